@@ -1,0 +1,42 @@
+//! The seams of time: reading the clock, sleeping on a thread, waiting in a future.
+//!
+//! Nothing else in the crate reads a clock or sleeps. On a thread inside a test world all three act
+//! on the world's clock; without one they follow tokio's clock (paused or not), else the system's.
+
+mod timer;
+
+pub(crate) use timer::{Timer, alarm, pause};
+
+use std::time::{Duration, Instant};
+
+/// The present moment, never earlier than one seen before on the same clock.
+pub(crate) fn now() -> Instant {
+    #[cfg(feature = "testing")]
+    if let Some(world) = crate::testing::current() {
+        return world.now();
+    }
+    real_now()
+}
+
+/// The present moment outside of any test world.
+pub(crate) fn real_now() -> Instant {
+    #[cfg(feature = "tokio")]
+    return tokio::time::Instant::now().into_std();
+    #[cfg(not(feature = "tokio"))]
+    Instant::now()
+}
+
+/// `from + wait`, or a moment about thirty years ahead where that would overflow.
+pub(crate) fn later(from: Instant, wait: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    from.checked_add(wait).or_else(|| from.checked_add(FAR)).unwrap_or(from)
+}
+
+/// Blocks this thread for `wait`, at least; in a test world moves its clock instead.
+pub(crate) fn sleep(wait: Duration) {
+    #[cfg(feature = "testing")]
+    if let Some(world) = crate::testing::current() {
+        return world.sleep(wait);
+    }
+    std::thread::sleep(wait);
+}

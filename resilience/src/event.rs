@@ -1,0 +1,268 @@
+//! What happens inside the policies, told to hooks, to `tracing`, and to test worlds.
+
+use crate::classify::Classification;
+use crate::point::PointName;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// One thing that a policy did.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An attempt failed.
+    #[non_exhaustive]
+    Attempt {
+        /// The point that was called.
+        point: PointName,
+        /// Which attempt it was, counted from 1.
+        attempt: u32,
+        /// How many attempts the call may make.
+        max: u32,
+        /// What the error means.
+        class: Classification,
+    },
+    /// A retry waits for its turn.
+    #[non_exhaustive]
+    Retry {
+        /// The point that was called.
+        point: PointName,
+        /// The attempt that failed, counted from 1.
+        attempt: u32,
+        /// How many attempts the call may make.
+        max: u32,
+        /// What the error means.
+        class: Classification,
+        /// How long the retry waits.
+        delay: Duration,
+    },
+    /// A call succeeded after retries.
+    #[non_exhaustive]
+    Recovered {
+        /// The point that was called.
+        point: PointName,
+        /// The attempt that succeeded, counted from 1.
+        attempt: u32,
+        /// How many attempts the call may make.
+        max: u32,
+    },
+    /// A call failed for good: no retry is left, or none makes sense.
+    #[non_exhaustive]
+    GaveUp {
+        /// The point that was called.
+        point: PointName,
+        /// How many attempts were made.
+        attempt: u32,
+        /// How many attempts the call may make.
+        max: u32,
+        /// What the last error means.
+        class: Classification,
+        /// Why there was no further retry, in words.
+        reason: &'static str,
+    },
+    /// A circuit breaker opened.
+    #[non_exhaustive]
+    Opened {
+        /// The point whose breaker it is.
+        point: PointName,
+        /// The key, on a keyed breaker.
+        key: Option<PointName>,
+        /// What the error that tripped it means; `None` where it was opened by hand.
+        class: Option<Classification>,
+        /// How many failures tripped it.
+        failures: u32,
+        /// How long it stays open; `None` where only a person closes it.
+        recovery: Option<Duration>,
+    },
+    /// A circuit breaker admits probes.
+    #[non_exhaustive]
+    HalfOpened {
+        /// The point whose breaker it is.
+        point: PointName,
+        /// The key, on a keyed breaker.
+        key: Option<PointName>,
+    },
+    /// A circuit breaker closed.
+    #[non_exhaustive]
+    Closed {
+        /// The point whose breaker it is.
+        point: PointName,
+        /// The key, on a keyed breaker.
+        key: Option<PointName>,
+    },
+    /// A policy refused a call.
+    #[non_exhaustive]
+    Rejected {
+        /// The point that was called.
+        point: PointName,
+        /// The key, on a keyed policy.
+        key: Option<PointName>,
+        /// The policy that refused, as in its attribute.
+        policy: &'static str,
+        /// When it will admit a call again, if it knows.
+        retry_after: Option<Duration>,
+    },
+    /// A timeout ended a call.
+    #[non_exhaustive]
+    TimedOut {
+        /// The point that was called.
+        point: PointName,
+        /// The time that the call was given.
+        limit: Duration,
+    },
+    /// A fallback answered.
+    #[non_exhaustive]
+    FellBack {
+        /// The point that was called.
+        point: PointName,
+        /// What the error means that the fallback stands in for.
+        class: Classification,
+        /// Which fallback answered, counted from 1.
+        step: u32,
+    },
+}
+
+impl Event {
+    /// The point, or the policy made by hand, that this event is about.
+    pub fn point(&self) -> &str {
+        match self {
+            Self::Attempt { point, .. }
+            | Self::Retry { point, .. }
+            | Self::Recovered { point, .. }
+            | Self::GaveUp { point, .. }
+            | Self::Opened { point, .. }
+            | Self::HalfOpened { point, .. }
+            | Self::Closed { point, .. }
+            | Self::Rejected { point, .. }
+            | Self::TimedOut { point, .. }
+            | Self::FellBack { point, .. } => point,
+        }
+    }
+}
+
+/// A function that is told of an event.
+pub type Hook = fn(&Event);
+
+static HOOK_PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// How many hooks have panicked in this process; such a panic is ignored otherwise.
+pub fn hook_panics() -> u64 {
+    HOOK_PANICS.load(Ordering::Relaxed)
+}
+
+/// Tells `event` to everybody who listens: `hook`, tracing, the test world.
+#[cold]
+pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
+    if let Some(hook) = hook
+        && catch_unwind(AssertUnwindSafe(|| hook(event))).is_err()
+    {
+        HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
+    }
+    #[cfg(feature = "tracing")]
+    trace::event(event);
+    #[cfg(feature = "testing")]
+    if let Some(world) = crate::testing::current() {
+        world.record(event);
+    }
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) use trace::started;
+
+#[cfg(feature = "tracing")]
+mod trace {
+    //! Events as `tracing` events: names and fields only, never arguments, values or error texts.
+
+    use super::Event;
+    use crate::classify::Classification;
+    use crate::clock::now;
+    use crate::point::PointName;
+    use std::collections::HashMap;
+    use std::sync::{Mutex, PoisonError};
+    use std::time::{Duration, Instant};
+    use tracing::{debug, info, trace, warn};
+
+    fn delay_ms(wait: Duration) -> u64 {
+        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn category(class: &Classification) -> &'static str {
+        class.category.as_str()
+    }
+
+    /// An attempt begins.
+    #[cold]
+    pub(crate) fn started(point: &PointName, attempt: u32, max: u32) {
+        trace!(target: "resilience::retry", point = &**point, attempt, max, "attempt started");
+    }
+
+    pub(super) fn event(event: &Event) {
+        match event {
+            Event::Attempt { point, attempt, max, class } => {
+                let (category, severity) = (category(class), class.severity.as_str());
+                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, "attempt failed");
+            }
+            Event::Retry { point, attempt, max, class, delay } => {
+                let (category, severity, delay_ms) =
+                    (category(class), class.severity.as_str(), delay_ms(*delay));
+                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, delay_ms, "retry waits");
+            }
+            Event::Recovered { point, attempt, max } => {
+                info!(target: "resilience::retry", point = &**point, attempt, max, "succeeded after retries");
+            }
+            Event::GaveUp { point, attempt, max, class, reason } => {
+                let (category, severity) = (category(class), class.severity.as_str());
+                warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, reason, "gave up");
+            }
+            Event::Opened { point, key, class, failures, recovery } => {
+                let (key, category) = (key.as_deref(), class.as_ref().map(category));
+                let delay_ms = recovery.map(delay_ms);
+                warn!(target: "resilience::breaker", point = &**point, key, category, failures, delay_ms, "opened");
+            }
+            Event::HalfOpened { point, key } => {
+                info!(target: "resilience::breaker", point = &**point, key = key.as_deref(), "half-open");
+            }
+            Event::Closed { point, key } => {
+                info!(target: "resilience::breaker", point = &**point, key = key.as_deref(), "closed");
+            }
+            Event::Rejected { point, key, policy, retry_after } => {
+                if at_most_once(point, policy, Duration::from_secs(1)) {
+                    let delay_ms = retry_after.map(delay_ms);
+                    debug!(target: "resilience::rejected", point = &**point, key = key.as_deref(), policy, delay_ms, "rejected");
+                }
+            }
+            Event::TimedOut { point, limit } => {
+                debug!(target: "resilience::timeout", point = &**point, limit_ms = delay_ms(*limit), "timed out");
+            }
+            Event::FellBack { point, class, step } => {
+                use crate::classify::Category::{Auth, Invalid, Permanent};
+                let (category, severity) = (category(class), class.severity.as_str());
+                let hides = matches!(class.category, Auth | Invalid | Permanent);
+                if hides && at_most_once(point, "with_fallback", Duration::from_secs(60)) {
+                    warn!(target: "resilience::fallback", point = &**point, category, severity, step, "fallback hides an error that will not pass by itself");
+                } else {
+                    debug!(target: "resilience::fallback", point = &**point, category, severity, step, "fell back");
+                }
+            }
+        }
+    }
+
+    /// Whether the last `true` for this point and policy is at least `every` ago.
+    fn at_most_once(point: &PointName, policy: &'static str, every: Duration) -> bool {
+        static LAST: Mutex<Option<HashMap<(String, &'static str), Instant>>> = Mutex::new(None);
+        let now = now();
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last.get_or_insert_default();
+        match last.get_mut(&(point.to_string(), policy)) {
+            Some(at) if now.saturating_duration_since(*at) < every => false,
+            Some(at) => {
+                *at = now;
+                true
+            }
+            None => {
+                last.insert((point.to_string(), policy), now);
+                true
+            }
+        }
+    }
+}

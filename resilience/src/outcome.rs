@@ -1,0 +1,115 @@
+//! What an annotated function returns, seen as a success or a failure.
+
+use crate::rejected::Rejected;
+use std::fmt;
+
+/// A value that is a success or a failure: `Result` and `Option`, under any alias.
+#[diagnostic::on_unimplemented(
+    message = "a policy cannot judge `{Self}`: it is neither a `Result` nor an `Option`",
+    label = "is no outcome",
+    note = "return `Result<{Self}, E>`, or `Option<{Self}>` where `None` means that the call failed"
+)]
+pub trait Outcome: Sized {
+    /// What a success carries.
+    type Value;
+    /// What a failure carries.
+    type Error;
+
+    /// The failure, if it is one.
+    ///
+    /// # Errors
+    ///
+    /// The failure's error.
+    fn judge(&self) -> Result<&Self::Value, &Self::Error>;
+
+    /// A success that carries `value`.
+    fn success(value: Self::Value) -> Self;
+
+    /// Whether this is a success.
+    #[inline]
+    fn is_success(&self) -> bool {
+        self.judge().is_ok()
+    }
+}
+
+/// The error of a `None`: nothing is known about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missing;
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no value")
+    }
+}
+
+impl<T, E> Outcome for Result<T, E> {
+    type Value = T;
+    type Error = E;
+
+    #[inline]
+    fn judge(&self) -> Result<&T, &E> {
+        self.as_ref()
+    }
+
+    #[inline]
+    fn success(value: T) -> Self {
+        Ok(value)
+    }
+}
+
+impl<T> Outcome for Option<T> {
+    type Value = T;
+    type Error = Missing;
+
+    #[inline]
+    fn judge(&self) -> Result<&T, &Missing> {
+        self.as_ref().ok_or(&Missing)
+    }
+
+    #[inline]
+    fn success(value: T) -> Self {
+        Some(value)
+    }
+}
+
+/// An error with room for a policy's own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no room for a policy's own error (`resilience::Rejected`)",
+    label = "needs `From<resilience::Rejected>`",
+    note = "add a variant, for instance `Rejected(#[from] resilience::Rejected)` with thiserror",
+    note = "or say in the attribute how to make the value: `rejected = |r| ..`"
+)]
+pub trait FromRejected {
+    /// The error that stands for `rejected`.
+    fn from_rejected(rejected: Rejected) -> Self;
+}
+
+impl<E: From<Rejected>> FromRejected for E {
+    fn from_rejected(rejected: Rejected) -> Self {
+        rejected.into()
+    }
+}
+
+/// An outcome that can carry a rejection: `Err` of it, or `None`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no room for a policy's own error (`resilience::Rejected`)",
+    label = "needs an error type with `From<resilience::Rejected>`",
+    note = "or say in the attribute how to make the value: `rejected = |r| ..`"
+)]
+pub trait Refuse: Outcome {
+    /// The failure that stands for `rejected`.
+    fn refuse(rejected: Rejected) -> Self;
+}
+
+impl<T, E: FromRejected> Refuse for Result<T, E> {
+    fn refuse(rejected: Rejected) -> Self {
+        Err(E::from_rejected(rejected))
+    }
+}
+
+impl<T> Refuse for Option<T> {
+    fn refuse(_: Rejected) -> Self {
+        None
+    }
+}

@@ -1,0 +1,193 @@
+//! A point: one annotated function, its name, and the layers of its stack.
+
+use linkme::distributed_slice;
+use std::any::Any;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Every point of the binary, filled in by the linker.
+///
+/// The name carries the version, so that two versions of the crate in one binary do not meet.
+#[distributed_slice]
+#[doc(hidden)]
+pub static POINTS_0_1: [PointSite];
+
+/// The name of a point or of a policy made by hand; cheap to clone, reads as a `str`.
+#[derive(Clone)]
+pub struct PointName(Kept);
+
+#[derive(Clone)]
+enum Kept {
+    Static(&'static str),
+    Shared(Arc<str>),
+}
+
+impl PointName {
+    /// A name known when the program is compiled.
+    pub const fn new(name: &'static str) -> Self {
+        Self(Kept::Static(name))
+    }
+}
+
+impl From<String> for PointName {
+    fn from(name: String) -> Self {
+        Self(Kept::Shared(name.into()))
+    }
+}
+
+impl From<&'static str> for PointName {
+    fn from(name: &'static str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl Deref for PointName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Kept::Static(name) => name,
+            Kept::Shared(name) => name,
+        }
+    }
+}
+
+impl PartialEq for PointName {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for PointName {}
+
+impl fmt::Debug for PointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for PointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+/// Who a policy's events and rejections are named after.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// An annotated function.
+    Point(&'static PointSite),
+    /// A policy made by hand.
+    Named(PointName),
+}
+
+impl Owner {
+    /// The name, unique in the binary for a point.
+    pub fn name(&self) -> PointName {
+        match self {
+            Self::Point(point) => point.name(),
+            Self::Named(name) => name.clone(),
+        }
+    }
+
+    /// What tells this owner's stack from another one's: the address of its point, or 0.
+    pub(crate) fn stack(&self) -> usize {
+        match self {
+            Self::Point(point) => point.stack(),
+            Self::Named(_) => 0,
+        }
+    }
+}
+
+/// What the inventory asks of one layer of a stack; policies do not know each other, only this.
+pub trait Layer: Sync + fmt::Debug {
+    /// The policy's name, as in its attribute.
+    fn kind(&self) -> &'static str;
+    /// The effective settings, defaults included, as the attribute would spell them.
+    fn settings(&self) -> Vec<(&'static str, String)>;
+    /// The state in a word, for a policy that has one.
+    fn state(&self) -> Option<&'static str> {
+        None
+    }
+    /// What was counted so far.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+    /// How often this layer calls what is below it, at most.
+    fn calls(&self) -> u64 {
+        1
+    }
+    /// How long a call can take through this layer, if what is below takes at most `inner`.
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        inner
+    }
+    /// The policy itself, for handles.
+    fn policy(&self) -> &dyn Any;
+}
+
+/// The `static` of one annotated function.
+#[derive(Debug)]
+pub struct PointSite {
+    module: &'static str,
+    function: &'static str,
+    name: Option<&'static str>,
+    file: &'static str,
+    line: u32,
+    column: u32,
+    layers: &'static [&'static dyn Layer],
+    unique: OnceLock<PointName>,
+}
+
+impl PointSite {
+    /// The point of `module::function` with its layers, outermost first.
+    pub const fn new(
+        module: &'static str,
+        function: &'static str,
+        (file, line, column): (&'static str, u32, u32),
+        layers: &'static [&'static dyn Layer],
+    ) -> Self {
+        Self { module, function, name: None, file, line, column, layers, unique: OnceLock::new() }
+    }
+
+    /// Gives the point a name of its own in place of its path.
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// The name as written, not yet told apart from others that read the same.
+    pub(crate) fn written(&self) -> String {
+        match self.name {
+            Some(name) => name.to_owned(),
+            None => format!("{}::{}", self.module, self.function),
+        }
+    }
+
+    /// The name, unique in the binary: points that share one are `name`, `name#2`, .. by file and line.
+    pub fn name(&self) -> PointName {
+        self.unique.get_or_init(|| self.numbered()).clone()
+    }
+
+    fn numbered(&self) -> PointName {
+        let written = self.written();
+        let earlier = POINTS_0_1.iter().filter(|other| other.place() < self.place());
+        match earlier.filter(|other| other.written() == written).count() {
+            0 => PointName::from(written),
+            n => PointName::from(format!("{written}#{}", n + 1)),
+        }
+    }
+
+    pub(crate) fn place(&self) -> (&'static str, u32, u32) {
+        (self.file, self.line, self.column)
+    }
+
+    pub(crate) fn layers(&self) -> &'static [&'static dyn Layer] {
+        self.layers
+    }
+
+    pub(crate) fn stack(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}

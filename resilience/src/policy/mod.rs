@@ -1,0 +1,44 @@
+//! The policies: one room each; none knows another.
+
+use crate::classify::Classification;
+
+/// What a stack knows of an outcome: `None` for a success, else what the failure means.
+pub type Verdict = Option<Classification>;
+
+/// What `when` and `unless` say of an error to one policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// Nothing: the category's rule decides.
+    ByCategory,
+    /// `when` is true: the policy acts on it.
+    Yes,
+    /// `when` is false: the policy does not act on it.
+    No,
+    /// `unless` is true: the policy leaves it alone, whatever else speaks for it.
+    Exempt,
+}
+
+/// A setting that makes no sense; see the `try_new` of each policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidPolicy {
+    message: &'static str,
+}
+
+impl InvalidPolicy {
+    pub(crate) const fn new(message: &'static str) -> Self {
+        Self { message }
+    }
+
+    /// The words that the compiler would use.
+    pub const fn message(&self) -> &'static str {
+        self.message
+    }
+}
+
+impl std::fmt::Display for InvalidPolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.message)
+    }
+}
+
+impl std::error::Error for InvalidPolicy {}

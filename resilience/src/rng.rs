@@ -1,0 +1,19 @@
+//! The seam of randomness: jitter comes from here and from nowhere else.
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+
+thread_local! {
+    static RNG: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(RandomState::new().hash_one(0)));
+}
+
+/// A number in `0.0..1.0`; from the world's seeded generator on a thread inside a test world.
+pub(crate) fn uniform() -> f64 {
+    #[cfg(feature = "testing")]
+    if let Some(world) = crate::testing::current() {
+        return world.uniform();
+    }
+    RNG.with(|rng| rng.try_borrow_mut().map_or(0.5, |mut rng| rng.random()))
+}

@@ -1,0 +1,46 @@
+//! Scripted outcomes for tests.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+/// A function's outcomes, written down beforehand: `e` fails, `ok` succeeds, the last one repeats.
+///
+/// # Examples
+///
+/// ```
+/// let flaky = resilience::testing::Flaky::script("e e ok");
+/// assert!(flaky.next().is_err());
+/// assert!(flaky.next().is_err());
+/// assert_eq!(flaky.next(), Ok(()));
+/// assert_eq!(flaky.calls(), 3);
+/// ```
+#[derive(Debug)]
+pub struct Flaky {
+    script: Vec<bool>,
+    calls: Mutex<usize>,
+}
+
+impl Flaky {
+    /// Reads a script: words separated by white space, `ok` for a success and anything else for a
+    /// failure. An empty script always succeeds.
+    pub fn script(words: &str) -> Self {
+        Self { script: words.split_whitespace().map(|word| word == "ok").collect(), calls: Mutex::new(0) }
+    }
+
+    /// The next outcome; a failure carries its number, counted from 1.
+    ///
+    /// # Errors
+    ///
+    /// Where the script says so.
+    pub fn next(&self) -> Result<(), usize> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = self.script.get(*calls).or(self.script.last());
+        *calls += 1;
+        if *step.unwrap_or(&true) { Ok(()) } else { Err(*calls) }
+    }
+
+    /// How often [`next`](Self::next) was called.
+    pub fn calls(&self) -> usize {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
