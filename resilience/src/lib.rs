@@ -1,7 +1,10 @@
 //! Attributes that make an ordinary function survive the failures around it, sync or async.
 
+#[doc(hidden)]
+pub mod __private;
 pub mod classify;
 mod clock;
+pub mod defaults;
 pub mod event;
 pub mod outcome;
 pub mod point;
@@ -13,6 +16,10 @@ mod scope;
 mod site;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
+
+#[cfg(feature = "macros")]
+pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry};
 
 pub use classify::{Category, Classification, Classify, Delivered, Severity};
 pub use event::Event;
