@@ -2,6 +2,7 @@
 
 pub mod classify;
 mod clock;
+pub mod defaults;
 pub mod event;
 pub mod outcome;
 pub mod point;
@@ -11,11 +12,15 @@ mod rejected;
 mod rng;
 mod scope;
 mod site;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 
 pub use classify::{Category, Classification, Classify, Delivered, Severity};
 pub use event::Event;
+pub use policy::presets;
+pub use policy::with_retry::{Backoff, Budget, Jitter, Retry};
 pub use registry::{
     Point, PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point, points, snapshot,
 };

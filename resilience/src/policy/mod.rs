@@ -1,5 +1,8 @@
 //! The policies: one room each; none knows another.
 
+pub mod presets;
+pub mod with_retry;
+
 use crate::classify::Classification;
 
 /// What a stack knows of an outcome: `None` for a success, else what the failure means.
