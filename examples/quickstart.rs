@@ -108,7 +108,9 @@ fn tell(event: &Event) {
         Event::Rejected { retry_after, .. } => {
             println!("    breaker: refused the call, try again in {:.0?}", retry_after.unwrap_or_default());
         }
-        Event::FellBack { class, .. } => println!("    fallback: last known answer instead of {}", class.category),
+        Event::FellBack { class, .. } => {
+            println!("    fallback: last known answer instead of {}", class.category)
+        }
         other => println!("    {other:?}"),
     }
 }
@@ -269,9 +271,19 @@ fn summary(world: &World) -> bool {
     println!("\nWhat was counted:");
     for point in resilience::snapshot().points {
         for policy in point.policies {
-            let counted: Vec<_> =
-                policy.counters.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect();
-            println!("  {:34} {:16} {:7} {}", &*point.name, policy.kind, policy.state.unwrap_or("-"), counted.join(", "));
+            let counted: Vec<_> = policy
+                .counters
+                .iter()
+                .filter(|(_, n)| *n > 0)
+                .map(|(name, n)| format!("{name} {n}"))
+                .collect();
+            println!(
+                "  {:34} {:16} {:7} {}",
+                &*point.name,
+                policy.kind,
+                policy.state.unwrap_or("-"),
+                counted.join(", ")
+            );
         }
     }
     println!("\n{:52} {:42} as promised", "what", "happened");
@@ -306,6 +318,9 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         world.note(what, promised, happened);
     }
     let kept = summary(&world);
-    println!("\n{}", if kept { "Everything went as promised." } else { "Something went other than promised." });
+    println!(
+        "\n{}",
+        if kept { "Everything went as promised." } else { "Something went other than promised." }
+    );
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -14,6 +14,7 @@ mod rejected;
 mod rng;
 mod scope;
 mod site;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
@@ -23,6 +24,8 @@ pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry}
 
 pub use classify::{Category, Classification, Classify, Delivered, Severity};
 pub use event::Event;
+pub use policy::presets;
+pub use policy::{Backoff, Budget, Fallback, Jitter, Retry, Timeout};
 pub use registry::{
     Point, PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point, points, snapshot,
 };

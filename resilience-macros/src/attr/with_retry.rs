@@ -287,6 +287,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         #lent
         let mut #retry = #site.start();
         loop {
+            #site.begin(&#retry);
             let (r, verdict) = #inner;
             let ::core::option::Option::Some(class) = verdict else {
                 #site.succeeded(&mut #retry);

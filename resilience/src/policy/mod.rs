@@ -6,6 +6,9 @@ pub mod with_fallback;
 
 pub use timeout::Timeout;
 pub use with_fallback::Fallback;
+pub use with_retry::{Backoff, Budget, BudgetOf, Jitter, Retry, RetryConfig, Rule};
+pub mod presets;
+pub mod with_retry;
 
 use crate::classify::Classification;
 
