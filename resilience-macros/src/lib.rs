@@ -1,1 +1,4 @@
 //! The entry points of the attributes.
+
+mod diag;
+mod nearest;
