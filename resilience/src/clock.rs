@@ -7,7 +7,7 @@ mod timer;
 
 pub(crate) use timer::{Timer, alarm, pause};
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The present moment, never earlier than one seen before on the same clock.
 pub(crate) fn now() -> Instant {
@@ -24,6 +24,13 @@ pub(crate) fn real_now() -> Instant {
     return tokio::time::Instant::now().into_std();
     #[cfg(not(feature = "tokio"))]
     Instant::now()
+}
+
+/// The time of day, moved on with [`now`] where that is not the system's clock.
+pub(crate) fn time_of_day() -> SystemTime {
+    let moved = now().saturating_duration_since(Instant::now());
+    let real = SystemTime::now();
+    real.checked_add(moved).unwrap_or(real)
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.
