@@ -1,6 +1,6 @@
 //! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
 
-use crate::attr::{Layer, Policy, timeout, with_retry};
+use crate::attr::{Layer, Policy, timeout};
 use crate::input;
 use crate::item::{Item, MutableBinding};
 use crate::keys::Reader;
@@ -44,7 +44,7 @@ impl Rules {
 
 /// What every layer of one function needs to know of it.
 pub(crate) struct Context<'a> {
-    /// `::resilience::__private`
+    /// `::resilience::__private`, under the name that the function gives it.
     pub(crate) rt: TokenStream,
     pub(crate) point: Ident,
     pub(crate) is_async: bool,
@@ -137,7 +137,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let sites = site_names(layers);
     let retry = layers.iter().position(Layer::loops);
     let cx = Context {
-        rt: quote!(#runtime::__private),
+        rt: quote!(__resilience),
         point: format_ident!("__RESILIENCE_POINT"),
         is_async: item.is_async(),
         shared,
@@ -170,6 +170,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let outcome = quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r);
     quote! {
         #(#attrs)* #(#lifted)* #vis #sig {
+            use #runtime::__private as __resilience;
             #point
             #(#statics)*
             #checks
@@ -294,12 +295,13 @@ fn checks(layers: &[Layer], cx: &Context<'_>) -> TokenStream {
                     total = Some(timeout);
                 }
             }
-            Policy::WithRetry(retry) => {
+            Policy::WithRetry(_) => {
                 below_retry = true;
                 if let Some(total) = total {
-                    let policy = with_retry::policy(retry, cx);
                     let (limit, span) = (&total.limit.tokens, total.limit.span);
-                    checks.extend(quote_spanned!(span=> const _: () = #rt::check_waits(&#policy, #limit);));
+                    checks.extend(
+                        quote_spanned!(span=> const _: () = #rt::check_waits(&__RESILIENCE_POLICY, #limit);),
+                    );
                 }
             }
             Policy::CircuitBreaker(breaker) => {
