@@ -1,4 +1,4 @@
-//! What a setting is when it is not written, and how far it may go.
+//! Every default in one place, with the range that a setting may have.
 
 /// The numbers of `with_retry`.
 pub mod with_retry {
@@ -33,4 +33,14 @@ pub mod with_retry {
     pub const BUDGET_REFILL: u32 = 5;
     /// The largest number of tokens that any of a budget's settings may name.
     pub const BUDGET_LIMIT: u32 = 200_000;
+}
+
+/// The numbers of `timeout`.
+pub mod timeout {
+    use std::time::Duration;
+
+    /// How far `growth` lengthens the limit at most.
+    pub const CAP: Duration = Duration::from_secs(30);
+    /// How many abandoned bodies of `thread` may run at once; from 1.
+    pub const THREADS: u32 = 16;
 }

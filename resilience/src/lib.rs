@@ -1,5 +1,7 @@
 //! Attributes that make an ordinary function survive the failures around it, sync or async.
 
+#[doc(hidden)]
+pub mod __private;
 pub mod classify;
 mod clock;
 pub mod defaults;
@@ -17,10 +19,13 @@ mod sync;
 pub mod testing;
 mod text;
 
+#[cfg(feature = "macros")]
+pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry};
+
 pub use classify::{Category, Classification, Classify, Delivered, Severity};
 pub use event::Event;
 pub use policy::presets;
-pub use policy::with_retry::{Backoff, Budget, Jitter, Retry};
+pub use policy::{Backoff, Budget, Fallback, Jitter, Retry, Timeout};
 pub use registry::{
     Point, PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point, points, snapshot,
 };
