@@ -7,17 +7,31 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "testing")]
+use crate::testing::WorldAlarm;
+#[cfg(feature = "tokio")]
+use tokio::time::Sleep;
+
+// The projection below keeps a variant whatever its `cfg` says, so a missing feature leaves one that
+// cannot exist.
+#[cfg(not(feature = "tokio"))]
+type Sleep = Never;
+#[cfg(not(feature = "testing"))]
+type WorldAlarm = Never;
+
+#[cfg(not(all(feature = "tokio", feature = "testing")))]
+#[derive(Debug)]
+pub(crate) enum Never {}
+
 pin_project_lite::pin_project! {
     /// A wait that ends at a moment fixed when it was made.
     #[project = Kind]
     #[derive(Debug)]
     pub(crate) enum Timer {
         Ended,
-        #[cfg(feature = "tokio")]
-        Tokio { #[pin] sleep: tokio::time::Sleep },
+        Tokio { #[pin] sleep: Sleep },
         Thread { alarm: Alarm },
-        #[cfg(feature = "testing")]
-        World { alarm: crate::testing::WorldAlarm },
+        World { alarm: WorldAlarm },
     }
 }
 
@@ -60,7 +74,7 @@ fn real(wait: Duration) -> Timer {
 /// Tokio says that a runtime lacks timers only by panicking. That panic is caught here, once for each
 /// such runtime; where panics abort, its timer is left alone and our own thread does the waiting.
 #[cfg(feature = "tokio")]
-fn tokio_sleep(wait: Duration) -> Option<tokio::time::Sleep> {
+fn tokio_sleep(wait: Duration) -> Option<Sleep> {
     use tokio::runtime::{Handle, Id};
     static WITHOUT_TIMERS: Mutex<Vec<Id>> = Mutex::new(Vec::new());
 
@@ -82,9 +96,13 @@ impl Timer {
             Self::Ended => super::now(),
             #[cfg(feature = "tokio")]
             Self::Tokio { sleep } => super::on_this_clock(sleep.deadline().into_std()),
+            #[cfg(not(feature = "tokio"))]
+            Self::Tokio { sleep } => match *sleep {},
             Self::Thread { alarm } => super::on_this_clock(alarm.at),
             #[cfg(feature = "testing")]
             Self::World { alarm } => alarm.ends(),
+            #[cfg(not(feature = "testing"))]
+            Self::World { alarm } => match *alarm {},
         }
     }
 }
@@ -97,9 +115,13 @@ impl Future for Timer {
             Kind::Ended => Poll::Ready(()),
             #[cfg(feature = "tokio")]
             Kind::Tokio { sleep } => sleep.poll(cx),
+            #[cfg(not(feature = "tokio"))]
+            Kind::Tokio { sleep } => match *sleep {},
             Kind::Thread { alarm } => alarm.poll(cx.waker()),
             #[cfg(feature = "testing")]
             Kind::World { alarm } => alarm.poll(cx),
+            #[cfg(not(feature = "testing"))]
+            Kind::World { alarm } => match *alarm {},
         }
     }
 }

@@ -29,10 +29,10 @@ pub enum BudgetOf {
 /// # Examples
 ///
 /// ```
-/// use resilience::policy::with_retry::{Budget, Retry};
+/// use resilience::policy::with_retry::{Budget, BudgetOf, Retry};
 ///
 /// static SEARCH: Budget = Budget::new().capacity(50).refill(1);
-/// static RETRY: Retry = Retry::new().budget(&SEARCH);
+/// static RETRY: Retry = Retry::new().budget(BudgetOf::Shared(&SEARCH));
 /// assert_eq!(SEARCH.tokens(), 50);
 /// ```
 #[derive(Debug)]
@@ -272,15 +272,15 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     use std::time::Duration;
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     fn drawn(budget: &Budget) -> usize {
         std::iter::repeat_with(|| budget.withdraw(false)).take_while(|paid| *paid != Paid::No).count()
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn about_a_hundred_at_once_then_one_a_second() {
         let world = crate::testing::isolate();
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!((budget.tokens(), drawn(&budget)), (500, 100));
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn successes_return_tokens_and_the_full_bucket_is_not_written() {
         let _world = crate::testing::isolate();
@@ -312,7 +312,7 @@ mod tests {
         assert!(budget.is_full());
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn a_cost_over_the_capacity_is_the_capacity() {
         let _world = crate::testing::isolate();
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(budget.tokens(), 0);
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn the_largest_numbers_fit() {
         let world = crate::testing::isolate();
