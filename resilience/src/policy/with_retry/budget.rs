@@ -420,11 +420,19 @@ mod tests {
     }
 
     #[cfg(loom)]
+    fn shared() -> loom::sync::Arc<Bucket> {
+        let bucket = Bucket::new();
+        bucket.word.load(Ordering::Relaxed);
+        bucket.denied.load(Ordering::Relaxed);
+        loom::sync::Arc::new(bucket)
+    }
+
+    #[cfg(loom)]
     #[test]
     fn loom_tokens_are_neither_lost_nor_made() {
         loom::model(|| {
             let settings = Settings { capacity: 10, cost: 5, timeout_cost: 10, deposit: 1, refill: 0 };
-            let bucket = loom::sync::Arc::new(Bucket::new());
+            let bucket = shared();
             let draw = |bucket: &Bucket| u64::from(bucket.withdraw(&settings, false, 7) != Paid::No);
             let other = bucket.clone();
             let thread = loom::thread::spawn(move || {
@@ -448,7 +456,7 @@ mod tests {
     fn loom_one_caller_sees_the_bucket_leave_full_and_one_sees_it_return() {
         loom::model(|| {
             let settings = Settings { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };
-            let bucket = loom::sync::Arc::new(Bucket::new());
+            let bucket = shared();
             let other = bucket.clone();
             let turn = move |bucket: &Bucket| {
                 let left = bucket.withdraw(&settings, false, 1) == Paid::Yes { was_full: true };
