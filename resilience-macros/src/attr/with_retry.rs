@@ -270,7 +270,12 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
     let rt = &cx.rt;
     let policy = policy(checked, cx);
     let point = &cx.point;
-    quote!(static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, #policy);)
+    quote! {
+        static #site: #rt::RetrySite = {
+            static STATE: #rt::RetryState = #rt::RetryState::new();
+            #rt::RetrySite::new(&#point, #policy, &STATE)
+        };
+    }
 }
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
@@ -288,15 +293,18 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         let mut #retry = #site.start();
         loop {
             #site.begin(&#retry);
-            let (r, verdict) = #inner;
-            let ::core::option::Option::Some(class) = verdict else {
-                #site.succeeded(&mut #retry);
-                break (r, verdict);
+            // What is in this block is not kept through the wait, which would make a future larger.
+            let wait = {
+                let (r, verdict) = #inner;
+                let ::core::option::Option::Some(class) = verdict else {
+                    #site.succeeded(#retry);
+                    break (r, verdict);
+                };
+                let ::core::option::Option::Some(wait) = #site.failed(&mut #retry, &class, #ruling) else {
+                    break (r, verdict);
+                };
+                wait
             };
-            let ::core::option::Option::Some(wait) = #site.failed(&mut #retry, &class, #ruling) else {
-                break (r, verdict);
-            };
-            ::core::mem::drop(r);
             #wait;
         }
     }}
