@@ -7,7 +7,7 @@ mod timer;
 
 pub(crate) use timer::{Timer, alarm, pause};
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The present moment, never earlier than one seen before on the same clock.
 pub(crate) fn now() -> Instant {
@@ -33,6 +33,13 @@ pub(crate) fn on_this_clock(at: Instant) -> Instant {
         return later(world.now(), at.saturating_duration_since(real_now()));
     }
     at
+}
+
+/// The time of day, moved on with [`now`] where that is not the system's clock.
+pub(crate) fn time_of_day() -> SystemTime {
+    let moved = now().saturating_duration_since(Instant::now());
+    let real = SystemTime::now();
+    real.checked_add(moved).unwrap_or(real)
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.

@@ -219,12 +219,12 @@ enum Budget {
 fn budget(tokens: TokenStream) -> Result<Budget> {
     let span = input::span_of(&tokens);
     Ok(match tokens.to_string().as_str() {
-        "default" => Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::Own))),
-        "none" => Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::None))),
+        "default" => Budget::Setter(quote_spanned!(span=> .budget_of(__rt::BudgetOf::Own))),
+        "none" => Budget::Setter(quote_spanned!(span=> .budget_of(__rt::BudgetOf::None))),
         "per_key" => Budget::PerKey,
         _ => {
             let path = input::path(tokens)?;
-            Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::Shared(&#path))))
+            Budget::Setter(quote_spanned!(span=> .budget_of(__rt::BudgetOf::Shared(&#path))))
         }
     })
 }
@@ -292,18 +292,18 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         #lent
         let mut #retry = #site.start();
         loop {
-            #site.begin(&#retry);
-            // What is in this block is not kept through the wait, which would make a future larger.
+            // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
             let wait = {
+                #site.begin(&#retry);
                 let (r, verdict) = #inner;
                 let ::core::option::Option::Some(class) = verdict else {
                     #site.succeeded(#retry);
                     break (r, verdict);
                 };
-                let ::core::option::Option::Some(wait) = #site.failed(&mut #retry, &class, #ruling) else {
-                    break (r, verdict);
-                };
-                wait
+                match #site.failed(&mut #retry, &class, #ruling) {
+                    ::core::option::Option::Some(wait) => wait,
+                    ::core::option::Option::None => break (r, verdict),
+                }
             };
             #wait;
         }

@@ -7,31 +7,50 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "testing")]
-use crate::testing::WorldAlarm;
-#[cfg(feature = "tokio")]
-use tokio::time::Sleep;
-
-// The projection below keeps a variant whatever its `cfg` says, so a missing feature leaves one that
-// cannot exist.
-#[cfg(not(feature = "tokio"))]
-type Sleep = Never;
-#[cfg(not(feature = "testing"))]
-type WorldAlarm = Never;
-
-#[cfg(not(all(feature = "tokio", feature = "testing")))]
-#[derive(Debug)]
-pub(crate) enum Never {}
-
 pin_project_lite::pin_project! {
     /// A wait that ends at a moment fixed when it was made.
     #[project = Kind]
     #[derive(Debug)]
     pub(crate) enum Timer {
         Ended,
-        Tokio { #[pin] sleep: Sleep },
+        Tokio { #[pin] sleep: TokioSleep },
         Thread { alarm: Alarm },
         World { alarm: WorldAlarm },
+    }
+}
+
+#[cfg(feature = "testing")]
+use crate::testing::WorldAlarm;
+#[cfg(feature = "tokio")]
+use tokio::time::Sleep as TokioSleep;
+
+#[cfg(not(feature = "testing"))]
+type WorldAlarm = Never;
+#[cfg(not(feature = "tokio"))]
+type TokioSleep = Never;
+
+/// A kind of timer that this build does not have.
+#[cfg(not(all(feature = "testing", feature = "tokio")))]
+#[derive(Debug)]
+pub(crate) enum Never {}
+
+#[cfg(not(feature = "testing"))]
+impl Never {
+    fn ends(&self) -> Instant {
+        match *self {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        match *self {}
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        match *self {}
     }
 }
 
@@ -74,7 +93,7 @@ fn real(wait: Duration) -> Timer {
 /// Tokio says that a runtime lacks timers only by panicking. That panic is caught here, once for each
 /// such runtime; where panics abort, its timer is left alone and our own thread does the waiting.
 #[cfg(feature = "tokio")]
-fn tokio_sleep(wait: Duration) -> Option<Sleep> {
+fn tokio_sleep(wait: Duration) -> Option<tokio::time::Sleep> {
     use tokio::runtime::{Handle, Id};
     static WITHOUT_TIMERS: Mutex<Vec<Id>> = Mutex::new(Vec::new());
 
@@ -99,10 +118,7 @@ impl Timer {
             #[cfg(not(feature = "tokio"))]
             Self::Tokio { sleep } => match *sleep {},
             Self::Thread { alarm } => super::on_this_clock(alarm.at),
-            #[cfg(feature = "testing")]
             Self::World { alarm } => alarm.ends(),
-            #[cfg(not(feature = "testing"))]
-            Self::World { alarm } => match *alarm {},
         }
     }
 }
@@ -113,15 +129,9 @@ impl Future for Timer {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.project() {
             Kind::Ended => Poll::Ready(()),
-            #[cfg(feature = "tokio")]
             Kind::Tokio { sleep } => sleep.poll(cx),
-            #[cfg(not(feature = "tokio"))]
-            Kind::Tokio { sleep } => match *sleep {},
             Kind::Thread { alarm } => alarm.poll(cx.waker()),
-            #[cfg(feature = "testing")]
             Kind::World { alarm } => alarm.poll(cx),
-            #[cfg(not(feature = "testing"))]
-            Kind::World { alarm } => match *alarm {},
         }
     }
 }
