@@ -29,10 +29,10 @@ pub enum BudgetOf {
 /// # Examples
 ///
 /// ```
-/// use resilience::policy::with_retry::{Budget, BudgetOf, Retry};
+/// use resilience::policy::with_retry::{Budget, Retry};
 ///
 /// static SEARCH: Budget = Budget::new().capacity(50).refill(1);
-/// static RETRY: Retry = Retry::new().budget(BudgetOf::Shared(&SEARCH));
+/// static RETRY: Retry = Retry::new().budget(&SEARCH);
 /// assert_eq!(SEARCH.tokens(), 50);
 /// ```
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::backoff::{Backoff, Jitter, Schedule};
 use super::budget::BudgetOf;
-use super::{Rule, check, waits};
+use super::{Budget, Rule, check, waits};
 use crate::defaults::with_retry as defaults;
 use crate::event::Hook;
 use crate::policy::InvalidPolicy;
@@ -280,19 +280,24 @@ impl Retry {
         self
     }
 
-    /// Sets which budget pays for the retries; by default each point, or each call site of this value,
-    /// has its own.
+    /// Lets a shared budget pay for the retries.
     ///
     /// # Examples
     ///
     /// ```
-    /// use resilience::policy::with_retry::{Budget, BudgetOf, Retry};
+    /// use resilience::policy::with_retry::{Budget, Retry};
     ///
     /// static DATABASE: Budget = Budget::new().capacity(100);
-    /// static READ: Retry = Retry::new().budget(BudgetOf::Shared(&DATABASE));
-    /// static WRITE: Retry = Retry::new().max(1).budget(BudgetOf::Shared(&DATABASE));
+    /// static READ: Retry = Retry::new().budget(&DATABASE);
+    /// static WRITE: Retry = Retry::new().max(1).budget(&DATABASE);
     /// ```
-    pub const fn budget(mut self, budget: BudgetOf) -> Self {
+    pub const fn budget(self, budget: &'static Budget) -> Self {
+        self.budget_of(BudgetOf::Shared(budget))
+    }
+
+    /// Sets which budget pays for the retries; by default each point, or each call site of this value,
+    /// has its own.
+    pub const fn budget_of(mut self, budget: BudgetOf) -> Self {
         self.budget = budget;
         self
     }

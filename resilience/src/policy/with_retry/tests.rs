@@ -129,7 +129,7 @@ fn give_up_after_counts_the_attempts_too() {
 #[test]
 fn no_wait_outlasts_a_timeout_around_the_call() {
     let world = isolate();
-    let _within = crate::scope::within(Err(300 * MS));
+    let _within = crate::scope::within_whole(300_000_000);
     assert_eq!(calls(&STEADY, 9, Category::Timeout).0, 3);
     assert_eq!(world.waits(), [100 * MS, 200 * MS]);
 }
@@ -170,7 +170,7 @@ fn any_number_of_retries_ends_with_the_budget() {
         assert_eq!(calls(&retry, u32::MAX, category).0, expected);
     }
     let _world = isolate();
-    let free = retry.max(1_000).budget(BudgetOf::None);
+    let free = retry.max(1_000).budget_of(BudgetOf::None);
     assert_eq!(calls(&free, u32::MAX, Category::Unavailable).0, 1_001);
 }
 
@@ -179,7 +179,7 @@ fn a_shared_budget_is_shared_and_fresh_in_each_world() {
     static SHARED: Budget = Budget::new().capacity(10).refill(0);
     for _ in 0..2 {
         let world = isolate();
-        let retry = STEADY.base(Duration::ZERO).budget(BudgetOf::Shared(&SHARED));
+        let retry = STEADY.base(Duration::ZERO).budget(&SHARED);
         assert_eq!(calls(&retry, 9, Category::Unavailable).0, 3);
         assert_eq!(calls(&retry.max(1), 9, Category::Unavailable).0, 1);
         assert_eq!((SHARED.tokens(), SHARED.denied()), (0, 2));
@@ -196,7 +196,7 @@ fn a_shared_budget_is_shared_and_fresh_in_each_world() {
 fn a_panic_in_the_body_leaves_nothing_behind() {
     static SHARED: Budget = Budget::new().capacity(100).refill(0);
     let _world = isolate();
-    let retry = STEADY.budget(BudgetOf::Shared(&SHARED));
+    let retry = STEADY.budget(&SHARED);
     let first = Cell::new(true);
     let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         retry.call(|| if first.replace(false) { failure::<()>(Category::Timeout) } else { panic!("body") })
@@ -228,7 +228,7 @@ async fn an_async_call_waits_on_the_runtimes_clock() {
     let start = tokio::time::Instant::now();
     let calls = Cell::new(0);
     let outcome: Result<(), _> = STEADY
-        .budget(BudgetOf::None)
+        .budget_of(BudgetOf::None)
         .call_async(async || {
             calls.set(calls.get() + 1);
             failure(Category::Connection)
@@ -242,7 +242,7 @@ async fn an_async_call_waits_on_the_runtimes_clock() {
 async fn a_future_dropped_between_attempts_leaves_nothing_behind() {
     static SHARED: Budget = Budget::new().capacity(100).refill(0);
     let _world = isolate();
-    let retry = STEADY.budget(BudgetOf::Shared(&SHARED));
+    let retry = STEADY.budget(&SHARED);
     let calls = Cell::new(0);
     {
         let mut call = Box::pin(retry.call_async(async || {
@@ -322,7 +322,7 @@ fn a_site_counts_what_goes_wrong() {
 
 #[test]
 fn a_site_counts_denied_retries() {
-    static DENIED: RetrySite = RetrySite::new(&POINT, STEADY.budget(BudgetOf::Shared(&EMPTY)), &NONE_YET);
+    static DENIED: RetrySite = RetrySite::new(&POINT, STEADY.budget(&EMPTY), &NONE_YET);
     static NONE_YET: RetryState = RetryState::new();
     static EMPTY: Budget = Budget::new().capacity(1).refill(0);
     let _world = isolate();
