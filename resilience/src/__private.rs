@@ -8,7 +8,7 @@ pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
-pub use crate::policy::with_retry::{RetrySite, check_waits};
+pub use crate::policy::with_retry::{RetrySite, RetryState, check_waits};
 pub use crate::policy::{Backoff, BudgetOf, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
 pub use crate::site::Site;
 #[cfg(feature = "macros")]

@@ -264,7 +264,8 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
     };
     quote! {
         const __RESILIENCE_POLICY: #rt::Retry = #start #(#setters)* #on.checked();
-        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY);
+        static __RESILIENCE_STATE: #rt::RetryState = #rt::RetryState::new();
+        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE);
     }
 }
 
@@ -287,7 +288,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
                 #site.begin(&#retry);
                 let (r, verdict) = #inner;
                 let ::core::option::Option::Some(class) = verdict else {
-                    #site.succeeded(&mut #retry);
+                    #site.succeeded(#retry);
                     break (r, verdict);
                 };
                 match #site.failed(&mut #retry, &class, #ruling) {
