@@ -27,9 +27,11 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         .max(3)
         .backoff(__resilience::Backoff::Exponential(2f64))
         .checked();
+    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
         __RESILIENCE_POLICY,
+        &__RESILIENCE_STATE,
     );
     static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
         const fn fresh() -> __resilience::CircuitBreaker {
@@ -113,7 +115,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                     }
                                 };
                                 let ::core::option::Option::Some(class) = verdict else {
-                                    __RESILIENCE_RETRY.succeeded(&mut __resilience_retry);
+                                    __RESILIENCE_RETRY.succeeded(__resilience_retry);
                                     break (r, verdict);
                                 };
                                 match __RESILIENCE_RETRY
@@ -183,9 +185,11 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         .max(3)
         .on(&[__resilience::Rule::new(__resilience::Category::RateLimited).max(5)])
         .checked();
+    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
         __RESILIENCE_POLICY,
+        &__RESILIENCE_STATE,
     );
     static __RESILIENCE_BREAKER: __resilience::KeyedBreakers = {
         const fn fresh() -> __resilience::CircuitBreaker {
@@ -245,7 +249,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                         }
                     };
                     let ::core::option::Option::Some(class) = verdict else {
-                        __RESILIENCE_RETRY.succeeded(&mut __resilience_retry);
+                        __RESILIENCE_RETRY.succeeded(__resilience_retry);
                         break (r, verdict);
                     };
                     match __RESILIENCE_RETRY

@@ -12,9 +12,11 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         .max(3)
         .backoff(__resilience::Backoff::Exponential(2f64))
         .checked();
+    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
         __RESILIENCE_POLICY,
+        &__RESILIENCE_STATE,
     );
     let (r, _) = {
         let mut __resilience_retry = __RESILIENCE_RETRY.start();
@@ -35,7 +37,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                     (r, verdict)
                 };
                 let ::core::option::Option::Some(class) = verdict else {
-                    __RESILIENCE_RETRY.succeeded(&mut __resilience_retry);
+                    __RESILIENCE_RETRY.succeeded(__resilience_retry);
                     break (r, verdict);
                 };
                 match __RESILIENCE_RETRY
@@ -68,9 +70,11 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         .max(3)
         .backoff(__resilience::Backoff::Exponential(2f64))
         .checked();
+    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
         __RESILIENCE_POLICY,
+        &__RESILIENCE_STATE,
     );
     let (r, _) = {
         let mut __resilience_retry = __RESILIENCE_RETRY.start();
@@ -101,7 +105,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     (r, verdict)
                 };
                 let ::core::option::Option::Some(class) = verdict else {
-                    __RESILIENCE_RETRY.succeeded(&mut __resilience_retry);
+                    __RESILIENCE_RETRY.succeeded(__resilience_retry);
                     break (r, verdict);
                 };
                 match __RESILIENCE_RETRY
@@ -135,9 +139,11 @@ impl Service {
             .max(3)
             .backoff(__resilience::Backoff::Exponential(2f64))
             .checked();
+        static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
         static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
             &__RESILIENCE_POINT,
             __RESILIENCE_POLICY,
+            &__RESILIENCE_STATE,
         );
         let (r, _) = {
             let mut __resilience_retry = __RESILIENCE_RETRY.start();
@@ -168,7 +174,7 @@ impl Service {
                         (r, verdict)
                     };
                     let ::core::option::Option::Some(class) = verdict else {
-                        __RESILIENCE_RETRY.succeeded(&mut __resilience_retry);
+                        __RESILIENCE_RETRY.succeeded(__resilience_retry);
                         break (r, verdict);
                     };
                     match __RESILIENCE_RETRY

@@ -90,6 +90,8 @@ pub(crate) struct Checked {
     setters: Vec<TokenStream>,
     rules: Rules,
     on: Vec<TokenStream>,
+    /// Whether `give_up_after` is set, here or perhaps in the `policy` that this one starts from.
+    timed: bool,
     pub(crate) budget_per_key: bool,
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut on_words = Vec::new();
     let on =
         reader.take_all("on").into_iter().filter_map(|entry| rule(entry, &mut on_words, errors)).collect();
+    let timed = reader.span_of("give_up_after").or(reader.span_of("policy")).is_some();
     let start = reader.value("policy", "CONST", Ok);
     let mut setters = schedule(&mut reader);
     setters.extend(duration_setter(&mut reader, "give_up_after", "30s"));
@@ -118,7 +121,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
             setters.push(quote!(.#setter(#path)));
         }
     }
-    Checked { start: start.unwrap_or_default(), setters, rules, on, budget_per_key }
+    Checked { start: start.unwrap_or_default(), setters, rules, on, timed, budget_per_key }
 }
 
 /// The setters that say when and how often: those that an `on(..)` has, too.
@@ -277,11 +280,12 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     } else {
         quote_spanned!(Span::mixed_site()=> #rt::sleep(wait))
     };
+    let start = Ident::new(if checked.timed { "start_timed" } else { "start" }, Span::mixed_site());
     let lent = cx.lent();
     let retry = cx.retry_local();
     quote_spanned! {Span::mixed_site()=> {
         #lent
-        let mut #retry = #site.start();
+        let mut #retry = #site.#start();
         loop {
             // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
             let wait = {

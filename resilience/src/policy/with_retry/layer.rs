@@ -3,7 +3,7 @@
 use super::backoff::{Backoff, Jitter, duration};
 use super::budget::{BudgetOf, Paid};
 use super::config::Retry;
-use super::run::{self, Counted, Home, Retrying};
+use super::run::{self, Counted, Home, Retrying, Started};
 use super::{Budget, Rule};
 use crate::classify::Classification;
 use crate::point::{Layer, Owner, PointName, PointSite};
@@ -13,7 +13,7 @@ use crate::site::Site;
 use crate::text::Text;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The `static` of a `with_retry`.
 ///
@@ -82,54 +82,56 @@ impl RetrySite {
         Self { retry: retry.checked(), owner: Owner::Point(point), state }
     }
 
-    /// A call begins.
+    /// A call begins whose length does not matter.
     #[inline]
     pub fn start(&self) -> Retrying {
-        Retrying::start(&self.retry)
+        Retrying::untimed()
+    }
+
+    /// A call begins whose length may matter.
+    #[inline]
+    pub fn start_timed(&self) -> Retrying<Option<Instant>> {
+        Retrying::timed(&self.retry)
     }
 
     /// An attempt begins.
     #[inline]
-    pub fn begin(&self, retrying: &Retrying) {
+    pub fn begin<S: Started>(&self, retrying: &Retrying<S>) {
         #[cfg(feature = "tracing")]
         if run::is_traced() {
-            run::started(&self.retry, self, retrying);
+            run::started(&self.retry, self, retrying.attempt());
         }
         #[cfg(not(feature = "tracing"))]
         let _ = (self, retrying);
     }
 
-    /// An attempt succeeded, and with it the call.
+    /// An attempt succeeded.
     #[inline]
-    pub fn succeeded(&self, retrying: Retrying) {
-        if retrying.has_failed() || self.budget().is_some_and(|budget| !budget.is_full()) {
-            run::succeeded(&self.retry, self, retrying);
-        } else {
-            retrying.forget();
-        }
+    pub fn succeeded<S: Started>(&self, retrying: Retrying<S>) {
+        let quiet = self.budget().is_none_or(Budget::is_full);
+        retrying.succeeded(&self.retry, self, quiet);
     }
 
     /// An attempt failed: the wait before the next one, or nothing where there is none.
-    #[cold]
-    #[inline(never)]
-    pub fn failed(
+    #[inline]
+    pub fn failed<S: Started>(
         &self,
-        retrying: &mut Retrying,
+        retrying: &mut Retrying<S>,
         class: &Classification,
         ruling: Ruling,
     ) -> Option<Duration> {
-        run::failed(&self.retry, self, retrying, class, ruling)
+        retrying.failed(&self.retry, self, class, ruling)
     }
 
     /// Whether no attempt can follow the one that is about to run.
     #[inline]
-    pub fn is_last(&self, retrying: &Retrying) -> bool {
+    pub fn is_last<S: Started>(&self, retrying: &Retrying<S>) -> bool {
         u64::from(retrying.attempt()) >= self.retry.max_attempts()
     }
 
     /// The number of the attempt that is about to run, from 1.
     #[inline]
-    pub fn attempt(&self, retrying: &Retrying) -> u32 {
+    pub fn attempt<S: Started>(&self, retrying: &Retrying<S>) -> u32 {
         retrying.attempt()
     }
 

@@ -11,7 +11,7 @@ use crate::point::PointName;
 use crate::policy::{Ruling, Verdict};
 use std::future::Future;
 use std::panic::Location;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A value at the place of one call.
 #[derive(Clone, Copy, Debug)]
@@ -51,15 +51,15 @@ impl Home for Here<'_> {
 
 impl Here<'_> {
     #[inline]
-    fn start(&self) -> Retrying {
-        Retrying::start(self.retry)
+    fn start(&self) -> Call {
+        Retrying::timed(self.retry)
     }
 
     #[inline]
-    fn begin(&self, retrying: &Retrying) {
+    fn begin(&self, retrying: &Call) {
         #[cfg(feature = "tracing")]
         if run::is_traced() {
-            run::started(self.retry, self, retrying);
+            run::started(self.retry, self, retrying.attempt());
         }
         #[cfg(not(feature = "tracing"))]
         let _ = (self, retrying);
@@ -75,18 +75,16 @@ impl Here<'_> {
     }
 
     #[inline]
-    fn succeeded(&self, retrying: Retrying) {
-        if retrying.has_failed() || self.may_be_short() {
-            run::succeeded(self.retry, self, retrying);
-        } else {
-            retrying.forget();
-        }
+    fn succeeded(&self, retrying: Call) {
+        retrying.succeeded(self.retry, self, !self.may_be_short());
     }
 
-    fn failed(&self, retrying: &mut Retrying, class: &Classification) -> Option<Duration> {
-        run::failed(self.retry, self, retrying, class, Ruling::ByCategory)
+    fn failed(&self, retrying: &mut Call, class: &Classification) -> Option<Duration> {
+        retrying.failed(self.retry, self, class, Ruling::ByCategory)
     }
 }
+
+type Call = Retrying<Option<Instant>>;
 
 fn by_its_error<R>(outcome: &R) -> Option<Classification>
 where
