@@ -337,12 +337,12 @@ mod tests {
 
     #[test]
     fn a_clock_read_late_is_no_time_and_never_goes_back() {
-        let word = (1_000 << MISSING_BITS) | 5_000;
+        let word = (1_000 << MISSING_BITS) + 5_000;
         assert_eq!(missing(word, 999, 5), 5_000);
         assert_eq!(latest(word, 999), 1_000);
         assert_eq!(missing(word, 1_100, 5), 4_500);
         assert_eq!(latest(word, 1_100), 1_100);
-        let near_the_end = (TICKS << MISSING_BITS) | 5_000;
+        let near_the_end = (TICKS << MISSING_BITS) + 5_000;
         assert_eq!((missing(near_the_end, 99, 5), latest(near_the_end, 99)), (4_500, 99));
     }
 

@@ -72,6 +72,8 @@ impl Retrying {
         }
     }
 
+    // The box is put back: taking its content out would mean a new one for each failure.
+    #[allow(clippy::unnecessary_box_returns)]
     fn take(&mut self) -> Box<Run> {
         let started = match std::mem::replace(&mut self.0, State::Fresh) {
             State::Failed(run) => return run,
