@@ -384,3 +384,10 @@ impl Counters {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod model;
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests;
