@@ -7,6 +7,7 @@ mod timer;
 
 pub(crate) use timer::{Timer, alarm, pause};
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The present moment, never earlier than one seen before on the same clock.
@@ -40,6 +41,17 @@ pub(crate) fn time_of_day() -> SystemTime {
     let moved = now().saturating_duration_since(Instant::now());
     let real = SystemTime::now();
     real.checked_add(moved).unwrap_or(real)
+}
+
+/// A moment before every reading of every clock, a paused one included, as far as the machine has been up
+/// that long: moments counted from it fit an integer.
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(|| {
+        let now = Instant::now();
+        let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
+        earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
+    })
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.
