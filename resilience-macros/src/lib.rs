@@ -1,4 +1,51 @@
-//! The entry points of the attributes.
+//! The attributes of `resilience`. Use them through that crate, which re-exports and documents them.
 
+mod attr;
+mod derive_classify;
 mod diag;
+mod emit;
+mod input;
+mod item;
+mod keys;
 mod nearest;
+mod shared;
+mod stack;
+
+use proc_macro::TokenStream;
+
+/// Calls the function again when it fails in a way that may pass.
+#[proc_macro_attribute]
+pub fn with_retry(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect("with_retry", args.into(), item.into()).into()
+}
+
+/// Refuses calls at once while the service behind the function is known to be down.
+#[proc_macro_attribute]
+pub fn circuit_breaker(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect("circuit_breaker", args.into(), item.into()).into()
+}
+
+/// Ends a call that takes too long.
+#[proc_macro_attribute]
+pub fn timeout(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect("timeout", args.into(), item.into()).into()
+}
+
+/// Answers with something else when everything below has failed.
+#[proc_macro_attribute]
+pub fn with_fallback(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect("with_fallback", args.into(), item.into()).into()
+}
+
+/// Lets an error say what it means; see the module `classify` of `resilience`.
+#[proc_macro_derive(Classify, attributes(classify))]
+pub fn derive_classify(input: TokenStream) -> TokenStream {
+    derive_classify::derive(input.into()).into()
+}
+
+/// Where the attributes of one function meet; only expansions write it.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn __stack(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::finish(args.into(), item.into()).into()
+}

@@ -33,6 +33,15 @@ pub(crate) fn time_of_day() -> SystemTime {
     real.checked_add(moved).unwrap_or(real)
 }
 
+/// A moment of the real clock as this thread's clock reads it.
+pub(crate) fn on_this_clock(at: Instant) -> Instant {
+    #[cfg(feature = "testing")]
+    if let Some(world) = crate::testing::current() {
+        return later(world.now(), at.saturating_duration_since(real_now()));
+    }
+    at
+}
+
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.
 pub(crate) fn later(from: Instant, wait: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);

@@ -25,6 +25,9 @@ pub trait Outcome: Sized {
     /// A success that carries `value`.
     fn success(value: Self::Value) -> Self;
 
+    /// A failure that stands for `error`.
+    fn failure(error: Self::Error) -> Self;
+
     /// Whether this is a success.
     #[inline]
     fn is_success(&self) -> bool {
@@ -56,6 +59,11 @@ impl<T, E> Outcome for Result<T, E> {
     fn success(value: T) -> Self {
         Ok(value)
     }
+
+    #[inline]
+    fn failure(error: E) -> Self {
+        Err(error)
+    }
 }
 
 impl<T> Outcome for Option<T> {
@@ -70,6 +78,11 @@ impl<T> Outcome for Option<T> {
     #[inline]
     fn success(value: T) -> Self {
         Some(value)
+    }
+
+    #[inline]
+    fn failure(_: Missing) -> Self {
+        None
     }
 }
 

@@ -75,6 +75,20 @@ fn tokio_sleep(wait: Duration) -> Option<tokio::time::Sleep> {
     sleep
 }
 
+impl Timer {
+    /// The moment at which it goes off, on the clock of this thread.
+    pub(crate) fn ends(&self) -> Instant {
+        match self {
+            Self::Ended => super::now(),
+            #[cfg(feature = "tokio")]
+            Self::Tokio { sleep } => super::on_this_clock(sleep.deadline().into_std()),
+            Self::Thread { alarm } => super::on_this_clock(alarm.at),
+            #[cfg(feature = "testing")]
+            Self::World { alarm } => alarm.ends(),
+        }
+    }
+}
+
 impl Future for Timer {
     type Output = ();
 

@@ -1,5 +1,15 @@
 //! The policies: one room each; none knows another.
 
+pub(crate) mod contradictions;
+pub mod timeout;
+pub mod with_fallback;
+
+pub use timeout::Timeout;
+pub use with_fallback::Fallback;
+pub use with_retry::{Backoff, Budget, BudgetOf, Jitter, Retry, RetryConfig, Rule};
+pub mod presets;
+pub mod with_retry;
+
 use crate::classify::Classification;
 
 /// What a stack knows of an outcome: `None` for a success, else what the failure means.
@@ -16,6 +26,17 @@ pub enum Ruling {
     No,
     /// `unless` is true: the policy leaves it alone, whatever else speaks for it.
     Exempt,
+}
+
+impl Ruling {
+    /// This ruling, or `next` where it says nothing.
+    #[doc(hidden)]
+    pub fn or_else(self, next: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::ByCategory => next(),
+            other => other,
+        }
+    }
 }
 
 /// A setting that makes no sense; see the `try_new` of each policy.

@@ -114,7 +114,7 @@ impl WorldHandle {
 }
 
 impl World {
-    fn enter(inner: Arc<Inner>) -> Self {
+    pub(crate) fn enter(inner: Arc<Inner>) -> Self {
         IN_USE.fetch_add(1, Ordering::Relaxed);
         let before = swap(Some(inner.clone()));
         Self { inner, before, stays: PhantomData }
@@ -181,7 +181,7 @@ impl<F: Future> Future for InWorld<F> {
 
 /// What a world holds; shared by all threads in it.
 #[derive(Debug)]
-pub struct Inner {
+pub(crate) struct Inner {
     origin: Instant,
     time: Mutex<Time>,
     rng: Mutex<SmallRng>,
@@ -304,6 +304,10 @@ pub(crate) struct WorldAlarm {
 }
 
 impl WorldAlarm {
+    pub(crate) fn ends(&self) -> Instant {
+        self.at
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.world.now() >= self.at {
             return Poll::Ready(());

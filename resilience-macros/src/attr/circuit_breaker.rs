@@ -1,0 +1,191 @@
+//! `#[circuit_breaker(threshold = 5, recovery = 60s, ..)]`.
+
+use crate::diag::Errors;
+use crate::emit::{Context, Rules};
+use crate::input;
+use crate::keys::{Entry, Reader, Spec, key};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "circuit_breaker",
+    keys: &[
+        key("threshold", "5"),
+        key("window", "60s"),
+        key("recovery", "60s"),
+        key("growth", "1.0"),
+        key("cap", "10m"),
+        key("retry_after_cap", "5m"),
+        key("probes", "1"),
+        key("successes", "1"),
+        key("probe_timeout", "60s"),
+        key("when", "|error| .."),
+        key("unless", "|error| .."),
+        key("key", "expression"),
+        key("max_keys", "1024"),
+        key("instance", "self.breaker"),
+        key("policy", "CONST"),
+        key("on_open", "path"),
+        key("on_half_open", "path"),
+        key("on_close", "path"),
+        key("on_reject", "path"),
+    ],
+    foreign: &[
+        ("failure_threshold", "write `threshold = 5`"),
+        ("failureThreshold", "write `threshold = 5`"),
+        ("fail_max", "write `threshold = 5`"),
+        ("max_failures", "write `threshold = 5`"),
+        ("failures", "write `threshold = 5`"),
+        ("max", "write `threshold = 5`"),
+        ("recovery_timeout", RECOVERY),
+        ("reset_timeout", RECOVERY),
+        (
+            "timeout",
+            "write `recovery = 60s` for the time it stays open, or put `#[timeout(2s)]` below for an attempt",
+        ),
+        ("timeout_duration", RECOVERY),
+        ("open_duration", RECOVERY),
+        ("break_duration", RECOVERY),
+        ("wait", RECOVERY),
+        ("delay", RECOVERY),
+        ("waitDuration", RECOVERY),
+        ("wait_duration", RECOVERY),
+        ("success_threshold", "write `successes = 1`: how many successful probes close it"),
+        ("half_open_max_calls", "write `probes = 1`: how many calls may try at once"),
+        ("half_open_permits", "write `probes = 1`: how many calls may try at once"),
+        ("multiplier", "write `growth = 2.0`: the factor from one open time to the next"),
+        ("backoff", "write `growth = 2.0`: the factor from one open time to the next"),
+        ("ignore", "write `unless = |error| ..`"),
+        ("exclude", "write `unless = |error| ..`"),
+        ("abort", "write `unless = |error| ..`"),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        ("on", "write `when = |error| ..` to say which errors count"),
+    ],
+};
+
+const RECOVERY: &str = "write `recovery = 60s`: how long it stays open";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    start: TokenStream,
+    setters: Vec<TokenStream>,
+    rules: Rules,
+    pub(crate) window: Option<input::Duration>,
+    pub(crate) key: Option<TokenStream>,
+    max_keys: Option<TokenStream>,
+    instance: Option<TokenStream>,
+}
+
+/// Reads the arguments.
+pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
+    let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
+    let config =
+        ["threshold", "window", "recovery", "growth", "cap", "retry_after_cap", "probes", "successes"];
+    let hooks = ["on_open", "on_half_open", "on_close", "on_reject"];
+    let configured: Vec<_> = config
+        .iter()
+        .chain(&["probe_timeout", "policy"])
+        .chain(&hooks)
+        .filter_map(|key| reader.span_of(key))
+        .collect();
+    let instance_at = reader.span_of("instance");
+    let key_at = reader.span_of("key");
+    let start = reader.value("policy", "CONST", Ok);
+    let mut setters = Vec::new();
+    for name in ["threshold", "probes", "successes"] {
+        if let Some(count) = reader.value(name, "5", input::count) {
+            setters.push(setter(name, &count));
+        }
+    }
+    let window = reader.value("window", "60s", input::duration);
+    setters.extend(window.iter().map(|window| setter("window", &window.tokens)));
+    for name in ["recovery", "cap", "retry_after_cap", "probe_timeout"] {
+        if let Some(duration) = reader.value(name, "60s", input::duration) {
+            setters.push(setter(name, &duration.tokens));
+        }
+    }
+    if let Some(growth) = reader.value("growth", "2.0", input::number) {
+        setters.push(setter("growth", &growth));
+    }
+    for hook in hooks {
+        if let Some(path) = reader.value(hook, "path", input::path) {
+            let name = Ident::new(hook, Span::call_site());
+            setters.push(quote!(.#name(#path)));
+        }
+    }
+    let rules = Rules::read(&mut reader);
+    let key = reader.value("key", "self.host", Ok);
+    let max_keys_at = reader.span_of("max_keys");
+    let max_keys = reader.value("max_keys", "1024", input::count);
+    if let (Some(at), None) = (max_keys_at, key_at) {
+        errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a breaker");
+    }
+    let instance = reader.value("instance", "self.breaker", Ok);
+    if let Some(instance_at) = instance_at {
+        for at in configured.into_iter().chain(key_at) {
+            errors
+                .here(at, "a breaker given with `instance` has its own settings: set this where it is made");
+            errors.here(instance_at, "the breaker is given here");
+        }
+    }
+    Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
+}
+
+fn setter(name: &str, value: &TokenStream) -> TokenStream {
+    let span = input::span_of(value);
+    let name = Ident::new(name, span);
+    quote_spanned!(span=> .#name(#value))
+}
+
+pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
+    let (rt, point) = (&cx.rt, &cx.point);
+    let Checked { start, setters, .. } = checked;
+    if checked.instance.is_some() {
+        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::new(););
+    }
+    let start = if start.is_empty() {
+        quote!(#rt::CircuitBreaker::of(&#point))
+    } else {
+        quote!((#start).owned_by(&#point))
+    };
+    let fresh = quote! {
+        const fn fresh() -> #rt::CircuitBreaker { #start #(#setters)*.checked() }
+    };
+    if checked.key.is_some() {
+        let max_keys = checked.max_keys.iter();
+        return quote! {
+            static #site: #rt::KeyedBreakers = { #fresh #rt::KeyedBreakers::new(fresh)#(.max_keys(#max_keys))* };
+        };
+    }
+    quote!(static #site: #rt::Site<#rt::CircuitBreaker> = { #fresh #rt::Site::new(fresh(), fresh) };)
+}
+
+pub(crate) fn wrap(
+    checked: &Checked,
+    cx: &Context<'_>,
+    site: &Ident,
+    inner: &TokenStream,
+    attr: &Ident,
+) -> TokenStream {
+    let rt = &cx.rt;
+    let ruling = checked.rules.ruling(cx);
+    let refused = cx.refused(attr);
+    let admit = match (&checked.instance, &checked.key) {
+        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> (#instance).admit()),
+        (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
+        (None, None) => quote_spanned!(Span::mixed_site()=> #site.admit()),
+    };
+    quote_spanned! {Span::mixed_site()=>
+        match #admit {
+            ::core::result::Result::Ok(permit) => {
+                let (r, verdict) = #inner;
+                match &verdict {
+                    ::core::option::Option::None => permit.settle(::core::option::Option::None, #rt::Ruling::ByCategory),
+                    ::core::option::Option::Some(class) => permit.settle(::core::option::Option::Some(class), #ruling),
+                }
+                (r, verdict)
+            }
+            ::core::result::Result::Err(rejected) => #refused,
+        }
+    }
+}

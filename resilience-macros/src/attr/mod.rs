@@ -1,0 +1,75 @@
+//! One attribute a file: its keys, what is wrong with them, and the code of its layer.
+
+pub(crate) mod circuit_breaker;
+pub(crate) mod timeout;
+pub(crate) mod with_fallback;
+pub(crate) mod with_retry;
+
+use crate::diag::Errors;
+use crate::emit::Context;
+use crate::item::Item;
+use crate::keys::Entry;
+use proc_macro2::{Ident, TokenStream};
+
+/// One policy of a stack, checked.
+pub(crate) struct Layer {
+    /// The attribute's name, spanned over the whole attribute.
+    pub(crate) attr: Ident,
+    pub(crate) policy: Policy,
+}
+
+pub(crate) enum Policy {
+    WithRetry(with_retry::Checked),
+    CircuitBreaker(circuit_breaker::Checked),
+    Timeout(timeout::Checked),
+    WithFallback(with_fallback::Checked),
+}
+
+impl Layer {
+    /// Reads the arguments of `attr`; every mistake goes to `errors`.
+    pub(crate) fn read(attr: Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Self> {
+        let policy = match attr.to_string().as_str() {
+            "with_retry" => Policy::WithRetry(with_retry::check(entries, errors)),
+            "circuit_breaker" => Policy::CircuitBreaker(circuit_breaker::check(entries, errors)),
+            "timeout" => Policy::Timeout(timeout::check(&attr, entries, item, errors)?),
+            "with_fallback" => Policy::WithFallback(with_fallback::check(&attr, entries, item, errors)),
+            _ => return None,
+        };
+        Some(Self { attr, policy })
+    }
+
+    /// The word in the names of this layer's `static` and local.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.policy {
+            Policy::WithRetry(_) => "RETRY",
+            Policy::CircuitBreaker(_) => "BREAKER",
+            Policy::Timeout(_) => "TIMEOUT",
+            Policy::WithFallback(_) => "FALLBACK",
+        }
+    }
+
+    /// Whether it runs what is below more than once.
+    pub(crate) fn loops(&self) -> bool {
+        matches!(self.policy, Policy::WithRetry(_))
+    }
+
+    /// The layer's `static`.
+    pub(crate) fn site(&self, cx: &Context<'_>, site: &Ident) -> TokenStream {
+        match &self.policy {
+            Policy::WithRetry(checked) => with_retry::site(checked, cx, site),
+            Policy::CircuitBreaker(checked) => circuit_breaker::site(checked, cx, site),
+            Policy::Timeout(checked) => timeout::site(checked, cx, site),
+            Policy::WithFallback(checked) => with_fallback::site(checked, cx, site),
+        }
+    }
+
+    /// `inner`, an expression of an outcome and its verdict, with this layer around it.
+    pub(crate) fn wrap(&self, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
+        match &self.policy {
+            Policy::WithRetry(checked) => with_retry::wrap(checked, cx, site, inner),
+            Policy::CircuitBreaker(checked) => circuit_breaker::wrap(checked, cx, site, inner, &self.attr),
+            Policy::Timeout(checked) => timeout::wrap(checked, cx, site, inner, &self.attr),
+            Policy::WithFallback(checked) => with_fallback::wrap(checked, cx, site, inner),
+        }
+    }
+}

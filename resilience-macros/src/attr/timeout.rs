@@ -1,0 +1,171 @@
+//! `#[timeout(2s, ..)]`.
+
+use crate::diag::Errors;
+use crate::emit::Context;
+use crate::input;
+use crate::item::Item;
+use crate::keys::{Entry, Reader, Spec, key};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "timeout",
+    keys: &[
+        key("growth", "2.0"),
+        key("cap", "30s"),
+        key("strict", "true"),
+        key("thread", "true"),
+        key("threads", "16"),
+    ],
+    foreign: &[
+        ("duration", LIMIT),
+        ("seconds", LIMIT),
+        ("ms", LIMIT),
+        ("after", LIMIT),
+        ("deadline", LIMIT),
+        ("limit", LIMIT),
+        ("timeout", LIMIT),
+        ("multiplier", "write `growth = 2.0`: the factor from one attempt to the next"),
+        ("backoff", "write `growth = 2.0`: the factor from one attempt to the next"),
+        ("max", "write `cap = 30s`: the longest limit that `growth` reaches"),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        ("on_error", "write `rejected = |r| ..`"),
+    ],
+};
+
+const LIMIT: &str = "the limit stands first, without a key: `#[timeout(2s)]`";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    pub(crate) limit: input::Duration,
+    setters: Vec<TokenStream>,
+    pub(crate) grows: bool,
+    thread: bool,
+}
+
+/// Reads the arguments.
+pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Checked> {
+    let known = |entry: &Entry| !SPEC.foreign.iter().any(|(word, _)| entry.is(word));
+    let positional = |entry: &Entry| known(entry) && !matches!(entry.value, crate::keys::Value::Given(_));
+    let mut reader = Reader::new(&SPEC, entries, positional, errors);
+    let mut setters = Vec::new();
+    let growth = reader.value("growth", "2.0", input::number);
+    let cap_at = reader.span_of("cap");
+    let cap = reader.value("cap", "30s", input::duration);
+    if let (None, Some(at)) = (&growth, cap_at) {
+        errors.here(at, "`cap` bounds `growth`: without `growth` the limit stays as it is");
+    }
+    let strict_at = reader.span_of("strict");
+    let strict = reader.switch("strict").unwrap_or(false);
+    let thread = reader.switch("thread").unwrap_or(false);
+    let threads_at = reader.span_of("threads");
+    let threads = reader.value("threads", "16", input::count);
+    check_kind(attr, item, thread, strict_at, threads_at, errors);
+    setters.extend(growth.iter().map(|growth| setter("growth", growth)));
+    setters.extend(cap.iter().map(|cap| setter("cap", &cap.tokens)));
+    setters.extend(threads.iter().map(|threads| setter("threads", threads)));
+    if strict {
+        setters.push(quote!(.strict()));
+    }
+    let mut rest = reader.rest().into_iter();
+    let Some(first) = rest.next() else {
+        errors.at(attr, "`timeout` needs a limit: `#[timeout(2s)]`");
+        return None;
+    };
+    for second in rest {
+        errors.here(second.span, "`timeout` takes one limit, and `key = value` after it");
+    }
+    let limit = errors.ok(input::duration(first.tokens()))?;
+    if limit.nanos == Some(0) {
+        errors.here(limit.span, "a timeout of zero would end every call before it starts");
+    }
+    Some(Checked { limit, setters, grows: growth.is_some(), thread })
+}
+
+fn check_kind(
+    attr: &Ident,
+    item: &Item,
+    thread: bool,
+    strict_at: Option<Span>,
+    threads_at: Option<Span>,
+    errors: &Errors,
+) {
+    if let (Some(at), false) = (threads_at, thread) {
+        errors.here(at, "`threads` bounds the helper threads of `thread`: add `thread`");
+    }
+    match (item.is_async(), thread) {
+        (false, false) => errors.at(
+            attr,
+            "a sync function cannot be stopped from outside: make it `async`, use the time limit of what it calls, \
+             or write `#[timeout(2s, thread)]`, which runs it on a helper thread and abandons it there",
+        ),
+        (true, true) => errors.at(attr, "`thread` is for sync functions: an async one is dropped where it waits"),
+        (false, true) => {
+            if let Some(at) = strict_at {
+                errors.here(at, "`strict` is for async functions: on a helper thread the time always counts from the call");
+            }
+            borrowed_arguments(item, errors);
+        }
+        (true, false) => {}
+    }
+}
+
+fn borrowed_arguments(item: &Item, errors: &Errors) {
+    for input in &item.sig.inputs {
+        let is_reference = match input {
+            syn::FnArg::Receiver(receiver) => receiver.to_token_stream().to_string().starts_with('&'),
+            syn::FnArg::Typed(typed) => matches!(&*typed.ty, syn::Type::Reference(r) if !is_static(r)),
+        };
+        if is_reference {
+            let owned = match input {
+                syn::FnArg::Receiver(_) => "`self: Arc<Self>`",
+                syn::FnArg::Typed(_) => "an owned value, for instance an `Arc`",
+            };
+            errors
+                .at(input, format!("an abandoned body may outlive this borrow: with `thread` take {owned}"));
+        }
+    }
+}
+
+fn is_static(reference: &syn::TypeReference) -> bool {
+    reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
+}
+
+fn setter(name: &str, value: &TokenStream) -> TokenStream {
+    let span = input::span_of(value);
+    let name = Ident::new(name, span);
+    quote_spanned!(span=> .#name(#value))
+}
+
+pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
+    let (rt, point) = (&cx.rt, &cx.point);
+    let Checked { limit, setters, .. } = checked;
+    let new = {
+        let (span, limit) = (limit.span, &limit.tokens);
+        quote_spanned!(span=> new(#limit))
+    };
+    quote!(static #site: #rt::TimeoutSite = #rt::TimeoutSite::new(&#point, #rt::Timeout::#new #(#setters)*.checked());)
+}
+
+pub(crate) fn wrap(
+    checked: &Checked,
+    cx: &Context<'_>,
+    site: &Ident,
+    inner: &TokenStream,
+    attr: &Ident,
+) -> TokenStream {
+    let rt = &cx.rt;
+    let refused = cx.refused(attr);
+    let attempt = cx.attempt(site);
+    let done = if checked.thread {
+        quote_spanned!(Span::mixed_site()=> #site.on_thread(#attempt, move || #inner))
+    } else {
+        quote_spanned!(Span::mixed_site()=> #rt::Timed::new(&#site, #attempt, async { #inner }).await)
+    };
+    quote_spanned! {Span::mixed_site()=>
+        match #done {
+            ::core::result::Result::Ok(done) => done,
+            ::core::result::Result::Err(rejected) => #refused,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! `#[with_fallback(path, ..)]`.
+
+use crate::diag::Errors;
+use crate::emit::{Context, Rules};
+use crate::input;
+use crate::item::Item;
+use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::{Expr, Result};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "with_fallback",
+    keys: &[
+        key("value", "expression"),
+        key("when", "|error| .."),
+        key("unless", "|error| .."),
+        key("on", "(category, ..)"),
+        key("on_fallback", "path"),
+    ],
+    foreign: &[
+        ("fallback", STEP),
+        ("function", STEP),
+        ("handler", STEP),
+        ("with", STEP),
+        ("path", STEP),
+        ("default", "write `value = Default::default()`"),
+        ("ignore", "write `unless = |error| ..`"),
+        ("abort", "write `unless = |error| ..`"),
+        ("skip_on", "write `unless = |error| ..`"),
+        ("apply_on", "write `on(category, ..)` or `when = |error| ..`"),
+    ],
+};
+
+const STEP: &str = "the function stands first, without a key: `#[with_fallback(cached)]`";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    steps: Vec<Step>,
+    rules: Rules,
+    on: Vec<Ident>,
+    hook: Option<syn::ExprPath>,
+}
+
+enum Step {
+    /// A function with its arguments.
+    Call { tokens: TokenStream, needs_error: bool },
+    /// A value.
+    Value(TokenStream),
+}
+
+impl Checked {
+    /// Whether some errors pass through untouched because of what the attribute says.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.rules.any() || !self.on.is_empty()
+    }
+}
+
+/// Reads the arguments.
+pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+    let is_step = |entry: &Entry| {
+        let foreign = SPEC.foreign.iter().any(|(word, _)| entry.is(word));
+        !matches!(entry.value, Value::Given(_)) && !(foreign && matches!(entry.value, Value::Word))
+    };
+    let mut reader = Reader::new(&SPEC, entries, is_step, errors);
+    let rules = Rules::read(&mut reader);
+    let on = reader.take_all("on").into_iter().flat_map(|entry| categories(entry, errors)).collect();
+    let hook = reader.value("on_fallback", "path", input::path);
+    let mut steps = Vec::new();
+    for entry in reader.rest() {
+        if let Some(Step::Value(_)) = steps.last() {
+            errors.here(entry.span, "`value` always answers: what stands after it would never run");
+        }
+        steps.extend(errors.ok(step(&entry, item)));
+    }
+    if steps.is_empty() && errors.is_empty() {
+        errors.at(attr, "`with_fallback` needs a function or a value: `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
+    }
+    Checked { steps, rules, on, hook }
+}
+
+fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
+    let Value::List(list) = entry.value else {
+        errors.here(entry.span, "write `on(category, ..)`");
+        return Vec::new();
+    };
+    let word = |entry: Entry| match (entry.key, entry.value) {
+        (Some(word), Value::Word) => errors.ok(input::category(&word)),
+        _ => {
+            errors.here(entry.span, "`on(..)` lists categories, for instance `on(timeout, unavailable)`");
+            None
+        }
+    };
+    keys::entries(list).into_iter().filter_map(word).collect()
+}
+
+fn step(entry: &Entry, item: &Item) -> Result<Step> {
+    if let (true, Value::Given(value)) = (entry.is("value"), &entry.value) {
+        return Ok(Step::Value(value.clone()));
+    }
+    let tokens = input::open(entry.tokens());
+    match syn::parse2::<Expr>(tokens.clone())? {
+        Expr::Path(_) | Expr::Closure(_) => {
+            let arguments = arguments(&tokens, item)?;
+            let call = Ident::new(&format!("call{}", arguments.len()), Span::call_site());
+            let tokens = match arguments.as_slice() {
+                [] => quote!((#tokens)()),
+                arguments => quote!(__rt::#call(#tokens, #(#arguments),*)),
+            };
+            Ok(Step::Call { tokens, needs_error: false })
+        }
+        Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => {
+            let needs_error = mentions_error(tokens.clone());
+            Ok(Step::Call { tokens, needs_error })
+        }
+        _ => {
+            let words =
+                "expected a path to a function, a call such as `cached(key, error)`, or `value = expression`";
+            Err(syn::Error::new(entry.span, words))
+        }
+    }
+}
+
+/// Every argument of the function by name; a pattern has none, and more than eight need listing, too.
+fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
+    let arguments = item.arguments();
+    if arguments.len() > 8 {
+        return Err(syn::Error::new(input::span_of(step), "list the arguments to pass: `path(a, b)`"));
+    }
+    let name = |argument: crate::item::Argument| {
+        argument.name.ok_or_else(|| {
+            let words = "this argument is a pattern and has no name to pass to the fallback";
+            let mut error = syn::Error::new(argument.span, words);
+            error
+                .combine(syn::Error::new(input::span_of(step), "list what the fallback takes: `path(a, b)`"));
+            error
+        })
+    };
+    arguments.into_iter().map(name).collect()
+}
+
+fn mentions_error(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == "error",
+        TokenTree::Group(group) => mentions_error(group.stream()),
+        _ => false,
+    })
+}
+
+pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
+    let (rt, point) = (&cx.rt, &cx.point);
+    let names = checked.steps.iter().map(|step| match step {
+        Step::Call { tokens, .. } => readable(tokens),
+        Step::Value(tokens) => format!("value = {}", readable(tokens)),
+    });
+    let on = match checked.on.as_slice() {
+        [] => None,
+        on => Some(quote!(.on(&[#(#rt::Category::#on),*]))),
+    };
+    let hook = checked.hook.iter();
+    quote! {
+        static #site: #rt::FallbackSite =
+            #rt::FallbackSite::new(&#point, &[#(#names),*]) #on #(.on_fallback(#hook))*;
+    }
+}
+
+/// Tokens as somebody would write them, without what the expansion added.
+fn readable(tokens: &TokenStream) -> String {
+    let text = tokens.to_string();
+    let inside = text.strip_prefix("__rt :: call").and_then(|rest| rest.split_once('('));
+    let shown = inside.map_or(text.as_str(), |(_, rest)| rest.split(',').next().unwrap_or(rest));
+    let shown = shown.strip_prefix('(').and_then(|rest| rest.strip_suffix(") ()")).unwrap_or(shown);
+    shown.replace(" :: ", "::").replace(" (", "(").replace(" ,", ",").trim().to_owned()
+}
+
+pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
+    let ruling = checked.rules.ruling(cx);
+    let steps = checked.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, site, number));
+    let none_answered = match checked.steps.last() {
+        Some(Step::Value(_)) => TokenStream::new(),
+        _ => quote_spanned!(Span::mixed_site()=> #site.failed(); (r, verdict)),
+    };
+    let rt = &cx.rt;
+    let settled = cx.is_async.then(|| {
+        quote_spanned! {Span::mixed_site()=>
+            #[allow(unused_imports)]
+            use #rt::Settled as _;
+        }
+    });
+    quote_spanned! {Span::mixed_site()=> {
+        let (r, verdict) = #inner;
+        #settled
+        '__resilience_fallback: {
+            let ::core::option::Option::Some(class) = verdict else { break '__resilience_fallback (r, verdict) };
+            if !#site.applies(&class, #ruling) { break '__resilience_fallback (r, verdict) }
+            #(#steps)*
+            #none_answered
+        }
+    }}
+}
+
+fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {
+    let rt = &cx.rt;
+    let taken = quote_spanned! {Span::mixed_site()=> {
+        #site.answered(&class, #number);
+        break '__resilience_fallback (#rt::Outcome::success(value), ::core::option::Option::None);
+    }};
+    match step {
+        Step::Value(value) => quote_spanned! {Span::mixed_site()=>
+            let value = #value;
+            #site.answered(&class, #number);
+            (#rt::Outcome::success(value), ::core::option::Option::None)
+        },
+        Step::Call { tokens, needs_error } => {
+            let wait = cx.is_async.then(|| quote!(.await));
+            let settle = if cx.is_async {
+                quote_spanned!(Span::mixed_site()=> #rt::Step(answer).settle()#wait)
+            } else {
+                quote_spanned!(Span::mixed_site()=> answer)
+            };
+            let tokens = aliased(tokens, rt);
+            let attempt = quote_spanned! {Span::mixed_site()=>
+                let answer = #tokens;
+                if let ::core::option::Option::Some(value) = #rt::instead(&r, #settle) #taken
+            };
+            if *needs_error {
+                let error = Ident::new("error", Span::call_site());
+                quote_spanned! {Span::mixed_site()=>
+                    if let ::core::result::Result::Err(#error) = #rt::Outcome::judge(&r) { #attempt }
+                }
+            } else {
+                quote_spanned!(Span::mixed_site()=> { #attempt })
+            }
+        }
+    }
+}
+
+/// A call through one of our helpers, with the helpers' path in place of its alias.
+fn aliased(tokens: &TokenStream, rt: &TokenStream) -> TokenStream {
+    let mut tokens = tokens.clone().into_iter();
+    let first = tokens.next();
+    match &first {
+        Some(TokenTree::Ident(alias)) if alias == "__rt" => {
+            let rest: TokenStream = tokens.collect();
+            quote!(#rt #rest)
+        }
+        _ => first.into_iter().chain(tokens).collect(),
+    }
+}

@@ -1,0 +1,303 @@
+//! `#[with_retry(max = 3, backoff = 2.0, ..)]`.
+
+use crate::diag::Errors;
+use crate::emit::{Context, Rules};
+use crate::input;
+use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Error, Result};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "with_retry",
+    keys: &[
+        key("max", "3"),
+        key("backoff", "2.0"),
+        key("base", "100ms"),
+        key("cap", "10s"),
+        key("jitter", "full"),
+        key("give_up_after", "30s"),
+        key("retry_after_cap", "60s"),
+        key("idempotent", "false"),
+        key("budget", "none"),
+        key("on", "(category, max = 5)"),
+        key("when", "|error| .."),
+        key("unless", "|error| .."),
+        key("policy", "CONST"),
+        key("on_retry", "path"),
+        key("on_give_up", "path"),
+    ],
+    foreign: &[
+        ("attempts", ATTEMPTS),
+        ("max_attempts", ATTEMPTS),
+        ("maxAttempts", ATTEMPTS),
+        ("max_tries", ATTEMPTS),
+        ("stop_after_attempt", ATTEMPTS),
+        ("retries", "write `max`, which counts retries too"),
+        ("max_retries", "write `max`, which counts retries too"),
+        ("maxRetries", "write `max`, which counts retries too"),
+        ("backoff_factor", FACTOR),
+        ("multiplier", FACTOR),
+        ("factor", FACTOR),
+        ("growth", FACTOR),
+        ("exponential_base", FACTOR),
+        ("base_delay", BASE),
+        ("delay", BASE),
+        ("wait", BASE),
+        ("min", BASE),
+        ("min_delay", BASE),
+        ("initial_wait", BASE),
+        ("initial_delay", BASE),
+        ("waitDuration", BASE),
+        ("max_delay", "write `cap = 10s`: the longest wait"),
+        ("max_backoff", "write `cap = 10s`: the longest wait"),
+        (
+            "deadline",
+            "write `give_up_after = 30s`: no wait starts that would pass it; `#[timeout(..)]` cuts a running attempt",
+        ),
+        ("max_elapsed", "write `give_up_after = 30s`: no wait starts that would pass it"),
+        ("timeout", "put `#[timeout(2s)]` below for one attempt, above for the whole call"),
+        ("retry_if", "write `when = |error| ..`"),
+        ("retry_on", "write `when = |error| ..`, or `on(category, ..)`"),
+        ("condition", "write `when = |error| ..`"),
+        ("abort", "write `unless = |error| ..`"),
+        ("abort_on", "write `unless = |error| ..`"),
+        ("ignore", "write `unless = |error| ..`"),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        ("retry_if_ok", "write `when_ok = |value| ..`"),
+    ],
+};
+
+const ATTEMPTS: &str = "write `max`, which counts the calls after the first one: 4 attempts are `max = 3`";
+const FACTOR: &str = "write `backoff = 2.0`: the factor from one wait to the next";
+const BASE: &str = "write `base = 100ms`: the first wait";
+
+const RULE: Spec = Spec {
+    attr: "on(..)",
+    keys: &[
+        key("max", "5"),
+        key("backoff", "2.0"),
+        key("base", "1s"),
+        key("cap", "10s"),
+        key("jitter", "full"),
+    ],
+    foreign: SPEC.foreign,
+};
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    start: TokenStream,
+    setters: Vec<TokenStream>,
+    rules: Rules,
+    on: Vec<TokenStream>,
+    pub(crate) budget_per_key: bool,
+}
+
+/// Reads the arguments.
+pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
+    let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
+    let mut on_words = Vec::new();
+    let on =
+        reader.take_all("on").into_iter().filter_map(|entry| rule(entry, &mut on_words, errors)).collect();
+    let start = reader.value("policy", "CONST", Ok);
+    let mut setters = schedule(&mut reader);
+    setters.extend(duration_setter(&mut reader, "give_up_after", "30s"));
+    setters.extend(duration_setter(&mut reader, "retry_after_cap", "60s"));
+    if let Some(idempotent) = reader.switch("idempotent") {
+        setters.push(quote!(.idempotent(#idempotent)));
+    }
+    let budget = reader.value("budget", "none", budget);
+    let budget_per_key = matches!(budget, Some(Budget::PerKey));
+    if let Some(Budget::Setter(setter)) = budget {
+        setters.push(setter);
+    }
+    let rules = Rules::read(&mut reader);
+    for hook in ["on_retry", "on_give_up"] {
+        if let Some(path) = reader.value(hook, "path", input::path) {
+            let setter = Ident::new(hook, Span::call_site());
+            setters.push(quote!(.#setter(#path)));
+        }
+    }
+    Checked { start: start.unwrap_or_default(), setters, rules, on, budget_per_key }
+}
+
+/// The setters that say when and how often: those that an `on(..)` has, too.
+fn schedule(reader: &mut Reader<'_>) -> Vec<TokenStream> {
+    let mut setters = Vec::new();
+    if let Some(max) = reader.value("max", "3", input::count) {
+        setters.push(setter("max", &max));
+    }
+    let backoff = reader.value("backoff", "2.0", backoff);
+    setters.extend(duration_setter(reader, "base", "100ms"));
+    setters.extend(duration_setter(reader, "cap", "10s"));
+    let jitter_at = reader.span_of("jitter");
+    let jitter = reader.value("jitter", "full", jitter);
+    if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
+        let words = "`decorrelated` has its own jitter: leave `jitter` out";
+        reader.errors.here(at, words);
+    }
+    if let Some(Backoff::Setter(backoff) | Backoff::Decorrelated(backoff)) = backoff {
+        setters.push(backoff);
+    }
+    setters.extend(jitter);
+    setters
+}
+
+fn setter(name: &str, value: &TokenStream) -> TokenStream {
+    let span = input::span_of(value);
+    let name = Ident::new(name, span);
+    quote_spanned!(span=> .#name(#value))
+}
+
+fn duration_setter(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<TokenStream> {
+    let duration = reader.value(name, form, input::duration)?;
+    Some(setter(name, &duration.tokens))
+}
+
+enum Backoff {
+    Setter(TokenStream),
+    Decorrelated(TokenStream),
+}
+
+fn backoff(tokens: TokenStream) -> Result<Backoff> {
+    let span = input::span_of(&tokens);
+    let kind = |kind: &str| {
+        let kind = Ident::new(kind, span);
+        quote_spanned!(span=> .backoff(__rt::Backoff::#kind))
+    };
+    Ok(match tokens.to_string().as_str() {
+        "constant" => Backoff::Setter(kind("Constant")),
+        "linear" => Backoff::Setter(kind("Linear")),
+        "fibonacci" => Backoff::Setter(kind("Fibonacci")),
+        "decorrelated" => Backoff::Decorrelated(kind("Decorrelated")),
+        "exponential" => {
+            return Err(Error::new(span, "write the factor: `backoff = 2.0` doubles the wait each time"));
+        }
+        _ => match syn::parse2(input::open(tokens.clone())) {
+            Ok(syn::Expr::Path(path)) if is_function(&path.path) => {
+                Backoff::Setter(quote_spanned!(span=> .backoff(__rt::Backoff::Custom(#path))))
+            }
+            _ => {
+                let factor = input::number(tokens)?;
+                Backoff::Setter(quote_spanned!(span=> .backoff(__rt::Backoff::Exponential(#factor))))
+            }
+        },
+    })
+}
+
+/// A function is written in snake case, a const factor in capitals.
+fn is_function(path: &syn::Path) -> bool {
+    path.segments.last().is_some_and(|segment| segment.ident.to_string().chars().any(char::is_lowercase))
+}
+
+fn jitter(tokens: TokenStream) -> Result<TokenStream> {
+    let span = input::span_of(&tokens);
+    let kind = match tokens.to_string().as_str() {
+        "full" => "Full",
+        "equal" => "Equal",
+        "none" => "None",
+        _ => {
+            let Some(range) = input::multipliers(&tokens) else {
+                return Err(Error::new(
+                    span,
+                    "expected `full`, `equal`, `none`, or multipliers such as `0.8..1.2`",
+                ));
+            };
+            let (low, high) = range?;
+            return Ok(quote_spanned!(span=> .jitter(__rt::Jitter::Range(#low, #high))));
+        }
+    };
+    let kind = Ident::new(kind, span);
+    Ok(quote_spanned!(span=> .jitter(__rt::Jitter::#kind)))
+}
+
+enum Budget {
+    Setter(TokenStream),
+    PerKey,
+}
+
+fn budget(tokens: TokenStream) -> Result<Budget> {
+    let span = input::span_of(&tokens);
+    Ok(match tokens.to_string().as_str() {
+        "default" => Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::Own))),
+        "none" => Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::None))),
+        "per_key" => Budget::PerKey,
+        _ => {
+            let path = input::path(tokens)?;
+            Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::Shared(&#path))))
+        }
+    })
+}
+
+/// `on(category, max = .., ..)`.
+fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStream> {
+    let Value::List(list) = entry.value else {
+        errors.here(entry.span, "write `on(category, max = 5, ..)`");
+        return None;
+    };
+    let is_word = |entry: &Entry| matches!(entry.value, Value::Word);
+    let mut reader = Reader::new(&RULE, keys::entries(list), is_word, errors);
+    let setters = schedule(&mut reader);
+    let mut words = reader.rest().into_iter().filter_map(|entry| entry.key);
+    let Some(word) = words.next() else {
+        errors.here(entry.span, "`on(..)` begins with a category, for instance `on(rate_limited, max = 5)`");
+        return None;
+    };
+    for second in words {
+        errors.here(second.span(), "one `on(..)` names one category: write another `on(..)` for this one");
+    }
+    let category = errors.ok(input::category(&word))?;
+    if seen.contains(&word) {
+        errors.here(word.span(), format!("`{word}` already has a rule"));
+    }
+    seen.push(word);
+    Some(quote!(__rt::Rule::new(__rt::Category::#category) #(#setters)*))
+}
+
+/// The `const` policy, as an expression.
+pub(crate) fn policy(checked: &Checked, cx: &Context<'_>) -> TokenStream {
+    let rt = &cx.rt;
+    let setters = &checked.setters;
+    let start = if checked.start.is_empty() { quote!(__rt::Retry::new()) } else { checked.start.clone() };
+    let on = match checked.on.as_slice() {
+        [] => None,
+        rules => Some(quote!(.on(&[#(#rules),*]))),
+    };
+    quote!({ use #rt as __rt; #start #(#setters)* #on.checked() })
+}
+
+pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
+    let rt = &cx.rt;
+    let policy = policy(checked, cx);
+    let point = &cx.point;
+    quote!(static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, #policy);)
+}
+
+pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
+    let rt = &cx.rt;
+    let ruling = checked.rules.ruling(cx);
+    let wait = if cx.is_async {
+        quote_spanned!(Span::mixed_site()=> #rt::pause(wait).await)
+    } else {
+        quote_spanned!(Span::mixed_site()=> #rt::sleep(wait))
+    };
+    let lent = cx.lent();
+    let retry = cx.retry_local();
+    quote_spanned! {Span::mixed_site()=> {
+        #lent
+        let mut #retry = #site.start();
+        loop {
+            #site.begin(&#retry);
+            let (r, verdict) = #inner;
+            let ::core::option::Option::Some(class) = verdict else {
+                #site.succeeded(&mut #retry);
+                break (r, verdict);
+            };
+            let ::core::option::Option::Some(wait) = #site.failed(&mut #retry, &class, #ruling) else {
+                break (r, verdict);
+            };
+            ::core::mem::drop(r);
+            #wait;
+        }
+    }}
+}

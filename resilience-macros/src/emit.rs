@@ -1,0 +1,289 @@
+//! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
+
+use crate::attr::{Layer, Policy, timeout, with_retry};
+use crate::input;
+use crate::item::{Item, MutableBinding};
+use crate::keys::Reader;
+use crate::shared::Shared;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Expr;
+use syn::ext::IdentExt;
+
+/// `when` and `unless` of one policy.
+pub(crate) struct Rules {
+    when: Option<Expr>,
+    unless: Option<Expr>,
+}
+
+impl Rules {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let when = reader.value("when", "|error| ..", input::path_or_closure);
+        let unless = reader.value("unless", "|error| ..", input::path_or_closure);
+        Self { when, unless }
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        self.when.is_some() || self.unless.is_some()
+    }
+
+    /// What they say of the outcome `r`, whose class is `class`.
+    pub(crate) fn ruling(&self, cx: &Context<'_>) -> TokenStream {
+        let rt = &cx.rt;
+        let here = Span::mixed_site();
+        match (&self.when, &self.unless) {
+            (None, None) => quote!(#rt::Ruling::ByCategory),
+            (Some(when), None) => quote_spanned!(here=> #rt::when(&r, &class, #when)),
+            (None, Some(unless)) => quote_spanned!(here=> #rt::unless(&r, #unless)),
+            (Some(when), Some(unless)) => {
+                quote_spanned!(here=> #rt::unless(&r, #unless).or_else(|| #rt::when(&r, &class, #when)))
+            }
+        }
+    }
+}
+
+/// What every layer of one function needs to know of it.
+pub(crate) struct Context<'a> {
+    /// `::resilience::__private`
+    pub(crate) rt: TokenStream,
+    pub(crate) point: Ident,
+    pub(crate) is_async: bool,
+    shared: &'a Shared,
+    /// The `static` of the retry in the stack, and how many layers stand above it.
+    retry: Option<(Ident, usize)>,
+    sites: Vec<Ident>,
+    keeps_arguments: bool,
+}
+
+impl Context<'_> {
+    /// The value that stands for `rejected`, with its class; complaints point at `attr`.
+    pub(crate) fn refused(&self, attr: &Ident) -> TokenStream {
+        let rt = &self.rt;
+        let at = Span::mixed_site().located_at(attr.span());
+        let rejected = Ident::new("rejected", Span::mixed_site());
+        match &self.shared.rejected {
+            None => quote_spanned!(at=> #rt::refused(#rejected)),
+            Some(make) => quote!(#rt::refused_by(#rejected, #make)),
+        }
+    }
+
+    pub(crate) fn retry_local(&self) -> Ident {
+        Ident::new("__resilience_retry", Span::mixed_site())
+    }
+
+    /// The number of the attempt that the layer of `site` is part of, from 1.
+    pub(crate) fn attempt(&self, site: &Ident) -> TokenStream {
+        let at = self.sites.iter().position(|other| other == site);
+        match &self.retry {
+            Some((retry, above)) if at > Some(*above) => {
+                let local = self.retry_local();
+                quote!(#retry.attempt(&#local))
+            }
+            _ => quote!(1),
+        }
+    }
+
+    fn lent_name(name: &Ident) -> Ident {
+        Ident::new(&format!("__resilience_{}", name.unraw()), Span::mixed_site())
+    }
+
+    /// Whether arguments named in `clone(..)` are given away on the last attempt.
+    fn lends(&self) -> bool {
+        self.retry.is_some() && !self.keeps_arguments
+    }
+
+    /// Before the first attempt: takes the arguments that each attempt gets a clone of.
+    pub(crate) fn lent(&self) -> TokenStream {
+        if !self.lends() {
+            return TokenStream::new();
+        }
+        let rt = &self.rt;
+        let lent = self.shared.clone.iter().map(|name| {
+            let kept = Self::lent_name(name);
+            quote!(let mut #kept = #rt::Lent::new(#name);)
+        });
+        quote!(#(#lent)*)
+    }
+
+    /// At the start of an attempt: the arguments that start afresh.
+    fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
+        let rt = &self.rt;
+        let clones = self.shared.clone.iter().map(|name| {
+            let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
+            match &self.retry {
+                Some((retry, _)) if self.lends() => {
+                    let (kept, local) = (Self::lent_name(name), self.retry_local());
+                    quote!(let #mutability #name = #kept.next(#retry.is_last(&#local));)
+                }
+                _ => quote!(let #mutability #name = ::core::clone::Clone::clone(&#name);),
+            }
+        });
+        let starts = mutable.iter().filter(|binding| !self.shared.clone.contains(&binding.name)).map(|binding| {
+            let name = &binding.name;
+            if binding.reborrow {
+                quote!(let mut #name = &mut *#name;)
+            } else {
+                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> #rt::StartsAgain::start(&#name));
+                quote!(let mut #name = #start;)
+            }
+        });
+        quote!(#(#clones)* #(#starts)*)
+    }
+}
+
+/// The function with its policies.
+pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> TokenStream {
+    let runtime = shared.runtime();
+    let sites = site_names(layers);
+    let retry = layers.iter().position(Layer::loops);
+    let cx = Context {
+        rt: quote!(#runtime::__private),
+        point: format_ident!("__RESILIENCE_POINT"),
+        is_async: item.is_async(),
+        shared,
+        retry: retry.and_then(|at| Some((sites.get(at)?.clone(), at))),
+        sites: sites.clone(),
+        keeps_arguments: layers.iter().any(|layer| matches!(layer.policy, Policy::WithFallback(_))),
+    };
+    let mutable = if retry.is_some() { item.take_mutable_bindings() } else { Vec::new() };
+    let attempt = attempt(&item, &cx, &mutable);
+    let stack =
+        layers.iter().zip(&sites).rev().fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
+    let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(&cx, site));
+    let point = point(&item, &cx, &sites);
+    let checks = checks(layers, &cx);
+    let (inner_attrs, _) = item.body_parts();
+    let lifted = inner_attrs.into_iter().map(|mut attr| {
+        attr.style = syn::AttrStyle::Outer;
+        attr
+    });
+    let Item { attrs, vis, sig, .. } = &item;
+    let outcome = quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r);
+    quote! {
+        #(#attrs)* #(#lifted)* #vis #sig {
+            #point
+            #(#statics)*
+            #checks
+            #outcome
+        }
+    }
+}
+
+/// `__RESILIENCE_RETRY`, `__RESILIENCE_TIMEOUT`, `__RESILIENCE_TIMEOUT_2`, ..
+fn site_names(layers: &[Layer]) -> Vec<Ident> {
+    let mut names: Vec<Ident> = Vec::new();
+    for layer in layers {
+        let name = format_ident!("__RESILIENCE_{}", layer.word());
+        let same = |other: &&Ident| other.to_string().starts_with(&name.to_string());
+        match names.iter().filter(same).count() {
+            0 => names.push(name),
+            n => names.push(format_ident!("{name}_{}", n + 1)),
+        }
+    }
+    names
+}
+
+fn point(item: &Item, cx: &Context<'_>, sites: &[Ident]) -> TokenStream {
+    let (rt, point) = (&cx.rt, &cx.point);
+    let function = item.sig.ident.unraw().to_string();
+    let name = cx.shared.name.iter();
+    quote! {
+        #[#rt::linkme::distributed_slice(#rt::POINTS_0_1)]
+        #[linkme(crate = #rt::linkme)]
+        static #point: #rt::PointSite = #rt::PointSite::new(
+            ::core::module_path!(),
+            #function,
+            (::core::file!(), ::core::line!(), ::core::column!()),
+            &[#(&#sites),*],
+        )#(.named(#name))*;
+    }
+}
+
+/// One attempt: the body, its outcome and its verdict.
+fn attempt(item: &Item, cx: &Context<'_>, mutable: &[MutableBinding]) -> TokenStream {
+    let rt = &cx.rt;
+    let (_, body) = item.body_parts();
+    let (ty, has_impl_trait) = item.return_type();
+    let afresh = cx.afresh(mutable);
+    let here = Span::mixed_site();
+    let run = if cx.is_async {
+        // Never taken: it tells the compiler the type of the block before it reads the body.
+        let typed = (!has_impl_trait).then(|| {
+            quote_spanned! {here=>
+                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<#ty> { return r; }
+            }
+        });
+        quote_spanned! {here=>
+            async {
+                #typed
+                let r: #ty = { #body };
+                #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
+                return r;
+            }.await
+        }
+    } else {
+        let closure = quote_spanned!(item.body_span()=> || -> #ty);
+        quote_spanned!(here=> #rt::call_once(#closure { #body }))
+    };
+    let at = here.located_at(item.return_span());
+    let classify = match &cx.shared.classify {
+        None => quote_spanned!(here=> |e| (&&#rt::Probe(e)).classification()),
+        Some(classify) => classify.to_token_stream(),
+    };
+    let judged = match &cx.shared.when_ok {
+        None => quote_spanned!(at=> #rt::verdict(&r, #classify)),
+        Some(when_ok) => quote_spanned!(at=> #rt::verdict_when_ok(&r, #classify, #when_ok)),
+    };
+    let probe = cx.shared.classify.is_none().then(|| {
+        quote_spanned! {here=>
+            #[allow(unused_imports)]
+            use #rt::{ByNothing as _, BySource as _, ByTrait as _};
+        }
+    });
+    quote_spanned! {here=> {
+        #afresh
+        let r: #ty = #run;
+        #probe
+        let verdict = #judged;
+        (r, verdict)
+    }}
+}
+
+/// Contradictions between values that only the compiler knows: `const _` items, judged by `cargo check`.
+fn checks(layers: &[Layer], cx: &Context<'_>) -> TokenStream {
+    let rt = &cx.rt;
+    let mut checks = TokenStream::new();
+    let mut total: Option<&timeout::Checked> = None;
+    let mut below_retry = false;
+    let mut windows = Vec::new();
+    for layer in layers {
+        match &layer.policy {
+            Policy::Timeout(timeout) => {
+                let (limit, span) = (&timeout.limit.tokens, timeout.limit.span);
+                if let Some(total) = total {
+                    let total = &total.limit.tokens;
+                    checks.extend(quote_spanned!(span=> const _: () = #rt::check_attempt(#total, #limit);));
+                }
+                for window in &windows {
+                    checks.extend(quote_spanned!(span=> const _: () = #rt::check_window(#window, #limit);));
+                }
+                if total.is_none() && !below_retry {
+                    total = Some(timeout);
+                }
+            }
+            Policy::WithRetry(retry) => {
+                below_retry = true;
+                if let Some(total) = total {
+                    let policy = with_retry::policy(retry, cx);
+                    let (limit, span) = (&total.limit.tokens, total.limit.span);
+                    checks.extend(quote_spanned!(span=> const _: () = #rt::check_waits(&#policy, #limit);));
+                }
+            }
+            Policy::CircuitBreaker(breaker) => {
+                windows.extend(breaker.window.iter().map(|window| &window.tokens));
+            }
+            Policy::WithFallback(_) => {}
+        }
+    }
+    checks
+}

@@ -1,0 +1,39 @@
+//! Categories, in snake case.
+
+use crate::nearest::nearest;
+use proc_macro2::Ident;
+use syn::{Error, Result};
+
+/// Every category, as written and as its variant is called.
+pub(crate) const CATEGORIES: [(&str, &str); 15] = [
+    ("timeout", "Timeout"),
+    ("rate_limited", "RateLimited"),
+    ("connection", "Connection"),
+    ("unavailable", "Unavailable"),
+    ("transient", "Transient"),
+    ("resource", "Resource"),
+    ("corrupt", "Corrupt"),
+    ("conflict", "Conflict"),
+    ("auth", "Auth"),
+    ("not_found", "NotFound"),
+    ("invalid", "Invalid"),
+    ("permanent", "Permanent"),
+    ("cancelled", "Cancelled"),
+    ("rejected", "Rejected"),
+    ("unknown", "Unknown"),
+];
+
+/// Reads a category; the identifier is its variant.
+pub(crate) fn category(word: &Ident) -> Result<Ident> {
+    let name = word.to_string();
+    variant(&name).map(|variant| Ident::new(variant, word.span())).ok_or_else(|| {
+        let names = CATEGORIES.map(|(name, _)| name);
+        let hint = nearest(&name, &names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+        Error::new(word.span(), format!("`{name}` is no category{hint}\ncategories: {}", names.join(", ")))
+    })
+}
+
+/// The variant of `Category` that is written `name`.
+pub(crate) fn variant(name: &str) -> Option<&'static str> {
+    CATEGORIES.iter().find(|(word, _)| *word == name).map(|(_, variant)| *variant)
+}

@@ -1,0 +1,133 @@
+//! Durations: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`, or a const expression of type `Duration`.
+
+use super::{literal, open, span_of};
+use proc_macro2::TokenStream;
+use quote::quote_spanned;
+use syn::{Error, Lit, Result};
+
+/// A duration and, when it was a literal, its length.
+#[derive(Clone)]
+pub(crate) struct Duration {
+    pub(crate) tokens: TokenStream,
+    pub(crate) nanos: Option<u64>,
+    pub(crate) span: proc_macro2::Span,
+}
+
+const UNITS: [(&str, u64); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60 * 1_000_000_000),
+    ("h", 3_600 * 1_000_000_000),
+];
+const DAY: u64 = 24 * 3_600 * 1_000_000_000;
+const FORMS: &str = "write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
+
+/// Reads a duration.
+pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {
+    let tokens = open(tokens);
+    let span = span_of(&tokens);
+    let Some((negative, lit)) = literal(&tokens) else {
+        return Ok(Duration { tokens, nanos: None, span });
+    };
+    if negative {
+        return Err(Error::new(span, "a duration cannot be negative"));
+    }
+    let (text, digits, suffix) = match &lit {
+        Lit::Int(int) => (int.to_string(), int.base10_digits().to_owned(), int.suffix().to_owned()),
+        Lit::Float(float) => (float.to_string(), float.base10_digits().to_owned(), float.suffix().to_owned()),
+        _ => return Err(Error::new(span, FORMS)),
+    };
+    if text.starts_with("0x") || text.starts_with("0o") || text.starts_with("0b") {
+        return Err(Error::new(span, format!("a duration is a decimal number; {FORMS}")));
+    }
+    if suffix.is_empty() {
+        return Err(Error::new(
+            span,
+            format!("`{text}` has no unit: write `{text}s` for seconds or `{text}ms` for milliseconds"),
+        ));
+    }
+    let unit = UNITS.iter().find(|(name, _)| *name == suffix).map(|(_, nanos)| *nanos);
+    let Some(unit) = unit.or((suffix == "d").then_some(DAY)) else {
+        return Err(Error::new(span, format!("`{suffix}` is no unit of time; {FORMS}")));
+    };
+    let nanos = nanos(&digits, unit).ok_or_else(|| Error::new(span, "this duration is too long"))?;
+    let tokens = quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos));
+    Ok(Duration { tokens, nanos: Some(nanos), span })
+}
+
+/// `digits` times `unit`, exact for whole and decimal numbers; `None` where it does not fit 584 years.
+fn nanos(digits: &str, unit: u64) -> Option<u64> {
+    let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (digits, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let number: u128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let nanos = number.checked_mul(u128::from(unit))?;
+    let power = 10_u128.checked_pow(scale.unsigned_abs());
+    let nanos = match power {
+        Some(power) if scale >= 0 => nanos.checked_mul(power)?,
+        Some(power) => nanos / power,
+        None if scale < 0 => 0,
+        None => return None,
+    };
+    u64::try_from(nanos).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> std::result::Result<u64, String> {
+        let tokens: TokenStream = text.parse().map_err(|_| "lexer".to_owned())?;
+        duration(tokens).map_err(|error| error.to_string()).map(|read| read.nanos.unwrap_or(0))
+    }
+
+    #[test]
+    fn every_unit() {
+        let cases = [
+            ("60s", 60_000_000_000),
+            ("1.5s", 1_500_000_000),
+            ("100ms", 100_000_000),
+            ("250us", 250_000),
+            ("2m", 120_000_000_000),
+            ("1h", 3_600_000_000_000),
+            ("7d", 7 * DAY),
+            ("1_000ms", 1_000_000_000),
+            ("0.1s", 100_000_000),
+            ("1e3ms", 1_000_000_000),
+            ("5.0e-1s", 500_000_000),
+            ("0s", 0),
+        ];
+        for (text, nanos) in cases {
+            assert_eq!(read(text), Ok(nanos), "{text}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_in_words() {
+        let cases = [
+            ("2.0", "no unit"),
+            ("60", "no unit"),
+            ("-5s", "negative"),
+            ("0x5s", "decimal"),
+            ("60f32", "no unit of time"),
+            ("3fortnights", "no unit of time"),
+            ("600000d", "too long"),
+            ("\"60s\"", "with its unit"),
+        ];
+        for (text, words) in cases {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_expression_is_passed_on() {
+        assert_eq!(read("LIMIT"), Ok(0));
+    }
+}

@@ -1,0 +1,38 @@
+//! Factors (`2.0`, `2`, or a const expression of type `f64`) and ranges of multipliers (`0.8..1.2`).
+
+use super::{literal, open, span_of};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::quote_spanned;
+use syn::{Error, Lit, Result};
+
+/// Reads a factor.
+pub(crate) fn number(tokens: TokenStream) -> Result<TokenStream> {
+    let tokens = open(tokens);
+    let span = span_of(&tokens);
+    let (digits, suffix) = match literal(&tokens) {
+        None => return Ok(tokens),
+        Some((true, _)) => return Err(Error::new(span, "a factor cannot be negative")),
+        Some((false, Lit::Int(int))) => (int.base10_digits().to_owned(), int.suffix().to_owned()),
+        Some((false, Lit::Float(float))) => (float.base10_digits().to_owned(), float.suffix().to_owned()),
+        Some(_) => return Err(Error::new(span, "expected a number, for instance `2.0`")),
+    };
+    if !matches!(suffix.as_str(), "" | "f64") {
+        return Err(Error::new(span, format!("a factor has no unit: write `{digits}`")));
+    }
+    let value: f64 = digits.parse().unwrap_or(f64::INFINITY);
+    if !value.is_finite() {
+        return Err(Error::new(span, "this factor is too large"));
+    }
+    Ok(quote_spanned!(span=> #value))
+}
+
+/// Reads a range of multipliers.
+pub(crate) fn multipliers(tokens: &TokenStream) -> Option<Result<(TokenStream, TokenStream)>> {
+    let tokens: Vec<TokenTree> = open(tokens.clone()).into_iter().collect();
+    let dots = tokens.windows(2).position(|pair| {
+        pair.iter().all(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '.'))
+    })?;
+    let low = tokens.iter().take(dots).cloned().collect();
+    let high = tokens.iter().skip(dots + 2).cloned().collect();
+    Some(number(low).and_then(|low| Ok((low, number(high)?))))
+}

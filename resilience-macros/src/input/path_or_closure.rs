@@ -1,0 +1,22 @@
+//! Functions: a path to one, or a closure.
+
+use super::{open, span_of};
+use proc_macro2::TokenStream;
+use syn::{Error, Expr, ExprPath, Result};
+
+/// Reads a path or a closure.
+pub(crate) fn path_or_closure(tokens: TokenStream) -> Result<Expr> {
+    let tokens = open(tokens);
+    let span = span_of(&tokens);
+    match syn::parse2(tokens)? {
+        expr @ (Expr::Path(_) | Expr::Closure(_)) => Ok(expr),
+        _ => Err(Error::new(span, "expected a path to a function, or a closure")),
+    }
+}
+
+/// Reads a path.
+pub(crate) fn path(tokens: TokenStream) -> Result<ExprPath> {
+    let tokens = open(tokens);
+    let span = span_of(&tokens);
+    syn::parse2(tokens).map_err(|_| Error::new(span, "expected a path to a function"))
+}

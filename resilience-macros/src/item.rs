@@ -1,0 +1,281 @@
+//! The annotated function: attributes and signature are parsed, the body stays opaque tokens, so that
+//! half-typed code inside it is reported by the compiler alone.
+
+use proc_macro2::{Group, Ident, Spacing, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Visibility};
+
+/// A function, wherever it stands: free, in an `impl`, or in a trait.
+pub(crate) struct Item {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    /// The body in its braces, or the semicolon of a function that a trait only declares.
+    pub(crate) body: TokenTree,
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = Attribute::parse_outer(input)?;
+        let vis = input.parse()?;
+        let sig = input.parse()?;
+        let body: TokenTree = input.parse()?;
+        if !input.is_empty() {
+            return Err(input.error("expected the end of the function"));
+        }
+        Ok(Self { attrs, vis, sig, body })
+    }
+}
+
+impl ToTokens for Item {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.attrs.iter().for_each(|attr| attr.to_tokens(tokens));
+        self.vis.to_tokens(tokens);
+        self.sig.to_tokens(tokens);
+        self.body.to_tokens(tokens);
+    }
+}
+
+/// One argument as the layers see it.
+pub(crate) struct Argument {
+    /// How to name it in a call; `None` for a pattern.
+    pub(crate) name: Option<TokenStream>,
+    pub(crate) span: proc_macro2::Span,
+}
+
+impl Item {
+    /// Reads a function, or says what else the attribute stands on.
+    pub(crate) fn read(tokens: TokenStream) -> syn::Result<Self> {
+        let item: Self = Self::parse.parse2(tokens)?;
+        match item.body {
+            TokenTree::Group(_) => Ok(item),
+            other => Err(syn::Error::new(
+                other.span(),
+                "this function has no body: put the attribute on its implementation, or give it a default body",
+            )),
+        }
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.sig.asyncness.is_some()
+    }
+
+    /// The body's tokens without their braces, and the inner attributes that stand at its start.
+    pub(crate) fn body_parts(&self) -> (Vec<Attribute>, TokenStream) {
+        let TokenTree::Group(body) = &self.body else {
+            return (Vec::new(), TokenStream::new());
+        };
+        let split =
+            |input: ParseStream<'_>| Ok((Attribute::parse_inner(input)?, input.parse::<TokenStream>()?));
+        split.parse2(body.stream()).unwrap_or_else(|_| (Vec::new(), body.stream()))
+    }
+
+    pub(crate) fn body_span(&self) -> proc_macro2::Span {
+        self.body.span()
+    }
+
+    /// The return type, with `_` in place of every `impl Trait`; and whether there was one.
+    pub(crate) fn return_type(&self) -> (TokenStream, bool) {
+        match &self.sig.output {
+            ReturnType::Default => (quote!(()), false),
+            ReturnType::Type(_, ty) => infer_impl_trait(ty.to_token_stream()),
+        }
+    }
+
+    /// Where a complaint about the return type points.
+    pub(crate) fn return_span(&self) -> proc_macro2::Span {
+        match &self.sig.output {
+            ReturnType::Default => self.sig.ident.span(),
+            ReturnType::Type(_, ty) => ty.span(),
+        }
+    }
+
+    /// The arguments in order, the receiver included.
+    pub(crate) fn arguments(&self) -> Vec<Argument> {
+        let argument = |input: &FnArg| {
+            let (name, attrs) = match input {
+                FnArg::Receiver(receiver) => (Some(receiver.self_token.to_token_stream()), &receiver.attrs),
+                FnArg::Typed(typed) => (simple_name(&typed.pat).map(ToTokens::to_token_stream), &typed.attrs),
+            };
+            let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+            let name = name.map(|name| quote!(#(#cfgs)* #name));
+            Argument { name, span: input.span() }
+        };
+        self.sig.inputs.iter().map(argument).collect()
+    }
+
+    /// The names bound by the arguments, patterns included.
+    pub(crate) fn bound_names(&self) -> Vec<Ident> {
+        let typed = self.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed.pat.to_token_stream()),
+            FnArg::Receiver(_) => None,
+        });
+        typed.flat_map(identifiers).collect()
+    }
+
+    /// Takes `mut` off every binding of the arguments and returns what was bound so, with whether the
+    /// argument is a reference that the binding may be pointed elsewhere.
+    pub(crate) fn take_mutable_bindings(&mut self) -> Vec<MutableBinding> {
+        let mut found = Vec::new();
+        for input in &mut self.sig.inputs {
+            let FnArg::Typed(typed) = input else { continue };
+            let reborrow = matches!(&*typed.ty, syn::Type::Reference(r) if is_mutable(r.to_token_stream()));
+            let mut names = Vec::new();
+            let pattern = without_mut(typed.pat.to_token_stream(), &mut names);
+            if !names.is_empty() {
+                *typed.pat = Pat::Verbatim(pattern);
+                found.extend(names.into_iter().map(|name| MutableBinding { name, reborrow }));
+            }
+        }
+        found
+    }
+
+    /// The `mut` of a receiver that the body may assign to.
+    pub(crate) fn mutable_receiver(&self) -> Option<&syn::token::Mut> {
+        let receiver = self.sig.receiver()?;
+        receiver.mutability.as_ref()
+    }
+
+    /// Whether the function gives out a borrow of a `&mut self`.
+    pub(crate) fn lends_from_mutable_self(&self) -> bool {
+        let Some(receiver) = self.sig.receiver() else { return false };
+        let tokens = receiver.to_token_stream();
+        let by_reference =
+            tokens.clone().into_iter().next().is_some_and(|t| matches!(t, TokenTree::Punct(_)));
+        let (output, _) = self.return_type();
+        by_reference && is_mutable(tokens) && lends(output)
+    }
+}
+
+/// A `mut` binding of an argument.
+pub(crate) struct MutableBinding {
+    pub(crate) name: Ident,
+    pub(crate) reborrow: bool,
+}
+
+fn simple_name(pat: &Pat) -> Option<&Ident> {
+    match pat {
+        Pat::Ident(ident) if ident.subpat.is_none() && ident.by_ref.is_none() => Some(&ident.ident),
+        _ => None,
+    }
+}
+
+fn is_mutable(tokens: TokenStream) -> bool {
+    // `& mut T` or `& 'a mut T`: the word stands before the type.
+    tokens.into_iter().take(4).any(|token| matches!(&token, TokenTree::Ident(ident) if ident == "mut"))
+}
+
+/// Whether a type has a reference or a lifetime in it that is not `'static`.
+fn lends(ty: TokenStream) -> bool {
+    let mut tokens = ty.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Group(group) if lends(group.stream()) => return true,
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => match tokens.next() {
+                Some(TokenTree::Ident(name)) if name == "static" => {}
+                _ => return true,
+            },
+            TokenTree::Punct(punct) if punct.as_char() == '&' => {
+                let lifetime = matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '\'');
+                if !lifetime {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Every identifier in `tokens` that begins with a lower-case letter or an underscore: what a pattern can bind.
+fn identifiers(tokens: TokenStream) -> Vec<Ident> {
+    let mut found = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => {
+                let text = ident.to_string();
+                if !matches!(text.as_str(), "mut" | "ref" | "_") && !text.starts_with(char::is_uppercase) {
+                    found.push(ident);
+                }
+            }
+            TokenTree::Group(group) => found.extend(identifiers(group.stream())),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `tokens` of a pattern without the `mut` of its bindings, whose names are added to `names`.
+fn without_mut(tokens: TokenStream, names: &mut Vec<Ident>) -> TokenStream {
+    let mut out = TokenStream::new();
+    let mut by_reference = false;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let next = tokens.peek();
+        match (&token, next) {
+            (TokenTree::Ident(word), Some(TokenTree::Ident(name))) if word == "mut" && !by_reference => {
+                names.push(name.clone());
+                continue;
+            }
+            (TokenTree::Group(group), _) => {
+                let inner = without_mut(group.stream(), names);
+                let mut rebuilt = Group::new(group.delimiter(), inner);
+                rebuilt.set_span(group.span());
+                out.extend([TokenTree::Group(rebuilt)]);
+                by_reference = false;
+                continue;
+            }
+            _ => {}
+        }
+        by_reference = match &token {
+            TokenTree::Punct(punct) => punct.as_char() == '&',
+            TokenTree::Ident(word) => word == "ref",
+            _ => false,
+        };
+        out.extend([token]);
+    }
+    out
+}
+
+/// `ty` with `_` for every `impl Trait` in it, and whether there was one.
+fn infer_impl_trait(ty: TokenStream) -> (TokenStream, bool) {
+    let mut out = TokenStream::new();
+    let mut found = false;
+    let mut tokens = ty.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(word) if word == "impl" => {
+                found = true;
+                out.extend(quote!(_));
+                let mut depth = 0_u32;
+                let mut arrow = false;
+                while let Some(next) = tokens.peek() {
+                    if let TokenTree::Punct(punct) = next {
+                        match punct.as_char() {
+                            '<' => depth += 1,
+                            '>' if arrow => {}
+                            '>' | ',' if depth == 0 => break,
+                            '>' => depth -= 1,
+                            _ => {}
+                        }
+                        arrow = punct.as_char() == '-' && punct.spacing() == Spacing::Joint;
+                    } else {
+                        arrow = false;
+                    }
+                    tokens.next();
+                }
+            }
+            TokenTree::Group(group) => {
+                let (inner, inside) = infer_impl_trait(group.stream());
+                found |= inside;
+                let mut rebuilt = Group::new(group.delimiter(), inner);
+                rebuilt.set_span(group.span());
+                out.extend([TokenTree::Group(rebuilt)]);
+            }
+            other => out.extend([other]),
+        }
+    }
+    (out, found)
+}

@@ -1,0 +1,271 @@
+//! Reads the arguments of an attribute against its table of keys: every unknown, duplicated or foreign
+//! word is reported on its own token, with the nearest name and the list.
+
+use crate::diag::Errors;
+use crate::input;
+use crate::nearest::nearest;
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+
+/// One key of an attribute.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// How the value looks, for messages and docs: `60s`, `3`, `|e| ..`.
+    pub(crate) form: &'static str,
+}
+
+pub(crate) const fn key(name: &'static str, form: &'static str) -> Key {
+    Key { name, form }
+}
+
+/// What an attribute understands.
+pub(crate) struct Spec {
+    pub(crate) attr: &'static str,
+    pub(crate) keys: &'static [Key],
+    /// Words of other libraries, and what to write instead.
+    pub(crate) foreign: &'static [(&'static str, &'static str)],
+}
+
+/// Keys about the function, not about one policy: they may stand in any attribute of its stack, once.
+pub(crate) const SHARED: &[Key] = &[
+    key("name", "\"Type::function\""),
+    key("classify", "path or |e| .."),
+    key("rejected", "path or |r| .."),
+    key("clone", "(argument, ..)"),
+    key("when_ok", "|value| .."),
+    key("crate", "::path"),
+];
+
+/// One argument: `word`, `key = value`, `key(list)`, or anything else.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: Option<Ident>,
+    pub(crate) value: Value,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone)]
+pub(crate) enum Value {
+    /// `key` alone.
+    Word,
+    /// `key = tokens`.
+    Given(TokenStream),
+    /// `key(tokens)`.
+    List(TokenStream),
+    /// No key: the tokens are the argument.
+    Bare(TokenStream),
+}
+
+impl Entry {
+    /// All tokens of the argument when it is taken as a value without a key.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        let key = self.key.to_token_stream();
+        match &self.value {
+            Value::Word => key,
+            Value::Bare(tokens) => tokens.clone(),
+            Value::Given(tokens) => quote::quote!(#key = #tokens),
+            Value::List(tokens) => quote::quote!(#key (#tokens)),
+        }
+    }
+
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.key.as_ref().is_some_and(|key| key == name)
+    }
+}
+
+/// Splits `tokens` at the commas that separate arguments: not those inside brackets, between the bars
+/// of a closure, or in a turbofish.
+pub(crate) fn split(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut parts = Vec::new();
+    let mut part: Vec<TokenTree> = Vec::new();
+    let (mut in_bars, mut angles) = (false, 0_u32);
+    for token in tokens {
+        if let TokenTree::Punct(punct) = &token {
+            let before = part.last();
+            match punct.as_char() {
+                '|' if in_bars => in_bars = false,
+                '|' if begins_expression(before) => in_bars = true,
+                '<' if is_punct(before, ':') => angles += 1,
+                '<' if angles > 0 => angles += 1,
+                '>' if angles > 0 && !is_punct(before, '-') => angles -= 1,
+                ',' if !in_bars && angles == 0 => {
+                    parts.push(part.drain(..).collect());
+                    continue;
+                }
+                _ => {}
+            }
+        }
+        part.push(token);
+    }
+    if !part.is_empty() {
+        parts.push(part.into_iter().collect());
+    }
+    parts
+}
+
+fn is_punct(token: Option<&TokenTree>, c: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == c)
+}
+
+fn begins_expression(before: Option<&TokenTree>) -> bool {
+    match before {
+        None => true,
+        Some(TokenTree::Ident(word)) => word == "move" || word == "async",
+        Some(token) => is_punct(Some(token), '='),
+    }
+}
+
+fn entry(part: TokenStream) -> Entry {
+    let span = input::span_of(&part);
+    let mut tokens = part.clone().into_iter();
+    let bare = Entry { key: None, value: Value::Bare(part), span };
+    let Some(TokenTree::Ident(key)) = tokens.next() else { return bare };
+    let value = match tokens.next() {
+        None => Value::Word,
+        Some(TokenTree::Punct(punct))
+            if punct.as_char() == '=' && punct.spacing() == proc_macro2::Spacing::Alone =>
+        {
+            Value::Given(tokens.collect())
+        }
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => {
+            if tokens.next().is_some() {
+                return bare;
+            }
+            Value::List(group.stream())
+        }
+        Some(_) => return bare,
+    };
+    Entry { key: Some(key), value, span }
+}
+
+/// The arguments of one attribute, in order.
+pub(crate) fn entries(tokens: TokenStream) -> Vec<Entry> {
+    split(tokens).into_iter().map(entry).collect()
+}
+
+/// The arguments of one attribute, being taken out key by key.
+pub(crate) struct Reader<'a> {
+    entries: Vec<Entry>,
+    pub(crate) errors: &'a Errors,
+}
+
+impl<'a> Reader<'a> {
+    /// Checks every key of `entries` against `spec`; `positional` says whether a value without a key,
+    /// or with one that the table does not know, is for the attribute itself to judge.
+    pub(crate) fn new(
+        spec: &Spec,
+        entries: Vec<Entry>,
+        positional: impl Fn(&Entry) -> bool,
+        errors: &'a Errors,
+    ) -> Self {
+        let mut kept: Vec<Entry> = Vec::new();
+        for entry in entries {
+            let Some(key) = entry.key.clone() else {
+                if positional(&entry) {
+                    kept.push(entry);
+                } else {
+                    errors.here(entry.span, unexpected_value(spec));
+                }
+                continue;
+            };
+            let name = key.to_string();
+            if !known(spec, &name) {
+                if positional(&entry) {
+                    kept.push(entry);
+                } else {
+                    errors.here(key.span(), unknown(spec, &name));
+                }
+            } else if name != "on" && kept.iter().any(|other| other.is(&name)) {
+                errors.here(key.span(), format!("`{name}` is given twice"));
+            } else {
+                kept.push(entry);
+            }
+        }
+        Self { entries: kept, errors }
+    }
+
+    /// Takes the entry called `name`.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Entry> {
+        let at = self.entries.iter().position(|entry| entry.is(name))?;
+        Some(self.entries.remove(at))
+    }
+
+    /// Where the entry called `name` stands, if it is there and was not taken yet.
+    pub(crate) fn span_of(&self, name: &str) -> Option<Span> {
+        self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.span)
+    }
+
+    /// Takes every entry called `name`.
+    pub(crate) fn take_all(&mut self, name: &str) -> Vec<Entry> {
+        std::iter::from_fn(|| self.take(name)).collect()
+    }
+
+    /// Everything that was not taken yet, in order.
+    pub(crate) fn rest(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Takes the value of `key = value` and reads it with `read`; what is wrong is reported.
+    pub(crate) fn value<T>(
+        &mut self,
+        name: &str,
+        form: &str,
+        read: impl FnOnce(TokenStream) -> syn::Result<T>,
+    ) -> Option<T> {
+        let entry = self.take(name)?;
+        match entry.value {
+            Value::Given(tokens) if !tokens.is_empty() => match read(tokens) {
+                Ok(value) => Some(value),
+                Err(error) => {
+                    self.errors.push(error);
+                    None
+                }
+            },
+            _ => {
+                self.errors.here(entry.span, format!("`{name}` needs a value: `{name} = {form}`"));
+                None
+            }
+        }
+    }
+
+    /// Takes a switch: `key`, `key = true` or `key = false`.
+    pub(crate) fn switch(&mut self, name: &str) -> Option<bool> {
+        let entry = self.take(name)?;
+        let text = match &entry.value {
+            Value::Word => return Some(true),
+            Value::Given(tokens) => tokens.to_string(),
+            Value::List(_) | Value::Bare(_) => String::new(),
+        };
+        match text.as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => {
+                self.errors
+                    .here(entry.span, format!("`{name}` is a switch: write `{name}` or `{name} = false`"));
+                None
+            }
+        }
+    }
+}
+
+fn known(spec: &Spec, name: &str) -> bool {
+    spec.keys.iter().chain(SHARED).any(|key| key.name == name)
+}
+
+fn list(spec: &Spec) -> String {
+    let names: Vec<_> = spec.keys.iter().chain(SHARED).map(|key| format!("`{}`", key.name)).collect();
+    names.join(", ")
+}
+
+fn unknown(spec: &Spec, name: &str) -> String {
+    if let Some((_, instead)) = spec.foreign.iter().find(|(word, _)| *word == name) {
+        return format!("`{}` has no key `{name}`: {instead}", spec.attr);
+    }
+    let names: Vec<_> = spec.keys.iter().chain(SHARED).map(|key| key.name).collect();
+    let hint = nearest(name, &names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+    format!("`{}` has no key `{name}`{hint}\nkeys: {}", spec.attr, list(spec))
+}
+
+fn unexpected_value(spec: &Spec) -> String {
+    format!("`{}` expects `key = value` here\nkeys: {}", spec.attr, list(spec))
+}

@@ -1,0 +1,116 @@
+//! The keys about the function itself: they may stand in any attribute of the stack, once.
+
+use crate::diag::Errors;
+use crate::input;
+use crate::item::Item;
+use crate::keys::{self, Entry, SHARED, Value};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::quote;
+use syn::{Error, Expr, LitStr, Result};
+
+/// What was said of the function.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) classify: Option<Expr>,
+    pub(crate) rejected: Option<Expr>,
+    pub(crate) clone: Vec<Ident>,
+    pub(crate) when_ok: Option<Expr>,
+    runtime: Option<TokenStream>,
+    seen: Vec<Ident>,
+}
+
+impl Shared {
+    /// The path of the runtime crate.
+    pub(crate) fn runtime(&self) -> TokenStream {
+        self.runtime.clone().unwrap_or_else(|| quote!(::resilience))
+    }
+
+    /// Takes the shared keys out of `entries` and returns the rest.
+    pub(crate) fn take(&mut self, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Vec<Entry> {
+        let mut rest = Vec::new();
+        for entry in entries {
+            match &entry.key {
+                Some(key) if is_shared(&entry, key) => {
+                    if let Err(error) = self.set(key, &entry, item) {
+                        errors.push(error);
+                    }
+                }
+                _ => rest.push(entry),
+            }
+        }
+        rest
+    }
+
+    fn set(&mut self, key: &Ident, entry: &Entry, item: &Item) -> Result<()> {
+        if let Some(first) = self.seen.iter().find(|seen| *seen == key) {
+            let words = format!("`{key}` is about the function: it may stand once in its attributes");
+            let mut error = Error::new(key.span(), words);
+            error.combine(Error::new(first.span(), format!("`{key}` stands here, too")));
+            return Err(error);
+        }
+        self.seen.push(key.clone());
+        let name = key.to_string();
+        let tokens = match &entry.value {
+            Value::Given(tokens) if name != "clone" => tokens.clone(),
+            Value::List(tokens) if name == "clone" => tokens.clone(),
+            _ => {
+                let form = SHARED.iter().find(|shared| shared.name == name).map_or("", |shared| shared.form);
+                let equals = if name == "clone" { "" } else { " = " };
+                return Err(Error::new(entry.span, format!("write `{name}{equals}{form}`")));
+            }
+        };
+        match name.as_str() {
+            "name" => self.name = Some(point_name(tokens)?),
+            "classify" => self.classify = Some(input::path_or_closure(tokens)?),
+            "rejected" => self.rejected = Some(input::path_or_closure(tokens)?),
+            "when_ok" => self.when_ok = Some(input::path_or_closure(tokens)?),
+            "clone" => self.clone = arguments(tokens, item)?,
+            _ => self.runtime = Some(runtime(tokens)?),
+        }
+        Ok(())
+    }
+}
+
+fn is_shared(entry: &Entry, key: &Ident) -> bool {
+    let written = matches!(entry.value, Value::Given(_) | Value::List(_) | Value::Word);
+    written && SHARED.iter().any(|shared| key == shared.name)
+}
+
+fn point_name(tokens: TokenStream) -> Result<LitStr> {
+    let span = input::span_of(&tokens);
+    let name: LitStr = syn::parse2(input::open(tokens))
+        .map_err(|_| Error::new(span, "expected a name in quotes, for instance `\"Type::function\"`"))?;
+    if name.value().trim().is_empty() {
+        return Err(Error::new(span, "a point's name cannot be empty"));
+    }
+    Ok(name)
+}
+
+fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
+    let bound = item.bound_names();
+    let mut found = Vec::new();
+    for part in keys::split(tokens) {
+        let mut words = part.clone().into_iter();
+        let (Some(TokenTree::Ident(name)), None) = (words.next(), words.next()) else {
+            return Err(Error::new(input::span_of(&part), "expected the name of an argument"));
+        };
+        if !bound.contains(&name) {
+            let names: Vec<_> = bound.iter().map(ToString::to_string).collect();
+            let words = format!("the function has no argument `{name}`; it has: {}", names.join(", "));
+            return Err(Error::new(name.span(), words));
+        }
+        found.push(name);
+    }
+    Ok(found)
+}
+
+fn runtime(tokens: TokenStream) -> Result<TokenStream> {
+    let path: syn::Path = syn::parse2(tokens.clone())?;
+    let first = path.segments.first().map(|segment| segment.ident.to_string());
+    if path.leading_colon.is_none() && !matches!(first.as_deref(), Some("crate" | "self" | "super")) {
+        let words = format!("write an absolute path, which works in every module: `crate = ::{}`", tokens);
+        return Err(Error::new(input::span_of(&tokens), words));
+    }
+    Ok(tokens)
+}

@@ -1,0 +1,239 @@
+//! The policies of one function: gathered from its attributes, put in order, held against each other,
+//! and expanded as one.
+//!
+//! Each attribute hands its arguments to one hidden attribute behind all others, which sees the whole
+//! stack. Expanding them one by one would nest them in the reverse of the order in which they stand.
+
+mod contradictions;
+
+use crate::attr::Layer;
+use crate::diag::Errors;
+use crate::emit;
+use crate::item::Item;
+use crate::keys::{self, Value};
+use crate::shared::Shared;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Attribute, Meta};
+
+const HIDDEN: &str = "__stack";
+
+/// Attributes of the language that change nothing by standing between ours.
+const INERT: [&str; 24] = [
+    "allow",
+    "automatically_derived",
+    "cfg",
+    "cfg_attr",
+    "cold",
+    "deny",
+    "deprecated",
+    "doc",
+    "expect",
+    "export_name",
+    "forbid",
+    "ignore",
+    "inline",
+    "link_section",
+    "must_use",
+    "no_mangle",
+    "rustfmt",
+    "should_panic",
+    "target_feature",
+    "track_caller",
+    "warn",
+    "unsafe",
+    "clippy",
+    "diagnostic",
+];
+
+/// One attribute of ours with its arguments.
+struct Applied {
+    /// The attribute's name, spanned over the whole attribute.
+    attr: Ident,
+    args: TokenStream,
+}
+
+/// What the hidden attribute carries from one attribute of ours to the next.
+#[derive(Default)]
+struct Gathered {
+    applied: Vec<Applied>,
+    /// The attributes that still stood below the last one of ours.
+    below: Vec<TokenStream>,
+    /// Macros of others that ran between two of ours.
+    between: Vec<TokenStream>,
+}
+
+/// Expands one attribute: adds it to the hidden one, or expands the stack if nothing else can follow.
+pub(crate) fn collect(attr: &str, args: TokenStream, tokens: TokenStream) -> TokenStream {
+    let attr = Ident::new(attr, Span::call_site());
+    let mut item = match Item::read(tokens.clone()) {
+        Ok(item) => item,
+        Err(error) => return not_a_function(&attr, &error, tokens),
+    };
+    let hidden = item.attrs.iter().position(is_hidden);
+    let mut gathered = match hidden.map(|at| item.attrs.remove(at)) {
+        Some(hidden) => Gathered::read(&hidden),
+        None => Gathered::default(),
+    };
+    let below: Vec<_> = macros_in(&item.attrs);
+    gathered.note_missing(&below, true);
+    gathered.below.clone_from(&below);
+    gathered.applied.push(Applied { attr, args });
+    if below.is_empty() {
+        return expand(gathered, item);
+    }
+    let runtime = gathered.runtime(&item.attrs);
+    let hidden = gathered.write(&runtime);
+    item.attrs.push(hidden);
+    item.into_token_stream()
+}
+
+/// Expands the hidden attribute, when every other macro has run.
+pub(crate) fn finish(args: TokenStream, tokens: TokenStream) -> TokenStream {
+    let mut gathered = Gathered::parse(args);
+    match Item::read(tokens.clone()) {
+        Ok(item) => {
+            let below = macros_in(&item.attrs);
+            gathered.note_missing(&below, false);
+            expand(gathered, item)
+        }
+        Err(error) => {
+            let error = error.to_compile_error();
+            quote!(#error #tokens)
+        }
+    }
+}
+
+fn is_hidden(attr: &Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|segment| segment.ident == HIDDEN)
+}
+
+/// The attributes among `attrs` that may be macros, as text to compare and tokens to point at.
+fn macros_in(attrs: &[Attribute]) -> Vec<TokenStream> {
+    let is_macro = |attr: &&Attribute| {
+        let first = attr.path().segments.first();
+        !first.is_some_and(|segment| INERT.iter().any(|inert| segment.ident == inert))
+    };
+    attrs.iter().filter(is_macro).map(ToTokens::to_token_stream).collect()
+}
+
+impl Gathered {
+    /// Compares the macros that stand below now with those that stood below the last attribute of ours:
+    /// all that are gone have run, and one of them may be the attribute that runs right now.
+    fn note_missing(&mut self, below: &[TokenStream], one_is_ours: bool) {
+        let here: Vec<String> = below.iter().map(ToString::to_string).collect();
+        let mut gone: Vec<_> =
+            self.below.iter().filter(|attr| !here.contains(&attr.to_string())).cloned().collect();
+        if one_is_ours {
+            gone.pop();
+            self.between.extend(gone);
+        }
+    }
+
+    fn read(hidden: &Attribute) -> Self {
+        match &hidden.meta {
+            Meta::List(list) => Self::parse(list.tokens.clone()),
+            _ => Self::default(),
+        }
+    }
+
+    /// `{name args} .. (below ..) [between ..]`
+    fn parse(tokens: TokenStream) -> Self {
+        let mut gathered = Self::default();
+        for token in tokens {
+            let TokenTree::Group(group) = token else { continue };
+            let mut inside = group.stream().into_iter();
+            match group.delimiter() {
+                Delimiter::Brace => {
+                    if let Some(TokenTree::Ident(attr)) = inside.next() {
+                        gathered.applied.push(Applied { attr, args: inside.collect() });
+                    }
+                }
+                Delimiter::Parenthesis => gathered.below = groups(inside),
+                _ => gathered.between = groups(inside),
+            }
+        }
+        gathered
+    }
+
+    fn write(&self, runtime: &TokenStream) -> Attribute {
+        let applied = self.applied.iter().map(|Applied { attr, args }| quote!({ #attr #args }));
+        let (below, between) = (&self.below, &self.between);
+        let hidden = Ident::new(HIDDEN, Span::call_site());
+        syn::parse_quote!(#[#runtime::__private::#hidden(#(#applied)* (#({ #below })*) [#({ #between })*])])
+    }
+
+    /// The path of the runtime crate: from a `crate = ..` in any attribute of the stack seen so far, or in
+    /// one that still stands below.
+    fn runtime(&self, attrs: &[Attribute]) -> TokenStream {
+        let applied = self.applied.iter().map(|applied| applied.args.clone());
+        let below = attrs.iter().filter_map(|attr| match &attr.meta {
+            Meta::List(list) => Some(list.tokens.clone()),
+            _ => None,
+        });
+        applied
+            .chain(below)
+            .flat_map(keys::entries)
+            .find_map(|entry| match entry.value {
+                Value::Given(ref path) if entry.is("crate") => Some(path.clone()),
+                _ => None,
+            })
+            .unwrap_or_else(|| quote!(::resilience))
+    }
+}
+
+fn groups(tokens: impl Iterator<Item = TokenTree>) -> Vec<TokenStream> {
+    let stream = |token| match token {
+        TokenTree::Group(group) => Some(Group::stream(&group)),
+        _ => None,
+    };
+    tokens.filter_map(stream).collect()
+}
+
+/// What an attribute answers on something that is no function, or that cannot be read.
+fn not_a_function(attr: &Ident, error: &syn::Error, tokens: TokenStream) -> TokenStream {
+    let other = tokens.clone().into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word == "fn" => Some(None),
+        TokenTree::Ident(word) => {
+            let kinds =
+                ["struct", "enum", "union", "impl", "trait", "mod", "use", "type", "static", "extern"];
+            kinds.iter().any(|kind| word == kind).then_some(Some(word))
+        }
+        _ => None,
+    });
+    let error = match other.flatten() {
+        Some(word) if word != "extern" => {
+            let words = format!("`{attr}` works on functions: put it on each function that it is meant for");
+            syn::Error::new(word.span(), words)
+        }
+        _ => error.clone(),
+    };
+    let error = error.to_compile_error();
+    quote!(#error #tokens)
+}
+
+/// The expansion of the whole stack; on any mistake the function as it is, and every mistake.
+fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
+    let errors = Errors::new();
+    for foreign in &gathered.between {
+        errors.at(
+            foreign,
+            "this attribute stands between two of `resilience`, which then cannot be expanded as one: move it below them",
+        );
+    }
+    if let Some(constness) = &item.sig.constness {
+        errors.at(constness, "a `const fn` cannot carry a policy: policies keep state and wait");
+    }
+    let mut shared = Shared::default();
+    let mut layers: Vec<Layer> = Vec::new();
+    for Applied { attr, args } in gathered.applied {
+        let entries = shared.take(keys::entries(args), &item, &errors);
+        layers.extend(Layer::read(attr, entries, &item, &errors));
+    }
+    contradictions::check(&layers, &shared, &item, &errors);
+    if let Some(errors) = errors.finish() {
+        item.attrs.retain(|attr| !is_hidden(attr));
+        return quote!(#item #errors);
+    }
+    emit::function(&layers, &shared, item)
+}

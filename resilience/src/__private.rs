@@ -1,0 +1,176 @@
+//! What expansions name, and nothing else does. No part of the public interface: it may change in any
+//! release together with the macros.
+
+pub use crate::classify::Category;
+pub use crate::classify::probe::{self, ByNothing, BySource, ByTrait, Probe};
+pub use crate::outcome::{Outcome, Refuse};
+pub use crate::point::{POINTS_0_1, PointSite};
+pub use crate::policy::contradictions::{check_attempt, check_window};
+pub use crate::policy::timeout::{Timed, TimeoutSite};
+pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
+pub use crate::policy::with_retry::{RetrySite, check_waits};
+pub use crate::policy::{Backoff, BudgetOf, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
+pub use crate::site::Site;
+pub use linkme;
+#[cfg(feature = "macros")]
+pub use resilience_macros::__stack;
+
+use crate::classify::{Classification, Classify};
+use crate::rejected::Rejected;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// Blocks this thread between two attempts.
+#[cold]
+pub fn sleep(wait: Duration) {
+    crate::clock::sleep(wait);
+}
+
+/// Waits between two attempts; boxed, so that the annotated future need not hold the timer.
+#[cold]
+pub fn pause(wait: Duration) -> Pin<Box<impl Future<Output = ()> + Send>> {
+    Box::pin(crate::clock::pause(wait))
+}
+
+/// Runs a body that borrows or consumes what is around it; without this call the compiler would take
+/// the closure for one that can run again, and refuse borrowed results.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the body belongs into the annotated function")]
+pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
+/// What the stack makes of the body's outcome.
+#[inline]
+pub fn verdict<R: Outcome, C: Into<Classification>>(
+    outcome: &R,
+    classify: impl FnOnce(&R::Error) -> C,
+) -> Verdict {
+    match outcome.judge() {
+        Ok(_) => None,
+        Err(error) => Some(failed(classify, error)),
+    }
+}
+
+/// As [`verdict`], with a test that a returned value has to pass, too.
+#[inline]
+pub fn verdict_when_ok<R: Outcome, C: Into<Classification>>(
+    outcome: &R,
+    classify: impl FnOnce(&R::Error) -> C,
+    when_ok: impl FnOnce(&R::Value) -> bool,
+) -> Verdict {
+    match outcome.judge() {
+        Ok(value) => when_ok(value).then(|| Classification::new(Category::Unknown)),
+        Err(error) => Some(failed(classify, error)),
+    }
+}
+
+#[cold]
+fn failed<E, C: Into<Classification>>(classify: impl FnOnce(&E) -> C, error: &E) -> Classification {
+    classify(error).into()
+}
+
+/// What `when` says of a failure; a rejection and a returned value are not for it to judge.
+#[cold]
+pub fn when<R: Outcome>(outcome: &R, class: &Classification, when: impl FnOnce(&R::Error) -> bool) -> Ruling {
+    match outcome.judge() {
+        Err(error) if class.category != Category::Rejected => {
+            if when(error) {
+                Ruling::Yes
+            } else {
+                Ruling::No
+            }
+        }
+        _ => Ruling::ByCategory,
+    }
+}
+
+/// What `unless` says of a failure.
+#[cold]
+pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -> Ruling {
+    match outcome.judge() {
+        Err(error) if unless(error) => Ruling::Exempt,
+        _ => Ruling::ByCategory,
+    }
+}
+
+/// The outcome that stands for a rejection.
+#[cold]
+pub fn refused<R: Refuse>(rejected: Rejected) -> (R, Verdict) {
+    let class = rejected.classify();
+    (R::refuse(rejected), Some(class))
+}
+
+/// The outcome that stands for a rejection, as `rejected = ..` makes it.
+#[cold]
+pub fn refused_by<R: Outcome>(rejected: Rejected, make: impl FnOnce(Rejected) -> R::Error) -> (R, Verdict) {
+    let class = rejected.classify();
+    (R::failure(make(rejected)), Some(class))
+}
+
+/// A fallback's answer, if it has one for an outcome such as `like`.
+#[inline]
+pub fn instead<R: Outcome>(like: &R, answer: impl Instead<R::Value>) -> Option<R::Value> {
+    let _ = like;
+    answer.value()
+}
+
+/// An argument that every attempt gets a clone of, and the last one the original.
+#[derive(Debug)]
+pub struct Lent<T>(Option<T>);
+
+impl<T: Clone> Lent<T> {
+    /// Takes the argument.
+    pub const fn new(argument: T) -> Self {
+        Self(Some(argument))
+    }
+
+    /// The argument for the next attempt; the original, if it is the last possible one.
+    ///
+    /// # Panics
+    ///
+    /// If there was a last one already: the retry's own decision rules that out.
+    pub fn next(&mut self, last: bool) -> T {
+        let next = if last { self.0.take() } else { self.0.clone() };
+        next.unwrap_or_else(|| unreachable!("an attempt after the last possible one"))
+    }
+}
+
+/// A `mut` argument that each attempt finds as the caller gave it.
+#[diagnostic::on_unimplemented(
+    message = "a second attempt would find this `mut` argument as the first one left it",
+    label = "`{Self}` is not `Copy`",
+    note = "write `clone(..)` with its name in the attribute, or bind it inside the body"
+)]
+pub trait StartsAgain: Sized {
+    /// The argument for this attempt.
+    fn start(&self) -> Self;
+}
+
+impl<T: Copy> StartsAgain for T {
+    #[inline]
+    fn start(&self) -> T {
+        *self
+    }
+}
+
+macro_rules! call {
+    ($name:ident: $($argument:ident $value:ident),*) => {
+        /// Calls a fallback with the function's arguments; a closure learns their types from this.
+        #[inline]
+        #[allow(clippy::too_many_arguments, reason = "as many as the annotated function has")]
+        pub fn $name<O, $($argument),*>(fallback: impl FnOnce($($argument),*) -> O, $($value: $argument),*) -> O {
+            fallback($($value),*)
+        }
+    };
+}
+
+call!(call1: A a);
+call!(call2: A a, B b);
+call!(call3: A a, B b, C c);
+call!(call4: A a, B b, C c, D d);
+call!(call5: A a, B b, C c, D d, E e);
+call!(call6: A a, B b, C c, D d, E e, F f);
+call!(call7: A a, B b, C c, D d, E e, F f, G g);
+call!(call8: A a, B b, C c, D d, E e, F f, G g, H h);

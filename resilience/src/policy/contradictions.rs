@@ -1,0 +1,39 @@
+//! Contradictions between the policies of one stack that need their values: judged while compiling, and
+//! again by whoever changes a value at run time.
+
+use crate::text::Text;
+use std::time::Duration;
+
+/// Refuses an attempt's timeout that is not shorter than that of the whole call.
+///
+/// # Panics
+///
+/// In that case; in a `const` that is a compile error.
+pub const fn check_attempt(total: Duration, attempt: Duration) {
+    if attempt.as_nanos() >= total.as_nanos() {
+        let text = Text::<200>::new()
+            .push("the timeout of one attempt (")
+            .time(attempt)
+            .push(") is not shorter than that of the whole call (")
+            .time(total)
+            .push("), which would always go off first: lower the one or raise the other");
+        panic!("{}", text.as_str());
+    }
+}
+
+/// Refuses a breaker's time window that is shorter than the timeout of one attempt below it.
+///
+/// # Panics
+///
+/// In that case; in a `const` that is a compile error.
+pub const fn check_window(window: Duration, attempt: Duration) {
+    if window.as_nanos() < attempt.as_nanos() {
+        let text = Text::<200>::new()
+            .push("the window of the circuit breaker (")
+            .time(window)
+            .push(") is shorter than the timeout of one attempt (")
+            .time(attempt)
+            .push("): two timed-out calls would never be seen together");
+        panic!("{}", text.as_str());
+    }
+}

@@ -1,0 +1,350 @@
+//! Ending a call that takes too long: async by dropping it, sync by leaving it to a helper thread.
+
+use crate::clock::{Timer, alarm};
+use crate::event::{Event, emit};
+use crate::point::{Layer, Owner, PointName, PointSite};
+use crate::policy::InvalidPolicy;
+use crate::rejected::Rejected;
+use crate::{defaults, scope};
+use std::any::Any;
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+/// How long a call may take.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::Timeout;
+/// use std::time::Duration;
+///
+/// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2)).growth(2.0).cap(Duration::from_secs(30));
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let answer: Result<u32, std::io::Error> = LIMIT.call_async(async { Ok(42) }).await;
+/// assert_eq!(answer.unwrap(), 42);
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Timeout {
+    limit: Duration,
+    growth: f64,
+    cap: Duration,
+    strict: bool,
+    threads: u32,
+    name: &'static str,
+}
+
+impl Timeout {
+    /// A limit of `limit` for each attempt.
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is zero; in a `const` that is a compile error.
+    pub const fn new(limit: Duration) -> Self {
+        let timeout = Self {
+            limit,
+            growth: 1.0,
+            cap: defaults::timeout::CAP,
+            strict: false,
+            threads: defaults::timeout::THREADS,
+            name: "timeout",
+        };
+        match timeout.judge() {
+            Ok(()) => timeout,
+            Err(invalid) => panic!("{}", invalid.message()),
+        }
+    }
+
+    /// As [`new`](Self::new), for a limit known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If `limit` is zero.
+    pub const fn try_new(limit: Duration) -> Result<Self, InvalidPolicy> {
+        if limit.is_zero() {
+            return Err(InvalidPolicy::new(ZERO));
+        }
+        Ok(Self::new(limit))
+    }
+
+    /// Multiplies the limit by `growth` on each retry, up to [`cap`](Self::cap); at least 1, default 1.
+    ///
+    /// # Panics
+    ///
+    /// If `growth` is below 1, infinite or not a number.
+    pub const fn growth(mut self, growth: f64) -> Self {
+        self.growth = growth;
+        self.checked()
+    }
+
+    /// The longest limit that [`growth`](Self::growth) reaches; default 30 s, or the limit if that is longer.
+    pub const fn cap(mut self, cap: Duration) -> Self {
+        self.cap = cap;
+        self
+    }
+
+    /// Counts the time from the call, at the price of a clock reading, instead of from the first poll
+    /// that is not ready.
+    pub const fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// How many abandoned bodies may still run on helper threads before calls are refused; default 16.
+    ///
+    /// # Panics
+    ///
+    /// If `threads` is zero.
+    pub const fn threads(mut self, threads: u32) -> Self {
+        self.threads = threads;
+        self.checked()
+    }
+
+    /// The name in events and errors; default `"timeout"`.
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// The limit of one attempt, counted from 1.
+    pub fn limit(&self, attempt: u32) -> Duration {
+        if self.growth <= 1.0 || attempt <= 1 {
+            return self.limit;
+        }
+        let power = self.growth.powi(i32::try_from(attempt - 1).unwrap_or(i32::MAX));
+        let grown = self.limit.as_secs_f64() * power;
+        Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX).min(self.cap.max(self.limit))
+    }
+
+    /// Runs `body`, and drops it if it takes longer than the limit.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::TimedOut`].
+    pub async fn call_async<R, F>(&self, body: F) -> R
+    where
+        R: crate::outcome::Refuse,
+        F: Future<Output = R>,
+    {
+        let site = TimeoutSite::of(Owner::Named(PointName::new(self.name)), *self);
+        match Timed::new(&site, 1, body).await {
+            Ok(outcome) => outcome,
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// The policy, once every setting is known to make sense.
+    #[doc(hidden)]
+    pub const fn checked(self) -> Self {
+        match self.judge() {
+            Ok(()) => self,
+            Err(invalid) => panic!("{}", invalid.message()),
+        }
+    }
+
+    const fn judge(&self) -> Result<(), InvalidPolicy> {
+        if self.limit.is_zero() {
+            return Err(InvalidPolicy::new(ZERO));
+        }
+        if !(self.growth >= 1.0 && self.growth < f64::INFINITY) {
+            return Err(InvalidPolicy::new("`growth` of a timeout is a finite factor of at least 1"));
+        }
+        if self.threads == 0 {
+            return Err(InvalidPolicy::new("`threads` is at least 1"));
+        }
+        Ok(())
+    }
+}
+
+const ZERO: &str = "a timeout of zero would end every call before it starts";
+
+/// The timeout of one annotated function, or of one value.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct TimeoutSite {
+    owner: Owner,
+    policy: Timeout,
+    timed_out: AtomicU64,
+    running: AtomicU32,
+}
+
+impl TimeoutSite {
+    /// The site of `policy` in the stack of `point`.
+    pub const fn new(point: &'static PointSite, policy: Timeout) -> Self {
+        Self::of(Owner::Point(point), policy)
+    }
+
+    const fn of(owner: Owner, policy: Timeout) -> Self {
+        Self { owner, policy, timed_out: AtomicU64::new(0), running: AtomicU32::new(0) }
+    }
+
+    #[cold]
+    fn timed_out(&self, attempt: u32) -> Rejected {
+        self.timed_out.fetch_add(1, Ordering::Relaxed);
+        let (point, limit) = (self.owner.name(), self.policy.limit(attempt));
+        emit(&Event::TimedOut { point: point.clone(), limit }, None);
+        Rejected::timed_out(point, limit)
+    }
+
+    /// Runs `body` on a helper thread and abandons it there if it takes longer than the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::TimedOut`], or [`Rejected::BulkheadFull`] while too many abandoned bodies still run.
+    pub fn on_thread<T: Send + 'static>(
+        &'static self,
+        attempt: u32,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejected> {
+        let limit = self.policy.limit(attempt);
+        let running = Running::start(self).ok_or_else(|| Rejected::bulkhead_full(self.owner.name()))?;
+        let (done, wait) = mpsc::sync_channel(1);
+        let end = scope::ends_in(limit);
+        #[cfg(feature = "testing")]
+        let world = crate::testing::current();
+        let work = move || {
+            let running = running;
+            #[cfg(feature = "testing")]
+            let _world = world.map(crate::testing::World::enter);
+            let _within = scope::within(Ok(end));
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+            drop(running);
+            // Nobody listens any more if the body was abandoned.
+            let _ = done.send(result);
+        };
+        if thread::Builder::new().name("resilience-timeout".into()).spawn(work).is_err() {
+            return Err(Rejected::bulkhead_full(self.owner.name()));
+        }
+        match wait.recv_timeout(limit) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(self.timed_out(attempt)),
+        }
+    }
+}
+
+/// One body on a helper thread; gives its place back when it ends.
+struct Running(&'static TimeoutSite);
+
+impl Running {
+    fn start(site: &'static TimeoutSite) -> Option<Self> {
+        let free = |running: u32| (running < site.policy.threads).then(|| running + 1);
+        site.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).ok()?;
+        Some(Self(site))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body with a limit: polls the body first, and makes the timer when the body is first pending.
+    #[must_use = "futures do nothing unless polled"]
+    #[doc(hidden)]
+    pub struct Timed<'a, F> {
+        #[pin]
+        body: Option<F>,
+        #[pin]
+        timer: Option<Timer>,
+        site: &'a TimeoutSite,
+        attempt: u32,
+    }
+}
+
+impl<'a, F: Future> Timed<'a, F> {
+    /// The `attempt`th run of `body`, counted from 1.
+    pub fn new(site: &'a TimeoutSite, attempt: u32, body: F) -> Self {
+        let timer = site.policy.strict.then(|| alarm(site.policy.limit(attempt)));
+        Self { body: Some(body), timer, site, attempt }
+    }
+}
+
+impl<F: Future> Future for Timed<'_, F> {
+    type Output = Result<F::Output, Rejected>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let (site, attempt) = (*this.site, *this.attempt);
+        {
+            let end = this.timer.as_ref().as_pin_ref().map(|timer| timer.get_ref().ends());
+            let _within = scope::within(end.ok_or_else(|| site.policy.limit(attempt)));
+            if let Some(body) = this.body.as_mut().as_pin_mut()
+                && let Poll::Ready(done) = body.poll(cx)
+            {
+                return Poll::Ready(Ok(done));
+            }
+        }
+        if this.timer.is_none() {
+            this.timer.set(Some(alarm(site.policy.limit(attempt))));
+        }
+        match this.timer.as_pin_mut().map(|timer| timer.poll(cx)) {
+            Some(Poll::Ready(())) => {
+                scope::cutting(site.owner.stack(), || this.body.set(None));
+                Poll::Ready(Err(site.timed_out(attempt)))
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Layer for TimeoutSite {
+    fn kind(&self) -> &'static str {
+        "timeout"
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let Timeout { limit, growth, cap, strict, .. } = self.policy;
+        let mut settings = vec![("limit", format!("{limit:?}"))];
+        if growth > 1.0 {
+            settings.extend([("growth", growth.to_string()), ("cap", format!("{cap:?}"))]);
+        }
+        if strict {
+            settings.push(("strict", "true".to_owned()));
+        }
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        vec![("timed_out", self.timed_out.load(Ordering::Relaxed))]
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        let longest = self.policy.limit(u32::MAX);
+        Some(inner.map_or(longest, |inner| inner.min(longest)))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_bounded() {
+        let timeout = Timeout::new(Duration::from_secs(2)).growth(2.0);
+        let limits = [1, 2, 3, 4, 5, u32::MAX].map(|attempt| timeout.limit(attempt).as_secs());
+        assert_eq!(limits, [2, 4, 8, 16, 30, 30]);
+        let huge = Timeout::new(Duration::from_secs(60)).growth(1e300);
+        assert_eq!(huge.limit(3), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert!(Timeout::try_new(Duration::ZERO).is_err());
+        assert!(Timeout::try_new(Duration::from_nanos(1)).is_ok());
+        assert!(Timeout::try_new(Duration::MAX).is_ok());
+    }
+}

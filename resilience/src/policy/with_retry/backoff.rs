@@ -1,0 +1,253 @@
+//! How long to wait before a retry.
+
+use std::panic::catch_unwind;
+use std::time::Duration;
+
+/// How the wait grows from one retry to the next.
+///
+/// Retry n, counted from 0, waits as long as stated here, then at most `cap`, then jitter, then at most
+/// `cap` again.
+#[derive(Clone, Copy, Debug)]
+pub enum Backoff {
+    /// `base * factor^n`; the factor is at least 1 and finite.
+    Exponential(f64),
+    /// `base` each time.
+    Constant,
+    /// `base * (n + 1)`.
+    Linear,
+    /// `base` times 1, 1, 2, 3, 5, 8, ..
+    Fibonacci,
+    /// A random wait from `base` to three times the wait before; it has no other jitter.
+    ///
+    /// The formula is that of "Exponential Backoff And Jitter" (Amazon's architecture blog, 2015).
+    Decorrelated,
+    /// What the function says of n, at most `cap`; one that panics means `cap`.
+    Custom(fn(u32) -> Duration),
+}
+
+/// How the wait is spread at random, so that many callers do not come back at one instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Jitter {
+    /// From nothing to the whole wait.
+    Full,
+    /// From half of the wait to the whole.
+    Equal,
+    /// No spread.
+    None,
+    /// The wait times a number from the first to the second; from 0 to 10.
+    Range(f64, f64),
+}
+
+/// The waits of one kind of retry, every setting known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    pub(super) max: u32,
+    pub(super) backoff: Backoff,
+    pub(super) base: Duration,
+    pub(super) cap: Duration,
+    pub(super) jitter: Jitter,
+}
+
+/// From here on every Fibonacci number times a nanosecond is longer than `Duration::MAX`.
+const FIBONACCI_END: u32 = 150;
+
+impl Schedule {
+    /// The wait of retry `n`, from 0: `previous` is the wait before it, `random` in `0.0..1.0`.
+    pub(super) fn delay(&self, n: u32, previous: Option<Duration>, random: f64) -> Duration {
+        let (base, cap) = (self.base.as_nanos(), self.cap.as_nanos());
+        if let Backoff::Decorrelated = self.backoff {
+            let highest = previous.unwrap_or(self.base).as_nanos().saturating_mul(3).max(base);
+            return duration(between(base, highest, random).min(cap));
+        }
+        let wait = self.step(n).min(cap);
+        let spread = match self.jitter {
+            Jitter::Full => between(0, wait, random),
+            Jitter::Equal => between(wait / 2, wait, random),
+            Jitter::None => wait,
+            Jitter::Range(low, high) => scaled(wait, low + (high - low) * random),
+        };
+        duration(spread.min(cap))
+    }
+
+    /// The wait of retry `n` in nanoseconds, without jitter and without `cap`.
+    fn step(&self, n: u32) -> u128 {
+        let base = self.base.as_nanos();
+        match self.backoff {
+            Backoff::Exponential(factor) => scaled(base, factor.powf(f64::from(n))),
+            Backoff::Constant | Backoff::Decorrelated => base,
+            Backoff::Linear => base.saturating_mul(u128::from(n) + 1),
+            Backoff::Fibonacci => base.saturating_mul(fibonacci(n)),
+            Backoff::Custom(wait) => catch_unwind(|| wait(n)).unwrap_or(self.cap).as_nanos(),
+        }
+    }
+}
+
+fn fibonacci(n: u32) -> u128 {
+    let step = |(a, b): (u128, u128), _| (b, a.saturating_add(b));
+    (0..n.min(FIBONACCI_END)).fold((1, 1), step).0
+}
+
+/// `nanos * factor`; the cast saturates, and turns the NaN of `0 * infinity` into 0, as it should be.
+pub(super) const fn scaled(nanos: u128, factor: f64) -> u128 {
+    (nanos as f64 * factor) as u128
+}
+
+fn between(low: u128, high: u128, random: f64) -> u128 {
+    low.saturating_add(scaled(high - low, random)).min(high)
+}
+
+/// Nanoseconds as a `Duration`, or the longest there is.
+pub(super) const fn duration(nanos: u128) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    if nanos > Duration::MAX.as_nanos() {
+        return Duration::MAX;
+    }
+    Duration::new((nanos / SECOND) as u64, (nanos % SECOND) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn schedule(backoff: Backoff, jitter: Jitter) -> Schedule {
+        let (base, cap) = (Duration::from_millis(100), Duration::from_secs(10));
+        Schedule { max: 3, backoff, base, cap, jitter }
+    }
+
+    fn waits(backoff: Backoff) -> Vec<u128> {
+        let schedule = schedule(backoff, Jitter::None);
+        (0..9).map(|n| schedule.delay(n, None, 0.5).as_millis()).collect()
+    }
+
+    #[test]
+    fn each_backoff_grows_in_its_own_way() {
+        assert_eq!(waits(Backoff::Exponential(2.0)), [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        assert_eq!(waits(Backoff::Constant), [100; 9]);
+        assert_eq!(waits(Backoff::Linear), [100, 200, 300, 400, 500, 600, 700, 800, 900]);
+        assert_eq!(waits(Backoff::Fibonacci), [100, 100, 200, 300, 500, 800, 1300, 2100, 3400]);
+        assert_eq!(
+            waits(Backoff::Custom(|n| Duration::from_secs(u64::from(n) * 4)))[..4],
+            [0, 4000, 8000, 10_000]
+        );
+    }
+
+    #[test]
+    fn jitter_spreads_downwards_and_cap_is_hard() {
+        let wait = |jitter, random| schedule(Backoff::Constant, jitter).delay(0, None, random).as_millis();
+        assert_eq!([wait(Jitter::Full, 0.0), wait(Jitter::Full, 0.5)], [0, 50]);
+        assert_eq!([wait(Jitter::Equal, 0.0), wait(Jitter::Equal, 0.5)], [50, 75]);
+        assert_eq!([wait(Jitter::Range(0.8, 1.2), 0.0), wait(Jitter::Range(0.8, 1.2), 0.5)], [80, 100]);
+        let late = schedule(Backoff::Exponential(2.0), Jitter::Range(0.8, 10.0));
+        assert_eq!(late.delay(50, None, 0.99), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn decorrelated_looks_at_the_wait_before() {
+        let schedule = schedule(Backoff::Decorrelated, Jitter::None);
+        assert_eq!(schedule.delay(0, None, 0.5).as_millis(), 200);
+        assert_eq!(schedule.delay(1, Some(Duration::from_secs(1)), 0.5).as_millis(), 1550);
+        assert_eq!(schedule.delay(2, Some(Duration::MAX), 0.99), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_function_that_panics_means_cap() {
+        let broken = schedule(Backoff::Custom(|_| unreachable!("broken on purpose")), Jitter::None);
+        assert_eq!(broken.delay(0, None, 0.5), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn absurd_numbers_end_at_cap_or_at_nothing() {
+        let kinds = [Backoff::Exponential(1e300), Backoff::Linear, Backoff::Fibonacci, Backoff::Decorrelated];
+        for backoff in kinds {
+            for base in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+                for cap in [base, Duration::MAX] {
+                    let schedule = Schedule { max: u32::MAX, backoff, base, cap, jitter: Jitter::None };
+                    for n in [0, 1, 149, 150, 151, u32::MAX] {
+                        let wait = schedule.delay(n, Some(cap), 0.999_999);
+                        let shortest = if base.is_zero() { Duration::ZERO } else { base.min(cap) };
+                        assert!(shortest <= wait && wait <= cap, "{schedule:?} at {n}: {wait:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// One step at a time, in floating point: what the formula says, however slow.
+    fn model(schedule: &Schedule, n: u32) -> f64 {
+        let base = schedule.base.as_nanos() as f64;
+        let (mut a, mut b) = (1.0, 1.0);
+        let mut grown = base;
+        for _ in 0..n {
+            (a, b) = (b, a + b);
+            if let Backoff::Exponential(factor) = schedule.backoff {
+                grown *= factor;
+            }
+        }
+        let wait = match schedule.backoff {
+            Backoff::Exponential(_) => grown,
+            Backoff::Linear => base * f64::from(n + 1),
+            Backoff::Fibonacci => base * a,
+            _ => base,
+        };
+        let wait = if wait.is_nan() { 0.0 } else { wait };
+        wait.min(schedule.cap.as_nanos() as f64)
+    }
+
+    fn backoffs() -> impl Strategy<Value = Backoff> {
+        prop_oneof![
+            (1.0..4.0_f64).prop_map(Backoff::Exponential),
+            (1.0..1e300_f64).prop_map(Backoff::Exponential),
+            Just(Backoff::Constant),
+            Just(Backoff::Linear),
+            Just(Backoff::Fibonacci),
+        ]
+    }
+
+    fn jitters() -> impl Strategy<Value = Jitter> {
+        let range = (0.0..10.0_f64, 0.0..10.0_f64).prop_map(|(a, b)| Jitter::Range(a.min(b), a.max(b)));
+        prop_oneof![Just(Jitter::Full), Just(Jitter::Equal), Just(Jitter::None), range]
+    }
+
+    proptest! {
+        #[test]
+        fn delays_agree_with_a_slow_model(
+            backoff in backoffs(),
+            jitter in jitters(),
+            base in 0..u64::MAX,
+            cap in 0..u64::MAX,
+            n in 0..2_000_u32,
+            random in 0.0..1.0_f64,
+        ) {
+            let (base, cap) = (base.min(cap), base.max(cap));
+            let (base, cap) = (Duration::from_nanos(base), Duration::from_nanos(cap));
+            let schedule = Schedule { max: 3, backoff, base, cap, jitter };
+            let wait = model(&schedule, n);
+            let (low, high) = match jitter {
+                Jitter::Full => (0.0, wait),
+                Jitter::Equal => (wait / 2.0, wait),
+                Jitter::None => (wait, wait),
+                Jitter::Range(low, high) => (wait * low, wait * high),
+            };
+            let expected = (low + (high - low) * random).min(cap.as_nanos() as f64);
+            let got = schedule.delay(n, None, random);
+            prop_assert!(got <= cap);
+            let off = (got.as_nanos() as f64 - expected).abs();
+            prop_assert!(off <= 2.0 + expected * 1e-9, "{got:?} for {expected} ns");
+        }
+
+        #[test]
+        fn decorrelated_stays_between_base_and_three_times_the_wait_before(
+            base in 0..10_000_u64, more in 0..1_000_000_u64, random in 0.0..1.0_f64,
+        ) {
+            let (base, cap) = (Duration::from_micros(base), Duration::from_micros(base + more));
+            let schedule = Schedule { max: 3, backoff: Backoff::Decorrelated, base, cap, jitter: Jitter::Full };
+            let mut previous = base;
+            for n in 0..20 {
+                let wait = schedule.delay(n, Some(previous), random);
+                prop_assert!(wait >= base && wait <= cap && wait <= previous * 3);
+                previous = wait;
+            }
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! The budget: a token bucket that retries pay into nothing and draw from, so that a dependency that is
+//! down is not buried under them.
+
+use super::check;
+use crate::clock::now;
+use crate::defaults::with_retry as defaults;
+use crate::site::Site;
+use crate::sync::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// Which budget pays for the retries of a policy.
+#[derive(Clone, Copy, Debug)]
+pub enum BudgetOf {
+    /// One of its own, with the default numbers: one a point, or one a call site of a plain value.
+    Own,
+    /// None: every retry is made.
+    None,
+    /// One that is shared with other policies.
+    Shared(&'static Budget),
+}
+
+/// A bucket of tokens that pays for retries; shared by all policies that are given the same `static`.
+///
+/// In words: about 100 failed retries at once, then one a second, until successes return. A retry that
+/// cannot pay is not made, is counted, and the call ends with its last error. A full bucket is only
+/// read, so that it costs nothing while all is well; time is reckoned only when a retry asks.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::with_retry::{Budget, Retry};
+///
+/// static SEARCH: Budget = Budget::new().capacity(50).refill(1);
+/// static RETRY: Retry = Retry::new().budget(&SEARCH);
+/// assert_eq!(SEARCH.tokens(), 50);
+/// ```
+#[derive(Debug)]
+pub struct Budget {
+    settings: Settings,
+    bucket: Site<Bucket>,
+}
+
+/// How many tokens what costs and what returns them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    capacity: u32,
+    cost: u32,
+    timeout_cost: u32,
+    deposit: u32,
+    refill: u32,
+}
+
+/// What came of a retry's wish to be paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paid {
+    /// The bucket has too little.
+    No,
+    /// From a bucket that was full until now, or that was not.
+    Yes { was_full: bool },
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Budget {
+    /// A full bucket: 500 tokens; a retry costs 5, after a timeout 10; a success returns 1, each second 5.
+    pub const fn new() -> Self {
+        Self { settings: Settings::DEFAULT, bucket: Site::new(Bucket::new(), Bucket::new) }
+    }
+
+    /// Sets the tokens of the full bucket: from 1 to 200,000, by default 500.
+    ///
+    /// # Panics
+    ///
+    /// If out of range.
+    #[track_caller]
+    pub const fn capacity(mut self, tokens: u32) -> Self {
+        check::enforce(check::at_least_one(tokens));
+        self.settings.capacity = tokens;
+        self
+    }
+
+    /// Sets the tokens that a retry costs, at most all that the full bucket has: from 1 to 200,000, by
+    /// default 5.
+    ///
+    /// # Panics
+    ///
+    /// If out of range.
+    #[track_caller]
+    pub const fn cost(mut self, tokens: u32) -> Self {
+        check::enforce(check::at_least_one(tokens));
+        self.settings.cost = tokens;
+        self
+    }
+
+    /// Sets the tokens that a retry after a timeout costs, at most all that the full bucket has: from 1 to
+    /// 200,000, by default 10.
+    ///
+    /// # Panics
+    ///
+    /// If out of range.
+    #[track_caller]
+    pub const fn timeout_cost(mut self, tokens: u32) -> Self {
+        check::enforce(check::at_least_one(tokens));
+        self.settings.timeout_cost = tokens;
+        self
+    }
+
+    /// Sets the tokens that a success returns: from 0 to 200,000, by default 1.
+    ///
+    /// # Panics
+    ///
+    /// If out of range, or zero where nothing flows back with time either.
+    #[track_caller]
+    pub const fn deposit(mut self, tokens: u32) -> Self {
+        check::enforce(check::at_most(tokens));
+        check::enforce(check::flows_back(tokens, self.settings.refill));
+        self.settings.deposit = tokens;
+        self
+    }
+
+    /// Sets the tokens that flow back each second: from 0 to 200,000, by default 5.
+    ///
+    /// # Panics
+    ///
+    /// If out of range, or zero where successes return nothing either.
+    #[track_caller]
+    pub const fn refill(mut self, tokens_per_second: u32) -> Self {
+        check::enforce(check::at_most(tokens_per_second));
+        check::enforce(check::flows_back(self.settings.deposit, tokens_per_second));
+        self.settings.refill = tokens_per_second;
+        self
+    }
+
+    /// The tokens of the full bucket.
+    pub const fn max_tokens(&self) -> u32 {
+        self.settings.capacity
+    }
+
+    /// The whole tokens that are in the bucket now.
+    pub fn tokens(&self) -> u32 {
+        let bucket = &*self.bucket;
+        let word = bucket.word.load(Ordering::Relaxed);
+        if word == FULL {
+            return self.settings.capacity;
+        }
+        let missing = missing(word, bucket.ticks(), self.settings.refill);
+        self.settings.capacity.saturating_sub(u32::try_from(missing.div_ceil(MILLI)).unwrap_or(u32::MAX))
+    }
+
+    /// How many retries were not made because the bucket had too little.
+    pub fn denied(&self) -> u64 {
+        self.bucket.denied.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.bucket.word.load(Ordering::Relaxed) == FULL
+    }
+
+    /// Pays for a retry if there is enough.
+    #[cold]
+    pub(super) fn withdraw(&self, after_timeout: bool) -> Paid {
+        let bucket = &*self.bucket;
+        bucket.withdraw(&self.settings, after_timeout, bucket.ticks())
+    }
+
+    /// Takes a success's return; says whether that made the bucket full.
+    #[cold]
+    pub(super) fn deposit_one(&self) -> bool {
+        self.bucket.deposit(&self.settings)
+    }
+}
+
+impl Settings {
+    const DEFAULT: Self = Self {
+        capacity: defaults::BUDGET_CAPACITY,
+        cost: defaults::BUDGET_COST,
+        timeout_cost: defaults::BUDGET_TIMEOUT_COST,
+        deposit: defaults::BUDGET_DEPOSIT,
+        refill: defaults::BUDGET_REFILL,
+    };
+}
+
+/// What changes of a budget. The word is 0 while the bucket is full; otherwise its low bits are the
+/// thousandths of tokens that are missing, never 0, and the others the millisecond up to which time has
+/// been reckoned.
+#[derive(Debug)]
+struct Bucket {
+    word: AtomicU64,
+    denied: AtomicU64,
+    origin: OnceLock<Instant>,
+}
+
+const FULL: u64 = 0;
+const MILLI: u64 = 1_000;
+/// Room for the largest capacity in thousandths; 2 years of milliseconds fit beside it.
+const MISSING_BITS: u32 = 28;
+const MISSING: u64 = (1 << MISSING_BITS) - 1;
+const TICKS: u64 = u64::MAX >> MISSING_BITS;
+
+const _: () = assert!(defaults::BUDGET_LIMIT as u64 * MILLI <= MISSING);
+
+/// The thousandths missing at `ticks`, when time has given back its part.
+fn missing(word: u64, ticks: u64, refill: u32) -> u64 {
+    let passed = ticks.wrapping_sub(word >> MISSING_BITS) & TICKS;
+    // Another thread may have read a later clock before this one: that is no time, not two years.
+    let passed = if passed > TICKS / 2 { 0 } else { passed };
+    (word & MISSING).saturating_sub(passed.saturating_mul(u64::from(refill)))
+}
+
+/// The later of the word's moment and `ticks`.
+fn latest(word: u64, ticks: u64) -> u64 {
+    let before = word >> MISSING_BITS;
+    let passed = ticks.wrapping_sub(before) & TICKS;
+    if word != FULL && passed > TICKS / 2 { before } else { ticks & TICKS }
+}
+
+impl Bucket {
+    const fn new() -> Self {
+        Self { word: AtomicU64::new(FULL), denied: AtomicU64::new(0), origin: OnceLock::new() }
+    }
+
+    /// Milliseconds since this bucket was first asked.
+    fn ticks(&self) -> u64 {
+        let now = now();
+        let origin = *self.origin.get_or_init(|| now);
+        u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX) & TICKS
+    }
+
+    fn withdraw(&self, settings: &Settings, after_timeout: bool, ticks: u64) -> Paid {
+        let cost = if after_timeout { settings.timeout_cost } else { settings.cost };
+        let capacity = u64::from(settings.capacity) * MILLI;
+        let cost = (u64::from(cost) * MILLI).min(capacity);
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let missing = missing(word, ticks, settings.refill) + cost;
+            if missing > capacity {
+                self.denied.fetch_add(1, Ordering::Relaxed);
+                return Paid::No;
+            }
+            let new = (latest(word, ticks) << MISSING_BITS) | missing;
+            // Relaxed: the word is all there is; it guards no other memory.
+            match self.word.compare_exchange_weak(word, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Paid::Yes { was_full: word == FULL },
+                Err(current) => word = current,
+            }
+        }
+    }
+
+    fn deposit(&self, settings: &Settings) -> bool {
+        let deposit = u64::from(settings.deposit) * MILLI;
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if word == FULL || deposit == 0 {
+                return false;
+            }
+            let missing = (word & MISSING).saturating_sub(deposit);
+            let new = if missing == 0 { FULL } else { (word & !MISSING) | missing };
+            match self.word.compare_exchange_weak(word, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return new == FULL,
+                Err(current) => word = current,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(not(loom))]
+    use std::time::Duration;
+
+    #[cfg(not(loom))]
+    fn drawn(budget: &Budget) -> usize {
+        std::iter::repeat_with(|| budget.withdraw(false)).take_while(|paid| *paid != Paid::No).count()
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn about_a_hundred_at_once_then_one_a_second() {
+        let world = crate::testing::isolate();
+        let budget = Budget::new();
+        assert_eq!((drawn(&budget), budget.tokens(), budget.denied()), (100, 0, 1));
+        world.advance(Duration::from_millis(999));
+        assert_eq!(drawn(&budget), 0);
+        for _ in 0..10 {
+            world.advance(Duration::from_secs(1));
+            assert_eq!(drawn(&budget), 1);
+        }
+        world.advance(Duration::from_secs(50));
+        assert_eq!((budget.tokens(), drawn(&budget)), (250 + 4, 50));
+        world.advance(Duration::from_secs(3_600));
+        assert_eq!((budget.tokens(), drawn(&budget)), (500, 100));
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn successes_return_tokens_and_the_full_bucket_is_not_written() {
+        let _world = crate::testing::isolate();
+        let budget = Budget::new();
+        assert!(!budget.deposit_one());
+        assert_eq!(budget.withdraw(false), Paid::Yes { was_full: true });
+        assert_eq!(budget.withdraw(true), Paid::Yes { was_full: false });
+        assert_eq!(budget.tokens(), 485);
+        let made_full: Vec<_> = (0..15).map(|_| budget.deposit_one()).collect();
+        assert_eq!((made_full.iter().filter(|full| **full).count(), made_full[14]), (1, true));
+        assert!(budget.is_full());
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn a_cost_over_the_capacity_is_the_capacity() {
+        let _world = crate::testing::isolate();
+        let budget = Budget::new().capacity(3).refill(0);
+        assert_eq!(drawn(&budget), 1);
+        assert_eq!(budget.tokens(), 0);
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn the_largest_numbers_fit() {
+        let world = crate::testing::isolate();
+        let most = defaults::BUDGET_LIMIT;
+        let budget = Budget::new().capacity(most).cost(most).timeout_cost(most).deposit(most).refill(most);
+        assert_eq!((drawn(&budget), budget.tokens()), (1, 0));
+        world.advance(Duration::from_secs(1));
+        assert_eq!((budget.tokens(), drawn(&budget)), (most, 1));
+        world.advance(Duration::from_secs(u64::from(u32::MAX)));
+        assert!(budget.tokens() <= most);
+        assert!(budget.deposit_one() && budget.is_full());
+    }
+
+    #[test]
+    fn a_clock_read_late_is_no_time_and_never_goes_back() {
+        let word = (1_000 << MISSING_BITS) | 5_000;
+        assert_eq!(missing(word, 999, 5), 5_000);
+        assert_eq!(latest(word, 999), 1_000);
+        assert_eq!(missing(word, 1_100, 5), 4_500);
+        assert_eq!(latest(word, 1_100), 1_100);
+        let near_the_end = (TICKS << MISSING_BITS) | 5_000;
+        assert_eq!((missing(near_the_end, 99, 5), latest(near_the_end, 99)), (4_500, 99));
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn nonsense_is_refused() {
+        let refused = |build: fn() -> Budget| std::panic::catch_unwind(build).is_err();
+        assert!(refused(|| Budget::new().capacity(0)));
+        assert!(refused(|| Budget::new().cost(0)));
+        assert!(refused(|| Budget::new().timeout_cost(0)));
+        assert!(refused(|| Budget::new().capacity(defaults::BUDGET_LIMIT + 1)));
+        assert!(refused(|| Budget::new().deposit(u32::MAX)));
+        assert!(refused(|| Budget::new().deposit(0).refill(0)));
+        assert!(refused(|| Budget::new().refill(0).deposit(0)));
+    }
+
+    #[cfg(not(loom))]
+    mod against_a_model {
+        use super::*;
+        use proptest::prelude::*;
+
+        #[derive(Clone, Debug)]
+        enum Step {
+            Withdraw(bool),
+            Deposit,
+            Pass(u64),
+        }
+
+        fn steps() -> impl Strategy<Value = Step> {
+            prop_oneof![
+                any::<bool>().prop_map(Step::Withdraw),
+                Just(Step::Deposit),
+                (0..3_000_u64).prop_map(Step::Pass)
+            ]
+        }
+
+        proptest! {
+            /// The model refills as time passes; the bucket only when a retry asks. A success in between
+            /// that meets a bucket which time alone had filled is lost in neither.
+            #[test]
+            fn the_bucket_holds_what_a_simple_one_holds(
+                capacity in 1..60_u32, refill in 0..9_u32, steps in prop::collection::vec(steps(), 0..200),
+            ) {
+                let settings = Settings { capacity, cost: 5, timeout_cost: 10, deposit: 1, refill };
+                let bucket = Bucket::new();
+                let full = i64::from(capacity) * 1_000;
+                let (mut reckoned, mut pending, mut ticks) = (full, 0_i64, 0_u64);
+                for step in steps {
+                    match step {
+                        Step::Pass(by) => {
+                            ticks += by;
+                            pending += i64::try_from(by).unwrap() * i64::from(refill);
+                        }
+                        Step::Deposit => {
+                            bucket.deposit(&settings);
+                            reckoned = (reckoned + 1_000).min(full);
+                            if reckoned == full { pending = 0; }
+                        }
+                        Step::Withdraw(slow) => {
+                            let cost = full.min(if slow { 10_000 } else { 5_000 });
+                            let there = (reckoned + pending).min(full);
+                            let paid = bucket.withdraw(&settings, slow, ticks) != Paid::No;
+                            prop_assert_eq!(paid, there >= cost);
+                            if paid {
+                                (reckoned, pending) = (there - cost, 0);
+                            }
+                        }
+                    }
+                }
+                let word = bucket.word.load(Ordering::Relaxed);
+                prop_assert_eq!(word == FULL, reckoned == full);
+                prop_assert_eq!((word & MISSING).cast_signed(), full - reckoned);
+            }
+        }
+    }
+
+    #[cfg(loom)]
+    #[test]
+    fn loom_tokens_are_neither_lost_nor_made() {
+        loom::model(|| {
+            let settings = Settings { capacity: 10, cost: 5, timeout_cost: 10, deposit: 1, refill: 0 };
+            let bucket = loom::sync::Arc::new(Bucket::new());
+            let draw = |bucket: &Bucket| u64::from(bucket.withdraw(&settings, false, 7) != Paid::No);
+            let other = bucket.clone();
+            let thread = loom::thread::spawn(move || {
+                let drawn = u64::from(other.withdraw(&settings, false, 9) != Paid::No);
+                (drawn, other.deposit(&settings))
+            });
+            let drawn = draw(&bucket) + draw(&bucket);
+            let (others, _) = thread.join().unwrap();
+            let missing = bucket.word.load(Ordering::Relaxed) & MISSING;
+            let denied = bucket.denied.load(Ordering::Relaxed);
+            assert_eq!(drawn + others + denied, 3);
+            assert!(drawn + others >= 2 && missing <= 10 * MILLI);
+            // The one deposit counts fully, or meets a bucket that was already full.
+            let paid = (drawn + others) * 5 * MILLI;
+            assert!(missing == paid - MILLI || missing == paid);
+        });
+    }
+
+    #[cfg(loom)]
+    #[test]
+    fn loom_one_caller_sees_the_bucket_leave_full_and_one_sees_it_return() {
+        loom::model(|| {
+            let settings = Settings { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };
+            let bucket = loom::sync::Arc::new(Bucket::new());
+            let other = bucket.clone();
+            let turn = move |bucket: &Bucket| {
+                let left = bucket.withdraw(&settings, false, 1) == Paid::Yes { was_full: true };
+                (i32::from(left), i32::from(bucket.deposit(&settings)))
+            };
+            let thread = loom::thread::spawn(move || turn(&other));
+            let (left, returned) = turn(&bucket);
+            let (left2, returned2) = thread.join().unwrap();
+            assert_eq!(left + left2, returned + returned2);
+            assert_eq!(bucket.word.load(Ordering::Relaxed), FULL);
+        });
+    }
+}

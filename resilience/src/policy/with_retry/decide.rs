@@ -1,0 +1,336 @@
+//! Whether a failed attempt is followed by another one, and after which wait: a pure function.
+
+use super::backoff::{Jitter, Schedule, duration, scaled};
+use super::config::Retry;
+use crate::classify::{self, Category, Classification, Delivered};
+use crate::defaults::with_retry as defaults;
+use crate::policy::Ruling;
+use std::time::Duration;
+
+/// What one call has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// How many attempts have failed.
+    pub(super) attempts: u32,
+    general: Slot,
+    ruled: Vec<Slot>,
+    once: bool,
+}
+
+/// The retries under the general settings, or under one rule.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    retries: u32,
+    previous: Option<Duration>,
+}
+
+/// What the surroundings say at the moment of the decision.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Since the start of the call; looked at only with `give_up_after`.
+    pub(super) elapsed: Duration,
+    /// The least time left of all timeouts around the call.
+    pub(super) remaining: Option<Duration>,
+    /// In `0.0..1.0`.
+    pub(super) random: f64,
+}
+
+/// A retry that may be made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Planned {
+    /// How long it waits.
+    pub(super) wait: Duration,
+    /// What the schedule alone would wait.
+    own: Duration,
+    rule: Option<usize>,
+    once: bool,
+}
+
+/// Why there is no further retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    NotWorthIt,
+    Unwanted,
+    Exempt,
+    Delivered,
+    OnceUsed,
+    NoneLeft,
+    ServerWait,
+    GiveUpAfter,
+    Remaining,
+    Budget,
+}
+
+impl Stop {
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::NotWorthIt => "the error is not worth repeating",
+            Self::Unwanted => "`when` does not want it repeated",
+            Self::Exempt => "`unless` exempts the error",
+            Self::Delivered => "the request may have been carried out, and is not idempotent",
+            Self::OnceUsed => "such an error is repeated once",
+            Self::NoneLeft => "no retry is left",
+            Self::ServerWait => "the other side asks for a longer wait than `retry_after_cap`",
+            Self::GiveUpAfter => "the wait would pass `give_up_after`",
+            Self::Remaining => "the wait would outlast a timeout around the call",
+            Self::Budget => "the retry budget is used up",
+        }
+    }
+}
+
+impl Progress {
+    fn slot(&self, rule: Option<usize>) -> Slot {
+        match rule {
+            Some(n) => self.ruled.get(n).copied().unwrap_or_default(),
+            None => self.general,
+        }
+    }
+
+    /// Notes that `planned` is made.
+    pub(super) fn note(&mut self, planned: &Planned) {
+        let slot = match planned.rule {
+            Some(n) => {
+                if self.ruled.len() <= n {
+                    self.ruled.resize(n + 1, Slot::default());
+                }
+                self.ruled.get_mut(n)
+            }
+            None => Some(&mut self.general),
+        };
+        if let Some(slot) = slot {
+            *slot = Slot { retries: slot.retries.saturating_add(1), previous: Some(planned.own) };
+        }
+        self.once |= planned.once;
+    }
+}
+
+/// What follows the failure `class`, the budget aside.
+pub(super) fn decide(
+    retry: &Retry,
+    progress: &Progress,
+    class: &Classification,
+    ruling: Ruling,
+    moment: &Moment,
+) -> Result<Planned, Stop> {
+    let rule = retry.rules.iter().position(|rule| rule.category == class.category);
+    let once = is_once(retry, progress, class, ruling, rule.is_some())?;
+    let schedule = retry.schedule(rule.and_then(|n| retry.rules.get(n)));
+    let slot = progress.slot(rule);
+    if slot.retries >= schedule.max {
+        return Err(Stop::NoneLeft);
+    }
+    let own = schedule.delay(slot.retries, slot.previous, moment.random);
+    let wait = wait(retry, &schedule, own, class.retry_after, moment)?;
+    Ok(Planned { wait, own, rule, once })
+}
+
+/// Whether the error may be repeated at all, and then whether only once.
+fn is_once(
+    retry: &Retry,
+    progress: &Progress,
+    class: &Classification,
+    ruling: Ruling,
+    ruled: bool,
+) -> Result<bool, Stop> {
+    match ruling {
+        Ruling::Exempt => return Err(Stop::Exempt),
+        Ruling::No => return Err(Stop::Unwanted),
+        Ruling::ByCategory | Ruling::Yes => {}
+    }
+    let words = match ruling {
+        // Only a rule that names them asks for retries of our own policies' refusals.
+        _ if class.category == Category::Rejected && !ruled => classify::Retry::Never,
+        Ruling::Yes => classify::Retry::Backoff,
+        // A rule replaces what the category says, not what the error says of itself.
+        _ if ruled && class.retry == class.category.retry() => classify::Retry::Backoff,
+        _ => class.retry,
+    };
+    match words {
+        classify::Retry::Never => Err(Stop::NotWorthIt),
+        _ if !retry.idempotent && class.delivered != Delivered::No => Err(Stop::Delivered),
+        classify::Retry::Once if progress.once => Err(Stop::OnceUsed),
+        words => Ok(words == classify::Retry::Once),
+    }
+}
+
+/// The longer of the own wait and the one that the other side asks for, if there is time for it.
+fn wait(
+    retry: &Retry,
+    schedule: &Schedule,
+    own: Duration,
+    asked: Option<Duration>,
+    moment: &Moment,
+) -> Result<Duration, Stop> {
+    let Some(asked) = asked.filter(|asked| *asked > own) else {
+        return fits(retry, moment, own).map(|()| own);
+    };
+    if asked > retry.retry_after_cap {
+        return Err(Stop::ServerWait);
+    }
+    fits(retry, moment, asked)?;
+    let spread = spread(schedule, asked, moment.random);
+    // The spread is a courtesy: it does not make a wait that fits into one that does not.
+    Ok(if fits(retry, moment, spread).is_ok() { spread } else { asked })
+}
+
+/// The other side's wait plus a random part of it, so that its callers do not all return at one instant.
+fn spread(schedule: &Schedule, asked: Duration, random: f64) -> Duration {
+    if schedule.jitter == Jitter::None {
+        return asked;
+    }
+    let asked = asked.as_nanos();
+    duration(asked.saturating_add(scaled(asked, random * defaults::RETRY_AFTER_SPREAD)))
+}
+
+fn fits(retry: &Retry, moment: &Moment, wait: Duration) -> Result<(), Stop> {
+    // To wake up just as a timeout goes off is to wake up for nothing.
+    if moment.remaining.is_some_and(|remaining| wait >= remaining) {
+        return Err(Stop::Remaining);
+    }
+    match retry.give_up_after {
+        Some(limit) if moment.elapsed.saturating_add(wait) > limit => Err(Stop::GiveUpAfter),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Backoff, Rule};
+    use super::*;
+    use crate::classify::Retry as Repeat;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const PLAIN: Retry = Retry::new().jitter(Jitter::None).base(SECOND);
+    const NOW: Moment = Moment { elapsed: Duration::ZERO, remaining: None, random: 0.5 };
+
+    fn class(category: Category) -> Classification {
+        Classification::new(category)
+    }
+
+    fn first(retry: &Retry, class: Classification, ruling: Ruling) -> Result<Duration, Stop> {
+        decide(retry, &Progress::default(), &class, ruling, &NOW).map(|planned| planned.wait)
+    }
+
+    fn at(retry: &Retry, class: Classification, moment: Moment) -> Result<Duration, Stop> {
+        let progress = Progress::default();
+        decide(retry, &progress, &class, Ruling::ByCategory, &moment).map(|planned| planned.wait)
+    }
+
+    /// The waits of a call whose attempts fail as `classes` say, then why it stops.
+    fn run(retry: &Retry, classes: &[Classification]) -> (Vec<u128>, Option<Stop>) {
+        let (mut progress, mut waits) = (Progress::default(), Vec::new());
+        for class in classes {
+            match decide(retry, &progress, class, Ruling::ByCategory, &NOW) {
+                Ok(planned) => {
+                    progress.note(&planned);
+                    waits.push(planned.wait.as_secs().into());
+                }
+                Err(stop) => return (waits, Some(stop)),
+            }
+        }
+        (waits, None)
+    }
+
+    #[test]
+    fn categories_say_what_is_repeated() {
+        for category in Category::ALL {
+            let expected = if category.is_retryable() { Ok(SECOND) } else { Err(Stop::NotWorthIt) };
+            assert_eq!(first(&PLAIN, class(category), Ruling::ByCategory), expected, "{category}");
+        }
+    }
+
+    #[test]
+    fn when_and_unless_stand_above_the_category() {
+        let invalid = class(Category::Invalid);
+        assert_eq!(first(&PLAIN, invalid, Ruling::Yes), Ok(SECOND));
+        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::No), Err(Stop::Unwanted));
+        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::Exempt), Err(Stop::Exempt));
+        assert_eq!(first(&PLAIN, class(Category::Rejected), Ruling::Yes), Err(Stop::NotWorthIt));
+    }
+
+    #[test]
+    fn once_is_once_a_call_also_between_others() {
+        let (conflict, timeout) = (class(Category::Conflict), class(Category::Timeout));
+        assert_eq!(run(&PLAIN, &[conflict, timeout, conflict]), (vec![1, 2], Some(Stop::OnceUsed)));
+    }
+
+    #[test]
+    fn a_rule_replaces_never_and_is_counted_apart() {
+        const RULES: &[Rule] =
+            &[Rule::new(Category::Invalid).max(1), Rule::new(Category::RateLimited).max(3).base(SECOND)];
+        let retry = PLAIN.max(2).on(RULES);
+        let (invalid, limited, timeout) =
+            (class(Category::Invalid), class(Category::RateLimited), class(Category::Timeout));
+        assert_eq!(retry.max_attempts(), 7);
+        assert_eq!(
+            run(&retry, &[invalid, limited, timeout, limited, timeout, limited, limited]),
+            (vec![1, 1, 1, 2, 2, 4], Some(Stop::NoneLeft))
+        );
+        assert_eq!(run(&retry, &[invalid, invalid]), (vec![1], Some(Stop::NoneLeft)));
+        assert_eq!(run(&retry, &[timeout, timeout, timeout]), (vec![1, 2], Some(Stop::NoneLeft)));
+    }
+
+    #[test]
+    fn a_rule_does_not_overrule_what_an_error_says_of_itself() {
+        const RULES: &[Rule] = &[Rule::new(Category::Unavailable)];
+        let gone = class(Category::Unavailable).retry(Repeat::Never);
+        assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::ByCategory), Err(Stop::NotWorthIt));
+        assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::Yes), Ok(SECOND));
+    }
+
+    #[test]
+    fn refusals_of_our_own_are_waited_for_only_where_a_rule_asks() {
+        const RULES: &[Rule] = &[Rule::new(Category::Rejected)];
+        let open = class(Category::Rejected).retry_after(SECOND * 5);
+        assert_eq!(first(&PLAIN, open, Ruling::ByCategory), Err(Stop::NotWorthIt));
+        assert_eq!(first(&PLAIN, open.retry(Repeat::Backoff), Ruling::ByCategory), Err(Stop::NotWorthIt));
+        assert_eq!(first(&PLAIN.on(RULES), open, Ruling::ByCategory), Ok(SECOND * 5));
+    }
+
+    #[test]
+    fn what_is_not_idempotent_is_repeated_only_if_it_never_arrived() {
+        let retry = PLAIN.idempotent(false);
+        assert_eq!(first(&retry, class(Category::RateLimited), Ruling::ByCategory), Ok(SECOND));
+        for ruling in [Ruling::ByCategory, Ruling::Yes] {
+            assert_eq!(first(&retry, class(Category::Timeout), ruling), Err(Stop::Delivered));
+        }
+        let refused = class(Category::Connection).delivered(Delivered::No);
+        assert_eq!(first(&retry, refused, Ruling::ByCategory), Ok(SECOND));
+    }
+
+    #[test]
+    fn the_other_sides_wait_replaces_a_shorter_one_and_is_never_undercut() {
+        let busy = |secs| class(Category::RateLimited).retry_after(Duration::from_secs(secs));
+        let wait = |retry: &Retry, secs| first(retry, busy(secs), Ruling::ByCategory);
+        assert_eq!(wait(&PLAIN, 0), Ok(SECOND));
+        assert_eq!(wait(&PLAIN, 20), Ok(SECOND * 20));
+        assert_eq!(wait(&PLAIN, 60), Ok(SECOND * 60));
+        assert_eq!(wait(&PLAIN, 61), Err(Stop::ServerWait));
+        assert_eq!(wait(&PLAIN, u64::MAX), Err(Stop::ServerWait));
+        assert_eq!(wait(&PLAIN.retry_after_cap(Duration::MAX), u64::MAX), Ok(Duration::from_secs(u64::MAX)));
+        let jittered = PLAIN.jitter(Jitter::Full);
+        assert_eq!(wait(&jittered, 20), Ok(SECOND * 21));
+        assert_eq!(wait(&jittered.retry_after_cap(Duration::MAX), u64::MAX), Ok(Duration::MAX));
+        assert_eq!(wait(&Retry::new().backoff(Backoff::Decorrelated), 20), Ok(SECOND * 21));
+    }
+
+    #[test]
+    fn no_wait_starts_that_has_no_time() {
+        let timeout = class(Category::Timeout);
+        let limited = PLAIN.give_up_after(SECOND * 30);
+        let elapsed = |secs| Moment { elapsed: Duration::from_secs(secs), ..NOW };
+        let remaining = |secs| Moment { remaining: Some(Duration::from_secs(secs)), ..NOW };
+        assert_eq!(at(&limited, timeout, elapsed(29)), Ok(SECOND));
+        assert_eq!(at(&limited, timeout, elapsed(30)), Err(Stop::GiveUpAfter));
+        assert_eq!(at(&limited, timeout, elapsed(u64::MAX)), Err(Stop::GiveUpAfter));
+        assert_eq!(at(&PLAIN, timeout, remaining(2)), Ok(SECOND));
+        assert_eq!(at(&PLAIN, timeout, remaining(1)), Err(Stop::Remaining));
+        assert_eq!(at(&PLAIN.base(Duration::ZERO), timeout, remaining(0)), Err(Stop::Remaining));
+        let busy = class(Category::RateLimited).retry_after(SECOND * 20);
+        assert_eq!(at(&limited, busy, elapsed(11)), Err(Stop::GiveUpAfter));
+        assert_eq!(at(&PLAIN, busy, remaining(20)), Err(Stop::Remaining));
+        let jittered = limited.jitter(Jitter::Full);
+        assert_eq!(at(&jittered, busy, elapsed(10)), Ok(SECOND * 20));
+        assert_eq!(at(&jittered, busy, elapsed(5)), Ok(SECOND * 21));
+    }
+}

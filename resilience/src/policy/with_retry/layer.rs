@@ -1,0 +1,254 @@
+//! The retry of one annotated function: its `static`, and what the inventory sees of it.
+
+use super::backoff::{Backoff, Jitter, duration};
+use super::budget::{BudgetOf, Paid};
+use super::config::Retry;
+use super::run::{self, Counted, Home, Retrying};
+use super::{Budget, Rule};
+use crate::classify::Classification;
+use crate::point::{Layer, Owner, PointName, PointSite};
+use crate::policy::Ruling;
+use crate::registry::Point;
+use crate::site::Site;
+use crate::text::Text;
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The `static` of a `with_retry`.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct RetrySite {
+    retry: Retry,
+    owner: Owner,
+    own: Budget,
+    counters: Site<Counters>,
+}
+
+#[derive(Debug)]
+struct Counters {
+    retries: AtomicU64,
+    recovered: AtomicU64,
+    gave_up: AtomicU64,
+    denied: AtomicU64,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self {
+            retries: AtomicU64::new(0),
+            recovered: AtomicU64::new(0),
+            gave_up: AtomicU64::new(0),
+            denied: AtomicU64::new(0),
+        }
+    }
+
+    const fn of(&self, what: Counted) -> &AtomicU64 {
+        match what {
+            Counted::Retry => &self.retries,
+            Counted::Recovered => &self.recovered,
+            Counted::GaveUp => &self.gave_up,
+            Counted::Denied => &self.denied,
+        }
+    }
+}
+
+impl RetrySite {
+    /// The retry of `point`.
+    ///
+    /// # Panics
+    ///
+    /// If the settings make no sense together; a compile error in a `static`.
+    #[track_caller]
+    pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
+        Self {
+            retry: retry.checked(),
+            owner: Owner::Point(point),
+            own: Budget::new(),
+            counters: Site::new(Counters::new(), Counters::new),
+        }
+    }
+
+    /// A call begins.
+    #[inline]
+    pub fn start(&self) -> Retrying {
+        Retrying::start(&self.retry)
+    }
+
+    /// An attempt begins.
+    #[inline]
+    pub fn begin(&self, retrying: &Retrying) {
+        #[cfg(feature = "tracing")]
+        if run::is_traced() {
+            run::started(&self.retry, self, retrying);
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = (self, retrying);
+    }
+
+    /// An attempt succeeded.
+    #[inline]
+    pub fn succeeded(&self, retrying: &mut Retrying) {
+        if retrying.has_failed() || self.budget().is_some_and(|budget| !budget.is_full()) {
+            run::succeeded(&self.retry, self, retrying);
+        }
+    }
+
+    /// An attempt failed: the wait before the next one, or nothing where there is none.
+    #[cold]
+    #[inline(never)]
+    pub fn failed(
+        &self,
+        retrying: &mut Retrying,
+        class: &Classification,
+        ruling: Ruling,
+    ) -> Option<Duration> {
+        run::failed(&self.retry, self, retrying, class, ruling)
+    }
+
+    /// Whether no attempt can follow the one that is about to run.
+    #[inline]
+    pub fn is_last(&self, retrying: &Retrying) -> bool {
+        u64::from(retrying.attempt()) >= self.retry.max_attempts()
+    }
+
+    /// The number of the attempt that is about to run, from 1.
+    #[inline]
+    pub fn attempt(&self, retrying: &Retrying) -> u32 {
+        retrying.attempt()
+    }
+
+    /// The budget that pays for the retries, if there is one.
+    #[inline]
+    pub(crate) fn budget(&self) -> Option<&Budget> {
+        match self.retry.budget {
+            BudgetOf::Own => Some(&self.own),
+            BudgetOf::None => None,
+            BudgetOf::Shared(budget) => Some(budget),
+        }
+    }
+}
+
+impl Home for RetrySite {
+    fn name(&self) -> PointName {
+        self.owner.name()
+    }
+
+    fn withdraw(&self, after_timeout: bool) -> Paid {
+        self.budget().map_or(Paid::Yes { was_full: false }, |budget| budget.withdraw(after_timeout))
+    }
+
+    fn deposit(&self) {
+        if let Some(budget) = self.budget() {
+            budget.deposit_one();
+        }
+    }
+
+    fn count(&self, what: Counted) {
+        self.counters.of(what).fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Point {
+    /// The budget that pays for the retries of this point, if it has retries and they have a budget.
+    pub fn budget(&self) -> Option<&'static Budget> {
+        self.policy::<RetrySite>().and_then(RetrySite::budget)
+    }
+}
+
+impl Layer for RetrySite {
+    fn kind(&self) -> &'static str {
+        "with_retry"
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let retry = &self.retry;
+        let schedule = retry.schedule(None);
+        let mut settings = vec![
+            ("max", schedule.max.to_string()),
+            ("backoff", backoff(schedule.backoff)),
+            ("base", time(schedule.base)),
+            ("cap", time(schedule.cap)),
+        ];
+        if !matches!(schedule.backoff, Backoff::Decorrelated) {
+            settings.push(("jitter", jitter(schedule.jitter)));
+        }
+        settings.extend(retry.give_up_after.map(|limit| ("give_up_after", time(limit))));
+        settings.push(("retry_after_cap", time(retry.retry_after_cap)));
+        settings.push(("idempotent", retry.idempotent.to_string()));
+        settings.push(("budget", budget(retry.budget).to_owned()));
+        settings.extend(retry.rules.iter().map(|rule| ("on", on(retry, rule))));
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let count = |what| self.counters.of(what).load(Ordering::Relaxed);
+        vec![
+            ("retries", count(Counted::Retry)),
+            ("recovered", count(Counted::Recovered)),
+            ("gave_up", count(Counted::GaveUp)),
+            ("denied", count(Counted::Denied)),
+        ]
+    }
+
+    fn calls(&self) -> u64 {
+        self.retry.max_attempts()
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        let inner = inner?;
+        let attempts = inner.as_nanos().saturating_mul(u128::from(self.calls()));
+        let all = duration(attempts.saturating_add(self.retry.longest_waits()));
+        // No wait ends after `give_up_after`, so the last attempt begins before.
+        let limit = self.retry.give_up_after.map(|limit| limit.saturating_add(inner));
+        Some(limit.map_or(all, |limit| limit.min(all)))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn time(wait: Duration) -> String {
+    Text::<48>::new().time(wait).as_str().to_owned()
+}
+
+fn backoff(backoff: Backoff) -> String {
+    match backoff {
+        Backoff::Exponential(factor) => format!("{factor:?}"),
+        Backoff::Constant => "constant".to_owned(),
+        Backoff::Linear => "linear".to_owned(),
+        Backoff::Fibonacci => "fibonacci".to_owned(),
+        Backoff::Decorrelated => "decorrelated".to_owned(),
+        Backoff::Custom(_) => "fn".to_owned(),
+    }
+}
+
+fn jitter(jitter: Jitter) -> String {
+    match jitter {
+        Jitter::Full => "full".to_owned(),
+        Jitter::Equal => "equal".to_owned(),
+        Jitter::None => "none".to_owned(),
+        Jitter::Range(low, high) => format!("{low:?}..{high:?}"),
+    }
+}
+
+const fn budget(budget: BudgetOf) -> &'static str {
+    match budget {
+        BudgetOf::Own => "default",
+        BudgetOf::None => "none",
+        BudgetOf::Shared(_) => "shared",
+    }
+}
+
+/// A rule with the number of its retries, and what else it says itself.
+fn on(retry: &Retry, rule: &Rule) -> String {
+    let max = retry.schedule(Some(rule)).max;
+    let more = [
+        rule.backoff.map(|value| format!(", backoff = {}", backoff(value))),
+        rule.base.map(|value| format!(", base = {}", time(value))),
+        rule.cap.map(|value| format!(", cap = {}", time(value))),
+        rule.jitter.map(|value| format!(", jitter = {}", jitter(value))),
+    ];
+    format!("({}, max = {max}{})", rule.category, more.into_iter().flatten().collect::<String>())
+}

@@ -1,0 +1,29 @@
+//! Retries: call again after a failure that may pass, a limited number of times, after growing waits.
+//!
+//! Use it where a failure is likely to be gone a moment later: a connection that broke, a busy service, a
+//! conflict. Do not use it to hide a dependency that is down: the [`Budget`] sees to that.
+
+mod backoff;
+mod budget;
+mod call_sites;
+mod check;
+mod config;
+mod decide;
+mod layer;
+mod rule;
+mod run;
+mod value;
+mod waits;
+
+pub use backoff::{Backoff, Jitter};
+pub use budget::{Budget, BudgetOf};
+pub use config::{Retry, RetryConfig};
+#[doc(hidden)]
+pub use layer::RetrySite;
+pub use rule::Rule;
+#[doc(hidden)]
+pub use run::Retrying;
+pub use waits::check_waits;
+
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests;

@@ -1,0 +1,435 @@
+//! Whole calls, by value and by site, on a manual clock.
+
+use super::*;
+use crate::classify::{Category, Classification, Classify, Delivered};
+use crate::event::Event;
+use crate::outcome::Outcome;
+use crate::point::{Layer, PointSite};
+use crate::policy::{InvalidPolicy, Ruling};
+use crate::testing::isolate;
+use std::cell::Cell;
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Failed(Classification);
+
+impl Classify for Failed {
+    fn classify(&self) -> Classification {
+        self.0
+    }
+}
+
+fn failure<T>(category: Category) -> Result<T, Failed> {
+    Err(Failed(category.into()))
+}
+
+const STEADY: Retry = Retry::new().jitter(Jitter::None).checked();
+
+/// Calls a function that fails `failures` times; says how often it ran and what came of it.
+fn calls(retry: &Retry, failures: u32, category: Category) -> (u32, Result<u32, Failed>) {
+    let mut calls = 0;
+    let outcome = retry.call(|| {
+        calls += 1;
+        if calls <= failures { failure(category) } else { Ok(calls) }
+    });
+    (calls, outcome)
+}
+
+#[test]
+fn a_success_is_one_call() {
+    let world = isolate();
+    assert_eq!(calls(&STEADY, 0, Category::Timeout), (1, Ok(1)));
+    assert!(world.waits().is_empty() && world.events().is_empty());
+}
+
+#[test]
+fn max_counts_retries_and_the_last_error_comes_back() {
+    let world = isolate();
+    assert_eq!(calls(&STEADY, 3, Category::Timeout), (4, Ok(4)));
+    assert_eq!(world.waits(), [100 * MS, 200 * MS, 400 * MS]);
+    assert_eq!(calls(&STEADY, 4, Category::Unavailable), (4, failure(Category::Unavailable)));
+    assert_eq!(calls(&STEADY.max(0), 1, Category::Timeout).0, 1);
+}
+
+#[test]
+fn an_error_that_would_come_again_is_not_repeated() {
+    let world = isolate();
+    assert_eq!(calls(&STEADY, 9, Category::Invalid).0, 1);
+    assert_eq!(calls(&STEADY, 9, Category::Conflict).0, 2);
+    assert_eq!(world.waits().len(), 1);
+}
+
+#[test]
+fn events_tell_the_story_in_order() {
+    let world = isolate();
+    let retry = STEADY.max(1).named("quotes");
+    calls(&retry, 1, Category::Timeout);
+    calls(&retry, 2, Category::Timeout);
+    let class = Category::Timeout.into();
+    let point = || "quotes".into();
+    let attempt = |attempt| Event::Attempt { point: point(), attempt, max: 2, class };
+    let waited = Event::Retry { point: point(), attempt: 1, max: 2, class, delay: 100 * MS };
+    assert_eq!(
+        world.events(),
+        [
+            attempt(1),
+            waited.clone(),
+            Event::Recovered { point: point(), attempt: 2, max: 2 },
+            attempt(1),
+            waited,
+            attempt(2),
+            Event::GaveUp { point: point(), attempt: 2, max: 2, class, reason: "no retry is left" },
+        ]
+    );
+}
+
+#[test]
+fn a_value_without_a_name_is_named_after_its_call() {
+    let world = isolate();
+    calls(&STEADY, 1, Category::Timeout);
+    let point = world.events()[0].point().to_owned();
+    assert!(point.contains("tests.rs:"), "{point}");
+}
+
+#[test]
+fn hooks_are_told_and_may_panic() {
+    static RETRIES: AtomicU32 = AtomicU32::new(0);
+    let _world = isolate();
+    let retry = STEADY.on_retry(|event| {
+        assert!(matches!(event, Event::Retry { .. }));
+        RETRIES.fetch_add(1, Ordering::Relaxed);
+    });
+    let retry = retry.on_give_up(|_| unreachable!("broken on purpose"));
+    let before = crate::event::hook_panics();
+    assert_eq!(calls(&retry, 9, Category::Timeout).0, 4);
+    assert_eq!(RETRIES.load(Ordering::Relaxed), 3);
+    assert!(crate::event::hook_panics() > before);
+}
+
+#[test]
+fn give_up_after_counts_the_attempts_too() {
+    let world = isolate();
+    let retry = STEADY.max(99).give_up_after(30 * SECOND);
+    let mut calls = 0;
+    let outcome: Result<(), _> = retry.call(|| {
+        calls += 1;
+        world.advance(9 * SECOND);
+        failure(Category::Timeout)
+    });
+    // 9.0, 18.1, 27.3, then 36.7 s: the fourth attempt was begun in time and is not cut.
+    assert_eq!((calls, outcome), (4, failure(Category::Timeout)));
+}
+
+#[test]
+fn no_wait_outlasts_a_timeout_around_the_call() {
+    let world = isolate();
+    let _within = crate::scope::within(Err(300 * MS));
+    assert_eq!(calls(&STEADY, 9, Category::Timeout).0, 3);
+    assert_eq!(world.waits(), [100 * MS, 200 * MS]);
+}
+
+#[test]
+fn the_other_side_says_how_long_to_wait() {
+    let world = isolate();
+    let busy = |wait| Failed(Classification::new(Category::RateLimited).retry_after(wait));
+    let outcome: Result<(), _> = STEADY.call(|| Err(busy(20 * SECOND)));
+    assert!(outcome.is_err());
+    assert_eq!(world.waits(), [20 * SECOND; 3]);
+    let refused: Result<(), _> = STEADY.call(|| Err(busy(Duration::MAX)));
+    assert_eq!((refused, world.waits().len()), (Err(busy(Duration::MAX)), 3));
+}
+
+/// How often a call ran whose budget is used up, or not.
+fn storm(retry: &Retry, times: u32) -> u32 {
+    (0..times).map(|_| calls(retry, u32::MAX, Category::Unavailable).0).sum()
+}
+
+#[test]
+fn a_storm_is_about_a_hundred_retries_and_then_one_a_second() {
+    let world = isolate();
+    let retry = STEADY.base(Duration::ZERO);
+    let place = |times| storm(&retry, times);
+    assert_eq!(place(1_000), 1_000 + 100);
+    for _ in 0..10 {
+        world.advance(SECOND);
+        assert_eq!(place(100), 100 + 1);
+    }
+}
+
+#[test]
+fn any_number_of_retries_ends_with_the_budget() {
+    let _world = isolate();
+    let retry = STEADY.max(u32::MAX).base(Duration::ZERO);
+    assert_eq!(calls(&retry, u32::MAX, Category::Unavailable).0, 101);
+    assert_eq!(calls(&retry, u32::MAX, Category::Timeout).0, 51);
+    let free = retry.max(1_000).budget_of(BudgetOf::None);
+    assert_eq!(calls(&free, u32::MAX, Category::Unavailable).0, 1_001);
+}
+
+#[test]
+fn a_shared_budget_is_shared_and_fresh_in_each_world() {
+    static SHARED: Budget = Budget::new().capacity(10).refill(0);
+    for _ in 0..2 {
+        let world = isolate();
+        let retry = STEADY.base(Duration::ZERO).budget(&SHARED);
+        assert_eq!(calls(&retry, 9, Category::Unavailable).0, 3);
+        assert_eq!(calls(&retry.max(1), 9, Category::Unavailable).0, 1);
+        assert_eq!((SHARED.tokens(), SHARED.denied()), (0, 2));
+        let last = world.events().pop();
+        assert!(matches!(last, Some(Event::GaveUp { reason: "the retry budget is used up", .. })));
+        for _ in 0..5 {
+            calls(&retry, 0, Category::Unavailable);
+        }
+        assert_eq!((SHARED.tokens(), calls(&retry, 1, Category::Unavailable).0), (5, 2));
+    }
+}
+
+#[test]
+fn a_panic_in_the_body_leaves_nothing_behind() {
+    static SHARED: Budget = Budget::new().capacity(100).refill(0);
+    let _world = isolate();
+    let retry = STEADY.budget(&SHARED);
+    let first = Cell::new(true);
+    let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        retry.call(|| if first.replace(false) { failure::<()>(Category::Timeout) } else { panic!("body") })
+    }));
+    assert!(broken.is_err());
+    assert_eq!(SHARED.tokens(), 90);
+    assert_eq!(calls(&retry, 1, Category::Unavailable), (2, Ok(2)));
+    assert_eq!(SHARED.tokens(), 86);
+}
+
+fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn an_async_call_waits_without_a_runtime() {
+    let world = isolate();
+    let mut calls = 0;
+    let mut call = std::pin::pin!(STEADY.call_async(async || {
+        calls += 1;
+        if calls < 3 { failure(Category::Timeout) } else { Ok(calls) }
+    }));
+    assert_eq!(poll(call.as_mut()), Poll::Ready(Ok(3)));
+    assert_eq!(world.waits(), [100 * MS, 200 * MS]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_async_call_waits_on_the_runtimes_clock() {
+    let start = tokio::time::Instant::now();
+    let calls = Cell::new(0);
+    let outcome: Result<(), _> = STEADY
+        .budget_of(BudgetOf::None)
+        .call_async(async || {
+            calls.set(calls.get() + 1);
+            failure(Category::Connection)
+        })
+        .await;
+    assert_eq!((calls.get(), outcome), (4, failure(Category::Connection)));
+    assert!((700..720).contains(&start.elapsed().as_millis()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_dropped_between_attempts_leaves_nothing_behind() {
+    static SHARED: Budget = Budget::new().capacity(100).refill(0);
+    let _world = isolate();
+    let retry = STEADY.budget(&SHARED);
+    let calls = Cell::new(0);
+    {
+        let mut call = Box::pin(retry.call_async(async || {
+            calls.set(calls.get() + 1);
+            failure::<()>(Category::Unavailable)
+        }));
+        assert!(poll(call.as_mut()).is_pending());
+    }
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!((calls.get(), SHARED.tokens()), (1, 95));
+    let again: Result<u32, Failed> = retry.call_async(async || Ok(1)).await;
+    assert_eq!((again, SHARED.tokens()), (Ok(1), 96));
+}
+
+#[tokio::test]
+async fn an_async_call_can_be_spawned() {
+    let call = presets::quick().call_async(async || Ok::<_, Failed>(String::from("there")));
+    assert_eq!(tokio::spawn(call).await.unwrap().unwrap(), "there");
+}
+
+mod presets {
+    use super::Retry;
+
+    pub(super) fn quick() -> Retry {
+        crate::presets::QUICK
+    }
+}
+
+#[test]
+fn a_judge_says_what_is_a_failure() {
+    let _world = isolate();
+    let mut n = 0;
+    let judge = |answer: &u32| (*answer < 3).then(|| Category::Transient.into());
+    let mut next = || {
+        n += 1;
+        n
+    };
+    assert_eq!(STEADY.call_judged(judge, &mut next), 3);
+}
+
+// What the attribute emits, by hand.
+
+static POINT: PointSite = PointSite::new("here", "quote", (file!(), line!(), column!()), &[&SITE]);
+static SITE: RetrySite = RetrySite::new(
+    &POINT,
+    STEADY.max(1).give_up_after(SECOND).on(&[Rule::new(Category::Invalid).max(1).base(MS)]),
+);
+
+fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
+    let (mut outcomes, mut last) = (outcomes.iter(), Vec::new());
+    let mut retrying = SITE.start();
+    loop {
+        SITE.begin(&retrying);
+        last.push(SITE.is_last(&retrying));
+        assert_eq!(SITE.attempt(&retrying) as usize, last.len());
+        let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
+        match outcome.judge() {
+            Ok(_) => {
+                SITE.succeeded(&mut retrying);
+                return (outcome, last);
+            }
+            Err(error) => match SITE.failed(&mut retrying, &error.classify(), Ruling::ByCategory) {
+                None => return (outcome, last),
+                Some(wait) => crate::clock::sleep(wait),
+            },
+        }
+    }
+}
+
+#[test]
+fn a_site_counts_what_goes_wrong() {
+    let world = isolate();
+    let (invalid, timeout) = (failure(Category::Invalid), failure(Category::Timeout));
+    assert_eq!(quote(&[Ok(7)]), (Ok(7), vec![false]));
+    assert_eq!(quote(&[timeout, invalid, Ok(7)]), (Ok(7), vec![false, false, true]));
+    assert_eq!(quote(&[timeout, timeout]), (timeout, vec![false, false]));
+    assert_eq!(world.waits(), [100 * MS, MS, 100 * MS]);
+    assert_eq!(SITE.counters(), [("retries", 3), ("recovered", 1), ("gave_up", 1), ("denied", 0)]);
+    assert!(world.events().iter().all(|event| event.point() == "here::quote"));
+    assert_eq!(SITE.budget().map(Budget::tokens), Some(500 - 10 - 5 + 1 - 10));
+}
+
+#[test]
+fn a_site_counts_denied_retries() {
+    static DENIED: RetrySite = RetrySite::new(&POINT, STEADY.budget(&EMPTY));
+    static EMPTY: Budget = Budget::new().capacity(1).refill(0);
+    let _world = isolate();
+    let class = Category::Unavailable.into();
+    let mut first = DENIED.start();
+    assert_eq!(DENIED.failed(&mut first, &class, Ruling::ByCategory), Some(100 * MS));
+    assert_eq!(DENIED.failed(&mut DENIED.start(), &class, Ruling::ByCategory), None);
+    assert_eq!(DENIED.counters(), [("retries", 1), ("recovered", 0), ("gave_up", 1), ("denied", 1)]);
+    DENIED.succeeded(&mut first);
+    assert_eq!(DENIED.budget().map(Budget::tokens), Some(1));
+}
+
+#[test]
+fn a_site_shows_its_settings_as_the_attribute_spells_them() {
+    assert_eq!(SITE.kind(), "with_retry");
+    assert_eq!(SITE.calls(), 3);
+    let settings: Vec<_> = SITE.settings().iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    assert_eq!(
+        settings.join(", "),
+        "max = 1, backoff = 2.0, base = 100ms, cap = 10s, jitter = none, \
+        give_up_after = 1s, retry_after_cap = 60s, idempotent = true, budget = default, \
+        on = (invalid, max = 1, base = 1ms)"
+    );
+}
+
+#[test]
+fn the_worst_case_holds_the_other_sides_wait_and_give_up_after() {
+    assert_eq!(SITE.worst(None), None);
+    assert_eq!(SITE.worst(Some(2 * SECOND)), Some(3 * SECOND));
+    static PLAIN: RetrySite = RetrySite::new(&POINT, Retry::new().retry_after_cap(Duration::ZERO));
+    assert_eq!(PLAIN.worst(Some(2 * SECOND)), Some(8 * SECOND + 700 * MS));
+    static SERVER: RetrySite = RetrySite::new(&POINT, Retry::new());
+    assert_eq!(SERVER.worst(Some(2 * SECOND)), Some((8 + 3 * 66) * SECOND));
+    static ABSURD: RetrySite = RetrySite::new(&POINT, Retry::new().max(u32::MAX).cap(Duration::MAX));
+    assert_eq!(ABSURD.worst(Some(Duration::MAX)), Some(Duration::MAX));
+}
+
+fn refused(build: fn() -> Retry) -> String {
+    let panic = std::panic::catch_unwind(build).expect_err("must be refused");
+    panic.downcast_ref::<String>().cloned().unwrap_or_default()
+}
+
+#[test]
+fn setters_refuse_nonsense_in_words() {
+    let cases: [(fn() -> Retry, &str); 13] = [
+        (|| Retry::new().backoff(Backoff::Exponential(f64::NAN)), "not a number"),
+        (|| Retry::new().backoff(Backoff::Exponential(0.99)), "below 1"),
+        (|| Retry::new().backoff(Backoff::Exponential(f64::NEG_INFINITY)), "below 1"),
+        (|| Retry::new().backoff(Backoff::Exponential(f64::INFINITY)), "infinite"),
+        (|| Retry::new().jitter(Jitter::Range(1.2, 0.8)), "reversed"),
+        (|| Retry::new().jitter(Jitter::Range(-0.1, 0.8)), "below 0"),
+        (|| Retry::new().jitter(Jitter::Range(0.1, f64::NAN)), "not a number"),
+        (|| Retry::new().jitter(Jitter::Range(0.1, 10.1)), "above 10"),
+        (|| Retry::new().base(2 * SECOND).cap(SECOND), "longer than `cap`"),
+        (|| Retry::new().cap(SECOND).base(2 * SECOND), "longer than `cap`"),
+        (|| Retry::new().give_up_after(Duration::ZERO), "`max = 0`"),
+        (|| Retry::new().jitter(Jitter::Full).backoff(Backoff::Decorrelated), "its own jitter"),
+        (|| Retry::new().backoff(Backoff::Decorrelated).jitter(Jitter::Full), "its own jitter"),
+    ];
+    for (build, words) in cases {
+        let text = refused(build);
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn the_whole_is_judged_with_its_defaults_and_rules() {
+    assert!(refused(|| Retry::new().base(20 * SECOND).checked()).contains("longer than `cap`"));
+    assert!(refused(|| Retry::new().cap(Duration::ZERO).checked()).contains("longer than `cap`"));
+    let _allowed = Retry::new().base(Duration::ZERO).cap(Duration::ZERO).checked();
+    let _allowed = Retry::new().base(20 * SECOND).cap(60 * SECOND).checked();
+    assert!(
+        refused(|| Retry::new().on(&[Rule::new(Category::Auth), Rule::new(Category::Auth)])).contains("two")
+    );
+    assert!(refused(|| Retry::new().on(&[Rule::new(Category::Auth).cap(MS)]).checked()).contains("`cap`"));
+    let both = || {
+        let rule = const { &[Rule::new(Category::Auth).backoff(Backoff::Decorrelated).jitter(Jitter::Full)] };
+        Retry::new().on(rule).checked()
+    };
+    assert!(refused(both).contains("its own jitter"));
+}
+
+#[test]
+fn run_time_values_get_the_compilers_words() {
+    let complaint = |config| Retry::try_new(config).err().as_ref().map(InvalidPolicy::message);
+    assert_eq!(complaint(RetryConfig::default()), None);
+    let config = RetryConfig { base: 60 * SECOND, ..RetryConfig::default() };
+    assert!(complaint(config).is_some_and(|text| text.contains("longer than `cap`")));
+    let config = RetryConfig { jitter: Some(Jitter::Range(2.0, 1.0)), ..RetryConfig::default() };
+    assert!(complaint(config).is_some_and(|text| text.contains("reversed")));
+    let config = RetryConfig { give_up_after: Some(Duration::ZERO), ..RetryConfig::default() };
+    assert!(complaint(config).is_some());
+}
+
+#[test]
+fn what_may_have_arrived_is_not_repeated_where_that_would_hurt() {
+    let _world = isolate();
+    let retry = STEADY.idempotent(false);
+    assert_eq!(calls(&retry, 9, Category::Timeout).0, 1);
+    assert_eq!(calls(&retry, 9, Category::RateLimited).0, 4);
+    let refused = Failed(Classification::new(Category::Connection).delivered(Delivered::No));
+    let mut calls = 0;
+    let outcome = retry.call(|| {
+        calls += 1;
+        if calls == 1 { Err(refused) } else { Ok(()) }
+    });
+    assert_eq!((calls, outcome), (2, Ok(())));
+}

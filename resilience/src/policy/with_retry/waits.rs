@@ -1,0 +1,236 @@
+//! All waits of a schedule added up: at their mean for compile-time checks, at their longest for the
+//! inventory.
+
+use super::backoff::{Backoff, Jitter, Schedule, scaled};
+use super::config::Retry;
+use crate::text::Text;
+use std::time::Duration;
+
+/// How many waits are computed one by one. Later ones count as the last of them where the sum must not
+/// be too long (the mean), and as the longest where it must not be too short.
+const STEPS: u32 = 1_000;
+
+/// The waits of a schedule one after the other, without jitter.
+struct Walk {
+    exact: f64,
+    fibonacci: (u128, u128),
+    n: u32,
+}
+
+impl Walk {
+    const fn new(schedule: &Schedule) -> Self {
+        Self { exact: schedule.base.as_nanos() as f64, fibonacci: (1, 1), n: 0 }
+    }
+
+    const fn next(&mut self, schedule: &Schedule) -> u128 {
+        let (base, cap) = (schedule.base.as_nanos(), schedule.cap.as_nanos());
+        self.n += 1;
+        let step = match schedule.backoff {
+            Backoff::Exponential(factor) => {
+                let step = self.exact as u128;
+                self.exact *= factor;
+                step
+            }
+            Backoff::Linear => base.saturating_mul(self.n as u128),
+            Backoff::Fibonacci => {
+                let (a, b) = self.fibonacci;
+                self.fibonacci = (b, a.saturating_add(b));
+                base.saturating_mul(a)
+            }
+            Backoff::Constant | Backoff::Decorrelated => base,
+            Backoff::Custom(_) => cap,
+        };
+        if step < cap { step } else { cap }
+    }
+}
+
+/// The sum of the waits at the mean of their jitter, in nanoseconds; nothing for a function of the user,
+/// which cannot be asked while compiling.
+pub(super) const fn mean(schedule: &Schedule) -> u128 {
+    let (base, cap) = (schedule.base.as_nanos(), schedule.cap.as_nanos());
+    let mut walk = Walk::new(schedule);
+    let (mut sum, mut last, mut n) = (0_u128, base, 0);
+    while n < schedule.max && n < STEPS {
+        let step = walk.next(schedule);
+        last = match (schedule.backoff, schedule.jitter) {
+            (Backoff::Custom(_), _) => 0,
+            (Backoff::Decorrelated, _) => mean_between(base, last.saturating_mul(3), cap),
+            (_, Jitter::Full) => step / 2,
+            (_, Jitter::Equal) => step - step / 4,
+            (_, Jitter::None) => step,
+            (_, Jitter::Range(low, high)) => mean_between(scaled(step, low), scaled(step, high), cap),
+        };
+        sum = sum.saturating_add(last);
+        n += 1;
+    }
+    sum.saturating_add(last.saturating_mul((schedule.max - n) as u128))
+}
+
+/// The sum of the waits at the longest that jitter allows, none counted as less than `floor`, in
+/// nanoseconds.
+pub(super) const fn longest(schedule: &Schedule, floor: u128) -> u128 {
+    let cap = schedule.cap.as_nanos();
+    let mut walk = Walk::new(schedule);
+    let (mut sum, mut last, mut steady, mut n) = (0_u128, 0, false, 0);
+    while n < schedule.max && n < STEPS {
+        let step = walk.next(schedule);
+        let wait = match (schedule.backoff, schedule.jitter) {
+            (Backoff::Decorrelated, _) => cap,
+            (_, Jitter::Range(_, high)) => lesser(scaled(step, high), cap),
+            _ => step,
+        };
+        let wait = if wait < floor { floor } else { wait };
+        steady = wait == last;
+        last = wait;
+        sum = sum.saturating_add(wait);
+        n += 1;
+    }
+    let later = if steady || cap < floor { last } else { cap };
+    sum.saturating_add(later.saturating_mul((schedule.max - n) as u128))
+}
+
+const fn lesser(a: u128, b: u128) -> u128 {
+    if a < b { a } else { b }
+}
+
+/// The mean of a random number from `low` to `high`, where more than `cap` counts as `cap`.
+const fn mean_between(low: u128, high: u128, cap: u128) -> u128 {
+    if high <= cap {
+        return low / 2 + high / 2 + (low % 2 + high % 2) / 2;
+    }
+    if low >= cap {
+        return cap;
+    }
+    let (low, high, cap) = (low as f64, high as f64, cap as f64);
+    (((cap * cap - low * low) / 2.0 + cap * (high - cap)) / (high - low)) as u128
+}
+
+/// Refuses waits that cannot fit into `total`, the timeout of the whole call.
+///
+/// The sum is taken at the mean of the jitter. A rule of `on(..)` is judged by itself, since its retries
+/// are counted apart. A function of the user's own is not asked.
+///
+/// # Panics
+///
+/// With the computed numbers, where the waits are longer than `total`: a compile error in a `const`.
+///
+/// # Examples
+///
+/// ```compile_fail
+/// use resilience::policy::with_retry::{Retry, check_waits};
+/// use std::time::Duration;
+///
+/// const _: () = check_waits(&Retry::new().max(8), Duration::from_secs(2));
+/// ```
+#[track_caller]
+pub const fn check_waits(retry: &Retry, total: Duration) {
+    refuse_longer(&retry.schedule(None), "", total);
+    let mut n = 0;
+    while n < retry.rules.len() {
+        let rule = &retry.rules[n];
+        refuse_longer(&retry.schedule(Some(rule)), rule.category.as_str(), total);
+        n += 1;
+    }
+}
+
+#[track_caller]
+const fn refuse_longer(schedule: &Schedule, category: &str, total: Duration) {
+    let sum = mean(schedule);
+    if sum <= total.as_nanos() {
+        return;
+    }
+    let mut text = Text::<320>::new().push("the waits between ").int(schedule.max as u128 + 1);
+    text = text.push(" attempts");
+    if !category.is_empty() {
+        text = text.push(" that end in `").push(category).push("`");
+    }
+    text = text.push(" add up to ").about(sum);
+    text = text.push(", longer than the timeout of the whole call (").time(total);
+    text = text.push("): raise it, or lower `max`, `base` or `cap`");
+    panic!("{}", text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Rule;
+    use super::*;
+    use crate::classify::Category;
+
+    fn retry(max: u32) -> Retry {
+        Retry::new().max(max).jitter(Jitter::None)
+    }
+
+    fn mean_ms(retry: Retry) -> u128 {
+        retry.mean_waits() / 1_000_000
+    }
+
+    #[test]
+    fn means_follow_the_jitter() {
+        assert_eq!(mean_ms(retry(3)), 700);
+        assert_eq!(mean_ms(Retry::new()), 350);
+        assert_eq!(mean_ms(retry(3).jitter(Jitter::Equal)), 525);
+        assert_eq!(mean_ms(retry(3).jitter(Jitter::Range(0.5, 2.5))), 1050);
+        assert_eq!(mean_ms(retry(0)), 0);
+        assert_eq!(mean_ms(retry(3).backoff(Backoff::Constant)), 300);
+        assert_eq!(mean_ms(retry(3).backoff(Backoff::Linear)), 600);
+        assert_eq!(mean_ms(retry(5).backoff(Backoff::Fibonacci)), 1200);
+        assert_eq!(mean_ms(retry(3).backoff(Backoff::Custom(|_| Duration::MAX))), 0);
+    }
+
+    #[test]
+    fn the_mean_agrees_with_many_drawn_waits() {
+        // The mean of decorrelated waits is computed from the mean of the wait before, which is a little
+        // more than right once `cap` cuts.
+        let kinds = [
+            (Retry::new().max(8).jitter(Jitter::Range(0.2, 3.0)).cap(Duration::from_secs(2)), 0.03),
+            (Retry::new().max(8).jitter(Jitter::Equal), 0.03),
+            (Retry::new().max(4).backoff(Backoff::Decorrelated), 0.03),
+            (Retry::new().max(8).backoff(Backoff::Decorrelated).cap(Duration::from_secs(1)), 0.12),
+        ];
+        let _world = crate::testing::isolate();
+        for (retry, tolerance) in kinds {
+            let schedule = retry.schedule(None);
+            let mut sum = Duration::ZERO;
+            for _ in 0..4_000 {
+                let mut previous = None;
+                for n in 0..retry.max {
+                    previous = Some(schedule.delay(n, previous, crate::rng::uniform()));
+                    sum += previous.unwrap_or_default();
+                }
+            }
+            let (drawn, mean) = (sum.as_secs_f64() / 4_000.0, retry.mean_waits() as f64 / 1e9);
+            assert!((drawn - mean).abs() < mean * tolerance, "{drawn} drawn, {mean} computed");
+        }
+    }
+
+    #[test]
+    fn huge_counts_take_no_time() {
+        assert_eq!(mean_ms(retry(u32::MAX).backoff(Backoff::Constant)), 100 * u128::from(u32::MAX));
+        assert!(mean_ms(retry(u32::MAX)) > 9_000 * u128::from(u32::MAX));
+        let absurd = retry(u32::MAX).cap(Duration::MAX).base(Duration::MAX).jitter(Jitter::Range(10.0, 10.0));
+        assert!(absurd.mean_waits() > Duration::MAX.as_nanos());
+        assert!(longest(&absurd.schedule(None), u128::MAX) == u128::MAX);
+        assert_eq!(longest(&retry(2_000).backoff(Backoff::Constant).schedule(None), 0), 200_000_000_000);
+    }
+
+    fn message(retry: &Retry, total: Duration) -> String {
+        let panic = std::panic::catch_unwind(|| check_waits(retry, total)).expect_err("must be refused");
+        panic.downcast_ref::<String>().cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn waits_that_cannot_fit_are_refused_with_the_numbers() {
+        check_waits(&Retry::new(), Duration::from_millis(350));
+        assert_eq!(
+            message(&retry(8), Duration::from_secs(2)),
+            "the waits between 9 attempts add up to 22.7s, longer than the timeout of the whole call (2s): \
+             raise it, or lower `max`, `base` or `cap`"
+        );
+        const RULES: &[Rule] = &[Rule::new(Category::RateLimited).max(5).base(Duration::from_secs(4))];
+        let text = message(&Retry::new().max(1).on(RULES), Duration::from_secs(10));
+        assert!(
+            text.starts_with("the waits between 6 attempts that end in `rate_limited` add up to 21s"),
+            "{text}"
+        );
+    }
+}
