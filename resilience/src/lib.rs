@@ -20,7 +20,7 @@ pub mod testing;
 mod text;
 
 #[cfg(feature = "macros")]
-pub use resilience_macros::{Classify, circuit_breaker, timeout, with_fallback, with_retry};
+pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry};
 
 pub use classify::{Category, Classification, Classify, Delivered, Severity};
 pub use event::Event;

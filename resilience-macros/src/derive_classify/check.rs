@@ -87,8 +87,9 @@ pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
             arms.collect()
         }
         Shape::Struct(fields) => {
-            let reader = Reader::new(fields, input.words.broken, errors);
-            let rule = reader.read(input.ident, own, None);
+            // A `default` was reported: it is what was meant here.
+            let broken = input.words.broken || whole.default.is_some();
+            let rule = Reader::new(fields, broken, errors).read(input.ident, own, None);
             rule.map(|rule| Arm { variant: None, rule }).into_iter().collect()
         }
         Shape::Union => Vec::new(),

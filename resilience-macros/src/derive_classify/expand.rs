@@ -3,6 +3,7 @@
 use super::check::{Arm, Base, Checked, Named, Rule, Setter};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Generics, WherePredicate, parse_quote};
 
 /// What the words say.
@@ -43,26 +44,39 @@ fn implement(checked: &Checked<'_>, bounds: Vec<WherePredicate>, body: &TokenStr
 
 fn arm_tokens(arm: &Arm<'_>, root: &TokenStream) -> TokenStream {
     let Arm { variant, rule } = arm;
-    let bindings = bindings(rule);
-    let members = bindings.iter().map(|named| &named.member);
-    let names = bindings.iter().map(|named| binding(named));
+    let fields = bindings(rule).map(|(named, name)| {
+        let member = &named.member;
+        quote!(#member: #name,)
+    });
     let variant = variant.map(|variant| quote!(::#variant));
     let class = rule_tokens(rule, root);
-    quote!(Self #variant { #(#members: #names,)* .. } => { #class })
+    quote!(Self #variant { #(#fields)* .. } => { #class })
 }
 
-/// The fields that a rule looks at, each once.
-fn bindings<'r>(rule: &'r Rule<'_>) -> Vec<&'r Named<'r>> {
-    let asked = match &rule.base {
+/// The field that says what the error means, if one does.
+fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
+    match &rule.base {
         Base::StatusOf(named) | Base::Transparent(named) => Some(named),
         _ => None,
-    };
-    let wait = rule.retry_after.as_ref().filter(|wait| asked.is_none_or(|asked| asked.member != wait.member));
-    asked.into_iter().chain(wait).collect()
+    }
 }
 
-fn binding(named: &Named<'_>) -> Ident {
-    format_ident!("__resilience_{}", named.member, span = Span::mixed_site())
+/// The fields that a rule looks at, each once, and what they are called.
+fn bindings<'r, 'a>(rule: &'r Rule<'a>) -> impl Iterator<Item = (&'r Named<'a>, Ident)> {
+    let asked = asked(rule).map(|named| (named, local("asked", named.span)));
+    let wait = rule.retry_after.as_ref().map(|named| (named, wait_local(rule, named)));
+    let both = asked.is_some() && wait.as_ref().is_some_and(|(_, name)| name == "__resilience_asked");
+    asked.into_iter().chain(wait.filter(|_| !both))
+}
+
+/// The local of the field with the wait, which may be the one that is asked, too.
+fn wait_local(rule: &Rule<'_>, wait: &Named<'_>) -> Ident {
+    let same = asked(rule).is_some_and(|asked| asked.member == wait.member);
+    local(if same { "asked" } else { "wait" }, wait.span)
+}
+
+fn local(name: &str, at: Span) -> Ident {
+    format_ident!("__resilience_{name}", span = mixed(at))
 }
 
 fn rule_tokens(rule: &Rule<'_>, root: &TokenStream) -> TokenStream {
@@ -72,7 +86,7 @@ fn rule_tokens(rule: &Rule<'_>, root: &TokenStream) -> TokenStream {
     match &rule.retry_after {
         None => class,
         Some(wait) => {
-            let name = binding(wait);
+            let (name, root) = (wait_local(rule, wait), located(root, wait.span));
             quote_spanned!(mixed(wait.span)=> #root::classify::probe::waiting(#class, #name))
         }
     }
@@ -87,20 +101,42 @@ fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
             #root::classify::Classification::new(#root::classify::Category::from_status(#status))
         },
         Base::StatusOf(named) => {
-            let name = binding(named);
+            let (name, root) = (local("asked", named.span), located(root, named.span));
             quote_spanned!(mixed(named.span)=> #root::classify::probe::by_status(#name))
         }
         Base::Transparent(named) => {
-            let name = binding(named);
+            let (name, root) = (local("asked", named.span), located(root, named.span));
             quote_spanned! {mixed(named.span)=> {
                 #[allow(unused_imports)]
                 use #root::classify::probe::{ByNothing as _, BySource as _, ByTrait as _};
                 (&&#root::classify::probe::Probe(#name)).classification()
             }}
         }
-        Base::With(with) => quote!(#root::classify::probe::asked(self, #with)),
-        Base::Text(span) => quote_spanned!(mixed(*span)=> #root::classify::probe::by_text(self)),
+        Base::With(with) => {
+            let (this, root) = (this(with.span()), located(root, with.span()));
+            quote_spanned!(mixed(with.span())=> #root::classify::probe::asked(#this, #with))
+        }
+        Base::Text(span) => {
+            let (this, root) = (this(*span), located(root, *span));
+            quote_spanned!(mixed(*span)=> #root::classify::probe::by_text(#this))
+        }
     }
+}
+
+/// The `self` of the method, which stands outside of what is spanned `mixed`.
+fn this(at: Span) -> Ident {
+    Ident::new("self", Span::call_site().located_at(at))
+}
+
+/// The path of the runtime crate, for errors at `span`: a path is shown where it begins.
+fn located(root: &TokenStream, span: Span) -> TokenStream {
+    let tokens = root.clone().into_iter();
+    tokens
+        .map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect()
 }
 
 fn setter_tokens(setter: &Setter, root: &TokenStream) -> TokenStream {
