@@ -2,16 +2,15 @@
 //! release together with the macros.
 
 pub use crate::classify::Category;
-pub use crate::classify::probe::{self, ByNothing, BySource, ByTrait, Probe};
+pub use crate::classify::probe::*;
 pub use crate::outcome::{Outcome, Refuse};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
-pub use crate::policy::with_retry::{RetrySite, check_waits};
+pub use crate::policy::with_retry::{RetrySite, RetryState, check_waits};
 pub use crate::policy::{Backoff, BudgetOf, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
 pub use crate::site::Site;
-pub use linkme;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;
 

@@ -26,13 +26,6 @@ pub(crate) fn real_now() -> Instant {
     Instant::now()
 }
 
-/// The time of day, moved on with [`now`] where that is not the system's clock.
-pub(crate) fn time_of_day() -> SystemTime {
-    let moved = now().saturating_duration_since(Instant::now());
-    let real = SystemTime::now();
-    real.checked_add(moved).unwrap_or(real)
-}
-
 /// A moment of the real clock as this thread's clock reads it.
 pub(crate) fn on_this_clock(at: Instant) -> Instant {
     #[cfg(feature = "testing")]
@@ -40,6 +33,13 @@ pub(crate) fn on_this_clock(at: Instant) -> Instant {
         return later(world.now(), at.saturating_duration_since(real_now()));
     }
     at
+}
+
+/// The time of day, moved on with [`now`] where that is not the system's clock.
+pub(crate) fn time_of_day() -> SystemTime {
+    let moved = now().saturating_duration_since(Instant::now());
+    let real = SystemTime::now();
+    real.checked_add(moved).unwrap_or(real)
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.

@@ -13,7 +13,8 @@ mod model {
     use std::sync::OnceLock;
     use std::sync::atomic::Ordering;
 
-    /// Loom's atomic, made at its first use: loom's own cannot stand in a `static` or a `const fn`.
+    /// Loom's atomic, made at its first use: loom's own cannot stand in a `static` or a `const fn`. A model
+    /// uses each once before it starts threads, or loom takes the making for a data race.
     #[derive(Debug)]
     pub(crate) struct AtomicU64 {
         first: u64,

@@ -32,6 +32,7 @@ use std::time::Duration;
 /// );
 /// assert_eq!((answer.unwrap(), calls), (7, 3));
 /// ```
+#[allow(clippy::struct_field_names, reason = "fields are called as the settings are")]
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
     pub(super) max: u32,

@@ -16,13 +16,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The `static` of a `with_retry`.
+///
+/// It never changes, so that the compiler knows every setting where a call begins and ends; what does
+/// change stands in a [`RetryState`] beside it.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct RetrySite {
     retry: Retry,
     owner: Owner,
-    own: Budget,
+    state: &'static RetryState,
+}
+
+/// What changes of a `with_retry`.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct RetryState {
+    budget: Budget,
     counters: Site<Counters>,
+}
+
+impl RetryState {
+    /// A full budget, and nothing counted.
+    #[expect(clippy::new_without_default, reason = "only expansions make one, in a static")]
+    pub const fn new() -> Self {
+        Self { budget: Budget::new(), counters: Site::new(Counters::new(), Counters::new) }
+    }
 }
 
 #[derive(Debug)]
@@ -60,13 +78,8 @@ impl RetrySite {
     ///
     /// If the settings make no sense together; a compile error in a `static`.
     #[track_caller]
-    pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
-        Self {
-            retry: retry.checked(),
-            owner: Owner::Point(point),
-            own: Budget::new(),
-            counters: Site::new(Counters::new(), Counters::new),
-        }
+    pub const fn new(point: &'static PointSite, retry: Retry, state: &'static RetryState) -> Self {
+        Self { retry: retry.checked(), owner: Owner::Point(point), state }
     }
 
     /// A call begins.
@@ -86,11 +99,13 @@ impl RetrySite {
         let _ = (self, retrying);
     }
 
-    /// An attempt succeeded.
+    /// An attempt succeeded, and with it the call.
     #[inline]
-    pub fn succeeded(&self, retrying: &mut Retrying) {
+    pub fn succeeded(&self, retrying: Retrying) {
         if retrying.has_failed() || self.budget().is_some_and(|budget| !budget.is_full()) {
             run::succeeded(&self.retry, self, retrying);
+        } else {
+            retrying.forget();
         }
     }
 
@@ -122,7 +137,7 @@ impl RetrySite {
     #[inline]
     pub(crate) fn budget(&self) -> Option<&Budget> {
         match self.retry.budget {
-            BudgetOf::Own => Some(&self.own),
+            BudgetOf::Own => Some(&self.state.budget),
             BudgetOf::None => None,
             BudgetOf::Shared(budget) => Some(budget),
         }
@@ -145,7 +160,7 @@ impl Home for RetrySite {
     }
 
     fn count(&self, what: Counted) {
-        self.counters.of(what).fetch_add(1, Ordering::Relaxed);
+        self.state.counters.of(what).fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -182,7 +197,7 @@ impl Layer for RetrySite {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let count = |what| self.counters.of(what).load(Ordering::Relaxed);
+        let count = |what| self.state.counters.of(what).load(Ordering::Relaxed);
         vec![
             ("retries", count(Counted::Retry)),
             ("recovered", count(Counted::Recovered)),

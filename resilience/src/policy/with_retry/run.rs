@@ -63,6 +63,13 @@ impl Retrying {
         matches!(self.0, State::Failed(_))
     }
 
+    /// Ends a call that has not failed: it holds nothing, and the compiler need not look whether it does.
+    #[inline]
+    pub(super) fn forget(self) {
+        debug_assert!(!self.has_failed());
+        std::mem::forget(self);
+    }
+
     /// The number of the attempt that is about to run, from 1.
     #[inline]
     pub(super) fn attempt(&self) -> u32 {
@@ -72,6 +79,8 @@ impl Retrying {
         }
     }
 
+    // The box is put back: taking its content out would mean a new one for each failure.
+    #[allow(clippy::unnecessary_box_returns)]
     fn take(&mut self) -> Box<Run> {
         let started = match std::mem::replace(&mut self.0, State::Fresh) {
             State::Failed(run) => return run,
@@ -105,13 +114,14 @@ pub(super) fn is_traced() -> bool {
 /// Settles a success that is not the first attempt's, or that finds a budget not full.
 #[cold]
 #[inline(never)]
-pub(super) fn succeeded(retry: &Retry, home: &dyn Home, retrying: &mut Retrying) {
+pub(super) fn succeeded(retry: &Retry, home: &dyn Home, retrying: Retrying) {
     home.deposit();
     if retrying.has_failed() {
         home.count(Counted::Recovered);
         let (point, attempt) = (home.name(), retrying.attempt());
         emit(&Event::Recovered { point, attempt, max: max(retry) }, None);
     }
+    drop(retrying);
 }
 
 /// Decides what follows a failure: the wait before the next attempt, or nothing, everybody told.
