@@ -6,7 +6,7 @@ mod duration;
 mod number;
 mod path_or_closure;
 
-pub(crate) use category::category;
+pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration};
 pub(crate) use number::{multipliers, number};
