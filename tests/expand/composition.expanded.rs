@@ -102,7 +102,12 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                                     };
                                                     let verdict = __resilience::verdict(
                                                         &r,
-                                                        |e| (&&__resilience::Probe(e)).classification(),
+                                                        |e| __resilience::seen(
+                                                            &__RESILIENCE_POINT,
+                                                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                                            &[],
+                                                            (&&__resilience::Probe(e)).classification(),
+                                                        ),
                                                     );
                                                     (r, verdict)
                                                 }
@@ -236,7 +241,12 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                                 };
                                 let verdict = __resilience::verdict(
                                     &r,
-                                    |e| (&&__resilience::Probe(e)).classification(),
+                                    |e| __resilience::seen(
+                                        &__RESILIENCE_POINT,
+                                        __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                        &[],
+                                        (&&__resilience::Probe(e)).classification(),
+                                    ),
                                 );
                                 (r, verdict)
                             };

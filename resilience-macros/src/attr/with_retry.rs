@@ -267,10 +267,20 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
+    let budgets = checked.budget_per_key.then(|| {
+        quote! {
+            static __RESILIENCE_BUDGETS: #rt::KeyedBudgets = {
+                const fn fresh() -> #rt::Keyed<#rt::Budget> { #rt::Keyed::new(#rt::Budget::new) }
+                #rt::Site::new(fresh(), fresh)
+            };
+        }
+    });
+    let per_key = checked.budget_per_key.then(|| quote!(.per_key()));
     quote! {
+        #budgets
         const __RESILIENCE_POLICY: #rt::Retry = #policy #on.checked();
         static __RESILIENCE_STATE: #rt::RetryState = #rt::RetryState::new();
-        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE);
+        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE)#per_key;
     }
 }
 
@@ -285,7 +295,15 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let start = Ident::new(if checked.timed { "start_timed" } else { "start" }, Span::mixed_site());
     let lent = cx.lent();
     let retry = cx.retry_local();
+    let budget = cx.key.as_ref().filter(|_| checked.budget_per_key);
+    let budget = budget
+        .map(|key| quote_spanned!(Span::mixed_site()=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
+    let paid = match budget {
+        Some(_) => quote_spanned!(Span::mixed_site()=> #site.paid_by(&budget)),
+        None => quote!(#site),
+    };
     quote_spanned! {Span::mixed_site()=> {
+        #budget
         #lent
         let mut #retry = #site.#start();
         loop {
@@ -294,10 +312,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
                 #site.begin(&#retry);
                 let (r, verdict) = #inner;
                 let ::core::option::Option::Some(class) = verdict else {
-                    #site.succeeded(#retry);
+                    #paid.succeeded(#retry);
                     break (r, verdict);
                 };
-                match #site.failed(&mut #retry, &class, #ruling) {
+                match #paid.failed(&mut #retry, &class, #ruling) {
                     ::core::option::Option::Some(wait) => wait,
                     ::core::option::Option::None => break (r, verdict),
                 }
