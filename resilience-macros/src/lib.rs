@@ -13,25 +13,25 @@ mod stack;
 
 use proc_macro::TokenStream;
 
-/// Calls the function again when it fails in a way that may pass.
+#[doc = include_str!("docs/with_retry.md")]
 #[proc_macro_attribute]
 pub fn with_retry(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("with_retry", args.into(), item.into()).into()
 }
 
-/// Refuses calls at once while the service behind the function is known to be down.
+#[doc = include_str!("docs/circuit_breaker.md")]
 #[proc_macro_attribute]
 pub fn circuit_breaker(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("circuit_breaker", args.into(), item.into()).into()
 }
 
-/// Ends a call that takes too long.
+#[doc = include_str!("docs/timeout.md")]
 #[proc_macro_attribute]
 pub fn timeout(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("timeout", args.into(), item.into()).into()
 }
 
-/// Answers with something else when everything below has failed.
+#[doc = include_str!("docs/with_fallback.md")]
 #[proc_macro_attribute]
 pub fn with_fallback(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("with_fallback", args.into(), item.into()).into()
