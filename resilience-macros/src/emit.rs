@@ -1,6 +1,6 @@
 //! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
 
-use crate::attr::{Layer, Policy, timeout, with_retry};
+use crate::attr::{Layer, Policy, timeout};
 use crate::input;
 use crate::item::{Item, MutableBinding};
 use crate::keys::Reader;
@@ -44,7 +44,7 @@ impl Rules {
 
 /// What every layer of one function needs to know of it.
 pub(crate) struct Context<'a> {
-    /// `::resilience::__private`
+    /// `::resilience::__private`, under the name that the function gives it.
     pub(crate) rt: TokenStream,
     pub(crate) point: Ident,
     pub(crate) is_async: bool,
@@ -137,7 +137,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let sites = site_names(layers);
     let retry = layers.iter().position(Layer::loops);
     let cx = Context {
-        rt: quote!(#runtime::__private),
+        rt: quote!(__resilience),
         point: format_ident!("__RESILIENCE_POINT"),
         is_async: item.is_async(),
         shared,
@@ -146,9 +146,18 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         keeps_arguments: layers.iter().any(|layer| matches!(layer.policy, Policy::WithFallback(_))),
     };
     let mutable = if retry.is_some() { item.take_mutable_bindings() } else { Vec::new() };
-    let attempt = attempt(&item, &cx, &mutable);
-    let stack =
-        layers.iter().zip(&sites).rev().fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
+    let mut above = layers;
+    let mut timeout = None;
+    if let ([rest @ .., Layer { attr, policy: Policy::Timeout(checked) }], Some(site)) =
+        (layers, sites.last())
+        && cx.is_async
+    {
+        above = rest;
+        timeout = Some((checked, site, attr));
+    }
+    let attempt = attempt(&item, &cx, &mutable, timeout);
+    let outward = above.iter().zip(&sites).rev();
+    let stack = outward.fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
     let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(&cx, site));
     let point = point(&item, &cx, &sites);
     let checks = checks(layers, &cx);
@@ -161,6 +170,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let outcome = quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r);
     quote! {
         #(#attrs)* #(#lifted)* #vis #sig {
+            use #runtime::__private as __resilience;
             #point
             #(#statics)*
             #checks
@@ -199,32 +209,52 @@ fn point(item: &Item, cx: &Context<'_>, sites: &[Ident]) -> TokenStream {
     }
 }
 
-/// One attempt: the body, its outcome and its verdict.
-fn attempt(item: &Item, cx: &Context<'_>, mutable: &[MutableBinding]) -> TokenStream {
-    let rt = &cx.rt;
-    let (_, body) = item.body_parts();
-    let (ty, has_impl_trait) = item.return_type();
+/// One attempt: the body, its outcome and its verdict. A timeout right above an async body wraps the
+/// body itself: a future around a future costs space.
+fn attempt(
+    item: &Item,
+    cx: &Context<'_>,
+    mutable: &[MutableBinding],
+    timeout: Option<(&timeout::Checked, &Ident, &Ident)>,
+) -> TokenStream {
     let afresh = cx.afresh(mutable);
+    let (ty, has_impl_trait) = item.return_type();
+    let (_, body) = item.body_parts();
+    let judged = judged(item, cx);
     let here = Span::mixed_site();
-    let run = if cx.is_async {
-        // Never taken: it tells the compiler the type of the block before it reads the body.
-        let typed = (!has_impl_trait).then(|| {
-            quote_spanned! {here=>
-                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<#ty> { return r; }
-            }
-        });
-        quote_spanned! {here=>
-            async {
-                #typed
-                let r: #ty = { #body };
-                #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
-                return r;
-            }.await
-        }
-    } else {
+    let rt = &cx.rt;
+    if !cx.is_async {
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
-        quote_spanned!(here=> #rt::call_once(#closure { #body }))
+        return quote_spanned!(here=> { #afresh let r: #ty = #rt::call_once(#closure { #body }); #judged });
+    }
+    // Never taken: it tells the compiler the type of the block before it reads the body.
+    let typed = (!has_impl_trait).then(|| {
+        quote_spanned! {here=>
+            if let ::core::option::Option::Some(r) = ::core::option::Option::None::<#ty> { return r; }
+        }
+    });
+    let future = quote_spanned! {here=>
+        async {
+            #typed
+            let r: #ty = { #body };
+            #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
+            return r;
+        }
     };
+    match timeout {
+        None => quote_spanned!(here=> { #afresh let r: #ty = #future.await; #judged }),
+        Some((checked, site, attr)) => {
+            let done = quote_spanned!(here=> { let r: #ty = r; #judged });
+            let wrapped = timeout::around(checked, cx, site, attr, &future, &quote_spanned!(here=> r), &done);
+            quote_spanned!(here=> { #afresh #wrapped })
+        }
+    }
+}
+
+/// The outcome `r` and what it means.
+fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
+    let rt = &cx.rt;
+    let here = Span::mixed_site();
     let at = here.located_at(item.return_span());
     let classify = match &cx.shared.classify {
         None => quote_spanned!(here=> |e| (&&#rt::Probe(e)).classification()),
@@ -240,13 +270,7 @@ fn attempt(item: &Item, cx: &Context<'_>, mutable: &[MutableBinding]) -> TokenSt
             use #rt::{ByNothing as _, BySource as _, ByTrait as _};
         }
     });
-    quote_spanned! {here=> {
-        #afresh
-        let r: #ty = #run;
-        #probe
-        let verdict = #judged;
-        (r, verdict)
-    }}
+    quote_spanned!(here=> #probe let verdict = #judged; (r, verdict))
 }
 
 /// Contradictions between values that only the compiler knows: `const _` items, judged by `cargo check`.
@@ -271,12 +295,13 @@ fn checks(layers: &[Layer], cx: &Context<'_>) -> TokenStream {
                     total = Some(timeout);
                 }
             }
-            Policy::WithRetry(retry) => {
+            Policy::WithRetry(_) => {
                 below_retry = true;
                 if let Some(total) = total {
-                    let policy = with_retry::policy(retry, cx);
                     let (limit, span) = (&total.limit.tokens, total.limit.span);
-                    checks.extend(quote_spanned!(span=> const _: () = #rt::check_waits(&#policy, #limit);));
+                    checks.extend(
+                        quote_spanned!(span=> const _: () = #rt::check_waits(&__RESILIENCE_POLICY, #limit);),
+                    );
                 }
             }
             Policy::CircuitBreaker(breaker) => {

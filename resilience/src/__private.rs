@@ -2,15 +2,15 @@
 //! release together with the macros.
 
 pub use crate::classify::Category;
+pub use crate::classify::probe::*;
 pub use crate::outcome::{Outcome, Refuse};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
-pub use crate::policy::with_retry::{RetrySite, check_waits};
+pub use crate::policy::with_retry::{RetrySite, RetryState, check_waits};
 pub use crate::policy::{Backoff, BudgetOf, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
 pub use crate::site::Site;
-pub use linkme;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;
 
@@ -173,19 +173,3 @@ call!(call5: A a, B b, C c, D d, E e);
 call!(call6: A a, B b, C c, D d, E e, F f);
 call!(call7: A a, B b, C c, D d, E e, F f, G g);
 call!(call8: A a, B b, C c, D d, E e, F f, G g, H h);
-
-/// temp
-#[derive(Debug)]
-pub struct Probe<'a, E>(pub &'a E);
-impl<E> Probe<'_, E> {
-    /// temp
-    pub fn classification(&self) -> Classification {
-        Classification::new(Category::Unknown)
-    }
-}
-/// temp
-pub trait ByNothing {}
-/// temp
-pub trait BySource {}
-/// temp
-pub trait ByTrait {}

@@ -8,7 +8,7 @@ mod timer;
 pub(crate) use timer::{Timer, alarm, pause};
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The present moment, never earlier than one seen before on the same clock.
 pub(crate) fn now() -> Instant {
@@ -45,6 +45,13 @@ pub(crate) fn origin() -> Instant {
         let now = Instant::now();
         now.checked_sub(EARLIER).unwrap_or(now)
     })
+}
+
+/// The time of day, moved on with [`now`] where that is not the system's clock.
+pub(crate) fn time_of_day() -> SystemTime {
+    let moved = now().saturating_duration_since(Instant::now());
+    let real = SystemTime::now();
+    real.checked_add(moved).unwrap_or(real)
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.

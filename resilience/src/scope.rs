@@ -3,26 +3,46 @@
 
 use crate::clock::{later, now};
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// The limits around the running code.
-#[derive(Clone, Copy, Debug, Default)]
+/// The limits around the running code, in nanoseconds; `NONE` where there is none.
+#[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// The earliest moment at which a timer that already runs will go off.
-    at: Option<Instant>,
+    /// The earliest moment at which a timer that already runs will go off, counted from `origin`.
+    at: u64,
     /// The shortest limit whose timer does not run yet.
-    whole: Option<Duration>,
+    whole: u64,
 }
 
+const NONE: u64 = u64::MAX;
+
 thread_local! {
-    static LIMITS: Cell<Limits> = const { Cell::new(Limits { at: None, whole: None }) };
+    static LIMITS: Cell<Limits> = const { Cell::new(Limits { at: NONE, whole: NONE }) };
     static CUT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The moment that the ends of running timers are counted from: well before any clock of the process,
+/// a paused one included, as far as the machine has been up that long.
+fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(|| {
+        let now = Instant::now();
+        let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
+        earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
+    })
+}
+
+/// `wait` in nanoseconds, at most 584 years of them.
+pub(crate) const fn nanos(wait: Duration) -> u64 {
+    let nanos = wait.as_nanos();
+    if nanos < NONE as u128 { nanos as u64 } else { NONE - 1 }
 }
 
 /// The least time left of all timeouts around the running code; `None` outside of any.
 ///
 /// A timeout whose timer has not started yet (see `timeout`) counts with its whole limit. Known to the
-/// code that an annotated function or a `Timeout` runs, on the same thread;
+/// code that an annotated function or a [`Timeout`](crate::policy::Timeout) runs, on the same thread;
 /// spawned tasks and threads do not inherit it.
 ///
 /// # Examples
@@ -31,8 +51,10 @@ thread_local! {
 /// assert_eq!(resilience::remaining(), None);
 /// ```
 pub fn remaining() -> Option<Duration> {
-    let Limits { at, whole } = LIMITS.try_with(Cell::get).unwrap_or_default();
-    let running = at.map(|at| at.saturating_duration_since(now()));
+    let Limits { at, whole } = LIMITS.try_with(Cell::get).ok()?;
+    let running =
+        (at != NONE).then(|| later(origin(), Duration::from_nanos(at)).saturating_duration_since(now()));
+    let whole = (whole != NONE).then(|| Duration::from_nanos(whole));
     running.into_iter().chain(whole).min()
 }
 
@@ -42,17 +64,26 @@ pub(crate) struct Within {
     before: Limits,
 }
 
-/// Adds a limit to the running code until the guard is dropped: an end, or a length not yet started.
+/// Adds a limit whose timer does not run yet to the running code until the guard is dropped.
 #[inline]
-pub(crate) fn within(end: Result<Instant, Duration>) -> Within {
-    let before = LIMITS.try_with(Cell::get).unwrap_or_default();
-    let mut inner = before;
-    match end {
-        Ok(at) => inner.at = Some(before.at.map_or(at, |outer| outer.min(at))),
-        Err(whole) => inner.whole = Some(before.whole.map_or(whole, |outer| outer.min(whole))),
-    }
-    let _ = LIMITS.try_with(|limits| limits.set(inner));
-    Within { before }
+pub(crate) fn within_whole(nanos: u64) -> Within {
+    replace(|before| Limits { at: before.at, whole: before.whole.min(nanos) })
+}
+
+/// Adds a limit that ends at `at` to the running code until the guard is dropped.
+pub(crate) fn within_until(at: Instant) -> Within {
+    let at = nanos(at.saturating_duration_since(origin()));
+    replace(|before| Limits { at: before.at.min(at), whole: before.whole })
+}
+
+#[inline]
+fn replace(change: impl FnOnce(Limits) -> Limits) -> Within {
+    let swap = |limits: &Cell<Limits>| {
+        let before = limits.get();
+        limits.set(change(before));
+        Within { before }
+    };
+    LIMITS.try_with(swap).unwrap_or_else(|_| Within { before: Limits { at: NONE, whole: NONE } })
 }
 
 impl Drop for Within {
@@ -77,9 +108,4 @@ pub(crate) fn cutting(stack: usize, end: impl FnOnce()) {
 /// Whether the running drop is the work of a timeout of the stack `stack`.
 pub(crate) fn is_cut(stack: usize) -> bool {
     CUT.try_with(Cell::get).ok().flatten() == Some(stack)
-}
-
-/// The end of a limit of `wait` from now.
-pub(crate) fn ends_in(wait: Duration) -> Instant {
-    later(now(), wait)
 }

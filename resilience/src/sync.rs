@@ -36,7 +36,8 @@ mod model {
     use std::sync::atomic::Ordering;
     use std::sync::{OnceLock, PoisonError};
 
-    /// Loom's atomic, made at its first use: loom's own cannot stand in a `static` or a `const fn`.
+    /// Loom's atomic, made at its first use: loom's own cannot stand in a `static` or a `const fn`. A model
+    /// uses each once before it starts threads, or loom takes the making for a data race.
     #[derive(Debug)]
     pub(crate) struct AtomicU64 {
         first: u64,

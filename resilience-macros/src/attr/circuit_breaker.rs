@@ -175,14 +175,21 @@ pub(crate) fn wrap(
         (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
         (None, None) => quote_spanned!(Span::mixed_site()=> #site.admit()),
     };
+    let settle = if checked.rules.any() {
+        quote_spanned! {Span::mixed_site()=>
+            match &verdict {
+                ::core::option::Option::None => permit.settle(::core::option::Option::None, #rt::Ruling::ByCategory),
+                ::core::option::Option::Some(class) => permit.settle(::core::option::Option::Some(class), #ruling),
+            }
+        }
+    } else {
+        quote_spanned!(Span::mixed_site()=> permit.settle(verdict.as_ref(), #ruling))
+    };
     quote_spanned! {Span::mixed_site()=>
         match #admit {
             ::core::result::Result::Ok(permit) => {
                 let (r, verdict) = #inner;
-                match &verdict {
-                    ::core::option::Option::None => permit.settle(::core::option::Option::None, #rt::Ruling::ByCategory),
-                    ::core::option::Option::Some(class) => permit.settle(::core::option::Option::Some(class), #ruling),
-                }
+                #settle;
                 (r, verdict)
             }
             ::core::result::Result::Err(rejected) => #refused,

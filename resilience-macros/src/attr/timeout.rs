@@ -154,17 +154,36 @@ pub(crate) fn wrap(
     inner: &TokenStream,
     attr: &Ident,
 ) -> TokenStream {
+    let body = if checked.thread {
+        quote_spanned!(Span::mixed_site()=> move || #inner)
+    } else {
+        quote_spanned!(Span::mixed_site()=> async { #inner })
+    };
+    let done = quote_spanned!(Span::mixed_site()=> done);
+    around(checked, cx, site, attr, &body, &done, &done)
+}
+
+/// `body` with the limit around it: what it gives is bound to `name`, and `done` makes an outcome of it.
+pub(crate) fn around(
+    checked: &Checked,
+    cx: &Context<'_>,
+    site: &Ident,
+    attr: &Ident,
+    body: &TokenStream,
+    name: &TokenStream,
+    done: &TokenStream,
+) -> TokenStream {
     let rt = &cx.rt;
     let refused = cx.refused(attr);
-    let attempt = cx.attempt(site);
-    let done = if checked.thread {
-        quote_spanned!(Span::mixed_site()=> #site.on_thread(#attempt, move || #inner))
+    let attempt = if checked.grows { cx.attempt(site) } else { quote!(1) };
+    let run = if checked.thread {
+        quote_spanned!(Span::mixed_site()=> #site.on_thread(#attempt, #body))
     } else {
-        quote_spanned!(Span::mixed_site()=> #rt::Timed::new(&#site, #attempt, async { #inner }).await)
+        quote_spanned!(Span::mixed_site()=> #rt::Timed::new(&#site, #attempt, #body).await)
     };
     quote_spanned! {Span::mixed_site()=>
-        match #done {
-            ::core::result::Result::Ok(done) => done,
+        match #run {
+            ::core::result::Result::Ok(#name) => #done,
             ::core::result::Result::Err(rejected) => #refused,
         }
     }

@@ -105,7 +105,7 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
             let call = Ident::new(&format!("call{}", arguments.len()), Span::call_site());
             let tokens = match arguments.as_slice() {
                 [] => quote!((#tokens)()),
-                arguments => quote!(__rt::#call(#tokens, #(#arguments),*)),
+                arguments => quote!(__resilience::#call(#tokens, #(#arguments),*)),
             };
             Ok(Step::Call { tokens, needs_error: false })
         }
@@ -167,7 +167,7 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
 /// Tokens as somebody would write them, without what the expansion added.
 fn readable(tokens: &TokenStream) -> String {
     let text = tokens.to_string();
-    let inside = text.strip_prefix("__rt :: call").and_then(|rest| rest.split_once('('));
+    let inside = text.strip_prefix("__resilience :: call").and_then(|rest| rest.split_once('('));
     let shown = inside.map_or(text.as_str(), |(_, rest)| rest.split(',').next().unwrap_or(rest));
     let shown = shown.strip_prefix('(').and_then(|rest| rest.strip_suffix(") ()")).unwrap_or(shown);
     shown.replace(" :: ", "::").replace(" (", "(").replace(" ,", ",").trim().to_owned()
@@ -218,7 +218,6 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             } else {
                 quote_spanned!(Span::mixed_site()=> answer)
             };
-            let tokens = aliased(tokens, rt);
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let answer = #tokens;
                 if let ::core::option::Option::Some(value) = #rt::instead(&r, #settle) #taken
@@ -232,18 +231,5 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
                 quote_spanned!(Span::mixed_site()=> { #attempt })
             }
         }
-    }
-}
-
-/// A call through one of our helpers, with the helpers' path in place of its alias.
-fn aliased(tokens: &TokenStream, rt: &TokenStream) -> TokenStream {
-    let mut tokens = tokens.clone().into_iter();
-    let first = tokens.next();
-    match &first {
-        Some(TokenTree::Ident(alias)) if alias == "__rt" => {
-            let rest: TokenStream = tokens.collect();
-            quote!(#rt #rest)
-        }
-        _ => first.into_iter().chain(tokens).collect(),
     }
 }

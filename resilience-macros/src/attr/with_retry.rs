@@ -90,6 +90,8 @@ pub(crate) struct Checked {
     setters: Vec<TokenStream>,
     rules: Rules,
     on: Vec<TokenStream>,
+    /// Whether `give_up_after` is set, here or perhaps in the `policy` that this one starts from.
+    timed: bool,
     pub(crate) budget_per_key: bool,
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut on_words = Vec::new();
     let on =
         reader.take_all("on").into_iter().filter_map(|entry| rule(entry, &mut on_words, errors)).collect();
+    let timed = reader.span_of("give_up_after").or(reader.span_of("policy")).is_some();
     let start = reader.value("policy", "CONST", Ok);
     let mut setters = schedule(&mut reader);
     setters.extend(duration_setter(&mut reader, "give_up_after", "30s"));
@@ -118,7 +121,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
             setters.push(quote!(.#setter(#path)));
         }
     }
-    Checked { start: start.unwrap_or_default(), setters, rules, on, budget_per_key }
+    Checked { start: start.unwrap_or_default(), setters, rules, on, timed, budget_per_key }
 }
 
 /// The setters that say when and how often: those that an `on(..)` has, too.
@@ -163,7 +166,7 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
     let span = input::span_of(&tokens);
     let kind = |kind: &str| {
         let kind = Ident::new(kind, span);
-        quote_spanned!(span=> .backoff(__rt::Backoff::#kind))
+        quote_spanned!(span=> .backoff(__resilience::Backoff::#kind))
     };
     Ok(match tokens.to_string().as_str() {
         "constant" => Backoff::Setter(kind("Constant")),
@@ -175,11 +178,11 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
         }
         _ => match syn::parse2(input::open(tokens.clone())) {
             Ok(syn::Expr::Path(path)) if is_function(&path.path) => {
-                Backoff::Setter(quote_spanned!(span=> .backoff(__rt::Backoff::Custom(#path))))
+                Backoff::Setter(quote_spanned!(span=> .backoff(__resilience::Backoff::Custom(#path))))
             }
             _ => {
                 let factor = input::number(tokens)?;
-                Backoff::Setter(quote_spanned!(span=> .backoff(__rt::Backoff::Exponential(#factor))))
+                Backoff::Setter(quote_spanned!(span=> .backoff(__resilience::Backoff::Exponential(#factor))))
             }
         },
     })
@@ -204,11 +207,11 @@ fn jitter(tokens: TokenStream) -> Result<TokenStream> {
                 ));
             };
             let (low, high) = range?;
-            return Ok(quote_spanned!(span=> .jitter(__rt::Jitter::Range(#low, #high))));
+            return Ok(quote_spanned!(span=> .jitter(__resilience::Jitter::Range(#low, #high))));
         }
     };
     let kind = Ident::new(kind, span);
-    Ok(quote_spanned!(span=> .jitter(__rt::Jitter::#kind)))
+    Ok(quote_spanned!(span=> .jitter(__resilience::Jitter::#kind)))
 }
 
 enum Budget {
@@ -219,12 +222,12 @@ enum Budget {
 fn budget(tokens: TokenStream) -> Result<Budget> {
     let span = input::span_of(&tokens);
     Ok(match tokens.to_string().as_str() {
-        "default" => Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::Own))),
-        "none" => Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::None))),
+        "default" => Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::Own))),
+        "none" => Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::None))),
         "per_key" => Budget::PerKey,
         _ => {
             let path = input::path(tokens)?;
-            Budget::Setter(quote_spanned!(span=> .budget(__rt::BudgetOf::Shared(&#path))))
+            Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::Shared(&#path))))
         }
     })
 }
@@ -251,26 +254,22 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
         errors.here(word.span(), format!("`{word}` already has a rule"));
     }
     seen.push(word);
-    Some(quote!(__rt::Rule::new(__rt::Category::#category) #(#setters)*))
+    Some(quote!(__resilience::Rule::new(__resilience::Category::#category) #(#setters)*))
 }
 
-/// The `const` policy, as an expression.
-pub(crate) fn policy(checked: &Checked, cx: &Context<'_>) -> TokenStream {
-    let rt = &cx.rt;
-    let setters = &checked.setters;
-    let start = if checked.start.is_empty() { quote!(__rt::Retry::new()) } else { checked.start.clone() };
+pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
+    let (rt, point) = (&cx.rt, &cx.point);
+    let Checked { start, setters, .. } = checked;
+    let start = if start.is_empty() { quote!(#rt::Retry::new()) } else { start.clone() };
     let on = match checked.on.as_slice() {
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
-    quote!({ use #rt as __rt; #start #(#setters)* #on.checked() })
-}
-
-pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
-    let rt = &cx.rt;
-    let policy = policy(checked, cx);
-    let point = &cx.point;
-    quote!(static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, #policy);)
+    quote! {
+        const __RESILIENCE_POLICY: #rt::Retry = #start #(#setters)* #on.checked();
+        static __RESILIENCE_STATE: #rt::RetryState = #rt::RetryState::new();
+        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE);
+    }
 }
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
@@ -281,22 +280,26 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     } else {
         quote_spanned!(Span::mixed_site()=> #rt::sleep(wait))
     };
+    let start = Ident::new(if checked.timed { "start_timed" } else { "start" }, Span::mixed_site());
     let lent = cx.lent();
     let retry = cx.retry_local();
     quote_spanned! {Span::mixed_site()=> {
         #lent
-        let mut #retry = #site.start();
+        let mut #retry = #site.#start();
         loop {
-            #site.begin(&#retry);
-            let (r, verdict) = #inner;
-            let ::core::option::Option::Some(class) = verdict else {
-                #site.succeeded(&mut #retry);
-                break (r, verdict);
+            // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
+            let wait = {
+                #site.begin(&#retry);
+                let (r, verdict) = #inner;
+                let ::core::option::Option::Some(class) = verdict else {
+                    #site.succeeded(#retry);
+                    break (r, verdict);
+                };
+                match #site.failed(&mut #retry, &class, #ruling) {
+                    ::core::option::Option::Some(wait) => wait,
+                    ::core::option::Option::None => break (r, verdict),
+                }
             };
-            let ::core::option::Option::Some(wait) = #site.failed(&mut #retry, &class, #ruling) else {
-                break (r, verdict);
-            };
-            ::core::mem::drop(r);
             #wait;
         }
     }}

@@ -1,9 +1,77 @@
 //! What an error means: its kind, whether to repeat the call, and what to do about it.
+//!
+//! A policy asks the error itself, if it implements [`Classify`]; else, if it is an
+//! [`Error`](std::error::Error), the first known error in its chain of sources; else the answer is
+//! [`Category::Unknown`], which is repeated with backoff. In generic code the bound decides
+//! (`E: Classify`).
+//!
+//! # Deriving
+//!
+//! `#[derive(Classify)]` works on enums and structs, generic ones included. On an enum every variant
+//! says what it means, so that a new one cannot be forgotten:
+//!
+//! | `#[classify(..)]` | the class is |
+//! |---|---|
+//! | `timeout`, `rate_limited`, .. | the row of that [`Category`], by its name in snake case |
+//! | `status = .field`, `status = .0` | the row of the HTTP status in that field: an unsigned integer, or `http::StatusCode` |
+//! | `status = 503` | the row of that HTTP status |
+//! | `transparent` | that of the only field, or of the one marked `#[source]` or `#[from]` or called `source` |
+//! | `with = path` | what `path(&self)` returns: a `Classification` or a `Category`; a closure works, too |
+//! | `text` | what the message says, by the table of [`from_text`] |
+//!
+//! One of these, and any of the following, which override single fields of it:
+//!
+//! | key | value |
+//! |---|---|
+//! | `retry_after = .field` | a field of type `Duration` or `Option<Duration>` |
+//! | `retry` | `never`, `once`, `backoff` |
+//! | `severity` | `low`, `medium`, `high`, `critical`, `fatal` |
+//! | `delivered` | `no`, `maybe`, `yes` |
+//! | `action` | a text: what a person can do about it |
+//!
+//! On the enum itself: `default = permanent` for the variants that say nothing, and `crate = ::path`
+//! where this crate is not called `resilience`.
+//!
+//! # Built in
+//!
+//! | type | class |
+//! |---|---|
+//! | [`std::io::Error`] | of the known error that it wraps, else by its kind |
+//! | `ParseIntError`, `ParseFloatError`, `TryFromIntError`, `ParseBoolError`, `ParseCharError`, `Utf8Error`, `FromUtf8Error`, `AddrParseError` | `Invalid` |
+//! | [`Rejected`](crate::Rejected) | by cause: `TimedOut` is `Timeout`, `RateLimited` is `RateLimited`, `LockTimeout` is `Transient`, any other is `Rejected` |
+//! | `dyn Error`, also with `Send` and `Sync` | of the first known error in the chain |
+//! | `&E`, `&mut E`, `Box<E>`, `Rc<E>`, `Arc<E>` | of `E` |
+//! | `String`, `str`, `()`, `fmt::Error`, [`Missing`](crate::outcome::Missing) | `Unknown`: text is read only where asked for |
+//! | `tokio::time::error::Elapsed` (feature `tokio`) | `Timeout` |
+//! | `anyhow::Error` (feature `anyhow`) | of the first known error in the chain |
+//! | `http::StatusCode` (feature `http`) | of the status |
+//! | `http::Error` (feature `http`) | `Invalid` |
+//! | `reqwest::Error` (feature `reqwest`) | timeout, status, connection, .. |
+//! | `serde_json::Error` (feature `serde_json`) | `Corrupt`; a failure to read by its kind |
+//!
+//! # Behind `dyn Error`
+//!
+//! A non-generic type that derives `Classify` and is an `Error` is entered in a table by the linker:
+//! this is how [`of_dyn`], `Box<dyn Error>` and `anyhow::Error` find it. A type that implements
+//! `Classify` by hand is not found there, unless it is built in.
 
 mod category;
+mod dynamic;
+mod foreign;
+mod from_text;
+mod history;
+#[doc(hidden)]
+pub mod probe;
+mod retry_after;
 
 pub(crate) use category::Counts;
 pub use category::{Category, Delivered, Retry, Severity};
+pub use dynamic::of_dyn;
+#[doc(hidden)]
+pub use foreign::{AsStatus, AsWait};
+pub use from_text::from_text;
+pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
+pub use retry_after::retry_after;
 
 use std::time::Duration;
 
@@ -110,4 +178,18 @@ impl From<Category> for Classification {
 pub trait Classify {
     /// What this error means.
     fn classify(&self) -> Classification;
+}
+
+/// What `error` means.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{self, Category};
+///
+/// let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
+/// assert_eq!(classify::of(&error).category, Category::Timeout);
+/// ```
+pub fn of<E: Classify + ?Sized>(error: &E) -> Classification {
+    error.classify()
 }

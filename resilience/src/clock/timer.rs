@@ -13,11 +13,44 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     pub(crate) enum Timer {
         Ended,
-        #[cfg(feature = "tokio")]
-        Tokio { #[pin] sleep: tokio::time::Sleep },
+        Tokio { #[pin] sleep: TokioSleep },
         Thread { alarm: Alarm },
-        #[cfg(feature = "testing")]
-        World { alarm: crate::testing::WorldAlarm },
+        World { alarm: WorldAlarm },
+    }
+}
+
+#[cfg(feature = "testing")]
+use crate::testing::WorldAlarm;
+#[cfg(feature = "tokio")]
+use tokio::time::Sleep as TokioSleep;
+
+#[cfg(not(feature = "testing"))]
+type WorldAlarm = Never;
+#[cfg(not(feature = "tokio"))]
+type TokioSleep = Never;
+
+/// A kind of timer that this build does not have.
+#[cfg(not(all(feature = "testing", feature = "tokio")))]
+#[derive(Debug)]
+pub(crate) enum Never {}
+
+#[cfg(not(feature = "testing"))]
+impl Never {
+    fn ends(&self) -> Instant {
+        match *self {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        match *self {}
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        match *self {}
     }
 }
 
@@ -82,8 +115,9 @@ impl Timer {
             Self::Ended => super::now(),
             #[cfg(feature = "tokio")]
             Self::Tokio { sleep } => super::on_this_clock(sleep.deadline().into_std()),
+            #[cfg(not(feature = "tokio"))]
+            Self::Tokio { sleep } => match *sleep {},
             Self::Thread { alarm } => super::on_this_clock(alarm.at),
-            #[cfg(feature = "testing")]
             Self::World { alarm } => alarm.ends(),
         }
     }
@@ -95,10 +129,8 @@ impl Future for Timer {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.project() {
             Kind::Ended => Poll::Ready(()),
-            #[cfg(feature = "tokio")]
             Kind::Tokio { sleep } => sleep.poll(cx),
             Kind::Thread { alarm } => alarm.poll(cx.waker()),
-            #[cfg(feature = "testing")]
             Kind::World { alarm } => alarm.poll(cx),
         }
     }

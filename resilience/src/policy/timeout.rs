@@ -1,10 +1,11 @@
 //! Ending a call that takes too long: async by dropping it, sync by leaving it to a helper thread.
 
-use crate::clock::{Timer, alarm};
+use crate::clock::{Timer, alarm, later, now};
 use crate::event::{Event, emit};
 use crate::point::{Layer, Owner, PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use crate::rejected::Rejected;
+use crate::scope::nanos;
 use crate::{defaults, scope};
 use std::any::Any;
 use std::future::Future;
@@ -171,6 +172,8 @@ const ZERO: &str = "a timeout of zero would end every call before it starts";
 pub struct TimeoutSite {
     owner: Owner,
     policy: Timeout,
+    /// The limit of the first attempt, in nanoseconds.
+    limit: u64,
     timed_out: AtomicU64,
     running: AtomicU32,
 }
@@ -182,13 +185,19 @@ impl TimeoutSite {
     }
 
     const fn of(owner: Owner, policy: Timeout) -> Self {
-        Self { owner, policy, timed_out: AtomicU64::new(0), running: AtomicU32::new(0) }
+        Self {
+            owner,
+            policy,
+            limit: nanos(policy.limit),
+            timed_out: AtomicU64::new(0),
+            running: AtomicU32::new(0),
+        }
     }
 
     #[cold]
-    fn timed_out(&self, attempt: u32) -> Rejected {
+    fn timed_out(&self, limit: Duration) -> Rejected {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
-        let (point, limit) = (self.owner.name(), self.policy.limit(attempt));
+        let point = self.owner.name();
         emit(&Event::TimedOut { point: point.clone(), limit }, None);
         Rejected::timed_out(point, limit)
     }
@@ -206,14 +215,14 @@ impl TimeoutSite {
         let limit = self.policy.limit(attempt);
         let running = Running::start(self).ok_or_else(|| Rejected::bulkhead_full(self.owner.name()))?;
         let (done, wait) = mpsc::sync_channel(1);
-        let end = scope::ends_in(limit);
+        let end = later(now(), limit);
         #[cfg(feature = "testing")]
         let world = crate::testing::current();
         let work = move || {
             let running = running;
             #[cfg(feature = "testing")]
             let _world = world.map(crate::testing::World::enter);
-            let _within = scope::within(Ok(end));
+            let _within = scope::within_until(end);
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
             drop(running);
             // Nobody listens any more if the body was abandoned.
@@ -225,7 +234,7 @@ impl TimeoutSite {
         match wait.recv_timeout(limit) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(panic)) => resume_unwind(panic),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(self.timed_out(attempt)),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(self.timed_out(limit)),
         }
     }
 }
@@ -257,44 +266,54 @@ pin_project_lite::pin_project! {
         #[pin]
         timer: Option<Timer>,
         site: &'a TimeoutSite,
-        attempt: u32,
+        // In nanoseconds: half the size of a `Duration`, and quicker to compare.
+        limit: u64,
     }
 }
 
 impl<'a, F: Future> Timed<'a, F> {
     /// The `attempt`th run of `body`, counted from 1.
+    #[inline]
     pub fn new(site: &'a TimeoutSite, attempt: u32, body: F) -> Self {
-        let timer = site.policy.strict.then(|| alarm(site.policy.limit(attempt)));
-        Self { body: Some(body), timer, site, attempt }
+        let limit = if attempt == 1 { site.limit } else { nanos(site.policy.limit(attempt)) };
+        let timer = site.policy.strict.then(|| alarm(Duration::from_nanos(limit)));
+        Self { body: Some(body), timer, site, limit }
     }
 }
 
 impl<F: Future> Future for Timed<'_, F> {
     type Output = Result<F::Output, Rejected>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (site, attempt) = (*this.site, *this.attempt);
         {
-            let end = this.timer.as_ref().as_pin_ref().map(|timer| timer.get_ref().ends());
-            let _within = scope::within(end.ok_or_else(|| site.policy.limit(attempt)));
+            let _within = match this.timer.as_ref().get_ref() {
+                None => scope::within_whole(*this.limit),
+                Some(timer) => scope::within_until(timer.ends()),
+            };
             if let Some(body) = this.body.as_mut().as_pin_mut()
                 && let Poll::Ready(done) = body.poll(cx)
             {
                 return Poll::Ready(Ok(done));
             }
         }
-        if this.timer.is_none() {
-            this.timer.set(Some(alarm(site.policy.limit(attempt))));
+        let limit = Duration::from_nanos(*this.limit);
+        if poll_timer(this.timer, limit, cx).is_pending() {
+            return Poll::Pending;
         }
-        match this.timer.as_pin_mut().map(|timer| timer.poll(cx)) {
-            Some(Poll::Ready(())) => {
-                scope::cutting(site.owner.stack(), || this.body.set(None));
-                Poll::Ready(Err(site.timed_out(attempt)))
-            }
-            _ => Poll::Pending,
-        }
+        scope::cutting(this.site.owner.stack(), || this.body.set(None));
+        Poll::Ready(Err(this.site.timed_out(limit)))
     }
+}
+
+/// Polls the timer, which is made at the first time.
+#[cold]
+fn poll_timer(mut timer: Pin<&mut Option<Timer>>, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    if timer.is_none() {
+        timer.set(Some(alarm(limit)));
+    }
+    timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
 }
 
 impl Layer for TimeoutSite {

@@ -272,15 +272,15 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     use std::time::Duration;
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     fn drawn(budget: &Budget) -> usize {
         std::iter::repeat_with(|| budget.withdraw(false)).take_while(|paid| *paid != Paid::No).count()
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn about_a_hundred_at_once_then_one_a_second() {
         let world = crate::testing::isolate();
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!((budget.tokens(), drawn(&budget)), (500, 100));
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn successes_return_tokens_and_the_full_bucket_is_not_written() {
         let _world = crate::testing::isolate();
@@ -312,7 +312,7 @@ mod tests {
         assert!(budget.is_full());
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn a_cost_over_the_capacity_is_the_capacity() {
         let _world = crate::testing::isolate();
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(budget.tokens(), 0);
     }
 
-    #[cfg(not(loom))]
+    #[cfg(all(feature = "testing", not(loom)))]
     #[test]
     fn the_largest_numbers_fit() {
         let world = crate::testing::isolate();
@@ -420,11 +420,19 @@ mod tests {
     }
 
     #[cfg(loom)]
+    fn shared() -> loom::sync::Arc<Bucket> {
+        let bucket = Bucket::new();
+        bucket.word.load(Ordering::Relaxed);
+        bucket.denied.load(Ordering::Relaxed);
+        loom::sync::Arc::new(bucket)
+    }
+
+    #[cfg(loom)]
     #[test]
     fn loom_tokens_are_neither_lost_nor_made() {
         loom::model(|| {
             let settings = Settings { capacity: 10, cost: 5, timeout_cost: 10, deposit: 1, refill: 0 };
-            let bucket = loom::sync::Arc::new(Bucket::new());
+            let bucket = shared();
             let draw = |bucket: &Bucket| u64::from(bucket.withdraw(&settings, false, 7) != Paid::No);
             let other = bucket.clone();
             let thread = loom::thread::spawn(move || {
@@ -448,7 +456,7 @@ mod tests {
     fn loom_one_caller_sees_the_bucket_leave_full_and_one_sees_it_return() {
         loom::model(|| {
             let settings = Settings { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };
-            let bucket = loom::sync::Arc::new(Bucket::new());
+            let bucket = shared();
             let other = bucket.clone();
             let turn = move |bucket: &Bucket| {
                 let left = bucket.withdraw(&settings, false, 1) == Paid::Yes { was_full: true };

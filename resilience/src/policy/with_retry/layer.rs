@@ -3,7 +3,7 @@
 use super::backoff::{Backoff, Jitter, duration};
 use super::budget::{BudgetOf, Paid};
 use super::config::Retry;
-use super::run::{self, Counted, Home, Retrying};
+use super::run::{self, Counted, Home, Retrying, Started};
 use super::{Budget, Rule};
 use crate::classify::Classification;
 use crate::point::{Layer, Owner, PointName, PointSite};
@@ -13,16 +13,34 @@ use crate::site::Site;
 use crate::text::Text;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The `static` of a `with_retry`.
+///
+/// It never changes, so that the compiler knows every setting where a call begins and ends; what does
+/// change stands in a [`RetryState`] beside it.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct RetrySite {
     retry: Retry,
     owner: Owner,
-    own: Budget,
+    state: &'static RetryState,
+}
+
+/// What changes of a `with_retry`.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct RetryState {
+    budget: Budget,
     counters: Site<Counters>,
+}
+
+impl RetryState {
+    /// A full budget, and nothing counted.
+    #[expect(clippy::new_without_default, reason = "only expansions make one, in a static")]
+    pub const fn new() -> Self {
+        Self { budget: Budget::new(), counters: Site::new(Counters::new(), Counters::new) }
+    }
 }
 
 #[derive(Debug)]
@@ -60,27 +78,28 @@ impl RetrySite {
     ///
     /// If the settings make no sense together; a compile error in a `static`.
     #[track_caller]
-    pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
-        Self {
-            retry: retry.checked(),
-            owner: Owner::Point(point),
-            own: Budget::new(),
-            counters: Site::new(Counters::new(), Counters::new),
-        }
+    pub const fn new(point: &'static PointSite, retry: Retry, state: &'static RetryState) -> Self {
+        Self { retry: retry.checked(), owner: Owner::Point(point), state }
     }
 
-    /// A call begins.
+    /// A call begins whose length does not matter.
     #[inline]
     pub fn start(&self) -> Retrying {
-        Retrying::start(&self.retry)
+        Retrying::untimed()
+    }
+
+    /// A call begins whose length may matter.
+    #[inline]
+    pub fn start_timed(&self) -> Retrying<Option<Instant>> {
+        Retrying::timed(&self.retry)
     }
 
     /// An attempt begins.
     #[inline]
-    pub fn begin(&self, retrying: &Retrying) {
+    pub fn begin<S: Started>(&self, retrying: &Retrying<S>) {
         #[cfg(feature = "tracing")]
         if run::is_traced() {
-            run::started(&self.retry, self, retrying);
+            run::started(&self.retry, self, retrying.attempt());
         }
         #[cfg(not(feature = "tracing"))]
         let _ = (self, retrying);
@@ -88,33 +107,31 @@ impl RetrySite {
 
     /// An attempt succeeded.
     #[inline]
-    pub fn succeeded(&self, retrying: &mut Retrying) {
-        if retrying.has_failed() || self.budget().is_some_and(|budget| !budget.is_full()) {
-            run::succeeded(&self.retry, self, retrying);
-        }
+    pub fn succeeded<S: Started>(&self, retrying: Retrying<S>) {
+        let quiet = self.budget().is_none_or(Budget::is_full);
+        retrying.succeeded(&self.retry, self, quiet);
     }
 
     /// An attempt failed: the wait before the next one, or nothing where there is none.
-    #[cold]
-    #[inline(never)]
-    pub fn failed(
+    #[inline]
+    pub fn failed<S: Started>(
         &self,
-        retrying: &mut Retrying,
+        retrying: &mut Retrying<S>,
         class: &Classification,
         ruling: Ruling,
     ) -> Option<Duration> {
-        run::failed(&self.retry, self, retrying, class, ruling)
+        retrying.failed(&self.retry, self, class, ruling)
     }
 
     /// Whether no attempt can follow the one that is about to run.
     #[inline]
-    pub fn is_last(&self, retrying: &Retrying) -> bool {
+    pub fn is_last<S: Started>(&self, retrying: &Retrying<S>) -> bool {
         u64::from(retrying.attempt()) >= self.retry.max_attempts()
     }
 
     /// The number of the attempt that is about to run, from 1.
     #[inline]
-    pub fn attempt(&self, retrying: &Retrying) -> u32 {
+    pub fn attempt<S: Started>(&self, retrying: &Retrying<S>) -> u32 {
         retrying.attempt()
     }
 
@@ -122,7 +139,7 @@ impl RetrySite {
     #[inline]
     pub(crate) fn budget(&self) -> Option<&Budget> {
         match self.retry.budget {
-            BudgetOf::Own => Some(&self.own),
+            BudgetOf::Own => Some(&self.state.budget),
             BudgetOf::None => None,
             BudgetOf::Shared(budget) => Some(budget),
         }
@@ -145,7 +162,7 @@ impl Home for RetrySite {
     }
 
     fn count(&self, what: Counted) {
-        self.counters.of(what).fetch_add(1, Ordering::Relaxed);
+        self.state.counters.of(what).fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -182,7 +199,7 @@ impl Layer for RetrySite {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let count = |what| self.counters.of(what).load(Ordering::Relaxed);
+        let count = |what| self.state.counters.of(what).load(Ordering::Relaxed);
         vec![
             ("retries", count(Counted::Retry)),
             ("recovered", count(Counted::Recovered)),

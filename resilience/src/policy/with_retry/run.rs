@@ -11,23 +11,38 @@ use crate::policy::Ruling;
 use crate::{rng, scope};
 use std::time::{Duration, Instant};
 
-/// A running call: nothing but its start until an attempt fails.
+/// A running call: nothing but its start, where that matters, until an attempt fails.
 #[derive(Debug)]
 #[doc(hidden)]
-pub struct Retrying(State);
-
-#[derive(Debug)]
-enum State {
-    Fresh,
-    Timed(Instant),
-    Failed(Box<Run>),
+pub struct Retrying<S = ()> {
+    failed: Option<Box<Run>>,
+    started: S,
 }
 
 /// A call of which an attempt has failed.
-#[derive(Debug)]
-struct Run {
-    started: Option<Instant>,
+#[derive(Debug, Default)]
+pub(super) struct Run {
     progress: Progress,
+}
+
+/// The start of a call: unknown where `give_up_after` is not set.
+#[doc(hidden)]
+pub trait Started {
+    /// When the call began, if that matters.
+    fn at(&self) -> Option<Instant>;
+}
+
+impl Started for () {
+    #[inline]
+    fn at(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl Started for Option<Instant> {
+    fn at(&self) -> Option<Instant> {
+        *self
+    }
 }
 
 /// Where calls happen: whom events are named after, who pays, who counts.
@@ -48,39 +63,50 @@ pub(super) enum Counted {
 }
 
 impl Retrying {
+    /// A call whose length does not matter.
     #[inline]
-    pub(super) fn start(retry: &Retry) -> Self {
-        if retry.give_up_after.is_some() { Self::timed() } else { Self(State::Fresh) }
+    pub(super) fn untimed() -> Self {
+        Self { failed: None, started: () }
     }
+}
 
-    #[cold]
-    fn timed() -> Self {
-        Self(State::Timed(now()))
-    }
-
+impl Retrying<Option<Instant>> {
+    /// A call whose length matters if `retry` says so.
     #[inline]
-    pub(super) fn has_failed(&self) -> bool {
-        matches!(self.0, State::Failed(_))
+    pub(super) fn timed(retry: &Retry) -> Self {
+        let started = if retry.give_up_after.is_some() { Some(now()) } else { None };
+        Self { failed: None, started }
+    }
+}
+
+impl<S: Started> Retrying<S> {
+    /// Ends a call that succeeded; `quiet` if its budget has nothing to take back.
+    #[inline]
+    pub(super) fn succeeded(self, retry: &Retry, home: &dyn Home, quiet: bool) {
+        if quiet && self.failed.is_none() {
+            // Nothing to drop: said so that the compiler need not look again.
+            std::mem::forget(self.failed);
+        } else {
+            succeeded(retry, home, self.failed);
+        }
     }
 
     /// The number of the attempt that is about to run, from 1.
     #[inline]
     pub(super) fn attempt(&self) -> u32 {
-        match &self.0 {
-            State::Failed(run) => run.progress.attempts.saturating_add(1),
-            State::Fresh | State::Timed(_) => 1,
-        }
+        self.failed.as_ref().map_or(1, |run| run.progress.attempts.saturating_add(1))
     }
 
-    // The box is put back: taking its content out would mean a new one for each failure.
-    #[allow(clippy::unnecessary_box_returns)]
-    fn take(&mut self) -> Box<Run> {
-        let started = match std::mem::replace(&mut self.0, State::Fresh) {
-            State::Failed(run) => return run,
-            State::Timed(at) => Some(at),
-            State::Fresh => None,
-        };
-        Box::new(Run { started, progress: Progress::default() })
+    /// Decides what follows a failure.
+    #[inline]
+    pub(super) fn failed(
+        &mut self,
+        retry: &Retry,
+        home: &dyn Home,
+        class: &Classification,
+        ruling: Ruling,
+    ) -> Option<Duration> {
+        failed(retry, home, &mut self.failed, self.started.at(), class, ruling)
     }
 }
 
@@ -93,8 +119,8 @@ fn max(retry: &Retry) -> u32 {
 #[cfg(feature = "tracing")]
 #[cold]
 #[inline(never)]
-pub(super) fn started(retry: &Retry, home: &dyn Home, retrying: &Retrying) {
-    crate::event::started(&home.name(), retrying.attempt(), max(retry));
+pub(super) fn started(retry: &Retry, home: &dyn Home, attempt: u32) {
+    crate::event::started(&home.name(), attempt, max(retry));
 }
 
 /// Whether anybody listens to the beginning of attempts.
@@ -107,11 +133,11 @@ pub(super) fn is_traced() -> bool {
 /// Settles a success that is not the first attempt's, or that finds a budget not full.
 #[cold]
 #[inline(never)]
-pub(super) fn succeeded(retry: &Retry, home: &dyn Home, retrying: &mut Retrying) {
+fn succeeded(retry: &Retry, home: &dyn Home, run: Option<Box<Run>>) {
     home.deposit();
-    if retrying.has_failed() {
+    if let Some(run) = run {
         home.count(Counted::Recovered);
-        let (point, attempt) = (home.name(), retrying.attempt());
+        let (point, attempt) = (home.name(), run.progress.attempts.saturating_add(1));
         emit(&Event::Recovered { point, attempt, max: max(retry) }, None);
     }
 }
@@ -119,21 +145,22 @@ pub(super) fn succeeded(retry: &Retry, home: &dyn Home, retrying: &mut Retrying)
 /// Decides what follows a failure: the wait before the next attempt, or nothing, everybody told.
 #[cold]
 #[inline(never)]
-pub(super) fn failed(
+fn failed(
     retry: &Retry,
     home: &dyn Home,
-    retrying: &mut Retrying,
+    before: &mut Option<Box<Run>>,
+    started: Option<Instant>,
     class: &Classification,
     ruling: Ruling,
 ) -> Option<Duration> {
     let (point, max, class) = (home.name(), max(retry), *class);
-    let mut run = retrying.take();
+    let mut run = before.take().unwrap_or_default();
     run.progress.attempts = run.progress.attempts.saturating_add(1);
     let attempt = run.progress.attempts;
     emit(&Event::Attempt { point: point.clone(), attempt, max, class }, None);
-    match run.next(retry, home, &class, ruling) {
+    match run.next(retry, home, started, &class, ruling) {
         Ok(delay) => {
-            retrying.0 = State::Failed(run);
+            *before = Some(run);
             home.count(Counted::Retry);
             emit(&Event::Retry { point, attempt, max, class, delay }, retry.on_retry);
             Some(delay)
@@ -152,10 +179,11 @@ impl Run {
         &mut self,
         retry: &Retry,
         home: &dyn Home,
+        started: Option<Instant>,
         class: &Classification,
         ruling: Ruling,
     ) -> Result<Duration, Stop> {
-        let elapsed = self.started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
+        let elapsed = started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
         let moment = Moment { elapsed, remaining: scope::remaining(), random: rng::uniform() };
         let planned = decide(retry, &self.progress, class, ruling, &moment)?;
         // Last, so that a retry which is not made for another reason costs nothing.
@@ -174,6 +202,6 @@ mod tests {
 
     #[test]
     fn a_call_that_has_not_failed_is_small() {
-        assert!(size_of::<Retrying>() <= 16);
+        assert_eq!(size_of::<Retrying>(), 8);
     }
 }

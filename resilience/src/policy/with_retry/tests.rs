@@ -129,7 +129,7 @@ fn give_up_after_counts_the_attempts_too() {
 #[test]
 fn no_wait_outlasts_a_timeout_around_the_call() {
     let world = isolate();
-    let _within = crate::scope::within(Err(300 * MS));
+    let _within = crate::scope::within_whole(300_000_000);
     assert_eq!(calls(&STEADY, 9, Category::Timeout).0, 3);
     assert_eq!(world.waits(), [100 * MS, 200 * MS]);
 }
@@ -281,7 +281,9 @@ static POINT: PointSite = PointSite::new("here", "quote", (file!(), line!(), col
 static SITE: RetrySite = RetrySite::new(
     &POINT,
     STEADY.max(1).give_up_after(SECOND).on(&[Rule::new(Category::Invalid).max(1).base(MS)]),
+    &STATE,
 );
+static STATE: RetryState = RetryState::new();
 
 fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
     let (mut outcomes, mut last) = (outcomes.iter(), Vec::new());
@@ -293,7 +295,7 @@ fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
         let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
         match outcome.judge() {
             Ok(_) => {
-                SITE.succeeded(&mut retrying);
+                SITE.succeeded(retrying);
                 return (outcome, last);
             }
             Err(error) => match SITE.failed(&mut retrying, &error.classify(), Ruling::ByCategory) {
@@ -320,7 +322,8 @@ fn a_site_counts_what_goes_wrong() {
 
 #[test]
 fn a_site_counts_denied_retries() {
-    static DENIED: RetrySite = RetrySite::new(&POINT, STEADY.budget(&EMPTY));
+    static DENIED: RetrySite = RetrySite::new(&POINT, STEADY.budget(&EMPTY), &NONE_YET);
+    static NONE_YET: RetryState = RetryState::new();
     static EMPTY: Budget = Budget::new().capacity(1).refill(0);
     let _world = isolate();
     let class = Category::Unavailable.into();
@@ -328,7 +331,7 @@ fn a_site_counts_denied_retries() {
     assert_eq!(DENIED.failed(&mut first, &class, Ruling::ByCategory), Some(100 * MS));
     assert_eq!(DENIED.failed(&mut DENIED.start(), &class, Ruling::ByCategory), None);
     assert_eq!(DENIED.counters(), [("retries", 1), ("recovered", 0), ("gave_up", 1), ("denied", 1)]);
-    DENIED.succeeded(&mut first);
+    DENIED.succeeded(first);
     assert_eq!(DENIED.budget().map(Budget::tokens), Some(1));
 }
 
@@ -347,7 +350,7 @@ fn a_site_shows_its_settings_as_the_attribute_spells_them() {
 
 #[test]
 fn the_worst_case_holds_the_other_sides_wait_and_give_up_after() {
-    let site = |retry| RetrySite::new(&POINT, retry);
+    let site = |retry| RetrySite::new(&POINT, retry, &STATE);
     assert_eq!(SITE.worst(None), None);
     assert_eq!(SITE.worst(Some(2 * SECOND)), Some(3 * SECOND));
     let plain = site(Retry::new().retry_after_cap(Duration::ZERO));
@@ -366,7 +369,8 @@ fn refused(build: fn() -> Retry) -> String {
 
 #[test]
 fn setters_refuse_nonsense_in_words() {
-    let cases: [(fn() -> Retry, &str); 13] = [
+    type Case = (fn() -> Retry, &'static str);
+    let cases: [Case; 13] = [
         (|| Retry::new().backoff(Backoff::Exponential(f64::NAN)), "not a number"),
         (|| Retry::new().backoff(Backoff::Exponential(0.99)), "below 1"),
         (|| Retry::new().backoff(Backoff::Exponential(f64::NEG_INFINITY)), "below 1"),

@@ -11,16 +11,16 @@ use crate::point::PointName;
 use crate::policy::{Ruling, Verdict};
 use std::future::Future;
 use std::panic::Location;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A value at the place of one call.
 #[derive(Clone, Copy, Debug)]
-struct Here {
-    retry: Retry,
+struct Here<'a> {
+    retry: &'a Retry,
     place: &'static Location<'static>,
 }
 
-impl Home for Here {
+impl Home for Here<'_> {
     fn name(&self) -> PointName {
         match self.retry.name {
             Some(name) => PointName::new(name),
@@ -49,17 +49,17 @@ impl Home for Here {
     fn count(&self, _: Counted) {}
 }
 
-impl Here {
+impl Here<'_> {
     #[inline]
-    fn start(&self) -> Retrying {
-        Retrying::start(&self.retry)
+    fn start(&self) -> Call {
+        Retrying::timed(self.retry)
     }
 
     #[inline]
-    fn begin(&self, retrying: &Retrying) {
+    fn begin(&self, retrying: &Call) {
         #[cfg(feature = "tracing")]
         if run::is_traced() {
-            run::started(&self.retry, self, retrying);
+            run::started(self.retry, self, retrying.attempt());
         }
         #[cfg(not(feature = "tracing"))]
         let _ = (self, retrying);
@@ -74,20 +74,17 @@ impl Here {
         }
     }
 
-    /// The wait before the next attempt, unless this outcome is the last.
     #[inline]
-    fn after(&self, retrying: &mut Retrying, verdict: Verdict) -> Option<Duration> {
-        match verdict {
-            None => {
-                if retrying.has_failed() || self.may_be_short() {
-                    run::succeeded(&self.retry, self, retrying);
-                }
-                None
-            }
-            Some(class) => run::failed(&self.retry, self, retrying, &class, Ruling::ByCategory),
-        }
+    fn succeeded(&self, retrying: Call) {
+        retrying.succeeded(self.retry, self, !self.may_be_short());
+    }
+
+    fn failed(&self, retrying: &mut Call, class: &Classification) -> Option<Duration> {
+        retrying.failed(self.retry, self, class, Ruling::ByCategory)
     }
 }
+
+type Call = Retrying<Option<Instant>>;
 
 fn by_its_error<R>(outcome: &R) -> Option<Classification>
 where
@@ -132,12 +129,16 @@ impl Retry {
     /// they mean.
     #[track_caller]
     pub fn call_judged<R>(&self, judge: impl Fn(&R) -> Verdict, mut f: impl FnMut() -> R) -> R {
-        let here = Here { retry: *self, place: Location::caller() };
+        let here = Here { retry: self, place: Location::caller() };
         let mut retrying = here.start();
         loop {
             here.begin(&retrying);
             let outcome = f();
-            let Some(wait) = here.after(&mut retrying, judge(&outcome)) else { return outcome };
+            let Some(class) = judge(&outcome) else {
+                here.succeeded(retrying);
+                return outcome;
+            };
+            let Some(wait) = here.failed(&mut retrying, &class) else { return outcome };
             drop(outcome);
             sleep(wait);
         }
@@ -176,14 +177,22 @@ impl Retry {
         J: Fn(&R) -> Verdict,
         F: AsyncFnMut() -> R,
     {
-        let here = Here { retry: *self, place: Location::caller() };
+        let (retry, place) = (*self, Location::caller());
         async move {
+            let here = Here { retry: &retry, place };
             let mut retrying = here.start();
             loop {
                 here.begin(&retrying);
-                let outcome = f().await;
-                let Some(wait) = here.after(&mut retrying, judge(&outcome)) else { return outcome };
-                drop(outcome);
+                // What is in this block is not kept through the wait, which would make the future larger.
+                let wait = {
+                    let outcome = f().await;
+                    let Some(class) = judge(&outcome) else {
+                        here.succeeded(retrying);
+                        return outcome;
+                    };
+                    let Some(wait) = here.failed(&mut retrying, &class) else { return outcome };
+                    wait
+                };
                 pause(wait).await;
             }
         }

@@ -209,6 +209,7 @@ mod tests {
         assert_eq!(mean_ms(retry(3).backoff(Backoff::Custom(|_| Duration::MAX))), 0);
     }
 
+    #[cfg(feature = "testing")]
     #[test]
     fn the_mean_agrees_with_many_drawn_waits() {
         let kinds = [

@@ -1,0 +1,362 @@
+//! A conservative reader of messages, for errors that say what they mean only in words.
+
+use super::{Category, Classification, foreign};
+
+/// How much of a message is read, in bytes: what matters stands at its start.
+const READ: usize = 4096;
+/// How many words `..` in a phrase may stand for.
+const GAP: usize = 6;
+
+type Row = (Classification, &'static [&'static str]);
+
+/// The table of `from_text.md`; a test compares the two.
+#[rustfmt::skip]
+const PHRASES: &[Row] = &[
+    (Classification::new(Category::Auth), &["invalid api key", "incorrect api key", "missing api key", "no api key", "api key expired", "unauthorized", "unauthorised", "not authorized", "not authorised", "unauthenticated", "not authenticated", "authentication failed", "authentication error", "authentication required", "invalid credentials", "bad credentials", "invalid access token", "token expired", "token has expired", "expired token", "permission denied", "access denied", "access forbidden", "forbidden", "login failed", "wrong password"]),
+    (Classification::new(Category::RateLimited), &["rate limit", "rate limits", "rate limited", "ratelimit", "ratelimited", "too many requests", "rate exceeded", "throttled", "throttling", "requests per minute", "tokens per minute", "resource exhausted", "slow down"]),
+    (Classification::new(Category::Resource), &["out of memory", "outofmemory", "oom", "not enough memory", "insufficient memory", "cannot allocate memory", "memory exhausted", "no space left", "disk full", "disk is full", "disk quota exceeded", "quota exceeded", "exceeded .. quota", "insufficient quota", "insufficient storage", "too many open files"]),
+    (Classification::new(Category::Timeout), &["timed out", "timedout", "etimedout", "request timeout", "gateway timeout", "connection timeout", "connect timeout", "read timeout", "write timeout", "operation timeout", "timeout error", "timeout exceeded", "timeout expired", "timeout after", "timeout while", "timeout waiting", "timeout .. exceeded", "deadline exceeded", "deadline has elapsed"]),
+    (foreign::refused(), &["connection refused", "econnrefused"]),
+    (Classification::new(Category::Connection), &["connection reset", "econnreset", "connection aborted", "connection closed", "connection lost", "connection failed", "connection error", "connect error", "broken pipe", "not connected", "failed to connect", "could not connect", "cannot connect", "unable to connect", "error trying to connect", "network unreachable", "network is unreachable", "host unreachable", "host is unreachable", "no route to host", "dns error", "name resolution", "failed to lookup address", "could not resolve host", "name or service not known", "socket hang up"]),
+    (Classification::new(Category::Unavailable), &["service unavailable", "service is unavailable", "service temporarily unavailable", "service is temporarily unavailable", "server unavailable", "server error", "internal error", "server is busy", "server busy", "bad gateway", "overloaded", "over capacity", "under maintenance", "model is loading", "loading model"]),
+    (Classification::new(Category::Transient), &["temporarily unavailable", "temporary failure", "try again later", "resource busy", "database is locked", "deadlock detected", "serialization failure", "would block", "transient error"]),
+    (Classification::new(Category::Conflict), &["already exists", "duplicate key", "unique constraint", "precondition failed", "version conflict", "write conflict", "edit conflict"]),
+    (Classification::new(Category::NotFound), &["not found", "notfound", "no such file", "no such model", "no such key", "unknown model", "model .. does not exist"]),
+    (Classification::new(Category::Corrupt), &["corrupt", "corrupted", "checksum mismatch", "crc mismatch", "malformed response", "malformed reply", "invalid response", "error decoding response"]),
+    (Classification::new(Category::Invalid), &["malformed", "bad request", "invalid request", "invalid argument", "invalid input", "invalid parameter", "invalid value", "validation error", "validation failed", "missing field", "missing required", "unprocessable entity", "unsupported media type", "payload too large", "request too large", "context length exceeded", "maximum context length"]),
+    (Classification::new(Category::Permanent), &["not implemented", "not supported", "unsupported operation"]),
+    (Classification::new(Category::Cancelled), &["operation cancelled", "operation canceled", "operation was cancelled", "operation was canceled", "request cancelled", "request canceled", "request was cancelled", "request was canceled", "context cancelled", "context canceled", "client closed request"]),
+];
+
+/// What a message says that consists of this word only.
+const WORDS: &[(&str, Category)] = &[
+    ("timeout", Category::Timeout),
+    ("conflict", Category::Conflict),
+    ("unavailable", Category::Unavailable),
+    ("cancelled", Category::Cancelled),
+    ("canceled", Category::Cancelled),
+];
+
+/// Words after which a phrase does not mean what it says ("t" is the end of "isn't").
+const DENIALS: &[&str] = &["no", "not", "never", "without", "non", "invalid", "t"];
+
+/// The standard's phrases for statuses, as far as they are words enough to prove that a number is one.
+const REASONS: &[(u16, &str)] = &[
+    (400, "bad request"),
+    (401, "unauthorized"),
+    (402, "payment required"),
+    (403, "forbidden"),
+    (404, "not found"),
+    (405, "method not allowed"),
+    (406, "not acceptable"),
+    (407, "proxy authentication required"),
+    (408, "request timeout"),
+    (409, "conflict"),
+    (410, "gone"),
+    (411, "length required"),
+    (412, "precondition failed"),
+    (413, "content too large"),
+    (413, "payload too large"),
+    (413, "request entity too large"),
+    (414, "uri too long"),
+    (415, "unsupported media type"),
+    (417, "expectation failed"),
+    (421, "misdirected request"),
+    (422, "unprocessable"),
+    (423, "locked"),
+    (424, "failed dependency"),
+    (425, "too early"),
+    (426, "upgrade required"),
+    (428, "precondition required"),
+    (429, "too many requests"),
+    (431, "request header fields too large"),
+    (451, "unavailable for legal reasons"),
+    (499, "client closed request"),
+    (500, "internal server error"),
+    (501, "not implemented"),
+    (502, "bad gateway"),
+    (503, "service unavailable"),
+    (504, "gateway timeout"),
+    (505, "http version not supported"),
+    (507, "insufficient storage"),
+    (511, "network authentication required"),
+    (529, "overloaded"),
+];
+
+/// What a message says about its error, if it says so in plain words; else `Unknown`.
+///
+/// Only for errors that come as text and nothing else: no policy reads messages unless `text` in
+/// `#[classify(..)]` asks for it. Case does not matter; words are whole words, so that "port 4290" is no
+/// 429, and what separates them (a space, `-`, `_`, a capital in the middle) does not matter either, but
+/// no phrase goes on beyond the end of a sentence. A phrase after "no", "not", "never", "without" or
+/// "invalid" does not count. The first 4 KiB are read.
+///
+/// First an HTTP status is looked for: a number from 400 to 599 that stands alone, after "http" (with or
+/// without a version), "status", "error code" or "response code", or before the standard's own phrase
+/// ("429 Too Many Requests"); at the end of a clause also after "error", "returned" or "responded with".
+/// Its row is the answer. Otherwise the first row of this table that has a phrase in the message; `..`
+/// stands for up to six words:
+///
+#[doc = include_str!("from_text.md")]
+///
+/// A message that is nothing but "timeout", "conflict", "unavailable", "cancelled" or "canceled" is
+/// taken at its word.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{from_text, Category};
+///
+/// assert_eq!(from_text("HTTP 429 Too Many Requests").category, Category::RateLimited);
+/// assert_eq!(from_text("model 'llama3' not found").category, Category::NotFound);
+/// assert_eq!(from_text("listening on port 4290").category, Category::Unknown);
+/// ```
+pub fn from_text(message: &str) -> Classification {
+    let words = words(message);
+    by_status(&words)
+        .or_else(|| by_phrase(&words))
+        .or_else(|| by_word(&words))
+        .unwrap_or(Category::Unknown.into())
+}
+
+fn by_phrase(words: &[Word]) -> Option<Classification> {
+    let row = PHRASES.iter().find(|(_, phrases)| phrases.iter().any(|phrase| says(words, phrase)))?;
+    Some(row.0)
+}
+
+fn by_word(words: &[Word]) -> Option<Classification> {
+    let [word] = words else { return None };
+    WORDS.iter().find(|(only, _)| *only == word.text).map(|(_, category)| (*category).into())
+}
+
+fn by_status(words: &[Word]) -> Option<Classification> {
+    let status = (0..words.len()).find_map(|n| status(words, n))?;
+    Some(Category::from_status(status).into())
+}
+
+/// Whether the phrase stands somewhere in the words and is not denied.
+fn says(words: &[Word], phrase: &str) -> bool {
+    (0..words.len()).any(|n| starts(words.get(n..), phrase) && !is_denied(words, n))
+}
+
+fn is_denied(words: &[Word], n: usize) -> bool {
+    let opens = words.get(n).is_none_or(|word| word.opens);
+    !opens && DENIALS.contains(&text(words, n.checked_sub(1)))
+}
+
+/// Whether the words begin with the phrase, within one sentence.
+fn starts(words: Option<&[Word]>, phrase: &str) -> bool {
+    let mut words = words.unwrap_or_default().iter().enumerate();
+    let mut reach = 1;
+    for part in phrase.split(' ') {
+        if part == ".." {
+            reach = GAP + 1;
+            continue;
+        }
+        let mut ahead = words.by_ref().take(reach).take_while(|(n, word)| *n == 0 || !word.opens);
+        if !ahead.any(|(_, word)| word.text == part) {
+            return false;
+        }
+        reach = 1;
+    }
+    true
+}
+
+/// The text of the word at `n`, or nothing where there is none.
+fn text(words: &[Word], n: Option<usize>) -> &str {
+    n.and_then(|n| words.get(n)).map_or("", |word| &word.text)
+}
+
+/// The HTTP status that the word at `n` is, going by what stands around it.
+fn status(words: &[Word], n: usize) -> Option<u16> {
+    let word = words.get(n).filter(|word| word.alone)?;
+    let status: u16 = word.text.parse().ok().filter(|status| (400..600).contains(status))?;
+    let after = words.get(n + 1..);
+    let reason = REASONS.iter().any(|(code, reason)| *code == status && starts(after, reason));
+    if reason {
+        return Some(status);
+    }
+    match context(words.get(..n).unwrap_or_default()) {
+        Context::Sure => Some(status),
+        Context::Likely if word.ends || LINKS.contains(&text(words, Some(n + 1))) => Some(status),
+        _ => None,
+    }
+}
+
+/// Words that can follow a status, but not a quantity.
+const LINKS: &[&str] = &["from", "for", "on", "error", "response", "while", "when", "after"];
+
+/// What the words before a number say about it.
+enum Context {
+    Sure,
+    Likely,
+    None,
+}
+
+fn context(before: &[Word]) -> Context {
+    let mut texts = before.iter().rev().map(|word| word.text.as_str()).peekable();
+    while texts.next_if(|word| ["is", "was", "of"].contains(word)).is_some() {}
+    let mut versions = 0;
+    while versions < 2 && texts.next_if(|word| ["0", "1", "2", "3"].contains(word)).is_some() {
+        versions += 1;
+    }
+    let code = texts.next_if_eq(&"code").is_some();
+    let (last, previous) = (texts.next().unwrap_or(""), texts.next().unwrap_or(""));
+    match last {
+        "http" | "https" => Context::Sure,
+        _ if versions > 0 => Context::None,
+        "status" if previous != "exit" => Context::Sure,
+        "error" | "response" if code => Context::Sure,
+        "error" | "response" | "returned" | "replied" | "answered" => Context::Likely,
+        "with" if ["responded", "replied", "answered", "failed"].contains(&previous) => Context::Likely,
+        _ => Context::None,
+    }
+}
+
+/// One word of a message, in lower case.
+#[derive(Debug)]
+struct Word {
+    text: String,
+    /// Whether it is the first one of its sentence.
+    opens: bool,
+    /// Whether a clause ends behind it.
+    ends: bool,
+    /// Whether nothing is attached to it that would make a number something else: a sign, a fraction.
+    alone: bool,
+}
+
+fn words(message: &str) -> Vec<Word> {
+    let end = (0..=message.len().min(READ)).rev().find(|end| message.is_char_boundary(*end));
+    let mut rest = message.get(..end.unwrap_or(0)).unwrap_or("");
+    let mut words = Vec::new();
+    loop {
+        let (gap, from) = rest.split_at(rest.find(char::is_alphanumeric).unwrap_or(rest.len()));
+        let (run, after) = from.split_at(from.find(|c: char| !c.is_alphanumeric()).unwrap_or(from.len()));
+        if run.is_empty() {
+            return words;
+        }
+        let opens = words.is_empty() || ends_sentence(gap);
+        let alone = !gap.ends_with(['-', '+', '.', '#', '$', '\u{2212}']) && !has_fraction(after);
+        for (n, part) in parts(run).into_iter().enumerate() {
+            words.push(Word { text: part.to_lowercase(), opens: opens && n == 0, ends: false, alone });
+        }
+        if let Some(last) = words.last_mut() {
+            last.ends = ends_clause(after);
+        }
+        rest = after;
+    }
+}
+
+/// A run of letters and digits, cut before each capital that follows a small letter.
+fn parts(run: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut small) = (0, false);
+    for (at, letter) in run.char_indices() {
+        if small && letter.is_uppercase() {
+            parts.extend(run.get(start..at));
+            start = at;
+        }
+        small = letter.is_lowercase();
+    }
+    parts.extend(run.get(start..));
+    parts
+}
+
+fn ends_sentence(gap: &str) -> bool {
+    let mut letters = gap.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let stops = match letter {
+            ';' | '!' | '?' | '\n' => true,
+            '.' => letters.peek().is_some_and(|next| next.is_whitespace()),
+            _ => false,
+        };
+        if stops {
+            return true;
+        }
+    }
+    false
+}
+
+fn ends_clause(after: &str) -> bool {
+    after.trim_start_matches(' ').chars().next().is_none_or(|next| ",.;:!?()[]{}\"'\n-".contains(next))
+}
+
+fn has_fraction(after: &str) -> bool {
+    after.starts_with('%')
+        || after.strip_prefix(['.', ',', ':']).is_some_and(|rest| rest.starts_with(char::is_numeric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn category(message: &str) -> Category {
+        from_text(message).category
+    }
+
+    /// The rows of the documented table: category, whether it is undelivered, phrases.
+    fn documented() -> Vec<(String, bool, Vec<&'static str>)> {
+        let rows = include_str!("from_text.md").lines().skip(2);
+        let cells = rows.map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap());
+        let name = |cell: &str| cell.split('`').nth(1).unwrap().to_owned();
+        cells.map(|(c, said)| (name(c), c.contains("not delivered"), said.split(", ").collect())).collect()
+    }
+
+    #[test]
+    fn the_documented_table_is_the_one_in_force() {
+        let documented = documented();
+        assert_eq!(documented.len(), PHRASES.len());
+        for ((category, undelivered, said), (class, phrases)) in documented.iter().zip(PHRASES) {
+            assert_eq!(*category, format!("{:?}", class.category));
+            assert_eq!(
+                *undelivered && class.category == Category::Connection,
+                class.delivered == super::super::Delivered::No && class.category == Category::Connection
+            );
+            assert_eq!(said, phrases);
+        }
+    }
+
+    #[test]
+    fn every_phrase_means_its_row() {
+        for (class, phrases) in PHRASES {
+            for phrase in *phrases {
+                let phrase = phrase.replace("..", "some thing");
+                assert_eq!(from_text(&phrase), *class, "{phrase}");
+                assert_eq!(from_text(&format!("Oops: {}!", phrase.to_uppercase())), *class, "{phrase}");
+                assert_eq!(from_text(&phrase.replace(' ', "_")), *class, "{phrase}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_phrase_is_never_hidden_by_an_earlier_row_by_accident() {
+        let shadowed = |n: usize, phrase: &str| {
+            let phrase = phrase.replace("..", "x");
+            PHRASES[..n].iter().any(|(_, earlier)| earlier.iter().any(|other| says(&words(&phrase), other)))
+        };
+        for (n, (_, phrases)) in PHRASES.iter().enumerate() {
+            for phrase in *phrases {
+                assert!(!shadowed(n, phrase), "{phrase}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(message in "\\PC{0,60}") {
+            let _ = from_text(&message);
+        }
+
+        #[test]
+        fn long_messages_are_cut_between_letters(pad in 4080..4100_usize, message in "[\\u{e9}4a ]{0,20}") {
+            let _ = from_text(&format!("{}{message}", "x".repeat(pad)));
+        }
+
+        #[test]
+        fn a_number_alone_says_nothing(number: u32) {
+            prop_assert_eq!(category(&number.to_string()), Category::Unknown);
+            prop_assert_eq!(category(&format!("port {number}")), Category::Unknown);
+        }
+    }
+}

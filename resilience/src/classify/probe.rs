@@ -1,0 +1,235 @@
+//! How an expansion asks an error of any type what it means, without being told which way to ask.
+//!
+//! Method lookup tries the least dereferenced receiver first, so `(&&Probe(error)).classification()`
+//! means [`ByTrait`] for errors that implement `Classify`, else [`BySource`] for those that are
+//! `Error`, else [`ByNothing`].
+
+use super::{AsStatus, AsWait, Category, Classification, Classify, dynamic, from_text};
+use std::error::Error;
+use std::fmt::Display;
+use std::marker::PhantomData;
+
+pub use super::dynamic::CLASSIFIERS_0_1;
+pub use linkme;
+
+/// An error that is asked what it means.
+#[derive(Debug)]
+pub struct Probe<'a, E: ?Sized>(pub &'a E);
+
+impl<E: ?Sized> Clone for Probe<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E: ?Sized> Copy for Probe<'_, E> {}
+
+/// The first way: the error says it itself.
+pub trait ByTrait {
+    /// What the error says.
+    fn classification(&self) -> Classification;
+}
+
+impl<E: Classify + ?Sized> ByTrait for &Probe<'_, E> {
+    fn classification(&self) -> Classification {
+        self.0.classify()
+    }
+}
+
+/// The second way: one of its sources is known.
+///
+/// The error itself is not looked up: had it a class, it would say so. So it may borrow.
+pub trait BySource {
+    /// What the first known source says, else `Unknown`.
+    fn classification(&self) -> Classification;
+}
+
+impl<E: Error + ?Sized> BySource for Probe<'_, E> {
+    fn classification(&self) -> Classification {
+        dynamic::known(self.0.source()).unwrap_or(Category::Unknown.into())
+    }
+}
+
+/// The last way: nothing is known.
+pub trait ByNothing {
+    /// `Unknown`.
+    fn classification(self) -> Classification;
+}
+
+impl<E: ?Sized> ByNothing for Probe<'_, E> {
+    fn classification(self) -> Classification {
+        Category::Unknown.into()
+    }
+}
+
+/// A type that registers itself, if it is an error that can be found behind `dyn Error`.
+#[derive(Debug)]
+pub struct Registers<T>(PhantomData<fn() -> T>);
+
+impl<T> Registers<T> {
+    /// The question for `T`.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// It is an error.
+pub trait IsError {
+    /// What `error` means, if it is a `T`.
+    fn find(&self, error: &(dyn Error + 'static)) -> Option<Classification>;
+}
+
+impl<T: Error + Classify + 'static> IsError for Registers<T> {
+    fn find(&self, error: &(dyn Error + 'static)) -> Option<Classification> {
+        error.downcast_ref::<T>().map(Classify::classify)
+    }
+}
+
+/// It is none.
+pub trait IsNoError {
+    /// Nothing.
+    fn find(&self, error: &(dyn Error + 'static)) -> Option<Classification>;
+}
+
+impl<T> IsNoError for &Registers<T> {
+    fn find(&self, _: &(dyn Error + 'static)) -> Option<Classification> {
+        None
+    }
+}
+
+/// The class that the message of `error` tells.
+pub fn by_text<E: Display + ?Sized>(error: &E) -> Classification {
+    from_text(&error.to_string())
+}
+
+/// The class that `with` gives to `error`.
+pub fn asked<E: ?Sized, C: Into<Classification>>(error: &E, with: impl FnOnce(&E) -> C) -> Classification {
+    with(error).into()
+}
+
+/// The class of an HTTP status.
+pub fn by_status<S: AsStatus + ?Sized>(status: &S) -> Classification {
+    Category::from_status(status.as_status()).into()
+}
+
+/// `class` with the wait that a field of the error holds, if it holds one.
+pub fn waiting<W: AsWait + ?Sized>(class: Classification, wait: &W) -> Classification {
+    match wait.as_wait() {
+        Some(wait) => class.retry_after(wait),
+        None => class,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt;
+    use std::io;
+
+    /// What an expansion writes, for an `error: &E`.
+    macro_rules! probe {
+        ($error:expr) => {{
+            #[allow(unused_imports)]
+            use crate::classify::probe::{ByNothing as _, BySource as _, ByTrait as _, Probe};
+            (&&Probe($error)).classification().category
+        }};
+    }
+
+    #[derive(Debug)]
+    struct Says;
+
+    impl Classify for Says {
+        fn classify(&self) -> Classification {
+            Category::Conflict.into()
+        }
+    }
+
+    #[derive(Debug)]
+    struct Wraps<'a>(&'a str, io::Error);
+
+    impl Display for Wraps<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Wraps<'_> {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    #[derive(Debug)]
+    struct Mute;
+
+    fn reset() -> io::Error {
+        io::ErrorKind::ConnectionReset.into()
+    }
+
+    #[test]
+    fn the_trait_wins() {
+        assert_eq!(probe!(&Says), Category::Conflict);
+        assert_eq!(probe!(&&Says), Category::Conflict);
+        assert_eq!(probe!(&Box::new(Says)), Category::Conflict);
+        assert_eq!(probe!(&std::sync::Arc::new(Says)), Category::Conflict);
+        assert_eq!(probe!(&reset()), Category::Connection);
+    }
+
+    #[test]
+    fn then_the_sources_even_of_an_error_that_borrows() {
+        let text = String::from("local");
+        let wraps = Wraps(&text, reset());
+        assert_eq!(probe!(&wraps), Category::Connection);
+        assert_eq!(probe!(&&wraps), Category::Connection);
+        fn borrowed<'a>(wraps: &'a Wraps<'a>) -> Category {
+            probe!(&wraps)
+        }
+        assert_eq!(borrowed(&wraps), Category::Connection);
+    }
+
+    #[test]
+    fn else_nothing_is_known() {
+        assert_eq!(probe!(&Mute), Category::Unknown);
+        assert_eq!(probe!(&&Mute), Category::Unknown);
+        assert_eq!(probe!(&(1, "two")), Category::Unknown);
+        assert_eq!(probe!("connection refused"), Category::Unknown);
+    }
+
+    #[test]
+    fn trait_objects_are_looked_into() {
+        let boxed: Box<dyn Error> = Box::new(reset());
+        assert_eq!(probe!(&boxed), Category::Connection);
+        assert_eq!(probe!(&*boxed), Category::Connection);
+        let shared: Box<dyn Error + Send + Sync> = Box::new(Wraps("static", reset()));
+        assert_eq!(probe!(&shared), Category::Connection);
+        let object: &dyn Error = &reset();
+        assert_eq!(probe!(object), Category::Connection);
+        assert_eq!(probe!(&object), Category::Connection);
+    }
+
+    #[test]
+    fn in_generic_code_the_bound_decides() {
+        fn bound<E: Classify>(error: &E) -> Category {
+            probe!(error)
+        }
+        fn error<E: Error>(error: &E) -> Category {
+            probe!(error)
+        }
+        fn free<E>(error: &E) -> Category {
+            probe!(error)
+        }
+        assert_eq!(bound(&Says), Category::Conflict);
+        assert_eq!(error(&Wraps("", reset())), Category::Connection);
+        assert_eq!(free(&Says), Category::Unknown);
+    }
+
+    #[test]
+    fn only_errors_register() {
+        let error: &(dyn Error + 'static) = &reset();
+        #[allow(unused_imports)]
+        let (io, mute) = {
+            use crate::classify::probe::{IsError as _, IsNoError as _};
+            ((&Registers::<io::Error>::NEW).find(error), (&Registers::<Mute>::NEW).find(error))
+        };
+        assert_eq!(io.map(|class| class.category), Some(Category::Connection));
+        assert_eq!(mute, None);
+    }
+}

@@ -1,0 +1,276 @@
+//! The `Retry-After` header: seconds, or one of the three HTTP dates.
+
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const DAY: i64 = 24 * 3600;
+const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// How long a `Retry-After` header asks to wait, seen at `now`; `None` if it says nothing readable.
+///
+/// Reads what [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3) allows:
+///
+/// | header | wait |
+/// |---|---|
+/// | `120` | 120 s; spaces and tabs around it are ignored, more than `u64::MAX` seconds is `u64::MAX` |
+/// | `Sun, 06 Nov 1994 08:49:37 GMT` | until then; zero if that is past |
+/// | `Sunday, 06-Nov-94 08:49:37 GMT` | the same; a year more than 50 years ahead is one of the century before |
+/// | `Sun Nov  6 08:49:37 1994` | the same, in GMT |
+/// | `-2`, `+1`, `1.0`, `soon`, `30 Feb`, an empty header | `None` |
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::retry_after;
+/// use std::time::{Duration, SystemTime};
+///
+/// assert_eq!(retry_after("120", SystemTime::now()), Some(Duration::from_secs(120)));
+/// assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", SystemTime::now()), Some(Duration::ZERO));
+/// assert_eq!(retry_after("-2", SystemTime::now()), None);
+/// ```
+pub fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
+    let header = header.trim_matches([' ', '\t']);
+    seconds(header).or_else(|| date(header, now))
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    all_digits(text).then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+}
+
+fn date(text: &str, now: SystemTime) -> Option<Duration> {
+    let moment = imf_fixdate(text).or_else(|| rfc_850(text, now)).or_else(|| asctime(text))?;
+    let at = moment.system_time()?;
+    Some(at.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// A moment in GMT that the calendar has; compares in the order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment {
+    year: i64,
+    month: i64,
+    day: i64,
+    // Up to 86,400: a leap second is the first second of the next day.
+    second: i64,
+}
+
+impl Moment {
+    fn new(year: i64, month: i64, day: i64, second: i64) -> Option<Self> {
+        (1..=length(year, month)).contains(&day).then_some(Self { year, month, day, second })
+    }
+
+    fn system_time(self) -> Option<SystemTime> {
+        let seconds = days_from_epoch(self.year, self.month, self.day) * DAY + self.second;
+        let distance = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
+    }
+
+    fn of(time: SystemTime) -> Option<Self> {
+        let seconds = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).ok()?,
+            Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
+        };
+        let (year, month, day) = civil(seconds.div_euclid(DAY));
+        Some(Self { year, month, day, second: seconds.rem_euclid(DAY) })
+    }
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`
+fn imf_fixdate(text: &str) -> Option<Moment> {
+    let (weekday, rest) = text.split_once(", ")?;
+    let [day, month, year, time, "GMT"] = words(rest)? else { return None };
+    if !DAYS.iter().any(|name| name.get(..3) == Some(weekday)) {
+        return None;
+    }
+    Moment::new(digits(year, 4)?, month_number(month)?, digits(day, 2)?, second_of_day(time)?)
+}
+
+/// `Sunday, 06-Nov-94 08:49:37 GMT`
+fn rfc_850(text: &str, now: SystemTime) -> Option<Moment> {
+    let (weekday, rest) = text.split_once(", ")?;
+    let [date, time, "GMT"] = words(rest)? else { return None };
+    let [day, month, year] = split(date, '-')?;
+    if !DAYS.contains(&weekday) {
+        return None;
+    }
+    let (year, month, day) = (digits(year, 2)?, month_number(month)?, digits(day, 2)?);
+    let second = second_of_day(time)?;
+    let now = Moment::of(now)?;
+    let limit = Moment { year: now.year + 50, ..now };
+    let latest = limit.year - (limit.year - year).rem_euclid(100);
+    let too_far = Moment { year: latest, month, day, second } > limit;
+    Moment::new(if too_far { latest - 100 } else { latest }, month, day, second)
+}
+
+/// `Sun Nov  6 08:49:37 1994`
+fn asctime(text: &str) -> Option<Moment> {
+    let (weekday, rest) = text.split_once(' ')?;
+    let (month, rest) = rest.split_once(' ')?;
+    let (day, rest) = rest.split_at_checked(2)?;
+    let ["", time, year] = words(rest)? else { return None };
+    if !DAYS.iter().any(|name| name.get(..3) == Some(weekday)) {
+        return None;
+    }
+    let day = match day.strip_prefix(' ') {
+        Some(day) => digits(day, 1)?,
+        None => digits(day, 2)?,
+    };
+    Moment::new(digits(year, 4)?, month_number(month)?, day, second_of_day(time)?)
+}
+
+/// `08:49:37`, up to the leap second `23:59:60`.
+fn second_of_day(time: &str) -> Option<i64> {
+    let [hour, minute, second] = split(time, ':')?;
+    let (hour, minute, second) = (digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?);
+    (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+fn words<const N: usize>(text: &str) -> Option<[&str; N]> {
+    split(text, ' ')
+}
+
+fn split<const N: usize>(text: &str, at: char) -> Option<[&str; N]> {
+    text.split(at).collect::<Vec<_>>().try_into().ok()
+}
+
+fn all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The number of exactly `length` digits.
+fn digits(text: &str, length: usize) -> Option<i64> {
+    (text.len() == length && all_digits(text)).then(|| i64::from_str(text).ok()).flatten()
+}
+
+fn month_number(name: &str) -> Option<i64> {
+    (1..).zip(MONTHS).find(|(_, month)| *month == name).map(|(number, _)| number)
+}
+
+/// How many days a month has; none outside of 1 to 12.
+fn length(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    }
+}
+
+/// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
+/// the day that only leap years have is the last one.
+fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let before_month = (153 * ((month + 9) % 12) + 2) / 5;
+    let before_year = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // 719,468 days lie between 0000-03-01 and 1970-01-01.
+    before_year + before_month + day - 1 - 719_468
+}
+
+/// Year, month and day of a day since 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
+    // 146,097 days are 400 years; the guess is at most one year too late.
+    let guess = 1970 + (days * 400).div_euclid(146_097) + 1;
+    let year = (guess - 3..=guess).rev().find(|year| days_from_epoch(*year, 1, 1) <= days).unwrap_or(guess);
+    let month = (1..=12).rev().find(|month| days_from_epoch(year, *month, 1) <= days).unwrap_or(1);
+    (year, month, days - days_from_epoch(year, month, 1) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 1994-11-06 08:49:37
+    const RFC_EXAMPLE: u64 = 784_111_777;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_three_dates_of_the_rfc_are_the_same_moment() {
+        let now = at(RFC_EXAMPLE - 90);
+        for date in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "  Sun, 06 Nov 1994 08:49:37 GMT\t",
+        ] {
+            assert_eq!(retry_after(date, now), Some(Duration::from_secs(90)), "{date}");
+        }
+    }
+
+    #[test]
+    fn two_digit_years_stay_within_fifty_years() {
+        // 2024-06-01 00:00:00
+        let now = at(1_717_200_000);
+        let wait =
+            |header: &str| retry_after(header, now).unwrap_or(Duration::MAX).as_secs() / (365 * 86_400);
+        assert_eq!(wait("Friday, 01-Jun-74 00:00:00 GMT"), 50);
+        assert_eq!(wait("Friday, 01-Jun-74 00:00:01 GMT"), 0, "a second more is 1974");
+        assert_eq!(wait("Friday, 01-Jun-75 00:00:00 GMT"), 0);
+        assert_eq!(wait("Friday, 01-Jun-30 00:00:00 GMT"), 6);
+        assert_eq!(wait("Friday, 01-Jun-10 00:00:00 GMT"), 0);
+        assert_eq!(retry_after("Friday, 29-Feb-23 00:00:00 GMT", now), None);
+    }
+
+    #[test]
+    fn junk_is_nothing() {
+        let day = |day: &str| format!("Sun, {day} 08:49:37 GMT");
+        let time = |time: &str| format!("Sun, 06 Nov 1994 {time} GMT");
+        let mut junk = ["", " ", "-2", "+1", "1.0", "1e3", "1 2", "0x10", "soon", "١٢", "12s", "GMT", ", "]
+            .map(String::from)
+            .to_vec();
+        junk.extend(["32 Dec 1994", "30 Feb 2024", "29 Feb 2023", "00 Nov 1994", "06 Nux 1994"].map(day));
+        junk.extend(["6 Nov 1994", "06 Nov 94", "06 Nov 19940", "06  Nov 1994"].map(day));
+        junk.extend(["25:00:00", "24:00:00", "08:60:00", "08:49:61", "08:49", "8:49:37"].map(time));
+        junk.push("Sun, 06 Nov 1994 08:49:37 CET".into());
+        junk.push("Fun, 06 Nov 1994 08:49:37 GMT".into());
+        junk.push("Sun Nov 6 08:49:37 1994".into());
+        for header in junk {
+            assert_eq!(retry_after(&header, at(0)), None, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn edges() {
+        assert_eq!(retry_after("0", at(0)), Some(Duration::ZERO));
+        assert_eq!(retry_after(" 120\t", at(0)), Some(Duration::from_secs(120)));
+        let huge = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(retry_after("99999999999999999999999999", at(0)), huge);
+        assert_eq!(retry_after("Sun, 01 Jan 1950 00:00:00 GMT", at(0)), Some(Duration::ZERO));
+        let leap = retry_after("Sat, 31 Dec 2016 23:59:60 GMT", at(1_483_228_799));
+        assert_eq!(leap, Some(Duration::from_secs(1)));
+        let before_the_epoch = UNIX_EPOCH - Duration::from_secs(10);
+        assert_eq!(
+            retry_after("Thu, 01 Jan 1970 00:00:00 GMT", before_the_epoch),
+            Some(Duration::from_secs(10))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(header in ".{0,40}", now: u32) {
+            let _ = retry_after(&header, at(now.into()));
+        }
+
+        #[test]
+        fn nothing_near_a_date_panics(
+            header in "(Sun|Sunday)[, ]{1,2}[0-9]{1,2}[- ](Nov|Feb)[- ][0-9]{1,5} [0-9:]{7,9}( GMT)?",
+            before: bool,
+            now in 0..253_000_000_000_u64,
+        ) {
+            let now = if before { UNIX_EPOCH - Duration::from_secs(now) } else { at(now) };
+            let _ = retry_after(&header, now);
+        }
+
+        #[test]
+        fn days_and_dates_agree(day in -800_000..3_000_000_i64) {
+            let (year, month, of_month) = civil(day);
+            prop_assert!((1..=length(year, month)).contains(&of_month));
+            prop_assert_eq!(days_from_epoch(year, month, of_month), day);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What each attribute expands to: `tests/expand/<stem>.rs` beside `<stem>.expanded.rs`.
+//!
+//! The sources of the macro crate are compiled into this test, so that their output can be printed
+//! without a compiler plug-in. `EXPAND=overwrite cargo test --test expand` accepts what has changed.
+
+#![allow(dead_code, reason = "the macro crate's sources are compiled here a second time")]
+
+#[path = "../resilience-macros/src/attr/mod.rs"]
+mod attr;
+#[path = "../resilience-macros/src/diag.rs"]
+mod diag;
+#[path = "../resilience-macros/src/emit.rs"]
+mod emit;
+#[path = "../resilience-macros/src/input/mod.rs"]
+mod input;
+#[path = "../resilience-macros/src/item.rs"]
+mod item;
+#[path = "../resilience-macros/src/keys.rs"]
+mod keys;
+#[path = "../resilience-macros/src/nearest.rs"]
+mod nearest;
+#[path = "../resilience-macros/src/shared.rs"]
+mod shared;
+#[path = "../resilience-macros/src/stack/mod.rs"]
+mod stack;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use std::path::Path;
+use syn::{Attribute, ImplItem, Item, Meta};
+
+const OURS: [&str; 4] = ["with_retry", "circuit_breaker", "timeout", "with_fallback"];
+
+/// Does what the compiler does: expands the first macro of ours until none is left.
+fn expand(mut tokens: TokenStream) -> TokenStream {
+    loop {
+        let mut function: item::Item = syn::parse2(tokens.clone()).expect("a function");
+        let Some(at) = function.attrs.iter().position(is_ours) else { return tokens };
+        let attribute = function.attrs.remove(at);
+        let name = attribute.path().segments.last().expect("a name").ident.to_string();
+        let args = match attribute.meta {
+            Meta::List(list) => list.tokens,
+            _ => TokenStream::new(),
+        };
+        let rest = function.into_token_stream();
+        tokens =
+            if name == "__stack" { stack::finish(args, rest) } else { stack::collect(&name, args, rest) };
+    }
+}
+
+fn is_ours(attribute: &Attribute) -> bool {
+    let name = attribute.path().segments.last().expect("a name").ident.to_string();
+    OURS.contains(&name.as_str()) || name == "__stack"
+}
+
+fn expand_file(source: &str) -> String {
+    let mut file = syn::parse_file(source).expect("a source file");
+    for item in &mut file.items {
+        match item {
+            Item::Fn(function) => *item = syn::parse2(expand(function.to_token_stream())).expect("an item"),
+            Item::Impl(block) => {
+                for item in &mut block.items {
+                    if let ImplItem::Fn(function) = item {
+                        *item = syn::parse2(expand(function.to_token_stream())).expect("a method");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    prettyplease::unparse(&file)
+}
+
+fn check(stem: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expand");
+    let source = std::fs::read_to_string(folder.join(format!("{stem}.rs"))).expect("a source");
+    let expanded = expand_file(&source);
+    assert_eq!(expanded, expand_file(&source), "the same input gives the same output");
+    let kept = folder.join(format!("{stem}.expanded.rs"));
+    if std::env::var_os("EXPAND").is_some_and(|value| value == "overwrite") {
+        std::fs::write(&kept, &expanded).expect("a snapshot");
+    }
+    let kept = std::fs::read_to_string(&kept).unwrap_or_default();
+    assert!(kept == expanded, "the expansion of {stem} has changed; it is now:\n{expanded}");
+}
+
+#[test]
+fn with_retry() {
+    check("with_retry");
+}
+
+#[test]
+fn circuit_breaker() {
+    check("circuit_breaker");
+}
+
+#[test]
+fn timeout() {
+    check("timeout");
+}
+
+#[test]
+fn with_fallback() {
+    check("with_fallback");
+}
+
+#[test]
+fn composition() {
+    check("composition");
+}

@@ -1,0 +1,294 @@
+async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "quote",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[
+            &__RESILIENCE_FALLBACK,
+            &__RESILIENCE_TIMEOUT,
+            &__RESILIENCE_RETRY,
+            &__RESILIENCE_BREAKER,
+            &__RESILIENCE_TIMEOUT_2,
+        ],
+    );
+    static __RESILIENCE_FALLBACK: __resilience::FallbackSite = __resilience::FallbackSite::new(
+        &__RESILIENCE_POINT,
+        &["cached_quote"],
+    );
+    static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
+        &__RESILIENCE_POINT,
+        __resilience::Timeout::new(::core::time::Duration::from_nanos(10000000000u64))
+            .checked(),
+    );
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
+        .max(3)
+        .backoff(__resilience::Backoff::Exponential(2f64))
+        .checked();
+    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
+    static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
+        &__RESILIENCE_POINT,
+        __RESILIENCE_POLICY,
+        &__RESILIENCE_STATE,
+    );
+    static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
+        const fn fresh() -> __resilience::CircuitBreaker {
+            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
+                .threshold(5)
+                .recovery(::core::time::Duration::from_nanos(60000000000u64))
+                .checked()
+        }
+        __resilience::Site::new(fresh(), fresh)
+    };
+    static __RESILIENCE_TIMEOUT_2: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
+        &__RESILIENCE_POINT,
+        __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
+            .checked(),
+    );
+    const _: () = __resilience::check_waits(
+        &__RESILIENCE_POLICY,
+        ::core::time::Duration::from_nanos(10000000000u64),
+    );
+    const _: () = __resilience::check_attempt(
+        ::core::time::Duration::from_nanos(10000000000u64),
+        ::core::time::Duration::from_nanos(2000000000u64),
+    );
+    let (r, _) = {
+        let (r, verdict) = match __resilience::Timed::new(
+                &__RESILIENCE_TIMEOUT,
+                1,
+                async {
+                    {
+                        let mut __resilience_retry = __RESILIENCE_RETRY.start();
+                        loop {
+                            let wait = {
+                                __RESILIENCE_RETRY.begin(&__resilience_retry);
+                                let (r, verdict) = match __RESILIENCE_BREAKER.admit() {
+                                    ::core::result::Result::Ok(permit) => {
+                                        let (r, verdict) = {
+                                            match __resilience::Timed::new(
+                                                    &__RESILIENCE_TIMEOUT_2,
+                                                    1,
+                                                    async {
+                                                        if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                                            Result<Quote, QuoteError>,
+                                                        > {
+                                                            return r;
+                                                        }
+                                                        let r: Result<Quote, QuoteError> = {
+                                                            client.get(symbol).await?.json().await
+                                                        };
+                                                        #[allow(
+                                                            unreachable_code,
+                                                            clippy::needless_return,
+                                                            clippy::let_and_return
+                                                        )] return r;
+                                                    },
+                                                )
+                                                .await
+                                            {
+                                                ::core::result::Result::Ok(r) => {
+                                                    let r: Result<Quote, QuoteError> = r;
+                                                    #[allow(unused_imports)]
+                                                    use __resilience::{
+                                                        ByNothing as _, BySource as _, ByTrait as _,
+                                                    };
+                                                    let verdict = __resilience::verdict(
+                                                        &r,
+                                                        |e| (&&__resilience::Probe(e)).classification(),
+                                                    );
+                                                    (r, verdict)
+                                                }
+                                                ::core::result::Result::Err(rejected) => {
+                                                    __resilience::refused(rejected)
+                                                }
+                                            }
+                                        };
+                                        permit
+                                            .settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+                                        (r, verdict)
+                                    }
+                                    ::core::result::Result::Err(rejected) => {
+                                        __resilience::refused(rejected)
+                                    }
+                                };
+                                let ::core::option::Option::Some(class) = verdict else {
+                                    __RESILIENCE_RETRY.succeeded(__resilience_retry);
+                                    break (r, verdict);
+                                };
+                                match __RESILIENCE_RETRY
+                                    .failed(
+                                        &mut __resilience_retry,
+                                        &class,
+                                        __resilience::Ruling::ByCategory,
+                                    )
+                                {
+                                    ::core::option::Option::Some(wait) => wait,
+                                    ::core::option::Option::None => break (r, verdict),
+                                }
+                            };
+                            __resilience::pause(wait).await;
+                        }
+                    }
+                },
+            )
+            .await
+        {
+            ::core::result::Result::Ok(done) => done,
+            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        };
+        #[allow(unused_imports)]
+        use __resilience::Settled as _;
+        '__resilience_fallback: {
+            let ::core::option::Option::Some(class) = verdict else {
+                break '__resilience_fallback (r, verdict)
+            };
+            if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
+                break '__resilience_fallback (r, verdict);
+            }
+            {
+                let answer = __resilience::call2(cached_quote, client, symbol);
+                if let ::core::option::Option::Some(value) = __resilience::instead(
+                    &r,
+                    __resilience::Step(answer).settle().await,
+                ) {
+                    __RESILIENCE_FALLBACK.answered(&class, 1u32);
+                    break '__resilience_fallback (
+                        __resilience::Outcome::success(value),
+                        ::core::option::Option::None,
+                    );
+                }
+            }
+            __RESILIENCE_FALLBACK.failed();
+            (r, verdict)
+        }
+    };
+    r
+}
+fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "blocking",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[&__RESILIENCE_FALLBACK, &__RESILIENCE_RETRY, &__RESILIENCE_BREAKER],
+    );
+    static __RESILIENCE_FALLBACK: __resilience::FallbackSite = __resilience::FallbackSite::new(
+        &__RESILIENCE_POINT,
+        &["cached_quote"],
+    );
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
+        .max(3)
+        .on(&[__resilience::Rule::new(__resilience::Category::RateLimited).max(5)])
+        .checked();
+    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
+    static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
+        &__RESILIENCE_POINT,
+        __RESILIENCE_POLICY,
+        &__RESILIENCE_STATE,
+    );
+    static __RESILIENCE_BREAKER: __resilience::KeyedBreakers = {
+        const fn fresh() -> __resilience::CircuitBreaker {
+            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT).checked()
+        }
+        __resilience::KeyedBreakers::new(fresh)
+    };
+    let (r, _) = {
+        let (r, verdict) = {
+            let mut __resilience_retry = __RESILIENCE_RETRY.start();
+            loop {
+                let wait = {
+                    __RESILIENCE_RETRY.begin(&__resilience_retry);
+                    let (r, verdict) = match __RESILIENCE_BREAKER.admit(&(request.host))
+                    {
+                        ::core::result::Result::Ok(permit) => {
+                            let (r, verdict) = {
+                                let request = ::core::clone::Clone::clone(&request);
+                                let mut seen = __resilience::StartsAgain::start(&seen);
+                                let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
+                                    Quote,
+                                    QuoteError,
+                                > {
+                                    seen += 1;
+                                    send(request, seen)
+                                });
+                                #[allow(unused_imports)]
+                                use __resilience::{
+                                    ByNothing as _, BySource as _, ByTrait as _,
+                                };
+                                let verdict = __resilience::verdict(
+                                    &r,
+                                    |e| (&&__resilience::Probe(e)).classification(),
+                                );
+                                (r, verdict)
+                            };
+                            match &verdict {
+                                ::core::option::Option::None => {
+                                    permit
+                                        .settle(
+                                            ::core::option::Option::None,
+                                            __resilience::Ruling::ByCategory,
+                                        )
+                                }
+                                ::core::option::Option::Some(class) => {
+                                    permit
+                                        .settle(
+                                            ::core::option::Option::Some(class),
+                                            __resilience::unless(&r, |e| e.is_client()),
+                                        )
+                                }
+                            };
+                            (r, verdict)
+                        }
+                        ::core::result::Result::Err(rejected) => {
+                            __resilience::refused(rejected)
+                        }
+                    };
+                    let ::core::option::Option::Some(class) = verdict else {
+                        __RESILIENCE_RETRY.succeeded(__resilience_retry);
+                        break (r, verdict);
+                    };
+                    match __RESILIENCE_RETRY
+                        .failed(
+                            &mut __resilience_retry,
+                            &class,
+                            __resilience::when(&r, &class, |e| e.is_transient()),
+                        )
+                    {
+                        ::core::option::Option::Some(wait) => wait,
+                        ::core::option::Option::None => break (r, verdict),
+                    }
+                };
+                __resilience::sleep(wait);
+            }
+        };
+        '__resilience_fallback: {
+            let ::core::option::Option::Some(class) = verdict else {
+                break '__resilience_fallback (r, verdict)
+            };
+            if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
+                break '__resilience_fallback (r, verdict);
+            }
+            {
+                let answer = __resilience::call2(cached_quote, request, seen);
+                if let ::core::option::Option::Some(value) = __resilience::instead(
+                    &r,
+                    answer,
+                ) {
+                    __RESILIENCE_FALLBACK.answered(&class, 1u32);
+                    break '__resilience_fallback (
+                        __resilience::Outcome::success(value),
+                        ::core::option::Option::None,
+                    );
+                }
+            }
+            __RESILIENCE_FALLBACK.failed();
+            (r, verdict)
+        }
+    };
+    r
+}

@@ -1,0 +1,14 @@
+#[with_retry(max = 3, backoff = 2.0)]
+fn sync(id: u32, name: &str) -> Result<String, Error> {
+    fetch(id, name)
+}
+#[with_retry(max = 3, backoff = 2.0)]
+async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
+    fetch(id, name).await
+}
+impl Service {
+    #[with_retry(max = 3, backoff = 2.0)]
+    async fn method(&self, id: u32) -> Result<String, Error> {
+        self.fetch(id).await
+    }
+}

@@ -1,0 +1,9 @@
+use resilience::*;
+use std::io;
+
+#[circuit_breaker(threshold = 5)]
+fn load(id: u32) -> u32 {
+    id
+}
+
+fn main() {}

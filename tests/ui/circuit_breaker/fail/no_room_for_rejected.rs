@@ -1,0 +1,9 @@
+use resilience::*;
+use std::io;
+
+#[circuit_breaker(threshold = 5)]
+fn load(id: u32) -> Result<u32, String> {
+    Ok(id)
+}
+
+fn main() {}

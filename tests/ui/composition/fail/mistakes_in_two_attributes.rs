@@ -1,0 +1,10 @@
+use resilience::*;
+use std::io;
+
+#[with_retry(maks = 3)]
+#[circuit_breaker(treshold = 3)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use resilience::*;
+use std::io;
+
+#[with_fallback(value = 1)]
+#[with_fallback(value = 2)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use resilience::*;
+use std::io;
+
+#[timeout(2s)]
+async fn load(id: u32) -> Result<u32, u8> {
+    Ok(id)
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use resilience::*;
+use std::io;
+
+#[with_fallback(cached)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+fn cached() -> Option<u32> {
+    Some(1)
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use resilience::*;
+use std::io;
+
+#[with_retry(max = 3)]
+const fn load(id: u32) -> Option<u32> {
+    Some(id)
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use resilience::*;
+use std::io;
+
+#[with_retry(max = 3)]
+fn load(id: u32) -> u32 {
+    id
+}
+
+fn main() {}
