@@ -75,10 +75,10 @@ pub struct CircuitBreaker {
 
 #[derive(Clone, Copy, Debug)]
 struct Hooks {
-    on_open: Option<Hook>,
-    on_half_open: Option<Hook>,
-    on_close: Option<Hook>,
-    on_reject: Option<Hook>,
+    open: Option<Hook>,
+    half_open: Option<Hook>,
+    close: Option<Hook>,
+    reject: Option<Hook>,
 }
 
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl CircuitBreaker {
             owner,
             key: None,
             config: CircuitBreakerConfig::DEFAULT,
-            hooks: Hooks { on_open: None, on_half_open: None, on_close: None, on_reject: None },
+            hooks: Hooks { open: None, half_open: None, close: None, reject: None },
         }
     }
 
@@ -277,7 +277,7 @@ impl CircuitBreaker {
 
     fn refused(&self, retry_after: Option<Duration>) -> Rejected {
         self.counters.rejected.fetch_add(1, Ordering::Relaxed);
-        if is_heard(self.hooks.on_reject) {
+        if is_heard(self.hooks.reject) {
             self.tell_of_refusal(retry_after);
         }
         Rejected::circuit_open(self.owner.name(), retry_after)
@@ -287,7 +287,7 @@ impl CircuitBreaker {
     #[inline(never)]
     fn tell_of_refusal(&self, retry_after: Option<Duration>) {
         let (point, key) = (self.owner.name(), self.key.clone());
-        emit(&Event::Rejected { point, key, policy: "circuit_breaker", retry_after }, self.hooks.on_reject);
+        emit(&Event::Rejected { point, key, policy: "circuit_breaker", retry_after }, self.hooks.reject);
     }
 
     /// The end of a call: a success where `verdict` is `None`.
@@ -356,10 +356,10 @@ impl CircuitBreaker {
         match change {
             Change::Opened { class, failures, recovery } => {
                 self.counters.opened.fetch_add(1, Ordering::Relaxed);
-                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.on_open);
+                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.open);
             }
-            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.on_half_open),
-            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.on_close),
+            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.half_open),
+            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.close),
         }
     }
 }

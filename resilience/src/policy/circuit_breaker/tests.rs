@@ -54,13 +54,13 @@ fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
 
 /// The transitions of the world so far: `open`, `half_open`, `closed`.
 fn transitions(world: &World) -> Vec<&'static str> {
-    let word = |event: Event| match event {
+    let name = |event: Event| match event {
         Event::Opened { .. } => Some("open"),
         Event::HalfOpened { .. } => Some("half_open"),
         Event::Closed { .. } => Some("closed"),
         _ => None,
     };
-    world.events().into_iter().filter_map(word).collect()
+    world.events().into_iter().filter_map(name).collect()
 }
 
 #[test]
@@ -455,7 +455,9 @@ fn setters_come_in_any_order_and_refuse_nonsense() {
         CircuitBreaker::new("b").recovery(3600 * SECOND),
         CircuitBreaker::new("c").recovery(3600 * SECOND).cap(7200 * SECOND),
     ];
-    fine.into_iter().for_each(|fine| drop(fine.checked()));
+    for fine in fine {
+        drop(fine.checked());
+    }
     let refused =
         |make: fn() -> CircuitBreaker| *catch_unwind(make).unwrap_err().downcast::<String>().unwrap();
     assert!(refused(|| breaker(0)).contains("`threshold`"));
