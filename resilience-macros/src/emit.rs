@@ -69,16 +69,12 @@ impl Context<'_> {
         }
     }
 
-    pub(crate) fn retry_local(&self) -> Ident {
-        Ident::new("__resilience_retry", Span::mixed_site())
-    }
-
     /// The number of the attempt that the layer of `site` is part of, from 1.
     pub(crate) fn attempt(&self, site: &Ident) -> TokenStream {
         let at = self.sites.iter().position(|other| other == site);
         match &self.retry {
             Some((retry, above)) if at > Some(*above) => {
-                let local = self.retry_local();
+                let local = retry_local();
                 quote!(#retry.attempt(&#local))
             }
             _ => quote!(1),
@@ -91,7 +87,7 @@ impl Context<'_> {
             || quote!(1),
             |site| match &self.retry {
                 Some((retry, _)) if retry == site => {
-                    let local = self.retry_local();
+                    let local = retry_local();
                     quote!(#retry.attempt(&#local))
                 }
                 _ => self.attempt(site),
@@ -128,7 +124,7 @@ impl Context<'_> {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
-                    let (kept, local) = (Self::lent_name(name), self.retry_local());
+                    let (kept, local) = (Self::lent_name(name), retry_local());
                     quote!(let #mutability #name = #kept.next(#retry.is_last(&#local));)
                 }
                 _ => quote!(let #mutability #name = ::core::clone::Clone::clone(&#name);),
@@ -145,6 +141,11 @@ impl Context<'_> {
         });
         quote!(#(#clones)* #(#starts)*)
     }
+}
+
+/// The local that holds the running retry.
+pub(crate) fn retry_local() -> Ident {
+    Ident::new("__resilience_retry", Span::mixed_site())
 }
 
 /// The function with its policies.

@@ -126,7 +126,7 @@ fn runtime(tokens: TokenStream) -> Result<TokenStream> {
     let path: syn::Path = syn::parse2(tokens.clone())?;
     let first = path.segments.first().map(|segment| segment.ident.to_string());
     if path.leading_colon.is_none() && !matches!(first.as_deref(), Some("crate" | "self" | "super")) {
-        let words = format!("write an absolute path, which works in every module: `crate = ::{}`", tokens);
+        let words = format!("write an absolute path, which works in every module: `crate = ::{tokens}`");
         return Err(Error::new(input::span_of(&tokens), words));
     }
     Ok(tokens)

@@ -134,7 +134,7 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
     let (rt, point) = (&cx.rt, &cx.point);
     let Checked { start, setters, .. } = checked;
     if checked.instance.is_some() {
-        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::new(););
+        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::of(&#point););
     }
     let start = if start.is_empty() {
         quote!(#rt::CircuitBreaker::of(&#point))
@@ -165,7 +165,7 @@ pub(crate) fn wrap(
     let ruling = checked.rules.ruling(cx);
     let refused = cx.refused(attr);
     let admit = match (&checked.instance, &checked.key) {
-        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> (#instance).admit()),
+        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#instance))),
         (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
         (None, None) => quote_spanned!(Span::mixed_site()=> #site.admit()),
     };
