@@ -7,8 +7,8 @@ use crate::keys::Reader;
 use crate::shared::Shared;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Expr;
 use syn::ext::IdentExt;
+use syn::{Expr, Lifetime};
 
 /// `when` and `unless` of one policy.
 pub(crate) struct Rules {
@@ -141,6 +141,12 @@ impl Context<'_> {
         });
         quote!(#(#clones)* #(#starts)*)
     }
+}
+
+/// The label of a layer's block, named after its `static`.
+pub(crate) fn label(site: &Ident) -> Lifetime {
+    let name = site.to_string().to_lowercase();
+    Lifetime::new(&format!("'{name}"), Span::mixed_site())
 }
 
 /// The local that holds the running retry.

@@ -1,7 +1,7 @@
 //! `#[with_fallback(path, ..)]`.
 
 use crate::diag::Errors;
-use crate::emit::{Context, Rules};
+use crate::emit::{Context, Rules, label};
 use crate::input;
 use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
@@ -192,6 +192,7 @@ fn readable(tokens: &TokenStream) -> String {
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
     let ruling = checked.rules.ruling(cx);
+    let label = label(site);
     let steps = checked.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, site, number));
     let none_answered = if let Some(Step::Value(_)) = checked.steps.last() {
         TokenStream::new()
@@ -208,9 +209,9 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     quote_spanned! {Span::mixed_site()=> {
         let (r, verdict) = #inner;
         #settled
-        '__resilience_fallback: {
-            let ::core::option::Option::Some(class) = verdict else { break '__resilience_fallback (r, verdict) };
-            if !#site.applies(&class, #ruling) { break '__resilience_fallback (r, verdict) }
+        #label: {
+            let ::core::option::Option::Some(class) = verdict else { break #label (r, verdict) };
+            if !#site.applies(&class, #ruling) { break #label (r, verdict) }
             #(#steps)*
             #none_answered
         }
@@ -218,10 +219,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
 }
 
 fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {
-    let rt = &cx.rt;
+    let (rt, label) = (&cx.rt, label(site));
     let taken = quote_spanned! {Span::mixed_site()=> {
         #site.answered(&class, #number);
-        break '__resilience_fallback (#rt::Outcome::success(value), ::core::option::Option::None);
+        break #label (#rt::Outcome::success(value), ::core::option::Option::None);
     }};
     match step {
         Step::Value(value) => quote_spanned! {Span::mixed_site()=>

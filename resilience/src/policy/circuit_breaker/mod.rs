@@ -327,10 +327,15 @@ impl CircuitBreaker {
         self.tell(self.gate.failed(token, class, &self.config));
     }
 
-    /// The end of a call in the stack `stack` whose permit was dropped.
+    /// The end of a call whose permit was dropped.
     #[cold]
     #[inline(never)]
-    fn abandoned(&self, token: Token, stack: usize) {
+    fn abandoned(&self, token: Token) {
+        self.abandoned_in(self.owner.stack(), token);
+    }
+
+    #[cold]
+    fn abandoned_in(&self, stack: usize, token: Token) {
         if std::thread::panicking() {
             self.counters.panicked.fetch_add(1, Ordering::Relaxed);
         } else if is_cut(stack) {

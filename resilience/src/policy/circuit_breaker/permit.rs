@@ -45,7 +45,7 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     /// The call was dropped in the stack `stack`.
     pub(super) fn abandoned_in(mut self, stack: usize) {
         let token = std::mem::replace(&mut self.token, Token::SPENT);
-        self.breaker.abandoned(token, stack);
+        self.breaker.abandoned_in(stack, token);
     }
 
     /// The call ended with `outcome`, which `judge` reads.
@@ -68,7 +68,7 @@ impl<B: Deref<Target = CircuitBreaker>> Drop for PermitOf<B> {
     #[inline]
     fn drop(&mut self) {
         if self.token != Token::SPENT {
-            self.breaker.abandoned(self.token, self.breaker.owner.stack());
+            self.breaker.abandoned(self.token);
         }
     }
 }
