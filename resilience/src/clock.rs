@@ -7,6 +7,7 @@ mod timer;
 
 pub(crate) use timer::{Timer, alarm, pause};
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The present moment, never earlier than one seen before on the same clock.
@@ -33,6 +34,17 @@ pub(crate) fn on_this_clock(at: Instant) -> Instant {
         return later(world.now(), at.saturating_duration_since(real_now()));
     }
     at
+}
+
+/// A moment before every reading of every clock: tokio's and a world's start at the real time at which they
+/// are made, and run forward.
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    const EARLIER: Duration = Duration::from_secs(3600);
+    *ORIGIN.get_or_init(|| {
+        let now = Instant::now();
+        now.checked_sub(EARLIER).unwrap_or(now)
+    })
 }
 
 /// The time of day, moved on with [`now`] where that is not the system's clock.
