@@ -3,7 +3,7 @@
 //! The sources of the macro crate are compiled into this test, so that their output can be printed
 //! without a compiler plug-in. `EXPAND=overwrite cargo test --test expand` accepts what has changed.
 
-#![allow(dead_code, reason = "the macro crate's sources are compiled here a second time")]
+#![allow(dead_code, unused_imports, reason = "the macro crate's sources are compiled here a second time")]
 
 #[path = "../resilience-macros/src/attr/mod.rs"]
 mod attr;

@@ -1,6 +1,7 @@
 //! The attributes of `resilience`. Use them through that crate, which re-exports and documents them.
 
 mod attr;
+mod derive_classify;
 mod diag;
 mod emit;
 mod input;
@@ -34,6 +35,12 @@ pub fn timeout(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn with_fallback(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("with_fallback", args.into(), item.into()).into()
+}
+
+/// Lets an error say what it means; see the module `classify` of `resilience`.
+#[proc_macro_derive(Classify, attributes(classify))]
+pub fn derive_classify(input: TokenStream) -> TokenStream {
+    derive_classify::derive(input.into()).into()
 }
 
 /// Where the attributes of one function meet; only expansions write it.

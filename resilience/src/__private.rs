@@ -3,13 +3,14 @@
 
 pub use crate::classify::Category;
 pub use crate::classify::probe::*;
-pub use crate::outcome::{Outcome, Refuse};
+pub use crate::outcome::{FromRejected, Outcome};
 pub use crate::point::{POINTS_0_1, PointSite};
+pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 pub use crate::policy::with_retry::{RetrySite, RetryState, check_waits};
-pub use crate::policy::{Backoff, BudgetOf, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
+pub use crate::policy::{Backoff, BudgetOf, CircuitBreaker, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
 pub use crate::site::Site;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;
@@ -66,6 +67,7 @@ pub fn verdict_when_ok<R: Outcome, C: Into<Classification>>(
 }
 
 #[cold]
+#[inline(never)]
 fn failed<E, C: Into<Classification>>(classify: impl FnOnce(&E) -> C, error: &E) -> Classification {
     classify(error).into()
 }
@@ -96,9 +98,11 @@ pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -
 
 /// The outcome that stands for a rejection.
 #[cold]
-pub fn refused<R: Refuse>(rejected: Rejected) -> (R, Verdict) {
-    let class = rejected.classify();
-    (R::refuse(rejected), Some(class))
+pub fn refused<R: Outcome>(rejected: Rejected) -> (R, Verdict)
+where
+    R::Error: FromRejected,
+{
+    refused_by(rejected, FromRejected::from_rejected)
 }
 
 /// The outcome that stands for a rejection, as `rejected = ..` makes it.

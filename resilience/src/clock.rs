@@ -36,22 +36,22 @@ pub(crate) fn on_this_clock(at: Instant) -> Instant {
     at
 }
 
-/// A moment before every reading of every clock: tokio's and a world's start at the real time at which they
-/// are made, and run forward.
-pub(crate) fn origin() -> Instant {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    const EARLIER: Duration = Duration::from_secs(3600);
-    *ORIGIN.get_or_init(|| {
-        let now = Instant::now();
-        now.checked_sub(EARLIER).unwrap_or(now)
-    })
-}
-
 /// The time of day, moved on with [`now`] where that is not the system's clock.
 pub(crate) fn time_of_day() -> SystemTime {
     let moved = now().saturating_duration_since(Instant::now());
     let real = SystemTime::now();
     real.checked_add(moved).unwrap_or(real)
+}
+
+/// A moment before every reading of every clock, a paused one included, as far as the machine has been up
+/// that long: moments counted from it fit an integer.
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(|| {
+        let now = Instant::now();
+        let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
+        earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
+    })
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.

@@ -10,9 +10,13 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     );
     static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
         const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                .threshold(5)
-                .recovery(::core::time::Duration::from_nanos(60000000000u64))
+            __resilience::CircuitBreaker::recovery(
+                    __resilience::CircuitBreaker::threshold(
+                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                        5,
+                    ),
+                    ::core::time::Duration::from_nanos(60000000000u64),
+                )
                 .checked()
         }
         __resilience::Site::new(fresh(), fresh)
@@ -51,9 +55,13 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     );
     static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
         const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                .threshold(5)
-                .recovery(::core::time::Duration::from_nanos(60000000000u64))
+            __resilience::CircuitBreaker::recovery(
+                    __resilience::CircuitBreaker::threshold(
+                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                        5,
+                    ),
+                    ::core::time::Duration::from_nanos(60000000000u64),
+                )
                 .checked()
         }
         __resilience::Site::new(fresh(), fresh)
@@ -103,9 +111,13 @@ impl Service {
         );
         static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
             const fn fresh() -> __resilience::CircuitBreaker {
-                __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                    .threshold(5)
-                    .recovery(::core::time::Duration::from_nanos(60000000000u64))
+                __resilience::CircuitBreaker::recovery(
+                        __resilience::CircuitBreaker::threshold(
+                            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                            5,
+                        ),
+                        ::core::time::Duration::from_nanos(60000000000u64),
+                    )
                     .checked()
             }
             __resilience::Site::new(fresh(), fresh)

@@ -23,9 +23,10 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         __resilience::Timeout::new(::core::time::Duration::from_nanos(10000000000u64))
             .checked(),
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .backoff(__resilience::Backoff::Exponential(2f64))
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -35,9 +36,13 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
     );
     static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
         const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                .threshold(5)
-                .recovery(::core::time::Duration::from_nanos(60000000000u64))
+            __resilience::CircuitBreaker::recovery(
+                    __resilience::CircuitBreaker::threshold(
+                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                        5,
+                    ),
+                    ::core::time::Duration::from_nanos(60000000000u64),
+                )
                 .checked()
         }
         __resilience::Site::new(fresh(), fresh)
@@ -181,9 +186,18 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         &__RESILIENCE_POINT,
         &["cached_quote"],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .on(&[__resilience::Rule::new(__resilience::Category::RateLimited).max(5)])
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::max(
+            __resilience::Retry::new(),
+            3,
+        )
+        .on(
+            &[
+                __resilience::Rule::max(
+                    __resilience::Rule::new(__resilience::Category::RateLimited),
+                    5,
+                ),
+            ],
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(

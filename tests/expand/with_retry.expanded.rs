@@ -8,9 +8,10 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RETRY],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .backoff(__resilience::Backoff::Exponential(2f64))
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -66,9 +67,10 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RETRY],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .backoff(__resilience::Backoff::Exponential(2f64))
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -135,9 +137,10 @@ impl Service {
             (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_RETRY],
         );
-        const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-            .max(3)
-            .backoff(__resilience::Backoff::Exponential(2f64))
+        const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+                __resilience::Retry::max(__resilience::Retry::new(), 3),
+                __resilience::Backoff::Exponential(2f64),
+            )
             .checked();
         static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
         static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(

@@ -2,10 +2,10 @@
 
 use crate::diag::Errors;
 use crate::emit::{Context, Rules};
-use crate::input;
+use crate::input::{self, Setter};
 use crate::keys::{Entry, Reader, Spec, key};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 
 pub(crate) const SPEC: Spec = Spec {
     attr: "circuit_breaker",
@@ -68,7 +68,7 @@ const RECOVERY: &str = "write `recovery = 60s`: how long it stays open";
 /// The checked arguments.
 pub(crate) struct Checked {
     start: TokenStream,
-    setters: Vec<TokenStream>,
+    setters: Vec<Setter>,
     rules: Rules,
     pub(crate) window: Option<input::Duration>,
     pub(crate) key: Option<TokenStream>,
@@ -94,23 +94,22 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut setters = Vec::new();
     for name in ["threshold", "probes", "successes"] {
         if let Some(count) = reader.value(name, "5", input::count) {
-            setters.push(setter(name, &count));
+            setters.push(Setter::new(name, count));
         }
     }
     let window = reader.value("window", "60s", input::duration);
-    setters.extend(window.iter().map(|window| setter("window", &window.tokens)));
+    setters.extend(window.iter().map(|window| Setter::new("window", window.tokens.clone())));
     for name in ["recovery", "cap", "retry_after_cap", "probe_timeout"] {
         if let Some(duration) = reader.value(name, "60s", input::duration) {
-            setters.push(setter(name, &duration.tokens));
+            setters.push(Setter::new(name, duration.tokens));
         }
     }
     if let Some(growth) = reader.value("growth", "2.0", input::number) {
-        setters.push(setter("growth", &growth));
+        setters.push(Setter::new("growth", growth));
     }
     for hook in hooks {
         if let Some(path) = reader.value(hook, "path", input::path) {
-            let name = Ident::new(hook, Span::call_site());
-            setters.push(quote!(.#name(#path)));
+            setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
     let rules = Rules::read(&mut reader);
@@ -131,12 +130,6 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
 }
 
-fn setter(name: &str, value: &TokenStream) -> TokenStream {
-    let span = input::span_of(value);
-    let name = Ident::new(name, span);
-    quote_spanned!(span=> .#name(#value))
-}
-
 pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
     let (rt, point) = (&cx.rt, &cx.point);
     let Checked { start, setters, .. } = checked;
@@ -148,8 +141,9 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
     } else {
         quote!((#start).owned_by(&#point))
     };
+    let breaker = Setter::all(setters, &quote!(#rt::CircuitBreaker), start);
     let fresh = quote! {
-        const fn fresh() -> #rt::CircuitBreaker { #start #(#setters)*.checked() }
+        const fn fresh() -> #rt::CircuitBreaker { #breaker.checked() }
     };
     if checked.key.is_some() {
         let max_keys = checked.max_keys.iter();

@@ -102,10 +102,14 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
     match syn::parse2::<Expr>(tokens.clone())? {
         Expr::Path(_) | Expr::Closure(_) => {
             let arguments = arguments(&tokens, item)?;
-            let call = Ident::new(&format!("call{}", arguments.len()), Span::call_site());
+            let call = Ident::new(&format!("call{}", arguments.len()), input::span_of(&tokens));
             let tokens = match arguments.as_slice() {
                 [] => quote!((#tokens)()),
-                arguments => quote!(__resilience::#call(#tokens, #(#arguments),*)),
+                arguments => {
+                    let at = input::span_of(&tokens);
+                    let arguments = arguments.iter().map(|argument| located_at(argument, at));
+                    quote_spanned!(at=> __resilience::#call(#tokens, #(#arguments),*))
+                }
             };
             Ok(Step::Call { tokens, needs_error: false })
         }
@@ -119,6 +123,15 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
             Err(syn::Error::new(entry.span, words))
         }
     }
+}
+
+/// `tokens` shown at `at`, meaning what they meant before.
+fn located_at(tokens: &TokenStream, at: Span) -> TokenStream {
+    let there = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(at));
+        token
+    };
+    tokens.clone().into_iter().map(there).collect()
 }
 
 /// Every argument of the function by name; a pattern has none, and more than eight need listing, too.
@@ -218,9 +231,11 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             } else {
                 quote_spanned!(Span::mixed_site()=> answer)
             };
+            let at = Span::mixed_site().located_at(input::span_of(tokens));
+            let instead = quote_spanned!(at=> #rt::instead(&r, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let answer = #tokens;
-                if let ::core::option::Option::Some(value) = #rt::instead(&r, #settle) #taken
+                if let ::core::option::Option::Some(value) = #instead #taken
             };
             if *needs_error {
                 let error = Ident::new("error", Span::call_site());

@@ -2,10 +2,10 @@
 
 use crate::diag::Errors;
 use crate::emit::{Context, Rules};
-use crate::input;
+use crate::input::{self, Setter};
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, Result};
 
 pub(crate) const SPEC: Spec = Spec {
@@ -87,7 +87,7 @@ const RULE: Spec = Spec {
 /// The checked arguments.
 pub(crate) struct Checked {
     start: TokenStream,
-    setters: Vec<TokenStream>,
+    setters: Vec<Setter>,
     rules: Rules,
     on: Vec<TokenStream>,
     /// Whether `give_up_after` is set, here or perhaps in the `policy` that this one starts from.
@@ -107,7 +107,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     setters.extend(duration_setter(&mut reader, "give_up_after", "30s"));
     setters.extend(duration_setter(&mut reader, "retry_after_cap", "60s"));
     if let Some(idempotent) = reader.switch("idempotent") {
-        setters.push(quote!(.idempotent(#idempotent)));
+        setters.push(Setter::new("idempotent", quote!(#idempotent)));
     }
     let budget = reader.value("budget", "none", budget);
     let budget_per_key = matches!(budget, Some(Budget::PerKey));
@@ -117,18 +117,17 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let rules = Rules::read(&mut reader);
     for hook in ["on_retry", "on_give_up"] {
         if let Some(path) = reader.value(hook, "path", input::path) {
-            let setter = Ident::new(hook, Span::call_site());
-            setters.push(quote!(.#setter(#path)));
+            setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
     Checked { start: start.unwrap_or_default(), setters, rules, on, timed, budget_per_key }
 }
 
 /// The setters that say when and how often: those that an `on(..)` has, too.
-fn schedule(reader: &mut Reader<'_>) -> Vec<TokenStream> {
+fn schedule(reader: &mut Reader<'_>) -> Vec<Setter> {
     let mut setters = Vec::new();
     if let Some(max) = reader.value("max", "3", input::count) {
-        setters.push(setter("max", &max));
+        setters.push(Setter::new("max", max));
     }
     let backoff = reader.value("backoff", "2.0", backoff);
     setters.extend(duration_setter(reader, "base", "100ms"));
@@ -146,27 +145,21 @@ fn schedule(reader: &mut Reader<'_>) -> Vec<TokenStream> {
     setters
 }
 
-fn setter(name: &str, value: &TokenStream) -> TokenStream {
-    let span = input::span_of(value);
-    let name = Ident::new(name, span);
-    quote_spanned!(span=> .#name(#value))
-}
-
-fn duration_setter(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<TokenStream> {
+fn duration_setter(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<Setter> {
     let duration = reader.value(name, form, input::duration)?;
-    Some(setter(name, &duration.tokens))
+    Some(Setter::new(name, duration.tokens))
 }
 
 enum Backoff {
-    Setter(TokenStream),
-    Decorrelated(TokenStream),
+    Setter(Setter),
+    Decorrelated(Setter),
 }
 
 fn backoff(tokens: TokenStream) -> Result<Backoff> {
     let span = input::span_of(&tokens);
     let kind = |kind: &str| {
         let kind = Ident::new(kind, span);
-        quote_spanned!(span=> .backoff(__resilience::Backoff::#kind))
+        Setter::new("backoff", quote_spanned!(span=> __resilience::Backoff::#kind))
     };
     Ok(match tokens.to_string().as_str() {
         "constant" => Backoff::Setter(kind("Constant")),
@@ -177,12 +170,16 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
             return Err(Error::new(span, "write the factor: `backoff = 2.0` doubles the wait each time"));
         }
         _ => match syn::parse2(input::open(tokens.clone())) {
-            Ok(syn::Expr::Path(path)) if is_function(&path.path) => {
-                Backoff::Setter(quote_spanned!(span=> .backoff(__resilience::Backoff::Custom(#path))))
-            }
+            Ok(syn::Expr::Path(path)) if is_function(&path.path) => Backoff::Setter(Setter::new(
+                "backoff",
+                quote_spanned!(span=> __resilience::Backoff::Custom(#path)),
+            )),
             _ => {
                 let factor = input::number(tokens)?;
-                Backoff::Setter(quote_spanned!(span=> .backoff(__resilience::Backoff::Exponential(#factor))))
+                Backoff::Setter(Setter::new(
+                    "backoff",
+                    quote_spanned!(span=> __resilience::Backoff::Exponential(#factor)),
+                ))
             }
         },
     })
@@ -193,7 +190,7 @@ fn is_function(path: &syn::Path) -> bool {
     path.segments.last().is_some_and(|segment| segment.ident.to_string().chars().any(char::is_lowercase))
 }
 
-fn jitter(tokens: TokenStream) -> Result<TokenStream> {
+fn jitter(tokens: TokenStream) -> Result<Setter> {
     let span = input::span_of(&tokens);
     let kind = match tokens.to_string().as_str() {
         "full" => "Full",
@@ -207,27 +204,31 @@ fn jitter(tokens: TokenStream) -> Result<TokenStream> {
                 ));
             };
             let (low, high) = range?;
-            return Ok(quote_spanned!(span=> .jitter(__resilience::Jitter::Range(#low, #high))));
+            return Ok(Setter::new(
+                "jitter",
+                quote_spanned!(span=> __resilience::Jitter::Range(#low, #high)),
+            ));
         }
     };
     let kind = Ident::new(kind, span);
-    Ok(quote_spanned!(span=> .jitter(__resilience::Jitter::#kind)))
+    Ok(Setter::new("jitter", quote_spanned!(span=> __resilience::Jitter::#kind)))
 }
 
 enum Budget {
-    Setter(TokenStream),
+    Setter(Setter),
     PerKey,
 }
 
 fn budget(tokens: TokenStream) -> Result<Budget> {
     let span = input::span_of(&tokens);
+    let own = |of| Budget::Setter(Setter::new("budget_of", of));
     Ok(match tokens.to_string().as_str() {
-        "default" => Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::Own))),
-        "none" => Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::None))),
+        "default" => own(quote_spanned!(span=> __resilience::BudgetOf::Own)),
+        "none" => own(quote_spanned!(span=> __resilience::BudgetOf::None)),
         "per_key" => Budget::PerKey,
         _ => {
             let path = input::path(tokens)?;
-            Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::Shared(&#path))))
+            own(quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path)))
         }
     })
 }
@@ -254,19 +255,20 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
         errors.here(word.span(), format!("`{word}` already has a rule"));
     }
     seen.push(word);
-    Some(quote!(__resilience::Rule::new(__resilience::Category::#category) #(#setters)*))
+    let start = quote!(__resilience::Rule::new(__resilience::Category::#category));
+    Some(Setter::all(&setters, &quote!(__resilience::Rule), start))
 }
 
 pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
     let (rt, point) = (&cx.rt, &cx.point);
-    let Checked { start, setters, .. } = checked;
-    let start = if start.is_empty() { quote!(#rt::Retry::new()) } else { start.clone() };
+    let start = if checked.start.is_empty() { quote!(#rt::Retry::new()) } else { checked.start.clone() };
+    let policy = Setter::all(&checked.setters, &quote!(#rt::Retry), start);
     let on = match checked.on.as_slice() {
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
     quote! {
-        const __RESILIENCE_POLICY: #rt::Retry = #start #(#setters)* #on.checked();
+        const __RESILIENCE_POLICY: #rt::Retry = #policy #on.checked();
         static __RESILIENCE_STATE: #rt::RetryState = #rt::RetryState::new();
         static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE);
     }

@@ -142,6 +142,12 @@ fn succeeded(retry: &Retry, home: &dyn Home, run: Option<Box<Run>>) {
     }
 }
 
+/// Whether the call was refused by a policy below, which has told of it: while a breaker is open, no word
+/// from here for each call.
+fn is_refused(retry: &Retry, class: &Classification) -> bool {
+    class.category == Category::Rejected && retry.rules.iter().all(|rule| rule.category != Category::Rejected)
+}
+
 /// Decides what follows a failure: the wait before the next attempt, or nothing, everybody told.
 #[cold]
 #[inline(never)]
@@ -157,6 +163,9 @@ fn failed(
     let mut run = before.take().unwrap_or_default();
     run.progress.attempts = run.progress.attempts.saturating_add(1);
     let attempt = run.progress.attempts;
+    if attempt == 1 && is_refused(retry, &class) {
+        return None;
+    }
     emit(&Event::Attempt { point: point.clone(), attempt, max, class }, None);
     match run.next(retry, home, started, &class, ruling) {
         Ok(delay) => {
