@@ -1,7 +1,8 @@
 //! `points()`, `snapshot()` and `point(name)`: every annotated function, before its first call and after.
 
 use resilience::{
-    PointInfo, Rejected, circuit_breaker, point, points, snapshot, testing, timeout, with_fallback, with_retry,
+    PointInfo, Rejected, circuit_breaker, point, points, snapshot, testing, timeout, with_fallback,
+    with_retry,
 };
 use std::time::Duration;
 
@@ -57,7 +58,12 @@ fn info(name: &str) -> PointInfo {
 
 fn setting(info: &PointInfo, policy: usize, key: &str) -> String {
     let settings = &info.stack[policy].settings;
-    settings.iter().find(|(name, _)| *name == key).unwrap_or_else(|| panic!("no {key} in {settings:?}")).1.clone()
+    settings
+        .iter()
+        .find(|(name, _)| *name == key)
+        .unwrap_or_else(|| panic!("no {key} in {settings:?}"))
+        .1
+        .clone()
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What the policies tell `tracing`: targets, levels and fields, and nothing secret.
 
 use resilience::{
-    Category, Classification, Classify, Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry,
+    Category, Classification, Classify, Rejected, circuit_breaker, testing, timeout, with_fallback,
+    with_retry,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -122,7 +123,10 @@ fn levels(seen: &[Seen]) -> Vec<Level> {
 fn attempts_from_one_started_trace_failed_debug_recovered_info() {
     let seen = told(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
     assert!(seen.iter().all(|seen| seen.target == "resilience::retry"), "{seen:#?}");
-    assert!(seen.iter().all(|seen| seen.field("point") == "tracing::fetch" && seen.field("max") == "3"), "{seen:#?}");
+    assert!(
+        seen.iter().all(|seen| seen.field("point") == "tracing::fetch" && seen.field("max") == "3"),
+        "{seen:#?}"
+    );
     let failed: Vec<_> = seen.iter().filter(|seen| seen.level == Level::DEBUG).collect();
     assert!(!failed.is_empty());
     for event in failed {
@@ -185,9 +189,13 @@ fn a_breaker_opens_with_a_warning_closes_with_info_and_refuses_at_most_once_a_se
     });
     let breaker: Vec<_> = seen.iter().filter(|seen| seen.target == "resilience::breaker").collect();
     let opened = breaker.first().unwrap();
-    assert_eq!((opened.level, opened.field("failures"), opened.field("category")), (Level::WARN, "2", "connection"));
+    assert_eq!(
+        (opened.level, opened.field("failures"), opened.field("category")),
+        (Level::WARN, "2", "connection")
+    );
     assert_eq!(breaker.last().unwrap().level, Level::INFO);
-    let refused: Vec<_> = seen.iter().filter(|seen| seen.fields.values().any(|text| text.contains("rejected"))).collect();
+    let refused: Vec<_> =
+        seen.iter().filter(|seen| seen.fields.values().any(|text| text.contains("rejected"))).collect();
     assert_eq!(refused.len(), 2, "{seen:#?}");
     assert!(refused.iter().all(|seen| seen.level == Level::DEBUG && seen.target.starts_with("resilience::")));
     assert!(seen.iter().all(|seen| seen.field("point").ends_with("guarded")), "{seen:#?}");
