@@ -44,7 +44,7 @@ fn expand(mut tokens: TokenStream) -> TokenStream {
         };
         let rest = function.into_token_stream();
         tokens =
-            if name == "__stack" { stack::finish(args, rest) } else { stack::collect(&name, args, rest) };
+            if name == "__stack" { stack::finish(args, &rest) } else { stack::collect(&name, args, &rest) };
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) const SHARED: &[Key] = &[
     key("rejected", "path or |r| .."),
     key("clone", "(argument, ..)"),
     key("when_ok", "|value| .."),
+    key("context", "(name = expression, ..)"),
     key("crate", "::path"),
 ];
 

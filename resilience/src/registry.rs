@@ -135,7 +135,7 @@ impl Point {
     }
 
     /// The first policy of type `T` in the stack, outermost first.
-    pub(crate) fn policy<T: 'static>(&self) -> Option<&'static T> {
+    pub(crate) fn policy<T: 'static>(self) -> Option<&'static T> {
         self.site.layers().iter().find_map(|layer| layer.policy().downcast_ref())
     }
 }

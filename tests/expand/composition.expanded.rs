@@ -70,54 +70,60 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                         loop {
                             let wait = {
                                 __RESILIENCE_RETRY.begin(&__resilience_retry);
-                                let (r, verdict) = match __RESILIENCE_BREAKER.admit() {
-                                    ::core::result::Result::Ok(permit) => {
-                                        let (r, verdict) = {
-                                            match __resilience::Timed::new(
-                                                    &__RESILIENCE_TIMEOUT_2,
-                                                    1,
-                                                    async {
-                                                        if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
-                                                            Result<Quote, QuoteError>,
-                                                        > {
-                                                            return r;
-                                                        }
-                                                        let r: Result<Quote, QuoteError> = {
-                                                            client.get(symbol).await?.json().await
-                                                        };
-                                                        #[allow(
-                                                            unreachable_code,
-                                                            clippy::needless_return,
-                                                            clippy::let_and_return
-                                                        )] return r;
-                                                    },
-                                                )
-                                                .await
-                                            {
-                                                ::core::result::Result::Ok(r) => {
-                                                    let r: Result<Quote, QuoteError> = r;
-                                                    #[allow(unused_imports)]
-                                                    use __resilience::{
-                                                        ByNothing as _, BySource as _, ByTrait as _,
+                                let (r, verdict) = '__resilience_breaker: {
+                                    let permit = match __RESILIENCE_BREAKER.admit() {
+                                        ::core::result::Result::Ok(permit) => permit,
+                                        ::core::result::Result::Err(rejected) => {
+                                            break '__resilience_breaker __resilience::refused(rejected);
+                                        }
+                                    };
+                                    let (r, verdict) = {
+                                        match __resilience::Timed::new(
+                                                &__RESILIENCE_TIMEOUT_2,
+                                                1,
+                                                async {
+                                                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                                        Result<Quote, QuoteError>,
+                                                    > {
+                                                        return r;
+                                                    }
+                                                    let r: Result<Quote, QuoteError> = {
+                                                        client.get(symbol).await?.json().await
                                                     };
-                                                    let verdict = __resilience::verdict(
-                                                        &r,
-                                                        |e| (&&__resilience::Probe(e)).classification(),
-                                                    );
-                                                    (r, verdict)
-                                                }
-                                                ::core::result::Result::Err(rejected) => {
-                                                    __resilience::refused(rejected)
-                                                }
+                                                    #[allow(
+                                                        unreachable_code,
+                                                        clippy::needless_return,
+                                                        clippy::let_and_return
+                                                    )] return r;
+                                                },
+                                            )
+                                            .await
+                                        {
+                                            ::core::result::Result::Ok(r) => {
+                                                let r: Result<Quote, QuoteError> = r;
+                                                #[allow(unused_imports)]
+                                                use __resilience::{
+                                                    ByNothing as _, BySource as _, ByTrait as _,
+                                                };
+                                                let verdict = __resilience::verdict(
+                                                    &r,
+                                                    |e| __resilience::seen(
+                                                        &__RESILIENCE_POINT,
+                                                        __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                                        &[],
+                                                        (&&__resilience::Probe(e)).classification(),
+                                                    ),
+                                                );
+                                                (r, verdict)
                                             }
-                                        };
-                                        permit
-                                            .settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
-                                        (r, verdict)
-                                    }
-                                    ::core::result::Result::Err(rejected) => {
-                                        __resilience::refused(rejected)
-                                    }
+                                            ::core::result::Result::Err(rejected) => {
+                                                __resilience::refused(rejected)
+                                            }
+                                        }
+                                    };
+                                    permit
+                                        .settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+                                    (r, verdict)
                                 };
                                 let ::core::option::Option::Some(class) = verdict else {
                                     __RESILIENCE_RETRY.succeeded(__resilience_retry);
@@ -217,50 +223,55 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
             loop {
                 let wait = {
                     __RESILIENCE_RETRY.begin(&__resilience_retry);
-                    let (r, verdict) = match __RESILIENCE_BREAKER.admit(&(request.host))
-                    {
-                        ::core::result::Result::Ok(permit) => {
-                            let (r, verdict) = {
-                                let request = ::core::clone::Clone::clone(&request);
-                                let mut seen = __resilience::StartsAgain::start(&seen);
-                                let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
-                                    Quote,
-                                    QuoteError,
-                                > {
-                                    seen += 1;
-                                    send(request, seen)
-                                });
-                                #[allow(unused_imports)]
-                                use __resilience::{
-                                    ByNothing as _, BySource as _, ByTrait as _,
-                                };
-                                let verdict = __resilience::verdict(
-                                    &r,
-                                    |e| (&&__resilience::Probe(e)).classification(),
-                                );
-                                (r, verdict)
+                    let (r, verdict) = '__resilience_breaker: {
+                        let permit = match __RESILIENCE_BREAKER.admit(&(request.host)) {
+                            ::core::result::Result::Ok(permit) => permit,
+                            ::core::result::Result::Err(rejected) => {
+                                break '__resilience_breaker __resilience::refused(rejected);
+                            }
+                        };
+                        let (r, verdict) = {
+                            let request = ::core::clone::Clone::clone(&request);
+                            let mut seen = __resilience::StartsAgain::start(&seen);
+                            let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
+                                Quote,
+                                QuoteError,
+                            > {
+                                seen += 1;
+                                send(request, seen)
+                            });
+                            #[allow(unused_imports)]
+                            use __resilience::{
+                                ByNothing as _, BySource as _, ByTrait as _,
                             };
-                            match &verdict {
-                                ::core::option::Option::None => {
-                                    permit
-                                        .settle(
-                                            ::core::option::Option::None,
-                                            __resilience::Ruling::ByCategory,
-                                        )
-                                }
-                                ::core::option::Option::Some(class) => {
-                                    permit
-                                        .settle(
-                                            ::core::option::Option::Some(class),
-                                            __resilience::unless(&r, |e| e.is_client()),
-                                        )
-                                }
-                            };
+                            let verdict = __resilience::verdict(
+                                &r,
+                                |e| __resilience::seen(
+                                    &__RESILIENCE_POINT,
+                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                    &[],
+                                    (&&__resilience::Probe(e)).classification(),
+                                ),
+                            );
                             (r, verdict)
-                        }
-                        ::core::result::Result::Err(rejected) => {
-                            __resilience::refused(rejected)
-                        }
+                        };
+                        match &verdict {
+                            ::core::option::Option::None => {
+                                permit
+                                    .settle(
+                                        ::core::option::Option::None,
+                                        __resilience::Ruling::ByCategory,
+                                    )
+                            }
+                            ::core::option::Option::Some(class) => {
+                                permit
+                                    .settle(
+                                        ::core::option::Option::Some(class),
+                                        __resilience::unless(&r, |e| e.is_client()),
+                                    )
+                            }
+                        };
+                        (r, verdict)
                     };
                     let ::core::option::Option::Some(class) = verdict else {
                         __RESILIENCE_RETRY.succeeded(__resilience_retry);

@@ -33,7 +33,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                     let verdict = __resilience::verdict(
                         &r,
-                        |e| (&&__resilience::Probe(e)).classification(),
+                        |e| __resilience::seen(
+                            &__RESILIENCE_POINT,
+                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                            &[],
+                            (&&__resilience::Probe(e)).classification(),
+                        ),
                     );
                     (r, verdict)
                 };
@@ -102,7 +107,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                     let verdict = __resilience::verdict(
                         &r,
-                        |e| (&&__resilience::Probe(e)).classification(),
+                        |e| __resilience::seen(
+                            &__RESILIENCE_POINT,
+                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                            &[],
+                            (&&__resilience::Probe(e)).classification(),
+                        ),
                     );
                     (r, verdict)
                 };
@@ -172,7 +182,12 @@ impl Service {
                         use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                         let verdict = __resilience::verdict(
                             &r,
-                            |e| (&&__resilience::Probe(e)).classification(),
+                            |e| __resilience::seen(
+                                &__RESILIENCE_POINT,
+                                __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                &[],
+                                (&&__resilience::Probe(e)).classification(),
+                            ),
                         );
                         (r, verdict)
                     };

@@ -1,7 +1,7 @@
 //! `#[circuit_breaker(threshold = 5, recovery = 60s, ..)]`.
 
 use crate::diag::Errors;
-use crate::emit::{Context, Rules};
+use crate::emit::{Context, Rules, label};
 use crate::input::{self, Setter};
 use crate::keys::{Entry, Reader, Spec, key};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -134,7 +134,7 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
     let (rt, point) = (&cx.rt, &cx.point);
     let Checked { start, setters, .. } = checked;
     if checked.instance.is_some() {
-        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::new(););
+        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::of(&#point););
     }
     let start = if start.is_empty() {
         quote!(#rt::CircuitBreaker::of(&#point))
@@ -165,7 +165,7 @@ pub(crate) fn wrap(
     let ruling = checked.rules.ruling(cx);
     let refused = cx.refused(attr);
     let admit = match (&checked.instance, &checked.key) {
-        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> (#instance).admit()),
+        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#instance))),
         (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
         (None, None) => quote_spanned!(Span::mixed_site()=> #site.admit()),
     };
@@ -179,14 +179,17 @@ pub(crate) fn wrap(
     } else {
         quote_spanned!(Span::mixed_site()=> permit.settle(verdict.as_ref(), #ruling))
     };
+    let label = label(site);
     quote_spanned! {Span::mixed_site()=>
-        match #admit {
-            ::core::result::Result::Ok(permit) => {
-                let (r, verdict) = #inner;
-                #settle;
-                (r, verdict)
-            }
-            ::core::result::Result::Err(rejected) => #refused,
+        #label: {
+            // Not a `match` around the body: what it looks at would live as long as the body waits.
+            let permit = match #admit {
+                ::core::result::Result::Ok(permit) => permit,
+                ::core::result::Result::Err(rejected) => break #label #refused,
+            };
+            let (r, verdict) = #inner;
+            #settle;
+            (r, verdict)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `#[with_retry(max = 3, backoff = 2.0, ..)]`.
 
 use crate::diag::Errors;
-use crate::emit::{Context, Rules};
+use crate::emit::{Context, Rules, retry_local};
 use crate::input::{self, Setter};
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -133,7 +133,7 @@ fn schedule(reader: &mut Reader<'_>) -> Vec<Setter> {
     setters.extend(duration_setter(reader, "base", "100ms"));
     setters.extend(duration_setter(reader, "cap", "10s"));
     let jitter_at = reader.span_of("jitter");
-    let jitter = reader.value("jitter", "full", jitter);
+    let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
         let words = "`decorrelated` has its own jitter: leave `jitter` out";
         reader.errors.here(at, words);
@@ -190,14 +190,14 @@ fn is_function(path: &syn::Path) -> bool {
     path.segments.last().is_some_and(|segment| segment.ident.to_string().chars().any(char::is_lowercase))
 }
 
-fn jitter(tokens: TokenStream) -> Result<Setter> {
-    let span = input::span_of(&tokens);
+fn jitter(tokens: &TokenStream) -> Result<Setter> {
+    let span = input::span_of(tokens);
     let kind = match tokens.to_string().as_str() {
         "full" => "Full",
         "equal" => "Equal",
         "none" => "None",
         _ => {
-            let Some(range) = input::multipliers(&tokens) else {
+            let Some(range) = input::multipliers(tokens) else {
                 return Err(Error::new(
                     span,
                     "expected `full`, `equal`, `none`, or multipliers such as `0.8..1.2`",
@@ -267,10 +267,20 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
+    let budgets = checked.budget_per_key.then(|| {
+        quote! {
+            static __RESILIENCE_BUDGETS: #rt::KeyedBudgets = {
+                const fn fresh() -> #rt::Keyed<#rt::Budget> { #rt::Keyed::new(#rt::Budget::new) }
+                #rt::Site::new(fresh(), fresh)
+            };
+        }
+    });
+    let per_key = checked.budget_per_key.then(|| quote!(.per_key()));
     quote! {
+        #budgets
         const __RESILIENCE_POLICY: #rt::Retry = #policy #on.checked();
         static __RESILIENCE_STATE: #rt::RetryState = #rt::RetryState::new();
-        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE);
+        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE)#per_key;
     }
 }
 
@@ -284,8 +294,17 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     };
     let start = Ident::new(if checked.timed { "start_timed" } else { "start" }, Span::mixed_site());
     let lent = cx.lent();
-    let retry = cx.retry_local();
+    let retry = retry_local();
+    let budget = cx.key.as_ref().filter(|_| checked.budget_per_key);
+    let budget = budget
+        .map(|key| quote_spanned!(Span::mixed_site()=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
+    let paid = if budget.is_some() {
+        quote_spanned!(Span::mixed_site()=> #site.paid_by(&budget))
+    } else {
+        quote!(#site)
+    };
     quote_spanned! {Span::mixed_site()=> {
+        #budget
         #lent
         let mut #retry = #site.#start();
         loop {
@@ -294,10 +313,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
                 #site.begin(&#retry);
                 let (r, verdict) = #inner;
                 let ::core::option::Option::Some(class) = verdict else {
-                    #site.succeeded(#retry);
+                    #paid.succeeded(#retry);
                     break (r, verdict);
                 };
-                match #site.failed(&mut #retry, &class, #ruling) {
+                match #paid.failed(&mut #retry, &class, #ruling) {
                     ::core::option::Option::Some(wait) => wait,
                     ::core::option::Option::None => break (r, verdict),
                 }

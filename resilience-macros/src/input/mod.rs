@@ -14,7 +14,7 @@ pub(crate) use path_or_closure::{path, path_or_closure};
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
-use syn::Lit;
+use syn::{Error, Lit, Result};
 
 /// `tokens` without the invisible groups that a value gets on its way through `macro_rules!`.
 pub(crate) fn open(tokens: TokenStream) -> TokenStream {
@@ -22,6 +22,18 @@ pub(crate) fn open(tokens: TokenStream) -> TokenStream {
     match (inner.next(), inner.next()) {
         (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::None => open(group.stream()),
         _ => tokens,
+    }
+}
+
+/// Refuses a value that names `Self`: the policy is a `static`, and a `static` knows no outer type.
+fn constant(tokens: TokenStream) -> Result<TokenStream> {
+    let names_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
+    match tokens.clone().into_iter().find(names_self) {
+        None => Ok(tokens),
+        Some(word) => Err(Error::new(
+            word.span(),
+            "the policy is one `static` for all instances and types, which cannot name `Self`: write the type's name",
+        )),
     }
 }
 

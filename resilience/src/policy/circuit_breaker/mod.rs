@@ -17,7 +17,7 @@ mod state;
 mod window;
 
 pub use config::CircuitBreakerConfig;
-pub use layer::{InstanceSite, KeyedBreakers};
+pub use layer::{InstancePermit, InstanceSite, KeyedBreakers};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use state::State;
 
@@ -75,10 +75,10 @@ pub struct CircuitBreaker {
 
 #[derive(Clone, Copy, Debug)]
 struct Hooks {
-    on_open: Option<Hook>,
-    on_half_open: Option<Hook>,
-    on_close: Option<Hook>,
-    on_reject: Option<Hook>,
+    open: Option<Hook>,
+    half_open: Option<Hook>,
+    close: Option<Hook>,
+    reject: Option<Hook>,
 }
 
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl CircuitBreaker {
             owner,
             key: None,
             config: CircuitBreakerConfig::DEFAULT,
-            hooks: Hooks { on_open: None, on_half_open: None, on_close: None, on_reject: None },
+            hooks: Hooks { open: None, half_open: None, close: None, reject: None },
         }
     }
 
@@ -261,6 +261,15 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn token_if_open(&self) -> Result<Token, Rejected> {
+        match self.gate.refuses_for() {
+            Some(left) => Err(self.refused(Some(left))),
+            None => self.token_of_probe(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn token_of_probe(&self) -> Result<Token, Rejected> {
         let (admission, change) = self.gate.admit(&self.config);
         self.tell(change);
         admission.map_err(|retry_after| self.refused(retry_after))
@@ -268,15 +277,17 @@ impl CircuitBreaker {
 
     fn refused(&self, retry_after: Option<Duration>) -> Rejected {
         self.counters.rejected.fetch_add(1, Ordering::Relaxed);
-        let point = self.owner.name();
-        if is_heard(self.hooks.on_reject) {
-            let (point, key) = (point.clone(), self.key.clone());
-            emit(
-                &Event::Rejected { point, key, policy: "circuit_breaker", retry_after },
-                self.hooks.on_reject,
-            );
+        if is_heard(self.hooks.reject) {
+            self.tell_of_refusal(retry_after);
         }
-        Rejected::circuit_open(point, retry_after)
+        Rejected::circuit_open(self.owner.name(), retry_after)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_of_refusal(&self, retry_after: Option<Duration>) {
+        let (point, key) = (self.owner.name(), self.key.clone());
+        emit(&Event::Rejected { point, key, policy: "circuit_breaker", retry_after }, self.hooks.reject);
     }
 
     /// The end of a call: a success where `verdict` is `None`.
@@ -320,9 +331,14 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn abandoned(&self, token: Token) {
+        self.abandoned_in(self.owner.stack(), token);
+    }
+
+    #[cold]
+    fn abandoned_in(&self, stack: usize, token: Token) {
         if std::thread::panicking() {
             self.counters.panicked.fetch_add(1, Ordering::Relaxed);
-        } else if is_cut(self.owner.stack()) {
+        } else if is_cut(stack) {
             return self.failed(token, &Classification::new(Category::Timeout));
         } else {
             self.counters.cancelled.fetch_add(1, Ordering::Relaxed);
@@ -330,17 +346,25 @@ impl CircuitBreaker {
         self.gate.given_back(token);
     }
 
-    /// Tells of a transition; the lock must be free.
+    /// Tells of a transition, if there was one; the lock must be free.
+    #[inline]
     fn tell(&self, change: Option<Change>) {
-        let Some(change) = change else { return };
+        if let Some(change) = change {
+            self.tell_of(change);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_of(&self, change: Change) {
         let (point, key) = (self.owner.name(), self.key.clone());
         match change {
             Change::Opened { class, failures, recovery } => {
                 self.counters.opened.fetch_add(1, Ordering::Relaxed);
-                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.on_open);
+                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.open);
             }
-            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.on_half_open),
-            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.on_close),
+            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.half_open),
+            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.close),
         }
     }
 }

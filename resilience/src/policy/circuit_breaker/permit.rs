@@ -42,6 +42,12 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
         self.settle(Some(&error.classify()), Ruling::ByCategory);
     }
 
+    /// The call was dropped in the stack `stack`.
+    pub(super) fn abandoned_in(mut self, stack: usize) {
+        let token = std::mem::replace(&mut self.token, Token::SPENT);
+        self.breaker.abandoned_in(stack, token);
+    }
+
     /// The call ended with `outcome`, which `judge` reads.
     pub(super) fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> (Verdict, Ruling)) -> R {
         let (verdict, ruling) = judge(&outcome);

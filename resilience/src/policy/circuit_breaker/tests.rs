@@ -54,13 +54,13 @@ fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
 
 /// The transitions of the world so far: `open`, `half_open`, `closed`.
 fn transitions(world: &World) -> Vec<&'static str> {
-    let word = |event: Event| match event {
+    let name = |event: Event| match event {
         Event::Opened { .. } => Some("open"),
         Event::HalfOpened { .. } => Some("half_open"),
         Event::Closed { .. } => Some("closed"),
         _ => None,
     };
-    world.events().into_iter().filter_map(word).collect()
+    world.events().into_iter().filter_map(name).collect()
 }
 
 #[test]
@@ -292,6 +292,20 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
     crate::scope::cutting(breaker.owner.stack(), || drop(permit));
     assert_eq!(breaker.state(), State::Open);
     assert_eq!((counter(&breaker, "failures"), counter(&breaker, "cancelled")), (1, 1));
+}
+
+#[test]
+fn a_breaker_of_the_users_learns_in_which_stack_it_is() {
+    static POINT: PointSite = PointSite::new("m", "f", ("f.rs", 1, 1), &[]);
+    static SITE: InstanceSite = InstanceSite::of(&POINT);
+    let _world = isolate();
+    let breaker = Arc::new(breaker(1));
+    SITE.admit(&breaker).unwrap().settle(None, Ruling::ByCategory);
+    drop(SITE.admit(&breaker));
+    assert_eq!((breaker.state(), counter(&breaker, "cancelled")), (State::Closed, 1));
+    let permit = SITE.admit(&breaker).unwrap();
+    crate::scope::cutting(POINT.stack(), || drop(permit));
+    assert_eq!((breaker.state(), counter(&breaker, "cancelled")), (State::Open, 1));
 }
 
 fn counter(breaker: &CircuitBreaker, name: &str) -> u64 {
