@@ -186,7 +186,8 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let outward = above.iter().zip(&sites).rev();
     let stack = outward.fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
     let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(&cx, site));
-    let point = point(&item, &cx, &sites);
+    let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());
+    let point = point(&item, &cx, &sites, top);
     let checks = checks(layers, &cx);
     let (inner_attrs, _) = item.body_parts();
     let lifted = inner_attrs.into_iter().map(|mut attr| {
@@ -220,17 +221,19 @@ fn site_names(layers: &[Layer]) -> Vec<Ident> {
     names
 }
 
-fn point(item: &Item, cx: &Context<'_>, sites: &[Ident]) -> TokenStream {
+/// The point's `static`; its place is `top`, where the topmost attribute stands.
+fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStream {
     let (rt, point) = (&cx.rt, &cx.point);
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
+    let place = quote_spanned!(top=> (::core::file!(), ::core::line!(), ::core::column!()));
     quote! {
         #[#rt::linkme::distributed_slice(#rt::POINTS_0_1)]
         #[linkme(crate = #rt::linkme)]
         static #point: #rt::PointSite = #rt::PointSite::new(
             ::core::module_path!(),
             #function,
-            (::core::file!(), ::core::line!(), ::core::column!()),
+            #place,
             &[#(&#sites),*],
         )#(.named(#name))*;
     }
