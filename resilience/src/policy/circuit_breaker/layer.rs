@@ -28,7 +28,7 @@ impl Layer for Site<CircuitBreaker> {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.counters.read()
+        self.live.counters.read()
     }
 
     fn policy(&self) -> &dyn Any {
@@ -66,7 +66,7 @@ impl PerKey for CircuitBreaker {
     }
 
     fn absorb(&self, evicted: &Self) {
-        self.counters.add(&evicted.counters);
+        self.live.counters.add(&evicted.live.counters);
     }
 }
 
@@ -137,7 +137,11 @@ impl Layer for KeyedBreakers {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let (living, gone) = self.keyed().values();
         let all = super::Counters::new();
-        living.iter().map(|breaker| &**breaker).chain(gone).for_each(|breaker| all.add(&breaker.counters));
+        living
+            .iter()
+            .map(|breaker| &**breaker)
+            .chain(gone)
+            .for_each(|breaker| all.add(&breaker.live.counters));
         all.read()
     }
 

@@ -28,6 +28,7 @@ use crate::point::{Owner, PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::Rejected;
 use crate::scope::is_cut;
+use crate::site::Site;
 use gate::Gate;
 use state::{Change, Token};
 use std::sync::Arc;
@@ -65,12 +66,24 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Debug)]
 pub struct CircuitBreaker {
-    gate: Gate,
-    counters: Counters,
+    live: Site<Live>,
     owner: Owner,
     key: Option<PointName>,
     config: CircuitBreakerConfig,
     hooks: Hooks,
+}
+
+/// What changes while a breaker is used; fresh in a test world.
+#[derive(Debug)]
+struct Live {
+    gate: Gate,
+    counters: Counters,
+}
+
+impl Live {
+    const fn new() -> Self {
+        Self { gate: Gate::new(), counters: Counters::new() }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -143,8 +156,7 @@ impl CircuitBreaker {
 
     const fn with(owner: Owner) -> Self {
         Self {
-            gate: Gate::new(),
-            counters: Counters::new(),
+            live: Site::new(Live::new(), Live::new),
             owner,
             key: None,
             config: CircuitBreakerConfig::DEFAULT,
@@ -254,14 +266,14 @@ impl CircuitBreaker {
 
     #[inline]
     fn token(&self) -> Result<Token, Rejected> {
-        let word = self.gate.glance();
+        let word = self.live.gate.glance();
         if word.is_closed() { Ok(word.token()) } else { self.token_if_open() }
     }
 
     #[cold]
     #[inline(never)]
     fn token_if_open(&self) -> Result<Token, Rejected> {
-        match self.gate.refuses_for() {
+        match self.live.gate.refuses_for() {
             Some(left) => Err(self.refused(Some(left))),
             None => self.token_of_probe(),
         }
@@ -270,13 +282,13 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn token_of_probe(&self) -> Result<Token, Rejected> {
-        let (admission, change) = self.gate.admit(&self.config);
+        let (admission, change) = self.live.gate.admit(&self.config);
         self.tell(change);
         admission.map_err(|retry_after| self.refused(retry_after))
     }
 
     fn refused(&self, retry_after: Option<Duration>) -> Rejected {
-        self.counters.rejected.fetch_add(1, Ordering::Relaxed);
+        self.live.counters.rejected.fetch_add(1, Ordering::Relaxed);
         if is_heard(self.hooks.reject) {
             self.tell_of_refusal(retry_after);
         }
@@ -295,7 +307,7 @@ impl CircuitBreaker {
     fn settle(&self, token: Token, verdict: Option<&Classification>, ruling: Ruling) {
         match verdict {
             Some(class) => self.judged(token, class, ruling),
-            None if self.gate.glance().is_clean(token) => {}
+            None if self.live.gate.glance().is_clean(token) => {}
             None => self.succeeded(token),
         }
     }
@@ -312,19 +324,19 @@ impl CircuitBreaker {
         match counts {
             Counts::Failure => self.failed(token, class),
             Counts::Success => self.succeeded(token),
-            Counts::Nothing => self.gate.given_back(token),
+            Counts::Nothing => self.live.gate.given_back(token),
         }
     }
 
     #[cold]
     #[inline(never)]
     fn succeeded(&self, token: Token) {
-        self.tell(self.gate.succeeded(token, &self.config));
+        self.tell(self.live.gate.succeeded(token, &self.config));
     }
 
     fn failed(&self, token: Token, class: &Classification) {
-        self.counters.failures.fetch_add(1, Ordering::Relaxed);
-        self.tell(self.gate.failed(token, class, &self.config));
+        self.live.counters.failures.fetch_add(1, Ordering::Relaxed);
+        self.tell(self.live.gate.failed(token, class, &self.config));
     }
 
     /// The end of a call whose permit was dropped.
@@ -337,13 +349,13 @@ impl CircuitBreaker {
     #[cold]
     fn abandoned_in(&self, stack: usize, token: Token) {
         if std::thread::panicking() {
-            self.counters.panicked.fetch_add(1, Ordering::Relaxed);
+            self.live.counters.panicked.fetch_add(1, Ordering::Relaxed);
         } else if is_cut(stack) {
             return self.failed(token, &Classification::new(Category::Timeout));
         } else {
-            self.counters.cancelled.fetch_add(1, Ordering::Relaxed);
+            self.live.counters.cancelled.fetch_add(1, Ordering::Relaxed);
         }
-        self.gate.given_back(token);
+        self.live.gate.given_back(token);
     }
 
     /// Tells of a transition, if there was one; the lock must be free.
@@ -360,7 +372,7 @@ impl CircuitBreaker {
         let (point, key) = (self.owner.name(), self.key.clone());
         match change {
             Change::Opened { class, failures, recovery } => {
-                self.counters.opened.fetch_add(1, Ordering::Relaxed);
+                self.live.counters.opened.fetch_add(1, Ordering::Relaxed);
                 emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.open);
             }
             Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.half_open),

@@ -222,7 +222,7 @@ proptest! {
             prop_assert_eq!(seen.state, model.state);
             prop_assert_eq!(seen.rejected, model.rejected);
             prop_assert_eq!(seen.successes, model.successes);
-            prop_assert_eq!(breaker.counters.opened.load(Ordering::Relaxed), model.opened);
+            prop_assert_eq!(breaker.live.counters.opened.load(Ordering::Relaxed), model.opened);
             if matches!(model.state, State::Closed) {
                 prop_assert_eq!(seen.failures, model.counted());
             }
