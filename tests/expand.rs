@@ -11,6 +11,8 @@ mod attr;
 mod diag;
 #[path = "../resilience-macros/src/emit.rs"]
 mod emit;
+#[path = "../resilience-macros/src/form.rs"]
+mod form;
 #[path = "../resilience-macros/src/input/mod.rs"]
 mod input;
 #[path = "../resilience-macros/src/item.rs"]

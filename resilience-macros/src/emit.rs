@@ -195,7 +195,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let outcome = quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r);
+    let outcome = item.around(quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r));
     quote! {
         #(#attrs)* #(#lifted)* #vis #sig {
             use #runtime::__private as __resilience;

@@ -4,6 +4,7 @@ mod attr;
 mod derive_classify;
 mod diag;
 mod emit;
+mod form;
 mod input;
 mod item;
 mod keys;

@@ -35,6 +35,11 @@ pub fn pause(wait: Duration) -> Pin<Box<impl Future<Output = ()> + Send>> {
     Box::pin(crate::clock::pause(wait))
 }
 
+/// Boxes a future, as its type in the signature asks for.
+pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
+    Box::pin(future)
+}
+
 /// Runs a body that borrows or consumes what is around it; without this call the compiler would take
 /// the closure for one that can run again, and refuse borrowed results.
 #[inline(always)]
