@@ -63,6 +63,14 @@ pub(crate) const SPEC: Spec = Spec {
     ],
 };
 
+const COUNTS: [(&str, &str); 3] = [
+    ("threshold", "`threshold` must be at least 1: how many failures open the breaker"),
+    ("probes", "`probes` must be at least 1: without a probe the breaker would never close"),
+    ("successes", "`successes` must be at least 1: how many successful probes close the breaker"),
+];
+const ZERO_RECOVERY: &str = "`recovery` must be longer than 0s: how long the breaker stays open";
+const SHRINKING: &str =
+    "`growth` must be a finite number and at least 1: the factor from one open time to the next";
 const RECOVERY: &str = "write `recovery = 60s`: how long it stays open";
 
 /// The checked arguments.
@@ -92,19 +100,29 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let key_at = reader.span_of("key");
     let start = reader.value("policy", "CONST", Ok);
     let mut setters = Vec::new();
-    for name in ["threshold", "probes", "successes"] {
-        if let Some(count) = reader.value(name, "5", input::count) {
+    for (name, words) in COUNTS {
+        if let Some(count) = reader.value(name, "5", |tokens| input::count_from_one(tokens, words)) {
             setters.push(Setter::new(name, count));
         }
     }
-    let window = reader.value("window", "60s", input::duration);
+    let window =
+        reader.value("window", "60s", |tokens| input::lasting(tokens, "`window` must be longer than 0s"));
     setters.extend(window.iter().map(|window| Setter::new("window", window.tokens.clone())));
-    for name in ["recovery", "cap", "retry_after_cap", "probe_timeout"] {
+    let recovery = reader.value("recovery", "60s", |tokens| input::lasting(tokens, ZERO_RECOVERY));
+    let cap = reader.value("cap", "10m", input::duration);
+    errors.ok(input::in_order(
+        recovery.as_ref(),
+        cap.as_ref(),
+        "`cap` must be at least `recovery`: it is the longest open time",
+    ));
+    setters.extend(recovery.map(|recovery| Setter::new("recovery", recovery.tokens)));
+    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
+    for name in ["retry_after_cap", "probe_timeout"] {
         if let Some(duration) = reader.value(name, "60s", input::duration) {
             setters.push(Setter::new(name, duration.tokens));
         }
     }
-    if let Some(growth) = reader.value("growth", "2.0", input::number) {
+    if let Some(growth) = reader.value("growth", "2.0", |tokens| input::factor_from_one(tokens, SHRINKING)) {
         setters.push(Setter::new("growth", growth));
     }
     for hook in hooks {

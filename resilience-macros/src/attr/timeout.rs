@@ -55,7 +55,9 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     };
     let mut reader = Reader::new(&SPEC, entries, positional, errors);
     let mut setters = Vec::new();
-    let growth = reader.value("growth", "2.0", input::number);
+    let growth = reader.value("growth", "2.0", |tokens| {
+        input::factor_from_one(tokens, "`growth` of a timeout is a finite factor of at least 1")
+    });
     let cap_at = reader.span_of("cap");
     let cap = reader.value("cap", "30s", input::duration);
     if let (None, Some(at)) = (&growth, cap_at) {
@@ -65,7 +67,8 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     let strict = reader.switch("strict").unwrap_or(false);
     let thread = reader.switch("thread").unwrap_or(false);
     let threads_at = reader.span_of("threads");
-    let threads = reader.value("threads", "16", input::count);
+    let threads =
+        reader.value("threads", "16", |tokens| input::count_from_one(tokens, "`threads` is at least 1"));
     check_kind(attr, item, thread, strict_at, threads_at, errors);
     let grows = growth.is_some();
     setters.extend(growth.map(|growth| Setter::new("growth", growth)));

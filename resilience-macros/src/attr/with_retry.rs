@@ -104,8 +104,11 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let timed = reader.span_of("give_up_after").or(reader.span_of("policy")).is_some();
     let start = reader.value("policy", "CONST", Ok);
     let mut setters = schedule(&mut reader);
-    setters.extend(duration_setter(&mut reader, "give_up_after", "30s"));
-    setters.extend(duration_setter(&mut reader, "retry_after_cap", "60s"));
+    let words = "`give_up_after` is zero: to make no retry, write `max = 0`";
+    let give_up_after = reader.value("give_up_after", "30s", |tokens| input::lasting(tokens, words));
+    setters.extend(give_up_after.map(|limit| Setter::new("give_up_after", limit.tokens)));
+    let retry_after_cap = reader.value("retry_after_cap", "60s", input::duration);
+    setters.extend(retry_after_cap.map(|cap| Setter::new("retry_after_cap", cap.tokens)));
     if let Some(idempotent) = reader.switch("idempotent") {
         setters.push(Setter::new("idempotent", quote!(#idempotent)));
     }
@@ -130,8 +133,12 @@ fn schedule(reader: &mut Reader<'_>) -> Vec<Setter> {
         setters.push(Setter::new("max", max));
     }
     let backoff = reader.value("backoff", "2.0", backoff);
-    setters.extend(duration_setter(reader, "base", "100ms"));
-    setters.extend(duration_setter(reader, "cap", "10s"));
+    let base = reader.value("base", "100ms", input::duration);
+    let cap = reader.value("cap", "10s", input::duration);
+    let words = "`base` is longer than `cap`: the first wait would already be cut";
+    reader.errors.ok(input::in_order(base.as_ref(), cap.as_ref(), words));
+    setters.extend(base.map(|base| Setter::new("base", base.tokens)));
+    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     let jitter_at = reader.span_of("jitter");
     let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
@@ -143,11 +150,6 @@ fn schedule(reader: &mut Reader<'_>) -> Vec<Setter> {
     }
     setters.extend(jitter);
     setters
-}
-
-fn duration_setter(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<Setter> {
-    let duration = reader.value(name, form, input::duration)?;
-    Some(Setter::new(name, duration.tokens))
 }
 
 enum Backoff {
@@ -175,7 +177,8 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
                 quote_spanned!(span=> __resilience::Backoff::Custom(#path)),
             )),
             _ => {
-                let factor = input::number(tokens)?;
+                let words = "`backoff` is below 1: each wait would be shorter than the one before";
+                let factor = input::factor_from_one(tokens, words)?;
                 Backoff::Setter(Setter::new(
                     "backoff",
                     quote_spanned!(span=> __resilience::Backoff::Exponential(#factor)),

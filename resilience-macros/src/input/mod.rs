@@ -5,12 +5,14 @@ mod count;
 mod duration;
 mod number;
 mod path_or_closure;
+mod range;
 
 pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or_closure};
+pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::quote_spanned;

@@ -105,12 +105,7 @@ impl RetrySite {
     /// An attempt begins.
     #[inline]
     pub fn begin<S: Started>(&self, retrying: &Retrying<S>) {
-        #[cfg(feature = "tracing")]
-        if run::is_traced() {
-            run::started(&self.retry, self, retrying.attempt());
-        }
-        #[cfg(not(feature = "tracing"))]
-        let _ = (self, retrying);
+        run::begin(&self.retry, self, retrying);
     }
 
     /// An attempt succeeded.

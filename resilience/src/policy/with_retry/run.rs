@@ -115,19 +115,22 @@ fn max(retry: &Retry) -> u32 {
     u32::try_from(retry.max_attempts()).unwrap_or(u32::MAX)
 }
 
-/// Tells tracing that an attempt begins.
+/// An attempt begins: said to tracing, if anybody listens to that.
+#[inline]
+pub(super) fn begin<S: Started>(retry: &Retry, home: &dyn Home, retrying: &Retrying<S>) {
+    #[cfg(feature = "tracing")]
+    if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE {
+        started(retry, home, retrying.attempt());
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (retry, home, retrying);
+}
+
 #[cfg(feature = "tracing")]
 #[cold]
 #[inline(never)]
-pub(super) fn started(retry: &Retry, home: &dyn Home, attempt: u32) {
+fn started(retry: &Retry, home: &dyn Home, attempt: u32) {
     crate::event::started(&home.name(), attempt, max(retry));
-}
-
-/// Whether anybody listens to the beginning of attempts.
-#[cfg(feature = "tracing")]
-#[inline]
-pub(super) fn is_traced() -> bool {
-    tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE
 }
 
 /// Settles a success that is not the first attempt's, or that finds a budget not full.
