@@ -74,8 +74,7 @@ fn told(work: impl FnOnce(&testing::World)) -> Vec<Seen> {
     let world = testing::isolate();
     let capture = Capture::default();
     tracing::subscriber::with_default(capture.clone(), || work(&world));
-    let seen = capture.0.lock().unwrap().clone();
-    seen
+    std::mem::take(&mut *capture.0.lock().unwrap())
 }
 
 const SECRET: &str = "hunter2";

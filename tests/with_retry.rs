@@ -1,5 +1,7 @@
 //! `#[with_retry]`: a failure that may pass is tried again.
 
+#![allow(clippy::type_complexity, reason = "a list of two calls is plainer than a name for it")]
+
 #[macro_use]
 mod twins;
 #[path = "with_retry/arguments.rs"]

@@ -292,10 +292,20 @@ fn a_static_can_be_the_instance() {
     assert!(matches!(one(), Err(Failure::Own(_))));
     assert!(matches!(other(), Err(Failure::Own(_))));
     assert!(is_open(&one()));
-    let another = testing::isolate();
-    assert!(matches!(one(), Err(Failure::Own(_))), "every static state is fresh in a new world");
-    drop(another);
-    assert!(is_open(&one()));
     SHARED.reset();
     assert!(matches!(one(), Err(Failure::Own(_))));
+}
+
+#[test]
+fn a_static_instance_is_closed_in_a_new_world_too() {
+    static SHARED: CircuitBreaker = CircuitBreaker::new("shared in worlds").threshold(1);
+    #[circuit_breaker(instance = SHARED)]
+    fn call() -> Result<u32, Failure> {
+        Err(Failure::Own(down().into()))
+    }
+    for _ in 0..2 {
+        let _world = testing::isolate();
+        assert!(matches!(call(), Err(Failure::Own(_))), "refused by the state of another world");
+        assert!(is_open(&call()));
+    }
 }

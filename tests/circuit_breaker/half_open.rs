@@ -129,7 +129,8 @@ fn one_probe_at_a_time_and_the_next_when_it_ends() {
     assert!(start(call).is_err());
     probe.end(Ok(1));
     let (a, b) = (start(call).unwrap(), start(call).unwrap());
-    (a.end(Ok(1)), b.end(Ok(1)));
+    a.end(Ok(1));
+    b.end(Ok(1));
 }
 
 #[test]
@@ -162,7 +163,8 @@ fn a_probe_that_never_reports_gives_way_and_its_late_result_counts_for_nothing()
     lost.end(failed());
     next.end(Ok(1));
     let (a, b) = (start(call).expect("closed"), start(call).expect("closed"));
-    (a.end(Ok(1)), b.end(Ok(1)));
+    a.end(Ok(1));
+    b.end(Ok(1));
 }
 
 #[test]
@@ -189,7 +191,8 @@ fn a_dropped_probe_gives_its_place_back_at_once() {
     drop(start(call).unwrap());
     start(call).expect("another probe").end(Ok(1));
     let (a, b) = (start(call).expect("closed"), start(call).expect("closed"));
-    (a.end(Ok(1)), b.end(Ok(1)));
+    a.end(Ok(1));
+    b.end(Ok(1));
 }
 
 #[test]

@@ -150,3 +150,17 @@ fn each_world_has_a_full_budget() {
         assert_eq!(counted(broken), 101);
     }
 }
+
+#[test]
+fn a_shared_budget_is_full_in_a_new_world_too() {
+    static SHARED: Budget = Budget::new().capacity(50);
+    #[with_retry(max = 1000, base = 0s, budget = SHARED)]
+    fn call(calls: &Cell<u32>) -> Option<()> {
+        calls.set(calls.get() + 1);
+        None
+    }
+    for _ in 0..2 {
+        let _world = testing::isolate();
+        assert_eq!(counted(call), 11);
+    }
+}

@@ -140,9 +140,9 @@ fn methods_of_traits_given_and_provided() {
 }
 
 #[with_retry(max = 2)]
-fn generic<'a, T: Display + ?Sized, const N: usize>(value: &'a T, third: &Third) -> Option<[&'a T; N]>
+fn generic<'a, T, const N: usize>(value: &'a T, third: &Third) -> Option<[&'a T; N]>
 where
-    T: 'a,
+    T: Display + ?Sized,
 {
     third.step().map(|_| [value; N])
 }
