@@ -62,7 +62,8 @@ pub use event::Event;
 pub use policy::presets;
 pub use policy::{Backoff, Budget, CircuitBreaker, Fallback, Jitter, Retry, Timeout};
 pub use registry::{
-    Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point, points, snapshot,
+    BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
+    points, snapshot,
 };
 pub use rejected::Rejected;
 pub use scope::remaining;

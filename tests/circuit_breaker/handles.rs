@@ -2,7 +2,7 @@
 
 use crate::guarded::{Failure, down};
 use resilience::policy::circuit_breaker::State;
-use resilience::{CircuitBreaker, Rejected, circuit_breaker, testing};
+use resilience::{Rejected, circuit_breaker, testing};
 use std::time::Duration;
 
 #[circuit_breaker(threshold = 2, recovery = 30s, name = "handled")]
@@ -10,7 +10,7 @@ fn handled(fails: bool) -> Result<u32, Failure> {
     if fails { Err(Failure::Own(down().into())) } else { Ok(1) }
 }
 
-fn handle() -> &'static CircuitBreaker {
+fn handle() -> resilience::BreakerHandle {
     resilience::point("handled").unwrap().breaker().unwrap()
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const KIND: &str = "circuit_breaker";
 
-impl Layer for Site<CircuitBreaker> {
+impl Layer for CircuitBreaker {
     fn kind(&self) -> &'static str {
         KIND
     }
@@ -24,11 +24,40 @@ impl Layer for Site<CircuitBreaker> {
     }
 
     fn state(&self) -> Option<&'static str> {
-        Some(CircuitBreaker::state(self).as_str())
+        Some(Self::state(self).as_str())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         self.live.counters.read()
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl CircuitBreaker {
+    /// What the inventory sees of it.
+    pub(crate) fn layer(&self) -> &dyn Layer {
+        self
+    }
+}
+
+impl Layer for Site<CircuitBreaker> {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        (**self).settings()
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        Layer::state(&**self)
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        (**self).counters()
     }
 
     fn policy(&self) -> &dyn Any {
