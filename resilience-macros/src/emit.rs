@@ -188,7 +188,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(&cx, site));
     let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());
     let point = point(&item, &cx, &sites, top);
-    let checks = checks(layers, &cx);
+    let checks = checks(layers);
     let (inner_attrs, _) = item.body_parts();
     let lifted = inner_attrs.into_iter().map(|mut attr| {
         attr.style = syn::AttrStyle::Outer;
@@ -308,8 +308,7 @@ fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
 }
 
 /// Contradictions between values that only the compiler knows: `const _` items, judged by `cargo check`.
-fn checks(layers: &[Layer], cx: &Context<'_>) -> TokenStream {
-    let rt = &cx.rt;
+fn checks(layers: &[Layer]) -> TokenStream {
     let mut checks = TokenStream::new();
     let mut total: Option<&timeout::Checked> = None;
     let mut below_retry = false;
@@ -320,10 +319,14 @@ fn checks(layers: &[Layer], cx: &Context<'_>) -> TokenStream {
                 let (limit, span) = (&timeout.limit.tokens, timeout.limit.span);
                 if let Some(total) = total {
                     let total = &total.limit.tokens;
-                    checks.extend(quote_spanned!(span=> const _: () = #rt::check_attempt(#total, #limit);));
+                    checks.extend(
+                        quote_spanned!(span=> const _: () = __resilience::check_attempt(#total, #limit);),
+                    );
                 }
                 for window in &windows {
-                    checks.extend(quote_spanned!(span=> const _: () = #rt::check_window(#window, #limit);));
+                    checks.extend(
+                        quote_spanned!(span=> const _: () = __resilience::check_window(#window, #limit);),
+                    );
                 }
                 if total.is_none() && !below_retry {
                     total = Some(timeout);
@@ -334,7 +337,7 @@ fn checks(layers: &[Layer], cx: &Context<'_>) -> TokenStream {
                 if let Some(total) = total {
                     let (limit, span) = (&total.limit.tokens, total.limit.span);
                     checks.extend(
-                        quote_spanned!(span=> const _: () = #rt::check_waits(&__RESILIENCE_POLICY, #limit);),
+                        quote_spanned!(span=> const _: () = __resilience::check_waits(&__RESILIENCE_POLICY, #limit);),
                     );
                 }
             }

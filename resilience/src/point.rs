@@ -158,11 +158,24 @@ impl PointSite {
     }
 
     /// The name as written, not yet told apart from others that read the same.
-    pub(crate) fn written(&self) -> String {
+    fn written(&self) -> String {
         match self.name {
             Some(name) => name.to_owned(),
             None => format!("{}::{}", self.module, self.function),
         }
+    }
+
+    /// Whether both have the same name as written; two paths are compared without putting them together.
+    fn reads_as(&self, other: &Self) -> bool {
+        match (self.name, other.name) {
+            (None, None) => (self.module, self.function) == (other.module, other.function),
+            _ => self.written() == other.written(),
+        }
+    }
+
+    /// Whether another point has the same name as written.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        POINTS_0_1.iter().filter(|other| other.reads_as(self)).count() > 1
     }
 
     /// The name, unique in the binary: points that share one are `name`, `name#2`, .. by file and line.
@@ -174,7 +187,7 @@ impl PointSite {
     fn numbered(&self) -> PointName {
         let written = self.written();
         let earlier = POINTS_0_1.iter().filter(|other| other.place() < self.place());
-        match earlier.filter(|other| other.written() == written).count() {
+        match earlier.filter(|other| other.reads_as(self)).count() {
             0 => PointName::new(written.leak()),
             n => PointName::new(format!("{written}#{}", n + 1).leak()),
         }

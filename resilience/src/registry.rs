@@ -255,8 +255,6 @@ impl fmt::Debug for Point {
 
 impl PointInfo {
     fn of(point: &'static PointSite) -> Self {
-        let written = point.written();
-        let ambiguous = POINTS_0_1.iter().filter(|other| other.written() == written).count() > 1;
         let (file, line, _) = point.place();
         let layers = point.layers();
         Self {
@@ -266,7 +264,7 @@ impl PointInfo {
             stack: layers.iter().map(|layer| PolicyInfo::of(*layer)).collect(),
             max_calls: layers.iter().map(|layer| layer.calls()).fold(1, u64::saturating_mul),
             worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),
-            ambiguous,
+            ambiguous: point.is_ambiguous(),
         }
     }
 }
