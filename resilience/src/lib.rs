@@ -57,10 +57,12 @@ mod text;
 #[cfg(feature = "macros")]
 pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry};
 
-pub use classify::{Category, Classification, Classify, Delivered, Severity};
+pub use classify::{
+    Category, Classification, Classify, Delivered, ErrorHistory, ErrorRecord, Severity, report,
+};
 pub use event::Event;
 pub use policy::presets;
-pub use policy::{Backoff, Budget, CircuitBreaker, Fallback, Jitter, Retry, Timeout};
+pub use policy::{Backoff, Budget, CircuitBreaker, Fallback, Jitter, Permit, Retry, Rule, State, Timeout};
 pub use registry::{
     BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
     points, snapshot,
