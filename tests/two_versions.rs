@@ -30,9 +30,13 @@ fn release(version: &str, folder: &Path) {
     }
     let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
     let workspace = manifest.split("# The root package").next().expect("the workspace");
-    let workspace = workspace.replace("members = [\".\", ", "members = [").replace("\"benches\"", "");
-    let workspace = workspace.replace("default-members = [\".\", ", "default-members = [");
-    let workspace = workspace.replace("0.1.0", version).replace(", ]", "]");
+    let lines = workspace.lines().map(|line| match line.split_once(" = [") {
+        Some(("members" | "default-members", _)) => "members = [\"resilience\", \"resilience-macros\"]",
+        _ => line,
+    });
+    let mut seen = false;
+    let once = |line: &&str| !line.starts_with("members") || !std::mem::replace(&mut seen, true);
+    let workspace = lines.filter(once).collect::<Vec<_>>().join("\n").replace("0.1.0", version);
     fs::write(folder.join("Cargo.toml"), workspace).expect("a manifest");
     fs::copy(root.join("README.md"), folder.join("README.md")).expect("a readme");
 }

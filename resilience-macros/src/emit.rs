@@ -120,23 +120,25 @@ impl Context<'_> {
     /// At the start of an attempt: the arguments that start afresh.
     fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
         let rt = &self.rt;
+        // The new binding carries the user's name, and so the user's lints about shadowing.
+        let shadows = quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]);
         let clones = self.shared.clone.iter().map(|name| {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
                     let (kept, local) = (Self::lent_name(name), retry_local());
-                    quote!(let #mutability #name = #kept.next(#retry.is_last(&#local));)
+                    quote!(#shadows let #mutability #name = #kept.next(#retry.is_last(&#local));)
                 }
-                _ => quote!(let #mutability #name = ::core::clone::Clone::clone(&#name);),
+                _ => quote!(#shadows let #mutability #name = ::core::clone::Clone::clone(&#name);),
             }
         });
         let starts = mutable.iter().filter(|binding| !self.shared.clone.contains(&binding.name)).map(|binding| {
             let name = &binding.name;
             if binding.reborrow {
-                quote!(let mut #name = &mut *#name;)
+                quote!(#shadows let mut #name = &mut *#name;)
             } else {
                 let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> #rt::StartsAgain::start(&#name));
-                quote!(let mut #name = #start;)
+                quote!(#shadows let mut #name = #start;)
             }
         });
         quote!(#(#clones)* #(#starts)*)

@@ -231,7 +231,17 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                             }
                         };
                         let (r, verdict) = {
+                            #[allow(
+                                clippy::shadow_reuse,
+                                clippy::shadow_same,
+                                clippy::shadow_unrelated
+                            )]
                             let request = ::core::clone::Clone::clone(&request);
+                            #[allow(
+                                clippy::shadow_reuse,
+                                clippy::shadow_same,
+                                clippy::shadow_unrelated
+                            )]
                             let mut seen = __resilience::StartsAgain::start(&seen);
                             let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
                                 Quote,

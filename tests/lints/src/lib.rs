@@ -1,0 +1,121 @@
+//! Annotated functions under every lint that a strict crate denies: what the attributes add must not show.
+//!
+//! `cargo clippy -p resilience-lints -- -D warnings` is the test; `.ci/run` runs it.
+
+#![forbid(unsafe_code)]
+#![deny(
+    warnings,
+    missing_docs,
+    unused,
+    unused_results,
+    unused_qualifications,
+    unreachable_pub,
+    rust_2024_compatibility,
+    single_use_lifetimes,
+    trivial_casts,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::restriction
+)]
+#![allow(
+    clippy::blanket_clippy_restriction_lints,
+    reason = "the point of this crate: new lints of the group are tried, too"
+)]
+#![allow(
+    clippy::implicit_return,
+    clippy::question_mark_used,
+    clippy::single_call_fn,
+    clippy::missing_inline_in_public_items,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    clippy::pub_with_shorthand,
+    clippy::pub_without_shorthand,
+    clippy::separated_literal_suffix,
+    clippy::unseparated_literal_suffix,
+    clippy::min_ident_chars,
+    clippy::arbitrary_source_item_ordering,
+    clippy::missing_trait_methods,
+    clippy::absolute_paths,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::default_numeric_fallback,
+    reason = "about how this crate itself is written, and contradicting each other in part"
+)]
+
+use resilience::{Classify, circuit_breaker, timeout, with_fallback, with_retry};
+
+/// An error.
+#[derive(Debug, thiserror::Error, Classify)]
+pub enum Failure {
+    /// The service is busy.
+    #[error("busy")]
+    #[classify(unavailable)]
+    Busy,
+    /// A policy refused.
+    #[error(transparent)]
+    #[classify(transparent)]
+    Rejected(#[from] resilience::Rejected),
+}
+
+/// A service.
+#[derive(Debug)]
+pub struct Service {
+    /// Where it is.
+    host: String,
+}
+
+impl Service {
+    /// A service at `host`.
+    #[must_use]
+    pub const fn new(host: String) -> Self {
+        Self { host }
+    }
+
+    /// Everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_fallback(Self::last, value = 0)]
+    #[timeout(10s)]
+    #[with_retry(max = 3, backoff = 2.0, when = |error| matches!(error, Failure::Busy), context(host = self.host))]
+    #[circuit_breaker(threshold = 5, recovery = 60s, key = self.host)]
+    #[timeout(2s)]
+    pub async fn ask(&self, question: &str) -> Result<usize, Failure> {
+        if question.is_empty() {
+            return Err(Failure::Busy);
+        }
+        Ok(question.len())
+    }
+
+    /// The last answer.
+    async fn last(&self, question: &str) -> Option<usize> {
+        core::future::ready(question.len().checked_sub(self.host.len())).await
+    }
+
+    /// Changes itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_retry(clone(suffix))]
+    pub fn rename(&mut self, suffix: String, mut times: u8) -> Result<u8, Failure> {
+        times = times.saturating_add(1);
+        self.host.push_str(&suffix);
+        drop(suffix);
+        Ok(times)
+    }
+}
+
+/// A sync function.
+///
+/// # Errors
+///
+/// [`Failure`].
+#[with_fallback(value = 1)]
+#[with_retry(max = 1, base = 1ms)]
+#[circuit_breaker(threshold = 5)]
+pub fn read<T: AsRef<str>>(text: &T) -> Result<usize, Failure> {
+    Ok(text.as_ref().len())
+}

@@ -1,0 +1,63 @@
+//! The crate under another name, and through another crate's re-export, in edition 2021.
+
+/// A framework that gives the attributes to its users.
+pub mod framework {
+    pub use tough as parts;
+}
+
+use tough::{circuit_breaker, timeout, with_fallback, with_retry, Classify};
+
+/// An error.
+#[derive(Debug, Classify)]
+#[classify(crate = ::tough)]
+pub enum Failure {
+    /// Something passing.
+    #[classify(transient)]
+    Passing,
+    /// A policy refused.
+    #[classify(transparent)]
+    Rejected(tough::Rejected),
+}
+
+impl From<tough::Rejected> for Failure {
+    fn from(rejected: tough::Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+/// The path may stand in any attribute of the stack.
+///
+/// # Errors
+///
+/// [`Failure`].
+#[with_fallback(value = 0)]
+#[with_retry(max = 2, base = 1ms)]
+#[circuit_breaker(threshold = 5, crate = ::tough)]
+pub fn renamed(fails: bool) -> Result<u32, Failure> {
+    if fails {
+        Err(Failure::Passing)
+    } else {
+        Ok(1)
+    }
+}
+
+/// Through a re-export.
+#[tough::with_retry(max = 1, crate = crate::framework::parts)]
+#[timeout(1s)]
+pub async fn through_a_framework() -> Option<u32> {
+    Some(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_run() {
+        assert_eq!(renamed(false).unwrap(), 1);
+        assert_eq!(renamed(true).unwrap(), 0);
+        let names: Vec<_> = tough::points().iter().map(|point| point.name.to_string()).collect();
+        assert_eq!(names, ["resilience_rename::renamed", "resilience_rename::through_a_framework"]);
+        drop(through_a_framework());
+    }
+}
