@@ -251,13 +251,13 @@ fn attempt(
 ) -> TokenStream {
     let afresh = cx.afresh(mutable);
     let (ty, has_impl_trait) = item.return_type();
-    let (_, body) = item.body_parts();
+    let body = item.block(item.body_parts().1);
     let judged = judged(item, cx);
     let here = Span::mixed_site();
     let rt = &cx.rt;
     if !cx.is_async {
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
-        return quote_spanned!(here=> { #afresh let r: #ty = #rt::call_once(#closure { #body }); #judged });
+        return quote_spanned!(here=> { #afresh let r: #ty = #rt::call_once(#closure #body); #judged });
     }
     // Never taken: it tells the compiler the type of the block before it reads the body.
     let typed = (!has_impl_trait).then(|| {
@@ -268,7 +268,7 @@ fn attempt(
     let future = quote_spanned! {here=>
         async {
             #typed
-            let r: #ty = { #body };
+            let r: #ty = #body;
             #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
             return r;
         }

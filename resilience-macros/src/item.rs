@@ -2,7 +2,7 @@
 //! half-typed code inside it is reported by the compiler alone.
 
 use crate::form::{self, Binding, Form};
-use proc_macro2::{Group, Ident, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -91,6 +91,13 @@ impl Item {
             Form::Future { .. } => (Vec::new(), form::made_future(&body.stream())),
             Form::Block { rest, .. } => (Vec::new(), rest.clone()),
         }
+    }
+
+    /// `body` in braces that stand where the user's stand: half-typed code is then complained of once.
+    pub(crate) fn block(&self, body: TokenStream) -> Group {
+        let mut block = Group::new(Delimiter::Brace, body);
+        block.set_span(self.body.span());
+        block
     }
 
     pub(crate) fn body_span(&self) -> proc_macro2::Span {

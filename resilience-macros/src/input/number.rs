@@ -1,8 +1,7 @@
 //! Factors (`2.0`, `2`, or a const expression of type `f64`) and ranges of multipliers (`0.8..1.2`).
 
 use super::{constant, literal, open, span_of};
-use proc_macro2::{TokenStream, TokenTree};
-use quote::quote_spanned;
+use proc_macro2::{Literal, TokenStream, TokenTree};
 use syn::{Error, Lit, Result};
 
 /// Reads a factor.
@@ -23,7 +22,9 @@ pub(crate) fn number(tokens: TokenStream) -> Result<TokenStream> {
     if !value.is_finite() {
         return Err(Error::new(span, "this factor is too large"));
     }
-    Ok(quote_spanned!(span=> #value))
+    let mut literal = Literal::f64_suffixed(value);
+    literal.set_span(span);
+    Ok(TokenTree::Literal(literal).into())
 }
 
 /// Reads a range of multipliers.

@@ -1,0 +1,6 @@
+use resilience::*;
+
+#[circuit_breaker(threshold = 3)]
+trait Load {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use resilience::*;
+
+#[timeout(2s)]
+mod inner {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use resilience::*;
+
+#[with_retry(max = 3)]
+async fn load(id: u32) -> u32 {
+    id
+}
+
+fn main() {}

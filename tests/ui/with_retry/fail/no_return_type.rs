@@ -1,0 +1,6 @@
+use resilience::*;
+
+#[with_retry(max = 3)]
+fn load() {}
+
+fn main() {}
