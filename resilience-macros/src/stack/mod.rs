@@ -14,6 +14,7 @@ use crate::keys::{self, Value};
 use crate::shared::Shared;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::parse::Parser;
 use syn::{Attribute, Meta};
 
 const HIDDEN: &str = "__stack";
@@ -82,10 +83,13 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> To
     if below.is_empty() {
         return expand(gathered, item);
     }
-    let runtime = gathered.runtime(&item.attrs);
-    let hidden = gathered.write(&runtime);
-    item.attrs.push(hidden);
-    item.into_token_stream()
+    match gathered.write(&gathered.runtime(&item.attrs)) {
+        Ok(hidden) => {
+            item.attrs.extend(hidden);
+            item.into_token_stream()
+        }
+        Err(_) => expand(gathered, item),
+    }
 }
 
 /// Expands the hidden attribute, when every other macro has run.
@@ -156,11 +160,13 @@ impl Gathered {
         gathered
     }
 
-    fn write(&self, runtime: &TokenStream) -> Attribute {
+    fn write(&self, runtime: &TokenStream) -> syn::Result<Vec<Attribute>> {
         let applied = self.applied.iter().map(|Applied { attr, args }| quote!({ #attr #args }));
         let (below, between) = (&self.below, &self.between);
         let hidden = Ident::new(HIDDEN, Span::call_site());
-        syn::parse_quote!(#[#runtime::__private::#hidden(#(#applied)* (#({ #below })*) [#({ #between })*])])
+        let hidden =
+            quote!(#[#runtime::__private::#hidden(#(#applied)* (#({ #below })*) [#({ #between })*])]);
+        Attribute::parse_outer.parse2(hidden)
     }
 
     /// The path of the runtime crate: from a `crate = ..` in any attribute of the stack seen so far, or in
@@ -174,11 +180,12 @@ impl Gathered {
         applied
             .chain(below)
             .flat_map(keys::entries)
-            .find_map(|entry| match entry.value {
-                Value::Given(ref path) if entry.is("crate") => Some(path.clone()),
+            .map(|entry| (entry.is("crate"), entry.value))
+            .find_map(|(is_crate, value)| match value {
+                Value::Given(path) if is_crate => syn::parse2::<syn::Path>(path).ok(),
                 _ => None,
             })
-            .unwrap_or_else(|| quote!(::resilience))
+            .map_or_else(|| quote!(::resilience), ToTokens::into_token_stream)
     }
 }
 
