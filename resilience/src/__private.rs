@@ -5,6 +5,7 @@ pub use crate::classify::Category;
 pub use crate::classify::probe::*;
 pub use crate::outcome::{Outcome, Refuse};
 pub use crate::point::{POINTS_0_1, PointSite};
+pub use crate::policy::circuit_breaker::{CircuitBreaker, InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};

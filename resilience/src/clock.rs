@@ -7,6 +7,7 @@ mod timer;
 
 pub(crate) use timer::{Timer, alarm, pause};
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The present moment, never earlier than one seen before on the same clock.
@@ -40,6 +41,17 @@ pub(crate) fn time_of_day() -> SystemTime {
     let moved = now().saturating_duration_since(Instant::now());
     let real = SystemTime::now();
     real.checked_add(moved).unwrap_or(real)
+}
+
+/// A moment before every reading of every clock: tokio's and a world's start at the real time at which they
+/// are made, and run forward.
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    const EARLIER: Duration = Duration::from_secs(3600);
+    *ORIGIN.get_or_init(|| {
+        let now = Instant::now();
+        now.checked_sub(EARLIER).unwrap_or(now)
+    })
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.

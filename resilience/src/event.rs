@@ -150,6 +150,20 @@ pub fn hook_panics() -> u64 {
     HOOK_PANICS.load(Ordering::Relaxed)
 }
 
+/// Whether anybody would be told of an event worth a debug line; if not, it need not be made.
+#[inline]
+pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
+    #[cfg(feature = "tracing")]
+    if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG {
+        return true;
+    }
+    #[cfg(feature = "testing")]
+    if crate::testing::current().is_some() {
+        return true;
+    }
+    hook.is_some()
+}
+
 /// Tells `event` to everybody who listens: `hook`, tracing, the test world.
 #[cold]
 pub(crate) fn emit(event: &Event, hook: Option<Hook>) {

@@ -25,9 +25,9 @@ pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry}
 pub use classify::{Category, Classification, Classify, Delivered, Severity};
 pub use event::Event;
 pub use policy::presets;
-pub use policy::{Backoff, Budget, Fallback, Jitter, Retry, Timeout};
+pub use policy::{Backoff, Budget, CircuitBreaker, Fallback, Jitter, Retry, Timeout};
 pub use registry::{
-    Point, PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point, points, snapshot,
+    Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point, points, snapshot,
 };
 pub use rejected::Rejected;
 pub use scope::remaining;

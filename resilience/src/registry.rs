@@ -1,7 +1,10 @@
 //! The inventory: every annotated function of the binary, before its first call and after.
 
 use crate::point::{Layer, POINTS_0_1, PointName, PointSite};
+use crate::policy::CircuitBreaker;
+use crate::policy::keyed::Keyed;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One annotated function, as written.
@@ -121,9 +124,33 @@ impl Point {
         PointSnapshot::of(self.site)
     }
 
+    /// The breaker of the outermost `circuit_breaker` that has no key.
+    pub fn breaker(&self) -> Option<&'static CircuitBreaker> {
+        self.policy()
+    }
+
+    /// The state that the policies of this point keep for `key`, as the key reads.
+    pub fn key(&self, key: impl Into<String>) -> PointKey {
+        PointKey { point: *self, key: key.into() }
+    }
+
     /// The first policy of type `T` in the stack, outermost first.
     pub(crate) fn policy<T: 'static>(&self) -> Option<&'static T> {
         self.site.layers().iter().find_map(|layer| layer.policy().downcast_ref())
+    }
+}
+
+/// A handle on one key of an annotated function; see [`Point::key`].
+#[derive(Clone, Debug)]
+pub struct PointKey {
+    point: Point,
+    key: String,
+}
+
+impl PointKey {
+    /// The breaker of this key, if the point has a keyed breaker and the key was used.
+    pub fn breaker(&self) -> Option<Arc<CircuitBreaker>> {
+        self.point.policy::<Keyed<CircuitBreaker>>()?.peek(&self.key)
     }
 }
 

@@ -1,17 +1,40 @@
-//! The atomics of the policies: std's, or loom's in a model.
+//! The atomics and the lock of the policies: std's, or loom's in a model.
 
 #[cfg(loom)]
-pub(crate) use model::AtomicU64;
+pub(crate) use model::{AtomicU64, Mutex};
 pub(crate) use std::sync::atomic::Ordering;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::AtomicU64;
 
+#[cfg(not(loom))]
+pub(crate) use plain::Mutex;
+
+#[cfg(not(loom))]
+mod plain {
+    use std::sync::{MutexGuard, PoisonError};
+
+    /// A lock that a panic does not poison: what it guards is whole after every statement.
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
 #[cfg(loom)]
 mod model {
+    use loom::sync::MutexGuard;
     use loom::sync::atomic::AtomicU64 as Modelled;
-    use std::sync::OnceLock;
     use std::sync::atomic::Ordering;
+    use std::sync::{OnceLock, PoisonError};
 
     /// Loom's atomic, made at its first use: loom's own cannot stand in a `static` or a `const fn`. A model
     /// uses each once before it starts threads, or loom takes the making for a data race.
@@ -34,8 +57,22 @@ mod model {
             self.get().load(order)
         }
 
+        pub(crate) fn store(&self, value: u64, order: Ordering) {
+            self.get().store(value, order);
+        }
+
         pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
             self.get().fetch_add(value, order)
+        }
+
+        pub(crate) fn compare_exchange(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            self.get().compare_exchange(current, new, success, failure)
         }
 
         pub(crate) fn compare_exchange_weak(
@@ -46,6 +83,27 @@ mod model {
             failure: Ordering,
         ) -> Result<u64, u64> {
             self.get().compare_exchange_weak(current, new, success, failure)
+        }
+    }
+
+    /// Loom's lock, made at its first use, too.
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T> {
+        first: std::sync::Mutex<Option<T>>,
+        modelled: OnceLock<loom::sync::Mutex<T>>,
+    }
+
+    impl<T: Default> Mutex<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self { first: std::sync::Mutex::new(Some(value)), modelled: OnceLock::new() }
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            let modelled = self.modelled.get_or_init(|| {
+                let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+                loom::sync::Mutex::new(first.unwrap_or_default())
+            });
+            modelled.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The policies: one room each; none knows another.
 
+pub mod circuit_breaker;
 pub(crate) mod contradictions;
+pub mod keyed;
 pub mod timeout;
 pub mod with_fallback;
 
+pub use circuit_breaker::CircuitBreaker;
 pub use timeout::Timeout;
 pub use with_fallback::Fallback;
 pub use with_retry::{Backoff, Budget, BudgetOf, Jitter, Retry, RetryConfig, Rule};

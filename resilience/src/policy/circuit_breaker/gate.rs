@@ -1,0 +1,342 @@
+//! The state shared by all callers: one word that everybody reads, and a lock for everything rare.
+//!
+//! Transitions happen under the lock. Without it a caller only counts or clears failures in a row, by
+//! compare-and-swap within one generation, so that a transition is never overwritten.
+
+use super::config::CircuitBreakerConfig;
+use super::state::{Change, Memory, State, Token, Word};
+use crate::classify::Classification;
+use crate::clock::{later, now, origin};
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    word: AtomicU64,
+    /// Until when it is open: seconds and nanoseconds after the clock's origin, a half each.
+    until: AtomicU64,
+    memory: Mutex<Memory>,
+}
+
+/// The token of an admitted call, or how long to wait before the next one, if that is known.
+pub(super) type Admission = Result<Token, Option<Duration>>;
+
+impl Gate {
+    pub(super) const fn new() -> Self {
+        Self {
+            word: AtomicU64::new(Word::FIRST.0),
+            until: AtomicU64::new(0),
+            memory: Mutex::new(Memory::new()),
+        }
+    }
+
+    /// The word, for a caller that looks at nothing else.
+    #[inline]
+    pub(super) fn glance(&self) -> Word {
+        Word(self.word.load(Ordering::Relaxed))
+    }
+
+    /// The word, for a caller that then reads what was written before it.
+    pub(super) fn word(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    fn publish(&self, word: Word) {
+        self.word.store(word.0, Ordering::Release);
+    }
+
+    fn swap(&self, from: Word, to: Word) -> Result<(), Word> {
+        let swapped = self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Acquire);
+        swapped.map(drop).map_err(Word)
+    }
+
+    /// Admits a call to a breaker that is not closed, or was not a moment ago.
+    #[inline]
+    pub(super) fn admit(&self, config: &CircuitBreakerConfig) -> (Admission, Option<Change>) {
+        let word = self.word();
+        match word.state() {
+            State::Open => {
+                let now = now();
+                match self.left(now) {
+                    Some(left) => (Err(Some(left)), None),
+                    None => self.probe(now, config),
+                }
+            }
+            State::HalfOpen => self.probe(now(), config),
+            _ => (without_probe(word), None),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn probe(&self, now: Instant, config: &CircuitBreakerConfig) -> (Admission, Option<Change>) {
+        let mut memory = self.memory.lock();
+        let mut word = self.word();
+        let mut change = None;
+        if word.state() == State::Open {
+            if let Some(left) = self.left(now) {
+                return (Err(Some(left)), None);
+            }
+            word = self.enter(&mut memory, State::HalfOpen, now);
+            change = Some(Change::HalfOpened);
+        }
+        let admission = match memory.probes() {
+            Some(probes) => probes.start(word.token(), now, config).ok_or(None),
+            None => without_probe(word),
+        };
+        (admission, change)
+    }
+
+    /// Whether a call would be admitted now.
+    pub(super) fn has_room(&self, config: &CircuitBreakerConfig) -> bool {
+        match self.word().state() {
+            State::Open => self.left(now()).is_none(),
+            State::HalfOpen => {
+                let (mut memory, now) = (self.memory.lock(), now());
+                memory.probes().is_none_or(|probes| probes.has_room(now, config))
+            }
+            state => state != State::ForcedOpen,
+        }
+    }
+
+    /// How long an open breaker stays open; `None` once that time is over.
+    #[inline]
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        let packed = self.until.load(Ordering::Relaxed);
+        let until = later(origin(), Duration::new(packed >> 32, packed as u32));
+        (now < until).then(|| until.saturating_duration_since(now))
+    }
+
+    fn stay_open_until(&self, until: Instant) {
+        let after = until.saturating_duration_since(origin());
+        let seconds = after.as_secs().min(u64::from(u32::MAX));
+        self.until.store(seconds << 32 | u64::from(after.subsec_nanos()), Ordering::Relaxed);
+    }
+
+    fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
+        let word = self.word().next(state);
+        memory.enter(state, now);
+        self.publish(word);
+        word
+    }
+
+    /// A call succeeded.
+    pub(super) fn succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+        let mut word = self.word();
+        while word.admitted(token) && word.failures() > 0 {
+            match self.swap(word, word.cleared()) {
+                Ok(()) => return None,
+                Err(seen) => word = seen,
+            }
+        }
+        match word.state() {
+            State::HalfOpen => self.probe_succeeded(token, config),
+            State::MetricsOnly => {
+                let mut memory = self.memory.lock();
+                if self.word().admitted(token) {
+                    memory.failures = 0;
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+        let mut memory = self.memory.lock();
+        if !self.word().admitted(token) {
+            return None;
+        }
+        let probes = memory.probes()?;
+        if !probes.end(token) {
+            return None;
+        }
+        probes.successes += 1;
+        if probes.successes < config.successes {
+            return None;
+        }
+        self.enter(&mut memory, State::Closed, now());
+        Some(Change::Closed)
+    }
+
+    /// A call failed.
+    pub(super) fn failed(
+        &self,
+        token: Token,
+        class: &Classification,
+        config: &CircuitBreakerConfig,
+    ) -> Option<Change> {
+        if config.window.is_none() && self.is_counted(token, config.threshold) {
+            return None;
+        }
+        let mut memory = self.memory.lock();
+        let word = self.word();
+        if !word.admitted(token) {
+            return None;
+        }
+        match word.state() {
+            State::Closed => self.failed_closed(&mut memory, word, class, config),
+            State::HalfOpen if memory.probes()?.end(token) => {
+                memory.reopenings = memory.reopenings.saturating_add(1);
+                Some(self.open(&mut memory, 1, class, config))
+            }
+            State::MetricsOnly => {
+                memory.failures = match config.window {
+                    Some(window) => memory.count(now(), window, config.threshold),
+                    None => memory.failures.saturating_add(1),
+                };
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Counts a failure in a row that stays below the threshold; `false` if there is more to do.
+    fn is_counted(&self, token: Token, threshold: u32) -> bool {
+        let mut word = self.word();
+        while word.admitted(token) && word.is_closed() && word.failures() + 1 < threshold {
+            match self.swap(word, word.with_failure()) {
+                Ok(()) => return true,
+                Err(seen) => word = seen,
+            }
+        }
+        !word.admitted(token)
+    }
+
+    fn failed_closed(
+        &self,
+        memory: &mut Memory,
+        mut word: Word,
+        class: &Classification,
+        config: &CircuitBreakerConfig,
+    ) -> Option<Change> {
+        if let Some(window) = config.window {
+            let failures = memory.count(now(), window, config.threshold);
+            return (failures >= config.threshold).then(|| self.open(memory, failures, class, config));
+        }
+        let (now, recovery) = (now(), config.open_time(memory.reopenings, class.retry_after));
+        // Without the lock, others count and clear up to the moment of the swap.
+        loop {
+            let failures = word.failures() + 1;
+            let trips = failures >= config.threshold;
+            if trips {
+                self.stay_open_until(later(now, recovery));
+            }
+            match self.swap(word, if trips { word.next(State::Open) } else { word.with_failure() }) {
+                Err(seen) => word = seen,
+                Ok(()) if !trips => return None,
+                Ok(()) => {
+                    memory.enter(State::Open, now);
+                    memory.failures = failures;
+                    return Some(Change::Opened { class: Some(*class), failures, recovery: Some(recovery) });
+                }
+            }
+        }
+    }
+
+    fn open(
+        &self,
+        memory: &mut Memory,
+        failures: u32,
+        class: &Classification,
+        config: &CircuitBreakerConfig,
+    ) -> Change {
+        let (now, recovery) = (now(), config.open_time(memory.reopenings, class.retry_after));
+        self.stay_open_until(later(now, recovery));
+        self.enter(memory, State::Open, now);
+        memory.failures = failures;
+        Change::Opened { class: Some(*class), failures, recovery: Some(recovery) }
+    }
+
+    /// A call ended without a result that counts.
+    pub(super) fn given_back(&self, token: Token) {
+        if self.word().state() != State::HalfOpen {
+            return;
+        }
+        let mut memory = self.memory.lock();
+        if self.word().admitted(token)
+            && let Some(probes) = memory.probes()
+        {
+            probes.end(token);
+        }
+    }
+
+    /// Forgets what was counted and closes it; calls that are running decide nothing any more.
+    pub(super) fn reset(&self) -> Option<Change> {
+        let mut memory = self.memory.lock();
+        let (was, since) = (self.word().state(), memory.since);
+        self.enter(&mut memory, State::Closed, now());
+        if was == State::Closed {
+            memory.since = since;
+            return None;
+        }
+        Some(Change::Closed)
+    }
+
+    /// Opens it by hand, or moves the end of the open time of one that is open.
+    pub(super) fn open_until(&self, until: Option<Instant>, config: &CircuitBreakerConfig) -> Option<Change> {
+        let mut memory = self.memory.lock();
+        let (now, was) = (now(), self.word().state());
+        if was == State::Open && until.is_none() {
+            return None;
+        }
+        let until = until.unwrap_or_else(|| later(now, config.open_time(memory.reopenings, None)));
+        self.stay_open_until(until);
+        if was == State::Open {
+            return None;
+        }
+        self.enter(&mut memory, State::Open, now);
+        let recovery = Some(until.saturating_duration_since(now));
+        Some(Change::Opened { class: None, failures: 0, recovery })
+    }
+
+    /// Sets a state that has nothing to remember.
+    pub(super) fn set(&self, state: State) -> Option<Change> {
+        let mut memory = self.memory.lock();
+        if self.word().state() == state {
+            return None;
+        }
+        self.enter(&mut memory, state, now());
+        match state {
+            State::HalfOpen => Some(Change::HalfOpened),
+            State::ForcedOpen => Some(Change::Opened { class: None, failures: 0, recovery: None }),
+            _ => None,
+        }
+    }
+
+    /// What the memory says of the present state.
+    pub(super) fn read(&self, config: &CircuitBreakerConfig) -> Reading {
+        let mut memory = self.memory.lock();
+        let (word, now) = (self.word(), now());
+        let state = word.state();
+        let failures = match (state, config.window) {
+            (State::Closed | State::MetricsOnly, Some(window)) => memory.inside(now, window),
+            (State::Closed, None) => word.failures(),
+            _ => memory.failures,
+        };
+        Reading {
+            state,
+            since: memory.since,
+            failures,
+            successes: memory.probes().map_or(0, |probes| probes.successes),
+            left: if state == State::Open { self.left(now) } else { None },
+        }
+    }
+}
+
+/// One look at a breaker.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) state: State,
+    pub(super) since: Option<Instant>,
+    pub(super) failures: u32,
+    pub(super) successes: u32,
+    pub(super) left: Option<Duration>,
+}
+
+fn without_probe(word: Word) -> Admission {
+    match word.state() {
+        State::ForcedOpen => Err(None),
+        _ => Ok(word.token()),
+    }
+}

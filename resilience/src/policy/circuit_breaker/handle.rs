@@ -1,0 +1,72 @@
+//! Looking at a breaker, and setting its state by hand.
+
+use super::state::State;
+use super::{BreakerSnapshot, CircuitBreaker};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Handles; each may be called at any time from any thread. Setting a state that it already has is no
+/// transition, and nobody is told.
+impl CircuitBreaker {
+    /// What it does with a call at the moment.
+    ///
+    /// It stays [`Open`](State::Open) after its time until a call comes, which is then the first probe.
+    pub fn state(&self) -> State {
+        self.gate.word().state()
+    }
+
+    /// State and counts at one moment.
+    pub fn snapshot(&self) -> BreakerSnapshot {
+        let reading = self.gate.read(&self.config);
+        BreakerSnapshot {
+            name: self.owner.name(),
+            key: self.key.clone(),
+            state: reading.state,
+            since: reading.since,
+            failures: reading.failures,
+            successes: reading.successes,
+            rejected: self.counters.rejected.load(Ordering::Relaxed),
+            threshold: self.config.threshold,
+            retry_after: reading.left,
+        }
+    }
+
+    /// Whether a call would be admitted now. Only a hint: the answer may be wrong a moment later.
+    pub fn is_available(&self) -> bool {
+        self.gate.has_room(&self.config)
+    }
+
+    /// Closes it and forgets what was counted; results of running calls are ignored.
+    pub fn reset(&self) {
+        self.tell(self.gate.reset());
+    }
+
+    /// Opens it until `until`; from then on the next call is a probe. Of an open breaker it moves the end.
+    pub fn open_until(&self, until: Instant) {
+        self.tell(self.gate.open_until(Some(until), &self.config));
+    }
+
+    /// Refuses every call until another state is set.
+    pub fn force_open(&self) {
+        self.set_state(State::ForcedOpen);
+    }
+
+    /// Admits every call and counts nothing, until another state is set.
+    pub fn disable(&self) {
+        self.set_state(State::Disabled);
+    }
+
+    /// Admits every call and counts failures, but never opens, until another state is set.
+    pub fn metrics_only(&self) {
+        self.set_state(State::MetricsOnly);
+    }
+
+    /// Sets any state: `Closed` is [`reset`](Self::reset), `Open` lasts for the usual time.
+    pub fn set_state(&self, state: State) {
+        self.tell(match state {
+            State::Closed => self.gate.reset(),
+            State::Open => self.gate.open_until(None, &self.config),
+            _ => self.gate.set(state),
+        });
+    }
+}

@@ -1,0 +1,171 @@
+//! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
+
+use super::state::State;
+use super::{CircuitBreaker, CircuitBreakerConfig, OwnedPermit};
+use crate::point::{Layer, PointName};
+use crate::policy::keyed::{Key, Keyed, PerKey};
+use crate::rejected::Rejected;
+use crate::site::Site;
+use crate::text::Text;
+use std::any::Any;
+use std::time::Duration;
+
+const KIND: &str = "circuit_breaker";
+
+impl Layer for Site<CircuitBreaker> {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        settings(&self.config)
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        Some(CircuitBreaker::state(self).as_str())
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.counters.read()
+    }
+
+    fn policy(&self) -> &dyn Any {
+        &**self
+    }
+}
+
+fn settings(config: &CircuitBreakerConfig) -> Vec<(&'static str, String)> {
+    let mut settings = vec![("threshold", config.threshold.to_string())];
+    settings.extend(config.window.map(|window| ("window", time(window))));
+    settings.extend([
+        ("recovery", time(config.recovery)),
+        ("growth", format!("{:?}", config.growth)),
+        ("cap", time(config.cap())),
+        ("retry_after_cap", time(config.retry_after_cap)),
+        ("probes", config.probes.to_string()),
+        ("successes", config.successes.to_string()),
+        ("probe_timeout", time(config.probe_timeout())),
+    ]);
+    settings
+}
+
+fn time(time: Duration) -> String {
+    Text::<40>::new().time(time).as_str().to_owned()
+}
+
+impl PerKey for CircuitBreaker {
+    fn for_key(self, key: PointName) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// An open breaker that is forgotten would be closed again.
+    fn evict_last(&self) -> bool {
+        self.state() != State::Closed
+    }
+
+    fn absorb(&self, evicted: &Self) {
+        self.counters.add(&evicted.counters);
+    }
+}
+
+/// The `static` of a `circuit_breaker(key = ..)`.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct KeyedBreakers {
+    fresh: fn() -> CircuitBreaker,
+    real: Keyed<CircuitBreaker>,
+}
+
+impl KeyedBreakers {
+    /// Breakers that `fresh` makes.
+    pub const fn new(fresh: fn() -> CircuitBreaker) -> Self {
+        Self { fresh, real: Keyed::new(fresh) }
+    }
+
+    /// See [`Keyed::max_keys`].
+    #[track_caller]
+    pub const fn max_keys(self, keys: usize) -> Self {
+        let fresh = self.fresh;
+        // A destructor cannot run while compiling; nothing is allocated yet.
+        std::mem::forget(self);
+        Self { fresh, real: Keyed::new(fresh).max_keys(keys) }
+    }
+
+    /// The breaker of `key`.
+    pub fn get<K: Key + ?Sized>(&self, key: &K) -> std::sync::Arc<CircuitBreaker> {
+        self.keyed().get(key)
+    }
+
+    /// Asks the breaker of `key` to make one call.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses.
+    #[inline]
+    pub fn admit<K: Key + ?Sized>(&self, key: &K) -> Result<OwnedPermit, Rejected> {
+        self.keyed().get(key).acquire_owned()
+    }
+
+    /// The map; on a thread inside a test world that world's own.
+    #[inline]
+    fn keyed(&self) -> &Keyed<CircuitBreaker> {
+        #[cfg(feature = "testing")]
+        if let Some(world) = crate::testing::current() {
+            type Copied = std::sync::OnceLock<Keyed<CircuitBreaker>>;
+            let address = std::ptr::from_ref(self).addr();
+            if let Some(copied) = world.fresh(address, Copied::new) {
+                return copied.get_or_init(|| Keyed::new(self.fresh).max_keys(self.real.limit()));
+            }
+        }
+        &self.real
+    }
+}
+
+impl Layer for KeyedBreakers {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = settings(&(self.fresh)().config);
+        settings.push(("max_keys", self.real.limit().to_string()));
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let (living, gone) = self.keyed().values();
+        let all = super::Counters::new();
+        living.iter().map(|breaker| &**breaker).chain(gone).for_each(|breaker| all.add(&breaker.counters));
+        all.read()
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self.keyed()
+    }
+}
+
+/// The `static` of a `circuit_breaker(instance = ..)`, whose breaker the user owns.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct InstanceSite;
+
+impl InstanceSite {
+    /// A layer that only says that there is a breaker.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl Layer for InstanceSite {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("instance", "..".to_owned())]
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,134 @@
+//! Every order in which a few threads can meet in a breaker.
+
+use super::config::CircuitBreakerConfig;
+use super::gate::Gate;
+use super::state::{Change, State, Token};
+use crate::classify::{Category, Classification};
+use loom::sync::Arc;
+use loom::thread;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(1000);
+
+fn config(threshold: u32, probes: u32) -> CircuitBreakerConfig {
+    CircuitBreakerConfig { threshold, probes, recovery: LONG, ..CircuitBreakerConfig::DEFAULT }
+}
+
+fn fail(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+    gate.failed(token, &Classification::new(Category::Timeout), config)
+}
+
+fn together<A: 'static, B: 'static>(
+    gate: &Arc<Gate>,
+    a: impl FnOnce(&Gate) -> A + 'static,
+    b: impl FnOnce(&Gate) -> B + 'static,
+) -> (A, B) {
+    let shared = gate.clone();
+    let other = thread::spawn(move || a(&shared));
+    let b = b(gate);
+    (other.join().unwrap(), b)
+}
+
+#[test]
+fn failures_that_meet_trip_once() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(2, 1));
+        let token = gate.glance().token();
+        let twice = move |gate: &Gate| [fail(gate, token, &config), fail(gate, token, &config)];
+        let (a, b) = together(&gate, twice, twice);
+        assert_eq!(a.iter().chain(&b).flatten().count(), 1);
+        assert_eq!(gate.word(), gate_word(State::Open));
+    });
+}
+
+fn gate_word(state: State) -> super::state::Word {
+    super::state::Word::FIRST.next(state)
+}
+
+#[test]
+fn a_success_that_meets_failures_is_before_or_after_them() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(2, 1));
+        let token = gate.glance().token();
+        fail(&gate, token, &config);
+        let (succeeded, failed) = together(
+            &gate,
+            move |gate| gate.succeeded(token, &config),
+            move |gate| fail(gate, token, &config),
+        );
+        assert_eq!(succeeded, None);
+        let tripped = gate.word() == gate_word(State::Open);
+        assert_eq!(failed.is_some(), tripped);
+        assert!(tripped || gate.word().failures() <= 1);
+    });
+}
+
+#[test]
+fn never_more_probes_than_allowed() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
+        gate.set(State::HalfOpen);
+        let admit = move |gate: &Gate| gate.admit(&config).0.ok();
+        let (a, b) = together(&gate, admit, admit);
+        assert_eq!(a.iter().chain(&b).count(), 1);
+    });
+}
+
+#[test]
+fn the_open_time_ends_with_one_transition() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
+        gate.open_until(Some(crate::clock::origin()), &config);
+        let admit = move |gate: &Gate| gate.admit(&config);
+        let (a, b) = together(&gate, admit, admit);
+        let both = [a, b];
+        assert_eq!(both.iter().filter(|(admission, _)| admission.is_ok()).count(), 1);
+        assert_eq!(both.iter().filter(|(_, change)| *change == Some(Change::HalfOpened)).count(), 1);
+    });
+}
+
+#[test]
+fn a_place_given_back_is_never_lost() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
+        gate.set(State::HalfOpen);
+        let first = gate.admit(&config).0.unwrap();
+        let (_, second) =
+            together(&gate, move |gate| gate.given_back(first), move |gate| gate.admit(&config).0);
+        assert_eq!(gate.admit(&config).0.is_ok(), second.is_err());
+    });
+}
+
+#[test]
+fn a_probe_and_a_late_call_decide_once() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(1, 2));
+        let late = gate.glance().token();
+        gate.set(State::HalfOpen);
+        let [a, b] = [(); 2].map(|()| gate.admit(&config).0.unwrap());
+        let (closed, reopened) = together(
+            &gate,
+            move |gate| {
+                assert_eq!(fail(gate, late, &config), None);
+                gate.succeeded(a, &config)
+            },
+            move |gate| fail(gate, b, &config),
+        );
+        assert_eq!(usize::from(closed.is_some()) + usize::from(reopened.is_some()), 1);
+        let state = if closed.is_some() { State::Closed } else { State::Open };
+        assert_eq!(gate.word(), gate_word(State::HalfOpen).next(state));
+    });
+}
+
+#[test]
+fn a_reset_is_not_undone_by_a_failure_that_meets_it() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
+        let token = gate.glance().token();
+        let (closed, opened) =
+            together(&gate, move |gate| gate.reset(), move |gate| fail(gate, token, &config));
+        assert_eq!(closed.is_some(), opened.is_some());
+        assert_eq!(gate.word().state(), State::Closed);
+        assert_eq!(gate.word().failures(), 0);
+    });
+}

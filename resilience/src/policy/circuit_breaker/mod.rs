@@ -1,0 +1,393 @@
+//! Circuit breakers: stop calling what keeps failing, and try again with a single call after a while.
+//!
+//! Use one around a dependency that can be down for longer than a retry waits: it spares the dependency
+//! calls that would fail, and its callers the wait for them. Do not use one around work that fails for
+//! reasons of its own input: such errors (`Invalid`, `NotFound`, ..) count as successes.
+//!
+//! It trips by a number of failures in a row, or inside a window of time. That suits up to about a hundred
+//! calls a second; with many more, failures in a row say little.
+
+mod builder;
+mod config;
+mod gate;
+mod handle;
+mod layer;
+mod permit;
+mod state;
+mod window;
+
+pub use config::CircuitBreakerConfig;
+pub use layer::{InstanceSite, KeyedBreakers};
+pub use permit::{OwnedPermit, Permit, PermitOf};
+pub use state::State;
+
+use crate::classify::{Category, Classification, Classify, Counts};
+use crate::event::{Event, Hook, emit, is_heard};
+use crate::outcome::Refuse;
+use crate::point::{Owner, PointName, PointSite};
+use crate::policy::{InvalidPolicy, Ruling, Verdict};
+use crate::rejected::Rejected;
+use crate::scope::is_cut;
+use gate::Gate;
+use state::{Change, Token};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A switch that opens when calls keep failing: then calls are refused at once, until a probe succeeds.
+///
+/// A closed breaker costs a call two reads of one word, and writes nothing while nothing fails. Each result
+/// is judged against the state that admitted the call: what began before a transition cannot cause another
+/// one after it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::CircuitBreaker;
+/// use std::time::Duration;
+///
+/// static SEARCH: CircuitBreaker = CircuitBreaker::new("search").threshold(3).recovery(Duration::from_secs(30));
+///
+/// # #[derive(Debug)] struct Down;
+/// # impl resilience::Classify for Down {
+/// #     fn classify(&self) -> resilience::Classification { resilience::Category::Connection.into() }
+/// # }
+/// # impl From<resilience::Rejected> for Down { fn from(_: resilience::Rejected) -> Self { Down } }
+/// fn search(_: &str) -> Result<u32, Down> {
+///     Err(Down)
+/// }
+///
+/// for _ in 0..3 {
+///     assert!(SEARCH.call(|| search("rust")).is_err());
+/// }
+/// assert!(!SEARCH.is_available());
+/// assert_eq!(SEARCH.acquire().unwrap_err().to_string(), "circuit breaker of `search` is open");
+/// ```
+#[derive(Debug)]
+pub struct CircuitBreaker {
+    gate: Gate,
+    counters: Counters,
+    owner: Owner,
+    key: Option<PointName>,
+    config: CircuitBreakerConfig,
+    hooks: Hooks,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hooks {
+    on_open: Option<Hook>,
+    on_half_open: Option<Hook>,
+    on_close: Option<Hook>,
+    on_reject: Option<Hook>,
+}
+
+#[derive(Debug)]
+struct Counters {
+    opened: AtomicU64,
+    rejected: AtomicU64,
+    failures: AtomicU64,
+    cancelled: AtomicU64,
+    panicked: AtomicU64,
+}
+
+/// The state of a breaker at one moment; see [`CircuitBreaker::snapshot`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BreakerSnapshot {
+    /// The point, or the name given by hand.
+    pub name: PointName,
+    /// The key, on a keyed breaker.
+    pub key: Option<PointName>,
+    /// What it does with a call.
+    pub state: State,
+    /// Since when; `None` if it never changed.
+    pub since: Option<Instant>,
+    /// How many failures count at the moment: in a row or inside the window, or those that opened it.
+    pub failures: u32,
+    /// How many probes of this half-open time have succeeded.
+    pub successes: u32,
+    /// How many calls it has refused since the program started.
+    pub rejected: u64,
+    /// How many failures open it.
+    pub threshold: u32,
+    /// How long it stays open; `None` if it is not open, or its time is over.
+    pub retry_after: Option<Duration>,
+}
+
+impl CircuitBreaker {
+    /// A closed breaker with the default settings.
+    pub const fn new(name: &'static str) -> Self {
+        Self::with(Owner::Named(PointName::new(name)))
+    }
+
+    /// As [`new`](Self::new), for a name made at run time.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self::with(Owner::Named(PointName::from(name.into())))
+    }
+
+    /// As [`named`](Self::named), with settings known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense.
+    pub fn try_new(name: impl Into<String>, config: CircuitBreakerConfig) -> Result<Self, InvalidPolicy> {
+        config.judge()?;
+        Ok(Self { config, ..Self::named(name) })
+    }
+
+    /// The breaker of an annotated function.
+    #[doc(hidden)]
+    pub const fn of(point: &'static PointSite) -> Self {
+        Self::with(Owner::Point(point))
+    }
+
+    const fn with(owner: Owner) -> Self {
+        Self {
+            gate: Gate::new(),
+            counters: Counters::new(),
+            owner,
+            key: None,
+            config: CircuitBreakerConfig::DEFAULT,
+            hooks: Hooks { on_open: None, on_half_open: None, on_close: None, on_reject: None },
+        }
+    }
+
+    /// A breaker with the settings of this one, for an annotated function.
+    #[doc(hidden)]
+    pub const fn owned_by(self, point: &'static PointSite) -> Self {
+        let mut breaker = Self::of(point);
+        breaker.config = self.config;
+        breaker.hooks = self.hooks;
+        // A destructor cannot run while compiling; the name in it is a constant there.
+        std::mem::forget(self);
+        breaker
+    }
+}
+
+/// Calls.
+impl CircuitBreaker {
+    /// Runs `body` if the breaker admits it, and counts what comes out.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    pub fn call<R>(&self, body: impl FnOnce() -> R) -> R
+    where
+        R: Refuse,
+        R::Error: Classify,
+    {
+        self.call_judged(body, by_category)
+    }
+
+    /// As [`call`](Self::call), for a body that waits.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    pub async fn call_async<R>(&self, body: impl AsyncFnOnce() -> R) -> R
+    where
+        R: Refuse,
+        R::Error: Classify,
+    {
+        self.call_async_judged(body, by_category).await
+    }
+
+    /// As [`call`](Self::call), with `judge` to say what an outcome means.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    pub fn call_judged<R: Refuse>(
+        &self,
+        body: impl FnOnce() -> R,
+        judge: impl FnOnce(&R) -> (Verdict, Ruling),
+    ) -> R {
+        match self.admit() {
+            Ok(permit) => permit.judge(body(), judge),
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// As [`call_async`](Self::call_async), with `judge` to say what an outcome means.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    pub async fn call_async_judged<R: Refuse>(
+        &self,
+        body: impl AsyncFnOnce() -> R,
+        judge: impl FnOnce(&R) -> (Verdict, Ruling),
+    ) -> R {
+        match self.admit() {
+            Ok(permit) => permit.judge(body().await, judge),
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// Asks to make one call by hand.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::CircuitOpen`] if the breaker is open, or half-open with all its probes under way.
+    pub fn acquire(&self) -> Result<Permit<'_>, Rejected> {
+        self.admit()
+    }
+
+    /// As [`acquire`](Self::acquire), with a permit that can be sent to another task or thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, Rejected> {
+        let token = self.token()?;
+        Ok(PermitOf::new(self, token))
+    }
+
+    #[inline]
+    #[doc(hidden)]
+    pub fn admit(&self) -> Result<Permit<'_>, Rejected> {
+        match self.token() {
+            Ok(token) => Ok(PermitOf::new(self, token)),
+            Err(rejected) => Err(rejected),
+        }
+    }
+
+    #[inline]
+    fn token(&self) -> Result<Token, Rejected> {
+        let word = self.gate.glance();
+        if word.is_closed() { Ok(word.token()) } else { self.token_if_open() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn token_if_open(&self) -> Result<Token, Rejected> {
+        let (admission, change) = self.gate.admit(&self.config);
+        self.tell(change);
+        admission.map_err(|retry_after| self.refused(retry_after))
+    }
+
+    fn refused(&self, retry_after: Option<Duration>) -> Rejected {
+        self.counters.rejected.fetch_add(1, Ordering::Relaxed);
+        let point = self.owner.name();
+        if is_heard(self.hooks.on_reject) {
+            let (point, key) = (point.clone(), self.key.clone());
+            emit(
+                &Event::Rejected { point, key, policy: "circuit_breaker", retry_after },
+                self.hooks.on_reject,
+            );
+        }
+        Rejected::circuit_open(point, retry_after)
+    }
+
+    /// The end of a call: a success where `verdict` is `None`.
+    #[inline]
+    fn settle(&self, token: Token, verdict: Option<&Classification>, ruling: Ruling) {
+        match verdict {
+            Some(class) => self.judged(token, class, ruling),
+            None if self.gate.glance().is_clean(token) => {}
+            None => self.succeeded(token),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn judged(&self, token: Token, class: &Classification, ruling: Ruling) {
+        let counts = match ruling {
+            Ruling::ByCategory => class.category.counts(),
+            Ruling::Yes => Counts::Failure,
+            Ruling::No => Counts::Success,
+            Ruling::Exempt => Counts::Nothing,
+        };
+        match counts {
+            Counts::Failure => self.failed(token, class),
+            Counts::Success => self.succeeded(token),
+            Counts::Nothing => self.gate.given_back(token),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn succeeded(&self, token: Token) {
+        self.tell(self.gate.succeeded(token, &self.config));
+    }
+
+    fn failed(&self, token: Token, class: &Classification) {
+        self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        self.tell(self.gate.failed(token, class, &self.config));
+    }
+
+    /// The end of a call whose permit was dropped.
+    #[cold]
+    #[inline(never)]
+    fn abandoned(&self, token: Token) {
+        if std::thread::panicking() {
+            self.counters.panicked.fetch_add(1, Ordering::Relaxed);
+        } else if is_cut(self.owner.stack()) {
+            return self.failed(token, &Classification::new(Category::Timeout));
+        } else {
+            self.counters.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
+        self.gate.given_back(token);
+    }
+
+    /// Tells of a transition; the lock must be free.
+    fn tell(&self, change: Option<Change>) {
+        let Some(change) = change else { return };
+        let (point, key) = (self.owner.name(), self.key.clone());
+        match change {
+            Change::Opened { class, failures, recovery } => {
+                self.counters.opened.fetch_add(1, Ordering::Relaxed);
+                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.on_open);
+            }
+            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.on_half_open),
+            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.on_close),
+        }
+    }
+}
+
+fn by_category<R>(outcome: &R) -> (Verdict, Ruling)
+where
+    R: Refuse,
+    R::Error: Classify,
+{
+    (outcome.judge().err().map(Classify::classify), Ruling::ByCategory)
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self {
+            opened: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+            panicked: AtomicU64::new(0),
+        }
+    }
+
+    fn each(&self) -> [(&'static str, &AtomicU64); 5] {
+        [
+            ("opened", &self.opened),
+            ("rejected", &self.rejected),
+            ("failures", &self.failures),
+            ("cancelled", &self.cancelled),
+            ("panicked", &self.panicked),
+        ]
+    }
+
+    fn read(&self) -> Vec<(&'static str, u64)> {
+        self.each().map(|(name, count)| (name, count.load(Ordering::Relaxed))).into()
+    }
+
+    fn add(&self, other: &Self) {
+        for ((_, own), (_, count)) in self.each().into_iter().zip(other.each()) {
+            own.fetch_add(count.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod model;
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests;

@@ -1,0 +1,307 @@
+//! The states of a breaker: the word that callers read, what the lock guards, and pure transitions.
+
+use super::config::CircuitBreakerConfig;
+use super::window::Times;
+use crate::classify::Classification;
+use std::time::{Duration, Instant};
+
+/// What a circuit breaker does with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Calls pass, and failures are counted.
+    Closed,
+    /// Calls are refused until the open time is over.
+    Open,
+    /// A few calls pass as probes; their results decide.
+    HalfOpen,
+    /// Calls are refused until somebody sets another state.
+    ForcedOpen,
+    /// Calls pass and nothing is counted, until somebody sets another state.
+    Disabled,
+    /// Calls pass and failures are counted, but never open it, until somebody sets another state.
+    MetricsOnly,
+}
+
+impl State {
+    /// The stable name, in snake case: `"half_open"`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
+            Self::Disabled => "disabled",
+            Self::MetricsOnly => "metrics_only",
+        }
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// State and generation in one word.
+///
+/// The high half is the generation, which every transition raises. In the low half bit 31 says "not
+/// closed"; below it stand the failures in a row of a closed breaker, or which other state it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(pub(super) u64);
+
+const NOT_CLOSED: u64 = 1 << 31;
+const GENERATION: u64 = !0 << 32;
+
+impl Word {
+    pub(super) const FIRST: Self = Self(0);
+
+    #[inline]
+    pub(super) const fn is_closed(self) -> bool {
+        (self.0 as u32).cast_signed() >= 0
+    }
+
+    /// What a call admitted now carries, unless it is a probe.
+    #[inline]
+    pub(super) const fn token(self) -> Token {
+        Token(self.0 & GENERATION)
+    }
+
+    /// Whether a success of the call with `token` has nothing to clear here.
+    #[inline]
+    pub(super) const fn is_clean(self, token: Token) -> bool {
+        self.0 == token.0
+    }
+
+    pub(super) const fn admitted(self, token: Token) -> bool {
+        self.0 & GENERATION == token.0 & GENERATION
+    }
+
+    pub(super) const fn failures(self) -> u32 {
+        if self.is_closed() { self.0 as u32 } else { 0 }
+    }
+
+    pub(super) const fn state(self) -> State {
+        if self.is_closed() {
+            return State::Closed;
+        }
+        match self.0 & !(GENERATION | NOT_CLOSED) {
+            0 => State::Open,
+            1 => State::HalfOpen,
+            2 => State::ForcedOpen,
+            3 => State::Disabled,
+            _ => State::MetricsOnly,
+        }
+    }
+
+    /// This word of a closed breaker after one more failure below the threshold.
+    pub(super) const fn with_failure(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// This word of a closed breaker with no failures.
+    pub(super) const fn cleared(self) -> Self {
+        Self(self.0 & GENERATION)
+    }
+
+    /// The word of the next generation, in `state`.
+    pub(super) const fn next(self, state: State) -> Self {
+        let low = match state {
+            State::Closed => 0,
+            State::Open => NOT_CLOSED,
+            State::HalfOpen => NOT_CLOSED | 1,
+            State::ForcedOpen => NOT_CLOSED | 2,
+            State::Disabled => NOT_CLOSED | 3,
+            State::MetricsOnly => NOT_CLOSED | 4,
+        };
+        Self((self.0 & GENERATION).wrapping_add(1 << 32) | low)
+    }
+}
+
+/// What a call carries from its admission to its result: the generation, and which probe it is, if it is
+/// one (from 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token(u64);
+
+impl Token {
+    /// The token of a call whose result is known.
+    pub(super) const SPENT: Self = Self(u64::MAX);
+
+    const fn probe(self, number: u32) -> Self {
+        Self(self.0 & GENERATION | number as u64)
+    }
+
+    const fn number(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// A transition that somebody is to be told of, once the lock is free.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Change {
+    Opened { class: Option<Classification>, failures: u32, recovery: Option<Duration> },
+    HalfOpened,
+    Closed,
+}
+
+/// What the lock guards: what the present state remembers.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Since when the state is what it is; `None` before the first transition.
+    pub(super) since: Option<Instant>,
+    /// How many times in a row a probe failed.
+    pub(super) reopenings: u32,
+    /// How many failures opened it, or how many there are in a row while only counting.
+    pub(super) failures: u32,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Counting(Times),
+    Probing(Probes),
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self::Counting(Times::new())
+    }
+}
+
+impl Memory {
+    pub(super) const fn new() -> Self {
+        Self { since: None, reopenings: 0, failures: 0, phase: Phase::Counting(Times::new()) }
+    }
+
+    /// A transition to `state` at `now`.
+    pub(super) fn enter(&mut self, state: State, now: Instant) {
+        self.since = Some(now);
+        match state {
+            State::HalfOpen => self.phase = Phase::Probing(Probes::default()),
+            State::Open => self.phase = Phase::default(),
+            _ => *self = Self { since: self.since, ..Self::new() },
+        }
+    }
+
+    /// Counts a failure inside `window`, and says how many there are.
+    pub(super) fn count(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
+        match &mut self.phase {
+            Phase::Counting(times) => times.push(now, window, threshold),
+            Phase::Probing(_) => 0,
+        }
+    }
+
+    /// How many failures are inside `window` at `now`.
+    pub(super) fn inside(&self, now: Instant, window: Duration) -> u32 {
+        match &self.phase {
+            Phase::Counting(times) => times.inside(now, window),
+            Phase::Probing(_) => 0,
+        }
+    }
+
+    /// The probes of a half-open breaker.
+    pub(super) fn probes(&mut self) -> Option<&mut Probes> {
+        match &mut self.phase {
+            Phase::Probing(probes) => Some(probes),
+            Phase::Counting(_) => None,
+        }
+    }
+}
+
+/// The probes of one half-open time.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    running: Vec<Probe>,
+    started: u32,
+    pub(super) successes: u32,
+}
+
+#[derive(Debug)]
+struct Probe {
+    number: u32,
+    since: Instant,
+}
+
+impl Probes {
+    /// Admits a probe at `now` if one has room; one that did not report in time gives way.
+    pub(super) fn start(
+        &mut self,
+        token: Token,
+        now: Instant,
+        config: &CircuitBreakerConfig,
+    ) -> Option<Token> {
+        if !self.has_room(now, config) {
+            return None;
+        }
+        if self.running.len() >= config.probes as usize {
+            self.running.retain(|probe| !probe.is_late(now, config));
+        }
+        self.started = if self.started >= i32::MAX as u32 { 1 } else { self.started + 1 };
+        self.running.push(Probe { number: self.started, since: now });
+        Some(token.probe(self.started))
+    }
+
+    /// Whether a probe would be admitted at `now`.
+    pub(super) fn has_room(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
+        self.running.len() < config.probes as usize
+            || self.running.iter().any(|probe| probe.is_late(now, config))
+    }
+
+    /// Takes out the probe with `token`; `false` if it has already given way.
+    pub(super) fn end(&mut self, token: Token) -> bool {
+        let place = self.running.iter().position(|probe| probe.number == token.number());
+        if let Some(place) = place {
+            self.running.swap_remove(place);
+        }
+        place.is_some()
+    }
+}
+
+impl Probe {
+    fn is_late(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
+        now.saturating_duration_since(self.since) >= config.probe_timeout()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [State; 6] =
+        [State::Closed, State::Open, State::HalfOpen, State::ForcedOpen, State::Disabled, State::MetricsOnly];
+
+    #[test]
+    fn a_word_keeps_its_state_and_raises_its_generation() {
+        let mut word = Word::FIRST;
+        for state in ALL {
+            let token = word.token();
+            word = word.next(state);
+            assert_eq!(word.state(), state);
+            assert_eq!(word.is_closed(), state == State::Closed);
+            assert!(!word.admitted(token));
+            assert!(word.admitted(word.token()));
+        }
+    }
+
+    #[test]
+    fn generations_wrap() {
+        let last = Word(GENERATION);
+        assert_eq!(last.next(State::Closed), Word::FIRST);
+        assert_eq!(last.next(State::Open).state(), State::Open);
+    }
+
+    #[test]
+    fn only_a_closed_word_without_failures_is_clean() {
+        let word = Word::FIRST.next(State::Closed);
+        assert!(word.is_clean(word.token()));
+        assert!(!word.with_failure().is_clean(word.token()));
+        assert!(!Word::FIRST.is_clean(word.token()));
+        assert_eq!(word.with_failure().with_failure().failures(), 2);
+        assert_eq!(word.with_failure().cleared(), word);
+        for state in &ALL[1..] {
+            let other = word.next(*state);
+            assert!(!other.is_clean(other.token()));
+            assert!(!other.is_clean(other.token().probe(1)));
+        }
+    }
+}

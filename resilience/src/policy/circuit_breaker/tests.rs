@@ -1,0 +1,596 @@
+//! Behaviour on the manual clock of a test world; what other libraries' tests expect of a breaker, too.
+
+use super::*;
+use crate::policy::keyed::PerKey;
+use crate::testing::{World, isolate};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Debug, PartialEq)]
+enum Oops {
+    Failed(Category),
+    Wait(Duration),
+    Refused(Rejected),
+}
+
+impl Classify for Oops {
+    fn classify(&self) -> Classification {
+        match self {
+            Self::Failed(category) => Classification::new(*category),
+            Self::Wait(wait) => Classification::new(Category::RateLimited).retry_after(*wait),
+            Self::Refused(rejected) => rejected.classify(),
+        }
+    }
+}
+
+impl From<Rejected> for Oops {
+    fn from(rejected: Rejected) -> Self {
+        Self::Refused(rejected)
+    }
+}
+
+const DOWN: Oops = Oops::Failed(Category::Connection);
+
+fn breaker(threshold: u32) -> CircuitBreaker {
+    CircuitBreaker::new("test").threshold(threshold)
+}
+
+fn ok(breaker: &CircuitBreaker) {
+    assert_eq!(breaker.call(|| Ok::<_, Oops>(1)), Ok(1));
+}
+
+fn fail(breaker: &CircuitBreaker) {
+    assert_eq!(breaker.call(|| Err::<(), _>(DOWN)), Err(DOWN));
+}
+
+/// The time until the next call, as a refused call is told.
+fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
+    match breaker.call(|| Ok::<_, Oops>(())) {
+        Err(Oops::Refused(Rejected::CircuitOpen { retry_after, .. })) => retry_after,
+        other => panic!("admitted: {other:?}"),
+    }
+}
+
+/// The transitions of the world so far: `open`, `half_open`, `closed`.
+fn transitions(world: &World) -> Vec<&'static str> {
+    let word = |event: Event| match event {
+        Event::Opened { .. } => Some("open"),
+        Event::HalfOpened { .. } => Some("half_open"),
+        Event::Closed { .. } => Some("closed"),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(word).collect()
+}
+
+#[test]
+fn opens_at_the_threshold_in_a_row() {
+    let world = isolate();
+    let breaker = breaker(6);
+    (0..5).for_each(|_| fail(&breaker));
+    assert_eq!(breaker.snapshot().failures, 5);
+    ok(&breaker);
+    assert_eq!(breaker.snapshot().failures, 0);
+    (0..5).for_each(|_| fail(&breaker));
+    assert_eq!(breaker.state(), State::Closed);
+    fail(&breaker);
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(refused(&breaker), Some(60 * SECOND));
+    world.advance(59 * SECOND);
+    assert_eq!(refused(&breaker), Some(SECOND));
+    assert!(!breaker.is_available());
+    world.advance(SECOND);
+    assert!(breaker.is_available());
+    ok(&breaker);
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(transitions(&world), ["open", "half_open", "closed"]);
+}
+
+#[test]
+fn a_window_counts_failures_inside_it_and_forgives_nothing() {
+    let world = isolate();
+    let breaker = breaker(2).window(2 * SECOND);
+    fail(&breaker);
+    ok(&breaker);
+    world.advance(2 * SECOND);
+    fail(&breaker);
+    ok(&breaker);
+    assert_eq!(breaker.snapshot().failures, 1);
+    assert_eq!(breaker.state(), State::Closed);
+    world.advance(SECOND);
+    fail(&breaker);
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(breaker.snapshot().failures, 2);
+    world.advance(60 * SECOND);
+    ok(&breaker);
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (State::Closed, 0));
+}
+
+#[test]
+fn categories_and_rulings_say_what_counts() {
+    let _world = isolate();
+    for category in Category::ALL {
+        let breaker = breaker(1);
+        let _ = breaker.call(|| Err::<(), _>(Oops::Failed(category)));
+        let counted = category.counts() == Counts::Failure;
+        assert_eq!(breaker.state() == State::Open, counted, "{category:?}");
+    }
+    let after = |category, ruling| {
+        let breaker = breaker(2);
+        fail(&breaker);
+        let _ =
+            breaker.call_judged(|| Err::<(), _>(Oops::Failed(category)), |_| (Some(category.into()), ruling));
+        (breaker.state(), breaker.snapshot().failures)
+    };
+    assert_eq!(after(Category::Invalid, Ruling::ByCategory), (State::Closed, 0));
+    assert_eq!(after(Category::Invalid, Ruling::Yes), (State::Open, 2));
+    assert_eq!(after(Category::Timeout, Ruling::No), (State::Closed, 0));
+    assert_eq!(after(Category::Timeout, Ruling::Exempt), (State::Closed, 1));
+    assert_eq!(after(Category::Rejected, Ruling::ByCategory), (State::Closed, 1));
+}
+
+#[test]
+fn a_returned_value_can_count_as_failure() {
+    let _world = isolate();
+    let breaker = breaker(1);
+    let judge = |outcome: &Result<u32, Oops>| {
+        let verdict = matches!(outcome, Ok(0)).then(|| Classification::new(Category::Corrupt));
+        (verdict, Ruling::ByCategory)
+    };
+    assert_eq!(breaker.call_judged(|| Ok(1), judge), Ok(1));
+    assert_eq!(breaker.call_judged(|| Ok(0), judge), Ok(0));
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[test]
+fn a_failed_probe_opens_again_and_growth_starts_over_after_a_close() {
+    let world = isolate();
+    let breaker = breaker(1).recovery(SECOND).growth(2.0);
+    for wait in [1, 2, 4] {
+        fail(&breaker);
+        assert_eq!(refused(&breaker), Some(wait * SECOND));
+        world.advance(wait * SECOND);
+    }
+    ok(&breaker);
+    fail(&breaker);
+    assert_eq!(refused(&breaker), Some(SECOND));
+}
+
+#[test]
+fn the_error_that_opens_it_can_ask_for_more_time() {
+    let _world = isolate();
+    let opened_by = |wait| {
+        let breaker = breaker(1);
+        let _ = breaker.call(|| Err::<(), _>(Oops::Wait(wait)));
+        refused(&breaker)
+    };
+    assert_eq!(opened_by(90 * SECOND), Some(90 * SECOND));
+    assert_eq!(opened_by(SECOND), Some(60 * SECOND));
+    assert_eq!(opened_by(86_400 * SECOND), Some(300 * SECOND));
+}
+
+#[test]
+fn only_so_many_probes_run_at_once() {
+    let _world = isolate();
+    let breaker = breaker(1).probes(3).successes(4);
+    breaker.set_state(State::HalfOpen);
+    let mut probes: Vec<_> = (0..3).map(|_| breaker.acquire().unwrap()).collect();
+    assert!(!breaker.is_available());
+    assert_eq!(refused(&breaker), None);
+    for left in [3, 3, 3] {
+        probes.remove(0).success();
+        assert!(breaker.is_available());
+        probes.push(breaker.acquire().unwrap());
+        assert_eq!(probes.len(), left);
+    }
+    assert_eq!(breaker.snapshot().successes, 3);
+    probes.remove(0).success();
+    assert_eq!(breaker.state(), State::Closed);
+    probes.remove(0).failure(&DOWN);
+    assert_eq!(breaker.state(), State::Closed, "its probe time is over");
+    assert_eq!(breaker.snapshot().failures, 0);
+}
+
+#[test]
+fn a_failed_probe_time_forgets_its_successes() {
+    let world = isolate();
+    let breaker = breaker(1).recovery(SECOND).probes(3).successes(3);
+    fail(&breaker);
+    world.advance(SECOND);
+    ok(&breaker);
+    ok(&breaker);
+    assert_eq!(breaker.state(), State::HalfOpen);
+    fail(&breaker);
+    world.advance(SECOND);
+    ok(&breaker);
+    ok(&breaker);
+    assert_eq!(breaker.state(), State::HalfOpen);
+    ok(&breaker);
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn a_late_result_decides_nothing() {
+    let world = isolate();
+    let breaker = breaker(1).recovery(SECOND);
+    let [a, b, c, d] = [(); 4].map(|()| breaker.acquire().unwrap());
+    a.failure(&DOWN);
+    world.advance(SECOND / 2);
+    b.failure(&DOWN);
+    assert_eq!(refused(&breaker), Some(SECOND / 2), "not prolonged");
+    c.success();
+    assert_eq!(breaker.state(), State::Open);
+    world.advance(SECOND);
+    let probe = breaker.acquire().unwrap();
+    d.failure(&DOWN);
+    assert_eq!(breaker.state(), State::HalfOpen);
+    probe.success();
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(transitions(&world), ["open", "half_open", "closed"]);
+}
+
+#[test]
+fn a_probe_that_never_reports_gives_way() {
+    let world = isolate();
+    let breaker = breaker(1).recovery(SECOND).probe_timeout(10 * SECOND);
+    fail(&breaker);
+    world.advance(SECOND);
+    let lost = breaker.acquire().unwrap();
+    world.advance(9 * SECOND);
+    assert_eq!(refused(&breaker), None);
+    world.advance(SECOND);
+    let next = breaker.acquire().unwrap();
+    lost.failure(&DOWN);
+    assert_eq!(breaker.state(), State::HalfOpen);
+    next.success();
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn a_slow_probe_whose_place_nobody_wanted_still_counts() {
+    let world = isolate();
+    let breaker = breaker(1).recovery(SECOND);
+    breaker.set_state(State::HalfOpen);
+    let probe = breaker.acquire().unwrap();
+    world.advance(100 * SECOND);
+    probe.success();
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn a_dropped_permit_counts_as_cancelled_and_frees_its_probe() {
+    let _world = isolate();
+    let breaker = breaker(1);
+    drop(breaker.acquire());
+    breaker.set_state(State::HalfOpen);
+    drop(breaker.acquire());
+    assert_eq!(breaker.state(), State::HalfOpen);
+    assert!(breaker.is_available());
+    assert_eq!(counter(&breaker, "cancelled"), 2);
+}
+
+#[test]
+fn a_panic_counts_as_panicked_and_frees_its_probe() {
+    let _world = isolate();
+    let breaker = breaker(1);
+    breaker.set_state(State::HalfOpen);
+    let panicked = catch_unwind(AssertUnwindSafe(|| breaker.call(|| -> Result<(), Oops> { panic!("body") })));
+    assert!(panicked.is_err());
+    assert_eq!(breaker.state(), State::HalfOpen);
+    assert!(breaker.is_available());
+    assert_eq!((counter(&breaker, "panicked"), counter(&breaker, "cancelled")), (1, 0));
+}
+
+#[test]
+fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
+    let _world = isolate();
+    let breaker = breaker(1);
+    let permit = breaker.acquire().unwrap();
+    crate::scope::cutting(7, || drop(permit));
+    assert_eq!(breaker.state(), State::Closed);
+    let permit = breaker.acquire().unwrap();
+    crate::scope::cutting(breaker.owner.stack(), || drop(permit));
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!((counter(&breaker, "failures"), counter(&breaker, "cancelled")), (1, 1));
+}
+
+fn counter(breaker: &CircuitBreaker, name: &str) -> u64 {
+    breaker.counters.read().into_iter().find(|(other, _)| *other == name).unwrap().1
+}
+
+#[test]
+fn states_set_by_hand() {
+    let world = isolate();
+    let breaker = breaker(2);
+    breaker.force_open();
+    assert_eq!(refused(&breaker), None);
+    world.advance(3600 * SECOND);
+    assert_eq!(refused(&breaker), None);
+    breaker.disable();
+    (0..9).for_each(|_| fail(&breaker));
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (State::Disabled, 0));
+    breaker.metrics_only();
+    (0..9).for_each(|_| fail(&breaker));
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (State::MetricsOnly, 9));
+    ok(&breaker);
+    assert_eq!(breaker.snapshot().failures, 0);
+    breaker.reset();
+    fail(&breaker);
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (State::Closed, 1));
+    assert_eq!(counter(&breaker, "rejected"), 2);
+}
+
+#[test]
+fn metrics_only_counts_inside_the_window() {
+    let world = isolate();
+    let breaker = breaker(3).window(10 * SECOND);
+    breaker.metrics_only();
+    (0..9).for_each(|_| fail(&breaker));
+    assert_eq!(breaker.snapshot().failures, 3);
+    world.advance(10 * SECOND);
+    assert_eq!(breaker.snapshot().failures, 0);
+}
+
+#[test]
+fn the_state_that_it_has_is_no_transition() {
+    let world = isolate();
+    let breaker = breaker(5);
+    for state in [State::Open, State::HalfOpen, State::Closed] {
+        breaker.set_state(state);
+        world.advance(SECOND);
+        let since = breaker.snapshot().since;
+        breaker.set_state(state);
+        assert_eq!(breaker.snapshot().since, since);
+    }
+    assert_eq!(transitions(&world), ["open", "half_open", "closed"]);
+}
+
+#[test]
+fn a_reset_wants_the_whole_threshold_again_and_ignores_running_calls() {
+    let world = isolate();
+    let breaker = breaker(3);
+    fail(&breaker);
+    let running = breaker.acquire().unwrap();
+    fail(&breaker);
+    breaker.reset();
+    running.failure(&DOWN);
+    fail(&breaker);
+    fail(&breaker);
+    assert_eq!(breaker.state(), State::Closed);
+    fail(&breaker);
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(transitions(&world), ["open"]);
+}
+
+#[test]
+fn open_until_a_moment() {
+    let world = isolate();
+    let breaker = breaker(3);
+    breaker.open_until(world.now() + 100 * SECOND);
+    assert_eq!(refused(&breaker), Some(100 * SECOND));
+    breaker.open_until(world.now() + 5 * SECOND);
+    assert_eq!(refused(&breaker), Some(5 * SECOND));
+    breaker.open_until(world.now());
+    ok(&breaker);
+    assert_eq!(transitions(&world), ["open", "half_open", "closed"]);
+    breaker.open_until(world.now() + Duration::from_secs(u64::from(u32::MAX)));
+    assert!(refused(&breaker).unwrap() > Duration::from_secs(3_000_000_000));
+}
+
+#[test]
+fn events_carry_what_happened() {
+    let world = isolate();
+    let breaker = breaker(1).for_key("k".into());
+    fail(&breaker);
+    refused(&breaker);
+    let [opened, rejected] = &world.events()[..] else { panic!("{:?}", world.events()) };
+    let (point, key) = (PointName::new("test"), Some(PointName::new("k")));
+    let class = Some(DOWN.classify());
+    let recovery = Some(60 * SECOND);
+    assert_eq!(
+        *opened,
+        Event::Opened { point: point.clone(), key: key.clone(), class, failures: 1, recovery }
+    );
+    let retry_after = Some(60 * SECOND);
+    assert_eq!(*rejected, Event::Rejected { point, key, policy: "circuit_breaker", retry_after });
+}
+
+#[test]
+fn hooks_may_use_the_breaker_that_calls_them() {
+    static BREAKER: CircuitBreaker = CircuitBreaker::new("hooks").threshold(1).on_open(look).on_close(look);
+    fn look(_: &Event) {
+        BREAKER.snapshot();
+        assert_ne!(BREAKER.state(), State::HalfOpen);
+        BREAKER.set_state(BREAKER.state());
+        if BREAKER.state() == State::Open {
+            BREAKER.force_open();
+        }
+    }
+    let world = isolate();
+    let panics = crate::event::hook_panics();
+    fail(&BREAKER);
+    assert_eq!(BREAKER.state(), State::ForcedOpen);
+    BREAKER.reset();
+    assert_eq!(crate::event::hook_panics(), panics);
+    assert_eq!(transitions(&world).len(), 3);
+}
+
+#[test]
+fn a_snapshot_tells_it_all() {
+    let world = isolate();
+    let breaker = CircuitBreaker::named(format!("{}:{}", "llm", 7)).threshold(1);
+    assert_eq!(breaker.snapshot().since, None);
+    fail(&breaker);
+    refused(&breaker);
+    let opened = world.now();
+    world.advance(SECOND);
+    let snapshot = breaker.snapshot();
+    assert_eq!(&*snapshot.name, "llm:7");
+    assert_eq!((snapshot.state, snapshot.state.as_str()), (State::Open, "open"));
+    assert_eq!(snapshot.since, Some(opened));
+    assert_eq!((snapshot.failures, snapshot.threshold, snapshot.rejected), (1, 1, 1));
+    assert_eq!(snapshot.retry_after, Some(59 * SECOND));
+    world.advance(60 * SECOND);
+    assert_eq!(breaker.snapshot().retry_after, None);
+}
+
+#[test]
+fn setters_come_in_any_order_and_refuse_nonsense() {
+    let fine = [
+        CircuitBreaker::new("a").cap(30 * SECOND).recovery(10 * SECOND),
+        CircuitBreaker::new("b").recovery(3600 * SECOND),
+        CircuitBreaker::new("c").recovery(3600 * SECOND).cap(7200 * SECOND),
+    ];
+    fine.map(CircuitBreaker::checked);
+    let refused =
+        |make: fn() -> CircuitBreaker| *catch_unwind(make).unwrap_err().downcast::<String>().unwrap();
+    assert!(refused(|| breaker(0)).contains("`threshold`"));
+    assert!(refused(|| breaker(1).cap(SECOND).recovery(2 * SECOND)).contains("`cap`"));
+    assert!(refused(|| breaker(1).recovery(2 * SECOND).cap(SECOND)).contains("`cap`"));
+    assert!(refused(|| breaker(1).cap(SECOND).checked()).contains("`cap`"));
+    assert!(refused(|| breaker(1).growth(f64::NAN)).contains("`growth`"));
+    let zero = CircuitBreakerConfig { probes: 0, ..CircuitBreakerConfig::default() };
+    assert!(CircuitBreaker::try_new("x", zero).is_err());
+}
+
+#[test]
+fn its_size_is_bounded() {
+    // The word, the end of the open time, the lock with what it guards, and the counters.
+    assert!(size_of::<Gate>() + size_of::<Counters>() <= 128);
+    assert!(size_of::<CircuitBreaker>() <= 352, "{}", size_of::<CircuitBreaker>());
+    assert_eq!((size_of::<Permit<'_>>(), size_of::<OwnedPermit>()), (16, 16));
+}
+
+#[tokio::test]
+async fn calls_that_wait() {
+    let _world = isolate();
+    let breaker = breaker(1);
+    assert_eq!(breaker.call_async(async || Ok::<_, Oops>(1)).await, Ok(1));
+    {
+        let mut call = Box::pin(breaker.call_async(async || {
+            std::future::pending::<()>().await;
+            Ok::<_, Oops>(1)
+        }));
+        assert!(futures_poll(call.as_mut()).is_pending());
+    }
+    assert_eq!(counter(&breaker, "cancelled"), 1);
+    assert_eq!(breaker.call_async(async || Err::<(), _>(DOWN)).await, Err(DOWN));
+    assert!(matches!(breaker.call_async(async || Ok(1)).await, Err(Oops::Refused(_))));
+}
+
+fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
+
+#[test]
+fn an_owned_permit_outlives_the_handle() {
+    let _world = isolate();
+    let breaker = Arc::new(breaker(1));
+    let permit = breaker.clone().acquire_owned().unwrap();
+    std::thread::spawn(move || permit.failure(&DOWN)).join().unwrap();
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(Arc::strong_count(&breaker), 1);
+}
+
+#[test]
+fn threads_lose_no_count() {
+    let world = isolate();
+    let breaker = breaker(3_000);
+    let each = |work: &(dyn Fn() + Sync)| {
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                let handle = world.handle();
+                scope.spawn(move || handle.run(|| (0..500).for_each(|_| work())));
+            }
+        });
+    };
+    each(&|| fail(&breaker));
+    assert_eq!(breaker.snapshot().failures, 1_500);
+    assert_eq!(counter(&breaker, "failures"), 1_500);
+    each(&|| fail(&breaker));
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (State::Open, 3_000));
+    each(&|| drop(refused(&breaker)));
+    assert_eq!(breaker.snapshot().rejected, 1_500);
+    assert_eq!(transitions(&world), ["open"]);
+}
+
+#[test]
+fn threads_that_trip_and_probe_together_make_one_transition_each() {
+    let world = isolate();
+    let breaker = breaker(5).probes(2).successes(2).window(10 * SECOND);
+    for round in 1..50 {
+        let running: Vec<_> = (0..20).map(|_| breaker.acquire().unwrap()).collect();
+        std::thread::scope(|scope| {
+            for permit in running {
+                let handle = world.handle();
+                scope.spawn(move || handle.run(|| permit.failure(&DOWN)));
+            }
+        });
+        assert_eq!(breaker.snapshot().failures, 5);
+        world.advance(60 * SECOND);
+        let admitted = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                let (handle, breaker, admitted) = (world.handle(), &breaker, &admitted);
+                scope.spawn(move || {
+                    handle.run(|| {
+                        if let Ok(permit) = breaker.acquire() {
+                            admitted.fetch_add(1, Ordering::Relaxed);
+                            std::mem::forget(permit);
+                        }
+                    });
+                });
+            }
+        });
+        assert_eq!(admitted.into_inner(), 2);
+        breaker.reset();
+        assert_eq!(counter(&breaker, "opened"), round);
+    }
+    let count = |word| transitions(&world).iter().filter(|other| **other == word).count();
+    assert_eq!(["open", "half_open", "closed"].map(count), [49; 3]);
+}
+
+#[test]
+fn keys_have_breakers_of_their_own() {
+    static BREAKERS: KeyedBreakers =
+        KeyedBreakers::new(|| CircuitBreaker::new("keyed").threshold(1)).max_keys(2);
+    fn fail(key: &str) {
+        BREAKERS.admit(key).unwrap().failure(&DOWN);
+    }
+    use crate::point::Layer as _;
+
+    let counted = || BREAKERS.counters().into_iter().map(|(_, count)| count).collect::<Vec<_>>();
+    {
+        let world = isolate();
+        fail("a");
+        assert!(BREAKERS.admit("a").is_err());
+        BREAKERS.admit(&7).unwrap().success();
+        let Event::Rejected { key, .. } = &world.events()[1] else { panic!("{:?}", world.events()) };
+        assert_eq!(key.as_deref(), Some("a"));
+        BREAKERS.admit("b").unwrap().success();
+        assert!(BREAKERS.admit("a").is_err(), "the open one stays");
+        fail("b");
+        assert_eq!(counted(), [2, 2, 2, 0, 0]);
+        fail("c");
+        assert_eq!(counted(), [3, 2, 3, 0, 0], "what was counted stays when its key goes");
+        BREAKERS.get("c").reset();
+        assert!(BREAKERS.admit("c").is_ok());
+    }
+    assert_eq!(counted(), [0; 5], "the test's world is gone");
+}
+
+#[test]
+fn settings_are_spelled_as_in_the_attribute() {
+    use crate::point::Layer as _;
+    use crate::site::Site;
+
+    let site = Site::new(breaker(3), || breaker(3));
+    let spelled: Vec<_> = site.settings().iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    assert_eq!(
+        spelled.join(", "),
+        "threshold = 3, recovery = 60s, growth = 1.0, cap = 600s, retry_after_cap = 300s, probes = 1, \
+         successes = 1, probe_timeout = 60s"
+    );
+    assert_eq!((site.kind(), site.state()), ("circuit_breaker", Some("closed")));
+    assert!(site.policy().is::<CircuitBreaker>());
+}

@@ -1,0 +1,64 @@
+//! Failures inside a window of time: exact, by remembering when each happened.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// When the last failures happened, oldest first; takes no memory before the first one.
+#[derive(Debug, Default)]
+pub(super) struct Times(VecDeque<Instant>);
+
+impl Times {
+    pub(super) const fn new() -> Self {
+        Self(VecDeque::new())
+    }
+
+    /// Adds a failure at `now` and returns how many are now inside `window`, at most `threshold`.
+    ///
+    /// A failure leaves the window once it is `window` old.
+    pub(super) fn push(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
+        while self.0.front().is_some_and(|at| !is_inside(*at, now, window)) || self.count() >= threshold {
+            self.0.pop_front();
+        }
+        self.0.push_back(now);
+        self.count()
+    }
+
+    /// How many failures are inside `window` at `now`.
+    pub(super) fn inside(&self, now: Instant, window: Duration) -> u32 {
+        let outside = self.0.partition_point(|at| !is_inside(*at, now, window));
+        self.count().saturating_sub(u32::try_from(outside).unwrap_or(u32::MAX))
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn is_inside(at: Instant, now: Instant, window: Duration) -> bool {
+    now.saturating_duration_since(at) < window
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_leaves_when_it_is_as_old_as_the_window() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut times = Times::new();
+        assert_eq!(times.push(start, 10 * second, 5), 1);
+        assert_eq!(times.push(start + 9 * second, 10 * second, 5), 2);
+        assert_eq!(times.inside(start + 9 * second, 10 * second), 2);
+        assert_eq!(times.inside(start + 10 * second, 10 * second), 1);
+        assert_eq!(times.push(start + 10 * second, 10 * second, 5), 2);
+    }
+
+    #[test]
+    fn no_more_than_the_threshold_is_remembered() {
+        let now = Instant::now();
+        let mut times = Times::new();
+        for n in 1..=10 {
+            assert_eq!(times.push(now, Duration::from_secs(1), 3), n.min(3));
+        }
+    }
+}
