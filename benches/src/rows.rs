@@ -1,9 +1,9 @@
 //! The rows of the table: what is called, and what it may cost.
 
-mod breaker;
-mod keyed;
-mod retry;
-mod stack;
+pub(crate) mod breaker;
+pub(crate) mod keyed;
+pub(crate) mod retry;
+pub(crate) mod stack;
 mod timeout;
 mod tower;
 

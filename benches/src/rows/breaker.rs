@@ -120,7 +120,7 @@ impl ByHand {
 
 static BY_HAND: ByHand = ByHand { failures: AtomicU32::new(0) };
 
-fn by_hand(x: u64) -> Result<u64, Failed> {
+pub(crate) fn by_hand(x: u64) -> Result<u64, Failed> {
     if !BY_HAND.admits() {
         return Err(Failed(0));
     }
@@ -139,13 +139,14 @@ async fn by_hand_async(x: u64) -> Result<u64, Failed> {
 }
 
 /// The failsafe breaker that opens after five failures in a row.
-pub(super) fn failsafe()
+pub(crate) fn failsafe()
 -> failsafe::StateMachine<failsafe::failure_policy::ConsecutiveFailures<failsafe::backoff::Constant>, ()> {
     let wait = failsafe::backoff::constant(HOUR);
     failsafe::Config::new().failure_policy(failsafe::failure_policy::consecutive_failures(5, wait)).build()
 }
 
-fn recloser() -> Recloser {
+/// The recloser that opens when half of 100 calls fail.
+pub(crate) fn recloser() -> Recloser {
     Recloser::custom().error_rate(0.5).closed_len(100).open_wait(HOUR).build()
 }
 

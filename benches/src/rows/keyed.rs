@@ -25,11 +25,11 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-fn keys() -> Vec<String> {
+pub(crate) fn keys() -> Vec<String> {
     (0..KEYS).map(|key| format!("customer-{key:07}")).collect()
 }
 
-fn pick(keys: &[String], x: u64) -> &str {
+pub(crate) fn pick(keys: &[String], x: u64) -> &str {
     let at = (x.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % KEYS;
     &keys[at as usize]
 }
@@ -40,17 +40,17 @@ fn picked(key: &str, x: u64) -> Result<u64, Failed> {
 }
 
 #[circuit_breaker(threshold = 5, key = key, max_keys = 10_000)]
-fn keyed(key: &str, x: u64) -> Result<u64, Failed> {
+pub(crate) fn keyed(key: &str, x: u64) -> Result<u64, Failed> {
     op(x)
 }
 
-type Map = RwLock<HashMap<String, Arc<AtomicU32>>>;
+pub(crate) type Map = RwLock<HashMap<String, Arc<AtomicU32>>>;
 
-fn map(keys: &[String]) -> Map {
+pub(crate) fn map(keys: &[String]) -> Map {
     RwLock::new(keys.iter().map(|key| (key.clone(), Arc::default())).collect())
 }
 
-fn by_hand(map: &Map, key: &str, x: u64) -> Result<u64, Failed> {
+pub(crate) fn by_hand(map: &Map, key: &str, x: u64) -> Result<u64, Failed> {
     let failures =
         map.read().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone).unwrap_or_default();
     if failures.load(Ordering::Relaxed) >= 5 {
