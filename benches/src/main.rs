@@ -1,6 +1,7 @@
 //! What `resilience` costs, beside a loop by hand and its peers. See `docs/performance.md`.
 
 mod callgrind;
+mod compile;
 mod op;
 mod rows;
 mod sizes;
@@ -14,10 +15,14 @@ usage: cargo run --release -p resilience-benches [-- WHAT]
 
   (nothing) [TEXT]  instructions and allocations per call of the rows that contain TEXT; needs valgrind
   --threads         what a second thread adds; needs two cores that are mostly free
-  --sizes           bytes of futures and values";
+  --sizes           bytes of futures and values
+  --compile         what 200 annotated functions cost `cargo check`, and what the core costs to build";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(code) = compile::stand_in(&arguments) {
+        return code;
+    }
     if callgrind::asked(&arguments) {
         return ExitCode::SUCCESS;
     }
@@ -28,6 +33,7 @@ fn main() -> ExitCode {
         }
         Some("--threads") => verdict(threads::print()),
         Some("--sizes") => verdict(sizes::print()),
+        Some("--compile") => outcome(compile::print()),
         filter => instructions(filter.unwrap_or_default()),
     }
 }
@@ -37,10 +43,14 @@ fn instructions(filter: &str) -> ExitCode {
         eprintln!("valgrind is not installed: nothing was measured (`apt-get install valgrind`)");
         return ExitCode::FAILURE;
     }
-    match table::print(filter) {
+    outcome(table::print(filter))
+}
+
+fn outcome(missed: std::io::Result<usize>) -> ExitCode {
+    match missed {
         Ok(missed) => verdict(missed),
         Err(error) => {
-            eprintln!("callgrind did not run: {error}");
+            eprintln!("not measured: {error}");
             ExitCode::FAILURE
         }
     }
