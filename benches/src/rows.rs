@@ -2,8 +2,8 @@
 
 pub(crate) mod breaker;
 pub(crate) mod keyed;
-pub(crate) mod retry;
-pub(crate) mod stack;
+mod retry;
+mod stack;
 mod timeout;
 mod tower;
 
@@ -49,7 +49,8 @@ impl Row {
     }
 }
 
-/// All rows.
+/// All rows. Each has a function of its own, so that the compiler may put it into the loop, as it does with
+/// one that is called in one place.
 pub(crate) fn all() -> Vec<Group> {
     let bare = Row::new("the call itself").sync(sync!(|x| op(x))).future(future!(|x| bare(x)));
     vec![

@@ -44,9 +44,9 @@ pub(super) fn open() -> Vec<Row> {
     static PLAIN: CircuitBreaker = CircuitBreaker::new("open").threshold(5).recovery(HOUR).cap(HOUR);
     vec![
         Row::new("`#[circuit_breaker(threshold = 5)]`, open")
-            .sync(sync!(let () = fail(guarded); |x| guarded(x)))
+            .sync(sync!(let () = fail(refused); |x| refused(x)))
             .future(
-                future!(let () = fail(|x| super::runtime().block_on(guarded_async(x))); |x| guarded_async(x)),
+                future!(let () = fail(|x| super::runtime().block_on(refused_async(x))); |x| refused_async(x)),
             )
             .at_most(Some(100), Some(130)),
         Row::new("`CircuitBreaker::call`, open")
@@ -69,13 +69,23 @@ pub(super) fn open() -> Vec<Row> {
     ]
 }
 
-#[circuit_breaker(threshold = 5, recovery = 1h, cap = 1h)]
-pub(crate) fn guarded(x: u64) -> Result<u64, Failed> {
+#[circuit_breaker(threshold = 5)]
+fn guarded(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[circuit_breaker(threshold = 5)]
+async fn guarded_async(x: u64) -> Result<u64, Failed> {
     op(x)
 }
 
 #[circuit_breaker(threshold = 5, recovery = 1h, cap = 1h)]
-async fn guarded_async(x: u64) -> Result<u64, Failed> {
+fn refused(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[circuit_breaker(threshold = 5, recovery = 1h, cap = 1h)]
+async fn refused_async(x: u64) -> Result<u64, Failed> {
     op(x)
 }
 
@@ -97,19 +107,22 @@ fn fail<T>(call: impl Fn(u64) -> T) {
 }
 
 /// As small as a breaker gets: failures in a row, read by every call and written only by a failure.
-#[derive(Default)]
-struct ByHand {
+pub(crate) struct ByHand {
     failures: AtomicU32,
 }
 
 impl ByHand {
+    pub(crate) const fn new() -> Self {
+        Self { failures: AtomicU32::new(0) }
+    }
+
     #[inline]
-    fn admits(&self) -> bool {
+    pub(crate) fn admits(&self) -> bool {
         self.failures.load(Ordering::Relaxed) < 5
     }
 
     #[inline]
-    fn settle(&self, is_success: bool) {
+    pub(crate) fn settle(&self, is_success: bool) {
         if !is_success {
             self.failures.fetch_add(1, Ordering::Relaxed);
         } else if self.failures.load(Ordering::Relaxed) > 0 {
@@ -118,9 +131,9 @@ impl ByHand {
     }
 }
 
-static BY_HAND: ByHand = ByHand { failures: AtomicU32::new(0) };
+static BY_HAND: ByHand = ByHand::new();
 
-pub(crate) fn by_hand(x: u64) -> Result<u64, Failed> {
+fn by_hand(x: u64) -> Result<u64, Failed> {
     if !BY_HAND.admits() {
         return Err(Failed(0));
     }

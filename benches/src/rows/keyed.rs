@@ -40,7 +40,7 @@ fn picked(key: &str, x: u64) -> Result<u64, Failed> {
 }
 
 #[circuit_breaker(threshold = 5, key = key, max_keys = 10_000)]
-pub(crate) fn keyed(key: &str, x: u64) -> Result<u64, Failed> {
+fn keyed(key: &str, x: u64) -> Result<u64, Failed> {
     op(x)
 }
 

@@ -46,7 +46,7 @@ async fn without_budget_async(x: u64) -> Result<u64, Failed> {
 }
 
 #[with_retry]
-pub(crate) fn retried(x: u64) -> Result<u64, Failed> {
+fn retried(x: u64) -> Result<u64, Failed> {
     op(x)
 }
 

@@ -36,7 +36,7 @@ async fn answered_async(x: u64) -> Result<u64, Failed> {
 
 #[with_retry]
 #[circuit_breaker(threshold = 5)]
-pub(crate) fn two(x: u64) -> Result<u64, Failed> {
+fn two(x: u64) -> Result<u64, Failed> {
     op(x)
 }
 
