@@ -283,7 +283,8 @@ impl CircuitBreaker {
     #[inline]
     fn settle(&self, token: Token, verdict: Option<&Classification>, ruling: Ruling) {
         match verdict {
-            Some(class) => self.judged(token, class, ruling),
+            // A copy, so that the stack's own verdict need not be kept in memory for the sake of failures.
+            Some(class) => self.judged(token, *class, ruling),
             None if self.gate.glance().is_clean(token) => {}
             None => self.succeeded(token),
         }
@@ -291,7 +292,7 @@ impl CircuitBreaker {
 
     #[cold]
     #[inline(never)]
-    fn judged(&self, token: Token, class: &Classification, ruling: Ruling) {
+    fn judged(&self, token: Token, class: Classification, ruling: Ruling) {
         let counts = match ruling {
             Ruling::ByCategory => class.category.counts(),
             Ruling::Yes => Counts::Failure,
@@ -299,7 +300,7 @@ impl CircuitBreaker {
             Ruling::Exempt => Counts::Nothing,
         };
         match counts {
-            Counts::Failure => self.failed(token, class),
+            Counts::Failure => self.failed(token, &class),
             Counts::Success => self.succeeded(token),
             Counts::Nothing => self.gate.given_back(token),
         }
