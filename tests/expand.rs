@@ -3,7 +3,7 @@
 //! The sources of the macro crate are compiled into this test, so that their output can be printed
 //! without a compiler plug-in. `EXPAND=overwrite cargo test --test expand` accepts what has changed.
 
-#![allow(dead_code, reason = "the macro crate's sources are compiled here a second time")]
+#![allow(dead_code, unused_imports, reason = "the macro crate's sources are compiled here a second time")]
 
 #[path = "../resilience-macros/src/attr/mod.rs"]
 mod attr;
@@ -11,6 +11,8 @@ mod attr;
 mod diag;
 #[path = "../resilience-macros/src/emit.rs"]
 mod emit;
+#[path = "../resilience-macros/src/form.rs"]
+mod form;
 #[path = "../resilience-macros/src/input/mod.rs"]
 mod input;
 #[path = "../resilience-macros/src/item.rs"]
@@ -44,7 +46,7 @@ fn expand(mut tokens: TokenStream) -> TokenStream {
         };
         let rest = function.into_token_stream();
         tokens =
-            if name == "__stack" { stack::finish(args, rest) } else { stack::collect(&name, args, rest) };
+            if name == "__stack" { stack::finish(args, &rest) } else { stack::collect(&name, args, &rest) };
     }
 }
 

@@ -29,7 +29,7 @@ fn boxed(id: u32) -> Pin<Box<dyn Future<Output = Result<u32, u8>> + Send>> {
 
 #[with_fallback(doubled)]
 fn sync_even(id: u32) -> Result<u32, io::Error> {
-    if id % 2 == 0 {
+    if id.is_multiple_of(2) {
         return Ok(id);
     }
     let never: Result<u32, io::Error> = Err(broken());
@@ -39,7 +39,7 @@ fn sync_even(id: u32) -> Result<u32, io::Error> {
 
 #[with_fallback(doubled_later)]
 async fn async_even(id: u32) -> Result<u32, io::Error> {
-    if id % 2 == 0 { Ok(id) } else { Err(broken()) }
+    if id.is_multiple_of(2) { Ok(id) } else { Err(broken()) }
 }
 
 #[test]

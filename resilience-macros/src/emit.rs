@@ -6,9 +6,9 @@ use crate::item::{Item, MutableBinding};
 use crate::keys::Reader;
 use crate::shared::Shared;
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Expr;
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::{Expr, Lifetime};
 
 /// `when` and `unless` of one policy.
 pub(crate) struct Rules {
@@ -52,6 +52,8 @@ pub(crate) struct Context<'a> {
     /// The `static` of the retry in the stack, and how many layers stand above it.
     retry: Option<(Ident, usize)>,
     sites: Vec<Ident>,
+    /// The key of the stack's breaker.
+    pub(crate) key: Option<&'a TokenStream>,
     keeps_arguments: bool,
 }
 
@@ -67,20 +69,30 @@ impl Context<'_> {
         }
     }
 
-    pub(crate) fn retry_local(&self) -> Ident {
-        Ident::new("__resilience_retry", Span::mixed_site())
-    }
-
     /// The number of the attempt that the layer of `site` is part of, from 1.
     pub(crate) fn attempt(&self, site: &Ident) -> TokenStream {
         let at = self.sites.iter().position(|other| other == site);
         match &self.retry {
             Some((retry, above)) if at > Some(*above) => {
-                let local = self.retry_local();
+                let local = retry_local();
                 quote!(#retry.attempt(&#local))
             }
             _ => quote!(1),
         }
+    }
+
+    /// The number of the attempt that the body is part of, from 1.
+    fn attempt_of_body(&self) -> TokenStream {
+        self.sites.last().map_or_else(
+            || quote!(1),
+            |site| match &self.retry {
+                Some((retry, _)) if retry == site => {
+                    let local = retry_local();
+                    quote!(#retry.attempt(&#local))
+                }
+                _ => self.attempt(site),
+            },
+        )
     }
 
     fn lent_name(name: &Ident) -> Ident {
@@ -112,7 +124,7 @@ impl Context<'_> {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
-                    let (kept, local) = (Self::lent_name(name), self.retry_local());
+                    let (kept, local) = (Self::lent_name(name), retry_local());
                     quote!(let #mutability #name = #kept.next(#retry.is_last(&#local));)
                 }
                 _ => quote!(let #mutability #name = ::core::clone::Clone::clone(&#name);),
@@ -131,6 +143,17 @@ impl Context<'_> {
     }
 }
 
+/// The label of a layer's block, named after its `static`.
+pub(crate) fn label(site: &Ident) -> Lifetime {
+    let name = site.to_string().to_lowercase();
+    Lifetime::new(&format!("'{name}"), Span::mixed_site())
+}
+
+/// The local that holds the running retry.
+pub(crate) fn retry_local() -> Ident {
+    Ident::new("__resilience_retry", Span::mixed_site())
+}
+
 /// The function with its policies.
 pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> TokenStream {
     let runtime = shared.runtime();
@@ -143,6 +166,10 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         shared,
         retry: retry.and_then(|at| Some((sites.get(at)?.clone(), at))),
         sites: sites.clone(),
+        key: layers.iter().find_map(|layer| match &layer.policy {
+            Policy::CircuitBreaker(breaker) => breaker.key.as_ref(),
+            _ => None,
+        }),
         keeps_arguments: layers.iter().any(|layer| matches!(layer.policy, Policy::WithFallback(_))),
     };
     let mutable = if retry.is_some() { item.take_mutable_bindings() } else { Vec::new() };
@@ -159,7 +186,8 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let outward = above.iter().zip(&sites).rev();
     let stack = outward.fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
     let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(&cx, site));
-    let point = point(&item, &cx, &sites);
+    let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());
+    let point = point(&item, &cx, &sites, top);
     let checks = checks(layers, &cx);
     let (inner_attrs, _) = item.body_parts();
     let lifted = inner_attrs.into_iter().map(|mut attr| {
@@ -167,7 +195,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let outcome = quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r);
+    let outcome = item.around(quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r));
     quote! {
         #(#attrs)* #(#lifted)* #vis #sig {
             use #runtime::__private as __resilience;
@@ -193,17 +221,19 @@ fn site_names(layers: &[Layer]) -> Vec<Ident> {
     names
 }
 
-fn point(item: &Item, cx: &Context<'_>, sites: &[Ident]) -> TokenStream {
+/// The point's `static`; its place is `top`, where the topmost attribute stands.
+fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStream {
     let (rt, point) = (&cx.rt, &cx.point);
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
+    let place = quote_spanned!(top=> (::core::file!(), ::core::line!(), ::core::column!()));
     quote! {
         #[#rt::linkme::distributed_slice(#rt::POINTS_0_1)]
         #[linkme(crate = #rt::linkme)]
         static #point: #rt::PointSite = #rt::PointSite::new(
             ::core::module_path!(),
             #function,
-            (::core::file!(), ::core::line!(), ::core::column!()),
+            #place,
             &[#(&#sites),*],
         )#(.named(#name))*;
     }
@@ -256,10 +286,14 @@ fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
     let rt = &cx.rt;
     let here = Span::mixed_site();
     let at = here.located_at(item.return_span());
-    let classify = match &cx.shared.classify {
-        None => quote_spanned!(here=> |e| (&&#rt::Probe(e)).classification()),
-        Some(classify) => classify.to_token_stream(),
+    let class = match &cx.shared.classify {
+        None => quote_spanned!(here=> (&&#rt::Probe(e)).classification()),
+        Some(classify) => quote_spanned!(here=> #rt::classified(e, #classify)),
     };
+    let (point, attempt) = (&cx.point, cx.attempt_of_body());
+    let (names, values): (Vec<_>, Vec<_>) = cx.shared.context.iter().cloned().unzip();
+    let context = quote!(&[#((#names, &#values)),*]);
+    let classify = quote_spanned!(here=> |e| #rt::seen(&#point, #attempt, #context, #class));
     let judged = match &cx.shared.when_ok {
         None => quote_spanned!(at=> #rt::verdict(&r, #classify)),
         Some(when_ok) => quote_spanned!(at=> #rt::verdict_when_ok(&r, #classify, #when_ok)),

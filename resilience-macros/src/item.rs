@@ -1,6 +1,7 @@
 //! The annotated function: attributes and signature are parsed, the body stays opaque tokens, so that
 //! half-typed code inside it is reported by the compiler alone.
 
+use crate::form::{self, Binding, Form};
 use proc_macro2::{Group, Ident, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser};
@@ -14,6 +15,7 @@ pub(crate) struct Item {
     pub(crate) sig: Signature,
     /// The body in its braces, or the semicolon of a function that a trait only declares.
     pub(crate) body: TokenTree,
+    form: Form,
 }
 
 impl Parse for Item {
@@ -25,7 +27,7 @@ impl Parse for Item {
         if !input.is_empty() {
             return Err(input.error("expected the end of the function"));
         }
-        Ok(Self { attrs, vis, sig, body })
+        Ok(Self { attrs, vis, sig, body, form: Form::Plain })
     }
 }
 
@@ -48,9 +50,14 @@ pub(crate) struct Argument {
 impl Item {
     /// Reads a function, or says what else the attribute stands on.
     pub(crate) fn read(tokens: TokenStream) -> syn::Result<Self> {
-        let item: Self = Self::parse.parse2(tokens)?;
-        match item.body {
-            TokenTree::Group(_) => Ok(item),
+        let mut item: Self = Self::parse.parse2(tokens)?;
+        match &item.body {
+            TokenTree::Group(body) => {
+                if let (None, ReturnType::Type(_, ty)) = (&item.sig.asyncness, &item.sig.output) {
+                    item.form = Form::of(ty.to_token_stream(), body.stream());
+                }
+                Ok(item)
+            }
             other => Err(syn::Error::new(
                 other.span(),
                 "this function has no body: put the attribute on its implementation, or give it a default body",
@@ -59,7 +66,17 @@ impl Item {
     }
 
     pub(crate) fn is_async(&self) -> bool {
-        self.sig.asyncness.is_some()
+        self.sig.asyncness.is_some() || !matches!(self.form, Form::Plain)
+    }
+
+    /// The function's body around `inner`, an expression of its outcome.
+    pub(crate) fn around(&self, inner: TokenStream) -> TokenStream {
+        let prologue = match &self.form {
+            Form::Block { prologue, .. } => prologue.as_slice(),
+            _ => &[],
+        };
+        let prologue = prologue.iter().map(|Binding { pattern, argument }| quote!(let #pattern = #argument;));
+        self.form.around(inner, &quote!(#(#prologue)*))
     }
 
     /// The body's tokens without their braces, and the inner attributes that stand at its start.
@@ -69,7 +86,11 @@ impl Item {
         };
         let split =
             |input: ParseStream<'_>| Ok((Attribute::parse_inner(input)?, input.parse::<TokenStream>()?));
-        split.parse2(body.stream()).unwrap_or_else(|_| (Vec::new(), body.stream()))
+        match &self.form {
+            Form::Plain => split.parse2(body.stream()).unwrap_or_else(|_| (Vec::new(), body.stream())),
+            Form::Future { .. } => (Vec::new(), form::made_future(&body.stream())),
+            Form::Block { rest, .. } => (Vec::new(), rest.clone()),
+        }
     }
 
     pub(crate) fn body_span(&self) -> proc_macro2::Span {
@@ -78,9 +99,10 @@ impl Item {
 
     /// The return type, with `_` in place of every `impl Trait`; and whether there was one.
     pub(crate) fn return_type(&self) -> (TokenStream, bool) {
-        match &self.sig.output {
-            ReturnType::Default => (quote!(()), false),
-            ReturnType::Type(_, ty) => infer_impl_trait(ty.to_token_stream()),
+        match (&self.form, &self.sig.output) {
+            (Form::Future { output, .. } | Form::Block { output, .. }, _) => infer_impl_trait(output.clone()),
+            (Form::Plain, ReturnType::Default) => (quote!(()), false),
+            (Form::Plain, ReturnType::Type(_, ty)) => infer_impl_trait(ty.to_token_stream()),
         }
     }
 
@@ -100,6 +122,8 @@ impl Item {
                 FnArg::Typed(typed) => (simple_name(&typed.pat).map(ToTokens::to_token_stream), &typed.attrs),
             };
             let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+            // What `#[async_trait]` calls an argument that was a pattern.
+            let name = name.filter(|name| !name.to_string().starts_with("__arg"));
             let name = name.map(|name| quote!(#(#cfgs)* #name));
             Argument { name, span: input.span() }
         };
@@ -119,9 +143,23 @@ impl Item {
     /// argument is a reference that the binding may be pointed elsewhere.
     pub(crate) fn take_mutable_bindings(&mut self) -> Vec<MutableBinding> {
         let mut found = Vec::new();
+        if let Form::Block { prologue, .. } = &mut self.form {
+            // `&mut self` is shared on purpose.
+            for binding in prologue.iter_mut().filter(|binding| binding.argument != "self") {
+                let reborrow = self.sig.inputs.iter().any(|input| match input {
+                    FnArg::Typed(typed) => {
+                        simple_name(&typed.pat) == Some(&binding.argument) && is_mutable_reference(&typed.ty)
+                    }
+                    FnArg::Receiver(_) => false,
+                });
+                let mut names = Vec::new();
+                binding.pattern = without_mut(binding.pattern.clone(), &mut names);
+                found.extend(names.into_iter().map(|name| MutableBinding { name, reborrow }));
+            }
+        }
         for input in &mut self.sig.inputs {
             let FnArg::Typed(typed) = input else { continue };
-            let reborrow = matches!(&*typed.ty, syn::Type::Reference(r) if is_mutable(r.to_token_stream()));
+            let reborrow = is_mutable_reference(&typed.ty);
             let mut names = Vec::new();
             let pattern = without_mut(typed.pat.to_token_stream(), &mut names);
             if !names.is_empty() {
@@ -160,6 +198,10 @@ fn simple_name(pat: &Pat) -> Option<&Ident> {
         Pat::Ident(ident) if ident.subpat.is_none() && ident.by_ref.is_none() => Some(&ident.ident),
         _ => None,
     }
+}
+
+fn is_mutable_reference(ty: &syn::Type) -> bool {
+    matches!(ty, syn::Type::Reference(reference) if is_mutable(reference.to_token_stream()))
 }
 
 fn is_mutable(tokens: TokenStream) -> bool {

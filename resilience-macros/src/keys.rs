@@ -33,6 +33,7 @@ pub(crate) const SHARED: &[Key] = &[
     key("rejected", "path or |r| .."),
     key("clone", "(argument, ..)"),
     key("when_ok", "|value| .."),
+    key("context", "(name = expression, ..)"),
     key("crate", "::path"),
 ];
 
@@ -122,10 +123,13 @@ fn entry(part: TokenStream) -> Entry {
     let Some(TokenTree::Ident(key)) = tokens.next() else { return bare };
     let value = match tokens.next() {
         None => Value::Word,
-        Some(TokenTree::Punct(punct))
-            if punct.as_char() == '=' && punct.spacing() == proc_macro2::Spacing::Alone =>
-        {
-            Value::Given(tokens.collect())
+        Some(TokenTree::Punct(punct)) if punct.as_char() == '=' => {
+            let value: TokenStream = tokens.collect();
+            // `a == b` and `a => b` are no settings.
+            match value.clone().into_iter().next() {
+                Some(TokenTree::Punct(next)) if matches!(next.as_char(), '=' | '>') => return bare,
+                _ => Value::Given(value),
+            }
         }
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => {
             if tokens.next().is_some() {

@@ -1,8 +1,10 @@
 //! The attributes of `resilience`. Use them through that crate, which re-exports and documents them.
 
 mod attr;
+mod derive_classify;
 mod diag;
 mod emit;
+mod form;
 mod input;
 mod item;
 mod keys;
@@ -12,33 +14,39 @@ mod stack;
 
 use proc_macro::TokenStream;
 
-/// Calls the function again when it fails in a way that may pass.
+#[doc = include_str!("docs/with_retry.md")]
 #[proc_macro_attribute]
 pub fn with_retry(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::collect("with_retry", args.into(), item.into()).into()
+    stack::collect("with_retry", args.into(), &item.into()).into()
 }
 
-/// Refuses calls at once while the service behind the function is known to be down.
+#[doc = include_str!("docs/circuit_breaker.md")]
 #[proc_macro_attribute]
 pub fn circuit_breaker(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::collect("circuit_breaker", args.into(), item.into()).into()
+    stack::collect("circuit_breaker", args.into(), &item.into()).into()
 }
 
-/// Ends a call that takes too long.
+#[doc = include_str!("docs/timeout.md")]
 #[proc_macro_attribute]
 pub fn timeout(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::collect("timeout", args.into(), item.into()).into()
+    stack::collect("timeout", args.into(), &item.into()).into()
 }
 
-/// Answers with something else when everything below has failed.
+#[doc = include_str!("docs/with_fallback.md")]
 #[proc_macro_attribute]
 pub fn with_fallback(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::collect("with_fallback", args.into(), item.into()).into()
+    stack::collect("with_fallback", args.into(), &item.into()).into()
+}
+
+/// Lets an error say what it means; see the module `classify` of `resilience`.
+#[proc_macro_derive(Classify, attributes(classify))]
+pub fn derive_classify(input: TokenStream) -> TokenStream {
+    derive_classify::derive(input.into()).into()
 }
 
 /// Where the attributes of one function meet; only expansions write it.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn __stack(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::finish(args.into(), item.into()).into()
+    stack::finish(args.into(), &item.into()).into()
 }

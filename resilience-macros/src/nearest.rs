@@ -8,7 +8,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
     let close = |candidate: &&'a str| (distance(&word, candidate), *candidate);
     let (off, best) = candidates.iter().map(close).min_by_key(|(off, _)| *off)?;
     let longest = word.chars().count().max(best.chars().count());
-    (off <= longest.div_ceil(3)).then_some(best)
+    (off <= longest.div_ceil(3) && off < longest).then_some(best)
 }
 
 /// How many letters are to be added, dropped, changed, or swapped with their neighbour.
@@ -78,6 +78,7 @@ mod tests {
         assert_eq!(nearest("ratelimit", &words), Some("rate_limited"));
         assert_eq!(nearest("notfound", &words), Some("not_found"));
         assert_eq!(nearest("banana", &words), None);
+        assert_eq!(nearest("1", &["0"]), None, "nothing of it is right");
         assert_eq!(nearest("timeout", &[]), None);
     }
 }

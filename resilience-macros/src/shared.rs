@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) rejected: Option<Expr>,
     pub(crate) clone: Vec<Ident>,
     pub(crate) when_ok: Option<Expr>,
+    /// Pairs for the error history: names and expressions.
+    pub(crate) context: Vec<(String, TokenStream)>,
     runtime: Option<TokenStream>,
     seen: Vec<Ident>,
 }
@@ -52,11 +54,11 @@ impl Shared {
         self.seen.push(key.clone());
         let name = key.to_string();
         let tokens = match &entry.value {
-            Value::Given(tokens) if name != "clone" => tokens.clone(),
-            Value::List(tokens) if name == "clone" => tokens.clone(),
+            Value::Given(tokens) if !is_list(&name) => tokens.clone(),
+            Value::List(tokens) if is_list(&name) => tokens.clone(),
             _ => {
                 let form = SHARED.iter().find(|shared| shared.name == name).map_or("", |shared| shared.form);
-                let equals = if name == "clone" { "" } else { " = " };
+                let equals = if is_list(&name) { "" } else { " = " };
                 return Err(Error::new(entry.span, format!("write `{name}{equals}{form}`")));
             }
         };
@@ -66,10 +68,25 @@ impl Shared {
             "rejected" => self.rejected = Some(input::path_or_closure(tokens)?),
             "when_ok" => self.when_ok = Some(input::path_or_closure(tokens)?),
             "clone" => self.clone = arguments(tokens, item)?,
+            "context" => self.context = pairs(tokens)?,
             _ => self.runtime = Some(runtime(tokens)?),
         }
         Ok(())
     }
+}
+
+fn is_list(name: &str) -> bool {
+    matches!(name, "clone" | "context")
+}
+
+/// `name = expression, ..`; a name alone stands for itself.
+fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
+    let pair = |entry: Entry| match (&entry.key, &entry.value) {
+        (Some(key), Value::Given(value)) => Ok((key.to_string(), value.clone())),
+        (Some(key), Value::Word) => Ok((key.to_string(), quote!(#key))),
+        _ => Err(Error::new(entry.span, "expected `name = expression`")),
+    };
+    keys::entries(tokens).into_iter().map(pair).collect()
 }
 
 fn is_shared(entry: &Entry, key: &Ident) -> bool {
@@ -109,7 +126,7 @@ fn runtime(tokens: TokenStream) -> Result<TokenStream> {
     let path: syn::Path = syn::parse2(tokens.clone())?;
     let first = path.segments.first().map(|segment| segment.ident.to_string());
     if path.leading_colon.is_none() && !matches!(first.as_deref(), Some("crate" | "self" | "super")) {
-        let words = format!("write an absolute path, which works in every module: `crate = ::{}`", tokens);
+        let words = format!("write an absolute path, which works in every module: `crate = ::{tokens}`");
         return Err(Error::new(input::span_of(&tokens), words));
     }
     Ok(tokens)

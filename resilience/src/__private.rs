@@ -3,20 +3,22 @@
 
 pub use crate::classify::Category;
 pub use crate::classify::probe::*;
-pub use crate::outcome::{Outcome, Refuse};
+pub use crate::outcome::{FromRejected, Outcome};
 pub use crate::point::{POINTS_0_1, PointSite};
-pub use crate::policy::circuit_breaker::{CircuitBreaker, InstanceSite, KeyedBreakers};
+pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
+pub use crate::policy::keyed::Keyed;
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
-pub use crate::policy::with_retry::{RetrySite, RetryState, check_waits};
-pub use crate::policy::{Backoff, BudgetOf, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, RetryState, check_waits};
+pub use crate::policy::{Backoff, BudgetOf, CircuitBreaker, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
 pub use crate::site::Site;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;
 
-use crate::classify::{Classification, Classify};
+use crate::classify::{Classification, Classify, ErrorRecord};
 use crate::rejected::Rejected;
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -33,6 +35,11 @@ pub fn pause(wait: Duration) -> Pin<Box<impl Future<Output = ()> + Send>> {
     Box::pin(crate::clock::pause(wait))
 }
 
+/// Boxes a future, as its type in the signature asks for.
+pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
+    Box::pin(future)
+}
+
 /// Runs a body that borrows or consumes what is around it; without this call the compiler would take
 /// the closure for one that can run again, and refuse borrowed results.
 #[inline(always)]
@@ -41,12 +48,34 @@ pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
     body()
 }
 
+/// Notes a failed attempt of `point` in the history of errors, and gives its class back.
+#[cold]
+#[inline(never)]
+pub fn seen(
+    point: &'static PointSite,
+    attempt: u32,
+    context: &[(&'static str, &dyn Display)],
+    class: Classification,
+) -> Classification {
+    let record = ErrorRecord::new(point.name(), &class).attempt(attempt);
+    let record =
+        context.iter().fold(record, |record, (name, value)| record.context(*name, value.to_string()));
+    crate::classify::history().record(record);
+    class
+}
+
+/// What `classify = ..` says of an error.
+#[cold]
+pub fn classified<E: ?Sized, C: Into<Classification>>(
+    error: &E,
+    classify: impl FnOnce(&E) -> C,
+) -> Classification {
+    classify(error).into()
+}
+
 /// What the stack makes of the body's outcome.
 #[inline]
-pub fn verdict<R: Outcome, C: Into<Classification>>(
-    outcome: &R,
-    classify: impl FnOnce(&R::Error) -> C,
-) -> Verdict {
+pub fn verdict<R: Outcome>(outcome: &R, classify: impl FnOnce(&R::Error) -> Classification) -> Verdict {
     match outcome.judge() {
         Ok(_) => None,
         Err(error) => Some(failed(classify, error)),
@@ -55,9 +84,9 @@ pub fn verdict<R: Outcome, C: Into<Classification>>(
 
 /// As [`verdict`], with a test that a returned value has to pass, too.
 #[inline]
-pub fn verdict_when_ok<R: Outcome, C: Into<Classification>>(
+pub fn verdict_when_ok<R: Outcome>(
     outcome: &R,
-    classify: impl FnOnce(&R::Error) -> C,
+    classify: impl FnOnce(&R::Error) -> Classification,
     when_ok: impl FnOnce(&R::Value) -> bool,
 ) -> Verdict {
     match outcome.judge() {
@@ -67,8 +96,9 @@ pub fn verdict_when_ok<R: Outcome, C: Into<Classification>>(
 }
 
 #[cold]
-fn failed<E, C: Into<Classification>>(classify: impl FnOnce(&E) -> C, error: &E) -> Classification {
-    classify(error).into()
+#[inline(never)]
+fn failed<E>(classify: impl FnOnce(&E) -> Classification, error: &E) -> Classification {
+    classify(error)
 }
 
 /// What `when` says of a failure; a rejection and a returned value are not for it to judge.
@@ -97,9 +127,11 @@ pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -
 
 /// The outcome that stands for a rejection.
 #[cold]
-pub fn refused<R: Refuse>(rejected: Rejected) -> (R, Verdict) {
-    let class = rejected.classify();
-    (R::refuse(rejected), Some(class))
+pub fn refused<R: Outcome>(rejected: Rejected) -> (R, Verdict)
+where
+    R::Error: FromRejected,
+{
+    refused_by(rejected, FromRejected::from_rejected)
 }
 
 /// The outcome that stands for a rejection, as `rejected = ..` makes it.

@@ -43,14 +43,14 @@ pub(crate) fn time_of_day() -> SystemTime {
     real.checked_add(moved).unwrap_or(real)
 }
 
-/// A moment before every reading of every clock: tokio's and a world's start at the real time at which they
-/// are made, and run forward.
+/// A moment before every reading of every clock, a paused one included, as far as the machine has been up
+/// that long: moments counted from it fit an integer.
 pub(crate) fn origin() -> Instant {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    const EARLIER: Duration = Duration::from_secs(3600);
     *ORIGIN.get_or_init(|| {
         let now = Instant::now();
-        now.checked_sub(EARLIER).unwrap_or(now)
+        let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
+        earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
     })
 }
 

@@ -46,6 +46,12 @@ impl fmt::Display for Missing {
     }
 }
 
+impl From<Rejected> for Missing {
+    fn from(_: Rejected) -> Self {
+        Self
+    }
+}
+
 impl<T, E> Outcome for Result<T, E> {
     type Value = T;
     type Error = E;
@@ -105,24 +111,11 @@ impl<E: From<Rejected>> FromRejected for E {
 }
 
 /// An outcome that can carry a rejection: `Err` of it, or `None`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no room for a policy's own error (`resilience::Rejected`)",
-    label = "needs an error type with `From<resilience::Rejected>`",
-    note = "or say in the attribute how to make the value: `rejected = |r| ..`"
-)]
-pub trait Refuse: Outcome {
+pub trait Refuse: Outcome<Error: FromRejected> {
     /// The failure that stands for `rejected`.
-    fn refuse(rejected: Rejected) -> Self;
-}
-
-impl<T, E: FromRejected> Refuse for Result<T, E> {
     fn refuse(rejected: Rejected) -> Self {
-        Err(E::from_rejected(rejected))
+        Self::failure(Self::Error::from_rejected(rejected))
     }
 }
 
-impl<T> Refuse for Option<T> {
-    fn refuse(_: Rejected) -> Self {
-        None
-    }
-}
+impl<R: Outcome<Error: FromRejected>> Refuse for R {}

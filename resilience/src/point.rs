@@ -170,12 +170,13 @@ impl PointSite {
         self.unique.get_or_init(|| self.numbered()).clone()
     }
 
+    /// The name is leaked, once: it lives as long as this static, and its clones share no count.
     fn numbered(&self) -> PointName {
         let written = self.written();
         let earlier = POINTS_0_1.iter().filter(|other| other.place() < self.place());
         match earlier.filter(|other| other.written() == written).count() {
-            0 => PointName::from(written),
-            n => PointName::from(format!("{written}#{}", n + 1)),
+            0 => PointName::new(written.leak()),
+            n => PointName::new(format!("{written}#{}", n + 1).leak()),
         }
     }
 

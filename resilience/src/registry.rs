@@ -3,8 +3,11 @@
 use crate::point::{Layer, POINTS_0_1, PointName, PointSite};
 use crate::policy::CircuitBreaker;
 use crate::policy::keyed::Keyed;
+use crate::site::Site;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// One annotated function, as written.
@@ -69,13 +72,32 @@ pub struct PolicySnapshot {
     pub counters: Vec<(&'static str, u64)>,
 }
 
-fn sorted() -> Vec<&'static PointSite> {
-    let mut points: Vec<_> = POINTS_0_1.iter().collect();
+/// A breaker that joined the inventory by hand, for as long as somebody holds it.
+#[derive(Clone, Debug)]
+struct Joined {
+    breaker: Weak<CircuitBreaker>,
+    place: &'static Location<'static>,
+}
+
+static JOINED: Site<Mutex<Vec<Joined>>> = Site::new(Mutex::new(Vec::new()), || Mutex::new(Vec::new()));
+
+/// Every point there is now: annotated functions, and breakers that joined and still live.
+fn all() -> Vec<Point> {
+    let mut joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
+    joined.retain(|joined| joined.breaker.strong_count() > 0);
+    let joined =
+        joined.iter().filter_map(|joined| Some(Kind::Breaker(joined.breaker.upgrade()?, joined.place)));
+    POINTS_0_1.iter().map(Kind::Function).chain(joined).map(|kind| Point { kind }).collect()
+}
+
+fn sorted() -> Vec<Point> {
+    let mut points = all();
     points.sort_by_cached_key(|point| point.name().to_string());
     points
 }
 
-/// Every annotated function of the binary, sorted by name, whether it was called yet or not.
+/// Every annotated function of the binary, sorted by name, whether it was called yet or not; and the
+/// breakers that joined by [`Point::register`].
 ///
 /// # Examples
 ///
@@ -85,58 +107,129 @@ fn sorted() -> Vec<&'static PointSite> {
 /// }
 /// ```
 pub fn points() -> Vec<PointInfo> {
-    let points = sorted();
-    let written: Vec<_> = points.iter().map(|point| point.written()).collect();
-    let ambiguous = |name: &String| written.iter().filter(|other| *other == name).count() > 1;
-    points.iter().zip(&written).map(|(point, name)| PointInfo::of(point, ambiguous(name))).collect()
+    sorted().iter().map(Point::info).collect()
 }
 
 /// The live state and counters of every point, sorted by name.
 pub fn snapshot() -> Snapshot {
-    Snapshot { points: sorted().into_iter().map(PointSnapshot::of).collect() }
+    Snapshot { points: sorted().iter().map(Point::snapshot).collect() }
 }
 
 /// The point called `name`, as [`points`] spells it.
 pub fn point(name: &str) -> Option<Point> {
-    POINTS_0_1.iter().find(|point| *point.name() == *name).map(|site| Point { site })
+    all().into_iter().find(|point| *point.name() == *name)
 }
 
-/// A handle on one annotated function, for looking and for control by hand.
-#[derive(Clone, Copy)]
+/// A handle on one annotated function, or on a breaker that joined the inventory, for looking and for
+/// control by hand.
+#[derive(Clone)]
 pub struct Point {
-    site: &'static PointSite,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Function(&'static PointSite),
+    Breaker(Arc<CircuitBreaker>, &'static Location<'static>),
+}
+
+/// The breaker of a point: reads as a [`CircuitBreaker`].
+#[derive(Clone, Debug)]
+pub enum BreakerHandle {
+    /// That of an annotated function.
+    #[doc(hidden)]
+    Function(&'static CircuitBreaker),
+    /// One that joined by hand.
+    #[doc(hidden)]
+    Joined(Arc<CircuitBreaker>),
+}
+
+impl Deref for BreakerHandle {
+    type Target = CircuitBreaker;
+
+    fn deref(&self) -> &CircuitBreaker {
+        match self {
+            Self::Function(breaker) => breaker,
+            Self::Joined(breaker) => breaker,
+        }
+    }
 }
 
 impl Point {
-    /// The name, unique in the binary.
+    /// Adds a breaker of your own to the inventory, under its name, until the last `Arc` of it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, Point, point};
+    /// use std::sync::Arc;
+    ///
+    /// let breaker = Arc::new(CircuitBreaker::new("search backend").threshold(3));
+    /// Point::register(&breaker);
+    /// assert!(point("search backend").is_some());
+    /// drop(breaker);
+    /// assert!(point("search backend").is_none());
+    /// ```
+    #[track_caller]
+    pub fn register(breaker: &Arc<CircuitBreaker>) {
+        let joined = Joined { breaker: Arc::downgrade(breaker), place: Location::caller() };
+        let mut all = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.breaker.strong_count() > 0 && !other.breaker.ptr_eq(&joined.breaker));
+        all.push(joined);
+    }
+
+    /// The name, unique among annotated functions; of a breaker that joined, its own.
     pub fn name(&self) -> PointName {
-        self.site.name()
+        match &self.kind {
+            Kind::Function(site) => site.name(),
+            Kind::Breaker(breaker, _) => breaker.snapshot().name,
+        }
     }
 
     /// The point as written.
     pub fn info(&self) -> PointInfo {
-        let written = self.site.written();
-        PointInfo::of(self.site, POINTS_0_1.iter().filter(|other| other.written() == written).count() > 1)
+        match &self.kind {
+            Kind::Function(site) => PointInfo::of(site),
+            Kind::Breaker(breaker, place) => PointInfo {
+                name: self.name(),
+                file: place.file(),
+                line: place.line(),
+                stack: vec![PolicyInfo::of(breaker.layer())],
+                max_calls: 1,
+                worst_case: None,
+                ambiguous: false,
+            },
+        }
     }
 
     /// The point's live state.
     pub fn snapshot(&self) -> PointSnapshot {
-        PointSnapshot::of(self.site)
+        let policies = match &self.kind {
+            Kind::Function(site) => site.layers().iter().map(|layer| PolicySnapshot::of(*layer)).collect(),
+            Kind::Breaker(breaker, _) => vec![PolicySnapshot::of(breaker.layer())],
+        };
+        PointSnapshot { name: self.name(), calls: None, policies }
     }
 
     /// The breaker of the outermost `circuit_breaker` that has no key.
-    pub fn breaker(&self) -> Option<&'static CircuitBreaker> {
-        self.policy()
+    pub fn breaker(&self) -> Option<BreakerHandle> {
+        match &self.kind {
+            Kind::Function(_) => self.policy().map(BreakerHandle::Function),
+            Kind::Breaker(breaker, _) => Some(BreakerHandle::Joined(breaker.clone())),
+        }
     }
 
     /// The state that the policies of this point keep for `key`, as the key reads.
     pub fn key(&self, key: impl Into<String>) -> PointKey {
-        PointKey { point: *self, key: key.into() }
+        PointKey { point: self.clone(), key: key.into() }
     }
 
-    /// The first policy of type `T` in the stack, outermost first.
+    /// The first policy of type `T` in the stack of a function, outermost first.
     pub(crate) fn policy<T: 'static>(&self) -> Option<&'static T> {
-        self.site.layers().iter().find_map(|layer| layer.policy().downcast_ref())
+        match self.kind {
+            Kind::Function(site) => site.layers().iter().find_map(|layer| layer.policy().downcast_ref()),
+            Kind::Breaker(..) => None,
+        }
     }
 }
 
@@ -161,7 +254,9 @@ impl fmt::Debug for Point {
 }
 
 impl PointInfo {
-    fn of(point: &'static PointSite, ambiguous: bool) -> Self {
+    fn of(point: &'static PointSite) -> Self {
+        let written = point.written();
+        let ambiguous = POINTS_0_1.iter().filter(|other| other.written() == written).count() > 1;
         let (file, line, _) = point.place();
         let layers = point.layers();
         Self {
@@ -179,13 +274,6 @@ impl PointInfo {
 impl PolicyInfo {
     fn of(layer: &dyn Layer) -> Self {
         Self { kind: layer.kind(), settings: layer.settings() }
-    }
-}
-
-impl PointSnapshot {
-    fn of(point: &'static PointSite) -> Self {
-        let policies = point.layers().iter().map(|layer| PolicySnapshot::of(*layer)).collect();
-        Self { name: point.name(), calls: None, policies }
     }
 }
 

@@ -1,9 +1,8 @@
 //! What a running call can know of the timeouts around it: the time left, and whether one of them is
 //! just dropping it.
 
-use crate::clock::{later, now};
+use crate::clock::{later, now, origin};
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The limits around the running code, in nanoseconds; `NONE` where there is none.
@@ -20,17 +19,6 @@ const NONE: u64 = u64::MAX;
 thread_local! {
     static LIMITS: Cell<Limits> = const { Cell::new(Limits { at: NONE, whole: NONE }) };
     static CUT: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// The moment that the ends of running timers are counted from: well before any clock of the process,
-/// a paused one included, as far as the machine has been up that long.
-fn origin() -> Instant {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    *ORIGIN.get_or_init(|| {
-        let now = Instant::now();
-        let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
-        earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
-    })
 }
 
 /// `wait` in nanoseconds, at most 584 years of them.

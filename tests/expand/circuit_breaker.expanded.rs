@@ -10,32 +10,44 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     );
     static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
         const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                .threshold(5)
-                .recovery(::core::time::Duration::from_nanos(60000000000u64))
+            __resilience::CircuitBreaker::recovery(
+                    __resilience::CircuitBreaker::threshold(
+                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                        5,
+                    ),
+                    ::core::time::Duration::from_nanos(60000000000u64),
+                )
                 .checked()
         }
         __resilience::Site::new(fresh(), fresh)
     };
-    let (r, _) = match __RESILIENCE_BREAKER.admit() {
-        ::core::result::Result::Ok(permit) => {
-            let (r, verdict) = {
-                let r: Result<String, Error> = __resilience::call_once(|| -> Result<
-                    String,
-                    Error,
-                > { fetch(id, name) });
-                #[allow(unused_imports)]
-                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = __resilience::verdict(
-                    &r,
-                    |e| (&&__resilience::Probe(e)).classification(),
-                );
-                (r, verdict)
-            };
-            permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+    let (r, _) = '__resilience_breaker: {
+        let permit = match __RESILIENCE_BREAKER.admit() {
+            ::core::result::Result::Ok(permit) => permit,
+            ::core::result::Result::Err(rejected) => {
+                break '__resilience_breaker __resilience::refused(rejected);
+            }
+        };
+        let (r, verdict) = {
+            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+                String,
+                Error,
+            > { fetch(id, name) });
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = __resilience::verdict(
+                &r,
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
+            );
             (r, verdict)
-        }
-        ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        };
+        permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+        (r, verdict)
     };
     r
 }
@@ -51,42 +63,54 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     );
     static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
         const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                .threshold(5)
-                .recovery(::core::time::Duration::from_nanos(60000000000u64))
+            __resilience::CircuitBreaker::recovery(
+                    __resilience::CircuitBreaker::threshold(
+                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                        5,
+                    ),
+                    ::core::time::Duration::from_nanos(60000000000u64),
+                )
                 .checked()
         }
         __resilience::Site::new(fresh(), fresh)
     };
-    let (r, _) = match __RESILIENCE_BREAKER.admit() {
-        ::core::result::Result::Ok(permit) => {
-            let (r, verdict) = {
-                let r: Result<String, Error> = async {
-                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
-                        Result<String, Error>,
-                    > {
-                        return r;
-                    }
-                    let r: Result<String, Error> = { fetch(id, name).await };
-                    #[allow(
-                        unreachable_code,
-                        clippy::needless_return,
-                        clippy::let_and_return
-                    )] return r;
+    let (r, _) = '__resilience_breaker: {
+        let permit = match __RESILIENCE_BREAKER.admit() {
+            ::core::result::Result::Ok(permit) => permit,
+            ::core::result::Result::Err(rejected) => {
+                break '__resilience_breaker __resilience::refused(rejected);
+            }
+        };
+        let (r, verdict) = {
+            let r: Result<String, Error> = async {
+                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                    Result<String, Error>,
+                > {
+                    return r;
                 }
-                    .await;
-                #[allow(unused_imports)]
-                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = __resilience::verdict(
-                    &r,
-                    |e| (&&__resilience::Probe(e)).classification(),
-                );
-                (r, verdict)
-            };
-            permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+                let r: Result<String, Error> = { fetch(id, name).await };
+                #[allow(
+                    unreachable_code,
+                    clippy::needless_return,
+                    clippy::let_and_return
+                )] return r;
+            }
+                .await;
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = __resilience::verdict(
+                &r,
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
+            );
             (r, verdict)
-        }
-        ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        };
+        permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+        (r, verdict)
     };
     r
 }
@@ -103,42 +127,54 @@ impl Service {
         );
         static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
             const fn fresh() -> __resilience::CircuitBreaker {
-                __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                    .threshold(5)
-                    .recovery(::core::time::Duration::from_nanos(60000000000u64))
+                __resilience::CircuitBreaker::recovery(
+                        __resilience::CircuitBreaker::threshold(
+                            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                            5,
+                        ),
+                        ::core::time::Duration::from_nanos(60000000000u64),
+                    )
                     .checked()
             }
             __resilience::Site::new(fresh(), fresh)
         };
-        let (r, _) = match __RESILIENCE_BREAKER.admit() {
-            ::core::result::Result::Ok(permit) => {
-                let (r, verdict) = {
-                    let r: Result<String, Error> = async {
-                        if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
-                            Result<String, Error>,
-                        > {
-                            return r;
-                        }
-                        let r: Result<String, Error> = { self.fetch(id).await };
-                        #[allow(
-                            unreachable_code,
-                            clippy::needless_return,
-                            clippy::let_and_return
-                        )] return r;
+        let (r, _) = '__resilience_breaker: {
+            let permit = match __RESILIENCE_BREAKER.admit() {
+                ::core::result::Result::Ok(permit) => permit,
+                ::core::result::Result::Err(rejected) => {
+                    break '__resilience_breaker __resilience::refused(rejected);
+                }
+            };
+            let (r, verdict) = {
+                let r: Result<String, Error> = async {
+                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                        Result<String, Error>,
+                    > {
+                        return r;
                     }
-                        .await;
-                    #[allow(unused_imports)]
-                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = __resilience::verdict(
-                        &r,
-                        |e| (&&__resilience::Probe(e)).classification(),
-                    );
-                    (r, verdict)
-                };
-                permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+                    let r: Result<String, Error> = { self.fetch(id).await };
+                    #[allow(
+                        unreachable_code,
+                        clippy::needless_return,
+                        clippy::let_and_return
+                    )] return r;
+                }
+                    .await;
+                #[allow(unused_imports)]
+                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+                let verdict = __resilience::verdict(
+                    &r,
+                    |e| __resilience::seen(
+                        &__RESILIENCE_POINT,
+                        1,
+                        &[],
+                        (&&__resilience::Probe(e)).classification(),
+                    ),
+                );
                 (r, verdict)
-            }
-            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            };
+            permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+            (r, verdict)
         };
         r
     }

@@ -23,9 +23,10 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         __resilience::Timeout::new(::core::time::Duration::from_nanos(10000000000u64))
             .checked(),
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .backoff(__resilience::Backoff::Exponential(2f64))
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -35,9 +36,13 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
     );
     static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
         const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT)
-                .threshold(5)
-                .recovery(::core::time::Duration::from_nanos(60000000000u64))
+            __resilience::CircuitBreaker::recovery(
+                    __resilience::CircuitBreaker::threshold(
+                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                        5,
+                    ),
+                    ::core::time::Duration::from_nanos(60000000000u64),
+                )
                 .checked()
         }
         __resilience::Site::new(fresh(), fresh)
@@ -65,54 +70,60 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                         loop {
                             let wait = {
                                 __RESILIENCE_RETRY.begin(&__resilience_retry);
-                                let (r, verdict) = match __RESILIENCE_BREAKER.admit() {
-                                    ::core::result::Result::Ok(permit) => {
-                                        let (r, verdict) = {
-                                            match __resilience::Timed::new(
-                                                    &__RESILIENCE_TIMEOUT_2,
-                                                    1,
-                                                    async {
-                                                        if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
-                                                            Result<Quote, QuoteError>,
-                                                        > {
-                                                            return r;
-                                                        }
-                                                        let r: Result<Quote, QuoteError> = {
-                                                            client.get(symbol).await?.json().await
-                                                        };
-                                                        #[allow(
-                                                            unreachable_code,
-                                                            clippy::needless_return,
-                                                            clippy::let_and_return
-                                                        )] return r;
-                                                    },
-                                                )
-                                                .await
-                                            {
-                                                ::core::result::Result::Ok(r) => {
-                                                    let r: Result<Quote, QuoteError> = r;
-                                                    #[allow(unused_imports)]
-                                                    use __resilience::{
-                                                        ByNothing as _, BySource as _, ByTrait as _,
+                                let (r, verdict) = '__resilience_breaker: {
+                                    let permit = match __RESILIENCE_BREAKER.admit() {
+                                        ::core::result::Result::Ok(permit) => permit,
+                                        ::core::result::Result::Err(rejected) => {
+                                            break '__resilience_breaker __resilience::refused(rejected);
+                                        }
+                                    };
+                                    let (r, verdict) = {
+                                        match __resilience::Timed::new(
+                                                &__RESILIENCE_TIMEOUT_2,
+                                                1,
+                                                async {
+                                                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                                        Result<Quote, QuoteError>,
+                                                    > {
+                                                        return r;
+                                                    }
+                                                    let r: Result<Quote, QuoteError> = {
+                                                        client.get(symbol).await?.json().await
                                                     };
-                                                    let verdict = __resilience::verdict(
-                                                        &r,
-                                                        |e| (&&__resilience::Probe(e)).classification(),
-                                                    );
-                                                    (r, verdict)
-                                                }
-                                                ::core::result::Result::Err(rejected) => {
-                                                    __resilience::refused(rejected)
-                                                }
+                                                    #[allow(
+                                                        unreachable_code,
+                                                        clippy::needless_return,
+                                                        clippy::let_and_return
+                                                    )] return r;
+                                                },
+                                            )
+                                            .await
+                                        {
+                                            ::core::result::Result::Ok(r) => {
+                                                let r: Result<Quote, QuoteError> = r;
+                                                #[allow(unused_imports)]
+                                                use __resilience::{
+                                                    ByNothing as _, BySource as _, ByTrait as _,
+                                                };
+                                                let verdict = __resilience::verdict(
+                                                    &r,
+                                                    |e| __resilience::seen(
+                                                        &__RESILIENCE_POINT,
+                                                        __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                                        &[],
+                                                        (&&__resilience::Probe(e)).classification(),
+                                                    ),
+                                                );
+                                                (r, verdict)
                                             }
-                                        };
-                                        permit
-                                            .settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
-                                        (r, verdict)
-                                    }
-                                    ::core::result::Result::Err(rejected) => {
-                                        __resilience::refused(rejected)
-                                    }
+                                            ::core::result::Result::Err(rejected) => {
+                                                __resilience::refused(rejected)
+                                            }
+                                        }
+                                    };
+                                    permit
+                                        .settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
+                                    (r, verdict)
                                 };
                                 let ::core::option::Option::Some(class) = verdict else {
                                     __RESILIENCE_RETRY.succeeded(__resilience_retry);
@@ -181,9 +192,18 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         &__RESILIENCE_POINT,
         &["cached_quote"],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .on(&[__resilience::Rule::new(__resilience::Category::RateLimited).max(5)])
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::max(
+            __resilience::Retry::new(),
+            3,
+        )
+        .on(
+            &[
+                __resilience::Rule::max(
+                    __resilience::Rule::new(__resilience::Category::RateLimited),
+                    5,
+                ),
+            ],
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -203,50 +223,55 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
             loop {
                 let wait = {
                     __RESILIENCE_RETRY.begin(&__resilience_retry);
-                    let (r, verdict) = match __RESILIENCE_BREAKER.admit(&(request.host))
-                    {
-                        ::core::result::Result::Ok(permit) => {
-                            let (r, verdict) = {
-                                let request = ::core::clone::Clone::clone(&request);
-                                let mut seen = __resilience::StartsAgain::start(&seen);
-                                let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
-                                    Quote,
-                                    QuoteError,
-                                > {
-                                    seen += 1;
-                                    send(request, seen)
-                                });
-                                #[allow(unused_imports)]
-                                use __resilience::{
-                                    ByNothing as _, BySource as _, ByTrait as _,
-                                };
-                                let verdict = __resilience::verdict(
-                                    &r,
-                                    |e| (&&__resilience::Probe(e)).classification(),
-                                );
-                                (r, verdict)
+                    let (r, verdict) = '__resilience_breaker: {
+                        let permit = match __RESILIENCE_BREAKER.admit(&(request.host)) {
+                            ::core::result::Result::Ok(permit) => permit,
+                            ::core::result::Result::Err(rejected) => {
+                                break '__resilience_breaker __resilience::refused(rejected);
+                            }
+                        };
+                        let (r, verdict) = {
+                            let request = ::core::clone::Clone::clone(&request);
+                            let mut seen = __resilience::StartsAgain::start(&seen);
+                            let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
+                                Quote,
+                                QuoteError,
+                            > {
+                                seen += 1;
+                                send(request, seen)
+                            });
+                            #[allow(unused_imports)]
+                            use __resilience::{
+                                ByNothing as _, BySource as _, ByTrait as _,
                             };
-                            match &verdict {
-                                ::core::option::Option::None => {
-                                    permit
-                                        .settle(
-                                            ::core::option::Option::None,
-                                            __resilience::Ruling::ByCategory,
-                                        )
-                                }
-                                ::core::option::Option::Some(class) => {
-                                    permit
-                                        .settle(
-                                            ::core::option::Option::Some(class),
-                                            __resilience::unless(&r, |e| e.is_client()),
-                                        )
-                                }
-                            };
+                            let verdict = __resilience::verdict(
+                                &r,
+                                |e| __resilience::seen(
+                                    &__RESILIENCE_POINT,
+                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                    &[],
+                                    (&&__resilience::Probe(e)).classification(),
+                                ),
+                            );
                             (r, verdict)
-                        }
-                        ::core::result::Result::Err(rejected) => {
-                            __resilience::refused(rejected)
-                        }
+                        };
+                        match &verdict {
+                            ::core::option::Option::None => {
+                                permit
+                                    .settle(
+                                        ::core::option::Option::None,
+                                        __resilience::Ruling::ByCategory,
+                                    )
+                            }
+                            ::core::option::Option::Some(class) => {
+                                permit
+                                    .settle(
+                                        ::core::option::Option::Some(class),
+                                        __resilience::unless(&r, |e| e.is_client()),
+                                    )
+                            }
+                        };
+                        (r, verdict)
                     };
                     let ::core::option::Option::Some(class) = verdict else {
                         __RESILIENCE_RETRY.succeeded(__resilience_retry);

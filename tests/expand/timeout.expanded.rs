@@ -25,7 +25,12 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
                 use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                 let verdict = __resilience::verdict(
                     &r,
-                    |e| (&&__resilience::Probe(e)).classification(),
+                    |e| __resilience::seen(
+                        &__RESILIENCE_POINT,
+                        1,
+                        &[],
+                        (&&__resilience::Probe(e)).classification(),
+                    ),
                 );
                 (r, verdict)
             },
@@ -77,7 +82,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                 let verdict = __resilience::verdict(
                     &r,
-                    |e| (&&__resilience::Probe(e)).classification(),
+                    |e| __resilience::seen(
+                        &__RESILIENCE_POINT,
+                        1,
+                        &[],
+                        (&&__resilience::Probe(e)).classification(),
+                    ),
                 );
                 (r, verdict)
             }
@@ -129,7 +139,12 @@ impl Service {
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                     let verdict = __resilience::verdict(
                         &r,
-                        |e| (&&__resilience::Probe(e)).classification(),
+                        |e| __resilience::seen(
+                            &__RESILIENCE_POINT,
+                            1,
+                            &[],
+                            (&&__resilience::Probe(e)).classification(),
+                        ),
                     );
                     (r, verdict)
                 }

@@ -22,7 +22,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
             let verdict = __resilience::verdict(
                 &r,
-                |e| (&&__resilience::Probe(e)).classification(),
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
             );
             (r, verdict)
         };
@@ -86,7 +91,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
             let verdict = __resilience::verdict(
                 &r,
-                |e| (&&__resilience::Probe(e)).classification(),
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
             );
             (r, verdict)
         };
@@ -153,7 +163,12 @@ impl Service {
                 use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                 let verdict = __resilience::verdict(
                     &r,
-                    |e| (&&__resilience::Probe(e)).classification(),
+                    |e| __resilience::seen(
+                        &__RESILIENCE_POINT,
+                        1,
+                        &[],
+                        (&&__resilience::Probe(e)).classification(),
+                    ),
                 );
                 (r, verdict)
             };

@@ -8,9 +8,10 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RETRY],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .backoff(__resilience::Backoff::Exponential(2f64))
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -32,7 +33,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                     let verdict = __resilience::verdict(
                         &r,
-                        |e| (&&__resilience::Probe(e)).classification(),
+                        |e| __resilience::seen(
+                            &__RESILIENCE_POINT,
+                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                            &[],
+                            (&&__resilience::Probe(e)).classification(),
+                        ),
                     );
                     (r, verdict)
                 };
@@ -66,9 +72,10 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RETRY],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-        .max(3)
-        .backoff(__resilience::Backoff::Exponential(2f64))
+    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        )
         .checked();
     static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -100,7 +107,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                     let verdict = __resilience::verdict(
                         &r,
-                        |e| (&&__resilience::Probe(e)).classification(),
+                        |e| __resilience::seen(
+                            &__RESILIENCE_POINT,
+                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                            &[],
+                            (&&__resilience::Probe(e)).classification(),
+                        ),
                     );
                     (r, verdict)
                 };
@@ -135,9 +147,10 @@ impl Service {
             (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_RETRY],
         );
-        const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::new()
-            .max(3)
-            .backoff(__resilience::Backoff::Exponential(2f64))
+        const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+                __resilience::Retry::max(__resilience::Retry::new(), 3),
+                __resilience::Backoff::Exponential(2f64),
+            )
             .checked();
         static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
         static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
@@ -169,7 +182,12 @@ impl Service {
                         use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
                         let verdict = __resilience::verdict(
                             &r,
-                            |e| (&&__resilience::Probe(e)).classification(),
+                            |e| __resilience::seen(
+                                &__RESILIENCE_POINT,
+                                __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                &[],
+                                (&&__resilience::Probe(e)).classification(),
+                            ),
                         );
                         (r, verdict)
                     };

@@ -1,11 +1,11 @@
 //! `#[circuit_breaker(threshold = 5, recovery = 60s, ..)]`.
 
 use crate::diag::Errors;
-use crate::emit::{Context, Rules};
-use crate::input;
+use crate::emit::{Context, Rules, label};
+use crate::input::{self, Setter};
 use crate::keys::{Entry, Reader, Spec, key};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 
 pub(crate) const SPEC: Spec = Spec {
     attr: "circuit_breaker",
@@ -63,12 +63,20 @@ pub(crate) const SPEC: Spec = Spec {
     ],
 };
 
+const COUNTS: [(&str, &str); 3] = [
+    ("threshold", "`threshold` must be at least 1: how many failures open the breaker"),
+    ("probes", "`probes` must be at least 1: without a probe the breaker would never close"),
+    ("successes", "`successes` must be at least 1: how many successful probes close the breaker"),
+];
+const ZERO_RECOVERY: &str = "`recovery` must be longer than 0s: how long the breaker stays open";
+const SHRINKING: &str =
+    "`growth` must be a finite number and at least 1: the factor from one open time to the next";
 const RECOVERY: &str = "write `recovery = 60s`: how long it stays open";
 
 /// The checked arguments.
 pub(crate) struct Checked {
     start: TokenStream,
-    setters: Vec<TokenStream>,
+    setters: Vec<Setter>,
     rules: Rules,
     pub(crate) window: Option<input::Duration>,
     pub(crate) key: Option<TokenStream>,
@@ -92,25 +100,34 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let key_at = reader.span_of("key");
     let start = reader.value("policy", "CONST", Ok);
     let mut setters = Vec::new();
-    for name in ["threshold", "probes", "successes"] {
-        if let Some(count) = reader.value(name, "5", input::count) {
-            setters.push(setter(name, &count));
+    for (name, words) in COUNTS {
+        if let Some(count) = reader.value(name, "5", |tokens| input::count_from_one(tokens, words)) {
+            setters.push(Setter::new(name, count));
         }
     }
-    let window = reader.value("window", "60s", input::duration);
-    setters.extend(window.iter().map(|window| setter("window", &window.tokens)));
-    for name in ["recovery", "cap", "retry_after_cap", "probe_timeout"] {
+    let window =
+        reader.value("window", "60s", |tokens| input::lasting(tokens, "`window` must be longer than 0s"));
+    setters.extend(window.iter().map(|window| Setter::new("window", window.tokens.clone())));
+    let recovery = reader.value("recovery", "60s", |tokens| input::lasting(tokens, ZERO_RECOVERY));
+    let cap = reader.value("cap", "10m", input::duration);
+    errors.ok(input::in_order(
+        recovery.as_ref(),
+        cap.as_ref(),
+        "`cap` must be at least `recovery`: it is the longest open time",
+    ));
+    setters.extend(recovery.map(|recovery| Setter::new("recovery", recovery.tokens)));
+    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
+    for name in ["retry_after_cap", "probe_timeout"] {
         if let Some(duration) = reader.value(name, "60s", input::duration) {
-            setters.push(setter(name, &duration.tokens));
+            setters.push(Setter::new(name, duration.tokens));
         }
     }
-    if let Some(growth) = reader.value("growth", "2.0", input::number) {
-        setters.push(setter("growth", &growth));
+    if let Some(growth) = reader.value("growth", "2.0", |tokens| input::factor_from_one(tokens, SHRINKING)) {
+        setters.push(Setter::new("growth", growth));
     }
     for hook in hooks {
         if let Some(path) = reader.value(hook, "path", input::path) {
-            let name = Ident::new(hook, Span::call_site());
-            setters.push(quote!(.#name(#path)));
+            setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
     let rules = Rules::read(&mut reader);
@@ -131,25 +148,20 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
 }
 
-fn setter(name: &str, value: &TokenStream) -> TokenStream {
-    let span = input::span_of(value);
-    let name = Ident::new(name, span);
-    quote_spanned!(span=> .#name(#value))
-}
-
 pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
     let (rt, point) = (&cx.rt, &cx.point);
     let Checked { start, setters, .. } = checked;
     if checked.instance.is_some() {
-        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::new(););
+        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::of(&#point););
     }
     let start = if start.is_empty() {
         quote!(#rt::CircuitBreaker::of(&#point))
     } else {
         quote!((#start).owned_by(&#point))
     };
+    let breaker = Setter::all(setters, &quote!(#rt::CircuitBreaker), start);
     let fresh = quote! {
-        const fn fresh() -> #rt::CircuitBreaker { #start #(#setters)*.checked() }
+        const fn fresh() -> #rt::CircuitBreaker { #breaker.checked() }
     };
     if checked.key.is_some() {
         let max_keys = checked.max_keys.iter();
@@ -171,7 +183,7 @@ pub(crate) fn wrap(
     let ruling = checked.rules.ruling(cx);
     let refused = cx.refused(attr);
     let admit = match (&checked.instance, &checked.key) {
-        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> (#instance).admit()),
+        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#instance))),
         (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
         (None, None) => quote_spanned!(Span::mixed_site()=> #site.admit()),
     };
@@ -185,14 +197,17 @@ pub(crate) fn wrap(
     } else {
         quote_spanned!(Span::mixed_site()=> permit.settle(verdict.as_ref(), #ruling))
     };
+    let label = label(site);
     quote_spanned! {Span::mixed_site()=>
-        match #admit {
-            ::core::result::Result::Ok(permit) => {
-                let (r, verdict) = #inner;
-                #settle;
-                (r, verdict)
-            }
-            ::core::result::Result::Err(rejected) => #refused,
+        #label: {
+            // Not a `match` around the body: what it looks at would live as long as the body waits.
+            let permit = match #admit {
+                ::core::result::Result::Ok(permit) => permit,
+                ::core::result::Result::Err(rejected) => break #label #refused,
+            };
+            let (r, verdict) = #inner;
+            #settle;
+            (r, verdict)
         }
     }
 }

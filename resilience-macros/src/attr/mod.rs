@@ -73,3 +73,31 @@ impl Layer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::keys::Spec;
+
+    /// The page of an attribute has a row for every key, and no row for a key that does not exist.
+    fn check(spec: &Spec, page: &str) {
+        let rows =
+            page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+        let words = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+        let documented: Vec<_> = words.map(|word| word.split('(').next().unwrap_or(word)).collect();
+        for key in spec.keys.iter().chain(crate::keys::SHARED) {
+            assert!(documented.contains(&key.name), "{}: `{}` has no row", spec.attr, key.name);
+        }
+        for word in documented {
+            let mut keys = spec.keys.iter().chain(crate::keys::SHARED);
+            assert!(keys.any(|key| key.name == word), "{}: there is no key `{word}`", spec.attr);
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        check(&super::with_retry::SPEC, include_str!("../docs/with_retry.md"));
+        check(&super::circuit_breaker::SPEC, include_str!("../docs/circuit_breaker.md"));
+        check(&super::timeout::SPEC, include_str!("../docs/timeout.md"));
+        check(&super::with_fallback::SPEC, include_str!("../docs/with_fallback.md"));
+    }
+}

@@ -2,9 +2,9 @@
 
 use crate::diag::Errors;
 use crate::emit::Context;
-use crate::input;
+use crate::input::{self, Setter};
 use crate::item::Item;
-use crate::keys::{Entry, Reader, Spec, key};
+use crate::keys::{Entry, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
@@ -38,18 +38,26 @@ const LIMIT: &str = "the limit stands first, without a key: `#[timeout(2s)]`";
 /// The checked arguments.
 pub(crate) struct Checked {
     pub(crate) limit: input::Duration,
-    setters: Vec<TokenStream>,
+    setters: Vec<Setter>,
     pub(crate) grows: bool,
+    strict: bool,
     thread: bool,
 }
 
 /// Reads the arguments.
 pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Checked> {
     let known = |entry: &Entry| !SPEC.foreign.iter().any(|(word, _)| entry.is(word));
-    let positional = |entry: &Entry| known(entry) && !matches!(entry.value, crate::keys::Value::Given(_));
+    let positional = |entry: &Entry| match (&entry.key, &entry.value) {
+        (_, Value::Given(_)) => false,
+        // A limit by name is a constant; a word in lower case is a key that was misspelt.
+        (Some(word), Value::Word) => known(entry) && word.to_string().chars().any(char::is_uppercase),
+        _ => known(entry),
+    };
     let mut reader = Reader::new(&SPEC, entries, positional, errors);
     let mut setters = Vec::new();
-    let growth = reader.value("growth", "2.0", input::number);
+    let growth = reader.value("growth", "2.0", |tokens| {
+        input::factor_from_one(tokens, "`growth` of a timeout is a finite factor of at least 1")
+    });
     let cap_at = reader.span_of("cap");
     let cap = reader.value("cap", "30s", input::duration);
     if let (None, Some(at)) = (&growth, cap_at) {
@@ -59,14 +67,13 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     let strict = reader.switch("strict").unwrap_or(false);
     let thread = reader.switch("thread").unwrap_or(false);
     let threads_at = reader.span_of("threads");
-    let threads = reader.value("threads", "16", input::count);
+    let threads =
+        reader.value("threads", "16", |tokens| input::count_from_one(tokens, "`threads` is at least 1"));
     check_kind(attr, item, thread, strict_at, threads_at, errors);
-    setters.extend(growth.iter().map(|growth| setter("growth", growth)));
-    setters.extend(cap.iter().map(|cap| setter("cap", &cap.tokens)));
-    setters.extend(threads.iter().map(|threads| setter("threads", threads)));
-    if strict {
-        setters.push(quote!(.strict()));
-    }
+    let grows = growth.is_some();
+    setters.extend(growth.map(|growth| Setter::new("growth", growth)));
+    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
+    setters.extend(threads.map(|threads| Setter::new("threads", threads)));
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {
         errors.at(attr, "`timeout` needs a limit: `#[timeout(2s)]`");
@@ -79,7 +86,7 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     if limit.nanos == Some(0) {
         errors.here(limit.span, "a timeout of zero would end every call before it starts");
     }
-    Some(Checked { limit, setters, grows: growth.is_some(), thread })
+    Some(Checked { limit, setters, grows, strict, thread })
 }
 
 fn check_kind(
@@ -131,20 +138,13 @@ fn is_static(reference: &syn::TypeReference) -> bool {
     reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
 }
 
-fn setter(name: &str, value: &TokenStream) -> TokenStream {
-    let span = input::span_of(value);
-    let name = Ident::new(name, span);
-    quote_spanned!(span=> .#name(#value))
-}
-
 pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
     let (rt, point) = (&cx.rt, &cx.point);
-    let Checked { limit, setters, .. } = checked;
-    let new = {
-        let (span, limit) = (limit.span, &limit.tokens);
-        quote_spanned!(span=> new(#limit))
-    };
-    quote!(static #site: #rt::TimeoutSite = #rt::TimeoutSite::new(&#point, #rt::Timeout::#new #(#setters)*.checked());)
+    let ty = quote!(#rt::Timeout);
+    let new = Setter::new("new", checked.limit.tokens.clone()).make(&ty);
+    let policy = Setter::all(&checked.setters, &ty, new);
+    let strict = checked.strict.then(|| quote!(.strict()));
+    quote!(static #site: #rt::TimeoutSite = #rt::TimeoutSite::new(&#point, #policy #strict.checked());)
 }
 
 pub(crate) fn wrap(

@@ -1,7 +1,7 @@
 //! `#[with_fallback(path, ..)]`.
 
 use crate::diag::Errors;
-use crate::emit::{Context, Rules};
+use crate::emit::{Context, Rules, label};
 use crate::input;
 use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
@@ -60,7 +60,11 @@ impl Checked {
 pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
     let is_step = |entry: &Entry| {
         let foreign = SPEC.foreign.iter().any(|(word, _)| entry.is(word));
-        !matches!(entry.value, Value::Given(_)) && !(foreign && matches!(entry.value, Value::Word))
+        match entry.value {
+            Value::Given(_) => false,
+            Value::Word => !foreign,
+            Value::List(_) | Value::Bare(_) => true,
+        }
     };
     let mut reader = Reader::new(&SPEC, entries, is_step, errors);
     let rules = Rules::read(&mut reader);
@@ -84,12 +88,12 @@ fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
         errors.here(entry.span, "write `on(category, ..)`");
         return Vec::new();
     };
-    let word = |entry: Entry| match (entry.key, entry.value) {
-        (Some(word), Value::Word) => errors.ok(input::category(&word)),
-        _ => {
-            errors.here(entry.span, "`on(..)` lists categories, for instance `on(timeout, unavailable)`");
-            None
+    let word = |entry: Entry| {
+        if let (Some(word), Value::Word) = (entry.key, entry.value) {
+            return errors.ok(input::category(&word));
         }
+        errors.here(entry.span, "`on(..)` lists categories, for instance `on(timeout, unavailable)`");
+        None
     };
     keys::entries(list).into_iter().filter_map(word).collect()
 }
@@ -102,10 +106,14 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
     match syn::parse2::<Expr>(tokens.clone())? {
         Expr::Path(_) | Expr::Closure(_) => {
             let arguments = arguments(&tokens, item)?;
-            let call = Ident::new(&format!("call{}", arguments.len()), Span::call_site());
+            let call = Ident::new(&format!("call{}", arguments.len()), input::span_of(&tokens));
             let tokens = match arguments.as_slice() {
                 [] => quote!((#tokens)()),
-                arguments => quote!(__resilience::#call(#tokens, #(#arguments),*)),
+                arguments => {
+                    let at = input::span_of(&tokens);
+                    let arguments = arguments.iter().map(|argument| located_at(argument, at));
+                    quote_spanned!(at=> __resilience::#call(#tokens, #(#arguments),*))
+                }
             };
             Ok(Step::Call { tokens, needs_error: false })
         }
@@ -119,6 +127,15 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
             Err(syn::Error::new(entry.span, words))
         }
     }
+}
+
+/// `tokens` shown at `at`, meaning what they meant before.
+fn located_at(tokens: &TokenStream, at: Span) -> TokenStream {
+    let there = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(at));
+        token
+    };
+    tokens.clone().into_iter().map(there).collect()
 }
 
 /// Every argument of the function by name; a pattern has none, and more than eight need listing, too.
@@ -175,10 +192,12 @@ fn readable(tokens: &TokenStream) -> String {
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
     let ruling = checked.rules.ruling(cx);
+    let label = label(site);
     let steps = checked.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, site, number));
-    let none_answered = match checked.steps.last() {
-        Some(Step::Value(_)) => TokenStream::new(),
-        _ => quote_spanned!(Span::mixed_site()=> #site.failed(); (r, verdict)),
+    let none_answered = if let Some(Step::Value(_)) = checked.steps.last() {
+        TokenStream::new()
+    } else {
+        quote_spanned!(Span::mixed_site()=> #site.failed(); (r, verdict))
     };
     let rt = &cx.rt;
     let settled = cx.is_async.then(|| {
@@ -190,9 +209,9 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     quote_spanned! {Span::mixed_site()=> {
         let (r, verdict) = #inner;
         #settled
-        '__resilience_fallback: {
-            let ::core::option::Option::Some(class) = verdict else { break '__resilience_fallback (r, verdict) };
-            if !#site.applies(&class, #ruling) { break '__resilience_fallback (r, verdict) }
+        #label: {
+            let ::core::option::Option::Some(class) = verdict else { break #label (r, verdict) };
+            if !#site.applies(&class, #ruling) { break #label (r, verdict) }
             #(#steps)*
             #none_answered
         }
@@ -200,10 +219,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
 }
 
 fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {
-    let rt = &cx.rt;
+    let (rt, label) = (&cx.rt, label(site));
     let taken = quote_spanned! {Span::mixed_site()=> {
         #site.answered(&class, #number);
-        break '__resilience_fallback (#rt::Outcome::success(value), ::core::option::Option::None);
+        break #label (#rt::Outcome::success(value), ::core::option::Option::None);
     }};
     match step {
         Step::Value(value) => quote_spanned! {Span::mixed_site()=>
@@ -218,9 +237,11 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             } else {
                 quote_spanned!(Span::mixed_site()=> answer)
             };
+            let at = Span::mixed_site().located_at(input::span_of(tokens));
+            let instead = quote_spanned!(at=> #rt::instead(&r, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let answer = #tokens;
-                if let ::core::option::Option::Some(value) = #rt::instead(&r, #settle) #taken
+                if let ::core::option::Option::Some(value) = #instead #taken
             };
             if *needs_error {
                 let error = Ident::new("error", Span::call_site());

@@ -1,11 +1,11 @@
 //! `#[with_retry(max = 3, backoff = 2.0, ..)]`.
 
 use crate::diag::Errors;
-use crate::emit::{Context, Rules};
-use crate::input;
+use crate::emit::{Context, Rules, retry_local};
+use crate::input::{self, Setter};
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, Result};
 
 pub(crate) const SPEC: Spec = Spec {
@@ -87,7 +87,7 @@ const RULE: Spec = Spec {
 /// The checked arguments.
 pub(crate) struct Checked {
     start: TokenStream,
-    setters: Vec<TokenStream>,
+    setters: Vec<Setter>,
     rules: Rules,
     on: Vec<TokenStream>,
     /// Whether `give_up_after` is set, here or perhaps in the `policy` that this one starts from.
@@ -104,10 +104,13 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let timed = reader.span_of("give_up_after").or(reader.span_of("policy")).is_some();
     let start = reader.value("policy", "CONST", Ok);
     let mut setters = schedule(&mut reader);
-    setters.extend(duration_setter(&mut reader, "give_up_after", "30s"));
-    setters.extend(duration_setter(&mut reader, "retry_after_cap", "60s"));
+    let words = "`give_up_after` is zero: to make no retry, write `max = 0`";
+    let give_up_after = reader.value("give_up_after", "30s", |tokens| input::lasting(tokens, words));
+    setters.extend(give_up_after.map(|limit| Setter::new("give_up_after", limit.tokens)));
+    let retry_after_cap = reader.value("retry_after_cap", "60s", input::duration);
+    setters.extend(retry_after_cap.map(|cap| Setter::new("retry_after_cap", cap.tokens)));
     if let Some(idempotent) = reader.switch("idempotent") {
-        setters.push(quote!(.idempotent(#idempotent)));
+        setters.push(Setter::new("idempotent", quote!(#idempotent)));
     }
     let budget = reader.value("budget", "none", budget);
     let budget_per_key = matches!(budget, Some(Budget::PerKey));
@@ -117,24 +120,27 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let rules = Rules::read(&mut reader);
     for hook in ["on_retry", "on_give_up"] {
         if let Some(path) = reader.value(hook, "path", input::path) {
-            let setter = Ident::new(hook, Span::call_site());
-            setters.push(quote!(.#setter(#path)));
+            setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
     Checked { start: start.unwrap_or_default(), setters, rules, on, timed, budget_per_key }
 }
 
 /// The setters that say when and how often: those that an `on(..)` has, too.
-fn schedule(reader: &mut Reader<'_>) -> Vec<TokenStream> {
+fn schedule(reader: &mut Reader<'_>) -> Vec<Setter> {
     let mut setters = Vec::new();
     if let Some(max) = reader.value("max", "3", input::count) {
-        setters.push(setter("max", &max));
+        setters.push(Setter::new("max", max));
     }
     let backoff = reader.value("backoff", "2.0", backoff);
-    setters.extend(duration_setter(reader, "base", "100ms"));
-    setters.extend(duration_setter(reader, "cap", "10s"));
+    let base = reader.value("base", "100ms", input::duration);
+    let cap = reader.value("cap", "10s", input::duration);
+    let words = "`base` is longer than `cap`: the first wait would already be cut";
+    reader.errors.ok(input::in_order(base.as_ref(), cap.as_ref(), words));
+    setters.extend(base.map(|base| Setter::new("base", base.tokens)));
+    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     let jitter_at = reader.span_of("jitter");
-    let jitter = reader.value("jitter", "full", jitter);
+    let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
         let words = "`decorrelated` has its own jitter: leave `jitter` out";
         reader.errors.here(at, words);
@@ -146,27 +152,16 @@ fn schedule(reader: &mut Reader<'_>) -> Vec<TokenStream> {
     setters
 }
 
-fn setter(name: &str, value: &TokenStream) -> TokenStream {
-    let span = input::span_of(value);
-    let name = Ident::new(name, span);
-    quote_spanned!(span=> .#name(#value))
-}
-
-fn duration_setter(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<TokenStream> {
-    let duration = reader.value(name, form, input::duration)?;
-    Some(setter(name, &duration.tokens))
-}
-
 enum Backoff {
-    Setter(TokenStream),
-    Decorrelated(TokenStream),
+    Setter(Setter),
+    Decorrelated(Setter),
 }
 
 fn backoff(tokens: TokenStream) -> Result<Backoff> {
     let span = input::span_of(&tokens);
     let kind = |kind: &str| {
         let kind = Ident::new(kind, span);
-        quote_spanned!(span=> .backoff(__resilience::Backoff::#kind))
+        Setter::new("backoff", quote_spanned!(span=> __resilience::Backoff::#kind))
     };
     Ok(match tokens.to_string().as_str() {
         "constant" => Backoff::Setter(kind("Constant")),
@@ -177,12 +172,17 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
             return Err(Error::new(span, "write the factor: `backoff = 2.0` doubles the wait each time"));
         }
         _ => match syn::parse2(input::open(tokens.clone())) {
-            Ok(syn::Expr::Path(path)) if is_function(&path.path) => {
-                Backoff::Setter(quote_spanned!(span=> .backoff(__resilience::Backoff::Custom(#path))))
-            }
+            Ok(syn::Expr::Path(path)) if is_function(&path.path) => Backoff::Setter(Setter::new(
+                "backoff",
+                quote_spanned!(span=> __resilience::Backoff::Custom(#path)),
+            )),
             _ => {
-                let factor = input::number(tokens)?;
-                Backoff::Setter(quote_spanned!(span=> .backoff(__resilience::Backoff::Exponential(#factor))))
+                let words = "`backoff` is below 1: each wait would be shorter than the one before";
+                let factor = input::factor_from_one(tokens, words)?;
+                Backoff::Setter(Setter::new(
+                    "backoff",
+                    quote_spanned!(span=> __resilience::Backoff::Exponential(#factor)),
+                ))
             }
         },
     })
@@ -193,41 +193,45 @@ fn is_function(path: &syn::Path) -> bool {
     path.segments.last().is_some_and(|segment| segment.ident.to_string().chars().any(char::is_lowercase))
 }
 
-fn jitter(tokens: TokenStream) -> Result<TokenStream> {
-    let span = input::span_of(&tokens);
+fn jitter(tokens: &TokenStream) -> Result<Setter> {
+    let span = input::span_of(tokens);
     let kind = match tokens.to_string().as_str() {
         "full" => "Full",
         "equal" => "Equal",
         "none" => "None",
         _ => {
-            let Some(range) = input::multipliers(&tokens) else {
+            let Some(range) = input::multipliers(tokens) else {
                 return Err(Error::new(
                     span,
                     "expected `full`, `equal`, `none`, or multipliers such as `0.8..1.2`",
                 ));
             };
             let (low, high) = range?;
-            return Ok(quote_spanned!(span=> .jitter(__resilience::Jitter::Range(#low, #high))));
+            return Ok(Setter::new(
+                "jitter",
+                quote_spanned!(span=> __resilience::Jitter::Range(#low, #high)),
+            ));
         }
     };
     let kind = Ident::new(kind, span);
-    Ok(quote_spanned!(span=> .jitter(__resilience::Jitter::#kind)))
+    Ok(Setter::new("jitter", quote_spanned!(span=> __resilience::Jitter::#kind)))
 }
 
 enum Budget {
-    Setter(TokenStream),
+    Setter(Setter),
     PerKey,
 }
 
 fn budget(tokens: TokenStream) -> Result<Budget> {
     let span = input::span_of(&tokens);
+    let own = |of| Budget::Setter(Setter::new("budget_of", of));
     Ok(match tokens.to_string().as_str() {
-        "default" => Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::Own))),
-        "none" => Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::None))),
+        "default" => own(quote_spanned!(span=> __resilience::BudgetOf::Own)),
+        "none" => own(quote_spanned!(span=> __resilience::BudgetOf::None)),
         "per_key" => Budget::PerKey,
         _ => {
             let path = input::path(tokens)?;
-            Budget::Setter(quote_spanned!(span=> .budget_of(__resilience::BudgetOf::Shared(&#path))))
+            own(quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path)))
         }
     })
 }
@@ -254,21 +258,32 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
         errors.here(word.span(), format!("`{word}` already has a rule"));
     }
     seen.push(word);
-    Some(quote!(__resilience::Rule::new(__resilience::Category::#category) #(#setters)*))
+    let start = quote!(__resilience::Rule::new(__resilience::Category::#category));
+    Some(Setter::all(&setters, &quote!(__resilience::Rule), start))
 }
 
 pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
     let (rt, point) = (&cx.rt, &cx.point);
-    let Checked { start, setters, .. } = checked;
-    let start = if start.is_empty() { quote!(#rt::Retry::new()) } else { start.clone() };
+    let start = if checked.start.is_empty() { quote!(#rt::Retry::new()) } else { checked.start.clone() };
+    let policy = Setter::all(&checked.setters, &quote!(#rt::Retry), start);
     let on = match checked.on.as_slice() {
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
+    let budgets = checked.budget_per_key.then(|| {
+        quote! {
+            static __RESILIENCE_BUDGETS: #rt::KeyedBudgets = {
+                const fn fresh() -> #rt::Keyed<#rt::Budget> { #rt::Keyed::new(#rt::Budget::new) }
+                #rt::Site::new(fresh(), fresh)
+            };
+        }
+    });
+    let per_key = checked.budget_per_key.then(|| quote!(.per_key()));
     quote! {
-        const __RESILIENCE_POLICY: #rt::Retry = #start #(#setters)* #on.checked();
+        #budgets
+        const __RESILIENCE_POLICY: #rt::Retry = #policy #on.checked();
         static __RESILIENCE_STATE: #rt::RetryState = #rt::RetryState::new();
-        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE);
+        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE)#per_key;
     }
 }
 
@@ -282,8 +297,17 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     };
     let start = Ident::new(if checked.timed { "start_timed" } else { "start" }, Span::mixed_site());
     let lent = cx.lent();
-    let retry = cx.retry_local();
+    let retry = retry_local();
+    let budget = cx.key.as_ref().filter(|_| checked.budget_per_key);
+    let budget = budget
+        .map(|key| quote_spanned!(Span::mixed_site()=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
+    let paid = if budget.is_some() {
+        quote_spanned!(Span::mixed_site()=> #site.paid_by(&budget))
+    } else {
+        quote!(#site)
+    };
     quote_spanned! {Span::mixed_site()=> {
+        #budget
         #lent
         let mut #retry = #site.#start();
         loop {
@@ -292,10 +316,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
                 #site.begin(&#retry);
                 let (r, verdict) = #inner;
                 let ::core::option::Option::Some(class) = verdict else {
-                    #site.succeeded(#retry);
+                    #paid.succeeded(#retry);
                     break (r, verdict);
                 };
-                match #site.failed(&mut #retry, &class, #ruling) {
+                match #paid.failed(&mut #retry, &class, #ruling) {
                     ::core::option::Option::Some(wait) => wait,
                     ::core::option::Option::None => break (r, verdict),
                 }

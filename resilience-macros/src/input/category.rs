@@ -4,7 +4,8 @@ use crate::nearest::nearest;
 use proc_macro2::Ident;
 use syn::{Error, Result};
 
-const CATEGORIES: [(&str, &str); 15] = [
+/// Every category, as written and as its variant is called.
+pub(crate) const CATEGORIES: [(&str, &str); 15] = [
     ("timeout", "Timeout"),
     ("rate_limited", "RateLimited"),
     ("connection", "Connection"),

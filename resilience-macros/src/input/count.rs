@@ -1,6 +1,6 @@
 //! Counts: integers or const expressions of type `u32`.
 
-use super::{literal, open, span_of};
+use super::{constant, literal, open, span_of};
 use proc_macro2::TokenStream;
 use syn::{Error, Lit, Result};
 
@@ -9,7 +9,7 @@ pub(crate) fn count(tokens: TokenStream) -> Result<TokenStream> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
     match literal(&tokens) {
-        None => Ok(tokens),
+        None => constant(tokens),
         Some((true, _)) => Err(Error::new(span, "a count cannot be negative")),
         Some((false, Lit::Int(int))) if matches!(int.suffix(), "" | "u32") => match int.base10_parse::<u32>()
         {

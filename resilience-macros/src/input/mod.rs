@@ -5,15 +5,18 @@ mod count;
 mod duration;
 mod number;
 mod path_or_closure;
+mod range;
 
-pub(crate) use category::category;
+pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or_closure};
+pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-use syn::Lit;
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::quote_spanned;
+use syn::{Error, Lit, Result};
 
 /// `tokens` without the invisible groups that a value gets on its way through `macro_rules!`.
 pub(crate) fn open(tokens: TokenStream) -> TokenStream {
@@ -21,6 +24,18 @@ pub(crate) fn open(tokens: TokenStream) -> TokenStream {
     match (inner.next(), inner.next()) {
         (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::None => open(group.stream()),
         _ => tokens,
+    }
+}
+
+/// Refuses a value that names `Self`: the policy is a `static`, and a `static` knows no outer type.
+fn constant(tokens: TokenStream) -> Result<TokenStream> {
+    let names_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
+    match tokens.clone().into_iter().find(names_self) {
+        None => Ok(tokens),
+        Some(word) => Err(Error::new(
+            word.span(),
+            "the policy is one `static` for all instances and types, which cannot name `Self`: write the type's name",
+        )),
     }
 }
 
@@ -41,4 +56,43 @@ pub(crate) fn span_of(tokens: &TokenStream) -> Span {
     let first = spans.next().unwrap_or_else(Span::call_site);
     let last = spans.last().unwrap_or(first);
     first.join(last).unwrap_or(first)
+}
+
+/// A call of a policy's setter, all of it at the value, so that a complaint of the setter points there.
+pub(crate) struct Setter {
+    name: Ident,
+    value: TokenStream,
+    span: Span,
+}
+
+impl Setter {
+    pub(crate) fn new(name: &str, value: TokenStream) -> Self {
+        let span = span_of(&value);
+        Self { name: Ident::new(name, span), value, span }
+    }
+
+    /// A new policy of type `ty` made from the value.
+    pub(crate) fn make(&self, ty: &TokenStream) -> TokenStream {
+        let (Self { name, value, span }, ty) = (self, self.here(ty));
+        quote_spanned!(*span=> #ty::#name(#value))
+    }
+
+    fn here(&self, ty: &TokenStream) -> TokenStream {
+        let here = |mut token: TokenTree| {
+            token.set_span(self.span.resolved_at(token.span()));
+            token
+        };
+        ty.clone().into_iter().map(here).collect()
+    }
+
+    /// `policy` with this setting, where `ty` is the policy's type.
+    pub(crate) fn apply(&self, ty: &TokenStream, policy: &TokenStream) -> TokenStream {
+        let (Self { name, value, span }, ty) = (self, self.here(ty));
+        quote_spanned!(*span=> #ty::#name(#policy, #value))
+    }
+
+    /// `start` with all of `setters`.
+    pub(crate) fn all(setters: &[Self], ty: &TokenStream, start: TokenStream) -> TokenStream {
+        setters.iter().fold(start, |policy, setter| setter.apply(ty, &policy))
+    }
 }

@@ -1,6 +1,6 @@
 //! Factors (`2.0`, `2`, or a const expression of type `f64`) and ranges of multipliers (`0.8..1.2`).
 
-use super::{literal, open, span_of};
+use super::{constant, literal, open, span_of};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote_spanned;
 use syn::{Error, Lit, Result};
@@ -10,7 +10,7 @@ pub(crate) fn number(tokens: TokenStream) -> Result<TokenStream> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
     let (digits, suffix) = match literal(&tokens) {
-        None => return Ok(tokens),
+        None => return constant(tokens),
         Some((true, _)) => return Err(Error::new(span, "a factor cannot be negative")),
         Some((false, Lit::Int(int))) => (int.base10_digits().to_owned(), int.suffix().to_owned()),
         Some((false, Lit::Float(float))) => (float.base10_digits().to_owned(), float.suffix().to_owned()),

@@ -64,7 +64,7 @@ struct Gathered {
 }
 
 /// Expands one attribute: adds it to the hidden one, or expands the stack if nothing else can follow.
-pub(crate) fn collect(attr: &str, args: TokenStream, tokens: TokenStream) -> TokenStream {
+pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> TokenStream {
     let attr = Ident::new(attr, Span::call_site());
     let mut item = match Item::read(tokens.clone()) {
         Ok(item) => item,
@@ -89,7 +89,7 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: TokenStream) -> Tok
 }
 
 /// Expands the hidden attribute, when every other macro has run.
-pub(crate) fn finish(args: TokenStream, tokens: TokenStream) -> TokenStream {
+pub(crate) fn finish(args: TokenStream, tokens: &TokenStream) -> TokenStream {
     let mut gathered = Gathered::parse(args);
     match Item::read(tokens.clone()) {
         Ok(item) => {
@@ -191,7 +191,7 @@ fn groups(tokens: impl Iterator<Item = TokenTree>) -> Vec<TokenStream> {
 }
 
 /// What an attribute answers on something that is no function, or that cannot be read.
-fn not_a_function(attr: &Ident, error: &syn::Error, tokens: TokenStream) -> TokenStream {
+fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> TokenStream {
     let other = tokens.clone().into_iter().find_map(|token| match token {
         TokenTree::Ident(word) if word == "fn" => Some(None),
         TokenTree::Ident(word) => {

@@ -111,6 +111,7 @@ impl Classify for io::Error {
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "one line for kinds of one sort")]
 fn by_kind(kind: ErrorKind) -> Classification {
     use ErrorKind as K;
     let category = match kind {

@@ -1,6 +1,6 @@
 //! What an error means: its kind, whether to repeat the call, and what to do about it.
 //!
-//! A policy asks the error itself, if it implements [`Classify`]; else, if it is an
+//! A policy asks the error itself, if it implements [`trait@Classify`]; else, if it is an
 //! [`Error`](std::error::Error), the first known error in its chain of sources; else the answer is
 //! [`Category::Unknown`], which is repeated with backoff. In generic code the bound decides
 //! (`E: Classify`).
@@ -71,6 +71,8 @@ pub use dynamic::of_dyn;
 pub use foreign::{AsStatus, AsWait};
 pub use from_text::from_text;
 pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
+#[cfg(feature = "macros")]
+pub use resilience_macros::Classify;
 pub use retry_after::retry_after;
 
 use std::time::Duration;

@@ -175,13 +175,13 @@ mod tests {
 
     #[test]
     fn then_the_sources_even_of_an_error_that_borrows() {
+        fn borrowed<'a>(wraps: &'a Wraps<'a>) -> Category {
+            probe!(&wraps)
+        }
         let text = String::from("local");
         let wraps = Wraps(&text, reset());
         assert_eq!(probe!(&wraps), Category::Connection);
         assert_eq!(probe!(&&wraps), Category::Connection);
-        fn borrowed<'a>(wraps: &'a Wraps<'a>) -> Category {
-            probe!(&wraps)
-        }
         assert_eq!(borrowed(&wraps), Category::Connection);
     }
 
@@ -222,6 +222,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrow, reason = "which method is meant depends on the borrow")]
     fn only_errors_register() {
         let error: &(dyn Error + 'static) = &reset();
         #[allow(unused_imports)]

@@ -4,71 +4,105 @@ use crate::defaults;
 use crate::point::PointName;
 use rapidhash::quality::RandomState;
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A value that can pick out an entry of a keyed policy.
+/// A value that can pick out an entry of a keyed policy: text, an integer, `bool` or `char`.
 ///
-/// Two values are the same key when they read the same: `42` and `"42"` are one. For other types make
-/// a text of what tells them apart.
+/// For other types make a text of what tells them apart, or hand on the part that does.
 ///
 /// # Examples
 ///
 /// ```
-/// use resilience::policy::keyed::Key;
+/// use resilience::policy::keyed::{Key, KeyRef};
 ///
 /// struct Tenant(u64);
 ///
 /// impl Key for Tenant {
-///     fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
+///     fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
 ///         self.0.read(reader)
 ///     }
 /// }
 ///
-/// assert_eq!(Tenant(42).read(str::to_owned), "42");
+/// assert!(Tenant(42).read(|key| key == KeyRef::Number(42)));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a policy",
-    label = "is no text, number, `bool` or `char`",
+    label = "is no text, integer, `bool` or `char`",
     note = "write what tells the keys apart, for instance `key = self.id.to_string()`, or implement `Key`"
 )]
 pub trait Key {
-    /// Hands the key's text to `reader`.
-    fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R;
+    /// Hands the key to `reader`.
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R;
+}
+
+/// A key as a map sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyRef<'a> {
+    /// A text.
+    Text(&'a str),
+    /// An integer of any type.
+    Number(i128),
+}
+
+impl fmt::Display for KeyRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
 }
 
 impl Key for str {
     #[inline]
-    fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
-        reader(self)
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+        reader(KeyRef::Text(self))
     }
 }
 
 impl Key for String {
     #[inline]
-    fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
-        reader(self)
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+        reader(KeyRef::Text(self))
     }
 }
 
 impl Key for bool {
-    fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
-        reader(if *self { "true" } else { "false" })
+    #[inline]
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+        reader(KeyRef::Text(if *self { "true" } else { "false" }))
     }
 }
 
 impl Key for char {
-    fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
-        reader(self.encode_utf8(&mut [0; 4]))
+    #[inline]
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+        reader(KeyRef::Text(self.encode_utf8(&mut [0; 4])))
     }
 }
+
+macro_rules! read_number {
+    ($($int:ty)*) => {$(
+        impl Key for $int {
+            #[inline]
+            fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+                #[allow(clippy::cast_lossless, clippy::allow_attributes, reason = "`usize` has no `From`")]
+                reader(KeyRef::Number(*self as i128))
+            }
+        }
+    )*};
+}
+
+read_number!(u8 u16 u32 u64 usize i8 i16 i32 i64 i128 isize);
 
 macro_rules! read_through {
     ($($pointer:ty),*) => {$(
         impl<K: Key + ?Sized> Key for $pointer {
             #[inline]
-            fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
+            fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
                 (**self).read(reader)
             }
         }
@@ -78,50 +112,10 @@ macro_rules! read_through {
 read_through!(&K, &mut K, Box<K>, std::rc::Rc<K>, Arc<K>);
 
 impl<K: Key + ToOwned + ?Sized> Key for std::borrow::Cow<'_, K> {
-    fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
+    #[inline]
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
         (**self).read(reader)
     }
-}
-
-macro_rules! read_digits {
-    ($($int:ty)*) => {$(
-        impl Key for $int {
-            #[inline]
-            fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
-                digits(*self as u64, false, reader)
-            }
-        }
-    )*};
-}
-
-macro_rules! read_signed_digits {
-    ($($int:ty)*) => {$(
-        impl Key for $int {
-            #[inline]
-            fn read<R>(&self, reader: impl FnOnce(&str) -> R) -> R {
-                digits(self.unsigned_abs() as u64, *self < 0, reader)
-            }
-        }
-    )*};
-}
-
-read_digits!(u8 u16 u32 u64 usize);
-read_signed_digits!(i8 i16 i32 i64 isize);
-
-/// The decimal text of a number, put together on the stack.
-fn digits<R>(magnitude: u64, is_negative: bool, reader: impl FnOnce(&str) -> R) -> R {
-    let mut text = [b'-'; 21];
-    let (mut rest, mut used) = (magnitude, usize::from(is_negative));
-    for place in text.iter_mut().rev() {
-        *place = b'0' + (rest % 10) as u8;
-        used += 1;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    let (_, text) = text.split_at(text.len() - used);
-    reader(std::str::from_utf8(text).unwrap_or_default())
 }
 
 /// What a [`Keyed`] map keeps for each key.
@@ -165,13 +159,59 @@ struct Table<T> {
     gone: T,
 }
 
-// A light hash suffices although others may choose the keys: it is seeded, and the map is bounded.
-type Shard<T> = RwLock<HashMap<Box<str>, Entry<T>, RandomState>>;
+/// A part of the map, by the hash of the key.
+///
+/// A key that has all 64 bits of its hash in common with another one takes the place of that one. The hash is
+/// seeded at random, so that nobody meets such a pair by chance or design; a light one suffices because the
+/// map is bounded.
+type Shard<T> = RwLock<Entries<T>>;
+type Entries<T> = HashMap<u64, Entry<T>, BuildHasherDefault<AsIs>>;
+
+/// A hasher for what is a hash already.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    #[inline]
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
 
 #[derive(Debug)]
 struct Entry<T> {
+    key: Kept,
     value: Arc<T>,
     used: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Text(Box<str>),
+    Number(i128),
+}
+
+impl Kept {
+    fn of(key: KeyRef<'_>) -> Self {
+        match key {
+            KeyRef::Text(text) => Self::Text(text.into()),
+            KeyRef::Number(number) => Self::Number(number),
+        }
+    }
+
+    #[inline]
+    fn as_ref(&self) -> KeyRef<'_> {
+        match self {
+            Self::Text(text) => KeyRef::Text(text),
+            Self::Number(number) => KeyRef::Number(*number),
+        }
+    }
 }
 
 impl<T: PerKey> Keyed<T> {
@@ -195,66 +235,64 @@ impl<T: PerKey> Keyed<T> {
     /// The entry for `key`, made now if there is none.
     #[inline]
     pub fn get<K: Key + ?Sized>(&self, key: &K) -> Arc<T> {
-        let table = self.table();
+        let table = self.table.get_or_init(|| Table::new(self.max_keys, self.make));
         key.read(|key| {
             let hash = table.hasher.hash_one(key);
             table.find(hash, key).unwrap_or_else(|| self.add(table, hash, key))
         })
     }
 
-    /// The entry for the key that reads `key`, if there is one; looking does not count as a use.
+    /// The entry for the text `key` or for the number that it is the text of, if there is one; looking does
+    /// not count as a use.
     pub fn peek(&self, key: &str) -> Option<Arc<T>> {
+        let number = key.parse().ok().filter(|number: &i128| number.to_string() == key);
+        let keys = [Some(KeyRef::Text(key)), number.map(KeyRef::Number)];
         let table = self.table.get()?;
-        let shard = read(table.shard(table.hasher.hash_one(key)));
-        shard.get(key).map(|entry| entry.value.clone())
+        keys.into_iter().flatten().find_map(|key| table.peek(table.hasher.hash_one(key), key))
     }
 
-    /// Every key that has an entry, sorted.
+    /// Every key that has an entry, as text, sorted.
     pub fn keys(&self) -> Vec<String> {
-        let mut keys = self.collect(|key, _| key.to_owned());
+        let mut keys = self.collect(|entry| entry.key.as_ref().to_string());
         keys.sort_unstable();
         keys
     }
 
     /// Every entry, and the one that stands for those that are gone.
     pub(crate) fn values(&self) -> (Vec<Arc<T>>, Option<&T>) {
-        (self.collect(|_, value| value.clone()), self.table.get().map(|table| &table.gone))
+        (self.collect(|entry| entry.value.clone()), self.table.get().map(|table| &table.gone))
     }
 
     pub(crate) fn limit(&self) -> usize {
         self.max_keys
     }
 
-    fn collect<R>(&self, each: impl Fn(&str, &Arc<T>) -> R) -> Vec<R> {
+    fn collect<R>(&self, each: impl Fn(&Entry<T>) -> R) -> Vec<R> {
         let shards = self.table.get().map_or(&[][..], |table| &table.shards);
         let mut all = Vec::new();
         for shard in shards {
-            all.extend(read(shard).iter().map(|(key, entry)| each(key, &entry.value)));
+            all.extend(read(shard).values().map(&each));
         }
         all
     }
 
-    #[inline]
-    fn table(&self) -> &Table<T> {
-        self.table.get_or_init(|| Table::new(self.max_keys, self.make))
-    }
-
     #[cold]
     #[inline(never)]
-    fn add(&self, table: &Table<T>, hash: u64, key: &str) -> Arc<T> {
-        let made = Arc::new((self.make)().for_key(PointName::from(key.to_owned())));
-        let evicted = {
+    fn add(&self, table: &Table<T>, hash: u64, key: KeyRef<'_>) -> Arc<T> {
+        let made = Arc::new((self.make)().for_key(PointName::from(key.to_string())));
+        let new = |used| Entry { key: Kept::of(key), value: made.clone(), used: AtomicU64::new(used) };
+        let (evicted, replaced) = {
             let mut shard = write(table.shard(hash));
-            if let Some(entry) = shard.get(key) {
+            if let Some(entry) = shard.get(&hash).filter(|entry| entry.key.as_ref() == key) {
                 return entry.value.clone();
             }
             let is_full = table.count.fetch_add(1, Ordering::Relaxed) >= self.max_keys;
             let evicted = if is_full { take(&mut shard, |value| !value.evict_last()) } else { None };
-            let used = AtomicU64::new(table.tick.fetch_add(1, Ordering::Relaxed) + 1);
-            shard.insert(key.into(), Entry { value: made.clone(), used });
-            evicted
+            let used = table.tick.fetch_add(1, Ordering::Relaxed) + 1;
+            (evicted, shard.insert(hash, new(used)).map(|entry| entry.value))
         };
         table.bury(evicted);
+        table.bury(replaced);
         while table.count.load(Ordering::Relaxed) > self.max_keys {
             if !table.bury(table.take_anywhere(&made)) {
                 break;
@@ -268,10 +306,9 @@ impl<T: PerKey> Table<T> {
     /// The more keys, the more parts, each with a lock of its own.
     fn new(max_keys: usize, make: fn() -> T) -> Self {
         let shards = (max_keys / 64).clamp(1, 64).next_power_of_two();
-        let hasher = RandomState::new();
         Self {
-            shards: (0..shards).map(|_| RwLock::new(HashMap::with_hasher(hasher))).collect(),
-            hasher,
+            shards: (0..shards).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::new(),
             count: AtomicUsize::new(0),
             tick: AtomicU64::new(0),
             gone: make(),
@@ -285,14 +322,19 @@ impl<T: PerKey> Table<T> {
     }
 
     #[inline]
-    fn find(&self, hash: u64, key: &str) -> Option<Arc<T>> {
+    fn find(&self, hash: u64, key: KeyRef<'_>) -> Option<Arc<T>> {
         let shard = read(self.shard(hash));
-        let entry = shard.get(key)?;
+        let entry = shard.get(&hash).filter(|entry| entry.key.as_ref() == key)?;
         let tick = self.tick.load(Ordering::Relaxed);
         if entry.used.load(Ordering::Relaxed) != tick {
             entry.used.store(tick, Ordering::Relaxed);
         }
         Some(entry.value.clone())
+    }
+
+    fn peek(&self, hash: u64, key: KeyRef<'_>) -> Option<Arc<T>> {
+        let shard = read(self.shard(hash));
+        shard.get(&hash).filter(|entry| entry.key.as_ref() == key).map(|entry| entry.value.clone())
     }
 
     /// Takes out an entry other than `new`: from the first part that has an idle one, else from any.
@@ -315,14 +357,10 @@ impl<T: PerKey> Table<T> {
 }
 
 /// Takes out the `wanted` entry that was used least recently.
-fn take<T>(
-    shard: &mut HashMap<Box<str>, Entry<T>, RandomState>,
-    wanted: impl Fn(&Arc<T>) -> bool,
-) -> Option<Arc<T>> {
+fn take<T>(shard: &mut Entries<T>, wanted: impl Fn(&Arc<T>) -> bool) -> Option<Arc<T>> {
     let idle = shard.iter().filter(|(_, entry)| wanted(&entry.value));
-    let (key, _) = idle.min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed))?;
-    let key = key.clone();
-    shard.remove(&key).map(|entry| entry.value)
+    let hash = *idle.min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed))?.0;
+    shard.remove(&hash).map(|entry| entry.value)
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
@@ -364,23 +402,29 @@ mod tests {
     }
 
     #[test]
-    fn values_that_read_the_same_are_one_key() {
+    fn keys_of_many_types() {
         let map = keyed(100);
-        let first = map.get("42");
-        for other in [map.get(&42_u8), map.get(&42_i64), map.get(&"42"), map.get(&String::from("42"))] {
-            assert!(Arc::ptr_eq(&first, &other));
+        let number = map.get(&42_u8);
+        for other in [map.get(&42_i64), map.get(&&42_usize), map.get(&Box::new(42_i128))] {
+            assert!(Arc::ptr_eq(&number, &other));
         }
-        assert_eq!(first.key.as_deref(), Some("42"));
-        map.get(&-7);
-        map.get(&i64::MIN);
+        assert_eq!(number.key.as_deref(), Some("42"));
+        let text = map.get("a");
+        for other in
+            [map.get(&"a"), map.get(&String::from("a")), map.get(&Arc::<str>::from("a")), map.get(&'a')]
+        {
+            assert!(Arc::ptr_eq(&text, &other));
+        }
+        for number in [i64::MIN, -7, 0] {
+            map.get(&number);
+        }
         map.get(&u64::MAX);
-        map.get(&0);
         map.get(&true);
-        map.get(&'ä');
+        map.get("");
         let min = i64::MIN.to_string();
-        assert_eq!(map.keys(), ["-7", &min, "0", "18446744073709551615", "42", "true", "ä"]);
-        assert!(map.peek("42").is_some());
-        assert!(map.peek("43").is_none());
+        assert_eq!(map.keys(), ["", "-7", &min, "0", "18446744073709551615", "42", "a", "true"]);
+        assert!(map.keys().iter().all(|key| map.peek(key).is_some()));
+        assert!(["43", "042", "+42", "b"].iter().all(|key| map.peek(key).is_none()));
     }
 
     #[test]

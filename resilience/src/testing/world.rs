@@ -106,6 +106,11 @@ pub struct WorldHandle {
 }
 
 impl WorldHandle {
+    /// The world of this thread, if it is in one.
+    pub(crate) fn here() -> Option<Self> {
+        current().map(|inner| Self { inner })
+    }
+
     /// Runs `work` on this thread inside the world.
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         let _world = World::enter(self.inner.clone());
@@ -266,14 +271,14 @@ impl Inner {
         WorldAlarm { world: self, at, real }
     }
 
-    /// This world's own instance of the static at `address`.
-    pub(crate) fn fresh<T: Any + Send + Sync>(&self, address: usize, make: fn() -> T) -> Option<&'static T> {
+    /// This world's own instance of the state of the site `number`.
+    pub(crate) fn fresh<T: Any + Send + Sync>(&self, number: usize, make: fn() -> T) -> Option<&'static T> {
         if self.only_waits {
             return None;
         }
         let mut fresh = locked(&self.fresh);
         // Leaked: the static that it stands in for lives as long as the process, too.
-        let state = *fresh.entry(address).or_insert_with(|| Box::leak(Box::new(make())));
+        let state = *fresh.entry(number).or_insert_with(|| Box::leak(Box::new(make())));
         (state as &dyn Any).downcast_ref()
     }
 }

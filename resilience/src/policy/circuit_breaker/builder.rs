@@ -109,25 +109,25 @@ impl CircuitBreaker {
 
     /// A function that is told when it opens; no lock is held meanwhile.
     pub const fn on_open(mut self, hook: Hook) -> Self {
-        self.hooks.on_open = Some(hook);
+        self.hooks.open = Some(hook);
         self
     }
 
     /// A function that is told when it becomes half-open.
     pub const fn on_half_open(mut self, hook: Hook) -> Self {
-        self.hooks.on_half_open = Some(hook);
+        self.hooks.half_open = Some(hook);
         self
     }
 
     /// A function that is told when it closes.
     pub const fn on_close(mut self, hook: Hook) -> Self {
-        self.hooks.on_close = Some(hook);
+        self.hooks.close = Some(hook);
         self
     }
 
     /// A function that is told of each refused call.
     pub const fn on_reject(mut self, hook: Hook) -> Self {
-        self.hooks.on_reject = Some(hook);
+        self.hooks.reject = Some(hook);
         self
     }
 

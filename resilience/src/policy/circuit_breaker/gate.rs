@@ -50,26 +50,19 @@ impl Gate {
         swapped.map(drop).map_err(Word)
     }
 
-    /// Admits a call to a breaker that is not closed, or was not a moment ago.
+    /// How long an open breaker refuses calls still; `None` in any other state, too.
     #[inline]
-    pub(super) fn admit(&self, config: &CircuitBreakerConfig) -> (Admission, Option<Change>) {
-        let word = self.word();
-        match word.state() {
-            State::Open => {
-                let now = now();
-                match self.left(now) {
-                    Some(left) => (Err(Some(left)), None),
-                    None => self.probe(now, config),
-                }
-            }
-            State::HalfOpen => self.probe(now(), config),
-            _ => (without_probe(word), None),
-        }
+    pub(super) fn refuses_for(&self) -> Option<Duration> {
+        if self.word().is_open() { self.left(now()) } else { None }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn probe(&self, now: Instant, config: &CircuitBreakerConfig) -> (Admission, Option<Change>) {
+    /// Admits a call to a breaker that is not closed, or was not a moment ago.
+    pub(super) fn admit(&self, config: &CircuitBreakerConfig) -> (Admission, Option<Change>) {
+        let word = self.word();
+        if !matches!(word.state(), State::Open | State::HalfOpen) {
+            return (without_probe(word), None);
+        }
+        let now = now();
         let mut memory = self.memory.lock();
         let mut word = self.word();
         let mut change = None;
@@ -103,8 +96,9 @@ impl Gate {
     #[inline]
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         let packed = self.until.load(Ordering::Relaxed);
-        let until = later(origin(), Duration::new(packed >> 32, packed as u32));
-        (now < until).then(|| until.saturating_duration_since(now))
+        let until = Duration::new(packed >> 32, packed as u32);
+        let after = now.saturating_duration_since(origin());
+        (after < until).then(|| until.saturating_sub(after))
     }
 
     fn stay_open_until(&self, until: Instant) {

@@ -12,12 +12,12 @@ impl CircuitBreaker {
     ///
     /// It stays [`Open`](State::Open) after its time until a call comes, which is then the first probe.
     pub fn state(&self) -> State {
-        self.gate.word().state()
+        self.live.gate.word().state()
     }
 
     /// State and counts at one moment.
     pub fn snapshot(&self) -> BreakerSnapshot {
-        let reading = self.gate.read(&self.config);
+        let reading = self.live.gate.read(&self.config);
         BreakerSnapshot {
             name: self.owner.name(),
             key: self.key.clone(),
@@ -25,7 +25,7 @@ impl CircuitBreaker {
             since: reading.since,
             failures: reading.failures,
             successes: reading.successes,
-            rejected: self.counters.rejected.load(Ordering::Relaxed),
+            rejected: self.live.counters.rejected.load(Ordering::Relaxed),
             threshold: self.config.threshold,
             retry_after: reading.left,
         }
@@ -33,17 +33,17 @@ impl CircuitBreaker {
 
     /// Whether a call would be admitted now. Only a hint: the answer may be wrong a moment later.
     pub fn is_available(&self) -> bool {
-        self.gate.has_room(&self.config)
+        self.live.gate.has_room(&self.config)
     }
 
     /// Closes it and forgets what was counted; results of running calls are ignored.
     pub fn reset(&self) {
-        self.tell(self.gate.reset());
+        self.tell(self.live.gate.reset());
     }
 
     /// Opens it until `until`; from then on the next call is a probe. Of an open breaker it moves the end.
     pub fn open_until(&self, until: Instant) {
-        self.tell(self.gate.open_until(Some(until), &self.config));
+        self.tell(self.live.gate.open_until(Some(until), &self.config));
     }
 
     /// Refuses every call until another state is set.
@@ -64,9 +64,9 @@ impl CircuitBreaker {
     /// Sets any state: `Closed` is [`reset`](Self::reset), `Open` lasts for the usual time.
     pub fn set_state(&self, state: State) {
         self.tell(match state {
-            State::Closed => self.gate.reset(),
-            State::Open => self.gate.open_until(None, &self.config),
-            _ => self.gate.set(state),
+            State::Closed => self.live.gate.reset(),
+            State::Open => self.live.gate.open_until(None, &self.config),
+            _ => self.live.gate.set(state),
         });
     }
 }

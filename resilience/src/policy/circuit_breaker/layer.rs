@@ -1,8 +1,10 @@
 //! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
 
 use super::state::State;
-use super::{CircuitBreaker, CircuitBreakerConfig, OwnedPermit};
-use crate::point::{Layer, PointName};
+use super::{CircuitBreaker, CircuitBreakerConfig, OwnedPermit, Permit};
+use crate::classify::Classification;
+use crate::point::{Layer, PointName, PointSite};
+use crate::policy::Ruling;
 use crate::policy::keyed::{Key, Keyed, PerKey};
 use crate::rejected::Rejected;
 use crate::site::Site;
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 const KIND: &str = "circuit_breaker";
 
-impl Layer for Site<CircuitBreaker> {
+impl Layer for CircuitBreaker {
     fn kind(&self) -> &'static str {
         KIND
     }
@@ -22,11 +24,40 @@ impl Layer for Site<CircuitBreaker> {
     }
 
     fn state(&self) -> Option<&'static str> {
-        Some(CircuitBreaker::state(self).as_str())
+        Some(Self::state(self).as_str())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.counters.read()
+        self.live.counters.read()
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl CircuitBreaker {
+    /// What the inventory sees of it.
+    pub(crate) fn layer(&self) -> &dyn Layer {
+        self
+    }
+}
+
+impl Layer for Site<CircuitBreaker> {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        (**self).settings()
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        Layer::state(&**self)
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        (**self).counters()
     }
 
     fn policy(&self) -> &dyn Any {
@@ -64,7 +95,7 @@ impl PerKey for CircuitBreaker {
     }
 
     fn absorb(&self, evicted: &Self) {
-        self.counters.add(&evicted.counters);
+        self.live.counters.add(&evicted.live.counters);
     }
 }
 
@@ -135,7 +166,11 @@ impl Layer for KeyedBreakers {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let (living, gone) = self.keyed().values();
         let all = super::Counters::new();
-        living.iter().map(|breaker| &**breaker).chain(gone).for_each(|breaker| all.add(&breaker.counters));
+        living
+            .iter()
+            .map(|breaker| &**breaker)
+            .chain(gone)
+            .for_each(|breaker| all.add(&breaker.live.counters));
         all.read()
     }
 
@@ -145,14 +180,54 @@ impl Layer for KeyedBreakers {
 }
 
 /// The `static` of a `circuit_breaker(instance = ..)`, whose breaker the user owns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[doc(hidden)]
-pub struct InstanceSite;
+pub struct InstanceSite {
+    point: &'static PointSite,
+}
 
 impl InstanceSite {
-    /// A layer that only says that there is a breaker.
-    pub const fn new() -> Self {
-        Self
+    /// A breaker of the user's in the stack of `point`.
+    pub const fn of(point: &'static PointSite) -> Self {
+        Self { point }
+    }
+
+    /// Asks `breaker` to make one call in the stack of this site.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses.
+    #[inline]
+    pub fn admit<'b>(&self, breaker: &'b CircuitBreaker) -> Result<InstancePermit<'b>, Rejected> {
+        let permit = Some(breaker.admit()?);
+        Ok(InstancePermit { permit, point: self.point })
+    }
+}
+
+/// A permit that knows the stack in which it is held, which a breaker of the user's does not.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct InstancePermit<'b> {
+    permit: Option<Permit<'b>>,
+    point: &'static PointSite,
+}
+
+impl InstancePermit<'_> {
+    /// See [`PermitOf::settle`](super::PermitOf::settle).
+    #[inline]
+    pub fn settle(mut self, verdict: Option<&Classification>, ruling: Ruling) {
+        if let Some(permit) = self.permit.take() {
+            permit.settle(verdict, ruling);
+        }
+    }
+}
+
+impl Drop for InstancePermit<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.abandoned_in(self.point.stack());
+        }
     }
 }
 

@@ -17,7 +17,7 @@ mod state;
 mod window;
 
 pub use config::CircuitBreakerConfig;
-pub use layer::{InstanceSite, KeyedBreakers};
+pub use layer::{InstancePermit, InstanceSite, KeyedBreakers};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use state::State;
 
@@ -28,6 +28,7 @@ use crate::point::{Owner, PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::Rejected;
 use crate::scope::is_cut;
+use crate::site::Site;
 use gate::Gate;
 use state::{Change, Token};
 use std::sync::Arc;
@@ -65,20 +66,32 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Debug)]
 pub struct CircuitBreaker {
-    gate: Gate,
-    counters: Counters,
+    live: Site<Live>,
     owner: Owner,
     key: Option<PointName>,
     config: CircuitBreakerConfig,
     hooks: Hooks,
 }
 
+/// What changes while a breaker is used; fresh in a test world.
+#[derive(Debug)]
+struct Live {
+    gate: Gate,
+    counters: Counters,
+}
+
+impl Live {
+    const fn new() -> Self {
+        Self { gate: Gate::new(), counters: Counters::new() }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Hooks {
-    on_open: Option<Hook>,
-    on_half_open: Option<Hook>,
-    on_close: Option<Hook>,
-    on_reject: Option<Hook>,
+    open: Option<Hook>,
+    half_open: Option<Hook>,
+    close: Option<Hook>,
+    reject: Option<Hook>,
 }
 
 #[derive(Debug)]
@@ -143,12 +156,11 @@ impl CircuitBreaker {
 
     const fn with(owner: Owner) -> Self {
         Self {
-            gate: Gate::new(),
-            counters: Counters::new(),
+            live: Site::new(Live::new(), Live::new),
             owner,
             key: None,
             config: CircuitBreakerConfig::DEFAULT,
-            hooks: Hooks { on_open: None, on_half_open: None, on_close: None, on_reject: None },
+            hooks: Hooks { open: None, half_open: None, close: None, reject: None },
         }
     }
 
@@ -254,29 +266,40 @@ impl CircuitBreaker {
 
     #[inline]
     fn token(&self) -> Result<Token, Rejected> {
-        let word = self.gate.glance();
+        let word = self.live.gate.glance();
         if word.is_closed() { Ok(word.token()) } else { self.token_if_open() }
     }
 
     #[cold]
     #[inline(never)]
     fn token_if_open(&self) -> Result<Token, Rejected> {
-        let (admission, change) = self.gate.admit(&self.config);
+        match self.live.gate.refuses_for() {
+            Some(left) => Err(self.refused(Some(left))),
+            None => self.token_of_probe(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn token_of_probe(&self) -> Result<Token, Rejected> {
+        let (admission, change) = self.live.gate.admit(&self.config);
         self.tell(change);
         admission.map_err(|retry_after| self.refused(retry_after))
     }
 
     fn refused(&self, retry_after: Option<Duration>) -> Rejected {
-        self.counters.rejected.fetch_add(1, Ordering::Relaxed);
-        let point = self.owner.name();
-        if is_heard(self.hooks.on_reject) {
-            let (point, key) = (point.clone(), self.key.clone());
-            emit(
-                &Event::Rejected { point, key, policy: "circuit_breaker", retry_after },
-                self.hooks.on_reject,
-            );
+        self.live.counters.rejected.fetch_add(1, Ordering::Relaxed);
+        if is_heard(self.hooks.reject) {
+            self.tell_of_refusal(retry_after);
         }
-        Rejected::circuit_open(point, retry_after)
+        Rejected::circuit_open(self.owner.name(), retry_after)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_of_refusal(&self, retry_after: Option<Duration>) {
+        let (point, key) = (self.owner.name(), self.key.clone());
+        emit(&Event::Rejected { point, key, policy: "circuit_breaker", retry_after }, self.hooks.reject);
     }
 
     /// The end of a call: a success where `verdict` is `None`.
@@ -285,7 +308,7 @@ impl CircuitBreaker {
         match verdict {
             // A copy, so that the stack's own verdict need not be kept in memory for the sake of failures.
             Some(class) => self.judged(token, *class, ruling),
-            None if self.gate.glance().is_clean(token) => {}
+            None if self.live.gate.glance().is_clean(token) => {}
             None => self.succeeded(token),
         }
     }
@@ -302,46 +325,59 @@ impl CircuitBreaker {
         match counts {
             Counts::Failure => self.failed(token, &class),
             Counts::Success => self.succeeded(token),
-            Counts::Nothing => self.gate.given_back(token),
+            Counts::Nothing => self.live.gate.given_back(token),
         }
     }
 
     #[cold]
     #[inline(never)]
     fn succeeded(&self, token: Token) {
-        self.tell(self.gate.succeeded(token, &self.config));
+        self.tell(self.live.gate.succeeded(token, &self.config));
     }
 
     fn failed(&self, token: Token, class: &Classification) {
-        self.counters.failures.fetch_add(1, Ordering::Relaxed);
-        self.tell(self.gate.failed(token, class, &self.config));
+        self.live.counters.failures.fetch_add(1, Ordering::Relaxed);
+        self.tell(self.live.gate.failed(token, class, &self.config));
     }
 
     /// The end of a call whose permit was dropped.
     #[cold]
     #[inline(never)]
     fn abandoned(&self, token: Token) {
-        if std::thread::panicking() {
-            self.counters.panicked.fetch_add(1, Ordering::Relaxed);
-        } else if is_cut(self.owner.stack()) {
-            return self.failed(token, &Classification::new(Category::Timeout));
-        } else {
-            self.counters.cancelled.fetch_add(1, Ordering::Relaxed);
-        }
-        self.gate.given_back(token);
+        self.abandoned_in(self.owner.stack(), token);
     }
 
-    /// Tells of a transition; the lock must be free.
+    #[cold]
+    fn abandoned_in(&self, stack: usize, token: Token) {
+        if std::thread::panicking() {
+            self.live.counters.panicked.fetch_add(1, Ordering::Relaxed);
+        } else if is_cut(stack) {
+            return self.failed(token, &Classification::new(Category::Timeout));
+        } else {
+            self.live.counters.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
+        self.live.gate.given_back(token);
+    }
+
+    /// Tells of a transition, if there was one; the lock must be free.
+    #[inline]
     fn tell(&self, change: Option<Change>) {
-        let Some(change) = change else { return };
+        if let Some(change) = change {
+            self.tell_of(change);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_of(&self, change: Change) {
         let (point, key) = (self.owner.name(), self.key.clone());
         match change {
             Change::Opened { class, failures, recovery } => {
-                self.counters.opened.fetch_add(1, Ordering::Relaxed);
-                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.on_open);
+                self.live.counters.opened.fetch_add(1, Ordering::Relaxed);
+                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.open);
             }
-            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.on_half_open),
-            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.on_close),
+            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.half_open),
+            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.close),
         }
     }
 }

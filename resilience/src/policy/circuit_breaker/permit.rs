@@ -23,12 +23,30 @@ pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 pub struct PermitOf<B: Deref<Target = CircuitBreaker>> {
     breaker: B,
     token: Token,
+    /// The result counts in the test world of the admission, on whichever thread it comes.
+    #[cfg(feature = "testing")]
+    world: Option<crate::testing::WorldHandle>,
 }
 
 impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     #[inline]
-    pub(super) const fn new(breaker: B, token: Token) -> Self {
-        Self { breaker, token }
+    pub(super) fn new(breaker: B, token: Token) -> Self {
+        Self {
+            breaker,
+            token,
+            #[cfg(feature = "testing")]
+            world: crate::testing::WorldHandle::here(),
+        }
+    }
+
+    /// Tells the breaker, where the call was admitted.
+    #[inline]
+    fn tell(&self, tell: impl FnOnce(&CircuitBreaker)) {
+        #[cfg(feature = "testing")]
+        if let Some(world) = &self.world {
+            return world.run(|| tell(&self.breaker));
+        }
+        tell(&self.breaker);
     }
 
     /// The call succeeded.
@@ -40,6 +58,12 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     /// The call failed with `error`, whose category says what it counts as.
     pub fn failure<E: Classify + ?Sized>(self, error: &E) {
         self.settle(Some(&error.classify()), Ruling::ByCategory);
+    }
+
+    /// The call was dropped in the stack `stack`.
+    pub(super) fn abandoned_in(mut self, stack: usize) {
+        let token = std::mem::replace(&mut self.token, Token::SPENT);
+        self.tell(|breaker| breaker.abandoned_in(stack, token));
     }
 
     /// The call ended with `outcome`, which `judge` reads.
@@ -54,7 +78,7 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     #[doc(hidden)]
     pub fn settle(mut self, verdict: Option<&Classification>, ruling: Ruling) {
         let token = std::mem::replace(&mut self.token, Token::SPENT);
-        self.breaker.settle(token, verdict, ruling);
+        self.tell(|breaker| breaker.settle(token, verdict, ruling));
     }
 }
 
@@ -62,7 +86,7 @@ impl<B: Deref<Target = CircuitBreaker>> Drop for PermitOf<B> {
     #[inline]
     fn drop(&mut self) {
         if self.token != Token::SPENT {
-            self.breaker.abandoned(self.token);
+            self.tell(|breaker| breaker.abandoned(self.token));
         }
     }
 }

@@ -61,6 +61,11 @@ impl Word {
         (self.0 as u32).cast_signed() >= 0
     }
 
+    #[inline]
+    pub(super) const fn is_open(self) -> bool {
+        self.0 as u32 == NOT_CLOSED as u32
+    }
+
     /// What a call admitted now carries, unless it is a probe.
     #[inline]
     pub(super) const fn token(self) -> Token {

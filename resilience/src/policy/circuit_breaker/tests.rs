@@ -54,13 +54,13 @@ fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
 
 /// The transitions of the world so far: `open`, `half_open`, `closed`.
 fn transitions(world: &World) -> Vec<&'static str> {
-    let word = |event: Event| match event {
+    let name = |event: Event| match event {
         Event::Opened { .. } => Some("open"),
         Event::HalfOpened { .. } => Some("half_open"),
         Event::Closed { .. } => Some("closed"),
         _ => None,
     };
-    world.events().into_iter().filter_map(word).collect()
+    world.events().into_iter().filter_map(name).collect()
 }
 
 #[test]
@@ -294,8 +294,22 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
     assert_eq!((counter(&breaker, "failures"), counter(&breaker, "cancelled")), (1, 1));
 }
 
+#[test]
+fn a_breaker_of_the_users_learns_in_which_stack_it_is() {
+    static POINT: PointSite = PointSite::new("m", "f", ("f.rs", 1, 1), &[]);
+    static SITE: InstanceSite = InstanceSite::of(&POINT);
+    let _world = isolate();
+    let breaker = Arc::new(breaker(1));
+    SITE.admit(&breaker).unwrap().settle(None, Ruling::ByCategory);
+    drop(SITE.admit(&breaker));
+    assert_eq!((breaker.state(), counter(&breaker, "cancelled")), (State::Closed, 1));
+    let permit = SITE.admit(&breaker).unwrap();
+    crate::scope::cutting(POINT.stack(), || drop(permit));
+    assert_eq!((breaker.state(), counter(&breaker, "cancelled")), (State::Open, 1));
+}
+
 fn counter(breaker: &CircuitBreaker, name: &str) -> u64 {
-    breaker.counters.read().into_iter().find(|(other, _)| *other == name).unwrap().1
+    breaker.live.counters.read().into_iter().find(|(other, _)| *other == name).unwrap().1
 }
 
 #[test]
@@ -441,7 +455,7 @@ fn setters_come_in_any_order_and_refuse_nonsense() {
         CircuitBreaker::new("b").recovery(3600 * SECOND),
         CircuitBreaker::new("c").recovery(3600 * SECOND).cap(7200 * SECOND),
     ];
-    fine.map(CircuitBreaker::checked);
+    let _ = fine.map(CircuitBreaker::checked);
     let refused =
         |make: fn() -> CircuitBreaker| *catch_unwind(make).unwrap_err().downcast::<String>().unwrap();
     assert!(refused(|| breaker(0)).contains("`threshold`"));
@@ -458,7 +472,9 @@ fn its_size_is_bounded() {
     // The word, the end of the open time, the lock with what it guards, and the counters.
     assert!(size_of::<Gate>() + size_of::<Counters>() <= 128);
     assert!(size_of::<CircuitBreaker>() <= 352, "{}", size_of::<CircuitBreaker>());
-    assert_eq!((size_of::<Permit<'_>>(), size_of::<OwnedPermit>()), (16, 16));
+    // With `testing` a permit knows its world, too.
+    let world = size_of::<Option<crate::testing::WorldHandle>>();
+    assert_eq!((size_of::<Permit<'_>>(), size_of::<OwnedPermit>()), (16 + world, 16 + world));
 }
 
 #[tokio::test]
@@ -509,7 +525,9 @@ fn threads_lose_no_count() {
     assert_eq!(counter(&breaker, "failures"), 1_500);
     each(&|| fail(&breaker));
     assert_eq!((breaker.state(), breaker.snapshot().failures), (State::Open, 3_000));
-    each(&|| drop(refused(&breaker)));
+    each(&|| {
+        refused(&breaker);
+    });
     assert_eq!(breaker.snapshot().rejected, 1_500);
     assert_eq!(transitions(&world), ["open"]);
 }

@@ -8,6 +8,7 @@ use super::{Budget, Rule};
 use crate::classify::Classification;
 use crate::point::{Layer, Owner, PointName, PointSite};
 use crate::policy::Ruling;
+use crate::policy::keyed::{Keyed, PerKey};
 use crate::registry::Point;
 use crate::site::Site;
 use crate::text::Text;
@@ -25,6 +26,7 @@ pub struct RetrySite {
     retry: Retry,
     owner: Owner,
     state: &'static RetryState,
+    per_key: bool,
 }
 
 /// What changes of a `with_retry`.
@@ -79,7 +81,13 @@ impl RetrySite {
     /// If the settings make no sense together; a compile error in a `static`.
     #[track_caller]
     pub const fn new(point: &'static PointSite, retry: Retry, state: &'static RetryState) -> Self {
-        Self { retry: retry.checked(), owner: Owner::Point(point), state }
+        Self { retry: retry.checked(), owner: Owner::Point(point), state, per_key: false }
+    }
+
+    /// The same, paid by a budget for each key.
+    pub const fn per_key(mut self) -> Self {
+        self.per_key = true;
+        self
     }
 
     /// A call begins whose length does not matter.
@@ -97,12 +105,7 @@ impl RetrySite {
     /// An attempt begins.
     #[inline]
     pub fn begin<S: Started>(&self, retrying: &Retrying<S>) {
-        #[cfg(feature = "tracing")]
-        if run::is_traced() {
-            run::started(&self.retry, self, retrying.attempt());
-        }
-        #[cfg(not(feature = "tracing"))]
-        let _ = (self, retrying);
+        run::begin(&self.retry, self, retrying);
     }
 
     /// An attempt succeeded.
@@ -135,6 +138,11 @@ impl RetrySite {
         retrying.attempt()
     }
 
+    /// This retry, paid by the budget of one key.
+    pub fn paid_by<'a>(&'a self, budget: &'a Budget) -> KeyedRetry<'a> {
+        KeyedRetry { site: self, budget }
+    }
+
     /// The budget that pays for the retries, if there is one.
     #[inline]
     pub(crate) fn budget(&self) -> Option<&Budget> {
@@ -145,6 +153,62 @@ impl RetrySite {
         }
     }
 }
+
+/// A retry whose budget belongs to the key of the call.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct KeyedRetry<'a> {
+    site: &'a RetrySite,
+    budget: &'a Budget,
+}
+
+impl KeyedRetry<'_> {
+    /// An attempt succeeded.
+    pub fn succeeded<S: Started>(&self, retrying: Retrying<S>) {
+        retrying.succeeded(&self.site.retry, self, self.budget.is_full());
+    }
+
+    /// An attempt failed: the wait before the next one, or nothing where there is none.
+    pub fn failed<S: Started>(
+        &self,
+        retrying: &mut Retrying<S>,
+        class: &Classification,
+        ruling: Ruling,
+    ) -> Option<Duration> {
+        retrying.failed(&self.site.retry, self, class, ruling)
+    }
+}
+
+impl Home for KeyedRetry<'_> {
+    fn name(&self) -> PointName {
+        self.site.name()
+    }
+
+    fn withdraw(&self, after_timeout: bool) -> Paid {
+        self.budget.withdraw(after_timeout)
+    }
+
+    fn deposit(&self) {
+        self.budget.deposit_one();
+    }
+
+    fn count(&self, what: Counted) {
+        self.site.count(what);
+    }
+}
+
+impl PerKey for Budget {
+    fn for_key(self, _: PointName) -> Self {
+        self
+    }
+
+    fn evict_last(&self) -> bool {
+        !self.is_full()
+    }
+}
+
+/// The budgets of `budget = per_key`.
+pub type KeyedBudgets = Site<Keyed<Budget>>;
 
 impl Home for RetrySite {
     fn name(&self) -> PointName {
@@ -193,7 +257,8 @@ impl Layer for RetrySite {
         settings.extend(retry.give_up_after.map(|limit| ("give_up_after", time(limit))));
         settings.push(("retry_after_cap", time(retry.retry_after_cap)));
         settings.push(("idempotent", retry.idempotent.to_string()));
-        settings.push(("budget", budget(retry.budget).to_owned()));
+        let budget = if self.per_key { "per_key" } else { budget(retry.budget) };
+        settings.push(("budget", budget.to_owned()));
         settings.extend(retry.rules.iter().map(|rule| ("on", on(retry, rule))));
         settings
     }

@@ -19,7 +19,7 @@ pub use backoff::{Backoff, Jitter};
 pub use budget::{Budget, BudgetOf};
 pub use config::{Retry, RetryConfig};
 #[doc(hidden)]
-pub use layer::{RetrySite, RetryState};
+pub use layer::{KeyedBudgets, RetrySite, RetryState};
 pub use rule::Rule;
 #[doc(hidden)]
 pub use run::Retrying;

@@ -116,19 +116,22 @@ fn max(retry: &Retry) -> u32 {
     u32::try_from(retry.max_attempts()).unwrap_or(u32::MAX)
 }
 
-/// Tells tracing that an attempt begins.
+/// An attempt begins: said to tracing, if anybody listens to that.
+#[inline]
+pub(super) fn begin<S: Started>(retry: &Retry, home: &dyn Home, retrying: &Retrying<S>) {
+    #[cfg(feature = "tracing")]
+    if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE {
+        started(retry, home, retrying.attempt());
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (retry, home, retrying);
+}
+
 #[cfg(feature = "tracing")]
 #[cold]
 #[inline(never)]
-pub(super) fn started(retry: &Retry, home: &dyn Home, attempt: u32) {
+fn started(retry: &Retry, home: &dyn Home, attempt: u32) {
     crate::event::started(&home.name(), attempt, max(retry));
-}
-
-/// Whether anybody listens to the beginning of attempts.
-#[cfg(feature = "tracing")]
-#[inline]
-pub(super) fn is_traced() -> bool {
-    tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE
 }
 
 /// Settles a success that is not the first attempt's, or that finds a budget not full.
@@ -141,6 +144,12 @@ fn succeeded(retry: &Retry, home: &dyn Home, run: Option<Box<Run>>) {
         let (point, attempt) = (home.name(), run.progress.attempts.saturating_add(1));
         emit(&Event::Recovered { point, attempt, max: max(retry) }, None);
     }
+}
+
+/// Whether the call was refused by a policy below, which has told of it: while a breaker is open, no word
+/// from here for each call.
+fn is_refused(retry: &Retry, class: &Classification) -> bool {
+    class.category == Category::Rejected && retry.rules.iter().all(|rule| rule.category != Category::Rejected)
 }
 
 /// Decides what follows a failure: the wait before the next attempt, or nothing, everybody told.
@@ -158,6 +167,9 @@ fn failed(
     let mut run = before.take().unwrap_or_default();
     run.progress.attempts = run.progress.attempts.saturating_add(1);
     let attempt = run.progress.attempts;
+    if attempt == 1 && is_refused(retry, &class) {
+        return None;
+    }
     emit(&Event::Attempt { point: point.clone(), attempt, max, class }, None);
     match run.next(retry, home, started, &class, ruling) {
         Ok(delay) => {

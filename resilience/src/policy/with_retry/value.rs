@@ -57,12 +57,7 @@ impl Here<'_> {
 
     #[inline]
     fn begin(&self, retrying: &Call) {
-        #[cfg(feature = "tracing")]
-        if run::is_traced() {
-            run::started(self.retry, self, retrying.attempt());
-        }
-        #[cfg(not(feature = "tracing"))]
-        let _ = (self, retrying);
+        run::begin(self.retry, self, retrying);
     }
 
     #[inline]

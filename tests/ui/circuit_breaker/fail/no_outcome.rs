@@ -1,5 +1,4 @@
 use resilience::*;
-use std::io;
 
 #[circuit_breaker(threshold = 5)]
 fn load(id: u32) -> u32 {

@@ -1,5 +1,4 @@
 use resilience::*;
-use std::io;
 
 #[circuit_breaker(rejected = |r| r.to_string())]
 fn load(id: u32) -> Result<u32, u8> {

@@ -1,5 +1,4 @@
 use resilience::*;
-use std::io;
 
 #[timeout(2s)]
 async fn load(id: u32) -> Result<u32, u8> {

@@ -1,5 +1,4 @@
 use resilience::*;
-use std::io;
 
 #[with_retry(max = 3)]
 fn load(id: u32) -> u32 {

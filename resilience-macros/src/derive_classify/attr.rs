@@ -1,0 +1,80 @@
+//! The words inside `#[classify(..)]`, not yet understood.
+
+use crate::diag::Errors;
+use crate::{input, keys};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{Attribute, Meta};
+
+/// One word, with the value behind its `=`.
+pub(super) struct Entry {
+    pub(super) word: Ident,
+    pub(super) value: Option<TokenStream>,
+}
+
+/// The words of one place.
+pub(super) struct Words {
+    pub(super) entries: Vec<Entry>,
+    /// Whether some could not be read, which was reported.
+    pub(super) broken: bool,
+}
+
+/// The words of every `#[classify(..)]` among `attrs`, in order.
+pub(super) fn read(attrs: &[Attribute], errors: &Errors) -> Words {
+    let parts: Vec<_> = ours(attrs).flat_map(|attr| words(attr, errors)).collect();
+    let broken = parts.iter().any(Option::is_none);
+    Words { entries: parts.into_iter().flatten().collect(), broken }
+}
+
+/// Reports each `#[classify(..)]` on a field: it means nothing there.
+pub(super) fn refuse(attrs: &[Attribute], errors: &Errors) {
+    for attr in ours(attrs) {
+        errors.at(
+            attr,
+            "`classify` stands on a variant or a type and names the field there, for instance `status = .code`",
+        );
+    }
+}
+
+fn ours(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("classify"))
+}
+
+/// The words of one attribute, `None` for each that cannot be read.
+fn words(attr: &Attribute, errors: &Errors) -> Vec<Option<Entry>> {
+    let parts = match &attr.meta {
+        Meta::List(list) => keys::split(list.tokens.clone()),
+        _ => Vec::new(),
+    };
+    if parts.is_empty() {
+        errors.at(attr, "says nothing: write what it means, for instance `#[classify(timeout)]`");
+        return vec![None];
+    }
+    parts.into_iter().map(|part| errors.ok(entry(part))).collect()
+}
+
+fn entry(part: TokenStream) -> syn::Result<Entry> {
+    let part = input::open(part);
+    let mut tokens = part.clone().into_iter();
+    let word = syn::parse2::<AnyWord>(tokens.next().map(TokenTree::into_token_stream).unwrap_or_default());
+    let value = match tokens.next() {
+        None => None,
+        Some(TokenTree::Punct(equals)) if equals.as_char() == '=' => Some(input::open(tokens.collect())),
+        Some(_) => return Err(strange(&part)),
+    };
+    word.map(|AnyWord(word)| Entry { word, value }).map_err(|_| strange(&part))
+}
+
+/// An identifier; `crate` is one here, too.
+struct AnyWord(Ident);
+
+impl syn::parse::Parse for AnyWord {
+    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
+        input.call(Ident::parse_any).map(Self)
+    }
+}
+
+fn strange(part: &TokenStream) -> syn::Error {
+    syn::Error::new_spanned(part, "expected a category, or `key = value`, with commas between them")
+}

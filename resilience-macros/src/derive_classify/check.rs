@@ -1,0 +1,409 @@
+//! What the words mean: one rule a variant, without contradictions.
+
+use super::ast::{Field, Input, Shape};
+use super::attr::Entry;
+use crate::diag::Errors;
+use crate::input::{CATEGORIES, variant};
+use crate::nearest::nearest;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use std::fmt::Display;
+use syn::{Error, Expr, Generics, LitInt, LitStr, Member, Path, Result, Type};
+
+/// A type whose words were understood.
+pub(super) struct Checked<'a> {
+    pub(super) ident: &'a Ident,
+    pub(super) generics: &'a Generics,
+    /// The path of the runtime crate.
+    pub(super) root: TokenStream,
+    pub(super) arms: Vec<Arm<'a>>,
+}
+
+/// One variant, or the whole of a struct.
+pub(super) struct Arm<'a> {
+    /// `None` for a struct.
+    pub(super) variant: Option<&'a Ident>,
+    pub(super) rule: Rule<'a>,
+}
+
+/// Where the class of an arm comes from, and what is overridden in it.
+pub(super) struct Rule<'a> {
+    pub(super) base: Base<'a>,
+    pub(super) retry_after: Option<Named<'a>>,
+    /// The setters of `Classification` to call, each with its argument.
+    pub(super) setters: Vec<Setter>,
+}
+
+pub(super) enum Base<'a> {
+    /// The variant of `Category`.
+    Category(Ident),
+    Status(u16),
+    StatusOf(Named<'a>),
+    Transparent(Named<'a>),
+    With(Expr),
+    Text(Span),
+}
+
+/// A field, and the token that asks for it.
+#[derive(Clone)]
+pub(super) struct Named<'a> {
+    pub(super) member: Member,
+    pub(super) ty: &'a Type,
+    pub(super) span: Span,
+}
+
+pub(super) enum Setter {
+    Retry(Ident),
+    Severity(Ident),
+    Delivered(Ident),
+    Action(LitStr),
+}
+
+type Words = &'static [(&'static str, &'static str)];
+
+const RETRY: Words = &[("never", "Never"), ("once", "Once"), ("backoff", "Backoff")];
+const SEVERITY: Words =
+    &[("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical"), ("fatal", "Fatal")];
+const DELIVERED: Words = &[("no", "No"), ("maybe", "Maybe"), ("yes", "Yes")];
+
+const KEYS: [&str; 8] =
+    ["status", "transparent", "with", "text", "retry_after", "retry", "severity", "delivered"];
+
+/// Understands every word of `input`; what contradicts itself or is missing is reported.
+pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
+    let (about_type, own): (Vec<_>, Vec<_>) =
+        input.words.entries.iter().partition(|entry| is_about_type(entry));
+    let whole = Whole::read(&about_type, &input.shape, errors);
+    let arms = match &input.shape {
+        Shape::Enum(variants) => {
+            for entry in own {
+                errors.at(&entry.word, on_the_enum(entry));
+            }
+            let arms = variants.iter().filter_map(|variant| {
+                let reader = Reader::new(&variant.fields, variant.words.broken, errors);
+                let rule = reader.read(variant.ident, &variant.words.entries, whole.default.as_ref())?;
+                Some(Arm { variant: Some(variant.ident), rule })
+            });
+            arms.collect()
+        }
+        Shape::Struct(fields) => {
+            // A `default` was reported: it is what was meant here.
+            let broken = input.words.broken || whole.default.is_some();
+            let rule = Reader::new(fields, broken, errors).read(input.ident, own, None);
+            rule.map(|rule| Arm { variant: None, rule }).into_iter().collect()
+        }
+        Shape::Union => Vec::new(),
+    };
+    Checked { ident: input.ident, generics: input.generics, root: whole.root, arms }
+}
+
+/// What is said about the type itself.
+struct Whole {
+    root: TokenStream,
+    /// The category of the variants that say nothing.
+    default: Option<Ident>,
+}
+
+impl Whole {
+    fn read(entries: &[&Entry], shape: &Shape<'_>, errors: &Errors) -> Self {
+        let mut whole = Self { root: quote!(::resilience), default: None };
+        let mut seen = Seen::default();
+        for entry in entries {
+            let result = seen.add(entry).and_then(|()| whole.set(entry, shape));
+            errors.ok(result);
+        }
+        whole
+    }
+
+    fn set(&mut self, entry: &Entry, shape: &Shape<'_>) -> Result<()> {
+        if entry.word == "crate" {
+            self.root = path(entry)?.into_token_stream();
+        } else {
+            // Stays `Unknown` where it is wrong, so that no variant is reported as missing.
+            self.default = Some(Ident::new("Unknown", entry.word.span()));
+            self.default = Some(default_category(entry, shape)?);
+        }
+        Ok(())
+    }
+}
+
+fn is_about_type(entry: &Entry) -> bool {
+    entry.word == "crate" || entry.word == "default"
+}
+
+fn missing(ident: &Ident) -> String {
+    format!(
+        "`{ident}` does not say what it means: write `#[classify(..)]` on it with a category, `status = ..`, \
+         `transparent`, `with = ..` or `text`\n{}",
+        categories()
+    )
+}
+
+fn on_the_enum(entry: &Entry) -> String {
+    let word = &entry.word;
+    if variant(&word.to_string()).is_some() {
+        return format!("what an enum means depends on its variant: write `default = {word}` for the others");
+    }
+    format!("`{word}` belongs on a variant; on the enum stand `default = ..` and `crate = ..`")
+}
+
+fn default_category(entry: &Entry, shape: &Shape<'_>) -> Result<Ident> {
+    if !matches!(shape, Shape::Enum(_)) {
+        return Err(at(&entry.word, "only an enum has variants to default for: write the category alone"));
+    }
+    let word: Ident = value(entry, "a category")?;
+    category(&word)
+}
+
+fn path(entry: &Entry) -> Result<Path> {
+    use syn::parse::Parser;
+    let tokens = given(entry, "::path")?;
+    Path::parse_mod_style.parse2(tokens).map_err(|_| at(&entry.word, "write `crate = ::path`"))
+}
+
+/// The words of one place so far: none may come twice.
+#[derive(Default)]
+struct Seen<'e>(Vec<&'e Ident>);
+
+impl<'e> Seen<'e> {
+    fn add(&mut self, entry: &'e Entry) -> Result<()> {
+        if self.0.contains(&&entry.word) {
+            return Err(at(&entry.word, format!("`{}` is written twice", entry.word)));
+        }
+        self.0.push(&entry.word);
+        Ok(())
+    }
+}
+
+/// Reads the words of one arm.
+struct Reader<'r, 'a> {
+    fields: &'r [Field<'a>],
+    /// Whether a mistake was reported, so that nothing needs to be missed.
+    broken: bool,
+    errors: &'r Errors,
+    base: Option<(Ident, Option<Base<'a>>)>,
+    retry_after: Option<Named<'a>>,
+    setters: Vec<Setter>,
+}
+
+impl<'r, 'a> Reader<'r, 'a> {
+    fn new(fields: &'r [Field<'a>], broken: bool, errors: &'r Errors) -> Self {
+        Self { fields, broken, errors, base: None, retry_after: None, setters: Vec::new() }
+    }
+
+    /// The rule of what is called `owner`; `None` after reporting what is wrong or missing.
+    fn read<'e>(
+        mut self,
+        owner: &Ident,
+        entries: impl IntoIterator<Item = &'e Entry>,
+        default: Option<&Ident>,
+    ) -> Option<Rule<'a>> {
+        let mut seen = Seen::default();
+        for entry in entries {
+            let result = seen.add(entry).and_then(|()| self.entry(entry));
+            self.broken |= self.errors.ok(result).is_none();
+        }
+        let base = match self.base {
+            Some((_, base)) => base,
+            None => default.cloned().map(Base::Category),
+        };
+        if base.is_none() && !self.broken {
+            self.errors.at(owner, missing(owner));
+        }
+        Some(Rule { base: base?, retry_after: self.retry_after, setters: self.setters })
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<()> {
+        match entry.word.to_string().as_str() {
+            "status" | "transparent" | "with" | "text" => self.base(entry),
+            "retry_after" => {
+                self.retry_after = Some(self.field(entry, "retry_after = .field")?);
+                Ok(())
+            }
+            "retry" => self.set(entry, RETRY, Setter::Retry),
+            "severity" => self.set(entry, SEVERITY, Setter::Severity),
+            "delivered" => self.set(entry, DELIVERED, Setter::Delivered),
+            "action" => {
+                let action = value(entry, "\"what to do about it\"")?;
+                self.setters.push(Setter::Action(action));
+                Ok(())
+            }
+            "default" | "crate" => {
+                Err(at(&entry.word, format!("`{}` belongs on the type, not on a variant", entry.word)))
+            }
+            word if variant(word).is_some() => self.base(entry),
+            _ => Err(at(&entry.word, unknown_word(&entry.word))),
+        }
+    }
+
+    /// Takes a word that says where the class comes from.
+    fn base(&mut self, entry: &Entry) -> Result<()> {
+        if let Some((first, _)) = &self.base {
+            let message = format!("`{}` contradicts `{first}`: the class comes from one of them", entry.word);
+            return Err(at(&entry.word, message));
+        }
+        // The word counts even where its value is wrong: a second one contradicts it.
+        self.base = Some((entry.word.clone(), None));
+        let base = self.base_of(entry)?;
+        self.base = Some((entry.word.clone(), Some(base)));
+        Ok(())
+    }
+
+    fn base_of(&self, entry: &Entry) -> Result<Base<'a>> {
+        match entry.word.to_string().as_str() {
+            "status" => self.status(entry),
+            "with" => with(entry),
+            "transparent" => alone(entry).and_then(|()| self.source(&entry.word)).map(Base::Transparent),
+            "text" => alone(entry).map(|()| Base::Text(entry.word.span())),
+            _ => alone(entry).and_then(|()| category(&entry.word)).map(Base::Category),
+        }
+    }
+
+    fn status(&self, entry: &Entry) -> Result<Base<'a>> {
+        let form = ".field` or `status = 503";
+        let Ok(number) = syn::parse2::<LitInt>(given(entry, form)?) else {
+            return self.field(entry, "status = .field` or `status = 503").map(Base::StatusOf);
+        };
+        match number.base10_parse::<u16>() {
+            Ok(status @ 400..=599) => Ok(Base::Status(status)),
+            _ => Err(at(&number, "no HTTP status of a failure: they go from 400 to 599")),
+        }
+    }
+
+    /// The field that `.name` or `.0` names.
+    fn field(&self, entry: &Entry, form: &str) -> Result<Named<'a>> {
+        let tokens = given(entry, form.split_once("= ").map_or(form, |(_, form)| form))?;
+        let mut parts = tokens.clone().into_iter();
+        let dot = parts.next();
+        if !matches!(&dot, Some(TokenTree::Punct(dot)) if dot.as_char() == '.') {
+            return Err(at(&tokens, self.no_dot(&tokens, form)));
+        }
+        let Ok(member) = syn::parse2::<Member>(parts.collect()) else {
+            return Err(at(&tokens, format!("write one field, with a dot before it: `{form}`")));
+        };
+        let found = self.fields.iter().find(|field| field.member == member);
+        let field = found.ok_or_else(|| at(&member, self.no_field(&member)))?;
+        Ok(Named { member: field.member.clone(), ty: field.ty, span: span(&member) })
+    }
+
+    fn no_dot(&self, tokens: &TokenStream, form: &str) -> String {
+        let text = tokens.to_string();
+        match self.names().iter().find(|name| **name == text) {
+            Some(name) => format!("a field is written with a dot: `.{name}`"),
+            None => format!("write `{form}`"),
+        }
+    }
+
+    fn no_field(&self, member: &Member) -> String {
+        let names = self.names();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let name = member.to_token_stream().to_string();
+        if names.is_empty() {
+            return format!("no field `{name}`: there are no fields here");
+        }
+        let list = names.iter().map(|name| format!("`.{name}`")).collect::<Vec<_>>().join(", ");
+        format!("no field `{name}`{}\nfields: {list}", hint(&name, &names))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.fields.iter().map(|field| field.member.to_token_stream().to_string()).collect()
+    }
+
+    /// The field that `transparent` asks.
+    fn source(&self, word: &Ident) -> Result<Named<'a>> {
+        let named = |field: &&Field<'_>| matches!(&field.member, Member::Named(name) if name == "source");
+        let marked: Vec<_> = self.fields.iter().filter(|field| field.marked).collect();
+        let field = match (marked.as_slice(), self.fields) {
+            ([field], _) => Ok(*field),
+            ([], [field]) => Ok(field),
+            ([], fields) => fields.iter().find(named).ok_or(
+                "`transparent` asks one field: mark it with `#[source]` or `#[from]`, or call it `source`",
+            ),
+            _ => Err("`transparent` asks one field, but several are marked"),
+        };
+        let field = field.map_err(|message| at(word, message))?;
+        Ok(Named { member: field.member.clone(), ty: field.ty, span: word.span() })
+    }
+
+    fn set(&mut self, entry: &Entry, words: Words, make: impl FnOnce(Ident) -> Setter) -> Result<()> {
+        let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
+        let word: Ident = value(entry, &names.join("|"))?;
+        let found = words.iter().find(|(name, _)| word == name);
+        let (_, variant) = found.ok_or_else(|| {
+            let hint = hint(&word.to_string(), &names);
+            at(&word, format!("`{}` cannot be `{word}`{hint}\nvalues: {}", entry.word, names.join(", ")))
+        })?;
+        self.setters.push(make(Ident::new(variant, word.span())));
+        Ok(())
+    }
+}
+
+fn with(entry: &Entry) -> Result<Base<'static>> {
+    match value(entry, "path")? {
+        expr @ (Expr::Path(_) | Expr::Closure(_)) => Ok(Base::With(expr)),
+        other => Err(at(&other, "write the path of a function, or a closure: `with = path`")),
+    }
+}
+
+/// The variant of `Category` that a word names.
+fn category(word: &Ident) -> Result<Ident> {
+    let name = word.to_string();
+    let found = variant(&name).map(|variant| Ident::new(variant, word.span()));
+    found.ok_or_else(|| {
+        let names = CATEGORIES.map(|(name, _)| name);
+        at(word, format!("no category `{name}`{}\n{}", hint(&name, &names), categories()))
+    })
+}
+
+fn unknown_word(word: &Ident) -> String {
+    let name = word.to_string();
+    let words: Vec<_> = CATEGORIES.iter().map(|(name, _)| *name).chain(KEYS).chain(["action"]).collect();
+    format!(
+        "`classify` does not know `{name}`{}\n{}\nkeys: {}, action",
+        hint(&name, &words),
+        categories(),
+        KEYS.join(", ")
+    )
+}
+
+fn categories() -> String {
+    format!("categories: {}", CATEGORIES.map(|(name, _)| name).join(", "))
+}
+
+fn hint(name: &str, names: &[&str]) -> String {
+    nearest(name, names).map_or(String::new(), |near| format!(", did you mean `{near}`?"))
+}
+
+/// The tokens behind the `=`; `form` is what could stand there.
+fn given(entry: &Entry, form: &str) -> Result<TokenStream> {
+    let value = entry.value.as_ref().filter(|value| !value.is_empty());
+    value.cloned().ok_or_else(|| at(&entry.word, needs(entry, form)))
+}
+
+fn value<T: syn::parse::Parse>(entry: &Entry, form: &str) -> Result<T> {
+    let tokens = given(entry, form)?;
+    syn::parse2(tokens.clone()).map_err(|_| at(&tokens, format!("write `{} = {form}`", entry.word)))
+}
+
+fn needs(entry: &Entry, form: &str) -> String {
+    format!("`{0}` needs a value: `{0} = {form}`", entry.word)
+}
+
+fn alone(entry: &Entry) -> Result<()> {
+    match &entry.value {
+        None => Ok(()),
+        Some(value) if value.is_empty() => Err(at(&entry.word, format!("`{}` takes no value", entry.word))),
+        Some(value) => Err(at(value, format!("`{}` takes no value", entry.word))),
+    }
+}
+
+fn at(tokens: impl ToTokens, message: impl Display) -> Error {
+    Error::new_spanned(tokens, message)
+}
+
+fn span(member: &Member) -> Span {
+    match member {
+        Member::Named(name) => name.span(),
+        Member::Unnamed(index) => index.span,
+    }
+}

@@ -1,0 +1,218 @@
+//! The implementation, and the entry by which `dyn Error` finds it.
+
+use super::check::{Arm, Base, Checked, Named, Rule, Setter};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Generics, WherePredicate, parse_quote};
+
+/// What the words say.
+pub(super) fn expand(checked: &Checked<'_>) -> TokenStream {
+    let arms = checked.arms.iter().map(|arm| arm_tokens(arm, &checked.root));
+    // An enum without variants has no reference to look at.
+    let value = if checked.arms.is_empty() { quote!(*self) } else { quote!(self) };
+    let body = quote!(match #value { #(#arms)* });
+    let implementation = implement(checked, bounds(checked), &body);
+    let registration = registration(checked);
+    quote!(#implementation #registration)
+}
+
+/// An implementation that knows nothing, for a type whose words are wrong.
+pub(super) fn unknown(checked: &Checked<'_>) -> TokenStream {
+    let root = &checked.root;
+    let body = quote!(#root::classify::Classification::new(#root::classify::Category::Unknown));
+    implement(checked, Vec::new(), &body)
+}
+
+fn implement(checked: &Checked<'_>, bounds: Vec<WherePredicate>, body: &TokenStream) -> TokenStream {
+    let Checked { ident, root, .. } = checked;
+    let mut generics = checked.generics.clone();
+    if !bounds.is_empty() {
+        generics.make_where_clause().predicates.extend(bounds);
+    }
+    let (params, arguments, clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #params #root::classify::Classify for #ident #arguments #clause {
+            fn classify(&self) -> #root::classify::Classification {
+                #body
+            }
+        }
+    }
+}
+
+fn arm_tokens(arm: &Arm<'_>, root: &TokenStream) -> TokenStream {
+    let Arm { variant, rule } = arm;
+    let fields = bindings(rule).map(|(named, name)| {
+        let member = &named.member;
+        quote!(#member: #name,)
+    });
+    let variant = variant.map(|variant| quote!(::#variant));
+    let class = rule_tokens(rule, root);
+    quote!(Self #variant { #(#fields)* .. } => { #class })
+}
+
+/// The field that says what the error means, if one does.
+fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
+    match &rule.base {
+        Base::StatusOf(named) | Base::Transparent(named) => Some(named),
+        _ => None,
+    }
+}
+
+/// The fields that a rule looks at, each once, and what they are called.
+fn bindings<'r, 'a>(rule: &'r Rule<'a>) -> impl Iterator<Item = (&'r Named<'a>, Ident)> {
+    let asked = asked(rule).map(|named| (named, local("asked", named.span)));
+    let wait = rule.retry_after.as_ref().map(|named| (named, wait_local(rule, named)));
+    let both = asked.is_some() && wait.as_ref().is_some_and(|(_, name)| name == "__resilience_asked");
+    asked.into_iter().chain(wait.filter(|_| !both))
+}
+
+/// The local of the field with the wait, which may be the one that is asked, too.
+fn wait_local(rule: &Rule<'_>, wait: &Named<'_>) -> Ident {
+    let same = asked(rule).is_some_and(|asked| asked.member == wait.member);
+    local(if same { "asked" } else { "wait" }, wait.span)
+}
+
+fn local(name: &str, at: Span) -> Ident {
+    format_ident!("__resilience_{name}", span = mixed(at))
+}
+
+fn rule_tokens(rule: &Rule<'_>, root: &TokenStream) -> TokenStream {
+    let base = base_tokens(&rule.base, root);
+    let setters = rule.setters.iter().map(|setter| setter_tokens(setter, root));
+    let class = quote!(#base #(#setters)*);
+    match &rule.retry_after {
+        None => class,
+        Some(wait) => {
+            let (name, root) = (wait_local(rule, wait), located(root, wait.span));
+            quote_spanned!(mixed(wait.span)=> #root::classify::probe::waiting(#class, #name))
+        }
+    }
+}
+
+fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
+    match base {
+        Base::Category(category) => {
+            quote!(#root::classify::Classification::new(#root::classify::Category::#category))
+        }
+        Base::Status(status) => quote! {
+            #root::classify::Classification::new(#root::classify::Category::from_status(#status))
+        },
+        Base::StatusOf(named) => {
+            let (name, root) = (local("asked", named.span), located(root, named.span));
+            quote_spanned!(mixed(named.span)=> #root::classify::probe::by_status(#name))
+        }
+        Base::Transparent(named) => {
+            let (name, root) = (local("asked", named.span), located(root, named.span));
+            quote_spanned! {mixed(named.span)=> {
+                #[allow(unused_imports)]
+                use #root::classify::probe::{ByNothing as _, BySource as _, ByTrait as _};
+                (&&#root::classify::probe::Probe(#name)).classification()
+            }}
+        }
+        Base::With(with) => {
+            let (this, root) = (this(with.span()), located(root, with.span()));
+            quote_spanned!(mixed(with.span())=> #root::classify::probe::asked(#this, #with))
+        }
+        Base::Text(span) => {
+            let (this, root) = (this(*span), located(root, *span));
+            quote_spanned!(mixed(*span)=> #root::classify::probe::by_text(#this))
+        }
+    }
+}
+
+/// The `self` of the method, which stands outside of what is spanned `mixed`.
+fn this(at: Span) -> Ident {
+    Ident::new("self", Span::call_site().located_at(at))
+}
+
+/// The path of the runtime crate, for errors at `span`: a path is shown where it begins.
+fn located(root: &TokenStream, span: Span) -> TokenStream {
+    let tokens = root.clone().into_iter();
+    tokens
+        .map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect()
+}
+
+fn setter_tokens(setter: &Setter, root: &TokenStream) -> TokenStream {
+    match setter {
+        Setter::Retry(value) => quote!(.retry(#root::classify::Retry::#value)),
+        Setter::Severity(value) => quote!(.severity(#root::classify::Severity::#value)),
+        Setter::Delivered(value) => quote!(.delivered(#root::classify::Delivered::#value)),
+        Setter::Action(text) => quote!(.action(#text)),
+    }
+}
+
+/// Errors are shown at `span`, names are looked up as this crate's own.
+fn mixed(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// What the generic parameters must be for the rules to hold: in generic code the bound decides.
+fn bounds(checked: &Checked<'_>) -> Vec<WherePredicate> {
+    let rules = checked.arms.iter().flat_map(|arm| rule_bounds(&arm.rule, checked));
+    let text = checked.arms.iter().any(|arm| matches!(arm.rule.base, Base::Text(_)));
+    let displayed = (text && !is_plain(checked.generics)).then(|| parse_quote!(Self: ::core::fmt::Display));
+    rules.chain(displayed).collect()
+}
+
+fn rule_bounds(rule: &Rule<'_>, checked: &Checked<'_>) -> Vec<WherePredicate> {
+    let asked = match &rule.base {
+        Base::Transparent(named) => Some((named, quote!(Classify))),
+        Base::StatusOf(named) => Some((named, quote!(AsStatus))),
+        _ => None,
+    };
+    let wait = rule.retry_after.as_ref().map(|named| (named, quote!(AsWait)));
+    let generic = asked.into_iter().chain(wait).filter(|(named, _)| is_generic(named, checked));
+    generic.map(|(named, of)| bound(named, &of, &checked.root)).collect()
+}
+
+fn bound(named: &Named<'_>, of: &TokenStream, root: &TokenStream) -> WherePredicate {
+    let ty = named.ty;
+    parse_quote!(#ty: #root::classify::#of)
+}
+
+/// Whether the field's type depends on a type parameter. One that contains the type itself needs no
+/// bound, and the compiler could not resolve it.
+fn is_generic(named: &Named<'_>, checked: &Checked<'_>) -> bool {
+    let params: Vec<_> = checked.generics.type_params().map(|param| &param.ident).collect();
+    let ty = named.ty.to_token_stream();
+    names(&ty, &|word| params.contains(&word)) && !names(&ty, &|word| word == checked.ident)
+}
+
+fn names(tokens: &TokenStream, is: &dyn Fn(&Ident) -> bool) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(word) => is(&word),
+        TokenTree::Group(group) => names(&group.stream(), is),
+        _ => false,
+    })
+}
+
+/// The entry in the link-time table; a generic or borrowing type has no one type to be looked up by.
+fn registration(checked: &Checked<'_>) -> Option<TokenStream> {
+    let Checked { ident, root, generics, .. } = checked;
+    is_plain(generics).then(|| {
+        quote! {
+            const _: () = {
+                #[#root::classify::probe::linkme::distributed_slice(#root::classify::probe::CLASSIFIERS_0_1)]
+                #[linkme(crate = #root::classify::probe::linkme)]
+                static KNOWN: fn(
+                    &(dyn ::core::error::Error + 'static),
+                ) -> ::core::option::Option<#root::classify::Classification> = |error| {
+                    #[allow(unused_imports)]
+                    use #root::classify::probe::{IsError as _, IsNoError as _};
+                    (&#root::classify::probe::Registers::<#ident>::NEW).find(error)
+                };
+            };
+        }
+    })
+}
+
+fn is_plain(generics: &Generics) -> bool {
+    generics.params.is_empty()
+}

@@ -1,0 +1,210 @@
+//! `config.breaker`: read, and played.
+
+use crate::failure::{Answer, Failure};
+use crate::fields::{Fields, Refusal, unsupported};
+use crate::retry::is_listed;
+use resilience::classify::{Category, Classify};
+use resilience::policy::circuit_breaker::{CircuitBreakerConfig, State};
+use resilience::policy::keyed::Keyed;
+use resilience::policy::{CircuitBreaker, Ruling, Verdict};
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A breaker of a stack.
+#[derive(Debug)]
+pub(crate) struct BreakerLayer {
+    breakers: Breakers,
+    plan: Plan,
+    slot: usize,
+    pub(crate) judge: Judge,
+}
+
+#[derive(Debug)]
+enum Breakers {
+    One(CircuitBreaker),
+    PerKey(Keyed<CircuitBreaker>),
+}
+
+/// What a breaker is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) config: CircuitBreakerConfig,
+    pub(crate) initial: State,
+}
+
+/// What outcomes count as.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    ignore: Vec<String>,
+    ignore_if: Vec<String>,
+    pub(crate) record: Option<Vec<String>>,
+    on_result: Vec<String>,
+}
+
+pub(crate) const NAMES: [&str; 2] = ["breaker", "breaker_inner"];
+
+thread_local! {
+    /// What the breakers for new keys are made from: a function that makes one captures nothing.
+    static PLANS: RefCell<[Option<Plan>; 2]> = const { RefCell::new([None, None]) };
+}
+
+impl Plan {
+    fn make(&self, slot: usize) -> Result<CircuitBreaker, Refusal> {
+        let breaker = CircuitBreaker::try_new(NAMES[slot], self.config);
+        let breaker = breaker.map_err(|invalid| Refusal::Nonsense(invalid.message().to_owned()))?;
+        if self.initial != State::Closed {
+            breaker.set_state(self.initial);
+        }
+        Ok(breaker)
+    }
+}
+
+fn make(slot: usize) -> CircuitBreaker {
+    let plan = PLANS.with(|plans| plans.borrow()[slot]);
+    plan.and_then(|plan| plan.make(slot).ok()).unwrap_or_else(|| CircuitBreaker::new(NAMES[slot]))
+}
+
+/// A state by its name in scenarios, which is the library's, too.
+pub(crate) fn state(word: &str) -> Result<State, Refusal> {
+    let all =
+        [State::Closed, State::Open, State::HalfOpen, State::ForcedOpen, State::Disabled, State::MetricsOnly];
+    match all.into_iter().find(|state| state.as_str() == word) {
+        Some(state) => Ok(state),
+        None => unsupported(format!("the state `{word}` is not known")),
+    }
+}
+
+impl BreakerLayer {
+    pub(crate) fn read(mut fields: Fields, slot: usize) -> Result<Self, Refusal> {
+        let (threshold, window) = trip(&mut fields)?;
+        let judge = Judge {
+            ignore: fields.words("ignore")?.unwrap_or_default(),
+            ignore_if: contents(&mut fields)?,
+            record: fields.words("record")?,
+            on_result: fields.words("fail_if_result")?.unwrap_or_default(),
+        };
+        let is_keyed = fields.switch("per_key")?.unwrap_or(false);
+        let is_on = fields.switch("enabled")?.unwrap_or(true);
+        let initial = match fields.word("initial_state")? {
+            _ if !is_on => State::Disabled,
+            Some(word) => state(&word)?,
+            None => State::Closed,
+        };
+        let (growth, cap) = growth(&mut fields)?;
+        let default = CircuitBreakerConfig::default();
+        let config = CircuitBreakerConfig {
+            threshold: threshold.unwrap_or(default.threshold),
+            window,
+            recovery: fields.millis("open_ms")?.unwrap_or(default.recovery),
+            growth: growth.unwrap_or(default.growth),
+            cap: cap.or(growth.map(|_| Duration::MAX)),
+            probes: fields.count("half_open_permits")?.unwrap_or(default.probes),
+            successes: fields.count("success_threshold")?.unwrap_or(default.successes),
+            ..default
+        };
+        fields.finish()?;
+        let plan = Plan { config, initial };
+        let one = plan.make(slot)?;
+        let per_key = if slot == 0 { || make(0) } else { || make(1) };
+        let breakers = if is_keyed { Breakers::PerKey(Keyed::new(per_key)) } else { Breakers::One(one) };
+        Ok(Self { breakers, plan, slot, judge })
+    }
+
+    /// Makes the settings known to this thread, where a new key may come up.
+    pub(crate) fn enter_thread(&self) {
+        PLANS.with(|plans| plans.borrow_mut()[self.slot] = Some(self.plan));
+    }
+
+    pub(crate) const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn get(&self, key: &str) -> impl Deref<Target = CircuitBreaker> + '_ {
+        match &self.breakers {
+            Breakers::One(breaker) => Found::Lent(breaker),
+            Breakers::PerKey(keyed) => Found::Shared(keyed.get(key)),
+        }
+    }
+}
+
+enum Found<'a> {
+    Lent(&'a CircuitBreaker),
+    Shared(Arc<CircuitBreaker>),
+}
+
+impl Deref for Found<'_> {
+    type Target = CircuitBreaker;
+
+    fn deref(&self) -> &CircuitBreaker {
+        match self {
+            Self::Lent(breaker) => breaker,
+            Self::Shared(breaker) => breaker,
+        }
+    }
+}
+
+/// When it trips: how many failures, and inside which time.
+fn trip(fields: &mut Fields) -> Result<(Option<u32>, Option<Duration>), Refusal> {
+    let trip = fields.word("trip")?.unwrap_or_else(|| "consecutive".to_owned());
+    if trip == "rate" {
+        return unsupported("a breaker that trips by a rate is not built");
+    }
+    if ["slow_call_ms", "slow_ratio"].iter().any(|key| fields.take(key).is_some()) {
+        return unsupported("a breaker that trips by slow calls is not built");
+    }
+    if fields.word("half_open_rule")?.is_some_and(|rule| rule != "successes") {
+        return unsupported("a half-open state judged by rate is not built");
+    }
+    let threshold = fields.count("failure_threshold")?;
+    let Some(mut window) = fields.object("window")? else {
+        return match trip.as_str() {
+            "consecutive" => Ok((threshold, None)),
+            _ => unsupported(format!("the trip `{trip}` without a window")),
+        };
+    };
+    let (word, size, time) = (window.word("type")?, window.count("size")?, window.millis("ms")?);
+    window.finish()?;
+    match (trip.as_str(), word.as_deref()) {
+        ("count", Some("time")) => Ok((threshold, time)),
+        // The last n calls hold n failures: n failures in a row.
+        ("count", Some("count")) if size.is_some() && size == threshold => Ok((threshold, None)),
+        ("count", Some("count")) => unsupported("a number of failures inside a number of calls is not built"),
+        _ => unsupported(format!("the trip `{trip}` with a window")),
+    }
+}
+
+fn growth(fields: &mut Fields) -> Result<(Option<f64>, Option<Duration>), Refusal> {
+    let Some(mut growth) = fields.object("open_backoff")? else { return Ok((None, None)) };
+    let factor = growth.number("factor")?;
+    let cap = growth.millis("max_ms")?.or(growth.millis("max_open_ms")?);
+    growth.finish()?;
+    Ok((factor, cap))
+}
+
+fn contents(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
+    Ok(fields.words("ignore_if")?.unwrap_or_default())
+}
+
+impl Judge {
+    /// What `answer` counts as, the lists before the category.
+    pub(crate) fn ruling(&self, answer: &Answer) -> (Verdict, Ruling) {
+        match answer {
+            Ok(value) if is_listed(value, &self.on_result) => (Some(Category::Unknown.into()), Ruling::Yes),
+            Ok(_) => (None, Ruling::ByCategory),
+            Err(error) => (Some(error.classify()), self.of(error)),
+        }
+    }
+
+    fn of(&self, error: &Failure) -> Ruling {
+        if error.is_one_of(&self.ignore) || error.says_one_of(&self.ignore_if) {
+            return Ruling::Exempt;
+        }
+        match &self.record {
+            Some(record) if error.is_one_of(record) => Ruling::Yes,
+            Some(_) => Ruling::No,
+            None => Ruling::ByCategory,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `do: classify`: what the library makes of an error from elsewhere.
+
+use crate::failure::category;
+use crate::fields::{Fields, Refusal, unsupported};
+use crate::scenario::Scenario;
+use crate::seen::Seen;
+use resilience::Category;
+use resilience::classify::{from_status, from_text, retry_after};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(crate) fn classify(scenario: &Scenario, fields: &mut Fields) -> Result<Seen, Refusal> {
+    let mut config = Fields::of("classify", scenario.setting(&["classify"]))?;
+    let preset = config.word("preset")?;
+    let now = moment(config.word("now")?)?;
+    config.finish()?;
+    let Some(mut error) = fields.object("error")? else { return unsupported("an error that is no object") };
+    let asked = error.words("retry_after")?.and_then(|header| retry_after(&header.concat(), now));
+    let category = match (preset.as_deref(), error.count("http_status")?) {
+        (Some("http"), Some(status)) => match u16::try_from(status) {
+            Ok(status) => from_status(status),
+            Err(_) => return unsupported(format!("an HTTP status of {status}")),
+        },
+        _ => other(&mut error)?,
+    };
+    error.finish()?;
+    Ok(Seen {
+        category: Some(category),
+        retry_after: Some(asked.map(crate::stage::millis)),
+        ..Seen::of(String::new())
+    })
+}
+
+fn other(error: &mut Fields) -> Result<Category, Refusal> {
+    if let Some(kind) = error.word("kind")? {
+        return match category(&kind) {
+            Category::Unknown if kind != "unknown" => unsupported(format!("the kind of error `{kind}`")),
+            category => Ok(category),
+        };
+    }
+    for key in ["message", "text"] {
+        if let Some(text) = error.word(key)? {
+            return Ok(from_text(&text).category);
+        }
+    }
+    unsupported("an error that is neither a status, nor a kind, nor a message")
+}
+
+/// The time of day that the scenario names; without one, the present.
+fn moment(date: Option<String>) -> Result<SystemTime, Refusal> {
+    let Some(date) = date else { return Ok(SystemTime::now()) };
+    match retry_after(&date, UNIX_EPOCH) {
+        Some(since) => Ok(UNIX_EPOCH + since),
+        None => unsupported(format!("the date `{date}`")),
+    }
+}

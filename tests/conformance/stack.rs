@@ -1,0 +1,215 @@
+//! The policies of a scenario, built from its `config`, and a call through all of them.
+
+use crate::breaker::BreakerLayer;
+use crate::call::{Call, Ending, caught};
+use crate::failure::{Answer, Failure, listed_category};
+use crate::fields::{Fields, Refusal, unsupported};
+use crate::outcome::Outcome;
+use crate::retry::RetryLayer;
+use resilience::{Category, Fallback, Timeout};
+use serde_json::Value;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// The policies around the protected function, outermost first.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Layer {
+    Retry(Box<RetryLayer>),
+    Breaker(Box<BreakerLayer>),
+    Timeout(Timeout),
+    Fallback(FallbackLayer),
+}
+
+/// A fallback of a stack.
+#[derive(Debug)]
+pub(crate) struct FallbackLayer {
+    fallback: Fallback,
+    answer: Reply,
+    on: Option<Vec<String>>,
+    skip: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Reply {
+    Outcome(Outcome),
+    Error,
+    Arguments,
+}
+
+/// What is not built, by the name of its policy.
+const NOT_BUILT: [&str; 6] = ["bulkhead", "rate_limit", "hedge", "cache", "lock", "checkpoint"];
+
+impl Stack {
+    /// Builds the policies of `config`.
+    ///
+    /// # Errors
+    ///
+    /// What a constructor refuses, or what cannot be expressed.
+    pub(crate) fn build(config: &Value) -> Result<Self, Refusal> {
+        let mut fields = Fields::of("config", config)?;
+        if let Some(policy) = NOT_BUILT.into_iter().find(|policy| is_there(&fields, policy)) {
+            return unsupported(format!("`{policy}` is not built"));
+        }
+        fields.take("classify");
+        let order = order(&mut fields)?;
+        let mut layers = Vec::new();
+        for name in order {
+            let Some(policy) = fields.take(&name) else {
+                return unsupported(format!("`order` names `{name}`, which has no settings"));
+            };
+            layers.push(Layer::read(&name, &policy)?);
+        }
+        fields.finish()?;
+        let stack = Self { layers };
+        stack.enter_thread();
+        Ok(stack)
+    }
+
+    /// Makes known to this thread what a capture-free function needs.
+    pub(crate) fn enter_thread(&self) {
+        for layer in &self.layers {
+            match layer {
+                Layer::Retry(retry) => retry.enter_thread(),
+                Layer::Breaker(breaker) => breaker.enter_thread(),
+                Layer::Timeout(_) | Layer::Fallback(_) => {}
+            }
+        }
+    }
+
+    pub(crate) fn breakers(&self) -> impl Iterator<Item = &BreakerLayer> {
+        self.layers.iter().filter_map(|layer| match layer {
+            Layer::Breaker(breaker) => Some(&**breaker),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn retries(&self) -> impl Iterator<Item = &RetryLayer> {
+        self.layers.iter().filter_map(|layer| match layer {
+            Layer::Retry(retry) => Some(&**retry),
+            _ => None,
+        })
+    }
+
+    /// One protected call from beginning to end.
+    pub(crate) async fn execute(self: Arc<Self>, call: Arc<Call>) -> Ending {
+        caught(run(&self.layers, &call)).await
+    }
+}
+
+fn is_there(fields: &Fields, policy: &str) -> bool {
+    ["", "_inner"].iter().any(|end| fields.has(&format!("{policy}{end}")))
+}
+
+/// The names of the policies, outermost first.
+fn order(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
+    if let Some(order) = fields.words("order")? {
+        return Ok(order);
+    }
+    let families = ["fallback", "retry", "breaker", "timeout"];
+    let all = families.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_inner")]);
+    let there: Vec<_> = all.filter(|name| fields.has(name)).collect();
+    if there.len() > 1 { unsupported("several policies without an `order`") } else { Ok(there) }
+}
+
+impl Layer {
+    fn read(name: &str, policy: &Value) -> Result<Self, Refusal> {
+        let (family, slot) = match name.strip_suffix("_inner") {
+            Some(family) => (family, 1),
+            None => (name, 0),
+        };
+        let fields = Fields::of(name, policy)?;
+        match family {
+            "retry" => RetryLayer::read(fields, slot).map(|retry| Self::Retry(Box::new(retry))),
+            "breaker" => BreakerLayer::read(fields, slot).map(|breaker| Self::Breaker(Box::new(breaker))),
+            "timeout" => timeout(fields).map(Self::Timeout),
+            "fallback" => FallbackLayer::read(fields).map(Self::Fallback),
+            other => unsupported(format!("the runner does not know the policy `{other}`")),
+        }
+    }
+}
+
+fn timeout(mut fields: Fields) -> Result<Timeout, Refusal> {
+    let limit = fields.millis("ms")?;
+    fields.finish()?;
+    match limit {
+        Some(limit) => {
+            Timeout::try_new(limit).map_err(|invalid| Refusal::Nonsense(invalid.message().to_owned()))
+        }
+        None => unsupported("a timeout without a limit"),
+    }
+}
+
+impl FallbackLayer {
+    fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        let outcome = fields.take("outcome").unwrap_or(Value::Null);
+        let answer = match outcome.as_str() {
+            Some("echo_error") => Reply::Error,
+            Some("echo_args") => Reply::Arguments,
+            _ => Reply::Outcome(Outcome::parse_all(&outcome).map_err(Refusal::Unsupported)?.swap_remove(0)),
+        };
+        let (on, skip) = (fields.words("on")?, fields.words("skip")?.unwrap_or_default());
+        fields.finish()?;
+        let fallback = Fallback::new("fallback");
+        let fallback = match &on {
+            Some(on) => {
+                let categories: Vec<Category> = on.iter().map(|word| listed_category(word)).collect();
+                // Leaked: a const list in a program, one that is known only now here.
+                fallback.on(Vec::leak(categories))
+            }
+            None => fallback,
+        };
+        Ok(Self { fallback, answer, on, skip })
+    }
+
+    /// The answer to `error`; nothing if the lists leave that error alone, or if answering fails, too.
+    async fn answer(&self, error: &Failure, call: &Call) -> Option<String> {
+        if error.is_one_of(&self.skip) || self.on.as_ref().is_some_and(|on| !error.is_one_of(on)) {
+            return None;
+        }
+        call.note_fallback();
+        match &self.answer {
+            Reply::Outcome(outcome) => call.play(outcome.clone()).await.ok(),
+            Reply::Error => Some(format!("ok:{error}")),
+            Reply::Arguments => Some(format!("ok:{}", call.arguments())),
+        }
+    }
+}
+
+fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = Answer> + 'a>> {
+    let Some((layer, inner)) = layers.split_first() else { return Box::pin(call.body()) };
+    Box::pin(async move {
+        match layer {
+            Layer::Retry(layer) => {
+                let judge = |answer: &Answer| layer.judge.verdict(answer);
+                // With two retries, an attempt is what the inner one makes.
+                let is_innermost = !inner.iter().any(|layer| matches!(layer, Layer::Retry(_)));
+                let attempt = async || {
+                    if is_innermost {
+                        call.note_attempt();
+                    }
+                    run(inner, call).await
+                };
+                layer.retry.call_async_judged(judge, attempt).await
+            }
+            Layer::Breaker(layer) => {
+                let breaker = layer.get(call.key());
+                let judge = |answer: &Answer| layer.judge.ruling(answer);
+                breaker.call_async_judged(async || run(inner, call).await, judge).await
+            }
+            Layer::Timeout(timeout) => timeout.call_async(run(inner, call)).await,
+            Layer::Fallback(layer) => {
+                let answer = run(inner, call).await;
+                layer
+                    .fallback
+                    .or_else_async(answer, async |error: &Failure| layer.answer(error, call).await)
+                    .await
+            }
+        }
+    })
+}

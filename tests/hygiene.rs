@@ -1,0 +1,516 @@
+//! Expansions mean the same wherever they stand: no prelude, shadowed names, macros, `cfg_attr`.
+
+/// Nothing is in scope here but what is written out.
+mod without_a_prelude {
+    #![no_implicit_prelude]
+
+    pub enum Failure {
+        Own,
+        Rejected,
+    }
+
+    impl ::core::convert::From<::resilience::Rejected> for Failure {
+        fn from(_: ::resilience::Rejected) -> Self {
+            Failure::Rejected
+        }
+    }
+
+    #[::resilience::with_fallback(value = 99)]
+    #[::resilience::with_retry(max = 3, base = 0s, when = |_| true)]
+    #[::resilience::circuit_breaker(threshold = 100, key = id)]
+    pub fn sync(id: u32, calls: &::core::cell::Cell<u32>) -> ::core::result::Result<u32, Failure> {
+        let _ = id;
+        calls.set(calls.get() + 1);
+        if calls.get() < 3 {
+            ::core::result::Result::Err(Failure::Own)
+        } else {
+            ::core::result::Result::Ok(3)
+        }
+    }
+
+    #[::resilience::with_fallback(instead(id, error))]
+    #[::resilience::timeout(60s)]
+    #[::resilience::with_retry(max = 3, base = 0s, on(rate_limited, max = 2), clone(text))]
+    #[::resilience::circuit_breaker(threshold = 100)]
+    #[::resilience::timeout(30s)]
+    pub async fn later(
+        id: u32,
+        mut text: ::std::string::String,
+        calls: &::core::cell::Cell<u32>,
+    ) -> ::core::result::Result<u32, Failure> {
+        let _ = id;
+        text.push('x');
+        calls.set(calls.get() + 1);
+        if calls.get() < 3 {
+            return ::core::result::Result::Err(Failure::Own);
+        }
+        ::core::result::Result::Ok(3)
+    }
+
+    fn instead(id: u32, _: &Failure) -> ::core::option::Option<u32> {
+        ::core::option::Option::Some(id)
+    }
+
+    #[::resilience::with_retry]
+    pub fn bare() -> ::core::option::Option<()> {
+        ::core::option::Option::Some(())
+    }
+
+    #[::resilience::circuit_breaker]
+    pub async fn option() -> ::core::option::Option<()> {
+        ::core::option::Option::Some(())
+    }
+}
+
+#[test]
+fn without_the_prelude() {
+    use std::cell::Cell;
+    let _world = resilience::testing::isolate();
+    assert!(matches!(without_a_prelude::sync(1, &Cell::new(0)), Ok(3)));
+    let calls = Cell::new(0);
+    let later = without_a_prelude::later(1, String::new(), &calls);
+    assert!(matches!(futures::executor::block_on(later), Ok(3)));
+    assert_eq!(without_a_prelude::bare(), Some(()));
+    assert_eq!(futures::executor::block_on(without_a_prelude::option()), Some(()));
+}
+
+/// Items with the names that an expansion may be tempted to use.
+#[allow(dead_code, non_camel_case_types, non_snake_case, unused_macros, reason = "here only to shadow")]
+mod shadowed {
+    pub struct Ok;
+    pub struct Err;
+    pub struct Some;
+    pub struct None;
+    pub struct Result;
+    pub struct Option;
+    pub struct Box;
+    pub struct Future;
+    pub struct Duration;
+    pub trait From {}
+    pub trait Into {}
+    pub trait Clone {}
+    pub trait Send {}
+    pub trait Sync {}
+    pub trait Sized {}
+    pub trait Fn {}
+    pub trait FnOnce {}
+    pub trait Default {}
+    pub trait Drop {}
+    pub type u32 = i64;
+    pub type bool = i8;
+    pub type f64 = u8;
+    pub type str = u8;
+    pub type usize = u8;
+    pub mod std {}
+    pub mod core {}
+    pub mod alloc {}
+    pub mod resilience {}
+    pub mod linkme {}
+    pub fn drop() {}
+    macro_rules! line {
+        () => {
+            compile_error!("a macro of the user's")
+        };
+    }
+    macro_rules! file {
+        () => {
+            compile_error!("a macro of the user's")
+        };
+    }
+    macro_rules! module_path {
+        () => {
+            compile_error!("a macro of the user's")
+        };
+    }
+
+    #[::resilience::with_fallback(value = 99)]
+    #[::resilience::timeout(60s)]
+    #[::resilience::with_retry(max = 3, base = 0s, clone(text), unless = |_| false)]
+    #[::resilience::circuit_breaker(threshold = 100, growth = 2.0)]
+    pub async fn later(
+        mut count: i32,
+        text: ::std::string::String,
+        calls: &::core::cell::Cell<i32>,
+    ) -> ::core::option::Option<i32> {
+        count += 1;
+        ::core::mem::drop(text);
+        calls.set(calls.get() + 1);
+        if calls.get() < 3 { ::core::option::Option::None } else { ::core::option::Option::Some(count) }
+    }
+
+    #[::resilience::with_retry(max = 3, base = 0s)]
+    #[::resilience::circuit_breaker(threshold = 100)]
+    pub fn sync(calls: &::core::cell::Cell<i32>) -> ::core::result::Result<i32, ::resilience::Rejected> {
+        calls.set(calls.get() + 1);
+        ::core::result::Result::Ok(calls.get())
+    }
+}
+
+#[test]
+fn among_items_with_well_known_names() {
+    let _world = resilience::testing::isolate();
+    let calls = std::cell::Cell::new(0);
+    let later = shadowed::later(6, String::new(), &calls);
+    assert_eq!(futures::executor::block_on(later), Some(7));
+    assert_eq!(shadowed::sync(&std::cell::Cell::new(0)), Ok(1));
+}
+
+mod locals {
+    use resilience::{Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
+    use std::cell::Cell;
+
+    #[with_fallback(value = 0)]
+    #[timeout(60s)]
+    #[with_retry(max = 2, base = 0s, jitter = none)]
+    #[circuit_breaker(threshold = 100)]
+    #[timeout(30s)]
+    #[allow(clippy::too_many_arguments)]
+    async fn later(
+        r: u32,
+        verdict: u32,
+        class: u32,
+        wait: u32,
+        error: u32,
+        permit: u32,
+        retry: u32,
+        attempt: u32,
+        calls: &Cell<u32>,
+    ) -> Result<u32, Rejected> {
+        let (e, point, rejected, state, site, rt) = (1, 2, 3, 4, 5, 6);
+        calls.set(calls.get() + 1);
+        Ok(r + verdict
+            + class
+            + wait
+            + error
+            + permit
+            + retry
+            + attempt
+            + e
+            + point
+            + rejected
+            + state
+            + site
+            + rt)
+    }
+
+    #[with_fallback(value = r + class)]
+    #[with_retry(max = 2, base = 0s, when = |error| *error < class + wait)]
+    #[circuit_breaker(threshold = 100, key = permit, rejected = |_| 0, unless = |verdict| *verdict == wait)]
+    fn sync(r: u32, class: u32, wait: u32, permit: u32, attempt: &Cell<u32>) -> Result<u32, u32> {
+        let retry = attempt.get() + 1;
+        attempt.set(retry);
+        let error = r + permit;
+        let verdict: Result<u32, u32> = Err(error);
+        let _unused = verdict?;
+        Ok(0)
+    }
+
+    #[test]
+    fn with_the_names_that_an_expansion_uses_itself() {
+        let _world = testing::isolate();
+        let calls = Cell::new(0);
+        assert_eq!(futures::executor::block_on(later(1, 2, 3, 4, 5, 6, 7, 8, &calls)), Ok(57));
+        let attempts = Cell::new(0);
+        assert_eq!(sync(1, 2, 10, 3, &attempts), Ok(3));
+        assert_eq!(attempts.get(), 3, "4 < 2 + 10: tried again");
+    }
+
+    #[test]
+    fn a_setting_sees_the_arguments_and_not_the_expansion() {
+        #[with_fallback(value = attempt)]
+        #[with_retry(max = 1, base = 0s)]
+        fn call(attempt: &str) -> Option<&str> {
+            let _ = attempt;
+            None
+        }
+        let _world = testing::isolate();
+        assert_eq!(call("mine"), Some("mine"));
+    }
+}
+
+mod raw_names {
+    use resilience::{Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
+
+    struct Type;
+
+    impl Type {
+        #[with_fallback(Self::r#else)]
+        #[timeout(60s)]
+        #[with_retry(max = 1, base = 0s, clone(r#type))]
+        #[circuit_breaker(key = r#ref)]
+        async fn r#match(&self, r#type: String, mut r#ref: u32) -> Result<usize, Rejected> {
+            r#ref += 1;
+            Ok(r#type.into_bytes().len() + r#ref as usize)
+        }
+
+        fn r#else(&self, _: String, r#ref: u32) -> Option<usize> {
+            Some(r#ref as usize)
+        }
+    }
+
+    #[with_retry(max = 1, base = 0s)]
+    fn r#try(r#fn: u32) -> Option<u32> {
+        Some(r#fn)
+    }
+
+    #[test]
+    fn raw_identifiers() {
+        let _world = testing::isolate();
+        assert_eq!(futures::executor::block_on(Type.r#match("ab".to_owned(), 1)), Ok(4));
+        assert_eq!(r#try(7), Some(7));
+        assert!(resilience::points().iter().any(|point| point.name.ends_with("raw_names::try")));
+    }
+}
+
+mod by_macros {
+    use resilience::{Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    macro_rules! client {
+        ($name:ident, $limit:literal, $max:expr, $base:expr, $recovery:expr, $value:expr, $ty:ty) => {
+            #[with_fallback(value = $value)]
+            #[timeout($limit)]
+            #[with_retry(max = $max, base = $base, jitter = none)]
+            #[circuit_breaker(threshold = 100, recovery = $recovery)]
+            async fn $name(calls: &Cell<$ty>) -> Result<$ty, Rejected> {
+                calls.set(calls.get() + 1);
+                if calls.get() < 3 { pending().await } else { Ok(calls.get()) }
+            }
+        };
+    }
+
+    async fn pending() -> Result<u32, Rejected> {
+        #[timeout(1ms)]
+        async fn hangs() -> Result<u32, Rejected> {
+            std::future::pending().await
+        }
+        hangs().await
+    }
+
+    const BASE: Duration = Duration::from_millis(20);
+    client!(made, 60s, 3, 20ms, Duration::from_secs(9), 99, u32);
+    client!(made_of_consts, 5m, 1 + 1, BASE, Duration::from_secs(4), 98, u32);
+
+    macro_rules! passes {
+        ($(#[$attribute:meta])* $visible:vis fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty $body:block) => {
+            $(#[$attribute])* $visible fn $name($($argument: $kind),*) -> $result $body
+        };
+    }
+
+    passes! {
+        /// Its attribute arrives through a `meta`.
+        #[with_retry(max = 2, base = 0s)]
+        #[circuit_breaker(threshold = 9)]
+        pub fn passed(calls: &Cell<u32>) -> Option<u32> {
+            calls.set(calls.get() + 1);
+            (calls.get() == 3).then(|| calls.get())
+        }
+    }
+
+    macro_rules! nested {
+        ($policy:ident, $body:expr) => {{
+            #[$policy(max = 2, base = 0s)]
+            fn inner(calls: &Cell<u32>) -> Option<u32> {
+                let r = $body;
+                calls.set(calls.get() + r);
+                (calls.get() == 3).then_some(r)
+            }
+            inner(&Cell::new(0))
+        }};
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn functions_made_by_macros() {
+        let world = testing::isolate();
+        assert_eq!(made(&Cell::new(0)).await, Ok(3));
+        assert_eq!(world.waits(), [20, 40].map(Duration::from_millis));
+        assert_eq!(made_of_consts(&Cell::new(0)).await, Ok(3));
+        assert_eq!(world.waits()[2..], [20, 40].map(Duration::from_millis));
+        assert_eq!(passed(&Cell::new(0)), Some(3));
+        assert_eq!(nested!(with_retry, 1), Some(1));
+    }
+}
+
+mod renamed {
+    use resilience as r;
+    use resilience::circuit_breaker as cb;
+    use resilience::with_fallback as otherwise;
+    use resilience::with_retry as again;
+    use std::cell::Cell;
+
+    #[otherwise(value = 99)]
+    #[r::timeout(60s)]
+    #[again(max = 3, base = 0s)]
+    #[cb(threshold = 2)]
+    async fn call(calls: &Cell<u32>) -> Result<u32, r::Rejected> {
+        calls.set(calls.get() + 1);
+        Err(refused().await)
+    }
+
+    async fn refused() -> r::Rejected {
+        #[r::timeout(1ms)]
+        async fn hangs() -> Result<(), r::Rejected> {
+            std::future::pending().await
+        }
+        hangs().await.unwrap_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn imports_under_other_names_keep_the_order() {
+        let _world = r::testing::isolate();
+        let calls = Cell::new(0);
+        assert_eq!((call(&calls).await, calls.get()), (Ok(99), 2));
+        let point = r::points().into_iter().find(|point| point.name.ends_with("renamed::call")).unwrap();
+        let kinds: Vec<_> = point.stack.iter().map(|policy| policy.kind).collect();
+        assert_eq!(kinds, ["with_fallback", "timeout", "with_retry", "circuit_breaker"]);
+    }
+}
+
+mod by_cfg_attr {
+    use resilience::{circuit_breaker, testing, timeout, with_fallback, with_retry};
+    use std::cell::Cell;
+
+    #[cfg_attr(all(), with_retry(max = 2, base = 0s))]
+    fn one(calls: &Cell<u32>) -> Option<u32> {
+        calls.set(calls.get() + 1);
+        None
+    }
+
+    #[cfg_attr(any(), with_retry(max = 2, base = 0s))]
+    fn none(calls: &Cell<u32>) -> Option<u32> {
+        calls.set(calls.get() + 1);
+        None
+    }
+
+    #[cfg_attr(all(), with_fallback(value = 99), timeout(60s))]
+    #[cfg_attr(all(), with_retry(max = 9, base = 0s))]
+    #[allow(unused_variables)]
+    #[cfg_attr(all(), circuit_breaker(threshold = 2))]
+    #[cfg_attr(any(), timeout(1s))]
+    async fn several(calls: &Cell<u32>, #[cfg(any())] absent: u32) -> Option<u32> {
+        calls.set(calls.get() + 1);
+        None
+    }
+
+    #[test]
+    fn attributes_that_depend_on_a_cfg() {
+        let _world = testing::isolate();
+        let calls = Cell::new(0);
+        assert_eq!((one(&calls), calls.replace(0)), (None, 3));
+        assert_eq!((none(&calls), calls.replace(0)), (None, 1));
+        assert_eq!((futures::executor::block_on(several(&calls)), calls.replace(0)), (Some(99), 2));
+        let info = resilience::points().into_iter().find(|point| point.name.ends_with("several")).unwrap();
+        let kinds: Vec<_> = info.stack.iter().map(|policy| policy.kind).collect();
+        assert_eq!(kinds, ["with_fallback", "timeout", "with_retry", "circuit_breaker"]);
+    }
+}
+
+mod generics {
+    use resilience::{Classify, Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
+    use std::cell::Cell;
+    use std::fmt::Debug;
+
+    trait Source {
+        type Item: Copy + Debug;
+        type Error: Classify + From<Rejected>;
+
+        fn next(&self) -> Result<Self::Item, Self::Error>;
+
+        #[with_retry(max = 3, base = 0s)]
+        #[circuit_breaker(threshold = 100)]
+        fn checked(&self) -> Result<Self::Item, Self::Error> {
+            self.next()
+        }
+    }
+
+    struct Numbers<const N: u32>(Cell<u32>);
+
+    impl<const N: u32> Source for Numbers<N> {
+        type Item = u32;
+        type Error = std::io::Error;
+
+        fn next(&self) -> Result<u32, std::io::Error> {
+            self.0.set(self.0.get() + 1);
+            if self.0.get() < N { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(self.0.get()) }
+        }
+    }
+
+    #[with_fallback(value = [None; N])]
+    #[timeout(60s)]
+    #[with_retry(max = 3, base = 0s)]
+    #[circuit_breaker(threshold = 100)]
+    async fn take<'a, S, const N: usize>(source: &'a S) -> Result<[Option<S::Item>; N], S::Error>
+    where
+        S: Source + ?Sized + 'a,
+    {
+        let item = source.next()?;
+        Ok([Some(item); N])
+    }
+
+    #[test]
+    fn type_const_and_lifetime_parameters() {
+        let _world = testing::isolate();
+        assert_eq!(Numbers::<3>(Cell::new(0)).checked().unwrap(), 3);
+        let taken = futures::executor::block_on(take::<_, 2>(&Numbers::<2>(Cell::new(0))));
+        assert_eq!(taken.unwrap(), [Some(2), Some(2)]);
+        let none = futures::executor::block_on(take::<_, 1>(&Numbers::<99>(Cell::new(0))));
+        assert_eq!(none.unwrap(), [None]);
+    }
+}
+
+mod kept {
+    #![deny(warnings, clippy::pedantic, unused, missing_docs, unreachable_code)]
+
+    //! What stood at the function still stands there, and no lint speaks of an expansion.
+
+    use resilience::{Rejected, circuit_breaker, timeout, with_fallback, with_retry};
+
+    /// Documented.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    #[with_fallback(value = 1)]
+    #[timeout(60s)]
+    #[with_retry(max = 1)]
+    #[circuit_breaker(threshold = 2)]
+    #[timeout(3s)]
+    #[must_use]
+    #[inline]
+    #[allow(clippy::double_must_use, clippy::unused_async)]
+    pub async fn later(id: u32) -> Result<u32, Rejected> {
+        if id == 0 {
+            return Ok(1);
+        }
+        Ok(id)
+    }
+
+    /// Diverges at the end.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    #[with_retry(max = 1, base = 0s)]
+    pub fn returns(id: u32) -> Result<(), u32> {
+        return Err(id);
+    }
+
+    /// A loop that never ends by itself.
+    #[with_retry(max = 1, base = 0s)]
+    pub fn loops(mut id: u32) -> Option<u32> {
+        loop {
+            id += 1;
+            if id > 3 {
+                return Some(id);
+            }
+        }
+    }
+
+    #[test]
+    fn they_run() {
+        let _world = resilience::testing::isolate();
+        assert_eq!(futures::executor::block_on(later(0)), Ok(1));
+        assert_eq!((returns(1), loops(0)), (Err(1), Some(4)));
+    }
+}

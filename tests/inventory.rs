@@ -1,0 +1,241 @@
+//! `points()`, `snapshot()` and `point(name)`: every annotated function, before its first call and after.
+
+use resilience::{
+    PointInfo, Rejected, circuit_breaker, point, points, snapshot, testing, timeout, with_fallback,
+    with_retry,
+};
+use std::time::Duration;
+
+/// Never called: the inventory knows it all the same.
+#[allow(dead_code, reason = "it is here to be listed")]
+#[with_fallback(value = 0)]
+#[timeout(10s)]
+#[with_retry(max = 3, on(rate_limited, max = 5))]
+#[circuit_breaker(threshold = 7, recovery = 30s)]
+#[timeout(2s)]
+async fn never_called() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[with_retry(max = 2, base = 10ms)]
+fn retried() -> Option<u32> {
+    None
+}
+
+#[with_retry(max = u32::MAX)]
+fn endless() -> Option<u32> {
+    Some(1)
+}
+
+mod inner {
+    pub struct Client;
+
+    impl Client {
+        #[resilience::with_retry(max = 1)]
+        pub fn fetch(&self) -> Option<u32> {
+            Some(1)
+        }
+
+        #[resilience::with_retry(max = 2, name = "Client::named")]
+        pub fn named(&self) -> Option<u32> {
+            Some(1)
+        }
+    }
+
+    pub struct Server;
+
+    impl Server {
+        #[resilience::with_retry(max = 5)]
+        pub fn fetch(&self) -> Option<u32> {
+            Some(1)
+        }
+    }
+}
+
+fn info(name: &str) -> PointInfo {
+    points().into_iter().find(|point| *point.name == *name).unwrap_or_else(|| panic!("{name} is not listed"))
+}
+
+fn setting(info: &PointInfo, policy: usize, key: &str) -> String {
+    let settings = &info.stack[policy].settings;
+    settings
+        .iter()
+        .find(|(name, _)| *name == key)
+        .unwrap_or_else(|| panic!("no {key} in {settings:?}"))
+        .1
+        .clone()
+}
+
+#[test]
+fn a_function_is_listed_before_its_first_call() {
+    let info = info("inventory::never_called");
+    assert!(info.file.ends_with("tests/inventory.rs"), "{}", info.file);
+    assert_eq!(info.line, line_of("#[with_fallback(value = 0)]"));
+    let kinds: Vec<_> = info.stack.iter().map(|policy| policy.kind).collect();
+    assert_eq!(kinds, ["with_fallback", "timeout", "with_retry", "circuit_breaker", "timeout"]);
+    assert!(!info.ambiguous);
+}
+
+fn line_of(text: &str) -> u32 {
+    let place = include_str!("inventory.rs").lines().position(|line| line.trim() == text).unwrap();
+    u32::try_from(place).unwrap() + 1
+}
+
+#[test]
+fn it_says_how_many_calls_and_how_long() {
+    let whole = info("inventory::never_called");
+    assert_eq!(whole.max_calls, 1 + 3 + 5, "the counts of categories add up");
+    assert_eq!(whole.worst_case, Some(Duration::from_secs(10)));
+    assert_eq!(info("inventory::retried").max_calls, 3);
+    assert_eq!(info("inventory::retried").worst_case, None, "nothing bounds an attempt");
+    assert_eq!(info("inventory::endless").max_calls, 4_294_967_296);
+    assert_eq!((retried(), endless()), (None, Some(1)));
+}
+
+#[test]
+fn settings_are_the_effective_ones_defaults_included() {
+    let info = info("inventory::never_called");
+    assert_eq!(setting(&info, 2, "max"), "3");
+    assert_eq!(setting(&info, 2, "base"), "100ms");
+    assert_eq!(setting(&info, 2, "cap"), "10s");
+    assert_eq!(setting(&info, 2, "jitter"), "full");
+    assert_eq!(setting(&info, 3, "threshold"), "7");
+    assert_eq!(setting(&info, 3, "recovery"), "30s");
+    assert_eq!(setting(&info, 3, "probes"), "1");
+}
+
+#[test]
+fn a_point_reads_as_text() {
+    let text = info("inventory::never_called").to_string();
+    assert!(text.contains("inventory::never_called"), "{text}");
+    assert!(text.contains("tests/inventory.rs:"), "{text}");
+    assert!(text.contains("up to 9 calls"), "{text}");
+    assert!(text.contains("threshold = 7"), "{text}");
+}
+
+#[test]
+fn points_that_share_a_name_are_numbered_in_order_of_their_lines_and_flagged() {
+    let (first, second) = (info("inventory::inner::fetch"), info("inventory::inner::fetch#2"));
+    assert!(first.line < second.line);
+    assert_eq!((first.max_calls, second.max_calls), (2, 6));
+    assert!(first.ambiguous && second.ambiguous);
+    assert!(second.to_string().contains("write `name = "), "{second}");
+    assert_eq!((inner::Client.fetch(), inner::Server.fetch()), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_point_can_be_named() {
+    let named = info("Client::named");
+    assert_eq!((named.max_calls, named.ambiguous), (3, false));
+    assert!(point("inventory::inner::named").is_none(), "its path is not its name");
+    assert_eq!(inner::Client.named(), Some(1));
+}
+
+#[test]
+fn a_point_is_found_by_name() {
+    let found = point("inventory::inner::fetch#2").unwrap();
+    assert_eq!(&*found.name(), "inventory::inner::fetch#2");
+    assert_eq!(found.info().max_calls, 6);
+    assert!(point("inventory::nothing").is_none());
+    assert!(point("").is_none());
+}
+
+#[test]
+fn points_inside_functions_and_by_macros_are_listed() {
+    macro_rules! made {
+        ($name:ident) => {
+            #[with_retry(max = 1)]
+            fn $name() -> Option<u32> {
+                Some(1)
+            }
+        };
+    }
+    made!(made_by_a_macro);
+    assert_eq!(made_by_a_macro(), Some(1));
+    assert!(points().iter().any(|point| point.name.ends_with("made_by_a_macro")));
+}
+
+#[test]
+fn a_generic_function_is_one_point() {
+    #[with_retry(max = 1)]
+    fn generic_point<T>(value: Option<T>) -> Option<T>
+    where
+        T: Copy,
+    {
+        value
+    }
+    assert_eq!((generic_point(Some(1)), generic_point(Some("a"))), (Some(1), Some("a")));
+    assert_eq!(points().iter().filter(|point| point.name.contains("generic_point")).count(), 1);
+}
+
+#[test]
+fn names_are_unique_and_sorted() {
+    let names: Vec<_> = points().iter().map(|point| point.name.to_string()).collect();
+    let mut sorted = names.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(names, sorted);
+    let in_snapshot: Vec<_> = snapshot().points.iter().map(|point| point.name.to_string()).collect();
+    assert_eq!(names, in_snapshot);
+}
+
+#[test]
+fn events_and_rejections_carry_the_name() {
+    #[circuit_breaker(threshold = 1, name = "Quotes::get")]
+    fn get() -> Result<u32, Rejected> {
+        refused()
+    }
+    fn refused() -> Result<u32, Rejected> {
+        #[timeout(1ms, name = "Quotes::slow")]
+        async fn slow() -> Result<u32, Rejected> {
+            std::future::pending().await
+        }
+        futures::executor::block_on(slow())
+    }
+    let world = testing::isolate();
+    assert_eq!(get().unwrap_err().point(), "Quotes::slow");
+    assert_eq!(get().unwrap_err().point(), "Quotes::get");
+    let names: Vec<_> = world.events().iter().map(|event| event.point().to_owned()).collect();
+    assert!(names.iter().all(|name| name.starts_with("Quotes::")), "{names:?}");
+}
+
+#[test]
+fn the_snapshot_counts_what_goes_wrong_and_says_what_it_does_not_know() {
+    #[with_retry(max = 2, base = 0s, name = "snapshot of retries")]
+    fn fails() -> Option<u32> {
+        None
+    }
+    let _world = testing::isolate();
+    let before = point("snapshot of retries").unwrap().snapshot();
+    assert_eq!(before.calls, None, "this build counts only what goes wrong");
+    assert!(before.policies[0].counters.iter().all(|(_, count)| *count == 0), "{before:?}");
+    assert_eq!(fails(), None);
+    let after = point("snapshot of retries").unwrap().snapshot();
+    let retries = after.policies[0].counters.iter().find(|(name, _)| name.contains("retries"));
+    assert_eq!(retries.map(|(_, count)| *count), Some(2), "{after:?}");
+}
+
+#[test]
+fn handles_by_name() {
+    let never = point("inventory::never_called").unwrap();
+    assert!(never.breaker().is_some() && never.budget().is_some());
+    let retried = point("inventory::retried").unwrap();
+    assert!(retried.breaker().is_none() && retried.budget().is_some());
+    #[with_retry(budget = none, name = "without a budget")]
+    fn free() -> Option<u32> {
+        Some(1)
+    }
+    assert_eq!(free(), Some(1));
+    assert!(point("without a budget").unwrap().budget().is_none());
+}
+
+#[test]
+fn raw_names_are_listed_without_their_mark() {
+    #[with_retry(max = 1)]
+    fn r#match() -> Option<u32> {
+        Some(1)
+    }
+    assert_eq!(r#match(), Some(1));
+    let names: Vec<_> = points().iter().map(|point| point.name.to_string()).collect();
+    assert!(names.iter().any(|name| name == "inventory::match"), "{names:?}");
+}

@@ -1,0 +1,39 @@
+//! The README's examples compile and run as they stand.
+
+use std::process::Command;
+
+/// The code blocks in Rust of the README.
+fn examples() -> Vec<String> {
+    let readme = include_str!("../README.md");
+    let blocks = readme.split("```rust\n").skip(1);
+    blocks.filter_map(|block| block.split("\n```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_example_runs() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let folder = format!("{}/readme", env!("CARGO_TARGET_TMPDIR"));
+    let examples = examples();
+    assert_eq!(examples.len(), 2);
+    std::fs::create_dir_all(format!("{folder}/src/bin")).expect("a folder");
+    let manifest = format!(
+        "[package]\nname = \"readme\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
+         resilience = {{ path = {:?}, features = [\"anyhow\"] }}\nanyhow = \"1\"\nthiserror = \"2\"\n\
+         tokio = {{ version = \"1\", features = [\"full\"] }}\n\n[workspace]\n",
+        format!("{root}/resilience")
+    );
+    std::fs::write(format!("{folder}/Cargo.toml"), manifest).expect("a manifest");
+    std::fs::copy(format!("{root}/Cargo.lock"), format!("{folder}/Cargo.lock")).expect("the same versions");
+    for (n, example) in examples.iter().enumerate() {
+        std::fs::write(format!("{folder}/src/bin/example{n}.rs"), example).expect("an example");
+    }
+    for n in 0..examples.len() {
+        let example = format!("example{n}");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["run", "--quiet", "--offline", "--bin", &example]).current_dir(&folder);
+        let output = cargo.env("CARGO_TARGET_DIR", format!("{folder}/target")).output().expect("cargo");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{example}:\n{text}");
+        assert!(!text.contains("warning"), "{example}:\n{text}");
+    }
+}

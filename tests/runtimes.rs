@@ -1,0 +1,204 @@
+//! All four policies wherever a future can be polled: none panics, none hangs, all keep their promises.
+
+use resilience::{Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+type Calls = Arc<AtomicU32>;
+
+fn count(calls: &Calls) -> u32 {
+    calls.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Succeeds at the third call, after two that hang.
+#[with_fallback(value = 99)]
+#[timeout(60s)]
+#[with_retry(max = 3, base = 1ms)]
+#[circuit_breaker(threshold = 1000, key = id)]
+#[timeout(2ms)]
+async fn recovers(id: u32, calls: &Calls) -> Result<u32, Rejected> {
+    let _ = id;
+    match count(calls) {
+        1 | 2 => pending().await,
+        call => Ok(call),
+    }
+}
+
+/// Never succeeds: the attempts hang.
+#[with_fallback(value = 99)]
+#[timeout(60s)]
+#[with_retry(max = 2, base = 1ms)]
+#[circuit_breaker(threshold = 1000, key = id)]
+#[timeout(2ms)]
+async fn falls_back(id: u32, calls: &Calls) -> Result<u32, Rejected> {
+    let _ = id;
+    count(calls);
+    pending().await
+}
+
+/// The breaker opens at the second failure, which ends the retries.
+#[with_retry(max = 9, base = 1ms)]
+#[circuit_breaker(threshold = 2, recovery = 1h, key = id)]
+async fn opens(id: u32, calls: &Calls) -> Result<u32, Rejected> {
+    let _ = id;
+    count(calls);
+    Err(timed_out().await)
+}
+
+async fn timed_out() -> Rejected {
+    #[timeout(1ms)]
+    async fn hangs() -> Result<(), Rejected> {
+        pending().await
+    }
+    hangs().await.unwrap_err()
+}
+
+/// Without any runtime: a thread that sleeps until it is woken.
+fn by_parking<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// Every story once; `id` keeps the breakers of the runtimes apart.
+async fn everything(id: u32) {
+    let calls = Calls::default();
+    assert_eq!(recovers(id, &calls).await, Ok(3));
+    assert_eq!((falls_back(id, &calls).await, calls.swap(0, Ordering::Relaxed)), (Ok(99), 6));
+    assert!(matches!(opens(id, &calls).await, Err(Rejected::CircuitOpen { .. })));
+    assert_eq!(calls.swap(0, Ordering::Relaxed), 2);
+    assert!(opens(id, &calls).await.is_err());
+    assert_eq!(calls.swap(0, Ordering::Relaxed), 0);
+}
+
+#[test]
+fn no_runtime_at_all() {
+    by_parking(everything(1));
+}
+
+#[test]
+fn a_foreign_executor() {
+    futures::executor::block_on(everything(2));
+    let mut pool = futures::executor::LocalPool::new();
+    pool.run_until(everything(3));
+}
+
+#[test]
+fn a_tokio_runtime_without_timers() {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(everything(4));
+    let bare = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    bare.block_on(async { tokio::spawn(everything(5)).await.unwrap() });
+}
+
+#[test]
+fn a_current_thread_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(everything(6));
+    runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+        tokio::task::spawn_local(everything(7)).await.unwrap();
+    }));
+}
+
+#[test]
+fn a_multi_thread_runtime_with_spawned_calls() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let calls: Vec<_> = (100..110).map(|id| tokio::spawn(everything(id))).collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_call_dropped_outside_its_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let calls = Calls::default();
+    let mut call = Box::pin(falls_back(9, &calls));
+    runtime.block_on(async {
+        assert!(futures::future::poll_immediate(call.as_mut()).await.is_none());
+    });
+    drop(runtime);
+    drop(call);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn sync_functions_inside_and_outside_of_a_runtime() {
+    #[with_fallback(value = 99)]
+    #[with_retry(max = 2, base = 1ms)]
+    #[circuit_breaker(threshold = 1000)]
+    fn sync(calls: &Calls, fails: u32) -> Option<u32> {
+        let call = count(calls);
+        (call > fails).then_some(call)
+    }
+    let story = || {
+        let calls = Calls::default();
+        assert_eq!((sync(&calls, 2), sync(&calls, 99)), (Some(3), Some(99)));
+    };
+    story();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { story() });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async { tokio::spawn(async move { story() }).await.unwrap() });
+    thread::spawn(story).join().unwrap();
+}
+
+#[test]
+fn a_timed_out_thread_inside_and_outside_of_a_runtime() {
+    #[timeout(5ms, thread)]
+    fn blocks(gate: Arc<std::sync::Barrier>) -> Result<u32, Rejected> {
+        gate.wait();
+        Ok(1)
+    }
+    let story = || {
+        let gate = Arc::new(std::sync::Barrier::new(2));
+        assert!(matches!(blocks(gate.clone()), Err(Rejected::TimedOut { .. })));
+        gate.wait();
+    };
+    story();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { story() });
+}
+
+#[test]
+fn worlds_reach_the_workers_that_join_them() {
+    #[with_retry(max = 3, base = 10s)]
+    async fn slow(calls: Calls) -> Option<u32> {
+        let call = count(&calls);
+        (call == 4).then_some(call)
+    }
+    let world = testing::isolate();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let joined = testing::in_world(slow(Calls::default()));
+    assert_eq!(runtime.block_on(async { tokio::spawn(joined).await.unwrap() }), Some(4));
+    assert_eq!(world.waits().len(), 3);
+    assert!(world.waits().iter().all(|wait| *wait <= Duration::from_secs(10)));
+}
+
+#[test]
+fn no_waits_ends_every_wait_at_once() {
+    #[with_retry(max = 3, base = 1h, cap = 10h, jitter = none)]
+    fn patient(calls: &Calls) -> Option<u32> {
+        let call = count(calls);
+        (call == 4).then_some(call)
+    }
+    let _guard = testing::no_waits();
+    assert_eq!(patient(&Calls::default()), Some(4));
+}

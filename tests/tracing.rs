@@ -1,0 +1,257 @@
+//! What the policies tell `tracing`: targets, levels and fields, and nothing secret.
+
+use resilience::{
+    Category, Classification, Classify, Rejected, circuit_breaker, testing, timeout, with_fallback,
+    with_retry,
+};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+#[derive(Clone, Debug)]
+struct Seen {
+    target: String,
+    level: Level,
+    fields: BTreeMap<String, String>,
+}
+
+impl Seen {
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+impl Visit for Seen {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.fields.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.insert(field.name().to_owned(), value.to_owned());
+    }
+}
+
+/// Keeps every event of this library.
+#[derive(Clone, Default)]
+struct Capture(Arc<Mutex<Vec<Seen>>>);
+
+impl Subscriber for Capture {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("resilience")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let metadata = event.metadata();
+        let mut seen = Seen {
+            target: metadata.target().to_owned(),
+            level: *metadata.level(),
+            fields: BTreeMap::default(),
+        };
+        event.record(&mut seen);
+        self.0.lock().unwrap().push(seen);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// What `work` tells, in a world of its own.
+fn told(work: impl FnOnce(&testing::World)) -> Vec<Seen> {
+    let world = testing::isolate();
+    let capture = Capture::default();
+    tracing::subscriber::with_default(capture.clone(), || work(&world));
+    std::mem::take(&mut *capture.0.lock().unwrap())
+}
+
+const SECRET: &str = "hunter2";
+
+/// An error whose texts hold a secret.
+struct Secret(Category);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SECRET)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SECRET)
+    }
+}
+
+impl std::error::Error for Secret {}
+
+impl Classify for Secret {
+    fn classify(&self) -> Classification {
+        self.0.into()
+    }
+}
+
+impl From<Rejected> for Secret {
+    fn from(rejected: Rejected) -> Self {
+        Self(rejected.classify().category)
+    }
+}
+
+#[with_retry(max = 2, jitter = none)]
+fn fetch(calls: &Cell<u32>, fails: u32, category: Category, password: &str) -> Result<String, Secret> {
+    calls.set(calls.get() + 1);
+    if calls.get() <= fails { Err(Secret(category)) } else { Ok(password.to_owned()) }
+}
+
+fn levels(seen: &[Seen]) -> Vec<Level> {
+    seen.iter().map(|seen| seen.level).collect()
+}
+
+#[test]
+fn attempts_from_one_started_trace_failed_debug_recovered_info() {
+    let seen = told(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
+    assert!(seen.iter().all(|seen| seen.target == "resilience::retry"), "{seen:#?}");
+    assert!(
+        seen.iter().all(|seen| seen.field("point") == "tracing::fetch" && seen.field("max") == "3"),
+        "{seen:#?}"
+    );
+    let failed: Vec<_> = seen.iter().filter(|seen| seen.level == Level::DEBUG).collect();
+    assert!(!failed.is_empty());
+    for event in failed {
+        assert_eq!(event.field("attempt"), "1");
+        assert_eq!((event.field("category"), event.field("severity")), ("unavailable", "medium"));
+    }
+    let waits: Vec<_> = seen.iter().filter(|seen| seen.fields.contains_key("delay_ms")).collect();
+    assert_eq!(waits.iter().map(|seen| seen.field("delay_ms")).collect::<Vec<_>>(), ["100"]);
+    let last = seen.last().unwrap();
+    assert_eq!((last.level, last.field("attempt")), (Level::INFO, "2"));
+    let started: Vec<_> =
+        seen.iter().filter(|seen| seen.level == Level::TRACE).map(|seen| seen.field("attempt")).collect();
+    assert_eq!(started, ["1", "2"]);
+}
+
+#[test]
+fn exhausted_or_not_retryable_is_one_warning() {
+    for (category, attempts) in [(Category::Transient, "3"), (Category::NotFound, "1")] {
+        let seen = told(|_| drop(fetch(&Cell::new(0), 99, category, SECRET)));
+        let warnings: Vec<_> = seen.iter().filter(|seen| seen.level == Level::WARN).collect();
+        assert_eq!(warnings.len(), 1, "{seen:#?}");
+        assert_eq!(warnings[0].field("attempt"), attempts);
+        assert_eq!(warnings[0].field("category"), category.as_str());
+    }
+}
+
+#[test]
+fn a_success_says_nothing_above_trace() {
+    let seen = told(|_| drop(fetch(&Cell::new(0), 0, Category::Unknown, SECRET)));
+    assert!(seen.iter().all(|seen| seen.level == Level::TRACE), "{seen:#?}");
+}
+
+#[test]
+fn an_async_function_tells_the_same() {
+    #[with_retry(max = 2, jitter = none, name = "same")]
+    fn now() -> Result<u32, Secret> {
+        Err(Secret(Category::Transient))
+    }
+    #[with_retry(max = 2, jitter = none, name = "same")]
+    async fn later() -> Result<u32, Secret> {
+        Err(Secret(Category::Transient))
+    }
+    let text = |seen: Vec<Seen>| format!("{seen:?}").replace("same#2", "same");
+    assert_eq!(text(told(|_| drop(now()))), text(told(|_| drop(futures::executor::block_on(later())))));
+}
+
+#[test]
+fn a_breaker_opens_with_a_warning_closes_with_info_and_refuses_at_most_once_a_second() {
+    #[circuit_breaker(threshold = 2, recovery = 10s)]
+    fn guarded(fails: bool) -> Result<u32, Secret> {
+        if fails { Err(Secret(Category::Connection)) } else { Ok(1) }
+    }
+    let seen = told(|world| {
+        drop([guarded(true), guarded(true)]);
+        (0..50).for_each(|_| drop(guarded(false)));
+        world.advance(Duration::from_secs(1));
+        (0..50).for_each(|_| drop(guarded(false)));
+        world.advance(Duration::from_secs(9));
+        drop(guarded(false));
+    });
+    let breaker: Vec<_> = seen.iter().filter(|seen| seen.target == "resilience::breaker").collect();
+    let opened = breaker.first().unwrap();
+    assert_eq!(
+        (opened.level, opened.field("failures"), opened.field("category")),
+        (Level::WARN, "2", "connection")
+    );
+    assert_eq!(breaker.last().unwrap().level, Level::INFO);
+    let refused: Vec<_> =
+        seen.iter().filter(|seen| seen.fields.values().any(|text| text.contains("rejected"))).collect();
+    assert_eq!(refused.len(), 2, "{seen:#?}");
+    assert!(refused.iter().all(|seen| seen.level == Level::DEBUG && seen.target.starts_with("resilience::")));
+    assert!(seen.iter().all(|seen| seen.field("point").ends_with("guarded")), "{seen:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_is_told() {
+    #[timeout(2s)]
+    async fn slow(_password: &str) -> Result<u32, Secret> {
+        std::future::pending().await
+    }
+    let capture = Capture::default();
+    let _world = testing::isolate();
+    {
+        let _guard = tracing::subscriber::set_default(capture.clone());
+        assert!(slow(SECRET).await.is_err());
+    }
+    let seen = capture.0.lock().unwrap().clone();
+    assert_eq!(seen.len(), 1, "{seen:#?}");
+    assert!(seen[0].target.starts_with("resilience::") && seen[0].field("point").ends_with("slow"));
+}
+
+#[test]
+fn a_fallback_that_hides_what_will_not_pass_is_a_warning_at_most_once_a_minute() {
+    #[with_fallback(value = 0)]
+    fn hides(category: Category) -> Result<u32, Secret> {
+        Err(Secret(category))
+    }
+    let warnings = |seen: &[Seen]| levels(seen).iter().filter(|level| **level == Level::WARN).count();
+    let seen = told(|_| drop(hides(Category::Unavailable)));
+    assert_eq!((warnings(&seen), seen.len()), (0, 1), "{seen:#?}");
+    let seen = told(|world| {
+        for _ in 0..10 {
+            drop([Category::Auth, Category::Invalid, Category::Permanent].map(hides));
+        }
+        world.advance(Duration::from_secs(61));
+        drop(hides(Category::Auth));
+    });
+    assert_eq!(warnings(&seen), 2, "{seen:#?}");
+}
+
+#[test]
+fn nothing_secret_is_told() {
+    #[with_fallback(value = SECRET.to_owned())]
+    #[with_retry(max = 2)]
+    #[circuit_breaker(threshold = 2)]
+    fn everything(password: &str, category: Category) -> Result<String, Secret> {
+        let _ = password;
+        Err(Secret(category))
+    }
+    let seen = told(|_| {
+        for category in [Category::Auth, Category::Unavailable, Category::Connection] {
+            drop(everything(SECRET, category));
+            drop(fetch(&Cell::new(0), 9, category, SECRET));
+            drop(fetch(&Cell::new(0), 0, category, SECRET));
+        }
+    });
+    assert!(seen.len() > 10);
+    assert!(!format!("{seen:?}").contains(SECRET), "{seen:#?}");
+}

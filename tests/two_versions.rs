@@ -1,0 +1,95 @@
+//! Two versions of the crate in one binary do not meet: each sees its own points only.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &name, change);
+        } else {
+            fs::write(name, change(fs::read_to_string(&path).expect("text"))).expect("a copy");
+        }
+    }
+}
+
+/// A copy of both crates that calls itself `version`, as the next release would.
+fn release(version: &str, folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let underscored = version.rsplit_once('.').expect("three numbers").0.replace('.', "_");
+    let change = |text: String| {
+        let text = text.replace("POINTS_0_1", &format!("POINTS_{underscored}"));
+        text.replace("CLASSIFIERS_0_1", &format!("CLASSIFIERS_{underscored}"))
+    };
+    for krate in ["resilience", "resilience-macros"] {
+        copy(&root.join(krate), &folder.join(krate), &change);
+    }
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    let workspace = manifest.split("# The root package").next().expect("the workspace");
+    let workspace = workspace.replace("members = [\".\", ", "members = [").replace("\"benches\"", "");
+    let workspace = workspace.replace("default-members = [\".\", ", "default-members = [");
+    let workspace = workspace.replace("0.1.0", version).replace(", ]", "]");
+    fs::write(folder.join("Cargo.toml"), workspace).expect("a manifest");
+    fs::copy(root.join("README.md"), folder.join("README.md")).expect("a readme");
+}
+
+const MAIN: &str = r#"
+mod old {
+    #[one::with_retry(max = 1, crate = ::one)]
+    pub fn call() -> Option<u32> { Some(1) }
+    #[derive(Debug, one::Classify)]
+    #[classify(permanent, crate = ::one)]
+    pub struct Failure;
+}
+mod new {
+    #[two::with_retry(max = 2, crate = ::two)]
+    pub fn call() -> Option<u32> { Some(2) }
+    #[derive(Debug, two::Classify)]
+    #[classify(permanent, crate = ::two)]
+    pub struct Failure;
+}
+fn main() {
+    assert_eq!((old::call(), new::call()), (Some(1), Some(2)));
+    let names = |all: Vec<String>| all.join(" ");
+    println!("{}", names(one::points().iter().map(|point| point.name.to_string()).collect()));
+    println!("{}", names(two::points().iter().map(|point| point.name.to_string()).collect()));
+    let _ = (old::Failure, new::Failure);
+}
+"#;
+
+#[test]
+fn each_version_sees_its_own_points() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two_versions");
+    release("0.1.0", &folder.join("one"));
+    release("0.2.0", &folder.join("two"));
+    fs::create_dir_all(folder.join("both/src")).expect("a folder");
+    fs::write(folder.join("both/src/main.rs"), MAIN).expect("a program");
+    let manifest = "[package]\nname = \"both\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
+        one = { package = \"resilience\", path = \"../one/resilience\" }\n\
+        two = { package = \"resilience\", path = \"../two/resilience\" }\n\n[workspace]\n";
+    fs::write(folder.join("both/Cargo.toml"), manifest).expect("a manifest");
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    fs::copy(lock, folder.join("both/Cargo.lock")).expect("the same versions");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--offline"]).current_dir(folder.join("both"));
+    let output = cargo.env("CARGO_TARGET_DIR", folder.join("target")).output().expect("cargo");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "both::old::call\nboth::new::call\n", "{errors}");
+}
+
+#[test]
+fn the_tables_carry_the_version() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    let version =
+        manifest.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version");
+    let (major, _) = version.rsplit_once('.').expect("three numbers");
+    let name = format!("POINTS_{}", major.replace('.', "_"));
+    let source = fs::read_to_string(root.join("resilience/src/point.rs")).expect("a source");
+    assert!(source.contains(&name), "the tables' names must carry the version {version}");
+}

@@ -1,0 +1,10 @@
+use resilience::Classify;
+
+#[derive(Classify)]
+enum Error {
+    #[classify(transparent)]
+    #[classify(connection)]
+    Io(std::io::Error),
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use resilience::Classify;
+
+#[derive(Classify)]
+enum Error {
+    #[classify(timeout = 5)]
+    Slow,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use resilience::Classify;
+
+#[derive(Classify)]
+#[classify(default = timeout)]
+struct Error;
+
+fn main() {}

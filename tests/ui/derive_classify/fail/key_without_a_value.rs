@@ -1,0 +1,13 @@
+use resilience::Classify;
+
+#[derive(Classify)]
+enum Error {
+    #[classify(timeout, retry)]
+    Slow,
+    #[classify(status)]
+    Http(u16),
+    #[classify(with =)]
+    Asked,
+}
+
+fn main() {}

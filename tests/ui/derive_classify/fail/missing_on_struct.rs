@@ -1,0 +1,6 @@
+use resilience::Classify;
+
+#[derive(Classify)]
+struct Error;
+
+fn main() {}

@@ -1,0 +1,10 @@
+use resilience::Classify;
+
+#[derive(Classify)]
+#[classify(default = permanant)]
+enum Error {
+    First,
+    Second,
+}
+
+fn main() {}
