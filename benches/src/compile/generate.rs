@@ -14,9 +14,14 @@ pub(crate) enum Variant {
     Four,
     /// No functions at all: only what building the dependency costs.
     Empty,
+    /// No functions, and not this library, but what any attribute with a timer stands on.
+    Floor,
 }
 
 const FUNCTIONS: u32 = 200;
+
+/// How the names of these crates begin.
+pub(crate) const PREFIX: &str = "many_";
 
 impl Variant {
     /// What is measured, the plain functions first.
@@ -29,17 +34,19 @@ impl Variant {
             Self::Retry => "`#[with_retry]`",
             Self::Breaker => "`#[circuit_breaker]`",
             Self::Four => "the four attributes",
-            Self::Empty => "empty",
+            Self::Empty => "the core with its default features",
+            Self::Floor => "syn (full), quote and tokio (rt, time) alone",
         }
     }
 
-    pub(crate) fn is_measured_by_the_bar(self) -> bool {
+    /// Whether the design has a number for it.
+    pub(crate) fn has_bar(self) -> bool {
         self == Self::Retry
     }
 
     fn attributes(self) -> &'static str {
         match self {
-            Self::Plain | Self::ByHand | Self::Empty => "",
+            Self::Plain | Self::ByHand | Self::Empty | Self::Floor => "",
             Self::Retry => "#[resilience::with_retry(max = 3, backoff = 2.0)]\n",
             Self::Breaker => "#[resilience::circuit_breaker(threshold = 5, recovery = 60s)]\n",
             Self::Four => {
@@ -58,7 +65,7 @@ impl Variant {
         return Err(Failed::Empty);
     }}
     let more = client.get(page.len() as u64).await?;
-    Ok(format!(\"{{page}}{{more}}\"))"
+    Ok(page.len() as u64 + more.len() as u64)"
         );
         if self != Self::ByHand {
             return body;
@@ -66,7 +73,7 @@ impl Variant {
         format!(
             "let mut retries = 0;
     loop {{
-        let done: Result<String, Failed> = async {{ {body} }}.await;
+        let done: Result<u64, Failed> = async {{ {body} }}.await;
         match done {{
             Err(error) if retries < 3 && error.may_pass() => {{
                 tokio::time::sleep(std::time::Duration::from_millis(100 << retries)).await;
@@ -116,16 +123,17 @@ impl From<resilience::Rejected> for Failed {
     }
 }
 
-fn kept(_: &Client, id: u64) -> Option<String> {
-    Some(id.to_string())
+fn kept(_: &Client, id: u64) -> Option<u64> {
+    Some(id)
 }
 ";
 
 /// Writes the crate of `variant` below `root`.
 pub(crate) fn project(root: &Path, variant: Variant) -> io::Result<PathBuf> {
-    let directory = root.join(format!("{variant:?}").to_lowercase());
+    // A name of its own each: crates that share one also share what the compiler remembers between edits.
+    let directory = root.join(format!("{PREFIX}{variant:?}").to_lowercase());
     fs::create_dir_all(directory.join("src"))?;
-    fs::write(directory.join("Cargo.toml"), manifest())?;
+    fs::write(directory.join("Cargo.toml"), manifest(variant))?;
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
     fs::copy(lock, directory.join("Cargo.lock"))?;
     fs::write(source(&directory), text(variant, 0))?;
@@ -137,17 +145,21 @@ pub(crate) fn source(directory: &Path) -> PathBuf {
     directory.join("src/lib.rs")
 }
 
-fn manifest() -> String {
+fn manifest(variant: Variant) -> String {
     let resilience = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resilience");
+    let own = match variant {
+        Variant::Floor => "syn = { version = \"3\", features = [\"full\"] }\nquote = \"1\"\n".to_owned(),
+        _ => format!("resilience = {{ path = {resilience:?} }}\n"),
+    };
     format!(
-        "[package]\nname = \"many\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\nresilience = {{ path = {resilience:?} }}\n\
-         tokio = {{ version = \"1\", default-features = false, features = [\"rt\", \"time\"] }}\n\n[workspace]\n"
+        "[package]\nname = \"{PREFIX}{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{own}\
+         tokio = {{ version = \"1\", default-features = false, features = [\"rt\", \"time\"] }}\n\n[workspace]\n",
+        format!("{variant:?}").to_lowercase()
     )
 }
 
 fn text(variant: Variant, edit: u32) -> String {
-    if variant == Variant::Empty {
+    if matches!(variant, Variant::Empty | Variant::Floor) {
         return String::new();
     }
     let mut text = AROUND.to_owned();
@@ -160,7 +172,7 @@ fn text(variant: Variant, edit: u32) -> String {
         let (attributes, body) = (variant.attributes(), variant.body(salt));
         let _ = write!(
             text,
-            "\n{attributes}pub async fn f{number}(client: &Client, id: u64) -> Result<String, Failed> {{\n    {body}\n}}\n"
+            "\n{attributes}pub async fn f{number}(client: &Client, id: u64) -> Result<u64, Failed> {{\n    {body}\n}}\n"
         );
     }
     text

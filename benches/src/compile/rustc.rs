@@ -6,7 +6,7 @@
 use super::generate;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 use std::{env, fs, io};
@@ -19,9 +19,7 @@ pub(crate) fn stand_in(arguments: &[String]) -> Option<ExitCode> {
     let log = env::var_os(LOG)?;
     let (rustc, rest) = arguments.split_first()?;
     let done = Command::new(rustc).args(rest).status().ok()?;
-    if rest.iter().any(|argument| argument == "--crate-name")
-        && rest.iter().any(|argument| argument == "many")
-    {
+    if rest.iter().any(|argument| argument.starts_with(generate::PREFIX)) {
         fs::write(log, user_time().as_secs_f64().to_string()).ok()?;
     }
     Some(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -69,27 +67,41 @@ fn check(directory: &Path, is_incremental: bool) -> io::Result<f64> {
     fs::read_to_string(log)?.parse().map_err(io::Error::other)
 }
 
-/// Seconds for the whole crate, the least of several.
-pub(super) fn full(directory: &Path, times: u32) -> io::Result<f64> {
-    check(directory, false)?;
-    least((0..times).map(|_| {
+/// Seconds for each whole crate, the least of several rounds.
+pub(super) fn full(directories: &[PathBuf], rounds: u32) -> io::Result<Vec<f64>> {
+    least(directories, rounds, |directory, round| {
         let source = generate::source(directory);
         fs::write(&source, fs::read(&source)?)?;
-        check(directory, false)
-    }))
+        let seconds = check(directory, false)?;
+        Ok((round > 0).then_some(seconds))
+    })
 }
 
-/// Seconds after one body has changed, the least of several.
-pub(super) fn edit(directory: &Path, times: u32) -> io::Result<f64> {
-    check(directory, true)?;
-    least((1..=times).map(|edit| {
-        generate::change(directory, edit)?;
-        check(directory, true)
-    }))
+/// Seconds for each crate after one of its bodies has changed, the least of several rounds.
+pub(super) fn edit(directories: &[PathBuf], rounds: u32) -> io::Result<Vec<f64>> {
+    least(directories, rounds, |directory, round| {
+        if round > 0 {
+            generate::change(directory, round)?;
+        }
+        let seconds = check(directory, true)?;
+        Ok((round > 0).then_some(seconds))
+    })
 }
 
-fn least(mut seconds: impl Iterator<Item = io::Result<f64>>) -> io::Result<f64> {
-    seconds.try_fold(f64::INFINITY, |least, seconds| Ok(least.min(seconds?)))
+/// Round by round over all crates, so that a busy moment of the machine does not meet one of them alone;
+/// round 0 is for warming up.
+fn least(
+    directories: &[PathBuf],
+    rounds: u32,
+    measure: impl Fn(&Path, u32) -> io::Result<Option<f64>>,
+) -> io::Result<Vec<f64>> {
+    let mut least = vec![f64::INFINITY; directories.len()];
+    for round in 0..=rounds {
+        for (least, directory) in least.iter_mut().zip(directories) {
+            *least = least.min(measure(directory, round)?.unwrap_or(f64::INFINITY));
+        }
+    }
+    Ok(least)
 }
 
 /// Seconds for building the crate's dependencies from nothing.
