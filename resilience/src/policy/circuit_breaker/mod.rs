@@ -306,7 +306,8 @@ impl CircuitBreaker {
     #[inline]
     fn settle(&self, token: Token, verdict: Option<&Classification>, ruling: Ruling) {
         match verdict {
-            Some(class) => self.judged(token, class, ruling),
+            // A copy, so that the stack's own verdict need not be kept in memory for the sake of failures.
+            Some(class) => self.judged(token, *class, ruling),
             None if self.live.gate.glance().is_clean(token) => {}
             None => self.succeeded(token),
         }
@@ -314,7 +315,7 @@ impl CircuitBreaker {
 
     #[cold]
     #[inline(never)]
-    fn judged(&self, token: Token, class: &Classification, ruling: Ruling) {
+    fn judged(&self, token: Token, class: Classification, ruling: Ruling) {
         let counts = match ruling {
             Ruling::ByCategory => class.category.counts(),
             Ruling::Yes => Counts::Failure,
@@ -322,7 +323,7 @@ impl CircuitBreaker {
             Ruling::Exempt => Counts::Nothing,
         };
         match counts {
-            Counts::Failure => self.failed(token, class),
+            Counts::Failure => self.failed(token, &class),
             Counts::Success => self.succeeded(token),
             Counts::Nothing => self.live.gate.given_back(token),
         }

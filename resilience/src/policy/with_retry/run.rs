@@ -106,7 +106,8 @@ impl<S: Started> Retrying<S> {
         class: &Classification,
         ruling: Ruling,
     ) -> Option<Duration> {
-        failed(retry, home, &mut self.failed, self.started.at(), class, ruling)
+        // A copy, so that the stack's own verdict need not be kept in memory for the sake of failures.
+        failed(retry, home, &mut self.failed, self.started.at(), *class, ruling)
     }
 }
 
@@ -159,10 +160,10 @@ fn failed(
     home: &dyn Home,
     before: &mut Option<Box<Run>>,
     started: Option<Instant>,
-    class: &Classification,
+    class: Classification,
     ruling: Ruling,
 ) -> Option<Duration> {
-    let (point, max, class) = (home.name(), max(retry), *class);
+    let (point, max) = (home.name(), max(retry));
     let mut run = before.take().unwrap_or_default();
     run.progress.attempts = run.progress.attempts.saturating_add(1);
     let attempt = run.progress.attempts;

@@ -1,0 +1,194 @@
+//! Crates of many small functions, alike but for what stands above each of them.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// What the functions of a crate are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    Plain,
+    ByHand,
+    Retry,
+    Breaker,
+    Four,
+    /// No functions at all: only what building the dependency costs.
+    Empty,
+    /// No functions, and not this library, but what any attribute with a timer stands on.
+    Floor,
+}
+
+const FUNCTIONS: u32 = 200;
+
+/// How the names of these crates begin.
+pub(crate) const PREFIX: &str = "many_";
+
+impl Variant {
+    /// What is measured, the plain functions first.
+    pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::ByHand, Self::Retry, Self::Breaker, Self::Four];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::ByHand => "a retry loop by hand in each",
+            Self::Retry => "`#[with_retry]`",
+            Self::Breaker => "`#[circuit_breaker]`",
+            Self::Four => "the four attributes",
+            Self::Empty => "the core with its default features",
+            Self::Floor => "syn (full), quote and tokio (rt, time) alone",
+        }
+    }
+
+    /// Whether the design has a number for it.
+    pub(crate) fn has_bar(self) -> bool {
+        self == Self::Retry
+    }
+
+    fn attributes(self) -> &'static str {
+        match self {
+            Self::Plain | Self::ByHand | Self::Empty | Self::Floor => "",
+            Self::Retry => "#[resilience::with_retry(max = 3, backoff = 2.0)]\n",
+            Self::Breaker => "#[resilience::circuit_breaker(threshold = 5, recovery = 60s)]\n",
+            Self::Four => {
+                "#[resilience::with_fallback(kept)]\n\
+                 #[resilience::with_retry(max = 3, backoff = 2.0)]\n\
+                 #[resilience::circuit_breaker(threshold = 5, recovery = 60s)]\n\
+                 #[resilience::timeout(2s)]\n"
+            }
+        }
+    }
+
+    fn body(self, salt: u32) -> String {
+        let body = format!(
+            "let page = client.get(id + {salt}).await?;
+    if page.is_empty() {{
+        return Err(Failed::Empty);
+    }}
+    let more = client.get(page.len() as u64).await?;
+    Ok(page.len() as u64 + more.len() as u64)"
+        );
+        if self != Self::ByHand {
+            return body;
+        }
+        format!(
+            "let mut retries = 0;
+    loop {{
+        let done: Result<u64, Failed> = async {{ {body} }}.await;
+        match done {{
+            Err(error) if retries < 3 && error.may_pass() => {{
+                tokio::time::sleep(std::time::Duration::from_millis(100 << retries)).await;
+                retries += 1;
+            }}
+            done => return done,
+        }}
+    }}"
+        )
+    }
+}
+
+/// What every crate has around its functions.
+const AROUND: &str = "#![allow(dead_code)]
+pub struct Client(u64);
+
+impl Client {
+    pub async fn get(&self, id: u64) -> Result<String, Failed> {
+        if id > self.0 { Err(Failed::Gone) } else { Ok(id.to_string()) }
+    }
+}
+
+#[derive(Debug)]
+pub enum Failed {
+    Gone,
+    Empty,
+}
+
+impl Failed {
+    fn may_pass(&self) -> bool {
+        matches!(self, Failed::Gone)
+    }
+}
+";
+
+/// What crates with policies need, too.
+const CLASSIFIED: &str = "
+impl resilience::Classify for Failed {
+    fn classify(&self) -> resilience::Classification {
+        resilience::Category::Transient.into()
+    }
+}
+
+impl From<resilience::Rejected> for Failed {
+    fn from(_: resilience::Rejected) -> Self {
+        Failed::Gone
+    }
+}
+
+fn kept(_: &Client, id: u64) -> Option<u64> {
+    Some(id)
+}
+";
+
+/// Writes the crate of `variant` below `root`.
+pub(crate) fn project(root: &Path, variant: Variant) -> io::Result<PathBuf> {
+    // A name of its own each: crates that share one also share what the compiler remembers between edits.
+    let directory = root.join(format!("{PREFIX}{variant:?}").to_lowercase());
+    fs::create_dir_all(directory.join("src"))?;
+    fs::write(directory.join("Cargo.toml"), manifest(variant))?;
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    fs::copy(lock, directory.join("Cargo.lock"))?;
+    fs::write(source(&directory), text(variant, 0))?;
+    Ok(directory)
+}
+
+/// The file that holds the functions.
+pub(crate) fn source(directory: &Path) -> PathBuf {
+    directory.join("src/lib.rs")
+}
+
+fn manifest(variant: Variant) -> String {
+    let resilience = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resilience");
+    let own = match variant {
+        Variant::Floor => "syn = { version = \"3\", features = [\"full\"] }\nquote = \"1\"\n".to_owned(),
+        _ => format!("resilience = {{ path = {resilience:?} }}\n"),
+    };
+    format!(
+        "[package]\nname = \"{PREFIX}{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{own}\
+         tokio = {{ version = \"1\", default-features = false, features = [\"rt\", \"time\"] }}\n\n[workspace]\n",
+        format!("{variant:?}").to_lowercase()
+    )
+}
+
+fn text(variant: Variant, edit: u32) -> String {
+    if matches!(variant, Variant::Empty | Variant::Floor) {
+        return String::new();
+    }
+    let mut text = AROUND.to_owned();
+    if !matches!(variant, Variant::Plain | Variant::ByHand) {
+        text.push_str(CLASSIFIED);
+    }
+    for number in 0..FUNCTIONS {
+        // The edit is one number in one body.
+        let salt = if number == FUNCTIONS / 2 { number + edit } else { number };
+        let (attributes, body) = (variant.attributes(), variant.body(salt));
+        let _ = write!(
+            text,
+            "\n{attributes}pub async fn f{number}(client: &Client, id: u64) -> Result<u64, Failed> {{\n    {body}\n}}\n"
+        );
+    }
+    text
+}
+
+/// Changes one function's body, differently for each `edit`.
+pub(crate) fn change(directory: &Path, edit: u32) -> io::Result<()> {
+    let path = source(directory);
+    let text = fs::read_to_string(&path)?;
+    let middle = FUNCTIONS / 2;
+    let (before, now) = (format!("id + {}", middle + edit - 1), format!("id + {}", middle + edit));
+    let Some(at) =
+        text.find(&format!("fn f{middle}(")).and_then(|from| Some(from + text[from..].find(&before)?))
+    else {
+        return Err(io::Error::other("the body to change is not there"));
+    };
+    let (head, tail) = text.split_at(at);
+    fs::write(path, format!("{head}{now}{}", &tail[before.len()..]))
+}

@@ -1,0 +1,65 @@
+//! What `resilience` costs, beside a loop by hand and its peers. See `docs/performance.md`.
+
+mod callgrind;
+mod compile;
+mod op;
+mod rows;
+mod sizes;
+mod table;
+mod threads;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo run --release -p resilience-benches [-- WHAT]
+
+  (nothing) [TEXT]  instructions and allocations per call of the rows that contain TEXT; needs valgrind
+  --threads         what a second thread adds; needs two cores that are mostly free
+  --sizes           bytes of futures and values
+  --compile         what 200 annotated functions cost `cargo check`, and what the core costs to build";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(code) = compile::stand_in(&arguments) {
+        return code;
+    }
+    if callgrind::asked(&arguments) {
+        return ExitCode::SUCCESS;
+    }
+    match arguments.first().map(String::as_str) {
+        Some("--help") => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        Some("--threads") => verdict(threads::print()),
+        Some("--sizes") => verdict(sizes::print()),
+        Some("--compile") => outcome(compile::print()),
+        filter => instructions(filter.unwrap_or_default()),
+    }
+}
+
+fn instructions(filter: &str) -> ExitCode {
+    if !callgrind::is_there() {
+        eprintln!("valgrind is not installed: nothing was measured (`apt-get install valgrind`)");
+        return ExitCode::FAILURE;
+    }
+    outcome(table::print(filter))
+}
+
+fn outcome(missed: std::io::Result<usize>) -> ExitCode {
+    match missed {
+        Ok(missed) => verdict(missed),
+        Err(error) => {
+            eprintln!("not measured: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn verdict(missed: usize) -> ExitCode {
+    if missed == 0 {
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{missed} rows miss their number.");
+    ExitCode::FAILURE
+}

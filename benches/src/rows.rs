@@ -1,0 +1,116 @@
+//! The rows of the table: what is called, and what it may cost.
+
+pub(crate) mod breaker;
+pub(crate) mod keyed;
+mod retry;
+mod stack;
+mod timeout;
+mod tower;
+
+use crate::op::{Failed, op};
+
+/// Makes so many calls.
+pub(crate) type Calls = fn(u64);
+
+/// One line of the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) sync: Option<Calls>,
+    pub(crate) future: Option<Calls>,
+    /// The most instructions that a call may take, sync and async, where there is such a number.
+    pub(crate) bars: (Option<u64>, Option<u64>),
+}
+
+/// Rows that belong together; the first one of all is the call without any policy.
+pub(crate) struct Group {
+    pub(crate) title: &'static str,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Row {
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self { name, sync: None, future: None, bars: (None, None) }
+    }
+
+    pub(crate) const fn sync(mut self, calls: Calls) -> Self {
+        self.sync = Some(calls);
+        self
+    }
+
+    pub(crate) const fn future(mut self, calls: Calls) -> Self {
+        self.future = Some(calls);
+        self
+    }
+
+    pub(crate) const fn at_most(mut self, sync: Option<u64>, future: Option<u64>) -> Self {
+        self.bars = (sync, future);
+        self
+    }
+}
+
+/// All rows. Each has a function of its own, so that the compiler may put it into the loop, as it does with
+/// one that is called in one place.
+pub(crate) fn all() -> Vec<Group> {
+    let bare = Row::new("the call itself").sync(sync!(|x| op(x))).future(future!(|x| bare(x)));
+    vec![
+        Group { title: "no policy", rows: vec![bare] },
+        Group { title: "retry, the first attempt succeeds", rows: retry::rows() },
+        Group { title: "circuit breaker, closed", rows: breaker::closed() },
+        Group { title: "circuit breaker, open", rows: breaker::open() },
+        Group { title: "circuit breaker per key, 10,000 keys", rows: keyed::rows() },
+        Group { title: "timeout, the body is ready at once", rows: timeout::rows() },
+        Group { title: "fallback(retry(breaker(timeout)))", rows: stack::rows() },
+    ]
+}
+
+/// The row of this name.
+pub(crate) fn find(name: &str) -> Option<Row> {
+    all().into_iter().flat_map(|group| group.rows).find(|row| row.name == name)
+}
+
+async fn bare(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+/// The runtime that the async rows run on: one `block_on` for all calls of a row.
+fn runtime() -> tokio::runtime::Runtime {
+    match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("no runtime: {error}"),
+    }
+}
+
+/// A loop around a call.
+macro_rules! sync {
+    (|$x:ident| $call:expr) => { $crate::rows::sync!(let _nothing = (); |$x| $call) };
+    ($(let $name:pat = $value:expr;)+ |$x:ident| $call:expr) => {{
+        fn calls(n: u64) {
+            $(let $name = $value;)+
+            for i in 0..n {
+                let $x = std::hint::black_box(i);
+                let _ = std::hint::black_box($call);
+            }
+        }
+        calls as $crate::rows::Calls
+    }};
+}
+
+/// A loop around a call that is awaited.
+macro_rules! future {
+    (|$x:ident| $call:expr) => { $crate::rows::future!(let _nothing = (); |$x| $call) };
+    ($(let $name:pat = $value:expr;)+ |$x:ident| $call:expr) => {{
+        fn calls(n: u64) {
+            $(let $name = $value;)+
+            $crate::rows::runtime().block_on(async {
+                for i in 0..n {
+                    let $x = std::hint::black_box(i);
+                    let _ = std::hint::black_box($call.await);
+                }
+            });
+        }
+        calls as $crate::rows::Calls
+    }};
+}
+
+pub(crate) use {future, sync};

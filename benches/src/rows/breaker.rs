@@ -1,0 +1,170 @@
+//! Circuit breakers that admit every call, and such that refuse every call.
+
+use super::{Row, bare, future, sync};
+use crate::op::{FAILS, Failed, op};
+use failsafe::futures::CircuitBreaker as _;
+use recloser::{AsyncRecloser, Recloser};
+use resilience::{CircuitBreaker, circuit_breaker};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Rows whose breaker is closed.
+pub(super) fn closed() -> Vec<Row> {
+    static PLAIN: CircuitBreaker = CircuitBreaker::new("plain");
+    vec![
+        Row::new("counter by hand").sync(sync!(|x| by_hand(x))).future(future!(|x| by_hand_async(x))),
+        Row::new("`#[circuit_breaker(threshold = 5)]`")
+            .sync(sync!(|x| guarded(x)))
+            .future(future!(|x| guarded_async(x)))
+            .at_most(Some(35), Some(65)),
+        Row::new("`CircuitBreaker::call`")
+            .sync(sync!(|x| PLAIN.call(|| op(x))))
+            .future(future!(|x| PLAIN.call_async(async || op(x)))),
+        Row::new("`acquire` and `success` by hand").sync(sync!(|x| acquired(&PLAIN, x))),
+        Row::new("failsafe, failures in a row")
+            .sync(sync!(let breaker = failsafe(); |x| failsafe::CircuitBreaker::call(&breaker, || op(x))))
+            .future(future!(let breaker = failsafe(); |x| breaker.call(bare(x)))),
+        Row::new("failsafe, rate (its default)")
+            .sync(sync!(
+                let breaker = failsafe::Config::new().build();
+                |x| failsafe::CircuitBreaker::call(&breaker, || op(x))
+            ))
+            .future(future!(let breaker = failsafe::Config::new().build(); |x| breaker.call(bare(x)))),
+        Row::new("recloser, rate over 100 calls")
+            .sync(sync!(let breaker = recloser(); |x| breaker.call(|| op(x))))
+            .future(future!(let breaker = AsyncRecloser::from(recloser()); |x| breaker.call(bare(x)))),
+        Row::new("tower-resilience, failures in a row").future(super::tower::resilience_breaker()),
+    ]
+}
+
+/// Rows whose breaker is open.
+pub(super) fn open() -> Vec<Row> {
+    static PLAIN: CircuitBreaker = CircuitBreaker::new("open").threshold(5).recovery(HOUR).cap(HOUR);
+    vec![
+        Row::new("`#[circuit_breaker(threshold = 5)]`, open")
+            .sync(sync!(let () = fail(refused); |x| refused(x)))
+            .future(
+                future!(let () = fail(|x| super::runtime().block_on(refused_async(x))); |x| refused_async(x)),
+            )
+            .at_most(Some(100), Some(130)),
+        Row::new("`CircuitBreaker::call`, open")
+            .sync(sync!(let () = fail(|x| PLAIN.call(|| op(x))); |x| PLAIN.call(|| op(x)))),
+        Row::new("failsafe, open")
+            .sync(sync!(
+                let breaker = failsafe();
+                let () = fail(|x| failsafe::CircuitBreaker::call(&breaker, || op(x)));
+                |x| failsafe::CircuitBreaker::call(&breaker, || op(x))
+            ))
+            .future(future!(
+                let breaker = failsafe();
+                let () = fail(|x| failsafe::CircuitBreaker::call(&breaker, || op(x)));
+                |x| breaker.call(bare(x))
+            )),
+        Row::new("recloser, open")
+            .sync(sync!(let breaker = recloser_open(); |x| breaker.call(|| op(x))))
+            .future(future!(let breaker = AsyncRecloser::from(recloser_open()); |x| breaker.call(bare(x)))),
+        Row::new("tower-resilience, open").future(super::tower::resilience_breaker_open()),
+    ]
+}
+
+#[circuit_breaker(threshold = 5)]
+fn guarded(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[circuit_breaker(threshold = 5)]
+async fn guarded_async(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[circuit_breaker(threshold = 5, recovery = 1h, cap = 1h)]
+fn refused(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[circuit_breaker(threshold = 5, recovery = 1h, cap = 1h)]
+async fn refused_async(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+fn acquired(breaker: &CircuitBreaker, x: u64) -> Result<u64, Failed> {
+    let permit = breaker.acquire()?;
+    let outcome = op(x);
+    match &outcome {
+        Ok(_) => permit.success(),
+        Err(error) => permit.failure(error),
+    }
+    outcome
+}
+
+/// Fails often enough to open any of these breakers.
+fn fail<T>(call: impl Fn(u64) -> T) {
+    for _ in 0..200 {
+        call(FAILS);
+    }
+}
+
+/// As small as a breaker gets: failures in a row, read by every call and written only by a failure.
+pub(crate) struct ByHand {
+    failures: AtomicU32,
+}
+
+impl ByHand {
+    pub(crate) const fn new() -> Self {
+        Self { failures: AtomicU32::new(0) }
+    }
+
+    #[inline]
+    pub(crate) fn admits(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) < 5
+    }
+
+    #[inline]
+    pub(crate) fn settle(&self, is_success: bool) {
+        if !is_success {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        } else if self.failures.load(Ordering::Relaxed) > 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+static BY_HAND: ByHand = ByHand::new();
+
+fn by_hand(x: u64) -> Result<u64, Failed> {
+    if !BY_HAND.admits() {
+        return Err(Failed(0));
+    }
+    let outcome = op(x);
+    BY_HAND.settle(outcome.is_ok());
+    outcome
+}
+
+async fn by_hand_async(x: u64) -> Result<u64, Failed> {
+    if !BY_HAND.admits() {
+        return Err(Failed(0));
+    }
+    let outcome = bare(x).await;
+    BY_HAND.settle(outcome.is_ok());
+    outcome
+}
+
+/// The failsafe breaker that opens after five failures in a row.
+pub(crate) fn failsafe()
+-> failsafe::StateMachine<failsafe::failure_policy::ConsecutiveFailures<failsafe::backoff::Constant>, ()> {
+    let wait = failsafe::backoff::constant(HOUR);
+    failsafe::Config::new().failure_policy(failsafe::failure_policy::consecutive_failures(5, wait)).build()
+}
+
+/// The recloser that opens when half of 100 calls fail.
+pub(crate) fn recloser() -> Recloser {
+    Recloser::custom().error_rate(0.5).closed_len(100).open_wait(HOUR).build()
+}
+
+fn recloser_open() -> Recloser {
+    let breaker = recloser();
+    fail(|x| breaker.call(|| op(x)));
+    breaker
+}

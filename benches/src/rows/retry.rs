@@ -1,0 +1,85 @@
+//! Retries whose first attempt succeeds.
+
+use super::{Row, bare, future, sync};
+use crate::op::{Failed, op};
+use backon::{BlockingRetryable, ExponentialBuilder, Retryable};
+use resilience::{Retry, policy, with_retry};
+use std::time::Duration;
+use tokio_retry::strategy::ExponentialBackoff;
+
+pub(super) fn rows() -> Vec<Row> {
+    static PLAIN: Retry = Retry::new();
+    static NO_BUDGET: Retry = Retry::new().budget_of(policy::BudgetOf::None);
+    vec![
+        Row::new("loop by hand").sync(sync!(|x| by_hand(x))).future(future!(|x| by_hand_async(x))),
+        Row::new("`#[with_retry(budget = none)]`")
+            .sync(sync!(|x| without_budget(x)))
+            .future(future!(|x| without_budget_async(x)))
+            .at_most(Some(24), Some(55)),
+        Row::new("`#[with_retry]`")
+            .sync(sync!(|x| retried(x)))
+            .future(future!(|x| retried_async(x)))
+            .at_most(Some(32), Some(65)),
+        Row::new("`Retry::call`, no budget")
+            .sync(sync!(|x| NO_BUDGET.call(|| op(x))))
+            .future(future!(|x| NO_BUDGET.call_async(async || op(x)))),
+        Row::new("`Retry::call`")
+            .sync(sync!(|x| PLAIN.call(|| op(x))))
+            .future(future!(|x| PLAIN.call_async(async || op(x)))),
+        Row::new("backon")
+            .sync(sync!(|x| (|| op(x)).retry(ExponentialBuilder::default()).call()))
+            .future(future!(|x| (|| bare(x)).retry(ExponentialBuilder::default()))),
+        Row::new("tokio-retry").future(future!(|x| tokio_retry(x))),
+        Row::new("tower retry").future(super::tower::retry()),
+        Row::new("tower-resilience retry").future(super::tower::resilience_retry()),
+    ]
+}
+
+#[with_retry(budget = none)]
+fn without_budget(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[with_retry(budget = none)]
+async fn without_budget_async(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[with_retry]
+fn retried(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+#[with_retry]
+async fn retried_async(x: u64) -> Result<u64, Failed> {
+    op(x)
+}
+
+const BASE: Duration = Duration::from_millis(100);
+
+fn by_hand(x: u64) -> Result<u64, Failed> {
+    let mut retries = 0;
+    loop {
+        match op(x) {
+            Err(_) if retries < 3 => std::thread::sleep(BASE * 2_u32.pow(retries)),
+            done => return done,
+        }
+        retries += 1;
+    }
+}
+
+async fn by_hand_async(x: u64) -> Result<u64, Failed> {
+    let mut retries = 0;
+    loop {
+        match bare(x).await {
+            Err(_) if retries < 3 => tokio::time::sleep(BASE * 2_u32.pow(retries)).await,
+            done => return done,
+        }
+        retries += 1;
+    }
+}
+
+async fn tokio_retry(x: u64) -> Result<u64, Failed> {
+    let waits = ExponentialBackoff::from_millis(100).take(3);
+    tokio_retry::Retry::start(waits, || bare(x)).await
+}
