@@ -492,6 +492,7 @@ mod kept {
     ///
     /// Always.
     #[with_retry(max = 1, base = 0s)]
+    #[allow(clippy::needless_return, reason = "a lint of the body, which speaks there as it does without us")]
     pub fn returns(id: u32) -> Result<(), u32> {
         return Err(id);
     }
