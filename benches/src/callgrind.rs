@@ -1,6 +1,6 @@
 //! Instructions and allocations per call, as callgrind counts them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs, io};
 
@@ -54,7 +54,7 @@ fn run(name: &str, kind: Kind, calls: u64) -> io::Result<Cost> {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     let cost = read(&out);
-    fs::remove_file(PathBuf::from(out))?;
+    fs::remove_file(out)?;
     cost
 }
 

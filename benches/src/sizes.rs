@@ -72,14 +72,14 @@ pub(crate) fn print() -> usize {
     println!("| future | bytes | over the body's | at most | |\n|---|--:|--:|--:|---|");
     println!("| the body itself | {body} | | | |");
     let futures = [
-        row("`#[with_fallback]`", body, fallback(1), Some(24)),
-        row("`#[with_retry]`", body, retry(1), Some(24)),
-        row("`#[circuit_breaker]`", body, breaker(1), Some(24)),
-        row("`#[timeout]`", body, limited(1), Some(24 + 112)),
-        row("the four attributes", body, four(1), Some(200)),
-        row("five: a total timeout, too", body, five(1), None),
-        row("tokio's timeout", body, tokio_timeout(1), None),
-        row("backon", body, backon(1), None),
+        row("`#[with_fallback]`", body, &fallback(1), Some(24)),
+        row("`#[with_retry]`", body, &retry(1), Some(24)),
+        row("`#[circuit_breaker]`", body, &breaker(1), Some(24)),
+        row("`#[timeout]`", body, &limited(1), Some(24 + 112)),
+        row("the four attributes", body, &four(1), Some(200)),
+        row("five: a total timeout, too", body, &five(1), None),
+        row("tokio's timeout", body, &tokio_timeout(1), None),
+        row("backon", body, &backon(1), None),
     ];
     println!("\n| value | bytes | at most | |\n|---|--:|--:|---|");
     let values = [
@@ -91,8 +91,8 @@ pub(crate) fn print() -> usize {
     futures.into_iter().chain(values).filter(|is_over| *is_over).count()
 }
 
-fn row(name: &str, body: usize, future: impl Future, bar: Option<usize>) -> bool {
-    let size = size_of_val(&future);
+fn row(name: &str, body: usize, future: &impl Future, bar: Option<usize>) -> bool {
+    let size = size_of_val(future);
     let more = size.saturating_sub(body);
     println!("| {name} | {size} | +{more} | {} | {} |", text(bar), verdict(more, bar));
     bar.is_some_and(|bar| more > bar)

@@ -29,8 +29,8 @@ pub(crate) fn print(filter: &str) -> io::Result<usize> {
         }
         for row in rows {
             let measured = measure(&row)?;
-            let base = *bare.get_or_insert(measured);
-            println!("{}", line(&row, measured, base));
+            let the_call = *bare.get_or_insert(measured);
+            println!("{}", line(&row, measured, the_call));
             over += usize::from(misses(&row, measured));
         }
     }

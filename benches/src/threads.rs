@@ -35,7 +35,9 @@ fn rows() -> Vec<(&'static str, Calls, Option<f64>)> {
         (breaker::failsafe(), failsafe::Config::new().build(), breaker::recloser());
     let (keys, more_keys) = (keyed::keys(), keyed::keys());
     let map = keyed::map(&keys);
-    keys.iter().for_each(|key| _ = by_key(key, 1));
+    for key in &keys {
+        let _ = by_key(key, 1);
+    }
     vec![
         ("the call itself", calls(op), None),
         ("`#[with_retry]`", calls(retried), Some(1.9)),

@@ -149,7 +149,7 @@ fn manifest(variant: Variant) -> String {
     let resilience = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resilience");
     let own = match variant {
         Variant::Floor => "syn = { version = \"3\", features = [\"full\"] }\nquote = \"1\"\n".to_owned(),
-        _ => format!("resilience = {{ path = {resilience:?} }}\n"),
+        _ => format!("resilience = {{ path = \"{}\" }}\n", resilience.display()),
     };
     format!(
         "[package]\nname = \"{PREFIX}{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{own}\

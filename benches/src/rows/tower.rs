@@ -80,7 +80,7 @@ pub(super) fn stack() -> Calls {
             breaker.call(limited)
         });
         let retried = ServiceBuilder::new().retry(Thrice(3)).service(guarded);
-        call(retried.then(|done: Result<u64, _>| ready(Ok::<_, Any>(done.unwrap_or(1)))), 0, n)
+        call(retried.then(|done: Result<u64, _>| ready(Ok::<_, Any>(done.unwrap_or(1)))), 0, n);
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn resilience_retry() -> Calls {
     |n| {
         let layer =
             RetryLayer::<u64, u64, Failed>::builder().max_attempts(4).exponential_backoff(BASE).build();
-        call(ServiceBuilder::new().layer(layer).service(service_fn(bare)), 0, n)
+        call(ServiceBuilder::new().layer(layer).service(service_fn(bare)), 0, n);
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) fn resilience_breaker_open() -> Calls {
 pub(super) fn resilience_timeout() -> Calls {
     |n| {
         let layer = TimeLimiterLayer::builder().timeout_duration(LIMIT).build();
-        call(ServiceBuilder::new().layer(layer).service(service_fn(bare)), 0, n)
+        call(ServiceBuilder::new().layer(layer).service(service_fn(bare)), 0, n);
     }
 }
 
@@ -127,6 +127,6 @@ pub(super) fn resilience_stack() -> Calls {
         };
         let retried = RetryLayer::builder().max_attempts(4).exponential_backoff(BASE).build();
         let retried = ServiceBuilder::new().layer(retried).service(guarded);
-        call(ServiceBuilder::new().layer(FallbackLayer::value(1)).service(retried), 0, n)
+        call(ServiceBuilder::new().layer(FallbackLayer::value(1)).service(retried), 0, n);
     }
 }
