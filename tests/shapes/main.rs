@@ -3,6 +3,7 @@
 //! `docs/shapes.md` is what this test has seen; `SHAPES=overwrite cargo test --test shapes` rewrites it.
 
 #![allow(dead_code, unused_imports, reason = "every shape is stamped five times, with one set of imports")]
+#![allow(clippy::all, reason = "shapes are as people write them, not as they might better be written")]
 
 #[macro_use]
 mod kit;
