@@ -48,6 +48,8 @@ pub(crate) struct Context<'a> {
     pub(crate) rt: TokenStream,
     pub(crate) point: Ident,
     pub(crate) is_async: bool,
+    /// What the function returns, if it can be written out, and where to complain about it.
+    pub(crate) return_type: Option<(TokenStream, Span)>,
     shared: &'a Shared,
     /// The `static` of the retry in the stack, and how many layers stand above it.
     retry: Option<(Ident, usize)>,
@@ -161,10 +163,12 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let runtime = shared.runtime();
     let sites = site_names(layers);
     let retry = layers.iter().position(Layer::loops);
+    let (ty, has_impl_trait) = item.return_type();
     let cx = Context {
         rt: quote!(__resilience),
         point: format_ident!("__RESILIENCE_POINT"),
         is_async: item.is_async(),
+        return_type: (!has_impl_trait).then(|| (ty, Span::mixed_site().located_at(item.return_span()))),
         shared,
         retry: retry.and_then(|at| Some((sites.get(at)?.clone(), at))),
         sites: sites.clone(),
@@ -174,7 +178,11 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         }),
         keeps_arguments: layers.iter().any(|layer| matches!(layer.policy, Policy::WithFallback(_))),
     };
-    let mutable = if retry.is_some() { item.take_mutable_bindings() } else { Vec::new() };
+    let mutable = item.take_mutable_bindings(|name| {
+        let answers =
+            |layer: &Layer| matches!(&layer.policy, Policy::WithFallback(steps) if steps.uses(name));
+        retry.is_some() || shared.clone.contains(name) || layers.iter().any(answers)
+    });
     let mut above = layers;
     let mut timeout = None;
     if let ([rest @ .., Layer { attr, policy: Policy::Timeout(checked) }], Some(site)) =

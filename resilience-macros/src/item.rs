@@ -44,6 +44,8 @@ impl ToTokens for Item {
 pub(crate) struct Argument {
     /// How to name it in a call; `None` for a pattern.
     pub(crate) name: Option<TokenStream>,
+    /// Whether a `#[cfg]` decides about it.
+    pub(crate) is_conditional: bool,
     pub(crate) span: proc_macro2::Span,
 }
 
@@ -128,11 +130,11 @@ impl Item {
                 FnArg::Receiver(receiver) => (Some(receiver.self_token.to_token_stream()), &receiver.attrs),
                 FnArg::Typed(typed) => (simple_name(&typed.pat).map(ToTokens::to_token_stream), &typed.attrs),
             };
-            let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+            let cfgs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
             // What `#[async_trait]` calls an argument that was a pattern.
             let name = name.filter(|name| !name.to_string().starts_with("__arg"));
             let name = name.map(|name| quote!(#(#cfgs)* #name));
-            Argument { name, span: input.span() }
+            Argument { name, is_conditional: !cfgs.is_empty(), span: input.span() }
         };
         self.sig.inputs.iter().map(argument).collect()
     }
@@ -146,9 +148,12 @@ impl Item {
         typed.flat_map(identifiers).collect()
     }
 
-    /// Takes `mut` off every binding of the arguments and returns what was bound so, with whether the
-    /// argument is a reference that the binding may be pointed elsewhere.
-    pub(crate) fn take_mutable_bindings(&mut self) -> Vec<MutableBinding> {
+    /// Takes `mut` off the bindings of the arguments that are `used_again`, and off those of references,
+    /// which the body may point elsewhere; returns what was bound so.
+    pub(crate) fn take_mutable_bindings(
+        &mut self,
+        used_again: impl Fn(&Ident) -> bool,
+    ) -> Vec<MutableBinding> {
         let mut found = Vec::new();
         if let Form::Block { prologue, .. } = &mut self.form {
             // `&mut self` is shared on purpose.
@@ -159,16 +164,18 @@ impl Item {
                     }
                     FnArg::Receiver(_) => false,
                 });
+                let taken = |name: &Ident| reborrow || used_again(name);
                 let mut names = Vec::new();
-                binding.pattern = without_mut(binding.pattern.clone(), &mut names);
+                binding.pattern = without_mut(binding.pattern.clone(), &taken, &mut names);
                 found.extend(names.into_iter().map(|name| MutableBinding { name, reborrow }));
             }
         }
         for input in &mut self.sig.inputs {
             let FnArg::Typed(typed) = input else { continue };
             let reborrow = is_mutable_reference(&typed.ty);
+            let taken = |name: &Ident| reborrow || used_again(name);
             let mut names = Vec::new();
-            let pattern = without_mut(typed.pat.to_token_stream(), &mut names);
+            let pattern = without_mut(typed.pat.to_token_stream(), &taken, &mut names);
             if !names.is_empty() {
                 *typed.pat = Pat::Verbatim(pattern);
                 found.extend(names.into_iter().map(|name| MutableBinding { name, reborrow }));
@@ -177,10 +184,14 @@ impl Item {
         found
     }
 
-    /// The `mut` of a receiver that the body may assign to.
+    /// The `mut` of a receiver that the body may assign to; what `&mut self` and `Pin<&mut Self>` point to
+    /// is shared on purpose.
     pub(crate) fn mutable_receiver(&self) -> Option<&syn::token::Mut> {
         let receiver = self.sig.receiver()?;
-        receiver.mutability.as_ref()
+        let text = receiver.to_token_stream().to_string();
+        let ty = text.split_once("self").map_or("", |(_, ty)| ty);
+        let shared = text.starts_with('&') || (ty.contains('&') && ty.contains("mut "));
+        receiver.mutability.as_ref().filter(|_| !shared)
     }
 
     /// Whether the function gives out a borrow of a `&mut self`.
@@ -256,20 +267,23 @@ fn identifiers(tokens: TokenStream) -> Vec<Ident> {
     found
 }
 
-/// `tokens` of a pattern without the `mut` of its bindings, whose names are added to `names`.
-fn without_mut(tokens: TokenStream, names: &mut Vec<Ident>) -> TokenStream {
+/// `tokens` of a pattern without the `mut` of its bindings that are to be `taken`, whose names are added
+/// to `names`.
+fn without_mut(tokens: TokenStream, taken: &impl Fn(&Ident) -> bool, names: &mut Vec<Ident>) -> TokenStream {
     let mut out = TokenStream::new();
     let mut by_reference = false;
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         let next = tokens.peek();
         match (&token, next) {
-            (TokenTree::Ident(word), Some(TokenTree::Ident(name))) if word == "mut" && !by_reference => {
+            (TokenTree::Ident(word), Some(TokenTree::Ident(name)))
+                if word == "mut" && !by_reference && taken(name) =>
+            {
                 names.push(name.clone());
                 continue;
             }
             (TokenTree::Group(group), _) => {
-                let inner = without_mut(group.stream(), names);
+                let inner = without_mut(group.stream(), taken, names);
                 let mut rebuilt = Group::new(group.delimiter(), inner);
                 rebuilt.set_span(group.span());
                 out.extend([TokenTree::Group(rebuilt)]);

@@ -171,7 +171,7 @@ impl<T: Clone> Lent<T> {
 
 /// A `mut` argument that each attempt finds as the caller gave it.
 #[diagnostic::on_unimplemented(
-    message = "a second attempt would find this `mut` argument as the first one left it",
+    message = "another attempt or the fallback would find this `mut` argument as the first attempt left it",
     label = "`{Self}` is not `Copy`",
     note = "write `clone(..)` with its name in the attribute, or bind it inside the body"
 )]

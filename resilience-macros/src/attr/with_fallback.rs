@@ -50,6 +50,14 @@ enum Step {
 }
 
 impl Checked {
+    /// Whether a step is called with the argument `name`.
+    pub(crate) fn uses(&self, name: &Ident) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Call { tokens, .. } => mentions(tokens.clone(), name),
+            Step::Value(value) => mentions(value.clone(), name),
+        })
+    }
+
     /// Whether some errors pass through untouched because of what the attribute says.
     pub(crate) fn is_limited(&self) -> bool {
         self.rules.any() || !self.on.is_empty()
@@ -107,7 +115,10 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
         Expr::Path(_) | Expr::Closure(_) => {
             let arguments = arguments(&tokens, item)?;
             let call = Ident::new(&format!("call{}", arguments.len()), input::span_of(&tokens));
+            // How many there are is known only when every `#[cfg]` has been decided.
+            let conditional = item.arguments().iter().any(|argument| argument.is_conditional);
             let tokens = match arguments.as_slice() {
+                arguments if conditional => quote!((#tokens)(#(#arguments),*)),
                 [] => quote!((#tokens)()),
                 arguments => {
                     let at = input::span_of(&tokens);
@@ -118,7 +129,7 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
             Ok(Step::Call { tokens, needs_error: false })
         }
         Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => {
-            let needs_error = mentions_error(tokens.clone());
+            let needs_error = mentions(tokens.clone(), "error");
             Ok(Step::Call { tokens, needs_error })
         }
         _ => {
@@ -156,10 +167,13 @@ fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
     arguments.into_iter().map(name).collect()
 }
 
-fn mentions_error(tokens: TokenStream) -> bool {
+fn mentions<N: ?Sized>(tokens: TokenStream, name: &N) -> bool
+where
+    Ident: PartialEq<N>,
+{
     tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == "error",
-        TokenTree::Group(group) => mentions_error(group.stream()),
+        TokenTree::Ident(word) => word == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
         _ => false,
     })
 }
@@ -225,11 +239,16 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
         break #label (#rt::Outcome::success(value), ::core::option::Option::None);
     }};
     match step {
-        Step::Value(value) => quote_spanned! {Span::mixed_site()=>
-            let value = #value;
-            #site.answered(&class, #number);
-            (#rt::Outcome::success(value), ::core::option::Option::None)
-        },
+        Step::Value(value) => {
+            // The type lets the value coerce as the body's own would.
+            let of_type =
+                cx.return_type.as_ref().map(|(ty, at)| quote_spanned!(*at=> : <#ty as #rt::Outcome>::Value));
+            quote_spanned! {Span::mixed_site()=>
+                let value #of_type = #value;
+                #site.answered(&class, #number);
+                (#rt::Outcome::success(value), ::core::option::Option::None)
+            }
+        }
         Step::Call { tokens, needs_error } => {
             let wait = cx.is_async.then(|| quote!(.await));
             let settle = if cx.is_async {

@@ -83,9 +83,7 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
 
 /// What a body that runs more than once cannot have.
 fn looping(item: &Item, errors: &Errors) {
-    if let Some(mutability) = item.mutable_receiver()
-        && item.sig.receiver().is_some_and(|receiver| !receiver_is_reference(receiver))
-    {
+    if let Some(mutability) = item.mutable_receiver() {
         errors.at(
             mutability,
             "a second attempt would see what the first one did to `self`: take `self` and bind `let mut this = self` \
@@ -99,9 +97,4 @@ fn looping(item: &Item, errors: &Errors) {
              or put `with_retry` on a function that does",
         );
     }
-}
-
-fn receiver_is_reference(receiver: &syn::Receiver) -> bool {
-    use quote::ToTokens;
-    receiver.to_token_stream().to_string().starts_with('&')
 }
