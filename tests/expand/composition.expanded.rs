@@ -215,7 +215,10 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         const fn fresh() -> __resilience::CircuitBreaker {
             __resilience::CircuitBreaker::of(&__RESILIENCE_POINT).checked()
         }
-        __resilience::KeyedBreakers::new(fresh)
+        const fn keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
+            __resilience::Keyed::new(fresh)
+        }
+        __resilience::KeyedBreakers::new(keyed(), keyed)
     };
     let (r, _) = {
         let (r, verdict) = {

@@ -166,7 +166,13 @@ pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenSt
     if checked.key.is_some() {
         let max_keys = checked.max_keys.iter();
         return quote! {
-            static #site: #rt::KeyedBreakers = { #fresh #rt::KeyedBreakers::new(fresh)#(.max_keys(#max_keys))* };
+            static #site: #rt::KeyedBreakers = {
+                #fresh
+                const fn keyed() -> #rt::Keyed<#rt::CircuitBreaker> {
+                    #rt::Keyed::new(fresh)#(.max_keys(#max_keys))*
+                }
+                #rt::KeyedBreakers::new(keyed(), keyed)
+            };
         };
     }
     quote!(static #site: #rt::Site<#rt::CircuitBreaker> = { #fresh #rt::Site::new(fresh(), fresh) };)

@@ -94,16 +94,21 @@ fn real(wait: Duration) -> Timer {
 /// such runtime; where panics abort, its timer is left alone and our own thread does the waiting.
 #[cfg(feature = "tokio")]
 fn tokio_sleep(wait: Duration) -> Option<tokio::time::Sleep> {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::runtime::{Handle, Id};
     static WITHOUT_TIMERS: Mutex<Vec<Id>> = Mutex::new(Vec::new());
+    // Nearly every program has none, and every pending call comes by here: no lock until there is one.
+    static ANY_WITHOUT: AtomicBool = AtomicBool::new(false);
 
     let runtime = Handle::try_current().ok()?.id();
-    if cfg!(panic = "abort") || locked(&WITHOUT_TIMERS).contains(&runtime) {
+    let is_known = || ANY_WITHOUT.load(Ordering::Relaxed) && locked(&WITHOUT_TIMERS).contains(&runtime);
+    if cfg!(panic = "abort") || is_known() {
         return None;
     }
     let sleep = std::panic::catch_unwind(|| tokio::time::sleep(wait)).ok();
     if sleep.is_none() {
         locked(&WITHOUT_TIMERS).push(runtime);
+        ANY_WITHOUT.store(true, Ordering::Relaxed);
     }
     sleep
 }

@@ -232,6 +232,11 @@ impl<T: PerKey> Keyed<T> {
         self
     }
 
+    /// A new entry, of no key.
+    pub(crate) fn make(&self) -> T {
+        (self.make)()
+    }
+
     /// The entry for `key`, made now if there is none.
     #[inline]
     pub fn get<K: Key + ?Sized>(&self, key: &K) -> Arc<T> {

@@ -100,55 +100,19 @@ impl PerKey for CircuitBreaker {
 }
 
 /// The `static` of a `circuit_breaker(key = ..)`.
-#[derive(Debug)]
 #[doc(hidden)]
-pub struct KeyedBreakers {
-    fresh: fn() -> CircuitBreaker,
-    real: Keyed<CircuitBreaker>,
-}
+pub type KeyedBreakers = Site<Keyed<CircuitBreaker>>;
 
-impl KeyedBreakers {
-    /// Breakers that `fresh` makes.
-    pub const fn new(fresh: fn() -> CircuitBreaker) -> Self {
-        Self { fresh, real: Keyed::new(fresh) }
-    }
-
-    /// See [`Keyed::max_keys`].
-    #[track_caller]
-    pub const fn max_keys(self, keys: usize) -> Self {
-        let fresh = self.fresh;
-        // A destructor cannot run while compiling; nothing is allocated yet.
-        std::mem::forget(self);
-        Self { fresh, real: Keyed::new(fresh).max_keys(keys) }
-    }
-
-    /// The breaker of `key`.
-    pub fn get<K: Key + ?Sized>(&self, key: &K) -> std::sync::Arc<CircuitBreaker> {
-        self.keyed().get(key)
-    }
-
+impl Keyed<CircuitBreaker> {
     /// Asks the breaker of `key` to make one call.
     ///
     /// # Errors
     ///
     /// If it refuses.
     #[inline]
+    #[doc(hidden)]
     pub fn admit<K: Key + ?Sized>(&self, key: &K) -> Result<OwnedPermit, Rejected> {
-        self.keyed().get(key).acquire_owned()
-    }
-
-    /// The map; on a thread inside a test world that world's own.
-    #[inline]
-    fn keyed(&self) -> &Keyed<CircuitBreaker> {
-        #[cfg(feature = "testing")]
-        if let Some(world) = crate::testing::current() {
-            type Copied = std::sync::OnceLock<Keyed<CircuitBreaker>>;
-            let address = std::ptr::from_ref(self).addr();
-            if let Some(copied) = world.fresh(address, Copied::new) {
-                return copied.get_or_init(|| Keyed::new(self.fresh).max_keys(self.real.limit()));
-            }
-        }
-        &self.real
+        self.get(key).acquire_owned()
     }
 }
 
@@ -158,13 +122,13 @@ impl Layer for KeyedBreakers {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = settings(&(self.fresh)().config);
-        settings.push(("max_keys", self.real.limit().to_string()));
+        let mut settings = settings(&self.make().config);
+        settings.push(("max_keys", self.limit().to_string()));
         settings
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let (living, gone) = self.keyed().values();
+        let (living, gone) = self.values();
         let all = super::Counters::new();
         living
             .iter()
@@ -175,7 +139,7 @@ impl Layer for KeyedBreakers {
     }
 
     fn policy(&self) -> &dyn Any {
-        self.keyed()
+        &**self
     }
 }
 

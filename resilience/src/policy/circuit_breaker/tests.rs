@@ -1,7 +1,7 @@
 //! Behaviour on the manual clock of a test world; what other libraries' tests expect of a breaker, too.
 
 use super::*;
-use crate::policy::keyed::PerKey;
+use crate::policy::keyed::{Keyed, PerKey};
 use crate::testing::{World, isolate};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -570,8 +570,10 @@ fn threads_that_trip_and_probe_together_make_one_transition_each() {
 
 #[test]
 fn keys_have_breakers_of_their_own() {
-    static BREAKERS: KeyedBreakers =
-        KeyedBreakers::new(|| CircuitBreaker::new("keyed").threshold(1)).max_keys(2);
+    const fn keyed() -> Keyed<CircuitBreaker> {
+        Keyed::new(|| CircuitBreaker::new("keyed").threshold(1)).max_keys(2)
+    }
+    static BREAKERS: KeyedBreakers = KeyedBreakers::new(keyed(), keyed);
     fn fail(key: &str) {
         BREAKERS.admit(key).unwrap().failure(&DOWN);
     }
