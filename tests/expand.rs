@@ -5,6 +5,8 @@
 
 #![allow(dead_code, unused_imports, reason = "the macro crate's sources are compiled here a second time")]
 
+#[path = "../resilience-macros/src/angles.rs"]
+mod angles;
 #[path = "../resilience-macros/src/attr/mod.rs"]
 mod attr;
 #[path = "../resilience-macros/src/diag.rs"]

@@ -28,15 +28,14 @@ impl Rules {
     }
 
     /// What they say of the outcome `r`, whose class is `class`.
-    pub(crate) fn ruling(&self, cx: &Context<'_>) -> TokenStream {
-        let rt = &cx.rt;
+    pub(crate) fn ruling(&self) -> TokenStream {
         let here = Span::mixed_site();
         match (&self.when, &self.unless) {
-            (None, None) => quote!(#rt::Ruling::ByCategory),
-            (Some(when), None) => quote_spanned!(here=> #rt::when(&r, &class, #when)),
-            (None, Some(unless)) => quote_spanned!(here=> #rt::unless(&r, #unless)),
+            (None, None) => quote!(__resilience::Ruling::ByCategory),
+            (Some(when), None) => quote_spanned!(here=> __resilience::when(&r, &class, #when)),
+            (None, Some(unless)) => quote_spanned!(here=> __resilience::unless(&r, #unless)),
             (Some(when), Some(unless)) => {
-                quote_spanned!(here=> #rt::unless(&r, #unless).or_else(|| #rt::when(&r, &class, #when)))
+                quote_spanned!(here=> __resilience::unless(&r, #unless).or_else(|| __resilience::when(&r, &class, #when)))
             }
         }
     }
@@ -44,9 +43,6 @@ impl Rules {
 
 /// What every layer of one function needs to know of it.
 pub(crate) struct Context<'a> {
-    /// `::resilience::__private`, under the name that the function gives it.
-    pub(crate) rt: TokenStream,
-    pub(crate) point: Ident,
     pub(crate) is_async: bool,
     /// What the function returns, if it can be written out, and where to complain about it.
     pub(crate) return_type: Option<(TokenStream, Span)>,
@@ -62,39 +58,28 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// The value that stands for `rejected`, with its class; complaints point at `attr`.
     pub(crate) fn refused(&self, attr: &Ident) -> TokenStream {
-        let rt = &self.rt;
         let at = Span::mixed_site().located_at(attr.span());
         let rejected = Ident::new("rejected", Span::mixed_site());
         match &self.shared.rejected {
-            None => quote_spanned!(at=> #rt::refused(#rejected)),
-            Some(make) => quote!(#rt::refused_by(#rejected, #make)),
+            None => quote_spanned!(at=> __resilience::refused(#rejected)),
+            Some(make) => quote!(__resilience::refused_by(#rejected, #make)),
         }
     }
 
     /// The number of the attempt that the layer of `site` is part of, from 1.
     pub(crate) fn attempt(&self, site: &Ident) -> TokenStream {
-        let at = self.sites.iter().position(|other| other == site);
+        self.attempt_below(self.sites.iter().take_while(|other| *other != site).count())
+    }
+
+    /// The number of the attempt that what stands below `above` layers is part of, from 1.
+    fn attempt_below(&self, above: usize) -> TokenStream {
         match &self.retry {
-            Some((retry, above)) if at > Some(*above) => {
+            Some((retry, at)) if above > *at => {
                 let local = retry_local();
                 quote!(#retry.attempt(&#local))
             }
             _ => quote!(1),
         }
-    }
-
-    /// The number of the attempt that the body is part of, from 1.
-    fn attempt_of_body(&self) -> TokenStream {
-        self.sites.last().map_or_else(
-            || quote!(1),
-            |site| match &self.retry {
-                Some((retry, _)) if retry == site => {
-                    let local = retry_local();
-                    quote!(#retry.attempt(&#local))
-                }
-                _ => self.attempt(site),
-            },
-        )
     }
 
     fn lent_name(name: &Ident) -> Ident {
@@ -111,17 +96,15 @@ impl Context<'_> {
         if !self.lends() {
             return TokenStream::new();
         }
-        let rt = &self.rt;
         let lent = self.shared.clone.iter().map(|name| {
             let kept = Self::lent_name(name);
-            quote!(let mut #kept = #rt::Lent::new(#name);)
+            quote!(let mut #kept = __resilience::Lent::new(#name);)
         });
         quote!(#(#lent)*)
     }
 
     /// At the start of an attempt: the arguments that start afresh.
     fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
-        let rt = &self.rt;
         // The new binding carries the user's name, and so the user's lints about shadowing.
         let shadows = quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]);
         let clones = self.shared.clone.iter().map(|name| {
@@ -139,7 +122,7 @@ impl Context<'_> {
             if binding.reborrow {
                 quote!(#shadows let mut #name = &mut *#name;)
             } else {
-                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> #rt::StartsAgain::start(&#name));
+                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> __resilience::StartsAgain::start(&#name));
                 quote!(#shadows let mut #name = #start;)
             }
         });
@@ -165,8 +148,6 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let retry = layers.iter().position(Layer::loops);
     let (ty, has_impl_trait) = item.return_type();
     let cx = Context {
-        rt: quote!(__resilience),
-        point: format_ident!("__RESILIENCE_POINT"),
         is_async: item.is_async(),
         return_type: (!has_impl_trait).then(|| (ty, Span::mixed_site().located_at(item.return_span()))),
         shared,
@@ -195,7 +176,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let attempt = attempt(&item, &cx, &mutable, timeout);
     let outward = above.iter().zip(&sites).rev();
     let stack = outward.fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
-    let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(&cx, site));
+    let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(site));
     let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());
     let point = point(&item, &cx, &sites, top);
     let checks = checks(layers);
@@ -233,14 +214,13 @@ fn site_names(layers: &[Layer]) -> Vec<Ident> {
 
 /// The point's `static`; its place is `top`, where the topmost attribute stands.
 fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStream {
-    let (rt, point) = (&cx.rt, &cx.point);
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
     let place = quote_spanned!(top=> (::core::file!(), ::core::line!(), ::core::column!()));
     quote! {
-        #[#rt::linkme::distributed_slice(#rt::POINTS_0_1)]
-        #[linkme(crate = #rt::linkme)]
-        static #point: #rt::PointSite = #rt::PointSite::new(
+        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+        #[linkme(crate = __resilience::linkme)]
+        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             #function,
             #place,
@@ -262,10 +242,9 @@ fn attempt(
     let body = item.block(item.body_parts().1);
     let judged = judged(item, cx);
     let here = Span::mixed_site();
-    let rt = &cx.rt;
     if !cx.is_async {
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
-        return quote_spanned!(here=> { #afresh let r: #ty = #rt::call_once(#closure #body); #judged });
+        return quote_spanned!(here=> { #afresh let r: #ty = __resilience::call_once(#closure #body); #judged });
     }
     // Never taken: it tells the compiler the type of the block before it reads the body.
     let typed = (!has_impl_trait).then(|| {
@@ -293,25 +272,25 @@ fn attempt(
 
 /// The outcome `r` and what it means.
 fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
-    let rt = &cx.rt;
     let here = Span::mixed_site();
     let at = here.located_at(item.return_span());
     let class = match &cx.shared.classify {
-        None => quote_spanned!(here=> (&&#rt::Probe(e)).classification()),
-        Some(classify) => quote_spanned!(here=> #rt::classified(e, #classify)),
+        None => quote_spanned!(here=> (&&__resilience::Probe(e)).classification()),
+        Some(classify) => quote_spanned!(here=> __resilience::classified(e, #classify)),
     };
-    let (point, attempt) = (&cx.point, cx.attempt_of_body());
+    let attempt = cx.attempt_below(cx.sites.len());
     let (names, values): (Vec<_>, Vec<_>) = cx.shared.context.iter().cloned().unzip();
     let context = quote!(&[#((#names, &#values)),*]);
-    let classify = quote_spanned!(here=> |e| #rt::seen(&#point, #attempt, #context, #class));
+    let classify =
+        quote_spanned!(here=> |e| __resilience::seen(&__RESILIENCE_POINT, #attempt, #context, #class));
     let judged = match &cx.shared.when_ok {
-        None => quote_spanned!(at=> #rt::verdict(&r, #classify)),
-        Some(when_ok) => quote_spanned!(at=> #rt::verdict_when_ok(&r, #classify, #when_ok)),
+        None => quote_spanned!(at=> __resilience::verdict(&r, #classify)),
+        Some(when_ok) => quote_spanned!(at=> __resilience::verdict_when_ok(&r, #classify, #when_ok)),
     };
     let probe = cx.shared.classify.is_none().then(|| {
         quote_spanned! {here=>
             #[allow(unused_imports)]
-            use #rt::{ByNothing as _, BySource as _, ByTrait as _};
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
         }
     });
     quote_spanned!(here=> #probe let verdict = #judged; (r, verdict))

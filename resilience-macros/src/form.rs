@@ -1,7 +1,8 @@
 //! Functions that are async without the word: `-> impl Future<Output = R>`, `-> Pin<Box<dyn Future<..>>>`,
 //! and what `#[async_trait]` makes of an `async fn`.
 
-use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree};
+use crate::angles::Angles;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
 /// How a function gives out its outcome.
@@ -79,23 +80,8 @@ fn is_boxed_future(ty: &TokenStream) -> bool {
 fn output(ty: TokenStream) -> Option<TokenStream> {
     let mut tokens = ty.into_iter();
     tokens.find(|token| matches!(token, TokenTree::Ident(word) if word == "Output"))?;
-    let mut out = TokenStream::new();
-    let (mut depth, mut arrow) = (0_u32, false);
-    for token in tokens.skip(1) {
-        if let TokenTree::Punct(punct) = &token {
-            match punct.as_char() {
-                '<' => depth += 1,
-                '>' if arrow => {}
-                '>' | ',' if depth == 0 => break,
-                '>' => depth -= 1,
-                _ => {}
-            }
-            arrow = punct.as_char() == '-' && punct.spacing() == Spacing::Joint;
-        } else {
-            arrow = false;
-        }
-        out.extend([token]);
-    }
+    let mut angles = Angles::default();
+    let out: TokenStream = tokens.skip(1).take_while(|token| !angles.end_before(token)).collect();
     (!out.is_empty()).then_some(out)
 }
 

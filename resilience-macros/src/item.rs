@@ -1,8 +1,9 @@
 //! The annotated function: attributes and signature are parsed, the body stays opaque tokens, so that
 //! half-typed code inside it is reported by the compiler alone.
 
+use crate::angles::Angles;
 use crate::form::{self, Binding, Form};
-use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -312,23 +313,8 @@ fn infer_impl_trait(ty: TokenStream) -> (TokenStream, bool) {
             TokenTree::Ident(word) if word == "impl" => {
                 found = true;
                 out.extend(quote!(_));
-                let mut depth = 0_u32;
-                let mut arrow = false;
-                while let Some(next) = tokens.peek() {
-                    if let TokenTree::Punct(punct) = next {
-                        match punct.as_char() {
-                            '<' => depth += 1,
-                            '>' if arrow => {}
-                            '>' | ',' if depth == 0 => break,
-                            '>' => depth -= 1,
-                            _ => {}
-                        }
-                        arrow = punct.as_char() == '-' && punct.spacing() == Spacing::Joint;
-                    } else {
-                        arrow = false;
-                    }
-                    tokens.next();
-                }
+                let mut angles = Angles::default();
+                while tokens.next_if(|next| !angles.end_before(next)).is_some() {}
             }
             TokenTree::Group(group) => {
                 let (inner, inside) = infer_impl_trait(group.stream());

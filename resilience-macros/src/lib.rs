@@ -1,5 +1,6 @@
 //! The attributes of `resilience`. Use them through that crate, which re-exports and documents them.
 
+mod angles;
 mod attr;
 mod derive_classify;
 mod diag;

@@ -148,34 +148,33 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
 }
 
-pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
-    let (rt, point) = (&cx.rt, &cx.point);
+pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let Checked { start, setters, .. } = checked;
     if checked.instance.is_some() {
-        return quote!(static #site: #rt::InstanceSite = #rt::InstanceSite::of(&#point););
+        return quote!(static #site: __resilience::InstanceSite = __resilience::InstanceSite::of(&__RESILIENCE_POINT););
     }
     let start = if start.is_empty() {
-        quote!(#rt::CircuitBreaker::of(&#point))
+        quote!(__resilience::CircuitBreaker::of(&__RESILIENCE_POINT))
     } else {
-        quote!((#start).owned_by(&#point))
+        quote!((#start).owned_by(&__RESILIENCE_POINT))
     };
-    let breaker = Setter::all(setters, &quote!(#rt::CircuitBreaker), start);
+    let breaker = Setter::all(setters, &quote!(__resilience::CircuitBreaker), start);
     let fresh = quote! {
-        const fn fresh() -> #rt::CircuitBreaker { #breaker.checked() }
+        const fn fresh() -> __resilience::CircuitBreaker { #breaker.checked() }
     };
     if checked.key.is_some() {
         let max_keys = checked.max_keys.iter();
         return quote! {
-            static #site: #rt::KeyedBreakers = {
+            static #site: __resilience::KeyedBreakers = {
                 #fresh
-                const fn keyed() -> #rt::Keyed<#rt::CircuitBreaker> {
-                    #rt::Keyed::new(fresh)#(.max_keys(#max_keys))*
+                const fn keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
+                    __resilience::Keyed::new(fresh)#(.max_keys(#max_keys))*
                 }
-                #rt::KeyedBreakers::new(keyed(), keyed)
+                __resilience::KeyedBreakers::new(keyed(), keyed)
             };
         };
     }
-    quote!(static #site: #rt::Site<#rt::CircuitBreaker> = { #fresh #rt::Site::new(fresh(), fresh) };)
+    quote!(static #site: __resilience::Site<__resilience::CircuitBreaker> = { #fresh __resilience::Site::new(fresh(), fresh) };)
 }
 
 pub(crate) fn wrap(
@@ -185,8 +184,7 @@ pub(crate) fn wrap(
     inner: &TokenStream,
     attr: &Ident,
 ) -> TokenStream {
-    let rt = &cx.rt;
-    let ruling = checked.rules.ruling(cx);
+    let ruling = checked.rules.ruling();
     let refused = cx.refused(attr);
     let admit = match (&checked.instance, &checked.key) {
         (Some(instance), _) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#instance))),
@@ -196,7 +194,7 @@ pub(crate) fn wrap(
     let settle = if checked.rules.any() {
         quote_spanned! {Span::mixed_site()=>
             match &verdict {
-                ::core::option::Option::None => permit.settle(::core::option::Option::None, #rt::Ruling::ByCategory),
+                ::core::option::Option::None => permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory),
                 ::core::option::Option::Some(class) => permit.settle(::core::option::Option::Some(class), #ruling),
             }
         }

@@ -54,12 +54,12 @@ impl Layer {
     }
 
     /// The layer's `static`.
-    pub(crate) fn site(&self, cx: &Context<'_>, site: &Ident) -> TokenStream {
+    pub(crate) fn site(&self, site: &Ident) -> TokenStream {
         match &self.policy {
-            Policy::WithRetry(checked) => with_retry::site(checked, cx, site),
-            Policy::CircuitBreaker(checked) => circuit_breaker::site(checked, cx, site),
-            Policy::Timeout(checked) => timeout::site(checked, cx, site),
-            Policy::WithFallback(checked) => with_fallback::site(checked, cx, site),
+            Policy::WithRetry(checked) => with_retry::site(checked, site),
+            Policy::CircuitBreaker(checked) => circuit_breaker::site(checked, site),
+            Policy::Timeout(checked) => timeout::site(checked, site),
+            Policy::WithFallback(checked) => with_fallback::site(checked, site),
         }
     }
 

@@ -138,13 +138,12 @@ fn is_static(reference: &syn::TypeReference) -> bool {
     reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
 }
 
-pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
-    let (rt, point) = (&cx.rt, &cx.point);
-    let ty = quote!(#rt::Timeout);
+pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
+    let ty = quote!(__resilience::Timeout);
     let new = Setter::new("new", checked.limit.tokens.clone()).make(&ty);
     let policy = Setter::all(&checked.setters, &ty, new);
     let strict = checked.strict.then(|| quote!(.strict()));
-    quote!(static #site: #rt::TimeoutSite = #rt::TimeoutSite::new(&#point, #policy #strict.checked());)
+    quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::new(&__RESILIENCE_POINT, #policy #strict.checked());)
 }
 
 pub(crate) fn wrap(
@@ -173,13 +172,12 @@ pub(crate) fn around(
     name: &TokenStream,
     done: &TokenStream,
 ) -> TokenStream {
-    let rt = &cx.rt;
     let refused = cx.refused(attr);
     let attempt = if checked.grows { cx.attempt(site) } else { quote!(1) };
     let run = if checked.thread {
         quote_spanned!(Span::mixed_site()=> #site.on_thread(#attempt, #body))
     } else {
-        quote_spanned!(Span::mixed_site()=> #rt::Timed::new(&#site, #attempt, #body).await)
+        quote_spanned!(Span::mixed_site()=> __resilience::Timed::new(&#site, #attempt, #body).await)
     };
     quote_spanned! {Span::mixed_site()=>
         match #run {

@@ -178,20 +178,19 @@ where
     })
 }
 
-pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
-    let (rt, point) = (&cx.rt, &cx.point);
+pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let names = checked.steps.iter().map(|step| match step {
         Step::Call { tokens, .. } => readable(tokens),
         Step::Value(tokens) => format!("value = {}", readable(tokens)),
     });
     let on = match checked.on.as_slice() {
         [] => None,
-        on => Some(quote!(.on(&[#(#rt::Category::#on),*]))),
+        on => Some(quote!(.on(&[#(__resilience::Category::#on),*]))),
     };
     let hook = checked.hook.iter();
     quote! {
-        static #site: #rt::FallbackSite =
-            #rt::FallbackSite::new(&#point, &[#(#names),*]) #on #(.on_fallback(#hook))*;
+        static #site: __resilience::FallbackSite =
+            __resilience::FallbackSite::new(&__RESILIENCE_POINT, &[#(#names),*]) #on #(.on_fallback(#hook))*;
     }
 }
 
@@ -205,7 +204,7 @@ fn readable(tokens: &TokenStream) -> String {
 }
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
-    let ruling = checked.rules.ruling(cx);
+    let ruling = checked.rules.ruling();
     let label = label(site);
     let steps = checked.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, site, number));
     let none_answered = if let Some(Step::Value(_)) = checked.steps.last() {
@@ -213,11 +212,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     } else {
         quote_spanned!(Span::mixed_site()=> #site.failed(); (r, verdict))
     };
-    let rt = &cx.rt;
     let settled = cx.is_async.then(|| {
         quote_spanned! {Span::mixed_site()=>
             #[allow(unused_imports)]
-            use #rt::Settled as _;
+            use __resilience::Settled as _;
         }
     });
     quote_spanned! {Span::mixed_site()=> {
@@ -233,31 +231,33 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
 }
 
 fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {
-    let (rt, label) = (&cx.rt, label(site));
+    let label = label(site);
     let taken = quote_spanned! {Span::mixed_site()=> {
         #site.answered(&class, #number);
-        break #label (#rt::Outcome::success(value), ::core::option::Option::None);
+        break #label (__resilience::Outcome::success(value), ::core::option::Option::None);
     }};
     match step {
         Step::Value(value) => {
             // The type lets the value coerce as the body's own would.
-            let of_type =
-                cx.return_type.as_ref().map(|(ty, at)| quote_spanned!(*at=> : <#ty as #rt::Outcome>::Value));
+            let of_type = cx
+                .return_type
+                .as_ref()
+                .map(|(ty, at)| quote_spanned!(*at=> : <#ty as __resilience::Outcome>::Value));
             quote_spanned! {Span::mixed_site()=>
                 let value #of_type = #value;
                 #site.answered(&class, #number);
-                (#rt::Outcome::success(value), ::core::option::Option::None)
+                (__resilience::Outcome::success(value), ::core::option::Option::None)
             }
         }
         Step::Call { tokens, needs_error } => {
             let wait = cx.is_async.then(|| quote!(.await));
             let settle = if cx.is_async {
-                quote_spanned!(Span::mixed_site()=> #rt::Step(answer).settle()#wait)
+                quote_spanned!(Span::mixed_site()=> __resilience::Step(answer).settle()#wait)
             } else {
                 quote_spanned!(Span::mixed_site()=> answer)
             };
             let at = Span::mixed_site().located_at(input::span_of(tokens));
-            let instead = quote_spanned!(at=> #rt::instead(&r, #settle));
+            let instead = quote_spanned!(at=> __resilience::instead(&r, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let answer = #tokens;
                 if let ::core::option::Option::Some(value) = #instead #taken
@@ -265,7 +265,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             if *needs_error {
                 let error = Ident::new("error", Span::call_site());
                 quote_spanned! {Span::mixed_site()=>
-                    if let ::core::result::Result::Err(#error) = #rt::Outcome::judge(&r) { #attempt }
+                    if let ::core::result::Result::Err(#error) = __resilience::Outcome::judge(&r) { #attempt }
                 }
             } else {
                 quote_spanned!(Span::mixed_site()=> { #attempt })

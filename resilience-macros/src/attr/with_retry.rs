@@ -158,7 +158,7 @@ enum Backoff {
 }
 
 fn backoff(tokens: TokenStream) -> Result<Backoff> {
-    let span = input::span_of(&tokens);
+    let span = input::own_span_of(&tokens);
     let kind = |kind: &str| {
         let kind = Ident::new(kind, span);
         Setter::new("backoff", quote_spanned!(span=> __resilience::Backoff::#kind))
@@ -194,7 +194,7 @@ fn is_function(path: &syn::Path) -> bool {
 }
 
 fn jitter(tokens: &TokenStream) -> Result<Setter> {
-    let span = input::span_of(tokens);
+    let span = input::own_span_of(tokens);
     let kind = match tokens.to_string().as_str() {
         "full" => "Full",
         "equal" => "Equal",
@@ -223,7 +223,7 @@ enum Budget {
 }
 
 fn budget(tokens: TokenStream) -> Result<Budget> {
-    let span = input::span_of(&tokens);
+    let span = input::own_span_of(&tokens);
     let own = |of| Budget::Setter(Setter::new("budget_of", of));
     Ok(match tokens.to_string().as_str() {
         "default" => own(quote_spanned!(span=> __resilience::BudgetOf::Own)),
@@ -262,38 +262,37 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
     Some(Setter::all(&setters, &quote!(__resilience::Rule), start))
 }
 
-pub(crate) fn site(checked: &Checked, cx: &Context<'_>, site: &Ident) -> TokenStream {
-    let (rt, point) = (&cx.rt, &cx.point);
-    let start = if checked.start.is_empty() { quote!(#rt::Retry::new()) } else { checked.start.clone() };
-    let policy = Setter::all(&checked.setters, &quote!(#rt::Retry), start);
+pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
+    let start =
+        if checked.start.is_empty() { quote!(__resilience::Retry::new()) } else { checked.start.clone() };
+    let policy = Setter::all(&checked.setters, &quote!(__resilience::Retry), start);
     let on = match checked.on.as_slice() {
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
     let budgets = checked.budget_per_key.then(|| {
         quote! {
-            static __RESILIENCE_BUDGETS: #rt::KeyedBudgets = {
-                const fn fresh() -> #rt::Keyed<#rt::Budget> { #rt::Keyed::new(#rt::Budget::new) }
-                #rt::Site::new(fresh(), fresh)
+            static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
+                const fn fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
+                __resilience::Site::new(fresh(), fresh)
             };
         }
     });
     let per_key = checked.budget_per_key.then(|| quote!(.per_key()));
     quote! {
         #budgets
-        const __RESILIENCE_POLICY: #rt::Retry = #policy #on.checked();
-        static __RESILIENCE_STATE: #rt::RetryState = #rt::RetryState::new();
-        static #site: #rt::RetrySite = #rt::RetrySite::new(&#point, __RESILIENCE_POLICY, &__RESILIENCE_STATE)#per_key;
+        const __RESILIENCE_POLICY: __resilience::Retry = #policy #on.checked();
+        static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
+        static #site: __resilience::RetrySite = __resilience::RetrySite::new(&__RESILIENCE_POINT, __RESILIENCE_POLICY, &__RESILIENCE_STATE)#per_key;
     }
 }
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
-    let rt = &cx.rt;
-    let ruling = checked.rules.ruling(cx);
+    let ruling = checked.rules.ruling();
     let wait = if cx.is_async {
-        quote_spanned!(Span::mixed_site()=> #rt::pause(wait).await)
+        quote_spanned!(Span::mixed_site()=> __resilience::pause(wait).await)
     } else {
-        quote_spanned!(Span::mixed_site()=> #rt::sleep(wait))
+        quote_spanned!(Span::mixed_site()=> __resilience::sleep(wait))
     };
     let start = Ident::new(if checked.timed { "start_timed" } else { "start" }, Span::mixed_site());
     let lent = cx.lent();

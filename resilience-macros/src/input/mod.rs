@@ -58,6 +58,11 @@ pub(crate) fn span_of(tokens: &TokenStream) -> Span {
     first.join(last).unwrap_or(first)
 }
 
+/// Where `tokens` stand, for tokens of our own in their place: the lints of the user's crate leave them alone.
+pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
+    Span::call_site().located_at(span_of(tokens))
+}
+
 /// A call of a policy's setter, all of it at the value, so that a complaint of the setter points there.
 pub(crate) struct Setter {
     name: Ident,
@@ -67,7 +72,7 @@ pub(crate) struct Setter {
 
 impl Setter {
     pub(crate) fn new(name: &str, value: TokenStream) -> Self {
-        let span = span_of(&value);
+        let span = own_span_of(&value);
         Self { name: Ident::new(name, span), value, span }
     }
 
@@ -79,7 +84,7 @@ impl Setter {
 
     fn here(&self, ty: &TokenStream) -> TokenStream {
         let here = |mut token: TokenTree| {
-            token.set_span(self.span.resolved_at(token.span()));
+            token.set_span(self.span);
             token
         };
         ty.clone().into_iter().map(here).collect()

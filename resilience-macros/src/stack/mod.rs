@@ -77,7 +77,7 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> To
         None => Gathered::default(),
     };
     let below: Vec<_> = macros_in(&item.attrs);
-    gathered.note_missing(&below, true);
+    gathered.note_between(&below);
     gathered.below.clone_from(&below);
     gathered.applied.push(Applied { attr, args });
     if below.is_empty() {
@@ -94,13 +94,9 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> To
 
 /// Expands the hidden attribute, when every other macro has run.
 pub(crate) fn finish(args: TokenStream, tokens: &TokenStream) -> TokenStream {
-    let mut gathered = Gathered::parse(args);
+    let gathered = Gathered::parse(args);
     match Item::read(tokens.clone()) {
-        Ok(item) => {
-            let below = macros_in(&item.attrs);
-            gathered.note_missing(&below, false);
-            expand(gathered, item)
-        }
+        Ok(item) => expand(gathered, item),
         Err(error) => {
             let error = error.to_compile_error();
             quote!(#error #tokens)
@@ -123,15 +119,13 @@ fn macros_in(attrs: &[Attribute]) -> Vec<TokenStream> {
 
 impl Gathered {
     /// Compares the macros that stand below now with those that stood below the last attribute of ours:
-    /// all that are gone have run, and one of them may be the attribute that runs right now.
-    fn note_missing(&mut self, below: &[TokenStream], one_is_ours: bool) {
+    /// all that are gone have run, and the last of them is the attribute of ours that runs right now.
+    fn note_between(&mut self, below: &[TokenStream]) {
         let here: Vec<String> = below.iter().map(ToString::to_string).collect();
-        let mut gone: Vec<_> =
-            self.below.iter().filter(|attr| !here.contains(&attr.to_string())).cloned().collect();
-        if one_is_ours {
-            gone.pop();
-            self.between.extend(gone);
-        }
+        let is_gone = |attr: &&TokenStream| !here.contains(&attr.to_string());
+        let mut gone: Vec<_> = self.below.iter().filter(is_gone).cloned().collect();
+        gone.pop();
+        self.between.extend(gone);
     }
 
     fn read(hidden: &Attribute) -> Self {

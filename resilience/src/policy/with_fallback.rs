@@ -1,9 +1,9 @@
 //! Answering with something else when everything below has failed.
 
-use crate::classify::{Category, Classification};
+use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, Hook, emit};
 use crate::outcome::Outcome;
-use crate::point::{Layer, Owner, PointName, PointSite};
+use crate::point::{Layer, PointName, PointSite};
 use crate::policy::Ruling;
 use std::any::Any;
 use std::future::{Future, Ready, ready};
@@ -47,10 +47,6 @@ impl Fallback {
         self
     }
 
-    fn site(self) -> FallbackSite {
-        FallbackSite::of(Owner::Named(PointName::new(self.name)), &[], self)
-    }
-
     /// `outcome`, or what `instead` answers to its error.
     ///
     /// # Errors
@@ -59,27 +55,17 @@ impl Fallback {
     pub fn or_else<R, I>(&self, outcome: R, instead: impl FnOnce(&R::Error) -> I) -> R
     where
         R: Outcome,
-        R::Error: crate::Classify,
+        R::Error: Classify,
         I: Instead<R::Value>,
     {
-        let class = match outcome.judge() {
-            Err(error) => crate::Classify::classify(error),
-            Ok(_) => return outcome,
-        };
-        let site = self.site();
-        if !site.applies(&class, Ruling::ByCategory) {
-            return outcome;
-        }
-        match outcome.judge().err().and_then(|error| instead(error).value()) {
-            Some(value) => {
-                site.answered(&class, 1);
-                R::success(value)
-            }
+        let Some((error, class)) = self.asked(&outcome) else { return outcome };
+        match instead(error).value() {
+            Some(value) => self.answered(class, value),
             None => outcome,
         }
     }
 
-    /// As [`or_else`](Self::or_else), for an outcome and an answer that are awaited.
+    /// As [`or_else`](Self::or_else), for an answer that is awaited.
     ///
     /// # Errors
     ///
@@ -87,36 +73,42 @@ impl Fallback {
     pub async fn or_else_async<R, I>(&self, outcome: R, instead: impl AsyncFnOnce(&R::Error) -> I) -> R
     where
         R: Outcome,
-        R::Error: crate::Classify,
+        R::Error: Classify,
         I: Instead<R::Value>,
     {
-        let class = match outcome.judge() {
-            Err(error) => crate::Classify::classify(error),
-            Ok(_) => return outcome,
-        };
-        let site = self.site();
-        if !site.applies(&class, Ruling::ByCategory) {
-            return outcome;
-        }
-        let answer = match outcome.judge() {
-            Err(error) => instead(error).await.value(),
-            Ok(_) => None,
-        };
-        match answer {
-            Some(value) => {
-                site.answered(&class, 1);
-                R::success(value)
-            }
+        let Some((error, class)) = self.asked(&outcome) else { return outcome };
+        match instead(error).await.value() {
+            Some(value) => self.answered(class, value),
             None => outcome,
         }
     }
+
+    /// The error of `outcome` and what it means, if it is one that this fallback answers.
+    fn asked<'r, R>(&self, outcome: &'r R) -> Option<(&'r R::Error, Classification)>
+    where
+        R: Outcome<Error: Classify>,
+    {
+        let error = outcome.judge().err()?;
+        let class = error.classify();
+        self.answers(&class).then_some((error, class))
+    }
+
+    fn answers(&self, class: &Classification) -> bool {
+        self.on.is_empty() || self.on.contains(&class.category)
+    }
+
+    /// The success that stands in for an error of this class, everybody told.
+    fn answered<R: Outcome>(&self, class: Classification, value: R::Value) -> R {
+        emit(&Event::FellBack { point: PointName::new(self.name), class, step: 1 }, self.hook);
+        R::success(value)
+    }
 }
 
-/// The fallback of one annotated function, or of one value.
+/// The fallback of one annotated function.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct FallbackSite {
-    owner: Owner,
+    point: &'static PointSite,
     steps: &'static [&'static str],
     policy: Fallback,
     answered: AtomicU64,
@@ -126,11 +118,8 @@ pub struct FallbackSite {
 impl FallbackSite {
     /// The site of the fallbacks `steps` in the stack of `point`.
     pub const fn new(point: &'static PointSite, steps: &'static [&'static str]) -> Self {
-        Self::of(Owner::Point(point), steps, Fallback::new(""))
-    }
-
-    const fn of(owner: Owner, steps: &'static [&'static str], policy: Fallback) -> Self {
-        Self { owner, steps, policy, answered: AtomicU64::new(0), failed: AtomicU64::new(0) }
+        let policy = Fallback::new("");
+        Self { point, steps, policy, answered: AtomicU64::new(0), failed: AtomicU64::new(0) }
     }
 
     /// Limits it to errors of these categories.
@@ -151,7 +140,7 @@ impl FallbackSite {
         match ruling {
             Ruling::Yes => true,
             Ruling::No | Ruling::Exempt => false,
-            Ruling::ByCategory => self.policy.on.is_empty() || self.policy.on.contains(&class.category),
+            Ruling::ByCategory => self.policy.answers(class),
         }
     }
 
@@ -159,7 +148,7 @@ impl FallbackSite {
     #[cold]
     pub fn answered(&self, class: &Classification, step: u32) {
         self.answered.fetch_add(1, Ordering::Relaxed);
-        emit(&Event::FellBack { point: self.owner.name(), class: *class, step }, self.policy.hook);
+        emit(&Event::FellBack { point: self.point.name(), class: *class, step }, self.policy.hook);
     }
 
     /// Every fallback failed.

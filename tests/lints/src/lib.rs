@@ -43,6 +43,7 @@
     reason = "about how this crate itself is written, and contradicting each other in part"
 )]
 
+use resilience::policy::{BudgetOf, Jitter};
 use resilience::{Classify, circuit_breaker, timeout, with_fallback, with_retry};
 
 /// An error.
@@ -118,4 +119,19 @@ impl Service {
 #[circuit_breaker(threshold = 5)]
 pub fn read<T: AsRef<str>>(text: &T) -> Result<usize, Failure> {
     Ok(text.as_ref().len())
+}
+
+/// What a user imports by name, and an expansion names by path.
+pub const UNPAID: BudgetOf = BudgetOf::None;
+/// As above.
+pub const EXACT: Jitter = Jitter::None;
+
+/// Words in the attribute that stand for types this crate has imported.
+///
+/// # Errors
+///
+/// [`Failure`].
+#[with_retry(budget = none, jitter = none, backoff = linear)]
+pub fn exactly(text: &str) -> Result<usize, Failure> {
+    Ok(text.len())
 }
