@@ -1,7 +1,7 @@
-//! Edition 2021, a renamed dependency and `unsafe fn`: the functions are in the crate `tests/editions`.
+//! Edition 2021, a renamed dependency and `unsafe fn`: the functions are in the crate `tests/rename`.
 
 use crate::kit::{Row, Runs, answered, broken_off, retried, stacked, timed, wait};
-use resilience_edition_2021::{later, now, safe};
+use resilience_rename::rows::{later, now, safe};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
 //! The budget: about 100 failed retries at once, then one a second until successes return.
 
 use crate::twins::{always, fails};
-use resilience::{Budget, Category, Classification, testing, with_retry};
+use resilience::{Budget, Category, Classification, circuit_breaker, point, testing, with_retry};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -163,4 +163,36 @@ fn a_shared_budget_is_full_in_a_new_world_too() {
         let _world = testing::isolate();
         assert_eq!(counted(call), 11);
     }
+}
+
+#[test]
+fn a_budget_per_key_leaves_other_keys_their_retries() {
+    #[with_retry(base = 0s, budget = per_key)]
+    #[circuit_breaker(threshold = 1000, key = tenant)]
+    fn keyed(tenant: &str, runs: &Cell<u32>) -> Option<()> {
+        runs.set(runs.get() + 1);
+        None
+    }
+    let _world = testing::isolate();
+    let retries = |calls: u32, tenant: &str| {
+        let runs = Cell::new(0);
+        (0..calls).for_each(|_| assert_eq!(keyed(tenant, &runs), None));
+        runs.get() - calls
+    };
+    assert_eq!(retries(200, "a"), 100);
+    assert_eq!(retries(10, "b"), 30);
+    let info = point("with_retry::budget::keyed").expect("a point").info();
+    assert!(info.stack[0].settings.contains(&("budget", "per_key".to_owned())));
+}
+
+#[test]
+fn the_handle_tells_what_is_left() {
+    let _world = testing::isolate();
+    counted(broken);
+    let budget = point("with_retry::budget::broken").and_then(|point| point.budget()).expect("a budget");
+    assert_eq!((budget.tokens(), budget.max_tokens()), (0, 500));
+    assert!(
+        point("with_retry::budget::the_handle_tells_what_is_left::broken").is_none(),
+        "named after its module"
+    );
 }

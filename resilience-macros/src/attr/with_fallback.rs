@@ -250,13 +250,13 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             }
         }
         Step::Call { tokens, needs_error } => {
-            let wait = cx.is_async.then(|| quote!(.await));
-            let settle = if cx.is_async {
-                quote_spanned!(Span::mixed_site()=> __resilience::Step(answer).settle()#wait)
-            } else {
-                quote_spanned!(Span::mixed_site()=> answer)
-            };
+            // At the step itself: what is wrong with its answer is said there.
             let at = Span::mixed_site().located_at(input::span_of(tokens));
+            let settle = if cx.is_async {
+                quote_spanned!(at=> __resilience::Step(answer).settle().await)
+            } else {
+                quote_spanned!(at=> answer)
+            };
             let instead = quote_spanned!(at=> __resilience::instead(&r, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let answer = #tokens;

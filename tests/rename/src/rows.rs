@@ -8,31 +8,31 @@ use std::pin::Pin;
 pub type Steps<'a> = &'a dyn Fn() -> Pin<Box<dyn Future<Output = io::Result<u32>>>>;
 
 pub mod now {
-    use failsafe::{circuit_breaker, with_fallback, with_retry};
     use std::io;
+    use tough::{circuit_breaker, with_fallback, with_retry};
 
-    #[with_retry(max = 3, crate = ::failsafe)]
+    #[with_retry(max = 3, crate = ::tough)]
     pub fn retry(step: &dyn Fn() -> io::Result<u32>, gen: &str) -> io::Result<u32> {
         let run = step()?;
         debug_assert_eq!(gen, "abc");
         Ok(run)
     }
 
-    #[circuit_breaker(threshold = 2, crate = ::failsafe)]
+    #[circuit_breaker(threshold = 2, crate = ::tough)]
     pub fn breaker(step: &dyn Fn() -> io::Result<u32>, gen: &str) -> io::Result<u32> {
         let run = step()?;
         debug_assert_eq!(gen, "abc");
         Ok(run)
     }
 
-    #[with_fallback(value = 0, crate = ::failsafe)]
+    #[with_fallback(value = 0, crate = ::tough)]
     pub fn fallback(step: &dyn Fn() -> io::Result<u32>, gen: &str) -> io::Result<u32> {
         let run = step()?;
         debug_assert_eq!(gen, "abc");
         Ok(run)
     }
 
-    #[with_fallback(value = 0, crate = ::failsafe)]
+    #[with_fallback(value = 0, crate = ::tough)]
     #[with_retry(max = 3)]
     #[circuit_breaker(threshold = 9)]
     pub fn all(step: &dyn Fn() -> io::Result<u32>, gen: &str) -> io::Result<u32> {
@@ -44,38 +44,38 @@ pub mod now {
 
 pub mod later {
     use super::Steps;
-    use failsafe::{circuit_breaker, timeout, with_fallback, with_retry};
     use std::io;
+    use tough::{circuit_breaker, timeout, with_fallback, with_retry};
 
-    #[with_retry(max = 3, crate = ::failsafe)]
+    #[with_retry(max = 3, crate = ::tough)]
     pub async fn retry(step: Steps<'_>, gen: &str) -> io::Result<u32> {
         let run = step().await?;
         debug_assert_eq!(gen, "abc");
         Ok(run)
     }
 
-    #[circuit_breaker(threshold = 2, crate = ::failsafe)]
+    #[circuit_breaker(threshold = 2, crate = ::tough)]
     pub async fn breaker(step: Steps<'_>, gen: &str) -> io::Result<u32> {
         let run = step().await?;
         debug_assert_eq!(gen, "abc");
         Ok(run)
     }
 
-    #[timeout(50ms, crate = ::failsafe)]
+    #[timeout(50ms, crate = ::tough)]
     pub async fn limit(step: Steps<'_>, gen: &str) -> io::Result<u32> {
         let run = step().await?;
         debug_assert_eq!(gen, "abc");
         Ok(run)
     }
 
-    #[with_fallback(value = 0, crate = ::failsafe)]
+    #[with_fallback(value = 0, crate = ::tough)]
     pub async fn fallback(step: Steps<'_>, gen: &str) -> io::Result<u32> {
         let run = step().await?;
         debug_assert_eq!(gen, "abc");
         Ok(run)
     }
 
-    #[with_fallback(value = 0, crate = ::failsafe)]
+    #[with_fallback(value = 0, crate = ::tough)]
     #[timeout(10s)]
     #[with_retry(max = 3)]
     #[circuit_breaker(threshold = 9)]
@@ -89,10 +89,10 @@ pub mod later {
 
 /// `unsafe fn`: the suite itself forbids the word.
 pub mod unsound {
-    use failsafe::{circuit_breaker, with_fallback, with_retry};
     use std::io;
+    use tough::{circuit_breaker, with_fallback, with_retry};
 
-    #[with_retry(max = 3, crate = ::failsafe)]
+    #[with_retry(max = 3, crate = ::tough)]
     /// # Safety
     ///
     /// `text` must point to a number.
@@ -103,7 +103,7 @@ pub mod unsound {
         Ok(run + u32::from(read) - 3)
     }
 
-    #[circuit_breaker(threshold = 2, crate = ::failsafe)]
+    #[circuit_breaker(threshold = 2, crate = ::tough)]
     /// # Safety
     ///
     /// `text` must point to a number.
@@ -114,7 +114,7 @@ pub mod unsound {
         Ok(run + u32::from(read) - 3)
     }
 
-    #[with_fallback(value = 0, crate = ::failsafe)]
+    #[with_fallback(value = 0, crate = ::tough)]
     /// # Safety
     ///
     /// `text` must point to a number.
@@ -125,7 +125,7 @@ pub mod unsound {
         Ok(run + u32::from(read) - 3)
     }
 
-    #[with_fallback(value = 0, crate = ::failsafe)]
+    #[with_fallback(value = 0, crate = ::tough)]
     #[with_retry(max = 3)]
     #[circuit_breaker(threshold = 9)]
     /// # Safety
