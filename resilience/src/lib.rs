@@ -30,6 +30,9 @@ pub mod __private;
 pub mod classify;
 mod clock;
 pub mod defaults;
+#[cfg(feature = "durable")]
+#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+pub mod durable;
 pub mod event;
 pub mod outcome;
 pub mod point;

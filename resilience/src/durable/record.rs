@@ -1,0 +1,450 @@
+//! What a store keeps under one key, and the bytes it is kept as.
+//!
+//! The bytes end with a CRC32C (RFC 3720) over everything before it, and repeat the key they belong to:
+//! bytes that were cut, changed or put under another key are [`Corrupt`], never a value.
+
+use crc::{CRC_32_ISCSI, Crc};
+use std::fmt;
+
+/// Milliseconds since 1970 in the store's clock.
+pub type Millis = u64;
+
+const MAGIC: &[u8; 4] = b"RSLR";
+/// The released format; a new one gets the next number, and this one stays readable.
+const FORMAT: u8 = 1;
+const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+
+/// How far the work under a key has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// Claimed before and given back without a result; its fence stays used.
+    Free,
+    /// Somebody holds it: see [`Record::owner`] and [`Record::deadline`].
+    Running,
+    /// It has its one recorded result.
+    Done,
+    /// A job ended with an error.
+    Failed,
+    /// A job lost its owner, and may be run again.
+    Interrupted,
+    /// A job waits for a person.
+    Manual,
+    /// A job undoes its steps.
+    RollingBack,
+    /// A job has undone its steps.
+    RolledBack,
+    /// A job was recovered too often.
+    Dead,
+}
+
+impl Status {
+    const ALL: [Self; 9] = [
+        Self::Free,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Interrupted,
+        Self::Manual,
+        Self::RollingBack,
+        Self::RolledBack,
+        Self::Dead,
+    ];
+
+    /// The stable name: `"running"`, `"rolled_back"`, ..
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Manual => "manual",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack => "rolled_back",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The number in the stored bytes; it never changes its meaning.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The status of a stored number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.code() == code)
+    }
+
+    /// Whether somebody holds a lease on it.
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Running | Self::RollingBack)
+    }
+
+    /// Whether it stays as it is until somebody asks for something else.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::RolledBack | Self::Dead)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How values are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Codec {
+    /// Text of RFC 8259, so that a person can read it and a field with a default can be added.
+    Json,
+}
+
+impl Codec {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Json => 1,
+        }
+    }
+}
+
+/// What a store keeps under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// The key in the store.
+    pub key: String,
+    /// How far it has come.
+    pub status: Status,
+    /// Who it belongs to: crate and function of a step, the name of a job.
+    pub function: String,
+    /// The version that the code stated.
+    pub version: u32,
+    /// How `value` and `input` are written.
+    pub codec: Codec,
+    /// A 128-bit hash of the inputs, where some were named.
+    pub inputs: Option<u128>,
+    /// The number of the last claim; a later claim of any key has a higher one.
+    pub fence: u64,
+    /// Which process claimed it last.
+    pub owner: String,
+    /// When the claim lapses unless it is renewed; 0 when nobody holds it.
+    pub deadline: Millis,
+    /// How often it was claimed.
+    pub attempts: u32,
+    /// How often it was claimed after an owner was lost.
+    pub recoveries: u32,
+    /// When it was first claimed.
+    pub created: Millis,
+    /// When it was last written.
+    pub updated: Millis,
+    /// When it ended; 0 while it has not.
+    pub completed: Millis,
+    /// How long it counts after it ended; 0 for ever.
+    pub ttl: Millis,
+    /// How often it was written.
+    pub revision: u64,
+    /// Its place in the order in which the steps of its job ended, from 1; of a job, how many have ended.
+    pub order: u64,
+    /// Whether a job was asked to stop at its next step.
+    pub cancelled: bool,
+    /// What is to be told about it, as JSON: the error of a failed job, its recovery events.
+    pub note: Vec<u8>,
+    /// The recorded arguments of a job.
+    pub input: Vec<u8>,
+    /// The recorded result, or a cursor.
+    pub value: Vec<u8>,
+}
+
+/// Bytes that are no record, or not the one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Corrupt {
+    /// There are fewer bytes than a record has.
+    Short,
+    /// The bytes do not begin as a record does.
+    NoRecord,
+    /// The format is of a later release: the number.
+    LaterFormat(u8),
+    /// The checksum does not match the bytes.
+    Checksum,
+    /// A field holds what no record can hold.
+    Field,
+    /// It is the record of another key.
+    OtherKey,
+    /// What the store keeps beside the record contradicts it.
+    Contradiction,
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => f.write_str("too short for a record"),
+            Self::NoRecord => f.write_str("no record"),
+            Self::LaterFormat(format) => write!(f, "format {format} is of a later release"),
+            Self::Checksum => f.write_str("the checksum does not match"),
+            Self::Field => f.write_str("a field holds what no record can hold"),
+            Self::OtherKey => f.write_str("the record of another key"),
+            Self::Contradiction => f.write_str("the store's own columns contradict it"),
+        }
+    }
+}
+
+impl Record {
+    /// A record of `key` with nothing in it.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            status: Status::Free,
+            function: String::new(),
+            version: 1,
+            codec: Codec::Json,
+            inputs: None,
+            fence: 0,
+            owner: String::new(),
+            deadline: 0,
+            attempts: 0,
+            recoveries: 0,
+            created: 0,
+            updated: 0,
+            completed: 0,
+            ttl: 0,
+            revision: 0,
+            order: 0,
+            cancelled: false,
+            note: Vec::new(),
+            input: Vec::new(),
+            value: Vec::new(),
+        }
+    }
+
+    /// Whether its time to live is over at `now`; only what ended can be.
+    pub fn is_expired(&self, now: Millis) -> bool {
+        self.status.is_final() && self.ttl > 0 && now >= self.completed.saturating_add(self.ttl)
+    }
+
+    /// The bytes to keep.
+    pub fn encode(&self) -> Vec<u8> {
+        let texts = self.key.len() + self.function.len() + self.owner.len();
+        let blobs = self.note.len() + self.input.len() + self.value.len();
+        let mut out = Writer(Vec::with_capacity(160 + texts + blobs));
+        out.0.extend(MAGIC);
+        out.0.push(FORMAT);
+        out.0.push(self.status.code());
+        out.0.push(self.codec.code());
+        out.0.push(u8::from(self.inputs.is_some()) | u8::from(self.cancelled) << 1);
+        out.0.extend(self.version.to_le_bytes());
+        out.0.extend(self.inputs.unwrap_or_default().to_le_bytes());
+        for number in [
+            self.fence,
+            self.deadline,
+            self.created,
+            self.updated,
+            self.completed,
+            self.ttl,
+            self.revision,
+            self.order,
+        ] {
+            out.0.extend(number.to_le_bytes());
+        }
+        out.0.extend(self.attempts.to_le_bytes());
+        out.0.extend(self.recoveries.to_le_bytes());
+        for bytes in [
+            self.key.as_bytes(),
+            self.function.as_bytes(),
+            self.owner.as_bytes(),
+            &self.note,
+            &self.input,
+            &self.value,
+        ] {
+            out.bytes(bytes);
+        }
+        let checksum = CHECKSUM.checksum(&out.0);
+        out.0.extend(checksum.to_le_bytes());
+        out.0
+    }
+
+    /// The record that `bytes` are, found under `key`.
+    ///
+    /// # Errors
+    ///
+    /// Why they are none, or another one.
+    pub fn decode(key: &str, bytes: &[u8]) -> Result<Self, Corrupt> {
+        let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(Corrupt::Short)?;
+        let mut from = Reader(body);
+        if from.array::<4>()? != *MAGIC {
+            return Err(Corrupt::NoRecord);
+        }
+        if CHECKSUM.checksum(body) != u32::from_le_bytes(*checksum) {
+            return Err(Corrupt::Checksum);
+        }
+        match from.byte()? {
+            FORMAT => {}
+            later => return Err(Corrupt::LaterFormat(later)),
+        }
+        let status = Status::from_code(from.byte()?).ok_or(Corrupt::Field)?;
+        let codec = match from.byte()? {
+            1 => Codec::Json,
+            _ => return Err(Corrupt::Field),
+        };
+        let flags = from.byte()?;
+        let version = u32::from_le_bytes(from.array()?);
+        let inputs = u128::from_le_bytes(from.array()?);
+        let record = Self {
+            status,
+            codec,
+            cancelled: flags & 2 != 0,
+            version,
+            inputs: (flags & 1 != 0).then_some(inputs),
+            fence: from.number()?,
+            deadline: from.number()?,
+            created: from.number()?,
+            updated: from.number()?,
+            completed: from.number()?,
+            ttl: from.number()?,
+            revision: from.number()?,
+            order: from.number()?,
+            attempts: u32::from_le_bytes(from.array()?),
+            recoveries: u32::from_le_bytes(from.array()?),
+            key: from.text()?,
+            function: from.text()?,
+            owner: from.text()?,
+            note: from.bytes()?.to_vec(),
+            input: from.bytes()?.to_vec(),
+            value: from.bytes()?.to_vec(),
+        };
+        match from.0 {
+            [] if record.key == key => Ok(record),
+            [] => Err(Corrupt::OtherKey),
+            _ => Err(Corrupt::Field),
+        }
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    /// The length in four bytes, and the bytes; what is longer was refused long before.
+    fn bytes(&mut self, bytes: &[u8]) {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.0.extend(length.to_le_bytes());
+        self.0.extend(bytes);
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
+        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Corrupt::Short)?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    fn byte(&mut self) -> Result<u8, Corrupt> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Result<u64, Corrupt> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Corrupt> {
+        let length = u32::from_le_bytes(self.array()?);
+        let length = usize::try_from(length).map_err(|_| Corrupt::Field)?;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Corrupt::Short)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn text(&mut self) -> Result<String, Corrupt> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Corrupt::Field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Record {
+        Record {
+            status: Status::Done,
+            function: "shop::charge".into(),
+            version: 3,
+            inputs: Some(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
+            fence: 42,
+            owner: "host/7/ab".into(),
+            deadline: 9,
+            attempts: 2,
+            recoveries: 1,
+            created: 1_700_000_000_000,
+            updated: 1_700_000_000_001,
+            completed: 1_700_000_000_002,
+            ttl: 60_000,
+            revision: 5,
+            order: 7,
+            cancelled: true,
+            note: b"{}".to_vec(),
+            input: b"[1]".to_vec(),
+            value: b"\"paid\"".to_vec(),
+            ..Record::new("s/order:7/charge:7")
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_read_back() {
+        for record in [full(), Record::new("")] {
+            assert_eq!(Record::decode(&record.key, &record.encode()), Ok(record));
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_cut_is_read_as_a_record() {
+        let record = full();
+        let bytes = record.encode();
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                assert!(Record::decode(&record.key, &damaged).is_err(), "byte {at}, bit {bit}");
+            }
+            assert!(Record::decode(&record.key, &bytes[..at]).is_err(), "cut at {at}");
+        }
+        let longer = [bytes.as_slice(), b"\0"].concat();
+        assert!(Record::decode(&record.key, &longer).is_err());
+    }
+
+    #[test]
+    fn a_record_is_only_found_under_its_own_key() {
+        let record = full();
+        assert_eq!(Record::decode("s/order:8/charge:8", &record.encode()), Err(Corrupt::OtherKey));
+    }
+
+    #[test]
+    fn a_later_format_says_so() {
+        let mut bytes = full().encode();
+        bytes[4] = 2;
+        let end = bytes.len() - 4;
+        let checksum = CHECKSUM.checksum(&bytes[..end]).to_le_bytes();
+        bytes[end..].copy_from_slice(&checksum);
+        assert_eq!(Record::decode(&full().key, &bytes), Err(Corrupt::LaterFormat(2)));
+    }
+
+    #[test]
+    fn the_numbers_of_the_states_stay() {
+        let codes: Vec<_> = Status::ALL.into_iter().map(|status| (status.code(), status.as_str())).collect();
+        let released = [
+            (0, "free"),
+            (1, "running"),
+            (2, "done"),
+            (3, "failed"),
+            (4, "interrupted"),
+            (5, "manual"),
+            (6, "rolling_back"),
+            (7, "rolled_back"),
+            (8, "dead"),
+        ];
+        assert_eq!(codes, released);
+    }
+}

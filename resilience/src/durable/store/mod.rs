@@ -1,0 +1,442 @@
+//! Where records are kept: one trait, and the stores that come with the crate.
+//!
+//! A store has to make each operation atomic and durable; what an operation means is decided in one place
+//! for all stores, by the functions of [`rules`], which read and write [`Rows`].
+
+mod memory;
+pub mod rules;
+
+pub use memory::MemoryStore;
+pub use rules::Rows;
+
+use crate::durable::record::{Corrupt, Millis, Record, Status};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// What an operation of a store returns: a future that need not be polled on any particular runtime.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A place for records.
+///
+/// Every operation is atomic: concurrent callers, other processes included, see it whole or not at all.
+/// `testing::store` holds the suite that every store has to pass.
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// The record under `key`, as it was last written; `None` if there is none.
+    fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>>;
+
+    /// Takes a lease on `claim.key` under a new fence, if nobody else has one and nothing is recorded.
+    fn claim(&self, claim: Claim) -> Work<'_, Claimed>;
+
+    /// Makes the lease of `key` last for `lease` from now on, if `fence` still holds it.
+    fn renew<'a>(&'a self, key: &'a str, fence: u64, lease: Duration) -> Work<'a, ()>;
+
+    /// Records how the work under a lease ended, durable before it returns; done again with the same
+    /// fence and result it changes nothing.
+    fn complete(&self, completion: Completion) -> Work<'_, Record>;
+
+    /// Records how far the work of `cursor.holder` has come.
+    fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()>;
+
+    /// Gives the lease of `key` back without a result: the record becomes `status`, which is `Free` or
+    /// `Interrupted`; its fence stays used.
+    fn release<'a>(&'a self, key: &'a str, fence: u64, status: Status) -> Work<'a, ()>;
+
+    /// Writes `record` if the one under its key has the revision `expected`, or is absent for `None`;
+    /// returns it with its new revision.
+    fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record>;
+
+    /// The records of `query` in the order of their keys; a hint, as every listing is.
+    fn list(&self, query: Query) -> Work<'_, Page>;
+
+    /// Deletes what ended before `before` under keys that begin with `prefix`, at most `limit` records;
+    /// returns how many.
+    fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize>;
+
+    /// Deletes the record of `key`, and everything under keys that begin with one of `with`, unless
+    /// somebody holds it; returns whether it was there.
+    fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool>;
+
+    /// What was kept aside because it was damaged or replaced, newest first.
+    fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>>;
+
+    /// The store's clock: every deadline is compared with it.
+    fn now(&self) -> Work<'_, Millis>;
+
+    /// What this store can promise.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Who this process is to the store; the same for as long as the process lives.
+    fn owner(&self) -> String {
+        crate::durable::owner::this_process().to_owned()
+    }
+}
+
+/// What a store can promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// What it acknowledged survives `kill -9` and a power cut.
+    pub durable: bool,
+    /// Several hosts can share it.
+    pub multi_host: bool,
+    /// It knows that an owner's process has died, without waiting for its lease.
+    pub sees_dead_owners: bool,
+}
+
+impl Capabilities {
+    /// Promises nothing.
+    pub const fn new() -> Self {
+        Self { durable: false, multi_host: false, sees_dead_owners: false }
+    }
+
+    /// What was acknowledged survives.
+    pub const fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
+
+    /// Several hosts can share it.
+    pub const fn multi_host(mut self) -> Self {
+        self.multi_host = true;
+        self
+    }
+
+    /// Dead owners are seen at once.
+    pub const fn sees_dead_owners(mut self) -> Self {
+        self.sees_dead_owners = true;
+        self
+    }
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The lease under which something else may be written: a step needs the lease of its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The key that is held.
+    pub key: String,
+    /// The fence that holds it.
+    pub fence: u64,
+}
+
+/// What to do about a record that contradicts the code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Report it.
+    #[default]
+    Error,
+    /// Keep it aside and do the work again.
+    Rerun,
+}
+
+/// A request to do the work under a key.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The key.
+    pub key: String,
+    /// Which process asks.
+    pub owner: String,
+    /// How long the claim counts without being renewed.
+    pub lease: Duration,
+    /// Who the record belongs to.
+    pub function: String,
+    /// Earlier names of `function`.
+    pub was: Vec<String>,
+    /// The version of the code.
+    pub version: u32,
+    /// The hash of the named inputs.
+    pub inputs: Option<u128>,
+    /// The arguments to record.
+    pub input: Vec<u8>,
+    /// How long the result counts; zero for ever.
+    pub ttl: Duration,
+    /// The lease that must be held, too.
+    pub holder: Option<Holder>,
+    /// What another function, version or input under the key means.
+    pub on_mismatch: Otherwise,
+    /// What damaged bytes under the key mean.
+    pub on_corrupt: Otherwise,
+    /// Whether what ended in another state than `Done` is done again.
+    pub restart: bool,
+    /// Whether the claim itself must survive a power cut.
+    pub durable: bool,
+}
+
+impl Claim {
+    /// A claim of `key` for `function`, with a lease of 30 s.
+    pub fn new(key: impl Into<String>, owner: impl Into<String>, function: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            owner: owner.into(),
+            lease: crate::defaults::durable::LEASE,
+            function: function.into(),
+            was: Vec::new(),
+            version: 1,
+            inputs: None,
+            input: Vec::new(),
+            ttl: Duration::ZERO,
+            holder: None,
+            on_mismatch: Otherwise::Error,
+            on_corrupt: Otherwise::Error,
+            restart: false,
+            durable: true,
+        }
+    }
+}
+
+/// The answer to a [`Claim`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claimed {
+    /// The work is the caller's, under the record's fence.
+    Held(Record),
+    /// It was done before: here is its result.
+    Done(Record),
+    /// Somebody else does it.
+    Busy {
+        /// Who.
+        owner: String,
+        /// Until when, unless it is renewed.
+        until: Millis,
+    },
+    /// It ended in another state than `Done`, and waits to be restarted.
+    Stopped(Record),
+    /// What is recorded contradicts the code.
+    Mismatch {
+        /// In what.
+        what: Mismatch,
+        /// What is recorded.
+        stored: Record,
+    },
+}
+
+/// In what a record contradicts the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// Another function recorded it.
+    Function,
+    /// Another version of the code recorded it.
+    Version,
+    /// It was recorded for other inputs.
+    Inputs,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Function => "another function",
+            Self::Version => "another version",
+            Self::Inputs => "other inputs",
+        })
+    }
+}
+
+/// How the work under a lease ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Completion {
+    /// The key.
+    pub key: String,
+    /// The fence of the claim.
+    pub fence: u64,
+    /// What it is from now on; `RollingBack` keeps the lease.
+    pub status: Status,
+    /// Its result.
+    pub value: Vec<u8>,
+    /// What is to be told about it.
+    pub note: Vec<u8>,
+    /// The lease that must be held, too.
+    pub holder: Option<Holder>,
+    /// The key that counts the steps of the job, if this is one.
+    pub tally: Option<String>,
+    /// Everything under keys with this beginning is removed in the same step.
+    pub removes: Option<String>,
+}
+
+impl Completion {
+    /// `value` as the one result of `key`.
+    pub fn done(key: impl Into<String>, fence: u64, value: Vec<u8>) -> Self {
+        Self::of(key, fence, Status::Done).value(value)
+    }
+
+    /// The end of the work of `key` as `status`.
+    pub fn of(key: impl Into<String>, fence: u64, status: Status) -> Self {
+        Self {
+            key: key.into(),
+            fence,
+            status,
+            value: Vec::new(),
+            note: Vec::new(),
+            holder: None,
+            tally: None,
+            removes: None,
+        }
+    }
+
+    /// With this result.
+    pub fn value(mut self, value: Vec<u8>) -> Self {
+        self.value = value;
+        self
+    }
+}
+
+/// How far somebody's work has come.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    /// The key of the cursor.
+    pub key: String,
+    /// The lease that must be held.
+    pub holder: Holder,
+    /// What to keep.
+    pub value: Vec<u8>,
+}
+
+/// What to list.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Query {
+    /// How the keys begin.
+    pub prefix: String,
+    /// Only these states; all if empty.
+    pub statuses: Vec<Status>,
+    /// Only keys after this one.
+    pub after: String,
+    /// At most so many records; 0 is 100, and no page has more than 1,000.
+    pub limit: usize,
+}
+
+impl Query {
+    /// All keys that begin with `prefix`.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), ..Self::default() }
+    }
+
+    /// Only records in one of these states.
+    pub fn only(mut self, statuses: &[Status]) -> Self {
+        self.statuses = statuses.to_vec();
+        self
+    }
+
+    /// At most `limit` records a page.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Whether records in this state are asked for.
+    pub fn admits(&self, status: Status) -> bool {
+        self.statuses.is_empty() || self.statuses.contains(&status)
+    }
+
+    /// The number of records a page may have.
+    pub fn size(&self) -> usize {
+        match self.limit {
+            0 => 100,
+            limit => limit.min(1_000),
+        }
+    }
+}
+
+/// A part of a listing.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Page {
+    /// The records, in the order of their keys.
+    pub records: Vec<Record>,
+    /// The keys whose bytes are no record.
+    pub corrupt: Vec<(String, Corrupt)>,
+    /// Where the next page starts, if there may be one.
+    pub next: Option<String>,
+}
+
+/// Bytes that were kept aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// The key under which they stood.
+    pub key: String,
+    /// When they were put aside.
+    pub at: Millis,
+    /// Why: `"corrupt"` or `"replaced"`.
+    pub why: String,
+    /// The bytes as they were.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It cannot be reached or used right now; its own words.
+    Unavailable(String),
+    /// It has no room left.
+    Full,
+    /// It may not be written to.
+    ReadOnly,
+    /// A write could not be made durable; nothing more is written until it is opened again.
+    Poisoned,
+    /// Where it is kept is not safe; what is wrong with the place.
+    Refused(String),
+    /// The bytes under a key are no record.
+    Corrupt {
+        /// The key.
+        key: String,
+        /// What is wrong with them.
+        reason: Corrupt,
+    },
+    /// The lease is somebody else's by now.
+    Fenced {
+        /// The key whose lease it is.
+        key: String,
+    },
+    /// The record changed since it was read.
+    Conflict {
+        /// The key.
+        key: String,
+    },
+    /// The job was asked to stop.
+    Cancelled {
+        /// The job's key.
+        key: String,
+    },
+    /// More bytes than a record may have.
+    TooLarge {
+        /// How many.
+        bytes: usize,
+    },
+}
+
+impl StoreError {
+    /// Whether the store itself is out of order, rather than the request.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full | Self::ReadOnly | Self::Poisoned | Self::Refused(_))
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(words) => write!(f, "the store cannot be used: {words}"),
+            Self::Full => f.write_str("the store has no room left"),
+            Self::ReadOnly => f.write_str("the store may not be written to"),
+            Self::Poisoned => f.write_str(
+                "a write to the store could not be made durable; nothing is written until it is opened again",
+            ),
+            Self::Refused(words) => write!(f, "the store was not opened: {words}"),
+            Self::Corrupt { key, reason } => write!(f, "the record of `{key}` is damaged: {reason}"),
+            Self::Fenced { key } => write!(f, "the lease of `{key}` was lost to another holder"),
+            Self::Conflict { key } => write!(f, "the record of `{key}` changed meanwhile"),
+            Self::Cancelled { key } => write!(f, "`{key}` was cancelled"),
+            Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than a record may have"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
