@@ -53,6 +53,10 @@ pub(crate) struct Context<'a> {
     /// The key of the stack's breaker.
     pub(crate) key: Option<&'a TokenStream>,
     keeps_arguments: bool,
+    /// Where a complaint about the outcome's type points.
+    return_at: Span,
+    /// The `static` of the stack's `with_recovery`.
+    recovery: Option<Ident>,
 }
 
 impl Context<'_> {
@@ -64,6 +68,16 @@ impl Context<'_> {
             None => quote_spanned!(at=> __resilience::refused(#rejected)),
             Some(make) => quote!(__resilience::refused_by(#rejected, #make)),
         }
+    }
+
+    /// Where a complaint about the outcome's type points.
+    pub(crate) fn return_at(&self) -> Span {
+        self.return_at
+    }
+
+    /// The `static` of the stack's `with_recovery`, if it has one.
+    pub(crate) fn recovery(&self) -> Option<&Ident> {
+        self.recovery.as_ref()
     }
 
     /// The number of the attempt that the layer of `site` is part of, from 1.
@@ -150,6 +164,11 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let cx = Context {
         is_async: item.is_async(),
         return_type: (!has_impl_trait).then(|| (ty, Span::mixed_site().located_at(item.return_span()))),
+        return_at: item.return_span(),
+        recovery: layers
+            .iter()
+            .position(|layer| matches!(layer.policy, Policy::WithRecovery(_)))
+            .and_then(|at| sites.get(at).cloned()),
         shared,
         retry: retry.and_then(|at| Some((sites.get(at)?.clone(), at))),
         sites: sites.clone(),
@@ -157,7 +176,9 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
             Policy::CircuitBreaker(breaker) => breaker.key.as_ref(),
             _ => None,
         }),
-        keeps_arguments: layers.iter().any(|layer| matches!(layer.policy, Policy::WithFallback(_))),
+        keeps_arguments: layers
+            .iter()
+            .any(|layer| matches!(layer.policy, Policy::WithFallback(_) | Policy::WithRecovery(_))),
     };
     let mutable = item.take_mutable_bindings(|name| {
         let answers =
@@ -176,7 +197,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let attempt = attempt(&item, &cx, &mutable, timeout);
     let outward = above.iter().zip(&sites).rev();
     let stack = outward.fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
-    let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(site));
+    let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(site, &item, layers));
     let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());
     let point = point(&item, &cx, &sites, top);
     let checks = checks(layers);
@@ -333,7 +354,7 @@ fn checks(layers: &[Layer]) -> TokenStream {
             Policy::CircuitBreaker(breaker) => {
                 windows.extend(breaker.window.iter().map(|window| &window.tokens));
             }
-            Policy::WithFallback(_) => {}
+            _ => {}
         }
     }
     checks

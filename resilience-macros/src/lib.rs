@@ -39,6 +39,24 @@ pub fn with_fallback(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("with_fallback", args.into(), &item.into()).into()
 }
 
+#[doc = include_str!("docs/checkpoint.md")]
+#[proc_macro_attribute]
+pub fn checkpoint(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect("checkpoint", args.into(), &item.into()).into()
+}
+
+#[doc = include_str!("docs/job.md")]
+#[proc_macro_attribute]
+pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect("job", args.into(), &item.into()).into()
+}
+
+#[doc = include_str!("docs/with_recovery.md")]
+#[proc_macro_attribute]
+pub fn with_recovery(args: TokenStream, item: TokenStream) -> TokenStream {
+    stack::collect("with_recovery", args.into(), &item.into()).into()
+}
+
 /// Lets an error say what it means; see the module `classify` of `resilience`.
 #[proc_macro_derive(Classify, attributes(classify))]
 pub fn derive_classify(input: TokenStream) -> TokenStream {

@@ -3,6 +3,8 @@
 
 pub use crate::classify::Category;
 pub use crate::classify::probe::*;
+#[cfg(feature = "durable")]
+pub use crate::durable::__private::*;
 pub use crate::outcome::{FromRejected, Outcome};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};

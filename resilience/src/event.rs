@@ -120,6 +120,72 @@ pub enum Event {
         /// Which fallback answered, counted from 1.
         step: u32,
     },
+    /// A step's value was recorded.
+    #[non_exhaustive]
+    StepRecorded {
+        /// The point that was called.
+        point: PointName,
+        /// The step's key.
+        key: String,
+    },
+    /// A recorded value was given in place of a call.
+    #[non_exhaustive]
+    StepReused {
+        /// The point that was called.
+        point: PointName,
+        /// The step's key.
+        key: String,
+    },
+    /// A job that lost its owner runs again.
+    #[non_exhaustive]
+    JobRecovered {
+        /// The point of the job.
+        point: PointName,
+        /// The job's id.
+        job: String,
+    },
+    /// A job has undone its steps.
+    #[non_exhaustive]
+    RolledBack {
+        /// The point of the job.
+        point: PointName,
+        /// The job's id.
+        job: String,
+        /// How many steps were undone.
+        steps: usize,
+    },
+    /// Somebody should look.
+    #[non_exhaustive]
+    Alert {
+        /// The point that it is about.
+        point: PointName,
+        /// How bad it is.
+        level: AlertLevel,
+        /// What happened, in words.
+        message: &'static str,
+        /// Why, in words: categories and names, never values.
+        reason: String,
+    },
+}
+
+/// How bad it is what an alert tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum AlertLevel {
+    /// Worth a look.
+    Warning,
+    /// A person must act.
+    Critical,
+}
+
+impl AlertLevel {
+    /// `"WARNING"` or `"CRITICAL"`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+        }
+    }
 }
 
 impl Event {
@@ -135,7 +201,12 @@ impl Event {
             | Self::Closed { point, .. }
             | Self::Rejected { point, .. }
             | Self::TimedOut { point, .. }
-            | Self::FellBack { point, .. } => point,
+            | Self::FellBack { point, .. }
+            | Self::StepRecorded { point, .. }
+            | Self::StepReused { point, .. }
+            | Self::JobRecovered { point, .. }
+            | Self::RolledBack { point, .. }
+            | Self::Alert { point, .. } => point,
         }
     }
 }
@@ -194,7 +265,7 @@ mod trace {
     use std::collections::HashMap;
     use std::sync::{Mutex, PoisonError};
     use std::time::{Duration, Instant};
-    use tracing::{debug, info, trace, warn};
+    use tracing::{debug, error, info, trace, warn};
 
     fn delay_ms(wait: Duration) -> u64 {
         u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
@@ -257,6 +328,22 @@ mod trace {
                 } else {
                     debug!(target: "resilience::fallback", point = &**point, category, severity, step, "fell back");
                 }
+            }
+            Event::StepRecorded { point, .. } => {
+                debug!(target: "resilience::checkpoint", point = &**point, "recorded");
+            }
+            Event::StepReused { point, .. } => {
+                debug!(target: "resilience::checkpoint", point = &**point, "reused");
+            }
+            Event::JobRecovered { point, .. } => {
+                info!(target: "resilience::job", point = &**point, "recovered");
+            }
+            Event::RolledBack { point, steps, .. } => {
+                warn!(target: "resilience::job", point = &**point, steps, "rolled back");
+            }
+            Event::Alert { point, level, message, reason } => {
+                let level = level.as_str();
+                error!(target: "resilience::alert", point = &**point, level, reason, message);
             }
         }
     }

@@ -57,11 +57,20 @@ pub mod guide {
 pub mod testing;
 mod text;
 
+#[cfg(all(feature = "macros", feature = "durable"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+pub use resilience_macros::{checkpoint, job, with_recovery};
 #[cfg(feature = "macros")]
 pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry};
 
 pub use classify::{
     Category, Classification, Classify, Delivered, ErrorHistory, ErrorRecord, Severity, report,
+};
+#[cfg(feature = "durable")]
+#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+pub use durable::{
+    Checkpoint, Job, Progress, checkpoints, in_scope, in_scope_blocking, job as job_id, jobs, recover,
+    recover_blocking, sleep_until, sleep_until_blocking, step,
 };
 pub use event::Event;
 pub use policy::presets;

@@ -165,6 +165,16 @@ impl PointSite {
         }
     }
 
+    /// What records call the function: its name if it was given one, else crate and function without the
+    /// modules between, so that it can be moved.
+    #[cfg(feature = "durable")]
+    pub(crate) fn identity(&self) -> String {
+        match self.name {
+            Some(name) => name.to_owned(),
+            None => format!("{}::{}", self.module.split("::").next().unwrap_or(self.module), self.function),
+        }
+    }
+
     /// Whether both have the same name as written; two paths are compared without putting them together.
     fn reads_as(&self, other: &Self) -> bool {
         match (self.name, other.name) {

@@ -1,6 +1,8 @@
 //! The errors that a policy itself makes.
 
 use crate::classify::{Category, Classification, Classify};
+#[cfg(feature = "durable")]
+use crate::durable::{CheckpointError, JobError};
 use crate::point::PointName;
 use std::time::Duration;
 use std::{error, fmt, io};
@@ -56,6 +58,12 @@ pub enum Rejected {
         /// The point that was called.
         point: PointName,
     },
+    /// A checkpoint refused the call, or could not keep its result.
+    #[cfg(feature = "durable")]
+    Checkpoint(CheckpointError),
+    /// A job refused the call, or could not keep its result.
+    #[cfg(feature = "durable")]
+    Job(JobError),
 }
 
 impl Rejected {
@@ -80,6 +88,10 @@ impl Rejected {
             | Self::TimedOut { point, .. }
             | Self::LockTimeout { point, .. }
             | Self::ShuttingDown { point, .. } => point,
+            #[cfg(feature = "durable")]
+            Self::Checkpoint(error) => &error.place().point,
+            #[cfg(feature = "durable")]
+            Self::Job(error) => &error.place().point,
         }
     }
 
@@ -87,6 +99,22 @@ impl Rejected {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::CircuitOpen { retry_after, .. } | Self::RateLimited { retry_after, .. } => *retry_after,
+            #[cfg(feature = "durable")]
+            Self::Checkpoint(error) => error.retry_after(),
+            #[cfg(feature = "durable")]
+            Self::Job(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// The value of a body that succeeded and that the store could not keep, if this is such a rejection
+    /// and the value is a `T`: the effect has happened, and need not be repeated.
+    #[cfg(feature = "durable")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+    pub fn not_recorded<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Self::Checkpoint(error) => error.not_recorded(),
+            Self::Job(error) => error.not_recorded(),
             _ => None,
         }
     }
@@ -103,11 +131,29 @@ impl fmt::Display for Rejected {
             Self::ShuttingDown { point, .. } => {
                 write!(f, "`{point}` was refused: the process is shutting down")
             }
+            #[cfg(feature = "durable")]
+            Self::Checkpoint(error) => error.fmt(f),
+            #[cfg(feature = "durable")]
+            Self::Job(error) => error.fmt(f),
         }
     }
 }
 
 impl error::Error for Rejected {}
+
+#[cfg(feature = "durable")]
+impl From<CheckpointError> for Rejected {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(error)
+    }
+}
+
+#[cfg(feature = "durable")]
+impl From<JobError> for Rejected {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
+    }
+}
 
 impl From<Rejected> for io::Error {
     fn from(rejected: Rejected) -> Self {
@@ -128,6 +174,11 @@ impl Classify for Rejected {
             Self::CircuitOpen { .. } | Self::BulkheadFull { .. } | Self::ShuttingDown { .. } => {
                 Category::Rejected
             }
+            #[cfg(feature = "durable")]
+            Self::Checkpoint(_) => Category::Rejected,
+            // That of the recorded error, for a job that failed before.
+            #[cfg(feature = "durable")]
+            Self::Job(error) => return error.class(),
         };
         let class = Classification::new(category);
         match self.retry_after() {

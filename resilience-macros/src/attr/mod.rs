@@ -1,14 +1,18 @@
 //! One attribute a file: its keys, what is wrong with them, and the code of its layer.
 
+pub(crate) mod checkpoint;
 pub(crate) mod circuit_breaker;
+pub(crate) mod job;
 pub(crate) mod timeout;
 pub(crate) mod with_fallback;
+pub(crate) mod with_recovery;
 pub(crate) mod with_retry;
 
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::item::Item;
 use crate::keys::Entry;
+use crate::shared::Shared;
 use proc_macro2::{Ident, TokenStream};
 
 /// One policy of a stack, checked.
@@ -23,16 +27,28 @@ pub(crate) enum Policy {
     CircuitBreaker(circuit_breaker::Checked),
     Timeout(timeout::Checked),
     WithFallback(with_fallback::Checked),
+    Checkpoint(checkpoint::Checked),
+    Job(job::Checked),
+    WithRecovery(with_recovery::Checked),
 }
 
 impl Layer {
     /// Reads the arguments of `attr`; every mistake goes to `errors`.
-    pub(crate) fn read(attr: Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Self> {
+    pub(crate) fn read(
+        attr: Ident,
+        entries: Vec<Entry>,
+        shared: &Shared,
+        item: &Item,
+        errors: &Errors,
+    ) -> Option<Self> {
         let policy = match attr.to_string().as_str() {
             "with_retry" => Policy::WithRetry(with_retry::check(entries, errors)),
             "circuit_breaker" => Policy::CircuitBreaker(circuit_breaker::check(entries, errors)),
             "timeout" => Policy::Timeout(timeout::check(&attr, entries, item, errors)?),
             "with_fallback" => Policy::WithFallback(with_fallback::check(&attr, entries, item, errors)),
+            "checkpoint" => Policy::Checkpoint(checkpoint::check(entries, item, errors)),
+            "job" => Policy::Job(job::check(&attr, entries, shared, item, errors)),
+            "with_recovery" => Policy::WithRecovery(with_recovery::check(&attr, entries, item, errors)),
             _ => return None,
         };
         Some(Self { attr, policy })
@@ -45,6 +61,9 @@ impl Layer {
             Policy::CircuitBreaker(_) => "BREAKER",
             Policy::Timeout(_) => "TIMEOUT",
             Policy::WithFallback(_) => "FALLBACK",
+            Policy::Checkpoint(_) => "CHECKPOINT",
+            Policy::Job(_) => "JOB",
+            Policy::WithRecovery(_) => "RECOVERY",
         }
     }
 
@@ -54,12 +73,18 @@ impl Layer {
     }
 
     /// The layer's `static`.
-    pub(crate) fn site(&self, site: &Ident) -> TokenStream {
+    pub(crate) fn site(&self, site: &Ident, item: &Item, stack: &[Self]) -> TokenStream {
         match &self.policy {
             Policy::WithRetry(checked) => with_retry::site(checked, site),
             Policy::CircuitBreaker(checked) => circuit_breaker::site(checked, site),
             Policy::Timeout(checked) => timeout::site(checked, site),
             Policy::WithFallback(checked) => with_fallback::site(checked, site),
+            Policy::Checkpoint(checked) => checkpoint::site(checked, site, item),
+            Policy::Job(checked) => job::site(checked, site, item),
+            Policy::WithRecovery(checked) => {
+                let has_job = stack.iter().any(|layer| matches!(layer.policy, Policy::Job(_)));
+                with_recovery::site(checked, site, has_job)
+            }
         }
     }
 
@@ -70,6 +95,9 @@ impl Layer {
             Policy::CircuitBreaker(checked) => circuit_breaker::wrap(checked, cx, site, inner, &self.attr),
             Policy::Timeout(checked) => timeout::wrap(checked, cx, site, inner, &self.attr),
             Policy::WithFallback(checked) => with_fallback::wrap(checked, cx, site, inner),
+            Policy::Checkpoint(checked) => checkpoint::wrap(checked, cx, site, inner, &self.attr),
+            Policy::Job(checked) => job::wrap(checked, cx, site, inner, &self.attr),
+            Policy::WithRecovery(checked) => with_recovery::wrap(checked, cx, site, inner),
         }
     }
 }
@@ -99,5 +127,8 @@ mod tests {
         check(&super::circuit_breaker::SPEC, include_str!("../docs/circuit_breaker.md"));
         check(&super::timeout::SPEC, include_str!("../docs/timeout.md"));
         check(&super::with_fallback::SPEC, include_str!("../docs/with_fallback.md"));
+        check(&super::checkpoint::SPEC, include_str!("../docs/checkpoint.md"));
+        check(&super::job::SPEC, include_str!("../docs/job.md"));
+        check(&super::with_recovery::SPEC, include_str!("../docs/with_recovery.md"));
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     pub(crate) grows: bool,
     strict: bool,
-    thread: bool,
+    pub(crate) thread: bool,
 }
 
 /// Reads the arguments.

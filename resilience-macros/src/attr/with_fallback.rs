@@ -111,6 +111,14 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
         return Ok(Step::Value(value.clone()));
     }
     let tokens = input::open(entry.tokens());
+    let (tokens, needs_error) = call(&tokens, item)?;
+    Ok(Step::Call { tokens, needs_error })
+}
+
+/// A call of what `tokens` name, with the function's arguments unless they are listed; and whether it is
+/// given the error.
+pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<(TokenStream, bool)> {
+    let tokens = tokens.clone();
     match syn::parse2::<Expr>(tokens.clone())? {
         Expr::Path(_) | Expr::Closure(_) => {
             let arguments = arguments(&tokens, item)?;
@@ -126,16 +134,16 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
                     quote_spanned!(at=> __resilience::#call(#tokens, #(#arguments),*))
                 }
             };
-            Ok(Step::Call { tokens, needs_error: false })
+            Ok((tokens, false))
         }
         Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => {
             let needs_error = mentions(tokens.clone(), "error");
-            Ok(Step::Call { tokens, needs_error })
+            Ok((tokens, needs_error))
         }
         _ => {
             let words =
                 "expected a path to a function, a call such as `cached(key, error)`, or `value = expression`";
-            Err(syn::Error::new(entry.span, words))
+            Err(syn::Error::new(input::span_of(&tokens), words))
         }
     }
 }

@@ -3,6 +3,7 @@
 mod category;
 mod count;
 mod duration;
+mod key;
 mod number;
 mod path_or_closure;
 mod range;
@@ -10,6 +11,7 @@ mod range;
 pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration};
+pub(crate) use key::{Key, key};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or_closure};
 pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
@@ -80,6 +82,11 @@ impl Setter {
     pub(crate) fn make(&self, ty: &TokenStream) -> TokenStream {
         let (Self { name, value, span }, ty) = (self, self.here(ty));
         quote_spanned!(*span=> #ty::#name(#value))
+    }
+
+    /// The value of the setting `name`, if this is it.
+    pub(crate) fn value_of(&self, name: &str) -> Option<TokenStream> {
+        (self.name == name).then(|| self.value.clone())
     }
 
     fn here(&self, ty: &TokenStream) -> TokenStream {

@@ -23,7 +23,9 @@ pub(crate) fn check(layers: &[Layer], shared: &Shared, item: &Item, errors: &Err
         looping(item, errors);
     }
     if let [first, ..] = shared.clone.as_slice()
-        && !layers.iter().any(|layer| matches!(layer.policy, Policy::WithRetry(_) | Policy::WithFallback(_)))
+        && !layers.iter().any(|layer| {
+            matches!(layer.policy, Policy::WithRetry(_) | Policy::WithFallback(_) | Policy::WithRecovery(_))
+        })
     {
         errors.at(first, "nothing in this stack uses an argument twice: leave `clone` out");
     }
@@ -35,7 +37,7 @@ struct Words {
 }
 
 fn contradiction(above: &Layer, below: &Layer) -> Option<Words> {
-    use Policy::{CircuitBreaker, WithFallback, WithRetry};
+    use Policy::{Checkpoint, CircuitBreaker, Job, Timeout, WithFallback, WithRecovery, WithRetry};
     match (&above.policy, &below.policy) {
         (WithRetry(_), WithRetry(_)) => Some(Words {
             above: "the first `with_retry` is here",
@@ -48,6 +50,49 @@ fn contradiction(above: &Layer, below: &Layer) -> Option<Words> {
         (CircuitBreaker(_), WithFallback(_)) => Some(Words {
             above: "this `circuit_breaker` would see every call succeed and never open",
             below: "`with_fallback` would hide every failure from `circuit_breaker`: move this line to the top",
+        }),
+        (WithRecovery(_), WithRecovery(_)) => Some(Words {
+            above: "the first `with_recovery` is here",
+            below: "the upper `with_recovery` would judge what this one left: write all rules in one",
+        }),
+        (Job(_), Job(_)) | (Checkpoint(_), Checkpoint(_)) => Some(Words {
+            above: "it is recorded here",
+            below: "this would record the same result twice: keep one",
+        }),
+        (Job(_), Checkpoint(_)) | (Checkpoint(_), Job(_)) => Some(Words {
+            above: "it is recorded here",
+            below: "a job records its own result: a checkpoint on the same function would do it twice; keep one",
+        }),
+        (Checkpoint(_), WithFallback(_)) => Some(Words {
+            above: "this `checkpoint` would record what the fallback answered, and give it for ever after",
+            below: "`with_fallback` would have its answer recorded in place of the real one: move this line to the top",
+        }),
+        (Job(_), WithFallback(_)) => Some(Words {
+            above: "this `job` would be done as soon as the fallback answers",
+            below: "`with_fallback` would have its answer recorded as the job's result: move this line to the top",
+        }),
+        (WithRecovery(_), WithFallback(_)) => Some(Words {
+            above: "this `with_recovery` would never see a failure",
+            below: "`with_fallback` would hide every failure from `with_recovery`: move this line to the top",
+        }),
+        (WithRetry(_) | CircuitBreaker(_), Checkpoint(_)) => Some(Words {
+            above: "a recorded value would pass through this line as if the call had been made",
+            below: "`checkpoint` belongs above what judges attempts: move this line up",
+        }),
+        (WithRetry(_) | CircuitBreaker(_), Job(_)) => Some(Words {
+            above: "this line would run the whole job again, or count it as one call",
+            below: "`job` belongs above what judges attempts: move this line up",
+        }),
+        (WithRetry(_) | CircuitBreaker(_) | Timeout(_) | Checkpoint(_) | Job(_), WithRecovery(_)) => {
+            Some(Words {
+                above: "this line would see what `with_recovery` made of a failure, not the failure",
+                below: "`with_recovery` decides about the final failure: only `with_fallback` may stand above; move this line up",
+            })
+        }
+        (Checkpoint(_) | Job(_), Timeout(timeout)) if timeout.thread => Some(Words {
+            above: "the lease that is held here would end while the abandoned body still runs",
+            below: "a body that was abandoned on its thread may still act after the step was given to somebody else: \
+                    leave `thread` out, and use the time limit of what the body calls",
         }),
         (WithFallback(_), WithFallback(inner)) if !inner.is_limited() => Some(Words {
             above: "this `with_fallback` would never be asked",
@@ -65,6 +110,14 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
                 errors.at(
                     &layer.attr,
                     "`growth` lengthens the limit on each retry: put this line below `with_retry`, or leave `growth` out",
+                );
+            }
+        }
+        Policy::WithRecovery(recovery) if !layers.iter().any(Layer::loops) => {
+            if let Some(at) = recovery.retries() {
+                errors.here(
+                    at,
+                    "there is nothing that retries: put `#[with_retry]` below, or take another strategy",
                 );
             }
         }

@@ -226,11 +226,12 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
         errors.at(constness, "a `const fn` cannot carry a policy: policies keep state and wait");
     }
     let mut shared = Shared::default();
-    let mut layers: Vec<Layer> = Vec::new();
+    let mut own = Vec::new();
     for Applied { attr, args } in gathered.applied {
-        let entries = shared.take(keys::entries(args), &item, &errors);
-        layers.extend(Layer::read(attr, entries, &item, &errors));
+        own.push((attr, shared.take(keys::entries(args), &item, &errors)));
     }
+    let read = |(attr, entries)| Layer::read(attr, entries, &shared, &item, &errors);
+    let layers: Vec<Layer> = own.into_iter().filter_map(read).collect();
     contradictions::check(&layers, &shared, &item, &errors);
     if let Some(errors) = errors.finish() {
         item.attrs.retain(|attr| !is_hidden(attr));

@@ -1,5 +1,82 @@
-//! Jobs and checkpoints that survive a crash: what was recorded once is never done again.
+//! Jobs and checkpoints that survive a crash: what was recorded once is not done again.
+//!
+//! A *job* is a named, recorded call: `#[job("import:{id}")]`. A *checkpoint* is a step whose success is
+//! recorded under a key: `#[checkpoint("page:{id}:{n}")]`. [`Progress`] is a cursor inside one long
+//! function. They are told apart by name and key, never by their position in the code. Bodies run at
+//! least once; each key has exactly one recorded result.
 
+mod checkpoint;
+pub mod checkpoints;
+mod claim;
+mod codec;
+mod error;
+mod job;
+pub mod jobs;
+mod key;
+mod lease;
+mod note;
 mod owner;
+mod progress;
 pub mod record;
+mod recover;
+mod rollback;
+mod scope;
+pub(crate) mod site;
+mod sleep;
 pub mod store;
+mod turn;
+mod wait;
+mod with_recovery;
+
+pub use checkpoint::{Checkpoint, OnStoreError};
+pub use checkpoints::CheckpointInfo;
+pub use error::{CheckpointError, Contradiction, JobError, Place};
+pub use job::Job;
+pub use jobs::JobInfo;
+pub use note::JobEvent;
+pub use progress::Progress;
+pub use record::{Record, Status};
+pub use recover::{Recover, Recovered, RecoveredJob, recover, recover_blocking};
+pub use scope::{InScope, Step, in_scope, in_scope_blocking, job, step};
+pub use sleep::{sleep_until, sleep_until_blocking};
+pub use store::{MemoryStore, Otherwise, Store, StoreError};
+pub use with_recovery::{Recovery, RecoveryStats, recovery_stats};
+
+#[doc(hidden)]
+pub mod __private {
+    //! What expansions name.
+
+    pub use super::checkpoint::{Begun as StepBegun, Running as RunningStep};
+    pub use super::job::{Args, Begun as JobBegun, Running as RunningJob};
+    pub use super::key::Key;
+    pub use super::recover::{Call, Provided};
+    pub use super::rollback::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
+    pub use super::scope::Wanted;
+    pub use super::site::{CheckpointSite, IntoStore, JOBS_0_1, JobSite, inputs};
+    pub use super::with_recovery::{Condition, RecoverySite, Skip};
+    pub use super::{Checkpoint, InScope, Job, OnStoreError, Otherwise, Recovery};
+    pub use crate::classify::Severity;
+}
+
+use crate::site::Site;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+#[derive(Debug)]
+struct Default(OnceLock<Arc<dyn Store>>);
+
+static DEFAULT: Site<Default> = Site::new(Default(OnceLock::new()), || Default(OnceLock::new()));
+
+/// The store of jobs and steps that name none.
+pub(crate) fn default_store() -> Result<Arc<dyn Store>, StoreError> {
+    Ok(DEFAULT.0.get_or_init(|| Arc::new(MemoryStore::new())).clone())
+}
+
+/// A named moment at which a crash test may strike.
+#[inline]
+pub(crate) fn point(name: &'static str) {
+    #[cfg(feature = "testing")]
+    crate::testing::reached(name);
+    #[cfg(not(feature = "testing"))]
+    let _ = name;
+}

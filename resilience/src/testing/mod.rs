@@ -8,3 +8,10 @@ pub(crate) use world::{WorldAlarm, current};
 
 mod flaky;
 pub use flaky::Flaky;
+
+#[cfg(feature = "durable")]
+mod moments;
+#[cfg(feature = "durable")]
+pub use moments::on_moment;
+#[cfg(feature = "durable")]
+pub(crate) use moments::reached;

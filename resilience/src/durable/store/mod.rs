@@ -67,6 +67,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// What this store can promise.
     fn capabilities(&self) -> Capabilities;
 
+    /// Whether the process of `owner` is known to have ended; a hint for listings.
+    fn is_gone(&self, owner: &str) -> bool {
+        let _ = owner;
+        false
+    }
+
     /// Who this process is to the store; the same for as long as the process lives.
     fn owner(&self) -> String {
         crate::durable::owner::this_process().to_owned()

@@ -161,7 +161,8 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
 /// Does the work of `stored` again from the start; what was recorded is kept aside.
 fn anew(rows: &mut impl Rows, claim: &Claim, stored: &Record, now: Millis) -> Result<Claimed, StoreError> {
     rows.set_aside(&claim.key, "replaced")?;
-    take(rows, claim, Record { revision: stored.revision, ..Record::new(claim.key.clone()) }, now)
+    let fresh = Record::new(claim.key.clone());
+    take(rows, claim, Record { revision: stored.revision, order: stored.order, ..fresh }, now)
 }
 
 fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Result<Claimed, StoreError> {
@@ -237,13 +238,14 @@ pub fn complete(rows: &mut impl Rows, completion: &Completion) -> Result<Record,
     };
     let now = rows.now();
     let order = match &completion.tally {
-        None => record.order,
-        Some(key) => {
+        // Done again, it keeps its place: the places of a job's steps have no gaps.
+        Some(key) if record.order == 0 => {
             let tally = rows.get(key)?.unwrap_or_else(|| Record::new(key.clone()));
             let order = tally.order.saturating_add(1);
             write(rows, Record { order, ..tally })?;
             order
         }
+        _ => record.order,
     };
     if let Some(prefix) = &completion.removes {
         rows.remove_all(prefix)?;

@@ -1,0 +1,307 @@
+//! `#[checkpoint("page:{id}:{n}", ..)]`.
+
+use crate::diag::Errors;
+use crate::emit::{Context, label};
+use crate::input::{self, Setter};
+use crate::item::Item;
+use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Error, Expr, Result};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "checkpoint",
+    keys: &[
+        key("version", "1"),
+        key("ttl", "7d"),
+        key("lease", "30s"),
+        key("wait", "5m"),
+        key("on_mismatch", "rerun"),
+        key("on_corrupt", "rerun"),
+        key("on_store_error", "run"),
+        key("inputs", "(argument, ..)"),
+        key("store", "expression"),
+        key("rollback", "path or |value| .."),
+        key("was", "\"old_name\""),
+    ],
+    foreign: &[
+        ("key", KEY),
+        ("id", KEY),
+        ("idempotency_key", KEY),
+        ("compensate", "write `rollback = path`: it is given the recorded value"),
+        ("compensation", "write `rollback = path`: it is given the recorded value"),
+        ("undo", "write `rollback = path`: it is given the recorded value"),
+        ("retries", "put `#[with_retry(max = 3)]` below"),
+        ("retry", "put `#[with_retry(max = 3)]` below"),
+        ("timeout", "put `#[timeout(2s)]` below for the body; `wait` is for another holder"),
+        ("expire", "write `ttl = 7d`"),
+        ("expires", "write `ttl = 7d`"),
+        ("heartbeat", "write `lease = 30s`: it is renewed every third of that"),
+        ("on_busy", "write `wait = 5m`; `wait = 0s` gives up at once"),
+        ("alias", "write `was = \"old_name\"`"),
+        ("backend", "write `store = expression`"),
+    ],
+};
+
+const KEY: &str = "the key stands first, without a name: `#[checkpoint(\"page:{id}\")]`";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    key: Option<input::Key>,
+    setters: Vec<Setter>,
+    inputs: Option<Vec<(String, TokenStream)>>,
+    store: Option<TokenStream>,
+    pub(crate) rollback: Option<Expr>,
+}
+
+/// Reads the arguments.
+pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+    let mut reader = Reader::new(&SPEC, entries, |entry| is_key(&SPEC, entry), errors);
+    let inputs = reader.take("inputs").and_then(|entry| errors.ok(inputs(entry, item)));
+    let mut setters = durations(&mut reader);
+    for (name, rerun, error) in [
+        ("on_mismatch", "rerun", "error"),
+        ("on_corrupt", "rerun", "error"),
+        ("on_store_error", "run", "fail"),
+    ] {
+        setters.extend(choice(&mut reader, name, rerun, error));
+    }
+    let store = reader.value("store", "expression", Ok);
+    let rollback = reader.value("rollback", "path", input::path_or_closure);
+    if let (Some(rollback), Some(words)) = (&rollback, undoable(item)) {
+        errors.at(rollback, words);
+    }
+    let key = first_key(&mut reader, item, inputs.is_some(), errors);
+    Checked { key, setters, inputs, store, rollback }
+}
+
+/// Whether `entry` may be the key that stands first.
+pub(crate) fn is_key(spec: &Spec, entry: &Entry) -> bool {
+    let foreign = spec.foreign.iter().any(|(word, _)| entry.is(word));
+    !foreign && !matches!(entry.value, Value::Given(_))
+}
+
+/// The key among what is left, and a complaint about whatever stands beside it.
+pub(crate) fn first_key(
+    reader: &mut Reader<'_>,
+    item: &Item,
+    constant_is_fine: bool,
+    errors: &Errors,
+) -> Option<input::Key> {
+    let mut rest = reader.rest().into_iter();
+    let first = rest.next()?;
+    for second in rest {
+        errors.here(second.span, "there is one key, and `name = value` after it");
+    }
+    errors.ok(input::key(first.tokens(), item, constant_is_fine))
+}
+
+/// `version`, `was`, and the durations that jobs have, too.
+pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
+    let mut setters = Vec::new();
+    let version = reader.value("version", "1", input::count);
+    setters.extend(version.map(|version| Setter::new("version", version)));
+    let ttl = reader.value("ttl", "7d", |tokens| {
+        input::lasting(tokens, "`ttl` is longer than 0s: how long a result counts")
+    });
+    setters.extend(ttl.map(|ttl| Setter::new("ttl", ttl.tokens)));
+    let lease = reader.value("lease", "30s", lease);
+    setters.extend(lease.map(|lease| Setter::new("lease", lease.tokens)));
+    let wait = reader.value("wait", "5m", input::duration);
+    setters.extend(wait.map(|wait| Setter::new("wait", wait.tokens)));
+    let was = reader.value("was", "\"old_name\"", was);
+    setters.extend(was.map(|was| Setter::new("was", was)));
+    setters
+}
+
+fn lease(tokens: TokenStream) -> Result<input::Duration> {
+    let lease = input::duration(tokens)?;
+    if lease.nanos.is_some_and(|nanos| nanos < 3_000_000) {
+        return Err(Error::new(lease.span, "a lease is at least 3ms long: it is renewed every third of it"));
+    }
+    Ok(lease)
+}
+
+fn was(tokens: TokenStream) -> Result<TokenStream> {
+    let span = input::span_of(&tokens);
+    let words = "expected the earlier name in quotes, for instance `\"old_name\"`";
+    let name: syn::LitStr = syn::parse2(input::open(tokens)).map_err(|_| Error::new(span, words))?;
+    Ok(quote_spanned!(span=> &[#name]))
+}
+
+/// `key = error` or its other word, as a setter.
+pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &str) -> Option<Setter> {
+    let value = reader.value(name, other, |tokens| {
+        let span = input::own_span_of(&tokens);
+        let ty = if name == "on_store_error" { "OnStoreError" } else { "Otherwise" };
+        let ty = Ident::new(ty, span);
+        let variant = match input::open(tokens).to_string() {
+            word if word == "rerun" && other == "rerun" => "Rerun",
+            word if word == "run" && other == "run" => "Run",
+            word if word == usual => {
+                if usual == "fail" {
+                    "Fail"
+                } else {
+                    "Error"
+                }
+            }
+            _ => return Err(Error::new(span, format!("write `{name} = {usual}` or `{name} = {other}`"))),
+        };
+        let variant = Ident::new(variant, span);
+        Ok(quote_spanned!(span=> __resilience::#ty::#variant))
+    })?;
+    Some(Setter::new(name, value))
+}
+
+/// `inputs(a, b = expression)`.
+fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
+    let Value::List(list) = entry.value else {
+        return Err(Error::new(entry.span, "write `inputs(argument, ..)`"));
+    };
+    let bound = item.bound_names();
+    let pair = |entry: Entry| match (&entry.key, &entry.value) {
+        (Some(key), Value::Given(value)) => Ok((key.to_string(), value.clone())),
+        (Some(key), Value::Word) if bound.contains(key) => Ok((key.to_string(), quote!(#key))),
+        (Some(key), Value::Word) => {
+            let names: Vec<_> = bound.iter().map(ToString::to_string).collect();
+            let words = format!("the function has no argument `{key}`; it has: {}", names.join(", "));
+            Err(Error::new(key.span(), words))
+        }
+        _ => Err(Error::new(entry.span, "expected an argument, or `name = expression`")),
+    };
+    keys::entries(list).into_iter().map(pair).collect()
+}
+
+/// Why the function's steps cannot be undone, if they cannot.
+fn undoable(item: &Item) -> Option<&'static str> {
+    let (ty, has_impl_trait) = item.return_type();
+    if !item.sig.generics.params.is_empty() {
+        return Some(
+            "the step of a generic function cannot be undone: after a crash its types are not known",
+        );
+    }
+    let names_self = |tokens: TokenStream| mentions_self(tokens);
+    (has_impl_trait || names_self(ty))
+        .then_some("`rollback` needs a return type that can be named outside of the function: write it out")
+}
+
+fn mentions_self(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == "Self",
+        TokenTree::Group(group) => mentions_self(group.stream()),
+        _ => false,
+    })
+}
+
+pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream {
+    let ty = quote!(__resilience::Checkpoint);
+    let policy = Setter::all(&checked.setters, &ty, quote!(__resilience::Checkpoint::new("")));
+    let template = match checked.key.as_ref().map(|key| &key.template) {
+        None => quote!(::core::option::Option::None),
+        Some(Some(template)) => quote!(::core::option::Option::Some(#template)),
+        Some(None) => quote!(::core::option::Option::Some("an expression")),
+    };
+    let undone = checked.rollback.is_some().then(|| quote!(.undone()));
+    let undo = checked.rollback.as_ref().map(|rollback| undo(rollback, &checked.setters, item));
+    quote! {
+        static #site: __resilience::CheckpointSite =
+            __resilience::CheckpointSite::new(&__RESILIENCE_POINT, #template, #policy)#undone;
+        #undo
+    }
+}
+
+/// The entry in the link-time table that undoes a recorded value after a crash.
+fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
+    let (ty, _) = item.return_type();
+    let was = setters.iter().find_map(|setter| setter.value_of("was")).unwrap_or_else(|| quote!(&[]));
+    let at = Span::mixed_site().located_at(input::span_of(&rollback.to_token_stream()));
+    let worked = quote_spanned!(at=> __resilience::Undone::worked(__resilience::Step(__resilience::call1(#rollback, value)).settle().await));
+    quote_spanned! {Span::mixed_site()=>
+        #[__resilience::linkme::distributed_slice(__resilience::UNDOS_0_1)]
+        #[linkme(crate = __resilience::linkme)]
+        static __RESILIENCE_UNDO: __resilience::UndoSite = __resilience::UndoSite::new(
+            &__RESILIENCE_POINT,
+            #was,
+            |bytes| ::std::boxed::Box::pin(async move {
+                #[allow(unused_imports)]
+                use __resilience::Settled as _;
+                let value = __resilience::recorded::<<#ty as __resilience::Outcome>::Value>(&bytes)?;
+                __resilience::undone(#worked)
+            }),
+        );
+    }
+}
+
+pub(crate) fn wrap(
+    checked: &Checked,
+    cx: &Context<'_>,
+    site: &Ident,
+    inner: &TokenStream,
+    attr: &Ident,
+) -> TokenStream {
+    let none = quote!(::core::option::Option::None);
+    let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
+    let key = checked.key.as_ref().map_or_else(|| none.clone(), |key| some(key.rendered.clone()));
+    let inputs = checked.inputs.as_ref().map_or_else(
+        || none.clone(),
+        |inputs| {
+            let (names, values): (Vec<_>, Vec<_>) = inputs.iter().cloned().unzip();
+            some(quote!(__resilience::inputs(__resilience::Args::new()#(.argument(#names, &#values))*)))
+        },
+    );
+    let store = store(checked.store.as_ref());
+    around(cx, site, inner, attr, &quote!(#key, #inputs, #store), &TokenStream::new())
+}
+
+/// `store = expression`, as an argument of the runtime.
+pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
+    match store {
+        None => quote!(::core::option::Option::None),
+        Some(store) => quote!(::core::option::Option::Some(__resilience::IntoStore::into_store(#store))),
+    }
+}
+
+/// The body inside a step or a job: looked up before it, recorded after it.
+pub(crate) fn around(
+    cx: &Context<'_>,
+    site: &Ident,
+    inner: &TokenStream,
+    attr: &Ident,
+    begin: &TokenStream,
+    end: &TokenStream,
+) -> TokenStream {
+    let refused = cx.refused(attr);
+    let label = label(site);
+    let at = Span::mixed_site().located_at(cx.return_at());
+    let (first, body, last) = if cx.is_async {
+        (
+            quote_spanned!(at=> #site.begin(#begin).await.or_kept()),
+            quote_spanned!(Span::mixed_site()=> let (r, verdict) = __resilience::InScope::new(running.scope().clone(), async { #inner }).await;),
+            quote_spanned!(at=> running.end(r, verdict, #end).await),
+        )
+    } else {
+        (
+            quote_spanned!(at=> #site.begin_blocking(#begin).or_kept()),
+            quote_spanned! {Span::mixed_site()=>
+                let entered = running.enter();
+                let (r, verdict) = #inner;
+                ::core::mem::drop(entered);
+            },
+            quote_spanned!(at=> running.end_blocking(r, verdict, #end)),
+        )
+    };
+    quote_spanned! {Span::mixed_site()=>
+        #label: {
+            let running = match #first {
+                ::core::result::Result::Ok(running) => running,
+                ::core::result::Result::Err(::core::result::Result::Ok(kept)) => break #label (kept, ::core::option::Option::None),
+                ::core::result::Result::Err(::core::result::Result::Err(rejected)) => break #label #refused,
+            };
+            #body
+            match #last {
+                ::core::result::Result::Ok(settled) => settled,
+                ::core::result::Result::Err(rejected) => #refused,
+            }
+        }
+    }
+}

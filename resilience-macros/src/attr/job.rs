@@ -1,0 +1,350 @@
+//! `#[job("import:{id}", ..)]`.
+
+use super::checkpoint::{around, choice, durations, first_key, is_key, store};
+use crate::diag::Errors;
+use crate::emit::Context;
+use crate::input::{self, Setter};
+use crate::item::Item;
+use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use crate::shared::Shared;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Error, FnArg, GenericParam, Pat, Type};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "job",
+    keys: &[
+        key("version", "1"),
+        key("provided", "(argument, ..)"),
+        key("on", "Type"),
+        key("max_recoveries", "10"),
+        key("ttl", "30d"),
+        key("lease", "30s"),
+        key("wait", "5m"),
+        key("on_mismatch", "rerun"),
+        key("on_corrupt", "rerun"),
+        key("rerun", "true"),
+        key("store", "expression"),
+        key("was", "\"old:{id}\""),
+    ],
+    foreign: &[
+        ("key", KEY),
+        ("id", KEY),
+        ("queue", "there are no queues: call the function, or spawn it"),
+        ("retries", "put `#[with_retry(max = 3)]` below"),
+        ("retry", "put `#[with_retry(max = 3)]` below"),
+        ("max_attempts", "write `max_recoveries = 10`, which counts the crashes it survives"),
+        ("timeout", "put `#[timeout(2s)]` below for the body; `wait` is for another holder"),
+        ("heartbeat", "write `lease = 30s`: it is renewed every third of that"),
+        ("alias", "write `was = \"old:{id}\"`"),
+        ("with", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
+        ("skip", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
+        ("backend", "write `store = expression`"),
+        ("rollback", "put it on the steps: `#[checkpoint(\"..\", rollback = path)]`"),
+    ],
+};
+
+const KEY: &str = "the key stands first, without a name: `#[job(\"import:{id}\")]`";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    key: Option<input::Key>,
+    name: TokenStream,
+    setters: Vec<Setter>,
+    on: Option<Type>,
+    store: Option<TokenStream>,
+    recorded: Vec<Recorded>,
+    arguments: Vec<Argument>,
+}
+
+/// One argument that is recorded.
+struct Recorded {
+    name: Ident,
+    text: String,
+    at: Span,
+}
+
+/// How one argument is made again after a crash.
+struct Argument {
+    /// The statement that makes it.
+    make: TokenStream,
+    /// What the call passes.
+    pass: TokenStream,
+    /// The type that has to be provided.
+    needs: Option<TokenStream>,
+}
+
+/// Reads the arguments.
+pub(crate) fn check(
+    attr: &Ident,
+    entries: Vec<Entry>,
+    shared: &Shared,
+    item: &Item,
+    errors: &Errors,
+) -> Checked {
+    let mut reader = Reader::new(&SPEC, entries, |entry| is_key(&SPEC, entry), errors);
+    let mut setters = durations(&mut reader);
+    let max_recoveries = reader.value("max_recoveries", "10", input::count);
+    setters.extend(max_recoveries.map(|max| Setter::new("max_recoveries", max)));
+    setters.extend(choice(&mut reader, "on_mismatch", "rerun", "error"));
+    setters.extend(choice(&mut reader, "on_corrupt", "rerun", "error"));
+    if let Some(rerun) = reader.switch("rerun") {
+        setters.push(Setter::new("rerun", quote!(#rerun)));
+    }
+    let store = reader.value("store", "expression", Ok);
+    let on = reader.value("on", "Type", |tokens| {
+        let span = input::span_of(&tokens);
+        syn::parse2::<Type>(tokens).map_err(|_| Error::new(span, "expected a type: `on = App`"))
+    });
+    let provided = reader.take("provided").map(|entry| names(entry, item, errors)).unwrap_or_default();
+    let before = errors.is_empty();
+    let key = first_key(&mut reader, item, false, errors);
+    if key.is_none() && before && errors.is_empty() {
+        errors.at(attr, "a job needs a key, under which it is found again: `#[job(\"import:{id}\")]`");
+    }
+    let name = match (&shared.name, key.as_ref().and_then(|key| key.template.clone())) {
+        (Some(name), _) => name.to_token_stream(),
+        (None, Some(template)) => template,
+        (None, None) => {
+            if key.is_some() {
+                errors.at(
+                    attr,
+                    "a job whose key is an expression needs a name of its own: `name = \"import\"`",
+                );
+            }
+            quote!("")
+        }
+    };
+    generics(item, errors);
+    let (recorded, arguments) = arguments(item, &provided, on.as_ref(), errors);
+    Checked { key, name, setters, on, store, recorded, arguments }
+}
+
+fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
+    let Value::List(list) = entry.value else {
+        errors.here(entry.span, "write `provided(argument, ..)`");
+        return Vec::new();
+    };
+    let bound = item.bound_names();
+    let name = |entry: Entry| match (entry.key, entry.value) {
+        (Some(name), Value::Word) if bound.contains(&name) => Some(name),
+        (Some(name), Value::Word) => {
+            let all: Vec<_> = bound.iter().map(ToString::to_string).collect();
+            errors.here(
+                name.span(),
+                format!("the function has no argument `{name}`; it has: {}", all.join(", ")),
+            );
+            None
+        }
+        _ => {
+            errors.here(entry.span, "expected the name of an argument");
+            None
+        }
+    };
+    keys::entries(list).into_iter().filter_map(name).collect()
+}
+
+fn generics(item: &Item, errors: &Errors) {
+    for param in &item.sig.generics.params {
+        if !matches!(param, GenericParam::Lifetime(_)) {
+            errors.at(
+                param,
+                "a job cannot be generic: after a crash it is called again from its record, which knows no types; \
+                 write a function for each type that calls the generic one",
+            );
+        }
+    }
+}
+
+/// What is recorded, and how every argument is made again.
+fn arguments(
+    item: &Item,
+    provided: &[Ident],
+    on: Option<&Type>,
+    errors: &Errors,
+) -> (Vec<Recorded>, Vec<Argument>) {
+    let mut recorded = Vec::new();
+    let mut arguments = Vec::new();
+    for (n, input) in item.sig.inputs.iter().enumerate() {
+        let made = format_ident!("__resilience_{}", n, span = Span::mixed_site());
+        match input {
+            FnArg::Receiver(receiver) => match (on, receiver_of(receiver)) {
+                (None, _) => errors.at(
+                    receiver,
+                    "a method needs to know its type to be called again after a crash: write `on = Type`; \
+                     `recover().provide(Arc::new(value))` hands it in",
+                ),
+                (Some(_), None) => errors.at(
+                    receiver,
+                    "after a crash the value is handed in by `recover().provide(..)`, shared: take `&self` or `self: Arc<Self>`",
+                ),
+                (Some(on), Some(by_reference)) => arguments.push(handed_in(&made, &quote!(#on), by_reference)),
+            },
+            FnArg::Typed(typed) => {
+                let Pat::Ident(pat) = &*typed.pat else {
+                    errors.at(&typed.pat, "an argument of a job is recorded by its name: give it one, and take it apart in the body");
+                    continue;
+                };
+                if let Some(words) = unrecordable(&typed.ty) {
+                    errors.at(&typed.ty, words);
+                    continue;
+                }
+                if provided.contains(&pat.ident) {
+                    arguments.push(provided_argument(&made, &typed.ty));
+                    continue;
+                }
+                let text = pat.ident.unraw().to_string();
+                arguments.push(taken(&made, &text, &typed.ty));
+                recorded.push(Recorded { name: pat.ident.clone(), text, at: typed.ty.span() });
+            }
+        }
+    }
+    (recorded, arguments)
+}
+
+/// Whether the receiver is taken by reference; `None` for one that cannot be shared.
+fn receiver_of(receiver: &syn::Receiver) -> Option<bool> {
+    let text = receiver.to_token_stream().to_string().replace(' ', "");
+    match text.as_str() {
+        "&self" => Some(true),
+        text if text.starts_with("self:Arc<") || text.ends_with("::Arc<Self>") => Some(false),
+        text if text.starts_with("&'") && !text.contains("mut") => Some(true),
+        _ => None,
+    }
+}
+
+fn unrecordable(ty: &Type) -> Option<&'static str> {
+    match ty {
+        Type::ImplTrait(_) => {
+            Some("`impl Trait` cannot be recorded: after a crash its type is not known; write the type")
+        }
+        Type::Reference(reference) if reference.to_token_stream().to_string().contains("mut ") => {
+            Some("a `&mut` cannot be recorded: take a value, and return what became of it")
+        }
+        _ => None,
+    }
+}
+
+/// `Arc<T>` or `T` behind a reference, handed in by `recover().provide(..)`.
+fn provided_argument(made: &Ident, ty: &Type) -> Argument {
+    if let Type::Reference(reference) = ty {
+        let inner = without_lifetime(reference.to_token_stream());
+        return handed_in(made, &inner, true);
+    }
+    if let Some(inner) = in_arc(ty) {
+        return handed_in(made, &inner, false);
+    }
+    let pass = quote!(::core::clone::Clone::clone(&*#made));
+    Argument { pass, ..handed_in(made, &ty.to_token_stream(), false) }
+}
+
+fn handed_in(made: &Ident, ty: &TokenStream, by_reference: bool) -> Argument {
+    Argument {
+        make: quote_spanned!(Span::mixed_site()=> let #made = provided.get::<#ty>().map_err(::std::string::ToString::to_string)?;),
+        pass: if by_reference { quote!(&*#made) } else { quote!(#made) },
+        needs: Some(ty.clone()),
+    }
+}
+
+/// `T` of `Arc<T>`, by whichever path.
+fn in_arc(ty: &Type) -> Option<TokenStream> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Arc")?;
+    let mut inside: Vec<TokenTree> = last.arguments.to_token_stream().into_iter().collect();
+    if inside.len() < 3 {
+        return None;
+    }
+    inside.pop();
+    inside.remove(0);
+    Some(inside.into_iter().collect())
+}
+
+/// `T` of `&T`, `&'a T`.
+fn without_lifetime(reference: TokenStream) -> TokenStream {
+    let mut tokens = reference.into_iter().skip(1).peekable();
+    if matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == '\'') {
+        tokens.next();
+        tokens.next();
+    }
+    tokens.collect()
+}
+
+/// An argument that is read from the record, in its owned form.
+fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
+    let at = Span::mixed_site().located_at(ty.span());
+    let (owned, pass) = match ty {
+        Type::Reference(reference) => {
+            let inner = without_lifetime(reference.to_token_stream());
+            (quote_spanned!(at=> <#inner as ::std::borrow::ToOwned>::Owned), quote!(&#made))
+        }
+        other => (other.to_token_stream(), quote!(#made)),
+    };
+    Argument { make: quote_spanned!(at=> let #made = args.take::<#owned>(#text)?;), pass, needs: None }
+}
+
+/// The `static`; the linker enters it in the table of jobs.
+pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream {
+    let ty = quote!(__resilience::Job);
+    let name = &checked.name;
+    let policy = Setter::all(&checked.setters, &ty, quote!(__resilience::Job::new(#name)));
+    let template = checked.key.as_ref().and_then(|key| key.template.clone());
+    let template = template.unwrap_or_else(|| quote!("an expression"));
+    let needs = checked.arguments.iter().filter_map(|argument| argument.needs.as_ref());
+    let needs: Vec<_> = needs.collect();
+    let makes = checked.arguments.iter().map(|argument| &argument.make);
+    let passes = checked.arguments.iter().map(|argument| &argument.pass);
+    let function = &item.sig.ident;
+    // An argument of the same name would hide the function from the table.
+    let hidden = item.bound_names().contains(function).then(|| quote!(self::));
+    let path = checked.on.as_ref().map_or_else(|| quote!(#hidden #function), |on| quote!(<#on>::#function));
+    let call = if item.is_async() {
+        quote!(__resilience::Call::of_future(async move { let _ = #path(#(#passes),*).await; }))
+    } else {
+        quote!(__resilience::Call::of_closure(move || { let _ = #path(#(#passes),*); }))
+    };
+    quote_spanned! {Span::mixed_site()=>
+        #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
+        #[linkme(crate = __resilience::linkme)]
+        static #site: __resilience::JobSite = __resilience::JobSite::new(
+            &__RESILIENCE_POINT,
+            #template,
+            #policy,
+            |provided| {
+                let _ = provided;
+                #(provided.get::<#needs>()?;)*
+                ::core::result::Result::Ok(())
+            },
+            |provided, args| {
+                let _ = provided;
+                #[allow(unused_mut)]
+                let mut args = args;
+                #(#makes)*
+                let _ = args;
+                ::core::result::Result::Ok(#call)
+            },
+        );
+    }
+}
+
+pub(crate) fn wrap(
+    checked: &Checked,
+    cx: &Context<'_>,
+    site: &Ident,
+    inner: &TokenStream,
+    attr: &Ident,
+) -> TokenStream {
+    let key = checked.key.as_ref().map(|key| key.rendered.clone());
+    let arguments = checked.recorded.iter().map(|Recorded { name, text, at }| {
+        let at = Span::mixed_site().located_at(*at);
+        quote_spanned!(at=> .argument(#text, &#name))
+    });
+    let store = store(checked.store.as_ref());
+    let begin = quote!(#key, __resilience::Args::new()#(#arguments)*, #store);
+    let strategy = cx.recovery().map_or_else(
+        || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
+        |recovery| quote_spanned!(Span::mixed_site()=> |class| #recovery.wanted(class)),
+    );
+    around(cx, site, inner, attr, &begin, &strategy)
+}

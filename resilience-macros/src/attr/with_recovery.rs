@@ -1,0 +1,197 @@
+//! `#[with_recovery(on(corrupt, rollback), on(severity >= high, manual), otherwise = retry)]`.
+
+use super::with_fallback;
+use crate::diag::Errors;
+use crate::emit::{Context, label};
+use crate::input;
+use crate::item::Item;
+use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use crate::nearest::nearest;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::{Error, Result};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "with_recovery",
+    keys: &[key("on", "(category, strategy)"), key("otherwise", "escalate"), key("rollback", "path")],
+    foreign: &[
+        ("default", "write `otherwise = escalate`"),
+        ("strategy", "write `otherwise = escalate`, or `on(category, rollback)`"),
+        ("compensate", "write `rollback = path`: it is called with the arguments"),
+        ("undo", "write `rollback = path`: it is called with the arguments"),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        ("max", "put `#[with_retry(max = 3)]` below, and write `otherwise = retry`"),
+    ],
+};
+
+const STRATEGIES: [(&str, &str); 5] = [
+    ("retry", "Retry"),
+    ("rollback", "Rollback"),
+    ("skip", "Skip"),
+    ("manual", "Manual"),
+    ("escalate", "Escalate"),
+];
+const SEVERITIES: [(&str, &str); 5] =
+    [("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical"), ("fatal", "Fatal")];
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    /// Conditions and the strategy they lead to, in order.
+    rules: Vec<(Vec<TokenStream>, Strategy)>,
+    otherwise: Option<Strategy>,
+    rollback: Option<TokenStream>,
+}
+
+#[derive(Clone)]
+struct Strategy {
+    variant: &'static str,
+    span: Span,
+}
+
+impl Checked {
+    fn strategies(&self) -> impl Iterator<Item = &Strategy> {
+        self.rules.iter().map(|(_, strategy)| strategy).chain(&self.otherwise)
+    }
+
+    /// Where `retry` is written, if it is.
+    pub(crate) fn retries(&self) -> Option<Span> {
+        self.strategies().find(|strategy| strategy.variant == "Retry").map(|strategy| strategy.span)
+    }
+
+    fn skips(&self) -> bool {
+        self.strategies().any(|strategy| strategy.variant == "Skip")
+    }
+}
+
+/// Reads the arguments.
+pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+    let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
+    let rules = reader.take_all("on").into_iter().filter_map(|entry| errors.ok(rule(entry))).collect();
+    let otherwise = reader.value("otherwise", "escalate", |tokens| strategy(&input::open(tokens)));
+    let rollback = reader.value("rollback", "path", |tokens| {
+        with_fallback::call(&input::open(tokens), item).map(|(call, _)| call)
+    });
+    let checked = Checked { rules, otherwise, rollback };
+    if checked.rules.is_empty() && checked.otherwise.is_none() && errors.is_empty() {
+        errors.at(
+            attr,
+            "`with_recovery` needs to know what to do: `#[with_recovery(on(corrupt, rollback), otherwise = escalate)]`",
+        );
+    }
+    checked
+}
+
+fn rule(entry: Entry) -> Result<(Vec<TokenStream>, Strategy)> {
+    let words = "write `on(category, strategy)` or `on(severity >= high, strategy)`";
+    let Value::List(list) = entry.value else { return Err(Error::new(entry.span, words)) };
+    let mut parts = keys::split(list);
+    let Some(then) = parts.pop() else { return Err(Error::new(entry.span, words)) };
+    if parts.is_empty() {
+        return Err(Error::new(entry.span, words));
+    }
+    let conditions = parts.iter().map(condition).collect::<Result<Vec<_>>>()?;
+    Ok((conditions, strategy(&input::open(then))?))
+}
+
+fn strategy(tokens: &TokenStream) -> Result<Strategy> {
+    let span = input::span_of(tokens);
+    let name = tokens.to_string();
+    let found = STRATEGIES.iter().find(|(word, _)| *word == name);
+    found.map(|(_, variant)| Strategy { variant, span }).ok_or_else(|| {
+        let names = STRATEGIES.map(|(word, _)| word);
+        let hint = nearest(&name, &names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+        Error::new(span, format!("`{name}` is no strategy{hint}\nstrategies: {}", names.join(", ")))
+    })
+}
+
+/// A category, or `severity >= high`.
+fn condition(tokens: &TokenStream) -> Result<TokenStream> {
+    let span = input::span_of(tokens);
+    let parts: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    match parts.as_slice() {
+        [TokenTree::Ident(word)] => {
+            let category = input::category(word)?;
+            Ok(quote!(__resilience::Condition::Category(__resilience::Category::#category)))
+        }
+        [TokenTree::Ident(word), compare @ .., TokenTree::Ident(level)] if word == "severity" => {
+            let compare: String = compare.iter().map(ToString::to_string).collect();
+            let kind = match compare.as_str() {
+                ">=" => "AtLeast",
+                "==" => "Exactly",
+                _ => return Err(Error::new(span, "write `severity >= high` or `severity == high`")),
+            };
+            let name = level.to_string();
+            let found = SEVERITIES.iter().find(|(word, _)| *word == name);
+            let (_, variant) = found.ok_or_else(|| {
+                let names = SEVERITIES.map(|(word, _)| word).join(", ");
+                Error::new(level.span(), format!("`{name}` is no severity; severities: {names}"))
+            })?;
+            let (kind, variant) = (Ident::new(kind, Span::call_site()), Ident::new(variant, level.span()));
+            Ok(quote!(__resilience::Condition::#kind(__resilience::Severity::#variant)))
+        }
+        _ => Err(Error::new(span, "expected a category, or `severity >= high`")),
+    }
+}
+
+pub(crate) fn site(checked: &Checked, site: &Ident, has_job: bool) -> TokenStream {
+    let strategy = |strategy: &Strategy| {
+        let variant = Ident::new(strategy.variant, Span::call_site());
+        quote!(__resilience::Recovery::#variant)
+    };
+    let rules = checked.rules.iter().flat_map(|(conditions, then)| {
+        let then = strategy(then);
+        conditions.iter().map(move |condition| quote!((#condition, #then)))
+    });
+    let otherwise = checked.otherwise.iter().map(strategy);
+    let with_job = has_job.then(|| quote!(.with_job()));
+    let undo = checked.rollback.is_some().then(|| quote!(.with_undo()));
+    quote! {
+        static #site: __resilience::RecoverySite =
+            __resilience::RecoverySite::new(&__RESILIENCE_POINT, &[#(#rules),*])#(.otherwise(#otherwise))* #with_job #undo;
+    }
+}
+
+pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
+    let label = label(site);
+    let skip = checked.skips().then(|| {
+        let at = Span::mixed_site().located_at(cx.return_at());
+        let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&r));
+        quote_spanned! {Span::mixed_site()=>
+            if let __resilience::Recovery::Skip = strategy {
+                break #label (#skipped, ::core::option::Option::None);
+            }
+        }
+    });
+    let rollback = checked.rollback.as_ref().map(|rollback| {
+        let at = Span::mixed_site().located_at(input::span_of(rollback));
+        let settle = if cx.is_async {
+            quote_spanned!(at=> __resilience::Step(answer).settle().await)
+        } else {
+            quote_spanned!(at=> answer)
+        };
+        let error = Ident::new("error", Span::call_site());
+        quote_spanned! {Span::mixed_site()=>
+            if let __resilience::Recovery::Rollback = strategy {
+                #[allow(unused_imports)]
+                use __resilience::Settled as _;
+                if let ::core::result::Result::Err(#error) = __resilience::Outcome::judge(&r) {
+                    let _ = #error;
+                    let answer = #rollback;
+                    let worked = __resilience::Undone::worked(#settle);
+                    #site.undone(worked);
+                }
+            }
+        }
+    });
+    quote_spanned! {Span::mixed_site()=>
+        #label: {
+            let (r, verdict) = #inner;
+            let ::core::option::Option::Some(class) = &verdict else { break #label (r, verdict) };
+            let strategy = #site.decide(class);
+            #skip
+            #rollback
+            let _ = strategy;
+            (r, verdict)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Keys of jobs and steps: `"page:{id}:{n}"`, a constant, or an expression over the arguments.
+
+use super::{open, span_of};
+use crate::item::Item;
+use crate::nearest::nearest;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Error, Expr, Lit, LitStr, Result};
+
+/// A key as written.
+pub(crate) struct Key {
+    /// An expression of the rendered key.
+    pub(crate) rendered: TokenStream,
+    /// The text of the template, or an expression of it, where it is constant.
+    pub(crate) template: Option<TokenStream>,
+}
+
+/// Reads a key; `constant_is_fine` if the function's arguments need not be in it.
+pub(crate) fn key(tokens: TokenStream, item: &Item, constant_is_fine: bool) -> Result<Key> {
+    let tokens = open(tokens);
+    let span = span_of(&tokens);
+    let is_constant = match syn::parse2::<Expr>(tokens.clone())? {
+        Expr::Lit(lit) => match lit.lit {
+            Lit::Str(text) => return template(&text, item, constant_is_fine),
+            _ => return Err(Error::new(span, "a key is a text: `\"page:{id}\"`")),
+        },
+        Expr::Path(path) => path.path.segments.last().is_some_and(|segment| is_upper(&segment.ident)),
+        _ => false,
+    };
+    if is_constant {
+        refuse_constant(span, item, constant_is_fine)?;
+        let rendered = quote_spanned!(span=> __resilience::Key::new().text(#tokens).finish());
+        return Ok(Key { rendered, template: Some(tokens) });
+    }
+    let rendered = quote_spanned!(span=> __resilience::Key::new().value(&(#tokens)).finish());
+    Ok(Key { rendered, template: None })
+}
+
+fn is_upper(name: &Ident) -> bool {
+    let name = name.to_string();
+    name.chars().any(char::is_uppercase) && !name.chars().any(char::is_lowercase)
+}
+
+fn refuse_constant(span: Span, item: &Item, is_fine: bool) -> Result<()> {
+    if is_fine || item.arguments().is_empty() {
+        return Ok(());
+    }
+    let names = names(item);
+    let example = names.first().map_or_else(|| "argument".to_owned(), |name| name.unraw().to_string());
+    Err(Error::new(
+        span,
+        format!(
+            "this key is the same for all arguments: every call would be given the first one's result; \
+             write `{{{example}}}` in it, or `inputs(..)` with the arguments that must not change"
+        ),
+    ))
+}
+
+fn names(item: &Item) -> Vec<Ident> {
+    item.bound_names()
+}
+
+/// One piece of a template.
+enum Piece {
+    Text(String),
+    /// A path to an argument's value: `row.id`.
+    Value(Vec<String>),
+}
+
+fn template(literal: &LitStr, item: &Item, constant_is_fine: bool) -> Result<Key> {
+    let span = literal.span();
+    let text = literal.value();
+    let pieces = pieces(&text).map_err(|words| Error::new(span, words))?;
+    let mut rendered = quote_spanned!(span=> __resilience::Key::new());
+    for piece in &pieces {
+        rendered = match piece {
+            Piece::Text(text) => quote_spanned!(span=> #rendered.text(#text)),
+            Piece::Value(path) => {
+                let value = value(path, item, span)?;
+                quote_spanned!(span=> #rendered.value(&(#value)))
+            }
+        };
+    }
+    if !pieces.iter().any(|piece| matches!(piece, Piece::Value(_))) {
+        refuse_constant(span, item, constant_is_fine)?;
+    }
+    for window in pieces.windows(3) {
+        if let [Piece::Value(before), Piece::Text(between), Piece::Value(after)] = window {
+            separated(between, before, after).map_err(|words| Error::new(span, words))?;
+        }
+    }
+    for pair in pieces.windows(2) {
+        if let [Piece::Value(before), Piece::Value(after)] = pair {
+            separated("", before, after).map_err(|words| Error::new(span, words))?;
+        }
+    }
+    if text.is_empty() {
+        return Err(Error::new(span, "a key cannot be empty"));
+    }
+    Ok(Key { rendered: quote_spanned!(span=> #rendered.finish()), template: Some(quote!(#literal)) })
+}
+
+/// Between two values stands something that no value can contain, or different values give one key.
+fn separated(between: &str, before: &[String], after: &[String]) -> std::result::Result<(), String> {
+    let can_be_in_a_value = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '%');
+    if between.chars().all(can_be_in_a_value) {
+        let (before, after) = (before.join("."), after.join("."));
+        return Err(format!(
+            "different values would give the same key: put a `:` or `/` between `{{{before}}}` and `{{{after}}}`"
+        ));
+    }
+    Ok(())
+}
+
+fn pieces(text: &str) -> std::result::Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '{' | '}' if rest.next_if_eq(&c).is_some() => literal.push(c),
+            '{' => {
+                let inside: String = rest.by_ref().take_while(|c| *c != '}').collect();
+                if !text.contains('}') || text.matches('{').count() > text.matches('}').count() {
+                    return Err("this `{` is never closed; write `{{` for the character itself".to_owned());
+                }
+                if !literal.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                }
+                pieces.push(Piece::Value(path(&inside)?));
+            }
+            '}' => return Err("this `}` closes nothing; write `}}` for the character itself".to_owned()),
+            c => literal.push(c),
+        }
+    }
+    if !literal.is_empty() {
+        pieces.push(Piece::Text(literal));
+    }
+    Ok(pieces)
+}
+
+fn path(inside: &str) -> std::result::Result<Vec<String>, String> {
+    if inside.is_empty() {
+        return Err("name an argument between the braces: `{id}`".to_owned());
+    }
+    if let Some((name, format)) = inside.split_once(':') {
+        let words = if format.contains('?') {
+            "the text of `Debug` may change with any release and is no identity"
+        } else {
+            "a key takes values as they print, without a format"
+        };
+        return Err(format!("{words}: write `{{{name}}}`"));
+    }
+    let parts: Vec<String> = inside.split('.').map(|part| part.trim().to_owned()).collect();
+    let is_name = |(at, part): (usize, &String)| {
+        let is_word = syn::parse_str::<Ident>(part).is_ok() || part == "self" || part.starts_with("r#");
+        is_word || (at > 0 && !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()))
+    };
+    if !parts.iter().enumerate().all(is_name) {
+        return Err(format!(
+            "`{{{inside}}}` is no argument or field of one: write `{{id}}`, `{{row.id}}` or `{{self.tenant}}`"
+        ));
+    }
+    Ok(parts)
+}
+
+/// The expression that a placeholder stands for.
+fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
+    let [first, fields @ ..] = path else { return Err(Error::new(span, "name an argument: `{id}`")) };
+    let base = if first == "self" && item.sig.receiver().is_some() {
+        let this = Ident::new("self", item.sig.receiver().map_or(span, |it| it.self_token.span));
+        quote!(#this)
+    } else {
+        let known = names(item);
+        let Some(name) = known.iter().find(|name| name.unraw() == first.trim_start_matches("r#")) else {
+            return Err(Error::new(span, unknown(first, &known, item.sig.receiver().is_some())));
+        };
+        quote!(#name)
+    };
+    let fields = fields.iter().map(|field| match field.parse::<u32>() {
+        Ok(index) => TokenTree::from(proc_macro2::Literal::u32_unsuffixed(index)),
+        Err(_) => TokenTree::from(Ident::new(field.trim_start_matches("r#"), span)),
+    });
+    Ok(quote_spanned!(span=> #base #(.#fields)*))
+}
+
+fn unknown(name: &str, known: &[Ident], has_self: bool) -> String {
+    let mut names: Vec<String> = known.iter().map(|name| name.unraw().to_string()).collect();
+    if has_self {
+        names.push("self".to_owned());
+    }
+    if names.is_empty() {
+        return format!("the function has no argument `{name}`: it takes none");
+    }
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hint = nearest(name, &all).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+    format!("the function has no argument `{name}`{hint}; it has: {}", all.join(", "))
+}

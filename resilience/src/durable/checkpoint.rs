@@ -1,0 +1,506 @@
+//! A step whose success is recorded under a key: it runs once, and afterwards the recorded value is given.
+
+use super::claim::{Answer, claim, patience};
+use super::codec;
+use super::error::{CheckpointError, Place};
+use super::key::place;
+use super::lease::Lease;
+use super::record::{Record, Status};
+use super::scope::{self, Occurrence, Scope, Step};
+use super::store::{Claim, Completion, Otherwise, Store, StoreError};
+use super::wait::{Mode, block_on};
+use crate::defaults::durable as defaults;
+use crate::event::{Event, emit};
+use crate::outcome::{Outcome, Refuse};
+use crate::point::PointName;
+use crate::policy::Verdict;
+use crate::rejected::Rejected;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a store that cannot be used means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStoreError {
+    /// The body does not run, or its value comes back as `NotRecorded`.
+    #[default]
+    Fail,
+    /// The body runs unprotected; a warning tells of it.
+    Run,
+}
+
+/// A step as a plain value: how its results are kept.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::Checkpoint;
+///
+/// const CHARGE: Checkpoint = Checkpoint::new("shop::charge").version(2);
+///
+/// # let _world = resilience::testing::isolate();
+/// let mut charged = 0;
+/// for _ in 0..2 {
+///     let receipt: Result<u32, resilience::Rejected> = CHARGE.call("order:7", || {
+///         charged += 1;
+///         Ok(4711)
+///     });
+///     assert_eq!(receipt.unwrap(), 4711);
+/// }
+/// assert_eq!(charged, 1, "the second call was given the recorded value");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoint {
+    pub(super) name: &'static str,
+    pub(super) was: &'static [&'static str],
+    pub(super) version: u32,
+    pub(super) ttl: Duration,
+    pub(super) lease: Duration,
+    pub(super) wait: Duration,
+    pub(super) on_mismatch: Otherwise,
+    pub(super) on_corrupt: Otherwise,
+    pub(super) on_store_error: OnStoreError,
+}
+
+impl Checkpoint {
+    /// A step that belongs to `name`; one key cannot be recorded by two names.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            was: &[],
+            version: 1,
+            ttl: Duration::ZERO,
+            lease: defaults::LEASE,
+            wait: defaults::WAIT,
+            on_mismatch: Otherwise::Error,
+            on_corrupt: Otherwise::Error,
+            on_store_error: OnStoreError::Fail,
+        }
+    }
+
+    /// Earlier names, whose records count as this step's own.
+    pub const fn was(mut self, names: &'static [&'static str]) -> Self {
+        self.was = names;
+        self
+    }
+
+    /// The version of what the step does; a record of another one contradicts the code. Default 1.
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// How long a result counts; default for ever. In a job it begins to age when the job has ended.
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// How long the claim of a process counts without being renewed; renewed every third of it. At least
+    /// 3 ms, default 30 s.
+    ///
+    /// # Panics
+    ///
+    /// If it is shorter than 3 ms; in a `const` that is a compile error.
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        assert!(lease.as_millis() >= 3, "a lease is at least 3 ms long");
+        self.lease = lease;
+        self
+    }
+
+    /// How long a call waits for another holder; default 5 minutes, or what a timeout around it leaves.
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// What a record of another function, version or input under the key means; default an error.
+    pub const fn on_mismatch(mut self, otherwise: Otherwise) -> Self {
+        self.on_mismatch = otherwise;
+        self
+    }
+
+    /// What damaged bytes under the key mean; default an error.
+    pub const fn on_corrupt(mut self, otherwise: Otherwise) -> Self {
+        self.on_corrupt = otherwise;
+        self
+    }
+
+    /// What a store that cannot be used means; by default the body does not run.
+    pub const fn on_store_error(mut self, otherwise: OnStoreError) -> Self {
+        self.on_store_error = otherwise;
+        self
+    }
+
+    /// The recorded value of `key`, or what `body` gives, recorded.
+    ///
+    /// The key is `key` as it prints; inside a job it belongs to that job, else to the store.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, which is not recorded; or the error type made from [`Rejected::Checkpoint`].
+    pub fn call<R>(&self, key: impl Display, body: impl FnOnce() -> R) -> R
+    where
+        R: Refuse<Value: Serialize + DeserializeOwned>,
+    {
+        let ask = Ask::new(Some(key.to_string()));
+        let running = match block_on(self.begin(Mode::Blocking, &self.named(), ask)) {
+            Begun::Run(running) => running,
+            other => return other.or_refuse(),
+        };
+        let outcome = {
+            let _entered = running.scope().enter();
+            body()
+        };
+        match block_on(running.settle(Mode::Blocking, outcome, None)) {
+            Ok((outcome, _)) => outcome,
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// As [`call`](Self::call), for a body that is awaited.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, which is not recorded; or the error type made from [`Rejected::Checkpoint`].
+    pub async fn call_async<R>(&self, key: impl Display, body: impl AsyncFnOnce() -> R) -> R
+    where
+        R: Refuse<Value: Serialize + DeserializeOwned>,
+    {
+        let ask = Ask::new(Some(key.to_string()));
+        let running = match self.begin(Mode::Async, &self.named(), ask).await {
+            Begun::Run(running) => running,
+            other => return other.or_refuse(),
+        };
+        let outcome = scope::InScope::new(running.scope().clone(), body()).await;
+        match running.settle(Mode::Async, outcome, None).await {
+            Ok((outcome, _)) => outcome,
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    fn named(&self) -> Who {
+        Who { point: PointName::new(self.name), function: self.name.to_owned() }
+    }
+
+    /// Looks the step up, and claims it if it has to run.
+    pub(super) async fn begin(&self, mode: Mode, who: &Who, ask: Ask) -> Begun {
+        match self.prepare(who, ask) {
+            Ok((store, key, scope, request, occurrence)) => {
+                let answer = claim(mode, &store, &request, patience(self.wait)).await;
+                let place = Place::new(who.point.clone(), key);
+                self.answered(answer, place, store, scope, request, occurrence)
+            }
+            Err(CheckpointError::Store { .. }) if self.on_store_error == OnStoreError::Run => {
+                Begun::Run(Running::unprotected(who))
+            }
+            Err(error) => Begun::Refused(error.into()),
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "taken apart again at once")]
+    fn prepare(
+        &self,
+        who: &Who,
+        ask: Ask,
+    ) -> Result<(Arc<dyn Store>, String, Scope, Claim, Option<Occurrence>), CheckpointError> {
+        let scope = scope::current();
+        let place = |key: &str| Place::new(who.point.clone(), key);
+        let (key, occurrence) = match (ask.key, &scope.job) {
+            (Some(key), _) => (key, None),
+            (None, None) => return Err(CheckpointError::NoKey { at: place("") }),
+            (None, Some(job)) => {
+                let (key, occurrence) = job
+                    .occurrence(&who.function)
+                    .map_err(|key| CheckpointError::Overlap { at: place(&key) })?;
+                (key, Some(occurrence))
+            }
+        };
+        if key.len() > defaults::KEY_LIMIT {
+            let bytes = key.len();
+            return Err(CheckpointError::KeyTooLong { at: place(&key), bytes });
+        }
+        let inputs = ask.inputs.transpose();
+        let inputs = inputs.map_err(|message| CheckpointError::Encode { at: place(&key), message })?;
+        let store = match (ask.store, &scope.job) {
+            (Some(store), _) => store,
+            (None, Some(job)) => job.store().clone(),
+            (None, None) => {
+                super::default_store().map_err(|error| CheckpointError::store(place(&key), error))?
+            }
+        };
+        // A step in another store than its job's is not under the job's lease.
+        let job = scope.job.as_ref().filter(|job| Arc::ptr_eq(job.store(), &store));
+        let id = scope.job.as_ref().map(|job| job.id.as_str());
+        let request = Claim {
+            lease: self.lease,
+            was: earlier(&who.function, self.was),
+            version: self.version,
+            inputs,
+            ttl: self.ttl,
+            holder: job.map(|job| job.holder()),
+            on_mismatch: self.on_mismatch,
+            on_corrupt: self.on_corrupt,
+            durable: false,
+            ..Claim::new(place::step(id, &key), store.owner(), who.function.clone())
+        };
+        Ok((store, key, scope, request, occurrence))
+    }
+
+    fn answered(
+        &self,
+        answer: Result<Answer, StoreError>,
+        at: Box<Place>,
+        store: Arc<dyn Store>,
+        scope: Scope,
+        request: Claim,
+        occurrence: Option<Occurrence>,
+    ) -> Begun {
+        let error = match answer {
+            Ok(Answer::Held(record, turn)) => {
+                let lease =
+                    Lease::new(store, request.key, record.fence, request.lease, Some(turn), Status::Free);
+                let step =
+                    Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
+                let tally = scope.job.as_ref().filter(|_| request.holder.is_some());
+                let tally = tally.map(|job| place::tally(&job.id));
+                let scope = Scope { job: scope.job, step: Some(step) };
+                return Begun::Run(Running {
+                    at,
+                    lease: Some(lease),
+                    scope,
+                    tally,
+                    on_store_error: self.on_store_error,
+                    _occurrence: occurrence,
+                });
+            }
+            Ok(Answer::Done(record)) => {
+                emit(&Event::StepReused { point: at.point.clone(), key: at.key.clone() }, None);
+                return Begun::Kept(record, at);
+            }
+            Ok(Answer::Busy { owner, left }) => CheckpointError::Busy { at, owner, retry_after: left },
+            Ok(Answer::Mismatch(contradiction)) => CheckpointError::Mismatch { at, contradiction },
+            Ok(Answer::Stopped(record)) => {
+                let owner = record.owner;
+                CheckpointError::Busy { at, owner, retry_after: Duration::ZERO }
+            }
+            Err(error) if error.is_outage() && self.on_store_error == OnStoreError::Run => {
+                warn_unprotected(&at.point, &error);
+                let who = Who { point: at.point.clone(), function: String::new() };
+                return Begun::Run(Running { scope, ..Running::unprotected(&who) });
+            }
+            Err(error) => CheckpointError::store(at, error),
+        };
+        Begun::Refused(error.into())
+    }
+}
+
+fn warn_unprotected(point: &PointName, error: &StoreError) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = %error, "runs unprotected");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (point, error);
+}
+
+/// Earlier names as records have them: a name without a crate is one of the same crate.
+pub(super) fn earlier(function: &str, was: &[&str]) -> Vec<String> {
+    let home = function.split("::").next().unwrap_or(function);
+    let full = |name: &&str| if name.contains("::") { (*name).to_owned() } else { format!("{home}::{name}") };
+    was.iter().map(full).chain(was.iter().map(|name| (*name).to_owned())).collect()
+}
+
+/// Whose step it is.
+pub(super) struct Who {
+    pub(super) point: PointName,
+    pub(super) function: String,
+}
+
+/// What a call says of itself.
+pub(super) struct Ask {
+    /// `None` for a step without a key of its own.
+    pub(super) key: Option<String>,
+    pub(super) inputs: Option<Result<u128, String>>,
+    pub(super) store: Option<Arc<dyn Store>>,
+}
+
+impl Ask {
+    pub(super) fn new(key: Option<String>) -> Self {
+        Self { key, inputs: None, store: None }
+    }
+}
+
+/// What the look-up says.
+#[derive(Debug)]
+#[doc(hidden)]
+pub enum Begun {
+    /// The body has to run.
+    Run(Running),
+    /// It ran before: its record.
+    Kept(Record, Box<Place>),
+    /// It may not run.
+    Refused(Rejected),
+}
+
+impl Begun {
+    /// The outcome of a call whose body does not run.
+    fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
+        let rejected = match self {
+            Self::Kept(record, at) => match kept(&record, at) {
+                Ok(value) => return R::success(value),
+                Err(rejected) => rejected,
+            },
+            Self::Refused(rejected) => rejected,
+            Self::Run(running) => running.never(),
+        };
+        R::refuse(rejected)
+    }
+}
+
+/// The recorded value of a step.
+pub(super) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
+    codec::decode(&record.value).map_err(|message| CheckpointError::Undecodable { at, message }.into())
+}
+
+/// A step whose body runs.
+#[derive(Debug)]
+#[doc(hidden)]
+#[must_use]
+pub struct Running {
+    at: Box<Place>,
+    /// `None` if it runs unprotected.
+    lease: Option<Lease>,
+    scope: Scope,
+    tally: Option<String>,
+    on_store_error: OnStoreError,
+    _occurrence: Option<Occurrence>,
+}
+
+impl Running {
+    fn unprotected(who: &Who) -> Self {
+        Self {
+            at: Place::new(who.point.clone(), ""),
+            lease: None,
+            scope: scope::current(),
+            tally: None,
+            on_store_error: OnStoreError::Run,
+            _occurrence: None,
+        }
+    }
+
+    /// What the body is part of.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// For a place that the types cannot rule out.
+    fn never(self) -> Rejected {
+        CheckpointError::Fenced { at: self.at }.into()
+    }
+
+    /// Records the outcome, if it is a success, and gives what was recorded.
+    pub(super) async fn settle<R>(
+        self,
+        mode: Mode,
+        outcome: R,
+        verdict: Verdict,
+    ) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        let value = match (&verdict, outcome.judge()) {
+            (None, Ok(value)) => value,
+            _ => {
+                self.give_back().await;
+                return Ok((outcome, verdict));
+            }
+        };
+        if self.lease.is_none() {
+            return Ok((outcome, verdict));
+        }
+        // What cannot be read back is not recorded in the first place.
+        let bytes = codec::encode(value);
+        let decoded = match &bytes {
+            Ok(bytes) => codec::decode::<R::Value>(bytes),
+            Err(_) => return Err(self.unrecordable(bytes).await),
+        };
+        let (bytes, decoded) = match (bytes, decoded) {
+            (Ok(bytes), Ok(decoded)) => (bytes, decoded),
+            (_, decoded) => return Err(self.unrecordable(decoded.map(|_| Vec::new())).await),
+        };
+        match self.record(mode, bytes).await {
+            Ok(()) => Ok((R::success(decoded), verdict)),
+            Err(rejected) => Err(rejected),
+        }
+    }
+
+    async fn give_back(self) {
+        crate::durable::point("after body");
+        if let Some(lease) = self.lease {
+            lease.give_back().await;
+        }
+    }
+
+    async fn unrecordable(self, result: Result<Vec<u8>, String>) -> Rejected {
+        let at = self.at.clone();
+        self.give_back().await;
+        let message = result.err().unwrap_or_default();
+        CheckpointError::Encode { at, message }.into()
+    }
+
+    /// Has the store keep `value`, durable when this returns.
+    async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), Rejected> {
+        let Self { at, lease, scope, tally, on_store_error, .. } = self;
+        let Some(lease) = lease else { return Ok(()) };
+        crate::durable::point("after body");
+        let shared = lease.shared().clone();
+        let holder = scope.job.as_ref().filter(|_| tally.is_some()).map(|job| job.holder());
+        let completion =
+            Completion { holder, tally, ..Completion::done(shared.key.clone(), shared.fence, value) };
+        match completed(mode, &shared.store, completion).await {
+            Ok(_) => {
+                lease.ended();
+                crate::durable::point("after complete");
+                emit(&Event::StepRecorded { point: at.point.clone(), key: at.key.clone() }, None);
+                Ok(())
+            }
+            Err((error, _)) if error.is_outage() && on_store_error == OnStoreError::Run => {
+                warn_unprotected(&at.point, &error);
+                Ok(())
+            }
+            Err((error, completion)) if error.is_outage() => {
+                let (value, store) = (completion.value, Box::new(error));
+                Err(CheckpointError::NotRecorded { at, value, store }.into())
+            }
+            Err((StoreError::Fenced { .. }, _)) => {
+                lease.ended();
+                Err(CheckpointError::Fenced { at }.into())
+            }
+            Err((error, _)) => {
+                lease.give_back().await;
+                Err(CheckpointError::store(at, error).into())
+            }
+        }
+    }
+}
+
+/// Completes, and tries again for a while if the store is down for the moment: the same completion twice
+/// changes nothing.
+pub(super) async fn completed(
+    mode: Mode,
+    store: &Arc<dyn Store>,
+    completion: Completion,
+) -> Result<Record, (StoreError, Completion)> {
+    const WAITS: [Duration; 3] =
+        [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(1_000)];
+    crate::durable::point("before complete");
+    for wait in WAITS {
+        match store.complete(completion.clone()).await {
+            Err(StoreError::Unavailable(_)) => mode.pause(wait).await,
+            Ok(record) => return Ok(record),
+            Err(error) => return Err((error, completion)),
+        }
+    }
+    store.complete(completion.clone()).await.map_err(|error| (error, completion))
+}

@@ -1,0 +1,262 @@
+//! Looking at recorded steps, and removing them.
+
+use super::codec;
+use super::error::{CheckpointError, Place};
+use super::job::all;
+use super::key::place;
+use super::record::{Millis, Record, Status};
+use super::scope;
+use super::store::{Aside, Query, Store, StoreError};
+use crate::point::PointName;
+use crate::rejected::Rejected;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One recorded step.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CheckpointInfo {
+    /// The job it belongs to, if it was recorded in one; its id as a part of a key, every byte but
+    /// `[A-Za-z0-9_.-]` as `%XX`.
+    pub job: Option<String>,
+    /// The key as rendered.
+    pub key: String,
+    /// The function that recorded it: crate and name.
+    pub function: String,
+    /// How far it has come.
+    pub status: Status,
+    /// The version of the code that recorded it.
+    pub version: u32,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// The process that began it last.
+    pub owner: String,
+    /// The number of its last claim.
+    pub fence: u64,
+    /// When it was first begun, in the store's clock.
+    pub created: Millis,
+    /// When it was recorded; 0 while it has not ended.
+    pub completed: Millis,
+    /// How many bytes its value has.
+    pub bytes: usize,
+}
+
+impl CheckpointInfo {
+    fn of(record: &Record) -> Self {
+        let rest = record.key.get(2..).unwrap_or_default();
+        let (job, key) = match record.key.starts_with(place::STEPS) {
+            true => (None, rest),
+            false => match rest.split_once('/') {
+                Some((job, key)) => (Some(job.to_owned()), key),
+                None => (None, rest),
+            },
+        };
+        Self {
+            job,
+            key: key.to_owned(),
+            function: record.function.clone(),
+            status: record.status,
+            version: record.version,
+            attempts: record.attempts,
+            owner: record.owner.clone(),
+            fence: record.fence,
+            created: record.created,
+            completed: record.completed,
+            bytes: record.value.len(),
+        }
+    }
+}
+
+fn at(key: &str) -> Box<Place> {
+    Place::new(PointName::new("checkpoints"), key)
+}
+
+fn failed(key: &str) -> impl Fn(StoreError) -> Rejected {
+    move |error| CheckpointError::store(at(key), error).into()
+}
+
+fn store() -> Result<Arc<dyn Store>, Rejected> {
+    match scope::current().job {
+        Some(job) => Ok(job.store().clone()),
+        None => super::default_store().map_err(failed("")),
+    }
+}
+
+fn placed(key: &str) -> String {
+    place::step(scope::current().job.as_ref().map(|job| job.id.as_str()), key)
+}
+
+/// The recorded value of `key`, as rendered: that of the running job, or the store's own outside of one;
+/// `None` if nothing is recorded.
+///
+/// # Errors
+///
+/// [`Rejected::Checkpoint`] if the record is damaged or is no `T`, or the store cannot be used.
+pub async fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected> {
+    let store = store()?;
+    let Some(record) = store.get(&placed(key)).await.map_err(failed(key))? else { return Ok(None) };
+    let now = store.now().await.map_err(failed(key))?;
+    if record.status != Status::Done || record.is_expired(now) {
+        return Ok(None);
+    }
+    let undecodable = |message| CheckpointError::Undecodable { at: at(key), message };
+    Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
+}
+
+/// The steps whose keys begin with `prefix`, in the order of their keys: those of the running job, or
+/// those outside of all jobs.
+///
+/// # Errors
+///
+/// [`Rejected::Checkpoint`] if the store cannot be used or a record is damaged.
+pub async fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+    let found = all(&store()?, Query::new(placed(prefix))).await.map_err(failed(prefix))?;
+    Ok(found.iter().map(CheckpointInfo::of).collect())
+}
+
+/// The steps of the job `id`, in the order in which they ended.
+///
+/// # Errors
+///
+/// [`Rejected::Checkpoint`] if the store cannot be used or a record is damaged.
+pub async fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+    let mut found = super::job::steps(&store()?, id).await.map_err(failed(id))?;
+    found.sort_by_key(|record| if record.order == 0 { u64::MAX } else { record.order });
+    Ok(found.iter().map(CheckpointInfo::of).collect())
+}
+
+/// Forgets the step of `key`, so that it runs again; returns whether it was there.
+///
+/// # Errors
+///
+/// [`Rejected::Checkpoint`] if it is running, or the store cannot be used.
+pub async fn remove(key: &str) -> Result<bool, Rejected> {
+    let store = store()?;
+    let place = placed(key);
+    let stored = store.get(&place).await;
+    match stored {
+        // A job's steps have places without gaps: this one stays as one that is to be done again.
+        Ok(Some(record)) if record.order > 0 && record.status == Status::Done => {
+            let revision = record.revision;
+            let free = Record { status: Status::Free, completed: 0, ..record };
+            store.cas(Some(revision), free).await.map_err(failed(key))?;
+            Ok(true)
+        }
+        _ => store.remove(place, Vec::new()).await.map_err(failed(key)),
+    }
+}
+
+/// Forgets every step outside of jobs that is not running; returns how many.
+///
+/// # Errors
+///
+/// [`Rejected::Checkpoint`] if the store cannot be used.
+pub async fn clear() -> Result<usize, Rejected> {
+    cleanup(Duration::ZERO).await
+}
+
+/// Forgets the steps outside of jobs that ended more than `older_than` ago, and the finished jobs that
+/// did, with their steps; returns how many.
+///
+/// # Errors
+///
+/// [`Rejected::Checkpoint`] if the store cannot be used.
+pub async fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
+    const PAGE: usize = 1_000;
+    let store = super::default_store().map_err(failed(""))?;
+    let now = store.now().await.map_err(failed(""))?;
+    let age = Millis::try_from(older_than.as_millis()).unwrap_or(Millis::MAX);
+    // What ended in this very millisecond is older than nothing at all.
+    let before = now.saturating_sub(age).saturating_add(u64::from(older_than.is_zero()));
+    let mut count = 0;
+    loop {
+        let deleted = store.delete_older_than(place::STEPS, before, PAGE).await.map_err(failed(""))?;
+        count += deleted;
+        if deleted < PAGE {
+            break;
+        }
+    }
+    if !older_than.is_zero() {
+        count += super::jobs::forget_ended_before(&store, before).await.map_err(failed(""))?;
+    }
+    Ok(count)
+}
+
+/// What was kept aside because it was damaged or replaced, newest first, at most `limit`.
+///
+/// # Errors
+///
+/// [`Rejected::Checkpoint`] if the store cannot be used.
+pub async fn aside(limit: usize) -> Result<Vec<Aside>, Rejected> {
+    store()?.aside(limit).await.map_err(failed(""))
+}
+
+/// The same from sync code.
+pub mod blocking {
+    use super::{Aside, CheckpointInfo, DeserializeOwned, Duration, Rejected};
+    use crate::durable::wait::block_on;
+
+    /// As [`load`](super::load).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected> {
+        block_on(super::load(key))
+    }
+
+    /// As [`list`](super::list).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+        block_on(super::list(prefix))
+    }
+
+    /// As [`of_job`](super::of_job).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+        block_on(super::of_job(id))
+    }
+
+    /// As [`remove`](super::remove).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn remove(key: &str) -> Result<bool, Rejected> {
+        block_on(super::remove(key))
+    }
+
+    /// As [`clear`](super::clear).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn clear() -> Result<usize, Rejected> {
+        block_on(super::clear())
+    }
+
+    /// As [`cleanup`](super::cleanup).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
+        block_on(super::cleanup(older_than))
+    }
+
+    /// As [`aside`](super::aside).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn aside(limit: usize) -> Result<Vec<Aside>, Rejected> {
+        block_on(super::aside(limit))
+    }
+}

@@ -1,0 +1,75 @@
+//! Asking a store for a lease: one caller of this process at a time, and waiting for the holders of others.
+
+use super::error::Contradiction;
+use super::record::Record;
+use super::store::{Claim, Claimed, Mismatch, Store, StoreError};
+use super::turn::{Turn, turn};
+use super::wait::Mode;
+use crate::clock;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The answer to a claim, after waiting for whoever was before us.
+pub(crate) enum Answer {
+    Held(Record, Turn),
+    Done(Record),
+    Busy { owner: String, left: Duration },
+    Stopped(Record),
+    Mismatch(Box<Contradiction>),
+}
+
+/// How long a caller may wait for another holder: `wait`, or a little less than the enclosing timeouts
+/// leave, so that their limit is not what ends the wait.
+pub(crate) fn patience(wait: Duration) -> Duration {
+    match crate::scope::remaining() {
+        Some(left) => wait.min(left.saturating_sub((left / 10).min(Duration::from_millis(20)))),
+        None => wait,
+    }
+}
+
+/// Claims, and waits for at most `patience` while somebody else holds the lease.
+pub(crate) async fn claim(
+    mode: Mode,
+    store: &Arc<dyn Store>,
+    claim: &Claim,
+    patience: Duration,
+) -> Result<Answer, StoreError> {
+    const FIRST: Duration = Duration::from_millis(10);
+    const LONGEST: Duration = Duration::from_millis(250);
+
+    let started = clock::now();
+    let Some(turn) = mode.within(patience, turn(store, &claim.key)).await else {
+        return Ok(Answer::Busy { owner: claim.owner.clone(), left: claim.lease });
+    };
+    let mut pause = FIRST;
+    loop {
+        let (owner, until) = match store.claim(claim.clone()).await? {
+            Claimed::Held(record) => return Ok(Answer::Held(record, turn)),
+            Claimed::Done(record) => return Ok(Answer::Done(record)),
+            Claimed::Stopped(record) => return Ok(Answer::Stopped(record)),
+            Claimed::Mismatch { what, stored } => {
+                return Ok(Answer::Mismatch(Box::new(contradiction(what, &stored, claim))));
+            }
+            Claimed::Busy { owner, until } => (owner, until),
+        };
+        let left = Duration::from_millis(until.saturating_sub(store.now().await?));
+        let patience = patience.saturating_sub(clock::now().saturating_duration_since(started));
+        if patience.is_zero() {
+            return Ok(Answer::Busy { owner, left });
+        }
+        let jittered = pause.mul_f64(0.5 + crate::rng::uniform() / 2.0);
+        mode.pause(jittered.min(patience).min(left.max(Duration::from_millis(1)))).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+fn contradiction(what: Mismatch, stored: &Record, claim: &Claim) -> Contradiction {
+    let hash =
+        |inputs: Option<u128>| inputs.map_or("no inputs".to_owned(), |hash| format!("hash {hash:032x}"));
+    let (stored_text, current) = match what {
+        Mismatch::Function => (format!("`{}`", stored.function), format!("`{}`", claim.function)),
+        Mismatch::Version => (stored.version.to_string(), claim.version.to_string()),
+        Mismatch::Inputs => (hash(stored.inputs), hash(claim.inputs)),
+    };
+    Contradiction { what, stored: stored_text, current, recorded: stored.updated }
+}

@@ -1,0 +1,500 @@
+//! Why a checkpoint or a job refused a call.
+
+use super::record::{Corrupt, Millis, Status};
+use super::store::{Mismatch, StoreError};
+use crate::classify::{Category, Classification};
+use crate::point::PointName;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::time::Duration;
+
+/// Which point it is about, and which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The point that was called.
+    pub point: PointName,
+    /// The key of the step, or the id of the job.
+    pub key: String,
+}
+
+impl Place {
+    pub(crate) fn new(point: PointName, key: impl Into<String>) -> Box<Self> {
+        Box::new(Self { point, key: key.into() })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` of `{}`", self.key, self.point)
+    }
+}
+
+/// What is recorded beside what the code says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Contradiction {
+    /// In what they differ.
+    pub what: Mismatch,
+    /// What is recorded.
+    pub stored: String,
+    /// What the code says.
+    pub current: String,
+    /// When it was recorded.
+    pub recorded: Millis,
+}
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, stored, current, recorded } = self;
+        write!(f, "{what}: recorded {stored}, now {current} (recorded at {recorded} ms since 1970)")
+    }
+}
+
+/// Why a checkpoint refused a call, or could not keep its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Somebody else does the work, and the wait for it is over.
+    #[non_exhaustive]
+    Busy {
+        /// The step.
+        at: Box<Place>,
+        /// Who does it.
+        owner: String,
+        /// How long its lease still lasts.
+        retry_after: Duration,
+    },
+    /// The lease was lost to another holder while the body ran; its value is discarded.
+    #[non_exhaustive]
+    Fenced {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// The body succeeded, and the store could not keep its value; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[non_exhaustive]
+    NotRecorded {
+        /// The step.
+        at: Box<Place>,
+        /// The encoded value.
+        value: Vec<u8>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+    /// What is recorded contradicts the code.
+    #[non_exhaustive]
+    Mismatch {
+        /// The step.
+        at: Box<Place>,
+        /// In what.
+        contradiction: Box<Contradiction>,
+    },
+    /// The bytes under the key are damaged; they are kept.
+    #[non_exhaustive]
+    Corrupt {
+        /// The step.
+        at: Box<Place>,
+        /// What is wrong with them.
+        reason: Corrupt,
+    },
+    /// The recorded value is no longer a value of the function's type.
+    #[non_exhaustive]
+    Undecodable {
+        /// The step.
+        at: Box<Place>,
+        /// What the decoder said.
+        message: String,
+    },
+    /// The value cannot be encoded, so nothing was recorded.
+    #[non_exhaustive]
+    Encode {
+        /// The step.
+        at: Box<Place>,
+        /// What the encoder said.
+        message: String,
+    },
+    /// The value has more bytes than a record may have; store it elsewhere and record where.
+    #[non_exhaustive]
+    TooLarge {
+        /// The step.
+        at: Box<Place>,
+        /// How many.
+        bytes: usize,
+    },
+    /// The key has more bytes than a key may have.
+    #[non_exhaustive]
+    KeyTooLong {
+        /// The step.
+        at: Box<Place>,
+        /// How many.
+        bytes: usize,
+    },
+    /// A step without a key was called outside of a job.
+    #[non_exhaustive]
+    NoKey {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// Two calls of a step without a key overlap: which is which cannot be known after a crash.
+    #[non_exhaustive]
+    Overlap {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// The job around the step was asked to stop.
+    #[non_exhaustive]
+    Cancelled {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// The store cannot be used, and the body was not run.
+    #[non_exhaustive]
+    Store {
+        /// The step.
+        at: Box<Place>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+}
+
+impl CheckpointError {
+    /// Which step it is about.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Busy { at, .. }
+            | Self::Fenced { at, .. }
+            | Self::NotRecorded { at, .. }
+            | Self::Mismatch { at, .. }
+            | Self::Corrupt { at, .. }
+            | Self::Undecodable { at, .. }
+            | Self::Encode { at, .. }
+            | Self::TooLarge { at, .. }
+            | Self::KeyTooLong { at, .. }
+            | Self::NoKey { at, .. }
+            | Self::Overlap { at, .. }
+            | Self::Cancelled { at, .. }
+            | Self::Store { at, .. } => at,
+        }
+    }
+
+    pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced { .. } => Self::Fenced { at },
+            StoreError::Cancelled { .. } => Self::Cancelled { at },
+            StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes },
+            other => Self::Store { at, store: Box::new(other) },
+        }
+    }
+
+    /// When to come back, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Self::NotRecorded { value, .. } => super::codec::decode(value).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { at, owner, .. } => write!(f, "step {at} is being done by process {owner}"),
+            Self::Fenced { at } => {
+                write!(f, "step {at} lost its lease to another holder; its value is discarded")
+            }
+            Self::NotRecorded { at, store, .. } => {
+                write!(f, "step {at} was done, but its value could not be recorded: {store}")
+            }
+            Self::Mismatch { at, contradiction } => write!(f, "step {at} was recorded for {contradiction}"),
+            Self::Corrupt { at, reason } => write!(f, "the record of step {at} is damaged: {reason}"),
+            Self::Undecodable { at, message } => {
+                write!(f, "the recorded value of step {at} cannot be read: {message}")
+            }
+            Self::Encode { at, message } => write!(f, "the value of step {at} cannot be recorded: {message}"),
+            Self::TooLarge { at, bytes } => {
+                write!(
+                    f,
+                    "the value of step {at} has {bytes} bytes, more than a record may have (1 MiB): store it elsewhere and record where"
+                )
+            }
+            Self::KeyTooLong { at, bytes } => {
+                write!(
+                    f,
+                    "the key of a step of `{}` has {bytes} bytes, more than a key may have (512)",
+                    at.point
+                )
+            }
+            Self::NoKey { at } => {
+                write!(f, "`{}` has no key of its own and was called outside of a job", at.point)
+            }
+            Self::Overlap { at } => {
+                write!(
+                    f,
+                    "two calls of step {at} overlap: give it a key, for instance `checkpoint(\"page:{{n}}\")`"
+                )
+            }
+            Self::Cancelled { at } => write!(f, "the job of step {at} was cancelled"),
+            Self::Store { at, store } => write!(f, "step {at} was not run: {store}"),
+        }
+    }
+}
+
+impl std::error::Error for CheckpointError {}
+
+/// Why a job refused a call, or could not keep its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JobError {
+    /// Somebody else runs it, and the wait for it is over.
+    #[non_exhaustive]
+    Busy {
+        /// The job.
+        at: Box<Place>,
+        /// Who runs it.
+        owner: String,
+        /// How long its lease still lasts.
+        retry_after: Duration,
+    },
+    /// It ended before, and not with a result: only `resume` or `rerun` starts it again.
+    #[non_exhaustive]
+    Stopped {
+        /// The job.
+        at: Box<Place>,
+        /// How it ended.
+        status: Status,
+        /// What its error meant, if it had one.
+        class: Option<Box<Classification>>,
+    },
+    /// The lease was lost to another holder while the body ran; its result is discarded.
+    #[non_exhaustive]
+    Fenced {
+        /// The job.
+        at: Box<Place>,
+    },
+    /// The body succeeded, and the store could not keep its result; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[non_exhaustive]
+    NotRecorded {
+        /// The job.
+        at: Box<Place>,
+        /// The encoded result.
+        value: Vec<u8>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+    /// What is recorded contradicts the code.
+    #[non_exhaustive]
+    Mismatch {
+        /// The job.
+        at: Box<Place>,
+        /// In what.
+        contradiction: Box<Contradiction>,
+    },
+    /// The job's record is damaged; its bytes are kept.
+    #[non_exhaustive]
+    Corrupt {
+        /// The job.
+        at: Box<Place>,
+        /// What is wrong with them.
+        reason: Corrupt,
+    },
+    /// Records of steps that were done are missing.
+    #[non_exhaustive]
+    Lost {
+        /// The job.
+        at: Box<Place>,
+        /// How many steps were recorded.
+        recorded: u64,
+        /// How many of them are there.
+        found: u64,
+    },
+    /// An argument or the result cannot be encoded, or a recorded one not be read.
+    #[non_exhaustive]
+    Codec {
+        /// The job.
+        at: Box<Place>,
+        /// What the encoder or decoder said.
+        message: String,
+    },
+    /// The result or the arguments have more bytes than a record may have.
+    #[non_exhaustive]
+    TooLarge {
+        /// The job.
+        at: Box<Place>,
+        /// How many.
+        bytes: usize,
+    },
+    /// The key has more bytes than a key may have.
+    #[non_exhaustive]
+    KeyTooLong {
+        /// The job.
+        at: Box<Place>,
+        /// How many.
+        bytes: usize,
+    },
+    /// Something that cannot be recorded was not handed to `recover()`.
+    #[non_exhaustive]
+    NotProvided {
+        /// The job.
+        at: Box<Place>,
+        /// Its type.
+        ty: &'static str,
+    },
+    /// There is no job of this id.
+    #[non_exhaustive]
+    Unknown {
+        /// The job.
+        at: Box<Place>,
+    },
+    /// No function of this program has the job's name.
+    #[non_exhaustive]
+    UnknownName {
+        /// The job.
+        at: Box<Place>,
+        /// The recorded name.
+        name: String,
+    },
+    /// Several functions of this program have one name; the words say which.
+    #[non_exhaustive]
+    SameName {
+        /// The name and where it stands.
+        at: Box<Place>,
+    },
+    /// The job is in a state in which this cannot be done.
+    #[non_exhaustive]
+    WrongState {
+        /// The job.
+        at: Box<Place>,
+        /// Its state.
+        status: Status,
+    },
+    /// The store cannot be used, and the body was not run.
+    #[non_exhaustive]
+    Store {
+        /// The job.
+        at: Box<Place>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+}
+
+impl JobError {
+    /// Which job it is about.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Busy { at, .. }
+            | Self::Stopped { at, .. }
+            | Self::Fenced { at, .. }
+            | Self::NotRecorded { at, .. }
+            | Self::Mismatch { at, .. }
+            | Self::Corrupt { at, .. }
+            | Self::Lost { at, .. }
+            | Self::Codec { at, .. }
+            | Self::TooLarge { at, .. }
+            | Self::KeyTooLong { at, .. }
+            | Self::NotProvided { at, .. }
+            | Self::Unknown { at, .. }
+            | Self::UnknownName { at, .. }
+            | Self::SameName { at, .. }
+            | Self::WrongState { at, .. }
+            | Self::Store { at, .. } => at,
+        }
+    }
+
+    pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced { .. } => Self::Fenced { at },
+            StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes },
+            other => Self::Store { at, store: Box::new(other) },
+        }
+    }
+
+    /// When to come back, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// What the call's error means: the recorded error's class for a job that failed before.
+    pub(crate) fn class(&self) -> Classification {
+        match self {
+            Self::Stopped { class: Some(class), .. } => **class,
+            _ => Classification::new(Category::Rejected),
+        }
+    }
+
+    pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Self::NotRecorded { value, .. } => super::codec::decode(value).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { at, owner, .. } => write!(f, "job {at} is being run by process {owner}"),
+            Self::Stopped { at, status, class } => {
+                write!(f, "job {at} ended before as {status}")?;
+                if let Some(class) = class {
+                    write!(f, " ({})", class.category.as_str())?;
+                }
+                f.write_str("; `jobs::resume` or `rerun` starts it again")
+            }
+            Self::Fenced { at } => {
+                write!(f, "job {at} lost its lease to another holder; its result is discarded")
+            }
+            Self::NotRecorded { at, store, .. } => {
+                write!(f, "job {at} was done, but its result could not be recorded: {store}")
+            }
+            Self::Mismatch { at, contradiction } => write!(f, "job {at} was recorded for {contradiction}"),
+            Self::Corrupt { at, reason } => write!(f, "the record of job {at} is damaged: {reason}"),
+            Self::Lost { at, recorded, found } => {
+                write!(f, "job {at} has lost records: {recorded} steps were done, {found} are there")
+            }
+            Self::Codec { at, message } => write!(f, "job {at}: {message}"),
+            Self::TooLarge { at, bytes } => {
+                write!(f, "job {at} would record {bytes} bytes, more than a record may have (1 MiB)")
+            }
+            Self::KeyTooLong { at, bytes } => {
+                write!(
+                    f,
+                    "the key of a job of `{}` has {bytes} bytes, more than a key may have (512)",
+                    at.point
+                )
+            }
+            Self::NotProvided { at, ty } => {
+                write!(
+                    f,
+                    "job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`"
+                )
+            }
+            Self::Unknown { at } => write!(f, "there is no job `{}`", at.key),
+            Self::UnknownName { at, name } => {
+                write!(
+                    f,
+                    "job `{}` was recorded under the name `{name}`, which no function of this program has",
+                    at.key
+                )
+            }
+            Self::SameName { at } => write!(f, "several jobs are called `{}`: {}", at.key, at.point),
+            Self::WrongState { at, status } => write!(f, "job `{}` is {status}", at.key),
+            Self::Store { at, store } => write!(f, "job {at} was not run: {store}"),
+        }
+    }
+}
+
+impl std::error::Error for JobError {}

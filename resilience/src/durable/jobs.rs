@@ -1,0 +1,392 @@
+//! Looking at jobs, and deciding what becomes of those that wait for somebody.
+
+use super::error::{JobError, Place};
+use super::job::steps;
+use super::key::place;
+use super::note::{JobEvent, Note};
+use super::record::{Millis, Record, Status};
+use super::recover::{Recovered, recover};
+use super::store::{Query, Store, StoreError};
+use crate::classify::Classification;
+use crate::point::PointName;
+use crate::rejected::Rejected;
+use std::sync::Arc;
+
+/// One job as it is recorded.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct JobInfo {
+    /// The rendered key: `import:7`.
+    pub id: String,
+    /// The name under which its function is found.
+    pub name: String,
+    /// How far it has come.
+    pub status: Status,
+    /// The version of the code that began it.
+    pub version: u32,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// How often it was recovered after its owner was lost.
+    pub recoveries: u32,
+    /// The process that began it last.
+    pub owner: String,
+    /// The number of its last claim.
+    pub fence: u64,
+    /// When it was first begun, in the store's clock.
+    pub created: Millis,
+    /// When it was last written.
+    pub updated: Millis,
+    /// When it ended; 0 while it has not.
+    pub completed: Millis,
+    /// The recorded arguments, as JSON.
+    pub input: String,
+    /// What the error of a failed job meant.
+    pub class: Option<Classification>,
+    /// Whether it was asked to stop.
+    pub cancelled: bool,
+    /// What recovery did with it, the last 100 entries.
+    pub events: Vec<JobEvent>,
+}
+
+impl JobInfo {
+    fn of(record: Record) -> Self {
+        let note = Note::read(&record.note);
+        Self {
+            id: record.key.strip_prefix(place::JOBS).unwrap_or(&record.key).to_owned(),
+            name: record.function,
+            status: record.status,
+            version: record.version,
+            attempts: record.attempts,
+            recoveries: record.recoveries,
+            owner: record.owner,
+            fence: record.fence,
+            created: record.created,
+            updated: record.updated,
+            completed: record.completed,
+            input: String::from_utf8_lossy(&record.input).into_owned(),
+            class: note.class,
+            cancelled: record.cancelled,
+            events: note.events,
+        }
+    }
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Filter {
+    statuses: Vec<Status>,
+    prefix: String,
+    name: Option<String>,
+    after: String,
+    limit: usize,
+}
+
+impl Filter {
+    /// All jobs, 100 at a time.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only jobs in one of these states.
+    pub fn status(mut self, statuses: &[Status]) -> Self {
+        self.statuses = statuses.to_vec();
+        self
+    }
+
+    /// Only jobs whose id begins so.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Only jobs of this name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only jobs after this id: where the last page ended.
+    pub fn after(mut self, id: impl Into<String>) -> Self {
+        self.after = id.into();
+        self
+    }
+
+    /// At most so many; default 100.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+fn store() -> Result<Arc<dyn Store>, Rejected> {
+    super::default_store()
+        .map_err(|error| JobError::store(Place::new(PointName::new("jobs"), ""), error).into())
+}
+
+fn at(id: &str) -> Box<Place> {
+    Place::new(PointName::new("jobs"), id)
+}
+
+fn failed(id: &str) -> impl Fn(StoreError) -> Rejected {
+    move |error| JobError::store(at(id), error).into()
+}
+
+/// The jobs that `filter` admits, in the order of their ids.
+///
+/// # Errors
+///
+/// [`Rejected::Job`] if the store cannot be used.
+pub async fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
+    let store = store()?;
+    let wanted = if filter.limit == 0 { 100 } else { filter.limit };
+    let mut query =
+        Query::new(format!("{}{}", place::JOBS, filter.prefix)).only(&filter.statuses).limit(1_000);
+    if !filter.after.is_empty() {
+        query.after = place::job(&filter.after);
+    }
+    let mut found = Vec::new();
+    loop {
+        let page = store.list(query.clone()).await.map_err(failed(""))?;
+        let named = |record: &Record| filter.name.as_ref().is_none_or(|name| record.function == *name);
+        found.extend(page.records.into_iter().filter(named).map(JobInfo::of));
+        match page.next {
+            Some(next) if found.len() < wanted => query.after = next,
+            _ => break,
+        }
+    }
+    found.truncate(wanted);
+    Ok(found)
+}
+
+/// The job `id`; `None` if there is none.
+///
+/// # Errors
+///
+/// [`Rejected::Job`] if the store cannot be used or the record is damaged.
+pub async fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
+    let record = store()?.get(&place::job(id)).await.map_err(failed(id))?;
+    Ok(record.map(JobInfo::of))
+}
+
+async fn change(
+    id: &str,
+    why: &str,
+    change: impl Fn(Record) -> Result<Record, JobError>,
+) -> Result<Record, Rejected> {
+    let store = store()?;
+    loop {
+        let stored = store.get(&place::job(id)).await.map_err(failed(id))?;
+        let stored = stored.ok_or_else(|| JobError::Unknown { at: at(id) })?;
+        let revision = stored.revision;
+        let event = JobEvent {
+            at: store.now().await.map_err(failed(id))?,
+            step: None,
+            attempt: stored.attempts,
+            category: None,
+            strategy: why.to_owned(),
+            result: "ok".to_owned(),
+            owner: store.owner(),
+            reason: "asked for".to_owned(),
+        };
+        let note = Note::read(&stored.note).with(event).write();
+        let record = change(Record { note, ..stored })?;
+        match store.cas(Some(revision), record).await {
+            Err(StoreError::Conflict { .. }) => {}
+            other => return other.map_err(failed(id)),
+        }
+    }
+}
+
+/// Lets a job that failed, was parked, or was recovered too often run again from where it was: its
+/// recorded steps are kept. It is run by the next look of `recover()`, or by calling it.
+///
+/// # Errors
+///
+/// [`Rejected::Job`]: there is no such job, it is running, done or undone, or the store cannot be used.
+pub async fn resume(id: &str) -> Result<(), Rejected> {
+    let interrupted = |record: Record| match record.status {
+        Status::Failed | Status::Manual | Status::Dead | Status::Interrupted => Ok(Record {
+            status: Status::Interrupted,
+            deadline: 0,
+            completed: 0,
+            recoveries: 0,
+            cancelled: false,
+            ..record
+        }),
+        status => Err(JobError::WrongState { at: at(id), status }),
+    };
+    change(id, "resume", interrupted).await.map(drop)
+}
+
+/// Asks a job to stop: a running one at its next step, one that is not running at once, as `Failed` with
+/// the category `Cancelled`.
+///
+/// # Errors
+///
+/// [`Rejected::Job`]: there is no such job, it has ended, or the store cannot be used.
+pub async fn cancel(id: &str) -> Result<(), Rejected> {
+    let cancelled = |record: Record| match record.status {
+        Status::Running | Status::RollingBack => Ok(Record { cancelled: true, ..record }),
+        Status::Interrupted | Status::Manual => {
+            let class = Some(Classification::new(crate::Category::Cancelled));
+            let note = Note { class, ..Note::read(&record.note) }.write();
+            Ok(Record { status: Status::Failed, completed: record.updated, cancelled: true, note, ..record })
+        }
+        status => Err(JobError::WrongState { at: at(id), status }),
+    };
+    change(id, "cancel", cancelled).await.map(drop)
+}
+
+/// Has a job that is not running do the step `step`, and all that ended after it, again; the steps before
+/// it are kept. It is run by the next look of `recover()`, or by calling it.
+///
+/// # Errors
+///
+/// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
+pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
+    let store = store()?;
+    let all = steps(&store, id).await.map_err(failed(id))?;
+    let key = place::step(Some(id), step);
+    let from = all.iter().find(|record| record.key == key && record.order > 0);
+    let from = from.ok_or_else(|| JobError::Unknown { at: at(&format!("{id} {step}")) })?.order;
+    let interrupted = |record: Record| match record.status {
+        status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
+        _ => Ok(Record {
+            status: Status::Interrupted,
+            deadline: 0,
+            completed: 0,
+            recoveries: 0,
+            cancelled: false,
+            value: Vec::new(),
+            ..record
+        }),
+    };
+    change(id, "fork", interrupted).await?;
+    for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
+        let revision = record.revision;
+        store.cas(Some(revision), Record { status: Status::Free, ..record }).await.map_err(failed(id))?;
+    }
+    Ok(())
+}
+
+/// Looks for interrupted jobs and runs them, once, without any that need something provided; see
+/// [`recover`].
+///
+/// # Errors
+///
+/// As [`recover`].
+pub async fn sweep() -> Result<Recovered, Rejected> {
+    recover().once().await
+}
+
+/// Deletes a job that is not running, with its steps and cursors; returns whether it was there.
+///
+/// # Errors
+///
+/// [`Rejected::Job`] if it is running, or the store cannot be used.
+pub async fn remove(id: &str) -> Result<bool, Rejected> {
+    store()?.remove(place::job(id), place::of_job(id)).await.map_err(failed(id))
+}
+
+/// Deletes finished jobs whose time is over, with all that belongs to them; returns how many.
+pub(super) async fn forget_old(store: &Arc<dyn Store>) -> Result<usize, StoreError> {
+    let now = store.now().await?;
+    forget(store, |record| record.is_expired(now)).await
+}
+
+/// Deletes the jobs that ended before `before`, with all that belongs to them; returns how many.
+pub(super) async fn forget_ended_before(store: &Arc<dyn Store>, before: Millis) -> Result<usize, StoreError> {
+    forget(store, |record| record.completed < before).await
+}
+
+async fn forget(store: &Arc<dyn Store>, is_old: impl Fn(&Record) -> bool) -> Result<usize, StoreError> {
+    let ended = [Status::Done, Status::Failed, Status::RolledBack, Status::Dead];
+    let mut query = Query::new(place::JOBS).only(&ended).limit(1_000);
+    let mut count = 0;
+    loop {
+        let page = store.list(query.clone()).await?;
+        for record in page.records.into_iter().filter(&is_old) {
+            let id = record.key.strip_prefix(place::JOBS).unwrap_or_default().to_owned();
+            match store.remove(record.key, place::of_job(&id)).await {
+                Ok(_) => count += 1,
+                // Begun again meanwhile.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match page.next {
+            Some(next) => query.after = next,
+            None => return Ok(count),
+        }
+    }
+}
+
+/// The same from sync code.
+pub mod blocking {
+    use super::{Filter, JobInfo, Recovered, Rejected};
+    use crate::durable::wait::block_on;
+
+    /// As [`list`](super::list).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
+        block_on(super::list(filter))
+    }
+
+    /// As [`get`](super::get).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
+        block_on(super::get(id))
+    }
+
+    /// As [`resume`](super::resume).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn resume(id: &str) -> Result<(), Rejected> {
+        block_on(super::resume(id))
+    }
+
+    /// As [`cancel`](super::cancel).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn cancel(id: &str) -> Result<(), Rejected> {
+        block_on(super::cancel(id))
+    }
+
+    /// As [`fork_from`](super::fork_from).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
+        block_on(super::fork_from(id, step))
+    }
+
+    /// As [`sweep`](super::sweep).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn sweep() -> Result<Recovered, Rejected> {
+        crate::durable::recover().once().blocking()
+    }
+
+    /// As [`remove`](super::remove).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn remove(id: &str) -> Result<bool, Rejected> {
+        block_on(super::remove(id))
+    }
+}

@@ -1,0 +1,207 @@
+//! Leases that this process holds: renewed in time by one thread, given back when they are dropped.
+
+use super::record::Status;
+use super::store::{Store, StoreError};
+use super::turn::Turn;
+use super::wait::block_on;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the renewing thread and the holder share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) key: String,
+    pub(crate) fence: u64,
+    length: Duration,
+    lost: AtomicBool,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Shared {
+    fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        std::mem::take(&mut *locked(&self.waiting)).into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Ready once the lease is known to be lost.
+    pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_lost() {
+            return Poll::Ready(());
+        }
+        locked(&self.waiting).push(cx.waker().clone());
+        if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// A lease of this process on one key.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    shared: Arc<Shared>,
+    /// Kept until the lease has been given back.
+    turn: Option<Turn>,
+    /// What it becomes if it is dropped without an end; `None` once it has ended.
+    on_drop: Option<Status>,
+}
+
+impl Lease {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        key: String,
+        fence: u64,
+        length: Duration,
+        turn: Option<Turn>,
+        on_drop: Status,
+    ) -> Self {
+        let shared =
+            Shared { store, key, fence, length, lost: AtomicBool::new(false), waiting: Mutex::default() };
+        let shared = Arc::new(shared);
+        renew_in_time(&shared);
+        Self { shared, turn, on_drop: Some(on_drop) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The lease has ended in the store.
+    pub(crate) fn ended(mut self) {
+        self.on_drop = None;
+    }
+
+    /// Gives the lease back, and waits until the store has it.
+    pub(crate) async fn give_back(mut self) {
+        if let Some(status) = self.on_drop.take() {
+            // Without a store the lease lapses by itself.
+            let _ = self.shared.store.release(&self.shared.key, self.shared.fence, status).await;
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(status) = self.on_drop.take() else { return };
+        let (shared, turn) = (self.shared.clone(), self.turn.take());
+        beside(Box::pin(async move {
+            let _ = shared.store.release(&shared.key, shared.fence, status).await;
+            drop(turn);
+        }));
+    }
+}
+
+type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs `chore` on a thread of its own kind, in order: a drop must not wait for a store.
+fn beside(chore: Chore) {
+    static CHORES: OnceLock<Option<Mutex<Sender<Chore>>>> = OnceLock::new();
+    // In a test world everything happens on the test's own thread, in order.
+    #[cfg(feature = "testing")]
+    if crate::testing::current().is_some() {
+        return block_on(chore);
+    }
+    let chores = CHORES.get_or_init(|| {
+        let (send, receive) = channel::<Chore>();
+        let thread = std::thread::Builder::new().name("resilience-leases".into());
+        thread.spawn(move || receive.into_iter().for_each(block_on)).ok()?;
+        Some(Mutex::new(send))
+    });
+    if let Some(chores) = chores {
+        let _ = locked(chores).send(chore);
+    }
+}
+
+/// The leases to renew, by the moment at which each is due.
+#[derive(Debug, Default)]
+struct Due {
+    leases: Mutex<BTreeMap<(Instant, u64), Weak<Shared>>>,
+    earlier: Condvar,
+}
+
+fn due() -> &'static Due {
+    static DUE: OnceLock<Due> = OnceLock::new();
+    DUE.get_or_init(Due::default)
+}
+
+/// Has `lease` renewed every third of its length for as long as it is held.
+fn renew_in_time(lease: &Arc<Shared>) {
+    // A manual clock stands still: nothing lapses unless the test says so.
+    #[cfg(feature = "testing")]
+    if crate::testing::current().is_some() {
+        return;
+    }
+    static STARTED: OnceLock<bool> = OnceLock::new();
+    let due = due();
+    due.add(lease.length / 3, Arc::downgrade(lease));
+    STARTED.get_or_init(|| {
+        let thread = std::thread::Builder::new().name("resilience-heartbeat".into());
+        thread.spawn(|| due.run()).is_ok()
+    });
+}
+
+impl Due {
+    fn add(&self, wait: Duration, lease: Weak<Shared>) {
+        static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let at = crate::clock::later(Instant::now(), wait);
+        let mut leases = locked(&self.leases);
+        leases.insert((at, number), lease);
+        let is_first = leases.first_key_value().is_some_and(|(key, _)| *key == (at, number));
+        drop(leases);
+        if is_first {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// The lease that is due; those that nobody holds any longer are forgotten on the way.
+    fn next(&self) -> Arc<Shared> {
+        let mut leases = locked(&self.leases);
+        loop {
+            let now = Instant::now();
+            leases = match leases.first_entry() {
+                None => self.earlier.wait(leases).unwrap_or_else(PoisonError::into_inner),
+                Some(first) if first.get().strong_count() == 0 => {
+                    first.remove();
+                    leases
+                }
+                Some(first) if first.key().0 <= now => match first.remove().upgrade() {
+                    Some(lease) => return lease,
+                    None => leases,
+                },
+                Some(first) => {
+                    let wait = first.key().0.saturating_duration_since(now);
+                    self.earlier.wait_timeout(leases, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            let lease = self.next();
+            let again = match block_on(lease.store.renew(&lease.key, lease.fence, lease.length)) {
+                Ok(()) => lease.length / 3,
+                Err(StoreError::Fenced { .. }) => {
+                    lease.lose();
+                    continue;
+                }
+                // Down for now: the lease still lasts for two thirds.
+                Err(_) => lease.length / 9,
+            };
+            self.add(again, Arc::downgrade(&lease));
+        }
+    }
+}

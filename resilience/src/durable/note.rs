@@ -1,0 +1,94 @@
+//! What is told about a job beside its result: why it failed, and what recovery did.
+
+use super::record::Millis;
+use crate::classify::{Category, Classification, Severity};
+use serde_json::{Value, json};
+
+/// How many recovery events a job keeps.
+const EVENTS: usize = 100;
+
+/// One thing that recovery did with a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobEvent {
+    /// When, in the store's clock.
+    pub at: Millis,
+    /// The step it was about, if it was about one.
+    pub step: Option<String>,
+    /// How often the job had been begun.
+    pub attempt: u32,
+    /// What the error meant, if there was one.
+    pub category: Option<String>,
+    /// What was done: `"resume"`, `"rollback"`, `"manual"`, ..
+    pub strategy: String,
+    /// How it went: `"ok"`, `"failed"`, ..
+    pub result: String,
+    /// Which process.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl JobEvent {
+    fn to_json(&self) -> Value {
+        json!({
+            "at": self.at, "step": self.step, "attempt": self.attempt, "category": self.category,
+            "strategy": self.strategy, "result": self.result, "owner": self.owner, "reason": self.reason,
+        })
+    }
+
+    fn from_json(value: &Value) -> Self {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        Self {
+            at: value["at"].as_u64().unwrap_or(0),
+            step: text("step"),
+            attempt: value["attempt"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            category: text("category"),
+            strategy: text("strategy").unwrap_or_default(),
+            result: text("result").unwrap_or_default(),
+            owner: text("owner").unwrap_or_default(),
+            reason: text("reason").unwrap_or_default(),
+        }
+    }
+}
+
+/// What is told about a job.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Note {
+    pub(crate) class: Option<Classification>,
+    pub(crate) events: Vec<JobEvent>,
+}
+
+impl Note {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return Self::default() };
+        let class = &value["class"];
+        let events = value["events"].as_array().into_iter().flatten().map(JobEvent::from_json).collect();
+        Self { class: read_class(class), events }
+    }
+
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let class = self
+            .class
+            .map(|class| json!({ "category": class.category.as_str(), "severity": class.severity.as_str() }));
+        let kept = self.events.len().saturating_sub(EVENTS);
+        let events: Vec<_> = self.events.iter().skip(kept).map(JobEvent::to_json).collect();
+        json!({ "class": class, "events": events }).to_string().into_bytes()
+    }
+
+    pub(crate) fn with(mut self, event: JobEvent) -> Self {
+        self.events.push(event);
+        self
+    }
+}
+
+fn read_class(value: &Value) -> Option<Classification> {
+    use Severity::{Critical, Fatal, High, Low, Medium};
+    let category = value["category"].as_str()?;
+    let category = Category::ALL.into_iter().find(|known| known.as_str() == category)?;
+    let class = Classification::new(category);
+    let severity = value["severity"].as_str();
+    let severity =
+        [Low, Medium, High, Critical, Fatal].into_iter().find(|known| Some(known.as_str()) == severity);
+    Some(severity.map_or(class, |severity| class.severity(severity)))
+}

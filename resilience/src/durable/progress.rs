@@ -1,0 +1,241 @@
+//! How far one long function has come.
+
+use super::codec;
+use super::error::{CheckpointError, Place};
+use super::key::{Key, place};
+use super::lease::Lease;
+use super::record::Status;
+use super::scope;
+use super::store::{Claim, Claimed, Cursor, Holder, Store, StoreError};
+use super::wait::block_on;
+use crate::clock;
+use crate::defaults::durable as defaults;
+use crate::point::PointName;
+use crate::rejected::Rejected;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A cursor that survives a crash: after it, the work goes on from the last one saved.
+///
+/// Inside a job it belongs to the job, is fenced by the job's lease, and is removed when the job is done;
+/// outside of one it belongs to the store, and one process at a time can have it. What was done between
+/// the last save and the crash is done again, so each item's work must bear that. Dropping it saves
+/// nothing: an item half done must not count.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Progress;
+///
+/// # let _world = resilience::testing::isolate();
+/// # fn import(_row: usize) {}
+/// # fn main() -> Result<(), resilience::Rejected> {
+/// let rows = ["a", "b", "c"];
+/// let mut progress = Progress::<usize>::open("rows").every(2);
+/// let start = progress.restore_blocking()?.unwrap_or(0);
+/// for row in start..rows.len() {
+///     import(row);
+///     progress.save_blocking(&(row + 1))?;
+/// }
+/// progress.finish_blocking()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Progress<C> {
+    name: String,
+    every: u32,
+    interval: Duration,
+    /// Saves that were left out since the last one that was made.
+    skipped: u32,
+    saved: Option<Instant>,
+    unsaved: Option<Vec<u8>>,
+    place: Option<Kept>,
+    cursor: PhantomData<fn(C) -> C>,
+}
+
+/// Where the cursor is kept, once that is known.
+#[derive(Debug)]
+struct Kept {
+    store: Arc<dyn Store>,
+    key: String,
+    holder: Holder,
+    /// Its own lease outside of a job.
+    lease: Option<Lease>,
+}
+
+impl<C: Serialize + DeserializeOwned> Progress<C> {
+    /// The cursor called `name`: of the running job, or of the store outside of one.
+    pub fn open(name: &str) -> Self {
+        Self {
+            name: Key::new().value(name).finish(),
+            every: 1,
+            interval: Duration::ZERO,
+            skipped: 0,
+            saved: None,
+            unsaved: None,
+            place: None,
+            cursor: PhantomData,
+        }
+    }
+
+    /// Writes only every `n`th save; 0 is taken for 1, the default.
+    pub fn every(mut self, n: u32) -> Self {
+        self.every = n.max(1);
+        self
+    }
+
+    /// Writes at most one save in `interval`; default each.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// The cursor saved last; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`]: another process has it, the record is damaged or is no `C`, or the store
+    /// cannot be used.
+    pub async fn restore(&mut self) -> Result<Option<C>, Rejected> {
+        let at = self.at();
+        let place = self.place().await?;
+        let record =
+            place.store.get(&place.key).await.map_err(|error| CheckpointError::store(at.clone(), error))?;
+        let Some(record) = record.filter(|record| !record.value.is_empty()) else { return Ok(None) };
+        let undecodable = |message| CheckpointError::Undecodable { at, message };
+        Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
+    }
+
+    /// Saves `cursor`, durable when this returns; or leaves it out, as [`every`](Self::every) and
+    /// [`interval`](Self::interval) say.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`]: the lease was lost to another holder, the cursor cannot be encoded or is too
+    /// large, or the store cannot be used.
+    pub async fn save(&mut self, cursor: &C) -> Result<(), Rejected> {
+        let at = self.at();
+        let bytes = codec::encode(cursor).map_err(|message| CheckpointError::Encode { at, message })?;
+        self.unsaved = Some(bytes);
+        self.skipped += 1;
+        let now = clock::now();
+        let early = self.saved.is_some_and(|saved| now.saturating_duration_since(saved) < self.interval);
+        if self.skipped < self.every || early {
+            return Ok(());
+        }
+        self.flush().await
+    }
+
+    /// Saves what the last saves left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub async fn flush(&mut self) -> Result<(), Rejected> {
+        let Some(value) = self.unsaved.clone() else { return Ok(()) };
+        let at = self.at();
+        let place = self.place().await?;
+        let cursor = Cursor { key: place.key.clone(), holder: place.holder.clone(), value };
+        let put = place.store.put_cursor(cursor).await;
+        put.map_err(|error| CheckpointError::store(at, error))?;
+        super::point("after save");
+        self.unsaved = None;
+        self.skipped = 0;
+        self.saved = Some(clock::now());
+        Ok(())
+    }
+
+    /// Removes the cursor: the work is done. A job does that by itself when it is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn finish(mut self) -> Result<(), Rejected> {
+        let at = self.at();
+        self.place().await?;
+        let Some(Kept { store, key, lease, .. }) = self.place.take() else { return Ok(()) };
+        if let Some(lease) = lease {
+            lease.give_back().await;
+        }
+        let removed = store.remove(key, Vec::new()).await;
+        removed.map(drop).map_err(|error| CheckpointError::store(at, error).into())
+    }
+
+    /// As [`restore`](Self::restore), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn restore_blocking(&mut self) -> Result<Option<C>, Rejected> {
+        block_on(self.restore())
+    }
+
+    /// As [`save`](Self::save), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn save_blocking(&mut self, cursor: &C) -> Result<(), Rejected> {
+        block_on(self.save(cursor))
+    }
+
+    /// As [`flush`](Self::flush), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn flush_blocking(&mut self) -> Result<(), Rejected> {
+        block_on(self.flush())
+    }
+
+    /// As [`finish`](Self::finish), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn finish_blocking(self) -> Result<(), Rejected> {
+        block_on(self.finish())
+    }
+
+    fn at(&self) -> Box<Place> {
+        Place::new(PointName::new("progress"), self.name.as_str())
+    }
+
+    async fn place(&mut self) -> Result<&Kept, Rejected> {
+        let place = match self.place.take() {
+            Some(place) => place,
+            None => self.claim().await?,
+        };
+        Ok(self.place.insert(place))
+    }
+
+    async fn claim(&self) -> Result<Kept, Rejected> {
+        let at = self.at();
+        if let Some(job) = scope::current().job {
+            let key = place::cursor(Some(&job.id), &self.name);
+            return Ok(Kept { store: job.store().clone(), key, holder: job.holder(), lease: None });
+        }
+        let failed = |error: StoreError| CheckpointError::store(at.clone(), error);
+        let store = super::default_store().map_err(failed)?;
+        let key = place::cursor(None, &self.name);
+        let request = Claim::new(key.clone(), store.owner(), "progress");
+        let now = store.now().await.map_err(failed)?;
+        match store.claim(request).await.map_err(failed)? {
+            Claimed::Held(record) => {
+                let holder = Holder { key: key.clone(), fence: record.fence };
+                let length = defaults::LEASE;
+                let lease = Lease::new(store.clone(), key.clone(), record.fence, length, None, Status::Free);
+                Ok(Kept { store, key, holder, lease: Some(lease) })
+            }
+            Claimed::Busy { owner, until } => {
+                let retry_after = Duration::from_millis(until.saturating_sub(now));
+                Err(CheckpointError::Busy { at, owner, retry_after }.into())
+            }
+            _ => Err(CheckpointError::Fenced { at }.into()),
+        }
+    }
+}

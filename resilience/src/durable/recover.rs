@@ -1,0 +1,545 @@
+//! Finding the jobs whose owner is gone, and running them again.
+
+use super::error::{JobError, Place};
+use super::job::{Args, alert};
+use super::key::place;
+use super::note::{JobEvent, Note};
+use super::record::{Record, Status};
+use super::site::{JOBS_0_1, JobSite};
+use super::store::{Query, Store, StoreError};
+use super::turn;
+use super::wait::{Mode, block_on};
+use crate::defaults::durable as defaults;
+use crate::point::PointName;
+use crate::rejected::Rejected;
+use std::any::{Any, TypeId, type_name};
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// What jobs need and cannot be recorded, by type.
+#[derive(Clone, Default)]
+#[doc(hidden)]
+pub struct Provided {
+    values: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+}
+
+impl Provided {
+    /// The value of type `T`.
+    ///
+    /// # Errors
+    ///
+    /// The type's name, if none was provided.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, &'static str> {
+        let value = self.values.get(&TypeId::of::<T>()).cloned();
+        value.and_then(|value| value.downcast().ok()).ok_or_else(type_name::<T>)
+    }
+}
+
+impl fmt::Debug for Provided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provided").field("values", &self.values.len()).finish()
+    }
+}
+
+/// A job's function, ready to be called with what was recorded.
+#[doc(hidden)]
+pub enum Call {
+    /// It is async.
+    Async(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// It is sync, and gets a thread of its own.
+    Sync(Box<dyn FnOnce() + Send>),
+}
+
+impl Call {
+    /// An async one.
+    pub fn of_future(call: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self::Async(Box::pin(call))
+    }
+
+    /// A sync one.
+    pub fn of_closure(call: impl FnOnce() + Send + 'static) -> Self {
+        Self::Sync(Box::new(call))
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Async(_) => "Call::Async",
+            Self::Sync(_) => "Call::Sync",
+        })
+    }
+}
+
+/// Finds the jobs whose owner is gone, runs them again, and starts looking for more every 30 s.
+///
+/// Await it before the program accepts work: it ends when the jobs found have ended, at most 16 of them at
+/// a time. An async job runs on the tokio runtime of the caller, or on a thread of its own without one; a
+/// sync job on a thread of its own. Jobs of names that no function of this program has are reported and
+/// left alone, and so are those that need what was not [provided](Recover::provide).
+///
+/// # Errors
+///
+/// [`Rejected::Job`]: two jobs of this program have one name, or the store cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// # let _world = resilience::testing::isolate();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let recovered = resilience::recover().await?;
+/// println!("{recovered}");
+/// # Ok::<(), resilience::Rejected>(())
+/// # }).unwrap();
+/// ```
+pub fn recover() -> Recover {
+    Recover { provided: Provided::default(), store: None, sweep: Some(defaults::SWEEP), background: false }
+}
+
+/// As [`recover`], from sync code: blocks until the jobs found have ended.
+///
+/// # Errors
+///
+/// [`Rejected::Job`]: two jobs of this program have one name, or the store cannot be used.
+pub fn recover_blocking() -> Result<Recovered, Rejected> {
+    recover().blocking()
+}
+
+/// A recovery about to start; see [`recover`].
+#[derive(Clone, Debug)]
+#[must_use = "await it, or call `blocking`"]
+pub struct Recover {
+    provided: Provided,
+    store: Option<Arc<dyn Store>>,
+    sweep: Option<Duration>,
+    background: bool,
+}
+
+impl Recover {
+    /// Hands in what jobs name in `provided(..)`: found by its type.
+    pub fn provide<T: Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
+        self.provided.values.insert(TypeId::of::<T>(), value);
+        self
+    }
+
+    /// Recovers the jobs of `store` in place of the default one.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// How often to look again; default 30 s.
+    pub fn every(mut self, sweep: Duration) -> Self {
+        self.sweep = Some(sweep.max(Duration::from_millis(10)));
+        self
+    }
+
+    /// Looks once and never again.
+    pub fn once(mut self) -> Self {
+        self.sweep = None;
+        self
+    }
+
+    /// Lets the jobs run on behind; the caller only waits until they are found and marked.
+    pub fn in_background(mut self) -> Self {
+        self.background = true;
+        self
+    }
+
+    /// Recovers from sync code.
+    ///
+    /// # Errors
+    ///
+    /// As [`recover`].
+    pub fn blocking(self) -> Result<Recovered, Rejected> {
+        block_on(self.run(Mode::Blocking))
+    }
+
+    async fn run(self, mode: Mode) -> Result<Recovered, Rejected> {
+        RECOVERS.store(true, Ordering::Relaxed);
+        check_names()?;
+        let at = || Place::new(PointName::new("recover"), "");
+        let store = match self.store {
+            Some(store) => store,
+            None => super::default_store().map_err(|error| JobError::store(at(), error))?,
+        };
+        let runner = Runner::here();
+        let pass = Pass { provided: self.provided, store, runner };
+        let (mut recovered, queue) = pass.find().await.map_err(|error| JobError::store(at(), error))?;
+        let running = pass.run(queue);
+        if !self.background {
+            running.await;
+            pass.look_up(&mut recovered).await;
+        }
+        if let Some(every) = self.sweep {
+            pass.sweep(every);
+        }
+        let _ = mode;
+        Ok(recovered)
+    }
+}
+
+impl IntoFuture for Recover {
+    type Output = Result<Recovered, Rejected>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run(Mode::Async))
+    }
+}
+
+/// What a recovery found.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// The jobs whose owner was gone, in the order of their ids.
+    pub jobs: Vec<RecoveredJob>,
+    /// Keys of jobs whose records are damaged.
+    pub corrupt: Vec<String>,
+}
+
+/// One job that a recovery found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecoveredJob {
+    /// The job's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is now: `Done`, `Failed`, .., or `Interrupted` if it could not be run.
+    pub status: Status,
+    /// Why it could not be run.
+    pub problem: Option<JobError>,
+}
+
+impl Recovered {
+    /// How many of the jobs are in this state now.
+    pub fn count(&self, status: Status) -> usize {
+        self.jobs.iter().filter(|job| job.status == status).count()
+    }
+}
+
+impl fmt::Display for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} interrupted jobs found", self.jobs.len())?;
+        for job in &self.jobs {
+            write!(f, "\n    {} is {}", job.id, job.status)?;
+            if let Some(problem) = &job.problem {
+                write!(f, ": {problem}")?;
+            }
+        }
+        self.corrupt.iter().try_for_each(|key| write!(f, "\n    the record of {key} is damaged"))
+    }
+}
+
+/// Whether this process recovers jobs.
+static RECOVERS: AtomicBool = AtomicBool::new(false);
+
+/// Says once that nothing will find this process's jobs after a crash.
+pub(super) fn remind() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if RECOVERS.load(Ordering::Relaxed) || SAID.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "resilience::job",
+        "this program runs jobs but never recovers them: add `resilience::recover().await?;` at its start"
+    );
+}
+
+/// No two jobs of this program may have one name.
+fn check_names() -> Result<(), JobError> {
+    let mut jobs: Vec<_> = JOBS_0_1.iter().collect();
+    jobs.sort_by_key(|job| (job.name(), job.place()));
+    for pair in jobs.windows(2) {
+        if let [one, other] = pair
+            && one.name() == other.name()
+        {
+            let lines = format!("{} and {}", one.place(), other.place());
+            return Err(JobError::SameName { at: Place::new(PointName::from(lines), one.name()) });
+        }
+    }
+    Ok(())
+}
+
+/// One look for interrupted jobs, and what their runs need.
+#[derive(Clone, Debug)]
+struct Pass {
+    provided: Provided,
+    store: Arc<dyn Store>,
+    runner: Runner,
+}
+
+const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
+
+impl Pass {
+    /// Finds the jobs without an owner, marks them, and makes ready the calls that run them.
+    async fn find(&self) -> Result<(Recovered, VecDeque<Call>), StoreError> {
+        let mut recovered = Recovered::default();
+        let mut queue = VecDeque::new();
+        let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
+        loop {
+            let page = self.store.list(query.clone()).await?;
+            for (key, _) in page.corrupt {
+                alert(&Place::new(PointName::new("recover"), key.clone()), "a record is damaged", "checksum");
+                recovered.corrupt.push(key);
+            }
+            for record in page.records {
+                // One row that cannot be handled now is found again by the next look.
+                if let Ok(Some((job, call))) = self.take_up(record).await {
+                    recovered.jobs.push(job);
+                    queue.extend(call);
+                }
+            }
+            match page.next {
+                Some(next) => query.after = next,
+                None => return Ok((recovered, queue)),
+            }
+        }
+    }
+
+    /// Marks one job as interrupted if its owner is gone; `None` if somebody still has it.
+    async fn take_up(&self, record: Record) -> Result<Option<(RecoveredJob, Option<Call>)>, StoreError> {
+        let now = self.store.now().await?;
+        let is_held = record.status.is_held();
+        let is_gone = now >= record.deadline || self.store.is_gone(&record.owner);
+        if (is_held && !is_gone) || turn::is_taken(&self.store, &record.key) {
+            return Ok(None);
+        }
+        let record = if record.status == Status::Running { self.mark(record, now).await? } else { record };
+        super::point("in sweep");
+        let id = record.key.strip_prefix(place::JOBS).unwrap_or(&record.key).to_owned();
+        let mut job = RecoveredJob {
+            id: id.clone(),
+            name: record.function.clone(),
+            status: record.status,
+            problem: None,
+        };
+        let call = match JobSite::named(&record.function) {
+            Some(site) => site.call(&self.provided, &record, &id),
+            None => {
+                let name = record.function.clone();
+                Err(JobError::UnknownName { at: Place::new(PointName::new("recover"), id), name })
+            }
+        };
+        match call {
+            Ok(call) => Ok(Some((job, Some(call)))),
+            Err(problem) => {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(target: "resilience::job", name = %job.name, "an interrupted job cannot be run");
+                job.problem = Some(problem);
+                Ok(Some((job, None)))
+            }
+        }
+    }
+
+    async fn mark(&self, record: Record, now: u64) -> Result<Record, StoreError> {
+        let note = Note::read(&record.note).with(JobEvent {
+            at: now,
+            step: None,
+            attempt: record.attempts,
+            category: None,
+            strategy: "resume".to_owned(),
+            result: "interrupted".to_owned(),
+            owner: self.store.owner(),
+            reason: format!("its owner {} is gone", record.owner),
+        });
+        let note = note.write();
+        let revision = record.revision;
+        self.store
+            .cas(Some(revision), Record { status: Status::Interrupted, deadline: 0, note, ..record })
+            .await
+    }
+
+    /// Runs the calls, at most 16 at a time; ends when all have ended.
+    fn run(&self, queue: VecDeque<Call>) -> Running {
+        const AT_ONCE: usize = 16;
+        let calls = Arc::new(Calls { state: Mutex::new(CallsState { queue, running: 0, waiting: None }) });
+        for _ in 0..AT_ONCE {
+            calls.clone().next(&self.runner);
+        }
+        Running { calls }
+    }
+
+    /// Notes what has become of the jobs.
+    async fn look_up(&self, recovered: &mut Recovered) {
+        for job in &mut recovered.jobs {
+            if let Ok(Some(record)) = self.store.get(&place::job(&job.id)).await {
+                job.status = record.status;
+            }
+        }
+    }
+
+    /// Looks again every so often, on a thread of its own, for as long as the process lives.
+    fn sweep(self, every: Duration) {
+        // A test's clock stands still, and its thread has no other.
+        #[cfg(feature = "testing")]
+        if crate::testing::current().is_some() {
+            return;
+        }
+        static SWEEPING: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+        let address = Arc::as_ptr(&self.store).cast::<()>().addr();
+        let mut sweeping = SWEEPING.lock().unwrap_or_else(PoisonError::into_inner);
+        if sweeping.contains(&address) {
+            return;
+        }
+        let thread = std::thread::Builder::new().name("resilience-sweep".into());
+        let started = thread.spawn(move || {
+            loop {
+                std::thread::sleep(every);
+                // Whatever goes wrong now is met again by the next look.
+                if let Ok((_, queue)) = block_on(self.find()) {
+                    drop(self.run(queue));
+                }
+                let _ = block_on(super::jobs::forget_old(&self.store));
+            }
+        });
+        if started.is_ok() {
+            sweeping.push(address);
+        }
+    }
+}
+
+/// Where async jobs run.
+#[derive(Clone, Debug)]
+struct Runner {
+    #[cfg(feature = "tokio")]
+    tokio: Option<tokio::runtime::Handle>,
+    #[cfg(feature = "testing")]
+    world: Option<crate::testing::WorldHandle>,
+}
+
+impl Runner {
+    fn here() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            tokio: tokio::runtime::Handle::try_current().ok(),
+            #[cfg(feature = "testing")]
+            world: crate::testing::WorldHandle::here(),
+        }
+    }
+
+    /// Runs `call` beside the caller, and `then` when it has ended, however that was.
+    fn start(&self, call: Call, then: impl FnOnce() + Send + 'static) {
+        struct Then<F: FnOnce()>(Option<F>);
+        impl<F: FnOnce()> Drop for Then<F> {
+            fn drop(&mut self) {
+                if let Some(then) = self.0.take() {
+                    then();
+                }
+            }
+        }
+        let then = Then(Some(then));
+        match call {
+            #[cfg(feature = "tokio")]
+            Call::Async(call) if self.tokio.is_some() => {
+                let call = async move {
+                    let _then = then;
+                    call.await;
+                };
+                #[cfg(feature = "testing")]
+                let call = crate::testing::in_world(call);
+                if let Some(tokio) = &self.tokio {
+                    tokio.spawn(call);
+                }
+            }
+            Call::Async(call) => self.on_thread(move || {
+                let _then = then;
+                block_on(call);
+            }),
+            Call::Sync(call) => self.on_thread(move || {
+                let _then = then;
+                call();
+            }),
+        }
+    }
+
+    fn on_thread(&self, call: impl FnOnce() + Send + 'static) {
+        // A panic of the body is the job's: it is left interrupted, and the thread ends quietly.
+        let call = move || drop(catch_unwind(AssertUnwindSafe(call)));
+        #[cfg(feature = "testing")]
+        let world = self.world.clone();
+        #[cfg(feature = "testing")]
+        let call = move || match world {
+            Some(world) => world.run(call),
+            None => call(),
+        };
+        // Without a thread the job is found again by the next look.
+        let _ = std::thread::Builder::new().name("resilience-job".into()).spawn(call);
+    }
+}
+
+#[derive(Debug)]
+struct Calls {
+    state: Mutex<CallsState>,
+}
+
+#[derive(Debug)]
+struct CallsState {
+    queue: VecDeque<Call>,
+    running: usize,
+    waiting: Option<Waker>,
+}
+
+impl Calls {
+    fn next(self: Arc<Self>, runner: &Runner) {
+        let call = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let call = state.queue.pop_front();
+            state.running += usize::from(call.is_some());
+            call
+        };
+        let Some(call) = call else { return };
+        let after = runner.clone();
+        runner.start(call, move || {
+            let waiting = {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.running -= 1;
+                state.waiting.take()
+            };
+            self.next(&after);
+            if let Some(waiting) = waiting {
+                waiting.wake();
+            }
+        });
+    }
+}
+
+/// Ends when every call has ended.
+#[derive(Debug)]
+#[must_use]
+struct Running {
+    calls: Arc<Calls>,
+}
+
+impl Future for Running {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.calls.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.running == 0 && state.queue.is_empty() {
+            return Poll::Ready(());
+        }
+        state.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl JobSite {
+    /// The call that runs the job `id` again with what was recorded.
+    fn call(&'static self, provided: &Provided, record: &Record, id: &str) -> Result<Call, JobError> {
+        let at = || Place::new(self.point().name(), id);
+        // A job that undoes its steps needs its name only, but is called all the same.
+        (self.needs())(provided).map_err(|ty| JobError::NotProvided { at: at(), ty })?;
+        let args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;
+        (self.run())(provided, args).map_err(|message| JobError::Codec { at: at(), message })
+    }
+}

@@ -1,0 +1,167 @@
+//! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
+
+use super::codec;
+use super::error::JobError;
+use super::job::{Running, alert, steps};
+use super::key::place;
+use super::note::JobEvent;
+use super::record::{Record, Status};
+use super::store::{Claim, Claimed, Completion, Holder};
+use super::wait::{Mode, block_on};
+use crate::classify::Classification;
+use crate::event::{Event, emit};
+use crate::point::PointSite;
+use linkme::distributed_slice;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+use std::pin::Pin;
+
+/// Every step of the binary that can be undone, filled in by the linker.
+#[distributed_slice]
+#[doc(hidden)]
+pub static UNDOS_0_1: [UndoSite];
+
+/// An undo of one recorded value, on its way.
+#[doc(hidden)]
+pub type Undoing = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// How one step is undone.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct UndoSite {
+    point: &'static PointSite,
+    was: &'static [&'static str],
+    undo: fn(Vec<u8>) -> Undoing,
+}
+
+impl UndoSite {
+    /// `undo` undoes what the function of `point` recorded.
+    pub const fn new(
+        point: &'static PointSite,
+        was: &'static [&'static str],
+        undo: fn(Vec<u8>) -> Undoing,
+    ) -> Self {
+        Self { point, was, undo }
+    }
+
+    fn of(function: &str) -> Option<&'static Self> {
+        UNDOS_0_1.iter().find(|site| {
+            let own = site.point.identity();
+            own == function || super::checkpoint::earlier(&own, site.was).iter().any(|was| was == function)
+        })
+    }
+}
+
+/// The recorded value for an undo.
+#[doc(hidden)]
+pub fn recorded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    codec::decode(bytes)
+}
+
+/// What an undo can return: nothing, or a `Result` with any value and any error.
+#[diagnostic::on_unimplemented(
+    message = "an undo returns `()` or a `Result`",
+    label = "this undo gives `{Self}`",
+    note = "the error's category is recorded; its text goes nowhere"
+)]
+#[doc(hidden)]
+pub trait Undone {
+    /// Whether it worked.
+    fn worked(self) -> bool;
+}
+
+impl Undone for () {
+    fn worked(self) -> bool {
+        true
+    }
+}
+
+impl<T, E> Undone for Result<T, E> {
+    fn worked(self) -> bool {
+        self.is_ok()
+    }
+}
+
+/// What an expansion makes of an undo that has ended.
+#[doc(hidden)]
+pub fn undone(worked: bool) -> Result<(), String> {
+    if worked { Ok(()) } else { Err("the undo returned an error".to_owned()) }
+}
+
+/// Has the job undo its steps from now on.
+pub(super) async fn start(mut job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
+    let note = super::note::Note::read(&job.record.note);
+    let event = JobEvent {
+        category: Some(class.category.as_str().to_owned()),
+        ..job.event("rollback", "started", "the body failed")
+    };
+    let note = super::note::Note { class: Some(class), events: note.events }.with(event);
+    let key = job.lease.shared().key.clone();
+    let completion =
+        Completion { note: note.write(), ..Completion::of(key, job.fence(), Status::RollingBack) };
+    let failed = |error| JobError::store(job.at.clone(), error);
+    job.record = job.store().complete(completion).await.map_err(failed)?;
+    super::point("rollback started");
+    finish(job, mode).await
+}
+
+/// Undoes what is left to undo, and ends the job.
+pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError> {
+    let failed = |error| JobError::store(job.at.clone(), error);
+    let mut done = steps(job.store(), job.id()).await.map_err(failed)?;
+    done.retain(|step| step.status == Status::Done);
+    done.sort_by_key(|step| std::cmp::Reverse(step.order));
+    for step in &done {
+        let Some(site) = UndoSite::of(&step.function) else { continue };
+        if !undo(&job, mode, site, step).await? {
+            alert(&job.at, "an undo failed", &step.function);
+            let status = Status::Manual;
+            let words = format!("the undo of `{}` failed", step.function);
+            job.stop(mode, status, None, &words).await?;
+            return Ok(status);
+        }
+        super::point("in rollback");
+    }
+    let undone: Vec<_> = done.iter().filter(|step| UndoSite::of(&step.function).is_none()).collect();
+    let words = match undone.len() {
+        0 => "every step is undone".to_owned(),
+        n => format!("{n} steps have no undo and stay as they are"),
+    };
+    let point = job.at.point.clone();
+    let id = job.id().to_owned();
+    job.stop(mode, Status::RolledBack, None, &words).await?;
+    emit(&Event::RolledBack { point, job: id, steps: done.len() - undone.len() }, None);
+    Ok(Status::RolledBack)
+}
+
+/// Undoes one step, unless that was done before; returns whether it worked.
+async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Result<bool, JobError> {
+    let failed = |error| JobError::store(job.at.clone(), error);
+    let name = step.key.strip_prefix(&place::step(Some(job.id()), "")).unwrap_or(&step.key);
+    let holder = Holder { key: job.lease.shared().key.clone(), fence: job.fence() };
+    let claim = Claim {
+        holder: Some(holder.clone()),
+        durable: false,
+        ..Claim::new(place::undo(job.id(), name), job.store().owner(), step.function.clone())
+    };
+    let fence = match job.store().claim(claim).await.map_err(failed)? {
+        Claimed::Held(record) => record.fence,
+        Claimed::Done(_) => return Ok(true),
+        _ => return Ok(false),
+    };
+    let key = place::undo(job.id(), name);
+    let undoing = (site.undo)(step.value.clone());
+    let undone = match mode {
+        Mode::Async => undoing.await,
+        Mode::Blocking => block_on(undoing),
+    };
+    super::point("after undo");
+    if undone.is_err() {
+        // What is left of the claim is only that it was tried.
+        let _ = job.store().release(&key, fence, Status::Free).await;
+        return Ok(false);
+    }
+    let completion = Completion { holder: Some(holder), ..Completion::done(key, fence, b"null".to_vec()) };
+    job.store().complete(completion).await.map_err(failed)?;
+    Ok(true)
+}

@@ -1,0 +1,241 @@
+//! What the running code is part of: a job, and a step.
+
+use super::codec;
+use super::lease::Shared;
+use super::store::{Holder, Store};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+thread_local! {
+    static CURRENT: RefCell<Scope> = const { RefCell::new(Scope { job: None, step: None }) };
+}
+
+/// What the running code is part of.
+#[derive(Clone, Debug, Default)]
+#[doc(hidden)]
+pub struct Scope {
+    pub(crate) job: Option<Arc<JobScope>>,
+    pub(crate) step: Option<Step>,
+}
+
+/// The running job.
+#[derive(Debug)]
+pub(crate) struct JobScope {
+    pub(crate) id: String,
+    pub(crate) lease: Arc<Shared>,
+    /// How often each step without a key was called, and whether a call of it runs.
+    occurrences: Mutex<HashMap<String, (u32, bool)>>,
+    /// What a step's `with_recovery` asked for.
+    wanted: Mutex<Option<Wanted>>,
+}
+
+/// What is to become of a job whose body fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Wanted {
+    /// It is `Failed`.
+    Fail,
+    /// Its steps are undone.
+    Rollback,
+    /// It waits for a person.
+    Manual,
+}
+
+impl JobScope {
+    pub(crate) fn new(id: String, lease: Arc<Shared>) -> Self {
+        Self { id, lease, occurrences: Mutex::default(), wanted: Mutex::default() }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.lease.store
+    }
+
+    pub(crate) fn holder(&self) -> Holder {
+        Holder { key: self.lease.key.clone(), fence: self.lease.fence }
+    }
+
+    pub(crate) fn want(&self, wanted: Wanted) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
+    }
+
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of the next call of `function`, which has none of its own; `None` while another one runs.
+    pub(crate) fn occurrence(self: &Arc<Self>, function: &str) -> Result<(String, Occurrence), String> {
+        let mut all = self.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, running) = all.entry(function.to_owned()).or_default();
+        if *running {
+            return Err(format!("{function}#{count}"));
+        }
+        *count += 1;
+        *running = true;
+        let key = format!("{function}#{count}");
+        Ok((key, Occurrence { job: self.clone(), function: function.to_owned() }))
+    }
+}
+
+/// A running call of a step without a key.
+#[derive(Debug)]
+pub(crate) struct Occurrence {
+    job: Arc<JobScope>,
+    function: String,
+}
+
+impl Drop for Occurrence {
+    fn drop(&mut self) {
+        let mut all = self.job.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, running)) = all.get_mut(&self.function) {
+            *running = false;
+        }
+    }
+}
+
+/// The running step, for the outside world; see [`step()`].
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub(crate) lease: Arc<Shared>,
+    pub(crate) attempt: u32,
+    pub(crate) created: u64,
+}
+
+impl Step {
+    /// A text for the outside world that stays the same however often this step is attempted, and that no
+    /// other step has: 32 hexadecimal digits. Send it along with a payment, say, and it is made once.
+    pub fn idempotency_key(&self) -> String {
+        let generation = format!("{}\n{}", self.lease.key, self.created);
+        format!("{:032x}", codec::hash(generation.as_bytes()))
+    }
+
+    /// The number of this claim: a later one of any step has a higher number. Refuse whatever comes with a
+    /// lower one than you have seen.
+    pub fn fence(&self) -> u64 {
+        self.lease.fence
+    }
+
+    /// How often this step was begun, this time included.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Whether the lease is known to be lost: the result of this step will be discarded.
+    pub fn is_lease_lost(&self) -> bool {
+        self.lease.is_lost()
+    }
+
+    /// Ends when the lease is known to be lost; to be selected on beside long work.
+    pub fn lease_lost(&self) -> impl Future<Output = ()> + Send + use<> {
+        let lease = self.lease.clone();
+        std::future::poll_fn(move |cx| lease.poll_lost(cx))
+    }
+}
+
+/// The step that is running; `None` outside of one.
+///
+/// # Examples
+///
+/// ```
+/// assert!(resilience::step().is_none());
+/// ```
+pub fn step() -> Option<Step> {
+    current().step
+}
+
+/// The id of the job that is running; `None` outside of one.
+pub fn job() -> Option<String> {
+    current().job.map(|job| job.id.clone())
+}
+
+pub(crate) fn current() -> Scope {
+    CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
+}
+
+fn swap(scope: Scope) -> Scope {
+    CURRENT.try_with(|current| current.replace(scope)).unwrap_or_default()
+}
+
+/// Puts this thread into a scope until it is dropped.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Entered {
+    before: Option<Scope>,
+}
+
+impl Scope {
+    pub(crate) fn enter(&self) -> Entered {
+        Entered { before: Some(swap(self.clone())) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            swap(before);
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future whose code is part of a job or a step; see [`in_scope`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct InScope<F> {
+        scope: Scope,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> InScope<F> {
+    #[doc(hidden)]
+    pub fn new(scope: Scope, future: F) -> Self {
+        Self { scope, future }
+    }
+}
+
+impl<F: Future> Future for InScope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.scope.enter();
+        this.future.poll(cx)
+    }
+}
+
+/// Makes `future` part of the running job and step, wherever it is polled: without it a spawned task is
+/// part of neither.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = tokio::runtime::Runtime::new().unwrap();
+/// # runtime.block_on(async {
+/// let task = tokio::spawn(resilience::in_scope(async { /* steps of the job */ }));
+/// task.await.unwrap();
+/// # });
+/// ```
+pub fn in_scope<F: Future>(future: F) -> InScope<F> {
+    InScope { scope: current(), future }
+}
+
+/// Makes `work` part of the running job and step on whichever thread it runs.
+///
+/// # Examples
+///
+/// ```
+/// let thread = std::thread::spawn(resilience::in_scope_blocking(|| { /* steps of the job */ }));
+/// thread.join().unwrap();
+/// ```
+pub fn in_scope_blocking<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    let scope = current();
+    move || {
+        let _entered = scope.enter();
+        work()
+    }
+}

@@ -1,0 +1,342 @@
+//! The `static`s of annotated jobs and steps, and what their expansions call.
+
+use super::checkpoint::{self, Ask, Checkpoint};
+use super::job::{self, Args, Job};
+use super::recover::{Call, Provided};
+use super::scope::Wanted;
+use super::store::Store;
+use super::wait::{Mode, block_on};
+use crate::classify::Classification;
+use crate::outcome::Outcome;
+use crate::point::{Layer, PointSite};
+use crate::policy::Verdict;
+use crate::rejected::Rejected;
+use linkme::distributed_slice;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Every annotated job of the binary, filled in by the linker.
+#[distributed_slice]
+#[doc(hidden)]
+pub static JOBS_0_1: [JobSite];
+
+/// A store as an attribute may name it: an `Arc`, or a reference to one.
+#[doc(hidden)]
+pub trait IntoStore {
+    /// The store.
+    fn into_store(self) -> Arc<dyn Store>;
+}
+
+impl<S: Store> IntoStore for Arc<S> {
+    fn into_store(self) -> Arc<dyn Store> {
+        self
+    }
+}
+
+impl IntoStore for Arc<dyn Store> {
+    fn into_store(self) -> Arc<dyn Store> {
+        self
+    }
+}
+
+impl<S: IntoStore + Clone> IntoStore for &S {
+    fn into_store(self) -> Arc<dyn Store> {
+        self.clone().into_store()
+    }
+}
+
+/// The checkpoint of one annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct CheckpointSite {
+    point: &'static PointSite,
+    template: Option<&'static str>,
+    policy: Checkpoint,
+    can_undo: bool,
+    recorded: AtomicU64,
+    reused: AtomicU64,
+}
+
+impl CheckpointSite {
+    /// The site of the step of `point`; `template` is its key as written, if it has one.
+    pub const fn new(point: &'static PointSite, template: Option<&'static str>, policy: Checkpoint) -> Self {
+        let (recorded, reused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { point, template, policy, can_undo: false, recorded, reused }
+    }
+
+    /// The step can be undone.
+    pub const fn undone(mut self) -> Self {
+        self.can_undo = true;
+        self
+    }
+
+    fn who(&self) -> checkpoint::Who {
+        checkpoint::Who { point: self.point.name(), function: self.point.identity() }
+    }
+
+    /// Looks the step up, and claims it if it has to run.
+    pub async fn begin(
+        &self,
+        key: Option<String>,
+        inputs: Option<Result<u128, String>>,
+        store: Option<Arc<dyn Store>>,
+    ) -> checkpoint::Begun {
+        self.counted(self.policy.begin(Mode::Async, &self.who(), Ask { key, inputs, store }).await)
+    }
+
+    /// As [`begin`](Self::begin), from sync code.
+    pub fn begin_blocking(
+        &self,
+        key: Option<String>,
+        inputs: Option<Result<u128, String>>,
+        store: Option<Arc<dyn Store>>,
+    ) -> checkpoint::Begun {
+        let who = self.who();
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &who, Ask { key, inputs, store })))
+    }
+
+    fn counted(&self, begun: checkpoint::Begun) -> checkpoint::Begun {
+        match &begun {
+            checkpoint::Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
+            checkpoint::Begun::Run(_) => self.recorded.fetch_add(1, Ordering::Relaxed),
+            checkpoint::Begun::Refused(_) => 0,
+        };
+        begun
+    }
+}
+
+impl checkpoint::Begun {
+    /// The running step; or the outcome without one.
+    pub fn or_kept<R>(self) -> Result<checkpoint::Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        match self {
+            Self::Run(running) => Ok(running),
+            Self::Kept(record, at) => Err(checkpoint::kept(&record, at).map(R::success)),
+            Self::Refused(rejected) => Err(Err(rejected)),
+        }
+    }
+}
+
+impl checkpoint::Running {
+    /// Records a success, and gives what was recorded.
+    pub async fn end<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        self.settle(Mode::Async, outcome, verdict).await
+    }
+
+    /// As [`end`](Self::end), from sync code.
+    pub fn end_blocking<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        block_on(self.settle(Mode::Blocking, outcome, verdict))
+    }
+
+    /// Makes this thread part of the step.
+    pub fn enter(&self) -> super::scope::Entered {
+        self.scope().enter()
+    }
+}
+
+impl Layer for CheckpointSite {
+    fn kind(&self) -> &'static str {
+        "checkpoint"
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let policy = &self.policy;
+        let mut settings = vec![
+            ("key", self.template.unwrap_or("function#occurrence").to_owned()),
+            ("version", policy.version.to_string()),
+            ("lease", seconds(policy.lease)),
+            ("wait", seconds(policy.wait)),
+        ];
+        if !policy.ttl.is_zero() {
+            settings.push(("ttl", seconds(policy.ttl)));
+        }
+        if self.can_undo {
+            settings.push(("rollback", "true".to_owned()));
+        }
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        vec![("begun", count(&self.recorded)), ("reused", count(&self.reused))]
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The job of one annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct JobSite {
+    point: &'static PointSite,
+    template: &'static str,
+    name: &'static str,
+    policy: Job,
+    needs: fn(&Provided) -> Result<(), &'static str>,
+    run: fn(&Provided, Args) -> Result<Call, String>,
+    begun: AtomicU64,
+    reused: AtomicU64,
+}
+
+impl JobSite {
+    /// The site of the job of `point`: its key as written, how to check what it needs, and how to call it.
+    pub const fn new(
+        point: &'static PointSite,
+        template: &'static str,
+        policy: Job,
+        needs: fn(&Provided) -> Result<(), &'static str>,
+        run: fn(&Provided, Args) -> Result<Call, String>,
+    ) -> Self {
+        let (begun, reused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { point, template, name: policy.name, policy, needs, run, begun, reused }
+    }
+
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        JOBS_0_1.iter().find(|site| site.name == name || site.policy.was.contains(&name))
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn point(&self) -> &'static PointSite {
+        self.point
+    }
+
+    pub(super) fn place(&self) -> String {
+        let (file, line, _) = self.point.place();
+        format!("{file}:{line}")
+    }
+
+    pub(super) fn needs(&self) -> fn(&Provided) -> Result<(), &'static str> {
+        self.needs
+    }
+
+    pub(super) fn run(&self) -> fn(&Provided, Args) -> Result<Call, String> {
+        self.run
+    }
+
+    fn who(&self) -> job::Who {
+        job::Who { point: self.point.name(), name: self.name.to_owned() }
+    }
+
+    /// Looks the job up, and claims it if it has to run.
+    pub async fn begin(&self, key: String, args: Args, store: Option<Arc<dyn Store>>) -> job::Begun {
+        self.counted(self.policy.begin(Mode::Async, &self.who(), key, args, store).await)
+    }
+
+    /// As [`begin`](Self::begin), from sync code.
+    pub fn begin_blocking(&self, key: String, args: Args, store: Option<Arc<dyn Store>>) -> job::Begun {
+        let who = self.who();
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store)))
+    }
+
+    fn counted(&self, begun: job::Begun) -> job::Begun {
+        match &begun {
+            job::Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
+            job::Begun::Run(_) => self.begun.fetch_add(1, Ordering::Relaxed),
+            job::Begun::Refused(_) => 0,
+        };
+        begun
+    }
+}
+
+impl job::Begun {
+    /// The running job; or the outcome without one.
+    pub fn or_kept<R>(self) -> Result<job::Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        match self {
+            Self::Run(running) => Ok(running),
+            Self::Kept(record, at) => Err(job::kept(&record, at).map(R::success)),
+            Self::Refused(rejected) => Err(Err(rejected)),
+        }
+    }
+}
+
+impl job::Running {
+    /// Records how the body ended, and gives what was recorded; `strategy` says what becomes of a job
+    /// whose body failed.
+    pub async fn end<R>(
+        self,
+        outcome: R,
+        verdict: Verdict,
+        strategy: impl FnOnce(&Classification) -> Wanted,
+    ) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        self.settle(Mode::Async, outcome, verdict, strategy).await
+    }
+
+    /// As [`end`](Self::end), from sync code.
+    pub fn end_blocking<R>(
+        self,
+        outcome: R,
+        verdict: Verdict,
+        strategy: impl FnOnce(&Classification) -> Wanted,
+    ) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        block_on(self.settle(Mode::Blocking, outcome, verdict, strategy))
+    }
+
+    /// Makes this thread part of the job.
+    pub fn enter(&self) -> super::scope::Entered {
+        self.scope().enter()
+    }
+}
+
+impl Layer for JobSite {
+    fn kind(&self) -> &'static str {
+        "job"
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let policy = &self.policy;
+        vec![
+            ("key", self.template.to_owned()),
+            ("name", self.name.to_owned()),
+            ("version", policy.version.to_string()),
+            ("lease", seconds(policy.lease)),
+            ("wait", seconds(policy.wait)),
+            ("max_recoveries", policy.max_recoveries.to_string()),
+            ("ttl", seconds(policy.ttl)),
+        ]
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        vec![("begun", count(&self.begun)), ("reused", count(&self.reused))]
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The hash of what `inputs(..)` names.
+#[doc(hidden)]
+pub fn inputs(args: Args) -> Result<u128, String> {
+    args.hash()
+}
+
+/// A length of time as an attribute spells it.
+fn seconds(wait: std::time::Duration) -> String {
+    crate::text::Text::<32>::new().time(wait).as_str().to_owned()
+}

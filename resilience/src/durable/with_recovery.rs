@@ -1,0 +1,277 @@
+//! What becomes of a failure, by what it means.
+
+use super::error::Place;
+use super::job::alert;
+use super::scope::{self, Wanted};
+use crate::classify::{Category, Classification, Severity};
+use crate::event::{AlertLevel, Event, emit};
+use crate::outcome::Outcome;
+use crate::point::{Layer, PointSite};
+use crate::site::Site;
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What to do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// The `with_retry` below has tried again; what is left is the caller's.
+    Retry,
+    /// Undo what was done.
+    Rollback,
+    /// Go on without a value.
+    Skip,
+    /// Park the job for a person.
+    Manual,
+    /// Raise an alert, and give the error to the caller.
+    Escalate,
+}
+
+impl Recovery {
+    const ALL: [Self; 5] = [Self::Retry, Self::Rollback, Self::Skip, Self::Manual, Self::Escalate];
+
+    /// The word in the attribute.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Rollback => "rollback",
+            Self::Skip => "skip",
+            Self::Manual => "manual",
+            Self::Escalate => "escalate",
+        }
+    }
+}
+
+/// When a rule applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Condition {
+    /// To errors of a category.
+    Category(Category),
+    /// To errors at least so bad.
+    AtLeast(Severity),
+    /// To errors just so bad.
+    Exactly(Severity),
+}
+
+impl Condition {
+    fn holds(self, class: &Classification) -> bool {
+        match self {
+            Self::Category(category) => class.category == category,
+            Self::AtLeast(severity) => class.severity >= severity,
+            Self::Exactly(severity) => class.severity == severity,
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Category(category) => category.as_str().to_owned(),
+            Self::AtLeast(severity) => format!("severity >= {}", severity.as_str()),
+            Self::Exactly(severity) => format!("severity == {}", severity.as_str()),
+        }
+    }
+}
+
+/// How the recoveries of this process went, since it started.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RecoveryStats {
+    /// How many failures a strategy was found for.
+    pub total: u64,
+    /// How many of them were dealt with: skipped, undone, or resumed to a result.
+    pub succeeded: u64,
+    /// The same by strategy: its word, how often it was taken, and how often it worked.
+    pub by_strategy: Vec<(&'static str, u64, u64)>,
+}
+
+impl RecoveryStats {
+    /// The part that was dealt with, from 0 to 1; 1 if there was nothing to do.
+    pub fn success_rate(&self) -> f64 {
+        if self.total == 0 { 1.0 } else { self.succeeded as f64 / self.total as f64 }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    taken: [AtomicU64; 6],
+    worked: [AtomicU64; 6],
+}
+
+static COUNTS: Site<Counts> = Site::new(
+    Counts { taken: [const { AtomicU64::new(0) }; 6], worked: [const { AtomicU64::new(0) }; 6] },
+    Counts::default,
+);
+
+/// The place of a resumed job among the counts.
+const RESUME: usize = 5;
+
+fn count(strategy: usize, worked: bool) {
+    let counts = &*COUNTS;
+    if let (Some(taken), Some(works)) = (counts.taken.get(strategy), counts.worked.get(strategy)) {
+        taken.fetch_add(1, Ordering::Relaxed);
+        works.fetch_add(u64::from(worked), Ordering::Relaxed);
+    }
+}
+
+/// A job that had lost its owner has ended.
+pub(super) fn count_resumed(worked: bool) {
+    count(RESUME, worked);
+}
+
+/// How the recoveries of this process went: failures that a `with_recovery` found a strategy for, and
+/// jobs that were resumed.
+pub fn recovery_stats() -> RecoveryStats {
+    let words = Recovery::ALL.map(Recovery::as_str).into_iter().chain(["resume"]);
+    let counts = &*COUNTS;
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let by_strategy: Vec<_> = words
+        .zip(counts.taken.iter().zip(&counts.worked))
+        .map(|(word, (taken, worked))| (word, load(taken), load(worked)))
+        .collect();
+    RecoveryStats {
+        total: by_strategy.iter().map(|(_, taken, _)| taken).sum(),
+        succeeded: by_strategy.iter().map(|(_, _, worked)| worked).sum(),
+        by_strategy,
+    }
+}
+
+/// The recovery of one annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct RecoverySite {
+    point: &'static PointSite,
+    rules: &'static [(Condition, Recovery)],
+    otherwise: Option<Recovery>,
+    has_job: bool,
+    has_undo: bool,
+    taken: AtomicU64,
+}
+
+impl RecoverySite {
+    /// The site of the rules in the stack of `point`; the first that applies decides.
+    pub const fn new(point: &'static PointSite, rules: &'static [(Condition, Recovery)]) -> Self {
+        let taken = AtomicU64::new(0);
+        Self { point, rules, otherwise: None, has_job: false, has_undo: false, taken }
+    }
+
+    /// What to do where no rule applies.
+    pub const fn otherwise(mut self, strategy: Recovery) -> Self {
+        self.otherwise = Some(strategy);
+        self
+    }
+
+    /// The function itself is a job.
+    pub const fn with_job(mut self) -> Self {
+        self.has_job = true;
+        self
+    }
+
+    /// The attribute names an undo of its own.
+    pub const fn with_undo(mut self) -> Self {
+        self.has_undo = true;
+        self
+    }
+
+    fn strategy(&self, class: &Classification) -> Option<Recovery> {
+        let rule = self.rules.iter().find(|(condition, _)| condition.holds(class));
+        rule.map(|(_, strategy)| *strategy).or(self.otherwise)
+    }
+
+    /// What becomes of the job whose body failed like this.
+    pub fn wanted(&self, class: &Classification) -> Wanted {
+        match self.strategy(class) {
+            Some(Recovery::Rollback) => Wanted::Rollback,
+            Some(Recovery::Manual) => Wanted::Manual,
+            _ => Wanted::Fail,
+        }
+    }
+
+    /// What to do about a failure of this class; what concerns the job around is done here.
+    #[cold]
+    pub fn decide(&self, class: &Classification) -> Recovery {
+        let Some(strategy) = self.strategy(class) else { return Recovery::Retry };
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        let job = scope::current().job;
+        match (strategy, job) {
+            // Counted when it is known how it went.
+            (Recovery::Rollback, _) if self.has_undo => {}
+            (Recovery::Rollback, Some(job)) if !self.has_job => job.want(Wanted::Rollback),
+            (Recovery::Manual, Some(job)) if !self.has_job => job.want(Wanted::Manual),
+            (Recovery::Manual, _) if self.has_job => {}
+            (Recovery::Manual | Recovery::Escalate, _) => self.escalate(class),
+            _ => {}
+        }
+        if !(strategy == Recovery::Rollback && self.has_undo) {
+            let worked = matches!(strategy, Recovery::Skip | Recovery::Rollback);
+            count(strategy as usize, worked);
+        }
+        strategy
+    }
+
+    /// The attribute's own undo has run.
+    #[cold]
+    pub fn undone(&self, worked: bool) {
+        count(Recovery::Rollback as usize, worked);
+        if !worked {
+            alert(&Place::new(self.point.name(), ""), "an undo failed", "the undo of `with_recovery`");
+        }
+    }
+
+    fn escalate(&self, class: &Classification) {
+        let event = Event::Alert {
+            point: self.point.name(),
+            level: AlertLevel::Critical,
+            message: "escalated",
+            reason: class.category.as_str().to_owned(),
+        };
+        emit(&event, None);
+    }
+}
+
+impl Layer for RecoverySite {
+    fn kind(&self) -> &'static str {
+        "with_recovery"
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let rules: Vec<_> = self
+            .rules
+            .iter()
+            .map(|(condition, strategy)| format!("{}: {}", condition.words(), strategy.as_str()))
+            .collect();
+        let otherwise = self.otherwise.map_or("the error", Recovery::as_str);
+        vec![("on", rules.join(", ")), ("otherwise", otherwise.to_owned())]
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        vec![("taken", self.taken.load(Ordering::Relaxed))]
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// An outcome that can go on without a value.
+#[diagnostic::on_unimplemented(
+    message = "`skip` goes on with a default value, which `{Self}` does not have",
+    label = "needs `Default` for its value",
+    note = "derive `Default`, return an `Option`, or take another strategy"
+)]
+#[doc(hidden)]
+pub trait Skip: Outcome {
+    /// The outcome in place of `failed`.
+    fn skipped(failed: &Self) -> Self;
+}
+
+impl<T: Default, E> Skip for Result<T, E> {
+    fn skipped(_: &Self) -> Self {
+        Ok(T::default())
+    }
+}
+
+impl<T> Skip for Option<T> {
+    fn skipped(_: &Self) -> Self {
+        None
+    }
+}

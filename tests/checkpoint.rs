@@ -1,0 +1,322 @@
+//! `#[checkpoint]` through the macro: what is recorded, what is given again, and what is refused.
+
+use resilience::durable::store::Store;
+use resilience::durable::{CheckpointError, MemoryStore, Status};
+use resilience::testing::isolate;
+use resilience::{Classify, Rejected, checkpoint, checkpoints, with_retry};
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+#[derive(Debug, Classify, PartialEq)]
+enum Error {
+    #[classify(transient)]
+    Busy,
+    #[classify(permanent)]
+    Broken,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl Error {
+    fn checkpoint(self) -> CheckpointError {
+        match self {
+            Self::Rejected(Rejected::Checkpoint(error)) => error,
+            other => panic!("no checkpoint error: {other}"),
+        }
+    }
+}
+
+thread_local! {
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
+
+fn ran() -> u32 {
+    RUNS.with(|runs| runs.replace(runs.get() + 1))
+}
+
+fn runs() -> u32 {
+    RUNS.with(|runs| runs.replace(0))
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Page {
+    rows: Vec<String>,
+    next: Option<u32>,
+    #[serde(skip)]
+    scratch: u32,
+}
+
+#[checkpoint("page:{id}:{n}")]
+fn page(id: &str, n: u32) -> Result<Page, Error> {
+    ran();
+    Ok(Page { rows: vec![format!("{id}/{n}")], next: Some(n + 1), scratch: 7 })
+}
+
+#[checkpoint("async:{id}:{n}")]
+async fn page_async(id: &str, n: u32) -> Result<Page, Error> {
+    tokio::task::yield_now().await;
+    ran();
+    Ok(Page { rows: vec![format!("{id}/{n}")], next: Some(n + 1), scratch: 7 })
+}
+
+#[test]
+fn a_step_runs_once_and_its_decoded_value_is_given_from_the_first_call_on() {
+    let _world = isolate();
+    let first = page("a", 1).unwrap();
+    assert_eq!(first.scratch, 0, "decoded, not the body's own value");
+    assert_eq!(page("a", 1).unwrap(), first);
+    assert_eq!(runs(), 1);
+    page("a", 2).unwrap();
+    page("a:1", 2).unwrap();
+    assert_eq!(runs(), 2, "other arguments are other steps");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_for_async_functions() {
+    let _world = isolate();
+    let first = page_async("a", 1).await.unwrap();
+    assert_eq!(first.scratch, 0);
+    assert_eq!(page_async("a", 1).await.unwrap(), first);
+    assert_eq!(runs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_at_once_share_one_body() {
+    let _world = isolate();
+    let calls = (0..5).map(|_| page_async("shared", 1));
+    for done in futures::future::join_all(calls).await {
+        assert_eq!(done.unwrap().next, Some(2));
+    }
+    assert_eq!(runs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_leader_leaves_the_step_to_the_next() {
+    let _world = isolate();
+    {
+        let mut leader = Box::pin(page_async("dropped", 1));
+        assert!(futures::poll!(&mut leader).is_pending());
+    }
+    page_async("dropped", 1).await.unwrap();
+    assert_eq!(runs(), 1);
+}
+
+#[checkpoint("fails:{id}")]
+#[with_retry(max = 2, jitter = none)]
+fn fails(id: u32, error: fn() -> Error) -> Result<u32, Error> {
+    if ran() < id { Err(error()) } else { Ok(id) }
+}
+
+#[test]
+fn errors_are_not_recorded_and_retries_run_inside() {
+    let _world = isolate();
+    assert_eq!(fails(9, || Error::Broken).unwrap_err(), Error::Broken);
+    assert_eq!(runs(), 1);
+    assert_eq!(fails(2, || Error::Busy).unwrap(), 2);
+    assert_eq!(runs(), 3);
+    assert_eq!(fails(2, || Error::Busy).unwrap(), 2);
+    assert_eq!(runs(), 0);
+    assert_eq!(fails(9, || Error::Busy).unwrap_err(), Error::Busy);
+    assert_eq!(runs(), 3, "an error is no result: the step runs again, with all its retries");
+}
+
+#[checkpoint("versioned:{id}", version = 2, inputs(amount))]
+fn versioned(id: u32, amount: u32) -> Result<u32, Error> {
+    ran();
+    Ok(id + amount)
+}
+
+mod other {
+    use super::{Error, checkpoint, ran};
+
+    #[checkpoint("versioned:{id}", version = 2, on_mismatch = rerun)]
+    pub fn intruder(id: u32) -> Result<u32, Error> {
+        ran();
+        Ok(id)
+    }
+
+    #[checkpoint("versioned:{id}", version = 3, inputs(amount), name = "checkpoint::versioned")]
+    pub fn raised(id: u32, amount: u32) -> Result<u32, Error> {
+        ran();
+        Ok(id + amount)
+    }
+
+    #[checkpoint("versioned:{id}", version = 3, inputs(amount), was = "versioned", on_mismatch = rerun)]
+    pub fn renamed(id: u32, amount: u32) -> Result<u32, Error> {
+        ran();
+        Ok(id + amount + 100)
+    }
+}
+
+#[test]
+fn what_contradicts_the_record_is_refused_or_done_anew() {
+    let _world = isolate();
+    assert_eq!(versioned(1, 10).unwrap(), 11);
+    let changed = versioned(1, 20).unwrap_err().checkpoint();
+    assert!(changed.to_string().contains("other inputs"), "{changed}");
+    let raised = other::raised(1, 10).unwrap_err().checkpoint();
+    assert!(raised.to_string().contains("another version: recorded 2, now 3"), "{raised}");
+    assert_eq!(runs(), 1);
+    assert_eq!(other::renamed(1, 10).unwrap(), 111, "an earlier name, and done anew for the version");
+    assert_eq!(other::intruder(1).unwrap(), 1);
+    assert_eq!(runs(), 2);
+    let aside = checkpoints::blocking::aside(10).unwrap();
+    assert_eq!(aside.len(), 2, "what was replaced is kept");
+    assert!(versioned(1, 10).unwrap_err().checkpoint().to_string().contains("another function"));
+}
+
+#[checkpoint("panics:{id}")]
+fn panics(id: u32) -> Result<u32, Error> {
+    assert!(ran() > 0, "the first time");
+    Ok(id)
+}
+
+#[test]
+fn a_panic_records_nothing_and_frees_the_step() {
+    let _world = isolate();
+    std::panic::catch_unwind(|| panics(1)).unwrap_err();
+    assert_eq!(panics(1).unwrap(), 1);
+}
+
+#[checkpoint("big:{n}")]
+fn big(n: usize) -> Result<String, Error> {
+    Ok("x".repeat(n))
+}
+
+#[checkpoint("strange:{n}")]
+fn strange(n: f64) -> Result<f64, Error> {
+    ran();
+    Ok(n)
+}
+
+#[test]
+fn what_cannot_be_kept_is_said_and_nothing_is_recorded() {
+    let _world = isolate();
+    assert!(matches!(big(1 << 20).unwrap_err().checkpoint(), CheckpointError::TooLarge { .. }));
+    assert_eq!(big(1_000).unwrap().len(), 1_000);
+    assert!(matches!(strange(f64::NAN).unwrap_err().checkpoint(), CheckpointError::Encode { .. }));
+    assert!(checkpoints::blocking::list("strange").unwrap().iter().all(|step| step.status != Status::Done));
+    let long = page(&"x".repeat(600), 1).unwrap_err().checkpoint();
+    assert!(matches!(long, CheckpointError::KeyTooLong { .. }), "{long}");
+}
+
+#[checkpoint]
+fn unkeyed() -> Result<u32, Error> {
+    Ok(1)
+}
+
+#[test]
+fn a_step_without_a_key_needs_a_job() {
+    let _world = isolate();
+    assert!(matches!(unkeyed().unwrap_err().checkpoint(), CheckpointError::NoKey { .. }));
+}
+
+#[checkpoint("kept:{id}", ttl = 1h)]
+fn kept(id: u32) -> Option<u32> {
+    ran();
+    (id > 0).then_some(id)
+}
+
+#[test]
+fn options_are_outcomes_and_old_values_run_out() {
+    let world = isolate();
+    assert_eq!((kept(0), kept(0), runs()), (None, None, 2));
+    assert_eq!((kept(1), kept(1), runs()), (Some(1), Some(1), 1));
+    world.advance(Duration::from_secs(3_599));
+    assert_eq!((kept(1), runs()), (Some(1), 0));
+    world.advance(Duration::from_secs(2));
+    assert_eq!((kept(1), runs()), (Some(1), 1));
+}
+
+struct Shop {
+    store: Arc<MemoryStore>,
+    tenant: String,
+}
+
+impl Shop {
+    #[checkpoint("order:{self.tenant}:{order.0}", store = &self.store)]
+    fn order(&self, order: (u32, u32)) -> Result<u32, Error> {
+        ran();
+        Ok(order.1)
+    }
+}
+
+#[test]
+fn a_store_of_ones_own_and_keys_from_fields() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    let shop = Shop { store: store.clone(), tenant: "a/b".into() };
+    assert_eq!(shop.order((1, 5)).unwrap(), 5);
+    assert_eq!(shop.order((1, 6)).unwrap(), 5);
+    assert_eq!(runs(), 1);
+    let found = futures::executor::block_on(store.get("c/order:a%2Fb:1")).unwrap().unwrap();
+    assert_eq!(found.function, "checkpoint::order");
+    assert_eq!(checkpoints::blocking::list("").unwrap().len(), 0, "nothing in the default store");
+}
+
+#[test]
+fn recorded_values_can_be_looked_at_and_forgotten() {
+    let world = isolate();
+    page("look", 1).unwrap();
+    page("look", 2).unwrap();
+    let listed = checkpoints::blocking::list("page:look").unwrap();
+    assert_eq!(
+        listed.iter().map(|step| step.key.as_str()).collect::<Vec<_>>(),
+        ["page:look:1", "page:look:2"]
+    );
+    let page: Option<Page> = checkpoints::blocking::load("page:look:1").unwrap();
+    assert_eq!(page.unwrap().next, Some(2));
+    assert_eq!(checkpoints::blocking::load::<Page>("page:look:9").unwrap(), None);
+    assert!(checkpoints::blocking::load::<u32>("page:look:1").is_err(), "it is no number");
+    assert!(checkpoints::blocking::remove("page:look:1").unwrap());
+    assert!(!checkpoints::blocking::remove("page:look:1").unwrap());
+    world.advance(Duration::from_secs(100));
+    assert_eq!(checkpoints::blocking::cleanup(Duration::from_secs(200)).unwrap(), 0);
+    assert_eq!(checkpoints::blocking::cleanup(Duration::from_secs(50)).unwrap(), 1);
+}
+
+static TOTAL: AtomicU32 = AtomicU32::new(0);
+
+#[checkpoint("shared:{id}")]
+fn slow(id: u32) -> Result<u32, Error> {
+    std::thread::sleep(Duration::from_millis(20));
+    Ok(id + TOTAL.fetch_add(1, Ordering::SeqCst))
+}
+
+#[test]
+fn threads_share_one_body() {
+    let world = isolate();
+    let handle = world.handle();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let handle = handle.clone();
+            std::thread::spawn(move || handle.run(|| slow(10).unwrap()))
+        })
+        .collect();
+    let values: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(values, [10; 4]);
+}
+
+#[test]
+fn the_inventory_lists_it() {
+    let info = resilience::points().into_iter().find(|point| point.name.ends_with("::page")).unwrap();
+    assert_eq!(info.stack[0].kind, "checkpoint");
+    assert!(info.to_string().contains("key = page:{id}:{n}"), "{info}");
+}

@@ -1,0 +1,352 @@
+//! `#[job]` through the macro: recorded, found, resumed, rolled back.
+
+use resilience::durable::{JobError, Status};
+use resilience::jobs::{self, Filter};
+use resilience::testing::isolate;
+use resilience::{Category, Classify, Progress, Rejected, checkpoint, job, recover, step, with_recovery};
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Classify, PartialEq)]
+enum Error {
+    #[classify(permanent)]
+    Broken,
+    #[classify(corrupt)]
+    Corrupt,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl Error {
+    fn job(self) -> JobError {
+        match self {
+            Self::Rejected(Rejected::Job(error)) => error,
+            other => panic!("no job error: {other:?}"),
+        }
+    }
+}
+
+thread_local! {
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static CRASH: Cell<u32> = const { Cell::new(0) };
+}
+
+fn log(text: impl Into<String>) {
+    LOG.with(|log| log.borrow_mut().push(text.into()));
+}
+
+fn logged() -> Vec<String> {
+    LOG.with(RefCell::take)
+}
+
+struct Client {
+    name: &'static str,
+}
+
+#[checkpoint("page:{n}")]
+async fn page(n: u32) -> Result<u32, Error> {
+    log(format!("page {n}"));
+    Ok(n * 10)
+}
+
+/// Never ends while `CRASH` is the number of the page: dropping it is the crash.
+async fn may_crash(n: u32) {
+    if CRASH.get() == n {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[job("import:{id}", provided(client))]
+async fn import(client: &Client, id: u64, path: &Path, pages: &[u32]) -> Result<u32, Error> {
+    let mut total = 0;
+    for n in pages {
+        may_crash(*n).await;
+        total += page(*n).await?;
+    }
+    log(format!("{} {id} {}", client.name, path.display()));
+    Ok(total)
+}
+
+const CLIENT: Client = Client { name: "client" };
+
+#[tokio::test(start_paused = true)]
+async fn a_job_runs_once_and_its_result_is_kept() {
+    let _world = isolate();
+    let call = || import(&CLIENT, 1, Path::new("/a"), &[1, 2]);
+    assert_eq!(call().await.unwrap(), 30);
+    assert_eq!(logged(), ["page 1", "page 2", "client 1 /a"]);
+    assert_eq!(call().await.unwrap(), 30);
+    assert_eq!(logged(), [""; 0]);
+    let changed = import(&CLIENT, 1, Path::new("/b"), &[1, 2]).await.unwrap_err().job();
+    assert!(matches!(changed, JobError::Mismatch { .. }), "{changed}");
+    let info = jobs::get("import:1").await.unwrap().unwrap();
+    assert_eq!((info.status, info.name.as_str(), info.attempts), (Status::Done, "import:{id}", 1));
+    assert_eq!(info.input, r#"{"id":1,"pages":[1,2],"path":"/a"}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_job_is_found_and_goes_on_where_it_was() {
+    let _world = isolate();
+    CRASH.set(2);
+    {
+        let mut call = Box::pin(import(&CLIENT, 2, Path::new("/a"), &[1, 2, 3]));
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    assert_eq!(logged(), ["page 1"]);
+    assert_eq!(jobs::get("import:2").await.unwrap().unwrap().status, Status::Interrupted);
+    CRASH.set(0);
+    let missing = recover().await.unwrap();
+    assert_eq!(missing.count(Status::Interrupted), 1);
+    assert!(missing.to_string().contains("recover()` was not given"), "{missing}");
+    let recovered = recover().provide(Arc::new(Client { name: "other" })).await.unwrap();
+    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
+    assert_eq!(logged(), ["page 2", "page 3", "other 2 /a"]);
+    assert_eq!(import(&CLIENT, 2, Path::new("/a"), &[1, 2, 3]).await.unwrap(), 60);
+    assert_eq!(logged(), [""; 0]);
+}
+
+#[job("fails:{id}")]
+fn fails(id: u32, ok: bool) -> Result<u32, Error> {
+    log(format!("fails {id}"));
+    if ok || CRASH.get() == 77 { Ok(id) } else { Err(Error::Broken) }
+}
+
+#[test]
+fn a_failed_job_stays_failed_until_it_is_resumed() {
+    let _world = isolate();
+    assert_eq!(fails(1, false).unwrap_err(), Error::Broken);
+    let again = fails(1, false).unwrap_err();
+    assert_eq!(again.classify().category, Category::Permanent, "the recorded class");
+    assert!(matches!(again.job(), JobError::Stopped { status: Status::Failed, .. }));
+    assert_eq!(jobs::blocking::sweep().unwrap().jobs.len(), 0, "the sweep leaves it alone");
+    assert_eq!(logged(), ["fails 1"]);
+    jobs::blocking::resume("fails:1").unwrap();
+    CRASH.set(77);
+    assert_eq!(fails(1, false).unwrap(), 1);
+    CRASH.set(0);
+    assert!(jobs::blocking::resume("fails:1").is_err(), "it is done");
+    assert!(matches!(
+        jobs::blocking::resume("fails:9").unwrap_err(),
+        Rejected::Job(JobError::Unknown { .. })
+    ));
+    let failed = jobs::blocking::list(Filter::new().status(&[Status::Done])).unwrap();
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].events.iter().any(|event| event.strategy == "resume"));
+}
+
+#[checkpoint("reserve", inputs(), rollback = unreserve)]
+fn reserve(order: u32) -> Result<String, Error> {
+    log("reserve");
+    Ok(format!("r{order}"))
+}
+
+fn unreserve(reservation: String) {
+    log(format!("unreserve {reservation}"));
+}
+
+#[checkpoint("charge", inputs(), rollback = |receipt: u32| refund(receipt))]
+fn charge(order: u32) -> Result<u32, Error> {
+    log("charge");
+    Ok(order * 100)
+}
+
+fn refund(receipt: u32) -> Result<(), Error> {
+    log(format!("refund {receipt}"));
+    if CRASH.get() == 5 { Err(Error::Broken) } else { Ok(()) }
+}
+
+#[checkpoint("note", inputs())]
+fn note(order: u32) -> Result<(), Error> {
+    let _ = order;
+    Ok(())
+}
+
+#[with_recovery(on(corrupt, rollback), on(severity >= high, manual))]
+#[job("order:{order}")]
+fn order(order: u32, how: u32) -> Result<u32, Error> {
+    reserve(order)?;
+    note(order)?;
+    charge(order)?;
+    match how {
+        1 => Err(Error::Corrupt),
+        2 => Err(Error::Broken),
+        _ => Ok(order),
+    }
+}
+
+#[test]
+fn a_failed_job_undoes_its_steps_the_last_one_first() {
+    let world = isolate();
+    assert_eq!(order(1, 1).unwrap_err(), Error::Corrupt);
+    assert_eq!(logged(), ["reserve", "charge", "refund 100", "unreserve r1"]);
+    assert_eq!(jobs::blocking::get("order:1").unwrap().unwrap().status, Status::RolledBack);
+    assert!(matches!(order(1, 1).unwrap_err().job(), JobError::Stopped { status: Status::RolledBack, .. }));
+    assert_eq!(order(2, 2).unwrap_err(), Error::Broken);
+    assert_eq!(jobs::blocking::get("order:2").unwrap().unwrap().status, Status::Manual);
+    assert_eq!(logged(), ["reserve", "charge"]);
+    CRASH.set(5);
+    assert_eq!(order(3, 1).unwrap_err(), Error::Corrupt);
+    CRASH.set(0);
+    let parked = jobs::blocking::get("order:3").unwrap().unwrap();
+    assert_eq!(parked.status, Status::Manual);
+    assert!(parked.events.iter().any(|event| event.reason.contains("the undo of `job::charge` failed")));
+    let alerts = world.events().iter().filter(|event| format!("{event:?}").contains("Alert")).count();
+    assert_eq!(alerts, 2);
+    assert_eq!(order(4, 0).unwrap(), 4);
+}
+
+#[checkpoint]
+fn tick() -> Result<u32, Error> {
+    log("tick");
+    Ok(1)
+}
+
+#[job("ticks:{n}")]
+fn ticks(n: u32) -> Result<u32, Error> {
+    let mut total = 0;
+    for at in 0..n {
+        assert!(at != CRASH.get(), "crash");
+        total += tick()?;
+    }
+    Ok(total)
+}
+
+#[test]
+fn steps_without_keys_are_told_apart_by_their_order() {
+    let _world = isolate();
+    CRASH.set(2);
+    std::panic::catch_unwind(|| ticks(3)).unwrap_err();
+    CRASH.set(99);
+    assert_eq!(logged().len(), 2);
+    assert_eq!(ticks(3).unwrap(), 3);
+    assert_eq!(logged().len(), 1);
+}
+
+#[job("rows:{id}")]
+fn rows(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    let mut progress = Progress::<u32>::open("rows").every(2);
+    let start = progress.restore_blocking()?.unwrap_or(0);
+    for row in start..6 {
+        assert!(row != CRASH.get(), "crash");
+        log(row.to_string());
+        progress.save_blocking(&(row + 1))?;
+    }
+    Ok(start)
+}
+
+#[test]
+fn a_cursor_survives_the_crash_and_goes_with_the_job() {
+    let _world = isolate();
+    CRASH.set(5);
+    std::panic::catch_unwind(|| rows(1)).unwrap_err();
+    assert_eq!(logged(), ["0", "1", "2", "3", "4"]);
+    CRASH.set(99);
+    let recovered = resilience::recover_blocking().unwrap();
+    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
+    assert_eq!(rows(1).unwrap(), 4, "the last save that was made");
+    assert_eq!(Progress::<u32>::open("rows").restore_blocking().unwrap(), None);
+}
+
+#[checkpoint("key:{n}")]
+fn keyed(n: u32) -> Result<(String, u64, u32), Error> {
+    let _ = n;
+    let step = step().expect("inside of a step");
+    Ok((step.idempotency_key(), step.fence(), step.attempt()))
+}
+
+#[job("cancelled:{id}")]
+fn cancelled(id: u32) -> Result<(), Error> {
+    keyed(1)?;
+    jobs::blocking::cancel(&format!("cancelled:{id}"))?;
+    keyed(2)?;
+    Ok(())
+}
+
+#[test]
+fn a_cancelled_job_stops_at_its_next_step() {
+    let _world = isolate();
+    assert!(step().is_none());
+    assert_ne!(keyed(1).unwrap().0, keyed(2).unwrap().0);
+    let error = cancelled(1).unwrap_err();
+    assert!(format!("{error:?}").contains("Cancelled"), "{error:?}");
+    let info = jobs::blocking::get("cancelled:1").unwrap().unwrap();
+    assert_eq!((info.status, info.cancelled), (Status::Failed, true));
+}
+
+#[job("dies:{id}", max_recoveries = 2)]
+fn dies(id: u32) -> Result<(), Error> {
+    panic!("always {id}")
+}
+
+#[test]
+fn a_job_that_always_crashes_is_dead_in_the_end() {
+    let world = isolate();
+    std::panic::catch_unwind(|| dies(1)).unwrap_err();
+    let mut passes = 0;
+    while jobs::blocking::sweep().unwrap().count(Status::Interrupted) > 0 {
+        passes += 1;
+        assert!(passes < 10);
+    }
+    assert_eq!(passes, 2);
+    assert_eq!(jobs::blocking::get("dies:1").unwrap().unwrap().status, Status::Dead);
+    assert!(world.events().iter().any(|event| format!("{event:?}").contains("the job is dead")));
+    world.advance(Duration::from_secs(31 * 24 * 3_600));
+}
+
+#[test]
+fn a_job_can_be_done_again_from_a_step_on() {
+    let _world = isolate();
+    assert_eq!(order(7, 0).unwrap(), 7);
+    assert_eq!(logged(), ["reserve", "charge"]);
+    jobs::blocking::fork_from("order:7", "charge").unwrap();
+    assert_eq!(order(7, 0).unwrap(), 7);
+    assert_eq!(logged(), ["charge"]);
+}
+
+struct App {
+    name: &'static str,
+}
+
+impl App {
+    #[job("app:{id}", on = App)]
+    async fn run(&self, id: u32) -> Result<String, Error> {
+        may_crash(id).await;
+        Ok(format!("{}{id}", self.name))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_is_called_on_what_is_provided() {
+    let _world = isolate();
+    CRASH.set(3);
+    {
+        let mut call = Box::pin(async { App { name: "a" }.run(3).await });
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    CRASH.set(0);
+    assert_eq!(recover().provide(Arc::new(App { name: "b" })).await.unwrap().count(Status::Done), 1);
+    assert_eq!(App { name: "c" }.run(3).await.unwrap(), "b3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn spawned_work_joins_the_job() {
+    let _world = isolate();
+    let done: Result<u32, Rejected> = resilience::Job::run("spawn:1", 5_u32, async |n: u32| {
+        let inside = resilience::in_scope(async { resilience::job_id() });
+        let outside = tokio::spawn(async { resilience::job_id() });
+        assert_eq!(tokio::spawn(inside).await.unwrap().as_deref(), Some("spawn:1"));
+        assert_eq!(outside.await.unwrap(), None);
+        Ok(n)
+    })
+    .await;
+    assert_eq!(done.unwrap(), 5);
+}
