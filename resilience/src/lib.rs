@@ -69,8 +69,8 @@ pub use classify::{
 #[cfg(feature = "durable")]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub use durable::{
-    Checkpoint, Job, Progress, checkpoints, in_scope, in_scope_blocking, job as job_id, jobs, recover,
-    recover_blocking, sleep_until, sleep_until_blocking, step,
+    Checkpoint, Job, Progress, application, checkpoints, in_scope, in_scope_blocking, job as job_id, jobs,
+    recover, recover_blocking, sleep_until, sleep_until_blocking, step,
 };
 pub use event::Event;
 pub use policy::presets;

@@ -409,12 +409,9 @@ impl Running {
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
-        let value = match (&verdict, outcome.judge()) {
-            (None, Ok(value)) => value,
-            _ => {
-                self.give_back().await;
-                return Ok((outcome, verdict));
-            }
+        let (None, Ok(value)) = (&verdict, outcome.judge()) else {
+            self.give_back().await;
+            return Ok((outcome, verdict));
         };
         if self.lease.is_none() {
             return Ok((outcome, verdict));
@@ -493,7 +490,7 @@ pub(super) async fn completed(
     completion: Completion,
 ) -> Result<Record, (StoreError, Completion)> {
     const WAITS: [Duration; 3] =
-        [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(1_000)];
+        [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
     crate::durable::point("before complete");
     for wait in WAITS {
         match store.complete(completion.clone()).await {

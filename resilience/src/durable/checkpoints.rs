@@ -45,13 +45,8 @@ pub struct CheckpointInfo {
 impl CheckpointInfo {
     fn of(record: &Record) -> Self {
         let rest = record.key.get(2..).unwrap_or_default();
-        let (job, key) = match record.key.starts_with(place::STEPS) {
-            true => (None, rest),
-            false => match rest.split_once('/') {
-                Some((job, key)) => (Some(job.to_owned()), key),
-                None => (None, rest),
-            },
-        };
+        let in_job = rest.split_once('/').filter(|_| !record.key.starts_with(place::STEPS));
+        let (job, key) = in_job.map_or((None, rest), |(job, key)| (Some(job.to_owned()), key));
         Self {
             job,
             key: key.to_owned(),
@@ -68,6 +63,7 @@ impl CheckpointInfo {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
 fn at(key: &str) -> Box<Place> {
     Place::new(PointName::new("checkpoints"), key)
 }

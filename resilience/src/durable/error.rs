@@ -1,4 +1,6 @@
 //! Why a checkpoint or a job refused a call.
+//!
+//! The errors carry their place in a box: a `Result` with one of them stays small.
 
 use super::record::{Corrupt, Millis, Status};
 use super::store::{Mismatch, StoreError};
@@ -19,6 +21,7 @@ pub struct Place {
 }
 
 impl Place {
+    #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
     pub(crate) fn new(point: PointName, key: impl Into<String>) -> Box<Self> {
         Box::new(Self { point, key: key.into() })
     }

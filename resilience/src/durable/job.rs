@@ -12,6 +12,7 @@ use super::rollback;
 use super::scope::{self, JobScope, Scope, Wanted};
 use super::store::{Claim, Completion, Otherwise, Query, Store, StoreError};
 use super::wait::{Mode, block_on};
+use super::with_recovery::count_resumed;
 use crate::classify::Classification;
 use crate::defaults::durable as defaults;
 use crate::event::{Event, emit};
@@ -300,6 +301,10 @@ impl Args {
     }
 
     /// Takes the argument `name` out.
+    ///
+    /// # Errors
+    ///
+    /// That it is missing, or no `T`.
     pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, String> {
         let value = self.fields.remove(name).ok_or_else(|| format!("missing argument `{name}`"))?;
         serde_json::from_value(value)
@@ -503,6 +508,7 @@ impl Running {
 
     async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
         let Self { at, lease, record, .. } = self;
+        let is_resumed = record.recoveries > 0;
         let shared = lease.shared().clone();
         let removes = Some(place::cursors(&at.key));
         let completion = Completion {
@@ -514,6 +520,9 @@ impl Running {
             Ok(_) => {
                 lease.ended();
                 super::point("after complete");
+                if is_resumed {
+                    count_resumed(true);
+                }
                 Ok(())
             }
             Err((error, completion)) if error.is_outage() => {
@@ -530,6 +539,9 @@ impl Running {
 
     async fn fail(self, mode: Mode, class: Classification, wanted: Wanted) -> Result<(), JobError> {
         let at = self.at.clone();
+        if self.record.recoveries > 0 {
+            count_resumed(false);
+        }
         let ended = match wanted {
             Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),
             Wanted::Manual => {

@@ -124,6 +124,7 @@ fn store() -> Result<Arc<dyn Store>, Rejected> {
         .map_err(|error| JobError::store(Place::new(PointName::new("jobs"), ""), error).into())
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
 fn at(id: &str) -> Box<Place> {
     Place::new(PointName::new("jobs"), id)
 }

@@ -7,7 +7,7 @@ use super::wait::block_on;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -138,12 +138,12 @@ fn due() -> &'static Due {
 
 /// Has `lease` renewed every third of its length for as long as it is held.
 fn renew_in_time(lease: &Arc<Shared>) {
+    static STARTED: OnceLock<bool> = OnceLock::new();
     // A manual clock stands still: nothing lapses unless the test says so.
     #[cfg(feature = "testing")]
     if crate::testing::current().is_some() {
         return;
     }
-    static STARTED: OnceLock<bool> = OnceLock::new();
     let due = due();
     due.add(lease.length / 3, Arc::downgrade(lease));
     STARTED.get_or_init(|| {
@@ -154,7 +154,7 @@ fn renew_in_time(lease: &Arc<Shared>) {
 
 impl Due {
     fn add(&self, wait: Duration, lease: Weak<Shared>) {
-        static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let at = crate::clock::later(Instant::now(), wait);
         let mut leases = locked(&self.leases);

@@ -16,6 +16,7 @@ mod key;
 mod lease;
 mod note;
 mod owner;
+mod place;
 mod progress;
 pub mod record;
 mod recover;
@@ -34,11 +35,16 @@ pub use error::{CheckpointError, Contradiction, JobError, Place};
 pub use job::Job;
 pub use jobs::JobInfo;
 pub use note::JobEvent;
+pub(crate) use place::default_store;
+pub use place::{application, use_store};
 pub use progress::Progress;
 pub use record::{Record, Status};
 pub use recover::{Recover, Recovered, RecoveredJob, recover, recover_blocking};
 pub use scope::{InScope, Step, in_scope, in_scope_blocking, job, step};
 pub use sleep::{sleep_until, sleep_until_blocking};
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use store::SqliteStore;
 pub use store::{MemoryStore, Otherwise, Store, StoreError};
 pub use with_recovery::{Recovery, RecoveryStats, recovery_stats};
 
@@ -56,20 +62,6 @@ pub mod __private {
     pub use super::with_recovery::{Condition, RecoverySite, Skip};
     pub use super::{Checkpoint, InScope, Job, OnStoreError, Otherwise, Recovery};
     pub use crate::classify::Severity;
-}
-
-use crate::site::Site;
-use std::sync::Arc;
-use std::sync::OnceLock;
-
-#[derive(Debug)]
-struct Default(OnceLock<Arc<dyn Store>>);
-
-static DEFAULT: Site<Default> = Site::new(Default(OnceLock::new()), || Default(OnceLock::new()));
-
-/// The store of jobs and steps that name none.
-pub(crate) fn default_store() -> Result<Arc<dyn Store>, StoreError> {
-    Ok(DEFAULT.0.get_or_init(|| Arc::new(MemoryStore::new())).clone())
 }
 
 /// A named moment at which a crash test may strike.

@@ -201,6 +201,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         block_on(self.finish())
     }
 
+    #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
     fn at(&self) -> Box<Place> {
         Place::new(PointName::new("progress"), self.name.as_str())
     }

@@ -323,13 +323,12 @@ impl Pass {
             status: record.status,
             problem: None,
         };
-        let call = match JobSite::named(&record.function) {
-            Some(site) => site.call(&self.provided, &record, &id),
-            None => {
-                let name = record.function.clone();
-                Err(JobError::UnknownName { at: Place::new(PointName::new("recover"), id), name })
-            }
+        let unknown = || {
+            let name = record.function.clone();
+            Err(JobError::UnknownName { at: Place::new(PointName::new("recover"), id.as_str()), name })
         };
+        let site = JobSite::named(&record.function);
+        let call = site.map_or_else(unknown, |site| site.call(&self.provided, &record, &id));
         match call {
             Ok(call) => Ok(Some((job, Some(call)))),
             Err(problem) => {
@@ -380,12 +379,12 @@ impl Pass {
 
     /// Looks again every so often, on a thread of its own, for as long as the process lives.
     fn sweep(self, every: Duration) {
+        static SWEEPING: Mutex<Vec<usize>> = Mutex::new(Vec::new());
         // A test's clock stands still, and its thread has no other.
         #[cfg(feature = "testing")]
         if crate::testing::current().is_some() {
             return;
         }
-        static SWEEPING: Mutex<Vec<usize>> = Mutex::new(Vec::new());
         let address = Arc::as_ptr(&self.store).cast::<()>().addr();
         let mut sweeping = SWEEPING.lock().unwrap_or_else(PoisonError::into_inner);
         if sweeping.contains(&address) {

@@ -110,6 +110,10 @@ impl CheckpointSite {
 
 impl checkpoint::Begun {
     /// The running step; or the outcome without one.
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
     pub fn or_kept<R>(self) -> Result<checkpoint::Running, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
@@ -124,6 +128,10 @@ impl checkpoint::Begun {
 
 impl checkpoint::Running {
     /// Records a success, and gives what was recorded.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be recorded.
     pub async fn end<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
@@ -132,6 +140,10 @@ impl checkpoint::Running {
     }
 
     /// As [`end`](Self::end), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be recorded.
     pub fn end_blocking<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
@@ -256,6 +268,10 @@ impl JobSite {
 
 impl job::Begun {
     /// The running job; or the outcome without one.
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
     pub fn or_kept<R>(self) -> Result<job::Running, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
@@ -271,6 +287,10 @@ impl job::Begun {
 impl job::Running {
     /// Records how the body ended, and gives what was recorded; `strategy` says what becomes of a job
     /// whose body failed.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be recorded.
     pub async fn end<R>(
         self,
         outcome: R,
@@ -284,6 +304,10 @@ impl job::Running {
     }
 
     /// As [`end`](Self::end), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be recorded.
     pub fn end_blocking<R>(
         self,
         outcome: R,

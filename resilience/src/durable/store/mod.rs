@@ -5,9 +5,14 @@
 
 mod memory;
 pub mod rules;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 pub use memory::MemoryStore;
 pub use rules::Rows;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use sqlite::{SqliteOptions, SqliteStore};
 
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use std::fmt;
