@@ -1,7 +1,7 @@
 //! Jobs in a child process that is killed with SIGKILL, at random times and at every named moment, and
 //! started again until they have ended: each ends as if nothing had happened.
 //!
-//! `CRASH_ROUNDS` sets the number of rounds: 40 by default, 500 in CI.
+//! `CRASH_ROUNDS` sets the number of rounds: 100 by default, 500 in CI.
 #![cfg(unix)]
 
 use resilience::durable::{SqliteStore, Status, use_store};
@@ -220,6 +220,6 @@ fn round(seed: u64) {
 
 #[test]
 fn jobs_end_as_if_they_had_never_been_killed() {
-    let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(40);
+    let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(100);
     (0..rounds).for_each(round);
 }

@@ -14,11 +14,11 @@ fn every_example_runs() {
     let root = env!("CARGO_MANIFEST_DIR");
     let folder = format!("{}/readme", env!("CARGO_TARGET_TMPDIR"));
     let examples = examples();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     std::fs::create_dir_all(format!("{folder}/src/bin")).expect("a folder");
     let manifest = format!(
         "[package]\nname = \"readme\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-         resilience = {{ path = {:?}, features = [\"anyhow\"] }}\nanyhow = \"1\"\nthiserror = \"2\"\n\
+         resilience = {{ path = {:?}, features = [\"anyhow\", \"sqlite\"] }}\nanyhow = \"1\"\nthiserror = \"2\"\n\
          tokio = {{ version = \"1\", features = [\"full\"] }}\n\n[workspace]\n",
         format!("{root}/resilience")
     );
@@ -31,9 +31,14 @@ fn every_example_runs() {
         let example = format!("example{n}");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["run", "--quiet", "--offline", "--bin", &example]).current_dir(&folder);
-        let output = cargo.env("CARGO_TARGET_DIR", format!("{folder}/target")).output().expect("cargo");
+        let output = cargo
+            .env("CARGO_TARGET_DIR", format!("{folder}/target"))
+            .env("RESILIENCE_STATE", format!("{folder}/state-{}", std::process::id()))
+            .output()
+            .expect("cargo");
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{example}:\n{text}");
         assert!(!text.contains("warning"), "{example}:\n{text}");
     }
+    let _ = std::fs::remove_dir_all(format!("{folder}/state-{}", std::process::id()));
 }

@@ -33,7 +33,7 @@ fn named(source: &str) -> Vec<String> {
 }
 
 /// The floors of the house: a file may name its own floor and those below, never one above.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &[
         "text", "sync", "defaults", "clock", "rng", "classify", "rejected", "outcome", "point", "testing",
         "site", "scope",
@@ -41,6 +41,7 @@ const FLOORS: [&[&str]; 6] = [
     &["event"],
     &["registry"],
     &["policy"],
+    &["durable"],
     &["__private"],
     &[],
 ];
@@ -51,7 +52,9 @@ fn floor(module: &str) -> Option<usize> {
 }
 
 /// Seams that reach up on purpose, each with its reason.
-const REACHES: [(&str, &str); 2] = [
+const REACHES: [(&str, &str); 3] = [
+    // A rejection carries the error of the job or step that made it.
+    ("rejected", "durable"),
     // A test world keeps the events of its threads.
     ("testing", "event"),
     // Handles are methods of a point, written where the policy is.
