@@ -245,14 +245,16 @@ static RECOVERS: AtomicBool = AtomicBool::new(false);
 /// Says once that nothing will find this process's jobs after a crash.
 pub(super) fn remind() {
     static SAID: AtomicBool = AtomicBool::new(false);
-    if RECOVERS.load(Ordering::Relaxed) || SAID.swap(true, Ordering::Relaxed) {
-        return;
-    }
+    let is_first = !RECOVERS.load(Ordering::Relaxed) && !SAID.swap(true, Ordering::Relaxed);
+    #[cfg(not(feature = "tracing"))]
+    let _ = is_first;
     #[cfg(feature = "tracing")]
-    tracing::warn!(
-        target: "resilience::job",
-        "this program runs jobs but never recovers them: add `resilience::recover().await?;` at its start"
-    );
+    if is_first {
+        tracing::warn!(
+            target: "resilience::job",
+            "this program runs jobs but never recovers them: add `resilience::recover().await?;` at its start"
+        );
+    }
 }
 
 /// No two jobs of this program may have one name.
@@ -466,6 +468,8 @@ impl Runner {
         let call = move || drop(catch_unwind(AssertUnwindSafe(call)));
         #[cfg(feature = "testing")]
         let world = self.world.clone();
+        #[cfg(not(feature = "testing"))]
+        let _ = self;
         #[cfg(feature = "testing")]
         let call = move || match world {
             Some(world) => world.run(call),
