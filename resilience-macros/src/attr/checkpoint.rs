@@ -275,13 +275,13 @@ pub(crate) fn around(
     let at = Span::mixed_site().located_at(cx.return_at());
     let (first, body, last) = if cx.is_async {
         (
-            quote_spanned!(at=> #site.begin(#begin).await.or_kept()),
+            quote_spanned!(at=> #site.begin(#begin).await),
             quote_spanned!(Span::mixed_site()=> let (r, verdict) = __resilience::InScope::new(running.scope().clone(), async { #inner }).await;),
             quote_spanned!(at=> running.end(r, verdict, #end).await),
         )
     } else {
         (
-            quote_spanned!(at=> #site.begin_blocking(#begin).or_kept()),
+            quote_spanned!(at=> #site.begin_blocking(#begin)),
             quote_spanned! {Span::mixed_site()=>
                 let entered = running.enter();
                 let (r, verdict) = #inner;

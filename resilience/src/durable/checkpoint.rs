@@ -1,6 +1,6 @@
 //! A step whose success is recorded under a key: it runs once, and afterwards the recorded value is given.
 
-use super::claim::{Answer, claim, patience};
+use super::claim::{Answer, Reads, claim, patience};
 use super::codec;
 use super::error::{CheckpointError, Place};
 use super::key::place;
@@ -145,7 +145,7 @@ impl Checkpoint {
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
-        let ask = Ask::new(Some(key.to_string()));
+        let ask = Ask::new::<R::Value>(Some(key.to_string()));
         let running = match block_on(self.begin(Mode::Blocking, &self.named(), ask)) {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
@@ -169,7 +169,7 @@ impl Checkpoint {
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
-        let ask = Ask::new(Some(key.to_string()));
+        let ask = Ask::new::<R::Value>(Some(key.to_string()));
         let running = match self.begin(Mode::Async, &self.named(), ask).await {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
@@ -187,9 +187,10 @@ impl Checkpoint {
 
     /// Looks the step up, and claims it if it has to run.
     pub(super) async fn begin(&self, mode: Mode, who: &Who, ask: Ask) -> Begun {
+        let reads = ask.reads;
         match self.prepare(who, ask) {
             Ok((store, key, scope, request, occurrence)) => {
-                let answer = claim(mode, &store, &request, patience(self.wait)).await;
+                let answer = claim(mode, &store, &request, reads, patience(self.wait)).await;
                 let place = Place::new(who.point.clone(), key);
                 self.answered(answer, place, store, scope, request, occurrence)
             }
@@ -323,11 +324,13 @@ pub(super) struct Ask {
     pub(super) key: Option<String>,
     pub(super) inputs: Option<Result<u128, String>>,
     pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) reads: Reads,
 }
 
 impl Ask {
-    pub(super) fn new(key: Option<String>) -> Self {
-        Self { key, inputs: None, store: None }
+    /// A step with this key, whose value is a `T`.
+    pub(super) fn new<T: DeserializeOwned>(key: Option<String>) -> Self {
+        Self { key, inputs: None, store: None, reads: codec::reads::<T> }
     }
 }
 

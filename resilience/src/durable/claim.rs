@@ -2,12 +2,15 @@
 
 use super::error::Contradiction;
 use super::record::Record;
-use super::store::{Claim, Claimed, Mismatch, Store, StoreError};
+use super::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError};
 use super::turn::{Turn, turn};
 use super::wait::Mode;
 use crate::clock;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Whether recorded bytes are a value of the caller's type.
+pub(crate) type Reads = fn(&[u8]) -> bool;
 
 /// The answer to a claim, after waiting for whoever was before us.
 pub(crate) enum Answer {
@@ -32,6 +35,7 @@ pub(crate) async fn claim(
     mode: Mode,
     store: &Arc<dyn Store>,
     claim: &Claim,
+    reads: Reads,
     patience: Duration,
 ) -> Result<Answer, StoreError> {
     const FIRST: Duration = Duration::from_millis(10);
@@ -42,9 +46,17 @@ pub(crate) async fn claim(
         return Ok(Answer::Busy { owner: claim.owner.clone(), left: claim.lease });
     };
     let mut pause = FIRST;
+    let mut replaces = None;
     loop {
-        let (owner, until) = match store.claim(claim.clone()).await? {
+        let (owner, until) = match store.claim(Claim { replaces, ..claim.clone() }).await? {
             Claimed::Held(record) => return Ok(Answer::Held(record, turn)),
+            // A value of another type is one more thing in which a record can contradict the code.
+            Claimed::Done(record)
+                if replaces.is_none() && claim.on_mismatch == Otherwise::Rerun && !reads(&record.value) =>
+            {
+                replaces = Some(record.fence);
+                continue;
+            }
             Claimed::Done(record) => return Ok(Answer::Done(record)),
             Claimed::Stopped(record) => return Ok(Answer::Stopped(record)),
             Claimed::Mismatch { what, stored } => {

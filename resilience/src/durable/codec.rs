@@ -14,6 +14,11 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
+/// Whether `bytes` are a value of this type.
+pub(crate) fn reads<T: DeserializeOwned>(bytes: &[u8]) -> bool {
+    decode::<T>(bytes).is_ok()
+}
+
 /// A 128-bit hash (SipHash-2-4, fixed key), the same in every release and on every machine.
 pub(crate) fn hash(bytes: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new();

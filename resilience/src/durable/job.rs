@@ -1,7 +1,7 @@
 //! A named, recorded call that is found and finished after a crash.
 
 use super::checkpoint::completed;
-use super::claim::{Answer, claim, patience};
+use super::claim::{Answer, Reads, claim, patience};
 use super::codec;
 use super::error::{JobError, Place};
 use super::key::place;
@@ -146,7 +146,8 @@ impl Job {
     {
         let job = Self::new("");
         let args = Args::new().argument("input", &input);
-        let running = match job.begin(Mode::Async, &Who::by_hand(name), name.to_owned(), args, None).await {
+        let (who, reads) = (Who::by_hand(name), codec::reads::<R::Value>);
+        let running = match job.begin(Mode::Async, &who, name.to_owned(), args, None, reads).await {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
         };
@@ -170,8 +171,8 @@ impl Job {
     {
         let job = Self::new("");
         let args = Args::new().argument("input", &input);
-        let who = Who::by_hand(name);
-        let begun = block_on(job.begin(Mode::Blocking, &who, name.to_owned(), args, None));
+        let (who, reads) = (Who::by_hand(name), codec::reads::<R::Value>);
+        let begun = block_on(job.begin(Mode::Blocking, &who, name.to_owned(), args, None, reads));
         let running = match begun {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
@@ -195,9 +196,10 @@ impl Job {
         id: String,
         args: Args,
         store: Option<Arc<dyn Store>>,
+        reads: Reads,
     ) -> Begun {
         let at = Place::new(who.point.clone(), id.clone());
-        match self.try_begin(mode, who, id, args, store, at.clone()).await {
+        match self.try_begin(mode, who, (id, at.clone()), args, store, reads).await {
             Ok(begun) => begun,
             Err(error) => Begun::Refused(error.into()),
         }
@@ -207,10 +209,10 @@ impl Job {
         &self,
         mode: Mode,
         who: &Who,
-        id: String,
+        (id, at): (String, Box<Place>),
         args: Args,
         store: Option<Arc<dyn Store>>,
-        at: Box<Place>,
+        reads: Reads,
     ) -> Result<Begun, JobError> {
         if id.len() > defaults::KEY_LIMIT {
             return Err(JobError::KeyTooLong { bytes: id.len(), at });
@@ -235,7 +237,7 @@ impl Job {
             restart: self.rerun,
             ..Claim::new(place::job(&id), store.owner(), who.name.clone())
         };
-        match claim(mode, &store, &request, patience(self.wait)).await {
+        match claim(mode, &store, &request, reads, patience(self.wait)).await {
             Ok(Answer::Held(record, turn)) => {
                 let key = request.key;
                 let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);

@@ -135,7 +135,11 @@ mod safety {
     pub(crate) fn prepare_file(file: &Path) -> Result<(), StoreError> {
         match fs::symlink_metadata(file) {
             Ok(found) if !found.is_file() => refused(file, "is no file of its own but a link"),
-            Ok(found) => private(file, &found),
+            Ok(found) => {
+                private(file, &found)?;
+                // What SQLite says of a file that it may only read does not name the reason.
+                open_file(file).map(drop).map_err(failed(file))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 open_file(file).map(drop).map_err(failed(file))
             }

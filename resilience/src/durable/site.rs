@@ -1,6 +1,7 @@
 //! The `static`s of annotated jobs and steps, and what their expansions call.
 
 use super::checkpoint::{self, Ask, Checkpoint};
+use super::codec;
 use super::job::{self, Args, Job};
 use super::recover::{Call, Provided};
 use super::scope::Wanted;
@@ -78,24 +79,39 @@ impl CheckpointSite {
     }
 
     /// Looks the step up, and claims it if it has to run.
-    pub async fn begin(
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
+    pub async fn begin<R>(
         &self,
         key: Option<String>,
         inputs: Option<Result<u128, String>>,
         store: Option<Arc<dyn Store>>,
-    ) -> checkpoint::Begun {
-        self.counted(self.policy.begin(Mode::Async, &self.who(), Ask { key, inputs, store }).await)
+    ) -> Result<checkpoint::Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
+        self.counted(self.policy.begin(Mode::Async, &self.who(), ask).await).or_kept()
     }
 
     /// As [`begin`](Self::begin), from sync code.
-    pub fn begin_blocking(
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
+    pub fn begin_blocking<R>(
         &self,
         key: Option<String>,
         inputs: Option<Result<u128, String>>,
         store: Option<Arc<dyn Store>>,
-    ) -> checkpoint::Begun {
-        let who = self.who();
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &who, Ask { key, inputs, store })))
+    ) -> Result<checkpoint::Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.who(), ask))).or_kept()
     }
 
     fn counted(&self, begun: checkpoint::Begun) -> checkpoint::Begun {
@@ -110,11 +126,7 @@ impl CheckpointSite {
 
 impl checkpoint::Begun {
     /// The running step; or the outcome without one.
-    ///
-    /// # Errors
-    ///
-    /// The recorded outcome, or why there is none.
-    pub fn or_kept<R>(self) -> Result<checkpoint::Running, Result<R, Rejected>>
+    fn or_kept<R>(self) -> Result<checkpoint::Running, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
@@ -246,14 +258,39 @@ impl JobSite {
     }
 
     /// Looks the job up, and claims it if it has to run.
-    pub async fn begin(&self, key: String, args: Args, store: Option<Arc<dyn Store>>) -> job::Begun {
-        self.counted(self.policy.begin(Mode::Async, &self.who(), key, args, store).await)
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
+    pub async fn begin<R>(
+        &self,
+        key: String,
+        args: Args,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<job::Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        let reads = codec::reads::<R::Value>;
+        self.counted(self.policy.begin(Mode::Async, &self.who(), key, args, store, reads).await).or_kept()
     }
 
     /// As [`begin`](Self::begin), from sync code.
-    pub fn begin_blocking(&self, key: String, args: Args, store: Option<Arc<dyn Store>>) -> job::Begun {
-        let who = self.who();
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store)))
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
+    pub fn begin_blocking<R>(
+        &self,
+        key: String,
+        args: Args,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<job::Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        let (who, reads) = (self.who(), codec::reads::<R::Value>);
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store, reads))).or_kept()
     }
 
     fn counted(&self, begun: job::Begun) -> job::Begun {
@@ -268,11 +305,7 @@ impl JobSite {
 
 impl job::Begun {
     /// The running job; or the outcome without one.
-    ///
-    /// # Errors
-    ///
-    /// The recorded outcome, or why there is none.
-    pub fn or_kept<R>(self) -> Result<job::Running, Result<R, Rejected>>
+    fn or_kept<R>(self) -> Result<job::Running, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {

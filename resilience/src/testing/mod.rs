@@ -15,3 +15,5 @@ mod moments;
 pub use moments::on_moment;
 #[cfg(feature = "durable")]
 pub(crate) use moments::reached;
+#[cfg(feature = "durable")]
+pub mod store;

@@ -176,6 +176,8 @@ pub struct Claim {
     pub on_corrupt: Otherwise,
     /// Whether what ended in another state than `Done` is done again.
     pub restart: bool,
+    /// The fence of a result that is of no use and is to be done again; it is kept aside.
+    pub replaces: Option<u64>,
     /// Whether the claim itself must survive a power cut.
     pub durable: bool,
 }
@@ -197,6 +199,7 @@ impl Claim {
             on_mismatch: Otherwise::Error,
             on_corrupt: Otherwise::Error,
             restart: false,
+            replaces: None,
             durable: true,
         }
     }

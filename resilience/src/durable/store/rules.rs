@@ -144,6 +144,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         return anew(rows, claim, &stored, now);
     }
     match stored.status {
+        Status::Done if claim.replaces == Some(stored.fence) => anew(rows, claim, &stored, now),
         Status::Done => Ok(Claimed::Done(stored)),
         _ if !is_lost => Ok(Claimed::Busy { owner: stored.owner, until: stored.deadline }),
         Status::Free | Status::Running | Status::RollingBack | Status::Interrupted => {

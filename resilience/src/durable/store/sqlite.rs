@@ -330,9 +330,17 @@ fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError>
     row.map_err(failed)?.map(|row| row.record().map_err(corrupt)).transpose()
 }
 
-/// The first key after all that begin with `prefix`.
+/// The first text after all that begin with `prefix`, in the order of bytes.
 fn end_of(prefix: &str) -> String {
-    format!("{prefix}\u{10FFFF}")
+    let mut end: Vec<char> = prefix.chars().collect();
+    while let Some(last) = end.pop() {
+        // A range of characters steps over what is none.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return end.into_iter().collect();
+        }
+    }
+    char::MAX.to_string().repeat(64)
 }
 
 impl Rows for Table<'_> {

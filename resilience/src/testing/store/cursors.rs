@@ -1,0 +1,42 @@
+//! How far somebody's work has come.
+
+use super::{Verdict, cases, claim, fenced, hold, lapsed, ok, present, same};
+use crate::durable::Record;
+use crate::durable::store::rules::VALUE_LIMIT;
+use crate::durable::store::{Cursor, Holder, Store, StoreError};
+
+cases![
+    a_cursor_is_kept_and_moved_on,
+    a_cursor_of_a_lost_lease_is_refused,
+    a_cursor_that_is_too_large_is_refused,
+];
+
+fn cursor(holder: &Record, value: &[u8]) -> Cursor {
+    let holder = Holder { key: holder.key.clone(), fence: holder.fence };
+    Cursor { key: "p/job/rows".to_owned(), holder, value: value.to_vec() }
+}
+
+async fn a_cursor_is_kept_and_moved_on(store: &dyn Store) -> Verdict {
+    let job = hold(store, claim(store, "job")).await?;
+    for value in [b"1", b"2"] {
+        ok(store.put_cursor(cursor(&job, value)).await, "a cursor")?;
+        same(present(store, "p/job/rows").await?.value, value.to_vec(), "the cursor")?;
+    }
+    same(present(store, "job").await?.status, job.status, "the job goes on")
+}
+
+async fn a_cursor_of_a_lost_lease_is_refused(store: &dyn Store) -> Verdict {
+    let late = lapsed(store, "job").await?;
+    ok(store.put_cursor(cursor(&late, b"1")).await, "a cursor of a lease that nobody took")?;
+    hold(store, claim(store, "job")).await?;
+    fenced(store.put_cursor(cursor(&late, b"2")).await, "job", "a late cursor")?;
+    same(present(store, "p/job/rows").await?.value, b"1".to_vec(), "the cursor stays")
+}
+
+async fn a_cursor_that_is_too_large_is_refused(store: &dyn Store) -> Verdict {
+    let job = hold(store, claim(store, "job")).await?;
+    let refused = Err(StoreError::TooLarge { bytes: VALUE_LIMIT + 1 });
+    let large = cursor(&job, &vec![0; VALUE_LIMIT + 1]);
+    same(store.put_cursor(large).await, refused, "a cursor over 1 MiB")?;
+    same(ok(store.get("p/job/rows").await, "a read")?, None, "it leaves nothing behind")
+}

@@ -1,0 +1,67 @@
+//! What is deleted, and what never is.
+
+use super::{Verdict, cases, claim, ended, hold, lapse, lapsed, ok, present, rule, same};
+use crate::durable::Status;
+use crate::durable::store::{Store, StoreError};
+
+cases![
+    only_what_ended_is_deleted_by_age,
+    what_is_deleted_by_age_has_a_prefix_and_a_limit,
+    what_is_held_is_not_removed,
+    what_is_removed_goes_with_what_belongs_to_it,
+];
+
+async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
+    hold(store, claim(store, "running")).await?;
+    lapsed(store, "lapsed").await?;
+    ended(store, claim(store, "manual"), Status::Manual, b"").await?;
+    ended(store, claim(store, "failed"), Status::Failed, b"").await?;
+    let last = ended(store, claim(store, "done"), Status::Done, b"").await?;
+    same(ok(store.delete_older_than("", 1, 100).await, "a deletion")?, 0, "nothing is older than 1970")?;
+    lapse(store, last.completed + 1).await?;
+    let later = ok(store.now().await, "the clock")?;
+    same(ok(store.delete_older_than("", later, 100).await, "a deletion")?, 2, "what ended before")?;
+    for key in ["running", "lapsed", "manual"] {
+        present(store, key).await?;
+    }
+    same(ok(store.get("done").await, "a read")?, None, "what was deleted")
+}
+
+async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> Verdict {
+    let mut last = 0;
+    for key in ["a/1", "a/2", "a/3", "b/1"] {
+        last = ended(store, claim(store, key), Status::Done, b"").await?.completed;
+    }
+    lapse(store, last + 1).await?;
+    let later = ok(store.now().await, "the clock")?;
+    for expected in [2, 1, 0] {
+        same(
+            ok(store.delete_older_than("a/", later, 2).await, "a deletion")?,
+            expected,
+            "at most two at a time",
+        )?;
+    }
+    present(store, "b/1").await.map(drop)
+}
+
+async fn what_is_held_is_not_removed(store: &dyn Store) -> Verdict {
+    let held = hold(store, claim(store, "a")).await?;
+    let refused = Err(StoreError::Conflict { key: "a".to_owned() });
+    same(store.remove("a".to_owned(), vec!["a/".to_owned()]).await, refused, "what somebody holds")?;
+    same(present(store, "a").await?, held, "it stays")?;
+    lapsed(store, "b").await?;
+    rule(ok(store.remove("b".to_owned(), Vec::new()).await, "a removal")?, "what nobody holds any more goes")
+}
+
+async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verdict {
+    for key in ["j/a", "s/a/1", "s/a/2", "s/ab/1"] {
+        ended(store, claim(store, key), Status::Done, b"").await?;
+    }
+    let with = vec!["s/a/".to_owned()];
+    rule(ok(store.remove("j/a".to_owned(), with.clone()).await, "a removal")?, "it was there")?;
+    rule(!ok(store.remove("j/a".to_owned(), with).await, "a removal")?, "it is no longer there")?;
+    for key in ["j/a", "s/a/1", "s/a/2"] {
+        same(ok(store.get(key).await, "a read")?, None, "what was removed")?;
+    }
+    present(store, "s/ab/1").await.map(drop)
+}

@@ -1,0 +1,63 @@
+//! What a record of other code means: never a value, and never lost.
+
+use super::{Verdict, cases, claim, ended, hold, ok, present, rule, same};
+use crate::durable::Status;
+use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Store};
+
+cases![
+    another_function_is_reported,
+    an_earlier_name_of_the_function_is_accepted,
+    another_version_is_reported,
+    other_inputs_are_reported,
+    what_is_replaced_is_kept_aside,
+    what_is_held_is_never_replaced,
+];
+
+async fn reported(store: &dyn Store, changed: Claim, what: Mismatch) -> Verdict {
+    let first = Claim { inputs: Some(1), ..claim(store, "a") };
+    let stored = ended(store, first, Status::Done, b"1").await?;
+    let answer = ok(store.claim(changed).await, "a claim")?;
+    same(answer, Claimed::Mismatch { what, stored: stored.clone() }, "a claim by other code")?;
+    same(present(store, "a").await?, stored, "the record stays")
+}
+
+async fn another_function_is_reported(store: &dyn Store) -> Verdict {
+    let changed = Claim { function: "suite::other".to_owned(), inputs: Some(1), ..claim(store, "a") };
+    reported(store, changed, Mismatch::Function).await
+}
+
+async fn an_earlier_name_of_the_function_is_accepted(store: &dyn Store) -> Verdict {
+    let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
+    let was = vec!["suite::elder".to_owned(), "suite::step".to_owned()];
+    let renamed = Claim { function: "suite::other".to_owned(), was, ..claim(store, "a") };
+    same(ok(store.claim(renamed).await, "a claim")?, Claimed::Done(stored), "a claim by its later name")
+}
+
+async fn another_version_is_reported(store: &dyn Store) -> Verdict {
+    reported(store, Claim { version: 2, inputs: Some(1), ..claim(store, "a") }, Mismatch::Version).await
+}
+
+async fn other_inputs_are_reported(store: &dyn Store) -> Verdict {
+    reported(store, Claim { inputs: Some(2), ..claim(store, "a") }, Mismatch::Inputs).await
+}
+
+async fn what_is_replaced_is_kept_aside(store: &dyn Store) -> Verdict {
+    let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
+    let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };
+    let anew = hold(store, rerun).await?;
+    rule(anew.fence > stored.fence, "done again, it has a higher fence")?;
+    same((anew.version, anew.value.len()), (2, 0), "done again, it has nothing of before")?;
+    let aside = ok(store.aside(10).await, "what was kept aside")?;
+    let kept = aside.iter().map(|kept| (kept.key.as_str(), kept.why.as_str())).collect::<Vec<_>>();
+    same(kept, vec![("a", "replaced")], "what was kept aside")?;
+    let bytes = aside.into_iter().next().map(|kept| kept.bytes);
+    same(bytes, Some(stored.encode()), "its bytes")
+}
+
+async fn what_is_held_is_never_replaced(store: &dyn Store) -> Verdict {
+    let held = hold(store, claim(store, "a")).await?;
+    let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };
+    let answer = ok(store.claim(rerun).await, "a claim")?;
+    rule(!matches!(answer, Claimed::Held(_)), "who holds it goes on")?;
+    same(present(store, "a").await?, held, "the record stays")
+}

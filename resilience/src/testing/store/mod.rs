@@ -1,0 +1,162 @@
+//! The suite that every store has to pass, whoever wrote it.
+//!
+//! Each case gets an empty store and checks one rule of [`Store`] from the outside; what a violation means
+//! for jobs and checkpoints is said in its words. Leases are let lapse in the store's own clock, so that
+//! the suite needs no control over it.
+
+mod cursors;
+mod deletion;
+mod leases;
+mod listings;
+mod mismatch;
+mod results;
+
+use crate::clock;
+use crate::durable::store::{Claim, Claimed, Store, StoreError};
+use crate::durable::{Record, Status};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How one case ended: the rule that was broken, in words.
+type Verdict = Result<(), String>;
+type Case = for<'a> fn(&'a dyn Store) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>;
+
+/// Turns `async fn name(store: &dyn Store) -> Verdict` into rows of the suite's table.
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        pub(super) const CASES: &[(&str, super::Case)] = &[
+            $((stringify!($name), |store| Box::pin($name(store)))),*
+        ];
+    };
+}
+use cases;
+
+/// The rules that a store broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violations {
+    /// The name of each failed case, and what was seen.
+    pub failed: Vec<(&'static str, String)>,
+    /// How many cases there are.
+    pub cases: usize,
+}
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} cases failed", self.failed.len(), self.cases)?;
+        self.failed.iter().try_for_each(|(case, words)| write!(f, "\n  {case}: {words}"))
+    }
+}
+
+impl std::error::Error for Violations {}
+
+/// Runs every case on a store of its own, and returns how many there were.
+///
+/// `fresh` makes an empty store; what one of them holds must not be seen by another. The suite waits some
+/// milliseconds for leases to lapse, in real time, or in that of the test world it runs in.
+///
+/// # Errors
+///
+/// Every rule that was broken, with what was seen.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::MemoryStore;
+/// use std::sync::Arc;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// let cases = resilience::testing::store::conformance(|| Arc::new(MemoryStore::new())).await.unwrap();
+/// assert!(cases > 40);
+/// # });
+/// ```
+pub async fn conformance<S: Store>(mut fresh: impl FnMut() -> Arc<S>) -> Result<usize, Violations> {
+    let tables =
+        [leases::CASES, results::CASES, mismatch::CASES, cursors::CASES, listings::CASES, deletion::CASES];
+    let mut violations = Violations { failed: Vec::new(), cases: 0 };
+    for (name, case) in tables.into_iter().flatten() {
+        violations.cases += 1;
+        let store = fresh();
+        if let Err(words) = case(&*store).await {
+            violations.failed.push((name, words));
+        }
+    }
+    if violations.failed.is_empty() { Ok(violations.cases) } else { Err(violations) }
+}
+
+/// `rule`, unless `holds`.
+fn rule(holds: bool, rule: impl Into<String>) -> Verdict {
+    if holds { Ok(()) } else { Err(rule.into()) }
+}
+
+/// `rule` and both values, unless they are the same.
+#[expect(clippy::needless_pass_by_value, reason = "most callers give what they have no more use for")]
+fn same<T: PartialEq + fmt::Debug>(seen: T, expected: T, rule: &str) -> Verdict {
+    if seen == expected { Ok(()) } else { Err(format!("{rule}: expected {expected:?}, saw {seen:?}")) }
+}
+
+/// What an operation gave that must not fail.
+fn ok<T>(result: Result<T, StoreError>, doing: &str) -> Result<T, String> {
+    result.map_err(|error| format!("{doing}: {error}"))
+}
+
+/// The operation must have been refused since the lease of `key` is no longer held.
+fn fenced<T: fmt::Debug>(result: Result<T, StoreError>, key: &str, rule: &str) -> Verdict {
+    same(result.map(drop), Err(StoreError::Fenced { key: key.to_owned() }), rule)
+}
+
+const LONG: Duration = Duration::from_secs(600);
+const SHORT: Duration = Duration::from_millis(2);
+
+/// A claim of `key` that lasts for the whole case.
+fn claim(store: &dyn Store, key: &str) -> Claim {
+    Claim { lease: LONG, ..Claim::new(key, store.owner(), "suite::step") }
+}
+
+/// A claim of `key` that lapses at once.
+fn short(store: &dyn Store, key: &str) -> Claim {
+    Claim { lease: SHORT, ..claim(store, key) }
+}
+
+/// Claims what must be free.
+async fn hold(store: &dyn Store, claim: Claim) -> Result<Record, String> {
+    match ok(store.claim(claim).await, "a claim")? {
+        Claimed::Held(record) => Ok(record),
+        other => Err(format!("a claim of what is free was answered by {other:?}")),
+    }
+}
+
+/// The record of `key`, which must be there.
+async fn present(store: &dyn Store, key: &str) -> Result<Record, String> {
+    ok(store.get(key).await, "a read")?.ok_or_else(|| format!("nothing is recorded under {key:?}"))
+}
+
+/// Waits until the store's clock is at `deadline`.
+async fn lapse(store: &dyn Store, deadline: u64) -> Verdict {
+    for _ in 0..100 {
+        if ok(store.now().await, "the clock")? >= deadline {
+            return Ok(());
+        }
+        clock::pause(SHORT).await;
+    }
+    Err("the store's clock stands still, or its leases last longer than asked for".to_owned())
+}
+
+/// Claims `key` for a moment, lets the lease lapse, and returns the record of the claim.
+async fn lapsed(store: &dyn Store, key: &str) -> Result<Record, String> {
+    let first = hold(store, short(store, key)).await?;
+    lapse(store, first.deadline).await?;
+    Ok(first)
+}
+
+/// Claims `key` and ends it as `status`.
+async fn ended(store: &dyn Store, claim: Claim, status: Status, value: &[u8]) -> Result<Record, String> {
+    use crate::durable::store::Completion;
+    let key = claim.key.clone();
+    let held = hold(store, claim).await?;
+    ok(store.complete(Completion::of(key, held.fence, status).value(value.to_vec())).await, "an end")
+}

@@ -1,0 +1,193 @@
+//! The one result of a key.
+
+use super::{Verdict, cases, claim, ended, fenced, hold, lapse, lapsed, ok, present, rule, same};
+use crate::durable::store::rules::VALUE_LIMIT;
+use crate::durable::store::{Claim, Claimed, Completion, Holder, Store, StoreError};
+use crate::durable::{Record, Status};
+use std::time::Duration;
+
+cases![
+    what_was_done_is_given_again,
+    a_result_told_twice_is_one_result,
+    a_result_cannot_be_changed,
+    a_late_result_counts_if_nobody_took_the_lease,
+    values_are_kept_byte_for_byte,
+    what_is_too_large_is_refused_whole,
+    what_stopped_waits_to_be_restarted,
+    a_result_ages,
+    a_step_of_an_unfinished_job_does_not_age,
+    a_step_needs_the_lease_of_its_job,
+    a_cancelled_job_begins_no_step_but_ends_the_one_it_is_in,
+    steps_are_counted_as_they_end,
+    the_end_of_a_job_removes_what_it_names,
+    a_record_is_written_only_over_the_one_that_was_read,
+];
+
+fn done(record: &Record, value: &[u8]) -> Completion {
+    Completion::done(record.key.clone(), record.fence, value.to_vec())
+}
+
+async fn what_was_done_is_given_again(store: &dyn Store) -> Verdict {
+    let held = hold(store, claim(store, "a")).await?;
+    let recorded = ok(store.complete(done(&held, b"1")).await, "a result")?;
+    same(recorded.status, Status::Done, "the status of a result")?;
+    rule(recorded.completed >= held.created && recorded.deadline == 0, "it is dated, and nobody holds it")?;
+    rule(recorded.revision > held.revision, "each write has the next revision")?;
+    same(
+        ok(store.claim(claim(store, "a")).await, "a claim")?,
+        Claimed::Done(recorded.clone()),
+        "a claim of what is done",
+    )?;
+    same(present(store, "a").await?, recorded, "a claim of what is done changes nothing")
+}
+
+async fn a_result_told_twice_is_one_result(store: &dyn Store) -> Verdict {
+    let held = hold(store, claim(store, "a")).await?;
+    let first = ok(store.complete(done(&held, b"1")).await, "a result")?;
+    let second = ok(store.complete(done(&held, b"1")).await, "the same result")?;
+    same(second, first, "told again, it changes nothing")
+}
+
+async fn a_result_cannot_be_changed(store: &dyn Store) -> Verdict {
+    let held = hold(store, claim(store, "a")).await?;
+    ok(store.complete(done(&held, b"1")).await, "a result")?;
+    fenced(store.complete(done(&held, b"2")).await, "a", "another result under the same fence")?;
+    let failed = Completion::of("a", held.fence, Status::Failed).value(b"1".to_vec());
+    fenced(store.complete(failed).await, "a", "another end under the same fence")?;
+    same(present(store, "a").await?.value, b"1".to_vec(), "the first result")
+}
+
+async fn a_late_result_counts_if_nobody_took_the_lease(store: &dyn Store) -> Verdict {
+    let held = lapsed(store, "a").await?;
+    ok(store.complete(done(&held, b"1")).await, "a late result")?;
+    same(present(store, "a").await?.value, b"1".to_vec(), "it is recorded")
+}
+
+async fn values_are_kept_byte_for_byte(store: &dyn Store) -> Verdict {
+    let all: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let recorded =
+        ended(store, Claim { input: all.clone(), ..claim(store, "a") }, Status::Done, &all).await?;
+    rule(recorded.value == all && recorded.input == all, "what was recorded")?;
+    same(present(store, "a").await?, recorded, "what is read")
+}
+
+async fn what_is_too_large_is_refused_whole(store: &dyn Store) -> Verdict {
+    let (fits, large) = (vec![b'x'; VALUE_LIMIT], vec![b'x'; VALUE_LIMIT + 1]);
+    let refused = Err(StoreError::TooLarge { bytes: VALUE_LIMIT + 1 });
+    let claimed = store.claim(Claim { input: large.clone(), ..claim(store, "a") }).await;
+    same(claimed.map(drop), refused.clone(), "arguments over 1 MiB")?;
+    same(ok(store.get("a").await, "a read")?, None, "they leave nothing behind")?;
+    let held = hold(store, Claim { input: fits.clone(), ..claim(store, "a") }).await?;
+    same(store.complete(done(&held, &large)).await.map(drop), refused.clone(), "a result over 1 MiB")?;
+    same(present(store, "a").await?, held.clone(), "it leaves the claim as it was")?;
+    let over = Record { value: large, ..Record::new("b") };
+    same(store.cas(None, over).await.map(drop), refused, "a record over 1 MiB")?;
+    ok(store.complete(done(&held, &fits)).await, "a result of 1 MiB").map(drop)
+}
+
+async fn what_stopped_waits_to_be_restarted(store: &dyn Store) -> Verdict {
+    for status in [Status::Failed, Status::Manual, Status::RolledBack, Status::Dead] {
+        let key = status.as_str();
+        let stopped = ended(store, claim(store, key), status, b"why").await?;
+        let answer = ok(store.claim(claim(store, key)).await, "a claim")?;
+        same(answer, Claimed::Stopped(stopped.clone()), "a claim of what stopped")?;
+        let anew = hold(store, Claim { restart: true, ..claim(store, key) }).await?;
+        rule(anew.fence > stopped.fence, "begun anew, it has a higher fence")?;
+        same((anew.attempts, anew.value.len()), (1, 0), "begun anew, it has nothing of before")?;
+    }
+    Ok(())
+}
+
+const TTL: Duration = Duration::from_millis(2);
+
+async fn a_result_ages(store: &dyn Store) -> Verdict {
+    let recorded = ended(store, Claim { ttl: TTL, ..claim(store, "a") }, Status::Done, b"1").await?;
+    lapse(store, recorded.completed + 2).await?;
+    let anew = hold(store, claim(store, "a")).await?;
+    same((anew.attempts, anew.value.len()), (1, 0), "an aged result is none")?;
+    let forever = ended(store, claim(store, "b"), Status::Done, b"1").await?;
+    lapse(store, forever.completed + 4).await?;
+    let answer = ok(store.claim(claim(store, "b")).await, "a claim")?;
+    same(answer, Claimed::Done(forever), "without a time to live it counts for ever")
+}
+
+fn holder(job: &Record) -> Holder {
+    Holder { key: job.key.clone(), fence: job.fence }
+}
+
+async fn a_step_of_an_unfinished_job_does_not_age(store: &dyn Store) -> Verdict {
+    let job = hold(store, claim(store, "job")).await?;
+    let step = Claim { ttl: TTL, holder: Some(holder(&job)), ..claim(store, "step") };
+    let recorded = ended(store, step.clone(), Status::Done, b"1").await?;
+    lapse(store, recorded.completed + 4).await?;
+    same(
+        ok(store.claim(step).await, "a claim")?,
+        Claimed::Done(recorded),
+        "the step counts until its job ends",
+    )
+}
+
+async fn a_step_needs_the_lease_of_its_job(store: &dyn Store) -> Verdict {
+    let late = lapsed(store, "job").await?;
+    let step = Claim { holder: Some(holder(&late)), ..claim(store, "step") };
+    let held = hold(store, step.clone()).await?;
+    let job = hold(store, claim(store, "job")).await?;
+    fenced(store.claim(step).await, "job", "a claim under a lost lease of the job")?;
+    let result = Completion { holder: Some(holder(&late)), ..done(&held, b"1") };
+    fenced(store.complete(result).await, "job", "a result under a lost lease of the job")?;
+    same(present(store, "step").await?.status, Status::Running, "the step is as it was")?;
+    let result = Completion { holder: Some(holder(&job)), ..done(&held, b"1") };
+    ok(store.complete(result).await, "a result under the lease of the job").map(drop)
+}
+
+async fn a_cancelled_job_begins_no_step_but_ends_the_one_it_is_in(store: &dyn Store) -> Verdict {
+    let job = hold(store, claim(store, "job")).await?;
+    let step = |key| Claim { holder: Some(holder(&job)), ..claim(store, key) };
+    let under_way = hold(store, step("first")).await?;
+    let asked = Record { cancelled: true, ..present(store, "job").await? };
+    ok(store.cas(Some(asked.revision), asked).await, "the wish to stop")?;
+    let refused = StoreError::Cancelled { key: "job".to_owned() };
+    same(store.claim(step("second")).await.map(drop), Err(refused), "a step after it")?;
+    let result = Completion { holder: Some(holder(&job)), ..done(&under_way, b"1") };
+    ok(store.complete(result).await, "the result of the step under way").map(drop)
+}
+
+async fn steps_are_counted_as_they_end(store: &dyn Store) -> Verdict {
+    let first = hold(store, claim(store, "1")).await?;
+    let second = hold(store, claim(store, "2")).await?;
+    for (step, order) in [(&second, 1), (&first, 2)] {
+        let end = Completion { tally: Some("tally".to_owned()), ..done(step, b"") };
+        same(ok(store.complete(end.clone()).await, "a result")?.order, order, "its place in the order")?;
+        same(
+            ok(store.complete(end).await, "the same result")?.order,
+            order,
+            "told again, it keeps its place",
+        )?;
+    }
+    same(present(store, "tally").await?.order, 2, "how many have ended")
+}
+
+async fn the_end_of_a_job_removes_what_it_names(store: &dyn Store) -> Verdict {
+    let job = hold(store, claim(store, "job")).await?;
+    for key in ["c/job/1", "c/job/2", "c/job2/1"] {
+        ended(store, claim(store, key), Status::Done, b"").await?;
+    }
+    let end = Completion { removes: Some("c/job/".to_owned()), ..done(&job, b"") };
+    ok(store.complete(end).await, "the end of the job")?;
+    same(ok(store.get("c/job/1").await, "a read")?, None, "what begins with the name is gone")?;
+    same(ok(store.get("c/job/2").await, "a read")?, None, "what begins with the name is gone")?;
+    present(store, "c/job2/1").await.map(drop)
+}
+
+async fn a_record_is_written_only_over_the_one_that_was_read(store: &dyn Store) -> Verdict {
+    let conflict = Err(StoreError::Conflict { key: "a".to_owned() });
+    let record = Record { value: b"1".to_vec(), ..Record::new("a") };
+    same(store.cas(Some(1), record.clone()).await.map(drop), conflict.clone(), "over what is not there")?;
+    let first = ok(store.cas(None, record.clone()).await, "a first record")?;
+    same(store.cas(None, record).await.map(drop), conflict.clone(), "as the first, where there is one")?;
+    let changed = Record { value: b"2".to_vec(), ..first.clone() };
+    let second = ok(store.cas(Some(first.revision), changed.clone()).await, "over the one that was read")?;
+    rule(second.revision > first.revision, "the revision moves on")?;
+    same(store.cas(Some(first.revision), changed).await.map(drop), conflict, "over one that changed since")?;
+    same(present(store, "a").await?, second, "what is recorded")
+}

@@ -1,0 +1,89 @@
+//! What these tests share: a directory of their own, an error type, and steps in child processes.
+
+use resilience::durable::CheckpointError;
+use resilience::{Classify, Rejected};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory that is gone when the test is over.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("resilience-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).expect("a directory");
+        Self(dir)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[derive(Debug, Classify, PartialEq)]
+pub(crate) enum Error {
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl Error {
+    /// The error of the checkpoint itself.
+    pub(crate) fn checkpoint(self) -> CheckpointError {
+        match self {
+            Self::Rejected(Rejected::Checkpoint(error)) => error,
+            other => panic!("no error of a checkpoint: {other:?}"),
+        }
+    }
+}
+
+/// Waits for a future of a store that needs no runtime.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    futures::executor::block_on(future)
+}
+
+/// This test program again, to run the ignored test `name` only.
+pub(crate) fn child(name: &str, dir: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", name, "--ignored", "--quiet", "--nocapture", "--test-threads=1"]);
+    command.env("STORE_TEST_DIR", dir);
+    command
+}
+
+/// The directory that [`child`] was given; `None` in a run of all ignored tests.
+pub(crate) fn given_dir() -> Option<PathBuf> {
+    std::env::var_os("STORE_TEST_DIR").map(PathBuf::from)
+}
+
+/// Numbers that are the same on every machine: a linear congruential generator (Knuth, MMIX).
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        let mut random = Self(seed);
+        random.below(1);
+        random
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}

@@ -1,0 +1,175 @@
+//! Processes that want the same keys, some of them stopped in the middle of a step until others have taken
+//! it over: each key has one result, and who comes late is told so.
+
+use crate::common::{Error, Random, Scratch, child, given_dir};
+use resilience::durable::{CheckpointError, SqliteStore, use_store};
+use resilience::testing::isolate;
+use resilience::{Rejected, checkpoint, checkpoints};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+const KEYS: u32 = 1_000;
+const PROCESSES: u32 = 4;
+/// Every so many keys, who runs the step is stopped while it holds the key.
+const STOPS: u32 = 25;
+
+fn log(line: String) {
+    let dir = given_dir().expect("a directory");
+    let file = OpenOptions::new().create(true).append(true).open(dir.join("log"));
+    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the log");
+}
+
+fn number() -> u32 {
+    std::env::var("CONTENDER").ok().and_then(|number| number.parse().ok()).expect("set by the parent")
+}
+
+#[checkpoint("key:{n}", lease = 0.25s)]
+fn contended(n: u32) -> Result<u64, Error> {
+    let fence = resilience::step().expect("a step").fence();
+    let value = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), n);
+    log(format!("effect {n} {fence} {value}\n"));
+    // The first process is never stopped, and so comes by every key in the end.
+    if number() > 0 && n.is_multiple_of(STOPS) {
+        // Stopped as a whole, heartbeat included; the parent lets it go on when the key is somebody else's.
+        let pid = std::process::id().to_string();
+        log(format!("stop {n} {fence} {pid}\n"));
+        Command::new("kill").args(["-STOP", &pid]).status().expect("kill");
+    }
+    Ok(value)
+}
+
+/// Not a test of its own: one of the processes.
+#[test]
+#[ignore = "run by the other, in processes of its own"]
+fn contender() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(SqliteStore::open(dir.join("state")).expect("a store")));
+    let mut keys: Vec<u32> = (0..KEYS).collect();
+    let mut random = Random::seeded(number().into());
+    for at in (1..keys.len()).rev() {
+        keys.swap(at, random.below(at + 1));
+    }
+    for n in keys {
+        match contended(n) {
+            Ok(value) => log(format!("value {n} {value}\n")),
+            Err(Error::Rejected(Rejected::Checkpoint(CheckpointError::Fenced { .. }))) => {
+                log(format!("fenced {n} {}\n", number()));
+            }
+            Err(error) => log(format!("error {n} {error:?}\n").replace('\n', " ") + "\n"),
+        }
+    }
+}
+
+/// The lines of the log that are written to their end.
+fn lines(dir: &Path) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(dir.join("log")).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+}
+
+fn start(dir: &Path, number: u32) -> Child {
+    child("contention::contender", dir)
+        .env("CONTENDER", number.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a contender")
+}
+
+fn number_at(line: &[String], at: usize) -> u64 {
+    line[at].parse().expect("a number")
+}
+
+/// Lets the stopped processes go on, each when its key has been taken over; returns how many have stopped.
+fn wake(dir: &Path, woken: &mut BTreeSet<u64>) -> usize {
+    let lines = lines(dir);
+    let of = |word: &'static str| lines.iter().filter(move |line| line[0] == word);
+    for stop in of("stop") {
+        let fence = number_at(stop, 2);
+        let taken = of("effect").any(|effect| effect[1] == stop[1] && number_at(effect, 2) > fence);
+        if taken && woken.insert(fence) {
+            Command::new("kill").args(["-CONT", &stop[3]]).status().expect("kill");
+        }
+    }
+    of("stop").count()
+}
+
+#[test]
+fn each_key_has_one_result_and_late_holders_are_fenced() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("contention");
+    fs::create_dir(&dir).expect("a directory");
+    drop(SqliteStore::open(dir.join("state")).expect("a store"));
+    let mut contenders = Contenders((1..PROCESSES).map(|number| start(&dir, number)).collect());
+    let mut woken = BTreeSet::new();
+    while !contenders.have_ended() {
+        let stopped = wake(&dir, &mut woken);
+        if stopped >= 3 && contenders.0.len() < PROCESSES as usize {
+            contenders.0.push(start(&dir, 0));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    judge(&dir);
+}
+
+/// The processes, which do not outlive the test.
+struct Contenders(Vec<Child>);
+
+impl Contenders {
+    fn have_ended(&mut self) -> bool {
+        let ended = |child: &mut Child| {
+            let status = child.try_wait().expect("a child");
+            assert!(status.is_none_or(|status| status.success()), "{status:?}");
+            status.is_some()
+        };
+        self.0.iter_mut().all(ended)
+    }
+}
+
+impl Drop for Contenders {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn judge(dir: &Path) {
+    let lines = lines(dir);
+    let errors: Vec<_> = lines.iter().filter(|line| line[0] == "error").collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let _world = isolate();
+    use_store(Arc::new(SqliteStore::open(dir.join("state")).expect("a store")));
+    let mut fences: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut all_fences = BTreeSet::new();
+    for effect in lines.iter().filter(|line| line[0] == "effect") {
+        let fence = number_at(effect, 2);
+        let before = fences.insert(&effect[1], fence);
+        assert!(before.is_none_or(|before| before < fence), "key {}: {before:?}, then {fence}", effect[1]);
+        assert!(all_fences.insert(fence), "the fence {fence} was given out twice");
+    }
+    for n in 0..KEYS {
+        let key = n.to_string();
+        let recorded = checkpoints::blocking::load::<u64>(&format!("key:{n}")).expect("a store");
+        let recorded = recorded.unwrap_or_else(|| panic!("key {n} has no result")).to_string();
+        let told: Vec<_> = lines.iter().filter(|line| line[0] == "value" && line[1] == key).collect();
+        assert!(told.iter().all(|line| line[2] == recorded), "key {n}: {recorded}, {told:?}");
+        let fenced = lines.iter().filter(|line| line[0] == "fenced" && line[1] == key).count();
+        assert_eq!(told.len() + fenced, PROCESSES as usize, "key {n}: every process has its answer");
+        let effects = lines.iter().filter(|line| line[0] == "effect" && line[1] == key).count();
+        let stops = lines.iter().filter(|line| line[0] == "stop" && line[1] == key).count();
+        assert_eq!(
+            (effects, fenced),
+            (1 + stops, stops),
+            "key {n}: one run, and one for each holder that was stopped"
+        );
+    }
+    let stops = lines.iter().filter(|line| line[0] == "stop").count();
+    assert!(stops >= 3, "{stops} holders were stopped");
+}

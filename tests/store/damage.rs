@@ -1,0 +1,267 @@
+//! Bytes that were flipped and files that were cut: what is read is what was recorded, an earlier state,
+//! or an error; never anything else.
+
+use crate::common::{Error, Random, Scratch, block_on};
+use resilience::durable::record::Corrupt;
+use resilience::durable::store::{Claim, Claimed, Completion, Query};
+use resilience::durable::{CheckpointError, Record, SqliteStore, Status, Store, StoreError, use_store};
+use resilience::testing::isolate;
+use resilience::{checkpoint, checkpoints};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+const KEYS: [&str; 3] = ["s//first", "s//second", "s//last"];
+
+fn value(key: &str) -> Vec<u8> {
+    format!("\"the one result of {key}\"").into_bytes()
+}
+
+/// Three steps, each of which was held before it was done.
+fn fill(store: &SqliteStore) {
+    for key in KEYS {
+        let claim = Claim::new(key, "one", "shop::step");
+        let Ok(Claimed::Held(held)) = block_on(store.claim(claim)) else { panic!("free") };
+        block_on(store.complete(Completion::done(key, held.fence, value(key)))).expect("a result");
+    }
+}
+
+/// The two files of a store as a crash would leave them: everything is in the log, or nothing.
+struct Image {
+    tables: Vec<u8>,
+    log: Vec<u8>,
+}
+
+impl Image {
+    fn with_log() -> Self {
+        let scratch = Scratch::new();
+        let store = SqliteStore::open(scratch.path("state")).expect("a store");
+        fill(&store);
+        let read = |name| fs::read(scratch.path("state").join(name)).expect("a file");
+        Self { tables: read("store.sqlite"), log: read("store.sqlite-wal") }
+    }
+
+    fn without_log() -> Self {
+        let image = Self::with_log();
+        let scratch = Scratch::new();
+        image.place(&scratch.path("state"));
+        let file = scratch.path("state").join("store.sqlite");
+        rusqlite::Connection::open(&file)
+            .and_then(|tables| tables.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+            .expect("the log moved into the tables");
+        Self { tables: fs::read(&file).expect("a file"), log: Vec::new() }
+    }
+
+    fn place(&self, dir: &Path) {
+        let _ = fs::remove_dir_all(dir);
+        fs::create_dir_all(dir).expect("a directory");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).expect("its mode");
+        }
+        let write = |name: &str, bytes: &[u8]| {
+            fs::write(dir.join(name), bytes).expect("a file");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o600)).expect("its mode");
+            }
+        };
+        write("store.sqlite", &self.tables);
+        if !self.log.is_empty() {
+            write("store.sqlite-wal", &self.log);
+        }
+    }
+}
+
+/// What became of the damaged store: how many of its records were as recorded, earlier, or refused.
+#[derive(Debug, Default)]
+struct Seen {
+    whole: u32,
+    earlier: u32,
+    refused: u32,
+}
+
+impl Seen {
+    /// Everything that can be asked of a damaged store, and what it may answer.
+    fn judge(&mut self, dir: &Path, how: &str) {
+        let Ok(store) = SqliteStore::open(dir) else {
+            self.refused += 1;
+            return;
+        };
+        for key in KEYS {
+            match block_on(store.get(key)) {
+                Ok(None) => self.earlier += 1,
+                Ok(Some(record)) if record.status == Status::Running => {
+                    assert!(record.value.is_empty(), "{how}: {record:?}");
+                    self.earlier += 1;
+                }
+                Ok(Some(record)) => {
+                    assert_eq!((record.status, &record.value), (Status::Done, &value(key)), "{how}");
+                    self.whole += 1;
+                }
+                Err(StoreError::Corrupt { .. } | StoreError::Unavailable(_)) => self.refused += 1,
+                Err(error) => panic!("{how}: {error}"),
+            }
+        }
+        match block_on(store.list(Query::new("s/"))) {
+            Ok(page) => {
+                for record in page.records.iter().filter(|record| record.status == Status::Done) {
+                    assert_eq!(record.value, value(&record.key), "{how}");
+                }
+            }
+            Err(StoreError::Unavailable(_)) => {}
+            Err(error) => panic!("{how}: {error}"),
+        }
+        // A claim gives the recorded value, or runs what was never acknowledged; damage is an error.
+        match block_on(store.claim(Claim::new(KEYS[2], "two", "shop::step"))) {
+            Ok(Claimed::Done(record)) => assert_eq!(record.value, value(KEYS[2]), "{how}"),
+            Ok(Claimed::Held(_) | Claimed::Busy { .. }) => {}
+            Ok(other) => panic!("{how}: {other:?}"),
+            Err(StoreError::Corrupt { .. } | StoreError::Unavailable(_)) => {}
+            Err(error) => panic!("{how}: {error}"),
+        }
+    }
+}
+
+/// Where the record of `key` stands in `bytes` for the last time.
+fn place_of(bytes: &[u8], key: &str) -> std::ops::Range<usize> {
+    let needle = value(key);
+    let at = bytes.windows(needle.len()).rposition(|window| window == needle).expect("the value is there");
+    let start = bytes[..at].windows(4).rposition(|window| window == b"RSLR").expect("the record begins");
+    start - 40..at + needle.len() + 4
+}
+
+#[test]
+fn no_flipped_byte_of_a_record_in_the_log_is_read_as_another() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let image = Image::with_log();
+    let mut seen = Seen::default();
+    for at in place_of(&image.log, KEYS[2]) {
+        let mut log = image.log.clone();
+        log[at] ^= 1 << (at % 8);
+        Image { tables: image.tables.clone(), log }.place(&dir);
+        seen.judge(&dir, &format!("byte {at} of the log"));
+    }
+    assert!(seen.whole > 0 && seen.earlier > 0, "{seen:?}");
+}
+
+#[test]
+fn no_flipped_byte_of_a_record_in_the_tables_is_read_as_another() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let image = Image::without_log();
+    let mut seen = Seen::default();
+    for at in place_of(&image.tables, KEYS[2]) {
+        let mut tables = image.tables.clone();
+        tables[at] ^= 1 << (at % 8);
+        Image { tables, log: Vec::new() }.place(&dir);
+        seen.judge(&dir, &format!("byte {at} of the tables"));
+    }
+    assert!(seen.whole > 0 && seen.refused > 100, "{seen:?}");
+}
+
+#[test]
+fn no_cut_of_a_file_is_read_as_another_result() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let image = Image::with_log();
+    let mut seen = Seen::default();
+    for length in place_of(&image.log, KEYS[2]) {
+        Image { tables: image.tables.clone(), log: image.log[..length].to_vec() }.place(&dir);
+        seen.judge(&dir, &format!("a log of {length} bytes"));
+    }
+    let moved = Image::without_log();
+    for length in place_of(&moved.tables, KEYS[2]) {
+        Image { tables: moved.tables[..length].to_vec(), log: Vec::new() }.place(&dir);
+        seen.judge(&dir, &format!("tables of {length} bytes"));
+    }
+    assert!(seen.earlier > 0 && seen.refused > 0, "{seen:?}");
+}
+
+#[test]
+fn no_damage_anywhere_is_read_as_another_result() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let (with_log, without_log) = (Image::with_log(), Image::without_log());
+    let mut random = Random::seeded(4);
+    let mut seen = Seen::default();
+    for round in 0..400 {
+        let image = if round % 2 == 0 { &with_log } else { &without_log };
+        let (mut tables, mut log) = (image.tables.clone(), image.log.clone());
+        let damaged = if log.is_empty() { &mut tables } else { &mut log };
+        let at = random.below(damaged.len());
+        if random.below(4) == 0 {
+            damaged.truncate(at);
+        } else {
+            damaged[at] ^= 1 << random.below(8);
+        }
+        Image { tables, log }.place(&dir);
+        seen.judge(&dir, &format!("round {round}, at {at}"));
+    }
+    assert!(seen.whole > 0 && seen.earlier > 0 && seen.refused > 0, "{seen:?}");
+}
+
+#[checkpoint("page:{id}")]
+fn page(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[checkpoint("page:{id}", name = "store::page", on_corrupt = rerun)]
+fn page_again(id: u32) -> Result<u32, Error> {
+    Ok(id * 100)
+}
+
+/// Writes `bytes` over what is recorded of `page(1)`, past everything that guards it.
+fn overwrite(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    let sql = "SELECT record FROM records WHERE key LIKE '%page:1'";
+    let mut bytes: Vec<u8> = tables.query_row(sql, [], |row| row.get(0)).expect("the record");
+    change(&mut bytes);
+    tables.execute("UPDATE records SET record = ?1 WHERE key LIKE '%page:1'", [&bytes]).expect("a change");
+    bytes
+}
+
+#[test]
+fn a_damaged_step_is_an_error_and_its_bytes_are_kept_when_it_is_done_again() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    assert_eq!(page(1), Ok(1));
+    let damaged = overwrite(&dir, |bytes| bytes[20] ^= 1);
+    for _ in 0..2 {
+        let error = page(1).expect_err("damaged").checkpoint();
+        assert!(matches!(error, CheckpointError::Corrupt { reason: Corrupt::Checksum, .. }), "{error:?}");
+    }
+    assert!(checkpoints::blocking::load::<u32>("page:1").is_err(), "damage is not absence");
+    assert_eq!(page_again(1), Ok(100));
+    let kept = checkpoints::blocking::aside(10).expect("a store");
+    assert_eq!(kept.len(), 1);
+    assert_eq!((kept[0].why.as_str(), &kept[0].bytes), ("corrupt", &damaged));
+    assert_eq!(page(1), Ok(100));
+}
+
+#[test]
+fn a_record_of_another_key_is_an_error() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    assert_eq!(page(1), Ok(1));
+    overwrite(&dir, |bytes| {
+        let mut stored = Record::decode(&recorded_key(&dir), bytes).expect("a record");
+        stored.key = "s//page:2".to_owned();
+        *bytes = stored.encode();
+    });
+    let error = page(1).expect_err("another key").checkpoint();
+    assert!(matches!(error, CheckpointError::Corrupt { reason: Corrupt::OtherKey, .. }), "{error:?}");
+}
+
+fn recorded_key(dir: &Path) -> String {
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    let sql = "SELECT key FROM records WHERE key LIKE '%page:1'";
+    tables.query_row(sql, [], |row| row.get(0)).expect("the key")
+}

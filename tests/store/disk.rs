@@ -1,0 +1,238 @@
+//! A disk that forgets what was not synced, that fills up, that fails and that may not be written to.
+//!
+//! The disk is `disk.c`, loaded into a child process before the C library. SIGKILL alone cannot show a
+//! missing sync, since the kernel keeps what was written; this disk does.
+
+use crate::common::{Error, Random, Scratch, child, given_dir};
+use resilience::durable::{CheckpointError, SqliteStore, StoreError, use_store};
+use resilience::testing::isolate;
+use resilience::{checkpoint, checkpoints};
+use std::cell::Cell;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+
+/// The disk, compiled once by the compiler that SQLite itself needs.
+fn disk() -> &'static Path {
+    static DISK: OnceLock<PathBuf> = OnceLock::new();
+    DISK.get_or_init(|| {
+        let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}.so", std::process::id()));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/disk.c");
+        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+        let compiled =
+            Command::new(&compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&made).arg(&source).status();
+        let compiled = compiled.unwrap_or_else(|error| panic!("no C compiler `{compiler}`: {error}"));
+        assert!(compiled.success(), "`{compiler}` could not compile {}", source.display());
+        made
+    })
+}
+
+/// The child `name`, whose files under `<dir>/state` stand on the disk with the image `<dir>/image`.
+fn on_disk(name: &str, dir: &Path) -> Command {
+    fs::create_dir_all(dir.join("image")).expect("the image");
+    let mut command = child(name, dir);
+    command.env("LD_PRELOAD", disk()).env("DISK_DIR", dir.join("state")).env("DISK_IMAGE", dir.join("image"));
+    command
+}
+
+thread_local! {
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
+
+fn runs() -> u32 {
+    RUNS.with(|runs| runs.replace(0))
+}
+
+#[checkpoint("step:{n}")]
+fn step(n: u32) -> Result<u64, Error> {
+    RUNS.with(|runs| runs.set(runs.get() + 1));
+    // Another run of the body would give another value.
+    Ok(std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), n))
+}
+
+/// Not a test of its own: does steps and says so until it is killed.
+#[test]
+#[ignore = "run by the others, in a process of its own"]
+fn steps_until_killed() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(SqliteStore::open(dir.join("state")).expect("a store")));
+    for n in 0.. {
+        let value = step(n).expect("its value");
+        println!("ack {n} {value}");
+        std::io::stdout().flush().expect("the pipe");
+    }
+}
+
+/// Lets a child acknowledge `count` steps, cuts the power, and returns what was acknowledged.
+fn cut_after(dir: &Path, count: usize) -> Vec<(u32, u64)> {
+    let mut child = on_disk("disk::steps_until_killed", dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a child");
+    let lines = BufReader::new(child.stdout.take().expect("its output")).lines().map_while(Result::ok);
+    let acknowledged = |line: String| {
+        let mut words = line.strip_prefix("ack ")?.split(' ');
+        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    };
+    let acknowledged = lines.filter_map(acknowledged).take(count).collect();
+    child.kill().expect("the power cut");
+    child.wait().expect("the child");
+    acknowledged
+}
+
+/// What the power cut left: the files as they were last synced.
+fn left(dir: &Path) -> PathBuf {
+    let left = dir.join("left");
+    let _ = fs::remove_dir_all(&left);
+    fs::create_dir(&left).expect("a directory");
+    for name in ["store.sqlite", "store.sqlite-wal"] {
+        if dir.join("image").join(name).exists() {
+            fs::copy(dir.join("image").join(name), left.join(name)).expect("a file");
+        }
+    }
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(&left, fs::Permissions::from_mode(0o700)).expect("its mode");
+    left
+}
+
+/// How many of the acknowledged steps are not recorded with their value.
+fn lost(dir: &Path, acknowledged: &[(u32, u64)]) -> usize {
+    let _world = isolate();
+    use_store(Arc::new(SqliteStore::open(left(dir)).expect("a store")));
+    let is_lost = |(n, value): &&(u32, u64)| {
+        checkpoints::blocking::load::<u64>(&format!("step:{n}")) != Ok(Some(*value))
+    };
+    acknowledged.iter().filter(is_lost).count()
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_power_cut() {
+    let mut random = Random::seeded(1);
+    for round in 0..12 {
+        let scratch = Scratch::new();
+        let acknowledged = cut_after(&scratch.path("disk"), 1 + random.below(60));
+        assert!(!acknowledged.is_empty());
+        assert_eq!(lost(&scratch.path("disk"), &acknowledged), 0, "round {round}: {acknowledged:?}");
+    }
+}
+
+#[test]
+fn the_power_cut_shows_a_sync_that_is_missing() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("disk");
+    cut_after(&dir, 1);
+    fs::write(dir.join("image/sync-ignored"), "").expect("the fault");
+    fs::remove_dir_all(dir.join("state")).expect("another store");
+    let acknowledged = cut_after(&dir, 20);
+    assert_eq!(lost(&dir, &acknowledged), 20, "without syncs there is only what the first run left");
+}
+
+/// Turns a fault of this process's disk on or off.
+fn fault(name: &str, on: bool) {
+    let file = given_dir().expect("a directory").join("image").join(name);
+    if on {
+        fs::write(file, "").expect("the fault");
+    } else {
+        fs::remove_file(file).expect("the fault");
+    }
+}
+
+fn store_error(result: Result<u64, Error>) -> StoreError {
+    match result.expect_err("the disk does not take it").checkpoint() {
+        CheckpointError::Store { store, .. } | CheckpointError::NotRecorded { store, .. } => *store,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A step that turns the fault on while its body runs.
+#[checkpoint("breaking:{name}")]
+fn breaking(name: &str) -> Result<u64, Error> {
+    fault(name, true);
+    Ok(7)
+}
+
+#[test]
+#[ignore = "run by the others, in a process of its own"]
+fn full() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(SqliteStore::open(dir.join("state")).expect("a store")));
+    let first = step(1).expect("room");
+    fault("full", true);
+    runs();
+    assert_eq!(store_error(step(2)), StoreError::Full);
+    assert_eq!(runs(), 0, "the body does not run");
+    assert_eq!(checkpoints::blocking::load("step:1"), Ok(Some(first)), "what is recorded is still read");
+    fault("full", false);
+    let second = step(2).expect("room again");
+    assert_eq!(step(1), Ok(first));
+    let Err(Error::Rejected(rejected)) = breaking("full") else { panic!("no room for its value") };
+    assert_eq!(rejected.not_recorded::<u64>(), Some(7), "{rejected}");
+    fault("full", false);
+    drop(rejected);
+    assert_eq!((step(1), step(2)), (Ok(first), Ok(second)));
+    println!("all seen");
+}
+
+#[test]
+#[ignore = "run by the others, in a process of its own"]
+fn failing() {
+    let Some(dir) = given_dir() else { return };
+    let open = || SqliteStore::open(dir.join("state")).expect("a store");
+    use_store(Arc::new(open()));
+    let first = step(1).expect("a disk");
+    let Err(Error::Rejected(rejected)) = breaking("sync-fails") else { panic!("it cannot be synced") };
+    assert_eq!(rejected.not_recorded::<u64>(), Some(7), "{rejected}");
+    fault("sync-fails", false);
+    runs();
+    // After a failed sync the kernel may have dropped what was written: a later one proves nothing.
+    for _ in 0..2 {
+        assert_eq!(store_error(step(2)), StoreError::Poisoned);
+    }
+    assert_eq!(runs(), 0);
+    {
+        let _world = isolate();
+        use_store(Arc::new(open()));
+        assert_eq!(step(1), Ok(first), "opened again, it is as good as its files");
+        assert!(step(2).is_ok());
+    }
+    println!("all seen");
+}
+
+#[test]
+#[ignore = "run by the others, in a process of its own"]
+fn read_only() {
+    let Some(dir) = given_dir() else { return };
+    drop(SqliteStore::open(dir.join("state")).expect("a store"));
+    fault("read-only", true);
+    let error = SqliteStore::open(dir.join("state")).expect_err("it cannot be written to");
+    assert_eq!(error, StoreError::ReadOnly);
+    let error = SqliteStore::open(dir.join("state/new")).expect_err("it cannot be made");
+    assert!(error.is_outage(), "{error}");
+    println!("all seen");
+}
+
+fn sees_it_all(name: &str) {
+    let scratch = Scratch::new();
+    let output = on_disk(name, &scratch.path("disk")).output().expect("a child");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("all seen"), "{text}\n{words}");
+}
+
+#[test]
+fn a_full_disk_stops_steps_before_their_bodies_and_loses_nothing() {
+    sees_it_all("disk::full");
+}
+
+#[test]
+fn a_disk_that_cannot_sync_stops_the_store_until_it_is_opened_again() {
+    sees_it_all("disk::failing");
+}
+
+#[test]
+fn a_disk_that_may_not_be_written_to_says_so() {
+    sees_it_all("disk::read_only");
+}

@@ -1,0 +1,165 @@
+//! A store in memory with a fault, which can be taken away while it is used.
+
+use resilience::durable::store::{
+    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Work,
+};
+use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// What a store may get wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// Claims are refused.
+    Claims(StoreError),
+    /// So many results are refused.
+    Results(StoreError, u32),
+    /// A result is taken under any fence.
+    NoFence,
+    /// A lease never lapses.
+    NoExpiry,
+    /// A lease is lost at once.
+    NoLease,
+    /// The version is not compared.
+    NoVersion,
+    /// What is replaced is not kept.
+    NoAside,
+    /// A listing is in another order.
+    NoOrder,
+    /// Deletion takes what has not ended, too.
+    NoMercy,
+    /// The lease of the job is not asked for.
+    NoHolder,
+}
+
+/// A store in memory with a fault.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    inner: MemoryStore,
+    fault: Mutex<Fault>,
+}
+
+impl Faulty {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self { inner: MemoryStore::new(), fault: Mutex::new(fault) }
+    }
+
+    pub(crate) fn set(&self, fault: Fault) {
+        *self.fault.lock().expect("the fault") = fault;
+    }
+
+    fn fault(&self) -> Fault {
+        self.fault.lock().expect("the fault").clone()
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault() == fault
+    }
+}
+
+impl Store for Faulty {
+    fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>> {
+        self.inner.get(key)
+    }
+
+    fn claim(&self, mut claim: Claim) -> Work<'_, Claimed> {
+        if self.has(Fault::NoExpiry) {
+            claim.lease = Duration::from_secs(3_600);
+        }
+        if self.has(Fault::NoLease) {
+            claim.lease = Duration::ZERO;
+        }
+        if self.has(Fault::NoHolder) {
+            claim.holder = None;
+        }
+        Box::pin(async move {
+            if let Fault::Claims(error) = self.fault() {
+                return Err(error);
+            }
+            if self.has(Fault::NoVersion)
+                && let Some(stored) = self.inner.get(&claim.key).await?
+            {
+                claim.version = stored.version;
+            }
+            if self.has(Fault::NoAside) && claim.on_mismatch == Otherwise::Rerun {
+                self.inner.remove(claim.key.clone(), Vec::new()).await?;
+            }
+            self.inner.claim(claim).await
+        })
+    }
+
+    fn renew<'a>(&'a self, key: &'a str, fence: u64, lease: Duration) -> Work<'a, ()> {
+        self.inner.renew(key, fence, lease)
+    }
+
+    fn complete(&self, mut completion: Completion) -> Work<'_, Record> {
+        Box::pin(async move {
+            if let Fault::Results(error, times @ 1..) = self.fault() {
+                self.set(Fault::Results(error.clone(), times - 1));
+                return Err(error);
+            }
+            if self.has(Fault::NoFence)
+                && let Some(stored) = self.inner.get(&completion.key).await?
+            {
+                completion.fence = stored.fence;
+            }
+            if self.has(Fault::NoHolder) {
+                completion.holder = None;
+            }
+            self.inner.complete(completion).await
+        })
+    }
+
+    fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()> {
+        self.inner.put_cursor(cursor)
+    }
+
+    fn release<'a>(&'a self, key: &'a str, fence: u64, status: Status) -> Work<'a, ()> {
+        self.inner.release(key, fence, status)
+    }
+
+    fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record> {
+        self.inner.cas(expected, record)
+    }
+
+    fn list(&self, query: Query) -> Work<'_, Page> {
+        Box::pin(async move {
+            let mut page = self.inner.list(query).await?;
+            if self.has(Fault::NoOrder) {
+                page.records.reverse();
+            }
+            Ok(page)
+        })
+    }
+
+    fn delete_older_than<'a>(&'a self, prefix: &'a str, before: u64, limit: usize) -> Work<'a, usize> {
+        Box::pin(async move {
+            let mut deleted = self.inner.delete_older_than(prefix, before, limit).await?;
+            if self.has(Fault::NoMercy) {
+                for record in self.inner.list(Query::new(prefix)).await?.records {
+                    let gone = self.inner.remove(record.key, Vec::new()).await;
+                    deleted += usize::from(gone == Ok(true));
+                }
+            }
+            Ok(deleted)
+        })
+    }
+
+    fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {
+        self.inner.remove(key, with)
+    }
+
+    fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>> {
+        self.inner.aside(limit)
+    }
+
+    fn now(&self) -> Work<'_, u64> {
+        self.inner.now()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+}

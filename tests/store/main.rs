@@ -1,0 +1,15 @@
+//! Stores, and what jobs and checkpoints do when a store fails: the conformance suite, released formats,
+//! damaged bytes, disks that are full or lie, and processes that contend.
+
+mod common;
+mod conformance;
+#[cfg(unix)]
+mod contention;
+mod damage;
+#[cfg(target_os = "linux")]
+mod disk;
+mod faulty;
+mod golden;
+mod mismatch;
+mod outage;
+mod places;

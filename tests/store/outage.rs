@@ -1,0 +1,157 @@
+//! What a step and a job do while their store is out of order.
+
+use crate::common::Error;
+use crate::faulty::{Fault, Faulty};
+use resilience::durable::{CheckpointError, JobError, Status, StoreError, use_store};
+use resilience::testing::{World, isolate};
+use resilience::{Rejected, checkpoint, checkpoints, job, jobs};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+thread_local! {
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
+
+fn ran() -> u32 {
+    RUNS.with(|runs| runs.replace(runs.get() + 1))
+}
+
+fn runs() -> u32 {
+    RUNS.with(|runs| runs.replace(0))
+}
+
+#[checkpoint("pay:{id}")]
+fn pay(id: u32) -> Result<String, Error> {
+    ran();
+    Ok(format!("receipt {id}"))
+}
+
+#[checkpoint("pay-async:{id}")]
+async fn pay_async(id: u32) -> Result<String, Error> {
+    ran();
+    Ok(format!("receipt {id}"))
+}
+
+#[checkpoint("look:{id}", on_store_error = run)]
+fn look(id: u32) -> Result<String, Error> {
+    ran();
+    Ok(format!("page {id}"))
+}
+
+#[job("order:{id}")]
+fn order(id: u32) -> Result<String, Error> {
+    ran();
+    pay(id)
+}
+
+fn world(fault: Fault) -> (Arc<Faulty>, World) {
+    let store = Arc::new(Faulty::new(fault));
+    let world = isolate();
+    use_store(store.clone());
+    (store, world)
+}
+
+fn down() -> StoreError {
+    StoreError::Unavailable("the server is gone".to_owned())
+}
+
+#[test]
+fn without_a_store_the_body_does_not_run() {
+    let outages = [down(), StoreError::Full, StoreError::ReadOnly, StoreError::Poisoned];
+    for outage in outages {
+        let (store, _world) = world(Fault::Claims(outage.clone()));
+        let error = pay(1).expect_err("the store is down").checkpoint();
+        assert!(matches!(&error, CheckpointError::Store { store, .. } if **store == outage), "{error:?}");
+        assert!(error.to_string().contains(&outage.to_string()), "{error}");
+        assert_eq!(runs(), 0, "{outage}");
+        store.set(Fault::None);
+        assert_eq!(pay(1), Ok("receipt 1".to_owned()), "the store is back");
+        assert_eq!(runs(), 1);
+    }
+}
+
+#[test]
+fn a_step_may_choose_to_run_unprotected() {
+    let (store, _world) = world(Fault::Claims(down()));
+    assert_eq!(look(1), Ok("page 1".to_owned()));
+    assert_eq!(look(1), Ok("page 1".to_owned()));
+    assert_eq!(runs(), 2, "nothing was recorded");
+    store.set(Fault::Results(StoreError::Full, 1));
+    assert_eq!(look(1), Ok("page 1".to_owned()), "the body has run, so its value counts");
+    assert_eq!(runs(), 1);
+}
+
+#[test]
+fn a_value_that_could_not_be_recorded_comes_with_the_error() {
+    let (store, _world) = world(Fault::Results(StoreError::Full, 1));
+    let error = pay(1).expect_err("the store is full");
+    let Error::Rejected(rejected) = &error;
+    assert_eq!(rejected.not_recorded::<String>(), Some("receipt 1".to_owned()));
+    assert_eq!(rejected.not_recorded::<u32>(), None, "another type is no value");
+    assert_eq!(runs(), 1);
+    assert_eq!(checkpoints::blocking::load::<String>("pay:1").expect("a store"), None);
+    store.set(Fault::None);
+    let error = error.checkpoint();
+    assert!(matches!(error, CheckpointError::NotRecorded { .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_outage_after_the_body_is_waited_for() {
+    let (_store, world) = world(Fault::Results(down(), 3));
+    assert_eq!(pay_async(1).await, Ok("receipt 1".to_owned()));
+    assert_eq!(world.waits().len(), 3, "{:?}", world.waits());
+    assert_eq!(pay_async(1).await, Ok("receipt 1".to_owned()));
+    assert_eq!(runs(), 1);
+}
+
+#[test]
+fn a_long_outage_after_the_body_gives_the_value_back() {
+    let (_store, world) = world(Fault::Results(down(), u32::MAX));
+    let error = pay(1).expect_err("the store is down");
+    let Error::Rejected(rejected) = error;
+    assert_eq!(rejected.not_recorded::<String>(), Some("receipt 1".to_owned()));
+    assert_eq!(world.waits().len(), 3);
+}
+
+#[test]
+fn a_job_does_not_begin_without_a_store_and_is_interrupted_when_it_goes_away() {
+    let (store, _world) = world(Fault::Claims(down()));
+    let error = order(1).expect_err("the store is down");
+    let Error::Rejected(Rejected::Job(error)) = error else { panic!("{error:?}") };
+    assert!(matches!(error, JobError::Store { .. }), "{error:?}");
+    assert_eq!(runs(), 0);
+    store.set(Fault::Results(StoreError::Full, 1));
+    let error = order(1).expect_err("the step could not be recorded");
+    assert_eq!(runs(), 2, "the job and its step");
+    assert!(matches!(error.checkpoint(), CheckpointError::NotRecorded { .. }));
+    let info = jobs::blocking::get("order:1").expect("a store").expect("the job");
+    assert!(matches!(info.status, Status::Failed | Status::Interrupted), "{}", info.status);
+}
+
+#[checkpoint("map:{id}")]
+fn map(id: u32) -> Result<BTreeMap<(u32, u32), u32>, Error> {
+    ran();
+    Ok([((id, id), id)].into())
+}
+
+#[checkpoint("large:{bytes}")]
+fn large(bytes: usize) -> Result<String, Error> {
+    ran();
+    Ok("x".repeat(bytes))
+}
+
+#[test]
+fn values_that_cannot_be_kept_are_refused_with_the_reason() {
+    let (_store, _world) = world(Fault::None);
+    let error = map(1).expect_err("JSON has no such keys").checkpoint();
+    assert!(matches!(&error, CheckpointError::Encode { message, .. } if message.contains("key")), "{error}");
+    // The quotes count, too.
+    assert!(large((1 << 20) - 2).is_ok());
+    let error = large((1 << 20) - 1).expect_err("over 1 MiB").checkpoint();
+    assert!(matches!(error, CheckpointError::TooLarge { bytes, .. } if bytes == (1 << 20) + 1), "{error}");
+    assert!(error.to_string().contains("1 MiB"), "{error}");
+    runs();
+    assert!(large((1 << 20) - 1).is_err());
+    assert_eq!(runs(), 1, "nothing was recorded, so it runs again");
+}

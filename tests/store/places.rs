@@ -1,0 +1,152 @@
+//! Where an embedded store may stand, and who may read it.
+#![cfg(unix)]
+
+use crate::common::{Error, Scratch, block_on};
+use resilience::checkpoint;
+use resilience::durable::store::{Claim, Claimed};
+use resilience::durable::{CheckpointError, SqliteStore, Store, StoreError, use_store};
+use resilience::testing::isolate;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
+}
+
+fn refused(dir: &Path) -> String {
+    match SqliteStore::open(dir) {
+        Err(StoreError::Refused(words)) => words,
+        other => panic!("it was not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_store_is_made_for_its_user_alone() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("deep/state");
+    let store = SqliteStore::open(&dir).expect("a store");
+    block_on(store.claim(Claim::new("a", "one", "f"))).expect("a claim");
+    assert_eq!(mode(&dir), 0o700);
+    for file in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
+        assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
+    }
+    for lock in fs::read_dir(dir.join("owners")).expect("the owners") {
+        assert_eq!(mode(&lock.expect("a lock").path()), 0o600);
+    }
+}
+
+#[test]
+fn a_place_that_others_can_write_to_is_refused() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("open");
+    fs::create_dir(&dir).expect("a directory");
+    set_mode(&dir, 0o777);
+    assert!(refused(&dir).contains("`chmod go-w`"));
+    set_mode(&dir, 0o700);
+    drop(SqliteStore::open(&dir).expect("a store"));
+    set_mode(&dir.join("store.sqlite"), 0o666);
+    assert!(refused(&dir).contains("store.sqlite can be written to by others"));
+}
+
+#[test]
+fn links_and_files_are_refused() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("real")).expect("a directory");
+    set_mode(&scratch.path("real"), 0o700);
+    symlink(scratch.path("real"), scratch.path("link")).expect("a link");
+    assert!(refused(&scratch.path("link")).contains("link"));
+    symlink(scratch.path("elsewhere"), scratch.path("real/store.sqlite")).expect("a link");
+    assert!(refused(&scratch.path("real")).contains("store.sqlite is no file of its own but a link"));
+    fs::write(scratch.path("file"), "").expect("a file");
+    assert!(SqliteStore::open(scratch.path("file")).is_err());
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("foreign");
+    fs::create_dir(&dir).expect("a directory");
+    set_mode(&dir, 0o700);
+    if let Err(error) = std::os::unix::fs::chown(&dir, Some(12_345), None) {
+        eprintln!("SKIPPED: only root can give a directory away ({error})");
+        return;
+    }
+    assert!(refused(&dir).contains("belongs to user 12345, not to this process's user"));
+}
+
+#[test]
+fn tables_of_a_later_release_are_left_alone() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("later");
+    drop(SqliteStore::open(&dir).expect("a store"));
+    let file = dir.join("store.sqlite");
+    rusqlite::Connection::open(&file)
+        .and_then(|tables| tables.pragma_update(None, "user_version", 2))
+        .expect("the tables");
+    assert!(refused(&dir).contains("its tables are of version 2, this release knows 1"));
+}
+
+#[test]
+fn what_is_no_database_is_left_alone() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("foreign");
+    fs::create_dir(&dir).expect("a directory");
+    set_mode(&dir, 0o700);
+    let text = "these are somebody's notes\n".repeat(1_000);
+    fs::write(dir.join("store.sqlite"), &text).expect("a file");
+    set_mode(&dir.join("store.sqlite"), 0o600);
+    let error = SqliteStore::open(&dir).expect_err("no store");
+    assert!(error.to_string().contains("damaged"), "{error}");
+    assert_eq!(fs::read_to_string(dir.join("store.sqlite")).expect("the file"), text);
+}
+
+#[checkpoint("locked:{id}")]
+fn step(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[test]
+fn a_store_that_another_process_has_locked_is_told_so() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    let open = SqliteStore::options().busy_timeout(Duration::from_millis(5)).open(&dir);
+    use_store(Arc::new(open.expect("a store")));
+    assert_eq!(step(1), Ok(1));
+    let other = rusqlite::Connection::open(dir.join("store.sqlite")).expect("a second connection");
+    other.execute_batch("BEGIN IMMEDIATE").expect("its lock");
+    assert_eq!(step(1), Err(step(1).expect_err("locked")), "even a recorded step is claimed first");
+    let error = step(2).expect_err("locked").checkpoint();
+    assert!(
+        matches!(&error, CheckpointError::Store { store, .. }
+        if store.to_string().contains("another process has it locked")),
+        "{error:?}"
+    );
+    other.execute_batch("ROLLBACK").expect("its end");
+    assert_eq!(step(2), Ok(2));
+}
+
+#[test]
+fn a_clock_that_jumps_back_takes_no_lease_away_and_gives_none_twice() {
+    let scratch = Scratch::new();
+    let world = isolate();
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    let claim = || Claim::new("a", store.owner(), "f");
+    world.advance(Duration::from_secs(3_600));
+    let Ok(Claimed::Held(first)) = block_on(store.claim(claim())) else { panic!("free") };
+    // Another world begins where this one began: an hour ago.
+    let back = isolate();
+    assert_eq!(block_on(store.now()).expect("its clock"), first.created);
+    let Ok(Claimed::Busy { until, .. }) = block_on(store.claim(claim())) else { panic!("held") };
+    assert_eq!(until, first.deadline);
+    back.advance(Duration::from_secs(3_631));
+    let Ok(Claimed::Held(second)) = block_on(store.claim(claim())) else { panic!("lapsed") };
+    assert!(second.fence > first.fence);
+}
