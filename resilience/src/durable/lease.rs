@@ -43,7 +43,13 @@ impl Shared {
         if self.is_lost() {
             return Poll::Ready(());
         }
-        locked(&self.waiting).push(cx.waker().clone());
+        {
+            let mut waiting = locked(&self.waiting);
+            // Polled in a loop, it leaves one waker behind, not one for each poll.
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
+        }
         if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

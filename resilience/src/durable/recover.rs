@@ -228,7 +228,8 @@ impl Recovered {
 
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} interrupted jobs found", self.jobs.len())?;
+        let jobs = if self.jobs.len() == 1 { "job" } else { "jobs" };
+        write!(f, "{} interrupted {jobs} found", self.jobs.len())?;
         for job in &self.jobs {
             write!(f, "\n    {} is {}", job.id, job.status)?;
             if let Some(problem) = &job.problem {

@@ -4,8 +4,10 @@ use super::codec;
 use super::error::JobError;
 use super::job::{Running, alert, steps};
 use super::key::place;
+use super::lease::Lease;
 use super::note::JobEvent;
 use super::record::{Record, Status};
+use super::scope::{InScope, Scope, Step};
 use super::store::{Claim, Claimed, Completion, Holder};
 use super::wait::{Mode, block_on};
 use crate::classify::Classification;
@@ -144,13 +146,17 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
         durable: false,
         ..Claim::new(place::undo(job.id(), name), job.store().owner(), step.function.clone())
     };
-    let fence = match job.store().claim(claim).await.map_err(failed)? {
-        Claimed::Held(record) => record.fence,
+    let lasts = claim.lease;
+    let record = match job.store().claim(claim).await.map_err(failed)? {
+        Claimed::Held(record) => record,
         Claimed::Done(_) => return Ok(true),
         _ => return Ok(false),
     };
-    let key = place::undo(job.id(), name);
-    let undoing = (site.undo)(step.value.clone());
+    let (key, fence) = (record.key, record.fence);
+    let lease = Lease::new(job.store().clone(), key.clone(), fence, lasts, None, Status::Free);
+    let inside = Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
+    let scope = Scope { job: job.scope().job.clone(), step: Some(inside) };
+    let undoing = InScope::new(scope, (site.undo)(step.value.clone()));
     let undone = match mode {
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),
@@ -158,10 +164,11 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     super::point("after undo");
     if undone.is_err() {
         // What is left of the claim is only that it was tried.
-        let _ = job.store().release(&key, fence, Status::Free).await;
+        lease.give_back().await;
         return Ok(false);
     }
     let completion = Completion { holder: Some(holder), ..Completion::done(key, fence, b"null".to_vec()) };
     job.store().complete(completion).await.map_err(failed)?;
+    lease.ended();
     Ok(true)
 }
