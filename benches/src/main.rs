@@ -5,6 +5,8 @@ mod compile;
 mod op;
 mod rows;
 mod sizes;
+#[cfg(feature = "store")]
+mod store;
 mod table;
 mod threads;
 
@@ -16,7 +18,8 @@ usage: cargo run --release -p resilience-benches [-- WHAT]
   (nothing) [TEXT]  instructions and allocations per call of the rows that contain TEXT; needs valgrind
   --threads         what a second thread adds; needs two cores that are mostly free
   --sizes           bytes of futures and values
-  --compile         what 200 annotated functions cost `cargo check`, and what the core costs to build";
+  --compile         what 200 annotated functions cost `cargo check`, and what the core costs to build
+  --store           steps a second, bytes and recovery of the SQLite store; needs `--features store`";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +36,13 @@ fn main() -> ExitCode {
         }
         Some("--threads") => verdict(threads::print()),
         Some("--sizes") => verdict(sizes::print()),
+        #[cfg(feature = "store")]
+        Some("--store") => outcome(store::print()),
+        #[cfg(not(feature = "store"))]
+        Some("--store") => {
+            eprintln!("not built in: cargo run --release -p resilience-benches --features store -- --store");
+            ExitCode::FAILURE
+        }
         Some("--compile") => outcome(compile::print()),
         filter => instructions(filter.unwrap_or_default()),
     }

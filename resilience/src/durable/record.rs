@@ -3,7 +3,7 @@
 //! The bytes end with a CRC32C (RFC 3720) over everything before it, and repeat the key they belong to:
 //! bytes that were cut, changed or put under another key are [`Corrupt`], never a value.
 
-use crc::{CRC_32_ISCSI, Crc};
+use crc::{CRC_32_ISCSI, Crc, Table};
 use std::fmt;
 
 /// Milliseconds since 1970 in the store's clock.
@@ -12,7 +12,7 @@ pub type Millis = u64;
 const MAGIC: &[u8; 4] = b"RSLR";
 /// The released format; a new one gets the next number, and this one stays readable.
 const FORMAT: u8 = 1;
-const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// How far the work under a key has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use super::record::{Record, Status};
 use super::site::{JOBS_0_1, JobSite};
 use super::store::{Query, Store, StoreError};
 use super::turn;
-use super::wait::{Mode, block_on};
+use super::wait::block_on;
 use crate::defaults::durable as defaults;
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -159,10 +159,10 @@ impl Recover {
     ///
     /// As [`recover`].
     pub fn blocking(self) -> Result<Recovered, Rejected> {
-        block_on(self.run(Mode::Blocking))
+        block_on(self.run())
     }
 
-    async fn run(self, mode: Mode) -> Result<Recovered, Rejected> {
+    async fn run(self) -> Result<Recovered, Rejected> {
         RECOVERS.store(true, Ordering::Relaxed);
         check_names()?;
         let at = || Place::new(PointName::new("recover"), "");
@@ -181,7 +181,6 @@ impl Recover {
         if let Some(every) = self.sweep {
             pass.sweep(every);
         }
-        let _ = mode;
         Ok(recovered)
     }
 }
@@ -191,7 +190,7 @@ impl IntoFuture for Recover {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run(Mode::Async))
+        Box::pin(self.run())
     }
 }
 

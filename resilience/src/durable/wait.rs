@@ -1,6 +1,7 @@
 //! Waiting for a store from sync and from async code.
 
 use crate::clock;
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -58,8 +59,25 @@ impl Wake for Unpark {
     }
 }
 
+thread_local! {
+    static BLOCKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread waits for a store anyway, and so may work for it.
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only a store on a disk has work to do"))]
+pub(crate) fn may_block() -> bool {
+    BLOCKS.get()
+}
+
 /// Runs `future` on this thread, which sleeps while there is nothing to do.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            BLOCKS.set(self.0);
+        }
+    }
+    let _before = Before(BLOCKS.replace(true));
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(unpark.clone());

@@ -1,0 +1,307 @@
+//! What durability costs: steps a second beside the disk's own rate and DBOS for Python, the scan after a
+//! crash, and bytes.
+
+use resilience::durable::record::{Record, Status};
+use resilience::durable::store::{Claim, Claimed, Completion};
+use resilience::durable::{SqliteStore, Store, use_store};
+use resilience::{Rejected, checkpoint};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Every cell is measured so often, all of them in turn; the median counts.
+const ROUNDS: usize = 5;
+const CELL: Duration = Duration::from_secs(1);
+const WRITERS: usize = 64;
+const JOBS: usize = 100_000;
+
+/// What a step records: 200 letters.
+fn value() -> String {
+    "v".repeat(200)
+}
+
+#[checkpoint("step:{n}")]
+fn step(n: u64) -> Result<String, Rejected> {
+    Ok(value())
+}
+
+#[checkpoint("task:{n}")]
+async fn task(n: u64) -> Result<String, Rejected> {
+    Ok(value())
+}
+
+/// Where the files stand: beside the build, on a disk and not in memory.
+fn place() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    target.join(format!("store-bench-{}", std::process::id()))
+}
+
+/// Prints the table; says how many rows miss their number.
+pub(crate) fn print() -> io::Result<usize> {
+    let dir = place();
+    fs::create_dir_all(&dir)?;
+    let missed = measure(&dir);
+    fs::remove_dir_all(&dir)?;
+    missed
+}
+
+fn measure(dir: &Path) -> io::Result<usize> {
+    let log = prepared_log(&dir.join("log"))?;
+    let store = Arc::new(SqliteStore::open(dir.join("state")).map_err(io::Error::other)?);
+    use_store(store.clone());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (mut raw, mut one, mut threads, mut tasks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut bare = Vec::new();
+    for _ in 0..ROUNDS {
+        raw.push(raw_rate(&log)?);
+        bare.push(bare_rate(&dir.join("bare.sqlite")).map_err(io::Error::other)?);
+        one.push(rate_of(1));
+        threads.push(rate_of(WRITERS));
+        tasks.push(runtime.block_on(rate_of_tasks()));
+    }
+    let python: Result<Vec<_>, String> = (0..3).map(|round| dbos(dir, round)).collect();
+    let python = python.map(|rates| {
+        let (alone, many) = rates.into_iter().unzip();
+        (median(alone), median(many))
+    });
+    let [raw, bare, one, threads, tasks] = [raw, bare, one, threads, tasks].map(median);
+
+    println!("| durable, median of {ROUNDS} rounds | a second | x `fdatasync` | at least | |");
+    println!("|---|--:|--:|--:|---|");
+    println!("| 256 bytes and `fdatasync`, file written before | {raw:.0} | 1.00 | | |");
+    println!(
+        "| SQLite by hand: 64 rows written, committed, changed, committed and synced | {bare:.0} | {:.2} | | |",
+        bare / raw
+    );
+    let mut missed = 0;
+    let mut row = |name: &str, rate: f64, least: f64| {
+        let verdict = if rate / raw < least { "**under**" } else { "ok" };
+        missed += usize::from(rate / raw < least);
+        println!("| {name} | {rate:.0} | {:.2} | {least:.1} | {verdict} |", rate / raw);
+    };
+    row("`#[checkpoint]`, sync, one writer", one, 0.4);
+    row("`#[checkpoint]`, sync, 64 threads", threads, 5.0);
+    row("`#[checkpoint]`, async, 64 tasks", tasks, 5.0);
+    match python {
+        Ok((alone, many)) => {
+            println!("| DBOS for Python on SQLite, one workflow | {alone:.0} | {:.2} | | |", alone / raw);
+            println!("| DBOS for Python on SQLite, 16 workflows | {many:.0} | {:.2} | | |", many / raw);
+            let ratio = one / alone;
+            let verdict = if ratio < 10.0 { "**under**" } else { "ok" };
+            missed += usize::from(ratio < 10.0);
+            println!("\nOne writer: {ratio:.1} times DBOS (at least 10: {verdict}).");
+        }
+        Err(reason) => println!("\nDBOS for Python was not measured: {reason}."),
+    }
+    println!("A step of 200 letters takes {:.0} bytes in the file.", bytes_a_step(&dir.join("bytes"))?);
+    let scan = scan(&dir.join("scan"))?;
+    let is_slow = scan > Duration::from_secs(1);
+    let verdict = if is_slow { "**over**" } else { "ok" };
+    println!("Recovery of {JOBS} jobs, 1 % interrupted: {} ms (at most 1,000: {verdict}).", scan.as_millis());
+    Ok(missed + usize::from(is_slow))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn prepared_log(file: &Path) -> io::Result<File> {
+    let log = File::options().create(true).truncate(true).write(true).open(file)?;
+    log.write_all_at(&vec![1; 64 << 20], 0)?;
+    log.sync_all()?;
+    Ok(log)
+}
+
+/// How often a second the disk takes 256 bytes for good.
+fn raw_rate(log: &File) -> io::Result<f64> {
+    let begun = Instant::now();
+    let mut written = 0;
+    while begun.elapsed() < CELL {
+        log.write_all_at(&[2; 256], (written * 256) % (64 << 20))?;
+        log.sync_data()?;
+        written += 1;
+    }
+    Ok(written as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// Rows a second that are written and changed once by one thread, 64 to a commit: what is left of SQLite's
+/// own rate when every step is claimed first and recorded afterwards.
+fn bare_rate(file: &Path) -> rusqlite::Result<f64> {
+    let mut tables = rusqlite::Connection::open(file)?;
+    tables.pragma_update(None, "journal_mode", "WAL")?;
+    tables.execute_batch("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, row BLOB) WITHOUT ROWID")?;
+    let (claimed, recorded) = (vec![1_u8; 170], vec![2_u8; 380]);
+    let begun = Instant::now();
+    let mut rows = 0;
+    while begun.elapsed() < CELL {
+        let keys: Vec<_> = (0..WRITERS).map(|_| format!("s//step:{}", next())).collect();
+        for (sync, sql, row) in [
+            ("NORMAL", "INSERT INTO rows VALUES (?1, ?2)", &claimed),
+            ("FULL", "UPDATE rows SET row = ?2 WHERE key = ?1", &recorded),
+        ] {
+            tables.pragma_update(None, "synchronous", sync)?;
+            let tx = tables.transaction()?;
+            for key in &keys {
+                tx.prepare_cached(sql)?.execute(rusqlite::params![key, row])?;
+            }
+            tx.commit()?;
+        }
+        rows += WRITERS;
+    }
+    Ok(rows as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// Numbers that no step had before.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+fn next() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Steps a second of so many threads.
+fn rate_of(writers: usize) -> f64 {
+    let (begun, done) = (Instant::now(), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..writers {
+            scope.spawn(|| {
+                while begun.elapsed() < CELL {
+                    let recorded = step(next());
+                    done.fetch_add(u64::from(recorded.is_ok()), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    done.into_inner() as f64 / begun.elapsed().as_secs_f64()
+}
+
+async fn rate_of_tasks() -> f64 {
+    let (begun, done) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    let tasks: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let done = done.clone();
+            tokio::spawn(async move {
+                while begun.elapsed() < CELL {
+                    let recorded = task(next()).await;
+                    done.fetch_add(u64::from(recorded.is_ok()), Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        let _ = task.await;
+    }
+    done.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+}
+
+const DBOS: &str = r#"
+import sys, time
+from dbos import DBOS, DBOSConfig
+DBOS(config=DBOSConfig(name="bench", system_database_url="sqlite:///" + sys.argv[1], log_level="ERROR"))
+
+@DBOS.step()
+def step(n):
+    return "v" * 200
+
+@DBOS.workflow()
+def many(n):
+    begun = time.perf_counter()
+    for i in range(n):
+        step(i)
+    return time.perf_counter() - begun
+
+DBOS.launch()
+many(20)
+print("alone", 300 / many(300))
+begun = time.perf_counter()
+handles = [DBOS.start_workflow(many, 75) for _ in range(16)]
+for handle in handles:
+    handle.get_result()
+print("together", 16 * 75 / (time.perf_counter() - begun))
+DBOS.destroy()
+"#;
+
+/// Steps a second of one workflow of DBOS, and of sixteen at once, on a fresh file.
+fn dbos(dir: &Path, round: u32) -> Result<(f64, f64), String> {
+    let python = std::env::var("DBOS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let output =
+        Command::new(&python).args(["-c", DBOS]).arg(dir.join(format!("dbos-{round}.sqlite"))).output();
+    let output = output.map_err(|error| format!("{python}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rate = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rate| rate.trim().parse().ok())
+    };
+    rate("alone").zip(rate("together")).ok_or_else(|| {
+        let words = String::from_utf8_lossy(&output.stderr);
+        let last = words.lines().last().unwrap_or("it said nothing");
+        format!("{last} (`pip install dbos`, and `DBOS_PYTHON` says which python)")
+    })
+}
+
+fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(future))
+}
+
+fn bytes_a_step(dir: &Path) -> io::Result<f64> {
+    const STEPS: u64 = 20_000;
+    let file = dir.join("store.sqlite");
+    let store = SqliteStore::open(dir).map_err(io::Error::other)?;
+    block_on(async {
+        for first in (0..STEPS).step_by(500) {
+            let claims: Vec<_> = (first..first + 500)
+                .map(|n| store.claim(Claim::new(format!("s//step:{n}"), store.owner(), "shop::step")))
+                .collect();
+            for claim in claims {
+                if let Ok(Claimed::Held(held)) = claim.await {
+                    drop(store.complete(Completion::done(held.key, held.fence, value().into_bytes())));
+                }
+            }
+        }
+        store.get("").await
+    })?
+    .map_err(io::Error::other)?;
+    drop(store);
+    // The log is moved into the file by the last connection, a moment after the store is gone.
+    while dir.join("store.sqlite-wal").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(fs::metadata(file)?.len() as f64 / STEPS as f64)
+}
+
+/// How long a recovery takes that finds one interrupted job in a hundred; none of them is known to this
+/// program, so all are found, marked and reported, and none is run.
+fn scan(dir: &Path) -> io::Result<Duration> {
+    let store = Arc::new(SqliteStore::open(dir).map_err(io::Error::other)?);
+    block_on(async {
+        for first in (0..JOBS).step_by(500) {
+            let writes: Vec<_> = (first..first + 500).map(|n| store.cas(None, job(n))).collect();
+            for write in writes {
+                write.await.map_err(io::Error::other)?;
+            }
+        }
+        io::Result::Ok(())
+    })??;
+    let begun = Instant::now();
+    let recovered = resilience::recover().store(store).once().blocking();
+    let took = begun.elapsed();
+    let found = recovered.map_err(io::Error::other)?.jobs.len();
+    if found == JOBS / 100 { Ok(took) } else { Err(io::Error::other(format!("{found} jobs were found"))) }
+}
+
+fn job(n: usize) -> Record {
+    let mut job = Record::new(format!("j/import:{n}"));
+    job.status = if n.is_multiple_of(100) { Status::Running } else { Status::Done };
+    job.function.push_str("import:{id}");
+    job.owner.push_str("4711-00c0ffee");
+    job.deadline = u64::MAX;
+    job.fence = n as u64 + 1;
+    (job.attempts, job.created, job.completed) = (1, 1_700_000_000_000, 1_700_000_060_000);
+    job.input = format!("{{\"id\":{n},\"source\":\"/data/{n}.csv\"}}").into_bytes();
+    job
+}
