@@ -22,6 +22,8 @@ pub(crate) enum Ending {
     Cancelled,
     /// It was still running a year later.
     Hung,
+    /// Its process went away.
+    Crashed,
     /// Something else panicked.
     Broken(String),
 }
@@ -220,6 +222,7 @@ impl std::fmt::Display for Ending {
             Self::Panicked => f.write_str("panic"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Hung => f.write_str("never"),
+            Self::Crashed => f.write_str("crashed"),
             Self::Broken(message) => write!(f, "broken: {message}"),
         }
     }

@@ -55,13 +55,19 @@ impl Stage<'_> {
     pub(crate) fn look(&self, expect: &Value, seen: &Seen, last: bool) -> Vec<(String, Value, Check)> {
         let mut all = Vec::new();
         for (field, expected) in expect.as_object().into_iter().flatten() {
-            let group = matches!(field.as_str(), "metrics" | "events_count");
+            let group = matches!(field.as_str(), "metrics" | "events_count" | "step_executions");
             let counter = group || matches!(field.as_str(), "executions" | "events");
             match expected.as_object() {
                 _ if counter && !last => {}
                 Some(parts) if group => all.extend(parts.iter().map(|(name, expected)| {
                     let check = match field.as_str() {
                         "metrics" => self.metric(name, expected, &seen.key),
+                        "step_executions" => {
+                            match self.runs.as_ref().and_then(|runs| runs.executions(name)) {
+                                Some(count) => numbers::count(expected, count),
+                                None => skipped("no such step is there"),
+                            }
+                        }
                         _ => self.count_of_events(name, expected),
                     };
                     (format!("{field}.{name}"), expected.clone(), check)
@@ -95,6 +101,8 @@ impl Stage<'_> {
                 on(seen.category.as_ref(), |is| met(*expected == is.is_retryable(), is.is_retryable()))
             }
             "category" => on(seen.category.as_ref(), |is| met(*expected == is.as_str(), is)),
+            "ran" => on(seen.ran.as_ref(), |is| met(*expected == serde_json::json!(is), is.join(", "))),
+            "running" => on(seen.running.as_ref(), |is| numbers::count(expected, *is)),
             "events" => transitions::check(&self.events(), self.scenario, expected),
             _ => skipped("the runner does not know it"),
         }

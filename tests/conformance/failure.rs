@@ -128,7 +128,10 @@ impl fmt::Display for Failure {
         match (self, self.refusal()) {
             (Self::App(error), _) => write!(f, "err:{error}"),
             (_, Some("timeout")) => f.write_str("timeout"),
-            (_, word) => write!(f, "rejected:{}", word.unwrap_or("other")),
+            (Self::Refused(rejected), word) => match crate::runs::refusal(rejected) {
+                Some(word) => f.write_str(&word),
+                None => write!(f, "rejected:{}", word.unwrap_or("other")),
+            },
         }
     }
 }

@@ -15,6 +15,7 @@ mod outcome;
 mod play;
 mod report;
 mod retry;
+mod runs;
 mod scenario;
 mod seen;
 mod spoil;

@@ -70,7 +70,7 @@ fn judge(scenario: &Scenario) -> Verdict {
     };
     let local = tokio::task::LocalSet::new();
     let played = local.block_on(&runtime, async {
-        let mut stage = Stage::new(scenario, &world, stack);
+        let mut stage = Stage::new(scenario, &world, stack).map_err(Stop::Refused)?;
         steps(&mut stage).await
     });
     match played {

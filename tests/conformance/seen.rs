@@ -24,6 +24,10 @@ pub(crate) struct Seen {
     /// How many calls of a crowd were refused.
     pub(crate) rejected: Option<usize>,
     pub(crate) category: Option<Category>,
+    /// The steps of a run whose bodies ran.
+    pub(crate) ran: Option<Vec<String>>,
+    /// How many runs are under way.
+    pub(crate) running: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -43,7 +43,7 @@ enum Reply {
 }
 
 /// What is not built, by the name of its policy.
-const NOT_BUILT: [&str; 6] = ["bulkhead", "rate_limit", "hedge", "cache", "lock", "checkpoint"];
+const NOT_BUILT: [&str; 5] = ["bulkhead", "rate_limit", "hedge", "cache", "lock"];
 
 impl Stack {
     /// Builds the policies of `config`.
@@ -57,6 +57,7 @@ impl Stack {
             return unsupported(format!("`{policy}` is not built"));
         }
         fields.take("classify");
+        fields.take("checkpoint");
         let order = order(&mut fields)?;
         let mut layers = Vec::new();
         for name in order {

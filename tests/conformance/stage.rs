@@ -3,6 +3,7 @@
 use crate::call::{Call, Ending};
 use crate::fields::{Fields, Refusal};
 use crate::outcome::Outcome;
+use crate::runs::Runs;
 use crate::scenario::Scenario;
 use crate::seen::{Admitted, Seen};
 use crate::stack::Stack;
@@ -31,6 +32,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) executions: Arc<AtomicUsize>,
     /// How many events the making of the policies itself took.
     pub(crate) first_event: usize,
+    pub(crate) runs: Option<Runs>,
     held: HashMap<String, Held>,
 }
 
@@ -43,16 +45,18 @@ struct Held {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(scenario: &'a Scenario, world: &'a World, stack: Stack) -> Self {
-        Self {
+    pub(crate) fn new(scenario: &'a Scenario, world: &'a World, stack: Stack) -> Result<Self, Refusal> {
+        let stack = Arc::new(stack);
+        Ok(Self {
             scenario,
             world,
-            stack: Arc::new(stack),
+            runs: Runs::read(&scenario.config, &stack)?,
+            stack,
             start: Instant::now(),
             executions: Arc::default(),
             first_event: world.events().len(),
             held: HashMap::new(),
-        }
+        })
     }
 
     /// Waits until `step` begins: at its time, or when the one before it is over.
@@ -89,6 +93,7 @@ impl<'a> Stage<'a> {
                 self.set_state(state, key)?
             }
             "delay" => self.delay(&mut fields)?,
+            "run" | "start" | "recover" | "resume" | "fork" => self.run(&what, &mut fields).await?,
             "classify" => classes::classify(self.scenario, &mut fields)?,
             other => {
                 return Err(Refusal::Unsupported(format!("the runner does not know the step `{other}`")));
@@ -171,6 +176,27 @@ impl<'a> Stage<'a> {
         held.task.abort();
         let ending = ended(&mut held.task).await;
         Ok(self.seen(&held.call, Some(ending), held.since, held.waits, held.key))
+    }
+
+    async fn run(&mut self, what: &str, fields: &mut Fields) -> Result<Seen, Refusal> {
+        let id = fields.word("run_id")?.unwrap_or_default();
+        let (changed, from) = (fields.words("changed_steps")?, fields.word("from_step")?);
+        let Some(runs) = &mut self.runs else {
+            return Err(Refusal::Unsupported("a run is asked for where no steps are".to_owned()));
+        };
+        match (what, from) {
+            ("resume", _) => runs.resume(&id).await?,
+            ("fork", Some(step)) => runs.fork(&id, &step).await?,
+            ("fork", None) => return Err(Refusal::Unsupported("a fork from nowhere".to_owned())),
+            _ => {}
+        }
+        let was_under_way = runs.is_under_way(&id);
+        runs.start(&id, changed);
+        settled().await;
+        settled().await;
+        let ending = if what == "start" || was_under_way { None } else { runs.end(&id).await };
+        let (ran, running) = (Some(runs.ran()), Some(runs.running().await));
+        Ok(Seen { ending, ran, running, ..Seen::of(String::new()) })
     }
 
     fn set_state(
