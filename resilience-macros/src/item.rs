@@ -3,8 +3,10 @@
 
 use crate::angles::Angles;
 use crate::form::{self, Binding, Form};
+use crate::nearest::hint;
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Visibility};
@@ -147,6 +149,16 @@ impl Item {
             FnArg::Receiver(_) => None,
         });
         typed.flat_map(identifiers).collect()
+    }
+
+    /// What to say of a word that should name an argument and does not.
+    pub(crate) fn has_no_argument(&self, word: &str) -> String {
+        let names: Vec<String> = self.bound_names().iter().map(|name| name.unraw().to_string()).collect();
+        if names.is_empty() {
+            return format!("the function has no argument `{word}`: it takes none");
+        }
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        format!("the function has no argument `{word}`{}; it has: {}", hint(word, &all), all.join(", "))
     }
 
     /// Takes `mut` off the bindings of the arguments that are `used_again`, and off those of references,

@@ -3,7 +3,7 @@
 
 use crate::diag::Errors;
 use crate::input;
-use crate::nearest::nearest;
+use crate::nearest::hint;
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
@@ -266,7 +266,7 @@ fn unknown(spec: &Spec, name: &str) -> String {
         return format!("`{}` has no key `{name}`: {instead}", spec.attr);
     }
     let names: Vec<_> = spec.keys.iter().chain(SHARED).map(|key| key.name).collect();
-    let hint = nearest(name, &names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+    let hint = hint(name, &names);
     format!("`{}` has no key `{name}`{hint}\nkeys: {}", spec.attr, list(spec))
 }
 

@@ -3,12 +3,17 @@
 use std::iter::{once, repeat};
 
 /// The candidate nearest to `word`, if it is near enough to be a slip: at most a third of it differs.
-pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let close = |candidate: &&'a str| (distance(&word, candidate), *candidate);
     let (off, best) = candidates.iter().map(close).min_by_key(|(off, _)| *off)?;
     let longest = word.chars().count().max(best.chars().count());
     (off <= longest.div_ceil(3) && off < longest).then_some(best)
+}
+
+/// `, did you mean ..?` with the nearest candidate, or nothing.
+pub(crate) fn hint(word: &str, candidates: &[&str]) -> String {
+    nearest(word, candidates).map_or(String::new(), |near| format!(", did you mean `{near}`?"))
 }
 
 /// How many letters are to be added, dropped, changed, or swapped with their neighbour.

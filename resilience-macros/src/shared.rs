@@ -113,9 +113,7 @@ fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
             return Err(Error::new(input::span_of(&part), "expected the name of an argument"));
         };
         if !bound.contains(&name) {
-            let names: Vec<_> = bound.iter().map(ToString::to_string).collect();
-            let words = format!("the function has no argument `{name}`; it has: {}", names.join(", "));
-            return Err(Error::new(name.span(), words));
+            return Err(Error::new(name.span(), item.has_no_argument(&name.to_string())));
         }
         found.push(name);
     }

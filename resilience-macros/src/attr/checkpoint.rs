@@ -162,11 +162,7 @@ fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
     let pair = |entry: Entry| match (&entry.key, &entry.value) {
         (Some(key), Value::Given(value)) => Ok((key.to_string(), value.clone())),
         (Some(key), Value::Word) if bound.contains(key) => Ok((key.to_string(), quote!(#key))),
-        (Some(key), Value::Word) => {
-            let names: Vec<_> = bound.iter().map(ToString::to_string).collect();
-            let words = format!("the function has no argument `{key}`; it has: {}", names.join(", "));
-            Err(Error::new(key.span(), words))
-        }
+        (Some(key), Value::Word) => Err(Error::new(key.span(), item.has_no_argument(&key.to_string()))),
         _ => Err(Error::new(entry.span, "expected an argument, or `name = expression`")),
     };
     keys::entries(list).into_iter().map(pair).collect()

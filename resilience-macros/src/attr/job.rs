@@ -131,11 +131,7 @@ fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
     let name = |entry: Entry| match (entry.key, entry.value) {
         (Some(name), Value::Word) if bound.contains(&name) => Some(name),
         (Some(name), Value::Word) => {
-            let all: Vec<_> = bound.iter().map(ToString::to_string).collect();
-            errors.here(
-                name.span(),
-                format!("the function has no argument `{name}`; it has: {}", all.join(", ")),
-            );
+            errors.here(name.span(), item.has_no_argument(&name.to_string()));
             None
         }
         _ => {

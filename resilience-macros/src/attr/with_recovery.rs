@@ -6,7 +6,7 @@ use crate::emit::{Context, label};
 use crate::input;
 use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
-use crate::nearest::nearest;
+use crate::nearest::hint;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Error, Result};
@@ -99,7 +99,7 @@ fn strategy(tokens: &TokenStream) -> Result<Strategy> {
     let found = STRATEGIES.iter().find(|(word, _)| *word == name);
     found.map(|(_, variant)| Strategy { variant, span }).ok_or_else(|| {
         let names = STRATEGIES.map(|(word, _)| word);
-        let hint = nearest(&name, &names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+        let hint = hint(&name, &names);
         Error::new(span, format!("`{name}` is no strategy{hint}\nstrategies: {}", names.join(", ")))
     })
 }
@@ -123,8 +123,12 @@ fn condition(tokens: &TokenStream) -> Result<TokenStream> {
             let name = level.to_string();
             let found = SEVERITIES.iter().find(|(word, _)| *word == name);
             let (_, variant) = found.ok_or_else(|| {
-                let names = SEVERITIES.map(|(word, _)| word).join(", ");
-                Error::new(level.span(), format!("`{name}` is no severity; severities: {names}"))
+                let names = SEVERITIES.map(|(word, _)| word);
+                let hint = hint(&name, &names);
+                Error::new(
+                    level.span(),
+                    format!("`{name}` is no severity{hint}\nseverities: {}", names.join(", ")),
+                )
             })?;
             let (kind, variant) = (Ident::new(kind, Span::call_site()), Ident::new(variant, level.span()));
             Ok(quote!(__resilience::Condition::#kind(__resilience::Severity::#variant)))

@@ -4,7 +4,7 @@ use super::ast::{Field, Input, Shape};
 use super::attr::Entry;
 use crate::diag::Errors;
 use crate::input::{CATEGORIES, variant};
-use crate::nearest::nearest;
+use crate::nearest::hint;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use std::fmt::Display;
@@ -368,10 +368,6 @@ fn unknown_word(word: &Ident) -> String {
 
 fn categories() -> String {
     format!("categories: {}", CATEGORIES.map(|(name, _)| name).join(", "))
-}
-
-fn hint(name: &str, names: &[&str]) -> String {
-    nearest(name, names).map_or(String::new(), |near| format!(", did you mean `{near}`?"))
 }
 
 /// The tokens behind the `=`; `form` is what could stand there.

@@ -1,6 +1,6 @@
 //! Categories, in snake case.
 
-use crate::nearest::nearest;
+use crate::nearest::hint;
 use proc_macro2::Ident;
 use syn::{Error, Result};
 
@@ -28,7 +28,7 @@ pub(crate) fn category(word: &Ident) -> Result<Ident> {
     let name = word.to_string();
     variant(&name).map(|variant| Ident::new(variant, word.span())).ok_or_else(|| {
         let names = CATEGORIES.map(|(name, _)| name);
-        let hint = nearest(&name, &names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+        let hint = hint(&name, &names);
         Error::new(word.span(), format!("`{name}` is no category{hint}\ncategories: {}", names.join(", ")))
     })
 }

@@ -2,7 +2,6 @@
 
 use super::{open, span_of};
 use crate::item::Item;
-use crate::nearest::nearest;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -46,7 +45,7 @@ fn refuse_constant(span: Span, item: &Item, is_fine: bool) -> Result<()> {
     if is_fine || item.arguments().is_empty() {
         return Ok(());
     }
-    let names = names(item);
+    let names = item.bound_names();
     let example = names.first().map_or_else(|| "argument".to_owned(), |name| name.unraw().to_string());
     Err(Error::new(
         span,
@@ -55,10 +54,6 @@ fn refuse_constant(span: Span, item: &Item, is_fine: bool) -> Result<()> {
              write `{{{example}}}` in it, or `inputs(..)` with the arguments that must not change"
         ),
     ))
-}
-
-fn names(item: &Item) -> Vec<Ident> {
-    item.bound_names()
 }
 
 /// One piece of a template.
@@ -172,9 +167,13 @@ fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
         let this = Ident::new("self", item.sig.receiver().map_or(span, |it| it.self_token.span));
         quote!(#this)
     } else {
-        let known = names(item);
+        let known = item.bound_names();
         let Some(name) = known.iter().find(|name| name.unraw() == first.trim_start_matches("r#")) else {
-            return Err(Error::new(span, unknown(first, &known, item.sig.receiver().is_some())));
+            let mut words = item.has_no_argument(first);
+            if item.sig.receiver().is_some() {
+                words.push_str(&format!("; a field of `self` is written `{{self.{first}}}`"));
+            }
+            return Err(Error::new(span, words));
         };
         quote!(#name)
     };
@@ -183,17 +182,4 @@ fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
         Err(_) => TokenTree::from(Ident::new(field.trim_start_matches("r#"), span)),
     });
     Ok(quote_spanned!(span=> #base #(.#fields)*))
-}
-
-fn unknown(name: &str, known: &[Ident], has_self: bool) -> String {
-    let mut names: Vec<String> = known.iter().map(|name| name.unraw().to_string()).collect();
-    if has_self {
-        names.push("self".to_owned());
-    }
-    if names.is_empty() {
-        return format!("the function has no argument `{name}`: it takes none");
-    }
-    let all: Vec<&str> = names.iter().map(String::as_str).collect();
-    let hint = nearest(name, &all).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
-    format!("the function has no argument `{name}`{hint}; it has: {}", all.join(", "))
 }

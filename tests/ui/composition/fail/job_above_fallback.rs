@@ -1,0 +1,9 @@
+use resilience::*;
+
+#[job("import:{id}")]
+#[with_fallback(|_: &Rejected, _: u32| 0)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+fn main() {}
