@@ -33,7 +33,8 @@ use quote::ToTokens;
 use std::path::Path;
 use syn::{Attribute, ImplItem, Item, Meta};
 
-const OURS: [&str; 4] = ["with_retry", "circuit_breaker", "timeout", "with_fallback"];
+const OURS: [&str; 7] =
+    ["with_retry", "circuit_breaker", "timeout", "with_fallback", "checkpoint", "job", "with_recovery"];
 
 /// Does what the compiler does: expands the first macro of ours until none is left.
 fn expand(mut tokens: TokenStream) -> TokenStream {
@@ -106,6 +107,21 @@ fn timeout() {
 #[test]
 fn with_fallback() {
     check("with_fallback");
+}
+
+#[test]
+fn checkpoint() {
+    check("checkpoint");
+}
+
+#[test]
+fn job() {
+    check("job");
+}
+
+#[test]
+fn with_recovery() {
+    check("with_recovery");
 }
 
 #[test]

@@ -38,11 +38,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const ENTRIES: [&str; 6] =
-    ["with_retry", "circuit_breaker", "timeout", "with_fallback", "__stack", "Classify"];
+const ENTRIES: [&str; 9] = [
+    "with_retry",
+    "circuit_breaker",
+    "timeout",
+    "with_fallback",
+    "checkpoint",
+    "job",
+    "with_recovery",
+    "__stack",
+    "Classify",
+];
 
 /// Words that the macros look for, and some that they do not.
-const WORDS: [&str; 84] = [
+const WORDS: [&str; 105] = [
     "max",
     "backoff",
     "base",
@@ -127,8 +136,29 @@ const WORDS: [&str; 84] = [
     "true",
     "false",
     "where",
+    "version",
+    "ttl",
+    "lease",
+    "wait",
+    "on_mismatch",
+    "on_corrupt",
+    "on_store_error",
+    "rerun",
+    "run",
+    "fail",
+    "inputs",
+    "store",
+    "rollback",
+    "was",
+    "provided",
+    "max_recoveries",
+    "otherwise",
+    "skip",
+    "escalate",
+    "manual",
+    ">=",
 ];
-const LITERALS: [&str; 24] = [
+const LITERALS: [&str; 32] = [
     "3",
     "2.0",
     "60s",
@@ -153,6 +183,14 @@ const LITERALS: [&str; 24] = [
     "..",
     ".0",
     "18446744073709551616s",
+    "\"page:{id}\"",
+    "\"{id}:{x.0}/{self.a.b}\"",
+    "\"{id}{x}\"",
+    "\"a{{{r#type}}}\"",
+    "\"{id:?}\"",
+    "\"{\"",
+    "\"}\"",
+    "\"{ü.}%\"",
 ];
 const PUNCTS: [&str; 22] = [
     "=", ",", ",", ",", "=>", "==", "|", "|e|", "||", "::", "<", ">", "->", "&", "&mut", ":", ";", "#", ".",
@@ -232,7 +270,24 @@ fn play(case: &str) -> bool {
     };
     // What an attribute gives back is met by the hidden attribute's own tokens again.
     let _ = stack::finish(output.clone(), &output);
+    expand(output);
     true
+}
+
+/// What the compiler does with an attribute's output: the hidden attribute behind the others is called, until
+/// there is none.
+fn expand(mut output: TokenStream) {
+    while let Ok(mut function) = syn::parse2::<item::Item>(output.clone()) {
+        let hidden = |attribute: &syn::Attribute| {
+            attribute.path().segments.last().is_some_and(|segment| segment.ident == "__stack")
+        };
+        let Some(at) = function.attrs.iter().position(hidden) else { return };
+        let args = match function.attrs.remove(at).meta {
+            syn::Meta::List(list) => list.tokens,
+            _ => TokenStream::new(),
+        };
+        output = stack::finish(args, &quote::ToTokens::into_token_stream(function));
+    }
 }
 
 fn corpus() -> PathBuf {

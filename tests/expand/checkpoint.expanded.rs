@@ -1,0 +1,251 @@
+fn sync(id: u32, name: &str) -> Result<String, Error> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "sync",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[&__RESILIENCE_CHECKPOINT],
+    );
+    static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
+        &__RESILIENCE_POINT,
+        ::core::option::Option::Some("page:{id}:{name}"),
+        __resilience::Checkpoint::new(""),
+    );
+    let (r, _) = '__resilience_checkpoint: {
+        let running = match __RESILIENCE_CHECKPOINT
+            .begin_blocking(
+                ::core::option::Option::Some(
+                    __resilience::Key::new()
+                        .text("page:")
+                        .value(&(id))
+                        .text(":")
+                        .value(&(name))
+                        .finish(),
+                ),
+                ::core::option::Option::None,
+                ::core::option::Option::None,
+            )
+        {
+            ::core::result::Result::Ok(running) => running,
+            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
+                break '__resilience_checkpoint (kept, ::core::option::Option::None);
+            }
+            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                break '__resilience_checkpoint __resilience::refused(rejected);
+            }
+        };
+        let entered = running.enter();
+        let (r, verdict) = {
+            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+                String,
+                Error,
+            > { fetch(id, name) });
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = __resilience::verdict(
+                &r,
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
+            );
+            (r, verdict)
+        };
+        ::core::mem::drop(entered);
+        match running.end_blocking(r, verdict) {
+            ::core::result::Result::Ok(settled) => settled,
+            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        }
+    };
+    r
+}
+async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "asynchronous",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[&__RESILIENCE_CHECKPOINT],
+    );
+    static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
+            &__RESILIENCE_POINT,
+            ::core::option::Option::Some("page:{id}:{name}"),
+            __resilience::Checkpoint::ttl(
+                __resilience::Checkpoint::new(""),
+                ::core::time::Duration::from_nanos(604800000000000u64),
+            ),
+        )
+        .undone();
+    #[__resilience::linkme::distributed_slice(__resilience::UNDOS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_UNDO: __resilience::UndoSite = __resilience::UndoSite::new(
+        &__RESILIENCE_POINT,
+        &[],
+        |bytes| ::std::boxed::Box::pin(async move {
+            #[allow(unused_imports)]
+            use __resilience::Settled as _;
+            let value = __resilience::recorded::<
+                <Result<String, Error> as __resilience::Outcome>::Value,
+            >(&bytes)?;
+            __resilience::undone(
+                __resilience::Undone::worked(
+                    __resilience::Step(__resilience::call1(remove, value)).settle().await,
+                ),
+            )
+        }),
+    );
+    let (r, _) = '__resilience_checkpoint: {
+        let running = match __RESILIENCE_CHECKPOINT
+            .begin(
+                ::core::option::Option::Some(
+                    __resilience::Key::new()
+                        .text("page:")
+                        .value(&(id))
+                        .text(":")
+                        .value(&(name))
+                        .finish(),
+                ),
+                ::core::option::Option::None,
+                ::core::option::Option::None,
+            )
+            .await
+        {
+            ::core::result::Result::Ok(running) => running,
+            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
+                break '__resilience_checkpoint (kept, ::core::option::Option::None);
+            }
+            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                break '__resilience_checkpoint __resilience::refused(rejected);
+            }
+        };
+        let (r, verdict) = __resilience::InScope::new(
+                running.scope().clone(),
+                async {
+                    {
+                        let r: Result<String, Error> = async {
+                            if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                Result<String, Error>,
+                            > {
+                                return r;
+                            }
+                            let r: Result<String, Error> = { fetch(id, name).await };
+                            #[allow(
+                                unreachable_code,
+                                clippy::needless_return,
+                                clippy::let_and_return
+                            )] return r;
+                        }
+                            .await;
+                        #[allow(unused_imports)]
+                        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+                        let verdict = __resilience::verdict(
+                            &r,
+                            |e| __resilience::seen(
+                                &__RESILIENCE_POINT,
+                                1,
+                                &[],
+                                (&&__resilience::Probe(e)).classification(),
+                            ),
+                        );
+                        (r, verdict)
+                    }
+                },
+            )
+            .await;
+        match running.end(r, verdict).await {
+            ::core::result::Result::Ok(settled) => settled,
+            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        }
+    };
+    r
+}
+impl Service {
+    async fn method(&self, id: u32) -> Result<String, Error> {
+        use ::resilience::__private as __resilience;
+        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+        #[linkme(crate = __resilience::linkme)]
+        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+            ::core::module_path!(),
+            "method",
+            (::core::file!(), ::core::line!(), ::core::column!()),
+            &[&__RESILIENCE_CHECKPOINT],
+        );
+        static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
+            &__RESILIENCE_POINT,
+            ::core::option::Option::Some("page:{self.tenant}:{id}"),
+            __resilience::Checkpoint::new(""),
+        );
+        let (r, _) = '__resilience_checkpoint: {
+            let running = match __RESILIENCE_CHECKPOINT
+                .begin(
+                    ::core::option::Option::Some(
+                        __resilience::Key::new()
+                            .text("page:")
+                            .value(&(self.tenant))
+                            .text(":")
+                            .value(&(id))
+                            .finish(),
+                    ),
+                    ::core::option::Option::None,
+                    ::core::option::Option::None,
+                )
+                .await
+            {
+                ::core::result::Result::Ok(running) => running,
+                ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
+                    break '__resilience_checkpoint (kept, ::core::option::Option::None);
+                }
+                ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                    break '__resilience_checkpoint __resilience::refused(rejected);
+                }
+            };
+            let (r, verdict) = __resilience::InScope::new(
+                    running.scope().clone(),
+                    async {
+                        {
+                            let r: Result<String, Error> = async {
+                                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                    Result<String, Error>,
+                                > {
+                                    return r;
+                                }
+                                let r: Result<String, Error> = { self.fetch(id).await };
+                                #[allow(
+                                    unreachable_code,
+                                    clippy::needless_return,
+                                    clippy::let_and_return
+                                )] return r;
+                            }
+                                .await;
+                            #[allow(unused_imports)]
+                            use __resilience::{
+                                ByNothing as _, BySource as _, ByTrait as _,
+                            };
+                            let verdict = __resilience::verdict(
+                                &r,
+                                |e| __resilience::seen(
+                                    &__RESILIENCE_POINT,
+                                    1,
+                                    &[],
+                                    (&&__resilience::Probe(e)).classification(),
+                                ),
+                            );
+                            (r, verdict)
+                        }
+                    },
+                )
+                .await;
+            match running.end(r, verdict).await {
+                ::core::result::Result::Ok(settled) => settled,
+                ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            }
+        };
+        r
+    }
+}

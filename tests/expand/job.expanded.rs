@@ -1,0 +1,273 @@
+fn sync(id: u32, name: &str) -> Result<String, Error> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "sync",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[&__RESILIENCE_JOB],
+    );
+    #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_JOB: __resilience::JobSite = __resilience::JobSite::new(
+        &__RESILIENCE_POINT,
+        "import:{id}",
+        __resilience::Job::new("import:{id}"),
+        |provided| {
+            let _ = provided;
+            ::core::result::Result::Ok(())
+        },
+        |provided, args| {
+            let _ = provided;
+            #[allow(unused_mut)]
+            let mut args = args;
+            let __resilience_0 = args.take::<u32>("id")?;
+            let __resilience_1 = args
+                .take::<<str as ::std::borrow::ToOwned>::Owned>("name")?;
+            let _ = args;
+            ::core::result::Result::Ok(
+                __resilience::Call::of_closure(move || {
+                    let _ = sync(__resilience_0, &__resilience_1);
+                }),
+            )
+        },
+    );
+    let (r, _) = '__resilience_job: {
+        let running = match __RESILIENCE_JOB
+            .begin_blocking(
+                __resilience::Key::new().text("import:").value(&(id)).finish(),
+                __resilience::Args::new().argument("id", &id).argument("name", &name),
+                ::core::option::Option::None,
+            )
+        {
+            ::core::result::Result::Ok(running) => running,
+            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
+                break '__resilience_job (kept, ::core::option::Option::None);
+            }
+            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                break '__resilience_job __resilience::refused(rejected);
+            }
+        };
+        let entered = running.enter();
+        let (r, verdict) = {
+            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+                String,
+                Error,
+            > { fetch(id, name) });
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = __resilience::verdict(
+                &r,
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
+            );
+            (r, verdict)
+        };
+        ::core::mem::drop(entered);
+        match running.end_blocking(r, verdict, |_| __resilience::Wanted::Fail) {
+            ::core::result::Result::Ok(settled) => settled,
+            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        }
+    };
+    r
+}
+async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "asynchronous",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[&__RESILIENCE_JOB],
+    );
+    #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_JOB: __resilience::JobSite = __resilience::JobSite::new(
+        &__RESILIENCE_POINT,
+        "import:{id}",
+        __resilience::Job::new("import:{id}"),
+        |provided| {
+            let _ = provided;
+            provided.get::<Client>()?;
+            ::core::result::Result::Ok(())
+        },
+        |provided, args| {
+            let _ = provided;
+            #[allow(unused_mut)]
+            let mut args = args;
+            let __resilience_0 = args.take::<u32>("id")?;
+            let __resilience_1 = provided
+                .get::<Client>()
+                .map_err(::std::string::ToString::to_string)?;
+            let _ = args;
+            ::core::result::Result::Ok(
+                __resilience::Call::of_future(async move {
+                    let _ = asynchronous(__resilience_0, &*__resilience_1).await;
+                }),
+            )
+        },
+    );
+    let (r, _) = '__resilience_job: {
+        let running = match __RESILIENCE_JOB
+            .begin(
+                __resilience::Key::new().text("import:").value(&(id)).finish(),
+                __resilience::Args::new().argument("id", &id),
+                ::core::option::Option::None,
+            )
+            .await
+        {
+            ::core::result::Result::Ok(running) => running,
+            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
+                break '__resilience_job (kept, ::core::option::Option::None);
+            }
+            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                break '__resilience_job __resilience::refused(rejected);
+            }
+        };
+        let (r, verdict) = __resilience::InScope::new(
+                running.scope().clone(),
+                async {
+                    {
+                        let r: Result<String, Error> = async {
+                            if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                Result<String, Error>,
+                            > {
+                                return r;
+                            }
+                            let r: Result<String, Error> = { client.fetch(id).await };
+                            #[allow(
+                                unreachable_code,
+                                clippy::needless_return,
+                                clippy::let_and_return
+                            )] return r;
+                        }
+                            .await;
+                        #[allow(unused_imports)]
+                        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+                        let verdict = __resilience::verdict(
+                            &r,
+                            |e| __resilience::seen(
+                                &__RESILIENCE_POINT,
+                                1,
+                                &[],
+                                (&&__resilience::Probe(e)).classification(),
+                            ),
+                        );
+                        (r, verdict)
+                    }
+                },
+            )
+            .await;
+        match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
+            ::core::result::Result::Ok(settled) => settled,
+            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        }
+    };
+    r
+}
+impl Service {
+    async fn method(&self, id: u32) -> Result<String, Error> {
+        use ::resilience::__private as __resilience;
+        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+        #[linkme(crate = __resilience::linkme)]
+        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+            ::core::module_path!(),
+            "method",
+            (::core::file!(), ::core::line!(), ::core::column!()),
+            &[&__RESILIENCE_JOB],
+        );
+        #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
+        #[linkme(crate = __resilience::linkme)]
+        static __RESILIENCE_JOB: __resilience::JobSite = __resilience::JobSite::new(
+            &__RESILIENCE_POINT,
+            "import:{id}",
+            __resilience::Job::new("import:{id}"),
+            |provided| {
+                let _ = provided;
+                provided.get::<Service>()?;
+                ::core::result::Result::Ok(())
+            },
+            |provided, args| {
+                let _ = provided;
+                #[allow(unused_mut)]
+                let mut args = args;
+                let __resilience_0 = provided
+                    .get::<Service>()
+                    .map_err(::std::string::ToString::to_string)?;
+                let __resilience_1 = args.take::<u32>("id")?;
+                let _ = args;
+                ::core::result::Result::Ok(
+                    __resilience::Call::of_future(async move {
+                        let _ = <Service>::method(&*__resilience_0, __resilience_1)
+                            .await;
+                    }),
+                )
+            },
+        );
+        let (r, _) = '__resilience_job: {
+            let running = match __RESILIENCE_JOB
+                .begin(
+                    __resilience::Key::new().text("import:").value(&(id)).finish(),
+                    __resilience::Args::new().argument("id", &id),
+                    ::core::option::Option::None,
+                )
+                .await
+            {
+                ::core::result::Result::Ok(running) => running,
+                ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
+                    break '__resilience_job (kept, ::core::option::Option::None);
+                }
+                ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                    break '__resilience_job __resilience::refused(rejected);
+                }
+            };
+            let (r, verdict) = __resilience::InScope::new(
+                    running.scope().clone(),
+                    async {
+                        {
+                            let r: Result<String, Error> = async {
+                                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                    Result<String, Error>,
+                                > {
+                                    return r;
+                                }
+                                let r: Result<String, Error> = { self.fetch(id).await };
+                                #[allow(
+                                    unreachable_code,
+                                    clippy::needless_return,
+                                    clippy::let_and_return
+                                )] return r;
+                            }
+                                .await;
+                            #[allow(unused_imports)]
+                            use __resilience::{
+                                ByNothing as _, BySource as _, ByTrait as _,
+                            };
+                            let verdict = __resilience::verdict(
+                                &r,
+                                |e| __resilience::seen(
+                                    &__RESILIENCE_POINT,
+                                    1,
+                                    &[],
+                                    (&&__resilience::Probe(e)).classification(),
+                                ),
+                            );
+                            (r, verdict)
+                        }
+                    },
+                )
+                .await;
+            match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
+                ::core::result::Result::Ok(settled) => settled,
+                ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            }
+        };
+        r
+    }
+}

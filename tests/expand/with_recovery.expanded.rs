@@ -1,0 +1,228 @@
+fn sync(id: u32, name: &str) -> Result<String, Error> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "sync",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[&__RESILIENCE_RECOVERY],
+    );
+    static __RESILIENCE_RECOVERY: __resilience::RecoverySite = __resilience::RecoverySite::new(
+            &__RESILIENCE_POINT,
+            &[
+                (
+                    __resilience::Condition::Category(__resilience::Category::Corrupt),
+                    __resilience::Recovery::Rollback,
+                ),
+            ],
+        )
+        .otherwise(__resilience::Recovery::Escalate);
+    let (r, _) = '__resilience_recovery: {
+        let (r, verdict) = {
+            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+                String,
+                Error,
+            > { fetch(id, name) });
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = __resilience::verdict(
+                &r,
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
+            );
+            (r, verdict)
+        };
+        let ::core::option::Option::Some(class) = &verdict else {
+            break '__resilience_recovery (r, verdict)
+        };
+        let strategy = __RESILIENCE_RECOVERY.decide(class);
+        let _ = strategy;
+        (r, verdict)
+    };
+    r
+}
+async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
+    use ::resilience::__private as __resilience;
+    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+    #[linkme(crate = __resilience::linkme)]
+    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        ::core::module_path!(),
+        "asynchronous",
+        (::core::file!(), ::core::line!(), ::core::column!()),
+        &[&__RESILIENCE_RECOVERY],
+    );
+    static __RESILIENCE_RECOVERY: __resilience::RecoverySite = __resilience::RecoverySite::new(
+            &__RESILIENCE_POINT,
+            &[
+                (
+                    __resilience::Condition::Category(__resilience::Category::Corrupt),
+                    __resilience::Recovery::Rollback,
+                ),
+                (
+                    __resilience::Condition::AtLeast(__resilience::Severity::High),
+                    __resilience::Recovery::Manual,
+                ),
+            ],
+        )
+        .with_undo();
+    let (r, _) = '__resilience_recovery: {
+        let (r, verdict) = {
+            let r: Result<String, Error> = async {
+                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                    Result<String, Error>,
+                > {
+                    return r;
+                }
+                let r: Result<String, Error> = { fetch(id, name).await };
+                #[allow(
+                    unreachable_code,
+                    clippy::needless_return,
+                    clippy::let_and_return
+                )] return r;
+            }
+                .await;
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = __resilience::verdict(
+                &r,
+                |e| __resilience::seen(
+                    &__RESILIENCE_POINT,
+                    1,
+                    &[],
+                    (&&__resilience::Probe(e)).classification(),
+                ),
+            );
+            (r, verdict)
+        };
+        let ::core::option::Option::Some(class) = &verdict else {
+            break '__resilience_recovery (r, verdict)
+        };
+        let strategy = __RESILIENCE_RECOVERY.decide(class);
+        if let __resilience::Recovery::Rollback = strategy {
+            #[allow(unused_imports)]
+            use __resilience::Settled as _;
+            if let ::core::result::Result::Err(error) = __resilience::Outcome::judge(
+                &r,
+            ) {
+                let _ = error;
+                let answer = __resilience::call2(remove, id, name);
+                let worked = __resilience::Undone::worked(
+                    __resilience::Step(answer).settle().await,
+                );
+                __RESILIENCE_RECOVERY.undone(worked);
+            }
+        }
+        let _ = strategy;
+        (r, verdict)
+    };
+    r
+}
+impl Service {
+    async fn method(&self, id: u32) -> Result<String, Error> {
+        use ::resilience::__private as __resilience;
+        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
+        #[linkme(crate = __resilience::linkme)]
+        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+            ::core::module_path!(),
+            "method",
+            (::core::file!(), ::core::line!(), ::core::column!()),
+            &[&__RESILIENCE_RECOVERY, &__RESILIENCE_RETRY],
+        );
+        static __RESILIENCE_RECOVERY: __resilience::RecoverySite = __resilience::RecoverySite::new(
+                &__RESILIENCE_POINT,
+                &[
+                    (
+                        __resilience::Condition::Category(
+                            __resilience::Category::NotFound,
+                        ),
+                        __resilience::Recovery::Skip,
+                    ),
+                ],
+            )
+            .otherwise(__resilience::Recovery::Retry);
+        const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
+                __resilience::Retry::max(__resilience::Retry::new(), 3),
+                __resilience::Backoff::Exponential(2f64),
+            )
+            .checked();
+        static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
+        static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
+            &__RESILIENCE_POINT,
+            __RESILIENCE_POLICY,
+            &__RESILIENCE_STATE,
+        );
+        let (r, _) = '__resilience_recovery: {
+            let (r, verdict) = {
+                let mut __resilience_retry = __RESILIENCE_RETRY.start();
+                loop {
+                    let wait = {
+                        __RESILIENCE_RETRY.begin(&__resilience_retry);
+                        let (r, verdict) = {
+                            let r: Result<String, Error> = async {
+                                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                    Result<String, Error>,
+                                > {
+                                    return r;
+                                }
+                                let r: Result<String, Error> = { self.fetch(id).await };
+                                #[allow(
+                                    unreachable_code,
+                                    clippy::needless_return,
+                                    clippy::let_and_return
+                                )] return r;
+                            }
+                                .await;
+                            #[allow(unused_imports)]
+                            use __resilience::{
+                                ByNothing as _, BySource as _, ByTrait as _,
+                            };
+                            let verdict = __resilience::verdict(
+                                &r,
+                                |e| __resilience::seen(
+                                    &__RESILIENCE_POINT,
+                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                    &[],
+                                    (&&__resilience::Probe(e)).classification(),
+                                ),
+                            );
+                            (r, verdict)
+                        };
+                        let ::core::option::Option::Some(class) = verdict else {
+                            __RESILIENCE_RETRY.succeeded(__resilience_retry);
+                            break (r, verdict);
+                        };
+                        match __RESILIENCE_RETRY
+                            .failed(
+                                &mut __resilience_retry,
+                                &class,
+                                __resilience::Ruling::ByCategory,
+                            )
+                        {
+                            ::core::option::Option::Some(wait) => wait,
+                            ::core::option::Option::None => break (r, verdict),
+                        }
+                    };
+                    __resilience::pause(wait).await;
+                }
+            };
+            let ::core::option::Option::Some(class) = &verdict else {
+                break '__resilience_recovery (r, verdict)
+            };
+            let strategy = __RESILIENCE_RECOVERY.decide(class);
+            if let __resilience::Recovery::Skip = strategy {
+                break '__resilience_recovery (
+                    __resilience::Skip::skipped(&r),
+                    ::core::option::Option::None,
+                );
+            }
+            let _ = strategy;
+            (r, verdict)
+        };
+        r
+    }
+}
