@@ -320,3 +320,78 @@ fn the_inventory_lists_it() {
     assert_eq!(info.stack[0].kind, "checkpoint");
     assert!(info.to_string().contains("key = page:{id}:{n}"), "{info}");
 }
+
+#[checkpoint("inside:{depth}", inputs())]
+fn inside(depth: u32, other: bool) -> Result<u32, Error> {
+    ran();
+    match (depth, other) {
+        (0, _) => Ok(0),
+        (_, true) => inside(depth - 1, true),
+        (_, false) => inside(depth, false),
+    }
+}
+
+#[checkpoint("inside_async:{id}")]
+async fn inside_async(id: u32) -> Result<u32, Error> {
+    ran();
+    let inner = Box::pin(outer_of(id));
+    inner.await
+}
+
+async fn outer_of(id: u32) -> Result<u32, Error> {
+    tokio::task::yield_now().await;
+    inside_async(id).await
+}
+
+#[test]
+fn a_step_inside_of_itself_is_refused_at_once() {
+    let world = isolate();
+    let error = inside(2, false).unwrap_err().checkpoint();
+    assert!(matches!(error, CheckpointError::Recursive { .. }), "{error}");
+    assert!(error.to_string().contains("inside of itself"), "{error}");
+    assert_eq!((world.waits(), runs()), (vec![], 1), "nothing was waited for");
+    assert_eq!(inside(2, true).unwrap(), 0, "other keys are other steps");
+    let error = futures::executor::block_on(inside_async(1)).unwrap_err().checkpoint();
+    assert!(matches!(error, CheckpointError::Recursive { .. }), "{error}");
+    let open = checkpoints::blocking::list("inside").unwrap();
+    assert_eq!(open.iter().filter(|step| step.status == Status::Running).count(), 0, "{open:?}");
+}
+
+#[checkpoint("renamed:{id}", was = "kept_before")]
+fn kept_after(id: u32) -> Result<u32, Error> {
+    ran();
+    Ok(id)
+}
+
+mod before {
+    use super::{Error, checkpoint, ran};
+
+    #[checkpoint("renamed:{id}")]
+    pub(super) fn kept_before(id: u32) -> Result<u32, Error> {
+        ran();
+        Ok(id + 100)
+    }
+
+    #[checkpoint("moved:{id}")]
+    pub(super) fn moved(id: u32) -> Result<u32, Error> {
+        ran();
+        Ok(id + 100)
+    }
+}
+
+#[checkpoint("moved:{id}")]
+fn moved(id: u32) -> Result<u32, Error> {
+    ran();
+    Ok(id)
+}
+
+#[test]
+fn a_function_may_be_moved_and_renamed() {
+    let _world = isolate();
+    assert_eq!((before::moved(1).unwrap(), moved(1).unwrap()), (101, 101), "modules do not count");
+    assert_eq!((before::kept_before(1).unwrap(), kept_after(1).unwrap()), (101, 101), "`was` does");
+    assert_eq!(runs(), 2);
+    kept_after(2).unwrap();
+    let refused = before::kept_before(2).unwrap_err().checkpoint();
+    assert!(matches!(refused, CheckpointError::Mismatch { .. }), "{refused}");
+}

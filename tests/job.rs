@@ -1,13 +1,17 @@
 //! `#[job]` through the macro: recorded, found, resumed, rolled back.
 
-use resilience::durable::{JobError, Status};
+use resilience::durable::store::Query;
+use resilience::durable::{JobError, MemoryStore, Record, Status, Store};
 use resilience::jobs::{self, Filter};
 use resilience::testing::isolate;
-use resilience::{Category, Classify, Progress, Rejected, checkpoint, job, recover, step, with_recovery};
+use resilience::{
+    Category, Classify, Progress, Rejected, checkpoint, job, recover, step, timeout, with_recovery,
+};
 use std::cell::{Cell, RefCell};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
 
 #[derive(Debug, Classify, PartialEq)]
 enum Error {
@@ -349,4 +353,216 @@ async fn spawned_work_joins_the_job() {
     })
     .await;
     assert_eq!(done.unwrap(), 5);
+}
+
+#[job("inside:{id}")]
+fn inside(id: u32) -> Result<u32, Error> {
+    log("inside");
+    inside(id)
+}
+
+#[test]
+fn a_job_inside_of_itself_is_refused_at_once() {
+    let world = isolate();
+    let error = inside(1).unwrap_err().job();
+    assert!(matches!(error, JobError::Recursive { .. }), "{error}");
+    assert_eq!((world.waits(), logged()), (vec![], vec!["inside".to_owned()]));
+    assert_eq!(jobs::blocking::get("inside:1").unwrap().unwrap().status, Status::Failed);
+}
+
+#[checkpoint]
+async fn slow_tick() -> Result<u32, Error> {
+    tokio::task::yield_now().await;
+    Ok(1)
+}
+
+#[job("overlapping:{id}")]
+async fn overlapping(id: u32) -> Result<u32, Error> {
+    let (one, other) = tokio::join!(slow_tick(), slow_tick());
+    Ok(id + one? + other?)
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_without_keys_may_not_overlap() {
+    let _world = isolate();
+    let error = overlapping(1).await.unwrap_err();
+    let Error::Rejected(Rejected::Checkpoint(error)) = error else { panic!("{error:?}") };
+    assert!(matches!(error, resilience::durable::CheckpointError::Overlap { .. }), "{error}");
+    assert!(error.to_string().contains("give it a key"), "{error}");
+}
+
+#[job("again:{id}", rerun, max_recoveries = 50)]
+fn again(id: u32) -> Result<u32, Error> {
+    log(format!("again {id}"));
+    tick()?;
+    if CRASH.get() == 6 { Err(Error::Broken) } else { Ok(id) }
+}
+
+#[test]
+fn a_failed_job_with_rerun_is_run_by_calling_it() {
+    let _world = isolate();
+    CRASH.set(6);
+    assert_eq!(again(1).unwrap_err(), Error::Broken);
+    assert_eq!(again(1).unwrap_err(), Error::Broken);
+    assert_eq!(jobs::blocking::sweep().unwrap().jobs.len(), 0, "the sweep does not");
+    CRASH.set(99);
+    assert_eq!(again(1).unwrap(), 1);
+    assert_eq!(again(1).unwrap(), 1);
+    assert_eq!(logged(), ["again 1", "tick", "again 1", "again 1"], "what was recorded is kept");
+}
+
+mod earlier {
+    use super::{Error, may_crash};
+    use resilience::job;
+
+    #[job("renamed:{id}", name = "the old name")]
+    pub(super) async fn old_name(id: u32) -> Result<u32, Error> {
+        may_crash(id).await;
+        Ok(id)
+    }
+}
+
+#[job("renamed:{id}", was = "the old name")]
+async fn new_name(id: u32) -> Result<u32, Error> {
+    Ok(id + 1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renamed_job_is_found_under_its_earlier_name() {
+    let _world = isolate();
+    CRASH.set(4);
+    {
+        let mut call = Box::pin(earlier::old_name(4));
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    CRASH.set(0);
+    assert_eq!(new_name(4).await.unwrap(), 5, "called by its new name");
+    let info = jobs::get("renamed:4").await.unwrap().unwrap();
+    assert_eq!((info.status, info.attempts), (Status::Done, 2));
+}
+
+#[test]
+fn a_job_that_no_function_has_is_reported_and_kept() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    resilience::durable::use_store(store.clone());
+    let mut stranger = Record::new("j/gone:1");
+    stranger.function = "gone:{id}".to_owned();
+    stranger.status = Status::Interrupted;
+    stranger.input = b"{}".to_vec();
+    futures::executor::block_on(store.cas(None, stranger)).unwrap();
+    for _ in 0..2 {
+        let recovered = resilience::recover_blocking().unwrap();
+        assert!(
+            recovered.to_string().contains("`gone:{id}`, which no function of this program has"),
+            "{recovered}"
+        );
+        assert_eq!(recovered.count(Status::Interrupted), 1);
+    }
+    assert!(jobs::blocking::get("gone:1").unwrap().is_some());
+}
+
+#[test]
+fn a_job_whose_records_are_gone_waits_for_a_person() {
+    let world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    resilience::durable::use_store(store.clone());
+    CRASH.set(2);
+    std::panic::catch_unwind(|| ticks(3)).unwrap_err();
+    CRASH.set(99);
+    let steps = futures::executor::block_on(store.list(Query::new("s/"))).unwrap().records;
+    let last = steps.into_iter().find(|step| step.key.ends_with("tick#2")).expect("the second step");
+    assert!(futures::executor::block_on(store.remove(last.key, vec![])).unwrap());
+    logged();
+    let error = ticks(3).unwrap_err().job();
+    assert!(matches!(error, JobError::Lost { recorded: 2, found: 1, .. }), "{error}");
+    assert_eq!(jobs::blocking::get("ticks:3").unwrap().unwrap().status, Status::Manual);
+    assert_eq!(logged(), [""; 0], "nothing is done again in silence");
+    assert!(world.events().iter().any(|event| format!("{event:?}").contains("records of the job are lost")));
+    jobs::blocking::resume("ticks:3").unwrap();
+    assert!(matches!(ticks(3).unwrap_err().job(), JobError::Lost { .. }), "and they are still gone");
+    assert!(jobs::blocking::remove("ticks:3").unwrap());
+    assert_eq!(ticks(3).unwrap(), 3, "removed, it is a new one");
+}
+
+/// The store of the jobs below: what they leave there is found from every thread.
+static STORE: LazyLock<Arc<MemoryStore>> = LazyLock::new(Arc::default);
+
+#[job("sleeps:{id}", store = &*STORE)]
+async fn sleeps(id: u32) -> Result<u32, Error> {
+    resilience::sleep_until("cool down", SystemTime::now() + Duration::from_secs(3_600)).await?;
+    Ok(id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_goes_on_after_a_restart_to_the_same_moment() {
+    let start = tokio::time::Instant::now();
+    {
+        let mut call = Box::pin(sleeps(1));
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    tokio::time::advance(Duration::from_secs(3_000)).await;
+    assert_eq!(sleeps(1).await.unwrap(), 1);
+    let waited = start.elapsed();
+    // The time of day goes on by itself; a second hour would be another matter.
+    assert!(waited > Duration::from_secs(3_300) && waited < Duration::from_secs(3_900), "{waited:?}");
+}
+
+#[test]
+fn lists_are_filtered_and_read_page_by_page() {
+    let _world = isolate();
+    CRASH.set(99);
+    for n in 1..=5 {
+        ticks(n).unwrap();
+        rows(n).unwrap();
+    }
+    let ids = |filter: Filter| -> Vec<String> {
+        jobs::blocking::list(filter).unwrap().into_iter().map(|job| job.id).collect()
+    };
+    assert_eq!(ids(Filter::new()).len(), 10);
+    assert_eq!(ids(Filter::new().name("ticks:{n}")).len(), 5);
+    assert_eq!(ids(Filter::new().prefix("rows:").limit(2)), ["rows:1", "rows:2"]);
+    assert_eq!(ids(Filter::new().prefix("rows:").after("rows:2").limit(2)), ["rows:3", "rows:4"]);
+    assert_eq!(ids(Filter::new().status(&[Status::Failed])), [""; 0]);
+    assert_eq!(ids(Filter::new().name("ticks:{n}").limit(1)), ["ticks:1"]);
+}
+
+#[timeout(1s)]
+#[job("limited:{id}")]
+async fn limited(id: u32) -> Result<u32, Error> {
+    tick()?;
+    may_crash(id).await;
+    Ok(id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_a_timeout_ends_goes_on_when_it_is_called_again() {
+    let _world = isolate();
+    CRASH.set(8);
+    assert!(matches!(limited(8).await.unwrap_err(), Error::Rejected(Rejected::TimedOut { .. })));
+    assert_eq!(jobs::get("limited:8").await.unwrap().unwrap().status, Status::Interrupted);
+    CRASH.set(0);
+    assert_eq!(limited(8).await.unwrap(), 8);
+    assert_eq!(logged(), ["tick"]);
+}
+
+#[test]
+fn a_job_with_a_store_of_its_own_is_recovered_from_there() {
+    let _world = isolate();
+    CRASHES.store(true, Ordering::Relaxed);
+    std::panic::catch_unwind(|| elsewhere(1)).unwrap_err();
+    CRASHES.store(false, Ordering::Relaxed);
+    assert_eq!(resilience::recover_blocking().unwrap().jobs.len(), 0, "not in the default store");
+    let recovered = recover().store(STORE.clone()).blocking().unwrap();
+    let found = recovered.jobs.iter().find(|job| job.id == "elsewhere:1").unwrap();
+    assert_eq!((found.status, &found.problem), (Status::Done, &None));
+}
+
+static CRASHES: AtomicBool = AtomicBool::new(false);
+
+#[job("elsewhere:{id}", store = &*STORE)]
+fn elsewhere(id: u32) -> Result<u32, Error> {
+    tick()?;
+    assert!(!CRASHES.load(Ordering::Relaxed), "crash");
+    Ok(id)
 }

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// What the linker fills in.
+const TABLES: [&str; 4] = ["POINTS", "CLASSIFIERS", "JOBS", "UNDOS"];
+
 fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
@@ -22,8 +25,9 @@ fn release(version: &str, folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let underscored = version.rsplit_once('.').expect("three numbers").0.replace('.', "_");
     let change = |text: String| {
-        let text = text.replace("POINTS_0_1", &format!("POINTS_{underscored}"));
-        text.replace("CLASSIFIERS_0_1", &format!("CLASSIFIERS_{underscored}"))
+        TABLES.iter().fold(text, |text, table| {
+            text.replace(&format!("{table}_0_1"), &format!("{table}_{underscored}"))
+        })
     };
     for krate in ["resilience", "resilience-macros"] {
         copy(&root.join(krate), &folder.join(krate), &change);
@@ -48,6 +52,10 @@ mod old {
     #[derive(Debug, one::Classify)]
     #[classify(permanent, crate = ::one)]
     pub struct Failure;
+    #[one::job("import:{id}", crate = ::one)]
+    pub fn import(id: u32) -> Result<u32, one::Rejected> { step(id) }
+    #[one::checkpoint("step:{id}", rollback = |_: u32| (), crate = ::one)]
+    fn step(id: u32) -> Result<u32, one::Rejected> { Ok(id) }
 }
 mod new {
     #[two::with_retry(max = 2, crate = ::two)]
@@ -55,9 +63,17 @@ mod new {
     #[derive(Debug, two::Classify)]
     #[classify(permanent, crate = ::two)]
     pub struct Failure;
+    #[two::job("import:{id}", crate = ::two)]
+    pub fn import(id: u32) -> Result<u32, two::Rejected> { step(id) }
+    #[two::checkpoint("step:{id}", rollback = |_: u32| (), crate = ::two)]
+    fn step(id: u32) -> Result<u32, two::Rejected> { Ok(id + 1) }
 }
 fn main() {
     assert_eq!((old::call(), new::call()), (Some(1), Some(2)));
+    // Two jobs of one name, which do not meet either.
+    one::recover_blocking().unwrap();
+    two::recover_blocking().unwrap();
+    assert_eq!((old::import(1).unwrap(), new::import(1).unwrap()), (1, 2));
     let names = |all: Vec<String>| all.join(" ");
     println!("{}", names(one::points().iter().map(|point| point.name.to_string()).collect()));
     println!("{}", names(two::points().iter().map(|point| point.name.to_string()).collect()));
@@ -73,8 +89,8 @@ fn each_version_sees_its_own_points() {
     fs::create_dir_all(folder.join("both/src")).expect("a folder");
     fs::write(folder.join("both/src/main.rs"), MAIN).expect("a program");
     let manifest = "[package]\nname = \"both\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-        one = { package = \"resilience\", path = \"../one/resilience\" }\n\
-        two = { package = \"resilience\", path = \"../two/resilience\" }\n\n[workspace]\n";
+        one = { package = \"resilience\", path = \"../one/resilience\", features = [\"durable\"] }\n\
+        two = { package = \"resilience\", path = \"../two/resilience\", features = [\"durable\"] }\n\n[workspace]\n";
     fs::write(folder.join("both/Cargo.toml"), manifest).expect("a manifest");
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
     fs::copy(lock, folder.join("both/Cargo.lock")).expect("the same versions");
@@ -83,7 +99,11 @@ fn each_version_sees_its_own_points() {
     let output = cargo.env("CARGO_TARGET_DIR", folder.join("target")).output().expect("cargo");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "both::old::call\nboth::new::call\n", "{errors}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "both::old::call both::old::import both::old::step\nboth::new::call both::new::import both::new::step\n",
+        "{errors}"
+    );
 }
 
 #[test]
@@ -93,7 +113,13 @@ fn the_tables_carry_the_version() {
     let version =
         manifest.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version");
     let (major, _) = version.rsplit_once('.').expect("three numbers");
-    let name = format!("POINTS_{}", major.replace('.', "_"));
-    let source = fs::read_to_string(root.join("resilience/src/point.rs")).expect("a source");
-    assert!(source.contains(&name), "the tables' names must carry the version {version}");
+    let files = ["point.rs", "classify/dynamic.rs", "durable/site.rs", "durable/rollback.rs"];
+    for (table, file) in TABLES.iter().zip(files) {
+        let name = format!("{table}_{}", major.replace('.', "_"));
+        let source = fs::read_to_string(root.join("resilience/src").join(file)).expect("a source");
+        assert!(
+            source.contains(&format!("static {name}:")),
+            "the tables' names must carry the version {version}: {table}"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! Free functions and what they take.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::io;
 use std::io::Write;
 
@@ -103,9 +103,9 @@ macro_rules! shared_mutably {
             runs.step()$($wait)*
         }
         pub $($later)* fn call(runs: &Runs) -> Came {
-            let mut seen = Vec::new();
+            let (before, mut seen) = (runs.count() as usize, Vec::new());
             let came: Came = f(runs, &mut seen)$($wait)*.into();
-            assert!(!seen.is_empty() || matches!(came, Came::Error(_)), "it is shared by the attempts");
+            assert_eq!(seen.len(), runs.count() as usize - before, "it is shared by the attempts");
             came
         }
     };

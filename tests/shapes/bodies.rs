@@ -1,7 +1,7 @@
 //! What stands in a body, and in the function's name.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::io;
 
 macro_rules! question {
@@ -222,7 +222,7 @@ rows! { "Bodies and names":
     inner_attribute "inner attribute `#![allow(..)]`" [sync later] (value = 0);
     diverging "`loop` that breaks with the outcome" [sync later] (value = 0);
     no_value_at_the_end "`let else`, `unreachable!` at the end" [sync later] (value = 0);
-    recursive "recursion" [sync] (value = 0);
+    recursive "recursion" [sync] [value = 0];
     raw "raw names of function, arguments, fallback" [sync later] (r#else);
     our_own_names "names that an expansion uses itself" [sync later] (value = 0);
     inside_a_function "a function inside a function" [sync later] (value = 0);

@@ -1,6 +1,6 @@
 //! Every shape of function, executed: how often the body ran, and what came back.
 
-use resilience::{circuit_breaker, testing, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, testing, timeout, with_fallback, with_retry};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

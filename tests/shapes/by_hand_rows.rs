@@ -1,11 +1,11 @@
 //! The shapes that matter most, written out: no `macro_rules!` between the compiler and the attribute.
 
-use crate::kit::{Row, answered, broken_off, retried, stacked, timed, wait};
+use crate::kit::{Row, answered, broken_off, recorded, retried, stacked, timed, wait};
 
 mod now {
     use crate::kit::Runs;
     use crate::kit::now::Step;
-    use resilience::{circuit_breaker, with_fallback, with_retry};
+    use resilience::{checkpoint, circuit_breaker, with_fallback, with_retry};
     use std::io;
 
     #[with_retry(max = 3)]
@@ -29,6 +29,13 @@ mod now {
         Ok(run)
     }
 
+    #[checkpoint("row:{name}")]
+    pub fn step(runs: &Runs, name: String) -> io::Result<u32> {
+        assert_eq!(name, "abc");
+        let run = runs.step()?;
+        Ok(run)
+    }
+
     #[with_fallback(instead)]
     #[with_retry(max = 3)]
     #[circuit_breaker(threshold = 9)]
@@ -46,7 +53,7 @@ mod now {
 mod later {
     use crate::kit::Runs;
     use crate::kit::later::Step;
-    use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+    use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
     use std::io;
 
     #[with_retry(max = 3, clone(names))]
@@ -73,6 +80,12 @@ mod later {
         Ok(run + u32::try_from(names.into_iter().len()).unwrap_or(0) - 1)
     }
 
+    #[checkpoint("row", inputs(names))]
+    pub async fn step(runs: &Runs, names: Vec<String>) -> io::Result<u32> {
+        let run = runs.step().await?;
+        Ok(run + u32::try_from(names.into_iter().len()).unwrap_or(0) - 1)
+    }
+
     #[with_fallback(instead(names, error))]
     #[timeout(10s)]
     #[with_retry(max = 3, clone(names))]
@@ -92,7 +105,7 @@ mod later {
 mod methods {
     use crate::kit::Runs;
     use crate::kit::later::Step;
-    use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+    use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
     use std::io;
 
     pub struct Client {
@@ -130,6 +143,13 @@ mod methods {
             Ok(run)
         }
 
+        #[checkpoint("row:{self.host}")]
+        pub async fn step(&mut self) -> io::Result<u32> {
+            self.calls += 1;
+            let run = self.runs.step().await?;
+            Ok(run)
+        }
+
         #[with_fallback(Self::instead)]
         #[timeout(10s)]
         #[with_retry(max = 3)]
@@ -150,7 +170,7 @@ mod methods {
 mod objects {
     use crate::kit::Runs;
     use crate::kit::later::Step;
-    use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+    use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
     use std::io;
 
     #[async_trait::async_trait]
@@ -159,6 +179,7 @@ mod objects {
         async fn breaker(&self, name: String) -> io::Result<u32>;
         async fn limit(&self, name: String) -> io::Result<u32>;
         async fn fallback(&self, name: String) -> io::Result<u32>;
+        async fn step(&self, name: String) -> io::Result<u32>;
         async fn all(&self, name: String) -> io::Result<u32>;
     }
 
@@ -192,6 +213,13 @@ mod objects {
 
         #[with_fallback(Self::instead, clone(name))]
         async fn fallback(&self, name: String) -> io::Result<u32> {
+            assert_eq!(name.into_bytes(), b"abc");
+            let run = self.runs.step().await?;
+            Ok(run)
+        }
+
+        #[checkpoint("row:{self.host}:{name}")]
+        async fn step(&self, name: String) -> io::Result<u32> {
             assert_eq!(name.into_bytes(), b"abc");
             let run = self.runs.step().await?;
             Ok(run)
@@ -234,6 +262,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| now::breaker(runs, name()).into())),
                 None,
                 Some(answered(|runs| now::fallback(runs, name()).into())),
+                Some(recorded(|runs| now::step(runs, name()).into())),
                 Some(stacked("xx.", |runs| now::all(runs, name()).into())),
             ],
         ),
@@ -245,6 +274,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| wait(later::breaker(runs, names())).into())),
                 Some(timed(|runs| wait(later::limit(runs, names())).into())),
                 Some(answered(|runs| wait(later::fallback(runs, names())).into())),
+                Some(recorded(|runs| wait(later::step(runs, names())).into())),
                 Some(stacked("x-.", |runs| wait(later::all(runs, names())).into())),
             ],
         ),
@@ -256,6 +286,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| wait(client(runs).breaker()).into())),
                 Some(timed(|runs| wait(client(runs).limit()).into())),
                 Some(answered(|runs| wait(client(runs).fallback()).into())),
+                Some(recorded(|runs| wait(client(runs).step()).into())),
                 Some(stacked("x-.", |runs| wait(client(runs).all()).into())),
             ],
         ),
@@ -267,6 +298,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| wait(service(runs).breaker(name())).into())),
                 Some(timed(|runs| wait(service(runs).limit(name())).into())),
                 Some(answered(|runs| wait(service(runs).fallback(name())).into())),
+                Some(recorded(|runs| wait(service(runs).step(name())).into())),
                 Some(stacked("x-.", |runs| wait(service(runs).all(name())).into())),
             ],
         ),

@@ -1,6 +1,6 @@
 //! Edition 2021, a renamed dependency and `unsafe fn`: the functions are in the crate `tests/rename`.
 
-use crate::kit::{Row, Runs, answered, broken_off, retried, stacked, timed, wait};
+use crate::kit::{Row, Runs, answered, broken_off, recorded, retried, stacked, timed, wait};
 use resilience_rename::rows::{later, now, safe};
 use std::future::Future;
 use std::io;
@@ -31,6 +31,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| now::breaker(&step(runs), "abc").into())),
                 None,
                 Some(answered(|runs| now::fallback(&step(runs), "abc").into())),
+                Some(recorded(|runs| now::recorded(&step(runs), "abc").into())),
                 Some(stacked("xx.", |runs| now::all(&step(runs), "abc").into())),
             ],
         ),
@@ -42,6 +43,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| wait(later::breaker(&steps(runs), "abc")).into())),
                 Some(timed(|runs| wait(later::limit(&steps(runs), "abc")).into())),
                 Some(answered(|runs| wait(later::fallback(&steps(runs), "abc")).into())),
+                Some(recorded(|runs| wait(later::recorded(&steps(runs), "abc")).into())),
                 Some(stacked("x-.", |runs| wait(later::all(&steps(runs), "abc")).into())),
             ],
         ),
@@ -53,6 +55,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| safe::breaker(&step(runs)).into())),
                 None,
                 Some(answered(|runs| safe::fallback(&step(runs)).into())),
+                Some(recorded(|runs| safe::recorded(&step(runs)).into())),
                 Some(stacked("xx.", |runs| safe::all(&step(runs)).into())),
             ],
         ),

@@ -1,7 +1,7 @@
 //! Functions that give a future, and where futures are run.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -212,7 +212,7 @@ rows! { "Futures":
     boxed_method "trait method `-> Pin<Box<dyn Future + '_>>`" [later] (value = 0);
     spawned "`tokio::spawn`: borrowed, `?Sized` and `&dyn Fn` arguments" [later] (value = 0);
     local "`!Send` on a `LocalSet`" [later] (value = 0);
-    recursive "recursion through `Box::pin`" [later] (value = 0);
+    recursive "recursion through `Box::pin`" [later] [value = 0];
     joined "`join!` and async blocks in the body" [later] (value = 0);
     async_closures "`impl AsyncFn` argument" [later] (value = 0);
 }

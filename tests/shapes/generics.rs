@@ -1,7 +1,7 @@
 //! Type, const and lifetime parameters.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::fmt::Display;
 use std::io;
 
@@ -67,7 +67,7 @@ macro_rules! elided {
 macro_rules! generic_impl {
     ([$($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] $($_:tt)*) => {
         struct Of<T, const N: usize>(T, Runs);
-        impl<T: Clone + Default, const N: usize> Of<T, N> {
+        impl<T: Clone + Default + serde::Serialize + serde::de::DeserializeOwned, const N: usize> Of<T, N> {
             $($policies)*
             $($later)* fn f<U>(&self, other: &U) -> io::Result<(T, u32)>
             where
@@ -79,7 +79,7 @@ macro_rules! generic_impl {
             }
         }
         pub $($later)* fn call(runs: &Runs) -> Came {
-            Of::<_, 2>("a", runs.clone()).f("ab")$($wait)*.map(|(_, run)| run).into()
+            Of::<_, 2>("a".to_owned(), runs.clone()).f("ab")$($wait)*.map(|(_, run)| run).into()
         }
     };
 }
@@ -133,11 +133,11 @@ macro_rules! method_of_lifetime {
 
 rows! { "Generics and lifetimes":
     types "type parameters, `where`, `?Sized`" [sync later] (value = 0);
-    consts "const parameter" [sync later] (value = [0; N]);
-    lifetimes "named lifetimes, lends an argument" [sync later] (value = "");
-    elided "elided lifetime, lends from `&self`" [sync later] (value = "");
+    consts "const parameter" [sync later] [value = [0; N]];
+    lifetimes "named lifetimes, lends an argument" [sync later] [value = ""];
+    elided "elided lifetime, lends from `&self`" [sync later] [value = ""];
     generic_impl "method of a generic type" [sync later] (value = (T::default(), 0));
-    method_of_lifetime "method of a type with a lifetime" [sync later] (value = "");
+    method_of_lifetime "method of a type with a lifetime" [sync later] [value = ""];
     generic_error "generic error: `E: Classify`" [sync later] (value = 0);
     higher_ranked "`for<'x>` bound" [sync later] (value = 0);
 }

@@ -4,7 +4,7 @@ use crate::kit::{Came, Runs, here};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use resilience::{Classify, Rejected, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{Classify, Rejected, checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::io;
 
 #[derive(Debug, thiserror::Error, Classify)]

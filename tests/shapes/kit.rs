@@ -23,7 +23,7 @@ impl Runs {
         runs
     }
 
-    fn count(&self) -> u32 {
+    pub fn count(&self) -> u32 {
         self.0.1.load(Ordering::Relaxed)
     }
 
@@ -139,9 +139,9 @@ pub struct Row {
     pub group: &'static str,
     pub shape: &'static str,
     pub kind: &'static str,
-    /// `with_retry`, `circuit_breaker`, `timeout`, `with_fallback`, all four; without an entry where the
+    /// `with_retry`, `circuit_breaker`, `timeout`, `with_fallback`, `checkpoint`, all four; without an entry where the
     /// policy cannot be.
-    pub cells: [Option<Cell>; 5],
+    pub cells: [Option<Cell>; 6],
 }
 
 /// Runs async calls one after the other, on a paused clock.
@@ -213,6 +213,21 @@ pub fn answered(call: impl Fn(&Runs) -> Came) -> Cell {
     )
 }
 
+/// A failure is not recorded, a success is: the third call is given it.
+pub fn recorded(call: impl Fn(&Runs) -> Came) -> Cell {
+    let _world = resilience::testing::isolate();
+    let runs = Runs::of("x.");
+    let came = [call(&runs), call(&runs), call(&runs)];
+    let holds = runs.count() == 2 && came[0].says("reset") && came[1..] == [Came::Value(2), Came::Value(2)];
+    cell(
+        holds,
+        match holds {
+            true => "1: error; 1: value; 0: value".to_owned(),
+            false => format!("{} runs of 3 calls, {came:?}", runs.count()),
+        },
+    )
+}
+
 /// Fallback, total timeout, retry, breaker, attempt timeout: `script` needs three attempts, and a
 /// function that always fails ends in the fallback.
 pub fn stacked(script: &'static str, call: impl Fn(&Runs) -> Came) -> Cell {
@@ -238,7 +253,7 @@ pub fn stacked(script: &'static str, call: impl Fn(&Runs) -> Came) -> Cell {
 /// A shape is a macro of `[policies] [async] [.await] [clone]` that makes the function and a `call`; the
 /// last is empty where nothing uses an argument twice.
 macro_rules! row {
-    (@now $shape:ident, ($($fallback:tt)*)) => {
+    (@now $shape:ident, ($($fallback:tt)*), $kept:expr) => {
         mod with_retry { use super::*; $shape!([#[with_retry(max = 3)]] [] [] [clone]); }
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [] [] []); }
         mod with_fallback { use super::*; $shape!([#[with_fallback($($fallback)*)]] [] [] [clone]); }
@@ -250,17 +265,18 @@ macro_rules! row {
                 #[circuit_breaker(threshold = 9)]
             ] [] [] [clone]);
         }
-        pub fn cells() -> [Option<crate::kit::Cell>; 5] {
+        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
             [
                 Some(crate::kit::retried(with_retry::call)),
                 Some(crate::kit::broken_off(circuit_breaker::call)),
                 None,
                 Some(crate::kit::answered(with_fallback::call)),
+                $kept,
                 Some(crate::kit::stacked("xx.", all::call)),
             ]
         }
     };
-    (@later $shape:ident, ($($fallback:tt)*)) => {
+    (@later $shape:ident, ($($fallback:tt)*), $kept:expr) => {
         mod with_retry { use super::*; $shape!([#[with_retry(max = 3)]] [async] [.await] [clone]); }
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [async] [.await] []); }
         mod timeout { use super::*; $shape!([#[timeout(50ms)]] [async] [.await] []); }
@@ -275,61 +291,81 @@ macro_rules! row {
                 #[timeout(2s)]
             ] [async] [.await] [clone]);
         }
-        pub fn cells() -> [Option<crate::kit::Cell>; 5] {
+        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
             use crate::kit::wait;
             [
                 Some(crate::kit::retried(|runs| wait(with_retry::call(runs)))),
                 Some(crate::kit::broken_off(|runs| wait(circuit_breaker::call(runs)))),
                 Some(crate::kit::timed(|runs| wait(timeout::call(runs)))),
                 Some(crate::kit::answered(|runs| wait(with_fallback::call(runs)))),
+                $kept,
                 Some(crate::kit::stacked("x-.", |runs| wait(all::call(runs)))),
             ]
         }
     };
     // Without a policy that calls the body more than once.
-    (@straight_now $shape:ident, ($($fallback:tt)*)) => {
+    (@straight_now $shape:ident, ($($fallback:tt)*), $kept:expr) => {
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [] [] []); }
         mod with_fallback { use super::*; $shape!([#[with_fallback($($fallback)*)]] [] [] [clone]); }
-        pub fn cells() -> [Option<crate::kit::Cell>; 5] {
+        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
             [
                 None,
                 Some(crate::kit::broken_off(circuit_breaker::call)),
                 None,
                 Some(crate::kit::answered(with_fallback::call)),
+                $kept,
                 None,
             ]
         }
     };
-    (@straight_later $shape:ident, ($($fallback:tt)*)) => {
+    (@straight_later $shape:ident, ($($fallback:tt)*), $kept:expr) => {
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [async] [.await] []); }
         mod timeout { use super::*; $shape!([#[timeout(50ms)]] [async] [.await] []); }
         mod with_fallback { use super::*; $shape!([#[with_fallback($($fallback)*)]] [async] [.await] [clone]); }
-        pub fn cells() -> [Option<crate::kit::Cell>; 5] {
+        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
             use crate::kit::wait;
             [
                 None,
                 Some(crate::kit::broken_off(|runs| wait(circuit_breaker::call(runs)))),
                 Some(crate::kit::timed(|runs| wait(timeout::call(runs)))),
                 Some(crate::kit::answered(|runs| wait(with_fallback::call(runs)))),
+                $kept,
                 None,
             ]
         }
     };
     (sync $shape:ident $fallback:tt) => {
-        pub mod sync { use super::*; use crate::kit::now::*; row!(@now $shape, $fallback); }
+        pub mod sync { use super::*; use crate::kit::now::*; row!(@kept now $shape $fallback); }
     };
     (later $shape:ident $fallback:tt) => {
-        pub mod later { use super::*; use crate::kit::later::*; row!(@later $shape, $fallback); }
+        pub mod later { use super::*; use crate::kit::later::*; row!(@kept later $shape $fallback); }
     };
     (straight_sync $shape:ident $fallback:tt) => {
-        pub mod straight_sync { use super::*; use crate::kit::now::*; row!(@straight_now $shape, $fallback); }
+        pub mod straight_sync { use super::*; use crate::kit::now::*; row!(@kept straight_now $shape $fallback); }
     };
     (straight_later $shape:ident $fallback:tt) => {
-        pub mod straight_later { use super::*; use crate::kit::later::*; row!(@straight_later $shape, $fallback); }
+        pub mod straight_later { use super::*; use crate::kit::later::*; row!(@kept straight_later $shape $fallback); }
+    };
+    // What cannot be recorded, for instance a reference.
+    (@kept $kind:ident $shape:ident [$($fallback:tt)*]) => {
+        row!(@$kind $shape, ($($fallback)*), None);
+    };
+    (@kept now $shape:ident $fallback:tt) => {
+        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs())]] [] [] []); }
+        row!(@now $shape, $fallback, Some(crate::kit::recorded(checkpoint::call)));
+    };
+    (@kept straight_now $shape:ident $fallback:tt) => {
+        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs())]] [] [] []); }
+        row!(@straight_now $shape, $fallback, Some(crate::kit::recorded(checkpoint::call)));
+    };
+    (@kept $kind:ident $shape:ident $fallback:tt) => {
+        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs())]] [async] [.await] []); }
+        row!(@$kind $shape, $fallback, Some(crate::kit::recorded(|runs| crate::kit::wait(checkpoint::call(runs)))));
     };
 }
 
-/// The rows of one group: `shape "in words" [kinds] (fallback);`
+/// The rows of one group: `shape "in words" [kinds] (fallback);`, with brackets around the fallback where the
+/// value cannot be recorded.
 macro_rules! rows {
     ($group:literal: $($shape:ident $words:literal [$($kind:ident)*] $fallback:tt;)*) => {
         $(mod $shape { use super::*; $(row!($kind $shape $fallback);)* })*

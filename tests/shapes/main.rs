@@ -2,7 +2,7 @@
 //!
 //! `docs/shapes.md` is what this test has seen; `SHAPES=overwrite cargo test --test shapes` rewrites it.
 
-#![allow(dead_code, unused_imports, reason = "every shape is stamped five times, with one set of imports")]
+#![allow(dead_code, unused_imports, reason = "every shape is stamped six times, with one set of imports")]
 #![allow(clippy::all, reason = "shapes are as people write them, not as they might better be written")]
 
 #[macro_use]
@@ -56,5 +56,6 @@ fn a_function_without_a_policy_is_noticed() {
     assert!(kit::broken_off(call).is_err());
     assert!(kit::timed(call).is_err());
     assert!(kit::answered(call).is_err());
+    assert!(kit::recorded(call).is_err());
     assert!(kit::stacked("xx.", call).is_err());
 }

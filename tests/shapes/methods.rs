@@ -1,7 +1,7 @@
 //! Receivers.
 
 use crate::kit::{Came, Runs};
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -117,7 +117,7 @@ macro_rules! mut_self {
 
 macro_rules! associated {
     ([$($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] $($_:tt)*) => {
-        #[derive(Default)]
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
         struct Own { run: u32 }
         impl Own {
             $($policies)*
@@ -161,5 +161,5 @@ rows! { "Methods":
     by_pin_mut "`mut self: Pin<&mut Self>`" [sync later] (value = 0);
     by_pin_mut_read "`self: Pin<&mut Self>`, only read" [sync later] (value = 0);
     associated "associated function of `Self`" [sync later] (value = Self::default());
-    lends_from_mut "`&mut self` that lends from it" [straight_sync straight_later] (value = &0);
+    lends_from_mut "`&mut self` that lends from it" [straight_sync straight_later] [value = &0];
 }

@@ -1,7 +1,7 @@
 //! What functions return.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{Classify, Rejected, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{Classify, Rejected, checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -180,9 +180,9 @@ rows! { "Outcomes":
     alias "an alias of `Result`" [sync later] (value = 0);
     hidden_alias "an alias that hides the `Option`" [sync later] (value = 0);
     anyhow "`anyhow::Result<T>`" [sync later] (value = 0);
-    boxed_error "`Result<&str, Box<dyn Error>>` of a `&String`" [sync later] (value = "");
-    boxed_both "`Result<Box<dyn Fn>, Box<dyn Error + Send + Sync>>`" [sync later] (value = Box::new(|| 0));
-    impl_iterator "`Result<impl Iterator, E>`" [sync later] (value = vec![0].into_iter());
+    boxed_error "`Result<&str, Box<dyn Error>>` of a `&String`" [sync later] [value = ""];
+    boxed_both "`Result<Box<dyn Fn>, Box<dyn Error + Send + Sync>>`" [sync later] [value = Box::new(|| 0)];
+    impl_iterator "`Result<impl Iterator, E>`" [sync later] [value = vec![0].into_iter()];
     own_error "an error that derives `Classify`" [sync later] (value = 0);
     opaque_error "an error of no known kind, `rejected = ..`" [sync later] (value = 0);
     value_as_failure "a value that counts as failure, `when_ok = ..`" [sync later] (value = vec![0]);

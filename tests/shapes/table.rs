@@ -19,10 +19,12 @@ The columns are always the same experiment, so a row that differs from its neigh
 | circuit_breaker | `#[circuit_breaker(threshold = 2)]` | three whose body always fails: it runs twice, the third is refused |
 | timeout | `#[timeout(50ms)]` | one whose body hangs; one whose body does not |
 | with_fallback | `#[with_fallback(..)]` | one whose body fails; one whose body does not |
+| checkpoint | `#[checkpoint(\"row\", inputs())]` | three: the body fails, then succeeds, then does not run: its value was recorded |
 | all four | fallback, `timeout(10s)`, retry, breaker, `timeout(2s)`; sync without the timeouts | one whose body fails, then hangs (sync: fails again), then succeeds; one whose body always fails |
 
 A dash: a sync body cannot be stopped from outside, so `timeout` stands on async functions (its `thread` form
-is tested in `tests/timeout.rs`), or the row is among those that do not compile, below.
+is tested in `tests/timeout.rs`), a value that borrows or is not `Serialize` cannot be recorded, a recursive function
+needs a key that differs from call to call, or the row is among those that do not compile, below.
 ";
 
 /// What does not compile, with the case in `tests/ui` whose text says so.
@@ -70,9 +72,9 @@ fn page(rows: &[Row]) -> String {
             _ = writeln!(page, "\n## {group}\n");
             _ = writeln!(
                 page,
-                "| shape | | with_retry | circuit_breaker | timeout | with_fallback | all four |"
+                "| shape | | with_retry | circuit_breaker | timeout | with_fallback | checkpoint | all four |"
             );
-            _ = writeln!(page, "|---|---|---|---|---|---|---|");
+            _ = writeln!(page, "|---|---|---|---|---|---|---|---|");
         }
         _ = write!(page, "| {} | {} |", row.shape.replace('|', "\\|"), row.kind);
         for cell in &row.cells {
@@ -93,7 +95,8 @@ fn page(rows: &[Row]) -> String {
 
 /// Fails with every cell that is not as it should be, or when the page is out of date.
 pub fn check(rows: &[Row]) {
-    const COLUMNS: [&str; 5] = ["with_retry", "circuit_breaker", "timeout", "with_fallback", "all four"];
+    const COLUMNS: [&str; 6] =
+        ["with_retry", "circuit_breaker", "timeout", "with_fallback", "checkpoint", "all four"];
     let mut wrong = Vec::new();
     for row in rows {
         for (cell, column) in row.cells.iter().zip(COLUMNS) {

@@ -2,7 +2,7 @@
 
 use crate::kit::{Came, Runs, here};
 use async_trait::async_trait;
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::io;
 use std::sync::Arc;
 
@@ -210,6 +210,7 @@ macro_rules! without_receiver {
         trait Make: Sized {
             async fn make(runs: &Runs) -> io::Result<Self>;
         }
+        #[derive(serde::Serialize, serde::Deserialize)]
         struct Own(u32);
         #[async_trait]
         impl Make for Own {
@@ -231,7 +232,7 @@ rows! { "`#[async_trait]`":
     owned "owned arguments, one moved: `clone(name)`" [later] (value = 0);
     by_mut "`&mut self` and a `&mut` argument" [later] (value = 0);
     patterns "pattern, `mut` and `_` arguments" [later] (value = 0);
-    generic "generics, lifetimes, `where`" [later] (Self::instead);
+    generic "generics, lifetimes, `where`" [later] [Self::instead];
     not_send "`?Send`, in a `LocalSet`" [later] (value = 0);
     by_arc "`self: Arc<Self>`" [later] (value = 0);
     without_receiver "no receiver, gives `Self`" [later] (value = Self(0));

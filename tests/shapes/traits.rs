@@ -1,7 +1,7 @@
 //! Traits: given and provided methods, sync and native async.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::io;
 
 macro_rules! given {
@@ -71,6 +71,7 @@ macro_rules! without_receiver {
         trait Make: Sized {
             $($later)* fn make(runs: &Runs) -> io::Result<Self>;
         }
+        #[derive(serde::Serialize, serde::Deserialize)]
         struct Own(u32);
         impl Make for Own {
             $($policies)*
@@ -87,7 +88,7 @@ macro_rules! without_receiver {
 macro_rules! associated_types {
     ([$($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] $($_:tt)*) => {
         trait Source {
-            type Item: Default;
+            type Item: Default + serde::Serialize + serde::de::DeserializeOwned;
             type Error: resilience::Classify + From<resilience::Rejected>;
             $($later)* fn once(&self) -> Result<Self::Item, Self::Error>;
             $($policies)*

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const KEYS: u32 = 1_000;
 const PROCESSES: u32 = 4;
@@ -35,10 +35,12 @@ fn contended(n: u32) -> Result<u64, Error> {
     log(format!("effect {n} {fence} {value}\n"));
     // The first process is never stopped, and so comes by every key in the end.
     if number() > 0 && n.is_multiple_of(STOPS) {
-        // Stopped as a whole, heartbeat included; the parent lets it go on when the key is somebody else's.
-        let pid = std::process::id().to_string();
-        log(format!("stop {n} {fence} {pid}\n"));
-        Command::new("kill").args(["-STOP", &pid]).status().expect("kill");
+        // The parent stops this process as a whole, heartbeat included, until the key is somebody else's.
+        log(format!("stop {n} {fence} {}\n", std::process::id()));
+        let taken = given_dir().expect("a directory").join(format!("taken-{fence}"));
+        while !taken.exists() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
     Ok(value)
 }
@@ -85,18 +87,40 @@ fn number_at(line: &[String], at: usize) -> u64 {
     line[at].parse().expect("a number")
 }
 
-/// Lets the stopped processes go on, each when its key has been taken over; returns how many have stopped.
-fn wake(dir: &Path, woken: &mut BTreeSet<u64>) -> usize {
+fn kill(signal: &str, pid: &str) {
+    Command::new("kill").args([signal, pid]).status().expect("kill");
+}
+
+/// Since when each holder is stopped, by its fence; `None` once it goes on for good.
+type Stopped = BTreeMap<u64, Option<Instant>>;
+
+/// Stops who holds a key, and lets it go on when the key has been taken over.
+fn stop_and_go(dir: &Path, stopped: &mut Stopped) {
     let lines = lines(dir);
     let of = |word: &'static str| lines.iter().filter(move |line| line[0] == word);
     for stop in of("stop") {
-        let fence = number_at(stop, 2);
+        let (fence, pid) = (number_at(stop, 2), stop[3].as_str());
         let taken = of("effect").any(|effect| effect[1] == stop[1] && number_at(effect, 2) > fence);
-        if taken && woken.insert(fence) {
-            Command::new("kill").args(["-CONT", &stop[3]]).status().expect("kill");
+        match stopped.get(&fence) {
+            None => {
+                kill("-STOP", pid);
+                stopped.insert(fence, Some(Instant::now()));
+            }
+            Some(Some(_)) if taken => {
+                fs::write(dir.join(format!("taken-{fence}")), "").expect("a file");
+                kill("-CONT", pid);
+                stopped.insert(fence, None);
+            }
+            // Stopped in the middle of a commit it would keep the others from the store, for ever.
+            Some(Some(since)) if since.elapsed() > Duration::from_secs(1) => {
+                kill("-CONT", pid);
+                std::thread::sleep(Duration::from_millis(20));
+                kill("-STOP", pid);
+                stopped.insert(fence, Some(Instant::now()));
+            }
+            Some(_) => {}
         }
     }
-    of("stop").count()
 }
 
 #[test]
@@ -106,10 +130,10 @@ fn each_key_has_one_result_and_late_holders_are_fenced() {
     fs::create_dir(&dir).expect("a directory");
     drop(SqliteStore::open(dir.join("state")).expect("a store"));
     let mut contenders = Contenders((1..PROCESSES).map(|number| start(&dir, number)).collect());
-    let mut woken = BTreeSet::new();
+    let mut stopped = Stopped::new();
     while !contenders.have_ended() {
-        let stopped = wake(&dir, &mut woken);
-        if stopped >= 3 && contenders.0.len() < PROCESSES as usize {
+        stop_and_go(&dir, &mut stopped);
+        if stopped.len() >= 3 && contenders.0.len() < PROCESSES as usize {
             contenders.0.push(start(&dir, 0));
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -164,11 +188,9 @@ fn judge(dir: &Path) {
         assert_eq!(told.len() + fenced, PROCESSES as usize, "key {n}: every process has its answer");
         let effects = lines.iter().filter(|line| line[0] == "effect" && line[1] == key).count();
         let stops = lines.iter().filter(|line| line[0] == "stop" && line[1] == key).count();
-        assert_eq!(
-            (effects, fenced),
-            (1 + stops, stops),
-            "key {n}: one run, and one for each holder that was stopped"
-        );
+        // A holder may be late without being stopped, too, where the machine is busy.
+        assert!(fenced >= stops, "key {n}: {stops} stopped holders, {fenced} were told");
+        assert_eq!(effects, 1 + fenced, "key {n}: one run, and one for each holder that came late");
     }
     let stops = lines.iter().filter(|line| line[0] == "stop").count();
     assert!(stops >= 3, "{stops} holders were stopped");

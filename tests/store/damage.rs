@@ -8,8 +8,9 @@ use resilience::durable::{CheckpointError, Record, SqliteStore, Status, Store, S
 use resilience::testing::isolate;
 use resilience::{checkpoint, checkpoints};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const KEYS: [&str; 3] = ["s//first", "s//second", "s//last"];
 
@@ -44,21 +45,22 @@ impl Image {
     fn without_log() -> Self {
         let image = Self::with_log();
         let scratch = Scratch::new();
-        image.place(&scratch.path("state"));
-        let file = scratch.path("state").join("store.sqlite");
+        let file = image.placed(&scratch).join("store.sqlite");
         rusqlite::Connection::open(&file)
             .and_then(|tables| tables.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
             .expect("the log moved into the tables");
         Self { tables: fs::read(&file).expect("a file"), log: Vec::new() }
     }
 
-    fn place(&self, dir: &Path) {
-        let _ = fs::remove_dir_all(dir);
-        fs::create_dir_all(dir).expect("a directory");
+    /// Writes the files into a directory of their own: a store that was dropped closes its files in its own time.
+    fn placed(&self, scratch: &Scratch) -> PathBuf {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let dir = scratch.path(&format!("state-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        fs::create_dir_all(&dir).expect("a directory");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).expect("its mode");
+            fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).expect("its mode");
         }
         let write = |name: &str, bytes: &[u8]| {
             fs::write(dir.join(name), bytes).expect("a file");
@@ -72,6 +74,7 @@ impl Image {
         if !self.log.is_empty() {
             write("store.sqlite-wal", &self.log);
         }
+        dir
     }
 }
 
@@ -136,13 +139,12 @@ fn place_of(bytes: &[u8], key: &str) -> std::ops::Range<usize> {
 #[test]
 fn no_flipped_byte_of_a_record_in_the_log_is_read_as_another() {
     let scratch = Scratch::new();
-    let dir = scratch.path("state");
     let image = Image::with_log();
     let mut seen = Seen::default();
     for at in place_of(&image.log, KEYS[2]) {
         let mut log = image.log.clone();
         log[at] ^= 1 << (at % 8);
-        Image { tables: image.tables.clone(), log }.place(&dir);
+        let dir = Image { tables: image.tables.clone(), log }.placed(&scratch);
         seen.judge(&dir, &format!("byte {at} of the log"));
     }
     assert!(seen.whole > 0 && seen.earlier > 0, "{seen:?}");
@@ -151,13 +153,12 @@ fn no_flipped_byte_of_a_record_in_the_log_is_read_as_another() {
 #[test]
 fn no_flipped_byte_of_a_record_in_the_tables_is_read_as_another() {
     let scratch = Scratch::new();
-    let dir = scratch.path("state");
     let image = Image::without_log();
     let mut seen = Seen::default();
     for at in place_of(&image.tables, KEYS[2]) {
         let mut tables = image.tables.clone();
         tables[at] ^= 1 << (at % 8);
-        Image { tables, log: Vec::new() }.place(&dir);
+        let dir = Image { tables, log: Vec::new() }.placed(&scratch);
         seen.judge(&dir, &format!("byte {at} of the tables"));
     }
     assert!(seen.whole > 0 && seen.refused > 100, "{seen:?}");
@@ -166,16 +167,15 @@ fn no_flipped_byte_of_a_record_in_the_tables_is_read_as_another() {
 #[test]
 fn no_cut_of_a_file_is_read_as_another_result() {
     let scratch = Scratch::new();
-    let dir = scratch.path("state");
     let image = Image::with_log();
     let mut seen = Seen::default();
     for length in place_of(&image.log, KEYS[2]) {
-        Image { tables: image.tables.clone(), log: image.log[..length].to_vec() }.place(&dir);
+        let dir = Image { tables: image.tables.clone(), log: image.log[..length].to_vec() }.placed(&scratch);
         seen.judge(&dir, &format!("a log of {length} bytes"));
     }
     let moved = Image::without_log();
     for length in place_of(&moved.tables, KEYS[2]) {
-        Image { tables: moved.tables[..length].to_vec(), log: Vec::new() }.place(&dir);
+        let dir = Image { tables: moved.tables[..length].to_vec(), log: Vec::new() }.placed(&scratch);
         seen.judge(&dir, &format!("tables of {length} bytes"));
     }
     assert!(seen.earlier > 0 && seen.refused > 0, "{seen:?}");
@@ -184,7 +184,6 @@ fn no_cut_of_a_file_is_read_as_another_result() {
 #[test]
 fn no_damage_anywhere_is_read_as_another_result() {
     let scratch = Scratch::new();
-    let dir = scratch.path("state");
     let (with_log, without_log) = (Image::with_log(), Image::without_log());
     let mut random = Random::seeded(4);
     let mut seen = Seen::default();
@@ -198,7 +197,7 @@ fn no_damage_anywhere_is_read_as_another_result() {
         } else {
             damaged[at] ^= 1 << random.below(8);
         }
-        Image { tables, log }.place(&dir);
+        let dir = Image { tables, log }.placed(&scratch);
         seen.judge(&dir, &format!("round {round}, at {at}"));
     }
     assert!(seen.whole > 0 && seen.earlier > 0 && seen.refused > 0, "{seen:?}");

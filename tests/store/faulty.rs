@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     NoMercy,
     /// The lease of the job is not asked for.
     NoHolder,
+    /// Somebody else has the key by the time its lease is renewed.
+    Thief,
 }
 
 /// A store in memory with a fault.
@@ -91,7 +93,13 @@ impl Store for Faulty {
     }
 
     fn renew<'a>(&'a self, key: &'a str, fence: u64, lease: Duration) -> Work<'a, ()> {
-        self.inner.renew(key, fence, lease)
+        Box::pin(async move {
+            if self.has(Fault::Thief) {
+                self.inner.release(key, fence, Status::Free).await?;
+                self.inner.claim(Claim::new(key, "thief", "store::outrun")).await?;
+            }
+            self.inner.renew(key, fence, lease).await
+        })
     }
 
     fn complete(&self, mut completion: Completion) -> Work<'_, Record> {

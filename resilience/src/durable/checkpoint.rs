@@ -232,9 +232,13 @@ impl Checkpoint {
                 super::default_store().map_err(|error| CheckpointError::store(place(&key), error))?
             }
         };
+        let id = scope.job.as_ref().map(|job| job.id.as_str());
+        let full = place::step(id, &key);
+        if scope.holds(&store, &full) {
+            return Err(CheckpointError::Recursive { at: place(&key) });
+        }
         // A step in another store than its job's is not under the job's lease.
         let job = scope.job.as_ref().filter(|job| Arc::ptr_eq(job.store(), &store));
-        let id = scope.job.as_ref().map(|job| job.id.as_str());
         let request = Claim {
             lease: self.lease,
             was: earlier(&who.function, self.was),
@@ -245,7 +249,7 @@ impl Checkpoint {
             on_mismatch: self.on_mismatch,
             on_corrupt: self.on_corrupt,
             durable: false,
-            ..Claim::new(place::step(id, &key), store.owner(), who.function.clone())
+            ..Claim::new(full, store.owner(), who.function.clone())
         };
         Ok((store, key, scope, request, occurrence))
     }
@@ -267,7 +271,7 @@ impl Checkpoint {
                     Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
                 let tally = scope.job.as_ref().filter(|_| request.holder.is_some());
                 let tally = tally.map(|job| place::tally(&job.id));
-                let scope = Scope { job: scope.job, step: Some(step) };
+                let scope = scope.in_step(step);
                 return Begun::Run(Running {
                     at,
                     lease: Some(lease),

@@ -145,6 +145,12 @@ pub enum CheckpointError {
         /// The step.
         at: Box<Place>,
     },
+    /// The step was called inside of itself: it would wait for its own end.
+    #[non_exhaustive]
+    Recursive {
+        /// The step.
+        at: Box<Place>,
+    },
     /// The job around the step was asked to stop.
     #[non_exhaustive]
     Cancelled {
@@ -176,6 +182,7 @@ impl CheckpointError {
             | Self::KeyTooLong { at, .. }
             | Self::NoKey { at, .. }
             | Self::Overlap { at, .. }
+            | Self::Recursive { at, .. }
             | Self::Cancelled { at, .. }
             | Self::Store { at, .. } => at,
         }
@@ -245,6 +252,12 @@ impl fmt::Display for CheckpointError {
                     "two calls of step {at} overlap: give it a key, for instance `checkpoint(\"page:{{n}}\")`"
                 )
             }
+            Self::Recursive { at } => {
+                write!(
+                    f,
+                    "step {at} is called inside of itself and would wait for its own end: the inner call needs another key"
+                )
+            }
             Self::Cancelled { at } => write!(f, "the job of step {at} was cancelled"),
             Self::Store { at, store } => write!(f, "step {at} was not run: {store}"),
         }
@@ -266,6 +279,12 @@ pub enum JobError {
         owner: String,
         /// How long its lease still lasts.
         retry_after: Duration,
+    },
+    /// It was called inside of itself: it would wait for its own end.
+    #[non_exhaustive]
+    Recursive {
+        /// The job.
+        at: Box<Place>,
     },
     /// It ended before, and not with a result: only `resume` or `rerun` starts it again.
     #[non_exhaustive]
@@ -395,6 +414,7 @@ impl JobError {
     pub fn place(&self) -> &Place {
         match self {
             Self::Busy { at, .. }
+            | Self::Recursive { at, .. }
             | Self::Stopped { at, .. }
             | Self::Fenced { at, .. }
             | Self::NotRecorded { at, .. }
@@ -450,6 +470,9 @@ impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy { at, owner, .. } => write!(f, "job {at} is being run by process {owner}"),
+            Self::Recursive { at } => {
+                write!(f, "job {at} is called inside of itself and would wait for its own end")
+            }
             Self::Stopped { at, status, class } => {
                 write!(f, "job {at} ended before as {status}")?;
                 if let Some(class) = class {

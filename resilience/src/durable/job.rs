@@ -221,6 +221,10 @@ impl Job {
             Ok(store) => store,
             Err(error) => return Err(JobError::store(at, error)),
         };
+        let outer = scope::current();
+        if outer.holds(&store, &place::job(&id)) {
+            return Err(JobError::Recursive { at });
+        }
         let (input, inputs) = match args.finish() {
             Ok(args) => args,
             Err(message) => return Err(JobError::Codec { at, message }),
@@ -242,7 +246,7 @@ impl Job {
                 let key = request.key;
                 let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
                 let scope = Arc::new(JobScope::new(id, lease.shared().clone()));
-                let running = Running { at, lease, scope: Scope { job: Some(scope), step: None }, record };
+                let running = Running { at, lease, scope: outer.in_job(scope), record };
                 running.admitted(mode, self.max_recoveries).await
             }
             Ok(Answer::Done(record)) => Ok(Begun::Kept(record, at)),

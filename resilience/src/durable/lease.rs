@@ -102,10 +102,14 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(status) = self.on_drop.take() else { return };
         let (shared, turn) = (self.shared.clone(), self.turn.take());
-        beside(Box::pin(async move {
+        let mut chore: Chore = Box::pin(async move {
             let _ = shared.store.release(&shared.key, shared.fence, status).await;
             drop(turn);
-        }));
+        });
+        // A store that answers at once leaves nothing to wait for: the next caller finds the key free.
+        if chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            beside(chore);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::key::place;
 use super::lease::Lease;
 use super::note::JobEvent;
 use super::record::{Record, Status};
-use super::scope::{InScope, Scope, Step};
+use super::scope::{InScope, Step};
 use super::store::{Claim, Claimed, Completion, Holder};
 use super::wait::{Mode, block_on};
 use crate::classify::Classification;
@@ -155,7 +155,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     let (key, fence) = (record.key, record.fence);
     let lease = Lease::new(job.store().clone(), key.clone(), fence, lasts, None, Status::Free);
     let inside = Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
-    let scope = Scope { job: job.scope().job.clone(), step: Some(inside) };
+    let scope = job.scope().clone().in_step(inside);
     let undoing = InScope::new(scope, (site.undo)(step.value.clone()));
     let undone = match mode {
         Mode::Async => undoing.await,

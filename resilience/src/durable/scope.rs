@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 thread_local! {
-    static CURRENT: RefCell<Scope> = const { RefCell::new(Scope { job: None, step: None }) };
+    static CURRENT: RefCell<Scope> = const { RefCell::new(Scope { job: None, step: None, held: None }) };
 }
 
 /// What the running code is part of.
@@ -20,6 +20,14 @@ thread_local! {
 pub struct Scope {
     pub(crate) job: Option<Arc<JobScope>>,
     pub(crate) step: Option<Step>,
+    held: Option<Arc<Held>>,
+}
+
+/// A lease that is held, and those within which it is.
+#[derive(Debug)]
+struct Held {
+    lease: Arc<Shared>,
+    outer: Option<Arc<Held>>,
 }
 
 /// The running job.
@@ -167,6 +175,24 @@ pub struct Entered {
 }
 
 impl Scope {
+    /// Inside of a job that was begun here.
+    pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
+        let held = Some(Arc::new(Held { lease: job.lease.clone(), outer: self.held }));
+        Self { job: Some(job), step: None, held }
+    }
+
+    /// Inside of a step that was begun here.
+    pub(crate) fn in_step(self, step: Step) -> Self {
+        let held = Some(Arc::new(Held { lease: step.lease.clone(), outer: self.held }));
+        Self { job: self.job, step: Some(step), held }
+    }
+
+    /// Whether this code runs under a lease on `key`: whoever waited for it here would wait for itself.
+    pub(crate) fn holds(&self, store: &Arc<dyn Store>, key: &str) -> bool {
+        let outward = std::iter::successors(self.held.as_ref(), |held| held.outer.as_ref());
+        outward.map(|held| &held.lease).any(|lease| lease.key == key && Arc::ptr_eq(&lease.store, store))
+    }
+
     pub(crate) fn enter(&self) -> Entered {
         Entered { before: Some(swap(self.clone())) }
     }

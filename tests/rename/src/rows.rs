@@ -9,7 +9,7 @@ pub type Steps<'a> = &'a dyn Fn() -> Pin<Box<dyn Future<Output = io::Result<u32>
 
 pub mod now {
     use std::io;
-    use tough::{circuit_breaker, with_fallback, with_retry};
+    use tough::{checkpoint, circuit_breaker, with_fallback, with_retry};
 
     #[with_retry(max = 3, crate = ::tough)]
     pub fn retry(step: &dyn Fn() -> io::Result<u32>, gen: &str) -> io::Result<u32> {
@@ -32,6 +32,13 @@ pub mod now {
         Ok(run)
     }
 
+    #[checkpoint("row:{gen}", crate = ::tough)]
+    pub fn recorded(step: &dyn Fn() -> io::Result<u32>, gen: &str) -> io::Result<u32> {
+        let run = step()?;
+        debug_assert_eq!(gen, "abc");
+        Ok(run)
+    }
+
     #[with_fallback(value = 0, crate = ::tough)]
     #[with_retry(max = 3)]
     #[circuit_breaker(threshold = 9)]
@@ -45,7 +52,7 @@ pub mod now {
 pub mod later {
     use super::Steps;
     use std::io;
-    use tough::{circuit_breaker, timeout, with_fallback, with_retry};
+    use tough::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 
     #[with_retry(max = 3, crate = ::tough)]
     pub async fn retry(step: Steps<'_>, gen: &str) -> io::Result<u32> {
@@ -75,6 +82,13 @@ pub mod later {
         Ok(run)
     }
 
+    #[checkpoint("row:{gen}", crate = ::tough)]
+    pub async fn recorded(step: Steps<'_>, gen: &str) -> io::Result<u32> {
+        let run = step().await?;
+        debug_assert_eq!(gen, "abc");
+        Ok(run)
+    }
+
     #[with_fallback(value = 0, crate = ::tough)]
     #[timeout(10s)]
     #[with_retry(max = 3)]
@@ -90,7 +104,7 @@ pub mod later {
 /// `unsafe fn`: the suite itself forbids the word.
 pub mod unsound {
     use std::io;
-    use tough::{circuit_breaker, with_fallback, with_retry};
+    use tough::{checkpoint, circuit_breaker, with_fallback, with_retry};
 
     #[with_retry(max = 3, crate = ::tough)]
     /// # Safety
@@ -119,6 +133,17 @@ pub mod unsound {
     ///
     /// `text` must point to a number.
     pub unsafe fn fallback(step: &dyn Fn() -> io::Result<u32>, text: *const u8) -> io::Result<u32> {
+        let run = step()?;
+        // SAFETY: as this function asks of its caller.
+        let read = unsafe { *text };
+        Ok(run + u32::from(read) - 3)
+    }
+
+    #[checkpoint("row", inputs(), crate = ::tough)]
+    /// # Safety
+    ///
+    /// `text` must point to a number.
+    pub unsafe fn recorded(step: &dyn Fn() -> io::Result<u32>, text: *const u8) -> io::Result<u32> {
         let run = step()?;
         // SAFETY: as this function asks of its caller.
         let read = unsafe { *text };
@@ -159,6 +184,11 @@ pub mod safe {
     pub fn fallback(step: &dyn Fn() -> io::Result<u32>) -> io::Result<u32> {
         // SAFETY: the pointer comes from a reference.
         unsafe { unsound::fallback(step, THREE) }
+    }
+
+    pub fn recorded(step: &dyn Fn() -> io::Result<u32>) -> io::Result<u32> {
+        // SAFETY: the pointer comes from a reference.
+        unsafe { unsound::recorded(step, THREE) }
     }
 
     pub fn all(step: &dyn Fn() -> io::Result<u32>) -> io::Result<u32> {

@@ -1,0 +1,217 @@
+//! `#[with_recovery]` through the macro: what becomes of a failure by what it means, in and outside of jobs.
+
+use resilience::durable::{Status, recovery_stats};
+use resilience::testing::{World, isolate};
+use resilience::{
+    Category, Classify, Event, Rejected, checkpoint, job, jobs, with_fallback, with_recovery, with_retry,
+};
+use std::cell::RefCell;
+
+#[derive(Clone, Copy, Debug, Classify, PartialEq)]
+enum Error {
+    #[classify(transient)]
+    Busy,
+    #[classify(corrupt)]
+    Corrupt,
+    #[classify(not_found)]
+    Missing,
+    #[classify(invalid, severity = fatal)]
+    Invalid,
+    #[classify(permanent)]
+    Broken,
+    #[classify(rejected)]
+    Refused,
+}
+
+impl From<Rejected> for Error {
+    fn from(_: Rejected) -> Self {
+        Self::Refused
+    }
+}
+
+thread_local! {
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn log(text: impl Into<String>) {
+    LOG.with(|log| log.borrow_mut().push(text.into()));
+}
+
+fn logged() -> Vec<String> {
+    LOG.with(RefCell::take)
+}
+
+/// The alerts of the test: their messages and reasons.
+fn alerts(world: &World) -> Vec<String> {
+    let alert = |event: Event| match event {
+        Event::Alert { message, reason, .. } => Some(format!("{message}: {reason}")),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(alert).collect()
+}
+
+/// Of a strategy: how often it was taken, and how often it worked.
+fn count(word: &str) -> (u64, u64) {
+    let stats = recovery_stats();
+    let found = stats.by_strategy.iter().find(|(strategy, _, _)| *strategy == word);
+    found.map(|(_, taken, worked)| (*taken, *worked)).expect("a strategy")
+}
+
+fn undo(name: &str, error: &Error) -> Result<(), Error> {
+    log(format!("undo {name}, {error:?}"));
+    if name == "stuck" { Err(Error::Broken) } else { Ok(()) }
+}
+
+async fn undo_async(name: &str) {
+    tokio::task::yield_now().await;
+    log(format!("undo {name}"));
+}
+
+#[with_recovery(
+    on(corrupt, rollback),
+    on(not_found, rejected, skip),
+    on(severity >= fatal, manual),
+    otherwise = escalate,
+    rollback = undo
+)]
+fn sync(name: &str, error: Option<Error>) -> Result<Vec<String>, Error> {
+    log("body");
+    match error {
+        Some(error) => Err(error),
+        None => Ok(vec![name.to_owned()]),
+    }
+}
+
+#[with_recovery(on(corrupt, rollback), on(not_found, skip), otherwise = escalate, rollback = undo_async(name))]
+async fn later(name: &str, error: Option<Error>) -> Result<Vec<String>, Error> {
+    tokio::task::yield_now().await;
+    log("body");
+    match error {
+        Some(error) => Err(error),
+        None => Ok(vec![name.to_owned()]),
+    }
+}
+
+#[test]
+fn the_first_rule_that_applies_decides() {
+    let world = isolate();
+    assert_eq!(sync("a", None), Ok(vec!["a".to_owned()]));
+    assert_eq!(recovery_stats().total, 0, "a success is no recovery");
+    assert_eq!(logged(), ["body"]);
+
+    assert_eq!(sync("a", Some(Error::Corrupt)), Err(Error::Corrupt), "undone, and the caller is told");
+    assert_eq!(logged(), ["body", "undo a, Corrupt"]);
+    assert_eq!((count("rollback"), alerts(&world)), ((1, 1), vec![]));
+
+    assert_eq!(sync("a", Some(Error::Missing)), Ok(vec![]), "skipped");
+    assert_eq!(sync("a", Some(Error::Refused)), Ok(vec![]), "a rule may name several");
+    assert_eq!(count("skip"), (2, 2));
+
+    assert_eq!(sync("a", Some(Error::Invalid)), Err(Error::Invalid));
+    assert_eq!((count("manual"), alerts(&world)), ((1, 0), vec!["escalated: invalid".to_owned()]));
+
+    assert_eq!(sync("a", Some(Error::Broken)), Err(Error::Broken));
+    assert_eq!(count("escalate"), (1, 0));
+    assert_eq!(alerts(&world).len(), 2);
+    let stats = recovery_stats();
+    assert_eq!((stats.total, stats.succeeded), (5, 3));
+    assert!((stats.success_rate() - 0.6).abs() < 1e-9);
+}
+
+#[test]
+fn an_undo_that_fails_is_an_alert() {
+    let world = isolate();
+    assert_eq!(sync("stuck", Some(Error::Corrupt)), Err(Error::Corrupt));
+    assert_eq!(logged(), ["body", "undo stuck, Corrupt"]);
+    assert_eq!(
+        (count("rollback"), alerts(&world)),
+        ((1, 0), vec!["an undo failed: the undo of `with_recovery`".to_owned()])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_for_async_functions() {
+    let world = isolate();
+    assert_eq!(later("a", None).await, Ok(vec!["a".to_owned()]));
+    assert_eq!(later("a", Some(Error::Corrupt)).await, Err(Error::Corrupt));
+    assert_eq!(logged(), ["body", "body", "undo a"]);
+    assert_eq!(later("a", Some(Error::Missing)).await, Ok(vec![]));
+    assert_eq!(later("a", Some(Error::Busy)).await, Err(Error::Busy));
+    assert_eq!(alerts(&world), ["escalated: transient"]);
+    assert_eq!((count("rollback"), count("skip"), count("escalate")), ((1, 1), (1, 1), (1, 0)));
+}
+
+#[with_recovery(on(not_found, skip))]
+fn option(found: bool) -> Option<u32> {
+    found.then_some(1)
+}
+
+#[with_fallback(value = 9)]
+#[with_recovery(on(not_found, skip), otherwise = retry)]
+#[with_retry(max = 2, jitter = none)]
+fn stacked(error: Error) -> Result<u32, Error> {
+    log("body");
+    Err(error)
+}
+
+#[test]
+fn it_sees_what_the_retries_left_and_a_fallback_sees_what_it_left() {
+    let _world = isolate();
+    assert_eq!((option(true), option(false)), (Some(1), None), "without a class nothing applies");
+    assert_eq!(stacked(Error::Busy), Ok(9), "retried, then answered");
+    assert_eq!(logged().len(), 3);
+    assert_eq!(count("retry"), (1, 0));
+    assert_eq!(stacked(Error::Missing), Ok(0), "skipped before the fallback is asked");
+    assert_eq!(logged().len(), 1);
+}
+
+#[checkpoint("reserve:{id}", rollback = unreserve)]
+fn reserve(id: u32) -> Result<u32, Error> {
+    log("reserve");
+    Ok(id)
+}
+
+fn unreserve(id: u32) {
+    log(format!("unreserve {id}"));
+}
+
+#[with_recovery(on(corrupt, rollback), on(not_found, skip), on(severity >= fatal, manual))]
+fn step_of(error: Error) -> Result<u32, Error> {
+    Err(error)
+}
+
+#[job("order:{id}")]
+fn order(id: u32, error: u32) -> Result<u32, Error> {
+    reserve(id)?;
+    let errors = [Error::Corrupt, Error::Missing, Error::Invalid, Error::Broken];
+    Ok(id + step_of(errors[error as usize])?)
+}
+
+#[test]
+fn on_a_step_it_says_what_becomes_of_the_job() {
+    let world = isolate();
+    let status = |id: &str| jobs::blocking::get(id).unwrap().unwrap().status;
+    assert_eq!(order(1, 0), Err(Error::Corrupt));
+    assert_eq!(
+        (status("order:1"), logged()),
+        (Status::RolledBack, vec!["reserve".to_owned(), "unreserve 1".to_owned()])
+    );
+    assert_eq!(order(2, 1), Ok(2));
+    assert_eq!(status("order:2"), Status::Done);
+    assert_eq!(order(3, 2), Err(Error::Invalid));
+    assert_eq!(status("order:3"), Status::Manual);
+    assert_eq!(order(4, 3), Err(Error::Broken));
+    assert_eq!((status("order:4"), logged()), (Status::Failed, vec!["reserve".to_owned(); 3]));
+    assert_eq!(alerts(&world).len(), 1, "for who waits for a person: {:?}", alerts(&world));
+}
+
+#[test]
+fn the_inventory_lists_its_rules() {
+    let found = resilience::points().into_iter().find(|point| point.name.ends_with("::sync"));
+    let text = found.expect("a point").to_string();
+    assert!(
+        text.contains("corrupt: rollback, not_found: skip, rejected: skip, severity >= fatal: manual"),
+        "{text}"
+    );
+    assert_eq!(Error::Invalid.classify().category, Category::Invalid);
+}
