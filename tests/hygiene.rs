@@ -51,6 +51,35 @@ mod without_a_prelude {
         ::core::option::Option::Some(id)
     }
 
+    #[::resilience::checkpoint("step:{id}", rollback = undo)]
+    pub fn step(id: u32) -> ::core::result::Result<u32, Failure> {
+        ::core::result::Result::Ok(id)
+    }
+
+    fn undo(_: u32) {}
+
+    #[::resilience::checkpoint("step:{id}:{text}", inputs(id), version = 2)]
+    pub async fn step_later(id: u32, text: &::core::primitive::str) -> ::core::option::Option<u32> {
+        let _ = text;
+        ::core::option::Option::Some(id)
+    }
+
+    #[::resilience::with_recovery(on(corrupt, rollback), on(not_found, skip), rollback = undone(id))]
+    #[::resilience::job("job:{id}", provided(lent))]
+    pub fn job(id: u32, text: &::core::primitive::str, lent: &u64) -> ::core::result::Result<u32, Failure> {
+        let _ = (text, lent);
+        step(id)
+    }
+
+    fn undone(_: u32) {}
+
+    #[::resilience::with_recovery(on(severity >= high, manual), otherwise = escalate)]
+    #[::resilience::job("later:{id}")]
+    pub async fn job_later(id: u32, texts: &[::std::string::String]) -> ::core::option::Option<u32> {
+        let _ = texts;
+        step_later(id, "a").await
+    }
+
     #[::resilience::with_retry]
     pub fn bare() -> ::core::option::Option<()> {
         ::core::option::Option::Some(())
@@ -71,6 +100,8 @@ fn without_the_prelude() {
     let later = without_a_prelude::later(1, String::new(), &calls);
     assert!(matches!(futures::executor::block_on(later), Ok(3)));
     assert_eq!(without_a_prelude::bare(), Some(()));
+    assert!(matches!(without_a_prelude::job(7, "a", &1), Ok(7)));
+    assert_eq!(futures::executor::block_on(without_a_prelude::job_later(8, &[])), Some(8));
     assert_eq!(futures::executor::block_on(without_a_prelude::option()), Some(()));
 }
 
@@ -138,6 +169,28 @@ mod shadowed {
         if calls.get() < 3 { ::core::option::Option::None } else { ::core::option::Option::Some(count) }
     }
 
+    #[::resilience::checkpoint("step:{id}", rollback = |_: i32| ())]
+    pub async fn step(id: i32) -> ::core::result::Result<i32, ::resilience::Rejected> {
+        ::core::result::Result::Ok(id)
+    }
+
+    #[::resilience::with_recovery(on(corrupt, rollback), on(not_found, skip), otherwise = escalate)]
+    #[::resilience::job("job:{id}", provided(lent))]
+    pub async fn job(
+        id: i32,
+        text: ::std::string::String,
+        lent: &i64,
+    ) -> ::core::result::Result<i32, ::resilience::Rejected> {
+        let _ = (text, lent);
+        step(id).await
+    }
+
+    #[::resilience::with_recovery(on(corrupt, rollback), rollback = |_| ())]
+    #[::resilience::job("sync:{id}")]
+    pub fn job_sync(id: i32) -> ::core::result::Result<i32, ::resilience::Rejected> {
+        ::core::result::Result::Ok(id)
+    }
+
     #[::resilience::with_retry(max = 3, base = 0s)]
     #[::resilience::circuit_breaker(threshold = 100)]
     pub fn sync(calls: &::core::cell::Cell<i32>) -> ::core::result::Result<i32, ::resilience::Rejected> {
@@ -153,11 +206,44 @@ fn among_items_with_well_known_names() {
     let later = shadowed::later(6, String::new(), &calls);
     assert_eq!(futures::executor::block_on(later), Some(7));
     assert_eq!(shadowed::sync(&std::cell::Cell::new(0)), Ok(1));
+    assert_eq!(futures::executor::block_on(shadowed::job(3, String::new(), &1)), Ok(3));
+    assert_eq!(shadowed::job_sync(4), Ok(4));
 }
 
 mod locals {
-    use resilience::{Rejected, circuit_breaker, testing, timeout, with_fallback, with_retry};
+    use resilience::{
+        Rejected, checkpoint, circuit_breaker, job, testing, timeout, with_fallback, with_recovery,
+        with_retry,
+    };
     use std::cell::Cell;
+
+    #[with_recovery(on(not_found, skip), otherwise = escalate)]
+    #[job("job:{running}", provided(provided))]
+    async fn recorded(
+        running: u32,
+        args: u32,
+        kept: &str,
+        entered: Vec<u32>,
+        rejected: u32,
+        provided: &u64,
+    ) -> Result<u32, Rejected> {
+        let (scope, bytes, settled, strategy, this) = (1, 2, 3, 4, 5);
+        let all = scope + bytes + settled + strategy + this + entered.len() as u32 + rejected;
+        step(running + args + kept.len() as u32, all, "key", provided)
+    }
+
+    #[checkpoint("step:{running}:{key}", inputs(outcome), rollback = |value: u32| assert_eq!(value, 0))]
+    fn step(running: u32, outcome: u32, key: &str, store: &u64) -> Result<u32, Rejected> {
+        let (value, label) = (running + outcome, key.len() as u32 + *store as u32);
+        Ok(value + label)
+    }
+
+    #[test]
+    fn with_the_names_that_a_recording_uses_itself() {
+        let _world = testing::isolate();
+        let job = recorded(1, 2, "ab", vec![0], 6, &7);
+        assert_eq!(futures::executor::block_on(job), Ok(5 + 22 + 10));
+    }
 
     #[with_fallback(value = 0)]
     #[timeout(60s)]

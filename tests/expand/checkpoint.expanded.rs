@@ -125,7 +125,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             }
         };
         let (r, verdict) = __resilience::InScope::new(
-                running.scope().clone(),
+                running.scope(),
                 async {
                     {
                         let r: Result<String, Error> = async {
@@ -206,7 +206,7 @@ impl Service {
                 }
             };
             let (r, verdict) = __resilience::InScope::new(
-                    running.scope().clone(),
+                    running.scope(),
                     async {
                         {
                             let r: Result<String, Error> = async {

@@ -131,7 +131,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             }
         };
         let (r, verdict) = __resilience::InScope::new(
-                running.scope().clone(),
+                running.scope(),
                 async {
                     {
                         let r: Result<String, Error> = async {
@@ -228,7 +228,7 @@ impl Service {
                 }
             };
             let (r, verdict) = __resilience::InScope::new(
-                    running.scope().clone(),
+                    running.scope(),
                     async {
                         {
                             let r: Result<String, Error> = async {

@@ -272,7 +272,7 @@ pub(crate) fn around(
     let (first, body, last) = if cx.is_async {
         (
             quote_spanned!(at=> #site.begin(#begin).await),
-            quote_spanned!(Span::mixed_site()=> let (r, verdict) = __resilience::InScope::new(running.scope().clone(), async { #inner }).await;),
+            quote_spanned!(Span::mixed_site()=> let (r, verdict) = __resilience::InScope::new(running.scope(), async { #inner }).await;),
             quote_spanned!(at=> running.end(r, verdict, #end).await),
         )
     } else {

@@ -169,11 +169,12 @@ fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
     } else {
         let known = item.bound_names();
         let Some(name) = known.iter().find(|name| name.unraw() == first.trim_start_matches("r#")) else {
-            let mut words = item.has_no_argument(first);
-            if item.sig.receiver().is_some() {
-                words.push_str(&format!("; a field of `self` is written `{{self.{first}}}`"));
-            }
-            return Err(Error::new(span, words));
+            let words = item.has_no_argument(first);
+            let hint = match item.sig.receiver() {
+                Some(_) => format!("; a field of `self` is written `{{self.{first}}}`"),
+                None => String::new(),
+            };
+            return Err(Error::new(span, words + &hint));
         };
         quote!(#name)
     };

@@ -174,7 +174,7 @@ impl Checkpoint {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
         };
-        let outcome = scope::InScope::new(running.scope().clone(), body()).await;
+        let outcome = scope::InScope::new(running.scope(), body()).await;
         match running.settle(Mode::Async, outcome, None).await {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),

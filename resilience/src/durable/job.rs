@@ -151,7 +151,7 @@ impl Job {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
         };
-        let outcome = scope::InScope::new(running.scope().clone(), body(input)).await;
+        let outcome = scope::InScope::new(running.scope(), body(input)).await;
         let class = outcome.judge().err().map(crate::Classify::classify);
         match running.settle(Mode::Async, outcome, class, |_| Wanted::Fail).await {
             Ok((outcome, _)) => outcome,

@@ -156,7 +156,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     let lease = Lease::new(job.store().clone(), key.clone(), fence, lasts, None, Status::Free);
     let inside = Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
     let scope = job.scope().clone().in_step(inside);
-    let undoing = InScope::new(scope, (site.undo)(step.value.clone()));
+    let undoing = InScope::new(&scope, (site.undo)(step.value.clone()));
     let undone = match mode {
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),

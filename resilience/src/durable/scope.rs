@@ -219,8 +219,8 @@ pin_project_lite::pin_project! {
 
 impl<F> InScope<F> {
     #[doc(hidden)]
-    pub fn new(scope: Scope, future: F) -> Self {
-        Self { scope, future }
+    pub fn new(scope: &Scope, future: F) -> Self {
+        Self { scope: scope.clone(), future }
     }
 }
 

@@ -44,7 +44,9 @@
 )]
 
 use resilience::policy::{BudgetOf, Jitter};
-use resilience::{Classify, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{
+    Classify, checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry,
+};
 
 /// An error.
 #[derive(Debug, thiserror::Error, Classify)]
@@ -107,6 +109,31 @@ impl Service {
         drop(suffix);
         Ok(times)
     }
+
+    /// A job that is a method.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[job("scan:{self.host}:{depth}", on = Service)]
+    pub fn scan(&self, depth: u8) -> Result<u64, Failure> {
+        charge(u64::from(depth), 0)
+    }
+
+    /// What may be left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_recovery(on(not_found, invalid, skip), on(corrupt, rollback), rollback = Self::forget)]
+    pub fn optional(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        if self.host == name { Err(Failure::Busy) } else { Ok(Vec::new()) }
+    }
+
+    /// Undoes it.
+    fn forget(&self, name: &str) {
+        debug_assert_ne!(self.host, name, "never both");
+    }
 }
 
 /// A sync function.
@@ -134,4 +161,46 @@ pub const EXACT: Jitter = Jitter::None;
 #[with_retry(budget = none, jitter = none, backoff = linear)]
 pub fn exactly(text: &str) -> Result<usize, Failure> {
     Ok(text.len())
+}
+
+/// A step that can be undone.
+///
+/// # Errors
+///
+/// [`Failure`].
+#[checkpoint("charge:{order}", inputs(amount), ttl = 7d, rollback = refund)]
+#[with_retry(max = 2)]
+pub fn charge(order: u64, amount: u64) -> Result<u64, Failure> {
+    order.checked_add(amount).ok_or(Failure::Busy)
+}
+
+/// Undoes it.
+fn refund(receipt: u64) {
+    debug_assert_ne!(receipt, 0, "no receipt");
+}
+
+/// The same, awaited.
+///
+/// # Errors
+///
+/// [`Failure`].
+#[checkpoint("page:{name}:{n}", lease = 5s, wait = 0s, on_mismatch = rerun)]
+pub async fn page(name: &str, n: u32) -> Result<Vec<String>, Failure> {
+    core::future::ready(()).await;
+    Ok(vec![name.repeat(usize::try_from(n).unwrap_or(1))])
+}
+
+/// A job of such steps.
+///
+/// # Errors
+///
+/// [`Failure`].
+#[with_recovery(on(corrupt, rollback), on(severity >= high, manual), otherwise = escalate)]
+#[job("import:{id}", provided(service), max_recoveries = 3)]
+pub async fn import(service: &Service, id: u64, names: &[String]) -> Result<usize, Failure> {
+    let mut rows = usize::from(charge(id, 1)? == 0);
+    for name in names {
+        rows = rows.saturating_add(page(name, 1).await?.len());
+    }
+    Ok(rows.saturating_sub(service.host.len()))
 }
