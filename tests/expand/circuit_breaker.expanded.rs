@@ -46,8 +46,16 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             );
             (r, verdict)
         };
-        permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
-        (r, verdict)
+        if let ::core::option::Option::Some(class) = &verdict {
+            permit
+                .settle(
+                    ::core::option::Option::Some(class),
+                    __resilience::Ruling::ByCategory,
+                );
+            break '__resilience_breaker (r, verdict);
+        }
+        permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
+        (r, ::core::option::Option::None)
     };
     r
 }
@@ -109,8 +117,16 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             );
             (r, verdict)
         };
-        permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
-        (r, verdict)
+        if let ::core::option::Option::Some(class) = &verdict {
+            permit
+                .settle(
+                    ::core::option::Option::Some(class),
+                    __resilience::Ruling::ByCategory,
+                );
+            break '__resilience_breaker (r, verdict);
+        }
+        permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
+        (r, ::core::option::Option::None)
     };
     r
 }
@@ -173,8 +189,17 @@ impl Service {
                 );
                 (r, verdict)
             };
-            permit.settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
-            (r, verdict)
+            if let ::core::option::Option::Some(class) = &verdict {
+                permit
+                    .settle(
+                        ::core::option::Option::Some(class),
+                        __resilience::Ruling::ByCategory,
+                    );
+                break '__resilience_breaker (r, verdict);
+            }
+            permit
+                .settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
+            (r, ::core::option::Option::None)
         };
         r
     }

@@ -121,13 +121,24 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                             }
                                         }
                                     };
+                                    if let ::core::option::Option::Some(class) = &verdict {
+                                        permit
+                                            .settle(
+                                                ::core::option::Option::Some(class),
+                                                __resilience::Ruling::ByCategory,
+                                            );
+                                        break '__resilience_breaker (r, verdict);
+                                    }
                                     permit
-                                        .settle(verdict.as_ref(), __resilience::Ruling::ByCategory);
-                                    (r, verdict)
+                                        .settle(
+                                            ::core::option::Option::None,
+                                            __resilience::Ruling::ByCategory,
+                                        );
+                                    (r, ::core::option::Option::None)
                                 };
                                 let ::core::option::Option::Some(class) = verdict else {
                                     __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                                    break (r, verdict);
+                                    break (r, ::core::option::Option::None);
                                 };
                                 match __RESILIENCE_RETRY
                                     .failed(
@@ -268,27 +279,24 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                             );
                             (r, verdict)
                         };
-                        match &verdict {
-                            ::core::option::Option::None => {
-                                permit
-                                    .settle(
-                                        ::core::option::Option::None,
-                                        __resilience::Ruling::ByCategory,
-                                    )
-                            }
-                            ::core::option::Option::Some(class) => {
-                                permit
-                                    .settle(
-                                        ::core::option::Option::Some(class),
-                                        __resilience::unless(&r, |e| e.is_client()),
-                                    )
-                            }
-                        };
-                        (r, verdict)
+                        if let ::core::option::Option::Some(class) = &verdict {
+                            permit
+                                .settle(
+                                    ::core::option::Option::Some(class),
+                                    __resilience::unless(&r, |e| e.is_client()),
+                                );
+                            break '__resilience_breaker (r, verdict);
+                        }
+                        permit
+                            .settle(
+                                ::core::option::Option::None,
+                                __resilience::Ruling::ByCategory,
+                            );
+                        (r, ::core::option::Option::None)
                     };
                     let ::core::option::Option::Some(class) = verdict else {
                         __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                        break (r, verdict);
+                        break (r, ::core::option::Option::None);
                     };
                     match __RESILIENCE_RETRY
                         .failed(

@@ -194,7 +194,7 @@ impl Service {
                         };
                         let ::core::option::Option::Some(class) = verdict else {
                             __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                            break (r, verdict);
+                            break (r, ::core::option::Option::None);
                         };
                         match __RESILIENCE_RETRY
                             .failed(

@@ -44,7 +44,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 };
                 let ::core::option::Option::Some(class) = verdict else {
                     __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                    break (r, verdict);
+                    break (r, ::core::option::Option::None);
                 };
                 match __RESILIENCE_RETRY
                     .failed(
@@ -118,7 +118,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 };
                 let ::core::option::Option::Some(class) = verdict else {
                     __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                    break (r, verdict);
+                    break (r, ::core::option::Option::None);
                 };
                 match __RESILIENCE_RETRY
                     .failed(
@@ -193,7 +193,7 @@ impl Service {
                     };
                     let ::core::option::Option::Some(class) = verdict else {
                         __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                        break (r, verdict);
+                        break (r, ::core::option::Option::None);
                     };
                     match __RESILIENCE_RETRY
                         .failed(

@@ -191,16 +191,6 @@ pub(crate) fn wrap(
         (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
         (None, None) => quote_spanned!(Span::mixed_site()=> #site.admit()),
     };
-    let settle = if checked.rules.any() {
-        quote_spanned! {Span::mixed_site()=>
-            match &verdict {
-                ::core::option::Option::None => permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory),
-                ::core::option::Option::Some(class) => permit.settle(::core::option::Option::Some(class), #ruling),
-            }
-        }
-    } else {
-        quote_spanned!(Span::mixed_site()=> permit.settle(verdict.as_ref(), #ruling))
-    };
     let label = label(site);
     quote_spanned! {Span::mixed_site()=>
         #label: {
@@ -210,8 +200,12 @@ pub(crate) fn wrap(
                 ::core::result::Result::Err(rejected) => break #label #refused,
             };
             let (r, verdict) = #inner;
-            #settle;
-            (r, verdict)
+            if let ::core::option::Option::Some(class) = &verdict {
+                permit.settle(::core::option::Option::Some(class), #ruling);
+                break #label (r, verdict);
+            }
+            permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
+            (r, ::core::option::Option::None)
         }
     }
 }

@@ -316,7 +316,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
                 let (r, verdict) = #inner;
                 let ::core::option::Option::Some(class) = verdict else {
                     #paid.succeeded(#retry);
-                    break (r, verdict);
+                    break (r, ::core::option::Option::None);
                 };
                 match #paid.failed(&mut #retry, &class, #ruling) {
                     ::core::option::Option::Some(wait) => wait,
