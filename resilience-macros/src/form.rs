@@ -26,10 +26,14 @@ impl Form {
     pub(crate) fn of(return_type: TokenStream, body: TokenStream) -> Self {
         let boxed = match first_word(&return_type) {
             Some(word) if word == "impl" => false,
-            Some(_) if is_boxed_future(&return_type) => true,
-            _ => return Self::Plain,
+            Some(_) => true,
+            None => return Self::Plain,
         };
-        let Some(output) = output(return_type) else { return Self::Plain };
+        let output = match boxed {
+            true if !is_boxed_future(&return_type) => output_of_alias(return_type),
+            _ => output(return_type),
+        };
+        let Some(output) = output else { return Self::Plain };
         match block(body) {
             Some(block) if boxed => {
                 let (prologue, rest) = split(block);
@@ -82,6 +86,29 @@ fn output(ty: TokenStream) -> Option<TokenStream> {
     tokens.find(|token| matches!(token, TokenTree::Ident(word) if word == "Output"))?;
     let mut angles = Angles::default();
     let out: TokenStream = tokens.skip(1).take_while(|token| !angles.end_before(token)).collect();
+    (!out.is_empty()).then_some(out)
+}
+
+/// What a `BoxFuture<'a, R>` or `LocalBoxFuture<'a, R>`, by whichever path, gives in the end: `R`.
+fn output_of_alias(ty: TokenStream) -> Option<TokenStream> {
+    let mut tokens = ty.into_iter();
+    let mut name = None;
+    for token in tokens.by_ref() {
+        match token {
+            TokenTree::Ident(word) => name = Some(word),
+            TokenTree::Punct(open) if open.as_char() == '<' => break,
+            TokenTree::Punct(colon) if colon.as_char() == ':' => {}
+            _ => return None,
+        }
+    }
+    name.filter(|name| name == "BoxFuture" || name == "LocalBoxFuture")?;
+    let mut tokens = tokens.peekable();
+    // A lifetime is a quote and a word; the comma after it stands before what is sought.
+    if matches!(tokens.peek(), Some(TokenTree::Punct(quote)) if quote.as_char() == '\'') {
+        tokens.nth(2)?;
+    }
+    let mut angles = Angles::default();
+    let out: TokenStream = tokens.take_while(|token| !angles.end_before(token)).collect();
     (!out.is_empty()).then_some(out)
 }
 

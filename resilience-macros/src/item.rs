@@ -74,6 +74,12 @@ impl Item {
         self.sig.asyncness.is_some() || !matches!(self.form, Form::Plain)
     }
 
+    /// Whether the body builds a runtime and waits on it, as `#[tokio::test]` makes it of an async one.
+    pub(crate) fn runs_a_runtime(&self) -> bool {
+        let words = identifiers(self.body.to_token_stream());
+        ["runtime", "enable_all", "block_on"].iter().all(|name| words.iter().any(|word| word == name))
+    }
+
     /// The function's body around `inner`, an expression of its outcome.
     pub(crate) fn around(&self, inner: TokenStream) -> TokenStream {
         let prologue = match &self.form {

@@ -1,6 +1,7 @@
 //! Functions that give a future, and where futures are run.
 
 use crate::kit::{Came, Runs, here};
+use futures::future::{FutureExt as _, LocalBoxFuture};
 use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
 use std::future::Future;
 use std::io;
@@ -45,6 +46,35 @@ macro_rules! boxed {
                 let run = runs.step().await?;
                 Ok(run)
             })
+        }
+        pub async fn call(runs: &Runs) -> Came {
+            f(runs).await.into()
+        }
+    };
+}
+
+macro_rules! boxed_alias {
+    ([$($policies:tt)*] $($_:tt)*) => {
+        $($policies)*
+        fn f<'a>(runs: &'a Runs, by: &'a u32) -> ::futures::future::BoxFuture<'a, io::Result<u32>> {
+            Box::pin(async move {
+                assert_eq!(*by, 5);
+                let run = runs.step().await?;
+                Ok(run)
+            })
+        }
+        pub async fn call(runs: &Runs) -> Came {
+            f(runs, &5).await.into()
+        }
+    };
+}
+
+macro_rules! boxed_alias_of_statements {
+    ([$($policies:tt)*] $($_:tt)*) => {
+        $($policies)*
+        fn f<'a>(runs: &'a Runs) -> LocalBoxFuture<'a, Result<u32, io::Error>> {
+            let future = async move { runs.step().await };
+            future.boxed_local()
         }
         pub async fn call(runs: &Runs) -> Came {
             f(runs).await.into()
@@ -208,6 +238,8 @@ rows! { "Futures":
     method_gives_impl "trait method `-> impl Future + Send`" [later] (value = 0);
     promised_in_a_trait "`async fn` where the trait says `-> impl Future + Send`" [later] (value = 0);
     boxed "`-> Pin<Box<dyn Future + Send + 'a>>`" [later] (value = 0);
+    boxed_alias "`-> BoxFuture<'a, ..>` of futures" [later] (value = 0);
+    boxed_alias_of_statements "`-> LocalBoxFuture<'a, ..>`, a body of statements" [later] (value = 0);
     boxed_static "`-> Pin<Box<dyn Future + Send>>` of an owned argument, `clone(runs)`" [later] (value = 0);
     boxed_method "trait method `-> Pin<Box<dyn Future + '_>>`" [later] (value = 0);
     spawned "`tokio::spawn`: borrowed, `?Sized` and `&dyn Fn` arguments" [later] (value = 0);

@@ -101,6 +101,11 @@ fn check_kind(
         errors.here(at, "`threads` bounds the helper threads of `thread`: add `thread`");
     }
     match (item.is_async(), thread) {
+        (false, false) if item.runs_a_runtime() => errors.at(
+            attr,
+            "the function is sync by now: `#[tokio::test]` and `#[tokio::main]` wrap its body in a runtime before this \
+             line is read; put `timeout` on an async function that it calls",
+        ),
         (false, false) => errors.at(
             attr,
             "a sync function cannot be stopped from outside: make it `async`, use the time limit of what it calls, \
