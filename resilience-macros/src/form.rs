@@ -29,9 +29,10 @@ impl Form {
             Some(_) => true,
             None => return Self::Plain,
         };
-        let output = match boxed {
-            true if !is_boxed_future(&return_type) => output_of_alias(return_type),
-            _ => output(return_type),
+        let output = if boxed && !is_boxed_future(&return_type) {
+            output_of_alias(return_type)
+        } else {
+            output(return_type)
         };
         let Some(output) = output else { return Self::Plain };
         match block(body) {
