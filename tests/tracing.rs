@@ -1,8 +1,8 @@
 //! What the policies tell `tracing`: targets, levels and fields, and nothing secret.
 
 use resilience::{
-    Category, Classification, Classify, Rejected, circuit_breaker, testing, timeout, with_fallback,
-    with_retry,
+    Category, Classification, Classify, Rejected, checkpoint, circuit_breaker, job, testing, timeout,
+    with_fallback, with_recovery, with_retry,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -245,13 +245,35 @@ fn nothing_secret_is_told() {
         let _ = password;
         Err(Secret(category))
     }
+    #[circuit_breaker(threshold = 2, key = password)]
+    fn keyed(password: &str) -> Result<String, Secret> {
+        let _ = password;
+        Err(Secret(Category::Unavailable))
+    }
+    #[checkpoint("step:{password}", rollback = undo)]
+    fn step(password: &str) -> Result<String, Secret> {
+        Ok(password.to_owned())
+    }
+    fn undo(password: String) -> Result<(), Secret> {
+        let _ = password;
+        Err(Secret(Category::Unavailable))
+    }
+    #[with_recovery(otherwise = rollback)]
+    #[job("job:{password}")]
+    fn recorded(password: &str) -> Result<String, Secret> {
+        step(password)?;
+        step(password)?;
+        Err(Secret(Category::Corrupt))
+    }
     let seen = told(|_| {
         for category in [Category::Auth, Category::Unavailable, Category::Connection] {
+            drop((keyed(SECRET), recorded(SECRET), resilience::recover_blocking()));
             drop(everything(SECRET, category));
             drop(fetch(&Cell::new(0), 9, category, SECRET));
             drop(fetch(&Cell::new(0), 0, category, SECRET));
         }
     });
-    assert!(seen.len() > 10);
+    let said = |target: &str| seen.iter().any(|seen| seen.target == target);
+    assert!(said("resilience::breaker") && said("resilience::checkpoint") && said("resilience::alert"));
     assert!(!format!("{seen:?}").contains(SECRET), "{seen:#?}");
 }

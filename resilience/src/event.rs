@@ -256,7 +256,8 @@ pub(crate) use trace::started;
 
 #[cfg(feature = "tracing")]
 mod trace {
-    //! Events as `tracing` events: names and fields only, never arguments, values or error texts.
+    //! Events as `tracing` events: names and fields only, never arguments (a key is made of them), values or
+    //! error texts.
 
     use super::Event;
     use crate::classify::Classification;
@@ -299,21 +300,20 @@ mod trace {
                 let (category, severity) = (category(class), class.severity.as_str());
                 warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, reason, "gave up");
             }
-            Event::Opened { point, key, class, failures, recovery } => {
-                let (key, category) = (key.as_deref(), class.as_ref().map(category));
-                let delay_ms = recovery.map(delay_ms);
-                warn!(target: "resilience::breaker", point = &**point, key, category, failures, delay_ms, "opened");
+            Event::Opened { point, class, failures, recovery, .. } => {
+                let (category, delay_ms) = (class.as_ref().map(category), recovery.map(delay_ms));
+                warn!(target: "resilience::breaker", point = &**point, category, failures, delay_ms, "opened");
             }
-            Event::HalfOpened { point, key } => {
-                info!(target: "resilience::breaker", point = &**point, key = key.as_deref(), "half-open");
+            Event::HalfOpened { point, .. } => {
+                info!(target: "resilience::breaker", point = &**point, "half-open");
             }
-            Event::Closed { point, key } => {
-                info!(target: "resilience::breaker", point = &**point, key = key.as_deref(), "closed");
+            Event::Closed { point, .. } => {
+                info!(target: "resilience::breaker", point = &**point, "closed");
             }
-            Event::Rejected { point, key, policy, retry_after } => {
+            Event::Rejected { point, policy, retry_after, .. } => {
                 if at_most_once(point, policy, Duration::from_secs(1)) {
                     let delay_ms = retry_after.map(delay_ms);
-                    debug!(target: "resilience::rejected", point = &**point, key = key.as_deref(), policy, delay_ms, "rejected");
+                    debug!(target: "resilience::rejected", point = &**point, policy, delay_ms, "rejected");
                 }
             }
             Event::TimedOut { point, limit } => {

@@ -304,7 +304,7 @@ impl Checkpoint {
 
 fn warn_unprotected(point: &PointName, error: &StoreError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = %error, "runs unprotected");
+    tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = error.as_str(), "runs unprotected");
     #[cfg(not(feature = "tracing"))]
     let _ = (point, error);
 }

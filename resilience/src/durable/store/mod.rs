@@ -432,6 +432,22 @@ impl StoreError {
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Full | Self::ReadOnly | Self::Poisoned | Self::Refused(_))
     }
+
+    /// Its name in snake case, which does not change: `read_only`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::Poisoned => "poisoned",
+            Self::Refused(_) => "refused",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Fenced { .. } => "fenced",
+            Self::Conflict { .. } => "conflict",
+            Self::Cancelled { .. } => "cancelled",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
 }
 
 impl fmt::Display for StoreError {
