@@ -12,6 +12,9 @@ pub(crate) enum Variant {
     Retry,
     Breaker,
     Four,
+    Instrument,
+    AsyncTrait,
+    Backon,
     /// No functions at all: only what building the dependency costs.
     Empty,
     /// No functions, and not this library, but what any attribute with a timer stands on.
@@ -25,7 +28,16 @@ pub(crate) const PREFIX: &str = "many_";
 
 impl Variant {
     /// What is measured, the plain functions first.
-    pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::ByHand, Self::Retry, Self::Breaker, Self::Four];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Plain,
+        Self::ByHand,
+        Self::Retry,
+        Self::Breaker,
+        Self::Four,
+        Self::Instrument,
+        Self::AsyncTrait,
+        Self::Backon,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -34,6 +46,9 @@ impl Variant {
             Self::Retry => "`#[with_retry]`",
             Self::Breaker => "`#[circuit_breaker]`",
             Self::Four => "the four attributes",
+            Self::Instrument => "`#[tracing::instrument]`",
+            Self::AsyncTrait => "`#[async_trait]`",
+            Self::Backon => "`#[backon]` of backon-macros",
             Self::Empty => "the core with its default features",
             Self::Floor => "syn (full), quote and tokio (rt, time) alone",
         }
@@ -46,7 +61,11 @@ impl Variant {
 
     fn attributes(self) -> &'static str {
         match self {
-            Self::Plain | Self::ByHand | Self::Empty | Self::Floor => "",
+            Self::Plain | Self::ByHand | Self::AsyncTrait | Self::Empty | Self::Floor => "",
+            Self::Instrument => "#[tracing::instrument(skip_all)]\n",
+            Self::Backon => {
+                "#[backon_macros::backon(sleep = tokio::time::sleep, when = Failed::may_pass)]\n"
+            }
             Self::Retry => "#[resilience::with_retry(max = 3, backoff = 2.0)]\n",
             Self::Breaker => "#[resilience::circuit_breaker(threshold = 5, recovery = 60s)]\n",
             Self::Four => {
@@ -149,6 +168,13 @@ fn manifest(variant: Variant) -> String {
     let resilience = Path::new(env!("CARGO_MANIFEST_DIR")).join("../resilience");
     let own = match variant {
         Variant::Floor => "syn = { version = \"3\", features = [\"full\"] }\nquote = \"1\"\n".to_owned(),
+        Variant::Instrument => "tracing = { version = \"0.1\", features = [\"attributes\"] }\n".to_owned(),
+        Variant::AsyncTrait => "async-trait = \"0.1\"\n".to_owned(),
+        Variant::Backon => {
+            "backon = { version = \"1.6\", default-features = false, features = [\"tokio-sleep\"] }\n\
+                            backon-macros = \"1\"\n"
+                .to_owned()
+        }
         _ => format!("resilience = {{ path = \"{}\" }}\n", resilience.display()),
     };
     format!(
@@ -163,17 +189,33 @@ fn text(variant: Variant, edit: u32) -> String {
         return String::new();
     }
     let mut text = AROUND.to_owned();
-    if !matches!(variant, Variant::Plain | Variant::ByHand) {
+    if matches!(variant, Variant::Retry | Variant::Breaker | Variant::Four) {
         text.push_str(CLASSIFIED);
     }
+    // The attribute stands above all of them at once.
+    let in_trait = variant == Variant::AsyncTrait;
+    if in_trait {
+        text.push_str("\n#[async_trait::async_trait]\npub trait Many {\n");
+        for number in 0..FUNCTIONS {
+            let _ = writeln!(
+                text,
+                "    async fn f{number}(&self, client: &Client, id: u64) -> Result<u64, Failed>;"
+            );
+        }
+        text.push_str("}\n\n#[async_trait::async_trait]\nimpl Many for Client {\n");
+    }
+    let (visible, receiver) = if in_trait { ("", "&self, ") } else { ("pub ", "") };
     for number in 0..FUNCTIONS {
         // The edit is one number in one body.
         let salt = if number == FUNCTIONS / 2 { number + edit } else { number };
         let (attributes, body) = (variant.attributes(), variant.body(salt));
         let _ = write!(
             text,
-            "\n{attributes}pub async fn f{number}(client: &Client, id: u64) -> Result<u64, Failed> {{\n    {body}\n}}\n"
+            "\n{attributes}{visible}async fn f{number}({receiver}client: &Client, id: u64) -> Result<u64, Failed> {{\n    {body}\n}}\n"
         );
+    }
+    if in_trait {
+        text.push_str("}\n");
     }
     text
 }
