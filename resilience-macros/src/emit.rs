@@ -60,11 +60,14 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The value that stands for `rejected`, with its class; complaints point at `attr`.
-    pub(crate) fn refused(&self, attr: &Ident) -> TokenStream {
+    /// The value that stands for `rejected`, with its class if a layer above that of `site` asks for it;
+    /// complaints point at `attr`.
+    pub(crate) fn refused(&self, site: &Ident, attr: &Ident) -> TokenStream {
         let at = Span::mixed_site().located_at(attr.span());
         let rejected = Ident::new("rejected", Span::mixed_site());
+        let is_outermost = self.sites.first() == Some(site);
         match &self.shared.rejected {
+            None if is_outermost => quote_spanned!(at=> __resilience::refused_outermost(#rejected)),
             None => quote_spanned!(at=> __resilience::refused(#rejected)),
             Some(make) => quote!(__resilience::refused_by(#rejected, #make)),
         }

@@ -136,6 +136,15 @@ where
     refused_by(rejected, FromRejected::from_rejected)
 }
 
+/// As [`refused`], where nobody asks for the class.
+#[cold]
+pub fn refused_outermost<R: Outcome>(rejected: Rejected) -> (R, Verdict)
+where
+    R::Error: FromRejected,
+{
+    (R::failure(FromRejected::from_rejected(rejected)), None)
+}
+
 /// The outcome that stands for a rejection, as `rejected = ..` makes it.
 #[cold]
 pub fn refused_by<R: Outcome>(rejected: Rejected, make: impl FnOnce(Rejected) -> R::Error) -> (R, Verdict) {

@@ -33,7 +33,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_checkpoint (kept, ::core::option::Option::None);
             }
             ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
-                break '__resilience_checkpoint __resilience::refused(rejected);
+                break '__resilience_checkpoint __resilience::refused_outermost(rejected);
             }
         };
         let entered = running.enter();
@@ -58,7 +58,9 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         ::core::mem::drop(entered);
         match running.end_blocking(r, verdict) {
             ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            ::core::result::Result::Err(rejected) => {
+                __resilience::refused_outermost(rejected)
+            }
         }
     };
     r
@@ -121,7 +123,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_checkpoint (kept, ::core::option::Option::None);
             }
             ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
-                break '__resilience_checkpoint __resilience::refused(rejected);
+                break '__resilience_checkpoint __resilience::refused_outermost(rejected);
             }
         };
         let (r, verdict) = __resilience::InScope::new(
@@ -160,7 +162,9 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             .await;
         match running.end(r, verdict).await {
             ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            ::core::result::Result::Err(rejected) => {
+                __resilience::refused_outermost(rejected)
+            }
         }
     };
     r
@@ -202,7 +206,9 @@ impl Service {
                     break '__resilience_checkpoint (kept, ::core::option::Option::None);
                 }
                 ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
-                    break '__resilience_checkpoint __resilience::refused(rejected);
+                    break '__resilience_checkpoint __resilience::refused_outermost(
+                        rejected,
+                    );
                 }
             };
             let (r, verdict) = __resilience::InScope::new(
@@ -243,7 +249,9 @@ impl Service {
                 .await;
             match running.end(r, verdict).await {
                 ::core::result::Result::Ok(settled) => settled,
-                ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+                ::core::result::Result::Err(rejected) => {
+                    __resilience::refused_outermost(rejected)
+                }
             }
         };
         r

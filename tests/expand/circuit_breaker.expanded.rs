@@ -25,7 +25,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         let permit = match __RESILIENCE_BREAKER.admit() {
             ::core::result::Result::Ok(permit) => permit,
             ::core::result::Result::Err(rejected) => {
-                break '__resilience_breaker __resilience::refused(rejected);
+                break '__resilience_breaker __resilience::refused_outermost(rejected);
             }
         };
         let (r, verdict) = {
@@ -86,7 +86,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         let permit = match __RESILIENCE_BREAKER.admit() {
             ::core::result::Result::Ok(permit) => permit,
             ::core::result::Result::Err(rejected) => {
-                break '__resilience_breaker __resilience::refused(rejected);
+                break '__resilience_breaker __resilience::refused_outermost(rejected);
             }
         };
         let (r, verdict) = {
@@ -158,7 +158,7 @@ impl Service {
             let permit = match __RESILIENCE_BREAKER.admit() {
                 ::core::result::Result::Ok(permit) => permit,
                 ::core::result::Result::Err(rejected) => {
-                    break '__resilience_breaker __resilience::refused(rejected);
+                    break '__resilience_breaker __resilience::refused_outermost(rejected);
                 }
             };
             let (r, verdict) = {

@@ -46,7 +46,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_job (kept, ::core::option::Option::None);
             }
             ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
-                break '__resilience_job __resilience::refused(rejected);
+                break '__resilience_job __resilience::refused_outermost(rejected);
             }
         };
         let entered = running.enter();
@@ -71,7 +71,9 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         ::core::mem::drop(entered);
         match running.end_blocking(r, verdict, |_| __resilience::Wanted::Fail) {
             ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            ::core::result::Result::Err(rejected) => {
+                __resilience::refused_outermost(rejected)
+            }
         }
     };
     r
@@ -127,7 +129,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                 break '__resilience_job (kept, ::core::option::Option::None);
             }
             ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
-                break '__resilience_job __resilience::refused(rejected);
+                break '__resilience_job __resilience::refused_outermost(rejected);
             }
         };
         let (r, verdict) = __resilience::InScope::new(
@@ -166,7 +168,9 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             .await;
         match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
             ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            ::core::result::Result::Err(rejected) => {
+                __resilience::refused_outermost(rejected)
+            }
         }
     };
     r
@@ -224,7 +228,7 @@ impl Service {
                     break '__resilience_job (kept, ::core::option::Option::None);
                 }
                 ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
-                    break '__resilience_job __resilience::refused(rejected);
+                    break '__resilience_job __resilience::refused_outermost(rejected);
                 }
             };
             let (r, verdict) = __resilience::InScope::new(
@@ -265,7 +269,9 @@ impl Service {
                 .await;
             match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
                 ::core::result::Result::Ok(settled) => settled,
-                ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+                ::core::result::Result::Err(rejected) => {
+                    __resilience::refused_outermost(rejected)
+                }
             }
         };
         r

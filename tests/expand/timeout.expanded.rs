@@ -37,7 +37,9 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
         )
     {
         ::core::result::Result::Ok(done) => done,
-        ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+        ::core::result::Result::Err(rejected) => {
+            __resilience::refused_outermost(rejected)
+        }
     };
     r
 }
@@ -91,7 +93,9 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 );
                 (r, verdict)
             }
-            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            ::core::result::Result::Err(rejected) => {
+                __resilience::refused_outermost(rejected)
+            }
         }
     };
     r
@@ -148,7 +152,9 @@ impl Service {
                     );
                     (r, verdict)
                 }
-                ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+                ::core::result::Result::Err(rejected) => {
+                    __resilience::refused_outermost(rejected)
+                }
             }
         };
         r

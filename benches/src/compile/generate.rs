@@ -63,9 +63,7 @@ impl Variant {
         match self {
             Self::Plain | Self::ByHand | Self::AsyncTrait | Self::Empty | Self::Floor => "",
             Self::Instrument => "#[tracing::instrument(skip_all)]\n",
-            Self::Backon => {
-                "#[backon_macros::backon(sleep = tokio::time::sleep, when = Failed::may_pass)]\n"
-            }
+            Self::Backon => "#[backon_macros::backon(sleep = tokio::time::sleep, when = Failed::may_pass)]\n",
             Self::Retry => "#[resilience::with_retry(max = 3, backoff = 2.0)]\n",
             Self::Breaker => "#[resilience::circuit_breaker(threshold = 5, recovery = 60s)]\n",
             Self::Four => {

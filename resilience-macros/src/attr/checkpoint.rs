@@ -266,7 +266,7 @@ pub(crate) fn around(
     begin: &TokenStream,
     end: &TokenStream,
 ) -> TokenStream {
-    let refused = cx.refused(attr);
+    let refused = cx.refused(site, attr);
     let label = label(site);
     let at = Span::mixed_site().located_at(cx.return_at());
     let (first, body, last) = if cx.is_async {

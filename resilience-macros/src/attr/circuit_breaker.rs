@@ -185,7 +185,7 @@ pub(crate) fn wrap(
     attr: &Ident,
 ) -> TokenStream {
     let ruling = checked.rules.ruling();
-    let refused = cx.refused(attr);
+    let refused = cx.refused(site, attr);
     let admit = match (&checked.instance, &checked.key) {
         (Some(instance), _) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#instance))),
         (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),

@@ -177,7 +177,7 @@ pub(crate) fn around(
     name: &TokenStream,
     done: &TokenStream,
 ) -> TokenStream {
-    let refused = cx.refused(attr);
+    let refused = cx.refused(site, attr);
     let attempt = if checked.grows { cx.attempt(site) } else { quote!(1) };
     let run = if checked.thread {
         quote_spanned!(Span::mixed_site()=> #site.on_thread(#attempt, #body))

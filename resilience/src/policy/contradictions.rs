@@ -9,6 +9,7 @@ use std::time::Duration;
 /// # Panics
 ///
 /// In that case; in a `const` that is a compile error.
+#[track_caller]
 pub const fn check_attempt(total: Duration, attempt: Duration) {
     if attempt.as_nanos() >= total.as_nanos() {
         let text = Text::<200>::new()
@@ -26,6 +27,7 @@ pub const fn check_attempt(total: Duration, attempt: Duration) {
 /// # Panics
 ///
 /// In that case; in a `const` that is a compile error.
+#[track_caller]
 pub const fn check_window(window: Duration, attempt: Duration) {
     if window.as_nanos() < attempt.as_nanos() {
         let text = Text::<200>::new()

@@ -48,6 +48,7 @@ impl Timeout {
     /// # Panics
     ///
     /// If `limit` is zero; in a `const` that is a compile error.
+    #[track_caller]
     pub const fn new(limit: Duration) -> Self {
         let timeout = Self {
             limit,
@@ -143,6 +144,7 @@ impl Timeout {
 
     /// The policy, once every setting is known to make sense.
     #[doc(hidden)]
+    #[track_caller]
     pub const fn checked(self) -> Self {
         match self.judge() {
             Ok(()) => self,
