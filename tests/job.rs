@@ -311,6 +311,12 @@ fn a_job_can_be_done_again_from_a_step_on() {
     let _world = isolate();
     assert_eq!(order(7, 0).unwrap(), 7);
     assert_eq!(logged(), ["reserve", "charge"]);
+    let steps = jobs::blocking::steps("order:7").unwrap();
+    let keys: Vec<_> = steps.iter().map(|step| (step.job.as_deref(), step.key.as_str())).collect();
+    assert_eq!(keys, ["reserve", "note", "charge"].map(|key| (Some("order:7"), key)), "in their order");
+    let unknown = jobs::blocking::fork_from("order:7", "pay").unwrap_err();
+    assert!(matches!(unknown, Rejected::Job(JobError::UnknownStep { .. })), "{unknown}");
+    assert!(unknown.to_string().contains("has recorded no step `pay`"), "{unknown}");
     jobs::blocking::fork_from("order:7", "charge").unwrap();
     assert_eq!(order(7, 0).unwrap(), 7);
     assert_eq!(logged(), ["charge"]);

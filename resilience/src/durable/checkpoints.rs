@@ -3,7 +3,7 @@
 use super::codec;
 use super::error::{CheckpointError, Place};
 use super::job::all;
-use super::key::place;
+use super::key::{place, whole};
 use super::record::{Millis, Record, Status};
 use super::scope;
 use super::store::{Aside, Query, Store, StoreError};
@@ -17,8 +17,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CheckpointInfo {
-    /// The job it belongs to, if it was recorded in one; its id as a part of a key, every byte but
-    /// `[A-Za-z0-9_.-]` as `%XX`.
+    /// The id of the job it belongs to, if it was recorded in one.
     pub job: Option<String>,
     /// The key as rendered.
     pub key: String,
@@ -43,10 +42,10 @@ pub struct CheckpointInfo {
 }
 
 impl CheckpointInfo {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record) -> Self {
         let rest = record.key.get(2..).unwrap_or_default();
         let in_job = rest.split_once('/').filter(|_| !record.key.starts_with(place::STEPS));
-        let (job, key) = in_job.map_or((None, rest), |(job, key)| (Some(job.to_owned()), key));
+        let (job, key) = in_job.map_or((None, rest), |(job, key)| (Some(whole(job)), key));
         Self {
             job,
             key: key.to_owned(),

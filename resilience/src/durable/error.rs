@@ -377,6 +377,14 @@ pub enum JobError {
         /// The job.
         at: Box<Place>,
     },
+    /// The job has not recorded such a step.
+    #[non_exhaustive]
+    UnknownStep {
+        /// The job.
+        at: Box<Place>,
+        /// The key that was asked for.
+        step: String,
+    },
     /// No function of this program has the job's name.
     #[non_exhaustive]
     UnknownName {
@@ -426,6 +434,7 @@ impl JobError {
             | Self::KeyTooLong { at, .. }
             | Self::NotProvided { at, .. }
             | Self::Unknown { at, .. }
+            | Self::UnknownStep { at, .. }
             | Self::UnknownName { at, .. }
             | Self::SameName { at, .. }
             | Self::WrongState { at, .. }
@@ -509,6 +518,9 @@ impl fmt::Display for JobError {
                 )
             }
             Self::Unknown { at } => write!(f, "there is no job `{}`", at.key),
+            Self::UnknownStep { at, step } => {
+                write!(f, "job `{}` has recorded no step `{step}`; `jobs::steps` lists them", at.key)
+            }
             Self::UnknownName { at, name } => {
                 write!(
                     f,

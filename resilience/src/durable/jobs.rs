@@ -1,7 +1,7 @@
 //! Looking at jobs, and deciding what becomes of those that wait for somebody.
 
+use super::checkpoints::CheckpointInfo;
 use super::error::{JobError, Place};
-use super::job::steps;
 use super::key::place;
 use super::note::{JobEvent, Note};
 use super::record::{Millis, Record, Status};
@@ -170,6 +170,18 @@ pub async fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
     Ok(record.map(JobInfo::of))
 }
 
+/// The steps of the job `id`: those that have ended in the order in which they did, then the others. Their
+/// keys are what [`fork_from`] takes.
+///
+/// # Errors
+///
+/// [`Rejected::Job`] if the store cannot be used or a record is damaged.
+pub async fn steps(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+    let mut steps = super::job::steps(&store()?, id).await.map_err(failed(id))?;
+    steps.sort_by_key(|step| (step.order == 0, step.order));
+    Ok(steps.iter().map(CheckpointInfo::of).collect())
+}
+
 async fn change(
     id: &str,
     why: &str,
@@ -247,10 +259,10 @@ pub async fn cancel(id: &str) -> Result<(), Rejected> {
 /// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
 pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
     let store = store()?;
-    let all = steps(&store, id).await.map_err(failed(id))?;
+    let all = super::job::steps(&store, id).await.map_err(failed(id))?;
     let key = place::step(Some(id), step);
     let from = all.iter().find(|record| record.key == key && record.order > 0);
-    let from = from.ok_or_else(|| JobError::Unknown { at: at(&format!("{id} {step}")) })?.order;
+    let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;
     let interrupted = |record: Record| match record.status {
         status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
         _ => Ok(Record {
@@ -325,7 +337,7 @@ async fn forget(store: &Arc<dyn Store>, is_old: impl Fn(&Record) -> bool) -> Res
 
 /// The same from sync code.
 pub mod blocking {
-    use super::{Filter, JobInfo, Recovered, Rejected};
+    use super::{CheckpointInfo, Filter, JobInfo, Recovered, Rejected};
     use crate::durable::wait::block_on;
 
     /// As [`list`](super::list).
@@ -344,6 +356,15 @@ pub mod blocking {
     /// As there.
     pub fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
         block_on(super::get(id))
+    }
+
+    /// As [`steps`](super::steps).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn steps(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+        block_on(super::steps(id))
     }
 
     /// As [`resume`](super::resume).

@@ -54,6 +54,24 @@ pub(crate) fn part(id: &str) -> String {
     Key::new().value(id).finish()
 }
 
+/// The id that [`part`] made a part of a key.
+pub(crate) fn whole(part: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = part.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped =
+            tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        if let Some(byte) = escaped.filter(|_| *first == b'%') {
+            bytes.push(byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Where the records of jobs, steps and cursors stand in a store.
 pub(crate) mod place {
     use super::part;
@@ -111,5 +129,13 @@ mod tests {
         assert_eq!(key("a:b", "c"), "x:a%3Ab:c");
         assert_ne!(key("a:b", "c"), key("a", "b:c"));
         assert_eq!(key("ä%", ""), "x:%C3%A4%25:");
+    }
+
+    #[test]
+    fn a_part_of_a_key_is_an_id_again() {
+        for id in ["", "import:7", "a%20b%2Fc", "%", "%2", "ä/%é"] {
+            assert_eq!(whole(&part(id)), id);
+        }
+        assert_eq!(whole("%zz%4"), "%zz%4", "what was never a part stays as it is");
     }
 }
