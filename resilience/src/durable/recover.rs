@@ -13,7 +13,7 @@ use crate::defaults::durable as defaults;
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use std::any::{Any, TypeId, type_name};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -171,7 +171,7 @@ impl Recover {
             None => super::default_store().map_err(|error| JobError::store(at(), error))?,
         };
         let runner = Runner::here();
-        let pass = Pass { provided: self.provided, store, runner };
+        let pass = Pass { provided: self.provided, store, runner, told: Arc::default() };
         let (mut recovered, queue) = pass.find().await.map_err(|error| JobError::store(at(), error))?;
         let running = pass.run(queue);
         if !self.background {
@@ -278,6 +278,8 @@ struct Pass {
     provided: Provided,
     store: Arc<dyn Store>,
     runner: Runner,
+    /// Keys of what was reported: each once, not at every look.
+    told: Arc<Mutex<HashSet<String>>>,
 }
 
 const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
@@ -291,7 +293,10 @@ impl Pass {
         loop {
             let page = self.store.list(query.clone()).await?;
             for (key, _) in page.corrupt {
-                alert(&Place::new(PointName::new("recover"), key.clone()), "a record is damaged", "checksum");
+                if self.tells(&key) {
+                    let at = Place::new(PointName::new("recover"), key.clone());
+                    alert(&at, "a record is damaged", "checksum");
+                }
                 recovered.corrupt.push(key);
             }
             for record in page.records {
@@ -306,6 +311,11 @@ impl Pass {
                 None => return Ok((recovered, queue)),
             }
         }
+    }
+
+    /// Whether `key` is to be reported: once.
+    fn tells(&self, key: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
     }
 
     /// Marks one job as interrupted if its owner is gone; `None` if somebody still has it.
@@ -335,7 +345,9 @@ impl Pass {
             Ok(call) => Ok(Some((job, Some(call)))),
             Err(problem) => {
                 #[cfg(feature = "tracing")]
-                tracing::warn!(target: "resilience::job", name = %job.name, "an interrupted job cannot be run");
+                if self.tells(&record.key) {
+                    tracing::warn!(target: "resilience::job", name = %job.name, "an interrupted job cannot be run");
+                }
                 job.problem = Some(problem);
                 Ok(Some((job, None)))
             }

@@ -31,7 +31,9 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// How long to wait for another process that writes; default 10 s.
+    /// How long to wait for another process that writes; default 10 s. One that is stopped in the middle of a
+    /// commit (`SIGSTOP`, a frozen container) keeps the others waiting that long, and they are told
+    /// [`StoreError::Unavailable`]; one that is killed does not.
     pub const fn busy_timeout(mut self, wait: Duration) -> Self {
         self.busy = wait;
         self
