@@ -395,3 +395,56 @@ fn a_function_may_be_moved_and_renamed() {
     let refused = before::kept_before(2).unwrap_err().checkpoint();
     assert!(matches!(refused, CheckpointError::Mismatch { .. }), "{refused}");
 }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Reading {
+    Missing,
+    Plain(f64),
+    Of(u8, Option<f64>),
+    Named { value: f64, inner: Option<Option<u32>> },
+}
+
+#[checkpoint("reading:{n}")]
+fn reading(n: usize, reading: Option<Reading>) -> Result<Option<Reading>, Error> {
+    let _ = n;
+    Ok(reading)
+}
+
+#[checkpoint("bits:{bits}")]
+fn bits(bits: u64) -> Result<f64, Error> {
+    Ok(f64::from_bits(bits))
+}
+
+#[test]
+fn what_was_recorded_is_what_is_read_to_the_last_bit_or_an_error() {
+    let _world = isolate();
+    let named = |value, inner| Reading::Named { value, inner };
+    let fine = [
+        None,
+        Some(Reading::Missing),
+        Some(Reading::Plain(-0.0)),
+        Some(Reading::Of(1, None)),
+        Some(Reading::Of(2, Some(0.1 + 0.2))),
+        Some(named(f64::MAX, None)),
+        Some(named(5e-324, Some(Some(7)))),
+    ];
+    for (n, value) in fine.into_iter().enumerate() {
+        assert_eq!(reading(n, value.clone()).unwrap(), value);
+        assert_eq!(reading(n, value.clone()).unwrap(), value, "the recorded one");
+    }
+    let lossy = [Reading::Plain(f64::NAN), Reading::Of(1, Some(f64::INFINITY)), named(1.0, Some(None))];
+    for (n, value) in lossy.into_iter().enumerate() {
+        let error = reading(100 + n, Some(value)).unwrap_err().checkpoint();
+        assert!(matches!(error, CheckpointError::Encode { .. }), "{error}");
+        assert!(error.to_string().contains("read back as"), "{error}");
+    }
+    let mut random = 88_172_645_463_325_252_u64;
+    for _ in 0..2_000 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        if f64::from_bits(random).is_finite() {
+            assert_eq!(bits(random).unwrap().to_bits(), random);
+        }
+    }
+}

@@ -242,7 +242,7 @@ pub(crate) fn wrap(
         || none.clone(),
         |inputs| {
             let (names, values): (Vec<_>, Vec<_>) = inputs.iter().cloned().unzip();
-            some(quote!(__resilience::inputs(__resilience::Args::new()#(.argument(#names, &#values))*)))
+            some(quote!(__resilience::inputs(__resilience::Args::new()#(.input(#names, &#values))*)))
         },
     );
     let store = store(checked.store.as_ref());

@@ -1,5 +1,6 @@
 //! How values become bytes, and which inputs are the same.
 
+use super::finite;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -7,7 +8,18 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
-    serde_json::to_vec(value).map_err(|error| error.to_string())
+    let bytes = serde_json::to_vec(value).map_err(|error| error.to_string())?;
+    // What is no number is written so, and so is nothing.
+    if bytes.windows(4).any(|word| word == b"null") {
+        finite::check(value)?;
+    }
+    Ok(bytes)
+}
+
+/// As [`encode`], for a part of what is encoded.
+pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> {
+    finite::check(value)?;
+    serde_json::to_value(value).map_err(|error| error.to_string())
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {

@@ -287,9 +287,18 @@ impl Args {
         Self::default()
     }
 
-    /// Adds the argument `name`.
-    pub fn argument<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
-        match serde_json::to_value(value) {
+    /// Adds the argument `name`, which is to be read back.
+    pub fn argument<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
+        self.with(name, codec::to_value(value))
+    }
+
+    /// Adds the input `name`, which is only compared.
+    pub fn input<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
+        self.with(name, serde_json::to_value(value).map_err(|error| error.to_string()))
+    }
+
+    fn with(mut self, name: &str, value: Result<serde_json::Value, String>) -> Self {
+        match value {
             Ok(value) => {
                 self.fields.insert(name.to_owned(), value);
             }

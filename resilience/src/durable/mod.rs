@@ -10,6 +10,7 @@ pub mod checkpoints;
 mod claim;
 mod codec;
 mod error;
+mod finite;
 mod job;
 pub mod jobs;
 mod key;
