@@ -572,3 +572,43 @@ fn elsewhere(id: u32) -> Result<u32, Error> {
     assert!(!CRASHES.load(Ordering::Relaxed), "crash");
     Ok(id)
 }
+
+/// A type that is no `&mut`, whatever its letters.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Permut(u32);
+
+macro_rules! jobs {
+    ($($name:ident $key:literal ($($argument:ident: $ty:ty),*) $lent:ident: $lends:ty;)*) => {
+        $(
+            #[job($key, provided($lent), max_recoveries = 1 + 1)]
+            async fn $name($($argument: $ty,)* $lent: $lends) -> Result<String, Error> {
+                may_crash(9).await;
+                Ok(format!("{:?} {}", ($(&$argument,)*), $lent.name))
+            }
+        )*
+    };
+}
+
+jobs! {
+    by_macro "macro:{id}" (id: u32, names: &[String], part: &Permut) client: &Client;
+    in_arc "arc:{id}" (id: String) client: Arc<Client>;
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_made_by_a_macro_are_called_again_with_what_they_borrow() {
+    let _world = isolate();
+    CRASH.set(9);
+    {
+        let (names, part) = (["a".to_owned()], Permut(5));
+        let mut call = Box::pin(by_macro(1, &names, &part, &CLIENT));
+        assert!(futures::poll!(&mut call).is_pending());
+        let mut call = Box::pin(in_arc("x".to_owned(), Arc::new(CLIENT)));
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    CRASH.set(0);
+    let recovered = recover().provide(Arc::new(Client { name: "other" })).await.unwrap();
+    assert_eq!(recovered.count(Status::Done), 2, "{recovered}");
+    let done = by_macro(1, &["a".to_owned()], &Permut(5), &CLIENT).await.unwrap();
+    assert_eq!(done, r#"(1, ["a"], Permut(5)) other"#);
+    assert_eq!(in_arc("x".to_owned(), Arc::new(CLIENT)).await.unwrap(), r#"("x",) other"#);
+}

@@ -2,6 +2,7 @@
 //! and what `#[async_trait]` makes of an `async fn`.
 
 use crate::angles::Angles;
+use crate::input;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
@@ -24,6 +25,7 @@ pub(crate) struct Binding {
 impl Form {
     /// The form of a function that is no `async fn`, from its return type and the tokens of its body.
     pub(crate) fn of(return_type: TokenStream, body: TokenStream) -> Self {
+        let return_type = input::open(return_type);
         let boxed = match first_word(&return_type) {
             Some(word) if word == "impl" => false,
             Some(_) => true,

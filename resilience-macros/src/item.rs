@@ -9,7 +9,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Visibility};
+use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Type, Visibility};
 
 /// A function, wherever it stands: free, in an `impl`, or in a trait.
 pub(crate) struct Item {
@@ -237,8 +237,17 @@ fn simple_name(pat: &Pat) -> Option<&Ident> {
     }
 }
 
-fn is_mutable_reference(ty: &syn::Type) -> bool {
-    matches!(ty, syn::Type::Reference(reference) if is_mutable(reference.to_token_stream()))
+/// The type itself, where a `$t:ty` of a macro or parentheses are around it.
+pub(crate) fn peeled(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => peeled(&group.elem),
+        Type::Paren(paren) => peeled(&paren.elem),
+        other => other,
+    }
+}
+
+fn is_mutable_reference(ty: &Type) -> bool {
+    matches!(peeled(ty), Type::Reference(reference) if reference.mutability.is_some())
 }
 
 fn is_mutable(tokens: TokenStream) -> bool {

@@ -4,7 +4,7 @@ use super::checkpoint::{around, choice, durations, first_key, is_key, store};
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
-use crate::item::Item;
+use crate::item::{Item, peeled};
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use crate::shared::Shared;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
@@ -212,11 +212,11 @@ fn receiver_of(receiver: &syn::Receiver) -> Option<bool> {
 }
 
 fn unrecordable(ty: &Type) -> Option<&'static str> {
-    match ty {
+    match peeled(ty) {
         Type::ImplTrait(_) => {
             Some("`impl Trait` cannot be recorded: after a crash its type is not known; write the type")
         }
-        Type::Reference(reference) if reference.to_token_stream().to_string().contains("mut ") => {
+        Type::Reference(reference) if reference.mutability.is_some() => {
             Some("a `&mut` cannot be recorded: take a value, and return what became of it")
         }
         _ => None,
@@ -225,9 +225,9 @@ fn unrecordable(ty: &Type) -> Option<&'static str> {
 
 /// `Arc<T>` or `T` behind a reference, handed in by `recover().provide(..)`.
 fn provided_argument(made: &Ident, ty: &Type) -> Argument {
+    let ty = peeled(ty);
     if let Type::Reference(reference) = ty {
-        let inner = without_lifetime(reference.to_token_stream());
-        return handed_in(made, &inner, true);
+        return handed_in(made, &reference.elem.to_token_stream(), true);
     }
     if let Some(inner) = in_arc(ty) {
         return handed_in(made, &inner, false);
@@ -257,22 +257,12 @@ fn in_arc(ty: &Type) -> Option<TokenStream> {
     Some(inside.into_iter().collect())
 }
 
-/// `T` of `&T`, `&'a T`.
-fn without_lifetime(reference: TokenStream) -> TokenStream {
-    let mut tokens = reference.into_iter().skip(1).peekable();
-    if matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == '\'') {
-        tokens.next();
-        tokens.next();
-    }
-    tokens.collect()
-}
-
 /// An argument that is read from the record, in its owned form.
 fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
     let at = Span::mixed_site().located_at(ty.span());
-    let (owned, pass) = match ty {
+    let (owned, pass) = match peeled(ty) {
         Type::Reference(reference) => {
-            let inner = without_lifetime(reference.to_token_stream());
+            let inner = &reference.elem;
             (quote_spanned!(at=> <#inner as ::std::borrow::ToOwned>::Owned), quote!(&#made))
         }
         other => (other.to_token_stream(), quote!(#made)),

@@ -3,7 +3,7 @@
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
-use crate::item::Item;
+use crate::item::{Item, peeled};
 use crate::keys::{Entry, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -126,7 +126,7 @@ fn borrowed_arguments(item: &Item, errors: &Errors) {
     for input in &item.sig.inputs {
         let is_reference = match input {
             syn::FnArg::Receiver(receiver) => receiver.to_token_stream().to_string().starts_with('&'),
-            syn::FnArg::Typed(typed) => matches!(&*typed.ty, syn::Type::Reference(r) if !is_static(r)),
+            syn::FnArg::Typed(typed) => matches!(peeled(&typed.ty), syn::Type::Reference(r) if !is_static(r)),
         };
         if is_reference {
             let owned = match input {
