@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     NoMercy,
     /// The lease of the job is not asked for.
     NoHolder,
+    /// What became of a claim is told later than it was done.
+    LateAnswers,
     /// Somebody else has the key by the time its lease is renewed.
     Thief,
 }
@@ -88,7 +90,11 @@ impl Store for Faulty {
             if self.has(Fault::NoAside) && claim.on_mismatch == Otherwise::Rerun {
                 self.inner.remove(claim.key.clone(), Vec::new()).await?;
             }
-            self.inner.claim(claim).await
+            let claimed = self.inner.claim(claim).await;
+            if self.has(Fault::LateAnswers) {
+                futures::pending!();
+            }
+            claimed
         })
     }
 

@@ -10,6 +10,7 @@ mod damage;
 mod disk;
 mod faulty;
 mod golden;
+mod leases;
 mod mismatch;
 mod outage;
 mod places;

@@ -7,7 +7,7 @@ use resilience::testing::{World, isolate};
 use resilience::{Rejected, checkpoint, checkpoints, job, jobs};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 thread_local! {
     static RUNS: Cell<u32> = const { Cell::new(0) };
@@ -154,24 +154,4 @@ fn values_that_cannot_be_kept_are_refused_with_the_reason() {
     runs();
     assert!(large((1 << 20) - 1).is_err());
     assert_eq!(runs(), 1, "nothing was recorded, so it runs again");
-}
-
-/// On the real clock: leases are not renewed in a test world.
-static REAL: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::Thief)));
-
-#[checkpoint("lost:{id}", lease = 0.03s, store = &*REAL)]
-async fn outrun(id: u32) -> Result<u32, Error> {
-    let step = resilience::step().expect("inside of a step");
-    assert!(!step.is_lease_lost());
-    step.lease_lost().await;
-    assert!(step.is_lease_lost());
-    ran();
-    Ok(id)
-}
-
-#[tokio::test]
-async fn a_holder_can_wait_for_the_loss_of_its_lease() {
-    let error = outrun(1).await.expect_err("the lease is lost").checkpoint();
-    assert!(matches!(error, CheckpointError::Fenced { .. }), "{error}");
-    assert_eq!(runs(), 1, "the body ended, and its value is discarded");
 }

@@ -190,7 +190,7 @@ impl Checkpoint {
         let reads = ask.reads;
         match self.prepare(who, ask) {
             Ok((store, key, scope, request, occurrence)) => {
-                let answer = claim(mode, &store, &request, reads, patience(self.wait)).await;
+                let answer = claim(mode, &store, &request, Status::Free, reads, patience(self.wait)).await;
                 let place = Place::new(who.point.clone(), key);
                 self.answered(answer, place, store, scope, request, occurrence)
             }
@@ -477,10 +477,7 @@ impl Running {
                 let (value, store) = (completion.value, Box::new(error));
                 Err(CheckpointError::NotRecorded { at, value, store }.into())
             }
-            Err((StoreError::Fenced { .. }, _)) => {
-                lease.ended();
-                Err(CheckpointError::Fenced { at }.into())
-            }
+            // The lease of the step may be held still, where it is the job's that was lost.
             Err((error, _)) => {
                 lease.give_back().await;
                 Err(CheckpointError::store(at, error).into())

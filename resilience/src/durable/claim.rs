@@ -1,12 +1,16 @@
 //! Asking a store for a lease: one caller of this process at a time, and waiting for the holders of others.
 
 use super::error::Contradiction;
-use super::record::Record;
-use super::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError};
+use super::lease;
+use super::record::{Record, Status};
+use super::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
 use super::turn::{Turn, turn};
 use super::wait::Mode;
 use crate::clock;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Whether recorded bytes are a value of the caller's type.
@@ -21,6 +25,52 @@ pub(crate) enum Answer {
     Mismatch(Box<Contradiction>),
 }
 
+/// A claim under way. Dropped before the answer is there, it gives back what the store still gives it: nobody
+/// would hold that lease, and everybody would wait for its end.
+#[must_use]
+pub(crate) struct Asked {
+    store: Arc<dyn Store>,
+    key: String,
+    /// What the record is to be if nobody takes the answer.
+    status: Status,
+    answer: Option<Work<'static, Claimed>>,
+    turn: Option<Turn>,
+}
+
+impl Asked {
+    pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, turn: Option<Turn>) -> Self {
+        let (store, key) = (store.clone(), claim.key.clone());
+        let asked = store.clone();
+        let answer: Work<'static, Claimed> = Box::pin(async move { asked.claim(claim).await });
+        Self { store, key, status, answer: Some(answer), turn }
+    }
+}
+
+impl Future for Asked {
+    type Output = Result<Claimed, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(answer) = &mut self.answer else { return Poll::Pending };
+        let answer = ready!(answer.as_mut().poll(cx));
+        self.answer = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let Some(answer) = self.answer.take() else { return };
+        let (store, turn, status) = (self.store.clone(), self.turn.take(), self.status);
+        let key = std::mem::take(&mut self.key);
+        lease::finish(Box::pin(async move {
+            if let Ok(Claimed::Held(record)) = answer.await {
+                let _ = store.release(&key, record.fence, status).await;
+            }
+            drop(turn);
+        }));
+    }
+}
+
 /// How long a caller may wait for another holder: `wait`, or a little less than the enclosing timeouts
 /// leave, so that their limit is not what ends the wait.
 pub(crate) fn patience(wait: Duration) -> Duration {
@@ -30,11 +80,13 @@ pub(crate) fn patience(wait: Duration) -> Duration {
     }
 }
 
-/// Claims, and waits for at most `patience` while somebody else holds the lease.
+/// Claims, and waits for at most `patience` while somebody else holds the lease; `dropped` is what becomes of
+/// the record if the caller is dropped while the store answers.
 pub(crate) async fn claim(
     mode: Mode,
     store: &Arc<dyn Store>,
     claim: &Claim,
+    dropped: Status,
     reads: Reads,
     patience: Duration,
 ) -> Result<Answer, StoreError> {
@@ -48,7 +100,8 @@ pub(crate) async fn claim(
     let mut pause = FIRST;
     let mut replaces = None;
     loop {
-        let (owner, until) = match store.claim(Claim { replaces, ..claim.clone() }).await? {
+        let request = Claim { replaces, ..claim.clone() };
+        let (owner, until) = match Asked::new(store, request, dropped, Some(turn.clone())).await? {
             Claimed::Held(record) => return Ok(Answer::Held(record, turn)),
             // A value of another type is one more thing in which a record can contradict the code.
             Claimed::Done(record)

@@ -241,7 +241,7 @@ impl Job {
             restart: self.rerun,
             ..Claim::new(place::job(&id), store.owner(), who.name.clone())
         };
-        match claim(mode, &store, &request, reads, patience(self.wait)).await {
+        match claim(mode, &store, &request, Status::Interrupted, reads, patience(self.wait)).await {
             Ok(Answer::Held(record, turn)) => {
                 let key = request.key;
                 let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);

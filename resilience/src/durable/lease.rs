@@ -102,18 +102,22 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(status) = self.on_drop.take() else { return };
         let (shared, turn) = (self.shared.clone(), self.turn.take());
-        let mut chore: Chore = Box::pin(async move {
+        finish(Box::pin(async move {
             let _ = shared.store.release(&shared.key, shared.fence, status).await;
             drop(turn);
-        });
-        // A store that answers at once leaves nothing to wait for: the next caller finds the key free.
-        if chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            beside(chore);
-        }
+        }));
     }
 }
 
-type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Sees to it that `chore` is done, without the caller.
+pub(super) fn finish(mut chore: Chore) {
+    // A store that answers at once leaves nothing to wait for: the next caller finds the key free.
+    if chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        beside(chore);
+    }
+}
+
+pub(super) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs `chore` on a thread of its own kind, in order: a drop must not wait for a store.
 fn beside(chore: Chore) {

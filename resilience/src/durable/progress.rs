@@ -1,5 +1,6 @@
 //! How far one long function has come.
 
+use super::claim::Asked;
 use super::codec;
 use super::error::{CheckpointError, Place};
 use super::key::{Key, place};
@@ -225,7 +226,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         let key = place::cursor(None, &self.name);
         let request = Claim::new(key.clone(), store.owner(), "progress");
         let now = store.now().await.map_err(failed)?;
-        match store.claim(request).await.map_err(failed)? {
+        match Asked::new(&store, request, Status::Free, None).await.map_err(failed)? {
             Claimed::Held(record) => {
                 let holder = Holder { key: key.clone(), fence: record.fence };
                 let length = defaults::LEASE;

@@ -1,5 +1,6 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
 
+use super::claim::Asked;
 use super::codec;
 use super::error::JobError;
 use super::job::{Running, alert, steps};
@@ -147,7 +148,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
         ..Claim::new(place::undo(job.id(), name), job.store().owner(), step.function.clone())
     };
     let lasts = claim.lease;
-    let record = match job.store().claim(claim).await.map_err(failed)? {
+    let record = match Asked::new(job.store(), claim, Status::Free, None).await.map_err(failed)? {
         Claimed::Held(record) => record,
         Claimed::Done(_) => return Ok(true),
         _ => return Ok(false),

@@ -18,9 +18,14 @@ fn taken() -> MutexGuard<'static, Option<HashMap<Key, Vec<Waker>>>> {
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The right to work on a key, until it is dropped.
-#[derive(Debug)]
+/// The right to work on a key, until it and its clones are dropped.
+#[derive(Clone, Debug)]
 pub(crate) struct Turn {
+    _held: Arc<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
     key: Key,
 }
 
@@ -43,7 +48,7 @@ impl Future for Waiting {
         match taken.get_mut(&self.key) {
             None => {
                 taken.insert(self.key.clone(), Vec::new());
-                Poll::Ready(Turn { key: self.key.clone() })
+                Poll::Ready(Turn { _held: Arc::new(Held { key: self.key.clone() }) })
             }
             Some(waiting) => {
                 if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -55,7 +60,7 @@ impl Future for Waiting {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Held {
     fn drop(&mut self) {
         let waiting = taken().as_mut().and_then(|taken| taken.remove(&self.key));
         waiting.into_iter().flatten().for_each(Waker::wake);
