@@ -79,6 +79,9 @@ impl SqliteOptions {
 /// disk keeps its word, a power cut. Any number of processes of one host may have it open; each holds a
 /// lock beside it, by which the others know at once that it has died.
 ///
+/// The SQLite built along syncs with `fsync`. With `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1` in the environment of
+/// the build it uses `fdatasync`, which is as safe and up to a third faster with many writers.
+///
 /// # Examples
 ///
 /// ```
