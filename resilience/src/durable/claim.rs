@@ -30,7 +30,6 @@ pub(crate) enum Answer {
 #[must_use]
 pub(crate) struct Asked {
     store: Arc<dyn Store>,
-    key: String,
     /// What the record is to be if nobody takes the answer.
     status: Status,
     answer: Option<Work<'static, Claimed>>,
@@ -39,10 +38,9 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, turn: Option<Turn>) -> Self {
-        let (store, key) = (store.clone(), claim.key.clone());
         let asked = store.clone();
         let answer: Work<'static, Claimed> = Box::pin(async move { asked.claim(claim).await });
-        Self { store, key, status, answer: Some(answer), turn }
+        Self { store: store.clone(), status, answer: Some(answer), turn }
     }
 }
 
@@ -61,10 +59,9 @@ impl Drop for Asked {
     fn drop(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         let (store, turn, status) = (self.store.clone(), self.turn.take(), self.status);
-        let key = std::mem::take(&mut self.key);
         lease::finish(Box::pin(async move {
             if let Ok(Claimed::Held(record)) = answer.await {
-                let _ = store.release(&key, record.fence, status).await;
+                let _ = store.release(&record.key, record.fence, status).await;
             }
             drop(turn);
         }));

@@ -18,8 +18,9 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String
 
 /// As [`encode`], for a part of what is encoded.
 pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, String> {
+    let encoded = serde_json::to_value(value).map_err(|error| error.to_string())?;
     finite::check(value)?;
-    serde_json::to_value(value).map_err(|error| error.to_string())
+    Ok(encoded)
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
