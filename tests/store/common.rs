@@ -2,6 +2,7 @@
 
 use resilience::durable::CheckpointError;
 use resilience::{Classify, Rejected};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,4 +87,18 @@ impl Random {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end
     }
+}
+
+thread_local! {
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// One more run of a body; how many there were before it.
+pub(crate) fn ran() -> u32 {
+    RUNS.with(|runs| runs.replace(runs.get() + 1))
+}
+
+/// How many runs there were since this was asked last.
+pub(crate) fn runs() -> u32 {
+    RUNS.with(|runs| runs.replace(0))
 }

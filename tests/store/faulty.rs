@@ -3,8 +3,9 @@
 use resilience::durable::store::{
     Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Work,
 };
-use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError};
-use std::sync::Mutex;
+use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError, use_store};
+use resilience::testing::{World, isolate};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What a store may get wrong.
@@ -176,4 +177,12 @@ impl Store for Faulty {
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
+}
+
+/// A test world whose store has a fault.
+pub(crate) fn world(fault: Fault) -> (Arc<Faulty>, World) {
+    let store = Arc::new(Faulty::new(fault));
+    let world = isolate();
+    use_store(store.clone());
+    (store, world)
 }

@@ -1,31 +1,11 @@
 //! Leases whose holder goes away, or loses them, in the middle of things: nobody waits for their end.
 
-use crate::common::{Error, block_on};
-use crate::faulty::{Fault, Faulty};
-use resilience::durable::{CheckpointError, JobError, Status, Store, use_store};
-use resilience::testing::{World, isolate};
+use crate::common::{Error, block_on, ran, runs};
+use crate::faulty::{Fault, Faulty, world};
+use resilience::durable::{CheckpointError, JobError, Status, Store};
 use resilience::{Progress, Rejected, checkpoint, job, jobs};
 use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
-
-thread_local! {
-    static RUNS: Cell<u32> = const { Cell::new(0) };
-}
-
-fn ran() -> u32 {
-    RUNS.with(|runs| runs.replace(runs.get() + 1))
-}
-
-fn runs() -> u32 {
-    RUNS.with(|runs| runs.replace(0))
-}
-
-fn world(fault: Fault) -> (Arc<Faulty>, World) {
-    let store = Arc::new(Faulty::new(fault));
-    let world = isolate();
-    use_store(store.clone());
-    (store, world)
-}
 
 #[checkpoint("step:{id}")]
 async fn step(id: u32) -> Result<u32, Error> {

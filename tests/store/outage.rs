@@ -1,25 +1,10 @@
 //! What a step and a job do while their store is out of order.
 
-use crate::common::Error;
-use crate::faulty::{Fault, Faulty};
-use resilience::durable::{CheckpointError, JobError, Status, StoreError, use_store};
-use resilience::testing::{World, isolate};
+use crate::common::{Error, ran, runs};
+use crate::faulty::{Fault, world};
+use resilience::durable::{CheckpointError, JobError, Status, StoreError};
 use resilience::{Rejected, checkpoint, checkpoints, job, jobs};
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-thread_local! {
-    static RUNS: Cell<u32> = const { Cell::new(0) };
-}
-
-fn ran() -> u32 {
-    RUNS.with(|runs| runs.replace(runs.get() + 1))
-}
-
-fn runs() -> u32 {
-    RUNS.with(|runs| runs.replace(0))
-}
 
 #[checkpoint("pay:{id}")]
 fn pay(id: u32) -> Result<String, Error> {
@@ -43,13 +28,6 @@ fn look(id: u32) -> Result<String, Error> {
 fn order(id: u32) -> Result<String, Error> {
     ran();
     pay(id)
-}
-
-fn world(fault: Fault) -> (Arc<Faulty>, World) {
-    let store = Arc::new(Faulty::new(fault));
-    let world = isolate();
-    use_store(store.clone());
-    (store, world)
 }
 
 fn down() -> StoreError {
