@@ -28,15 +28,15 @@ fn it_opens_at_the_threshold_and_refuses_without_a_call() {
         assert!(!it.refuses_unseen());
         assert!(it.fail(Category::Unavailable), "the third failure is the function's own");
         let ran = Cell::new(false);
-        let Err(Failure::Rejected(Rejected::CircuitOpen { point, retry_after, .. })) = it.run(|| {
+        let Err(Failure::Rejected(rejected @ Rejected::CircuitOpen { .. })) = it.run(|| {
             ran.set(true);
             Ok(1)
         }) else {
             panic!("not refused")
         };
         assert!(!ran.get(), "the body ran");
-        assert!(point.starts_with("circuit_breaker::"), "{point}");
-        assert_eq!(retry_after, Some(Duration::from_secs(60)));
+        assert!(rejected.point().starts_with("circuit_breaker::"), "{rejected}");
+        assert_eq!(rejected.retry_after(), Some(Duration::from_secs(60)));
     });
 }
 

@@ -27,15 +27,15 @@ impl Rules {
         self.when.is_some() || self.unless.is_some()
     }
 
-    /// What they say of the outcome `r`, whose class is `class`.
+    /// What they say of the outcome `r`, whose verdict is `verdict`.
     pub(crate) fn ruling(&self) -> TokenStream {
         let here = Span::mixed_site();
         match (&self.when, &self.unless) {
             (None, None) => quote!(__resilience::Ruling::ByCategory),
-            (Some(when), None) => quote_spanned!(here=> __resilience::when(&r, &class, #when)),
+            (Some(when), None) => quote_spanned!(here=> __resilience::when(&r, &verdict, #when)),
             (None, Some(unless)) => quote_spanned!(here=> __resilience::unless(&r, #unless)),
             (Some(when), Some(unless)) => {
-                quote_spanned!(here=> __resilience::unless(&r, #unless).or_else(|| __resilience::when(&r, &class, #when)))
+                quote_spanned!(here=> __resilience::unless(&r, #unless).or_else(|| __resilience::when(&r, &verdict, #when)))
             }
         }
     }
@@ -240,16 +240,13 @@ fn site_names(layers: &[Layer]) -> Vec<Ident> {
 fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStream {
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
-    let place = quote_spanned!(top=> (::core::file!(), ::core::line!(), ::core::column!()));
+    // Called where the topmost attribute stands: that is the point's place.
+    let new = quote_spanned!(top=> __resilience::PointSite::new);
+    let new = quote_spanned!(top=> #new(::core::module_path!(), #function, &[#(&#sites),*]));
     quote! {
         #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
         #[linkme(crate = __resilience::linkme)]
-        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
-            ::core::module_path!(),
-            #function,
-            #place,
-            &[#(&#sites),*],
-        )#(.named(#name))*;
+        static __RESILIENCE_POINT: __resilience::PointSite = #new #(.named(#name))*;
     }
 }
 
@@ -273,7 +270,7 @@ fn attempt(
     // Never taken: it tells the compiler the type of the block before it reads the body.
     let typed = (!has_impl_trait).then(|| {
         quote_spanned! {here=>
-            if let ::core::option::Option::Some(r) = ::core::option::Option::None::<#ty> { return r; }
+            if let __resilience::Some(r) = __resilience::None::<#ty> { return r; }
         }
     });
     let future = quote_spanned! {here=>
@@ -298,18 +295,27 @@ fn attempt(
 fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let at = here.located_at(item.return_span());
-    let class = match &cx.shared.classify {
-        None => quote_spanned!(here=> (&&__resilience::Probe(e)).classification()),
-        Some(classify) => quote_spanned!(here=> __resilience::classified(e, #classify)),
-    };
     let attempt = cx.attempt_below(cx.sites.len());
     let (names, values): (Vec<_>, Vec<_>) = cx.shared.context.iter().cloned().unzip();
-    let context = quote!(&[#((#names, &#values)),*]);
-    let classify =
-        quote_spanned!(here=> |e| __resilience::seen(&__RESILIENCE_POINT, #attempt, #context, #class));
-    let judged = match &cx.shared.when_ok {
-        None => quote_spanned!(at=> __resilience::verdict(&r, #classify)),
-        Some(when_ok) => quote_spanned!(at=> __resilience::verdict_when_ok(&r, #classify, #when_ok)),
+    let place = quote!(&__RESILIENCE_POINT, #attempt);
+    let seen = match (&cx.shared.classify, names.is_empty()) {
+        (None, true) => quote_spanned!(here=> (&&__resilience::Probe(e)).seen(#place)),
+        (None, false) => {
+            let class = quote_spanned!(here=> (&&__resilience::Probe(e)).classification());
+            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &#values)),*], #class))
+        }
+        (Some(classify), true) => quote_spanned!(here=> __resilience::seen_by(e, #classify, #place)),
+        (Some(classify), false) => {
+            let class = quote_spanned!(here=> __resilience::asked(e, #classify));
+            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &#values)),*], #class))
+        }
+    };
+    let judge = quote_spanned!(at=> __resilience::Outcome::judge(&r));
+    let returned = match &cx.shared.when_ok {
+        None => quote_spanned!(here=> __resilience::Ok(_) => __resilience::None),
+        Some(when_ok) => {
+            quote_spanned!(here=> __resilience::Ok(value) => __resilience::returned(value, #when_ok))
+        }
     };
     let probe = cx.shared.classify.is_none().then(|| {
         quote_spanned! {here=>
@@ -317,7 +323,14 @@ fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
         }
     });
-    quote_spanned!(here=> #probe let verdict = #judged; (r, verdict))
+    quote_spanned! {here=>
+        #probe
+        let verdict = match #judge {
+            #returned,
+            __resilience::Err(e) => #seen,
+        };
+        (r, verdict)
+    }
 }
 
 /// Contradictions between values that only the compiler knows: `const _` items, judged by `cargo check`.

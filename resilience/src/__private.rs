@@ -7,22 +7,25 @@ pub use crate::classify::probe::*;
 pub use crate::durable::__private::*;
 pub use crate::outcome::{FromRejected, Outcome};
 pub use crate::point::{POINTS_0_1, PointSite};
-pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
+pub use crate::policy::circuit_breaker::{Found, InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::keyed::Keyed;
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
-pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, RetryState, check_waits};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits};
 pub use crate::policy::{Backoff, BudgetOf, CircuitBreaker, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
 pub use crate::site::Site;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;
 
-use crate::classify::{Classification, Classify, ErrorRecord};
+pub use std::option::Option::{None, Some};
+pub use std::result::Result::{Err, Ok};
+
+use crate::classify::{Classification, Classify};
 use crate::rejected::Rejected;
-use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 /// Blocks this thread between two attempts.
@@ -31,10 +34,27 @@ pub fn sleep(wait: Duration) {
     crate::clock::sleep(wait);
 }
 
-/// Waits between two attempts; boxed, so that the annotated future need not hold the timer.
+/// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
+pub struct Pause(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl std::fmt::Debug for Pause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pause")
+    }
+}
+
+/// Waits between two attempts.
 #[cold]
-pub fn pause(wait: Duration) -> Pin<Box<impl Future<Output = ()> + Send>> {
-    Box::pin(crate::clock::pause(wait))
+pub fn pause(wait: Duration) -> Pause {
+    Pause(Box::pin(crate::clock::pause(wait)))
 }
 
 /// Boxes a future, as its type in the signature asks for.
@@ -50,64 +70,28 @@ pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// Notes a failed attempt of `point` in the history of errors, and gives its class back.
+/// What `classify = ..` says of the error of a failed attempt, noted in the history of errors.
 #[cold]
-#[inline(never)]
-pub fn seen(
-    point: &'static PointSite,
-    attempt: u32,
-    context: &[(&'static str, &dyn Display)],
-    class: Classification,
-) -> Classification {
-    let record = ErrorRecord::new(point.name(), &class).attempt(attempt);
-    let record =
-        context.iter().fold(record, |record, (name, value)| record.context(*name, value.to_string()));
-    crate::classify::history().record(record);
-    class
-}
-
-/// What `classify = ..` says of an error.
-#[cold]
-pub fn classified<E: ?Sized, C: Into<Classification>>(
+pub fn seen_by<E: ?Sized, C: Into<Classification>>(
     error: &E,
     classify: impl FnOnce(&E) -> C,
-) -> Classification {
-    classify(error).into()
-}
-
-/// What the stack makes of the body's outcome.
-#[inline]
-pub fn verdict<R: Outcome>(outcome: &R, classify: impl FnOnce(&R::Error) -> Classification) -> Verdict {
-    match outcome.judge() {
-        Ok(_) => None,
-        Err(error) => Some(failed(classify, error)),
-    }
-}
-
-/// As [`verdict`], with a test that a returned value has to pass, too.
-#[inline]
-pub fn verdict_when_ok<R: Outcome>(
-    outcome: &R,
-    classify: impl FnOnce(&R::Error) -> Classification,
-    when_ok: impl FnOnce(&R::Value) -> bool,
+    point: &'static PointSite,
+    attempt: u32,
 ) -> Verdict {
-    match outcome.judge() {
-        Ok(value) => when_ok(value).then(|| Classification::new(Category::Unknown)),
-        Err(error) => Some(failed(classify, error)),
-    }
+    noted(point, attempt, &[], classify(error).into())
 }
 
-#[cold]
-#[inline(never)]
-fn failed<E>(classify: impl FnOnce(&E) -> Classification, error: &E) -> Classification {
-    classify(error)
+/// What a returned value means that has to pass `when_ok`.
+#[inline]
+pub fn returned<T>(value: &T, when_ok: impl FnOnce(&T) -> bool) -> Verdict {
+    when_ok(value).then(|| Classification::new(Category::Unknown))
 }
 
 /// What `when` says of a failure; a rejection and a returned value are not for it to judge.
-#[cold]
-pub fn when<R: Outcome>(outcome: &R, class: &Classification, when: impl FnOnce(&R::Error) -> bool) -> Ruling {
-    match outcome.judge() {
-        Err(error) if class.category != Category::Rejected => {
+#[inline]
+pub fn when<R: Outcome>(outcome: &R, verdict: &Verdict, when: impl FnOnce(&R::Error) -> bool) -> Ruling {
+    match (verdict, outcome.judge()) {
+        (Some(class), Err(error)) if class.category != Category::Rejected => {
             if when(error) {
                 Ruling::Yes
             } else {
@@ -119,7 +103,7 @@ pub fn when<R: Outcome>(outcome: &R, class: &Classification, when: impl FnOnce(&
 }
 
 /// What `unless` says of a failure.
-#[cold]
+#[inline]
 pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -> Ruling {
     match outcome.judge() {
         Err(error) if unless(error) => Ruling::Exempt,
@@ -137,7 +121,7 @@ where
 }
 
 /// As [`refused`], where nobody asks for the class.
-#[cold]
+#[inline]
 pub fn refused_outermost<R: Outcome>(rejected: Rejected) -> (R, Verdict)
 where
     R::Error: FromRejected,

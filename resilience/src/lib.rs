@@ -79,5 +79,5 @@ pub use registry::{
     BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
     points, snapshot,
 };
-pub use rejected::Rejected;
+pub use rejected::{Rejected, TimeLeft};
 pub use scope::remaining;

@@ -4,6 +4,7 @@ use linkme::distributed_slice;
 use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,12 +23,28 @@ pub struct PointName(Kept);
 enum Kept {
     Static(&'static str),
     Shared(Arc<str>),
+    /// Read only when somebody asks: until then nobody need know which points share a name.
+    Point(&'static PointSite),
 }
 
 impl PointName {
     /// A name known when the program is compiled.
     pub const fn new(name: &'static str) -> Self {
         Self(Kept::Static(name))
+    }
+
+    /// The name of an annotated function, unique in the binary.
+    #[inline]
+    pub(crate) const fn of(point: &'static PointSite) -> Self {
+        Self(Kept::Point(point))
+    }
+
+    /// What tells the stack of this point from another one's: its address, or 0 for a policy made by hand.
+    pub(crate) fn stack(&self) -> usize {
+        match self.0 {
+            Kept::Point(point) => point.stack(),
+            Kept::Static(_) | Kept::Shared(_) => 0,
+        }
     }
 }
 
@@ -50,6 +67,7 @@ impl Deref for PointName {
         match &self.0 {
             Kept::Static(name) => name,
             Kept::Shared(name) => name,
+            Kept::Point(point) => point.unique(),
         }
     }
 }
@@ -71,33 +89,6 @@ impl fmt::Debug for PointName {
 impl fmt::Display for PointName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self)
-    }
-}
-
-/// Who a policy's events and rejections are named after.
-#[derive(Clone, Debug)]
-pub enum Owner {
-    /// An annotated function.
-    Point(&'static PointSite),
-    /// A policy made by hand.
-    Named(PointName),
-}
-
-impl Owner {
-    /// The name, unique in the binary for a point.
-    pub fn name(&self) -> PointName {
-        match self {
-            Self::Point(point) => point.name(),
-            Self::Named(name) => name.clone(),
-        }
-    }
-
-    /// What tells this owner's stack from another one's: the address of its point, or 0.
-    pub(crate) fn stack(&self) -> usize {
-        match self {
-            Self::Point(point) => point.stack(),
-            Self::Named(_) => 0,
-        }
     }
 }
 
@@ -133,22 +124,21 @@ pub struct PointSite {
     module: &'static str,
     function: &'static str,
     name: Option<&'static str>,
-    file: &'static str,
-    line: u32,
-    column: u32,
+    place: &'static Location<'static>,
     layers: &'static [&'static dyn Layer],
-    unique: OnceLock<PointName>,
+    unique: OnceLock<&'static str>,
 }
 
 impl PointSite {
-    /// The point of `module::function` with its layers, outermost first.
+    /// The point of `module::function` with its layers, outermost first; it stands where this is called.
+    #[track_caller]
     pub const fn new(
         module: &'static str,
         function: &'static str,
-        (file, line, column): (&'static str, u32, u32),
         layers: &'static [&'static dyn Layer],
     ) -> Self {
-        Self { module, function, name: None, file, line, column, layers, unique: OnceLock::new() }
+        let place = Location::caller();
+        Self { module, function, name: None, place, layers, unique: OnceLock::new() }
     }
 
     /// Gives the point a name of its own in place of its path.
@@ -189,22 +179,27 @@ impl PointSite {
     }
 
     /// The name, unique in the binary: points that share one are `name`, `name#2`, .. by file and line.
-    pub fn name(&self) -> PointName {
-        self.unique.get_or_init(|| self.numbered()).clone()
+    #[inline]
+    pub const fn name(&'static self) -> PointName {
+        PointName::of(self)
     }
 
-    /// The name is leaked, once: it lives as long as this static, and its clones share no count.
-    fn numbered(&self) -> PointName {
+    fn unique(&self) -> &'static str {
+        self.unique.get_or_init(|| self.numbered())
+    }
+
+    /// The name is leaked, once: it lives as long as this static.
+    fn numbered(&self) -> &'static str {
         let written = self.written();
         let earlier = POINTS_0_1.iter().filter(|other| other.place() < self.place());
         match earlier.filter(|other| other.reads_as(self)).count() {
-            0 => PointName::new(written.leak()),
-            n => PointName::new(format!("{written}#{}", n + 1).leak()),
+            0 => written.leak(),
+            n => format!("{written}#{}", n + 1).leak(),
         }
     }
 
-    pub(crate) fn place(&self) -> (&'static str, u32, u32) {
-        (self.file, self.line, self.column)
+    pub(crate) fn place(&self) -> &'static Location<'static> {
+        self.place
     }
 
     pub(crate) fn layers(&self) -> &'static [&'static dyn Layer] {

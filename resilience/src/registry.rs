@@ -255,7 +255,8 @@ impl fmt::Debug for Point {
 
 impl PointInfo {
     fn of(point: &'static PointSite) -> Self {
-        let (file, line, _) = point.place();
+        let place = point.place();
+        let (file, line) = (place.file(), place.line());
         let layers = point.layers();
         Self {
             name: point.name(),

@@ -1,10 +1,12 @@
 //! The errors that a policy itself makes.
 
 use crate::classify::{Category, Classification, Classify};
+use crate::clock::{later, origin};
 #[cfg(feature = "durable")]
 use crate::durable::{CheckpointError, JobError};
 use crate::point::PointName;
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 use std::{error, fmt, io};
 
 /// Why a policy refused a call or ended it: the only errors this library makes.
@@ -21,8 +23,8 @@ pub enum Rejected {
     CircuitOpen {
         /// The point whose breaker refused the call.
         point: PointName,
-        /// When the breaker will admit a call again, if it knows.
-        retry_after: Option<Duration>,
+        /// For how long it will refuse calls, if it knows: read by [`retry_after`](Self::retry_after).
+        retry_after: Option<TimeLeft>,
     },
     /// Too many calls of `point` are running.
     #[non_exhaustive]
@@ -66,8 +68,83 @@ pub enum Rejected {
     Job(JobError),
 }
 
+/// How much was left of a time when somebody looked.
+///
+/// Both moments are kept, and subtracted only when [`time`](Self::time) is asked for: that costs as much as
+/// all else of a refusal.
+#[derive(Clone, Copy)]
+pub struct TimeLeft {
+    at: Instant,
+    until: u64,
+}
+
+impl TimeLeft {
+    /// What is left at `at` of the time that ends at `until`, a packed moment.
+    #[inline]
+    pub(crate) const fn new(at: Instant, until: u64) -> Self {
+        Self { at, until }
+    }
+
+    /// A moment as seconds and nanoseconds after the clock's origin, a half each.
+    pub(crate) fn pack(moment: Instant) -> u64 {
+        let after = moment.saturating_duration_since(origin());
+        after.as_secs().min(u64::from(u32::MAX)) << 32 | u64::from(after.subsec_nanos())
+    }
+
+    /// The moment that was packed.
+    ///
+    /// Each thread keeps the last one: while a breaker is open it is asked for again and again, and adding
+    /// to a moment costs almost as much as reading the clock.
+    #[inline]
+    pub(crate) fn end(packed: u64) -> Instant {
+        #[cold]
+        #[inline(never)]
+        fn unpacked(packed: u64) -> Instant {
+            let end = later(origin(), Duration::new(packed >> 32, packed as u32));
+            LAST.with(|last| {
+                last.end.set(Some(end));
+                last.packed.set(packed);
+            });
+            end
+        }
+
+        let last = LAST.with(|last| if last.packed.get() == packed { last.end.get() } else { None });
+        last.unwrap_or_else(|| unpacked(packed))
+    }
+
+    /// The time that was left; zero if none was.
+    pub fn time(&self) -> Duration {
+        Self::end(self.until).saturating_duration_since(self.at)
+    }
+}
+
+/// The last moment that a thread unpacked.
+struct Last {
+    packed: Cell<u64>,
+    end: Cell<Option<Instant>>,
+}
+
+thread_local! {
+    static LAST: Last = const { Last { packed: Cell::new(0), end: Cell::new(None) } };
+}
+
+impl PartialEq for TimeLeft {
+    fn eq(&self, other: &Self) -> bool {
+        self.time() == other.time()
+    }
+}
+
+impl Eq for TimeLeft {}
+
+impl fmt::Debug for TimeLeft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.time().fmt(f)
+    }
+}
+
 impl Rejected {
-    pub(crate) fn circuit_open(point: PointName, retry_after: Option<Duration>) -> Self {
+    #[inline]
+    pub(crate) fn circuit_open(point: PointName, retry_after: Option<TimeLeft>) -> Self {
         Self::CircuitOpen { point, retry_after }
     }
 
@@ -98,7 +175,8 @@ impl Rejected {
     /// How long to wait before the next call can be admitted, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::CircuitOpen { retry_after, .. } | Self::RateLimited { retry_after, .. } => *retry_after,
+            Self::CircuitOpen { retry_after, .. } => retry_after.map(|left| left.time()),
+            Self::RateLimited { retry_after, .. } => *retry_after,
             #[cfg(feature = "durable")]
             Self::Checkpoint(error) => error.retry_after(),
             #[cfg(feature = "durable")]

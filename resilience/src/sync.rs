@@ -1,8 +1,12 @@
 //! The atomics and the lock of the policies: std's, or loom's in a model.
 
 #[cfg(loom)]
+pub(crate) use ::loom::sync::atomic::fence;
+#[cfg(loom)]
 pub(crate) use model::{AtomicU64, Mutex};
 pub(crate) use std::sync::atomic::Ordering;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::fence;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::AtomicU64;

@@ -5,18 +5,17 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "sync",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_CHECKPOINT],
     );
     static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
         &__RESILIENCE_POINT,
-        ::core::option::Option::Some("page:{id}:{name}"),
+        __resilience::Some("page:{id}:{name}"),
         __resilience::Checkpoint::new(""),
     );
     let (r, _) = '__resilience_checkpoint: {
         let running = match __RESILIENCE_CHECKPOINT
             .begin_blocking(
-                ::core::option::Option::Some(
+                __resilience::Some(
                     __resilience::Key::new()
                         .text("page:")
                         .value(&(id))
@@ -24,15 +23,15 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                         .value(&(name))
                         .finish(),
                 ),
-                ::core::option::Option::None,
-                ::core::option::Option::None,
+                __resilience::None,
+                __resilience::None,
             )
         {
-            ::core::result::Result::Ok(running) => running,
-            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
-                break '__resilience_checkpoint (kept, ::core::option::Option::None);
+            __resilience::Ok(running) => running,
+            __resilience::Err(__resilience::Ok(kept)) => {
+                break '__resilience_checkpoint (kept, __resilience::None);
             }
-            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+            __resilience::Err(__resilience::Err(rejected)) => {
                 break '__resilience_checkpoint __resilience::refused_outermost(rejected);
             }
         };
@@ -44,23 +43,18 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             > { fetch(id, name) });
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
         ::core::mem::drop(entered);
         match running.end_blocking(r, verdict) {
-            ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => {
-                __resilience::refused_outermost(rejected)
-            }
+            __resilience::Ok(settled) => settled,
+            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
         }
     };
     r
@@ -72,12 +66,11 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_CHECKPOINT],
     );
     static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
             &__RESILIENCE_POINT,
-            ::core::option::Option::Some("page:{id}:{name}"),
+            __resilience::Some("page:{id}:{name}"),
             __resilience::Checkpoint::ttl(
                 __resilience::Checkpoint::new(""),
                 ::core::time::Duration::from_nanos(604800000000000u64),
@@ -105,7 +98,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     let (r, _) = '__resilience_checkpoint: {
         let running = match __RESILIENCE_CHECKPOINT
             .begin(
-                ::core::option::Option::Some(
+                __resilience::Some(
                     __resilience::Key::new()
                         .text("page:")
                         .value(&(id))
@@ -113,16 +106,16 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                         .value(&(name))
                         .finish(),
                 ),
-                ::core::option::Option::None,
-                ::core::option::Option::None,
+                __resilience::None,
+                __resilience::None,
             )
             .await
         {
-            ::core::result::Result::Ok(running) => running,
-            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
-                break '__resilience_checkpoint (kept, ::core::option::Option::None);
+            __resilience::Ok(running) => running,
+            __resilience::Err(__resilience::Ok(kept)) => {
+                break '__resilience_checkpoint (kept, __resilience::None);
             }
-            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+            __resilience::Err(__resilience::Err(rejected)) => {
                 break '__resilience_checkpoint __resilience::refused_outermost(rejected);
             }
         };
@@ -131,7 +124,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 async {
                     {
                         let r: Result<String, Error> = async {
-                            if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                            if let __resilience::Some(r) = __resilience::None::<
                                 Result<String, Error>,
                             > {
                                 return r;
@@ -146,25 +139,20 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                             .await;
                         #[allow(unused_imports)]
                         use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                        let verdict = __resilience::verdict(
-                            &r,
-                            |e| __resilience::seen(
-                                &__RESILIENCE_POINT,
-                                1,
-                                &[],
-                                (&&__resilience::Probe(e)).classification(),
-                            ),
-                        );
+                        let verdict = match __resilience::Outcome::judge(&r) {
+                            __resilience::Ok(_) => __resilience::None,
+                            __resilience::Err(e) => {
+                                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                            }
+                        };
                         (r, verdict)
                     }
                 },
             )
             .await;
         match running.end(r, verdict).await {
-            ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => {
-                __resilience::refused_outermost(rejected)
-            }
+            __resilience::Ok(settled) => settled,
+            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
         }
     };
     r
@@ -177,18 +165,17 @@ impl Service {
         static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             "method",
-            (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_CHECKPOINT],
         );
         static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
             &__RESILIENCE_POINT,
-            ::core::option::Option::Some("page:{self.tenant}:{id}"),
+            __resilience::Some("page:{self.tenant}:{id}"),
             __resilience::Checkpoint::new(""),
         );
         let (r, _) = '__resilience_checkpoint: {
             let running = match __RESILIENCE_CHECKPOINT
                 .begin(
-                    ::core::option::Option::Some(
+                    __resilience::Some(
                         __resilience::Key::new()
                             .text("page:")
                             .value(&(self.tenant))
@@ -196,16 +183,16 @@ impl Service {
                             .value(&(id))
                             .finish(),
                     ),
-                    ::core::option::Option::None,
-                    ::core::option::Option::None,
+                    __resilience::None,
+                    __resilience::None,
                 )
                 .await
             {
-                ::core::result::Result::Ok(running) => running,
-                ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
-                    break '__resilience_checkpoint (kept, ::core::option::Option::None);
+                __resilience::Ok(running) => running,
+                __resilience::Err(__resilience::Ok(kept)) => {
+                    break '__resilience_checkpoint (kept, __resilience::None);
                 }
-                ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                __resilience::Err(__resilience::Err(rejected)) => {
                     break '__resilience_checkpoint __resilience::refused_outermost(
                         rejected,
                     );
@@ -216,7 +203,7 @@ impl Service {
                     async {
                         {
                             let r: Result<String, Error> = async {
-                                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                if let __resilience::Some(r) = __resilience::None::<
                                     Result<String, Error>,
                                 > {
                                     return r;
@@ -233,25 +220,20 @@ impl Service {
                             use __resilience::{
                                 ByNothing as _, BySource as _, ByTrait as _,
                             };
-                            let verdict = __resilience::verdict(
-                                &r,
-                                |e| __resilience::seen(
-                                    &__RESILIENCE_POINT,
-                                    1,
-                                    &[],
-                                    (&&__resilience::Probe(e)).classification(),
-                                ),
-                            );
+                            let verdict = match __resilience::Outcome::judge(&r) {
+                                __resilience::Ok(_) => __resilience::None,
+                                __resilience::Err(e) => {
+                                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                                }
+                            };
                             (r, verdict)
                         }
                     },
                 )
                 .await;
             match running.end(r, verdict).await {
-                ::core::result::Result::Ok(settled) => settled,
-                ::core::result::Result::Err(rejected) => {
-                    __resilience::refused_outermost(rejected)
-                }
+                __resilience::Ok(settled) => settled,
+                __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
             }
         };
         r

@@ -5,26 +5,21 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "sync",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_BREAKER],
     );
-    static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
-        const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::recovery(
-                    __resilience::CircuitBreaker::threshold(
-                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
-                        5,
-                    ),
-                    ::core::time::Duration::from_nanos(60000000000u64),
-                )
-                .checked()
-        }
-        __resilience::Site::new(fresh(), fresh)
-    };
+    static __RESILIENCE_BREAKER: __resilience::CircuitBreaker = __resilience::CircuitBreaker::recovery(
+            __resilience::CircuitBreaker::threshold(
+                __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                5,
+            ),
+            ::core::time::Duration::from_nanos(60000000000u64),
+        )
+        .checked();
     let (r, _) = '__resilience_breaker: {
-        let permit = match __RESILIENCE_BREAKER.admit() {
-            ::core::result::Result::Ok(permit) => permit,
-            ::core::result::Result::Err(rejected) => {
+        let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
+            __resilience::Ok(permit) => permit,
+            __resilience::Err(rejected) => {
+                let rejected = rejected.of(&__RESILIENCE_POINT);
                 break '__resilience_breaker __resilience::refused_outermost(rejected);
             }
         };
@@ -35,27 +30,16 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             > { fetch(id, name) });
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
-        if let ::core::option::Option::Some(class) = &verdict {
-            permit
-                .settle(
-                    ::core::option::Option::Some(class),
-                    __resilience::Ruling::ByCategory,
-                );
-            break '__resilience_breaker (r, verdict);
-        }
-        permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
-        (r, ::core::option::Option::None)
+        let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
+        (r, verdict)
     };
     r
 }
@@ -66,32 +50,27 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_BREAKER],
     );
-    static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
-        const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::recovery(
-                    __resilience::CircuitBreaker::threshold(
-                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
-                        5,
-                    ),
-                    ::core::time::Duration::from_nanos(60000000000u64),
-                )
-                .checked()
-        }
-        __resilience::Site::new(fresh(), fresh)
-    };
+    static __RESILIENCE_BREAKER: __resilience::CircuitBreaker = __resilience::CircuitBreaker::recovery(
+            __resilience::CircuitBreaker::threshold(
+                __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                5,
+            ),
+            ::core::time::Duration::from_nanos(60000000000u64),
+        )
+        .checked();
     let (r, _) = '__resilience_breaker: {
-        let permit = match __RESILIENCE_BREAKER.admit() {
-            ::core::result::Result::Ok(permit) => permit,
-            ::core::result::Result::Err(rejected) => {
+        let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
+            __resilience::Ok(permit) => permit,
+            __resilience::Err(rejected) => {
+                let rejected = rejected.of(&__RESILIENCE_POINT);
                 break '__resilience_breaker __resilience::refused_outermost(rejected);
             }
         };
         let (r, verdict) = {
             let r: Result<String, Error> = async {
-                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                if let __resilience::Some(r) = __resilience::None::<
                     Result<String, Error>,
                 > {
                     return r;
@@ -106,27 +85,16 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 .await;
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
-        if let ::core::option::Option::Some(class) = &verdict {
-            permit
-                .settle(
-                    ::core::option::Option::Some(class),
-                    __resilience::Ruling::ByCategory,
-                );
-            break '__resilience_breaker (r, verdict);
-        }
-        permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
-        (r, ::core::option::Option::None)
+        let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
+        (r, verdict)
     };
     r
 }
@@ -138,32 +106,29 @@ impl Service {
         static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             "method",
-            (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_BREAKER],
         );
-        static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
-            const fn fresh() -> __resilience::CircuitBreaker {
-                __resilience::CircuitBreaker::recovery(
-                        __resilience::CircuitBreaker::threshold(
-                            __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
-                            5,
-                        ),
-                        ::core::time::Duration::from_nanos(60000000000u64),
-                    )
-                    .checked()
-            }
-            __resilience::Site::new(fresh(), fresh)
-        };
+        static __RESILIENCE_BREAKER: __resilience::CircuitBreaker = __resilience::CircuitBreaker::recovery(
+                __resilience::CircuitBreaker::threshold(
+                    __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                    5,
+                ),
+                ::core::time::Duration::from_nanos(60000000000u64),
+            )
+            .checked();
         let (r, _) = '__resilience_breaker: {
-            let permit = match __RESILIENCE_BREAKER.admit() {
-                ::core::result::Result::Ok(permit) => permit,
-                ::core::result::Result::Err(rejected) => {
-                    break '__resilience_breaker __resilience::refused_outermost(rejected);
+            let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
+                __resilience::Ok(permit) => permit,
+                __resilience::Err(rejected) => {
+                    let rejected = rejected.of(&__RESILIENCE_POINT);
+                    break '__resilience_breaker __resilience::refused_outermost(
+                        rejected,
+                    );
                 }
             };
             let (r, verdict) = {
                 let r: Result<String, Error> = async {
-                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                    if let __resilience::Some(r) = __resilience::None::<
                         Result<String, Error>,
                     > {
                         return r;
@@ -178,28 +143,16 @@ impl Service {
                     .await;
                 #[allow(unused_imports)]
                 use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = __resilience::verdict(
-                    &r,
-                    |e| __resilience::seen(
-                        &__RESILIENCE_POINT,
-                        1,
-                        &[],
-                        (&&__resilience::Probe(e)).classification(),
-                    ),
-                );
+                let verdict = match __resilience::Outcome::judge(&r) {
+                    __resilience::Ok(_) => __resilience::None,
+                    __resilience::Err(e) => {
+                        (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                    }
+                };
                 (r, verdict)
             };
-            if let ::core::option::Option::Some(class) = &verdict {
-                permit
-                    .settle(
-                        ::core::option::Option::Some(class),
-                        __resilience::Ruling::ByCategory,
-                    );
-                break '__resilience_breaker (r, verdict);
-            }
-            permit
-                .settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
-            (r, ::core::option::Option::None)
+            let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
+            (r, verdict)
         };
         r
     }

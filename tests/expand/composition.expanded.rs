@@ -5,7 +5,6 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "quote",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[
             &__RESILIENCE_FALLBACK,
             &__RESILIENCE_TIMEOUT,
@@ -24,29 +23,21 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
             .checked(),
     );
     const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
-            __resilience::Retry::max(__resilience::Retry::new(), 3),
-            __resilience::Backoff::Exponential(2f64),
-        )
-        .checked();
-    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
+        __resilience::Retry::max(__resilience::Retry::new(), 3),
+        __resilience::Backoff::Exponential(2f64),
+    );
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
         __RESILIENCE_POLICY,
-        &__RESILIENCE_STATE,
     );
-    static __RESILIENCE_BREAKER: __resilience::Site<__resilience::CircuitBreaker> = {
-        const fn fresh() -> __resilience::CircuitBreaker {
-            __resilience::CircuitBreaker::recovery(
-                    __resilience::CircuitBreaker::threshold(
-                        __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
-                        5,
-                    ),
-                    ::core::time::Duration::from_nanos(60000000000u64),
-                )
-                .checked()
-        }
-        __resilience::Site::new(fresh(), fresh)
-    };
+    static __RESILIENCE_BREAKER: __resilience::CircuitBreaker = __resilience::CircuitBreaker::recovery(
+            __resilience::CircuitBreaker::threshold(
+                __resilience::CircuitBreaker::of(&__RESILIENCE_POINT),
+                5,
+            ),
+            ::core::time::Duration::from_nanos(60000000000u64),
+        )
+        .checked();
     static __RESILIENCE_TIMEOUT_2: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
         &__RESILIENCE_POINT,
         __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
@@ -63,7 +54,6 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
     let (r, _) = {
         let (r, verdict) = match __resilience::Timed::new(
                 &__RESILIENCE_TIMEOUT,
-                1,
                 async {
                     {
                         let mut __resilience_retry = __RESILIENCE_RETRY.start();
@@ -71,18 +61,22 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                             let wait = {
                                 __RESILIENCE_RETRY.begin(&__resilience_retry);
                                 let (r, verdict) = '__resilience_breaker: {
-                                    let permit = match __RESILIENCE_BREAKER.admit() {
-                                        ::core::result::Result::Ok(permit) => permit,
-                                        ::core::result::Result::Err(rejected) => {
+                                    let permit = match __resilience::Found(|| {
+                                            &__RESILIENCE_BREAKER
+                                        })
+                                        .admit()
+                                    {
+                                        __resilience::Ok(permit) => permit,
+                                        __resilience::Err(rejected) => {
+                                            let rejected = rejected.of(&__RESILIENCE_POINT);
                                             break '__resilience_breaker __resilience::refused(rejected);
                                         }
                                     };
                                     let (r, verdict) = {
                                         match __resilience::Timed::new(
                                                 &__RESILIENCE_TIMEOUT_2,
-                                                1,
                                                 async {
-                                                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                                    if let __resilience::Some(r) = __resilience::None::<
                                                         Result<Quote, QuoteError>,
                                                     > {
                                                         return r;
@@ -99,56 +93,42 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                             )
                                             .await
                                         {
-                                            ::core::result::Result::Ok(r) => {
+                                            __resilience::Ok(r) => {
                                                 let r: Result<Quote, QuoteError> = r;
                                                 #[allow(unused_imports)]
                                                 use __resilience::{
                                                     ByNothing as _, BySource as _, ByTrait as _,
                                                 };
-                                                let verdict = __resilience::verdict(
-                                                    &r,
-                                                    |e| __resilience::seen(
-                                                        &__RESILIENCE_POINT,
-                                                        __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                                        &[],
-                                                        (&&__resilience::Probe(e)).classification(),
-                                                    ),
-                                                );
+                                                let verdict = match __resilience::Outcome::judge(&r) {
+                                                    __resilience::Ok(_) => __resilience::None,
+                                                    __resilience::Err(e) => {
+                                                        (&&__resilience::Probe(e))
+                                                            .seen(
+                                                                &__RESILIENCE_POINT,
+                                                                __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                                            )
+                                                    }
+                                                };
                                                 (r, verdict)
                                             }
-                                            ::core::result::Result::Err(rejected) => {
+                                            __resilience::Err(rejected) => {
                                                 __resilience::refused(rejected)
                                             }
                                         }
                                     };
-                                    if let ::core::option::Option::Some(class) = &verdict {
-                                        permit
-                                            .settle(
-                                                ::core::option::Option::Some(class),
-                                                __resilience::Ruling::ByCategory,
-                                            );
-                                        break '__resilience_breaker (r, verdict);
-                                    }
-                                    permit
-                                        .settle(
-                                            ::core::option::Option::None,
-                                            __resilience::Ruling::ByCategory,
-                                        );
-                                    (r, ::core::option::Option::None)
-                                };
-                                let ::core::option::Option::Some(class) = verdict else {
-                                    __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                                    break (r, ::core::option::Option::None);
+                                    let verdict = permit
+                                        .settle(verdict, __resilience::Ruling::ByCategory);
+                                    (r, verdict)
                                 };
                                 match __RESILIENCE_RETRY
-                                    .failed(
+                                    .settle(
                                         &mut __resilience_retry,
-                                        &class,
+                                        verdict,
                                         __resilience::Ruling::ByCategory,
                                     )
                                 {
-                                    ::core::option::Option::Some(wait) => wait,
-                                    ::core::option::Option::None => break (r, verdict),
+                                    __resilience::Ok(verdict) => break (r, verdict),
+                                    __resilience::Err(wait) => wait,
                                 }
                             };
                             __resilience::pause(wait).await;
@@ -158,13 +138,13 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
             )
             .await
         {
-            ::core::result::Result::Ok(done) => done,
-            ::core::result::Result::Err(rejected) => __resilience::refused(rejected),
+            __resilience::Ok(done) => done,
+            __resilience::Err(rejected) => __resilience::refused(rejected),
         };
         #[allow(unused_imports)]
         use __resilience::Settled as _;
         '__resilience_fallback: {
-            let ::core::option::Option::Some(class) = verdict else {
+            let __resilience::Some(class) = verdict else {
                 break '__resilience_fallback (r, verdict)
             };
             if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
@@ -172,14 +152,14 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
             }
             {
                 let answer = __resilience::call2(cached_quote, client, symbol);
-                if let ::core::option::Option::Some(value) = __resilience::instead(
+                if let __resilience::Some(value) = __resilience::instead(
                     &r,
                     __resilience::Step(answer).settle().await,
                 ) {
                     __RESILIENCE_FALLBACK.answered(&class, 1u32);
                     break '__resilience_fallback (
                         __resilience::Outcome::success(value),
-                        ::core::option::Option::None,
+                        __resilience::None,
                     );
                 }
             }
@@ -196,31 +176,24 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "blocking",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_FALLBACK, &__RESILIENCE_RETRY, &__RESILIENCE_BREAKER],
     );
     static __RESILIENCE_FALLBACK: __resilience::FallbackSite = __resilience::FallbackSite::new(
         &__RESILIENCE_POINT,
         &["cached_quote"],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::max(
-            __resilience::Retry::new(),
-            3,
-        )
-        .on(
-            &[
-                __resilience::Rule::max(
-                    __resilience::Rule::new(__resilience::Category::RateLimited),
-                    5,
-                ),
-            ],
-        )
-        .checked();
-    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
-        __RESILIENCE_POLICY,
-        &__RESILIENCE_STATE,
+        __resilience::Retry::max(__resilience::Retry::new(), 3)
+            .on(
+                &[
+                    __resilience::Rule::max(
+                        __resilience::Rule::new(__resilience::Category::RateLimited),
+                        5,
+                    ),
+                ],
+            )
+            .checked(),
     );
     static __RESILIENCE_BREAKER: __resilience::KeyedBreakers = {
         const fn fresh() -> __resilience::CircuitBreaker {
@@ -233,14 +206,14 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
     };
     let (r, _) = {
         let (r, verdict) = {
-            let mut __resilience_retry = __RESILIENCE_RETRY.start();
+            let mut __resilience_retry = __RESILIENCE_RETRY.start_remembering();
             loop {
                 let wait = {
                     __RESILIENCE_RETRY.begin(&__resilience_retry);
                     let (r, verdict) = '__resilience_breaker: {
                         let permit = match __RESILIENCE_BREAKER.admit(&(request.host)) {
-                            ::core::result::Result::Ok(permit) => permit,
-                            ::core::result::Result::Err(rejected) => {
+                            __resilience::Ok(permit) => permit,
+                            __resilience::Err(rejected) => {
                                 break '__resilience_breaker __resilience::refused(rejected);
                             }
                         };
@@ -268,52 +241,41 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                             use __resilience::{
                                 ByNothing as _, BySource as _, ByTrait as _,
                             };
-                            let verdict = __resilience::verdict(
-                                &r,
-                                |e| __resilience::seen(
-                                    &__RESILIENCE_POINT,
-                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                    &[],
-                                    (&&__resilience::Probe(e)).classification(),
-                                ),
-                            );
+                            let verdict = match __resilience::Outcome::judge(&r) {
+                                __resilience::Ok(_) => __resilience::None,
+                                __resilience::Err(e) => {
+                                    (&&__resilience::Probe(e))
+                                        .seen(
+                                            &__RESILIENCE_POINT,
+                                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                        )
+                                }
+                            };
                             (r, verdict)
                         };
-                        if let ::core::option::Option::Some(class) = &verdict {
-                            permit
-                                .settle(
-                                    ::core::option::Option::Some(class),
-                                    __resilience::unless(&r, |e| e.is_client()),
-                                );
-                            break '__resilience_breaker (r, verdict);
-                        }
-                        permit
+                        let verdict = permit
                             .settle(
-                                ::core::option::Option::None,
-                                __resilience::Ruling::ByCategory,
+                                verdict,
+                                __resilience::unless(&r, |e| e.is_client()),
                             );
-                        (r, ::core::option::Option::None)
-                    };
-                    let ::core::option::Option::Some(class) = verdict else {
-                        __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                        break (r, ::core::option::Option::None);
+                        (r, verdict)
                     };
                     match __RESILIENCE_RETRY
-                        .failed(
+                        .settle(
                             &mut __resilience_retry,
-                            &class,
-                            __resilience::when(&r, &class, |e| e.is_transient()),
+                            verdict,
+                            __resilience::when(&r, &verdict, |e| e.is_transient()),
                         )
                     {
-                        ::core::option::Option::Some(wait) => wait,
-                        ::core::option::Option::None => break (r, verdict),
+                        __resilience::Ok(verdict) => break (r, verdict),
+                        __resilience::Err(wait) => wait,
                     }
                 };
                 __resilience::sleep(wait);
             }
         };
         '__resilience_fallback: {
-            let ::core::option::Option::Some(class) = verdict else {
+            let __resilience::Some(class) = verdict else {
                 break '__resilience_fallback (r, verdict)
             };
             if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
@@ -321,14 +283,11 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
             }
             {
                 let answer = __resilience::call2(cached_quote, request, seen);
-                if let ::core::option::Option::Some(value) = __resilience::instead(
-                    &r,
-                    answer,
-                ) {
+                if let __resilience::Some(value) = __resilience::instead(&r, answer) {
                     __RESILIENCE_FALLBACK.answered(&class, 1u32);
                     break '__resilience_fallback (
                         __resilience::Outcome::success(value),
-                        ::core::option::Option::None,
+                        __resilience::None,
                     );
                 }
             }

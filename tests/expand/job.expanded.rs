@@ -5,7 +5,6 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "sync",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_JOB],
     );
     #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
@@ -16,7 +15,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         __resilience::Job::new("import:{id}"),
         |provided| {
             let _ = provided;
-            ::core::result::Result::Ok(())
+            __resilience::Ok(())
         },
         |provided, args| {
             let _ = provided;
@@ -26,7 +25,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             let __resilience_1 = args
                 .take::<<str as ::std::borrow::ToOwned>::Owned>("name")?;
             let _ = args;
-            ::core::result::Result::Ok(
+            __resilience::Ok(
                 __resilience::Call::of_closure(move || {
                     let _ = sync(__resilience_0, &__resilience_1);
                 }),
@@ -38,14 +37,14 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             .begin_blocking(
                 __resilience::Key::new().text("import:").value(&(id)).finish(),
                 __resilience::Args::new().argument("id", &id).argument("name", &name),
-                ::core::option::Option::None,
+                __resilience::None,
             )
         {
-            ::core::result::Result::Ok(running) => running,
-            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
-                break '__resilience_job (kept, ::core::option::Option::None);
+            __resilience::Ok(running) => running,
+            __resilience::Err(__resilience::Ok(kept)) => {
+                break '__resilience_job (kept, __resilience::None);
             }
-            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+            __resilience::Err(__resilience::Err(rejected)) => {
                 break '__resilience_job __resilience::refused_outermost(rejected);
             }
         };
@@ -57,23 +56,18 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             > { fetch(id, name) });
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
         ::core::mem::drop(entered);
         match running.end_blocking(r, verdict, |_| __resilience::Wanted::Fail) {
-            ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => {
-                __resilience::refused_outermost(rejected)
-            }
+            __resilience::Ok(settled) => settled,
+            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
         }
     };
     r
@@ -85,7 +79,6 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_JOB],
     );
     #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
@@ -97,7 +90,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
         |provided| {
             let _ = provided;
             provided.get::<Client>()?;
-            ::core::result::Result::Ok(())
+            __resilience::Ok(())
         },
         |provided, args| {
             let _ = provided;
@@ -108,7 +101,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                 .get::<Client>()
                 .map_err(::std::string::ToString::to_string)?;
             let _ = args;
-            ::core::result::Result::Ok(
+            __resilience::Ok(
                 __resilience::Call::of_future(async move {
                     let _ = asynchronous(__resilience_0, &*__resilience_1).await;
                 }),
@@ -120,15 +113,15 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             .begin(
                 __resilience::Key::new().text("import:").value(&(id)).finish(),
                 __resilience::Args::new().argument("id", &id),
-                ::core::option::Option::None,
+                __resilience::None,
             )
             .await
         {
-            ::core::result::Result::Ok(running) => running,
-            ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
-                break '__resilience_job (kept, ::core::option::Option::None);
+            __resilience::Ok(running) => running,
+            __resilience::Err(__resilience::Ok(kept)) => {
+                break '__resilience_job (kept, __resilience::None);
             }
-            ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+            __resilience::Err(__resilience::Err(rejected)) => {
                 break '__resilience_job __resilience::refused_outermost(rejected);
             }
         };
@@ -137,7 +130,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                 async {
                     {
                         let r: Result<String, Error> = async {
-                            if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                            if let __resilience::Some(r) = __resilience::None::<
                                 Result<String, Error>,
                             > {
                                 return r;
@@ -152,25 +145,20 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                             .await;
                         #[allow(unused_imports)]
                         use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                        let verdict = __resilience::verdict(
-                            &r,
-                            |e| __resilience::seen(
-                                &__RESILIENCE_POINT,
-                                1,
-                                &[],
-                                (&&__resilience::Probe(e)).classification(),
-                            ),
-                        );
+                        let verdict = match __resilience::Outcome::judge(&r) {
+                            __resilience::Ok(_) => __resilience::None,
+                            __resilience::Err(e) => {
+                                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                            }
+                        };
                         (r, verdict)
                     }
                 },
             )
             .await;
         match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
-            ::core::result::Result::Ok(settled) => settled,
-            ::core::result::Result::Err(rejected) => {
-                __resilience::refused_outermost(rejected)
-            }
+            __resilience::Ok(settled) => settled,
+            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
         }
     };
     r
@@ -183,7 +171,6 @@ impl Service {
         static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             "method",
-            (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_JOB],
         );
         #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
@@ -195,7 +182,7 @@ impl Service {
             |provided| {
                 let _ = provided;
                 provided.get::<Service>()?;
-                ::core::result::Result::Ok(())
+                __resilience::Ok(())
             },
             |provided, args| {
                 let _ = provided;
@@ -206,7 +193,7 @@ impl Service {
                     .map_err(::std::string::ToString::to_string)?;
                 let __resilience_1 = args.take::<u32>("id")?;
                 let _ = args;
-                ::core::result::Result::Ok(
+                __resilience::Ok(
                     __resilience::Call::of_future(async move {
                         let _ = <Service>::method(&*__resilience_0, __resilience_1)
                             .await;
@@ -219,15 +206,15 @@ impl Service {
                 .begin(
                     __resilience::Key::new().text("import:").value(&(id)).finish(),
                     __resilience::Args::new().argument("id", &id),
-                    ::core::option::Option::None,
+                    __resilience::None,
                 )
                 .await
             {
-                ::core::result::Result::Ok(running) => running,
-                ::core::result::Result::Err(::core::result::Result::Ok(kept)) => {
-                    break '__resilience_job (kept, ::core::option::Option::None);
+                __resilience::Ok(running) => running,
+                __resilience::Err(__resilience::Ok(kept)) => {
+                    break '__resilience_job (kept, __resilience::None);
                 }
-                ::core::result::Result::Err(::core::result::Result::Err(rejected)) => {
+                __resilience::Err(__resilience::Err(rejected)) => {
                     break '__resilience_job __resilience::refused_outermost(rejected);
                 }
             };
@@ -236,7 +223,7 @@ impl Service {
                     async {
                         {
                             let r: Result<String, Error> = async {
-                                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                if let __resilience::Some(r) = __resilience::None::<
                                     Result<String, Error>,
                                 > {
                                     return r;
@@ -253,25 +240,20 @@ impl Service {
                             use __resilience::{
                                 ByNothing as _, BySource as _, ByTrait as _,
                             };
-                            let verdict = __resilience::verdict(
-                                &r,
-                                |e| __resilience::seen(
-                                    &__RESILIENCE_POINT,
-                                    1,
-                                    &[],
-                                    (&&__resilience::Probe(e)).classification(),
-                                ),
-                            );
+                            let verdict = match __resilience::Outcome::judge(&r) {
+                                __resilience::Ok(_) => __resilience::None,
+                                __resilience::Err(e) => {
+                                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                                }
+                            };
                             (r, verdict)
                         }
                     },
                 )
                 .await;
             match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
-                ::core::result::Result::Ok(settled) => settled,
-                ::core::result::Result::Err(rejected) => {
-                    __resilience::refused_outermost(rejected)
-                }
+                __resilience::Ok(settled) => settled,
+                __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
             }
         };
         r

@@ -5,7 +5,6 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "sync",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_TIMEOUT],
     );
     static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
@@ -23,23 +22,18 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
                 > { fetch(id, name) });
                 #[allow(unused_imports)]
                 use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = __resilience::verdict(
-                    &r,
-                    |e| __resilience::seen(
-                        &__RESILIENCE_POINT,
-                        1,
-                        &[],
-                        (&&__resilience::Probe(e)).classification(),
-                    ),
-                );
+                let verdict = match __resilience::Outcome::judge(&r) {
+                    __resilience::Ok(_) => __resilience::None,
+                    __resilience::Err(e) => {
+                        (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                    }
+                };
                 (r, verdict)
             },
         )
     {
-        ::core::result::Result::Ok(done) => done,
-        ::core::result::Result::Err(rejected) => {
-            __resilience::refused_outermost(rejected)
-        }
+        __resilience::Ok(done) => done,
+        __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
     };
     r
 }
@@ -50,7 +44,6 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_TIMEOUT],
     );
     static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
@@ -61,9 +54,8 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     let (r, _) = {
         match __resilience::Timed::new(
                 &__RESILIENCE_TIMEOUT,
-                1,
                 async {
-                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                    if let __resilience::Some(r) = __resilience::None::<
                         Result<String, Error>,
                     > {
                         return r;
@@ -78,24 +70,19 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             )
             .await
         {
-            ::core::result::Result::Ok(r) => {
+            __resilience::Ok(r) => {
                 let r: Result<String, Error> = r;
                 #[allow(unused_imports)]
                 use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = __resilience::verdict(
-                    &r,
-                    |e| __resilience::seen(
-                        &__RESILIENCE_POINT,
-                        1,
-                        &[],
-                        (&&__resilience::Probe(e)).classification(),
-                    ),
-                );
+                let verdict = match __resilience::Outcome::judge(&r) {
+                    __resilience::Ok(_) => __resilience::None,
+                    __resilience::Err(e) => {
+                        (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                    }
+                };
                 (r, verdict)
             }
-            ::core::result::Result::Err(rejected) => {
-                __resilience::refused_outermost(rejected)
-            }
+            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
         }
     };
     r
@@ -108,7 +95,6 @@ impl Service {
         static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             "method",
-            (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_TIMEOUT],
         );
         static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
@@ -120,9 +106,8 @@ impl Service {
         let (r, _) = {
             match __resilience::Timed::new(
                     &__RESILIENCE_TIMEOUT,
-                    1,
                     async {
-                        if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                        if let __resilience::Some(r) = __resilience::None::<
                             Result<String, Error>,
                         > {
                             return r;
@@ -137,24 +122,19 @@ impl Service {
                 )
                 .await
             {
-                ::core::result::Result::Ok(r) => {
+                __resilience::Ok(r) => {
                     let r: Result<String, Error> = r;
                     #[allow(unused_imports)]
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = __resilience::verdict(
-                        &r,
-                        |e| __resilience::seen(
-                            &__RESILIENCE_POINT,
-                            1,
-                            &[],
-                            (&&__resilience::Probe(e)).classification(),
-                        ),
-                    );
+                    let verdict = match __resilience::Outcome::judge(&r) {
+                        __resilience::Ok(_) => __resilience::None,
+                        __resilience::Err(e) => {
+                            (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                        }
+                    };
                     (r, verdict)
                 }
-                ::core::result::Result::Err(rejected) => {
-                    __resilience::refused_outermost(rejected)
-                }
+                __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
             }
         };
         r

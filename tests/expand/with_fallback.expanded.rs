@@ -5,7 +5,6 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "sync",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_FALLBACK],
     );
     static __RESILIENCE_FALLBACK: __resilience::FallbackSite = __resilience::FallbackSite::new(
@@ -20,19 +19,16 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             > { fetch(id, name) });
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
         '__resilience_fallback: {
-            let ::core::option::Option::Some(class) = verdict else {
+            let __resilience::Some(class) = verdict else {
                 break '__resilience_fallback (r, verdict)
             };
             if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
@@ -40,14 +36,11 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             }
             {
                 let answer = __resilience::call2(cached, id, name);
-                if let ::core::option::Option::Some(value) = __resilience::instead(
-                    &r,
-                    answer,
-                ) {
+                if let __resilience::Some(value) = __resilience::instead(&r, answer) {
                     __RESILIENCE_FALLBACK.answered(&class, 1u32);
                     break '__resilience_fallback (
                         __resilience::Outcome::success(value),
-                        ::core::option::Option::None,
+                        __resilience::None,
                     );
                 }
             }
@@ -64,7 +57,6 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_FALLBACK],
     );
     static __RESILIENCE_FALLBACK: __resilience::FallbackSite = __resilience::FallbackSite::new(
@@ -74,7 +66,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     let (r, _) = {
         let (r, verdict) = {
             let r: Result<String, Error> = async {
-                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                if let __resilience::Some(r) = __resilience::None::<
                     Result<String, Error>,
                 > {
                     return r;
@@ -89,21 +81,18 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 .await;
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
         #[allow(unused_imports)]
         use __resilience::Settled as _;
         '__resilience_fallback: {
-            let ::core::option::Option::Some(class) = verdict else {
+            let __resilience::Some(class) = verdict else {
                 break '__resilience_fallback (r, verdict)
             };
             if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
@@ -111,14 +100,14 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             }
             {
                 let answer = __resilience::call2(cached, id, name);
-                if let ::core::option::Option::Some(value) = __resilience::instead(
+                if let __resilience::Some(value) = __resilience::instead(
                     &r,
                     __resilience::Step(answer).settle().await,
                 ) {
                     __RESILIENCE_FALLBACK.answered(&class, 1u32);
                     break '__resilience_fallback (
                         __resilience::Outcome::success(value),
-                        ::core::option::Option::None,
+                        __resilience::None,
                     );
                 }
             }
@@ -136,7 +125,6 @@ impl Service {
         static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             "method",
-            (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_FALLBACK],
         );
         static __RESILIENCE_FALLBACK: __resilience::FallbackSite = __resilience::FallbackSite::new(
@@ -146,7 +134,7 @@ impl Service {
         let (r, _) = {
             let (r, verdict) = {
                 let r: Result<String, Error> = async {
-                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                    if let __resilience::Some(r) = __resilience::None::<
                         Result<String, Error>,
                     > {
                         return r;
@@ -161,21 +149,18 @@ impl Service {
                     .await;
                 #[allow(unused_imports)]
                 use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = __resilience::verdict(
-                    &r,
-                    |e| __resilience::seen(
-                        &__RESILIENCE_POINT,
-                        1,
-                        &[],
-                        (&&__resilience::Probe(e)).classification(),
-                    ),
-                );
+                let verdict = match __resilience::Outcome::judge(&r) {
+                    __resilience::Ok(_) => __resilience::None,
+                    __resilience::Err(e) => {
+                        (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                    }
+                };
                 (r, verdict)
             };
             #[allow(unused_imports)]
             use __resilience::Settled as _;
             '__resilience_fallback: {
-                let ::core::option::Option::Some(class) = verdict else {
+                let __resilience::Some(class) = verdict else {
                     break '__resilience_fallback (r, verdict)
                 };
                 if !__RESILIENCE_FALLBACK
@@ -185,14 +170,14 @@ impl Service {
                 }
                 {
                     let answer = __resilience::call2(cached, self, id);
-                    if let ::core::option::Option::Some(value) = __resilience::instead(
+                    if let __resilience::Some(value) = __resilience::instead(
                         &r,
                         __resilience::Step(answer).settle().await,
                     ) {
                         __RESILIENCE_FALLBACK.answered(&class, 1u32);
                         break '__resilience_fallback (
                             __resilience::Outcome::success(value),
-                            ::core::option::Option::None,
+                            __resilience::None,
                         );
                     }
                 }

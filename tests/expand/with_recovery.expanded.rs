@@ -5,7 +5,6 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "sync",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RECOVERY],
     );
     static __RESILIENCE_RECOVERY: __resilience::RecoverySite = __resilience::RecoverySite::new(
@@ -26,18 +25,15 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             > { fetch(id, name) });
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
-        let ::core::option::Option::Some(class) = &verdict else {
+        let __resilience::Some(class) = &verdict else {
             break '__resilience_recovery (r, verdict)
         };
         let strategy = __RESILIENCE_RECOVERY.decide(class);
@@ -53,7 +49,6 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RECOVERY],
     );
     static __RESILIENCE_RECOVERY: __resilience::RecoverySite = __resilience::RecoverySite::new(
@@ -73,7 +68,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     let (r, _) = '__resilience_recovery: {
         let (r, verdict) = {
             let r: Result<String, Error> = async {
-                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                if let __resilience::Some(r) = __resilience::None::<
                     Result<String, Error>,
                 > {
                     return r;
@@ -88,27 +83,22 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 .await;
             #[allow(unused_imports)]
             use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = __resilience::verdict(
-                &r,
-                |e| __resilience::seen(
-                    &__RESILIENCE_POINT,
-                    1,
-                    &[],
-                    (&&__resilience::Probe(e)).classification(),
-                ),
-            );
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
+            };
             (r, verdict)
         };
-        let ::core::option::Option::Some(class) = &verdict else {
+        let __resilience::Some(class) = &verdict else {
             break '__resilience_recovery (r, verdict)
         };
         let strategy = __RESILIENCE_RECOVERY.decide(class);
         if let __resilience::Recovery::Rollback = strategy {
             #[allow(unused_imports)]
             use __resilience::Settled as _;
-            if let ::core::result::Result::Err(error) = __resilience::Outcome::judge(
-                &r,
-            ) {
+            if let __resilience::Err(error) = __resilience::Outcome::judge(&r) {
                 let _ = error;
                 let answer = __resilience::call2(remove, id, name);
                 let worked = __resilience::Undone::worked(
@@ -130,7 +120,6 @@ impl Service {
         static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             "method",
-            (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_RECOVERY, &__RESILIENCE_RETRY],
         );
         static __RESILIENCE_RECOVERY: __resilience::RecoverySite = __resilience::RecoverySite::new(
@@ -145,16 +134,12 @@ impl Service {
                 ],
             )
             .otherwise(__resilience::Recovery::Retry);
-        const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
-                __resilience::Retry::max(__resilience::Retry::new(), 3),
-                __resilience::Backoff::Exponential(2f64),
-            )
-            .checked();
-        static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
         static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
             &__RESILIENCE_POINT,
-            __RESILIENCE_POLICY,
-            &__RESILIENCE_STATE,
+            __resilience::Retry::backoff(
+                __resilience::Retry::max(__resilience::Retry::new(), 3),
+                __resilience::Backoff::Exponential(2f64),
+            ),
         );
         let (r, _) = '__resilience_recovery: {
             let (r, verdict) = {
@@ -164,7 +149,7 @@ impl Service {
                         __RESILIENCE_RETRY.begin(&__resilience_retry);
                         let (r, verdict) = {
                             let r: Result<String, Error> = async {
-                                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                                if let __resilience::Some(r) = __resilience::None::<
                                     Result<String, Error>,
                                 > {
                                     return r;
@@ -181,43 +166,40 @@ impl Service {
                             use __resilience::{
                                 ByNothing as _, BySource as _, ByTrait as _,
                             };
-                            let verdict = __resilience::verdict(
-                                &r,
-                                |e| __resilience::seen(
-                                    &__RESILIENCE_POINT,
-                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                    &[],
-                                    (&&__resilience::Probe(e)).classification(),
-                                ),
-                            );
+                            let verdict = match __resilience::Outcome::judge(&r) {
+                                __resilience::Ok(_) => __resilience::None,
+                                __resilience::Err(e) => {
+                                    (&&__resilience::Probe(e))
+                                        .seen(
+                                            &__RESILIENCE_POINT,
+                                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                        )
+                                }
+                            };
                             (r, verdict)
                         };
-                        let ::core::option::Option::Some(class) = verdict else {
-                            __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                            break (r, ::core::option::Option::None);
-                        };
                         match __RESILIENCE_RETRY
-                            .failed(
+                            .settle(
                                 &mut __resilience_retry,
-                                &class,
+                                verdict,
                                 __resilience::Ruling::ByCategory,
                             )
                         {
-                            ::core::option::Option::Some(wait) => wait,
-                            ::core::option::Option::None => break (r, verdict),
+                            __resilience::Ok(verdict) => break (r, verdict),
+                            __resilience::Err(wait) => wait,
                         }
                     };
                     __resilience::pause(wait).await;
                 }
             };
-            let ::core::option::Option::Some(class) = &verdict else {
+            let __resilience::Some(class) = &verdict else {
                 break '__resilience_recovery (r, verdict)
             };
             let strategy = __RESILIENCE_RECOVERY.decide(class);
             if let __resilience::Recovery::Skip = strategy {
                 break '__resilience_recovery (
                     __resilience::Skip::skipped(&r),
-                    ::core::option::Option::None,
+                    __resilience::None,
                 );
             }
             let _ = strategy;

@@ -5,19 +5,14 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "sync",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RETRY],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
-            __resilience::Retry::max(__resilience::Retry::new(), 3),
-            __resilience::Backoff::Exponential(2f64),
-        )
-        .checked();
-    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
-        __RESILIENCE_POLICY,
-        &__RESILIENCE_STATE,
+        __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        ),
     );
     let (r, _) = {
         let mut __resilience_retry = __RESILIENCE_RETRY.start();
@@ -31,30 +26,27 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                     > { fetch(id, name) });
                     #[allow(unused_imports)]
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = __resilience::verdict(
-                        &r,
-                        |e| __resilience::seen(
-                            &__RESILIENCE_POINT,
-                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                            &[],
-                            (&&__resilience::Probe(e)).classification(),
-                        ),
-                    );
+                    let verdict = match __resilience::Outcome::judge(&r) {
+                        __resilience::Ok(_) => __resilience::None,
+                        __resilience::Err(e) => {
+                            (&&__resilience::Probe(e))
+                                .seen(
+                                    &__RESILIENCE_POINT,
+                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                )
+                        }
+                    };
                     (r, verdict)
                 };
-                let ::core::option::Option::Some(class) = verdict else {
-                    __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                    break (r, ::core::option::Option::None);
-                };
                 match __RESILIENCE_RETRY
-                    .failed(
+                    .settle(
                         &mut __resilience_retry,
-                        &class,
+                        verdict,
                         __resilience::Ruling::ByCategory,
                     )
                 {
-                    ::core::option::Option::Some(wait) => wait,
-                    ::core::option::Option::None => break (r, verdict),
+                    __resilience::Ok(verdict) => break (r, verdict),
+                    __resilience::Err(wait) => wait,
                 }
             };
             __resilience::sleep(wait);
@@ -69,19 +61,14 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        (::core::file!(), ::core::line!(), ::core::column!()),
         &[&__RESILIENCE_RETRY],
     );
-    const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
-            __resilience::Retry::max(__resilience::Retry::new(), 3),
-            __resilience::Backoff::Exponential(2f64),
-        )
-        .checked();
-    static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
         &__RESILIENCE_POINT,
-        __RESILIENCE_POLICY,
-        &__RESILIENCE_STATE,
+        __resilience::Retry::backoff(
+            __resilience::Retry::max(__resilience::Retry::new(), 3),
+            __resilience::Backoff::Exponential(2f64),
+        ),
     );
     let (r, _) = {
         let mut __resilience_retry = __RESILIENCE_RETRY.start();
@@ -90,7 +77,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 __RESILIENCE_RETRY.begin(&__resilience_retry);
                 let (r, verdict) = {
                     let r: Result<String, Error> = async {
-                        if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                        if let __resilience::Some(r) = __resilience::None::<
                             Result<String, Error>,
                         > {
                             return r;
@@ -105,30 +92,27 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                         .await;
                     #[allow(unused_imports)]
                     use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = __resilience::verdict(
-                        &r,
-                        |e| __resilience::seen(
-                            &__RESILIENCE_POINT,
-                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                            &[],
-                            (&&__resilience::Probe(e)).classification(),
-                        ),
-                    );
+                    let verdict = match __resilience::Outcome::judge(&r) {
+                        __resilience::Ok(_) => __resilience::None,
+                        __resilience::Err(e) => {
+                            (&&__resilience::Probe(e))
+                                .seen(
+                                    &__RESILIENCE_POINT,
+                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                )
+                        }
+                    };
                     (r, verdict)
                 };
-                let ::core::option::Option::Some(class) = verdict else {
-                    __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                    break (r, ::core::option::Option::None);
-                };
                 match __RESILIENCE_RETRY
-                    .failed(
+                    .settle(
                         &mut __resilience_retry,
-                        &class,
+                        verdict,
                         __resilience::Ruling::ByCategory,
                     )
                 {
-                    ::core::option::Option::Some(wait) => wait,
-                    ::core::option::Option::None => break (r, verdict),
+                    __resilience::Ok(verdict) => break (r, verdict),
+                    __resilience::Err(wait) => wait,
                 }
             };
             __resilience::pause(wait).await;
@@ -144,19 +128,14 @@ impl Service {
         static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
             ::core::module_path!(),
             "method",
-            (::core::file!(), ::core::line!(), ::core::column!()),
             &[&__RESILIENCE_RETRY],
         );
-        const __RESILIENCE_POLICY: __resilience::Retry = __resilience::Retry::backoff(
-                __resilience::Retry::max(__resilience::Retry::new(), 3),
-                __resilience::Backoff::Exponential(2f64),
-            )
-            .checked();
-        static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
         static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
             &__RESILIENCE_POINT,
-            __RESILIENCE_POLICY,
-            &__RESILIENCE_STATE,
+            __resilience::Retry::backoff(
+                __resilience::Retry::max(__resilience::Retry::new(), 3),
+                __resilience::Backoff::Exponential(2f64),
+            ),
         );
         let (r, _) = {
             let mut __resilience_retry = __RESILIENCE_RETRY.start();
@@ -165,7 +144,7 @@ impl Service {
                     __RESILIENCE_RETRY.begin(&__resilience_retry);
                     let (r, verdict) = {
                         let r: Result<String, Error> = async {
-                            if let ::core::option::Option::Some(r) = ::core::option::Option::None::<
+                            if let __resilience::Some(r) = __resilience::None::<
                                 Result<String, Error>,
                             > {
                                 return r;
@@ -180,30 +159,27 @@ impl Service {
                             .await;
                         #[allow(unused_imports)]
                         use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                        let verdict = __resilience::verdict(
-                            &r,
-                            |e| __resilience::seen(
-                                &__RESILIENCE_POINT,
-                                __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                &[],
-                                (&&__resilience::Probe(e)).classification(),
-                            ),
-                        );
+                        let verdict = match __resilience::Outcome::judge(&r) {
+                            __resilience::Ok(_) => __resilience::None,
+                            __resilience::Err(e) => {
+                                (&&__resilience::Probe(e))
+                                    .seen(
+                                        &__RESILIENCE_POINT,
+                                        __RESILIENCE_RETRY.attempt(&__resilience_retry),
+                                    )
+                            }
+                        };
                         (r, verdict)
                     };
-                    let ::core::option::Option::Some(class) = verdict else {
-                        __RESILIENCE_RETRY.succeeded(__resilience_retry);
-                        break (r, ::core::option::Option::None);
-                    };
                     match __RESILIENCE_RETRY
-                        .failed(
+                        .settle(
                             &mut __resilience_retry,
-                            &class,
+                            verdict,
                             __resilience::Ruling::ByCategory,
                         )
                     {
-                        ::core::option::Option::Some(wait) => wait,
-                        ::core::option::Option::None => break (r, verdict),
+                        __resilience::Ok(verdict) => break (r, verdict),
+                        __resilience::Err(wait) => wait,
                     }
                 };
                 __resilience::pause(wait).await;

@@ -193,9 +193,9 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
     let ty = quote!(__resilience::Checkpoint);
     let policy = Setter::all(&checked.setters, &ty, quote!(__resilience::Checkpoint::new("")));
     let template = match checked.key.as_ref().map(|key| &key.template) {
-        None => quote!(::core::option::Option::None),
-        Some(Some(template)) => quote!(::core::option::Option::Some(#template)),
-        Some(None) => quote!(::core::option::Option::Some("an expression")),
+        None => quote!(__resilience::None),
+        Some(Some(template)) => quote!(__resilience::Some(#template)),
+        Some(None) => quote!(__resilience::Some("an expression")),
     };
     let undone = checked.rollback.is_some().then(|| quote!(.undone()));
     let undo = checked.rollback.as_ref().map(|rollback| undo(rollback, &checked.setters, item));
@@ -235,8 +235,8 @@ pub(crate) fn wrap(
     inner: &TokenStream,
     attr: &Ident,
 ) -> TokenStream {
-    let none = quote!(::core::option::Option::None);
-    let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
+    let none = quote!(__resilience::None);
+    let some = |value: TokenStream| quote!(__resilience::Some(#value));
     let key = checked.key.as_ref().map_or_else(|| none.clone(), |key| some(key.rendered.clone()));
     let inputs = checked.inputs.as_ref().map_or_else(
         || none.clone(),
@@ -252,8 +252,8 @@ pub(crate) fn wrap(
 /// `store = expression`, as an argument of the runtime.
 pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
     match store {
-        None => quote!(::core::option::Option::None),
-        Some(store) => quote!(::core::option::Option::Some(__resilience::IntoStore::into_store(#store))),
+        None => quote!(__resilience::None),
+        Some(store) => quote!(__resilience::Some(__resilience::IntoStore::into_store(#store))),
     }
 }
 
@@ -289,14 +289,14 @@ pub(crate) fn around(
     quote_spanned! {Span::mixed_site()=>
         #label: {
             let running = match #first {
-                ::core::result::Result::Ok(running) => running,
-                ::core::result::Result::Err(::core::result::Result::Ok(kept)) => break #label (kept, ::core::option::Option::None),
-                ::core::result::Result::Err(::core::result::Result::Err(rejected)) => break #label #refused,
+                __resilience::Ok(running) => running,
+                __resilience::Err(__resilience::Ok(kept)) => break #label (kept, __resilience::None),
+                __resilience::Err(__resilience::Err(rejected)) => break #label #refused,
             };
             #body
             match #last {
-                ::core::result::Result::Ok(settled) => settled,
-                ::core::result::Result::Err(rejected) => #refused,
+                __resilience::Ok(settled) => settled,
+                __resilience::Err(rejected) => #refused,
             }
         }
     }

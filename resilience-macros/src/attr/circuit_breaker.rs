@@ -159,22 +159,19 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
         quote!((#start).owned_by(&__RESILIENCE_POINT))
     };
     let breaker = Setter::all(setters, &quote!(__resilience::CircuitBreaker), start);
-    let fresh = quote! {
-        const fn fresh() -> __resilience::CircuitBreaker { #breaker.checked() }
-    };
-    if checked.key.is_some() {
-        let max_keys = checked.max_keys.iter();
-        return quote! {
-            static #site: __resilience::KeyedBreakers = {
-                #fresh
-                const fn keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
-                    __resilience::Keyed::new(fresh)#(.max_keys(#max_keys))*
-                }
-                __resilience::KeyedBreakers::new(keyed(), keyed)
-            };
+    if checked.key.is_none() {
+        return quote!(static #site: __resilience::CircuitBreaker = #breaker.checked(););
+    }
+    let max_keys = checked.max_keys.iter();
+    quote! {
+        static #site: __resilience::KeyedBreakers = {
+            const fn fresh() -> __resilience::CircuitBreaker { #breaker.checked() }
+            const fn keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
+                __resilience::Keyed::new(fresh)#(.max_keys(#max_keys))*
+            }
+            __resilience::KeyedBreakers::new(keyed(), keyed)
         };
     }
-    quote!(static #site: __resilience::Site<__resilience::CircuitBreaker> = { #fresh __resilience::Site::new(fresh(), fresh) };)
 }
 
 pub(crate) fn wrap(
@@ -189,23 +186,29 @@ pub(crate) fn wrap(
     let admit = match (&checked.instance, &checked.key) {
         (Some(instance), _) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#instance))),
         (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
-        (None, None) => quote_spanned!(Span::mixed_site()=> #site.admit()),
+        (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
+    };
+    // The breaker of the function itself leaves it to this place what its refusals are called.
+    let named = match (&checked.instance, &checked.key) {
+        (None, None) => {
+            Some(quote_spanned!(Span::mixed_site()=> let rejected = rejected.of(&__RESILIENCE_POINT);))
+        }
+        _ => None,
     };
     let label = label(site);
     quote_spanned! {Span::mixed_site()=>
         #label: {
             // Not a `match` around the body: what it looks at would live as long as the body waits.
             let permit = match #admit {
-                ::core::result::Result::Ok(permit) => permit,
-                ::core::result::Result::Err(rejected) => break #label #refused,
+                __resilience::Ok(permit) => permit,
+                __resilience::Err(rejected) => {
+                    #named
+                    break #label #refused;
+                }
             };
             let (r, verdict) = #inner;
-            if let ::core::option::Option::Some(class) = &verdict {
-                permit.settle(::core::option::Option::Some(class), #ruling);
-                break #label (r, verdict);
-            }
-            permit.settle(::core::option::Option::None, __resilience::Ruling::ByCategory);
-            (r, ::core::option::Option::None)
+            let verdict = permit.settle(verdict, #ruling);
+            (r, verdict)
         }
     }
 }

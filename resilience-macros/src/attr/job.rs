@@ -300,7 +300,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
             |provided| {
                 let _ = provided;
                 #(provided.get::<#needs>()?;)*
-                ::core::result::Result::Ok(())
+                __resilience::Ok(())
             },
             |provided, args| {
                 let _ = provided;
@@ -308,7 +308,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
                 let mut args = args;
                 #(#makes)*
                 let _ = args;
-                ::core::result::Result::Ok(#call)
+                __resilience::Ok(#call)
             },
         );
     }

@@ -75,7 +75,11 @@ impl Layer {
     /// The layer's `static`.
     pub(crate) fn site(&self, site: &Ident, item: &Item, stack: &[Self]) -> TokenStream {
         match &self.policy {
-            Policy::WithRetry(checked) => with_retry::site(checked, site),
+            Policy::WithRetry(checked) => {
+                let above = stack.iter().take_while(|layer| !layer.loops());
+                let is_compared = above.into_iter().any(|layer| matches!(layer.policy, Policy::Timeout(_)));
+                with_retry::site(checked, site, is_compared)
+            }
             Policy::CircuitBreaker(checked) => circuit_breaker::site(checked, site),
             Policy::Timeout(checked) => timeout::site(checked, site),
             Policy::WithFallback(checked) => with_fallback::site(checked, site),

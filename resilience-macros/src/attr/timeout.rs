@@ -178,16 +178,17 @@ pub(crate) fn around(
     done: &TokenStream,
 ) -> TokenStream {
     let refused = cx.refused(site, attr);
+    let here = Span::mixed_site();
     let attempt = if checked.grows { cx.attempt(site) } else { quote!(1) };
-    let run = if checked.thread {
-        quote_spanned!(Span::mixed_site()=> #site.on_thread(#attempt, #body))
-    } else {
-        quote_spanned!(Span::mixed_site()=> __resilience::Timed::new(&#site, #attempt, #body).await)
+    let run = match (checked.thread, checked.grows) {
+        (true, _) => quote_spanned!(here=> #site.on_thread(#attempt, #body)),
+        (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
+        (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
     };
     quote_spanned! {Span::mixed_site()=>
         match #run {
-            ::core::result::Result::Ok(#name) => #done,
-            ::core::result::Result::Err(rejected) => #refused,
+            __resilience::Ok(#name) => #done,
+            __resilience::Err(rejected) => #refused,
         }
     }
 }

@@ -230,7 +230,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         let (r, verdict) = #inner;
         #settled
         #label: {
-            let ::core::option::Option::Some(class) = verdict else { break #label (r, verdict) };
+            let __resilience::Some(class) = verdict else { break #label (r, verdict) };
             if !#site.applies(&class, #ruling) { break #label (r, verdict) }
             #(#steps)*
             #none_answered
@@ -242,7 +242,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
     let label = label(site);
     let taken = quote_spanned! {Span::mixed_site()=> {
         #site.answered(&class, #number);
-        break #label (__resilience::Outcome::success(value), ::core::option::Option::None);
+        break #label (__resilience::Outcome::success(value), __resilience::None);
     }};
     match step {
         Step::Value(value) => {
@@ -254,7 +254,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             quote_spanned! {Span::mixed_site()=>
                 let value #of_type = #value;
                 #site.answered(&class, #number);
-                (__resilience::Outcome::success(value), ::core::option::Option::None)
+                (__resilience::Outcome::success(value), __resilience::None)
             }
         }
         Step::Call { tokens, needs_error } => {
@@ -268,12 +268,12 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             let instead = quote_spanned!(at=> __resilience::instead(&r, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let answer = #tokens;
-                if let ::core::option::Option::Some(value) = #instead #taken
+                if let __resilience::Some(value) = #instead #taken
             };
             if *needs_error {
                 let error = Ident::new("error", Span::call_site());
                 quote_spanned! {Span::mixed_site()=>
-                    if let ::core::result::Result::Err(#error) = __resilience::Outcome::judge(&r) { #attempt }
+                    if let __resilience::Err(#error) = __resilience::Outcome::judge(&r) { #attempt }
                 }
             } else {
                 quote_spanned!(Span::mixed_site()=> { #attempt })

@@ -162,7 +162,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&r));
         quote_spanned! {Span::mixed_site()=>
             if let __resilience::Recovery::Skip = strategy {
-                break #label (#skipped, ::core::option::Option::None);
+                break #label (#skipped, __resilience::None);
             }
         }
     });
@@ -178,7 +178,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             if let __resilience::Recovery::Rollback = strategy {
                 #[allow(unused_imports)]
                 use __resilience::Settled as _;
-                if let ::core::result::Result::Err(#error) = __resilience::Outcome::judge(&r) {
+                if let __resilience::Err(#error) = __resilience::Outcome::judge(&r) {
                     let _ = #error;
                     let answer = #rollback;
                     let worked = __resilience::Undone::worked(#settle);
@@ -190,7 +190,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     quote_spanned! {Span::mixed_site()=>
         #label: {
             let (r, verdict) = #inner;
-            let ::core::option::Option::Some(class) = &verdict else { break #label (r, verdict) };
+            let __resilience::Some(class) = &verdict else { break #label (r, verdict) };
             let strategy = #site.decide(class);
             #skip
             #rollback

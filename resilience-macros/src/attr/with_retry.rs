@@ -90,20 +90,42 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     rules: Rules,
     on: Vec<TokenStream>,
-    /// Whether `give_up_after` is set, here or perhaps in the `policy` that this one starts from.
-    timed: bool,
-    pub(crate) budget_per_key: bool,
+    /// Whether more of a call matters than how many attempts have failed, as far as can be seen here.
+    remembers: bool,
+    /// Whether there are settings that make sense alone and not together.
+    depends: bool,
+    paid: Paid,
+}
+
+/// Who pays for retries, as far as can be seen here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Paid {
+    Function,
+    Nobody,
+    Key,
+    /// The settings tell at run time.
+    Settings,
+}
+
+impl Checked {
+    /// Whether each key has its own budget.
+    pub(crate) fn budget_per_key(&self) -> bool {
+        self.paid == Paid::Key
+    }
 }
 
 /// Reads the arguments.
 pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
     let mut on_words = Vec::new();
-    let on =
+    let on: Vec<_> =
         reader.take_all("on").into_iter().filter_map(|entry| rule(entry, &mut on_words, errors)).collect();
-    let timed = reader.span_of("give_up_after").or(reader.span_of("policy")).is_some();
+    let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
+    let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
+    let (timed, starts) = (is_set(&["give_up_after"]), is_set(&["policy"]));
     let start = reader.value("policy", "CONST", Ok);
-    let mut setters = schedule(&mut reader);
+    let (mut setters, is_decorrelated) = schedule(&mut reader);
+    let remembers = timed || starts || is_decorrelated || !on.is_empty();
     let words = "`give_up_after` is zero: to make no retry, write `max = 0`";
     let give_up_after = reader.value("give_up_after", "30s", |tokens| input::lasting(tokens, words));
     setters.extend(give_up_after.map(|limit| Setter::new("give_up_after", limit.tokens)));
@@ -113,21 +135,24 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
         setters.push(Setter::new("idempotent", quote!(#idempotent)));
     }
     let budget = reader.value("budget", "none", budget);
-    let budget_per_key = matches!(budget, Some(Budget::PerKey));
-    if let Some(Budget::Setter(setter)) = budget {
-        setters.push(setter);
-    }
+    let paid = match &budget {
+        None if starts => Paid::Settings,
+        None => Paid::Function,
+        Some((paid, _)) => *paid,
+    };
+    setters.extend(budget.and_then(|(_, setter)| setter));
     let rules = Rules::read(&mut reader);
     for hook in ["on_retry", "on_give_up"] {
         if let Some(path) = reader.value(hook, "path", input::path) {
             setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
-    Checked { start: start.unwrap_or_default(), setters, rules, on, timed, budget_per_key }
+    Checked { start: start.unwrap_or_default(), setters, rules, on, remembers, depends, paid }
 }
 
-/// The setters that say when and how often: those that an `on(..)` has, too.
-fn schedule(reader: &mut Reader<'_>) -> Vec<Setter> {
+/// The setters that say when and how often, those that an `on(..)` has, too; and whether each wait depends
+/// on the one before.
+fn schedule(reader: &mut Reader<'_>) -> (Vec<Setter>, bool) {
     let mut setters = Vec::new();
     if let Some(max) = reader.value("max", "3", input::count) {
         setters.push(Setter::new("max", max));
@@ -145,11 +170,12 @@ fn schedule(reader: &mut Reader<'_>) -> Vec<Setter> {
         let words = "`decorrelated` has its own jitter: leave `jitter` out";
         reader.errors.here(at, words);
     }
+    let is_decorrelated = matches!(backoff, Some(Backoff::Decorrelated(_)));
     if let Some(Backoff::Setter(backoff) | Backoff::Decorrelated(backoff)) = backoff {
         setters.push(backoff);
     }
     setters.extend(jitter);
-    setters
+    (setters, is_decorrelated)
 }
 
 enum Backoff {
@@ -217,21 +243,16 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
     Ok(Setter::new("jitter", quote_spanned!(span=> __resilience::Jitter::#kind)))
 }
 
-enum Budget {
-    Setter(Setter),
-    PerKey,
-}
-
-fn budget(tokens: TokenStream) -> Result<Budget> {
+fn budget(tokens: TokenStream) -> Result<(Paid, Option<Setter>)> {
     let span = input::own_span_of(&tokens);
-    let own = |of| Budget::Setter(Setter::new("budget_of", of));
+    let own = |of| Some(Setter::new("budget_of", of));
     Ok(match tokens.to_string().as_str() {
-        "default" => own(quote_spanned!(span=> __resilience::BudgetOf::Own)),
-        "none" => own(quote_spanned!(span=> __resilience::BudgetOf::None)),
-        "per_key" => Budget::PerKey,
+        "default" => (Paid::Function, own(quote_spanned!(span=> __resilience::BudgetOf::Own))),
+        "none" => (Paid::Nobody, own(quote_spanned!(span=> __resilience::BudgetOf::None))),
+        "per_key" => (Paid::Key, None),
         _ => {
             let path = input::path(tokens)?;
-            own(quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path)))
+            (Paid::Settings, own(quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path))))
         }
     })
 }
@@ -244,7 +265,7 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
     };
     let is_word = |entry: &Entry| matches!(entry.value, Value::Word);
     let mut reader = Reader::new(&RULE, keys::entries(list), is_word, errors);
-    let setters = schedule(&mut reader);
+    let (setters, _) = schedule(&mut reader);
     let mut words = reader.rest().into_iter().filter_map(|entry| entry.key);
     let Some(word) = words.next() else {
         errors.here(entry.span, "`on(..)` begins with a category, for instance `on(rate_limited, max = 5)`");
@@ -262,7 +283,8 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
     Some(Setter::all(&setters, &quote!(__resilience::Rule), start))
 }
 
-pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
+/// The settings: one expression.
+fn policy(checked: &Checked) -> TokenStream {
     let start =
         if checked.start.is_empty() { quote!(__resilience::Retry::new()) } else { checked.start.clone() };
     let policy = Setter::all(&checked.setters, &quote!(__resilience::Retry), start);
@@ -270,7 +292,13 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
-    let budgets = checked.budget_per_key.then(|| {
+    let together = checked.depends.then(|| quote!(.checked()));
+    quote!(#policy #on #together)
+}
+
+/// The `static`; `is_compared` where the settings are held against those of another layer.
+pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool) -> TokenStream {
+    let budgets = checked.budget_per_key().then(|| {
         quote! {
             static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
                 const fn fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
@@ -278,34 +306,41 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
             };
         }
     });
-    let per_key = checked.budget_per_key.then(|| quote!(.per_key()));
+    let per_key = checked.budget_per_key().then(|| quote!(.per_key()));
+    let policy = policy(checked);
+    let (named, policy) = if is_compared {
+        let named = quote!(const __RESILIENCE_POLICY: __resilience::Retry = #policy;);
+        (Some(named), quote!(__RESILIENCE_POLICY))
+    } else {
+        (None, policy)
+    };
     quote! {
         #budgets
-        const __RESILIENCE_POLICY: __resilience::Retry = #policy #on.checked();
-        static __RESILIENCE_STATE: __resilience::RetryState = __resilience::RetryState::new();
-        static #site: __resilience::RetrySite = __resilience::RetrySite::new(&__RESILIENCE_POINT, __RESILIENCE_POLICY, &__RESILIENCE_STATE)#per_key;
+        #named
+        static #site: __resilience::RetrySite = __resilience::RetrySite::new(&__RESILIENCE_POINT, #policy)#per_key;
     }
 }
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
+    let here = Span::mixed_site();
     let ruling = checked.rules.ruling();
     let wait = if cx.is_async {
-        quote_spanned!(Span::mixed_site()=> __resilience::pause(wait).await)
+        quote_spanned!(here=> __resilience::pause(wait).await)
     } else {
-        quote_spanned!(Span::mixed_site()=> __resilience::sleep(wait))
+        quote_spanned!(here=> __resilience::sleep(wait))
     };
-    let start = Ident::new(if checked.timed { "start_timed" } else { "start" }, Span::mixed_site());
+    let start = Ident::new(if checked.remembers { "start_remembering" } else { "start" }, here);
     let lent = cx.lent();
     let retry = retry_local();
-    let budget = cx.key.as_ref().filter(|_| checked.budget_per_key);
-    let budget = budget
-        .map(|key| quote_spanned!(Span::mixed_site()=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
-    let paid = if budget.is_some() {
-        quote_spanned!(Span::mixed_site()=> #site.paid_by(&budget))
-    } else {
-        quote!(#site)
+    let budget = cx.key.as_ref().filter(|_| checked.budget_per_key());
+    let budget = budget.map(|key| quote_spanned!(here=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
+    let settle = match checked.paid {
+        Paid::Function => quote!(#site.settle),
+        Paid::Nobody => quote!(#site.settle_unpaid),
+        Paid::Key if budget.is_some() => quote_spanned!(here=> #site.paid_by(&budget).settle),
+        Paid::Key | Paid::Settings => quote!(#site.settle_by_settings),
     };
-    quote_spanned! {Span::mixed_site()=> {
+    quote_spanned! {here=> {
         #budget
         #lent
         let mut #retry = #site.#start();
@@ -314,13 +349,9 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             let wait = {
                 #site.begin(&#retry);
                 let (r, verdict) = #inner;
-                let ::core::option::Option::Some(class) = verdict else {
-                    #paid.succeeded(#retry);
-                    break (r, ::core::option::Option::None);
-                };
-                match #paid.failed(&mut #retry, &class, #ruling) {
-                    ::core::option::Option::Some(wait) => wait,
-                    ::core::option::Option::None => break (r, verdict),
+                match #settle(&mut #retry, verdict, #ruling) {
+                    __resilience::Ok(verdict) => break (r, verdict),
+                    __resilience::Err(wait) => wait,
                 }
             };
             #wait;

@@ -121,7 +121,7 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
                 );
             }
         }
-        Policy::WithRetry(retry) if retry.budget_per_key => {
+        Policy::WithRetry(retry) if retry.budget_per_key() => {
             let keyed = |layer: &Layer| matches!(&layer.policy, Policy::CircuitBreaker(breaker) if breaker.key.is_some());
             if !layers.iter().any(keyed) {
                 errors.at(

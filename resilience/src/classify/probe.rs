@@ -4,13 +4,32 @@
 //! means [`ByTrait`] for errors that implement `Classify`, else [`BySource`] for those that are
 //! `Error`, else [`ByNothing`].
 
-use super::{AsStatus, AsWait, Category, Classification, Classify, dynamic, from_text};
+use super::{AsStatus, AsWait, Category, Classification, Classify, ErrorRecord, dynamic, from_text, history};
+use crate::point::PointSite;
 use std::error::Error;
 use std::fmt::Display;
 use std::marker::PhantomData;
 
 pub use super::dynamic::CLASSIFIERS_0_1;
 pub use linkme;
+
+/// What `context(..)` adds to a record.
+pub type Context<'a> = &'a [(&'static str, &'a dyn Display)];
+
+/// Notes a failed attempt of `point` in the history of errors, and gives its class back.
+#[cold]
+pub fn noted(
+    point: &'static PointSite,
+    attempt: u32,
+    context: Context<'_>,
+    class: Classification,
+) -> Option<Classification> {
+    let record = ErrorRecord::new(point.name(), &class).attempt(attempt);
+    let record =
+        context.iter().fold(record, |record, (name, value)| record.context(*name, value.to_string()));
+    history().record(record);
+    Some(class)
+}
 
 /// An error that is asked what it means.
 #[derive(Debug)]
@@ -28,6 +47,13 @@ impl<E: ?Sized> Copy for Probe<'_, E> {}
 pub trait ByTrait {
     /// What the error says.
     fn classification(&self) -> Classification;
+
+    /// The same of a failed attempt of `point`, noted in the history of errors.
+    #[cold]
+    #[inline(never)]
+    fn seen(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        noted(point, attempt, &[], self.classification())
+    }
 }
 
 impl<E: Classify + ?Sized> ByTrait for &Probe<'_, E> {
@@ -42,6 +68,13 @@ impl<E: Classify + ?Sized> ByTrait for &Probe<'_, E> {
 pub trait BySource {
     /// What the first known source says, else `Unknown`.
     fn classification(&self) -> Classification;
+
+    /// The same of a failed attempt of `point`, noted in the history of errors.
+    #[cold]
+    #[inline(never)]
+    fn seen(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        noted(point, attempt, &[], self.classification())
+    }
 }
 
 impl<E: Error + ?Sized> BySource for Probe<'_, E> {
@@ -54,6 +87,16 @@ impl<E: Error + ?Sized> BySource for Probe<'_, E> {
 pub trait ByNothing {
     /// `Unknown`.
     fn classification(self) -> Classification;
+
+    /// The same of a failed attempt of `point`, noted in the history of errors.
+    #[cold]
+    #[inline(never)]
+    fn seen(self, point: &'static PointSite, attempt: u32) -> Option<Classification>
+    where
+        Self: Sized,
+    {
+        noted(point, attempt, &[], self.classification())
+    }
 }
 
 impl<E: ?Sized> ByNothing for Probe<'_, E> {

@@ -241,7 +241,8 @@ impl JobSite {
     }
 
     pub(super) fn place(&self) -> String {
-        let (file, line, _) = self.point.place();
+        let place = self.point.place();
+        let (file, line) = (place.file(), place.line());
         format!("{file}:{line}")
     }
 

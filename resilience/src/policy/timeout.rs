@@ -2,7 +2,7 @@
 
 use crate::clock::{Timer, alarm, later, now};
 use crate::event::{Event, emit};
-use crate::point::{Layer, Owner, PointName, PointSite};
+use crate::point::{Layer, PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use crate::rejected::Rejected;
 use crate::scope::nanos;
@@ -135,8 +135,8 @@ impl Timeout {
         R: crate::outcome::Refuse,
         F: Future<Output = R>,
     {
-        let site = TimeoutSite::of(Owner::Named(PointName::new(self.name)), *self);
-        match Timed::new(&site, 1, body).await {
+        let site = TimeoutSite::of(PointName::new(self.name), *self);
+        match Timed::new(&site, body).await {
             Ok(outcome) => outcome,
             Err(rejected) => R::refuse(rejected),
         }
@@ -172,7 +172,7 @@ const ZERO: &str = "a timeout of zero would end every call before it starts";
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct TimeoutSite {
-    owner: Owner,
+    owner: PointName,
     policy: Timeout,
     /// The limit of the first attempt, in nanoseconds.
     limit: u64,
@@ -183,10 +183,10 @@ pub struct TimeoutSite {
 impl TimeoutSite {
     /// The site of `policy` in the stack of `point`.
     pub const fn new(point: &'static PointSite, policy: Timeout) -> Self {
-        Self::of(Owner::Point(point), policy)
+        Self::of(PointName::of(point), policy)
     }
 
-    const fn of(owner: Owner, policy: Timeout) -> Self {
+    const fn of(owner: PointName, policy: Timeout) -> Self {
         Self {
             owner,
             policy,
@@ -199,7 +199,7 @@ impl TimeoutSite {
     #[cold]
     fn timed_out(&self, limit: Duration) -> Rejected {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
-        let point = self.owner.name();
+        let point = self.owner.clone();
         emit(&Event::TimedOut { point: point.clone(), limit }, None);
         Rejected::timed_out(point, limit)
     }
@@ -215,7 +215,7 @@ impl TimeoutSite {
         body: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejected> {
         let limit = self.policy.limit(attempt);
-        let running = Running::start(self).ok_or_else(|| Rejected::bulkhead_full(self.owner.name()))?;
+        let running = Running::start(self).ok_or_else(|| Rejected::bulkhead_full(self.owner.clone()))?;
         let (done, wait) = mpsc::sync_channel(1);
         let end = later(now(), limit);
         #[cfg(feature = "testing")]
@@ -231,7 +231,7 @@ impl TimeoutSite {
             let _ = done.send(result);
         };
         if thread::Builder::new().name("resilience-timeout".into()).spawn(work).is_err() {
-            return Err(Rejected::bulkhead_full(self.owner.name()));
+            return Err(Rejected::bulkhead_full(self.owner.clone()));
         }
         match wait.recv_timeout(limit) {
             Ok(Ok(value)) => Ok(value),
@@ -258,40 +258,76 @@ impl Drop for Running {
     }
 }
 
+/// The limit of one run, if it is not the site's own.
+#[doc(hidden)]
+pub trait Limit: Copy {
+    /// In nanoseconds: half the size of a `Duration`, and quicker to compare.
+    fn or(self, own: u64) -> u64;
+}
+
+impl Limit for () {
+    #[inline]
+    fn or(self, own: u64) -> u64 {
+        own
+    }
+}
+
+impl Limit for u64 {
+    #[inline]
+    fn or(self, _: u64) -> u64 {
+        self
+    }
+}
+
 pin_project_lite::pin_project! {
     /// A body with a limit: polls the body first, and makes the timer when the body is first pending.
     #[must_use = "futures do nothing unless polled"]
     #[doc(hidden)]
-    pub struct Timed<'a, F> {
+    pub struct Timed<'a, F, L = ()> {
         #[pin]
         body: Option<F>,
         #[pin]
         timer: Option<Timer>,
         site: &'a TimeoutSite,
-        // In nanoseconds: half the size of a `Duration`, and quicker to compare.
-        limit: u64,
+        limit: L,
     }
 }
 
 impl<'a, F: Future> Timed<'a, F> {
-    /// The `attempt`th run of `body`, counted from 1.
+    /// A run of `body` within the limit of `site`.
     #[inline]
-    pub fn new(site: &'a TimeoutSite, attempt: u32, body: F) -> Self {
+    pub fn new(site: &'a TimeoutSite, body: F) -> Self {
+        Self::within(site, (), body)
+    }
+}
+
+impl<'a, F: Future> Timed<'a, F, u64> {
+    /// The `attempt`th run of `body`, counted from 1, within a limit that grows.
+    #[inline]
+    pub fn grown(site: &'a TimeoutSite, attempt: u32, body: F) -> Self {
         let limit = if attempt == 1 { site.limit } else { nanos(site.policy.limit(attempt)) };
-        let timer = site.policy.strict.then(|| alarm(Duration::from_nanos(limit)));
+        Self::within(site, limit, body)
+    }
+}
+
+impl<'a, F: Future, L: Limit> Timed<'a, F, L> {
+    #[inline]
+    fn within(site: &'a TimeoutSite, limit: L, body: F) -> Self {
+        let timer = site.policy.strict.then(|| alarm(Duration::from_nanos(limit.or(site.limit))));
         Self { body: Some(body), timer, site, limit }
     }
 }
 
-impl<F: Future> Future for Timed<'_, F> {
+impl<F: Future, L: Limit> Future for Timed<'_, F, L> {
     type Output = Result<F::Output, Rejected>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let limit = this.limit.or(this.site.limit);
         {
             let _within = match this.timer.as_ref().get_ref() {
-                None => scope::within_whole(*this.limit),
+                None => scope::within_whole(limit),
                 Some(timer) => scope::within_until(timer.ends()),
             };
             if let Some(body) = this.body.as_mut().as_pin_mut()
@@ -300,7 +336,7 @@ impl<F: Future> Future for Timed<'_, F> {
                 return Poll::Ready(Ok(done));
             }
         }
-        let limit = Duration::from_nanos(*this.limit);
+        let limit = Duration::from_nanos(limit);
         if poll_timer(this.timer, limit, cx).is_pending() {
             return Poll::Pending;
         }

@@ -6,20 +6,23 @@
 use super::config::CircuitBreakerConfig;
 use super::state::{Change, Memory, State, Token, Word};
 use crate::classify::Classification;
-use crate::clock::{later, now, origin};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::clock::{later, now};
+use crate::rejected::TimeLeft;
+use crate::sync::{AtomicU64, Mutex, Ordering, fence};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Gate {
     word: AtomicU64,
-    /// Until when it is open: seconds and nanoseconds after the clock's origin, a half each.
+    /// Until when it is open, as [`TimeLeft::pack`] has it.
     until: AtomicU64,
     memory: Mutex<Memory>,
 }
 
-/// The token of an admitted call, or how long to wait before the next one, if that is known.
-pub(super) type Admission = Result<Token, Option<Duration>>;
+/// The token of an admitted call; or when it was refused, if it is known how long that lasts.
+///
+/// Small enough for two registers, and the only thing that is made of a refusal before its error is.
+pub(super) type Admission = Result<Token, Option<Instant>>;
 
 impl Gate {
     pub(super) const fn new() -> Self {
@@ -50,10 +53,19 @@ impl Gate {
         swapped.map(drop).map_err(Word)
     }
 
-    /// How long an open breaker refuses calls still; `None` in any other state, too.
+    /// Until when a breaker is open whose word says that it is.
     #[inline]
-    pub(super) fn refuses_for(&self) -> Option<Duration> {
-        if self.word().is_open() { self.left(now()) } else { None }
+    pub(super) fn end(&self) -> Instant {
+        // The end was written before the word.
+        fence(Ordering::Acquire);
+        self.until()
+    }
+
+    /// How long a call that was refused at `at` has to wait, if that is known.
+    #[inline]
+    pub(super) fn left_at(&self, at: Option<Instant>) -> Option<TimeLeft> {
+        let until = self.until.load(Ordering::Relaxed);
+        at.map(|at| TimeLeft::new(at, until))
     }
 
     /// Admits a call to a breaker that is not closed, or was not a moment ago.
@@ -67,14 +79,20 @@ impl Gate {
         let mut word = self.word();
         let mut change = None;
         if word.state() == State::Open {
-            if let Some(left) = self.left(now) {
-                return (Err(Some(left)), None);
+            if now < self.until() {
+                return (Err(Some(now)), None);
             }
             word = self.enter(&mut memory, State::HalfOpen, now);
             change = Some(Change::HalfOpened);
         }
         let admission = match memory.probes() {
-            Some(probes) => probes.start(word.token(), now, config).ok_or(None),
+            Some(probes) if probes.has_room(now, config) => {
+                word = word.next(State::HalfOpen);
+                self.publish(word);
+                probes.start(word.token(), now, config);
+                Ok(word.token())
+            }
+            Some(_) => Err(None),
             None => without_probe(word),
         };
         (admission, change)
@@ -83,7 +101,7 @@ impl Gate {
     /// Whether a call would be admitted now.
     pub(super) fn has_room(&self, config: &CircuitBreakerConfig) -> bool {
         match self.word().state() {
-            State::Open => self.left(now()).is_none(),
+            State::Open => self.until() <= now(),
             State::HalfOpen => {
                 let (mut memory, now) = (self.memory.lock(), now());
                 memory.probes().is_none_or(|probes| probes.has_room(now, config))
@@ -92,19 +110,14 @@ impl Gate {
         }
     }
 
-    /// How long an open breaker stays open; `None` once that time is over.
+    /// Until when an open breaker stays open.
     #[inline]
-    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
-        let packed = self.until.load(Ordering::Relaxed);
-        let until = Duration::new(packed >> 32, packed as u32);
-        let after = now.saturating_duration_since(origin());
-        (after < until).then(|| until.saturating_sub(after))
+    fn until(&self) -> Instant {
+        TimeLeft::end(self.until.load(Ordering::Relaxed))
     }
 
     fn stay_open_until(&self, until: Instant) {
-        let after = until.saturating_duration_since(origin());
-        let seconds = after.as_secs().min(u64::from(u32::MAX));
-        self.until.store(seconds << 32 | u64::from(after.subsec_nanos()), Ordering::Relaxed);
+        self.until.store(TimeLeft::pack(until), Ordering::Relaxed);
     }
 
     fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
@@ -138,9 +151,6 @@ impl Gate {
 
     fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
         let mut memory = self.memory.lock();
-        if !self.word().admitted(token) {
-            return None;
-        }
         let probes = memory.probes()?;
         if !probes.end(token) {
             return None;
@@ -165,15 +175,13 @@ impl Gate {
         }
         let mut memory = self.memory.lock();
         let word = self.word();
-        if !word.admitted(token) {
-            return None;
-        }
         match word.state() {
-            State::Closed => self.failed_closed(&mut memory, word, class, config),
             State::HalfOpen if memory.probes()?.end(token) => {
                 memory.reopenings = memory.reopenings.saturating_add(1);
                 Some(self.open(&mut memory, 1, class, config))
             }
+            _ if !word.admitted(token) => None,
+            State::Closed => self.failed_closed(&mut memory, word, class, config),
             State::MetricsOnly => {
                 memory.failures = match config.window {
                     Some(window) => memory.count(now(), window, config.threshold),
@@ -194,7 +202,7 @@ impl Gate {
                 Err(seen) => word = seen,
             }
         }
-        !word.admitted(token)
+        !word.admitted(token) && word.state() != State::HalfOpen
     }
 
     fn failed_closed(
@@ -247,10 +255,7 @@ impl Gate {
         if self.word().state() != State::HalfOpen {
             return;
         }
-        let mut memory = self.memory.lock();
-        if self.word().admitted(token)
-            && let Some(probes) = memory.probes()
-        {
+        if let Some(probes) = self.memory.lock().probes() {
             probes.end(token);
         }
     }
@@ -313,7 +318,8 @@ impl Gate {
             since: memory.since,
             failures,
             successes: memory.probes().map_or(0, |probes| probes.successes),
-            left: if state == State::Open { self.left(now) } else { None },
+            left: (state == State::Open && now < self.until())
+                .then(|| self.until().saturating_duration_since(now)),
         }
     }
 }

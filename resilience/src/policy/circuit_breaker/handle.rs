@@ -19,7 +19,7 @@ impl CircuitBreaker {
     pub fn snapshot(&self) -> BreakerSnapshot {
         let reading = self.live.gate.read(&self.config);
         BreakerSnapshot {
-            name: self.owner.name(),
+            name: self.owner.clone(),
             key: self.key.clone(),
             state: reading.state,
             since: reading.since,

@@ -2,10 +2,9 @@
 
 use super::state::State;
 use super::{CircuitBreaker, CircuitBreakerConfig, OwnedPermit, Permit};
-use crate::classify::Classification;
 use crate::point::{Layer, PointName, PointSite};
-use crate::policy::Ruling;
 use crate::policy::keyed::{Key, Keyed, PerKey};
+use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
 use crate::site::Site;
 use crate::text::Text;
@@ -40,28 +39,6 @@ impl CircuitBreaker {
     /// What the inventory sees of it.
     pub(crate) fn layer(&self) -> &dyn Layer {
         self
-    }
-}
-
-impl Layer for Site<CircuitBreaker> {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        (**self).settings()
-    }
-
-    fn state(&self) -> Option<&'static str> {
-        Layer::state(&**self)
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        (**self).counters()
-    }
-
-    fn policy(&self) -> &dyn Any {
-        &**self
     }
 }
 
@@ -163,7 +140,7 @@ impl InstanceSite {
     /// If it refuses.
     #[inline]
     pub fn admit<'b>(&self, breaker: &'b CircuitBreaker) -> Result<InstancePermit<'b>, Rejected> {
-        let permit = Some(breaker.admit()?);
+        let permit = Some(breaker.acquire()?);
         Ok(InstancePermit { permit, point: self.point })
     }
 }
@@ -179,9 +156,10 @@ pub struct InstancePermit<'b> {
 impl InstancePermit<'_> {
     /// See [`PermitOf::settle`](super::PermitOf::settle).
     #[inline]
-    pub fn settle(mut self, verdict: Option<&Classification>, ruling: Ruling) {
-        if let Some(permit) = self.permit.take() {
-            permit.settle(verdict, ruling);
+    pub fn settle(mut self, verdict: Verdict, ruling: Ruling) -> Verdict {
+        match self.permit.take() {
+            Some(permit) => permit.settle(verdict, ruling),
+            None => verdict,
         }
     }
 }

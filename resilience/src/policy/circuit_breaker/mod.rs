@@ -18,19 +18,22 @@ mod window;
 
 pub use config::CircuitBreakerConfig;
 pub use layer::{InstancePermit, InstanceSite, KeyedBreakers};
+#[doc(hidden)]
+pub use permit::Found;
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use state::State;
 
 use crate::classify::{Category, Classification, Classify, Counts};
+use crate::clock::now;
 use crate::event::{Event, Hook, emit, is_heard};
 use crate::outcome::Refuse;
-use crate::point::{Owner, PointName, PointSite};
+use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::Rejected;
 use crate::scope::is_cut;
 use crate::site::Site;
-use gate::Gate;
-use state::{Change, Token};
+use gate::{Admission, Gate};
+use state::{Change, Token, Word};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -67,7 +70,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct CircuitBreaker {
     live: Site<Live>,
-    owner: Owner,
+    owner: PointName,
     key: Option<PointName>,
     config: CircuitBreakerConfig,
     hooks: Hooks,
@@ -130,12 +133,12 @@ pub struct BreakerSnapshot {
 impl CircuitBreaker {
     /// A closed breaker with the default settings.
     pub const fn new(name: &'static str) -> Self {
-        Self::with(Owner::Named(PointName::new(name)))
+        Self::with(PointName::new(name))
     }
 
     /// As [`new`](Self::new), for a name made at run time.
     pub fn named(name: impl Into<String>) -> Self {
-        Self::with(Owner::Named(PointName::from(name.into())))
+        Self::with(PointName::from(name.into()))
     }
 
     /// As [`named`](Self::named), with settings known only at run time.
@@ -151,10 +154,10 @@ impl CircuitBreaker {
     /// The breaker of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite) -> Self {
-        Self::with(Owner::Point(point))
+        Self::with(PointName::of(point))
     }
 
-    const fn with(owner: Owner) -> Self {
+    const fn with(owner: PointName) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
             owner,
@@ -214,9 +217,9 @@ impl CircuitBreaker {
         body: impl FnOnce() -> R,
         judge: impl FnOnce(&R) -> (Verdict, Ruling),
     ) -> R {
-        match self.admit() {
+        match PermitOf::ask(self) {
             Ok(permit) => permit.judge(body(), judge),
-            Err(rejected) => R::refuse(rejected),
+            Err(refusal) => R::refuse(refusal.into()),
         }
     }
 
@@ -230,9 +233,9 @@ impl CircuitBreaker {
         body: impl AsyncFnOnce() -> R,
         judge: impl FnOnce(&R) -> (Verdict, Ruling),
     ) -> R {
-        match self.admit() {
+        match PermitOf::ask(self) {
             Ok(permit) => permit.judge(body().await, judge),
-            Err(rejected) => R::refuse(rejected),
+            Err(refusal) => R::refuse(refusal.into()),
         }
     }
 
@@ -242,7 +245,10 @@ impl CircuitBreaker {
     ///
     /// [`Rejected::CircuitOpen`] if the breaker is open, or half-open with all its probes under way.
     pub fn acquire(&self) -> Result<Permit<'_>, Rejected> {
-        self.admit()
+        match self.token() {
+            Ok(token) => Ok(PermitOf::new(self, token)),
+            Err(at) => Err(self.rejected(at)),
+        }
     }
 
     /// As [`acquire`](Self::acquire), with a permit that can be sent to another task or thread.
@@ -250,67 +256,83 @@ impl CircuitBreaker {
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire).
-    pub fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, Rejected> {
-        let token = self.token()?;
-        Ok(PermitOf::new(self, token))
-    }
-
     #[inline]
-    #[doc(hidden)]
-    pub fn admit(&self) -> Result<Permit<'_>, Rejected> {
+    pub fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, Rejected> {
         match self.token() {
             Ok(token) => Ok(PermitOf::new(self, token)),
-            Err(rejected) => Err(rejected),
+            Err(at) => Err(self.rejected(at)),
         }
     }
 
     #[inline]
-    fn token(&self) -> Result<Token, Rejected> {
+    fn token(&self) -> Admission {
         let word = self.live.gate.glance();
-        if word.is_closed() { Ok(word.token()) } else { self.token_if_open() }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn token_if_open(&self) -> Result<Token, Rejected> {
-        match self.live.gate.refuses_for() {
-            Some(left) => Err(self.refused(Some(left))),
+        if word.is_closed() {
+            return Ok(word.token());
+        }
+        match self.refused_while_open(word) {
+            Some(at) => Err(Some(at)),
             None => self.token_of_probe(),
         }
     }
 
+    /// When it refused the call, if it is open for some time still.
     #[cold]
     #[inline(never)]
-    fn token_of_probe(&self) -> Result<Token, Rejected> {
+    fn refused_while_open(&self, word: Word) -> Option<Instant> {
+        if !word.is_open() {
+            return None;
+        }
+        let (end, now) = (self.live.gate.end(), now());
+        if now >= end {
+            return None;
+        }
+        self.refused(Some(now));
+        Some(now)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn token_of_probe(&self) -> Admission {
         let (admission, change) = self.live.gate.admit(&self.config);
         self.tell(change);
-        admission.map_err(|retry_after| self.refused(retry_after))
+        admission.inspect_err(|at| self.refused(*at))
     }
 
-    fn refused(&self, retry_after: Option<Duration>) -> Rejected {
+    /// Counts and tells of a refusal.
+    #[inline]
+    fn refused(&self, at: Option<Instant>) {
         self.live.counters.rejected.fetch_add(1, Ordering::Relaxed);
         if is_heard(self.hooks.reject) {
-            self.tell_of_refusal(retry_after);
+            self.tell_of_refusal(at);
         }
-        Rejected::circuit_open(self.owner.name(), retry_after)
+    }
+
+    /// The error of a call that was refused at `at`.
+    fn rejected(&self, at: Option<Instant>) -> Rejected {
+        Rejected::circuit_open(self.owner.clone(), self.live.gate.left_at(at))
     }
 
     #[cold]
     #[inline(never)]
-    fn tell_of_refusal(&self, retry_after: Option<Duration>) {
-        let (point, key) = (self.owner.name(), self.key.clone());
+    fn tell_of_refusal(&self, at: Option<Instant>) {
+        let (point, key) = (self.owner.clone(), self.key.clone());
+        let retry_after = self.live.gate.left_at(at).map(|left| left.time());
         emit(&Event::Rejected { point, key, policy: "circuit_breaker", retry_after }, self.hooks.reject);
     }
 
     /// The end of a call: a success where `verdict` is `None`.
     #[inline]
-    fn settle(&self, token: Token, verdict: Option<&Classification>, ruling: Ruling) {
-        match verdict {
-            // A copy, so that the stack's own verdict need not be kept in memory for the sake of failures.
-            Some(class) => self.judged(token, *class, ruling),
-            None if self.live.gate.glance().is_clean(token) => {}
-            None => self.succeeded(token),
+    fn settle(&self, token: Token, verdict: Verdict, ruling: Ruling) -> Verdict {
+        if let Some(class) = verdict {
+            self.judged(token, class, ruling);
+            return verdict;
         }
+        if !self.live.gate.glance().is_clean(token) {
+            self.succeeded(token);
+        }
+        // Said anew, so that the compiler need not keep the verdict of a success.
+        None
     }
 
     #[cold]
@@ -370,7 +392,7 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn tell_of(&self, change: Change) {
-        let (point, key) = (self.owner.name(), self.key.clone());
+        let (point, key) = (self.owner.clone(), self.key.clone());
         match change {
             Change::Opened { class, failures, recovery } => {
                 self.live.counters.opened.fetch_add(1, Ordering::Relaxed);

@@ -204,7 +204,9 @@ proptest! {
                     let (permit, call) = running.remove(index.index(running.len()));
                     match counts {
                         Counts::Success => permit.success(),
-                        Counts::Failure => permit.settle(Some(&Category::Timeout.into()), Ruling::ByCategory),
+                        Counts::Failure => {
+                            permit.settle(Some(Category::Timeout.into()), Ruling::ByCategory);
+                        },
                         Counts::Nothing => drop(permit),
                     }
                     model.end(call, counts);

@@ -2,10 +2,13 @@
 
 use super::CircuitBreaker;
 use super::state::Token;
-use crate::classify::{Classification, Classify};
+use crate::classify::Classify;
+use crate::point::PointSite;
 use crate::policy::{Ruling, Verdict};
+use crate::rejected::Rejected;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The admission of one call; see [`CircuitBreaker::acquire`].
 pub type Permit<'a> = PermitOf<&'a CircuitBreaker>;
@@ -28,7 +31,71 @@ pub struct PermitOf<B: Deref<Target = CircuitBreaker>> {
     world: Option<crate::testing::WorldHandle>,
 }
 
+/// A breaker that is found where it is used, and so takes no room in a future.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct Found<F>(pub F);
+
+impl<F: Fn() -> &'static CircuitBreaker> Deref for Found<F> {
+    type Target = CircuitBreaker;
+
+    #[inline]
+    fn deref(&self) -> &CircuitBreaker {
+        (self.0)()
+    }
+}
+
+impl<F> std::fmt::Debug for Found<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Found")
+    }
+}
+
+impl<F: Fn() -> &'static CircuitBreaker> Found<F> {
+    /// Asks to make one call.
+    ///
+    /// # Errors
+    ///
+    /// If the breaker refuses it.
+    #[inline]
+    pub fn admit(self) -> Result<PermitOf<Self>, Refusal<Self>> {
+        PermitOf::ask(self)
+    }
+}
+
+/// A call that was refused: its error, once somebody makes it.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Refusal<B> {
+    breaker: B,
+    at: Option<Instant>,
+}
+
+impl<B: Deref<Target = CircuitBreaker>> Refusal<B> {
+    /// The error, for a breaker in the stack of `point`: its name need not be looked up.
+    #[inline]
+    pub fn of(self, point: &'static PointSite) -> Rejected {
+        Rejected::circuit_open(point.name(), self.breaker.live.gate.left_at(self.at))
+    }
+}
+
+impl<B: Deref<Target = CircuitBreaker>> From<Refusal<B>> for Rejected {
+    #[inline]
+    fn from(Refusal { breaker, at }: Refusal<B>) -> Self {
+        breaker.rejected(at)
+    }
+}
+
 impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
+    /// Asks `breaker` to make one call.
+    #[inline]
+    pub(super) fn ask(breaker: B) -> Result<Self, Refusal<B>> {
+        match breaker.token() {
+            Ok(token) => Ok(Self::new(breaker, token)),
+            Err(at) => Err(Refusal { breaker, at }),
+        }
+    }
+
     #[inline]
     pub(super) fn new(breaker: B, token: Token) -> Self {
         Self {
@@ -41,12 +108,12 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
 
     /// Tells the breaker, where the call was admitted.
     #[inline]
-    fn tell(&self, tell: impl FnOnce(&CircuitBreaker)) {
+    fn tell<T>(&self, tell: impl FnOnce(&CircuitBreaker) -> T) -> T {
         #[cfg(feature = "testing")]
         if let Some(world) = &self.world {
             return world.run(|| tell(&self.breaker));
         }
-        tell(&self.breaker);
+        tell(&self.breaker)
     }
 
     /// The call succeeded.
@@ -57,7 +124,7 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
 
     /// The call failed with `error`, whose category says what it counts as.
     pub fn failure<E: Classify + ?Sized>(self, error: &E) {
-        self.settle(Some(&error.classify()), Ruling::ByCategory);
+        self.settle(Some(error.classify()), Ruling::ByCategory);
     }
 
     /// The call was dropped in the stack `stack`.
@@ -69,16 +136,20 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     /// The call ended with `outcome`, which `judge` reads.
     pub(super) fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> (Verdict, Ruling)) -> R {
         let (verdict, ruling) = judge(&outcome);
-        self.settle(verdict.as_ref(), ruling);
+        self.settle(verdict, ruling);
         outcome
     }
 
-    /// The call ended as `verdict` says; for a failure `ruling` comes before its category.
-    #[inline]
+    /// The call ended as `verdict` says, which is given back; for a failure `ruling` comes before its category.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "called, it would write a success's verdict to memory and read it"
+    )]
     #[doc(hidden)]
-    pub fn settle(mut self, verdict: Option<&Classification>, ruling: Ruling) {
+    pub fn settle(mut self, verdict: Verdict, ruling: Ruling) -> Verdict {
         let token = std::mem::replace(&mut self.token, Token::SPENT);
-        self.tell(|breaker| breaker.settle(token, verdict, ruling));
+        self.tell(|breaker| breaker.settle(token, verdict, ruling))
     }
 }
 

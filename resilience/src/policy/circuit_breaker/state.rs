@@ -45,7 +45,7 @@ impl std::fmt::Display for State {
 
 /// State and generation in one word.
 ///
-/// The high half is the generation, which every transition raises. In the low half bit 31 says "not
+/// The high half is the generation, which every transition and every probe raises. In the low half bit 31 says "not
 /// closed"; below it stand the failures in a row of a closed breaker, or which other state it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub(super) u64);
@@ -66,20 +66,20 @@ impl Word {
         self.0 as u32 == NOT_CLOSED as u32
     }
 
-    /// What a call admitted now carries, unless it is a probe.
+    /// What a call admitted now carries.
     #[inline]
     pub(super) const fn token(self) -> Token {
-        Token(self.0 & GENERATION)
+        Token((self.0 >> 32) as u32)
     }
 
     /// Whether a success of the call with `token` has nothing to clear here.
     #[inline]
     pub(super) const fn is_clean(self, token: Token) -> bool {
-        self.0 == token.0
+        self.0 == (token.0 as u64) << 32
     }
 
     pub(super) const fn admitted(self, token: Token) -> bool {
-        self.0 & GENERATION == token.0 & GENERATION
+        self.token().0 == token.0
     }
 
     pub(super) const fn failures(self) -> u32 {
@@ -119,26 +119,22 @@ impl Word {
             State::Disabled => NOT_CLOSED | 3,
             State::MetricsOnly => NOT_CLOSED | 4,
         };
-        Self((self.0 & GENERATION).wrapping_add(1 << 32) | low)
+        let generation = self.token().0.wrapping_add(1);
+        let generation = if generation == Token::SPENT.0 { 0 } else { generation };
+        Self((generation as u64) << 32 | low)
     }
 }
 
-/// What a call carries from its admission to its result: the generation, and which probe it is, if it is
-/// one (from 1).
+/// What a call carries from its admission to its result: the generation that admitted it. A probe has one
+/// of its own.
+///
+/// Half a word: it fits beside what every future keeps of its progress anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token(u64);
+pub(super) struct Token(u32);
 
 impl Token {
-    /// The token of a call whose result is known.
-    pub(super) const SPENT: Self = Self(u64::MAX);
-
-    const fn probe(self, number: u32) -> Self {
-        Self(self.0 & GENERATION | number as u64)
-    }
-
-    const fn number(self) -> u32 {
-        self.0 as u32
-    }
+    /// The token of a call whose result is known; no generation has this number.
+    pub(super) const SPENT: Self = Self(u32::MAX);
 }
 
 /// A transition that somebody is to be told of, once the lock is free.
@@ -217,33 +213,23 @@ impl Memory {
 #[derive(Debug, Default)]
 pub(super) struct Probes {
     running: Vec<Probe>,
-    started: u32,
     pub(super) successes: u32,
 }
 
 #[derive(Debug)]
 struct Probe {
-    number: u32,
+    token: Token,
     since: Instant,
 }
 
 impl Probes {
-    /// Admits a probe at `now` if one has room; one that did not report in time gives way.
-    pub(super) fn start(
-        &mut self,
-        token: Token,
-        now: Instant,
-        config: &CircuitBreakerConfig,
-    ) -> Option<Token> {
-        if !self.has_room(now, config) {
-            return None;
-        }
+    /// Admits the probe with `token` at `now`; one that did not report in time gives way, if there has to
+    /// be room.
+    pub(super) fn start(&mut self, token: Token, now: Instant, config: &CircuitBreakerConfig) {
         if self.running.len() >= config.probes as usize {
             self.running.retain(|probe| !probe.is_late(now, config));
         }
-        self.started = if self.started >= i32::MAX as u32 { 1 } else { self.started + 1 };
-        self.running.push(Probe { number: self.started, since: now });
-        Some(token.probe(self.started))
+        self.running.push(Probe { token, since: now });
     }
 
     /// Whether a probe would be admitted at `now`.
@@ -252,9 +238,9 @@ impl Probes {
             || self.running.iter().any(|probe| probe.is_late(now, config))
     }
 
-    /// Takes out the probe with `token`; `false` if it has already given way.
+    /// Takes out the probe with `token`; `false` if it has already given way, or is no probe.
     pub(super) fn end(&mut self, token: Token) -> bool {
-        let place = self.running.iter().position(|probe| probe.number == token.number());
+        let place = self.running.iter().position(|probe| probe.token == token);
         if let Some(place) = place {
             self.running.swap_remove(place);
         }
@@ -289,8 +275,9 @@ mod tests {
     }
 
     #[test]
-    fn generations_wrap() {
-        let last = Word(GENERATION);
+    fn generations_wrap_before_the_number_of_a_spent_token() {
+        let last = Word(GENERATION - (1 << 32));
+        assert_ne!(last.token(), Token::SPENT);
         assert_eq!(last.next(State::Closed), Word::FIRST);
         assert_eq!(last.next(State::Open).state(), State::Open);
     }
@@ -306,7 +293,6 @@ mod tests {
         for state in &ALL[1..] {
             let other = word.next(*state);
             assert!(!other.is_clean(other.token()));
-            assert!(!other.is_clean(other.token().probe(1)));
         }
     }
 }

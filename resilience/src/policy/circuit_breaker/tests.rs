@@ -47,7 +47,7 @@ fn fail(breaker: &CircuitBreaker) {
 /// The time until the next call, as a refused call is told.
 fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
     match breaker.call(|| Ok::<_, Oops>(())) {
-        Err(Oops::Refused(Rejected::CircuitOpen { retry_after, .. })) => retry_after,
+        Err(Oops::Refused(rejected @ Rejected::CircuitOpen { .. })) => rejected.retry_after(),
         other => panic!("admitted: {other:?}"),
     }
 }
@@ -296,7 +296,7 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
 
 #[test]
 fn a_breaker_of_the_users_learns_in_which_stack_it_is() {
-    static POINT: PointSite = PointSite::new("m", "f", ("f.rs", 1, 1), &[]);
+    static POINT: PointSite = PointSite::new("m", "f", &[]);
     static SITE: InstanceSite = InstanceSite::of(&POINT);
     let _world = isolate();
     let breaker = Arc::new(breaker(1));
@@ -601,10 +601,8 @@ fn keys_have_breakers_of_their_own() {
 
 #[test]
 fn settings_are_spelled_as_in_the_attribute() {
-    use crate::point::Layer as _;
-    use crate::site::Site;
-
-    let site = Site::new(breaker(3), || breaker(3));
+    let breaker = breaker(3);
+    let site = breaker.layer();
     let spelled: Vec<_> = site.settings().iter().map(|(key, value)| format!("{key} = {value}")).collect();
     assert_eq!(
         spelled.join(", "),

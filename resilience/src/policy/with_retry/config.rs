@@ -108,23 +108,26 @@ impl Default for Retry {
 }
 
 impl Retry {
+    /// Made once, not anew for every annotated function: the compiler's own time.
+    const DEFAULT: Self = Self {
+        max: defaults::MAX,
+        backoff: Backoff::Exponential(defaults::BACKOFF),
+        base: None,
+        cap: None,
+        jitter: None,
+        give_up_after: None,
+        retry_after_cap: defaults::RETRY_AFTER_CAP,
+        idempotent: defaults::IDEMPOTENT,
+        rules: &[],
+        budget: BudgetOf::Own,
+        on_retry: None,
+        on_give_up: None,
+        name: None,
+    };
+
     /// Three retries after 100, 200 and 400 ms at most, fully jittered, with a budget of their own.
     pub const fn new() -> Self {
-        Self {
-            max: defaults::MAX,
-            backoff: Backoff::Exponential(defaults::BACKOFF),
-            base: None,
-            cap: None,
-            jitter: None,
-            give_up_after: None,
-            retry_after_cap: defaults::RETRY_AFTER_CAP,
-            idempotent: defaults::IDEMPOTENT,
-            rules: &[],
-            budget: BudgetOf::Own,
-            on_retry: None,
-            on_give_up: None,
-            name: None,
-        }
+        Self::DEFAULT
     }
 
     /// Settings from run time, judged as a whole.

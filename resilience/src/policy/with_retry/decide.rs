@@ -9,12 +9,14 @@ use std::time::Duration;
 
 /// What one call has done so far.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+#[doc(hidden)]
+pub struct Progress {
     /// How many attempts have failed.
     pub(super) attempts: u32,
     general: Slot,
     ruled: Vec<Slot>,
-    once: bool,
+    /// Whether the one retry of an error that is repeated once was made.
+    pub(super) once: bool,
 }
 
 /// The retries under the general settings, or under one rule.
@@ -79,6 +81,15 @@ impl Stop {
 }
 
 impl Progress {
+    /// More attempts than anybody waits for; who counts to here stops.
+    pub(super) const MANY: u32 = u32::MAX >> 1;
+
+    /// The progress of a call without rules whose waits do not depend on one another.
+    pub(super) fn counted(attempts: u32, once: bool) -> Self {
+        let retries = if attempts < Self::MANY { attempts } else { u32::MAX };
+        Self { attempts, general: Slot { retries, previous: None }, ruled: Vec::new(), once }
+    }
+
     fn slot(&self, rule: Option<usize>) -> Slot {
         match rule {
             Some(n) => self.ruled.get(n).copied().unwrap_or_default(),

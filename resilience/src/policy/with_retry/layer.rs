@@ -3,46 +3,39 @@
 use super::backoff::{Backoff, Jitter, duration};
 use super::budget::{BudgetOf, Paid};
 use super::config::Retry;
-use super::run::{self, Counted, Home, Retrying, Started};
+use super::run::{self, Counted, Counting, Home, Remembering, Running};
 use super::{Budget, Rule};
-use crate::classify::Classification;
-use crate::point::{Layer, Owner, PointName, PointSite};
-use crate::policy::Ruling;
+use crate::point::{Layer, PointName, PointSite};
 use crate::policy::keyed::{Keyed, PerKey};
+use crate::policy::{Ruling, Verdict};
 use crate::registry::Point;
 use crate::site::Site;
 use crate::text::Text;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The `static` of a `with_retry`.
-///
-/// It never changes, so that the compiler knows every setting where a call begins and ends; what does
-/// change stands in a [`RetryState`] beside it.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct RetrySite {
     retry: Retry,
-    owner: Owner,
-    state: &'static RetryState,
+    point: &'static PointSite,
+    state: State,
     per_key: bool,
 }
 
 /// What changes of a `with_retry`.
 #[derive(Debug)]
-#[doc(hidden)]
-pub struct RetryState {
+struct State {
     budget: Budget,
     counters: Site<Counters>,
 }
 
-impl RetryState {
-    /// A full budget, and nothing counted.
-    #[expect(clippy::new_without_default, reason = "only expansions make one, in a static")]
-    pub const fn new() -> Self {
-        Self { budget: Budget::new(), counters: Site::new(Counters::new(), Counters::new) }
-    }
+impl State {
+    /// Made once, not anew for every annotated function: the compiler's own time.
+    #[expect(clippy::declare_interior_mutable_const, reason = "every site gets a copy of its own")]
+    const NEW: Self = Self { budget: Budget::new(), counters: Site::new(Counters::new(), Counters::new) };
 }
 
 #[derive(Debug)]
@@ -75,13 +68,8 @@ impl Counters {
 
 impl RetrySite {
     /// The retry of `point`.
-    ///
-    /// # Panics
-    ///
-    /// If the settings make no sense together; a compile error in a `static`.
-    #[track_caller]
-    pub const fn new(point: &'static PointSite, retry: Retry, state: &'static RetryState) -> Self {
-        Self { retry: retry.checked(), owner: Owner::Point(point), state, per_key: false }
+    pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
+        Self { retry, point, state: State::NEW, per_key: false }
     }
 
     /// The same, paid by a budget for each key.
@@ -90,52 +78,80 @@ impl RetrySite {
         self
     }
 
-    /// A call begins whose length does not matter.
+    /// A call begins of which nothing matters but how many attempts fail.
     #[inline]
-    pub fn start(&self) -> Retrying {
-        Retrying::untimed()
+    pub fn start(&self) -> Counting {
+        Counting::default()
     }
 
-    /// A call begins whose length may matter.
+    /// A call begins of which more matters.
     #[inline]
-    pub fn start_timed(&self) -> Retrying<Option<Instant>> {
-        Retrying::timed(&self.retry)
+    pub fn start_remembering(&self) -> Remembering {
+        Remembering::start(&self.retry)
     }
 
     /// An attempt begins.
     #[inline]
-    pub fn begin<S: Started>(&self, retrying: &Retrying<S>) {
-        run::begin(&self.retry, self, retrying);
+    pub fn begin(&self, call: &impl Running) {
+        run::begin(&self.retry, self, call);
     }
 
-    /// An attempt succeeded.
+    /// What follows an attempt, paid by the function's own budget: the verdict with which the call ends.
+    ///
+    /// # Errors
+    ///
+    /// The wait before the next attempt, if one follows.
     #[inline]
-    pub fn succeeded<S: Started>(&self, retrying: Retrying<S>) {
-        let quiet = self.budget().is_none_or(Budget::is_full);
-        retrying.succeeded(&self.retry, self, quiet);
-    }
-
-    /// An attempt failed: the wait before the next one, or nothing where there is none.
-    #[inline]
-    pub fn failed<S: Started>(
+    pub fn settle(
         &self,
-        retrying: &mut Retrying<S>,
-        class: &Classification,
+        call: &mut impl Running,
+        verdict: Verdict,
         ruling: Ruling,
-    ) -> Option<Duration> {
-        retrying.failed(&self.retry, self, class, ruling)
+    ) -> Result<Verdict, Duration> {
+        run::settle(&self.retry, self, call, verdict, ruling, self.state.budget.is_full())
+    }
+
+    /// As [`settle`](Self::settle), paid by nobody.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn settle_unpaid(
+        &self,
+        call: &mut impl Running,
+        verdict: Verdict,
+        ruling: Ruling,
+    ) -> Result<Verdict, Duration> {
+        run::settle(&self.retry, self, call, verdict, ruling, true)
+    }
+
+    /// As [`settle`](Self::settle), paid by whom the settings name.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn settle_by_settings(
+        &self,
+        call: &mut impl Running,
+        verdict: Verdict,
+        ruling: Ruling,
+    ) -> Result<Verdict, Duration> {
+        let is_quiet = self.budget().is_none_or(Budget::is_full);
+        run::settle(&self.retry, self, call, verdict, ruling, is_quiet)
     }
 
     /// Whether no attempt can follow the one that is about to run.
     #[inline]
-    pub fn is_last<S: Started>(&self, retrying: &Retrying<S>) -> bool {
-        u64::from(retrying.attempt()) >= self.retry.max_attempts()
+    pub fn is_last(&self, call: &impl Running) -> bool {
+        u64::from(self.attempt(call)) >= self.retry.max_attempts()
     }
 
     /// The number of the attempt that is about to run, from 1.
     #[inline]
-    pub fn attempt<S: Started>(&self, retrying: &Retrying<S>) -> u32 {
-        retrying.attempt()
+    pub fn attempt(&self, call: &impl Running) -> u32 {
+        run::attempt(call)
     }
 
     /// This retry, paid by the budget of one key.
@@ -144,7 +160,6 @@ impl RetrySite {
     }
 
     /// The budget that pays for the retries, if there is one.
-    #[inline]
     pub(crate) fn budget(&self) -> Option<&Budget> {
         match self.retry.budget {
             BudgetOf::Own => Some(&self.state.budget),
@@ -163,19 +178,18 @@ pub struct KeyedRetry<'a> {
 }
 
 impl KeyedRetry<'_> {
-    /// An attempt succeeded.
-    pub fn succeeded<S: Started>(&self, retrying: Retrying<S>) {
-        retrying.succeeded(&self.site.retry, self, self.budget.is_full());
-    }
-
-    /// An attempt failed: the wait before the next one, or nothing where there is none.
-    pub fn failed<S: Started>(
+    /// As [`RetrySite::settle`], paid by the key's budget.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn settle(
         &self,
-        retrying: &mut Retrying<S>,
-        class: &Classification,
+        call: &mut impl Running,
+        verdict: Verdict,
         ruling: Ruling,
-    ) -> Option<Duration> {
-        retrying.failed(&self.site.retry, self, class, ruling)
+    ) -> Result<Verdict, Duration> {
+        run::settle(&self.site.retry, self, call, verdict, ruling, self.budget.is_full())
     }
 }
 
@@ -212,7 +226,7 @@ pub type KeyedBudgets = Site<Keyed<Budget>>;
 
 impl Home for RetrySite {
     fn name(&self) -> PointName {
-        self.owner.name()
+        self.point.name()
     }
 
     fn withdraw(&self, after_timeout: bool) -> Paid {

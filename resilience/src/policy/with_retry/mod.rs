@@ -19,10 +19,8 @@ pub use backoff::{Backoff, Jitter};
 pub use budget::{Budget, BudgetOf};
 pub use config::{Retry, RetryConfig};
 #[doc(hidden)]
-pub use layer::{KeyedBudgets, RetrySite, RetryState};
+pub use layer::{KeyedBudgets, RetrySite};
 pub use rule::Rule;
-#[doc(hidden)]
-pub use run::Retrying;
 pub use waits::check_waits;
 
 #[cfg(all(test, feature = "testing", not(loom)))]

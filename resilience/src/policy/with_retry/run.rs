@@ -7,41 +7,96 @@ use crate::classify::{Category, Classification};
 use crate::clock::now;
 use crate::event::{Event, emit};
 use crate::point::PointName;
-use crate::policy::Ruling;
+use crate::policy::{Ruling, Verdict};
 use crate::{rng, scope};
+use std::mem;
 use std::time::{Duration, Instant};
 
-/// A running call: nothing but its start, where that matters, until an attempt fails.
-#[derive(Debug)]
+/// What a running call remembers of its attempts.
 #[doc(hidden)]
-pub struct Retrying<S = ()> {
-    failed: Option<Box<Run>>,
-    started: S,
-}
+pub trait Running: Default {
+    /// How many attempts have failed.
+    fn failed(&self) -> u32;
 
-/// A call of which an attempt has failed.
-#[derive(Debug, Default)]
-pub(super) struct Run {
-    progress: Progress,
-}
+    /// Whether none has.
+    fn is_first(&self) -> bool;
 
-/// The start of a call: unknown where `give_up_after` is not set.
-#[doc(hidden)]
-pub trait Started {
     /// When the call began, if that matters.
-    fn at(&self) -> Option<Instant>;
+    fn started(&self) -> Option<Instant> {
+        None
+    }
+
+    /// All that is remembered.
+    fn take(&mut self) -> Progress;
+
+    /// Remembers it until the next attempt.
+    fn keep(&mut self, progress: Progress);
 }
 
-impl Started for () {
+/// A call of which nothing matters but how many attempts have failed: four bytes, beside what a future
+/// keeps of its own progress anyway.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct Counting(u32);
+
+/// A call of which more matters: its length, its last wait, or the retries of each rule.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct Remembering {
+    progress: Option<Box<Progress>>,
+    started: Option<Instant>,
+}
+
+impl Running for Counting {
     #[inline]
-    fn at(&self) -> Option<Instant> {
-        None
+    fn failed(&self) -> u32 {
+        self.0 & Progress::MANY
+    }
+
+    #[inline]
+    fn is_first(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn take(&mut self) -> Progress {
+        Progress::counted(self.failed(), self.0 > Progress::MANY)
+    }
+
+    fn keep(&mut self, progress: Progress) {
+        self.0 = progress.attempts.min(Progress::MANY) | if progress.once { !Progress::MANY } else { 0 };
     }
 }
 
-impl Started for Option<Instant> {
-    fn at(&self) -> Option<Instant> {
-        *self
+impl Remembering {
+    /// A call whose length matters if `retry` says so.
+    #[inline]
+    pub(super) fn start(retry: &Retry) -> Self {
+        let started = if retry.give_up_after.is_some() { Some(now()) } else { None };
+        Self { progress: None, started }
+    }
+}
+
+impl Running for Remembering {
+    #[inline]
+    fn failed(&self) -> u32 {
+        self.progress.as_ref().map_or(0, |progress| progress.attempts)
+    }
+
+    #[inline]
+    fn is_first(&self) -> bool {
+        self.progress.is_none()
+    }
+
+    fn started(&self) -> Option<Instant> {
+        self.started
+    }
+
+    fn take(&mut self) -> Progress {
+        self.progress.take().map_or_else(Progress::default, |progress| *progress)
+    }
+
+    fn keep(&mut self, progress: Progress) {
+        self.progress = Some(Box::new(progress));
     }
 }
 
@@ -62,53 +117,35 @@ pub(super) enum Counted {
     Denied,
 }
 
-impl Retrying {
-    /// A call whose length does not matter.
-    #[inline]
-    pub(super) fn untimed() -> Self {
-        Self { failed: None, started: () }
-    }
+/// The number of the attempt that is about to run, from 1.
+#[inline]
+pub(super) fn attempt(call: &impl Running) -> u32 {
+    call.failed().saturating_add(1)
 }
 
-impl Retrying<Option<Instant>> {
-    /// A call whose length matters if `retry` says so.
-    #[inline]
-    pub(super) fn timed(retry: &Retry) -> Self {
-        let started = if retry.give_up_after.is_some() { Some(now()) } else { None };
-        Self { failed: None, started }
-    }
-}
-
-impl<S: Started> Retrying<S> {
-    /// Ends a call that succeeded; `quiet` if its budget has nothing to take back.
-    #[inline]
-    pub(super) fn succeeded(self, retry: &Retry, home: &dyn Home, quiet: bool) {
-        if quiet && self.failed.is_none() {
-            // Nothing to drop: said so that the compiler need not look again.
-            std::mem::forget(self.failed);
-        } else {
-            succeeded(retry, home, self.failed);
+/// What follows an attempt: `Err` of the wait before the next one, or the verdict with which the call ends.
+/// `is_quiet` where the budget has nothing to take back.
+#[inline]
+pub(super) fn settle<C: Running>(
+    retry: &Retry,
+    home: &dyn Home,
+    call: &mut C,
+    verdict: Verdict,
+    ruling: Ruling,
+    is_quiet: bool,
+) -> Result<Verdict, Duration> {
+    let Some(class) = verdict else {
+        if !(is_quiet && call.is_first()) {
+            succeeded(retry, home, call.failed());
         }
-    }
-
-    /// The number of the attempt that is about to run, from 1.
-    #[inline]
-    pub(super) fn attempt(&self) -> u32 {
-        self.failed.as_ref().map_or(1, |run| run.progress.attempts.saturating_add(1))
-    }
-
-    /// Decides what follows a failure.
-    #[inline]
-    pub(super) fn failed(
-        &mut self,
-        retry: &Retry,
-        home: &dyn Home,
-        class: &Classification,
-        ruling: Ruling,
-    ) -> Option<Duration> {
-        // A copy, so that the stack's own verdict need not be kept in memory for the sake of failures.
-        failed(retry, home, &mut self.failed, self.started.at(), *class, ruling)
-    }
+        // Said anew, so that the compiler need not keep the verdict of a success.
+        return Ok(None);
+    };
+    // The count, too, need not be kept in memory for the sake of failures.
+    let mut later = mem::take(call);
+    let wait = failed(retry, home, &mut later, class, ruling);
+    *call = later;
+    wait.map_or(Ok(verdict), Err)
 }
 
 /// How many attempts a call may make, as events say it.
@@ -118,13 +155,13 @@ fn max(retry: &Retry) -> u32 {
 
 /// An attempt begins: said to tracing, if anybody listens to that.
 #[inline]
-pub(super) fn begin<S: Started>(retry: &Retry, home: &dyn Home, retrying: &Retrying<S>) {
+pub(super) fn begin(retry: &Retry, home: &dyn Home, call: &impl Running) {
     #[cfg(feature = "tracing")]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE {
-        started(retry, home, retrying.attempt());
+        started(retry, home, attempt(call));
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = (retry, home, retrying);
+    let _ = (retry, home, call);
 }
 
 #[cfg(feature = "tracing")]
@@ -134,14 +171,14 @@ fn started(retry: &Retry, home: &dyn Home, attempt: u32) {
     crate::event::started(&home.name(), attempt, max(retry));
 }
 
-/// Settles a success that is not the first attempt's, or that finds a budget not full.
+/// Settles a success after `failed` failures, or one that finds a budget not full.
 #[cold]
 #[inline(never)]
-fn succeeded(retry: &Retry, home: &dyn Home, run: Option<Box<Run>>) {
+fn succeeded(retry: &Retry, home: &dyn Home, failed: u32) {
     home.deposit();
-    if let Some(run) = run {
+    if failed > 0 {
         home.count(Counted::Recovered);
-        let (point, attempt) = (home.name(), run.progress.attempts.saturating_add(1));
+        let (point, attempt) = (home.name(), failed.saturating_add(1));
         emit(&Event::Recovered { point, attempt, max: max(retry) }, None);
     }
 }
@@ -155,25 +192,37 @@ fn is_refused(retry: &Retry, class: &Classification) -> bool {
 /// Decides what follows a failure: the wait before the next attempt, or nothing, everybody told.
 #[cold]
 #[inline(never)]
-fn failed(
+fn failed<C: Running>(
     retry: &Retry,
     home: &dyn Home,
-    before: &mut Option<Box<Run>>,
+    call: &mut C,
+    class: Classification,
+    ruling: Ruling,
+) -> Option<Duration> {
+    let started = call.started();
+    let mut progress = call.take();
+    let wait = judged(retry, home, started, &mut progress, class, ruling);
+    call.keep(progress);
+    wait
+}
+
+fn judged(
+    retry: &Retry,
+    home: &dyn Home,
     started: Option<Instant>,
+    progress: &mut Progress,
     class: Classification,
     ruling: Ruling,
 ) -> Option<Duration> {
     let (point, max) = (home.name(), max(retry));
-    let mut run = before.take().unwrap_or_default();
-    run.progress.attempts = run.progress.attempts.saturating_add(1);
-    let attempt = run.progress.attempts;
+    progress.attempts = progress.attempts.saturating_add(1);
+    let attempt = progress.attempts;
     if attempt == 1 && is_refused(retry, &class) {
         return None;
     }
     emit(&Event::Attempt { point: point.clone(), attempt, max, class }, None);
-    match run.next(retry, home, started, &class, ruling) {
+    match next(retry, home, started, progress, &class, ruling) {
         Ok(delay) => {
-            *before = Some(run);
             home.count(Counted::Retry);
             emit(&Event::Retry { point, attempt, max, class, delay }, retry.on_retry);
             Some(delay)
@@ -187,26 +236,24 @@ fn failed(
     }
 }
 
-impl Run {
-    fn next(
-        &mut self,
-        retry: &Retry,
-        home: &dyn Home,
-        started: Option<Instant>,
-        class: &Classification,
-        ruling: Ruling,
-    ) -> Result<Duration, Stop> {
-        let elapsed = started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
-        let moment = Moment { elapsed, remaining: scope::remaining(), random: rng::uniform() };
-        let planned = decide(retry, &self.progress, class, ruling, &moment)?;
-        // Last, so that a retry which is not made for another reason costs nothing.
-        if home.withdraw(class.category == Category::Timeout) == Paid::No {
-            home.count(Counted::Denied);
-            return Err(Stop::Budget);
-        }
-        self.progress.note(&planned);
-        Ok(planned.wait)
+fn next(
+    retry: &Retry,
+    home: &dyn Home,
+    started: Option<Instant>,
+    progress: &mut Progress,
+    class: &Classification,
+    ruling: Ruling,
+) -> Result<Duration, Stop> {
+    let elapsed = started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
+    let moment = Moment { elapsed, remaining: scope::remaining(), random: rng::uniform() };
+    let planned = decide(retry, progress, class, ruling, &moment)?;
+    // Last, so that a retry which is not made for another reason costs nothing.
+    if home.withdraw(class.category == Category::Timeout) == Paid::No {
+        home.count(Counted::Denied);
+        return Err(Stop::Budget);
     }
+    progress.note(&planned);
+    Ok(planned.wait)
 }
 
 #[cfg(test)]
@@ -214,7 +261,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_that_has_not_failed_is_small() {
-        assert_eq!(size_of::<Retrying>(), 8);
+    fn a_call_is_small() {
+        assert_eq!(size_of::<Counting>(), 4);
+        assert_eq!(size_of::<Remembering>(), 24);
+    }
+
+    #[test]
+    fn counting_is_all_that_there_is_to_remember() {
+        let mut call = Counting::default();
+        for (attempts, once) in [(1, false), (2, true), (Progress::MANY, true), (7, false)] {
+            call.keep(Progress::counted(attempts, once));
+            assert_eq!(call.failed(), attempts);
+            assert_eq!(call.take().once, once);
+        }
+        call.keep(Progress::counted(u32::MAX, true));
+        assert_eq!(call.failed(), Progress::MANY, "as many as any `max` allows");
     }
 }

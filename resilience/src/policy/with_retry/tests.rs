@@ -277,31 +277,24 @@ fn a_judge_says_what_is_a_failure() {
 
 // What the attribute emits, by hand.
 
-static POINT: PointSite = PointSite::new("here", "quote", (file!(), line!(), column!()), &[&SITE]);
+static POINT: PointSite = PointSite::new("here", "quote", &[&SITE]);
 static SITE: RetrySite = RetrySite::new(
     &POINT,
     STEADY.max(1).give_up_after(SECOND).on(&[Rule::new(Category::Invalid).max(1).base(MS)]),
-    &STATE,
 );
-static STATE: RetryState = RetryState::new();
 
 fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
     let (mut outcomes, mut last) = (outcomes.iter(), Vec::new());
-    let mut retrying = SITE.start();
+    let mut call = SITE.start_remembering();
     loop {
-        SITE.begin(&retrying);
-        last.push(SITE.is_last(&retrying));
-        assert_eq!(SITE.attempt(&retrying) as usize, last.len());
+        SITE.begin(&call);
+        last.push(SITE.is_last(&call));
+        assert_eq!(SITE.attempt(&call) as usize, last.len());
         let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
-        match outcome.judge() {
-            Ok(_) => {
-                SITE.succeeded(retrying);
-                return (outcome, last);
-            }
-            Err(error) => match SITE.failed(&mut retrying, &error.classify(), Ruling::ByCategory) {
-                None => return (outcome, last),
-                Some(wait) => crate::clock::sleep(wait),
-            },
+        let verdict = outcome.judge().err().map(Classify::classify);
+        match SITE.settle(&mut call, verdict, Ruling::ByCategory) {
+            Ok(_) => return (outcome, last),
+            Err(wait) => crate::clock::sleep(wait),
         }
     }
 }
@@ -322,16 +315,16 @@ fn a_site_counts_what_goes_wrong() {
 
 #[test]
 fn a_site_counts_denied_retries() {
-    static DENIED: RetrySite = RetrySite::new(&POINT, STEADY.budget(&EMPTY), &NONE_YET);
-    static NONE_YET: RetryState = RetryState::new();
+    static DENIED: RetrySite = RetrySite::new(&POINT, STEADY.budget(&EMPTY));
     static EMPTY: Budget = Budget::new().capacity(1).refill(0);
     let _world = isolate();
-    let class = Category::Unavailable.into();
+    let down = Some(Category::Unavailable.into());
     let mut first = DENIED.start();
-    assert_eq!(DENIED.failed(&mut first, &class, Ruling::ByCategory), Some(100 * MS));
-    assert_eq!(DENIED.failed(&mut DENIED.start(), &class, Ruling::ByCategory), None);
+    let settle = |call: &mut _, verdict| DENIED.settle_by_settings(call, verdict, Ruling::ByCategory);
+    assert_eq!(settle(&mut first, down), Err(100 * MS));
+    assert_eq!(settle(&mut DENIED.start(), down), Ok(down));
     assert_eq!(DENIED.counters(), [("retries", 1), ("recovered", 0), ("gave_up", 1), ("denied", 1)]);
-    DENIED.succeeded(first);
+    assert_eq!(settle(&mut first, None), Ok(None));
     assert_eq!(DENIED.budget().map(Budget::tokens), Some(1));
 }
 
@@ -350,7 +343,7 @@ fn a_site_shows_its_settings_as_the_attribute_spells_them() {
 
 #[test]
 fn the_worst_case_holds_the_other_sides_wait_and_give_up_after() {
-    let site = |retry| RetrySite::new(&POINT, retry, &STATE);
+    let site = |retry| RetrySite::new(&POINT, retry);
     assert_eq!(SITE.worst(None), None);
     assert_eq!(SITE.worst(Some(2 * SECOND)), Some(3 * SECOND));
     let plain = site(Retry::new().retry_after_cap(Duration::ZERO));

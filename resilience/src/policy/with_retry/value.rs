@@ -2,16 +2,16 @@
 
 use super::budget::{BudgetOf, Paid};
 use super::config::Retry;
-use super::run::{self, Counted, Home, Retrying};
+use super::run::{self, Counted, Home, Remembering};
 use super::{Budget, call_sites};
-use crate::classify::{Classification, Classify};
+use crate::classify::Classify;
 use crate::clock::{pause, sleep};
 use crate::outcome::Outcome;
 use crate::point::PointName;
 use crate::policy::{Ruling, Verdict};
 use std::future::Future;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A value at the place of one call.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +51,13 @@ impl Home for Here<'_> {
 
 impl Here<'_> {
     #[inline]
-    fn start(&self) -> Call {
-        Retrying::timed(self.retry)
+    fn start(&self) -> Remembering {
+        Remembering::start(self.retry)
     }
 
     #[inline]
-    fn begin(&self, retrying: &Call) {
-        run::begin(self.retry, self, retrying);
+    fn begin(&self, call: &Remembering) {
+        run::begin(self.retry, self, call);
     }
 
     #[inline]
@@ -70,18 +70,12 @@ impl Here<'_> {
     }
 
     #[inline]
-    fn succeeded(&self, retrying: Call) {
-        retrying.succeeded(self.retry, self, !self.may_be_short());
-    }
-
-    fn failed(&self, retrying: &mut Call, class: &Classification) -> Option<Duration> {
-        retrying.failed(self.retry, self, class, Ruling::ByCategory)
+    fn settle(&self, call: &mut Remembering, verdict: Verdict) -> Option<Duration> {
+        run::settle(self.retry, self, call, verdict, Ruling::ByCategory, !self.may_be_short()).err()
     }
 }
 
-type Call = Retrying<Option<Instant>>;
-
-fn by_its_error<R>(outcome: &R) -> Option<Classification>
+fn by_its_error<R>(outcome: &R) -> Verdict
 where
     R: Outcome,
     R::Error: Classify,
@@ -125,15 +119,11 @@ impl Retry {
     #[track_caller]
     pub fn call_judged<R>(&self, judge: impl Fn(&R) -> Verdict, mut f: impl FnMut() -> R) -> R {
         let here = Here { retry: self, place: Location::caller() };
-        let mut retrying = here.start();
+        let mut call = here.start();
         loop {
-            here.begin(&retrying);
+            here.begin(&call);
             let outcome = f();
-            let Some(class) = judge(&outcome) else {
-                here.succeeded(retrying);
-                return outcome;
-            };
-            let Some(wait) = here.failed(&mut retrying, &class) else { return outcome };
+            let Some(wait) = here.settle(&mut call, judge(&outcome)) else { return outcome };
             drop(outcome);
             sleep(wait);
         }
@@ -175,17 +165,13 @@ impl Retry {
         let (retry, place) = (*self, Location::caller());
         async move {
             let here = Here { retry: &retry, place };
-            let mut retrying = here.start();
+            let mut call = here.start();
             loop {
-                here.begin(&retrying);
+                here.begin(&call);
                 // What is in this block is not kept through the wait, which would make the future larger.
                 let wait = {
                     let outcome = f().await;
-                    let Some(class) = judge(&outcome) else {
-                        here.succeeded(retrying);
-                        return outcome;
-                    };
-                    let Some(wait) = here.failed(&mut retrying, &class) else { return outcome };
+                    let Some(wait) = here.settle(&mut call, judge(&outcome)) else { return outcome };
                     wait
                 };
                 pause(wait).await;
