@@ -29,6 +29,21 @@ fn every_failed_attempt_is_noted_with_its_context() {
     assert_eq!(history().count_at("context::upload", Category::Timeout), 3);
 }
 
+#[with_retry(max = 0, context(sum = a + 1, wide = a as u64, either = a == 1 || a == 2))]
+fn operators(a: u32) -> Option<u32> {
+    let _ = a;
+    None
+}
+
+#[test]
+fn a_context_is_any_expression() {
+    let _world = testing::isolate();
+    assert_eq!(operators(1), None);
+    let records = history().records();
+    let pairs: Vec<_> = records[0].context.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(pairs, [("sum", "2"), ("wide", "1"), ("either", "true")]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_missing_value_is_noted_as_unknown() {
     let _world = testing::isolate();

@@ -302,12 +302,12 @@ fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
         (None, true) => quote_spanned!(here=> (&&__resilience::Probe(e)).seen(#place)),
         (None, false) => {
             let class = quote_spanned!(here=> (&&__resilience::Probe(e)).classification());
-            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &#values)),*], #class))
+            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &(#values))),*], #class))
         }
         (Some(classify), true) => quote_spanned!(here=> __resilience::seen_by(e, #classify, #place)),
         (Some(classify), false) => {
             let class = quote_spanned!(here=> __resilience::asked(e, #classify));
-            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &#values)),*], #class))
+            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &(#values))),*], #class))
         }
     };
     let judge = quote_spanned!(at=> __resilience::Outcome::judge(&r));
