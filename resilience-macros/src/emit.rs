@@ -298,17 +298,14 @@ fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
     let attempt = cx.attempt_below(cx.sites.len());
     let (names, values): (Vec<_>, Vec<_>) = cx.shared.context.iter().cloned().unzip();
     let place = quote!(&__RESILIENCE_POINT, #attempt);
-    let seen = match (&cx.shared.classify, names.is_empty()) {
-        (None, true) => quote_spanned!(here=> (&&__resilience::Probe(e)).seen(#place)),
-        (None, false) => {
-            let class = quote_spanned!(here=> (&&__resilience::Probe(e)).classification());
-            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &(#values))),*], #class))
-        }
-        (Some(classify), true) => quote_spanned!(here=> __resilience::seen_by(e, #classify, #place)),
-        (Some(classify), false) => {
-            let class = quote_spanned!(here=> __resilience::asked(e, #classify));
-            quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &(#values))),*], #class))
-        }
+    let seen = if cx.shared.classify.is_none() && names.is_empty() {
+        quote_spanned!(here=> (&&__resilience::Probe(e)).seen(#place))
+    } else {
+        let class = match &cx.shared.classify {
+            None => quote_spanned!(here=> (&&__resilience::Probe(e)).classification()),
+            Some(classify) => quote_spanned!(here=> __resilience::asked(e, #classify)),
+        };
+        quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &(#values))),*], #class))
     };
     let judge = quote_spanned!(at=> __resilience::Outcome::judge(&r));
     let returned = match &cx.shared.when_ok {

@@ -70,17 +70,6 @@ pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// What `classify = ..` says of the error of a failed attempt, noted in the history of errors.
-#[cold]
-pub fn seen_by<E: ?Sized, C: Into<Classification>>(
-    error: &E,
-    classify: impl FnOnce(&E) -> C,
-    point: &'static PointSite,
-    attempt: u32,
-) -> Verdict {
-    noted(point, attempt, &[], classify(error).into())
-}
-
 /// What a returned value means that has to pass `when_ok`.
 #[inline]
 pub fn returned<T>(value: &T, when_ok: impl FnOnce(&T) -> bool) -> Verdict {

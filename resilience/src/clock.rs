@@ -7,6 +7,7 @@ mod timer;
 
 pub(crate) use timer::{Timer, alarm, pause};
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -52,6 +53,43 @@ pub(crate) fn origin() -> Instant {
         let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
         earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
     })
+}
+
+/// A moment as an integer: seconds and nanoseconds after [`origin`], a half each.
+pub(crate) fn packed(moment: Instant) -> u64 {
+    let after = moment.saturating_duration_since(origin());
+    after.as_secs().min(u64::from(u32::MAX)) << 32 | u64::from(after.subsec_nanos())
+}
+
+/// The last moment that a thread unpacked.
+struct Last {
+    packed: Cell<u64>,
+    moment: Cell<Option<Instant>>,
+}
+
+thread_local! {
+    static LAST: Last = const { Last { packed: Cell::new(0), moment: Cell::new(None) } };
+}
+
+/// The moment that was packed.
+///
+/// Each thread keeps the last one: while a breaker is open it is asked for again and again, and adding to a
+/// moment costs almost as much as reading the clock.
+#[inline]
+pub(crate) fn unpacked(packed: u64) -> Instant {
+    let last = LAST.with(|last| if last.packed.get() == packed { last.moment.get() } else { None });
+    last.unwrap_or_else(|| unpacked_anew(packed))
+}
+
+#[cold]
+#[inline(never)]
+fn unpacked_anew(packed: u64) -> Instant {
+    let moment = later(origin(), Duration::new(packed >> 32, packed as u32));
+    LAST.with(|last| {
+        last.moment.set(Some(moment));
+        last.packed.set(packed);
+    });
+    moment
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.

@@ -256,12 +256,11 @@ impl fmt::Debug for Point {
 impl PointInfo {
     fn of(point: &'static PointSite) -> Self {
         let place = point.place();
-        let (file, line) = (place.file(), place.line());
         let layers = point.layers();
         Self {
             name: point.name(),
-            file,
-            line,
+            file: place.file(),
+            line: place.line(),
             stack: layers.iter().map(|layer| PolicyInfo::of(*layer)).collect(),
             max_calls: layers.iter().map(|layer| layer.calls()).fold(1, u64::saturating_mul),
             worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),

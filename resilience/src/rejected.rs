@@ -1,11 +1,10 @@
 //! The errors that a policy itself makes.
 
 use crate::classify::{Category, Classification, Classify};
-use crate::clock::{later, origin};
+use crate::clock::unpacked;
 #[cfg(feature = "durable")]
 use crate::durable::{CheckpointError, JobError};
 use crate::point::PointName;
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 use std::{error, fmt, io};
 
@@ -85,47 +84,10 @@ impl TimeLeft {
         Self { at, until }
     }
 
-    /// A moment as seconds and nanoseconds after the clock's origin, a half each.
-    pub(crate) fn pack(moment: Instant) -> u64 {
-        let after = moment.saturating_duration_since(origin());
-        after.as_secs().min(u64::from(u32::MAX)) << 32 | u64::from(after.subsec_nanos())
-    }
-
-    /// The moment that was packed.
-    ///
-    /// Each thread keeps the last one: while a breaker is open it is asked for again and again, and adding
-    /// to a moment costs almost as much as reading the clock.
-    #[inline]
-    pub(crate) fn end(packed: u64) -> Instant {
-        #[cold]
-        #[inline(never)]
-        fn unpacked(packed: u64) -> Instant {
-            let end = later(origin(), Duration::new(packed >> 32, packed as u32));
-            LAST.with(|last| {
-                last.end.set(Some(end));
-                last.packed.set(packed);
-            });
-            end
-        }
-
-        let last = LAST.with(|last| if last.packed.get() == packed { last.end.get() } else { None });
-        last.unwrap_or_else(|| unpacked(packed))
-    }
-
     /// The time that was left; zero if none was.
     pub fn time(&self) -> Duration {
-        Self::end(self.until).saturating_duration_since(self.at)
+        unpacked(self.until).saturating_duration_since(self.at)
     }
-}
-
-/// The last moment that a thread unpacked.
-struct Last {
-    packed: Cell<u64>,
-    end: Cell<Option<Instant>>,
-}
-
-thread_local! {
-    static LAST: Last = const { Last { packed: Cell::new(0), end: Cell::new(None) } };
 }
 
 impl PartialEq for TimeLeft {

@@ -76,8 +76,8 @@ impl Layer {
     pub(crate) fn site(&self, site: &Ident, item: &Item, stack: &[Self]) -> TokenStream {
         match &self.policy {
             Policy::WithRetry(checked) => {
-                let above = stack.iter().take_while(|layer| !layer.loops());
-                let is_compared = above.into_iter().any(|layer| matches!(layer.policy, Policy::Timeout(_)));
+                let mut above = stack.iter().take_while(|layer| !layer.loops());
+                let is_compared = above.any(|layer| matches!(layer.policy, Policy::Timeout(_)));
                 with_retry::site(checked, site, is_compared)
             }
             Policy::CircuitBreaker(checked) => circuit_breaker::site(checked, site),

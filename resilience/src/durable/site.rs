@@ -242,8 +242,7 @@ impl JobSite {
 
     pub(super) fn place(&self) -> String {
         let place = self.point.place();
-        let (file, line) = (place.file(), place.line());
-        format!("{file}:{line}")
+        format!("{}:{}", place.file(), place.line())
     }
 
     pub(super) fn needs(&self) -> fn(&Provided) -> Result<(), &'static str> {

@@ -6,7 +6,7 @@
 use super::config::CircuitBreakerConfig;
 use super::state::{Change, Memory, State, Token, Word};
 use crate::classify::Classification;
-use crate::clock::{later, now};
+use crate::clock::{later, now, packed, unpacked};
 use crate::rejected::TimeLeft;
 use crate::sync::{AtomicU64, Mutex, Ordering, fence};
 use std::time::{Duration, Instant};
@@ -14,14 +14,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Gate {
     word: AtomicU64,
-    /// Until when it is open, as [`TimeLeft::pack`] has it.
+    /// Until when it is open, as [`packed`] has it.
     until: AtomicU64,
     memory: Mutex<Memory>,
 }
 
-/// The token of an admitted call; or when it was refused, if it is known how long that lasts.
-///
-/// Small enough for two registers, and the only thing that is made of a refusal before its error is.
+/// The token of an admitted call; or when it was refused, if it is known how long that lasts: all that is
+/// made of a refusal before its error is.
 pub(super) type Admission = Result<Token, Option<Instant>>;
 
 impl Gate {
@@ -113,11 +112,11 @@ impl Gate {
     /// Until when an open breaker stays open.
     #[inline]
     fn until(&self) -> Instant {
-        TimeLeft::end(self.until.load(Ordering::Relaxed))
+        unpacked(self.until.load(Ordering::Relaxed))
     }
 
     fn stay_open_until(&self, until: Instant) {
-        self.until.store(TimeLeft::pack(until), Ordering::Relaxed);
+        self.until.store(packed(until), Ordering::Relaxed);
     }
 
     fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
@@ -318,8 +317,9 @@ impl Gate {
             since: memory.since,
             failures,
             successes: memory.probes().map_or(0, |probes| probes.successes),
-            left: (state == State::Open && now < self.until())
-                .then(|| self.until().saturating_duration_since(now)),
+            left: (state == State::Open)
+                .then(|| self.until().saturating_duration_since(now))
+                .filter(|left| !left.is_zero()),
         }
     }
 }

@@ -206,7 +206,7 @@ proptest! {
                         Counts::Success => permit.success(),
                         Counts::Failure => {
                             permit.settle(Some(Category::Timeout.into()), Ruling::ByCategory);
-                        },
+                        }
                         Counts::Nothing => drop(permit),
                     }
                     model.end(call, counts);

@@ -45,8 +45,8 @@ impl std::fmt::Display for State {
 
 /// State and generation in one word.
 ///
-/// The high half is the generation, which every transition and every probe raises. In the low half bit 31 says "not
-/// closed"; below it stand the failures in a row of a closed breaker, or which other state it is.
+/// The high half is the generation, which every transition and every probe raises. In the low half bit 31
+/// says "not closed"; below it stand the failures in a row of a closed breaker, or which other state it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub(super) u64);
 

@@ -202,7 +202,9 @@ fn failed<C: Running>(
     let started = call.started();
     let mut progress = call.take();
     let wait = judged(retry, home, started, &mut progress, class, ruling);
-    call.keep(progress);
+    if wait.is_some() {
+        call.keep(progress);
+    }
     wait
 }
 
