@@ -141,6 +141,37 @@ fn attempts_from_one_started_trace_failed_debug_recovered_info() {
     assert_eq!(started, ["1", "2"]);
 }
 
+#[with_fallback(value = ())]
+#[with_retry(max = 1, jitter = none)]
+#[circuit_breaker(threshold = 2)]
+fn post() -> Result<(), Coded> {
+    Err(Coded::Status(503))
+}
+
+#[derive(Debug, Classify)]
+enum Coded {
+    #[classify(status = .0)]
+    Status(u16),
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Coded {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+#[test]
+fn the_code_of_the_other_side_is_a_field_where_there_is_one() {
+    let seen = told(|_| drop(post()));
+    let judged: Vec<_> = seen.iter().filter(|seen| seen.fields.contains_key("category")).collect();
+    assert!(judged.len() >= 6, "{seen:#?}");
+    assert!(judged.iter().all(|seen| seen.field("code") == "503"), "{seen:#?}");
+    let seen = told(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
+    assert!(seen.iter().all(|seen| !seen.fields.contains_key("code")), "{seen:#?}");
+}
+
 #[test]
 fn exhausted_or_not_retryable_is_one_warning() {
     for (category, attempts) in [(Category::Transient, "3"), (Category::NotFound, "1")] {

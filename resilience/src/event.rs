@@ -260,12 +260,13 @@ mod trace {
     //! error texts.
 
     use super::Event;
-    use crate::classify::Classification;
+    use crate::classify::{Classification, Code};
     use crate::clock::now;
     use crate::point::PointName;
     use std::collections::HashMap;
     use std::sync::{Mutex, PoisonError};
     use std::time::{Duration, Instant};
+    use tracing::field::{DisplayValue, display};
     use tracing::{debug, error, info, trace, warn};
 
     fn delay_ms(wait: Duration) -> u64 {
@@ -274,6 +275,10 @@ mod trace {
 
     fn category(class: &Classification) -> &'static str {
         class.category.as_str()
+    }
+
+    fn code(class: &Classification) -> Option<DisplayValue<Code>> {
+        class.code.map(display)
     }
 
     /// An attempt begins.
@@ -285,24 +290,25 @@ mod trace {
     pub(super) fn event(event: &Event) {
         match event {
             Event::Attempt { point, attempt, max, class } => {
-                let (category, severity) = (category(class), class.severity.as_str());
-                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, "attempt failed");
+                let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, "attempt failed");
             }
             Event::Retry { point, attempt, max, class, delay } => {
-                let (category, severity, delay_ms) =
-                    (category(class), class.severity.as_str(), delay_ms(*delay));
-                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, delay_ms, "retry waits");
+                let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+                let delay_ms = delay_ms(*delay);
+                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, delay_ms, "retry waits");
             }
             Event::Recovered { point, attempt, max } => {
                 info!(target: "resilience::retry", point = &**point, attempt, max, "succeeded after retries");
             }
             Event::GaveUp { point, attempt, max, class, reason } => {
-                let (category, severity) = (category(class), class.severity.as_str());
-                warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, reason, "gave up");
+                let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+                warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, reason, "gave up");
             }
             Event::Opened { point, class, failures, recovery, .. } => {
-                let (category, delay_ms) = (class.as_ref().map(category), recovery.map(delay_ms));
-                warn!(target: "resilience::breaker", point = &**point, category, failures, delay_ms, "opened");
+                let (category, code) = (class.as_ref().map(category), class.as_ref().and_then(code));
+                let delay_ms = recovery.map(delay_ms);
+                warn!(target: "resilience::breaker", point = &**point, category, code, failures, delay_ms, "opened");
             }
             Event::HalfOpened { point, .. } => {
                 info!(target: "resilience::breaker", point = &**point, "half-open");
@@ -321,12 +327,12 @@ mod trace {
             }
             Event::FellBack { point, class, step } => {
                 use crate::classify::Category::{Auth, Invalid, Permanent};
-                let (category, severity) = (category(class), class.severity.as_str());
+                let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
                 let hides = matches!(class.category, Auth | Invalid | Permanent);
                 if hides && at_most_once(point, "with_fallback", Duration::from_secs(60)) {
-                    warn!(target: "resilience::fallback", point = &**point, category, severity, step, "fallback hides an error that will not pass by itself");
+                    warn!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fallback hides an error that will not pass by itself");
                 } else {
-                    debug!(target: "resilience::fallback", point = &**point, category, severity, step, "fell back");
+                    debug!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fell back");
                 }
             }
             Event::StepRecorded { point, .. } => {

@@ -98,7 +98,7 @@ fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
             quote!(#root::classify::Classification::new(#root::classify::Category::#category))
         }
         Base::Status(status) => quote! {
-            #root::classify::Classification::new(#root::classify::Category::from_status(#status))
+            #root::classify::Classification::from_status(#status)
         },
         Base::StatusOf(named) => {
             let (name, root) = (local("asked", named.span), located(root, named.span));

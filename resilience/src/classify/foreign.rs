@@ -1,6 +1,6 @@
 //! What error types of other crates mean.
 
-use super::{Category, Classification, Classify, Delivered, dynamic, of_dyn};
+use super::{Category, Classification, Classify, Code, Delivered, dynamic, of_dyn};
 use crate::outcome::Missing;
 use std::convert::Infallible;
 use std::error::Error;
@@ -99,6 +99,8 @@ impl Classify for anyhow::Error {
 /// | `Unsupported`, `ReadOnlyFilesystem` | `Permanent` |
 /// | `Other` | by the sources of the error that it wraps, else `Unknown` |
 /// | any further kind | `Unknown` |
+///
+/// The operating system's number, where there is one, is the code.
 impl Classify for io::Error {
     fn classify(&self) -> Classification {
         let wrapped = self.get_ref().map(|error| error as &(dyn Error + 'static));
@@ -107,7 +109,8 @@ impl Classify for io::Error {
             ErrorKind::Other => dynamic::known(wrapped),
             _ => wrapped.and_then(dynamic::known_itself),
         };
-        found.unwrap_or_else(|| by_kind(self.kind()))
+        let class = found.unwrap_or_else(|| by_kind(self.kind()));
+        self.raw_os_error().map_or(class, |number| class.code(Code::Os(number)))
     }
 }
 
@@ -145,7 +148,7 @@ pub(super) const fn refused() -> Classification {
 #[cfg(feature = "http")]
 impl Classify for http::StatusCode {
     fn classify(&self) -> Classification {
-        Category::from_status(self.as_u16()).into()
+        Classification::from_status(self.as_u16())
     }
 }
 

@@ -94,7 +94,7 @@ const REASONS: &[(u16, &str)] = &[
 /// First an HTTP status is looked for: a number from 400 to 599 that stands alone, after "http" (with or
 /// without a version), "status", "error code" or "response code", or before the standard's own phrase
 /// ("429 Too Many Requests"); at the end of a clause also after "error", "returned" or "responded with".
-/// Its row is the answer. Otherwise the first row of this table that has a phrase in the message; `..`
+/// Its row is the answer, and the number its code. Otherwise the first row of this table that has a phrase in the message; `..`
 /// stands for up to six words:
 ///
 #[doc = include_str!("from_text.md")]
@@ -131,7 +131,7 @@ fn by_word(words: &[Word]) -> Option<Classification> {
 
 fn by_status(words: &[Word]) -> Option<Classification> {
     let status = (0..words.len()).find_map(|n| status(words, n))?;
-    Some(Category::from_status(status).into())
+    Some(Classification::from_status(status))
 }
 
 /// Whether the phrase stands somewhere in the words and is not denied.

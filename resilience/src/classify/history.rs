@@ -15,7 +15,7 @@ const FORGET: Duration = Duration::from_secs(600);
 /// How many points have patterns at most: names can come from outside.
 const POINTS: usize = 1_000;
 
-/// One error, as the history keeps it.
+/// One error, as the history keeps it; `Serialize` with the feature `serde`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorRecord {
@@ -25,7 +25,7 @@ pub struct ErrorRecord {
     pub category: Category,
     /// How bad it is.
     pub severity: Severity,
-    /// The code that the other side gave, if it gave one: `"503"`, `"ECONNRESET"`.
+    /// The code that the other side gave, if it gave one: `"503"`, `"os error 104"`.
     pub code: Option<String>,
     /// What a person can do about it.
     pub action: &'static str,
@@ -38,13 +38,13 @@ pub struct ErrorRecord {
 }
 
 impl ErrorRecord {
-    /// A first attempt of `point` that failed just now, without code and context.
+    /// A first attempt of `point` that failed just now, without context.
     pub fn new(point: impl Into<PointName>, class: &Classification) -> Self {
         Self {
             point: point.into(),
             category: class.category,
             severity: class.severity,
-            code: None,
+            code: class.code.map(|code| code.to_string()),
             action: class.action,
             context: Vec::new(),
             attempt: 1,

@@ -56,6 +56,7 @@
 //! `Classify` by hand is not found there, unless it is built in.
 
 mod category;
+mod code;
 mod dynamic;
 mod foreign;
 mod from_text;
@@ -63,9 +64,12 @@ mod history;
 #[doc(hidden)]
 pub mod probe;
 mod retry_after;
+#[cfg(feature = "serde")]
+mod serialise;
 
 pub(crate) use category::Counts;
 pub use category::{Category, Delivered, Retry, Severity};
+pub use code::Code;
 pub use dynamic::of_dyn;
 #[doc(hidden)]
 pub use foreign::{AsStatus, AsWait};
@@ -77,7 +81,8 @@ pub use retry_after::retry_after;
 
 use std::time::Duration;
 
-/// The category of an HTTP status code; see [`Category::from_status`].
+/// The category of an HTTP status code; see [`Category::from_status`], and
+/// [`Classification::from_status`] for the whole row with the status as its code.
 pub const fn from_status(status: u16) -> Category {
     Category::from_status(status)
 }
@@ -111,6 +116,8 @@ pub struct Classification {
     pub delivered: Delivered,
     /// What a person can do about it.
     pub action: &'static str,
+    /// The code that the other side gave, if it gave one.
+    pub code: Option<Code>,
 }
 
 impl Classification {
@@ -123,7 +130,23 @@ impl Classification {
             retry_after: None,
             delivered: category.delivered(),
             action: category.action(),
+            code: None,
         }
+    }
+
+    /// The row of an HTTP status, with the status as its code where it has three digits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, Code};
+    ///
+    /// let class = Classification::from_status(503);
+    /// assert_eq!((class.category, class.code), (Category::Unavailable, Some(Code::Status(503))));
+    /// ```
+    pub const fn from_status(status: u16) -> Self {
+        let class = Self::new(Category::from_status(status));
+        if matches!(status, 100..=999) { class.code(Code::Status(status)) } else { class }
     }
 
     /// Sets how bad the failure is.
@@ -153,6 +176,12 @@ impl Classification {
     /// Sets what a person can do about it.
     pub const fn action(mut self, action: &'static str) -> Self {
         self.action = action;
+        self
+    }
+
+    /// Sets the code that the other side gave.
+    pub const fn code(mut self, code: Code) -> Self {
+        self.code = Some(code);
         self
     }
 

@@ -150,7 +150,7 @@ pub fn asked<E: ?Sized, C: Into<Classification>>(error: &E, with: impl FnOnce(&E
 
 /// The class of an HTTP status.
 pub fn by_status<S: AsStatus + ?Sized>(status: &S) -> Classification {
-    Category::from_status(status.as_status()).into()
+    Classification::from_status(status.as_status())
 }
 
 /// `class` with the wait that a field of the error holds, if it holds one.

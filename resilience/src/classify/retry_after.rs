@@ -76,6 +76,16 @@ impl Moment {
     }
 }
 
+/// `1994-11-06T08:49:37.250Z`: RFC 3339, in UTC; nothing for times too far off to count in seconds.
+#[cfg(feature = "serde")]
+pub(super) fn rfc_3339(time: SystemTime) -> Option<String> {
+    let Moment { year, month, day, second } = Moment::of(time)?;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    // Before 1970 the fraction counts backwards: such a time is told to the second.
+    let millis = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
+}
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
 fn imf_fixdate(text: &str) -> Option<Moment> {
     let (weekday, rest) = text.split_once(", ")?;
