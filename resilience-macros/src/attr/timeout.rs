@@ -72,7 +72,6 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     check_kind(attr, item, thread, strict_at, threads_at, errors);
     let grows = growth.is_some();
     setters.extend(growth.map(|growth| Setter::new("growth", growth)));
-    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     setters.extend(threads.map(|threads| Setter::new("threads", threads)));
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {
@@ -86,6 +85,9 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     if limit.nanos == Some(0) {
         errors.here(limit.span, "a timeout of zero would end every call before it starts");
     }
+    let words = "`cap` is shorter than the limit: the first attempt would already be longer";
+    errors.ok(input::in_order(Some(&limit), cap.as_ref(), words));
+    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     Some(Checked { limit, setters, grows, strict, thread })
 }
 

@@ -36,7 +36,7 @@ use std::time::Duration;
 pub struct Timeout {
     limit: Duration,
     growth: f64,
-    cap: Duration,
+    cap: Option<Duration>,
     strict: bool,
     threads: u32,
     name: &'static str,
@@ -53,7 +53,7 @@ impl Timeout {
         let timeout = Self {
             limit,
             growth: 1.0,
-            cap: defaults::timeout::CAP,
+            cap: None,
             strict: false,
             threads: defaults::timeout::THREADS,
             name: "timeout",
@@ -87,9 +87,18 @@ impl Timeout {
     }
 
     /// The longest limit that [`growth`](Self::growth) reaches; default 30 s, or the limit if that is longer.
+    ///
+    /// # Panics
+    ///
+    /// If `cap` is shorter than the limit: the first attempt would already be longer.
+    #[track_caller]
     pub const fn cap(mut self, cap: Duration) -> Self {
-        self.cap = cap;
-        self
+        self.cap = Some(cap);
+        self.checked()
+    }
+
+    fn longest(&self) -> Duration {
+        self.cap.unwrap_or(defaults::timeout::CAP).max(self.limit)
     }
 
     /// Counts the time from the call, at the price of a clock reading, instead of from the first poll
@@ -122,7 +131,7 @@ impl Timeout {
         }
         let power = self.growth.powi(i32::try_from(attempt - 1).unwrap_or(i32::MAX));
         let grown = self.limit.as_secs_f64() * power;
-        Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX).min(self.cap.max(self.limit))
+        Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX).min(self.longest())
     }
 
     /// Runs `body`, and drops it if it takes longer than the limit.
@@ -159,6 +168,11 @@ impl Timeout {
         if !(self.growth >= 1.0 && self.growth < f64::INFINITY) {
             return Err(InvalidPolicy::new("`growth` of a timeout is a finite factor of at least 1"));
         }
+        if let Some(cap) = self.cap
+            && cap.as_nanos() < self.limit.as_nanos()
+        {
+            return Err(InvalidPolicy::new(CAP));
+        }
         if self.threads == 0 {
             return Err(InvalidPolicy::new("`threads` is at least 1"));
         }
@@ -166,6 +180,7 @@ impl Timeout {
     }
 }
 
+const CAP: &str = "`cap` is shorter than the limit: the first attempt would already be longer";
 const ZERO: &str = "a timeout of zero would end every call before it starts";
 
 /// The timeout of one annotated function, or of one value.
@@ -360,9 +375,10 @@ impl Layer for TimeoutSite {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let Timeout { limit, growth, cap, strict, .. } = self.policy;
+        let Timeout { limit, growth, strict, .. } = self.policy;
         let mut settings = vec![("limit", format!("{limit:?}"))];
         if growth > 1.0 {
+            let cap = self.policy.longest();
             settings.extend([("growth", growth.to_string()), ("cap", format!("{cap:?}"))]);
         }
         if strict {
@@ -396,6 +412,14 @@ mod tests {
         assert_eq!(limits, [2, 4, 8, 16, 30, 30]);
         let huge = Timeout::new(Duration::from_secs(60)).growth(1e300);
         assert_eq!(huge.limit(3), Duration::from_secs(60));
+        let least = Timeout::new(Duration::from_secs(2)).growth(3.0).cap(Duration::from_secs(2));
+        assert_eq!(least.limit(2), Duration::from_secs(2));
+    }
+
+    #[test]
+    #[should_panic(expected = "`cap` is shorter than the limit")]
+    fn a_cap_below_the_limit_is_refused() {
+        let _ = Timeout::new(Duration::from_secs(20)).growth(2.0).cap(Duration::from_secs(5));
     }
 
     #[test]
