@@ -1,9 +1,10 @@
 //! `points()`, `snapshot()` and `point(name)`: every annotated function, before its first call and after.
 
 use resilience::{
-    PointInfo, Rejected, circuit_breaker, point, points, snapshot, testing, timeout, with_fallback,
-    with_retry,
+    CircuitBreaker, Point, PointInfo, Rejected, circuit_breaker, point, points, snapshot, testing, timeout,
+    with_fallback, with_retry,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Never called: the inventory knows it all the same.
@@ -129,6 +130,43 @@ fn a_point_can_be_named() {
     assert_eq!((named.max_calls, named.ambiguous), (3, false));
     assert!(point("inventory::inner::named").is_none(), "its path is not its name");
     assert_eq!(inner::Client.named(), Some(1));
+}
+
+#[test]
+fn a_breaker_that_joins_under_a_taken_name_is_numbered_and_flagged() {
+    let _world = testing::isolate();
+    let breaker = |threshold| Arc::new(CircuitBreaker::new("search").threshold(threshold));
+    let (first, second) = (breaker(1), breaker(2));
+    Point::register(&first);
+    assert!(!info("search").ambiguous);
+    Point::register(&second);
+    let (one, two) = (info("search"), info("search#2"));
+    assert!(one.ambiguous && two.ambiguous);
+    assert!(two.to_string().contains("give the breaker another"), "{two}");
+    point("search#2").unwrap().breaker().unwrap().force_open();
+    assert_eq!((first.state().as_str(), second.state().as_str()), ("closed", "forced_open"));
+    assert_eq!(second.snapshot().name.to_string(), "search", "its own name is what events and errors say");
+
+    drop(first);
+    assert!(point("search").is_none());
+    assert!(!info("search#2").ambiguous, "the number stays, what it told apart is gone");
+    let third = breaker(3);
+    Point::register(&third);
+    assert_eq!(setting(&info("search"), 0, "threshold"), "3");
+    assert!(info("search#2").ambiguous);
+}
+
+#[test]
+fn a_breaker_named_like_a_function_is_numbered_and_both_are_flagged() {
+    let _world = testing::isolate();
+    let breaker = Arc::new(CircuitBreaker::new("Client::named"));
+    Point::register(&breaker);
+    Point::register(&breaker);
+    assert!(info("Client::named").ambiguous && info("Client::named#2").ambiguous);
+    assert_eq!(info("Client::named").max_calls, 3, "the function keeps its name");
+    assert!(point("Client::named#3").is_none(), "a breaker joins once");
+    drop(breaker);
+    assert!(!info("Client::named").ambiguous);
 }
 
 #[test]

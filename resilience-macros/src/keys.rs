@@ -4,7 +4,7 @@
 use crate::diag::Errors;
 use crate::input;
 use crate::nearest::hint;
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// One key of an attribute.
@@ -75,12 +75,34 @@ impl Entry {
 }
 
 /// Splits `tokens` at the commas that separate arguments: not those inside brackets, between the bars
-/// of a closure, or in a turbofish.
+/// of a closure, or in a turbofish. Where one is missing before `key =` it splits, too.
 pub(crate) fn split(tokens: TokenStream) -> Vec<TokenStream> {
+    parts(tokens, |_, _| ())
+}
+
+/// Reports the commas that are missing or too many, those inside lists included.
+pub(crate) fn check_commas(tokens: &TokenStream, errors: &Errors) {
+    for part in parts(tokens.clone(), |span, words| errors.here(span, words)) {
+        if let Value::List(list) = entry(part).value {
+            check_commas(&list, errors);
+        }
+    }
+}
+
+fn parts(tokens: TokenStream, wrong: impl Fn(Span, String)) -> Vec<TokenStream> {
     let mut parts = Vec::new();
     let mut part: Vec<TokenTree> = Vec::new();
     let (mut in_bars, mut angles) = (false, 0_u32);
-    for token in tokens {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        if let (TokenTree::Ident(key), Some(TokenTree::Punct(next))) = (&token, tokens.peek())
+            && next.as_char() == '='
+            && next.spacing() == Spacing::Alone
+            && ends_expression(&part)
+        {
+            wrong(key.span(), format!("a comma is missing before `{key}`"));
+            parts.push(part.drain(..).collect());
+        }
         if let TokenTree::Punct(punct) = &token {
             let before = part.last();
             match punct.as_char() {
@@ -90,7 +112,11 @@ pub(crate) fn split(tokens: TokenStream) -> Vec<TokenStream> {
                 '<' if angles > 0 => angles += 1,
                 '>' if angles > 0 && !is_punct(before, '-') => angles -= 1,
                 ',' if !in_bars && angles == 0 => {
-                    parts.push(part.drain(..).collect());
+                    if part.is_empty() {
+                        wrong(punct.span(), "nothing stands before this comma".to_owned());
+                    } else {
+                        parts.push(part.drain(..).collect());
+                    }
                     continue;
                 }
                 _ => {}
@@ -113,6 +139,20 @@ fn begins_expression(before: Option<&TokenTree>) -> bool {
         None => true,
         Some(TokenTree::Ident(word)) => word == "move" || word == "async",
         Some(token) => is_punct(Some(token), '='),
+    }
+}
+
+/// Whether `part` is `key = value` with a value that nothing but an operator can follow.
+fn ends_expression(part: &[TokenTree]) -> bool {
+    match part {
+        [_, TokenTree::Punct(equals), .., last] if equals.as_char() == '=' => match last {
+            TokenTree::Literal(_) | TokenTree::Group(_) => true,
+            TokenTree::Ident(word) => {
+                !["let", "mut", "ref", "as", "if", "in"].iter().any(|other| word == other)
+            }
+            TokenTree::Punct(_) => false,
+        },
+        _ => false,
     }
 }
 

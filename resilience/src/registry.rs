@@ -28,6 +28,8 @@ pub struct PointInfo {
     pub worst_case: Option<Duration>,
     /// Whether another point has the same name, so that this one got, or gave away, a number.
     pub ambiguous: bool,
+    /// Whether it is a breaker that joined by hand.
+    joined: bool,
 }
 
 /// One policy of a point with its effective settings.
@@ -77,6 +79,27 @@ pub struct PolicySnapshot {
 struct Joined {
     breaker: Weak<CircuitBreaker>,
     place: &'static Location<'static>,
+    /// Its own, or the next free `name#2`, `name#3`, .. at the moment of joining.
+    name: PointName,
+}
+
+impl Joined {
+    fn point(&self) -> Option<Kind> {
+        Some(Kind::Breaker(self.breaker.upgrade()?, self.place, self.name.clone()))
+    }
+}
+
+/// `name` with the least number that makes it unique.
+fn free(name: &PointName, joined: &[Joined]) -> PointName {
+    let taken = |name: &PointName| {
+        joined.iter().any(|other| other.name == *name) || POINTS_0_1.iter().any(|site| site.name() == *name)
+    };
+    let (mut free, mut number) = (name.clone(), 1_u32);
+    while taken(&free) {
+        number += 1;
+        free = PointName::from(format!("{name}#{number}"));
+    }
+    free
 }
 
 static JOINED: Site<Mutex<Vec<Joined>>> = Site::new(Mutex::new(Vec::new()), || Mutex::new(Vec::new()));
@@ -85,9 +108,22 @@ static JOINED: Site<Mutex<Vec<Joined>>> = Site::new(Mutex::new(Vec::new()), || M
 fn all() -> Vec<Point> {
     let mut joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
     joined.retain(|joined| joined.breaker.strong_count() > 0);
-    let joined =
-        joined.iter().filter_map(|joined| Some(Kind::Breaker(joined.breaker.upgrade()?, joined.place)));
+    let joined = joined.iter().filter_map(Joined::point);
     POINTS_0_1.iter().map(Kind::Function).chain(joined).map(|kind| Point { kind }).collect()
+}
+
+/// How many breakers of this name of their own have joined and still live.
+fn joined_as(name: &PointName) -> usize {
+    let joined: Vec<_> = {
+        let all = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(|joined| joined.breaker.upgrade()).collect()
+    };
+    joined.iter().filter(|breaker| breaker.snapshot().name == *name).count()
+}
+
+/// Whether the name of a breaker that joined is that of another point, too.
+fn is_shared(name: &PointName) -> bool {
+    joined_as(name) > 1 || POINTS_0_1.iter().any(|site| site.name() == *name)
 }
 
 fn sorted() -> Vec<Point> {
@@ -130,7 +166,7 @@ pub struct Point {
 #[derive(Clone)]
 enum Kind {
     Function(&'static PointSite),
-    Breaker(Arc<CircuitBreaker>, &'static Location<'static>),
+    Breaker(Arc<CircuitBreaker>, &'static Location<'static>, PointName),
 }
 
 /// The breaker of a point: reads as a [`CircuitBreaker`].
@@ -158,6 +194,9 @@ impl Deref for BreakerHandle {
 impl Point {
     /// Adds a breaker of your own to the inventory, under its name, until the last `Arc` of it is dropped.
     ///
+    /// While another point has that name it gets the next free number, `search backend#2`, which it keeps,
+    /// and both are flagged as ambiguous; events and errors call it by its own name.
+    ///
     /// # Examples
     ///
     /// ```
@@ -172,32 +211,39 @@ impl Point {
     /// ```
     #[track_caller]
     pub fn register(breaker: &Arc<CircuitBreaker>) {
-        let joined = Joined { breaker: Arc::downgrade(breaker), place: Location::caller() };
+        let place = Location::caller();
+        let own = breaker.snapshot().name;
+        let breaker = Arc::downgrade(breaker);
         let mut all = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|other| other.breaker.strong_count() > 0 && !other.breaker.ptr_eq(&joined.breaker));
-        all.push(joined);
+        all.retain(|other| other.breaker.strong_count() > 0 && !other.breaker.ptr_eq(&breaker));
+        let name = free(&own, &all);
+        all.push(Joined { breaker, place, name });
     }
 
-    /// The name, unique among annotated functions; of a breaker that joined, its own.
+    /// The name, unique in the inventory.
     pub fn name(&self) -> PointName {
         match &self.kind {
             Kind::Function(site) => site.name(),
-            Kind::Breaker(breaker, _) => breaker.snapshot().name,
+            Kind::Breaker(_, _, name) => name.clone(),
         }
     }
 
     /// The point as written.
     pub fn info(&self) -> PointInfo {
         match &self.kind {
-            Kind::Function(site) => PointInfo::of(site),
-            Kind::Breaker(breaker, place) => PointInfo {
+            Kind::Function(site) => {
+                let info = PointInfo::of(site);
+                PointInfo { ambiguous: info.ambiguous || joined_as(&info.name) > 0, ..info }
+            }
+            Kind::Breaker(breaker, place, _) => PointInfo {
                 name: self.name(),
                 file: place.file(),
                 line: place.line(),
                 stack: vec![PolicyInfo::of(breaker.layer())],
                 max_calls: 1,
                 worst_case: None,
-                ambiguous: false,
+                ambiguous: is_shared(&breaker.snapshot().name),
+                joined: true,
             },
         }
     }
@@ -206,7 +252,7 @@ impl Point {
     pub fn snapshot(&self) -> PointSnapshot {
         let policies = match &self.kind {
             Kind::Function(site) => site.layers().iter().map(|layer| PolicySnapshot::of(*layer)).collect(),
-            Kind::Breaker(breaker, _) => vec![PolicySnapshot::of(breaker.layer())],
+            Kind::Breaker(breaker, ..) => vec![PolicySnapshot::of(breaker.layer())],
         };
         PointSnapshot { name: self.name(), calls: None, policies }
     }
@@ -215,7 +261,7 @@ impl Point {
     pub fn breaker(&self) -> Option<BreakerHandle> {
         match &self.kind {
             Kind::Function(_) => self.policy().map(BreakerHandle::Function),
-            Kind::Breaker(breaker, _) => Some(BreakerHandle::Joined(breaker.clone())),
+            Kind::Breaker(breaker, ..) => Some(BreakerHandle::Joined(breaker.clone())),
         }
     }
 
@@ -265,6 +311,7 @@ impl PointInfo {
             max_calls: layers.iter().map(|layer| layer.calls()).fold(1, u64::saturating_mul),
             worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),
             ambiguous: point.is_ambiguous(),
+            joined: false,
         }
     }
 }
@@ -288,12 +335,13 @@ impl fmt::Display for PointInfo {
         if let Some(worst) = self.worst_case {
             write!(f, ", at most {worst:?}")?;
         }
-        if self.ambiguous {
-            write!(
-                f,
-                "; shares its name: write `name = \"Type::{}\"`",
-                self.name.rsplit("::").next().unwrap_or("")
-            )?;
+        match (self.ambiguous, self.joined) {
+            (false, _) => {}
+            (true, true) => f.write_str("; shares its name: give the breaker another")?,
+            (true, false) => {
+                let function = self.name.rsplit("::").next().unwrap_or("");
+                write!(f, "; shares its name: write `name = \"Type::{function}\"`")?;
+            }
         }
         self.stack.iter().try_for_each(|policy| write!(f, "\n    {policy}"))
     }

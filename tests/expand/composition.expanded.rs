@@ -151,7 +151,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                 break '__resilience_fallback (r, verdict);
             }
             {
-                let answer = __resilience::call2(cached_quote, client, symbol);
+                let answer = cached_quote(client, symbol);
                 if let __resilience::Some(value) = __resilience::instead(
                     &r,
                     __resilience::Step(answer).settle().await,
@@ -282,7 +282,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                 break '__resilience_fallback (r, verdict);
             }
             {
-                let answer = __resilience::call2(cached_quote, request, seen);
+                let answer = cached_quote(request, seen);
                 if let __resilience::Some(value) = __resilience::instead(&r, answer) {
                     __RESILIENCE_FALLBACK.answered(&class, 1u32);
                     break '__resilience_fallback (

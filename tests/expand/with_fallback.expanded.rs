@@ -35,7 +35,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_fallback (r, verdict);
             }
             {
-                let answer = __resilience::call2(cached, id, name);
+                let answer = cached(id, name);
                 if let __resilience::Some(value) = __resilience::instead(&r, answer) {
                     __RESILIENCE_FALLBACK.answered(&class, 1u32);
                     break '__resilience_fallback (
@@ -99,7 +99,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_fallback (r, verdict);
             }
             {
-                let answer = __resilience::call2(cached, id, name);
+                let answer = cached(id, name);
                 if let __resilience::Some(value) = __resilience::instead(
                     &r,
                     __resilience::Step(answer).settle().await,
@@ -169,7 +169,7 @@ impl Service {
                     break '__resilience_fallback (r, verdict);
                 }
                 {
-                    let answer = __resilience::call2(cached, self, id);
+                    let answer = cached(self, id);
                     if let __resilience::Some(value) = __resilience::instead(
                         &r,
                         __resilience::Step(answer).settle().await,

@@ -100,7 +100,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             use __resilience::Settled as _;
             if let __resilience::Err(error) = __resilience::Outcome::judge(&r) {
                 let _ = error;
-                let answer = __resilience::call2(remove, id, name);
+                let answer = remove(id, name);
                 let worked = __resilience::Undone::worked(
                     __resilience::Step(answer).settle().await,
                 );

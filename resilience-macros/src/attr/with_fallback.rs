@@ -44,7 +44,7 @@ pub(crate) struct Checked {
 
 enum Step {
     /// A function with its arguments.
-    Call { tokens: TokenStream, needs_error: bool },
+    Call { shown: String, tokens: TokenStream, needs_error: bool },
     /// A value.
     Value(TokenStream),
 }
@@ -111,8 +111,9 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
         return Ok(Step::Value(value.clone()));
     }
     let tokens = input::open(entry.tokens());
+    let shown = readable(&tokens);
     let (tokens, needs_error) = call(&tokens, item)?;
-    Ok(Step::Call { tokens, needs_error })
+    Ok(Step::Call { shown, tokens, needs_error })
 }
 
 /// A call of what `tokens` name, with the function's arguments unless they are listed; and whether it is
@@ -120,19 +121,23 @@ fn step(entry: &Entry, item: &Item) -> Result<Step> {
 pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<(TokenStream, bool)> {
     let tokens = tokens.clone();
     match syn::parse2::<Expr>(tokens.clone())? {
-        Expr::Path(_) | Expr::Closure(_) => {
+        written @ (Expr::Path(_) | Expr::Closure(_)) => {
             let arguments = arguments(&tokens, item)?;
-            let call = Ident::new(&format!("call{}", arguments.len()), input::span_of(&tokens));
             // How many there are is known only when every `#[cfg]` has been decided.
             let conditional = item.arguments().iter().any(|argument| argument.is_conditional);
-            let tokens = match arguments.as_slice() {
-                arguments if conditional => quote!((#tokens)(#(#arguments),*)),
-                [] => quote!((#tokens)()),
-                arguments => {
-                    let at = input::span_of(&tokens);
-                    let arguments = arguments.iter().map(|argument| located_at(argument, at));
-                    quote_spanned!(at=> __resilience::#call(#tokens, #(#arguments),*))
+            let at = input::span_of(&tokens);
+            let located = arguments.iter().map(|argument| located_at(argument, at));
+            let tokens = match written {
+                Expr::Path(_) if !conditional => {
+                    // From an expansion, so that rustc advises nothing about parentheses nobody wrote.
+                    let given = quote_spanned!(Span::mixed_site().located_at(at)=> (#(#located),*));
+                    quote!(#tokens #given)
                 }
+                Expr::Closure(_) if !conditional && !arguments.is_empty() => {
+                    let call = Ident::new(&format!("call{}", arguments.len()), at);
+                    quote_spanned!(at=> __resilience::#call(#tokens, #(#located),*))
+                }
+                _ => quote!((#tokens)(#(#arguments),*)),
             };
             Ok((tokens, false))
         }
@@ -188,7 +193,7 @@ where
 
 pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let names = checked.steps.iter().map(|step| match step {
-        Step::Call { tokens, .. } => readable(tokens),
+        Step::Call { shown, .. } => shown.clone(),
         Step::Value(tokens) => format!("value = {}", readable(tokens)),
     });
     let on = match checked.on.as_slice() {
@@ -202,12 +207,9 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     }
 }
 
-/// Tokens as somebody would write them, without what the expansion added.
+/// Tokens as somebody would write them.
 fn readable(tokens: &TokenStream) -> String {
-    let text = tokens.to_string();
-    let inside = text.strip_prefix("__resilience :: call").and_then(|rest| rest.split_once('('));
-    let shown = inside.map_or(text.as_str(), |(_, rest)| rest.split(',').next().unwrap_or(rest));
-    let shown = shown.strip_prefix('(').and_then(|rest| rest.strip_suffix(") ()")).unwrap_or(shown);
+    let shown = tokens.to_string();
     shown.replace(" :: ", "::").replace(" (", "(").replace(" ,", ",").trim().to_owned()
 }
 
@@ -257,7 +259,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
                 (__resilience::Outcome::success(value), __resilience::None)
             }
         }
-        Step::Call { tokens, needs_error } => {
+        Step::Call { tokens, needs_error, .. } => {
             // At the step itself: what is wrong with its answer is said there.
             let at = Span::mixed_site().located_at(input::span_of(tokens));
             let settle = if cx.is_async {
