@@ -73,6 +73,15 @@ impl Context<'_> {
         }
     }
 
+    /// What the layer of `site` binds its outcome and verdict to: nobody asks for that of the outermost one.
+    pub(crate) fn bound(&self, site: &Ident) -> TokenStream {
+        if self.sites.first() == Some(site) {
+            quote_spanned!(Span::mixed_site()=> (r, _))
+        } else {
+            quote_spanned!(Span::mixed_site()=> (r, verdict))
+        }
+    }
+
     /// Where a complaint about the outcome's type points.
     pub(crate) fn return_at(&self) -> Span {
         self.return_at
@@ -91,9 +100,9 @@ impl Context<'_> {
     /// The number of the attempt that what stands below `above` layers is part of, from 1.
     fn attempt_below(&self, above: usize) -> TokenStream {
         match &self.retry {
-            Some((retry, at)) if above > *at => {
-                let local = retry_local();
-                quote!(#retry.attempt(&#local))
+            Some((_, at)) if above > *at => {
+                let retry = retry_local();
+                quote!(#retry.attempt())
             }
             _ => quote!(1),
         }
@@ -155,7 +164,7 @@ pub(crate) fn label(site: &Ident) -> Lifetime {
 
 /// The local that holds the running retry.
 pub(crate) fn retry_local() -> Ident {
-    Ident::new("__resilience_retry", Span::mixed_site())
+    Ident::new("retry", Span::mixed_site())
 }
 
 /// The function with its policies.
@@ -210,7 +219,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let outcome = item.around(quote_spanned!(Span::mixed_site()=> let (r, _) = #stack; r));
+    let outcome = item.around(quote_spanned!(Span::mixed_site()=> #stack r));
     quote! {
         #(#attrs)* #(#lifted)* #vis #sig {
             use #runtime::__private as __resilience;
@@ -250,7 +259,7 @@ fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStre
     }
 }
 
-/// One attempt: the body, its outcome and its verdict. A timeout right above an async body wraps the
+/// One attempt: statements that bind the body's outcome `r` and its `verdict`. A timeout right above an async body wraps the
 /// body itself: a future around a future costs space.
 fn attempt(
     item: &Item,
@@ -265,7 +274,8 @@ fn attempt(
     let here = Span::mixed_site();
     if !cx.is_async {
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
-        return quote_spanned!(here=> { #afresh let r: #ty = __resilience::call_once(#closure #body); #judged });
+        let run = quote_spanned!(here=> let r: #ty = __resilience::call_once(#closure #body););
+        return scoped(&afresh, quote!(#run #judged));
     }
     // Never taken: it tells the compiler the type of the block before it reads the body.
     let typed = (!has_impl_trait).then(|| {
@@ -281,17 +291,29 @@ fn attempt(
             return r;
         }
     };
-    match timeout {
-        None => quote_spanned!(here=> { #afresh let r: #ty = #future.await; #judged }),
+    let attempt = match timeout {
+        None => quote_spanned!(here=> let r: #ty = #future.await; #judged),
         Some((checked, site, attr)) => {
-            let done = quote_spanned!(here=> { let r: #ty = r; #judged });
-            let wrapped = timeout::around(checked, cx, site, attr, &future, &quote_spanned!(here=> r), &done);
-            quote_spanned!(here=> { #afresh #wrapped })
+            let done = quote_spanned!(here=> { let r: #ty = r; #judged (r, verdict) });
+            let whole = quote_spanned!(here=> (r, verdict));
+            let bound = if afresh.is_empty() { cx.bound(site) } else { whole };
+            let run = timeout::around(checked, cx, site, attr, &future, &quote_spanned!(here=> r), &done);
+            quote_spanned!(here=> let #bound = #run;)
         }
-    }
+    };
+    scoped(&afresh, attempt)
 }
 
-/// The outcome `r` and what it means.
+/// `attempt` in a block of its own with the arguments that start afresh: what stands after it means the
+/// function's own.
+fn scoped(afresh: &TokenStream, attempt: TokenStream) -> TokenStream {
+    if afresh.is_empty() {
+        return attempt;
+    }
+    quote_spanned!(Span::mixed_site()=> let (r, verdict) = { #afresh #attempt (r, verdict) };)
+}
+
+/// What the outcome `r` means: its `verdict`.
 fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let at = here.located_at(item.return_span());
@@ -326,7 +348,6 @@ fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
             #returned,
             __resilience::Err(e) => #seen,
         };
-        (r, verdict)
     }
 }
 

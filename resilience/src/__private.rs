@@ -25,37 +25,6 @@ use crate::classify::{Classification, Classify};
 use crate::rejected::Rejected;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{self, Poll};
-use std::time::Duration;
-
-/// Blocks this thread between two attempts.
-#[cold]
-pub fn sleep(wait: Duration) {
-    crate::clock::sleep(wait);
-}
-
-/// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
-pub struct Pause(Pin<Box<dyn Future<Output = ()> + Send>>);
-
-impl Future for Pause {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl std::fmt::Debug for Pause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pause")
-    }
-}
-
-/// Waits between two attempts.
-#[cold]
-pub fn pause(wait: Duration) -> Pause {
-    Pause(Box::pin(crate::clock::pause(wait)))
-}
 
 /// Boxes a future, as its type in the signature asks for.
 pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {

@@ -36,20 +36,17 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             }
         };
         let entered = running.enter();
-        let (r, verdict) = {
-            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
-                String,
-                Error,
-            > { fetch(id, name) });
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = match __resilience::Outcome::judge(&r) {
-                __resilience::Ok(_) => __resilience::None,
-                __resilience::Err(e) => {
-                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                }
-            };
-            (r, verdict)
+        let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+            String,
+            Error,
+        > { fetch(id, name) });
+        #[allow(unused_imports)]
+        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+        let verdict = match __resilience::Outcome::judge(&r) {
+            __resilience::Ok(_) => __resilience::None,
+            __resilience::Err(e) => {
+                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+            }
         };
         ::core::mem::drop(entered);
         match running.end_blocking(r, verdict) {
@@ -122,31 +119,29 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         let (r, verdict) = __resilience::InScope::new(
                 running.scope(),
                 async {
-                    {
-                        let r: Result<String, Error> = async {
-                            if let __resilience::Some(r) = __resilience::None::<
-                                Result<String, Error>,
-                            > {
-                                return r;
-                            }
-                            let r: Result<String, Error> = { fetch(id, name).await };
-                            #[allow(
-                                unreachable_code,
-                                clippy::needless_return,
-                                clippy::let_and_return
-                            )] return r;
+                    let r: Result<String, Error> = async {
+                        if let __resilience::Some(r) = __resilience::None::<
+                            Result<String, Error>,
+                        > {
+                            return r;
                         }
-                            .await;
-                        #[allow(unused_imports)]
-                        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                        let verdict = match __resilience::Outcome::judge(&r) {
-                            __resilience::Ok(_) => __resilience::None,
-                            __resilience::Err(e) => {
-                                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                            }
-                        };
-                        (r, verdict)
+                        let r: Result<String, Error> = { fetch(id, name).await };
+                        #[allow(
+                            unreachable_code,
+                            clippy::needless_return,
+                            clippy::let_and_return
+                        )] return r;
                     }
+                        .await;
+                    #[allow(unused_imports)]
+                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+                    let verdict = match __resilience::Outcome::judge(&r) {
+                        __resilience::Ok(_) => __resilience::None,
+                        __resilience::Err(e) => {
+                            (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                        }
+                    };
+                    (r, verdict)
                 },
             )
             .await;
@@ -201,33 +196,29 @@ impl Service {
             let (r, verdict) = __resilience::InScope::new(
                     running.scope(),
                     async {
-                        {
-                            let r: Result<String, Error> = async {
-                                if let __resilience::Some(r) = __resilience::None::<
-                                    Result<String, Error>,
-                                > {
-                                    return r;
-                                }
-                                let r: Result<String, Error> = { self.fetch(id).await };
-                                #[allow(
-                                    unreachable_code,
-                                    clippy::needless_return,
-                                    clippy::let_and_return
-                                )] return r;
+                        let r: Result<String, Error> = async {
+                            if let __resilience::Some(r) = __resilience::None::<
+                                Result<String, Error>,
+                            > {
+                                return r;
                             }
-                                .await;
-                            #[allow(unused_imports)]
-                            use __resilience::{
-                                ByNothing as _, BySource as _, ByTrait as _,
-                            };
-                            let verdict = match __resilience::Outcome::judge(&r) {
-                                __resilience::Ok(_) => __resilience::None,
-                                __resilience::Err(e) => {
-                                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                                }
-                            };
-                            (r, verdict)
+                            let r: Result<String, Error> = { self.fetch(id).await };
+                            #[allow(
+                                unreachable_code,
+                                clippy::needless_return,
+                                clippy::let_and_return
+                            )] return r;
                         }
+                            .await;
+                        #[allow(unused_imports)]
+                        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+                        let verdict = match __resilience::Outcome::judge(&r) {
+                            __resilience::Ok(_) => __resilience::None,
+                            __resilience::Err(e) => {
+                                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                            }
+                        };
+                        (r, verdict)
                     },
                 )
                 .await;

@@ -23,20 +23,17 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_breaker __resilience::refused_outermost(rejected);
             }
         };
-        let (r, verdict) = {
-            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
-                String,
-                Error,
-            > { fetch(id, name) });
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = match __resilience::Outcome::judge(&r) {
-                __resilience::Ok(_) => __resilience::None,
-                __resilience::Err(e) => {
-                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                }
-            };
-            (r, verdict)
+        let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+            String,
+            Error,
+        > { fetch(id, name) });
+        #[allow(unused_imports)]
+        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+        let verdict = match __resilience::Outcome::judge(&r) {
+            __resilience::Ok(_) => __resilience::None,
+            __resilience::Err(e) => {
+                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+            }
         };
         let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
         (r, verdict)
@@ -68,30 +65,22 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_breaker __resilience::refused_outermost(rejected);
             }
         };
-        let (r, verdict) = {
-            let r: Result<String, Error> = async {
-                if let __resilience::Some(r) = __resilience::None::<
-                    Result<String, Error>,
-                > {
-                    return r;
-                }
-                let r: Result<String, Error> = { fetch(id, name).await };
-                #[allow(
-                    unreachable_code,
-                    clippy::needless_return,
-                    clippy::let_and_return
-                )] return r;
+        let r: Result<String, Error> = async {
+            if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
+                return r;
             }
-                .await;
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = match __resilience::Outcome::judge(&r) {
-                __resilience::Ok(_) => __resilience::None,
-                __resilience::Err(e) => {
-                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                }
-            };
-            (r, verdict)
+            let r: Result<String, Error> = { fetch(id, name).await };
+            #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
+            return r;
+        }
+            .await;
+        #[allow(unused_imports)]
+        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+        let verdict = match __resilience::Outcome::judge(&r) {
+            __resilience::Ok(_) => __resilience::None,
+            __resilience::Err(e) => {
+                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+            }
         };
         let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
         (r, verdict)
@@ -126,30 +115,27 @@ impl Service {
                     );
                 }
             };
-            let (r, verdict) = {
-                let r: Result<String, Error> = async {
-                    if let __resilience::Some(r) = __resilience::None::<
-                        Result<String, Error>,
-                    > {
-                        return r;
-                    }
-                    let r: Result<String, Error> = { self.fetch(id).await };
-                    #[allow(
-                        unreachable_code,
-                        clippy::needless_return,
-                        clippy::let_and_return
-                    )] return r;
+            let r: Result<String, Error> = async {
+                if let __resilience::Some(r) = __resilience::None::<
+                    Result<String, Error>,
+                > {
+                    return r;
                 }
-                    .await;
-                #[allow(unused_imports)]
-                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = match __resilience::Outcome::judge(&r) {
-                    __resilience::Ok(_) => __resilience::None,
-                    __resilience::Err(e) => {
-                        (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                    }
-                };
-                (r, verdict)
+                let r: Result<String, Error> = { self.fetch(id).await };
+                #[allow(
+                    unreachable_code,
+                    clippy::needless_return,
+                    clippy::let_and_return
+                )] return r;
+            }
+                .await;
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
+                }
             };
             let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
             (r, verdict)

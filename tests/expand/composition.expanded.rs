@@ -51,121 +51,112 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         ::core::time::Duration::from_nanos(10000000000u64),
         ::core::time::Duration::from_nanos(2000000000u64),
     );
-    let (r, _) = {
-        let (r, verdict) = match __resilience::Timed::new(
-                &__RESILIENCE_TIMEOUT,
-                async {
-                    {
-                        let mut __resilience_retry = __RESILIENCE_RETRY.start();
-                        loop {
-                            let wait = {
-                                __RESILIENCE_RETRY.begin(&__resilience_retry);
-                                let (r, verdict) = '__resilience_breaker: {
-                                    let permit = match __resilience::Found(|| {
-                                            &__RESILIENCE_BREAKER
-                                        })
-                                        .admit()
-                                    {
-                                        __resilience::Ok(permit) => permit,
-                                        __resilience::Err(rejected) => {
-                                            let rejected = rejected.of(&__RESILIENCE_POINT);
-                                            break '__resilience_breaker __resilience::refused(rejected);
-                                        }
-                                    };
-                                    let (r, verdict) = {
-                                        match __resilience::Timed::new(
-                                                &__RESILIENCE_TIMEOUT_2,
-                                                async {
-                                                    if let __resilience::Some(r) = __resilience::None::<
-                                                        Result<Quote, QuoteError>,
-                                                    > {
-                                                        return r;
-                                                    }
-                                                    let r: Result<Quote, QuoteError> = {
-                                                        client.get(symbol).await?.json().await
-                                                    };
-                                                    #[allow(
-                                                        unreachable_code,
-                                                        clippy::needless_return,
-                                                        clippy::let_and_return
-                                                    )] return r;
-                                                },
-                                            )
-                                            .await
-                                        {
-                                            __resilience::Ok(r) => {
-                                                let r: Result<Quote, QuoteError> = r;
-                                                #[allow(unused_imports)]
-                                                use __resilience::{
-                                                    ByNothing as _, BySource as _, ByTrait as _,
-                                                };
-                                                let verdict = match __resilience::Outcome::judge(&r) {
-                                                    __resilience::Ok(_) => __resilience::None,
-                                                    __resilience::Err(e) => {
-                                                        (&&__resilience::Probe(e))
-                                                            .seen(
-                                                                &__RESILIENCE_POINT,
-                                                                __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                                            )
-                                                    }
-                                                };
-                                                (r, verdict)
-                                            }
-                                            __resilience::Err(rejected) => {
-                                                __resilience::refused(rejected)
-                                            }
-                                        }
-                                    };
-                                    let verdict = permit
-                                        .settle(verdict, __resilience::Ruling::ByCategory);
-                                    (r, verdict)
-                                };
-                                match __RESILIENCE_RETRY
-                                    .settle(
-                                        &mut __resilience_retry,
-                                        verdict,
-                                        __resilience::Ruling::ByCategory,
-                                    )
-                                {
-                                    __resilience::Ok(verdict) => break (r, verdict),
-                                    __resilience::Err(wait) => wait,
+    let (r, verdict) = match __resilience::Timed::new(
+            &__RESILIENCE_TIMEOUT,
+            async {
+                let mut retry = __RESILIENCE_RETRY.start();
+                let (r, verdict) = loop {
+                    let wait = {
+                        let (r, verdict) = '__resilience_breaker: {
+                            let permit = match __resilience::Found(|| {
+                                    &__RESILIENCE_BREAKER
+                                })
+                                .admit()
+                            {
+                                __resilience::Ok(permit) => permit,
+                                __resilience::Err(rejected) => {
+                                    let rejected = rejected.of(&__RESILIENCE_POINT);
+                                    break '__resilience_breaker __resilience::refused(rejected);
                                 }
                             };
-                            __resilience::pause(wait).await;
+                            let (r, verdict) = match __resilience::Timed::new(
+                                    &__RESILIENCE_TIMEOUT_2,
+                                    async {
+                                        if let __resilience::Some(r) = __resilience::None::<
+                                            Result<Quote, QuoteError>,
+                                        > {
+                                            return r;
+                                        }
+                                        let r: Result<Quote, QuoteError> = {
+                                            client.get(symbol).await?.json().await
+                                        };
+                                        #[allow(
+                                            unreachable_code,
+                                            clippy::needless_return,
+                                            clippy::let_and_return
+                                        )] return r;
+                                    },
+                                )
+                                .await
+                            {
+                                __resilience::Ok(r) => {
+                                    let r: Result<Quote, QuoteError> = r;
+                                    #[allow(unused_imports)]
+                                    use __resilience::{
+                                        ByNothing as _, BySource as _, ByTrait as _,
+                                    };
+                                    let verdict = match __resilience::Outcome::judge(&r) {
+                                        __resilience::Ok(_) => __resilience::None,
+                                        __resilience::Err(e) => {
+                                            (&&__resilience::Probe(e))
+                                                .seen(&__RESILIENCE_POINT, retry.attempt())
+                                        }
+                                    };
+                                    (r, verdict)
+                                }
+                                __resilience::Err(rejected) => {
+                                    __resilience::refused(rejected)
+                                }
+                            };
+                            let verdict = permit
+                                .settle(verdict, __resilience::Ruling::ByCategory);
+                            (r, verdict)
+                        };
+                        match __RESILIENCE_RETRY
+                            .settle(
+                                &mut retry,
+                                verdict,
+                                __resilience::Ruling::ByCategory,
+                            )
+                        {
+                            __resilience::Ok(verdict) => break (r, verdict),
+                            __resilience::Err(wait) => wait,
                         }
-                    }
-                },
-            )
-            .await
-        {
-            __resilience::Ok(done) => done,
-            __resilience::Err(rejected) => __resilience::refused(rejected),
+                    };
+                    __RESILIENCE_RETRY.pause(&retry, wait).await;
+                };
+                (r, verdict)
+            },
+        )
+        .await
+    {
+        __resilience::Ok(done) => done,
+        __resilience::Err(rejected) => __resilience::refused(rejected),
+    };
+    #[allow(unused_imports)]
+    use __resilience::Settled as _;
+    let (r, _) = '__resilience_fallback: {
+        let __resilience::Some(class) = verdict else {
+            break '__resilience_fallback (r, verdict)
         };
-        #[allow(unused_imports)]
-        use __resilience::Settled as _;
-        '__resilience_fallback: {
-            let __resilience::Some(class) = verdict else {
-                break '__resilience_fallback (r, verdict)
-            };
-            if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-                break '__resilience_fallback (r, verdict);
-            }
-            {
-                let answer = cached_quote(client, symbol);
-                if let __resilience::Some(value) = __resilience::instead(
-                    &r,
-                    __resilience::Step(answer).settle().await,
-                ) {
-                    __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                    break '__resilience_fallback (
-                        __resilience::Outcome::success(value),
-                        __resilience::None,
-                    );
-                }
-            }
-            __RESILIENCE_FALLBACK.failed();
-            (r, verdict)
+        if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
+            break '__resilience_fallback (r, verdict);
         }
+        {
+            let answer = cached_quote(client, symbol);
+            if let __resilience::Some(value) = __resilience::instead(
+                &r,
+                __resilience::Step(answer).settle().await,
+            ) {
+                __RESILIENCE_FALLBACK.answered(&class, 1u32);
+                break '__resilience_fallback (
+                    __resilience::Outcome::success(value),
+                    __resilience::None,
+                );
+            }
+        }
+        __RESILIENCE_FALLBACK.failed();
+        (r, verdict)
     };
     r
 }
@@ -204,96 +195,83 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         }
         __resilience::KeyedBreakers::new(keyed(), keyed)
     };
-    let (r, _) = {
-        let (r, verdict) = {
-            let mut __resilience_retry = __RESILIENCE_RETRY.start_remembering();
-            loop {
-                let wait = {
-                    __RESILIENCE_RETRY.begin(&__resilience_retry);
-                    let (r, verdict) = '__resilience_breaker: {
-                        let permit = match __RESILIENCE_BREAKER.admit(&(request.host)) {
-                            __resilience::Ok(permit) => permit,
-                            __resilience::Err(rejected) => {
-                                break '__resilience_breaker __resilience::refused(rejected);
-                            }
-                        };
-                        let (r, verdict) = {
-                            #[allow(
-                                clippy::shadow_reuse,
-                                clippy::shadow_same,
-                                clippy::shadow_unrelated
-                            )]
-                            let request = ::core::clone::Clone::clone(&request);
-                            #[allow(
-                                clippy::shadow_reuse,
-                                clippy::shadow_same,
-                                clippy::shadow_unrelated
-                            )]
-                            let mut seen = __resilience::StartsAgain::start(&seen);
-                            let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
-                                Quote,
-                                QuoteError,
-                            > {
-                                seen += 1;
-                                send(request, seen)
-                            });
-                            #[allow(unused_imports)]
-                            use __resilience::{
-                                ByNothing as _, BySource as _, ByTrait as _,
-                            };
-                            let verdict = match __resilience::Outcome::judge(&r) {
-                                __resilience::Ok(_) => __resilience::None,
-                                __resilience::Err(e) => {
-                                    (&&__resilience::Probe(e))
-                                        .seen(
-                                            &__RESILIENCE_POINT,
-                                            __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                        )
-                                }
-                            };
-                            (r, verdict)
-                        };
-                        let verdict = permit
-                            .settle(
-                                verdict,
-                                __resilience::unless(&r, |e| e.is_client()),
-                            );
-                        (r, verdict)
-                    };
-                    match __RESILIENCE_RETRY
-                        .settle(
-                            &mut __resilience_retry,
-                            verdict,
-                            __resilience::when(&r, &verdict, |e| e.is_transient()),
-                        )
-                    {
-                        __resilience::Ok(verdict) => break (r, verdict),
-                        __resilience::Err(wait) => wait,
+    let mut retry = __RESILIENCE_RETRY.start_remembering();
+    let (r, verdict) = loop {
+        let wait = {
+            let (r, verdict) = '__resilience_breaker: {
+                let permit = match __RESILIENCE_BREAKER.admit(&(request.host)) {
+                    __resilience::Ok(permit) => permit,
+                    __resilience::Err(rejected) => {
+                        break '__resilience_breaker __resilience::refused(rejected);
                     }
                 };
-                __resilience::sleep(wait);
+                let (r, verdict) = {
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
+                    let request = ::core::clone::Clone::clone(&request);
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
+                    let mut seen = __resilience::StartsAgain::start(&seen);
+                    let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
+                        Quote,
+                        QuoteError,
+                    > {
+                        seen += 1;
+                        send(request, seen)
+                    });
+                    #[allow(unused_imports)]
+                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+                    let verdict = match __resilience::Outcome::judge(&r) {
+                        __resilience::Ok(_) => __resilience::None,
+                        __resilience::Err(e) => {
+                            (&&__resilience::Probe(e))
+                                .seen(&__RESILIENCE_POINT, retry.attempt())
+                        }
+                    };
+                    (r, verdict)
+                };
+                let verdict = permit
+                    .settle(verdict, __resilience::unless(&r, |e| e.is_client()));
+                (r, verdict)
+            };
+            match __RESILIENCE_RETRY
+                .settle(
+                    &mut retry,
+                    verdict,
+                    __resilience::when(&r, &verdict, |e| e.is_transient()),
+                )
+            {
+                __resilience::Ok(verdict) => break (r, verdict),
+                __resilience::Err(wait) => wait,
             }
         };
-        '__resilience_fallback: {
-            let __resilience::Some(class) = verdict else {
-                break '__resilience_fallback (r, verdict)
-            };
-            if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-                break '__resilience_fallback (r, verdict);
-            }
-            {
-                let answer = cached_quote(request, seen);
-                if let __resilience::Some(value) = __resilience::instead(&r, answer) {
-                    __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                    break '__resilience_fallback (
-                        __resilience::Outcome::success(value),
-                        __resilience::None,
-                    );
-                }
-            }
-            __RESILIENCE_FALLBACK.failed();
-            (r, verdict)
+        __RESILIENCE_RETRY.sleep(&retry, wait);
+    };
+    let (r, _) = '__resilience_fallback: {
+        let __resilience::Some(class) = verdict else {
+            break '__resilience_fallback (r, verdict)
+        };
+        if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
+            break '__resilience_fallback (r, verdict);
         }
+        {
+            let answer = cached_quote(request, seen);
+            if let __resilience::Some(value) = __resilience::instead(&r, answer) {
+                __RESILIENCE_FALLBACK.answered(&class, 1u32);
+                break '__resilience_fallback (
+                    __resilience::Outcome::success(value),
+                    __resilience::None,
+                );
+            }
+        }
+        __RESILIENCE_FALLBACK.failed();
+        (r, verdict)
     };
     r
 }

@@ -14,43 +14,29 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             __resilience::Backoff::Exponential(2f64),
         ),
     );
-    let (r, _) = {
-        let mut __resilience_retry = __RESILIENCE_RETRY.start();
-        loop {
-            let wait = {
-                __RESILIENCE_RETRY.begin(&__resilience_retry);
-                let (r, verdict) = {
-                    let r: Result<String, Error> = __resilience::call_once(|| -> Result<
-                        String,
-                        Error,
-                    > { fetch(id, name) });
-                    #[allow(unused_imports)]
-                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = match __resilience::Outcome::judge(&r) {
-                        __resilience::Ok(_) => __resilience::None,
-                        __resilience::Err(e) => {
-                            (&&__resilience::Probe(e))
-                                .seen(
-                                    &__RESILIENCE_POINT,
-                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                )
-                        }
-                    };
-                    (r, verdict)
-                };
-                match __RESILIENCE_RETRY
-                    .settle(
-                        &mut __resilience_retry,
-                        verdict,
-                        __resilience::Ruling::ByCategory,
-                    )
-                {
-                    __resilience::Ok(verdict) => break (r, verdict),
-                    __resilience::Err(wait) => wait,
+    let mut retry = __RESILIENCE_RETRY.start();
+    let (r, _) = loop {
+        let wait = {
+            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+                String,
+                Error,
+            > { fetch(id, name) });
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, retry.attempt())
                 }
             };
-            __resilience::sleep(wait);
-        }
+            match __RESILIENCE_RETRY
+                .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
+            {
+                __resilience::Ok(verdict) => break (r, verdict),
+                __resilience::Err(wait) => wait,
+            }
+        };
+        __RESILIENCE_RETRY.sleep(&retry, wait);
     };
     r
 }
@@ -70,53 +56,39 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __resilience::Backoff::Exponential(2f64),
         ),
     );
-    let (r, _) = {
-        let mut __resilience_retry = __RESILIENCE_RETRY.start();
-        loop {
-            let wait = {
-                __RESILIENCE_RETRY.begin(&__resilience_retry);
-                let (r, verdict) = {
-                    let r: Result<String, Error> = async {
-                        if let __resilience::Some(r) = __resilience::None::<
-                            Result<String, Error>,
-                        > {
-                            return r;
-                        }
-                        let r: Result<String, Error> = { fetch(id, name).await };
-                        #[allow(
-                            unreachable_code,
-                            clippy::needless_return,
-                            clippy::let_and_return
-                        )] return r;
-                    }
-                        .await;
-                    #[allow(unused_imports)]
-                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = match __resilience::Outcome::judge(&r) {
-                        __resilience::Ok(_) => __resilience::None,
-                        __resilience::Err(e) => {
-                            (&&__resilience::Probe(e))
-                                .seen(
-                                    &__RESILIENCE_POINT,
-                                    __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                )
-                        }
-                    };
-                    (r, verdict)
-                };
-                match __RESILIENCE_RETRY
-                    .settle(
-                        &mut __resilience_retry,
-                        verdict,
-                        __resilience::Ruling::ByCategory,
-                    )
-                {
-                    __resilience::Ok(verdict) => break (r, verdict),
-                    __resilience::Err(wait) => wait,
+    let mut retry = __RESILIENCE_RETRY.start();
+    let (r, _) = loop {
+        let wait = {
+            let r: Result<String, Error> = async {
+                if let __resilience::Some(r) = __resilience::None::<
+                    Result<String, Error>,
+                > {
+                    return r;
+                }
+                let r: Result<String, Error> = { fetch(id, name).await };
+                #[allow(
+                    unreachable_code,
+                    clippy::needless_return,
+                    clippy::let_and_return
+                )] return r;
+            }
+                .await;
+            #[allow(unused_imports)]
+            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+            let verdict = match __resilience::Outcome::judge(&r) {
+                __resilience::Ok(_) => __resilience::None,
+                __resilience::Err(e) => {
+                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, retry.attempt())
                 }
             };
-            __resilience::pause(wait).await;
-        }
+            match __RESILIENCE_RETRY
+                .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
+            {
+                __resilience::Ok(verdict) => break (r, verdict),
+                __resilience::Err(wait) => wait,
+            }
+        };
+        __RESILIENCE_RETRY.pause(&retry, wait).await;
     };
     r
 }
@@ -137,53 +109,40 @@ impl Service {
                 __resilience::Backoff::Exponential(2f64),
             ),
         );
-        let (r, _) = {
-            let mut __resilience_retry = __RESILIENCE_RETRY.start();
-            loop {
-                let wait = {
-                    __RESILIENCE_RETRY.begin(&__resilience_retry);
-                    let (r, verdict) = {
-                        let r: Result<String, Error> = async {
-                            if let __resilience::Some(r) = __resilience::None::<
-                                Result<String, Error>,
-                            > {
-                                return r;
-                            }
-                            let r: Result<String, Error> = { self.fetch(id).await };
-                            #[allow(
-                                unreachable_code,
-                                clippy::needless_return,
-                                clippy::let_and_return
-                            )] return r;
-                        }
-                            .await;
-                        #[allow(unused_imports)]
-                        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                        let verdict = match __resilience::Outcome::judge(&r) {
-                            __resilience::Ok(_) => __resilience::None,
-                            __resilience::Err(e) => {
-                                (&&__resilience::Probe(e))
-                                    .seen(
-                                        &__RESILIENCE_POINT,
-                                        __RESILIENCE_RETRY.attempt(&__resilience_retry),
-                                    )
-                            }
-                        };
-                        (r, verdict)
-                    };
-                    match __RESILIENCE_RETRY
-                        .settle(
-                            &mut __resilience_retry,
-                            verdict,
-                            __resilience::Ruling::ByCategory,
-                        )
-                    {
-                        __resilience::Ok(verdict) => break (r, verdict),
-                        __resilience::Err(wait) => wait,
+        let mut retry = __RESILIENCE_RETRY.start();
+        let (r, _) = loop {
+            let wait = {
+                let r: Result<String, Error> = async {
+                    if let __resilience::Some(r) = __resilience::None::<
+                        Result<String, Error>,
+                    > {
+                        return r;
+                    }
+                    let r: Result<String, Error> = { self.fetch(id).await };
+                    #[allow(
+                        unreachable_code,
+                        clippy::needless_return,
+                        clippy::let_and_return
+                    )] return r;
+                }
+                    .await;
+                #[allow(unused_imports)]
+                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
+                let verdict = match __resilience::Outcome::judge(&r) {
+                    __resilience::Ok(_) => __resilience::None,
+                    __resilience::Err(e) => {
+                        (&&__resilience::Probe(e))
+                            .seen(&__RESILIENCE_POINT, retry.attempt())
                     }
                 };
-                __resilience::pause(wait).await;
-            }
+                match __RESILIENCE_RETRY
+                    .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
+                {
+                    __resilience::Ok(verdict) => break (r, verdict),
+                    __resilience::Err(wait) => wait,
+                }
+            };
+            __RESILIENCE_RETRY.pause(&retry, wait).await;
         };
         r
     }

@@ -272,7 +272,7 @@ pub(crate) fn around(
     let (first, body, last) = if cx.is_async {
         (
             quote_spanned!(at=> #site.begin(#begin).await),
-            quote_spanned!(Span::mixed_site()=> let (r, verdict) = __resilience::InScope::new(running.scope(), async { #inner }).await;),
+            quote_spanned!(Span::mixed_site()=> let (r, verdict) = __resilience::InScope::new(running.scope(), async { #inner (r, verdict) }).await;),
             quote_spanned!(at=> running.end(r, verdict, #end).await),
         )
     } else {
@@ -280,14 +280,15 @@ pub(crate) fn around(
             quote_spanned!(at=> #site.begin_blocking(#begin)),
             quote_spanned! {Span::mixed_site()=>
                 let entered = running.enter();
-                let (r, verdict) = #inner;
+                #inner
                 ::core::mem::drop(entered);
             },
             quote_spanned!(at=> running.end_blocking(r, verdict, #end)),
         )
     };
+    let bound = cx.bound(site);
     quote_spanned! {Span::mixed_site()=>
-        #label: {
+        let #bound = #label: {
             let running = match #first {
                 __resilience::Ok(running) => running,
                 __resilience::Err(__resilience::Ok(kept)) => break #label (kept, __resilience::None),
@@ -298,6 +299,6 @@ pub(crate) fn around(
                 __resilience::Ok(settled) => settled,
                 __resilience::Err(rejected) => #refused,
             }
-        }
+        };
     }
 }

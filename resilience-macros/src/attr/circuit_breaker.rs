@@ -196,8 +196,9 @@ pub(crate) fn wrap(
         _ => None,
     };
     let label = label(site);
+    let bound = cx.bound(site);
     quote_spanned! {Span::mixed_site()=>
-        #label: {
+        let #bound = #label: {
             // Not a `match` around the body: what it looks at would live as long as the body waits.
             let permit = match #admit {
                 __resilience::Ok(permit) => permit,
@@ -206,9 +207,9 @@ pub(crate) fn wrap(
                     break #label #refused;
                 }
             };
-            let (r, verdict) = #inner;
+            #inner
             let verdict = permit.settle(verdict, #ruling);
             (r, verdict)
-        }
+        };
     }
 }

@@ -92,7 +92,7 @@ impl Layer {
         }
     }
 
-    /// `inner`, an expression of an outcome and its verdict, with this layer around it.
+    /// `inner`, statements that bind an outcome `r` and its `verdict`, with this layer around them: the same.
     pub(crate) fn wrap(&self, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
         match &self.policy {
             Policy::WithRetry(checked) => with_retry::wrap(checked, cx, site, inner),

@@ -161,12 +161,13 @@ pub(crate) fn wrap(
     attr: &Ident,
 ) -> TokenStream {
     let body = if checked.thread {
-        quote_spanned!(Span::mixed_site()=> move || #inner)
+        quote_spanned!(Span::mixed_site()=> move || { #inner (r, verdict) })
     } else {
-        quote_spanned!(Span::mixed_site()=> async { #inner })
+        quote_spanned!(Span::mixed_site()=> async { #inner (r, verdict) })
     };
     let done = quote_spanned!(Span::mixed_site()=> done);
-    around(checked, cx, site, attr, &body, &done, &done)
+    let (bound, run) = (cx.bound(site), around(checked, cx, site, attr, &body, &done, &done));
+    quote_spanned!(Span::mixed_site()=> let #bound = #run;)
 }
 
 /// `body` with the limit around it: what it gives is bound to `name`, and `done` makes an outcome of it.

@@ -228,16 +228,17 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             use __resilience::Settled as _;
         }
     });
-    quote_spanned! {Span::mixed_site()=> {
-        let (r, verdict) = #inner;
+    let bound = cx.bound(site);
+    quote_spanned! {Span::mixed_site()=>
+        #inner
         #settled
-        #label: {
+        let #bound = #label: {
             let __resilience::Some(class) = verdict else { break #label (r, verdict) };
             if !#site.applies(&class, #ruling) { break #label (r, verdict) }
             #(#steps)*
             #none_answered
-        }
-    }}
+        };
+    }
 }
 
 fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {

@@ -187,15 +187,16 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             }
         }
     });
+    let bound = cx.bound(site);
     quote_spanned! {Span::mixed_site()=>
-        #label: {
-            let (r, verdict) = #inner;
+        #inner
+        let #bound = #label: {
             let __resilience::Some(class) = &verdict else { break #label (r, verdict) };
             let strategy = #site.decide(class);
             #skip
             #rollback
             let _ = strategy;
             (r, verdict)
-        }
+        };
     }
 }

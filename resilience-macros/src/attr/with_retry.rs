@@ -324,14 +324,14 @@ pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool) -> TokenS
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
     let here = Span::mixed_site();
     let ruling = checked.rules.ruling();
+    let retry = retry_local();
     let wait = if cx.is_async {
-        quote_spanned!(here=> __resilience::pause(wait).await)
+        quote_spanned!(here=> #site.pause(&#retry, wait).await)
     } else {
-        quote_spanned!(here=> __resilience::sleep(wait))
+        quote_spanned!(here=> #site.sleep(&#retry, wait))
     };
     let start = Ident::new(if checked.remembers { "start_remembering" } else { "start" }, here);
     let lent = cx.lent();
-    let retry = retry_local();
     let budget = cx.key.as_ref().filter(|_| checked.budget_per_key());
     let budget = budget.map(|key| quote_spanned!(here=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
     let settle = match checked.paid {
@@ -340,21 +340,21 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         Paid::Key if budget.is_some() => quote_spanned!(here=> #site.paid_by(&budget).settle),
         Paid::Key | Paid::Settings => quote!(#site.settle_by_settings),
     };
-    quote_spanned! {here=> {
+    let bound = cx.bound(site);
+    quote_spanned! {here=>
         #budget
         #lent
         let mut #retry = #site.#start();
-        loop {
+        let #bound = loop {
             // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
             let wait = {
-                #site.begin(&#retry);
-                let (r, verdict) = #inner;
+                #inner
                 match #settle(&mut #retry, verdict, #ruling) {
                     __resilience::Ok(verdict) => break (r, verdict),
                     __resilience::Err(wait) => wait,
                 }
             };
             #wait;
-        }
-    }}
+        };
+    }
 }

@@ -5,6 +5,7 @@ use super::budget::{BudgetOf, Paid};
 use super::config::Retry;
 use super::run::{self, Counted, Counting, Home, Remembering, Running};
 use super::{Budget, Rule};
+use crate::clock;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
@@ -12,7 +13,11 @@ use crate::registry::Point;
 use crate::site::Site;
 use crate::text::Text;
 use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 /// The `static` of a `with_retry`.
@@ -78,22 +83,37 @@ impl RetrySite {
         self
     }
 
-    /// A call begins of which nothing matters but how many attempts fail.
+    /// A call begins, and with it the first attempt; nothing matters but how many attempts fail.
     #[inline]
     pub fn start(&self) -> Counting {
-        Counting::default()
+        let call = Counting::default();
+        run::begin(&self.retry, self, 1);
+        call
     }
 
-    /// A call begins of which more matters.
+    /// A call begins, and with it the first attempt; more matters of it.
     #[inline]
     pub fn start_remembering(&self) -> Remembering {
-        Remembering::start(&self.retry)
+        let call = Remembering::start(&self.retry);
+        run::begin(&self.retry, self, 1);
+        call
     }
 
-    /// An attempt begins.
-    #[inline]
-    pub fn begin(&self, call: &impl Running) {
-        run::begin(&self.retry, self, call);
+    /// Waits; then the next attempt begins.
+    #[cold]
+    pub fn pause(&'static self, call: &impl Running, wait: Duration) -> Pause {
+        let attempt = run::attempt(call);
+        Pause(Box::pin(async move {
+            clock::pause(wait).await;
+            run::begin(&self.retry, self, attempt);
+        }))
+    }
+
+    /// The same, blocking the thread.
+    #[cold]
+    pub fn sleep(&self, call: &impl Running, wait: Duration) {
+        clock::sleep(wait);
+        run::begin(&self.retry, self, run::attempt(call));
     }
 
     /// What follows an attempt, paid by the function's own budget: the verdict with which the call ends.
@@ -145,13 +165,7 @@ impl RetrySite {
     /// Whether no attempt can follow the one that is about to run.
     #[inline]
     pub fn is_last(&self, call: &impl Running) -> bool {
-        u64::from(self.attempt(call)) >= self.retry.max_attempts()
-    }
-
-    /// The number of the attempt that is about to run, from 1.
-    #[inline]
-    pub fn attempt(&self, call: &impl Running) -> u32 {
-        run::attempt(call)
+        u64::from(run::attempt(call)) >= self.retry.max_attempts()
     }
 
     /// This retry, paid by the budget of one key.
@@ -166,6 +180,24 @@ impl RetrySite {
             BudgetOf::None => None,
             BudgetOf::Shared(budget) => Some(budget),
         }
+    }
+}
+
+/// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
+#[doc(hidden)]
+pub struct Pause(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pause")
     }
 }
 

@@ -47,6 +47,14 @@ pub struct Remembering {
     started: Option<Instant>,
 }
 
+impl Counting {
+    /// The number of the attempt that is about to run, from 1.
+    #[inline]
+    pub fn attempt(&self) -> u32 {
+        attempt(self)
+    }
+}
+
 impl Running for Counting {
     #[inline]
     fn failed(&self) -> u32 {
@@ -68,6 +76,12 @@ impl Running for Counting {
 }
 
 impl Remembering {
+    /// The number of the attempt that is about to run, from 1.
+    #[inline]
+    pub fn attempt(&self) -> u32 {
+        attempt(self)
+    }
+
     /// A call whose length matters if `retry` says so.
     #[inline]
     pub(super) fn start(retry: &Retry) -> Self {
@@ -153,15 +167,15 @@ fn max(retry: &Retry) -> u32 {
     u32::try_from(retry.max_attempts()).unwrap_or(u32::MAX)
 }
 
-/// An attempt begins: said to tracing, if anybody listens to that.
+/// The attempt of this number begins: said to tracing, if anybody listens to that.
 #[inline]
-pub(super) fn begin(retry: &Retry, home: &dyn Home, call: &impl Running) {
+pub(super) fn begin(retry: &Retry, home: &dyn Home, attempt: u32) {
     #[cfg(feature = "tracing")]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE {
-        started(retry, home, attempt(call));
+        started(retry, home, attempt);
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = (retry, home, call);
+    let _ = (retry, home, attempt);
 }
 
 #[cfg(feature = "tracing")]

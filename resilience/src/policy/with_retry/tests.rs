@@ -287,9 +287,8 @@ fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
     let (mut outcomes, mut last) = (outcomes.iter(), Vec::new());
     let mut call = SITE.start_remembering();
     loop {
-        SITE.begin(&call);
         last.push(SITE.is_last(&call));
-        assert_eq!(SITE.attempt(&call) as usize, last.len());
+        assert_eq!(call.attempt() as usize, last.len());
         let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
         let verdict = outcome.judge().err().map(Classify::classify);
         match SITE.settle(&mut call, verdict, Ruling::ByCategory) {

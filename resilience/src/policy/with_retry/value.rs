@@ -57,7 +57,7 @@ impl Here<'_> {
 
     #[inline]
     fn begin(&self, call: &Remembering) {
-        run::begin(self.retry, self, call);
+        run::begin(self.retry, self, run::attempt(call));
     }
 
     #[inline]
