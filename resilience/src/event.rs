@@ -287,21 +287,25 @@ mod trace {
         trace!(target: "resilience::retry", point = &**point, attempt, max, "attempt started");
     }
 
+    /// An attempt has failed; `delay` is the wait before the next one.
+    fn failed(point: &PointName, attempt: u32, max: u32, class: &Classification, delay: Option<Duration>) {
+        let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+        let delay_ms = delay.map(delay_ms);
+        debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, delay_ms, "attempt failed");
+    }
+
     pub(super) fn event(event: &Event) {
         match event {
-            Event::Attempt { point, attempt, max, class } => {
-                let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, "attempt failed");
-            }
+            // Told with what follows it: one line for each.
+            Event::Attempt { .. } => {}
             Event::Retry { point, attempt, max, class, delay } => {
-                let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-                let delay_ms = delay_ms(*delay);
-                debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, delay_ms, "retry waits");
+                failed(point, *attempt, *max, class, Some(*delay));
             }
             Event::Recovered { point, attempt, max } => {
                 info!(target: "resilience::retry", point = &**point, attempt, max, "succeeded after retries");
             }
             Event::GaveUp { point, attempt, max, class, reason } => {
+                failed(point, *attempt, *max, class, None);
                 let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
                 warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, reason, "gave up");
             }
@@ -319,7 +323,7 @@ mod trace {
             Event::Rejected { point, policy, retry_after, .. } => {
                 if at_most_once(point, policy, Duration::from_secs(1)) {
                     let delay_ms = retry_after.map(delay_ms);
-                    debug!(target: "resilience::rejected", point = &**point, policy, delay_ms, "rejected");
+                    debug!(target: "resilience::breaker", point = &**point, policy, delay_ms, "rejected");
                 }
             }
             Event::TimedOut { point, limit } => {
