@@ -44,8 +44,10 @@ impl Rules {
 /// What every layer of one function needs to know of it.
 pub(crate) struct Context<'a> {
     pub(crate) is_async: bool,
-    /// What the function returns, if it can be written out, and where to complain about it.
-    pub(crate) return_type: Option<(TokenStream, Span)>,
+    /// What the function returns, with `_` in place of what cannot be written out.
+    ty: TokenStream,
+    /// Whether it was written out.
+    has_impl_trait: bool,
     shared: &'a Shared,
     /// The `static` of the retry in the stack, and how many layers stand above it.
     retry: Option<(Ident, usize)>,
@@ -80,6 +82,11 @@ impl Context<'_> {
         } else {
             quote_spanned!(Span::mixed_site()=> (r, verdict))
         }
+    }
+
+    /// What the function returns, if it can be written out.
+    pub(crate) fn return_type(&self) -> Option<&TokenStream> {
+        (!self.has_impl_trait).then_some(&self.ty)
     }
 
     /// Where a complaint about the outcome's type points.
@@ -175,7 +182,8 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let (ty, has_impl_trait) = item.return_type();
     let cx = Context {
         is_async: item.is_async(),
-        return_type: (!has_impl_trait).then(|| (ty, Span::mixed_site().located_at(item.return_span()))),
+        ty,
+        has_impl_trait,
         return_at: item.return_span(),
         recovery: layers
             .iter()
@@ -206,14 +214,14 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         above = rest;
         timeout = Some((checked, site, attr));
     }
-    let attempt = attempt(&item, &cx, &mutable, timeout);
+    let (inner_attrs, body) = item.body_parts();
+    let attempt = attempt(&item, &cx, body, &cx.afresh(&mutable), timeout);
     let outward = above.iter().zip(&sites).rev();
     let stack = outward.fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
     let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(site, &item, layers));
     let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());
     let point = point(&item, &cx, &sites, top);
     let checks = checks(layers);
-    let (inner_attrs, _) = item.body_parts();
     let lifted = inner_attrs.into_iter().map(|mut attr| {
         attr.style = syn::AttrStyle::Outer;
         attr
@@ -264,21 +272,21 @@ fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStre
 fn attempt(
     item: &Item,
     cx: &Context<'_>,
-    mutable: &[MutableBinding],
+    body: TokenStream,
+    afresh: &TokenStream,
     timeout: Option<(&timeout::Checked, &Ident, &Ident)>,
 ) -> TokenStream {
-    let afresh = cx.afresh(mutable);
-    let (ty, has_impl_trait) = item.return_type();
-    let body = item.block(item.body_parts().1);
-    let judged = judged(item, cx);
+    let ty = &cx.ty;
+    let body = item.block(body);
+    let judged = judged(cx);
     let here = Span::mixed_site();
     if !cx.is_async {
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
         let run = quote_spanned!(here=> let r: #ty = __resilience::call_once(#closure #body););
-        return scoped(&afresh, quote!(#run #judged));
+        return scoped(afresh, quote!(#run #judged));
     }
     // Never taken: it tells the compiler the type of the block before it reads the body.
-    let typed = (!has_impl_trait).then(|| {
+    let typed = cx.return_type().map(|ty| {
         quote_spanned! {here=>
             if let __resilience::Some(r) = __resilience::None::<#ty> { return r; }
         }
@@ -301,7 +309,7 @@ fn attempt(
             quote_spanned!(here=> let #bound = #run;)
         }
     };
-    scoped(&afresh, attempt)
+    scoped(afresh, attempt)
 }
 
 /// `attempt` in a block of its own with the arguments that start afresh: what stands after it means the
@@ -314,9 +322,9 @@ fn scoped(afresh: &TokenStream, attempt: TokenStream) -> TokenStream {
 }
 
 /// What the outcome `r` means: its `verdict`.
-fn judged(item: &Item, cx: &Context<'_>) -> TokenStream {
+fn judged(cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
-    let at = here.located_at(item.return_span());
+    let at = here.located_at(cx.return_at);
     let attempt = cx.attempt_below(cx.sites.len());
     let (names, values): (Vec<_>, Vec<_>) = cx.shared.context.iter().cloned().unzip();
     let place = quote!(&__RESILIENCE_POINT, #attempt);

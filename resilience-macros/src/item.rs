@@ -4,10 +4,10 @@
 use crate::angles::Angles;
 use crate::form::{self, Binding, Form};
 use crate::nearest::hint;
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Type, Visibility};
 
@@ -16,22 +16,9 @@ pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
-    /// The body in its braces, or the semicolon of a function that a trait only declares.
-    pub(crate) body: TokenTree,
+    /// The body in its braces.
+    body: Group,
     form: Form,
-}
-
-impl Parse for Item {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attrs = Attribute::parse_outer(input)?;
-        let vis = input.parse()?;
-        let sig = input.parse()?;
-        let body: TokenTree = input.parse()?;
-        if !input.is_empty() {
-            return Err(input.error("expected the end of the function"));
-        }
-        Ok(Self { attrs, vis, sig, body, form: Form::Plain })
-    }
 }
 
 impl ToTokens for Item {
@@ -49,22 +36,29 @@ pub(crate) struct Argument {
     pub(crate) name: Option<TokenStream>,
     /// Whether a `#[cfg]` decides about it.
     pub(crate) is_conditional: bool,
-    pub(crate) span: proc_macro2::Span,
+    pub(crate) span: Span,
 }
 
 impl Item {
     /// Reads a function, or says what else the attribute stands on.
     pub(crate) fn read(tokens: TokenStream) -> syn::Result<Self> {
-        let mut item: Self = Self::parse.parse2(tokens)?;
-        match &item.body {
-            TokenTree::Group(body) => {
-                if let (None, ReturnType::Type(_, ty)) = (&item.sig.asyncness, &item.sig.output) {
-                    item.form = Form::of(ty.to_token_stream(), body.stream());
-                }
-                Ok(item)
+        let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        // Taken off first: the parser would copy all that is in it.
+        let body = tokens.pop();
+        let head = |input: ParseStream<'_>| {
+            Ok((Attribute::parse_outer(input)?, input.parse()?, input.parse::<Signature>()?))
+        };
+        let (attrs, vis, sig) = head.parse2(tokens.into_iter().collect())?;
+        match body {
+            Some(TokenTree::Group(body)) => {
+                let form = match (&sig.asyncness, &sig.output) {
+                    (None, ReturnType::Type(_, ty)) => Form::of(ty.to_token_stream(), body.stream()),
+                    _ => Form::Plain,
+                };
+                Ok(Self { attrs, vis, sig, body, form })
             }
             other => Err(syn::Error::new(
-                other.span(),
+                other.map_or_else(Span::call_site, |token| token.span()),
                 "this function has no body: put the attribute on its implementation, or give it a default body",
             )),
         }
@@ -92,14 +86,13 @@ impl Item {
 
     /// The body's tokens without their braces, and the inner attributes that stand at its start.
     pub(crate) fn body_parts(&self) -> (Vec<Attribute>, TokenStream) {
-        let TokenTree::Group(body) = &self.body else {
-            return (Vec::new(), TokenStream::new());
-        };
+        let body = self.body.stream();
         let split =
             |input: ParseStream<'_>| Ok((Attribute::parse_inner(input)?, input.parse::<TokenStream>()?));
         match &self.form {
-            Form::Plain => split.parse2(body.stream()).unwrap_or_else(|_| (Vec::new(), body.stream())),
-            Form::Future { .. } => (Vec::new(), form::made_future(&body.stream())),
+            Form::Plain if !starts_with_hash(&body) => (Vec::new(), body),
+            Form::Plain => split.parse2(body.clone()).unwrap_or_else(|_| (Vec::new(), body)),
+            Form::Future { .. } => (Vec::new(), form::made_future(&body)),
             Form::Block { rest, .. } => (Vec::new(), rest.clone()),
         }
     }
@@ -111,7 +104,7 @@ impl Item {
         block
     }
 
-    pub(crate) fn body_span(&self) -> proc_macro2::Span {
+    pub(crate) fn body_span(&self) -> Span {
         self.body.span()
     }
 
@@ -125,7 +118,7 @@ impl Item {
     }
 
     /// Where a complaint about the return type points.
-    pub(crate) fn return_span(&self) -> proc_macro2::Span {
+    pub(crate) fn return_span(&self) -> Span {
         match &self.sig.output {
             ReturnType::Default => self.sig.ident.span(),
             ReturnType::Type(_, ty) => ty.span(),
@@ -228,6 +221,11 @@ impl Item {
 pub(crate) struct MutableBinding {
     pub(crate) name: Ident,
     pub(crate) reborrow: bool,
+}
+
+/// Whether an attribute stands first.
+fn starts_with_hash(tokens: &TokenStream) -> bool {
+    matches!(tokens.clone().into_iter().next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '#')
 }
 
 fn simple_name(pat: &Pat) -> Option<&Ident> {

@@ -80,15 +80,6 @@ pub(crate) fn split(tokens: TokenStream) -> Vec<TokenStream> {
     parts(tokens, |_, _| ())
 }
 
-/// Reports the commas that are missing or too many, those inside lists included.
-pub(crate) fn check_commas(tokens: &TokenStream, errors: &Errors) {
-    for part in parts(tokens.clone(), |span, words| errors.here(span, words)) {
-        if let Value::List(list) = entry(part).value {
-            check_commas(&list, errors);
-        }
-    }
-}
-
 fn parts(tokens: TokenStream, wrong: impl Fn(Span, String)) -> Vec<TokenStream> {
     let mut parts = Vec::new();
     let mut part: Vec<TokenTree> = Vec::new();
@@ -182,7 +173,20 @@ fn entry(part: TokenStream) -> Entry {
     Entry { key: Some(key), value, span }
 }
 
-/// The arguments of one attribute, in order.
+/// The arguments of one attribute, in order; commas that are missing or too many are reported, those
+/// inside lists included.
+pub(crate) fn checked_entries(tokens: TokenStream, errors: &Errors) -> Vec<Entry> {
+    let parts = parts(tokens, |span, words| errors.here(span, words));
+    let entries: Vec<Entry> = parts.into_iter().map(entry).collect();
+    for entry in &entries {
+        if let Value::List(list) = &entry.value {
+            checked_entries(list.clone(), errors);
+        }
+    }
+    entries
+}
+
+/// The arguments of one attribute or list, in order.
 pub(crate) fn entries(tokens: TokenStream) -> Vec<Entry> {
     split(tokens).into_iter().map(entry).collect()
 }

@@ -250,10 +250,9 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
     match step {
         Step::Value(value) => {
             // The type lets the value coerce as the body's own would.
-            let of_type = cx
-                .return_type
-                .as_ref()
-                .map(|(ty, at)| quote_spanned!(*at=> : <#ty as __resilience::Outcome>::Value));
+            let at = Span::mixed_site().located_at(cx.return_at());
+            let of_type =
+                cx.return_type().map(|ty| quote_spanned!(at=> : <#ty as __resilience::Outcome>::Value));
             quote_spanned! {Span::mixed_site()=>
                 let value #of_type = #value;
                 #site.answered(&class, #number);

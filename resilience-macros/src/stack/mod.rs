@@ -228,8 +228,8 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
     let mut shared = Shared::default();
     let mut own = Vec::new();
     for Applied { attr, args } in gathered.applied {
-        keys::check_commas(&args, &errors);
-        own.push((attr, shared.take(keys::entries(args), &item, &errors)));
+        let entries = keys::checked_entries(args, &errors);
+        own.push((attr, shared.take(entries, &item, &errors)));
     }
     let read = |(attr, entries)| Layer::read(attr, entries, &shared, &item, &errors);
     let layers: Vec<Layer> = own.into_iter().filter_map(read).collect();
