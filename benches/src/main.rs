@@ -19,6 +19,7 @@ usage: cargo run --release -p resilience-benches [-- WHAT]
   --threads         what a second thread adds; needs two cores that are mostly free
   --sizes           bytes of futures and values
   --compile         what 200 annotated functions cost `cargo check`, and what the core costs to build
+  --compile-counts  the same in the compiler's own instructions, whatever else the machine does; needs valgrind
   --store           steps a second, bytes and recovery of the SQLite store; needs `--features store`";
 
 fn main() -> ExitCode {
@@ -44,16 +45,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Some("--compile") => outcome(compile::print()),
-        filter => instructions(filter.unwrap_or_default()),
+        Some("--compile-counts") => counted(|| compile::print_counts().map(|()| 0)),
+        filter => counted(|| table::print(filter.unwrap_or_default())),
     }
 }
 
-fn instructions(filter: &str) -> ExitCode {
+fn counted(print: impl FnOnce() -> std::io::Result<usize>) -> ExitCode {
     if !callgrind::is_there() {
         eprintln!("valgrind is not installed: nothing was measured (`apt-get install valgrind`)");
         return ExitCode::FAILURE;
     }
-    outcome(table::print(filter))
+    outcome(print())
 }
 
 fn outcome(missed: std::io::Result<usize>) -> ExitCode {

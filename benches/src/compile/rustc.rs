@@ -13,16 +13,46 @@ use std::{env, fs, io};
 
 /// Names the file that the time goes to.
 const LOG: &str = "RESILIENCE_BENCHES_RUSTC_LOG";
+/// Set where instructions are counted in place of time.
+const COUNT: &str = "RESILIENCE_BENCHES_RUSTC_COUNT";
 
 /// Runs rustc and writes down its time, if cargo has started this binary for that.
 pub(crate) fn stand_in(arguments: &[String]) -> Option<ExitCode> {
     let log = env::var_os(LOG)?;
     let (rustc, rest) = arguments.split_first()?;
+    let is_measured = rest.iter().any(|argument| argument.starts_with(generate::PREFIX));
+    if is_measured && env::var_os(COUNT).is_some() {
+        return match counting(rustc, rest, Path::new(&log)) {
+            Ok(true) => Some(ExitCode::SUCCESS),
+            _ => Some(ExitCode::FAILURE),
+        };
+    }
     let done = Command::new(rustc).args(rest).status().ok()?;
-    if rest.iter().any(|argument| argument.starts_with(generate::PREFIX)) {
+    if is_measured {
         fs::write(log, user_time().as_secs_f64().to_string()).ok()?;
     }
     Some(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the compiler itself, not what picks a version of it, under callgrind; its total in millions goes
+/// to `log`.
+fn counting(rustc: &str, arguments: &[String], log: &Path) -> io::Result<bool> {
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output()?.stdout;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot).trim());
+    let profile = log.with_extension("callgrind");
+    let done = Command::new("valgrind")
+        .args(["--quiet", "--tool=callgrind"])
+        .arg(format!("--callgrind-out-file={}", profile.display()))
+        .arg(sysroot.join("bin/rustc"))
+        .args(arguments)
+        .env("LD_LIBRARY_PATH", sysroot.join("lib"))
+        .status()?;
+    let text = fs::read_to_string(&profile)?;
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse::<f64>().ok());
+    fs::remove_file(profile)?;
+    let total = total.ok_or_else(|| io::Error::other("callgrind gave no total"))?;
+    fs::write(log, (total / 1e6).to_string())?;
+    Ok(done.success())
 }
 
 /// User time of the children that have ended so far.
@@ -58,11 +88,15 @@ fn run(command: &mut Command) -> io::Result<()> {
     Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
-fn check(directory: &Path, is_incremental: bool) -> io::Result<f64> {
+/// What cargo does is not part of it: seconds, or millions of instructions where `is_counted`.
+fn check(directory: &Path, is_incremental: bool, is_counted: bool) -> io::Result<f64> {
     let log = directory.join("rustc.log");
     let mut cargo = cargo(directory, "check");
     cargo.env("RUSTC_WORKSPACE_WRAPPER", env::current_exe()?).env(LOG, &log);
     cargo.env("CARGO_INCREMENTAL", if is_incremental { "1" } else { "0" });
+    if is_counted {
+        cargo.env(COUNT, "1");
+    }
     run(&mut cargo)?;
     fs::read_to_string(log)?.parse().map_err(io::Error::other)
 }
@@ -72,9 +106,21 @@ pub(super) fn full(directories: &[PathBuf], rounds: u32) -> io::Result<Vec<f64>>
     least(directories, rounds, |directory, round| {
         let source = generate::source(directory);
         fs::write(&source, fs::read(&source)?)?;
-        let seconds = check(directory, false)?;
+        let seconds = check(directory, false, false)?;
         Ok((round > 0).then_some(seconds))
     })
+}
+
+/// Millions of instructions for the whole crate.
+pub(super) fn count_full(directory: &Path) -> io::Result<f64> {
+    check(directory, false, true)
+}
+
+/// Millions of instructions after one of its bodies has changed.
+pub(super) fn count_edit(directory: &Path) -> io::Result<f64> {
+    check(directory, true, false)?;
+    generate::change(directory, 1)?;
+    check(directory, true, true)
 }
 
 /// Seconds for each crate after one of its bodies has changed, the least of several rounds.
@@ -83,7 +129,7 @@ pub(super) fn edit(directories: &[PathBuf], rounds: u32) -> io::Result<Vec<f64>>
         if round > 0 {
             generate::change(directory, round)?;
         }
-        let seconds = check(directory, true)?;
+        let seconds = check(directory, true, false)?;
         Ok((round > 0).then_some(seconds))
     })
 }
