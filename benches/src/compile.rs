@@ -20,16 +20,17 @@ const CRATES_BAR: usize = 18;
 
 /// Prints the tables; says how many numbers are missed.
 pub(crate) fn print() -> io::Result<usize> {
-    let root = std::env::temp_dir().join(format!("resilience-compile-{}", std::process::id()));
-    let result = tables(&root);
-    std::fs::remove_dir_all(&root)?;
-    result
+    in_a_directory(tables)
 }
 
 /// Prints what the compiler's own instructions say: they need no quiet machine.
 pub(crate) fn print_counts() -> io::Result<()> {
+    in_a_directory(counts)
+}
+
+fn in_a_directory<T>(work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let root = std::env::temp_dir().join(format!("resilience-compile-{}", std::process::id()));
-    let result = counts(&root);
+    let result = work(&root);
     std::fs::remove_dir_all(&root)?;
     result
 }

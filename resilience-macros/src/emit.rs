@@ -46,7 +46,7 @@ pub(crate) struct Context<'a> {
     pub(crate) is_async: bool,
     /// What the function returns, with `_` in place of what cannot be written out.
     ty: TokenStream,
-    /// Whether it was written out.
+    /// Whether something in it cannot be.
     has_impl_trait: bool,
     shared: &'a Shared,
     /// The `static` of the retry in the stack, and how many layers stand above it.
@@ -267,8 +267,8 @@ fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStre
     }
 }
 
-/// One attempt: statements that bind the body's outcome `r` and its `verdict`. A timeout right above an async body wraps the
-/// body itself: a future around a future costs space.
+/// One attempt: statements that bind the body's outcome `r` and its `verdict`. A timeout right above an
+/// async body wraps the body itself: a future around a future costs space.
 fn attempt(
     item: &Item,
     cx: &Context<'_>,

@@ -320,6 +320,7 @@ mod trace {
             Event::Closed { point, .. } => {
                 info!(target: "resilience::breaker", point = &**point, "closed");
             }
+            // Nothing but a breaker tells of refusals so far.
             Event::Rejected { point, policy, retry_after, .. } => {
                 if at_most_once(point, policy, Duration::from_secs(1)) {
                     let delay_ms = retry_after.map(delay_ms);

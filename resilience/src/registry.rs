@@ -79,7 +79,8 @@ pub struct PolicySnapshot {
 struct Joined {
     breaker: Weak<CircuitBreaker>,
     place: &'static Location<'static>,
-    /// Its own, or the next free `name#2`, `name#3`, .. at the moment of joining.
+    own: PointName,
+    /// `own`, or the next free `name#2`, `name#3`, .. at the moment of joining.
     name: PointName,
 }
 
@@ -114,11 +115,8 @@ fn all() -> Vec<Point> {
 
 /// How many breakers of this name of their own have joined and still live.
 fn joined_as(name: &PointName) -> usize {
-    let joined: Vec<_> = {
-        let all = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter_map(|joined| joined.breaker.upgrade()).collect()
-    };
-    joined.iter().filter(|breaker| breaker.snapshot().name == *name).count()
+    let all = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().filter(|joined| joined.breaker.strong_count() > 0 && joined.own == *name).count()
 }
 
 /// Whether the name of a breaker that joined is that of another point, too.
@@ -217,7 +215,7 @@ impl Point {
         let mut all = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.breaker.strong_count() > 0 && !other.breaker.ptr_eq(&breaker));
         let name = free(&own, &all);
-        all.push(Joined { breaker, place, name });
+        all.push(Joined { breaker, place, own, name });
     }
 
     /// The name, unique in the inventory.

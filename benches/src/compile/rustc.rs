@@ -88,13 +88,20 @@ fn run(command: &mut Command) -> io::Result<()> {
     Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
-/// What cargo does is not part of it: seconds, or millions of instructions where `is_counted`.
-fn check(directory: &Path, is_incremental: bool, is_counted: bool) -> io::Result<f64> {
+/// What is measured of the compiler.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    MillionInstructions,
+}
+
+/// What the compiler took for this crate; what cargo did is not part of it.
+fn check(directory: &Path, is_incremental: bool, unit: Unit) -> io::Result<f64> {
     let log = directory.join("rustc.log");
     let mut cargo = cargo(directory, "check");
     cargo.env("RUSTC_WORKSPACE_WRAPPER", env::current_exe()?).env(LOG, &log);
     cargo.env("CARGO_INCREMENTAL", if is_incremental { "1" } else { "0" });
-    if is_counted {
+    if unit == Unit::MillionInstructions {
         cargo.env(COUNT, "1");
     }
     run(&mut cargo)?;
@@ -106,21 +113,21 @@ pub(super) fn full(directories: &[PathBuf], rounds: u32) -> io::Result<Vec<f64>>
     least(directories, rounds, |directory, round| {
         let source = generate::source(directory);
         fs::write(&source, fs::read(&source)?)?;
-        let seconds = check(directory, false, false)?;
+        let seconds = check(directory, false, Unit::Seconds)?;
         Ok((round > 0).then_some(seconds))
     })
 }
 
 /// Millions of instructions for the whole crate.
 pub(super) fn count_full(directory: &Path) -> io::Result<f64> {
-    check(directory, false, true)
+    check(directory, false, Unit::MillionInstructions)
 }
 
 /// Millions of instructions after one of its bodies has changed.
 pub(super) fn count_edit(directory: &Path) -> io::Result<f64> {
-    check(directory, true, false)?;
+    check(directory, true, Unit::Seconds)?;
     generate::change(directory, 1)?;
-    check(directory, true, true)
+    check(directory, true, Unit::MillionInstructions)
 }
 
 /// Seconds for each crate after one of its bodies has changed, the least of several rounds.
@@ -129,7 +136,7 @@ pub(super) fn edit(directories: &[PathBuf], rounds: u32) -> io::Result<Vec<f64>>
         if round > 0 {
             generate::change(directory, round)?;
         }
-        let seconds = check(directory, true, false)?;
+        let seconds = check(directory, true, Unit::Seconds)?;
         Ok((round > 0).then_some(seconds))
     })
 }
