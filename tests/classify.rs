@@ -24,11 +24,9 @@ fn category<E: Classify + ?Sized>(error: &E) -> Category {
 
 /// What an expansion asks of an error whose type it does not know.
 macro_rules! probe {
-    ($error:expr) => {{
-        #[allow(unused_imports)]
-        use resilience::__private::{ByNothing as _, BySource as _, ByTrait as _, Probe};
-        (&&Probe($error)).classification().category
-    }};
+    ($error:expr) => {
+        resilience::__private::Probe::new($error).probed_class().category
+    };
 }
 
 mod table {

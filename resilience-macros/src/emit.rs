@@ -67,21 +67,28 @@ impl Context<'_> {
     pub(crate) fn refused(&self, site: &Ident, attr: &Ident) -> TokenStream {
         let at = Span::mixed_site().located_at(attr.span());
         let rejected = Ident::new("rejected", Span::mixed_site());
-        let is_outermost = self.sites.first() == Some(site);
-        match &self.shared.rejected {
-            None if is_outermost => quote_spanned!(at=> __resilience::refused_outermost(#rejected)),
-            None => quote_spanned!(at=> __resilience::refused(#rejected)),
-            Some(make) => quote!(__resilience::refused_by(#rejected, #make)),
+        match (&self.shared.rejected, self.is_outermost(site)) {
+            (None, true) => quote_spanned!(at=> __resilience::refused(#rejected)),
+            (None, false) => quote_spanned!(at=> __resilience::refused_with_class(#rejected)),
+            (Some(make), true) => quote!(__resilience::refused_by(#rejected, #make)),
+            (Some(make), false) => quote!(__resilience::refused_by_with_class(#rejected, #make)),
         }
     }
 
-    /// What the layer of `site` binds its outcome and verdict to: nobody asks for that of the outermost one.
+    /// What the layer of `site` gives, and what that is bound to: its outcome `r` and the `verdict` of it,
+    /// for which nobody asks the outermost one.
     pub(crate) fn bound(&self, site: &Ident) -> TokenStream {
-        if self.sites.first() == Some(site) {
-            quote_spanned!(Span::mixed_site()=> (r, _))
-        } else {
-            quote_spanned!(Span::mixed_site()=> (r, verdict))
-        }
+        let here = Span::mixed_site();
+        self.given(site, &quote_spanned!(here=> r), &quote_spanned!(here=> verdict))
+    }
+
+    /// As [`bound`](Self::bound), of another outcome.
+    pub(crate) fn given(&self, site: &Ident, outcome: &TokenStream, verdict: &TokenStream) -> TokenStream {
+        if self.is_outermost(site) { outcome.clone() } else { quote!((#outcome, #verdict)) }
+    }
+
+    pub(crate) fn is_outermost(&self, site: &Ident) -> bool {
+        self.sites.first() == Some(site)
     }
 
     /// What the function returns, if it can be written out.
@@ -283,42 +290,35 @@ fn attempt(
     if !cx.is_async {
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
         let run = quote_spanned!(here=> let r: #ty = __resilience::call_once(#closure #body););
-        return scoped(afresh, quote!(#run #judged));
+        return scoped(afresh, quote!(#run #judged), &quote_spanned!(here=> (r, verdict)));
     }
-    // Never taken: it tells the compiler the type of the block before it reads the body.
-    let typed = cx.return_type().map(|ty| {
-        quote_spanned! {here=>
-            if let __resilience::Some(r) = __resilience::None::<#ty> { return r; }
-        }
-    });
     let future = quote_spanned! {here=>
         async {
-            #typed
-            let r: #ty = #body;
-            #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
-            return r;
+            // Never taken: it tells the compiler the type of the block before it reads the body.
+            if let __resilience::Some(r) = __resilience::None::<#ty> { return r; }
+            #body
         }
     };
-    let attempt = match timeout {
-        None => quote_spanned!(here=> let r: #ty = #future.await; #judged),
+    let judgement = quote_spanned!(here=> (r, verdict));
+    let (attempt, bound) = match timeout {
+        None => (quote_spanned!(here=> let r: #ty = #future.await; #judged), judgement),
         Some((checked, site, attr)) => {
-            let done = quote_spanned!(here=> { let r: #ty = r; #judged (r, verdict) });
-            let whole = quote_spanned!(here=> (r, verdict));
-            let bound = if afresh.is_empty() { cx.bound(site) } else { whole };
+            let bound = cx.bound(site);
+            let done = quote_spanned!(here=> { let r: #ty = r; #judged #bound });
             let run = timeout::around(checked, cx, site, attr, &future, &quote_spanned!(here=> r), &done);
-            quote_spanned!(here=> let #bound = #run;)
+            (quote_spanned!(here=> let #bound = #run;), bound)
         }
     };
-    scoped(afresh, attempt)
+    scoped(afresh, attempt, &bound)
 }
 
-/// `attempt` in a block of its own with the arguments that start afresh: what stands after it means the
-/// function's own.
-fn scoped(afresh: &TokenStream, attempt: TokenStream) -> TokenStream {
+/// `attempt`, which binds `bound`, in a block of its own with the arguments that start afresh: what stands
+/// after it means the function's own.
+fn scoped(afresh: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> TokenStream {
     if afresh.is_empty() {
         return attempt;
     }
-    quote_spanned!(Span::mixed_site()=> let (r, verdict) = { #afresh #attempt (r, verdict) };)
+    quote_spanned!(Span::mixed_site()=> let #bound = { #afresh #attempt #bound };)
 }
 
 /// What the outcome `r` means: its `verdict`.
@@ -326,35 +326,29 @@ fn judged(cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let at = here.located_at(cx.return_at);
     let attempt = cx.attempt_below(cx.sites.len());
-    let (names, values): (Vec<_>, Vec<_>) = cx.shared.context.iter().cloned().unzip();
-    let place = quote!(&__RESILIENCE_POINT, #attempt);
-    let seen = if cx.shared.classify.is_none() && names.is_empty() {
-        quote_spanned!(here=> (&&__resilience::Probe(e)).seen(#place))
-    } else {
-        let class = match &cx.shared.classify {
-            None => quote_spanned!(here=> (&&__resilience::Probe(e)).classification()),
-            Some(classify) => quote_spanned!(here=> __resilience::asked(e, #classify)),
-        };
-        quote_spanned!(here=> __resilience::noted(#place, &[#((#names, &(#values))),*], #class))
+    let Shared { classify, context, when_ok, .. } = cx.shared;
+    if classify.is_none() && context.is_empty() && when_ok.is_none() {
+        let probe = quote_spanned!(at=> __resilience::Outcome::probe(&r));
+        return quote_spanned!(here=> let verdict = #probe.probed_verdict(&__RESILIENCE_POINT, #attempt););
+    }
+    let class = match classify {
+        None => quote_spanned!(here=> __resilience::Probe::new(e).probed_class()),
+        Some(classify) => quote_spanned!(here=> __resilience::asked(e, #classify)),
     };
+    let (names, values): (Vec<_>, Vec<_>) = context.iter().cloned().unzip();
     let judge = quote_spanned!(at=> __resilience::Outcome::judge(&r));
-    let returned = match &cx.shared.when_ok {
+    let returned = match when_ok {
         None => quote_spanned!(here=> __resilience::Ok(_) => __resilience::None),
         Some(when_ok) => {
             quote_spanned!(here=> __resilience::Ok(value) => __resilience::returned(value, #when_ok))
         }
     };
-    let probe = cx.shared.classify.is_none().then(|| {
-        quote_spanned! {here=>
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-        }
-    });
     quote_spanned! {here=>
-        #probe
         let verdict = match #judge {
             #returned,
-            __resilience::Err(e) => #seen,
+            __resilience::Err(e) => {
+                __resilience::noted(&__RESILIENCE_POINT, #attempt, &[#((#names, &(#values))),*], #class)
+            }
         };
     }
 }

@@ -70,28 +70,37 @@ pub fn unless<R: Outcome>(outcome: &R, unless: impl FnOnce(&R::Error) -> bool) -
 }
 
 /// The outcome that stands for a rejection.
-#[cold]
-pub fn refused<R: Outcome>(rejected: Rejected) -> (R, Verdict)
-where
-    R::Error: FromRejected,
-{
-    refused_by(rejected, FromRejected::from_rejected)
-}
-
-/// As [`refused`], where nobody asks for the class.
 #[inline]
-pub fn refused_outermost<R: Outcome>(rejected: Rejected) -> (R, Verdict)
+pub fn refused<R: Outcome>(rejected: Rejected) -> R
 where
     R::Error: FromRejected,
 {
-    (R::failure(FromRejected::from_rejected(rejected)), None)
+    R::failure(FromRejected::from_rejected(rejected))
 }
 
 /// The outcome that stands for a rejection, as `rejected = ..` makes it.
+#[inline]
+pub fn refused_by<R: Outcome>(rejected: Rejected, make: impl FnOnce(Rejected) -> R::Error) -> R {
+    R::failure(make(rejected))
+}
+
+/// As [`refused`], for a layer above that asks for the class.
 #[cold]
-pub fn refused_by<R: Outcome>(rejected: Rejected, make: impl FnOnce(Rejected) -> R::Error) -> (R, Verdict) {
+pub fn refused_with_class<R: Outcome>(rejected: Rejected) -> (R, Verdict)
+where
+    R::Error: FromRejected,
+{
+    refused_by_with_class(rejected, FromRejected::from_rejected)
+}
+
+/// As [`refused_by`], for a layer above that asks for the class.
+#[cold]
+pub fn refused_by_with_class<R: Outcome>(
+    rejected: Rejected,
+    make: impl FnOnce(Rejected) -> R::Error,
+) -> (R, Verdict) {
     let class = rejected.classify();
-    (R::failure(make(rejected)), Some(class))
+    (refused_by(rejected, make), Some(class))
 }
 
 /// A fallback's answer, if it has one for an outcome such as `like`.

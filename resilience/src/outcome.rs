@@ -1,5 +1,6 @@
 //! What an annotated function returns, seen as a success or a failure.
 
+use crate::classify::probe::Probe;
 use crate::rejected::Rejected;
 use std::fmt;
 
@@ -21,6 +22,12 @@ pub trait Outcome: Sized {
     ///
     /// The failure's error.
     fn judge(&self) -> Result<&Self::Value, &Self::Error>;
+
+    /// Asks the failure what it means, if it is one.
+    #[inline]
+    fn probe(&self) -> Probe<'_, Self::Error> {
+        Probe::of(self.judge().err())
+    }
 
     /// A success that carries `value`.
     fn success(value: Self::Value) -> Self;

@@ -12,7 +12,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         __resilience::Some("page:{id}:{name}"),
         __resilience::Checkpoint::new(""),
     );
-    let (r, _) = '__resilience_checkpoint: {
+    let r = '__resilience_checkpoint: {
         let running = match __RESILIENCE_CHECKPOINT
             .begin_blocking(
                 __resilience::Some(
@@ -29,10 +29,10 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         {
             __resilience::Ok(running) => running,
             __resilience::Err(__resilience::Ok(kept)) => {
-                break '__resilience_checkpoint (kept, __resilience::None);
+                break '__resilience_checkpoint kept;
             }
             __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_checkpoint __resilience::refused_outermost(rejected);
+                break '__resilience_checkpoint __resilience::refused(rejected);
             }
         };
         let entered = running.enter();
@@ -40,18 +40,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             String,
             Error,
         > { fetch(id, name) });
-        #[allow(unused_imports)]
-        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-        let verdict = match __resilience::Outcome::judge(&r) {
-            __resilience::Ok(_) => __resilience::None,
-            __resilience::Err(e) => {
-                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-            }
-        };
+        let verdict = __resilience::Outcome::probe(&r)
+            .probed_verdict(&__RESILIENCE_POINT, 1);
         ::core::mem::drop(entered);
         match running.end_blocking(r, verdict) {
-            __resilience::Ok(settled) => settled,
-            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+            __resilience::Ok((r, verdict)) => r,
+            __resilience::Err(rejected) => __resilience::refused(rejected),
         }
     };
     r
@@ -92,7 +86,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             )
         }),
     );
-    let (r, _) = '__resilience_checkpoint: {
+    let r = '__resilience_checkpoint: {
         let running = match __RESILIENCE_CHECKPOINT
             .begin(
                 __resilience::Some(
@@ -110,10 +104,10 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         {
             __resilience::Ok(running) => running,
             __resilience::Err(__resilience::Ok(kept)) => {
-                break '__resilience_checkpoint (kept, __resilience::None);
+                break '__resilience_checkpoint kept;
             }
             __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_checkpoint __resilience::refused_outermost(rejected);
+                break '__resilience_checkpoint __resilience::refused(rejected);
             }
         };
         let (r, verdict) = __resilience::InScope::new(
@@ -125,29 +119,18 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                         > {
                             return r;
                         }
-                        let r: Result<String, Error> = { fetch(id, name).await };
-                        #[allow(
-                            unreachable_code,
-                            clippy::needless_return,
-                            clippy::let_and_return
-                        )] return r;
+                        { fetch(id, name).await }
                     }
                         .await;
-                    #[allow(unused_imports)]
-                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = match __resilience::Outcome::judge(&r) {
-                        __resilience::Ok(_) => __resilience::None,
-                        __resilience::Err(e) => {
-                            (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                        }
-                    };
+                    let verdict = __resilience::Outcome::probe(&r)
+                        .probed_verdict(&__RESILIENCE_POINT, 1);
                     (r, verdict)
                 },
             )
             .await;
         match running.end(r, verdict).await {
-            __resilience::Ok(settled) => settled,
-            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+            __resilience::Ok((r, verdict)) => r,
+            __resilience::Err(rejected) => __resilience::refused(rejected),
         }
     };
     r
@@ -167,7 +150,7 @@ impl Service {
             __resilience::Some("page:{self.tenant}:{id}"),
             __resilience::Checkpoint::new(""),
         );
-        let (r, _) = '__resilience_checkpoint: {
+        let r = '__resilience_checkpoint: {
             let running = match __RESILIENCE_CHECKPOINT
                 .begin(
                     __resilience::Some(
@@ -185,12 +168,10 @@ impl Service {
             {
                 __resilience::Ok(running) => running,
                 __resilience::Err(__resilience::Ok(kept)) => {
-                    break '__resilience_checkpoint (kept, __resilience::None);
+                    break '__resilience_checkpoint kept;
                 }
                 __resilience::Err(__resilience::Err(rejected)) => {
-                    break '__resilience_checkpoint __resilience::refused_outermost(
-                        rejected,
-                    );
+                    break '__resilience_checkpoint __resilience::refused(rejected);
                 }
             };
             let (r, verdict) = __resilience::InScope::new(
@@ -202,29 +183,18 @@ impl Service {
                             > {
                                 return r;
                             }
-                            let r: Result<String, Error> = { self.fetch(id).await };
-                            #[allow(
-                                unreachable_code,
-                                clippy::needless_return,
-                                clippy::let_and_return
-                            )] return r;
+                            { self.fetch(id).await }
                         }
                             .await;
-                        #[allow(unused_imports)]
-                        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                        let verdict = match __resilience::Outcome::judge(&r) {
-                            __resilience::Ok(_) => __resilience::None,
-                            __resilience::Err(e) => {
-                                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                            }
-                        };
+                        let verdict = __resilience::Outcome::probe(&r)
+                            .probed_verdict(&__RESILIENCE_POINT, 1);
                         (r, verdict)
                     },
                 )
                 .await;
             match running.end(r, verdict).await {
-                __resilience::Ok(settled) => settled,
-                __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+                __resilience::Ok((r, verdict)) => r,
+                __resilience::Err(rejected) => __resilience::refused(rejected),
             }
         };
         r

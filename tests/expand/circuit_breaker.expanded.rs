@@ -15,28 +15,22 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             ::core::time::Duration::from_nanos(60000000000u64),
         )
         .checked();
-    let (r, _) = '__resilience_breaker: {
+    let r = '__resilience_breaker: {
         let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
             __resilience::Ok(permit) => permit,
             __resilience::Err(rejected) => {
                 let rejected = rejected.of(&__RESILIENCE_POINT);
-                break '__resilience_breaker __resilience::refused_outermost(rejected);
+                break '__resilience_breaker __resilience::refused(rejected);
             }
         };
         let r: Result<String, Error> = __resilience::call_once(|| -> Result<
             String,
             Error,
         > { fetch(id, name) });
-        #[allow(unused_imports)]
-        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-        let verdict = match __resilience::Outcome::judge(&r) {
-            __resilience::Ok(_) => __resilience::None,
-            __resilience::Err(e) => {
-                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-            }
-        };
+        let verdict = __resilience::Outcome::probe(&r)
+            .probed_verdict(&__RESILIENCE_POINT, 1);
         let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
-        (r, verdict)
+        r
     };
     r
 }
@@ -57,33 +51,25 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             ::core::time::Duration::from_nanos(60000000000u64),
         )
         .checked();
-    let (r, _) = '__resilience_breaker: {
+    let r = '__resilience_breaker: {
         let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
             __resilience::Ok(permit) => permit,
             __resilience::Err(rejected) => {
                 let rejected = rejected.of(&__RESILIENCE_POINT);
-                break '__resilience_breaker __resilience::refused_outermost(rejected);
+                break '__resilience_breaker __resilience::refused(rejected);
             }
         };
         let r: Result<String, Error> = async {
             if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
                 return r;
             }
-            let r: Result<String, Error> = { fetch(id, name).await };
-            #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
-            return r;
+            { fetch(id, name).await }
         }
             .await;
-        #[allow(unused_imports)]
-        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-        let verdict = match __resilience::Outcome::judge(&r) {
-            __resilience::Ok(_) => __resilience::None,
-            __resilience::Err(e) => {
-                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-            }
-        };
+        let verdict = __resilience::Outcome::probe(&r)
+            .probed_verdict(&__RESILIENCE_POINT, 1);
         let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
-        (r, verdict)
+        r
     };
     r
 }
@@ -105,14 +91,12 @@ impl Service {
                 ::core::time::Duration::from_nanos(60000000000u64),
             )
             .checked();
-        let (r, _) = '__resilience_breaker: {
+        let r = '__resilience_breaker: {
             let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
                 __resilience::Ok(permit) => permit,
                 __resilience::Err(rejected) => {
                     let rejected = rejected.of(&__RESILIENCE_POINT);
-                    break '__resilience_breaker __resilience::refused_outermost(
-                        rejected,
-                    );
+                    break '__resilience_breaker __resilience::refused(rejected);
                 }
             };
             let r: Result<String, Error> = async {
@@ -121,24 +105,13 @@ impl Service {
                 > {
                     return r;
                 }
-                let r: Result<String, Error> = { self.fetch(id).await };
-                #[allow(
-                    unreachable_code,
-                    clippy::needless_return,
-                    clippy::let_and_return
-                )] return r;
+                { self.fetch(id).await }
             }
                 .await;
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = match __resilience::Outcome::judge(&r) {
-                __resilience::Ok(_) => __resilience::None,
-                __resilience::Err(e) => {
-                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                }
-            };
+            let verdict = __resilience::Outcome::probe(&r)
+                .probed_verdict(&__RESILIENCE_POINT, 1);
             let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
-            (r, verdict)
+            r
         };
         r
     }

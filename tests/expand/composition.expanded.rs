@@ -66,7 +66,9 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                 __resilience::Ok(permit) => permit,
                                 __resilience::Err(rejected) => {
                                     let rejected = rejected.of(&__RESILIENCE_POINT);
-                                    break '__resilience_breaker __resilience::refused(rejected);
+                                    break '__resilience_breaker __resilience::refused_with_class(
+                                        rejected,
+                                    );
                                 }
                             };
                             let (r, verdict) = match __resilience::Timed::new(
@@ -77,35 +79,19 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                         > {
                                             return r;
                                         }
-                                        let r: Result<Quote, QuoteError> = {
-                                            client.get(symbol).await?.json().await
-                                        };
-                                        #[allow(
-                                            unreachable_code,
-                                            clippy::needless_return,
-                                            clippy::let_and_return
-                                        )] return r;
+                                        { client.get(symbol).await?.json().await }
                                     },
                                 )
                                 .await
                             {
                                 __resilience::Ok(r) => {
                                     let r: Result<Quote, QuoteError> = r;
-                                    #[allow(unused_imports)]
-                                    use __resilience::{
-                                        ByNothing as _, BySource as _, ByTrait as _,
-                                    };
-                                    let verdict = match __resilience::Outcome::judge(&r) {
-                                        __resilience::Ok(_) => __resilience::None,
-                                        __resilience::Err(e) => {
-                                            (&&__resilience::Probe(e))
-                                                .seen(&__RESILIENCE_POINT, retry.attempt())
-                                        }
-                                    };
+                                    let verdict = __resilience::Outcome::probe(&r)
+                                        .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
                                     (r, verdict)
                                 }
                                 __resilience::Err(rejected) => {
-                                    __resilience::refused(rejected)
+                                    __resilience::refused_with_class(rejected)
                                 }
                             };
                             let verdict = permit
@@ -131,16 +117,14 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         .await
     {
         __resilience::Ok(done) => done,
-        __resilience::Err(rejected) => __resilience::refused(rejected),
+        __resilience::Err(rejected) => __resilience::refused_with_class(rejected),
     };
     #[allow(unused_imports)]
     use __resilience::Settled as _;
-    let (r, _) = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else {
-            break '__resilience_fallback (r, verdict)
-        };
+    let r = '__resilience_fallback: {
+        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
         if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback (r, verdict);
+            break '__resilience_fallback r;
         }
         {
             let answer = cached_quote(client, symbol);
@@ -149,14 +133,11 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                 __resilience::Step(answer).settle().await,
             ) {
                 __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback (
-                    __resilience::Outcome::success(value),
-                    __resilience::None,
-                );
+                break '__resilience_fallback __resilience::Outcome::success(value);
             }
         }
         __RESILIENCE_FALLBACK.failed();
-        (r, verdict)
+        r
     };
     r
 }
@@ -202,7 +183,9 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                 let permit = match __RESILIENCE_BREAKER.admit(&(request.host)) {
                     __resilience::Ok(permit) => permit,
                     __resilience::Err(rejected) => {
-                        break '__resilience_breaker __resilience::refused(rejected);
+                        break '__resilience_breaker __resilience::refused_with_class(
+                            rejected,
+                        );
                     }
                 };
                 let (r, verdict) = {
@@ -225,15 +208,8 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                         seen += 1;
                         send(request, seen)
                     });
-                    #[allow(unused_imports)]
-                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = match __resilience::Outcome::judge(&r) {
-                        __resilience::Ok(_) => __resilience::None,
-                        __resilience::Err(e) => {
-                            (&&__resilience::Probe(e))
-                                .seen(&__RESILIENCE_POINT, retry.attempt())
-                        }
-                    };
+                    let verdict = __resilience::Outcome::probe(&r)
+                        .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
                     (r, verdict)
                 };
                 let verdict = permit
@@ -253,25 +229,20 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         };
         __RESILIENCE_RETRY.sleep(&retry, wait);
     };
-    let (r, _) = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else {
-            break '__resilience_fallback (r, verdict)
-        };
+    let r = '__resilience_fallback: {
+        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
         if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback (r, verdict);
+            break '__resilience_fallback r;
         }
         {
             let answer = cached_quote(request, seen);
             if let __resilience::Some(value) = __resilience::instead(&r, answer) {
                 __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback (
-                    __resilience::Outcome::success(value),
-                    __resilience::None,
-                );
+                break '__resilience_fallback __resilience::Outcome::success(value);
             }
         }
         __RESILIENCE_FALLBACK.failed();
-        (r, verdict)
+        r
     };
     r
 }

@@ -32,7 +32,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             )
         },
     );
-    let (r, _) = '__resilience_job: {
+    let r = '__resilience_job: {
         let running = match __RESILIENCE_JOB
             .begin_blocking(
                 __resilience::Key::new().text("import:").value(&(id)).finish(),
@@ -41,11 +41,9 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             )
         {
             __resilience::Ok(running) => running,
-            __resilience::Err(__resilience::Ok(kept)) => {
-                break '__resilience_job (kept, __resilience::None);
-            }
+            __resilience::Err(__resilience::Ok(kept)) => break '__resilience_job kept,
             __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_job __resilience::refused_outermost(rejected);
+                break '__resilience_job __resilience::refused(rejected);
             }
         };
         let entered = running.enter();
@@ -53,18 +51,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             String,
             Error,
         > { fetch(id, name) });
-        #[allow(unused_imports)]
-        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-        let verdict = match __resilience::Outcome::judge(&r) {
-            __resilience::Ok(_) => __resilience::None,
-            __resilience::Err(e) => {
-                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-            }
-        };
+        let verdict = __resilience::Outcome::probe(&r)
+            .probed_verdict(&__RESILIENCE_POINT, 1);
         ::core::mem::drop(entered);
         match running.end_blocking(r, verdict, |_| __resilience::Wanted::Fail) {
-            __resilience::Ok(settled) => settled,
-            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+            __resilience::Ok((r, verdict)) => r,
+            __resilience::Err(rejected) => __resilience::refused(rejected),
         }
     };
     r
@@ -105,7 +97,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             )
         },
     );
-    let (r, _) = '__resilience_job: {
+    let r = '__resilience_job: {
         let running = match __RESILIENCE_JOB
             .begin(
                 __resilience::Key::new().text("import:").value(&(id)).finish(),
@@ -115,11 +107,9 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             .await
         {
             __resilience::Ok(running) => running,
-            __resilience::Err(__resilience::Ok(kept)) => {
-                break '__resilience_job (kept, __resilience::None);
-            }
+            __resilience::Err(__resilience::Ok(kept)) => break '__resilience_job kept,
             __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_job __resilience::refused_outermost(rejected);
+                break '__resilience_job __resilience::refused(rejected);
             }
         };
         let (r, verdict) = __resilience::InScope::new(
@@ -131,29 +121,18 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                         > {
                             return r;
                         }
-                        let r: Result<String, Error> = { client.fetch(id).await };
-                        #[allow(
-                            unreachable_code,
-                            clippy::needless_return,
-                            clippy::let_and_return
-                        )] return r;
+                        { client.fetch(id).await }
                     }
                         .await;
-                    #[allow(unused_imports)]
-                    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                    let verdict = match __resilience::Outcome::judge(&r) {
-                        __resilience::Ok(_) => __resilience::None,
-                        __resilience::Err(e) => {
-                            (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                        }
-                    };
+                    let verdict = __resilience::Outcome::probe(&r)
+                        .probed_verdict(&__RESILIENCE_POINT, 1);
                     (r, verdict)
                 },
             )
             .await;
         match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
-            __resilience::Ok(settled) => settled,
-            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+            __resilience::Ok((r, verdict)) => r,
+            __resilience::Err(rejected) => __resilience::refused(rejected),
         }
     };
     r
@@ -196,7 +175,7 @@ impl Service {
                 )
             },
         );
-        let (r, _) = '__resilience_job: {
+        let r = '__resilience_job: {
             let running = match __RESILIENCE_JOB
                 .begin(
                     __resilience::Key::new().text("import:").value(&(id)).finish(),
@@ -206,11 +185,9 @@ impl Service {
                 .await
             {
                 __resilience::Ok(running) => running,
-                __resilience::Err(__resilience::Ok(kept)) => {
-                    break '__resilience_job (kept, __resilience::None);
-                }
+                __resilience::Err(__resilience::Ok(kept)) => break '__resilience_job kept,
                 __resilience::Err(__resilience::Err(rejected)) => {
-                    break '__resilience_job __resilience::refused_outermost(rejected);
+                    break '__resilience_job __resilience::refused(rejected);
                 }
             };
             let (r, verdict) = __resilience::InScope::new(
@@ -222,29 +199,18 @@ impl Service {
                             > {
                                 return r;
                             }
-                            let r: Result<String, Error> = { self.fetch(id).await };
-                            #[allow(
-                                unreachable_code,
-                                clippy::needless_return,
-                                clippy::let_and_return
-                            )] return r;
+                            { self.fetch(id).await }
                         }
                             .await;
-                        #[allow(unused_imports)]
-                        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                        let verdict = match __resilience::Outcome::judge(&r) {
-                            __resilience::Ok(_) => __resilience::None,
-                            __resilience::Err(e) => {
-                                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                            }
-                        };
+                        let verdict = __resilience::Outcome::probe(&r)
+                            .probed_verdict(&__RESILIENCE_POINT, 1);
                         (r, verdict)
                     },
                 )
                 .await;
             match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
-                __resilience::Ok(settled) => settled,
-                __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+                __resilience::Ok((r, verdict)) => r,
+                __resilience::Err(rejected) => __resilience::refused(rejected),
             }
         };
         r

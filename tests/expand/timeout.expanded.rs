@@ -12,7 +12,7 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
         __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
             .checked(),
     );
-    let (r, _) = match __RESILIENCE_TIMEOUT
+    let r = match __RESILIENCE_TIMEOUT
         .on_thread(
             1,
             move || {
@@ -20,20 +20,14 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
                     String,
                     Error,
                 > { fetch(id, name) });
-                #[allow(unused_imports)]
-                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = match __resilience::Outcome::judge(&r) {
-                    __resilience::Ok(_) => __resilience::None,
-                    __resilience::Err(e) => {
-                        (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                    }
-                };
-                (r, verdict)
+                let verdict = __resilience::Outcome::probe(&r)
+                    .probed_verdict(&__RESILIENCE_POINT, 1);
+                r
             },
         )
     {
         __resilience::Ok(done) => done,
-        __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+        __resilience::Err(rejected) => __resilience::refused(rejected),
     };
     r
 }
@@ -51,7 +45,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
             .checked(),
     );
-    let (r, _) = match __resilience::Timed::new(
+    let r = match __resilience::Timed::new(
             &__RESILIENCE_TIMEOUT,
             async {
                 if let __resilience::Some(r) = __resilience::None::<
@@ -59,29 +53,18 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 > {
                     return r;
                 }
-                let r: Result<String, Error> = { fetch(id, name).await };
-                #[allow(
-                    unreachable_code,
-                    clippy::needless_return,
-                    clippy::let_and_return
-                )] return r;
+                { fetch(id, name).await }
             },
         )
         .await
     {
         __resilience::Ok(r) => {
             let r: Result<String, Error> = r;
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = match __resilience::Outcome::judge(&r) {
-                __resilience::Ok(_) => __resilience::None,
-                __resilience::Err(e) => {
-                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                }
-            };
-            (r, verdict)
+            let verdict = __resilience::Outcome::probe(&r)
+                .probed_verdict(&__RESILIENCE_POINT, 1);
+            r
         }
-        __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+        __resilience::Err(rejected) => __resilience::refused(rejected),
     };
     r
 }
@@ -101,7 +84,7 @@ impl Service {
                 .strict()
                 .checked(),
         );
-        let (r, _) = match __resilience::Timed::new(
+        let r = match __resilience::Timed::new(
                 &__RESILIENCE_TIMEOUT,
                 async {
                     if let __resilience::Some(r) = __resilience::None::<
@@ -109,29 +92,18 @@ impl Service {
                     > {
                         return r;
                     }
-                    let r: Result<String, Error> = { self.fetch(id).await };
-                    #[allow(
-                        unreachable_code,
-                        clippy::needless_return,
-                        clippy::let_and_return
-                    )] return r;
+                    { self.fetch(id).await }
                 },
             )
             .await
         {
             __resilience::Ok(r) => {
                 let r: Result<String, Error> = r;
-                #[allow(unused_imports)]
-                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = match __resilience::Outcome::judge(&r) {
-                    __resilience::Ok(_) => __resilience::None,
-                    __resilience::Err(e) => {
-                        (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-                    }
-                };
-                (r, verdict)
+                let verdict = __resilience::Outcome::probe(&r)
+                    .probed_verdict(&__RESILIENCE_POINT, 1);
+                r
             }
-            __resilience::Err(rejected) => __resilience::refused_outermost(rejected),
+            __resilience::Err(rejected) => __resilience::refused(rejected),
         };
         r
     }

@@ -14,31 +14,22 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     let r: Result<String, Error> = __resilience::call_once(|| -> Result<String, Error> {
         fetch(id, name)
     });
-    #[allow(unused_imports)]
-    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-    let verdict = match __resilience::Outcome::judge(&r) {
-        __resilience::Ok(_) => __resilience::None,
-        __resilience::Err(e) => (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1),
-    };
-    let (r, _) = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else {
-            break '__resilience_fallback (r, verdict)
-        };
+    let verdict = __resilience::Outcome::probe(&r)
+        .probed_verdict(&__RESILIENCE_POINT, 1);
+    let r = '__resilience_fallback: {
+        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
         if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback (r, verdict);
+            break '__resilience_fallback r;
         }
         {
             let answer = cached(id, name);
             if let __resilience::Some(value) = __resilience::instead(&r, answer) {
                 __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback (
-                    __resilience::Outcome::success(value),
-                    __resilience::None,
-                );
+                break '__resilience_fallback __resilience::Outcome::success(value);
             }
         }
         __RESILIENCE_FALLBACK.failed();
-        (r, verdict)
+        r
     };
     r
 }
@@ -59,25 +50,17 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
             return r;
         }
-        let r: Result<String, Error> = { fetch(id, name).await };
-        #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
-        return r;
+        { fetch(id, name).await }
     }
         .await;
-    #[allow(unused_imports)]
-    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-    let verdict = match __resilience::Outcome::judge(&r) {
-        __resilience::Ok(_) => __resilience::None,
-        __resilience::Err(e) => (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1),
-    };
+    let verdict = __resilience::Outcome::probe(&r)
+        .probed_verdict(&__RESILIENCE_POINT, 1);
     #[allow(unused_imports)]
     use __resilience::Settled as _;
-    let (r, _) = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else {
-            break '__resilience_fallback (r, verdict)
-        };
+    let r = '__resilience_fallback: {
+        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
         if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback (r, verdict);
+            break '__resilience_fallback r;
         }
         {
             let answer = cached(id, name);
@@ -86,14 +69,11 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 __resilience::Step(answer).settle().await,
             ) {
                 __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback (
-                    __resilience::Outcome::success(value),
-                    __resilience::None,
-                );
+                break '__resilience_fallback __resilience::Outcome::success(value);
             }
         }
         __RESILIENCE_FALLBACK.failed();
-        (r, verdict)
+        r
     };
     r
 }
@@ -115,27 +95,19 @@ impl Service {
             if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
                 return r;
             }
-            let r: Result<String, Error> = { self.fetch(id).await };
-            #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
-            return r;
+            { self.fetch(id).await }
         }
             .await;
-        #[allow(unused_imports)]
-        use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-        let verdict = match __resilience::Outcome::judge(&r) {
-            __resilience::Ok(_) => __resilience::None,
-            __resilience::Err(e) => {
-                (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1)
-            }
-        };
+        let verdict = __resilience::Outcome::probe(&r)
+            .probed_verdict(&__RESILIENCE_POINT, 1);
         #[allow(unused_imports)]
         use __resilience::Settled as _;
-        let (r, _) = '__resilience_fallback: {
+        let r = '__resilience_fallback: {
             let __resilience::Some(class) = verdict else {
-                break '__resilience_fallback (r, verdict)
+                break '__resilience_fallback r
             };
             if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-                break '__resilience_fallback (r, verdict);
+                break '__resilience_fallback r;
             }
             {
                 let answer = cached(self, id);
@@ -144,14 +116,11 @@ impl Service {
                     __resilience::Step(answer).settle().await,
                 ) {
                     __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                    break '__resilience_fallback (
-                        __resilience::Outcome::success(value),
-                        __resilience::None,
-                    );
+                    break '__resilience_fallback __resilience::Outcome::success(value);
                 }
             }
             __RESILIENCE_FALLBACK.failed();
-            (r, verdict)
+            r
         };
         r
     }

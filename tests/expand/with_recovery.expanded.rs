@@ -20,19 +20,13 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
     let r: Result<String, Error> = __resilience::call_once(|| -> Result<String, Error> {
         fetch(id, name)
     });
-    #[allow(unused_imports)]
-    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-    let verdict = match __resilience::Outcome::judge(&r) {
-        __resilience::Ok(_) => __resilience::None,
-        __resilience::Err(e) => (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1),
-    };
-    let (r, _) = '__resilience_recovery: {
-        let __resilience::Some(class) = &verdict else {
-            break '__resilience_recovery (r, verdict)
-        };
+    let verdict = __resilience::Outcome::probe(&r)
+        .probed_verdict(&__RESILIENCE_POINT, 1);
+    let r = '__resilience_recovery: {
+        let __resilience::Some(class) = &verdict else { break '__resilience_recovery r };
         let strategy = __RESILIENCE_RECOVERY.decide(class);
         let _ = strategy;
-        (r, verdict)
+        r
     };
     r
 }
@@ -63,21 +57,13 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
             return r;
         }
-        let r: Result<String, Error> = { fetch(id, name).await };
-        #[allow(unreachable_code, clippy::needless_return, clippy::let_and_return)]
-        return r;
+        { fetch(id, name).await }
     }
         .await;
-    #[allow(unused_imports)]
-    use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-    let verdict = match __resilience::Outcome::judge(&r) {
-        __resilience::Ok(_) => __resilience::None,
-        __resilience::Err(e) => (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, 1),
-    };
-    let (r, _) = '__resilience_recovery: {
-        let __resilience::Some(class) = &verdict else {
-            break '__resilience_recovery (r, verdict)
-        };
+    let verdict = __resilience::Outcome::probe(&r)
+        .probed_verdict(&__RESILIENCE_POINT, 1);
+    let r = '__resilience_recovery: {
+        let __resilience::Some(class) = &verdict else { break '__resilience_recovery r };
         let strategy = __RESILIENCE_RECOVERY.decide(class);
         if let __resilience::Recovery::Rollback = strategy {
             #[allow(unused_imports)]
@@ -92,7 +78,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             }
         }
         let _ = strategy;
-        (r, verdict)
+        r
     };
     r
 }
@@ -134,23 +120,11 @@ impl Service {
                     > {
                         return r;
                     }
-                    let r: Result<String, Error> = { self.fetch(id).await };
-                    #[allow(
-                        unreachable_code,
-                        clippy::needless_return,
-                        clippy::let_and_return
-                    )] return r;
+                    { self.fetch(id).await }
                 }
                     .await;
-                #[allow(unused_imports)]
-                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = match __resilience::Outcome::judge(&r) {
-                    __resilience::Ok(_) => __resilience::None,
-                    __resilience::Err(e) => {
-                        (&&__resilience::Probe(e))
-                            .seen(&__RESILIENCE_POINT, retry.attempt())
-                    }
-                };
+                let verdict = __resilience::Outcome::probe(&r)
+                    .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
                 match __RESILIENCE_RETRY
                     .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
                 {
@@ -160,19 +134,16 @@ impl Service {
             };
             __RESILIENCE_RETRY.pause(&retry, wait).await;
         };
-        let (r, _) = '__resilience_recovery: {
+        let r = '__resilience_recovery: {
             let __resilience::Some(class) = &verdict else {
-                break '__resilience_recovery (r, verdict)
+                break '__resilience_recovery r
             };
             let strategy = __RESILIENCE_RECOVERY.decide(class);
             if let __resilience::Recovery::Skip = strategy {
-                break '__resilience_recovery (
-                    __resilience::Skip::skipped(&r),
-                    __resilience::None,
-                );
+                break '__resilience_recovery __resilience::Skip::skipped(&r);
             }
             let _ = strategy;
-            (r, verdict)
+            r
         };
         r
     }

@@ -15,24 +15,18 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         ),
     );
     let mut retry = __RESILIENCE_RETRY.start();
-    let (r, _) = loop {
+    let r = loop {
         let wait = {
             let r: Result<String, Error> = __resilience::call_once(|| -> Result<
                 String,
                 Error,
             > { fetch(id, name) });
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = match __resilience::Outcome::judge(&r) {
-                __resilience::Ok(_) => __resilience::None,
-                __resilience::Err(e) => {
-                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, retry.attempt())
-                }
-            };
+            let verdict = __resilience::Outcome::probe(&r)
+                .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
             match __RESILIENCE_RETRY
                 .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
             {
-                __resilience::Ok(verdict) => break (r, verdict),
+                __resilience::Ok(_) => break r,
                 __resilience::Err(wait) => wait,
             }
         };
@@ -57,7 +51,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         ),
     );
     let mut retry = __RESILIENCE_RETRY.start();
-    let (r, _) = loop {
+    let r = loop {
         let wait = {
             let r: Result<String, Error> = async {
                 if let __resilience::Some(r) = __resilience::None::<
@@ -65,26 +59,15 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 > {
                     return r;
                 }
-                let r: Result<String, Error> = { fetch(id, name).await };
-                #[allow(
-                    unreachable_code,
-                    clippy::needless_return,
-                    clippy::let_and_return
-                )] return r;
+                { fetch(id, name).await }
             }
                 .await;
-            #[allow(unused_imports)]
-            use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-            let verdict = match __resilience::Outcome::judge(&r) {
-                __resilience::Ok(_) => __resilience::None,
-                __resilience::Err(e) => {
-                    (&&__resilience::Probe(e)).seen(&__RESILIENCE_POINT, retry.attempt())
-                }
-            };
+            let verdict = __resilience::Outcome::probe(&r)
+                .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
             match __RESILIENCE_RETRY
                 .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
             {
-                __resilience::Ok(verdict) => break (r, verdict),
+                __resilience::Ok(_) => break r,
                 __resilience::Err(wait) => wait,
             }
         };
@@ -110,7 +93,7 @@ impl Service {
             ),
         );
         let mut retry = __RESILIENCE_RETRY.start();
-        let (r, _) = loop {
+        let r = loop {
             let wait = {
                 let r: Result<String, Error> = async {
                     if let __resilience::Some(r) = __resilience::None::<
@@ -118,27 +101,15 @@ impl Service {
                     > {
                         return r;
                     }
-                    let r: Result<String, Error> = { self.fetch(id).await };
-                    #[allow(
-                        unreachable_code,
-                        clippy::needless_return,
-                        clippy::let_and_return
-                    )] return r;
+                    { self.fetch(id).await }
                 }
                     .await;
-                #[allow(unused_imports)]
-                use __resilience::{ByNothing as _, BySource as _, ByTrait as _};
-                let verdict = match __resilience::Outcome::judge(&r) {
-                    __resilience::Ok(_) => __resilience::None,
-                    __resilience::Err(e) => {
-                        (&&__resilience::Probe(e))
-                            .seen(&__RESILIENCE_POINT, retry.attempt())
-                    }
-                };
+                let verdict = __resilience::Outcome::probe(&r)
+                    .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
                 match __RESILIENCE_RETRY
                     .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
                 {
-                    __resilience::Ok(verdict) => break (r, verdict),
+                    __resilience::Ok(_) => break r,
                     __resilience::Err(wait) => wait,
                 }
             };

@@ -287,16 +287,17 @@ pub(crate) fn around(
         )
     };
     let bound = cx.bound(site);
+    let kept = cx.given(site, &quote_spanned!(Span::mixed_site()=> kept), &quote!(__resilience::None));
     quote_spanned! {Span::mixed_site()=>
         let #bound = #label: {
             let running = match #first {
                 __resilience::Ok(running) => running,
-                __resilience::Err(__resilience::Ok(kept)) => break #label (kept, __resilience::None),
+                __resilience::Err(__resilience::Ok(kept)) => break #label #kept,
                 __resilience::Err(__resilience::Err(rejected)) => break #label #refused,
             };
             #body
             match #last {
-                __resilience::Ok(settled) => settled,
+                __resilience::Ok((r, verdict)) => #bound,
                 __resilience::Err(rejected) => #refused,
             }
         };

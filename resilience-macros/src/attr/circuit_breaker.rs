@@ -209,7 +209,7 @@ pub(crate) fn wrap(
             };
             #inner
             let verdict = permit.settle(verdict, #ruling);
-            (r, verdict)
+            #bound
         };
     }
 }

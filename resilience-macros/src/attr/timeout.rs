@@ -160,13 +160,14 @@ pub(crate) fn wrap(
     inner: &TokenStream,
     attr: &Ident,
 ) -> TokenStream {
+    let bound = cx.bound(site);
     let body = if checked.thread {
-        quote_spanned!(Span::mixed_site()=> move || { #inner (r, verdict) })
+        quote_spanned!(Span::mixed_site()=> move || { #inner #bound })
     } else {
-        quote_spanned!(Span::mixed_site()=> async { #inner (r, verdict) })
+        quote_spanned!(Span::mixed_site()=> async { #inner #bound })
     };
     let done = quote_spanned!(Span::mixed_site()=> done);
-    let (bound, run) = (cx.bound(site), around(checked, cx, site, attr, &body, &done, &done));
+    let run = around(checked, cx, site, attr, &body, &done, &done);
     quote_spanned!(Span::mixed_site()=> let #bound = #run;)
 }
 

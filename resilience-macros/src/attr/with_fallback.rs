@@ -217,10 +217,11 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let ruling = checked.rules.ruling();
     let label = label(site);
     let steps = checked.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, site, number));
+    let bound = cx.bound(site);
     let none_answered = if let Some(Step::Value(_)) = checked.steps.last() {
         TokenStream::new()
     } else {
-        quote_spanned!(Span::mixed_site()=> #site.failed(); (r, verdict))
+        quote_spanned!(Span::mixed_site()=> #site.failed(); #bound)
     };
     let settled = cx.is_async.then(|| {
         quote_spanned! {Span::mixed_site()=>
@@ -228,13 +229,12 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             use __resilience::Settled as _;
         }
     });
-    let bound = cx.bound(site);
     quote_spanned! {Span::mixed_site()=>
         #inner
         #settled
         let #bound = #label: {
-            let __resilience::Some(class) = verdict else { break #label (r, verdict) };
-            if !#site.applies(&class, #ruling) { break #label (r, verdict) }
+            let __resilience::Some(class) = verdict else { break #label #bound };
+            if !#site.applies(&class, #ruling) { break #label #bound }
             #(#steps)*
             #none_answered
         };
@@ -243,9 +243,12 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
 
 fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {
     let label = label(site);
-    let taken = quote_spanned! {Span::mixed_site()=> {
+    let here = Span::mixed_site();
+    let success = quote_spanned!(here=> __resilience::Outcome::success(value));
+    let success = cx.given(site, &success, &quote!(__resilience::None));
+    let taken = quote_spanned! {here=> {
         #site.answered(&class, #number);
-        break #label (__resilience::Outcome::success(value), __resilience::None);
+        break #label #success;
     }};
     match step {
         Step::Value(value) => {
@@ -256,7 +259,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             quote_spanned! {Span::mixed_site()=>
                 let value #of_type = #value;
                 #site.answered(&class, #number);
-                (__resilience::Outcome::success(value), __resilience::None)
+                #success
             }
         }
         Step::Call { tokens, needs_error, .. } => {

@@ -160,9 +160,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let skip = checked.skips().then(|| {
         let at = Span::mixed_site().located_at(cx.return_at());
         let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&r));
+        let skipped = cx.given(site, &skipped, &quote!(__resilience::None));
         quote_spanned! {Span::mixed_site()=>
             if let __resilience::Recovery::Skip = strategy {
-                break #label (#skipped, __resilience::None);
+                break #label #skipped;
             }
         }
     });
@@ -191,12 +192,12 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     quote_spanned! {Span::mixed_site()=>
         #inner
         let #bound = #label: {
-            let __resilience::Some(class) = &verdict else { break #label (r, verdict) };
+            let __resilience::Some(class) = &verdict else { break #label #bound };
             let strategy = #site.decide(class);
             #skip
             #rollback
             let _ = strategy;
-            (r, verdict)
+            #bound
         };
     }
 }

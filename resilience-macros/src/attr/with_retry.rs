@@ -341,6 +341,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         Paid::Key | Paid::Settings => quote!(#site.settle_by_settings),
     };
     let bound = cx.bound(site);
+    let kept = if cx.is_outermost(site) { quote!(_) } else { quote_spanned!(here=> verdict) };
     quote_spanned! {here=>
         #budget
         #lent
@@ -350,7 +351,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             let wait = {
                 #inner
                 match #settle(&mut #retry, verdict, #ruling) {
-                    __resilience::Ok(verdict) => break (r, verdict),
+                    __resilience::Ok(#kept) => break #bound,
                     __resilience::Err(wait) => wait,
                 }
             };

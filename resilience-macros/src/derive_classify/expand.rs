@@ -106,11 +106,7 @@ fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
         }
         Base::Transparent(named) => {
             let (name, root) = (local("asked", named.span), located(root, named.span));
-            quote_spanned! {mixed(named.span)=> {
-                #[allow(unused_imports)]
-                use #root::classify::probe::{ByNothing as _, BySource as _, ByTrait as _};
-                (&&#root::classify::probe::Probe(#name)).classification()
-            }}
+            quote_spanned!(mixed(named.span)=> #root::classify::probe::Probe::new(#name).probed_class())
         }
         Base::With(with) => {
             let (this, root) = (this(with.span()), located(root, with.span()));

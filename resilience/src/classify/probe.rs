@@ -1,14 +1,17 @@
 //! How an expansion asks an error of any type what it means, without being told which way to ask.
 //!
-//! Method lookup tries the least dereferenced receiver first, so `(&&Probe(error)).classification()`
-//! means [`ByTrait`] for errors that implement `Classify`, else [`BySource`] for those that are
-//! `Error`, else [`ByNothing`].
+//! Method lookup takes the first type in a chain of dereferences whose method fits, so a [`Probe`] asks
+//! errors that implement `Classify` themselves, else [`BySource`] those that are `Error`, else
+//! [`ByNothing`] knows nothing. No trait has to be in scope for that: an import costs each annotated
+//! function more of the compiler's time than the question. The methods have names that no trait of
+//! others will have for every type: where the first way is closed, such a trait would come next.
 
 use super::{AsStatus, AsWait, Category, Classification, Classify, ErrorRecord, dynamic, from_text, history};
 use crate::point::PointSite;
 use std::error::Error;
 use std::fmt::Display;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 pub use super::dynamic::CLASSIFIERS_0_1;
 pub use linkme;
@@ -31,78 +34,109 @@ pub fn noted(
     Some(class)
 }
 
-/// An error that is asked what it means.
-#[derive(Debug)]
-pub struct Probe<'a, E: ?Sized>(pub &'a E);
-
-impl<E: ?Sized> Clone for Probe<'_, E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<E: ?Sized> Copy for Probe<'_, E> {}
-
 /// The first way: the error says it itself.
-pub trait ByTrait {
-    /// What the error says.
-    fn classification(&self) -> Classification;
-
-    /// The same of a failed attempt of `point`, noted in the history of errors.
-    #[cold]
-    #[inline(never)]
-    fn seen(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
-        noted(point, attempt, &[], self.classification())
-    }
-}
-
-impl<E: Classify + ?Sized> ByTrait for &Probe<'_, E> {
-    fn classification(&self) -> Classification {
-        self.0.classify()
-    }
-}
+#[derive(Debug)]
+pub struct Probe<'a, E: ?Sized>(BySource<'a, E>);
 
 /// The second way: one of its sources is known.
 ///
 /// The error itself is not looked up: had it a class, it would say so. So it may borrow.
-pub trait BySource {
-    /// What the first known source says, else `Unknown`.
-    fn classification(&self) -> Classification;
-
-    /// The same of a failed attempt of `point`, noted in the history of errors.
-    #[cold]
-    #[inline(never)]
-    fn seen(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
-        noted(point, attempt, &[], self.classification())
-    }
-}
-
-impl<E: Error + ?Sized> BySource for Probe<'_, E> {
-    fn classification(&self) -> Classification {
-        dynamic::known(self.0.source()).unwrap_or(Category::Unknown.into())
-    }
-}
+#[derive(Debug)]
+pub struct BySource<'a, E: ?Sized>(ByNothing<'a, E>);
 
 /// The last way: nothing is known.
-pub trait ByNothing {
-    /// `Unknown`.
-    fn classification(self) -> Classification;
+#[derive(Debug)]
+pub struct ByNothing<'a, E: ?Sized>(Option<&'a E>);
 
-    /// The same of a failed attempt of `point`, noted in the history of errors.
-    #[cold]
-    #[inline(never)]
-    fn seen(self, point: &'static PointSite, attempt: u32) -> Option<Classification>
-    where
-        Self: Sized,
-    {
-        noted(point, attempt, &[], self.classification())
+impl<'a, E: ?Sized> Probe<'a, E> {
+    /// Asks `error`.
+    #[inline]
+    pub const fn new(error: &'a E) -> Self {
+        Self::of(Some(error))
+    }
+
+    /// Asks the error of a failure; a success has none.
+    #[inline]
+    pub(crate) const fn of(error: Option<&'a E>) -> Self {
+        Self(BySource(ByNothing(error)))
     }
 }
 
-impl<E: ?Sized> ByNothing for Probe<'_, E> {
-    fn classification(self) -> Classification {
-        Category::Unknown.into()
+impl<'a, E: ?Sized> Deref for Probe<'a, E> {
+    type Target = BySource<'a, E>;
+
+    #[inline]
+    fn deref(&self) -> &BySource<'a, E> {
+        &self.0
     }
+}
+
+impl<'a, E: ?Sized> Deref for BySource<'a, E> {
+    type Target = ByNothing<'a, E>;
+
+    #[inline]
+    fn deref(&self) -> &ByNothing<'a, E> {
+        &self.0
+    }
+}
+
+impl<E: Classify + ?Sized> Probe<'_, E> {
+    /// What the error says; `Unknown` if there is none.
+    #[inline]
+    pub fn probed_class(&self) -> Classification {
+        self.0.0.0.map_or(UNKNOWN, Classify::classify)
+    }
+
+    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    #[inline]
+    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        self.0.0.0.and_then(|error| seen(point, attempt, || error.classify()))
+    }
+}
+
+impl<E: Error + ?Sized> BySource<'_, E> {
+    /// What the first known source says, else `Unknown`.
+    #[inline]
+    pub fn probed_class(&self) -> Classification {
+        self.0.0.map_or(UNKNOWN, source)
+    }
+
+    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    #[inline]
+    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        self.0.0.and_then(|error| seen(point, attempt, || source(error)))
+    }
+}
+
+impl<E: ?Sized> ByNothing<'_, E> {
+    /// `Unknown`.
+    #[inline]
+    pub const fn probed_class(&self) -> Classification {
+        UNKNOWN
+    }
+
+    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    #[inline]
+    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        self.0.and_then(|_| seen(point, attempt, || UNKNOWN))
+    }
+}
+
+const UNKNOWN: Classification = Classification::new(Category::Unknown);
+
+fn source<E: Error + ?Sized>(error: &E) -> Classification {
+    dynamic::known(error.source()).unwrap_or(UNKNOWN)
+}
+
+/// Out of line with the question, so that a success pays for neither.
+#[cold]
+#[inline(never)]
+fn seen(
+    point: &'static PointSite,
+    attempt: u32,
+    class: impl FnOnce() -> Classification,
+) -> Option<Classification> {
+    noted(point, attempt, &[], class())
 }
 
 /// A type that registers itself, if it is an error that can be found behind `dyn Error`.
@@ -169,11 +203,9 @@ mod tests {
 
     /// What an expansion writes, for an `error: &E`.
     macro_rules! probe {
-        ($error:expr) => {{
-            #[allow(unused_imports)]
-            use crate::classify::probe::{ByNothing as _, BySource as _, ByTrait as _, Probe};
-            (&&Probe($error)).classification().category
-        }};
+        ($error:expr) => {
+            Probe::new($error).probed_class().category
+        };
     }
 
     #[derive(Debug)]
