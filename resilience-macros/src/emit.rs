@@ -301,10 +301,10 @@ fn attempt(
     };
     let judgement = quote_spanned!(here=> (r, verdict));
     let (attempt, bound) = match timeout {
-        None => (quote_spanned!(here=> let r: #ty = #future.await; #judged), judgement),
+        None => (quote_spanned!(here=> let r = #future.await; #judged), judgement),
         Some((checked, site, attr)) => {
             let bound = cx.bound(site);
-            let done = quote_spanned!(here=> { let r: #ty = r; #judged #bound });
+            let done = quote_spanned!(here=> { #judged #bound });
             let run = timeout::around(checked, cx, site, attr, &future, &quote_spanned!(here=> r), &done);
             (quote_spanned!(here=> let #bound = #run;), bound)
         }

@@ -113,7 +113,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         let (r, verdict) = __resilience::InScope::new(
                 running.scope(),
                 async {
-                    let r: Result<String, Error> = async {
+                    let r = async {
                         if let __resilience::Some(r) = __resilience::None::<
                             Result<String, Error>,
                         > {
@@ -177,7 +177,7 @@ impl Service {
             let (r, verdict) = __resilience::InScope::new(
                     running.scope(),
                     async {
-                        let r: Result<String, Error> = async {
+                        let r = async {
                             if let __resilience::Some(r) = __resilience::None::<
                                 Result<String, Error>,
                             > {

@@ -59,7 +59,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_breaker __resilience::refused(rejected);
             }
         };
-        let r: Result<String, Error> = async {
+        let r = async {
             if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
                 return r;
             }
@@ -99,7 +99,7 @@ impl Service {
                     break '__resilience_breaker __resilience::refused(rejected);
                 }
             };
-            let r: Result<String, Error> = async {
+            let r = async {
                 if let __resilience::Some(r) = __resilience::None::<
                     Result<String, Error>,
                 > {

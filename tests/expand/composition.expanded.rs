@@ -85,7 +85,6 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                 .await
                             {
                                 __resilience::Ok(r) => {
-                                    let r: Result<Quote, QuoteError> = r;
                                     let verdict = __resilience::Outcome::probe(&r)
                                         .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
                                     (r, verdict)

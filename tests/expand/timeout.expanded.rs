@@ -59,7 +59,6 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         .await
     {
         __resilience::Ok(r) => {
-            let r: Result<String, Error> = r;
             let verdict = __resilience::Outcome::probe(&r)
                 .probed_verdict(&__RESILIENCE_POINT, 1);
             r
@@ -98,7 +97,6 @@ impl Service {
             .await
         {
             __resilience::Ok(r) => {
-                let r: Result<String, Error> = r;
                 let verdict = __resilience::Outcome::probe(&r)
                     .probed_verdict(&__RESILIENCE_POINT, 1);
                 r

@@ -46,7 +46,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         &__RESILIENCE_POINT,
         &["cached"],
     );
-    let r: Result<String, Error> = async {
+    let r = async {
         if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
             return r;
         }
@@ -91,7 +91,7 @@ impl Service {
             &__RESILIENCE_POINT,
             &["cached"],
         );
-        let r: Result<String, Error> = async {
+        let r = async {
             if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
                 return r;
             }

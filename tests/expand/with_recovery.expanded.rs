@@ -53,7 +53,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             ],
         )
         .with_undo();
-    let r: Result<String, Error> = async {
+    let r = async {
         if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
             return r;
         }
@@ -114,7 +114,7 @@ impl Service {
         let mut retry = __RESILIENCE_RETRY.start();
         let (r, verdict) = loop {
             let wait = {
-                let r: Result<String, Error> = async {
+                let r = async {
                     if let __resilience::Some(r) = __resilience::None::<
                         Result<String, Error>,
                     > {

@@ -53,7 +53,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     let mut retry = __RESILIENCE_RETRY.start();
     let r = loop {
         let wait = {
-            let r: Result<String, Error> = async {
+            let r = async {
                 if let __resilience::Some(r) = __resilience::None::<
                     Result<String, Error>,
                 > {
@@ -95,7 +95,7 @@ impl Service {
         let mut retry = __RESILIENCE_RETRY.start();
         let r = loop {
             let wait = {
-                let r: Result<String, Error> = async {
+                let r = async {
                     if let __resilience::Some(r) = __resilience::None::<
                         Result<String, Error>,
                     > {

@@ -29,7 +29,7 @@ pub(crate) fn stand_in(arguments: &[String]) -> Option<ExitCode> {
     }
     let done = Command::new(rustc).args(rest).status().ok()?;
     if is_measured {
-        fs::write(log, user_time().as_secs_f64().to_string()).ok()?;
+        fs::write(log, cpu_time().as_secs_f64().to_string()).ok()?;
     }
     Some(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -55,13 +55,9 @@ fn counting(rustc: &str, arguments: &[String], log: &Path) -> io::Result<bool> {
     Ok(done.success())
 }
 
-/// User time of the children that have ended so far.
-fn user_time() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN);
-    usage.map_or(Duration::ZERO, |usage| microseconds(usage.user_time().num_microseconds()))
-}
-
-fn all_time() -> Duration {
+/// What the children that have ended so far took of a processor, user and system time together: the kernel
+/// knows their sum, and guesses the parts from samples.
+fn cpu_time() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN);
     usage.map_or(Duration::ZERO, |usage| {
         microseconds(usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
@@ -159,9 +155,9 @@ fn least(
 
 /// Seconds for building the crate's dependencies from nothing.
 pub(super) fn cold(directory: &Path) -> io::Result<f64> {
-    let before = all_time();
+    let before = cpu_time();
     run(cargo(directory, "build").env("CARGO_TARGET_DIR", directory.join("cold")))?;
-    Ok(all_time().saturating_sub(before).as_secs_f64())
+    Ok(cpu_time().saturating_sub(before).as_secs_f64())
 }
 
 /// How many crates the core has, itself included.
