@@ -284,21 +284,21 @@ fn attempt(
     timeout: Option<(&timeout::Checked, &Ident, &Ident)>,
 ) -> TokenStream {
     let ty = &cx.ty;
-    let body = item.block(body);
     let judged = judged(cx);
     let here = Span::mixed_site();
     if !cx.is_async {
+        let body = item.block(body);
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
         let run = quote_spanned!(here=> let r: #ty = __resilience::call_once(#closure #body););
         return scoped(afresh, quote!(#run #judged), &quote_spanned!(here=> (r, verdict)));
     }
-    let future = quote_spanned! {here=>
-        async {
-            // Never taken: it tells the compiler the type of the block before it reads the body.
-            if let __resilience::Some(r) = __resilience::None::<#ty> { return r; }
-            #body
-        }
-    };
+    // Never taken: it tells the compiler the type of the block before it reads the body. In one block with
+    // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
+    // would else be what an empty body gives.
+    let typed =
+        quote_spanned!(here=> if let __resilience::Some(r) = __resilience::None::<#ty> { return r; };);
+    let body = item.block(quote!(#typed #body));
+    let future = quote_spanned!(here=> async #body);
     let judgement = quote_spanned!(here=> (r, verdict));
     let (attempt, bound) = match timeout {
         None => (quote_spanned!(here=> let r = #future.await; #judged), judgement),

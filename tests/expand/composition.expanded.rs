@@ -79,7 +79,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                         > {
                                             return r;
                                         }
-                                        { client.get(symbol).await?.json().await }
+                                        client.get(symbol).await?.json().await
                                     },
                                 )
                                 .await

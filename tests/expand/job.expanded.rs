@@ -121,7 +121,7 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                         > {
                             return r;
                         }
-                        { client.fetch(id).await }
+                        client.fetch(id).await
                     }
                         .await;
                     let verdict = __resilience::Outcome::probe(&r)
@@ -199,7 +199,7 @@ impl Service {
                             > {
                                 return r;
                             }
-                            { self.fetch(id).await }
+                            self.fetch(id).await
                         }
                             .await;
                         let verdict = __resilience::Outcome::probe(&r)

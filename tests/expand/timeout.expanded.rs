@@ -53,7 +53,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 > {
                     return r;
                 }
-                { fetch(id, name).await }
+                fetch(id, name).await
             },
         )
         .await
@@ -91,7 +91,7 @@ impl Service {
                     > {
                         return r;
                     }
-                    { self.fetch(id).await }
+                    self.fetch(id).await
                 },
             )
             .await

@@ -50,7 +50,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
             return r;
         }
-        { fetch(id, name).await }
+        fetch(id, name).await
     }
         .await;
     let verdict = __resilience::Outcome::probe(&r)
@@ -95,7 +95,7 @@ impl Service {
             if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
                 return r;
             }
-            { self.fetch(id).await }
+            self.fetch(id).await
         }
             .await;
         let verdict = __resilience::Outcome::probe(&r)

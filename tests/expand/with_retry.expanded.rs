@@ -59,7 +59,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 > {
                     return r;
                 }
-                { fetch(id, name).await }
+                fetch(id, name).await
             }
                 .await;
             let verdict = __resilience::Outcome::probe(&r)
@@ -101,7 +101,7 @@ impl Service {
                     > {
                         return r;
                     }
-                    { self.fetch(id).await }
+                    self.fetch(id).await
                 }
                     .await;
                 let verdict = __resilience::Outcome::probe(&r)

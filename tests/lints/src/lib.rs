@@ -204,3 +204,81 @@ pub async fn import(service: &Service, id: u64, names: &[String]) -> Result<usiz
     }
     Ok(rows.saturating_sub(service.host.len()))
 }
+
+/// Bodies on one line: the compiler looks for needless braces only there.
+#[rustfmt::skip]
+pub mod one_line {
+    use super::{Failure, checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry};
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_retry]
+    pub fn sync(id: u32) -> Result<u32, Failure> { id.checked_add(1).ok_or(Failure::Busy) }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_retry]
+    pub async fn retried(id: u32) -> Result<u32, Failure> { plain(id).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[circuit_breaker(threshold = 2)]
+    pub async fn guarded(id: u32) -> Result<u32, Failure> { plain(id).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[timeout(1s)]
+    pub async fn limited(id: u32) -> Result<u32, Failure> { plain(id).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_fallback(value = 1)]
+    pub async fn answered(id: u32) -> Result<u32, Failure> { plain(id).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_fallback(value = 1)]
+    #[with_retry]
+    #[circuit_breaker(threshold = 2)]
+    #[timeout(1s)]
+    pub async fn stacked(id: u32) -> Result<u32, Failure> { plain(id).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_retry(clone(text))]
+    pub async fn cloned(text: String) -> Result<String, Failure> { same(text).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_retry]
+    pub async fn forever(id: u32) -> Result<(), Failure> { loop { let _: u32 = plain(id).await?; } }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[with_recovery(otherwise = escalate)]
+    #[job("one_line:{id}")]
+    pub async fn worked(id: u32) -> Result<u32, Failure> { step(id).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[checkpoint("step:{id}")]
+    pub async fn step(id: u32) -> Result<u32, Failure> { plain(id).await }
+
+    /// The number after `id`.
+    #[expect(clippy::unused_async, reason = "a body is needed that can wait")]
+    async fn plain(id: u32) -> Result<u32, Failure> { id.checked_add(1).ok_or(Failure::Busy) }
+
+    /// `text` itself.
+    #[expect(clippy::unused_async, reason = "a body is needed that can wait")]
+    async fn same(text: String) -> Result<String, Failure> { Ok(text) }
+}
