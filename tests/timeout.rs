@@ -1,9 +1,9 @@
 //! `#[timeout]`: a call that takes too long is ended.
 
-use resilience::{Event, Rejected, remaining, testing, timeout};
+use resilience::{Event, Rejected, circuit_breaker, remaining, testing, timeout, with_fallback, with_retry};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -191,6 +191,35 @@ fn a_sync_body_runs_on_a_helper_thread_and_is_abandoned_there() {
     while waits(gate.clone(), false) != Ok(7) {
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn each_attempt_can_have_a_helper_thread_of_its_own() {
+    static TAGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    #[with_retry(max = 2, base = 1ms, clone(tag))]
+    #[circuit_breaker(threshold = 9)]
+    #[timeout(60s, thread, growth = 2.0)]
+    fn counts(mut runs: u32, tag: String) -> Result<u32, Failure> {
+        runs += 1;
+        let mut tags = TAGS.lock().unwrap();
+        tags.push(tag);
+        if tags.len() < 3 { Err(Failure::Own) } else { Ok(runs) }
+    }
+    assert_eq!(counts(0, "a".to_owned()), Ok(1), "each attempt begins with the argument as it was given");
+    assert_eq!(TAGS.lock().unwrap().concat(), "aaa");
+
+    #[with_fallback(kept, clone(tags))]
+    #[timeout(60s, thread)]
+    #[with_retry(max = 1, base = 1ms, give_up_after = 10s)]
+    #[timeout(30s, thread)]
+    fn fails(tags: Vec<u32>) -> Result<u32, Failure> {
+        drop(tags);
+        Err(Failure::Own)
+    }
+    fn kept(tags: Vec<u32>) -> Option<u32> {
+        Some(tags.iter().sum())
+    }
+    assert_eq!(fails(vec![1, 2]), Ok(3));
 }
 
 #[test]

@@ -122,6 +122,19 @@ impl Context<'_> {
         }
     }
 
+    /// Whether the layer of `site` stands below the retry.
+    fn is_retried(&self, site: &Ident) -> bool {
+        let above = self.sites.iter().take_while(|other| *other != site).count();
+        self.retry.as_ref().is_some_and(|(_, at)| above > *at)
+    }
+
+    /// Before the layer of `site` takes what is below it to another thread: what that has to know of the
+    /// retry above.
+    pub(crate) fn retry_elsewhere(&self, site: &Ident) -> Option<TokenStream> {
+        let retry = retry_local();
+        self.is_retried(site).then(|| quote!(let #retry = #retry.elsewhere();))
+    }
+
     fn lent_name(name: &Ident) -> Ident {
         Ident::new(&format!("__resilience_{}", name.unraw()), Span::mixed_site())
     }
@@ -141,6 +154,12 @@ impl Context<'_> {
             quote!(let mut #kept = __resilience::Lent::new(#name);)
         });
         quote!(#(#lent)*)
+    }
+
+    /// Before another thread takes the arguments with it: clones of those that are asked for later.
+    fn copies(&self) -> TokenStream {
+        let names = self.shared.clone.iter().filter(|_| self.keeps_arguments);
+        quote!(#(let #names = ::core::clone::Clone::clone(&#names);)*)
     }
 
     /// At the start of an attempt: the arguments that start afresh.
@@ -222,9 +241,22 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         timeout = Some((checked, site, attr));
     }
     let (inner_attrs, body) = item.body_parts();
-    let attempt = attempt(&item, &cx, body, &cx.afresh(&mutable), timeout);
-    let outward = above.iter().zip(&sites).rev();
-    let stack = outward.fold(attempt, |inner, (layer, site)| layer.wrap(&cx, site, &inner));
+    let afresh = cx.afresh(&mutable);
+    // Another thread takes the arguments with it: an attempt's own ones are made before that.
+    let moved = layers
+        .iter()
+        .zip(&sites)
+        .find(|(layer, site)| layer.moves() && (cx.retry.is_none() || cx.is_retried(site)));
+    let nothing = TokenStream::new();
+    let attempt = attempt(&item, &cx, body, if moved.is_some() { &nothing } else { &afresh }, timeout);
+    let stack = above.iter().zip(&sites).rev().fold(attempt, |inner, (layer, site)| {
+        let wrapped = layer.wrap(&cx, site, &inner);
+        match moved {
+            Some((_, at)) if at == site => scoped(&afresh, wrapped, &cx.bound(site)),
+            _ if layer.moves() => scoped(&cx.copies(), wrapped, &cx.bound(site)),
+            _ => wrapped,
+        }
+    });
     let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(site, &item, layers));
     let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());
     let point = point(&item, &cx, &sites, top);

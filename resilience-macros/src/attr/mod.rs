@@ -72,6 +72,11 @@ impl Layer {
         matches!(self.policy, Policy::WithRetry(_))
     }
 
+    /// Whether it takes what is below to another thread.
+    pub(crate) fn moves(&self) -> bool {
+        matches!(&self.policy, Policy::Timeout(timeout) if timeout.thread)
+    }
+
     /// The layer's `static`.
     pub(crate) fn site(&self, site: &Ident, item: &Item, stack: &[Self]) -> TokenStream {
         match &self.policy {

@@ -162,7 +162,11 @@ pub(crate) fn wrap(
 ) -> TokenStream {
     let bound = cx.bound(site);
     let body = if checked.thread {
-        quote_spanned!(Span::mixed_site()=> move || { #inner #bound })
+        let body = quote_spanned!(Span::mixed_site()=> move || { #inner #bound });
+        match cx.retry_elsewhere(site) {
+            None => body,
+            Some(retry) => quote_spanned!(Span::mixed_site()=> { #retry #body }),
+        }
     } else {
         quote_spanned!(Span::mixed_site()=> async { #inner #bound })
     };

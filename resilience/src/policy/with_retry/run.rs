@@ -35,7 +35,7 @@ pub trait Running: Default {
 
 /// A call of which nothing matters but how many attempts have failed: four bytes, beside what a future
 /// keeps of its own progress anyway.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 #[doc(hidden)]
 pub struct Counting(u32);
 
@@ -52,6 +52,11 @@ impl Counting {
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
+    }
+
+    /// What another thread needs to know of the running attempt.
+    pub const fn elsewhere(&self) -> Self {
+        *self
     }
 }
 
@@ -80,6 +85,11 @@ impl Remembering {
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
+    }
+
+    /// What another thread needs to know of the running attempt.
+    pub fn elsewhere(&self) -> Counting {
+        Counting(self.failed().min(Progress::MANY))
     }
 
     /// A call whose length matters if `retry` says so.
