@@ -3,9 +3,11 @@
 use resilience::durable::{Status, recovery_stats};
 use resilience::testing::{World, isolate};
 use resilience::{
-    Category, Classify, Event, Rejected, checkpoint, job, jobs, with_fallback, with_recovery, with_retry,
+    Category, Classify, Event, Rejected, checkpoint, job, jobs, recover_blocking, with_fallback,
+    with_recovery, with_retry,
 };
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 #[derive(Clone, Copy, Debug, Classify, PartialEq)]
 enum Error {
@@ -21,6 +23,8 @@ enum Error {
     Broken,
     #[classify(rejected)]
     Refused,
+    #[classify(status = 503)]
+    Down,
 }
 
 impl From<Rejected> for Error {
@@ -203,6 +207,53 @@ fn on_a_step_it_says_what_becomes_of_the_job() {
     assert_eq!(order(4, 3), Err(Error::Broken));
     assert_eq!((status("order:4"), logged()), (Status::Failed, vec!["reserve".to_owned(); 3]));
     assert_eq!(alerts(&world).len(), 1, "for who waits for a person: {:?}", alerts(&world));
+}
+
+#[checkpoint("fragile:{id}", rollback = breaks)]
+fn fragile(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+fn breaks(id: u32) {
+    panic!("the undo of {id}");
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("fragile:{id}")]
+fn fragile_order(id: u32) -> Result<u32, Error> {
+    fragile(id)?;
+    Err(Error::Corrupt)
+}
+
+#[test]
+fn an_undo_that_panics_has_failed() {
+    let world = isolate();
+    assert_eq!(fragile_order(1), Err(Error::Corrupt), "the body's own error, no panic");
+    assert_eq!(jobs::blocking::get("fragile:1").unwrap().unwrap().status, Status::Manual);
+    assert_eq!(alerts(&world).len(), 1, "{:?}", alerts(&world));
+}
+
+#[job("interrupted:{id}")]
+fn interrupted(id: u32) -> Result<u32, Error> {
+    static SEEN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.push(id);
+    assert!(seen.ends_with(&[id, id]), "the first run panics");
+    if id == 1 { Ok(id) } else { Err(Error::Down) }
+}
+
+#[test]
+fn what_recovery_did_is_kept_with_the_job() {
+    let _world = isolate();
+    for (id, strategy, category) in [(1, "resume", None), (2, "failed", Some("unavailable"))] {
+        let panic = std::panic::catch_unwind(|| interrupted(id));
+        assert!(panic.is_err());
+        recover_blocking().unwrap();
+        let job = jobs::blocking::get(&format!("interrupted:{id}")).unwrap().unwrap();
+        let event = job.events.last().expect("an event");
+        assert_eq!((event.strategy.as_str(), event.category.as_deref()), (strategy, category), "{job:?}");
+        assert_eq!((job.recoveries, event.code.as_deref()), (1, category.map(|_| "503")));
+    }
 }
 
 #[test]

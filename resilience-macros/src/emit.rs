@@ -29,14 +29,18 @@ impl Rules {
 
     /// What they say of the outcome `r`, whose verdict is `verdict`.
     pub(crate) fn ruling(&self) -> TokenStream {
-        let here = Span::mixed_site();
-        match (&self.when, &self.unless) {
+        let when = self
+            .when
+            .as_ref()
+            .map(|when| quote_spanned!(input::mixed_span_of(when)=> __resilience::when(&r, &verdict, #when)));
+        let unless = self
+            .unless
+            .as_ref()
+            .map(|unless| quote_spanned!(input::mixed_span_of(unless)=> __resilience::unless(&r, #unless)));
+        match (when, unless) {
             (None, None) => quote!(__resilience::Ruling::ByCategory),
-            (Some(when), None) => quote_spanned!(here=> __resilience::when(&r, &verdict, #when)),
-            (None, Some(unless)) => quote_spanned!(here=> __resilience::unless(&r, #unless)),
-            (Some(when), Some(unless)) => {
-                quote_spanned!(here=> __resilience::unless(&r, #unless).or_else(|| __resilience::when(&r, &verdict, #when)))
-            }
+            (Some(ruling), None) | (None, Some(ruling)) => ruling,
+            (Some(when), Some(unless)) => quote!(#unless.or_else(|| #when)),
         }
     }
 }
@@ -70,8 +74,12 @@ impl Context<'_> {
         match (&self.shared.rejected, self.is_outermost(site)) {
             (None, true) => quote_spanned!(at=> __resilience::refused(#rejected)),
             (None, false) => quote_spanned!(at=> __resilience::refused_with_class(#rejected)),
-            (Some(make), true) => quote!(__resilience::refused_by(#rejected, #make)),
-            (Some(make), false) => quote!(__resilience::refused_by_with_class(#rejected, #make)),
+            (Some(make), is_outermost) => {
+                let made = if is_outermost { "refused_by" } else { "refused_by_with_class" };
+                let at = input::mixed_span_of(make);
+                let made = Ident::new(made, at);
+                quote_spanned!(at=> __resilience::#made(#rejected, #make))
+            }
         }
     }
 
@@ -365,7 +373,9 @@ fn judged(cx: &Context<'_>) -> TokenStream {
     }
     let class = match classify {
         None => quote_spanned!(here=> __resilience::Probe::new(e).probed_class()),
-        Some(classify) => quote_spanned!(here=> __resilience::asked(e, #classify)),
+        Some(classify) => {
+            quote_spanned!(input::mixed_span_of(classify)=> __resilience::asked(e, #classify))
+        }
     };
     let (names, values): (Vec<_>, Vec<_>) = context.iter().cloned().unzip();
     let judge = quote_spanned!(at=> __resilience::Outcome::judge(&r));

@@ -121,7 +121,8 @@ fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
 }
 
 fn runtime(tokens: TokenStream) -> Result<TokenStream> {
-    let path: syn::Path = syn::parse2(tokens.clone())?;
+    let path: syn::Path = syn::parse2(tokens.clone())
+        .map_err(|_| Error::new(input::span_of(&tokens), "expected a path: `crate = ::resilience`"))?;
     let first = path.segments.first().map(|segment| segment.ident.to_string());
     if path.leading_colon.is_none() && !matches!(first.as_deref(), Some("crate" | "self" | "super")) {
         let words = format!("write an absolute path, which works in every module: `crate = ::{tokens}`");

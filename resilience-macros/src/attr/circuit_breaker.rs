@@ -49,6 +49,13 @@ pub(crate) const SPEC: Spec = Spec {
         ("wait", RECOVERY),
         ("delay", RECOVERY),
         ("waitDuration", RECOVERY),
+        ("waitDurationInOpenState", RECOVERY),
+        ("BreakDuration", RECOVERY),
+        ("failureRateThreshold", "write `threshold = 5, window = 60s`: so many failures within a time"),
+        ("FailureRatio", "write `threshold = 5, window = 60s`: so many failures within a time"),
+        ("slidingWindowSize", "write `window = 60s`: the time within which failures are counted"),
+        ("SamplingDuration", "write `window = 60s`: the time within which failures are counted"),
+        ("permittedNumberOfCallsInHalfOpenState", "write `probes = 1`: how many calls may try at once"),
         ("wait_duration", RECOVERY),
         ("success_threshold", "write `successes = 1`: how many successful probes close it"),
         ("half_open_max_calls", "write `probes = 1`: how many calls may try at once"),
@@ -98,7 +105,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
         .collect();
     let instance_at = reader.span_of("instance");
     let key_at = reader.span_of("key");
-    let start = reader.value("policy", "CONST", Ok);
+    let start = reader.value("policy", "CONST", input::expression);
     let mut setters = Vec::new();
     for (name, words) in COUNTS {
         if let Some(count) = reader.value(name, "5", |tokens| input::count_from_one(tokens, words)) {
@@ -131,13 +138,13 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
         }
     }
     let rules = Rules::read(&mut reader);
-    let key = reader.value("key", "self.host", Ok);
+    let key = reader.value("key", "self.host", input::expression);
     let max_keys_at = reader.span_of("max_keys");
     let max_keys = reader.value("max_keys", "1024", input::count);
     if let (Some(at), None) = (max_keys_at, key_at) {
         errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a breaker");
     }
-    let instance = reader.value("instance", "self.breaker", Ok);
+    let instance = reader.value("instance", "self.breaker", input::expression);
     if let Some(instance_at) = instance_at {
         for at in configured.into_iter().chain(key_at) {
             errors
@@ -153,12 +160,14 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     if checked.instance.is_some() {
         return quote!(static #site: __resilience::InstanceSite = __resilience::InstanceSite::of(&__RESILIENCE_POINT););
     }
+    let ty = quote!(__resilience::CircuitBreaker);
     let start = if start.is_empty() {
-        quote!(__resilience::CircuitBreaker::of(&__RESILIENCE_POINT))
+        quote!(#ty::of(&__RESILIENCE_POINT))
     } else {
-        quote!((#start).owned_by(&__RESILIENCE_POINT))
+        let given = input::given(start, &ty);
+        quote!(#ty::owned_by(#given, &__RESILIENCE_POINT))
     };
-    let breaker = Setter::all(setters, &quote!(__resilience::CircuitBreaker), start);
+    let breaker = Setter::all(setters, &ty, start);
     if checked.key.is_none() {
         return quote!(static #site: __resilience::CircuitBreaker = #breaker.checked(););
     }
@@ -184,8 +193,9 @@ pub(crate) fn wrap(
     let ruling = checked.rules.ruling();
     let refused = cx.refused(site, attr);
     let admit = match (&checked.instance, &checked.key) {
-        (Some(instance), _) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#instance))),
-        (None, Some(key)) => quote_spanned!(Span::mixed_site()=> #site.admit(&(#key))),
+        (Some(given), _) | (None, Some(given)) => {
+            quote_spanned!(input::mixed_span_of(given)=> #site.admit(&(#given)))
+        }
         (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
     };
     // The breaker of the function itself leaves it to this place what its refusals are called.

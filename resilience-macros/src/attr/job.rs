@@ -93,7 +93,7 @@ pub(crate) fn check(
     if let Some(rerun) = reader.switch("rerun") {
         setters.push(Setter::new("rerun", quote!(#rerun)));
     }
-    let store = reader.value("store", "expression", Ok);
+    let store = reader.value("store", "expression", input::expression);
     let on = reader.value("on", "Type", |tokens| {
         let span = input::span_of(&tokens);
         syn::parse2::<Type>(tokens).map_err(|_| Error::new(span, "expected a type: `on = App`"))

@@ -29,6 +29,11 @@ pub(crate) const SPEC: Spec = Spec {
         ("backoff", "write `growth = 2.0`: the factor from one attempt to the next"),
         ("max", "write `cap = 30s`: the longest limit that `growth` reaches"),
         ("fallback", "put `#[with_fallback(path)]` above"),
+        ("when", "a timeout ends whatever takes too long: `when` belongs to a policy that looks at errors"),
+        (
+            "unless",
+            "a timeout ends whatever takes too long: `unless` belongs to a policy that looks at errors",
+        ),
         ("on_error", "write `rejected = |r| ..`"),
     ],
 };
@@ -53,14 +58,19 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
         (Some(word), Value::Word) => known(entry) && word.to_string().chars().any(char::is_uppercase),
         _ => known(entry),
     };
+    // Its own message says how the limit is written.
+    let is_named = entries
+        .iter()
+        .any(|entry| SPEC.foreign.iter().any(|(word, words)| *words == LIMIT && entry.is(word)));
     let mut reader = Reader::new(&SPEC, entries, positional, errors);
+    let growth_at = reader.span_of("growth");
     let mut setters = Vec::new();
     let growth = reader.value("growth", "2.0", |tokens| {
         input::factor_from_one(tokens, "`growth` of a timeout is a finite factor of at least 1")
     });
     let cap_at = reader.span_of("cap");
     let cap = reader.value("cap", "30s", input::duration);
-    if let (None, Some(at)) = (&growth, cap_at) {
+    if let (None, Some(at)) = (growth_at, cap_at) {
         errors.here(at, "`cap` bounds `growth`: without `growth` the limit stays as it is");
     }
     let strict_at = reader.span_of("strict");
@@ -75,7 +85,9 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     setters.extend(threads.map(|threads| Setter::new("threads", threads)));
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {
-        errors.at(attr, "`timeout` needs a limit: `#[timeout(2s)]`");
+        if !is_named {
+            errors.at(attr, "`timeout` needs a limit: `#[timeout(2s)]`");
+        }
         return None;
     };
     for second in rest {

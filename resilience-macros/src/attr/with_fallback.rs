@@ -108,7 +108,7 @@ fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
 
 fn step(entry: &Entry, item: &Item) -> Result<Step> {
     if let (true, Value::Given(value)) = (entry.is("value"), &entry.value) {
-        return Ok(Step::Value(value.clone()));
+        return Ok(Step::Value(input::expression(value.clone())?));
     }
     let tokens = input::open(entry.tokens());
     let shown = readable(&tokens);

@@ -31,6 +31,9 @@ pub(crate) const SPEC: Spec = Spec {
         ("attempts", ATTEMPTS),
         ("max_attempts", ATTEMPTS),
         ("maxAttempts", ATTEMPTS),
+        ("MaxAttempts", ATTEMPTS),
+        ("max_times", "write `max`, which counts retries too"),
+        ("MaxRetryAttempts", "write `max`, which counts retries too"),
         ("max_tries", ATTEMPTS),
         ("stop_after_attempt", ATTEMPTS),
         ("retries", "write `max`, which counts retries too"),
@@ -49,6 +52,11 @@ pub(crate) const SPEC: Spec = Spec {
         ("initial_wait", BASE),
         ("initial_delay", BASE),
         ("waitDuration", BASE),
+        ("Delay", BASE),
+        ("with_jitter", "jitter is on: `jitter = none` takes it off"),
+        ("UseJitter", "jitter is on: `jitter = none` takes it off"),
+        ("BackoffType", "write `backoff = 2.0`, or `constant`, `linear`, `fibonacci`, `decorrelated`"),
+        ("MaxDelay", "write `cap = 10s`: the longest wait"),
         ("max_delay", "write `cap = 10s`: the longest wait"),
         ("max_backoff", "write `cap = 10s`: the longest wait"),
         (
@@ -123,7 +131,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
     let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
     let (timed, starts) = (is_set(&["give_up_after"]), is_set(&["policy"]));
-    let start = reader.value("policy", "CONST", Ok);
+    let start = reader.value("policy", "CONST", input::expression);
     let (mut setters, is_decorrelated) = schedule(&mut reader);
     let remembers = timed || starts || is_decorrelated || !on.is_empty();
     let words = "`give_up_after` is zero: to make no retry, write `max = 0`";
@@ -243,6 +251,8 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
     Ok(Setter::new("jitter", quote_spanned!(span=> __resilience::Jitter::#kind)))
 }
 
+const BUDGETS: &str = "expected `default`, `none`, `per_key`, or the path of a `static` budget";
+
 fn budget(tokens: TokenStream) -> Result<(Paid, Option<Setter>)> {
     let span = input::own_span_of(&tokens);
     let own = |of| Some(Setter::new("budget_of", of));
@@ -251,7 +261,7 @@ fn budget(tokens: TokenStream) -> Result<(Paid, Option<Setter>)> {
         "none" => (Paid::Nobody, own(quote_spanned!(span=> __resilience::BudgetOf::None))),
         "per_key" => (Paid::Key, None),
         _ => {
-            let path = input::path(tokens)?;
+            let path = input::path_or(BUDGETS, tokens)?;
             (Paid::Settings, own(quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path))))
         }
     })
@@ -285,9 +295,9 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
 
 /// The settings: one expression.
 fn policy(checked: &Checked) -> TokenStream {
-    let start =
-        if checked.start.is_empty() { quote!(__resilience::Retry::new()) } else { checked.start.clone() };
-    let policy = Setter::all(&checked.setters, &quote!(__resilience::Retry), start);
+    let ty = quote!(__resilience::Retry);
+    let start = if checked.start.is_empty() { quote!(#ty::new()) } else { input::given(&checked.start, &ty) };
+    let policy = Setter::all(&checked.setters, &ty, start);
     let on = match checked.on.as_slice() {
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),

@@ -1,7 +1,7 @@
 //! Durations: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`, or a const expression of type `Duration`.
 
 use super::{constant, literal, open, span_of};
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
 use syn::{Error, Lit, Result};
 
@@ -24,6 +24,11 @@ const UNITS: [(&str, u64); 7] = [
 ];
 const DAY: u64 = 24 * 3_600 * 1_000_000_000;
 const FORMS: &str = "write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
+
+/// Whether `word` is a unit of time.
+pub(super) fn is_unit(word: &Ident) -> bool {
+    UNITS.iter().any(|(unit, _)| word == unit) || word == "d"
+}
 
 /// Reads a duration.
 pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {

@@ -13,12 +13,13 @@ pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration};
 pub(crate) use key::{Key, key};
 pub(crate) use number::{multipliers, number};
-pub(crate) use path_or_closure::{path, path_or_closure};
+pub(crate) use path_or_closure::{path, path_or, path_or_closure};
 pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use quote::quote_spanned;
-use syn::{Error, Lit, Result};
+use quote::{ToTokens, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::{Error, Expr, Lit, Result};
 
 /// `tokens` without the invisible groups that a value gets on its way through `macro_rules!`.
 pub(crate) fn open(tokens: TokenStream) -> TokenStream {
@@ -29,8 +30,37 @@ pub(crate) fn open(tokens: TokenStream) -> TokenStream {
     }
 }
 
+/// One expression and nothing behind it, told here: the compiler would complain of each word apart.
+pub(crate) fn expression(tokens: TokenStream) -> Result<TokenStream> {
+    // A single token is one, as far as can be seen here.
+    if tokens.clone().into_iter().nth(1).is_none() {
+        return Ok(tokens);
+    }
+    let alone = |input: ParseStream<'_>| {
+        input.parse::<Expr>()?;
+        let rest: TokenStream = input.parse()?;
+        Ok(rest)
+    };
+    let rest = match alone.parse2(tokens.clone()) {
+        Ok(rest) if rest.is_empty() => return Ok(tokens),
+        Ok(rest) => rest,
+        Err(_) => return Err(Error::new(span_of(&tokens), "expected one value: a literal or an expression")),
+    };
+    let words = match (tokens.into_iter().next(), rest.clone().into_iter().next()) {
+        (_, Some(TokenTree::Punct(punct))) if punct.as_char() == ';' => {
+            "a comma stands between settings, no semicolon".to_owned()
+        }
+        (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit))) if duration::is_unit(&unit) => {
+            format!("a number and its unit are one word: `{number}{unit}`")
+        }
+        _ => "one value is expected: this is not part of it".to_owned(),
+    };
+    Err(Error::new(span_of(&rest), words))
+}
+
 /// Refuses a value that names `Self`: the policy is a `static`, and a `static` knows no outer type.
 fn constant(tokens: TokenStream) -> Result<TokenStream> {
+    let tokens = expression(tokens)?;
     let names_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
     match tokens.clone().into_iter().find(names_self) {
         None => Ok(tokens),
@@ -60,9 +90,30 @@ pub(crate) fn span_of(tokens: &TokenStream) -> Span {
     first.join(last).unwrap_or(first)
 }
 
+/// A policy of type `ty` given as a whole: of another type, it is told there.
+pub(crate) fn given(start: &TokenStream, ty: &TokenStream) -> TokenStream {
+    let at = own_span_of(start);
+    let ty = located(ty, at);
+    quote_spanned!(at=> { let policy: #ty = #start; policy })
+}
+
+/// `tokens` of our own, for messages at `span`.
+fn located(tokens: &TokenStream, span: Span) -> TokenStream {
+    let here = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.clone().into_iter().map(here).collect()
+}
+
 /// Where `tokens` stand, for tokens of our own in their place: the lints of the user's crate leave them alone.
 pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
     Span::call_site().located_at(span_of(tokens))
+}
+
+/// Where `value` stands, for tokens of our own around it that name locals of the expansion.
+pub(crate) fn mixed_span_of(value: &impl ToTokens) -> Span {
+    Span::mixed_site().located_at(span_of(&value.to_token_stream()))
 }
 
 /// A call of a policy's setter, all of it at the value, so that a complaint of the setter points there.
@@ -80,7 +131,7 @@ impl Setter {
 
     /// A new policy of type `ty` made from the value.
     pub(crate) fn make(&self, ty: &TokenStream) -> TokenStream {
-        let (Self { name, value, span }, ty) = (self, self.here(ty));
+        let (Self { name, value, span }, ty) = (self, located(ty, self.span));
         quote_spanned!(*span=> #ty::#name(#value))
     }
 
@@ -89,17 +140,9 @@ impl Setter {
         (self.name == name).then(|| self.value.clone())
     }
 
-    fn here(&self, ty: &TokenStream) -> TokenStream {
-        let here = |mut token: TokenTree| {
-            token.set_span(self.span);
-            token
-        };
-        ty.clone().into_iter().map(here).collect()
-    }
-
     /// `policy` with this setting, where `ty` is the policy's type.
     pub(crate) fn apply(&self, ty: &TokenStream, policy: &TokenStream) -> TokenStream {
-        let (Self { name, value, span }, ty) = (self, self.here(ty));
+        let (Self { name, value, span }, ty) = (self, located(ty, self.span));
         quote_spanned!(*span=> #ty::#name(#policy, #value))
     }
 

@@ -34,6 +34,10 @@ pub(crate) fn multipliers(tokens: &TokenStream) -> Option<Result<(TokenStream, T
         pair.iter().all(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '.'))
     })?;
     let low = tokens.iter().take(dots).cloned().collect();
-    let high = tokens.iter().skip(dots + 2).cloned().collect();
+    // `..=` means the same: no single number has a chance of its own.
+    let is_equals = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
+    let high = tokens.iter().skip(dots + 2);
+    let high = high.enumerate().filter(|(n, token)| *n > 0 || !is_equals(token)).map(|(_, token)| token);
+    let high = high.cloned().collect();
     Some(number(low).and_then(|low| Ok((low, number(high)?))))
 }

@@ -1,6 +1,6 @@
 //! Functions: a path to one, or a closure.
 
-use super::{open, span_of};
+use super::{expression, open, span_of};
 use proc_macro2::TokenStream;
 use syn::{Error, Expr, ExprPath, Result};
 
@@ -8,15 +8,20 @@ use syn::{Error, Expr, ExprPath, Result};
 pub(crate) fn path_or_closure(tokens: TokenStream) -> Result<Expr> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
-    match syn::parse2(tokens)? {
+    match syn::parse2(expression(tokens)?)? {
         expr @ (Expr::Path(_) | Expr::Closure(_)) => Ok(expr),
         _ => Err(Error::new(span, "expected a path to a function, or a closure")),
     }
 }
 
-/// Reads a path.
+/// Reads a path to a function.
 pub(crate) fn path(tokens: TokenStream) -> Result<ExprPath> {
+    path_or("expected a path to a function", tokens)
+}
+
+/// Reads a path; `words` say what else was expected.
+pub(crate) fn path_or(words: &str, tokens: TokenStream) -> Result<ExprPath> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
-    syn::parse2(tokens).map_err(|_| Error::new(span, "expected a path to a function"))
+    syn::parse2(tokens).map_err(|_| Error::new(span, words))
 }

@@ -449,6 +449,7 @@ impl Running {
             step: None,
             attempt: self.record.attempts,
             category: None,
+            code: None,
             strategy: strategy.to_owned(),
             result: result.to_owned(),
             owner: self.record.owner.clone(),
@@ -464,9 +465,10 @@ impl Running {
         class: Option<Classification>,
         reason: &str,
     ) -> Result<Record, JobError> {
-        let event = JobEvent {
-            category: class.map(|class| class.category.as_str().to_owned()),
-            ..self.event(status.as_str(), "ok", reason)
+        let event = self.event(status.as_str(), "ok", reason);
+        let event = match &class {
+            Some(class) => event.because(class),
+            None => event,
         };
         let before = Note::read(&self.record.note);
         let note = Note { class: class.or(before.class), events: before.events }.with(event);
@@ -522,15 +524,17 @@ impl Running {
     }
 
     async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
+        let is_resumed = self.record.recoveries > 0;
+        let ended = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
         let Self { at, lease, record, .. } = self;
-        let is_resumed = record.recoveries > 0;
+        let note = match ended {
+            Some(event) => Note::read(&record.note).with(event).write(),
+            None => record.note,
+        };
         let shared = lease.shared().clone();
         let removes = Some(place::cursors(&at.key));
-        let completion = Completion {
-            note: record.note,
-            removes,
-            ..Completion::done(shared.key.clone(), shared.fence, value)
-        };
+        let completion =
+            Completion { note, removes, ..Completion::done(shared.key.clone(), shared.fence, value) };
         match completed(mode, &shared.store, completion).await {
             Ok(_) => {
                 lease.ended();

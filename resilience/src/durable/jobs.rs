@@ -197,6 +197,7 @@ async fn change(
             step: None,
             attempt: stored.attempts,
             category: None,
+            code: None,
             strategy: why.to_owned(),
             result: "ok".to_owned(),
             owner: store.owner(),

@@ -19,6 +19,8 @@ pub struct JobEvent {
     pub attempt: u32,
     /// What the error meant, if there was one.
     pub category: Option<String>,
+    /// The code that the error carried, as text: `"503"`, `"os error 104"`.
+    pub code: Option<String>,
     /// What was done: `"resume"`, `"rollback"`, `"manual"`, ..
     pub strategy: String,
     /// How it went: `"ok"`, `"failed"`, ..
@@ -30,10 +32,16 @@ pub struct JobEvent {
 }
 
 impl JobEvent {
+    /// The same, because of an error of `class`.
+    pub(super) fn because(self, class: &Classification) -> Self {
+        let code = class.code.map(|code| code.to_string());
+        Self { category: Some(class.category.as_str().to_owned()), code, ..self }
+    }
+
     fn to_json(&self) -> Value {
         json!({
             "at": self.at, "step": self.step, "attempt": self.attempt, "category": self.category,
-            "strategy": self.strategy, "result": self.result, "owner": self.owner, "reason": self.reason,
+            "code": self.code, "strategy": self.strategy, "result": self.result, "owner": self.owner, "reason": self.reason,
         })
     }
 
@@ -44,6 +52,7 @@ impl JobEvent {
             step: text("step"),
             attempt: value["attempt"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             category: text("category"),
+            code: text("code"),
             strategy: text("strategy").unwrap_or_default(),
             result: text("result").unwrap_or_default(),
             owner: text("owner").unwrap_or_default(),

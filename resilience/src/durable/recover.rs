@@ -360,6 +360,7 @@ impl Pass {
             step: None,
             attempt: record.attempts,
             category: None,
+            code: None,
             strategy: "resume".to_owned(),
             result: "interrupted".to_owned(),
             owner: self.store.owner(),

@@ -6,7 +6,6 @@ use super::error::JobError;
 use super::job::{Running, alert, steps};
 use super::key::place;
 use super::lease::Lease;
-use super::note::JobEvent;
 use super::record::{Record, Status};
 use super::scope::{InScope, Step};
 use super::store::{Claim, Claimed, Completion, Holder};
@@ -16,8 +15,10 @@ use crate::event::{Event, emit};
 use crate::point::PointSite;
 use linkme::distributed_slice;
 use serde::de::DeserializeOwned;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 /// Every step of the binary that can be undone, filled in by the linker.
 #[distributed_slice]
@@ -94,10 +95,7 @@ pub fn undone(worked: bool) -> Result<(), String> {
 /// Has the job undo its steps from now on.
 pub(super) async fn start(mut job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
     let note = super::note::Note::read(&job.record.note);
-    let event = JobEvent {
-        category: Some(class.category.as_str().to_owned()),
-        ..job.event("rollback", "started", "the body failed")
-    };
+    let event = job.event("rollback", "started", "the body failed").because(&class);
     let note = super::note::Note { class: Some(class), events: note.events }.with(event);
     let key = job.lease.shared().key.clone();
     let completion =
@@ -157,7 +155,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     let lease = Lease::new(job.store().clone(), key.clone(), fence, lasts, None, Status::Free);
     let inside = Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
     let scope = job.scope().clone().in_step(inside);
-    let undoing = InScope::new(&scope, (site.undo)(step.value.clone()));
+    let undoing = caught(InScope::new(&scope, (site.undo)(step.value.clone())));
     let undone = match mode {
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),
@@ -172,4 +170,14 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     job.store().complete(completion).await.map_err(failed)?;
     lease.ended();
     Ok(true)
+}
+
+/// `undoing`, where a panic is a failure as any other: the job must not be undone for ever.
+async fn caught(undoing: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let mut undoing = pin!(undoing);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| undoing.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err("the undo panicked".to_owned())))
+    })
+    .await
 }

@@ -186,7 +186,7 @@ impl Layer for FallbackSite {
 #[diagnostic::on_unimplemented(
     message = "a fallback must give the same value as the function: `{T}`",
     label = "this fallback gives `{Self}`",
-    note = "return `Result<{T}, _>` or `Option<{T}>`, directly or as a future"
+    note = "return `Result<{T}, _>` or `Option<{T}>`, directly or, in an async function, as a future"
 )]
 pub trait Instead<T> {
     /// The value, unless the fallback failed as well.
