@@ -75,10 +75,10 @@ impl Context<'_> {
             (None, true) => quote_spanned!(at=> __resilience::refused(#rejected)),
             (None, false) => quote_spanned!(at=> __resilience::refused_with_class(#rejected)),
             (Some(make), is_outermost) => {
-                let made = if is_outermost { "refused_by" } else { "refused_by_with_class" };
+                let named = if is_outermost { "refused_by" } else { "refused_by_with_class" };
                 let at = input::mixed_span_of(make);
-                let made = Ident::new(made, at);
-                quote_spanned!(at=> __resilience::#made(#rejected, #make))
+                let call = Ident::new(named, at);
+                quote_spanned!(at=> __resilience::#call(#rejected, #make))
             }
         }
     }

@@ -273,12 +273,21 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
         errors.here(entry.span, "write `on(category, max = 5, ..)`");
         return None;
     };
-    let is_word = |entry: &Entry| matches!(entry.value, Value::Word);
+    let is_word = |entry: &Entry| matches!(entry.value, Value::Word | Value::Bare(_));
     let mut reader = Reader::new(&RULE, keys::entries(list), is_word, errors);
     let (setters, _) = schedule(&mut reader);
-    let mut words = reader.rest().into_iter().filter_map(|entry| entry.key);
+    let rest = reader.rest();
+    for other in rest.iter().filter(|other| other.key.is_none()) {
+        errors.here(other.span, "a category is one word here, for instance `on(rate_limited, max = 5)`");
+    }
+    let mut words = rest.iter().filter_map(|entry| entry.key.clone());
     let Some(word) = words.next() else {
-        errors.here(entry.span, "`on(..)` begins with a category, for instance `on(rate_limited, max = 5)`");
+        if rest.is_empty() {
+            errors.here(
+                entry.span,
+                "`on(..)` begins with a category, for instance `on(rate_limited, max = 5)`",
+            );
+        }
         return None;
     };
     for second in words {

@@ -7,9 +7,9 @@ pub mod timeout;
 pub mod with_fallback;
 
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, Permit, State};
-pub use timeout::Timeout;
+pub use timeout::{Timeout, TimeoutConfig};
 pub use with_fallback::Fallback;
-pub use with_retry::{Backoff, Budget, BudgetOf, Jitter, Retry, RetryConfig, Rule};
+pub use with_retry::{Backoff, Budget, BudgetConfig, BudgetOf, Jitter, Retry, RetryConfig, Rule};
 pub mod presets;
 pub mod with_retry;
 

@@ -42,6 +42,43 @@ pub struct Timeout {
     name: &'static str,
 }
 
+const NAME: &str = "timeout";
+
+/// The settings of a [`Timeout`], for [`try_new`](Timeout::try_new); one that has only a limit is made
+/// `from` it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::timeout::{Timeout, TimeoutConfig};
+/// use std::time::Duration;
+///
+/// let limit = Duration::from_secs(2);
+/// assert!(Timeout::try_new(limit).is_ok());
+/// assert!(Timeout::try_new(TimeoutConfig { growth: 2.0, ..limit.into() }).is_ok());
+/// assert!(Timeout::try_new(TimeoutConfig { growth: f64::NAN, ..limit.into() }).is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimeoutConfig {
+    /// How long an attempt may take; above zero.
+    pub limit: Duration,
+    /// The factor of the limit from one attempt to the next; from 1, default 1.
+    pub growth: f64,
+    /// The longest limit that `growth` reaches, at least `limit`; default 30 s, or `limit` if that is longer.
+    pub cap: Option<Duration>,
+    /// Whether the time counts from the call; default `false`, from the first poll that is not ready.
+    pub strict: bool,
+    /// How many abandoned bodies may still run on helper threads; from 1, default 16.
+    pub threads: u32,
+}
+
+impl From<Duration> for TimeoutConfig {
+    fn from(limit: Duration) -> Self {
+        let threads = defaults::timeout::THREADS;
+        Self { limit, growth: 1.0, cap: None, strict: false, threads }
+    }
+}
+
 impl Timeout {
     /// A limit of `limit` for each attempt.
     ///
@@ -56,7 +93,7 @@ impl Timeout {
             cap: None,
             strict: false,
             threads: defaults::timeout::THREADS,
-            name: "timeout",
+            name: NAME,
         };
         match timeout.judge() {
             Ok(()) => timeout,
@@ -64,16 +101,15 @@ impl Timeout {
         }
     }
 
-    /// As [`new`](Self::new), for a limit known only at run time.
+    /// As [`new`](Self::new), for settings known only at run time: a limit, or a whole [`TimeoutConfig`].
     ///
     /// # Errors
     ///
-    /// If `limit` is zero.
-    pub const fn try_new(limit: Duration) -> Result<Self, InvalidPolicy> {
-        if limit.is_zero() {
-            return Err(InvalidPolicy::new(ZERO));
-        }
-        Ok(Self::new(limit))
+    /// With the words that the compiler would use, where they make no sense.
+    pub fn try_new(config: impl Into<TimeoutConfig>) -> Result<Self, InvalidPolicy> {
+        let TimeoutConfig { limit, growth, cap, strict, threads } = config.into();
+        let timeout = Self { limit, growth, cap, strict, threads, name: NAME };
+        timeout.judge().map(|()| timeout)
     }
 
     /// Multiplies the limit by `growth` on each retry, up to [`cap`](Self::cap); at least 1, default 1.

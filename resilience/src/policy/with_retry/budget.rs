@@ -4,6 +4,7 @@
 use super::check;
 use crate::clock::now;
 use crate::defaults::with_retry as defaults;
+use crate::policy::InvalidPolicy;
 use crate::site::Site;
 use crate::sync::{AtomicU64, Ordering};
 use std::sync::OnceLock;
@@ -37,18 +38,42 @@ pub enum BudgetOf {
 /// ```
 #[derive(Debug)]
 pub struct Budget {
-    settings: Settings,
+    settings: BudgetConfig,
     bucket: Site<Bucket>,
 }
 
-/// How many tokens what costs and what returns them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    capacity: u32,
-    cost: u32,
-    timeout_cost: u32,
-    deposit: u32,
-    refill: u32,
+/// The numbers of a [`Budget`], for [`try_new`](Budget::try_new): how many tokens what costs, and what
+/// returns them. All go up to 200,000.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::with_retry::{Budget, BudgetConfig};
+///
+/// let config = BudgetConfig { capacity: 50, ..BudgetConfig::default() };
+/// assert_eq!(Budget::try_new(config).unwrap().tokens(), 50);
+///
+/// let never = BudgetConfig { deposit: 0, refill: 0, ..config };
+/// assert!(Budget::try_new(never).is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetConfig {
+    /// The tokens of the full bucket; from 1, default 500.
+    pub capacity: u32,
+    /// What a retry costs; from 1, default 5.
+    pub cost: u32,
+    /// What a retry after a timeout costs; from 1, default 10.
+    pub timeout_cost: u32,
+    /// What a success returns; default 1.
+    pub deposit: u32,
+    /// What flows back each second; default 5.
+    pub refill: u32,
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// What came of a retry's wish to be paid for.
@@ -69,7 +94,23 @@ impl Default for Budget {
 impl Budget {
     /// A full bucket: 500 tokens; a retry costs 5, after a timeout 10; a success returns 1, each second 5.
     pub const fn new() -> Self {
-        Self { settings: Settings::DEFAULT, bucket: Site::new(Bucket::new(), Bucket::new) }
+        Self::of(BudgetConfig::DEFAULT)
+    }
+
+    const fn of(settings: BudgetConfig) -> Self {
+        Self { settings, bucket: Site::new(Bucket::new(), Bucket::new) }
+    }
+
+    /// A full bucket with numbers from run time.
+    ///
+    /// # Errors
+    ///
+    /// With the words that the compiler would use, where they make no sense.
+    pub const fn try_new(config: BudgetConfig) -> Result<Self, InvalidPolicy> {
+        match check::budget(&config) {
+            Some(complaint) => Err(InvalidPolicy::new(complaint)),
+            None => Ok(Self::of(config)),
+        }
     }
 
     /// Sets the tokens of the full bucket: from 1 to 200,000, by default 500.
@@ -176,7 +217,7 @@ impl Budget {
     }
 }
 
-impl Settings {
+impl BudgetConfig {
     const DEFAULT: Self = Self {
         capacity: defaults::BUDGET_CAPACITY,
         cost: defaults::BUDGET_COST,
@@ -232,7 +273,7 @@ impl Bucket {
         u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX) & TICKS
     }
 
-    fn withdraw(&self, settings: &Settings, after_timeout: bool, ticks: u64) -> Paid {
+    fn withdraw(&self, settings: &BudgetConfig, after_timeout: bool, ticks: u64) -> Paid {
         let cost = if after_timeout { settings.timeout_cost } else { settings.cost };
         let capacity = u64::from(settings.capacity) * MILLI;
         let cost = (u64::from(cost) * MILLI).min(capacity);
@@ -252,7 +293,7 @@ impl Bucket {
         }
     }
 
-    fn deposit(&self, settings: &Settings) -> bool {
+    fn deposit(&self, settings: &BudgetConfig) -> bool {
         let deposit = u64::from(settings.deposit) * MILLI;
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -386,7 +427,7 @@ mod tests {
             fn the_bucket_holds_what_a_simple_one_holds(
                 capacity in 1..60_u32, refill in 0..9_u32, steps in prop::collection::vec(steps(), 0..200),
             ) {
-                let settings = Settings { capacity, cost: 5, timeout_cost: 10, deposit: 1, refill };
+                let settings = BudgetConfig { capacity, cost: 5, timeout_cost: 10, deposit: 1, refill };
                 let bucket = Bucket::new();
                 let full = i64::from(capacity) * 1_000;
                 let (mut reckoned, mut pending, mut ticks) = (full, 0_i64, 0_u64);
@@ -431,7 +472,7 @@ mod tests {
     #[test]
     fn loom_tokens_are_neither_lost_nor_made() {
         loom::model(|| {
-            let settings = Settings { capacity: 10, cost: 5, timeout_cost: 10, deposit: 1, refill: 0 };
+            let settings = BudgetConfig { capacity: 10, cost: 5, timeout_cost: 10, deposit: 1, refill: 0 };
             let bucket = shared();
             let draw = |bucket: &Bucket| u64::from(bucket.withdraw(&settings, false, 7) != Paid::No);
             let other = bucket.clone();
@@ -455,7 +496,7 @@ mod tests {
     #[test]
     fn loom_one_caller_sees_the_bucket_leave_full_and_one_sees_it_return() {
         loom::model(|| {
-            let settings = Settings { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };
+            let settings = BudgetConfig { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };
             let bucket = shared();
             let other = bucket.clone();
             let turn = move |bucket: &Bucket| {

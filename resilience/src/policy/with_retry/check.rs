@@ -1,6 +1,7 @@
 //! What makes sense: the one judge of settings, asked by setters, by `try_new` and by the attribute.
 
 use super::backoff::{Backoff, Jitter};
+use super::budget::BudgetConfig;
 use super::config::Retry;
 use super::rule::Rule;
 use crate::defaults::with_retry as defaults;
@@ -122,6 +123,17 @@ pub(super) const fn twice(rules: &[Rule]) -> Complaint {
         n += 1;
     }
     None
+}
+
+pub(super) const fn budget(config: &BudgetConfig) -> Complaint {
+    first(&[
+        at_least_one(config.capacity),
+        at_least_one(config.cost),
+        at_least_one(config.timeout_cost),
+        at_most(config.deposit),
+        at_most(config.refill),
+        flows_back(config.deposit, config.refill),
+    ])
 }
 
 pub(super) const fn at_least_one(tokens: u32) -> Complaint {

@@ -16,7 +16,7 @@ mod value;
 mod waits;
 
 pub use backoff::{Backoff, Jitter};
-pub use budget::{Budget, BudgetOf};
+pub use budget::{Budget, BudgetConfig, BudgetOf};
 pub use config::{Retry, RetryConfig};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};

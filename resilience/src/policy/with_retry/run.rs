@@ -50,13 +50,13 @@ pub struct Remembering {
 impl Counting {
     /// The number of the attempt that is about to run, from 1.
     #[inline]
-    pub fn attempt(&self) -> u32 {
-        attempt(self)
+    pub fn attempt(self) -> u32 {
+        attempt(&self)
     }
 
     /// What another thread needs to know of the running attempt.
-    pub const fn elsewhere(&self) -> Self {
-        *self
+    pub const fn elsewhere(self) -> Self {
+        self
     }
 }
 

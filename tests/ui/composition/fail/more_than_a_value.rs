@@ -18,4 +18,9 @@ fn both_ends() -> Option<u32> {
     Some(1)
 }
 
+#[with_retry(on(Category::Timeout, max = 3))]
+fn a_path_for_a_category() -> Option<u32> {
+    Some(1)
+}
+
 fn main() {}
