@@ -220,6 +220,14 @@ fn each_attempt_can_have_a_helper_thread_of_its_own() {
         Some(tags.iter().sum())
     }
     assert_eq!(fails(vec![1, 2]), Ok(3));
+
+    #[timeout(60s, thread)]
+    #[with_fallback(kept, clone(tags))]
+    fn answered_there(tags: Vec<u32>) -> Result<u32, Failure> {
+        drop(tags);
+        Err(Failure::Own)
+    }
+    assert_eq!(answered_there(vec![3, 4]), Ok(7), "the fallback is given them on that thread");
 }
 
 #[test]

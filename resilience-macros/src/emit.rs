@@ -116,18 +116,13 @@ impl Context<'_> {
 
     /// The number of the attempt that the layer of `site` is part of, from 1.
     pub(crate) fn attempt(&self, site: &Ident) -> TokenStream {
-        self.attempt_below(self.sites.iter().take_while(|other| *other != site).count())
+        Self::number(self.is_retried(site))
     }
 
-    /// The number of the attempt that what stands below `above` layers is part of, from 1.
-    fn attempt_below(&self, above: usize) -> TokenStream {
-        match &self.retry {
-            Some((_, at)) if above > *at => {
-                let retry = retry_local();
-                quote!(#retry.attempt())
-            }
-            _ => quote!(1),
-        }
+    /// The number of the running attempt of something that a retry repeats, or not.
+    fn number(is_retried: bool) -> TokenStream {
+        let retry = retry_local();
+        if is_retried { quote!(#retry.attempt()) } else { quote!(1) }
     }
 
     /// Whether the layer of `site` stands below the retry.
@@ -164,16 +159,16 @@ impl Context<'_> {
         quote!(#(#lent)*)
     }
 
-    /// Before another thread takes the arguments with it: clones of those that are asked for later.
+    /// Before another thread takes the arguments with it: clones of those that somebody else is given, too.
     fn copies(&self) -> TokenStream {
         let names = self.shared.clone.iter().filter(|_| self.keeps_arguments);
-        quote!(#(let #names = ::core::clone::Clone::clone(&#names);)*)
+        let shadows = shadows();
+        quote!(#(#shadows let #names = ::core::clone::Clone::clone(&#names);)*)
     }
 
     /// At the start of an attempt: the arguments that start afresh.
     fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
-        // The new binding carries the user's name, and so the user's lints about shadowing.
-        let shadows = quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]);
+        let shadows = shadows();
         let clones = self.shared.clone.iter().map(|name| {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
             match &self.retry {
@@ -195,6 +190,11 @@ impl Context<'_> {
         });
         quote!(#(#clones)* #(#starts)*)
     }
+}
+
+/// A new binding of an argument carries the user's name, and so the user's lints about shadowing.
+fn shadows() -> TokenStream {
+    quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
 }
 
 /// The label of a layer's block, named after its `static`.
@@ -250,17 +250,15 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     }
     let (inner_attrs, body) = item.body_parts();
     let afresh = cx.afresh(&mutable);
-    // Another thread takes the arguments with it: an attempt's own ones are made before that.
-    let moved = layers
-        .iter()
-        .zip(&sites)
-        .find(|(layer, site)| layer.moves() && (cx.retry.is_none() || cx.is_retried(site)));
-    let nothing = TokenStream::new();
-    let attempt = attempt(&item, &cx, body, if moved.is_some() { &nothing } else { &afresh }, timeout);
+    // The arguments that an attempt is lent are taken before another thread takes them with it.
+    let takes = |(layer, site): &(&Layer, &Ident)| layer.moves() && cx.lends() && cx.is_retried(site);
+    let moved = layers.iter().zip(&sites).find(takes).map(|(_, site)| site);
+    let at_body = if moved.is_none() { afresh.clone() } else { TokenStream::new() };
+    let attempt = attempt(&item, &cx, body, &at_body, timeout);
     let stack = above.iter().zip(&sites).rev().fold(attempt, |inner, (layer, site)| {
         let wrapped = layer.wrap(&cx, site, &inner);
         match moved {
-            Some((_, at)) if at == site => scoped(&afresh, wrapped, &cx.bound(site)),
+            Some(at) if at == site => scoped(&afresh, wrapped, &cx.bound(site)),
             _ if layer.moves() => scoped(&cx.copies(), wrapped, &cx.bound(site)),
             _ => wrapped,
         }
@@ -365,7 +363,7 @@ fn scoped(afresh: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> To
 fn judged(cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let at = here.located_at(cx.return_at);
-    let attempt = cx.attempt_below(cx.sites.len());
+    let attempt = Context::number(cx.retry.is_some());
     let Shared { classify, context, when_ok, .. } = cx.shared;
     if classify.is_none() && context.is_empty() && when_ok.is_none() {
         let probe = quote_spanned!(at=> __resilience::Outcome::probe(&r));

@@ -258,6 +258,17 @@ pub mod one_line {
     /// # Errors
     ///
     /// The body's own.
+    #[with_fallback(kept, clone(text))]
+    #[with_retry]
+    #[timeout(1s, thread)]
+    pub fn elsewhere(text: String) -> Result<String, Failure> { Ok(text) }
+
+    /// `text` itself.
+    fn kept(text: String) -> Option<String> { text.is_ascii().then_some(text) }
+
+    /// # Errors
+    ///
+    /// The body's own.
     #[with_retry]
     pub async fn forever(id: u32) -> Result<(), Failure> { loop { let _: u32 = plain(id).await?; } }
 
