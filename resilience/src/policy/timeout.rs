@@ -34,15 +34,9 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Timeout {
-    limit: Duration,
-    growth: f64,
-    cap: Option<Duration>,
-    strict: bool,
-    threads: u32,
+    config: TimeoutConfig,
     name: &'static str,
 }
-
-const NAME: &str = "timeout";
 
 /// The settings of a [`Timeout`], for [`try_new`](Timeout::try_new); one that has only a limit is made
 /// `from` it.
@@ -72,10 +66,16 @@ pub struct TimeoutConfig {
     pub threads: u32,
 }
 
-impl From<Duration> for TimeoutConfig {
-    fn from(limit: Duration) -> Self {
+impl TimeoutConfig {
+    const fn of(limit: Duration) -> Self {
         let threads = defaults::timeout::THREADS;
         Self { limit, growth: 1.0, cap: None, strict: false, threads }
+    }
+}
+
+impl From<Duration> for TimeoutConfig {
+    fn from(limit: Duration) -> Self {
+        Self::of(limit)
     }
 }
 
@@ -87,18 +87,11 @@ impl Timeout {
     /// If `limit` is zero; in a `const` that is a compile error.
     #[track_caller]
     pub const fn new(limit: Duration) -> Self {
-        let timeout = Self {
-            limit,
-            growth: 1.0,
-            cap: None,
-            strict: false,
-            threads: defaults::timeout::THREADS,
-            name: NAME,
-        };
-        match timeout.judge() {
-            Ok(()) => timeout,
-            Err(invalid) => panic!("{}", invalid.message()),
-        }
+        Self::of(TimeoutConfig::of(limit)).checked()
+    }
+
+    const fn of(config: TimeoutConfig) -> Self {
+        Self { config, name: "timeout" }
     }
 
     /// As [`new`](Self::new), for settings known only at run time: a limit, or a whole [`TimeoutConfig`].
@@ -107,8 +100,7 @@ impl Timeout {
     ///
     /// With the words that the compiler would use, where they make no sense.
     pub fn try_new(config: impl Into<TimeoutConfig>) -> Result<Self, InvalidPolicy> {
-        let TimeoutConfig { limit, growth, cap, strict, threads } = config.into();
-        let timeout = Self { limit, growth, cap, strict, threads, name: NAME };
+        let timeout = Self::of(config.into());
         timeout.judge().map(|()| timeout)
     }
 
@@ -118,7 +110,7 @@ impl Timeout {
     ///
     /// If `growth` is below 1, infinite or not a number.
     pub const fn growth(mut self, growth: f64) -> Self {
-        self.growth = growth;
+        self.config.growth = growth;
         self.checked()
     }
 
@@ -129,18 +121,18 @@ impl Timeout {
     /// If `cap` is shorter than the limit: the first attempt would already be longer.
     #[track_caller]
     pub const fn cap(mut self, cap: Duration) -> Self {
-        self.cap = Some(cap);
+        self.config.cap = Some(cap);
         self.checked()
     }
 
     fn longest(&self) -> Duration {
-        self.cap.unwrap_or(defaults::timeout::CAP).max(self.limit)
+        self.config.cap.unwrap_or(defaults::timeout::CAP).max(self.config.limit)
     }
 
     /// Counts the time from the call, at the price of a clock reading, instead of from the first poll
     /// that is not ready.
     pub const fn strict(mut self) -> Self {
-        self.strict = true;
+        self.config.strict = true;
         self
     }
 
@@ -150,7 +142,7 @@ impl Timeout {
     ///
     /// If `threads` is zero.
     pub const fn threads(mut self, threads: u32) -> Self {
-        self.threads = threads;
+        self.config.threads = threads;
         self.checked()
     }
 
@@ -162,11 +154,11 @@ impl Timeout {
 
     /// The limit of one attempt, counted from 1.
     pub fn limit(&self, attempt: u32) -> Duration {
-        if self.growth <= 1.0 || attempt <= 1 {
-            return self.limit;
+        if self.config.growth <= 1.0 || attempt <= 1 {
+            return self.config.limit;
         }
-        let power = self.growth.powi(i32::try_from(attempt - 1).unwrap_or(i32::MAX));
-        let grown = self.limit.as_secs_f64() * power;
+        let power = self.config.growth.powi(i32::try_from(attempt - 1).unwrap_or(i32::MAX));
+        let grown = self.config.limit.as_secs_f64() * power;
         Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX).min(self.longest())
     }
 
@@ -198,18 +190,18 @@ impl Timeout {
     }
 
     const fn judge(&self) -> Result<(), InvalidPolicy> {
-        if self.limit.is_zero() {
+        if self.config.limit.is_zero() {
             return Err(InvalidPolicy::new(ZERO));
         }
-        if !(self.growth >= 1.0 && self.growth < f64::INFINITY) {
+        if !(self.config.growth >= 1.0 && self.config.growth < f64::INFINITY) {
             return Err(InvalidPolicy::new("`growth` of a timeout is a finite factor of at least 1"));
         }
-        if let Some(cap) = self.cap
-            && cap.as_nanos() < self.limit.as_nanos()
+        if let Some(cap) = self.config.cap
+            && cap.as_nanos() < self.config.limit.as_nanos()
         {
             return Err(InvalidPolicy::new(CAP));
         }
-        if self.threads == 0 {
+        if self.config.threads == 0 {
             return Err(InvalidPolicy::new("`threads` is at least 1"));
         }
         Ok(())
@@ -241,7 +233,7 @@ impl TimeoutSite {
         Self {
             owner,
             policy,
-            limit: nanos(policy.limit),
+            limit: nanos(policy.config.limit),
             timed_out: AtomicU64::new(0),
             running: AtomicU32::new(0),
         }
@@ -297,7 +289,7 @@ struct Running(&'static TimeoutSite);
 
 impl Running {
     fn start(site: &'static TimeoutSite) -> Option<Self> {
-        let free = |running: u32| (running < site.policy.threads).then(|| running + 1);
+        let free = |running: u32| (running < site.policy.config.threads).then(|| running + 1);
         site.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).ok()?;
         Some(Self(site))
     }
@@ -364,7 +356,7 @@ impl<'a, F: Future> Timed<'a, F, u64> {
 impl<'a, F: Future, L: Limit> Timed<'a, F, L> {
     #[inline]
     fn within(site: &'a TimeoutSite, limit: L, body: F) -> Self {
-        let timer = site.policy.strict.then(|| alarm(Duration::from_nanos(limit.or(site.limit))));
+        let timer = site.policy.config.strict.then(|| alarm(Duration::from_nanos(limit.or(site.limit))));
         Self { body: Some(body), timer, site, limit }
     }
 }
@@ -411,7 +403,7 @@ impl Layer for TimeoutSite {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let Timeout { limit, growth, strict, .. } = self.policy;
+        let TimeoutConfig { limit, growth, strict, .. } = self.policy.config;
         let mut settings = vec![("limit", format!("{limit:?}"))];
         if growth > 1.0 {
             let cap = self.policy.longest();
