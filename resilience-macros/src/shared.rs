@@ -82,7 +82,7 @@ fn is_list(name: &str) -> bool {
 /// `name = expression, ..`; a name alone stands for itself.
 fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
     let pair = |entry: Entry| match (&entry.key, &entry.value) {
-        (Some(key), Value::Given(value)) => Ok((key.to_string(), value.clone())),
+        (Some(key), Value::Given(value)) => Ok((key.to_string(), input::expression(value.clone())?)),
         (Some(key), Value::Word) => Ok((key.to_string(), quote!(#key))),
         _ => Err(Error::new(entry.span, "expected `name = expression`")),
     };

@@ -164,7 +164,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let start = if start.is_empty() {
         quote!(#ty::of(&__RESILIENCE_POINT))
     } else {
-        let given = input::given(start, &ty);
+        let given = input::typed(start, &ty);
         quote!(#ty::owned_by(#given, &__RESILIENCE_POINT))
     };
     let breaker = Setter::all(setters, &ty, start);

@@ -126,7 +126,7 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<(TokenStream, bo
             // How many there are is known only when every `#[cfg]` has been decided.
             let conditional = item.arguments().iter().any(|argument| argument.is_conditional);
             let at = input::span_of(&tokens);
-            let located = arguments.iter().map(|argument| located_at(argument, at));
+            let located = arguments.iter().map(|argument| input::located(argument, at));
             let tokens = match written {
                 Expr::Path(_) if !conditional => {
                     // From an expansion, so that rustc advises nothing about parentheses nobody wrote.
@@ -151,15 +151,6 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<(TokenStream, bo
             Err(syn::Error::new(input::span_of(&tokens), words))
         }
     }
-}
-
-/// `tokens` shown at `at`, meaning what they meant before.
-fn located_at(tokens: &TokenStream, at: Span) -> TokenStream {
-    let there = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(at));
-        token
-    };
-    tokens.clone().into_iter().map(there).collect()
 }
 
 /// Every argument of the function by name; a pattern has none, and more than eight need listing, too.

@@ -305,7 +305,7 @@ fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStr
 /// The settings: one expression.
 fn policy(checked: &Checked) -> TokenStream {
     let ty = quote!(__resilience::Retry);
-    let start = if checked.start.is_empty() { quote!(#ty::new()) } else { input::given(&checked.start, &ty) };
+    let start = if checked.start.is_empty() { quote!(#ty::new()) } else { input::typed(&checked.start, &ty) };
     let policy = Setter::all(&checked.setters, &ty, start);
     let on = match checked.on.as_slice() {
         [] => None,

@@ -1,6 +1,7 @@
 //! The implementation, and the entry by which `dyn Error` finds it.
 
 use super::check::{Arm, Base, Checked, Named, Rule, Setter};
+use crate::input::located;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -122,17 +123,6 @@ fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
 /// The `self` of the method, which stands outside of what is spanned `mixed`.
 fn this(at: Span) -> Ident {
     Ident::new("self", Span::call_site().located_at(at))
-}
-
-/// The path of the runtime crate, for errors at `span`: a path is shown where it begins.
-fn located(root: &TokenStream, span: Span) -> TokenStream {
-    let tokens = root.clone().into_iter();
-    tokens
-        .map(|mut token| {
-            token.set_span(token.span().located_at(span));
-            token
-        })
-        .collect()
 }
 
 fn setter_tokens(setter: &Setter, root: &TokenStream) -> TokenStream {

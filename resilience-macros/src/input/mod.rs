@@ -30,23 +30,24 @@ pub(crate) fn open(tokens: TokenStream) -> TokenStream {
     }
 }
 
-/// One expression and nothing behind it, told here: the compiler would complain of each word apart.
+/// One expression and nothing behind it.
 pub(crate) fn expression(tokens: TokenStream) -> Result<TokenStream> {
     // A single token is one, as far as can be seen here.
-    if tokens.clone().into_iter().nth(1).is_none() {
-        return Ok(tokens);
+    if tokens.clone().into_iter().nth(1).is_some() {
+        parsed(&tokens)?;
     }
-    let alone = |input: ParseStream<'_>| {
-        input.parse::<Expr>()?;
-        let rest: TokenStream = input.parse()?;
-        Ok(rest)
-    };
-    let rest = match alone.parse2(tokens.clone()) {
-        Ok(rest) if rest.is_empty() => return Ok(tokens),
-        Ok(rest) => rest,
-        Err(_) => return Err(Error::new(span_of(&tokens), "expected one value: a literal or an expression")),
-    };
-    let words = match (tokens.into_iter().next(), rest.clone().into_iter().next()) {
+    Ok(tokens)
+}
+
+/// The expression that `tokens` are; what stands behind it is told here, as the compiler would complain of
+/// each word apart.
+fn parsed(tokens: &TokenStream) -> Result<Expr> {
+    let parts = |input: ParseStream<'_>| Ok((input.parse::<Expr>()?, input.parse::<TokenStream>()?));
+    let (value, rest) = parts
+        .parse2(tokens.clone())
+        .map_err(|_| Error::new(span_of(tokens), "expected one value: a literal or an expression"))?;
+    let words = match (tokens.clone().into_iter().next(), rest.clone().into_iter().next()) {
+        (_, None) => return Ok(value),
         (_, Some(TokenTree::Punct(punct))) if punct.as_char() == ';' => {
             "a comma stands between settings, no semicolon".to_owned()
         }
@@ -91,19 +92,19 @@ pub(crate) fn span_of(tokens: &TokenStream) -> Span {
 }
 
 /// A policy of type `ty` given as a whole: of another type, it is told there.
-pub(crate) fn given(start: &TokenStream, ty: &TokenStream) -> TokenStream {
+pub(crate) fn typed(start: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = own_span_of(start);
     let ty = located(ty, at);
     quote_spanned!(at=> { let policy: #ty = #start; policy })
 }
 
-/// `tokens` of our own, for messages at `span`.
-fn located(tokens: &TokenStream, span: Span) -> TokenStream {
-    let here = |mut token: TokenTree| {
-        token.set_span(span);
+/// `tokens` shown at `at`, meaning what they meant before.
+pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
+    let there = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(at));
         token
     };
-    tokens.clone().into_iter().map(here).collect()
+    tokens.clone().into_iter().map(there).collect()
 }
 
 /// Where `tokens` stand, for tokens of our own in their place: the lints of the user's crate leave them alone.

@@ -36,8 +36,7 @@ pub(crate) fn multipliers(tokens: &TokenStream) -> Option<Result<(TokenStream, T
     let low = tokens.iter().take(dots).cloned().collect();
     // `..=` means the same: no single number has a chance of its own.
     let is_equals = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
-    let high = tokens.iter().skip(dots + 2);
-    let high = high.enumerate().filter(|(n, token)| *n > 0 || !is_equals(token)).map(|(_, token)| token);
-    let high = high.cloned().collect();
+    let equals = usize::from(tokens.get(dots + 2).is_some_and(is_equals));
+    let high = tokens.iter().skip(dots + 2 + equals).cloned().collect();
     Some(number(low).and_then(|low| Ok((low, number(high)?))))
 }

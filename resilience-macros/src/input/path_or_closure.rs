@@ -1,6 +1,6 @@
 //! Functions: a path to one, or a closure.
 
-use super::{expression, open, span_of};
+use super::{open, parsed, span_of};
 use proc_macro2::TokenStream;
 use syn::{Error, Expr, ExprPath, Result};
 
@@ -8,7 +8,7 @@ use syn::{Error, Expr, ExprPath, Result};
 pub(crate) fn path_or_closure(tokens: TokenStream) -> Result<Expr> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
-    match syn::parse2(expression(tokens)?)? {
+    match parsed(&tokens)? {
         expr @ (Expr::Path(_) | Expr::Closure(_)) => Ok(expr),
         _ => Err(Error::new(span, "expected a path to a function, or a closure")),
     }

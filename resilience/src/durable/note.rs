@@ -41,7 +41,8 @@ impl JobEvent {
     fn to_json(&self) -> Value {
         json!({
             "at": self.at, "step": self.step, "attempt": self.attempt, "category": self.category,
-            "code": self.code, "strategy": self.strategy, "result": self.result, "owner": self.owner, "reason": self.reason,
+            "code": self.code, "strategy": self.strategy, "result": self.result, "owner": self.owner,
+            "reason": self.reason,
         })
     }
 
