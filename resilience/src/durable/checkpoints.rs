@@ -2,9 +2,9 @@
 
 use super::codec;
 use super::error::{CheckpointError, Place};
-use super::job::all;
 use super::key::{place, whole};
 use super::record::{Millis, Record, Status};
+use super::running::all;
 use super::scope;
 use super::store::{Aside, Query, Store, StoreError};
 use crate::point::PointName;
@@ -116,7 +116,7 @@ pub async fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
 ///
 /// [`Rejected::Checkpoint`] if the store cannot be used or a record is damaged.
 pub async fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    let mut found = super::job::steps(&store()?, id).await.map_err(failed(id))?;
+    let mut found = super::running::steps(&store()?, id).await.map_err(failed(id))?;
     found.sort_by_key(|record| if record.order == 0 { u64::MAX } else { record.order });
     Ok(found.iter().map(CheckpointInfo::of).collect())
 }

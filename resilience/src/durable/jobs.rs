@@ -177,7 +177,7 @@ pub async fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
 ///
 /// [`Rejected::Job`] if the store cannot be used or a record is damaged.
 pub async fn steps(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    let mut steps = super::job::steps(&store()?, id).await.map_err(failed(id))?;
+    let mut steps = super::running::steps(&store()?, id).await.map_err(failed(id))?;
     steps.sort_by_key(|step| (step.order == 0, step.order));
     Ok(steps.iter().map(CheckpointInfo::of).collect())
 }
@@ -260,7 +260,7 @@ pub async fn cancel(id: &str) -> Result<(), Rejected> {
 /// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
 pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
     let store = store()?;
-    let all = super::job::steps(&store, id).await.map_err(failed(id))?;
+    let all = super::running::steps(&store, id).await.map_err(failed(id))?;
     let key = place::step(Some(id), step);
     let from = all.iter().find(|record| record.key == key && record.order > 0);
     let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;

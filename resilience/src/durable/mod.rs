@@ -22,6 +22,7 @@ mod progress;
 pub mod record;
 mod recover;
 mod rollback;
+mod running;
 mod scope;
 pub(crate) mod site;
 mod sleep;
@@ -54,10 +55,11 @@ pub mod __private {
     //! What expansions name.
 
     pub use super::checkpoint::{Begun as StepBegun, Running as RunningStep};
-    pub use super::job::{Args, Begun as JobBegun, Running as RunningJob};
+    pub use super::job::Args;
     pub use super::key::Key;
     pub use super::recover::{Call, Provided};
     pub use super::rollback::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
+    pub use super::running::{Begun as JobBegun, Running as RunningJob};
     pub use super::scope::Wanted;
     pub use super::site::{CheckpointSite, IntoStore, JOBS_0_1, JobSite, inputs};
     pub use super::with_recovery::{Condition, RecoverySite, Skip};

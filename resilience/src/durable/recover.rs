@@ -1,10 +1,11 @@
 //! Finding the jobs whose owner is gone, and running them again.
 
 use super::error::{JobError, Place};
-use super::job::{Args, alert};
+use super::job::Args;
 use super::key::place;
 use super::note::{JobEvent, Note};
 use super::record::{Record, Status};
+use super::running::alert;
 use super::site::{JOBS_0_1, JobSite};
 use super::store::{Query, Store, StoreError};
 use super::turn;

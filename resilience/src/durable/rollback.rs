@@ -3,10 +3,10 @@
 use super::claim::Asked;
 use super::codec;
 use super::error::JobError;
-use super::job::{Running, alert, steps};
 use super::key::place;
 use super::lease::Lease;
 use super::record::{Record, Status};
+use super::running::{Running, alert, steps};
 use super::scope::{InScope, Step};
 use super::store::{Claim, Claimed, Completion, Holder};
 use super::wait::{Mode, block_on};

@@ -4,6 +4,7 @@ use super::checkpoint::{self, Ask, Checkpoint};
 use super::codec;
 use super::job::{self, Args, Job};
 use super::recover::{Call, Provided};
+use super::running::{Begun, Running, kept};
 use super::scope::Wanted;
 use super::store::Store;
 use super::wait::{Mode, block_on};
@@ -267,7 +268,7 @@ impl JobSite {
         key: String,
         args: Args,
         store: Option<Arc<dyn Store>>,
-    ) -> Result<job::Running, Result<R, Rejected>>
+    ) -> Result<Running, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
@@ -285,7 +286,7 @@ impl JobSite {
         key: String,
         args: Args,
         store: Option<Arc<dyn Store>>,
-    ) -> Result<job::Running, Result<R, Rejected>>
+    ) -> Result<Running, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
@@ -293,31 +294,31 @@ impl JobSite {
         self.counted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store, reads))).or_kept()
     }
 
-    fn counted(&self, begun: job::Begun) -> job::Begun {
+    fn counted(&self, begun: Begun) -> Begun {
         match &begun {
-            job::Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
-            job::Begun::Run(_) => self.begun.fetch_add(1, Ordering::Relaxed),
-            job::Begun::Refused(_) => 0,
+            Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
+            Begun::Run(_) => self.begun.fetch_add(1, Ordering::Relaxed),
+            Begun::Refused(_) => 0,
         };
         begun
     }
 }
 
-impl job::Begun {
+impl Begun {
     /// The running job; or the outcome without one.
-    fn or_kept<R>(self) -> Result<job::Running, Result<R, Rejected>>
+    fn or_kept<R>(self) -> Result<Running, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
         match self {
             Self::Run(running) => Ok(running),
-            Self::Kept(record, at) => Err(job::kept(&record, at).map(R::success)),
+            Self::Kept(record, at) => Err(kept(&record, at).map(R::success)),
             Self::Refused(rejected) => Err(Err(rejected)),
         }
     }
 }
 
-impl job::Running {
+impl Running {
     /// Records how the body ended, and gives what was recorded; `strategy` says what becomes of a job
     /// whose body failed.
     ///

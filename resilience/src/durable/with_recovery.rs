@@ -1,7 +1,7 @@
 //! What becomes of a failure, by what it means.
 
 use super::error::Place;
-use super::job::alert;
+use super::running::alert;
 use super::scope::{self, Wanted};
 use crate::classify::{Category, Classification, Severity};
 use crate::event::{AlertLevel, Event, emit};

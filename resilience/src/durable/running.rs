@@ -1,0 +1,293 @@
+//! A job whose body runs: what has to be settled before it, and how it ends.
+
+use super::checkpoint::completed;
+use super::codec;
+use super::error::{JobError, Place};
+use super::key::place;
+use super::lease::Lease;
+use super::note::{JobEvent, Note};
+use super::record::{Record, Status};
+use super::rollback;
+use super::scope::{Scope, Wanted};
+use super::store::{Completion, Query, Store, StoreError};
+use super::wait::Mode;
+use super::with_recovery::count_resumed;
+use crate::classify::Classification;
+use crate::event::{Event, emit};
+use crate::outcome::{Outcome, Refuse};
+use crate::policy::Verdict;
+use crate::rejected::Rejected;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// What the look-up says.
+#[derive(Debug)]
+#[doc(hidden)]
+pub enum Begun {
+    /// The body has to run.
+    Run(Running),
+    /// It ran before: its record.
+    Kept(Record, Box<Place>),
+    /// It may not run.
+    Refused(Rejected),
+}
+
+impl Begun {
+    pub(super) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
+        let rejected = match self {
+            Self::Kept(record, at) => match kept(&record, at) {
+                Ok(value) => return R::success(value),
+                Err(rejected) => rejected,
+            },
+            Self::Refused(rejected) => rejected,
+            Self::Run(running) => JobError::Fenced { at: running.at }.into(),
+        };
+        R::refuse(rejected)
+    }
+}
+
+/// The recorded result of a job.
+pub(super) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
+    codec::decode(&record.value).map_err(|message| {
+        JobError::Codec { at, message: format!("the recorded result cannot be read: {message}") }.into()
+    })
+}
+
+/// A job whose body runs, or whose steps are being undone.
+#[derive(Debug)]
+#[doc(hidden)]
+#[must_use]
+pub struct Running {
+    pub(super) at: Box<Place>,
+    pub(super) lease: Lease,
+    pub(super) scope: Scope,
+    pub(super) record: Record,
+}
+
+impl Running {
+    /// What the body is part of.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.at.key
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.lease.shared().store
+    }
+
+    pub(super) fn fence(&self) -> u64 {
+        self.lease.shared().fence
+    }
+
+    /// What has to be settled before a body may run that ran before.
+    pub(super) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Begun, JobError> {
+        super::point("after claim");
+        super::recover::remind();
+        if self.record.attempts <= 1 {
+            return Ok(Begun::Run(self));
+        }
+        let at = self.at.clone();
+        if self.record.recoveries > max_recoveries {
+            let reason = "recovered too often";
+            alert(&at, "the job is dead", reason);
+            self.stop(mode, Status::Dead, None, reason).await?;
+            return Err(JobError::Stopped { at, status: Status::Dead, class: None });
+        }
+        if let Some((recorded, found)) = self.lost().await? {
+            alert(&at, "records of the job are lost", "steps that were done are missing");
+            self.stop(mode, Status::Manual, None, "records of steps are lost").await?;
+            return Err(JobError::Lost { at, recorded, found });
+        }
+        if self.record.status == Status::RollingBack {
+            let status = rollback::finish(self, mode).await?;
+            return Err(JobError::Stopped { at, status, class: None });
+        }
+        emit(&Event::JobRecovered { point: at.point.clone(), job: at.key.clone() }, None);
+        Ok(Begun::Run(self))
+    }
+
+    /// How many steps were recorded and how many are there, if the two differ.
+    async fn lost(&self) -> Result<Option<(u64, u64)>, JobError> {
+        let failed = |error| JobError::store(self.at.clone(), error);
+        let tally = self.store().get(&place::tally(self.id())).await.map_err(failed)?;
+        let recorded = tally.map_or(0, |tally| tally.order);
+        let steps = steps(self.store(), self.id()).await.map_err(failed)?;
+        let mut places: Vec<_> = steps.iter().map(|step| step.order).filter(|order| *order > 0).collect();
+        places.sort_unstable();
+        places.dedup();
+        let found = places.len() as u64;
+        Ok((found < recorded).then_some((recorded, found)))
+    }
+
+    /// An entry in the job's history.
+    pub(super) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
+        JobEvent {
+            at: self.record.updated,
+            step: None,
+            attempt: self.record.attempts,
+            category: None,
+            code: None,
+            strategy: strategy.to_owned(),
+            result: result.to_owned(),
+            owner: self.record.owner.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Ends the job without a result.
+    pub(super) async fn stop(
+        self,
+        mode: Mode,
+        status: Status,
+        class: Option<Classification>,
+        reason: &str,
+    ) -> Result<Record, JobError> {
+        let event = self.event(status.as_str(), "ok", reason);
+        let event = match &class {
+            Some(class) => event.because(class),
+            None => event,
+        };
+        let before = Note::read(&self.record.note);
+        let note = Note { class: class.or(before.class), events: before.events }.with(event);
+        let key = self.lease.shared().key.clone();
+        let completion = Completion { note: note.write(), ..Completion::of(key, self.fence(), status) };
+        match completed(mode, self.store(), completion).await {
+            Ok(record) => {
+                if !status.is_held() {
+                    self.lease.ended();
+                }
+                Ok(record)
+            }
+            Err((error, _)) => Err(JobError::store(self.at.clone(), error)),
+        }
+    }
+
+    /// Records how the body ended.
+    pub(super) async fn settle<R>(
+        self,
+        mode: Mode,
+        outcome: R,
+        verdict: Verdict,
+        strategy: impl FnOnce(&Classification) -> Wanted,
+    ) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        super::point("after body");
+        if let Some(class) = &verdict {
+            let wanted = self.scope.job.as_ref().and_then(|job| job.wanted());
+            let wanted = wanted.unwrap_or_else(|| strategy(class));
+            self.fail(mode, *class, wanted).await?;
+            return Ok((outcome, verdict));
+        }
+        let encoded = match outcome.judge() {
+            Ok(value) => codec::encode(value),
+            Err(_) => return Ok((outcome, verdict)),
+        };
+        let decoded = encoded.as_ref().map_err(Clone::clone).and_then(|bytes| codec::decode(bytes));
+        let at = self.at.clone();
+        match (encoded, decoded) {
+            (Ok(bytes), Ok(value)) => {
+                self.record(mode, bytes).await?;
+                Ok((R::success(value), verdict))
+            }
+            (_, Err(message)) | (Err(message), _) => {
+                let class = Classification::new(crate::Category::Permanent);
+                self.fail(mode, class, Wanted::Fail).await?;
+                let message = format!("the result cannot be recorded: {message}");
+                Err(JobError::Codec { at, message }.into())
+            }
+        }
+    }
+
+    async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
+        let is_resumed = self.record.recoveries > 0;
+        let ended = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
+        let Self { at, lease, record, .. } = self;
+        let note = match ended {
+            Some(event) => Note::read(&record.note).with(event).write(),
+            None => record.note,
+        };
+        let shared = lease.shared().clone();
+        let removes = Some(place::cursors(&at.key));
+        let completion =
+            Completion { note, removes, ..Completion::done(shared.key.clone(), shared.fence, value) };
+        match completed(mode, &shared.store, completion).await {
+            Ok(_) => {
+                lease.ended();
+                super::point("after complete");
+                if is_resumed {
+                    count_resumed(true);
+                }
+                Ok(())
+            }
+            Err((error, completion)) if error.is_outage() => {
+                let (value, store) = (completion.value, Box::new(error));
+                Err(JobError::NotRecorded { at, value, store })
+            }
+            Err((StoreError::Fenced { .. }, _)) => {
+                lease.ended();
+                Err(JobError::Fenced { at })
+            }
+            Err((error, _)) => Err(JobError::store(at, error)),
+        }
+    }
+
+    async fn fail(self, mode: Mode, class: Classification, wanted: Wanted) -> Result<(), JobError> {
+        let at = self.at.clone();
+        if self.record.recoveries > 0 {
+            count_resumed(false);
+        }
+        let ended = match wanted {
+            Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),
+            Wanted::Manual => {
+                let ended = self.stop(mode, Status::Manual, Some(class), "parked for a person").await;
+                alert(&at, "the job waits for a person", class.category.as_str());
+                ended.map(drop)
+            }
+            Wanted::Rollback => rollback::start(self, mode, class).await.map(drop),
+        };
+        match ended {
+            Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
+            // The body's own error says more; the record stays as it is, and recovery will find it.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Every step of a job, whatever its state.
+pub(super) async fn steps(store: &Arc<dyn Store>, job: &str) -> Result<Vec<Record>, StoreError> {
+    all(store, Query::new(place::step(Some(job), ""))).await
+}
+
+/// Every record of `query`, page by page; damaged ones are an error.
+pub(super) async fn all(store: &Arc<dyn Store>, query: Query) -> Result<Vec<Record>, StoreError> {
+    let mut found = Vec::new();
+    let mut query = query.limit(1_000);
+    loop {
+        let page = store.list(query.clone()).await?;
+        if let Some((key, reason)) = page.corrupt.into_iter().next() {
+            return Err(StoreError::Corrupt { key, reason });
+        }
+        found.extend(page.records);
+        match page.next {
+            Some(next) => query.after = next,
+            None => return Ok(found),
+        }
+    }
+}
+
+/// A person has to look at this.
+pub(super) fn alert(at: &Place, message: &'static str, reason: &str) {
+    let event = Event::Alert {
+        point: at.point.clone(),
+        level: crate::event::AlertLevel::Critical,
+        message,
+        reason: reason.to_owned(),
+    };
+    emit(&event, None);
+}
