@@ -132,7 +132,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// The body's own; or the error type made from [`Rejected::Job`].
+    /// The body's own; or the error type made from [`Rejected::Job`](crate::Rejected::Job).
     pub async fn run<I, R>(name: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
     where
         I: Serialize,
@@ -157,7 +157,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// The body's own; or the error type made from [`Rejected::Job`].
+    /// The body's own; or the error type made from [`Rejected::Job`](crate::Rejected::Job).
     pub fn run_blocking<I, R>(name: &str, input: I, body: impl FnOnce(I) -> R) -> R
     where
         I: Serialize,
