@@ -3,7 +3,7 @@
 use resilience::durable::store::Store;
 use resilience::durable::{CheckpointError, MemoryStore, Status};
 use resilience::testing::isolate;
-use resilience::{Classify, Rejected, checkpoint, checkpoints, with_retry};
+use resilience::{Checkpoint, Classify, Job, Rejected, checkpoint, checkpoints, with_retry};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -312,6 +312,15 @@ fn threads_share_one_body() {
         .collect();
     let values: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert_eq!(values, [10; 4]);
+}
+
+#[test]
+fn a_lease_known_only_at_run_time_is_judged_without_a_panic() {
+    let told = "a lease is at least 3ms long: it is renewed every third of it";
+    let (short, long) = (Duration::from_micros(2_999), Duration::from_millis(3));
+    assert_eq!(Checkpoint::new("step").try_lease(short).unwrap_err().to_string(), told);
+    assert_eq!(Job::new("job").try_lease(Duration::ZERO).unwrap_err().to_string(), told);
+    assert!(Checkpoint::new("step").try_lease(long).is_ok() && Job::new("job").try_lease(long).is_ok());
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::{fs, io};
 pub(crate) enum Variant {
     Plain,
     ByHand,
+    /// By hand, and each loop named in a link-time table: what no attribute with an inventory can fall below.
+    Listed,
     Retry,
     Breaker,
     Four,
@@ -28,9 +30,10 @@ pub(crate) const PREFIX: &str = "many_";
 
 impl Variant {
     /// What is measured, the plain functions first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Plain,
         Self::ByHand,
+        Self::Listed,
         Self::Retry,
         Self::Breaker,
         Self::Four,
@@ -43,6 +46,7 @@ impl Variant {
         match self {
             Self::Plain => "plain",
             Self::ByHand => "a retry loop by hand in each",
+            Self::Listed => "the loop, and its name in a linkme slice, by hand",
             Self::Retry => "`#[with_retry]`",
             Self::Breaker => "`#[circuit_breaker]`",
             Self::Four => "the four attributes",
@@ -61,7 +65,7 @@ impl Variant {
 
     fn attributes(self) -> &'static str {
         match self {
-            Self::Plain | Self::ByHand | Self::AsyncTrait | Self::Empty | Self::Floor => "",
+            Self::Plain | Self::ByHand | Self::Listed | Self::AsyncTrait | Self::Empty | Self::Floor => "",
             Self::Instrument => "#[tracing::instrument(skip_all)]\n",
             Self::Backon => "#[backon_macros::backon(sleep = tokio::time::sleep, when = Failed::may_pass)]\n",
             Self::Retry => "#[resilience::with_retry(max = 3, backoff = 2.0)]\n",
@@ -75,7 +79,7 @@ impl Variant {
         }
     }
 
-    fn body(self, salt: u32) -> String {
+    fn body(self, number: u32, salt: u32) -> String {
         let body = format!(
             "let page = client.get(id + {salt}).await?;
     if page.is_empty() {{
@@ -84,11 +88,17 @@ impl Variant {
     let more = client.get(page.len() as u64).await?;
     Ok(page.len() as u64 + more.len() as u64)"
         );
-        if self != Self::ByHand {
-            return body;
-        }
+        let listed = match self {
+            Self::ByHand => String::new(),
+            Self::Listed => {
+                format!(
+                    "#[linkme::distributed_slice(crate::NAMES)]\n    static NAME: &str = \"f{number}\";\n    "
+                )
+            }
+            _ => return body,
+        };
         format!(
-            "let mut retries = 0;
+            "{listed}let mut retries = 0;
     loop {{
         let done: Result<u64, Failed> = async {{ {body} }}.await;
         match done {{
@@ -124,6 +134,12 @@ impl Failed {
         matches!(self, Failed::Gone)
     }
 }
+";
+
+/// What a crate with a table of names needs, too.
+const NAMES: &str = "
+#[linkme::distributed_slice]
+pub static NAMES: [&str];
 ";
 
 /// What crates with policies need, too.
@@ -167,6 +183,7 @@ fn manifest(variant: Variant) -> String {
     let own = match variant {
         Variant::Floor => "syn = { version = \"3\", features = [\"full\"] }\nquote = \"1\"\n".to_owned(),
         Variant::Instrument => "tracing = { version = \"0.1\", features = [\"attributes\"] }\n".to_owned(),
+        Variant::Listed => "linkme = \"0.3\"\n".to_owned(),
         Variant::AsyncTrait => "async-trait = \"0.1\"\n".to_owned(),
         Variant::Backon => {
             "backon = { version = \"1.6\", default-features = false, features = [\"tokio-sleep\"] }\n\
@@ -190,6 +207,9 @@ fn text(variant: Variant, edit: u32) -> String {
     if matches!(variant, Variant::Retry | Variant::Breaker | Variant::Four) {
         text.push_str(CLASSIFIED);
     }
+    if variant == Variant::Listed {
+        text.push_str(NAMES);
+    }
     // The attribute stands above all of them at once.
     let in_trait = variant == Variant::AsyncTrait;
     if in_trait {
@@ -206,7 +226,7 @@ fn text(variant: Variant, edit: u32) -> String {
     for number in 0..FUNCTIONS {
         // The edit is one number in one body.
         let salt = if number == FUNCTIONS / 2 { number + edit } else { number };
-        let (attributes, body) = (variant.attributes(), variant.body(salt));
+        let (attributes, body) = (variant.attributes(), variant.body(number, salt));
         let _ = write!(
             text,
             "\n{attributes}{visible}async fn f{number}({receiver}client: &Client, id: u64) -> Result<u64, Failed> {{\n    {body}\n}}\n"

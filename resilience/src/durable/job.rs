@@ -4,7 +4,7 @@ use super::claim::{Answer, Reads, claim, patience};
 use super::codec;
 use super::error::{JobError, Place};
 use super::key::place;
-use super::lease::Lease;
+use super::lease::{Lease, judged};
 use super::note::Note;
 use super::record::Status;
 use super::running::{Begun, Running};
@@ -14,6 +14,7 @@ use super::wait::{Mode, block_on};
 use crate::defaults::durable as defaults;
 use crate::outcome::Refuse;
 use crate::point::PointName;
+use crate::policy::InvalidPolicy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -89,11 +90,26 @@ impl Job {
     ///
     /// # Panics
     ///
-    /// If it is shorter than 3 ms; in a `const` that is a compile error.
-    pub const fn lease(mut self, lease: Duration) -> Self {
-        assert!(lease.as_millis() >= 3, "a lease is at least 3 ms long");
-        self.lease = lease;
-        self
+    /// If it is shorter than 3 ms; in a `const` that is a compile error. See [`try_lease`](Self::try_lease).
+    #[track_caller]
+    pub const fn lease(self, lease: Duration) -> Self {
+        match self.try_lease(lease) {
+            Ok(set) => set,
+            Err(invalid) => panic!("{}", invalid.message()),
+        }
+    }
+
+    /// As [`lease`](Self::lease), for a length known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If it is shorter than 3 ms.
+    pub const fn try_lease(mut self, lease: Duration) -> Result<Self, InvalidPolicy> {
+        match judged(lease) {
+            Ok(lease) => self.lease = lease,
+            Err(invalid) => return Err(invalid),
+        }
+        Ok(self)
     }
 
     /// How long a call waits for another holder; default 5 minutes, or what a timeout around it leaves.

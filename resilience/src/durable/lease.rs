@@ -4,6 +4,7 @@ use super::record::Status;
 use super::store::{Store, StoreError};
 use super::turn::Turn;
 use super::wait::block_on;
+use crate::policy::InvalidPolicy;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +13,14 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+/// `length`, if a lease can be that short: a third of it has to be a time to wait.
+pub(super) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> {
+    if length.as_millis() < 3 {
+        return Err(InvalidPolicy::new("a lease is at least 3ms long: it is renewed every third of it"));
+    }
+    Ok(length)
+}
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
