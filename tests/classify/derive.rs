@@ -1,0 +1,286 @@
+//! `#[derive(Classify)]`: every form, alone and together.
+
+use super::*;
+
+#[derive(Debug, Classify)]
+#[rustfmt::skip]
+enum Each {
+    #[classify(timeout)]      Timeout,
+    #[classify(rate_limited)] RateLimited,
+    #[classify(connection)]   Connection,
+    #[classify(unavailable)]  Unavailable,
+    #[classify(transient)]    Transient,
+    #[classify(resource)]     Resource,
+    #[classify(corrupt)]      Corrupt,
+    #[classify(conflict)]     Conflict,
+    #[classify(auth)]         Auth,
+    #[classify(not_found)]    NotFound,
+    #[classify(invalid)]      Invalid,
+    #[classify(permanent)]    Permanent,
+    #[classify(cancelled)]    Cancelled,
+    #[classify(rejected)]     Rejected,
+    #[classify(unknown)]      Unknown,
+}
+
+#[test]
+#[rustfmt::skip]
+fn every_category_has_its_word() {
+    use Each::*;
+    let each = [
+        Timeout, RateLimited, Connection, Unavailable, Transient, Resource, Corrupt, Conflict, Auth,
+        NotFound, Invalid, Permanent, Cancelled, Rejected, Unknown,
+    ];
+    for (error, category) in each.iter().zip(Category::ALL) {
+        assert_eq!(of(error), Classification::new(category));
+        assert_eq!(format!("{error:?}"), format!("{category:?}"));
+    }
+}
+
+#[derive(Debug, thiserror::Error, Classify)]
+enum QuoteError {
+    #[error("busy")]
+    #[classify(rate_limited, retry_after = .after)]
+    Busy { after: Duration },
+    #[error("busy, perhaps for {after:?}")]
+    #[classify(unavailable, retry_after = .after)]
+    Perhaps { name: &'static str, after: Option<Duration> },
+    #[error("HTTP {0}")]
+    #[classify(status = .0)]
+    Http(u16),
+    #[error("HTTP {code} after {wait:?}")]
+    #[classify(status = .code, retry_after = .wait)]
+    Both { code: http::StatusCode, wait: Option<Duration> },
+    #[error("HTTP {0}")]
+    #[classify(status=.0)]
+    Wide(u64),
+    #[error("HTTP 503")]
+    #[classify(status = 503)]
+    Gone,
+    #[error(transparent)]
+    #[classify(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    #[classify(transparent)]
+    Rejected(#[from] Rejected),
+    #[error("while {task}")]
+    #[classify(transparent, severity = critical)]
+    Marked {
+        task: String,
+        #[source]
+        cause: Nested,
+    },
+    #[error("named")]
+    #[classify(transparent)]
+    Named { source: Box<dyn Error + Send + Sync>, at: u32 },
+    #[error("{0}")]
+    #[classify(text)]
+    Text(String),
+    #[error("asked")]
+    #[classify(with = severe)]
+    Path,
+    #[error("asked {0}")]
+    #[classify(with = |error| match error { Self::Closure(code) => from_status(*code), _ => Category::Unknown })]
+    Closure(u16),
+    #[error("all")]
+    #[classify(auth, retry = once, severity = fatal, delivered = yes, action = "call the bank")]
+    #[classify(retry_after = .0)]
+    All(Duration),
+    #[error("raw")]
+    #[classify(retry_after = .r#type, timeout)]
+    Raw { r#type: Duration },
+}
+
+/// An `Error` that says nothing itself.
+#[derive(Debug, thiserror::Error)]
+#[error("nested")]
+struct Nested(#[from] io::Error);
+
+fn severe(error: &QuoteError) -> Classification {
+    let category = if matches!(error, QuoteError::Path) { Category::Corrupt } else { Category::Unknown };
+    Classification::new(category).severity(Severity::Critical)
+}
+
+#[test]
+fn waits_come_from_fields() {
+    assert_eq!(of(&QuoteError::Busy { after: SECOND }).retry_after, Some(SECOND));
+    assert_eq!(category(&QuoteError::Busy { after: SECOND }), Category::RateLimited);
+    let perhaps = |after| of(&QuoteError::Perhaps { name: "x", after }).retry_after;
+    assert_eq!(perhaps(Some(SECOND)), Some(SECOND));
+    assert_eq!(perhaps(None), None);
+    assert_eq!(of(&QuoteError::Raw { r#type: SECOND }).retry_after, Some(SECOND));
+}
+
+#[test]
+fn statuses_come_from_fields_or_are_written() {
+    assert_eq!(category(&QuoteError::Http(404)), Category::NotFound);
+    assert_eq!(category(&QuoteError::Wide(429)), Category::RateLimited);
+    assert_eq!(category(&QuoteError::Wide(1 << 40 | 429)), Category::Unknown);
+    assert_eq!(category(&QuoteError::Gone), Category::Unavailable);
+    let both = of(&QuoteError::Both { code: http::StatusCode::BAD_GATEWAY, wait: Some(SECOND) });
+    assert_eq!((both.category, both.retry_after), (Category::Unavailable, Some(SECOND)));
+}
+
+#[test]
+fn transparent_asks_the_field() {
+    let refused = || io::Error::from(ErrorKind::ConnectionRefused);
+    let io = of(&QuoteError::Io(refused()));
+    assert_eq!((io.category, io.delivered), (Category::Connection, Delivered::No));
+    let marked = of(&QuoteError::Marked { task: String::new(), cause: Nested(refused()) });
+    assert_eq!((marked.category, marked.severity), (Category::Connection, Severity::Critical));
+    let named = QuoteError::Named { source: refused().into(), at: 1 };
+    assert_eq!(category(&named), Category::Connection);
+    let shared = QuoteError::Named { source: Box::new(QuoteError::Http(409)), at: 1 };
+    assert_eq!(category(&shared), Category::Conflict);
+}
+
+#[test]
+fn text_and_paths_are_asked() {
+    assert_eq!(category(&QuoteError::Text("429 Too Many Requests".into())), Category::RateLimited);
+    assert_eq!(category(&QuoteError::Text("port 4290".into())), Category::Unknown);
+    let path = of(&QuoteError::Path);
+    assert_eq!((path.category, path.severity), (Category::Corrupt, Severity::Critical));
+    assert_eq!(category(&QuoteError::Closure(504)), Category::Timeout);
+}
+
+#[test]
+fn everything_can_be_overridden() {
+    let expected = Classification::new(Category::Auth)
+        .retry(Retry::Once)
+        .severity(Severity::Fatal)
+        .delivered(Delivered::Yes)
+        .action("call the bank")
+        .retry_after(SECOND);
+    assert_eq!(of(&QuoteError::All(SECOND)), expected);
+}
+
+#[derive(Debug, Classify)]
+#[classify(default = permanent)]
+enum Mostly {
+    Silent,
+    #[classify(severity = low)]
+    Milder,
+    #[classify(timeout)]
+    Slow,
+}
+
+#[test]
+fn a_default_is_for_those_that_say_nothing() {
+    assert_eq!(of(&Mostly::Silent), Classification::new(Category::Permanent));
+    let milder = Classification::new(Category::Permanent).severity(Severity::Low);
+    assert_eq!(of(&Mostly::Milder), milder);
+    assert_eq!(category(&Mostly::Slow), Category::Timeout);
+}
+
+#[derive(Classify)]
+enum Never {}
+
+#[derive(Classify)]
+#[classify(conflict)]
+struct Unit;
+
+#[derive(Classify)]
+#[classify(status = .code)]
+struct Coded {
+    code: u16,
+}
+
+#[derive(Classify)]
+#[classify(transparent)]
+struct Tuple(io::Error);
+
+#[derive(Debug, thiserror::Error, Classify)]
+#[error("cannot read {name}")]
+#[classify(transparent, action = "look at the disk")]
+struct Borrows<'a> {
+    name: &'a str,
+    source: io::Error,
+}
+
+#[test]
+fn structs_and_empty_enums() {
+    fn is_classify<T: Classify>() {}
+    is_classify::<Never>();
+    assert_eq!(category(&Unit), Category::Conflict);
+    assert_eq!(category(&Coded { code: 401 }), Category::Auth);
+    assert_eq!(category(&Tuple(ErrorKind::NotFound.into())), Category::NotFound);
+    let name = String::from("local");
+    let borrows = of(&Borrows { name: &name, source: ErrorKind::StorageFull.into() });
+    assert_eq!((borrows.category, borrows.action), (Category::Resource, "look at the disk"));
+}
+
+#[derive(Debug, Classify)]
+enum Either<'a, L, R: fmt::Debug, const N: usize = 1>
+where
+    L: fmt::Debug,
+{
+    #[classify(transparent)]
+    Left(L),
+    #[classify(transparent)]
+    Right(Box<R>),
+    #[classify(invalid)]
+    Neither(#[allow(dead_code)] &'a [u8; N]),
+    #[classify(transparent)]
+    Again(Box<Either<'a, L, R, N>>),
+}
+
+#[derive(Classify)]
+#[classify(status = .status, retry_after = .wait)]
+struct Answer<S, W> {
+    status: S,
+    wait: W,
+}
+
+#[derive(Classify)]
+#[classify(text)]
+struct Says<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Says<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[test]
+fn generic_types() {
+    type Two<'a> = Either<'a, io::Error, Unit2>;
+    assert_eq!(category(&Two::Left(ErrorKind::TimedOut.into())), Category::Timeout);
+    assert_eq!(category(&Two::Right(Box::new(Unit2))), Category::Auth);
+    assert_eq!(category(&Two::Neither(&[1])), Category::Invalid);
+    let again = Two::Again(Box::new(Either::Neither(&[1])));
+    assert_eq!(category(&again), Category::Invalid);
+    let answer = of(&Answer { status: 503_u32, wait: Some(SECOND) });
+    assert_eq!((answer.category, answer.retry_after), (Category::Unavailable, Some(SECOND)));
+    assert_eq!(category(&Says("connection reset")), Category::Connection);
+}
+
+#[derive(Debug, Classify)]
+#[classify(auth)]
+struct Unit2;
+
+mod elsewhere {
+    pub(crate) use ::resilience as renamed;
+}
+
+#[derive(resilience::Classify)]
+#[classify(timeout, crate = elsewhere::renamed)]
+struct Renamed;
+
+macro_rules! error_with {
+    ($name:ident, $category:ident, $status:literal, $retry:ident, $action:expr) => {
+        #[derive(Classify)]
+        enum $name {
+            #[classify($category, retry = $retry)]
+            A,
+            #[classify(status = $status)]
+            B,
+        }
+    };
+}
+error_with!(ByMacro, transient, 404, never, "x");
+
+#[test]
+fn other_names_and_macros() {
+    assert_eq!(category(&Renamed), Category::Timeout);
+    assert_eq!(of(&ByMacro::A).retry, Retry::Never);
+    assert_eq!(category(&ByMacro::B), Category::NotFound);
+}

@@ -1,0 +1,107 @@
+//! Types of std and of other crates.
+
+use super::*;
+
+#[test]
+#[rustfmt::skip]
+fn io_by_kind() {
+    use ErrorKind as K;
+    let rows: &[(Category, &[ErrorKind])] = &[
+        (Category::Connection, &[
+            K::ConnectionRefused, K::ConnectionReset, K::ConnectionAborted, K::NotConnected, K::BrokenPipe,
+            K::AddrInUse, K::AddrNotAvailable, K::HostUnreachable, K::NetworkUnreachable, K::NetworkDown,
+            K::UnexpectedEof,
+        ]),
+        (Category::Timeout, &[K::TimedOut]),
+        (Category::Transient, &[
+            K::Interrupted, K::WouldBlock, K::ResourceBusy, K::Deadlock, K::ExecutableFileBusy,
+            K::StaleNetworkFileHandle,
+        ]),
+        (Category::Auth, &[K::PermissionDenied]),
+        (Category::Resource, &[K::OutOfMemory, K::StorageFull, K::QuotaExceeded, K::FileTooLarge]),
+        (Category::NotFound, &[K::NotFound]),
+        (Category::Conflict, &[K::AlreadyExists]),
+        (Category::Corrupt, &[K::InvalidData]),
+        (Category::Invalid, &[
+            K::InvalidInput, K::InvalidFilename, K::ArgumentListTooLong, K::NotSeekable, K::IsADirectory,
+            K::NotADirectory, K::DirectoryNotEmpty, K::CrossesDevices, K::TooManyLinks,
+        ]),
+        (Category::Permanent, &[K::Unsupported, K::ReadOnlyFilesystem]),
+        (Category::Unknown, &[K::Other, K::WriteZero]),
+    ];
+    for (expected, kinds) in rows {
+        for kind in *kinds {
+            let class = of(&io::Error::from(*kind));
+            assert_eq!(class.category, *expected, "{kind:?}");
+            let undelivered = Classification::new(*expected).delivered == Delivered::No;
+            let no = undelivered || *kind == K::ConnectionRefused;
+            assert_eq!(class.delivered == Delivered::No, no, "{kind:?}");
+        }
+    }
+    assert_eq!(category(&io::Error::from_raw_os_error(i32::MAX)), Category::Unknown);
+    assert_eq!(category(&io::Error::new(K::TimedOut, "text")), Category::Timeout);
+}
+
+#[test]
+fn parse_errors_are_invalid() {
+    let bytes = vec![0xff];
+    let errors: [Box<dyn Error>; 9] = [
+        "x".parse::<u8>().unwrap_err().into(),
+        "x".parse::<f64>().unwrap_err().into(),
+        "x".parse::<bool>().unwrap_err().into(),
+        "xy".parse::<char>().unwrap_err().into(),
+        "x".parse::<std::net::IpAddr>().unwrap_err().into(),
+        u8::try_from(300_u16).unwrap_err().into(),
+        std::str::from_utf8(&bytes).unwrap_err().into(),
+        String::from_utf8(bytes.clone()).unwrap_err().into(),
+        http::Request::get("http://[").body(()).unwrap_err().into(),
+    ];
+    for error in errors {
+        assert_eq!(category(&error), Category::Invalid, "{error:?}");
+    }
+    assert_eq!(category(&"x".parse::<u8>().unwrap_err()), Category::Invalid);
+}
+
+#[test]
+fn texts_and_nothing_are_unknown() {
+    assert_eq!(category("timed out"), Category::Unknown);
+    assert_eq!(category(&"timed out"), Category::Unknown);
+    assert_eq!(category(&String::from("timed out")), Category::Unknown);
+    assert_eq!(category(&()), Category::Unknown);
+    assert_eq!(category(&fmt::Error), Category::Unknown);
+}
+
+#[test]
+fn pointers_say_what_they_point_at() {
+    let error = || io::Error::from(ErrorKind::NotFound);
+    assert_eq!(category(&&error()), Category::NotFound);
+    assert_eq!(category(&Box::new(error())), Category::NotFound);
+    assert_eq!(category(&Arc::new(error())), Category::NotFound);
+    let shared: Arc<dyn Error + Send + Sync> = Arc::new(error());
+    assert_eq!(category(&shared), Category::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokios_timeout_is_one() {
+    let elapsed = tokio::time::timeout(SECOND, std::future::pending::<()>()).await.unwrap_err();
+    assert_eq!(category(&elapsed), Category::Timeout);
+    assert_eq!(of_dyn(&elapsed).category, Category::Timeout);
+    assert_eq!(category(&io::Error::from(elapsed)), Category::Timeout);
+}
+
+#[test]
+fn json() {
+    let parse = |text: &str| serde_json::from_str::<u8>(text).unwrap_err();
+    for text in ["{", "nonsense", "\"text\"", "1 2"] {
+        assert_eq!(category(&parse(text)), Category::Corrupt, "{text}");
+    }
+    struct Broken;
+    impl io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(ErrorKind::ConnectionReset.into())
+        }
+    }
+    let broken = serde_json::from_reader::<_, u8>(Broken).unwrap_err();
+    assert_eq!(category(&broken), Category::Connection);
+    assert_eq!(category(&anyhow::Error::new(parse("{"))), Category::Corrupt);
+}
