@@ -380,7 +380,9 @@ fn judged(cx: &Context<'_>) -> TokenStream {
     let returned = match when_ok {
         None => quote_spanned!(here=> __resilience::Ok(_) => __resilience::None),
         Some(when_ok) => {
-            quote_spanned!(here=> __resilience::Ok(value) => __resilience::returned(value, #when_ok))
+            let at = input::mixed_span_of(when_ok);
+            let judged = quote_spanned!(at=> __resilience::returned(value, #when_ok));
+            quote_spanned!(here=> __resilience::Ok(value) => #judged)
         }
     };
     quote_spanned! {here=>
