@@ -1,5 +1,6 @@
 //! One shape under every policy: how often the body ran, and what came back.
 
+use resilience::durable::MemoryStore;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::future::Future;
@@ -14,6 +15,7 @@ pub struct Runs(Arc<(&'static str, AtomicU32)>);
 
 thread_local! {
     static HERE: RefCell<Option<Runs>> = const { RefCell::new(None) };
+    static STORE: RefCell<Arc<MemoryStore>> = RefCell::default();
 }
 
 impl Runs {
@@ -46,6 +48,12 @@ impl Runs {
 /// The runs of the call under way, for shapes that cannot take them as an argument; outside of one a run does well.
 pub fn here() -> Runs {
     HERE.with(|here| here.borrow().clone()).unwrap_or_else(|| Runs::of("."))
+}
+
+/// Where the call under way is recorded: functions that are tests themselves run outside of a world, and the
+/// store there is the one of the program.
+pub fn store() -> Arc<MemoryStore> {
+    STORE.with(|store| store.borrow().clone())
 }
 
 fn broken() -> io::Error {
@@ -216,6 +224,7 @@ pub fn answered(call: impl Fn(&Runs) -> Came) -> Cell {
 /// A failure is not recorded, a success is: the third call is given it.
 pub fn recorded(call: impl Fn(&Runs) -> Came) -> Cell {
     let _world = resilience::testing::isolate();
+    STORE.with(RefCell::take);
     let runs = Runs::of("x.");
     let came = [call(&runs), call(&runs), call(&runs)];
     let holds = runs.count() == 2 && came[0].says("reset") && came[1..] == [Came::Value(2), Came::Value(2)];
@@ -351,15 +360,15 @@ macro_rules! row {
         row!(@$kind $shape, ($($fallback)*), None);
     };
     (@kept now $shape:ident $fallback:tt) => {
-        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs())]] [] [] []); }
+        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs(), store = crate::kit::store())]] [] [] []); }
         row!(@now $shape, $fallback, Some(crate::kit::recorded(checkpoint::call)));
     };
     (@kept straight_now $shape:ident $fallback:tt) => {
-        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs())]] [] [] []); }
+        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs(), store = crate::kit::store())]] [] [] []); }
         row!(@straight_now $shape, $fallback, Some(crate::kit::recorded(checkpoint::call)));
     };
     (@kept $kind:ident $shape:ident $fallback:tt) => {
-        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs())]] [async] [.await] []); }
+        mod checkpoint { use super::*; $shape!([#[checkpoint("row", inputs(), store = crate::kit::store())]] [async] [.await] []); }
         row!(@$kind $shape, $fallback, Some(crate::kit::recorded(|runs| crate::kit::wait(checkpoint::call(runs)))));
     };
 }

@@ -19,7 +19,7 @@ The columns are always the same experiment, so a row that differs from its neigh
 | circuit_breaker | `#[circuit_breaker(threshold = 2)]` | three whose body always fails: it runs twice, the third is refused |
 | timeout | `#[timeout(50ms)]` | one whose body hangs; one whose body does not |
 | with_fallback | `#[with_fallback(..)]` | one whose body fails; one whose body does not |
-| checkpoint | `#[checkpoint(\"row\", inputs())]` | three: the body fails, then succeeds, then does not run: its value was recorded |
+| checkpoint | `#[checkpoint(\"row\", inputs(), store = ..)]` | three: the body fails, then succeeds, then does not run: its value was recorded |
 | all four | fallback, `timeout(10s)`, retry, breaker, `timeout(2s)`; sync without the timeouts | one whose body fails, then hangs (sync: fails again), then succeeds; one whose body always fails |
 
 A dash: a sync body cannot be stopped from outside, so `timeout` stands on async functions (its `thread` form
