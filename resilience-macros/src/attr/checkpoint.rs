@@ -7,7 +7,7 @@ use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Error, Expr, Result};
+use syn::{Error, Expr, LitStr, Result};
 
 pub(crate) const SPEC: Spec = Spec {
     attr: "checkpoint",
@@ -59,6 +59,7 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
     let mut reader = Reader::new(&SPEC, entries, |entry| is_key(&SPEC, entry), errors);
     let inputs = reader.take("inputs").and_then(|entry| errors.ok(inputs(entry, item)));
     let mut setters = durations(&mut reader);
+    setters.extend(was(&mut reader).map(|name| was_setter(&name)));
     for (name, rerun, error) in [
         ("on_mismatch", "rerun", "error"),
         ("on_corrupt", "rerun", "error"),
@@ -71,7 +72,13 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
     if let (Some(rollback), Some(words)) = (&rollback, undoable(item)) {
         errors.at(rollback, words);
     }
-    let key = first_key(&mut reader, item, inputs.is_some(), errors);
+    let refusal = (inputs.is_none() && !item.arguments().is_empty()).then(|| {
+        input::same_for_all(
+            item.bound_names().first(),
+            ", or `inputs(..)` with the arguments that must not change",
+        )
+    });
+    let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     Checked { key, setters, inputs, store, rollback }
 }
 
@@ -85,7 +92,7 @@ pub(crate) fn is_key(spec: &Spec, entry: &Entry) -> bool {
 pub(crate) fn first_key(
     reader: &mut Reader<'_>,
     item: &Item,
-    constant_is_fine: bool,
+    refusal: Option<&str>,
     errors: &Errors,
 ) -> Option<input::Key> {
     let mut rest = reader.rest().into_iter();
@@ -93,10 +100,10 @@ pub(crate) fn first_key(
     for second in rest {
         errors.here(second.span, "there is one key, and `name = value` after it");
     }
-    errors.ok(input::key(first.tokens(), item, constant_is_fine))
+    errors.ok(input::key(first.tokens(), item, refusal))
 }
 
-/// `version`, `was`, and the durations that jobs have, too.
+/// `version`, and the durations that jobs have, too.
 pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
     let mut setters = Vec::new();
     let version = reader.value("version", "1", input::count);
@@ -109,9 +116,21 @@ pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
     setters.extend(lease.map(|lease| Setter::new("lease", lease.tokens)));
     let wait = reader.value("wait", "5m", input::duration);
     setters.extend(wait.map(|wait| Setter::new("wait", wait.tokens)));
-    let was = reader.value("was", "\"old_name\"", was);
-    setters.extend(was.map(|was| Setter::new("was", was)));
     setters
+}
+
+/// `was = "earlier"`.
+pub(crate) fn was(reader: &mut Reader<'_>) -> Option<LitStr> {
+    reader.value("was", "\"old_name\"", |tokens| {
+        let span = input::span_of(&tokens);
+        let words = "expected the earlier name in quotes, for instance `\"old_name\"`";
+        syn::parse2(input::open(tokens)).map_err(|_| Error::new(span, words))
+    })
+}
+
+/// The earlier name, as a setter.
+pub(crate) fn was_setter(name: &LitStr) -> Setter {
+    Setter::new("was", quote_spanned!(name.span()=> &[#name]))
 }
 
 fn lease(tokens: TokenStream) -> Result<input::Duration> {
@@ -120,13 +139,6 @@ fn lease(tokens: TokenStream) -> Result<input::Duration> {
         return Err(Error::new(lease.span, "a lease is at least 3ms long: it is renewed every third of it"));
     }
     Ok(lease)
-}
-
-fn was(tokens: TokenStream) -> Result<TokenStream> {
-    let span = input::span_of(&tokens);
-    let words = "expected the earlier name in quotes, for instance `\"old_name\"`";
-    let name: syn::LitStr = syn::parse2(input::open(tokens)).map_err(|_| Error::new(span, words))?;
-    Ok(quote_spanned!(span=> &[#name]))
 }
 
 /// `key = error` or its other word, as a setter.

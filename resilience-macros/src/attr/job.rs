@@ -1,6 +1,6 @@
 //! `#[job("import:{id}", ..)]`.
 
-use super::checkpoint::{around, choice, durations, first_key, is_key, store};
+use super::checkpoint::{around, choice, durations, first_key, is_key, store, was, was_setter};
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
@@ -52,6 +52,8 @@ const KEY: &str = "the key stands first, without a name: `#[job(\"import:{id}\")
 pub(crate) struct Checked {
     key: Option<input::Key>,
     name: TokenStream,
+    /// The key as it was before.
+    earlier: Option<TokenStream>,
     setters: Vec<Setter>,
     on: Option<Type>,
     store: Option<TokenStream>,
@@ -86,6 +88,8 @@ pub(crate) fn check(
 ) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, |entry| is_key(&SPEC, entry), errors);
     let mut setters = durations(&mut reader);
+    let was = was(&mut reader);
+    setters.extend(was.as_ref().map(was_setter));
     let max_recoveries = reader.value("max_recoveries", "10", input::count);
     setters.extend(max_recoveries.map(|max| Setter::new("max_recoveries", max)));
     setters.extend(choice(&mut reader, "on_mismatch", "rerun", "error"));
@@ -100,7 +104,10 @@ pub(crate) fn check(
     });
     let provided = reader.take("provided").map(|entry| names(entry, item, errors)).unwrap_or_default();
     let before = errors.is_empty();
-    let key = first_key(&mut reader, item, false, errors);
+    // Without a recorded argument there is one job only.
+    let recorded = item.bound_names().into_iter().find(|name| !provided.contains(name));
+    let refusal = recorded.map(|name| input::same_for_all(Some(&name), ""));
+    let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     if key.is_none() && before && errors.is_empty() {
         errors.at(attr, "a job needs a key, under which it is found again: `#[job(\"import:{id}\")]`");
     }
@@ -119,7 +126,11 @@ pub(crate) fn check(
     };
     generics(item, errors);
     let (recorded, arguments) = arguments(item, &provided, on.as_ref(), errors);
-    Checked { key, name, setters, on, store, recorded, arguments }
+    // A job without a name of its own is called after its key: an earlier name is an earlier key, too.
+    let earlier = was.filter(|_| shared.name.is_none());
+    let earlier = earlier.and_then(|was| input::key(was.to_token_stream(), item, None).ok());
+    let earlier = earlier.map(|key| key.rendered);
+    Checked { key, name, earlier, setters, on, store, recorded, arguments }
 }
 
 fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
@@ -326,8 +337,9 @@ pub(crate) fn wrap(
         let at = Span::mixed_site().located_at(*at);
         quote_spanned!(at=> .argument(#text, &#name))
     });
+    let earlier = checked.earlier.as_ref().map(|key| quote!(.earlier(#key)));
     let store = store(checked.store.as_ref());
-    let begin = quote!(#key, __resilience::Args::new()#(#arguments)*, #store);
+    let begin = quote!(#key, __resilience::Args::new()#(#arguments)*#earlier, #store);
     let strategy = cx.recovery().map_or_else(
         || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
         |recovery| quote_spanned!(Span::mixed_site()=> |class| #recovery.wanted(class)),

@@ -15,20 +15,20 @@ pub(crate) struct Key {
     pub(crate) template: Option<TokenStream>,
 }
 
-/// Reads a key; `constant_is_fine` if the function's arguments need not be in it.
-pub(crate) fn key(tokens: TokenStream, item: &Item, constant_is_fine: bool) -> Result<Key> {
+/// Reads a key; `refusal` says why it may not be the same for all arguments, if it may not.
+pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Result<Key> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
     let is_constant = match syn::parse2::<Expr>(tokens.clone())? {
         Expr::Lit(lit) => match lit.lit {
-            Lit::Str(text) => return template(&text, item, constant_is_fine),
+            Lit::Str(text) => return template(&text, item, refusal),
             _ => return Err(Error::new(span, "a key is a text: `\"page:{id}\"`")),
         },
         Expr::Path(path) => path.path.segments.last().is_some_and(|segment| is_upper(&segment.ident)),
         _ => false,
     };
     if is_constant {
-        refuse_constant(span, item, constant_is_fine)?;
+        refuse_constant(span, refusal)?;
         let rendered = quote_spanned!(span=> __resilience::Key::new().text(#tokens).finish());
         return Ok(Key { rendered, template: Some(tokens) });
     }
@@ -41,19 +41,18 @@ fn is_upper(name: &Ident) -> bool {
     name.chars().any(char::is_uppercase) && !name.chars().any(char::is_lowercase)
 }
 
-fn refuse_constant(span: Span, item: &Item, is_fine: bool) -> Result<()> {
-    if is_fine || item.arguments().is_empty() {
-        return Ok(());
-    }
-    let names = item.bound_names();
-    let example = names.first().map_or_else(|| "argument".to_owned(), |name| name.unraw().to_string());
-    Err(Error::new(
-        span,
-        format!(
-            "this key is the same for all arguments: every call would be given the first one's result; \
-             write `{{{example}}}` in it, or `inputs(..)` with the arguments that must not change"
-        ),
-    ))
+fn refuse_constant(span: Span, refusal: Option<&str>) -> Result<()> {
+    refusal.map_or(Ok(()), |words| Err(Error::new(span, words)))
+}
+
+/// Why a key may not be the same for all arguments, of which `name` is one; `otherwise` says what else can
+/// be done about it.
+pub(crate) fn same_for_all(name: Option<&Ident>, otherwise: &str) -> String {
+    let example = name.map_or_else(|| "argument".to_owned(), |name| name.unraw().to_string());
+    format!(
+        "this key is the same for all arguments: every call would be given the first one's result; \
+         write `{{{example}}}` in it{otherwise}"
+    )
 }
 
 /// One piece of a template.
@@ -63,7 +62,7 @@ enum Piece {
     Value(Vec<String>),
 }
 
-fn template(literal: &LitStr, item: &Item, constant_is_fine: bool) -> Result<Key> {
+fn template(literal: &LitStr, item: &Item, refusal: Option<&str>) -> Result<Key> {
     let span = literal.span();
     let text = literal.value();
     let pieces = pieces(&text).map_err(|words| Error::new(span, words))?;
@@ -78,7 +77,7 @@ fn template(literal: &LitStr, item: &Item, constant_is_fine: bool) -> Result<Key
         };
     }
     if !pieces.iter().any(|piece| matches!(piece, Piece::Value(_))) {
-        refuse_constant(span, item, constant_is_fine)?;
+        refuse_constant(span, refusal)?;
     }
     for window in pieces.windows(3) {
         if let [Piece::Value(before), Piece::Text(between), Piece::Value(after)] = window {

@@ -11,7 +11,7 @@ mod range;
 pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration};
-pub(crate) use key::{Key, key};
+pub(crate) use key::{Key, key, same_for_all};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
 pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};

@@ -4,7 +4,7 @@
 
 use super::record::{Corrupt, Millis, Status};
 use super::store::{Mismatch, StoreError};
-use crate::classify::{Category, Classification};
+use crate::classify::{Category, Classification, Retry};
 use crate::point::PointName;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -371,6 +371,13 @@ pub enum JobError {
         /// Its type.
         ty: &'static str,
     },
+    /// Recovery ran it, and it has ended neither with a result nor with an error: it panicked, or a timeout
+    /// of its own ended it.
+    #[non_exhaustive]
+    Unfinished {
+        /// The job.
+        at: Box<Place>,
+    },
     /// There is no job of this id.
     #[non_exhaustive]
     Unknown {
@@ -433,6 +440,7 @@ impl JobError {
             | Self::TooLarge { at, .. }
             | Self::KeyTooLong { at, .. }
             | Self::NotProvided { at, .. }
+            | Self::Unfinished { at, .. }
             | Self::Unknown { at, .. }
             | Self::UnknownStep { at, .. }
             | Self::UnknownName { at, .. }
@@ -459,10 +467,13 @@ impl JobError {
         }
     }
 
-    /// What the call's error means: the recorded error's class for a job that failed before.
+    /// What the call's error means: the recorded error's class for a job that failed before, which a further
+    /// call would only be told again.
     pub(crate) fn class(&self) -> Classification {
         match self {
-            Self::Stopped { class: Some(class), .. } => **class,
+            Self::Stopped { class: Some(class), .. } => {
+                Classification { retry: Retry::Never, retry_after: None, ..**class }
+            }
             _ => Classification::new(Category::Rejected),
         }
     }
@@ -517,6 +528,11 @@ impl fmt::Display for JobError {
                     "job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`"
                 )
             }
+            Self::Unfinished { at } => write!(
+                f,
+                "job `{}` ended without a result: it panicked, or a timeout of its own ended it",
+                at.key
+            ),
             Self::Unknown { at } => write!(f, "there is no job `{}`", at.key),
             Self::UnknownStep { at, step } => {
                 write!(f, "job `{}` has recorded no step `{step}`; `jobs::steps` lists them", at.key)

@@ -6,7 +6,7 @@ use super::error::{JobError, Place};
 use super::key::place;
 use super::lease::{Lease, judged};
 use super::note::Note;
-use super::record::Status;
+use super::record::{Record, Status};
 use super::running::{Begun, Running};
 use super::scope::{self, JobScope, Wanted};
 use super::store::{Claim, Otherwise, Store};
@@ -220,7 +220,7 @@ impl Job {
         mode: Mode,
         who: &Who,
         (id, at): (String, Box<Place>),
-        args: Args,
+        mut args: Args,
         store: Option<Arc<dyn Store>>,
         reads: Reads,
     ) -> Result<Begun, JobError> {
@@ -230,6 +230,12 @@ impl Job {
         let store = match store.map_or_else(super::default_store, Ok) {
             Ok(store) => store,
             Err(error) => return Err(JobError::store(at, error)),
+        };
+        let (id, at) = match args.earlier.take() {
+            Some(earlier) if self.is_under(&store, &id, &earlier).await => {
+                (earlier.clone(), Place::new(who.point.clone(), earlier))
+            }
+            _ => (id, at),
         };
         let outer = scope::current();
         if outer.holds(&store, &place::job(&id)) {
@@ -269,6 +275,14 @@ impl Job {
             Err(error) => Err(JobError::store(at, error)),
         }
     }
+
+    /// Whether the job is recorded under its `earlier` key, and not under `id`.
+    async fn is_under(&self, store: &Arc<dyn Store>, id: &str, earlier: &str) -> bool {
+        let is_new = matches!(store.get(&place::job(id)).await, Ok(None));
+        let stored = store.get(&place::job(earlier)).await;
+        let is_own = |name: &str| name == self.name || self.was.contains(&name);
+        is_new && matches!(stored, Ok(Some(record)) if is_own(&record.function))
+    }
 }
 
 /// Whose job it is.
@@ -289,6 +303,10 @@ impl Who {
 pub struct Args {
     fields: serde_json::Map<String, serde_json::Value>,
     error: Option<String>,
+    /// The hash of what was recorded before, where these are the recorded arguments.
+    recorded: Option<u128>,
+    /// The job's key as it was before.
+    earlier: Option<String>,
 }
 
 impl Args {
@@ -320,9 +338,24 @@ impl Args {
         self
     }
 
+    /// The key under which the job was known before.
+    pub fn earlier(self, key: String) -> Self {
+        Self { earlier: Some(key), ..self }
+    }
+
     /// The recorded arguments of a job.
     pub(super) fn read(input: &[u8]) -> Result<Self, String> {
-        Ok(Self { fields: codec::decode(input)?, error: None })
+        Ok(Self { fields: codec::decode(input)?, ..Self::default() })
+    }
+
+    /// As the arguments that `record` has, if they are of the same names: read from there, they may be
+    /// written in another order now.
+    pub(super) fn read_from(self, record: &Record) -> Self {
+        let names = Self::read(&record.input).map(|recorded| recorded.fields);
+        let is_same = names.is_ok_and(|recorded| {
+            recorded.len() == self.fields.len() && recorded.keys().all(|name| self.fields.contains_key(name))
+        });
+        Self { recorded: record.inputs.filter(|_| is_same), earlier: None, ..self }
     }
 
     /// Takes the argument `name` out.
@@ -346,6 +379,6 @@ impl Args {
             return Err(error);
         }
         let value = serde_json::Value::Object(self.fields);
-        Ok((codec::encode(&value)?, codec::hash_of(&value)))
+        Ok((codec::encode(&value)?, self.recorded.unwrap_or_else(|| codec::hash_of(&value))))
     }
 }

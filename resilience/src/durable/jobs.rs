@@ -52,7 +52,7 @@ impl JobInfo {
     fn of(record: Record) -> Self {
         let note = Note::read(&record.note);
         Self {
-            id: record.key.strip_prefix(place::JOBS).unwrap_or(&record.key).to_owned(),
+            id: place::id(&record.key).to_owned(),
             name: record.function,
             status: record.status,
             version: record.version,
@@ -212,22 +212,25 @@ async fn change(
     }
 }
 
-/// Lets a job that failed, was parked, or was recovered too often run again from where it was: its
-/// recorded steps are kept. It is run by the next look of `recover()`, or by calling it.
+/// Lets a job that failed, was undone, was parked, or was recovered too often run again from where it was:
+/// its recorded steps are kept, those that were undone are done again. It is run by the next look of
+/// `recover()`, or by calling it.
 ///
 /// # Errors
 ///
-/// [`Rejected::Job`]: there is no such job, it is running, done or undone, or the store cannot be used.
+/// [`Rejected::Job`]: there is no such job, it is running or done, or the store cannot be used.
 pub async fn resume(id: &str) -> Result<(), Rejected> {
     let interrupted = |record: Record| match record.status {
-        Status::Failed | Status::Manual | Status::Dead | Status::Interrupted => Ok(Record {
-            status: Status::Interrupted,
-            deadline: 0,
-            completed: 0,
-            recoveries: 0,
-            cancelled: false,
-            ..record
-        }),
+        Status::Failed | Status::RolledBack | Status::Manual | Status::Dead | Status::Interrupted => {
+            Ok(Record {
+                status: Status::Interrupted,
+                deadline: 0,
+                completed: 0,
+                recoveries: 0,
+                cancelled: false,
+                ..record
+            })
+        }
         status => Err(JobError::WrongState { at: at(id), status }),
     };
     change(id, "resume", interrupted).await.map(drop)
@@ -321,7 +324,7 @@ async fn forget(store: &Arc<dyn Store>, is_old: impl Fn(&Record) -> bool) -> Res
     loop {
         let page = store.list(query.clone()).await?;
         for record in page.records.into_iter().filter(&is_old) {
-            let id = record.key.strip_prefix(place::JOBS).unwrap_or_default().to_owned();
+            let id = place::id(&record.key).to_owned();
             match store.remove(record.key, place::of_job(&id)).await {
                 Ok(_) => count += 1,
                 // Begun again meanwhile.

@@ -84,6 +84,11 @@ pub(crate) mod place {
         format!("{JOBS}{id}")
     }
 
+    /// The id of the job whose record stands at `key`.
+    pub(crate) fn id(key: &str) -> &str {
+        key.strip_prefix(JOBS).unwrap_or(key)
+    }
+
     pub(crate) fn step(job: Option<&str>, key: &str) -> String {
         match job {
             Some(job) => format!("s/{}/{key}", part(job)),
@@ -96,8 +101,9 @@ pub(crate) mod place {
         format!("n/{}/", part(job))
     }
 
-    pub(crate) fn undo(job: &str, step: &str) -> String {
-        format!("u/{}/{step}", part(job))
+    /// The undo of what the claim of number `fence` recorded: done again, a step is undone again.
+    pub(crate) fn undo(job: &str, step: &str, fence: u64) -> String {
+        format!("u/{}/{step}#{fence}", part(job))
     }
 
     pub(crate) fn cursor(job: Option<&str>, name: &str) -> String {

@@ -147,6 +147,33 @@ fn beside(chore: Chore) {
     }
 }
 
+/// Ready when every lease that was dropped so far has been given back.
+pub(super) async fn settled() {
+    /// Dropped, done or not, it lets the waiting one go on.
+    struct Last(Arc<Mutex<(bool, Option<Waker>)>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let mut state = locked(&self.0);
+            state.0 = true;
+            if let Some(waiting) = state.1.take() {
+                waiting.wake();
+            }
+        }
+    }
+    let state = Arc::new(Mutex::new((false, None)));
+    let last = Last(state.clone());
+    beside(Box::pin(async move { drop(last) }));
+    std::future::poll_fn(|cx| {
+        let mut state = locked(&state);
+        if state.0 {
+            return Poll::Ready(());
+        }
+        state.1 = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The leases to renew, by the moment at which each is due.
 #[derive(Debug, Default)]
 struct Due {

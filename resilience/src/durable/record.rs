@@ -18,7 +18,7 @@ static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// Claimed before and given back without a result; its fence stays used.
+    /// Claimed before and given back without a result, or undone since; its fence stays used.
     Free,
     /// Somebody holds it: see [`Record::owner`] and [`Record::deadline`].
     Running,

@@ -6,6 +6,7 @@ use super::key::place;
 use super::note::{JobEvent, Note};
 use super::record::{Record, Status};
 use super::running::alert;
+use super::scope::{Again, InScope, Scope};
 use super::site::{JOBS_0_1, JobSite};
 use super::store::{Query, Store, StoreError};
 use super::turn;
@@ -67,6 +68,17 @@ impl Call {
     /// A sync one.
     pub fn of_closure(call: impl FnOnce() + Send + 'static) -> Self {
         Self::Sync(Box::new(call))
+    }
+
+    /// The call as part of `scope`.
+    fn within(self, scope: Scope) -> Self {
+        match self {
+            Self::Async(call) => Self::Async(Box::pin(InScope::new(&scope, call))),
+            Self::Sync(call) => Self::Sync(Box::new(move || {
+                let _entered = scope.enter();
+                call();
+            })),
+        }
     }
 }
 
@@ -173,12 +185,12 @@ impl Recover {
         };
         let runner = Runner::here();
         let pass = Pass { provided: self.provided, store, runner, told: Arc::default() };
-        let (mut recovered, queue) = pass.find().await.map_err(|error| JobError::store(at(), error))?;
+        let (found, queue) = pass.find().await.map_err(|error| JobError::store(at(), error))?;
         let running = pass.run(queue);
         if !self.background {
             running.await;
-            pass.look_up(&mut recovered).await;
         }
+        let recovered = pass.look_up(found, !self.background).await;
         if let Some(every) = self.sweep {
             pass.sweep(every);
         }
@@ -201,7 +213,7 @@ impl IntoFuture for Recover {
 pub struct Recovered {
     /// The jobs whose owner was gone, in the order of their ids.
     pub jobs: Vec<RecoveredJob>,
-    /// Keys of jobs whose records are damaged.
+    /// The ids of jobs whose records are damaged.
     pub corrupt: Vec<String>,
 }
 
@@ -273,6 +285,16 @@ fn check_names() -> Result<(), JobError> {
     Ok(())
 }
 
+/// A job whose owner is gone, and the call that runs it again.
+type TakenUp = (RecoveredJob, Option<Arc<Again>>, Option<Call>);
+
+/// What one look has found.
+#[derive(Debug, Default)]
+struct Found {
+    jobs: Vec<(RecoveredJob, Option<Arc<Again>>)>,
+    corrupt: Vec<String>,
+}
+
 /// One look for interrupted jobs, and what their runs need.
 #[derive(Clone, Debug)]
 struct Pass {
@@ -287,8 +309,8 @@ const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interru
 
 impl Pass {
     /// Finds the jobs without an owner, marks them, and makes ready the calls that run them.
-    async fn find(&self) -> Result<(Recovered, VecDeque<Call>), StoreError> {
-        let mut recovered = Recovered::default();
+    async fn find(&self) -> Result<(Found, VecDeque<Call>), StoreError> {
+        let mut found = Found::default();
         let mut queue = VecDeque::new();
         let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
         loop {
@@ -298,18 +320,18 @@ impl Pass {
                     let at = Place::new(PointName::new("recover"), key.clone());
                     alert(&at, "a record is damaged", "checksum");
                 }
-                recovered.corrupt.push(key);
+                found.corrupt.push(place::id(&key).to_owned());
             }
             for record in page.records {
                 // One row that cannot be handled now is found again by the next look.
-                if let Ok(Some((job, call))) = self.take_up(record).await {
-                    recovered.jobs.push(job);
+                if let Ok(Some((job, again, call))) = self.take_up(record).await {
+                    found.jobs.push((job, again));
                     queue.extend(call);
                 }
             }
             match page.next {
                 Some(next) => query.after = next,
-                None => return Ok((recovered, queue)),
+                None => return Ok((found, queue)),
             }
         }
     }
@@ -320,7 +342,7 @@ impl Pass {
     }
 
     /// Marks one job as interrupted if its owner is gone; `None` if somebody still has it.
-    async fn take_up(&self, record: Record) -> Result<Option<(RecoveredJob, Option<Call>)>, StoreError> {
+    async fn take_up(&self, record: Record) -> Result<Option<TakenUp>, StoreError> {
         let now = self.store.now().await?;
         let is_held = record.status.is_held();
         let is_gone = now >= record.deadline || self.store.is_gone(&record.owner);
@@ -329,7 +351,7 @@ impl Pass {
         }
         let record = if record.status == Status::Running { self.mark(record, now).await? } else { record };
         super::point("in sweep");
-        let id = record.key.strip_prefix(place::JOBS).unwrap_or(&record.key).to_owned();
+        let id = place::id(&record.key).to_owned();
         let mut job = RecoveredJob {
             id: id.clone(),
             name: record.function.clone(),
@@ -343,15 +365,28 @@ impl Pass {
         let site = JobSite::named(&record.function);
         let call = site.map_or_else(unknown, |site| site.call(&self.provided, &record, &id));
         match call {
-            Ok(call) => Ok(Some((job, Some(call)))),
-            Err(problem) => {
-                #[cfg(feature = "tracing")]
-                if self.tells(&record.key) {
-                    tracing::warn!(target: "resilience::job", name = %job.name, "an interrupted job cannot be run");
-                }
-                job.problem = Some(problem);
-                Ok(Some((job, None)))
+            Ok(call) => {
+                let again = Arc::new(Again::new(record));
+                let call = call.within(again.scope());
+                Ok(Some((job, Some(again), Some(call))))
             }
+            Err(problem) => {
+                self.tell_problem(&job, &problem);
+                job.problem = Some(problem);
+                Ok(Some((job, None, None)))
+            }
+        }
+    }
+
+    /// Says once why an interrupted job stays so.
+    fn tell_problem(&self, job: &RecoveredJob, problem: &JobError) {
+        let is_first = self.tells(&job.id);
+        #[cfg(not(feature = "tracing"))]
+        let _ = (is_first, problem);
+        #[cfg(feature = "tracing")]
+        if is_first {
+            let (id, name) = (&job.id, &job.name);
+            tracing::warn!(target: "resilience::job", job = %id, %name, %problem, "an interrupted job cannot be run");
         }
     }
 
@@ -384,13 +419,25 @@ impl Pass {
         Running { calls }
     }
 
-    /// Notes what has become of the jobs.
-    async fn look_up(&self, recovered: &mut Recovered) {
-        for job in &mut recovered.jobs {
-            if let Ok(Some(record)) = self.store.get(&place::job(&job.id)).await {
+    /// What has become of the jobs, if they `have_ended`.
+    async fn look_up(&self, found: Found, have_ended: bool) -> Recovered {
+        if have_ended {
+            super::lease::settled().await;
+        }
+        let mut jobs = Vec::with_capacity(found.jobs.len());
+        for (mut job, again) in found.jobs {
+            if have_ended && let Ok(Some(record)) = self.store.get(&place::job(&job.id)).await {
                 job.status = record.status;
             }
+            if let Some(again) = again.filter(|_| have_ended && job.status == Status::Interrupted) {
+                let at = || Place::new(PointName::new("recover"), job.id.as_str());
+                let problem = again.problem().unwrap_or_else(|| JobError::Unfinished { at: at() });
+                self.tell_problem(&job, &problem);
+                job.problem = Some(problem);
+            }
+            jobs.push(job);
         }
+        Recovered { jobs, corrupt: found.corrupt }
     }
 
     /// Looks again every so often, on a thread of its own, for as long as the process lives.

@@ -8,7 +8,7 @@ use super::lease::Lease;
 use super::record::{Record, Status};
 use super::running::{Running, alert, steps};
 use super::scope::{InScope, Step};
-use super::store::{Claim, Claimed, Completion, Holder};
+use super::store::{Claim, Claimed, Completion, Holder, StoreError};
 use super::wait::{Mode, block_on};
 use crate::classify::Classification;
 use crate::event::{Event, emit};
@@ -114,7 +114,11 @@ pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
     done.sort_by_key(|step| std::cmp::Reverse(step.order));
     for step in &done {
         let Some(site) = UndoSite::of(&step.function) else { continue };
-        if !undo(&job, mode, site, step).await? {
+        let is_undone = undo(&job, mode, site, step).await?;
+        if is_undone {
+            // A job that starts again has to do it again.
+            free(&job, step).await?;
+        } else {
             alert(&job.at, "an undo failed", &step.function);
             let status = Status::Manual;
             let words = format!("the undo of `{}` failed", step.function);
@@ -135,7 +139,7 @@ pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
     Ok(Status::RolledBack)
 }
 
-/// Undoes one step, unless that was done before; returns whether it worked.
+/// Undoes what `step` recorded, unless that was done before; returns whether it worked.
 async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Result<bool, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let name = step.key.strip_prefix(&place::step(Some(job.id()), "")).unwrap_or(&step.key);
@@ -143,7 +147,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     let claim = Claim {
         holder: Some(holder.clone()),
         durable: false,
-        ..Claim::new(place::undo(job.id(), name), job.store().owner(), step.function.clone())
+        ..Claim::new(place::undo(job.id(), name, step.fence), job.store().owner(), step.function.clone())
     };
     let lasts = claim.lease;
     let record = match Asked::new(job.store(), claim, Status::Free, None).await.map_err(failed)? {
@@ -170,6 +174,16 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     job.store().complete(completion).await.map_err(failed)?;
     lease.ended();
     Ok(true)
+}
+
+/// What `step` did is undone: it is as one that is to be done.
+async fn free(job: &Running, step: &Record) -> Result<(), JobError> {
+    let free = Record { status: Status::Free, completed: 0, ..step.clone() };
+    match job.store().cas(Some(step.revision), free).await {
+        // Whoever changed it meanwhile has the job now.
+        Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(JobError::store(job.at.clone(), error)),
+    }
 }
 
 /// `undoing`, where a panic is a failure as any other: the job must not be undone for ever.

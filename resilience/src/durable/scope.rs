@@ -1,17 +1,21 @@
 //! What the running code is part of: a job, and a step.
 
 use super::codec;
+use super::error::JobError;
 use super::lease::Shared;
+use super::record::Record;
+use super::site::JobSite;
 use super::store::{Holder, Store};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 thread_local! {
-    static CURRENT: RefCell<Scope> = const { RefCell::new(Scope { job: None, step: None, held: None }) };
+    static CURRENT: RefCell<Scope> =
+        const { RefCell::new(Scope { job: None, step: None, held: None, again: None }) };
 }
 
 /// What the running code is part of.
@@ -21,6 +25,46 @@ pub struct Scope {
     pub(crate) job: Option<Arc<JobScope>>,
     pub(crate) step: Option<Step>,
     held: Option<Arc<Held>>,
+    /// The job that recovery calls this code for, until its body begins.
+    pub(crate) again: Option<Arc<Again>>,
+}
+
+/// A call that recovery makes for a job.
+#[derive(Debug)]
+pub(crate) struct Again {
+    record: Record,
+    /// The key that the call has rendered first: another one is another job.
+    rendered: OnceLock<String>,
+    /// Why the body did not run.
+    problem: Mutex<Option<JobError>>,
+}
+
+impl Again {
+    pub(crate) fn new(record: Record) -> Self {
+        Self { record, rendered: OnceLock::new(), problem: Mutex::default() }
+    }
+
+    /// The recorded job, if that is what a call under `key` of the job with these names stands for.
+    pub(crate) fn record_of(&self, names: &JobSite, key: &str) -> Option<&Record> {
+        let is_same = names.has_name(&self.record.function);
+        (is_same && self.rendered.get_or_init(|| key.to_owned()) == key).then_some(&self.record)
+    }
+
+    /// Notes why the body did not run.
+    pub(crate) fn refuse(&self, names: &JobSite, error: &JobError) {
+        if names.has_name(&self.record.function) {
+            *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+    }
+
+    pub(crate) fn problem(&self) -> Option<JobError> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the call is part of.
+    pub(crate) fn scope(self: &Arc<Self>) -> Scope {
+        Scope { again: Some(self.clone()), ..Scope::default() }
+    }
 }
 
 /// A lease that is held, and those within which it is.
@@ -178,13 +222,13 @@ impl Scope {
     /// Inside of a job that was begun here.
     pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
         let held = Some(Arc::new(Held { lease: job.lease.clone(), outer: self.held }));
-        Self { job: Some(job), step: None, held }
+        Self { job: Some(job), step: None, held, again: None }
     }
 
     /// Inside of a step that was begun here.
     pub(crate) fn in_step(self, step: Step) -> Self {
         let held = Some(Arc::new(Held { lease: step.lease.clone(), outer: self.held }));
-        Self { job: self.job, step: Some(step), held }
+        Self { job: self.job, step: Some(step), held, again: None }
     }
 
     /// Whether this code runs under a lease on `key`: whoever waited for it here would wait for itself.

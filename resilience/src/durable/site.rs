@@ -3,9 +3,10 @@
 use super::checkpoint::{self, Ask, Checkpoint};
 use super::codec;
 use super::job::{self, Args, Job};
+use super::key::place;
 use super::recover::{Call, Provided};
 use super::running::{Begun, Running, kept};
-use super::scope::Wanted;
+use super::scope::{self, Wanted};
 use super::store::Store;
 use super::wait::{Mode, block_on};
 use crate::classify::Classification;
@@ -165,7 +166,7 @@ impl checkpoint::Running {
     }
 
     /// Makes this thread part of the step.
-    pub fn enter(&self) -> super::scope::Entered {
+    pub fn enter(&self) -> scope::Entered {
         self.scope().enter()
     }
 }
@@ -230,7 +231,13 @@ impl JobSite {
     }
 
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        JOBS_0_1.iter().find(|site| site.name == name || site.policy.was.contains(&name))
+        let own = JOBS_0_1.iter().find(|site| site.name == name);
+        own.or_else(|| JOBS_0_1.iter().find(|site| site.has_name(name)))
+    }
+
+    /// Whether this is or was its name.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.name == name || self.policy.was.contains(&name)
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -272,7 +279,7 @@ impl JobSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let reads = codec::reads::<R::Value>;
+        let ((key, args), reads) = (self.recorded(key, args), codec::reads::<R::Value>);
         self.counted(self.policy.begin(Mode::Async, &self.who(), key, args, store, reads).await).or_kept()
     }
 
@@ -290,16 +297,36 @@ impl JobSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let (who, reads) = (self.who(), codec::reads::<R::Value>);
+        let ((key, args), reads) = (self.recorded(key, args), codec::reads::<R::Value>);
+        let who = self.who();
         self.counted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store, reads))).or_kept()
+    }
+
+    /// The key and the arguments of this call; those that are recorded, where recovery makes it: the code
+    /// that renders the key, or what is provided, may have changed.
+    fn recorded(&self, key: String, args: Args) -> (String, Args) {
+        let again = scope::current().again;
+        match again.as_ref().and_then(|again| again.record_of(self, &key)) {
+            Some(record) => (place::id(&record.key).to_owned(), args.read_from(record)),
+            None => (key, args),
+        }
     }
 
     fn counted(&self, begun: Begun) -> Begun {
         match &begun {
-            Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
-            Begun::Run(_) => self.begun.fetch_add(1, Ordering::Relaxed),
-            Begun::Refused(_) => 0,
-        };
+            Begun::Kept(..) => {
+                self.reused.fetch_add(1, Ordering::Relaxed);
+            }
+            Begun::Run(_) => {
+                self.begun.fetch_add(1, Ordering::Relaxed);
+            }
+            Begun::Refused(Rejected::Job(error)) => {
+                if let Some(again) = scope::current().again {
+                    again.refuse(self, error);
+                }
+            }
+            Begun::Refused(_) => {}
+        }
         begun
     }
 }
@@ -355,7 +382,7 @@ impl Running {
     }
 
     /// Makes this thread part of the job.
-    pub fn enter(&self) -> super::scope::Entered {
+    pub fn enter(&self) -> scope::Entered {
         self.scope().enter()
     }
 }

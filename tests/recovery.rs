@@ -1,0 +1,295 @@
+//! What becomes of jobs that the code has moved on from, or that were undone.
+
+use futures::executor::block_on;
+use resilience::durable::{JobError, MemoryStore, Record, Status, Store};
+use resilience::jobs;
+use resilience::testing::isolate;
+use resilience::{
+    Category, Classify, Rejected, checkpoint, job, recover, recover_blocking, with_recovery, with_retry,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+#[derive(Debug, Classify)]
+enum Error {
+    #[classify(corrupt)]
+    Corrupt,
+    #[classify(unavailable)]
+    Down,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl Error {
+    fn job(self) -> JobError {
+        match self {
+            Self::Rejected(Rejected::Job(error)) => error,
+            other => panic!("no job error: {other:?}"),
+        }
+    }
+}
+
+thread_local! {
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static CRASH: Cell<bool> = const { Cell::new(false) };
+    static FAILS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn log(text: impl Into<String>) {
+    LOG.with(|log| log.borrow_mut().push(text.into()));
+}
+
+fn logged() -> Vec<String> {
+    LOG.with(RefCell::take)
+}
+
+/// Runs `call` into a panic in its middle: its job stays interrupted.
+fn crashed<T>(call: impl FnOnce() -> T) {
+    CRASH.set(true);
+    assert!(catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
+    CRASH.set(false);
+    logged();
+}
+
+fn may_crash() {
+    assert!(!CRASH.get(), "the crash");
+}
+
+fn status(id: &str) -> Option<Status> {
+    jobs::blocking::get(id).unwrap().map(|job| job.status)
+}
+
+fn attempts(id: &str) -> u32 {
+    jobs::blocking::get(id).unwrap().map_or(0, |job| job.attempts)
+}
+
+#[checkpoint("reserve", inputs(), rollback = unreserve)]
+fn reserve(order: u32) -> Result<u32, Error> {
+    log("reserve");
+    Ok(order)
+}
+
+fn unreserve(_: u32) {
+    log("unreserve");
+}
+
+#[checkpoint("note", inputs())]
+fn note(order: u32) -> Result<u32, Error> {
+    log("note");
+    Ok(order)
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("undone:{id}")]
+fn undone(id: u32) -> Result<u32, Error> {
+    note(id)?;
+    reserve(id)?;
+    if FAILS.get() { Err(Error::Corrupt) } else { Ok(id) }
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("again:{id}", rerun)]
+fn again(id: u32) -> Result<u32, Error> {
+    note(id)?;
+    reserve(id)?;
+    if FAILS.get() { Err(Error::Corrupt) } else { Ok(id) }
+}
+
+#[test]
+fn what_was_undone_is_done_again_and_undone_again() {
+    let _world = isolate();
+    FAILS.set(true);
+    undone(1).unwrap_err();
+    assert_eq!(logged(), ["note", "reserve", "unreserve"]);
+    jobs::blocking::resume("undone:1").unwrap();
+    undone(1).unwrap_err();
+    assert_eq!(logged(), ["reserve", "unreserve"], "a step that has no undo stays done");
+    assert_eq!(status("undone:1"), Some(Status::RolledBack));
+    FAILS.set(false);
+    assert!(matches!(undone(1).unwrap_err().job(), JobError::Stopped { status: Status::RolledBack, .. }));
+    jobs::blocking::resume("undone:1").unwrap();
+    assert_eq!(undone(1).unwrap(), 1);
+    assert_eq!(logged(), ["reserve"]);
+
+    FAILS.set(true);
+    again(1).unwrap_err();
+    again(1).unwrap_err();
+    FAILS.set(false);
+    assert_eq!(again(1).unwrap(), 1);
+    assert_eq!(logged(), ["note", "reserve", "unreserve", "reserve", "unreserve", "reserve"]);
+}
+
+fn fresh_store() -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
+    resilience::durable::use_store(store.clone());
+    store
+}
+
+/// The job `id` as earlier code left it, interrupted: under `name`, with `input`.
+fn left_by_earlier_code(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
+    let store = fresh_store();
+    let mut record = Record::new(format!("j/{id}"));
+    record.function = name.to_owned();
+    record.status = Status::Interrupted;
+    record.input = input.as_bytes().to_vec();
+    record.inputs = Some(1);
+    record.version = 1;
+    record.attempts = 1;
+    block_on(store.cas(None, record)).unwrap();
+    store
+}
+
+#[job("import:{id}", was = "imp:{id}")]
+fn import(id: u32) -> Result<u32, Error> {
+    note(id)
+}
+
+#[test]
+fn a_job_is_recovered_under_its_recorded_id() {
+    let _world = isolate();
+    left_by_earlier_code("imp:1", "imp:{id}", r#"{"id":1}"#);
+    let recovered = recover_blocking().unwrap();
+    assert_eq!((recovered.jobs.len(), recovered.count(Status::Done)), (1, 1), "{recovered}");
+    assert_eq!((status("imp:1"), status("import:1")), (Some(Status::Done), None));
+    assert_eq!(jobs::blocking::steps("imp:1").unwrap().len(), 1);
+}
+
+#[test]
+fn a_call_goes_on_with_what_is_recorded_under_the_earlier_key() {
+    let _world = isolate();
+    let store = fresh_store();
+    assert_eq!(import(1).unwrap(), 1);
+    let mut earlier = block_on(store.get("j/import:1")).unwrap().unwrap();
+    (earlier.key, earlier.function) = ("j/imp:1".to_owned(), "imp:{id}".to_owned());
+    block_on(fresh_store().cas(None, earlier)).unwrap();
+    assert_eq!(import(1).unwrap(), 1);
+    assert_eq!((attempts("imp:1"), status("import:1")), (1, None), "its result is there");
+    assert_eq!(import(2).unwrap(), 2);
+    assert_eq!((status("imp:2"), status("import:2")), (None, Some(Status::Done)));
+}
+
+struct Host(&'static str);
+
+#[job("host:{host.0}", name = "by host", provided(host))]
+async fn by_host(host: &Host) -> Result<String, Error> {
+    log(host.0);
+    Ok(host.0.to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_provided_may_differ_from_what_was_there() {
+    let _world = isolate();
+    left_by_earlier_code("host:one", "by host", "{}");
+    let recovered = recover().provide(Arc::new(Host("two"))).await.unwrap();
+    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
+    assert_eq!(logged(), ["two"]);
+    assert!(jobs::get("host:two").await.unwrap().is_none());
+}
+
+#[job("set:{id}")]
+fn tagged(id: u32, tags: HashSet<String>) -> Result<usize, Error> {
+    may_crash();
+    let _ = id;
+    Ok(tags.len())
+}
+
+#[test]
+fn recorded_arguments_are_not_compared_with_themselves() {
+    let _world = isolate();
+    let tags: HashSet<String> = (0..50).map(|n| n.to_string()).collect();
+    crashed(|| tagged(1, tags));
+    let recovered = recover_blocking().unwrap();
+    assert_eq!(recovered.count(Status::Done), 1, "sets are written in another order each time: {recovered}");
+}
+
+#[job("raised:{id}", version = 2)]
+fn raised(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[job("fewer:{id}")]
+fn fewer(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[test]
+fn what_contradicts_the_code_is_told_and_not_run() {
+    let _world = isolate();
+    left_by_earlier_code("raised:1", "raised:{id}", r#"{"id":1}"#);
+    let recovered = recover_blocking().unwrap();
+    let [job] = &*recovered.jobs else { panic!("{recovered}") };
+    assert_eq!(job.status, Status::Interrupted);
+    assert!(matches!(job.problem, Some(JobError::Mismatch { .. })), "{recovered}");
+    assert!(recovered.to_string().contains("version: recorded 1, now 2"), "{recovered}");
+    assert_eq!(attempts("raised:1"), 1);
+
+    left_by_earlier_code("fewer:1", "fewer:{id}", r#"{"id":1,"path":"/a"}"#);
+    let recovered = recover_blocking().unwrap();
+    assert!(matches!(recovered.jobs[0].problem, Some(JobError::Mismatch { .. })), "{recovered}");
+    assert_eq!(attempts("fewer:1"), 1);
+}
+
+#[job("panics:{id}")]
+fn panics(id: u32) -> Result<u32, Error> {
+    assert!(id == 0, "always");
+    Ok(id)
+}
+
+#[test]
+fn a_job_that_panics_in_its_recovery_is_interrupted_and_says_so() {
+    let _world = isolate();
+    left_by_earlier_code("panics:1", "panics:{id}", r#"{"id":1}"#);
+    let recovered = recover_blocking().unwrap();
+    assert_eq!(recovered.count(Status::Interrupted), 1, "{recovered}");
+    assert!(recovered.to_string().contains("ended without a result"), "{recovered}");
+}
+
+#[with_retry(max = 3)]
+fn calls_a_job(id: u32) -> Result<u32, Error> {
+    log("call");
+    down(id)
+}
+
+#[job("down:{id}")]
+fn down(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    Err(Error::Down)
+}
+
+#[test]
+fn a_job_that_has_ended_is_not_tried_again() {
+    let _world = isolate();
+    down(1).unwrap_err();
+    let error = calls_a_job(1).unwrap_err();
+    assert_eq!(logged(), ["call"], "each further call would get the same answer");
+    assert_eq!(error.classify().category, Category::Unavailable);
+    assert!(matches!(error.job(), JobError::Stopped { status: Status::Failed, .. }));
+}
+
+#[job("nightly", provided(host))]
+fn nightly(host: &Host) -> Result<String, Error> {
+    Ok(host.0.to_owned())
+}
+
+impl Host {
+    #[job("hourly", on = Host)]
+    fn hourly(&self) -> Result<String, Error> {
+        Ok(self.0.to_owned())
+    }
+}
+
+#[test]
+fn a_job_of_which_there_is_one_has_a_constant_key() {
+    let _world = isolate();
+    assert_eq!(nightly(&Host("a")).unwrap(), "a");
+    assert_eq!(Host("b").hourly().unwrap(), "b");
+    assert_eq!((status("nightly"), status("hourly")), (Some(Status::Done), Some(Status::Done)));
+}
