@@ -28,6 +28,15 @@ impl From<Rejected> for Error {
     }
 }
 
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rejected(rejected) => rejected.fmt(f),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
 impl Error {
     fn job(self) -> JobError {
         match self {
@@ -174,6 +183,40 @@ fn a_call_goes_on_with_what_is_recorded_under_the_earlier_key() {
     assert_eq!((attempts("imp:1"), status("import:1")), (1, None), "its result is there");
     assert_eq!(import(2).unwrap(), 2);
     assert_eq!((status("imp:2"), status("import:2")), (None, Some(Status::Done)));
+}
+
+struct Client;
+
+#[checkpoint]
+fn unkeyed(client: &Client, n: u32) -> Result<u32, Error> {
+    let _ = client;
+    Ok(n * 10)
+}
+
+thread_local! {
+    static ORDER: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+#[job("ordered:{id}")]
+fn ordered(id: u32) -> Result<Vec<u32>, Error> {
+    let _ = id;
+    let order = ORDER.with(|order| order.borrow().clone());
+    let done = order.into_iter().map(|n| unkeyed(&Client, n)).collect::<Result<_, _>>();
+    may_crash();
+    done
+}
+
+#[test]
+fn a_step_without_a_key_is_not_given_the_value_of_another() {
+    let _world = isolate();
+    ORDER.set(vec![1, 2]);
+    crashed(|| ordered(1));
+    ORDER.set(vec![2, 1]);
+    let error = ordered(1).unwrap_err();
+    assert!(error.to_string().contains("inputs"), "{error}");
+    jobs::blocking::resume("ordered:1").unwrap();
+    ORDER.set(vec![1, 2, 3]);
+    assert_eq!(ordered(1).unwrap(), [10, 20, 30]);
 }
 
 struct Host(&'static str);

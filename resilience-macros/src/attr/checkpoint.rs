@@ -7,6 +7,7 @@ use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{Error, Expr, LitStr, Result};
 
 pub(crate) const SPEC: Spec = Spec {
@@ -48,6 +49,8 @@ const KEY: &str = "the key stands first, without a name: `#[checkpoint(\"page:{i
 /// The checked arguments.
 pub(crate) struct Checked {
     key: Option<input::Key>,
+    /// The arguments of a step without a key.
+    unkeyed: Vec<Ident>,
     setters: Vec<Setter>,
     inputs: Option<Vec<(String, TokenStream)>>,
     store: Option<TokenStream>,
@@ -79,7 +82,8 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
         )
     });
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
-    Checked { key, setters, inputs, store, rollback }
+    let unkeyed = if key.is_none() { item.bound_names() } else { Vec::new() };
+    Checked { key, unkeyed, setters, inputs, store, rollback }
 }
 
 /// Whether `entry` may be the key that stands first.
@@ -250,13 +254,22 @@ pub(crate) fn wrap(
     let none = quote!(__resilience::None);
     let some = |value: TokenStream| quote!(__resilience::Some(#value));
     let key = checked.key.as_ref().map_or_else(|| none.clone(), |key| some(key.rendered.clone()));
-    let inputs = checked.inputs.as_ref().map_or_else(
-        || none.clone(),
-        |inputs| {
+    let inputs = match &checked.inputs {
+        Some(inputs) => {
             let (names, values): (Vec<_>, Vec<_>) = inputs.iter().cloned().unzip();
             some(quote!(__resilience::inputs(__resilience::Args::new()#(.input(#names, &#values))*)))
-        },
-    );
+        }
+        None if checked.unkeyed.is_empty() => none,
+        None => {
+            let names = &checked.unkeyed;
+            let texts = names.iter().map(|name| name.unraw().to_string());
+            some(quote!(__resilience::inputs({
+                let args = __resilience::Args::new();
+                #(let args = __resilience::Given::new(&#names).added_to(args, #texts);)*
+                args
+            })))
+        }
+    };
     let store = store(checked.store.as_ref());
     around(cx, site, inner, attr, &quote!(#key, #inputs, #store), &TokenStream::new())
 }

@@ -17,6 +17,7 @@ use crate::point::PointName;
 use crate::policy::InvalidPolicy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -307,6 +308,51 @@ pub struct Args {
     recorded: Option<u128>,
     /// The job's key as it was before.
     earlier: Option<String>,
+}
+
+/// An argument of a step without a key, which is compared if it can be: steps that are told apart by their
+/// order must not be given the values of others when the order changes.
+///
+/// Method lookup takes the first type in a chain of dereferences whose method fits.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Given<'a, T: ?Sized>(&'a T, NotGiven);
+
+/// An argument that cannot be compared.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct NotGiven;
+
+impl<'a, T: ?Sized> Given<'a, T> {
+    /// Looks at `value`.
+    pub const fn new(value: &'a T) -> Self {
+        Self(value, NotGiven)
+    }
+}
+
+impl<T: Serialize + ?Sized> Given<'_, T> {
+    /// Adds the argument `name`, if it can be written.
+    pub fn added_to(&self, mut args: Args, name: &str) -> Args {
+        if let Ok(value) = serde_json::to_value(self.0) {
+            args.fields.insert(name.to_owned(), value);
+        }
+        args
+    }
+}
+
+impl NotGiven {
+    /// Adds nothing.
+    pub fn added_to(&self, args: Args, _: &str) -> Args {
+        args
+    }
+}
+
+impl<T: ?Sized> Deref for Given<'_, T> {
+    type Target = NotGiven;
+
+    fn deref(&self) -> &NotGiven {
+        &self.1
+    }
 }
 
 impl Args {

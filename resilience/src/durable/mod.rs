@@ -55,7 +55,7 @@ pub mod __private {
     //! What expansions name.
 
     pub use super::checkpoint::{Begun as StepBegun, Running as RunningStep};
-    pub use super::job::Args;
+    pub use super::job::{Args, Given};
     pub use super::key::Key;
     pub use super::recover::{Call, Provided};
     pub use super::rollback::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
