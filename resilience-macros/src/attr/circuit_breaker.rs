@@ -67,8 +67,16 @@ pub(crate) const SPEC: Spec = Spec {
         ("abort", "write `unless = |error| ..`"),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("on", "write `when = |error| ..` to say which errors count"),
+        ("rate", NO_RATE),
+        ("min_calls", NO_RATE),
+        ("slow", NO_SLOWNESS),
+        ("slow_rate", NO_SLOWNESS),
     ],
 };
+
+const NO_RATE: &str = "a rate is not there yet; write `threshold = 5`, alone or with `window = 60s`";
+const NO_SLOWNESS: &str =
+    "slow calls are not told apart yet; put `#[timeout(2s)]` below, which makes failures of them";
 
 const COUNTS: [(&str, &str); 3] = [
     ("threshold", "`threshold` must be at least 1: how many failures open the breaker"),
