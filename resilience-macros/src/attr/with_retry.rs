@@ -328,7 +328,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
         return None;
     };
     let is_word = |entry: &Entry| matches!(entry.value, Value::Word | Value::Bare(_));
-    let mut reader = Reader::new(&RULE, keys::entries(list), is_word, errors);
+    let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), is_word, errors);
     let Schedule { setters, bounds, .. } = schedule(&mut reader);
     bounds.check_within(around, errors);
     let rest = reader.rest();
