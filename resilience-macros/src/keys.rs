@@ -198,7 +198,7 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Checks every key of `entries` against `spec`; `positional` says whether a value without a key,
+    /// Checks every key of an attribute against `spec`; `positional` says whether a value without a key,
     /// or with one that the table does not know, is for the attribute itself to judge.
     pub(crate) fn new(
         spec: &Spec,
@@ -206,22 +206,43 @@ impl<'a> Reader<'a> {
         positional: impl Fn(&Entry) -> bool,
         errors: &'a Errors,
     ) -> Self {
+        Self::read(&Table { spec, around: None }, entries, positional, errors)
+    }
+
+    /// As [`new`](Self::new), for a list inside the attribute `around`.
+    pub(crate) fn inside(
+        around: &Spec,
+        spec: &Spec,
+        entries: Vec<Entry>,
+        positional: impl Fn(&Entry) -> bool,
+        errors: &'a Errors,
+    ) -> Self {
+        Self::read(&Table { spec, around: Some(around) }, entries, positional, errors)
+    }
+
+    fn read(
+        table: &Table<'_>,
+        entries: Vec<Entry>,
+        positional: impl Fn(&Entry) -> bool,
+        errors: &'a Errors,
+    ) -> Self {
+        let names = table.names();
         let mut kept: Vec<Entry> = Vec::new();
         for entry in entries {
             let Some(key) = entry.key.clone() else {
                 if positional(&entry) {
                     kept.push(entry);
                 } else {
-                    errors.here(entry.span, unexpected_value(spec));
+                    errors.here(entry.span, table.unexpected_value());
                 }
                 continue;
             };
             let name = key.to_string();
-            if !known(spec, &name) {
+            if !names.contains(&name.as_str()) {
                 if positional(&entry) {
                     kept.push(entry);
                 } else {
-                    errors.here(key.span(), unknown(spec, &name));
+                    errors.here(key.span(), table.unknown(&name));
                 }
             } else if name != "on" && kept.iter().any(|other| other.is(&name)) {
                 errors.here(key.span(), format!("`{name}` is given twice"));
@@ -296,24 +317,41 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn known(spec: &Spec, name: &str) -> bool {
-    spec.keys.iter().chain(SHARED).any(|key| key.name == name)
+/// The keys that may stand in one place.
+struct Table<'a> {
+    spec: &'a Spec,
+    /// The attribute that the place is in, whose own keys stand beside it.
+    around: Option<&'a Spec>,
 }
 
-fn list(spec: &Spec) -> String {
-    let names: Vec<_> = spec.keys.iter().chain(SHARED).map(|key| format!("`{}`", key.name)).collect();
-    names.join(", ")
-}
-
-fn unknown(spec: &Spec, name: &str) -> String {
-    if let Some((_, instead)) = spec.foreign.iter().find(|(word, _)| *word == name) {
-        return format!("`{}` has no key `{name}`: {instead}", spec.attr);
+impl Table<'_> {
+    fn names(&self) -> Vec<&'static str> {
+        let shared = if self.around.is_some() { &[] } else { SHARED };
+        self.spec.keys.iter().chain(shared).map(|key| key.name).collect()
     }
-    let names: Vec<_> = spec.keys.iter().chain(SHARED).map(|key| key.name).collect();
-    let hint = hint(name, &names);
-    format!("`{}` has no key `{name}`{hint}\nkeys: {}", spec.attr, list(spec))
-}
 
-fn unexpected_value(spec: &Spec) -> String {
-    format!("`{}` expects `key = value` here\nkeys: {}", spec.attr, list(spec))
+    fn list(&self) -> String {
+        let names: Vec<_> = self.names().iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    }
+
+    fn is_around(&self, name: &str) -> bool {
+        self.around.is_some_and(|around| around.keys.iter().chain(SHARED).any(|key| key.name == name))
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let attr = self.spec.attr;
+        if let Some((_, instead)) = self.spec.foreign.iter().find(|(word, _)| *word == name) {
+            return format!("`{attr}` has no key `{name}`: {instead}");
+        }
+        if self.is_around(name) {
+            return format!("`{attr}` has no key `{name}`: it stands beside `{attr}`\nkeys: {}", self.list());
+        }
+        let hint = hint(name, &self.names());
+        format!("`{attr}` has no key `{name}`{hint}\nkeys: {}", self.list())
+    }
+
+    fn unexpected_value(&self) -> String {
+        format!("`{}` expects `key = value` here\nkeys: {}", self.spec.attr, self.list())
+    }
 }

@@ -81,12 +81,20 @@ fn is_list(name: &str) -> bool {
 
 /// `name = expression, ..`; a name alone stands for itself.
 fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
-    let pair = |entry: Entry| match (&entry.key, &entry.value) {
-        (Some(key), Value::Given(value)) => Ok((key.to_string(), input::expression(value.clone())?)),
-        (Some(key), Value::Word) => Ok((key.to_string(), quote!(#key))),
-        _ => Err(Error::new(entry.span, "expected `name = expression`")),
-    };
-    keys::entries(tokens).into_iter().map(pair).collect()
+    let mut found: Vec<(String, TokenStream)> = Vec::new();
+    for entry in keys::entries(tokens) {
+        let (key, value) = match (&entry.key, &entry.value) {
+            (Some(key), Value::Given(value)) => (key, input::expression(value.clone())?),
+            (Some(key), Value::Word) => (key, quote!(#key)),
+            _ => return Err(Error::new(entry.span, "expected `name = expression`")),
+        };
+        let name = key.to_string();
+        if found.iter().any(|(other, _)| *other == name) {
+            return Err(Error::new(key.span(), format!("`{name}` is given twice")));
+        }
+        found.push((name, value));
+    }
+    Ok(found)
 }
 
 fn is_shared(entry: &Entry, key: &Ident) -> bool {

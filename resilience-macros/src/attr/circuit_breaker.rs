@@ -67,8 +67,16 @@ pub(crate) const SPEC: Spec = Spec {
         ("abort", "write `unless = |error| ..`"),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("on", "write `when = |error| ..` to say which errors count"),
+        ("rate", NO_RATE),
+        ("min_calls", NO_RATE),
+        ("slow", NO_SLOWNESS),
+        ("slow_rate", NO_SLOWNESS),
     ],
 };
+
+const NO_RATE: &str = "a rate is not there yet; write `threshold = 5`, alone or with `window = 60s`";
+const NO_SLOWNESS: &str =
+    "slow calls are not told apart yet; put `#[timeout(2s)]` below, which makes failures of them";
 
 const COUNTS: [(&str, &str); 3] = [
     ("threshold", "`threshold` must be at least 1: how many failures open the breaker"),
@@ -76,6 +84,9 @@ const COUNTS: [(&str, &str); 3] = [
     ("successes", "`successes` must be at least 1: how many successful probes close the breaker"),
 ];
 const ZERO_RECOVERY: &str = "`recovery` must be longer than 0s: how long the breaker stays open";
+const NO_KEYS: &str = "`max_keys` must be at least 1: how many keys have state at once";
+const LOW_CAP: &str = "`cap` must be at least `recovery`: it is the longest open time";
+const DEFAULT_RECOVERY: u64 = 60_000_000_000;
 const SHRINKING: &str =
     "`growth` must be a finite number and at least 1: the factor from one open time to the next";
 const RECOVERY: &str = "write `recovery = 60s`: how long it stays open";
@@ -105,6 +116,8 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
         .collect();
     let instance_at = reader.span_of("instance");
     let key_at = reader.span_of("key");
+    let has_default_recovery =
+        ["recovery", "policy", "instance"].iter().all(|key| reader.span_of(key).is_none());
     let start = reader.value("policy", "CONST", input::expression);
     let mut setters = Vec::new();
     for (name, words) in COUNTS {
@@ -117,11 +130,11 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     setters.extend(window.iter().map(|window| Setter::new("window", window.tokens.clone())));
     let recovery = reader.value("recovery", "60s", |tokens| input::lasting(tokens, ZERO_RECOVERY));
     let cap = reader.value("cap", "10m", input::duration);
-    errors.ok(input::in_order(
-        recovery.as_ref(),
-        cap.as_ref(),
-        "`cap` must be at least `recovery`: it is the longest open time",
-    ));
+    errors.ok(input::in_order(recovery.as_ref(), cap.as_ref(), LOW_CAP));
+    let is_low = |cap: &&input::Duration| cap.nanos.is_some_and(|nanos| nanos < DEFAULT_RECOVERY);
+    if let (true, Some(cap)) = (has_default_recovery, cap.as_ref().filter(is_low)) {
+        errors.here(cap.span, format!("{LOW_CAP}\n`recovery` is 60s unless it is written"));
+    }
     setters.extend(recovery.map(|recovery| Setter::new("recovery", recovery.tokens)));
     setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     for name in ["retry_after_cap", "probe_timeout"] {
@@ -140,7 +153,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let rules = Rules::read(&mut reader);
     let key = reader.value("key", "self.host", input::expression);
     let max_keys_at = reader.span_of("max_keys");
-    let max_keys = reader.value("max_keys", "1024", input::count);
+    let max_keys = reader.value("max_keys", "1024", |tokens| input::count_from_one(tokens, NO_KEYS));
     if let (Some(at), None) = (max_keys_at, key_at) {
         errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a breaker");
     }

@@ -4,8 +4,9 @@ use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
 use crate::item::{Item, peeled};
-use crate::keys::{Entry, Reader, Spec, Value, key};
-use proc_macro2::{Ident, Span, TokenStream};
+use crate::keys::{Entry, Reader, SHARED, Spec, Value, key};
+use crate::nearest::hint;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
 pub(crate) const SPEC: Spec = Spec {
@@ -25,6 +26,8 @@ pub(crate) const SPEC: Spec = Spec {
         ("deadline", LIMIT),
         ("limit", LIMIT),
         ("timeout", LIMIT),
+        ("adaptive", ADAPTIVE),
+        ("floor", ADAPTIVE),
         ("multiplier", "write `growth = 2.0`: the factor from one attempt to the next"),
         ("backoff", "write `growth = 2.0`: the factor from one attempt to the next"),
         ("max", "write `cap = 30s`: the longest limit that `growth` reaches"),
@@ -39,6 +42,8 @@ pub(crate) const SPEC: Spec = Spec {
 };
 
 const LIMIT: &str = "the limit stands first, without a key: `#[timeout(2s)]`";
+const ADAPTIVE: &str =
+    "a limit that follows the latency is not there yet; write a fixed one: `#[timeout(2s)]`";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -50,8 +55,8 @@ pub(crate) struct Checked {
 }
 
 /// Reads the arguments.
-pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Checked> {
-    let known = |entry: &Entry| !SPEC.foreign.iter().any(|(word, _)| entry.is(word));
+pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Checked> {
+    let known = |entry: &Entry| foreign(entry).is_none();
     let positional = |entry: &Entry| match (&entry.key, &entry.value) {
         (_, Value::Given(_)) => false,
         // A limit by name is a constant; a word in lower case is a key that was misspelt.
@@ -59,9 +64,12 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
         _ => known(entry),
     };
     // Its own message says how the limit is written.
-    let is_named = entries
-        .iter()
-        .any(|entry| SPEC.foreign.iter().any(|(word, words)| *words == LIMIT && entry.is(word)));
+    let names_limit = |entry: &Entry| foreign(entry).is_some_and(|words| [LIMIT, ADAPTIVE].contains(&words));
+    let mut is_named = entries.iter().any(names_limit);
+    if let Some(words) = entries.first().and_then(|first| no_limit(first, item)) {
+        errors.here(entries.remove(0).span, words);
+        is_named = true;
+    }
     let mut reader = Reader::new(&SPEC, entries, positional, errors);
     let growth_at = reader.span_of("growth");
     let mut setters = Vec::new();
@@ -101,6 +109,35 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     errors.ok(input::in_order(Some(&limit), cap.as_ref(), words));
     setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     Some(Checked { limit, setters, grows, strict, thread })
+}
+
+/// What to write instead of a word of another library.
+fn foreign(entry: &Entry) -> Option<&'static str> {
+    SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
+}
+
+/// What to say of a word in the limit's place that is an argument, or may be a constant in lower case.
+fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
+    let mut tokens = entry.tokens().into_iter();
+    let Some(TokenTree::Ident(word)) = tokens.next() else { return None };
+    let name = word.to_string();
+    let names: Vec<_> = SPEC.keys.iter().chain(SHARED).map(|key| key.name).collect();
+    let is_field = matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '.');
+    let is_word = matches!(entry.value, Value::Word) && !names.contains(&name.as_str());
+    let is_self = word == "self" && item.sig.receiver().is_some();
+    if (is_word || is_field) && (is_self || item.bound_names().contains(&word)) {
+        return Some(format!(
+            "`{name}` is an argument, and the limit is one for all calls: write a duration such as `2s`, \
+             or a constant by its path"
+        ));
+    }
+    let is_free = foreign(entry).is_none_or(|words| words == LIMIT) && hint(&name, &names).is_empty();
+    let is_lower = !name.chars().any(char::is_uppercase);
+    (is_word && is_free && is_lower).then(|| {
+        format!(
+            "`{name}` is no limit: write a duration such as `2s`, or a constant by its path: `self::{name}`"
+        )
+    })
 }
 
 fn check_kind(

@@ -96,11 +96,15 @@ fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
         errors.here(entry.span, "write `on(category, ..)`");
         return Vec::new();
     };
+    let words = "`on(..)` lists categories, for instance `on(timeout, unavailable)`";
+    if list.is_empty() {
+        errors.here(entry.span, words);
+    }
     let word = |entry: Entry| {
         if let (Some(word), Value::Word) = (entry.key, entry.value) {
             return errors.ok(input::category(&word));
         }
-        errors.here(entry.span, "`on(..)` lists categories, for instance `on(timeout, unavailable)`");
+        errors.here(entry.span, words);
         None
     };
     keys::entries(list).into_iter().filter_map(word).collect()

@@ -66,7 +66,9 @@ impl Checked {
 /// Reads the arguments.
 pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
-    let rules = reader.take_all("on").into_iter().filter_map(|entry| errors.ok(rule(entry))).collect();
+    let mut seen = Vec::new();
+    let rule = |entry| errors.ok(rule(entry, &mut seen, errors));
+    let rules = reader.take_all("on").into_iter().filter_map(rule).collect();
     let otherwise = reader.value("otherwise", "escalate", |tokens| strategy(&input::open(tokens)));
     let rollback = reader.value("rollback", "path", |tokens| {
         with_fallback::call(&input::open(tokens), item).map(|(call, _)| call)
@@ -81,7 +83,8 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     checked
 }
 
-fn rule(entry: Entry) -> Result<(Vec<TokenStream>, Strategy)> {
+/// Conditions and a strategy; `seen` are the conditions of all rules so far.
+fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<(Vec<TokenStream>, Strategy)> {
     let words = "write `on(category, strategy)` or `on(severity >= high, strategy)`";
     let Value::List(list) = entry.value else { return Err(Error::new(entry.span, words)) };
     let mut parts = keys::split(list);
@@ -90,6 +93,13 @@ fn rule(entry: Entry) -> Result<(Vec<TokenStream>, Strategy)> {
         return Err(Error::new(entry.span, words));
     }
     let conditions = parts.iter().map(condition).collect::<Result<Vec<_>>>()?;
+    for part in parts {
+        let shown = part.to_string();
+        if seen.contains(&shown) {
+            errors.here(input::span_of(&part), format!("`{shown}` already has a rule"));
+        }
+        seen.push(shown);
+    }
     Ok((conditions, strategy(&input::open(then))?))
 }
 

@@ -125,14 +125,15 @@ impl Checked {
 /// Reads the arguments.
 pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
-    let mut on_words = Vec::new();
-    let on: Vec<_> =
-        reader.take_all("on").into_iter().filter_map(|entry| rule(entry, &mut on_words, errors)).collect();
+    let on = reader.take_all("on");
     let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
     let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
     let (timed, starts) = (is_set(&["give_up_after"]), is_set(&["policy"]));
+    let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader);
+    bounds.check(errors);
+    let mut seen = Vec::new();
+    let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
     let start = reader.value("policy", "CONST", input::expression);
-    let (mut setters, is_decorrelated) = schedule(&mut reader);
     let remembers = timed || starts || is_decorrelated || !on.is_empty();
     let words = "`give_up_after` is zero: to make no retry, write `max = 0`";
     let give_up_after = reader.value("give_up_after", "30s", |tokens| input::lasting(tokens, words));
@@ -158,20 +159,66 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     Checked { start: start.unwrap_or_default(), setters, rules, on, remembers, depends, paid }
 }
 
-/// The setters that say when and how often, those that an `on(..)` has, too; and whether each wait depends
-/// on the one before.
-fn schedule(reader: &mut Reader<'_>) -> (Vec<Setter>, bool) {
+/// The settings that say when and how often, those that an `on(..)` has, too.
+struct Schedule {
+    setters: Vec<Setter>,
+    /// Whether each wait depends on the one before.
+    is_decorrelated: bool,
+    bounds: Bounds,
+}
+
+/// The first wait and the longest one, where they are written.
+struct Bounds {
+    base: Option<input::Duration>,
+    cap: Option<input::Duration>,
+    /// Whether one that is not written is the default.
+    has_defaults: bool,
+}
+
+const DEFAULT_BASE: u64 = 100_000_000;
+const DEFAULT_CAP: u64 = 10_000_000_000;
+const DISORDER: &str = "`base` is longer than `cap`: the first wait would already be cut";
+
+impl Bounds {
+    /// Reports a `base` over its `cap`.
+    fn check(&self, errors: &Errors) {
+        let Self { base, cap, has_defaults } = self;
+        match (base, cap) {
+            (Some(base), None) if *has_defaults && base.nanos > Some(DEFAULT_CAP) => {
+                errors.here(base.span, format!("{DISORDER}\n`cap` is 10s unless it is written"));
+            }
+            (None, Some(cap)) if *has_defaults && cap.nanos.is_some_and(|cap| cap < DEFAULT_BASE) => {
+                errors.here(cap.span, format!("{DISORDER}\n`base` is 100ms unless it is written"));
+            }
+            (base, cap) => {
+                errors.ok(input::in_order(base.as_ref(), cap.as_ref(), DISORDER));
+            }
+        }
+    }
+
+    /// As [`check`](Self::check), for a rule among settings that have the bounds `around`.
+    fn check_within(&self, around: &Self, errors: &Errors) {
+        let Self { base, cap, .. } = self;
+        if base.is_some() || cap.is_some() {
+            let base = base.as_ref().or(around.base.as_ref()).cloned();
+            let cap = cap.as_ref().or(around.cap.as_ref()).cloned();
+            Self { base, cap, has_defaults: around.has_defaults }.check(errors);
+        }
+    }
+}
+
+/// Takes the keys of a schedule.
+fn schedule(reader: &mut Reader<'_>) -> Schedule {
     let mut setters = Vec::new();
     if let Some(max) = reader.value("max", "3", input::count) {
         setters.push(Setter::new("max", max));
     }
     let backoff = reader.value("backoff", "2.0", backoff);
-    let base = reader.value("base", "100ms", input::duration);
-    let cap = reader.value("cap", "10s", input::duration);
-    let words = "`base` is longer than `cap`: the first wait would already be cut";
-    reader.errors.ok(input::in_order(base.as_ref(), cap.as_ref(), words));
-    setters.extend(base.map(|base| Setter::new("base", base.tokens)));
-    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
+    let has_defaults = reader.span_of("policy").is_none();
+    let bounds =
+        Bounds { base: bound(reader, "base", "100ms"), cap: bound(reader, "cap", "10s"), has_defaults };
+    setters.extend(bounds.base.iter().map(|base| Setter::new("base", base.tokens.clone())));
+    setters.extend(bounds.cap.iter().map(|cap| Setter::new("cap", cap.tokens.clone())));
     let jitter_at = reader.span_of("jitter");
     let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
@@ -183,7 +230,14 @@ fn schedule(reader: &mut Reader<'_>) -> (Vec<Setter>, bool) {
         setters.push(backoff);
     }
     setters.extend(jitter);
-    (setters, is_decorrelated)
+    Schedule { setters, is_decorrelated, bounds }
+}
+
+/// The duration called `name`; of one that cannot be read the length is not known, as of an expression.
+fn bound(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<input::Duration> {
+    let span = reader.span_of(name)?;
+    let unread = input::Duration { tokens: TokenStream::new(), nanos: None, span };
+    Some(reader.value(name, form, input::duration).unwrap_or(unread))
 }
 
 enum Backoff {
@@ -268,14 +322,15 @@ fn budget(tokens: TokenStream) -> Result<(Paid, Option<Setter>)> {
 }
 
 /// `on(category, max = .., ..)`.
-fn rule(entry: Entry, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStream> {
+fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStream> {
     let Value::List(list) = entry.value else {
         errors.here(entry.span, "write `on(category, max = 5, ..)`");
         return None;
     };
     let is_word = |entry: &Entry| matches!(entry.value, Value::Word | Value::Bare(_));
-    let mut reader = Reader::new(&RULE, keys::entries(list), is_word, errors);
-    let (setters, _) = schedule(&mut reader);
+    let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), is_word, errors);
+    let Schedule { setters, bounds, .. } = schedule(&mut reader);
+    bounds.check_within(around, errors);
     let rest = reader.rest();
     for other in rest.iter().filter(|other| other.key.is_none()) {
         errors.here(other.span, "a category is one word here, for instance `on(rate_limited, max = 5)`");

@@ -24,6 +24,7 @@ const UNITS: [(&str, u64); 7] = [
 ];
 const DAY: u64 = 24 * 3_600 * 1_000_000_000;
 const FORMS: &str = "write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
+const TOO_LONG: &str = "this duration is too long: the longest is `213503d`, about 584 years";
 
 /// Whether `word` is a unit of time.
 pub(super) fn is_unit(word: &Ident) -> bool {
@@ -58,7 +59,13 @@ pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {
     let Some(unit) = unit.or((suffix == "d").then_some(DAY)) else {
         return Err(Error::new(span, format!("`{suffix}` is no unit of time; {FORMS}")));
     };
-    let nanos = nanos(&digits, unit).ok_or_else(|| Error::new(span, "this duration is too long"))?;
+    let nanos = nanos(&digits, unit).ok_or_else(|| Error::new(span, TOO_LONG))?;
+    if nanos == 0 && !is_zero(&digits) {
+        return Err(Error::new(
+            span,
+            "this duration is shorter than the shortest, `1ns`: write `0s` for none",
+        ));
+    }
     let tokens = quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos));
     Ok(Duration { tokens, nanos: Some(nanos), span })
 }
@@ -81,6 +88,11 @@ fn nanos(digits: &str, unit: u64) -> Option<u64> {
         None => return None,
     };
     u64::try_from(nanos).ok()
+}
+
+/// Whether `digits`, with or without an exponent, are those of zero.
+fn is_zero(digits: &str) -> bool {
+    digits.split(['e', 'E']).next().is_none_or(|mantissa| mantissa.chars().all(|c| matches!(c, '0' | '.')))
 }
 
 #[cfg(test)]
@@ -107,6 +119,8 @@ mod tests {
             ("1e3ms", 1_000_000_000),
             ("5.0e-1s", 500_000_000),
             ("0s", 0),
+            ("0.0e9s", 0),
+            ("0.000000001s", 1),
         ];
         for (text, nanos) in cases {
             assert_eq!(read(text), Ok(nanos), "{text}");
@@ -123,6 +137,8 @@ mod tests {
             ("60f32", "no unit of time"),
             ("3fortnights", "no unit of time"),
             ("600000d", "too long"),
+            ("0.0000000001s", "shorter than"),
+            ("1.0e-99s", "shorter than"),
             ("\"60s\"", "with its unit"),
         ];
         for (text, words) in cases {
