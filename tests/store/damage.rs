@@ -4,9 +4,12 @@
 use crate::common::{Error, Random, Scratch, block_on};
 use resilience::durable::record::Corrupt;
 use resilience::durable::store::{Claim, Claimed, Completion, Query};
-use resilience::durable::{CheckpointError, Record, SqliteStore, Status, Store, StoreError, use_store};
+use resilience::durable::{
+    CheckpointError, MemoryStore, Record, SqliteStore, Status, Store, StoreError, use_store,
+};
+use resilience::jobs::{self, Filter};
 use resilience::testing::isolate;
-use resilience::{checkpoint, checkpoints};
+use resilience::{checkpoint, checkpoints, job};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -241,6 +244,66 @@ fn a_damaged_step_is_an_error_and_its_bytes_are_kept_when_it_is_done_again() {
     assert_eq!(kept.len(), 1);
     assert_eq!((kept[0].why.as_str(), &kept[0].bytes), ("corrupt", &damaged));
     assert_eq!(page(1), Ok(100));
+}
+
+#[test]
+fn what_is_damaged_is_listed_and_kept_aside_by_whoever_removes_it() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    for forgets in [|| checkpoints::blocking::remove("page:1").map(usize::from), checkpoints::blocking::clear]
+    {
+        assert_eq!((page(1), page(2)), (Ok(1), Ok(2)));
+        let before = checkpoints::blocking::aside(10).expect("a store").len();
+        let damaged = overwrite(&dir, |bytes| bytes[20] ^= 1);
+        let listed = checkpoints::blocking::list("").expect("a store");
+        let listed: Vec<_> = listed.iter().map(|step| (step.key.as_str(), step.damaged)).collect();
+        assert_eq!(listed, [("page:2", None), ("page:1", Some(Corrupt::Checksum))]);
+        assert!(forgets().expect("a store") >= 1);
+        let kept = checkpoints::blocking::aside(10).expect("a store");
+        assert_eq!((kept.len() - before, &kept[0].bytes), (1, &damaged));
+        assert!(page(1).is_ok(), "done again, as it was asked for");
+    }
+}
+
+#[job("dented:{id}")]
+fn a_job(id: u32) -> Result<u32, Error> {
+    page(id)
+}
+
+#[test]
+fn a_damaged_job_is_listed_by_its_id() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    assert_eq!((a_job(1), a_job(2)), (Ok(1), Ok(2)));
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    tables.execute("UPDATE records SET record = x'00' WHERE key = 'j/dented:1'", []).expect("a change");
+    let jobs = jobs::blocking::list(Filter::new()).expect("a store");
+    let listed: Vec<_> = jobs.iter().map(|job| (job.id.as_str(), job.damaged)).collect();
+    assert_eq!(listed, [("dented:1", Some(Corrupt::Short)), ("dented:2", None)]);
+    assert_eq!(jobs::blocking::list(Filter::new().status(&[Status::Done])).expect("a store").len(), 1);
+    assert_eq!(resilience::recover_blocking().expect("a store").corrupt, [""; 0], "it had ended");
+    assert!(jobs::blocking::remove("dented:1").expect("a store"));
+}
+
+#[test]
+fn what_was_given_back_is_cleaned_up() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    assert_eq!(never(1), None);
+    assert_eq!(checkpoints::blocking::list("").expect("a store").len(), 1);
+    assert_eq!(checkpoints::blocking::clear().expect("a store"), 1);
+    assert_eq!(checkpoints::blocking::list("").expect("a store").len(), 0);
+}
+
+#[checkpoint("never:{id}")]
+fn never(id: u32) -> Option<u32> {
+    let _ = id;
+    None
 }
 
 #[test]

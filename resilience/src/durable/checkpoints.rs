@@ -3,8 +3,8 @@
 use super::codec;
 use super::error::{CheckpointError, Place};
 use super::key::{place, whole};
-use super::record::{Millis, Record, Status};
-use super::running::all;
+use super::record::{Corrupt, Millis, Record, Status};
+use super::running::listed;
 use super::scope;
 use super::store::{Aside, Query, Store, StoreError};
 use crate::point::PointName;
@@ -39,10 +39,21 @@ pub struct CheckpointInfo {
     pub completed: Millis,
     /// How many bytes its value has.
     pub bytes: usize,
+    /// What is wrong with its bytes: then only the key and the job are known. [`remove`] puts them aside.
+    pub damaged: Option<Corrupt>,
 }
 
 impl CheckpointInfo {
-    pub(super) fn of(record: &Record) -> Self {
+    /// The steps that were `found`, and after them those that are `damaged`.
+    pub(super) fn all((found, damaged): (Vec<Record>, Vec<(String, Corrupt)>)) -> Vec<Self> {
+        let damaged = damaged.into_iter().map(|(key, reason)| {
+            let unknown = Self::of(&Record::new(key));
+            Self { damaged: Some(reason), ..unknown }
+        });
+        found.iter().map(Self::of).chain(damaged).collect()
+    }
+
+    fn of(record: &Record) -> Self {
         let rest = record.key.get(2..).unwrap_or_default();
         let in_job = rest.split_once('/').filter(|_| !record.key.starts_with(place::STEPS));
         let (job, key) = in_job.map_or((None, rest), |(job, key)| (Some(whole(job)), key));
@@ -58,6 +69,7 @@ impl CheckpointInfo {
             created: record.created,
             completed: record.completed,
             bytes: record.value.len(),
+            damaged: None,
         }
     }
 }
@@ -100,28 +112,33 @@ pub async fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected>
 }
 
 /// The steps whose keys begin with `prefix`, in the order of their keys: those of the running job, or
-/// those outside of all jobs.
+/// those outside of all jobs; damaged ones last.
 ///
 /// # Errors
 ///
-/// [`Rejected::Checkpoint`] if the store cannot be used or a record is damaged.
+/// [`Rejected::Checkpoint`] if the store cannot be used.
 pub async fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    let found = all(&store()?, Query::new(placed(prefix))).await.map_err(failed(prefix))?;
-    Ok(found.iter().map(CheckpointInfo::of).collect())
+    let query = Query::new(placed(prefix));
+    listed(&store()?, query).await.map(CheckpointInfo::all).map_err(failed(prefix))
 }
 
-/// The steps of the job `id`, in the order in which they ended.
+/// The steps of the job `id`: those that have ended in the order in which they did, then the others, and
+/// damaged ones last.
 ///
 /// # Errors
 ///
-/// [`Rejected::Checkpoint`] if the store cannot be used or a record is damaged.
+/// [`Rejected::Checkpoint`] if the store cannot be used.
 pub async fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    let mut found = super::running::steps(&store()?, id).await.map_err(failed(id))?;
-    found.sort_by_key(|record| if record.order == 0 { u64::MAX } else { record.order });
-    Ok(found.iter().map(CheckpointInfo::of).collect())
+    steps_of(&store()?, id).await.map_err(failed(id))
 }
 
-/// Forgets the step of `key`, so that it runs again; returns whether it was there.
+pub(super) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<CheckpointInfo>, StoreError> {
+    let mut listed = listed(store, Query::new(place::step(Some(id), ""))).await?;
+    listed.0.sort_by_key(|step| (step.order == 0, step.order));
+    Ok(CheckpointInfo::all(listed))
+}
+
+/// Forgets the step of `key`, so that it runs again; returns whether it was there. Damaged bytes are put aside.
 ///
 /// # Errors
 ///
@@ -152,7 +169,7 @@ pub async fn clear() -> Result<usize, Rejected> {
 }
 
 /// Forgets the steps outside of jobs that ended more than `older_than` ago, and the finished jobs that
-/// did, with their steps; returns how many.
+/// did, with their steps; returns how many. Damaged bytes are put aside.
 ///
 /// # Errors
 ///

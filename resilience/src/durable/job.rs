@@ -342,6 +342,7 @@ impl<T: Serialize + ?Sized> Given<'_, T> {
 
 impl NotGiven {
     /// Adds nothing.
+    #[expect(clippy::unused_self, reason = "method lookup finds it by its receiver")]
     pub fn added_to(&self, args: Args, _: &str) -> Args {
         args
     }

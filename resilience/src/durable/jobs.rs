@@ -1,10 +1,10 @@
 //! Looking at jobs, and deciding what becomes of those that wait for somebody.
 
-use super::checkpoints::CheckpointInfo;
+use super::checkpoints::{CheckpointInfo, steps_of};
 use super::error::{JobError, Place};
 use super::key::place;
 use super::note::{JobEvent, Note};
-use super::record::{Millis, Record, Status};
+use super::record::{Corrupt, Millis, Record, Status};
 use super::recover::{Recovered, recover};
 use super::store::{Query, Store, StoreError};
 use crate::classify::Classification;
@@ -46,6 +46,8 @@ pub struct JobInfo {
     pub cancelled: bool,
     /// What recovery did with it, the last 100 entries.
     pub events: Vec<JobEvent>,
+    /// What is wrong with its bytes: then only the id is known. [`remove`] puts them aside.
+    pub damaged: Option<Corrupt>,
 }
 
 impl JobInfo {
@@ -67,7 +69,12 @@ impl JobInfo {
             class: note.class,
             cancelled: record.cancelled,
             events: note.events,
+            damaged: None,
         }
+    }
+
+    fn damaged((key, reason): (String, Corrupt)) -> Self {
+        Self { damaged: Some(reason), ..Self::of(Record::new(key)) }
     }
 }
 
@@ -133,7 +140,8 @@ fn failed(id: &str) -> impl Fn(StoreError) -> Rejected {
     move |error| JobError::store(at(id), error).into()
 }
 
-/// The jobs that `filter` admits, in the order of their ids.
+/// The jobs that `filter` admits, in the order of their ids; those that are damaged, too, unless a name or
+/// states are asked for, which they do not tell.
 ///
 /// # Errors
 ///
@@ -151,6 +159,10 @@ pub async fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
         let page = store.list(query.clone()).await.map_err(failed(""))?;
         let named = |record: &Record| filter.name.as_ref().is_none_or(|name| record.function == *name);
         found.extend(page.records.into_iter().filter(named).map(JobInfo::of));
+        if filter.name.is_none() && filter.statuses.is_empty() {
+            found.extend(page.corrupt.into_iter().map(JobInfo::damaged));
+            found.sort_by(|one, other| one.id.cmp(&other.id));
+        }
         match page.next {
             Some(next) if found.len() < wanted => query.after = next,
             _ => break,
@@ -170,16 +182,14 @@ pub async fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
     Ok(record.map(JobInfo::of))
 }
 
-/// The steps of the job `id`: those that have ended in the order in which they did, then the others. Their
-/// keys are what [`fork_from`] takes.
+/// The steps of the job `id`: those that have ended in the order in which they did, then the others, and
+/// damaged ones last. Their keys are what [`fork_from`] takes.
 ///
 /// # Errors
 ///
-/// [`Rejected::Job`] if the store cannot be used or a record is damaged.
+/// [`Rejected::Job`] if the store cannot be used.
 pub async fn steps(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    let mut steps = super::running::steps(&store()?, id).await.map_err(failed(id))?;
-    steps.sort_by_key(|step| (step.order == 0, step.order));
-    Ok(steps.iter().map(CheckpointInfo::of).collect())
+    steps_of(&store()?, id).await.map_err(failed(id))
 }
 
 async fn change(
@@ -297,7 +307,8 @@ pub async fn sweep() -> Result<Recovered, Rejected> {
     recover().once().await
 }
 
-/// Deletes a job that is not running, with its steps and cursors; returns whether it was there.
+/// Deletes a job that is not running, with its steps and cursors; returns whether it was there. Damaged bytes
+/// are put aside.
 ///
 /// # Errors
 ///

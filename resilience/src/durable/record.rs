@@ -227,6 +227,13 @@ impl Record {
         self.status.is_final() && self.ttl > 0 && now >= self.completed.saturating_add(self.ttl)
     }
 
+    /// Whether it ended before `before`; what was given back without a result counts as ended then.
+    pub fn has_ended_before(&self, before: Millis) -> bool {
+        let ended = if self.status.is_final() { self.completed } else { self.updated };
+        let is_left = self.status == Status::Free && self.order == 0;
+        (self.status.is_final() || is_left) && ended < before
+    }
+
     /// The bytes to keep.
     pub fn encode(&self) -> Vec<u8> {
         let texts = self.key.len() + self.function.len() + self.owner.len();

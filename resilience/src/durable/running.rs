@@ -6,7 +6,7 @@ use super::error::{JobError, Place};
 use super::key::place;
 use super::lease::Lease;
 use super::note::{JobEvent, Note};
-use super::record::{Record, Status};
+use super::record::{Corrupt, Record, Status};
 use super::rollback;
 use super::scope::{Scope, Wanted};
 use super::store::{Completion, Query, Store, StoreError};
@@ -264,19 +264,29 @@ pub(super) async fn steps(store: &Arc<dyn Store>, job: &str) -> Result<Vec<Recor
     all(store, Query::new(place::step(Some(job), ""))).await
 }
 
-/// Every record of `query`, page by page; damaged ones are an error.
-pub(super) async fn all(store: &Arc<dyn Store>, query: Query) -> Result<Vec<Record>, StoreError> {
-    let mut found = Vec::new();
+/// Every record of `query`; damaged ones are an error.
+async fn all(store: &Arc<dyn Store>, query: Query) -> Result<Vec<Record>, StoreError> {
+    let (found, damaged) = listed(store, query).await?;
+    match damaged.into_iter().next() {
+        Some((key, reason)) => Err(StoreError::Corrupt { key, reason }),
+        None => Ok(found),
+    }
+}
+
+/// Every record of `query`, page by page, and the keys of those that are damaged.
+pub(super) async fn listed(
+    store: &Arc<dyn Store>,
+    query: Query,
+) -> Result<(Vec<Record>, Vec<(String, Corrupt)>), StoreError> {
+    let (mut found, mut damaged) = (Vec::new(), Vec::new());
     let mut query = query.limit(1_000);
     loop {
         let page = store.list(query.clone()).await?;
-        if let Some((key, reason)) = page.corrupt.into_iter().next() {
-            return Err(StoreError::Corrupt { key, reason });
-        }
         found.extend(page.records);
+        damaged.extend(page.corrupt);
         match page.next {
             Some(next) => query.after = next,
-            None => return Ok(found),
+            None => return Ok((found, damaged)),
         }
     }
 }

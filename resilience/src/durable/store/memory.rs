@@ -152,7 +152,7 @@ impl Store for MemoryStore {
         self.apply(|tables| {
             let old = |key: &String| {
                 let record = tables.read(key).ok().flatten();
-                record.is_some_and(|record| record.status.is_final() && record.completed < before)
+                record.is_some_and(|record| record.has_ended_before(before))
             };
             let keys: Vec<_> = tables.keys(prefix, "").into_iter().filter(old).take(limit).collect();
             for key in &keys {

@@ -55,8 +55,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The records of `query` in the order of their keys; a hint, as every listing is.
     fn list(&self, query: Query) -> Work<'_, Page>;
 
-    /// Deletes what ended before `before` under keys that begin with `prefix`, at most `limit` records;
-    /// returns how many.
+    /// Deletes what ended before `before`, or was given back before it, under keys that begin with `prefix`,
+    /// at most `limit` records; returns how many.
     fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize>;
 
     /// Deletes the record of `key`, and everything under keys that begin with one of `with`, unless

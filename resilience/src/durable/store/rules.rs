@@ -309,20 +309,22 @@ pub fn cas(rows: &mut impl Rows, expected: Option<u64>, record: Record) -> Resul
 /// [`StoreError::Conflict`] if it is held, and whatever the store itself fails with.
 pub fn remove(rows: &mut impl Rows, key: &str, with: &[String]) -> Result<bool, StoreError> {
     let now = rows.now();
-    let stored = match rows.get(key) {
+    let is_there = match rows.get(key) {
         Err(StoreError::Corrupt { .. }) => {
             rows.set_aside(key, "corrupt")?;
-            None
+            true
         }
-        other => other?,
+        Err(error) => return Err(error),
+        Ok(None) => false,
+        Ok(Some(stored)) => {
+            let is_live = stored.status.is_held() && now < stored.deadline && !rows.is_gone(&stored.owner);
+            if is_live {
+                return Err(StoreError::Conflict { key: key.to_owned() });
+            }
+            rows.remove(key)?;
+            true
+        }
     };
-    if let Some(stored) = &stored {
-        let is_live = stored.status.is_held() && now < stored.deadline && !rows.is_gone(&stored.owner);
-        if is_live {
-            return Err(StoreError::Conflict { key: key.to_owned() });
-        }
-        rows.remove(key)?;
-    }
     with.iter().try_for_each(|prefix| rows.remove_all(prefix))?;
-    Ok(stored.is_some())
+    Ok(is_there)
 }

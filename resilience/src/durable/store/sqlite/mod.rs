@@ -12,12 +12,12 @@ use crate::durable::owner::Owners;
 use crate::durable::place;
 use crate::durable::record::{Millis, Record, Status};
 use commit::{Commit, Committer, locked};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
-use tables::{connect, end_of, failed, get, list, migrate, number};
+use tables::{connect, failed, get, list, migrate};
 
 /// The file in the store's directory.
 const FILE: &str = "store.sqlite";
@@ -186,13 +186,7 @@ impl Store for SqliteStore {
 
     fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize> {
         let prefix = prefix.to_owned();
-        self.apply(Commit::Disk, move |table| {
-            let sql = "DELETE FROM records WHERE key IN (
-                SELECT key FROM records WHERE key >= ?1 AND key < ?2 AND completed > 0 AND completed < ?3
-                    AND status IN (2, 3, 7, 8) LIMIT ?4)";
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            table.write(sql, params![prefix, end_of(&prefix), number(before), limit])
-        })
+        self.apply(Commit::Disk, move |table| table.delete_older_than(&prefix, before, limit))
     }
 
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {

@@ -159,6 +159,47 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Deletes what ended before `before` under `prefix`, at most `limit` records; what is damaged is kept
+    /// aside. Returns how many are gone.
+    pub(super) fn delete_older_than(
+        &mut self,
+        prefix: &str,
+        before: Millis,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let mut after = String::new();
+        let mut count = 0;
+        loop {
+            let rows = self.ended_before(prefix, &after, before)?;
+            let Some(last) = rows.last() else { return Ok(count) };
+            after.clone_from(&last.key);
+            for row in rows {
+                match row.record() {
+                    Ok(record) if record.has_ended_before(before) => self.remove(&row.key)?,
+                    Ok(_) | Err(Corrupt::LaterFormat(_) | Corrupt::UnknownCodec(_)) => continue,
+                    Err(_) => self.set_aside(&row.key, "corrupt")?,
+                }
+                count += 1;
+                if count == limit {
+                    return Ok(count);
+                }
+            }
+        }
+    }
+
+    /// The next rows that may have ended before `before`: a record given back has its time in itself only.
+    fn ended_before(&self, prefix: &str, after: &str, before: Millis) -> Result<Vec<Row>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM records WHERE key >= ?1 AND key < ?2 AND key > ?3
+                AND (completed > 0 AND completed < ?4 AND status IN (2, 3, 7, 8) OR status = 0)
+                ORDER BY key LIMIT 1000",
+            Row::COLUMNS
+        );
+        let mut select = self.tx()?.prepare_cached(&sql).map_err(failed)?;
+        let rows = select.query_map(params![prefix, end_of(prefix), after, number(before)], Row::read);
+        rows.and_then(Iterator::collect).map_err(failed)
+    }
+
     /// Runs `sql`, which changes something; returns how many rows.
     pub(super) fn write(&mut self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
         self.writes += 1;
