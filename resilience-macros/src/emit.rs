@@ -273,15 +273,16 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     });
     let Item { attrs, vis, sig, .. } = &item;
     let outcome = item.around(quote_spanned!(Span::mixed_site()=> #stack r));
-    quote! {
-        #(#attrs)* #(#lifted)* #vis #sig {
-            use #runtime::__private as __resilience;
-            #point
-            #(#statics)*
-            #checks
-            #outcome
-        }
-    }
+    let body = quote! {
+        use #runtime::__private as __resilience;
+        #point
+        #(#statics)*
+        #checks
+        #outcome
+    };
+    // In the user's braces: the compiler keeps quiet about a function that begins or ends in a macro.
+    let block = item.block(body);
+    quote!(#(#attrs)* #(#lifted)* #vis #sig #block)
 }
 
 /// `__RESILIENCE_RETRY`, `__RESILIENCE_TIMEOUT`, `__RESILIENCE_TIMEOUT_2`, ..
