@@ -271,7 +271,8 @@ fn what_contradicts_the_code_is_told_and_not_run() {
     let [job] = &*recovered.jobs else { panic!("{recovered}") };
     assert_eq!(job.status, Status::Interrupted);
     assert!(matches!(job.problem, Some(JobError::Mismatch { .. })), "{recovered}");
-    assert!(recovered.to_string().contains("version: recorded 1, now 2"), "{recovered}");
+    let told = "version: recorded 1, now 2 (recorded at 20";
+    assert!(recovered.to_string().contains(told), "{recovered}");
     assert_eq!(attempts("raised:1"), 1);
 
     left_by_earlier_code("fewer:1", "fewer:{id}", r#"{"id":1,"path":"/a"}"#);
@@ -315,6 +316,25 @@ fn a_job_that_has_ended_is_not_tried_again() {
     assert_eq!(logged(), ["call"], "each further call would get the same answer");
     assert_eq!(error.classify().category, Category::Unavailable);
     assert!(matches!(error.job(), JobError::Stopped { status: Status::Failed, .. }));
+}
+
+#[job("asked:{id}")]
+fn asked_to_stop(id: u32) -> Result<u32, Error> {
+    note(id)?;
+    jobs::blocking::cancel(&resilience::durable::job().unwrap()).unwrap();
+    reserve(id)
+}
+
+#[test]
+fn a_job_that_was_asked_to_stop_failed_as_cancelled() {
+    let _world = isolate();
+    assert_eq!(asked_to_stop(1).unwrap_err().classify().category, Category::Cancelled);
+    let job = jobs::blocking::get("asked:1").unwrap().unwrap();
+    assert_eq!(
+        (job.status, job.class.map(|class| class.category)),
+        (Status::Failed, Some(Category::Cancelled))
+    );
+    assert_eq!(logged(), ["note"]);
 }
 
 #[job("nightly", provided(host))]

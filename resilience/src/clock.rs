@@ -39,6 +39,10 @@ pub(crate) fn on_this_clock(at: Instant) -> Instant {
 
 /// The time of day, moved on with [`now`] where that is not the system's clock.
 pub(crate) fn time_of_day() -> SystemTime {
+    #[cfg(feature = "testing")]
+    if let Some(time) = crate::testing::current().and_then(|world| world.time_of_day()) {
+        return time;
+    }
     let moved = now().saturating_duration_since(Instant::now());
     let real = SystemTime::now();
     real.checked_add(moved).unwrap_or(real)

@@ -310,9 +310,11 @@ mod trace {
                 warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, reason, "gave up");
             }
             Event::Opened { point, class, failures, recovery, .. } => {
-                let (category, code) = (class.as_ref().map(category), class.as_ref().and_then(code));
+                let category = class.as_ref().map(category);
+                let severity = class.as_ref().map(|class| class.severity.as_str());
+                let code = class.as_ref().and_then(code);
                 let delay_ms = recovery.map(delay_ms);
-                warn!(target: "resilience::breaker", point = &**point, category, code, failures, delay_ms, "opened");
+                warn!(target: "resilience::breaker", point = &**point, category, severity, code, failures, delay_ms, "opened");
             }
             Event::HalfOpened { point, .. } => {
                 info!(target: "resilience::breaker", point = &**point, "half-open");

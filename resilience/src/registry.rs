@@ -338,6 +338,7 @@ impl fmt::Display for PointInfo {
             (true, true) => f.write_str("; shares its name: give the breaker another")?,
             (true, false) => {
                 let function = self.name.rsplit("::").next().unwrap_or("");
+                let function = function.split('#').next().unwrap_or(function);
                 write!(f, "; shares its name: write `name = \"Type::{function}\"`")?;
             }
         }

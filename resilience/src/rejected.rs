@@ -214,6 +214,9 @@ impl Classify for Rejected {
             Self::CircuitOpen { .. } | Self::BulkheadFull { .. } | Self::ShuttingDown { .. } => {
                 Category::Rejected
             }
+            // Somebody asked the job around it to stop.
+            #[cfg(feature = "durable")]
+            Self::Checkpoint(CheckpointError::Cancelled { .. }) => Category::Cancelled,
             #[cfg(feature = "durable")]
             Self::Checkpoint(_) => Category::Rejected,
             // That of the recorded error, for a job that failed before.

@@ -48,7 +48,7 @@ fn refuse_constant(span: Span, refusal: Option<&str>) -> Result<()> {
 /// Why a key may not be the same for all arguments, of which `name` is one; `otherwise` says what else can
 /// be done about it.
 pub(crate) fn same_for_all(name: Option<&Ident>, otherwise: &str) -> String {
-    let example = name.map_or_else(|| "argument".to_owned(), |name| name.unraw().to_string());
+    let example = name.map_or_else(|| "self.field".to_owned(), |name| name.unraw().to_string());
     format!(
         "this key is the same for all arguments: every call would be given the first one's result; \
          write `{{{example}}}` in it{otherwise}"

@@ -13,7 +13,7 @@
 //! | `#[classify(..)]` | the class is |
 //! |---|---|
 //! | `timeout`, `rate_limited`, .. | the row of that [`Category`], by its name in snake case |
-//! | `status = .field`, `status = .0` | the row of the HTTP status in that field: an unsigned integer, or `http::StatusCode` |
+//! | `status = .field`, `status = .0` | the row of the HTTP status in that field: an unsigned integer from `u16`, or `http::StatusCode` |
 //! | `status = 503` | the row of that HTTP status |
 //! | `transparent` | that of the only field, or of the one marked `#[source]` or `#[from]` or called `source` |
 //! | `with = path` | what `path(&self)` returns: a `Classification` or a `Category`; a closure works, too |
@@ -78,6 +78,8 @@ pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
 #[cfg(feature = "macros")]
 pub use resilience_macros::Classify;
 pub use retry_after::retry_after;
+#[cfg(feature = "durable")]
+pub(crate) use retry_after::rfc_3339;
 
 use std::time::Duration;
 

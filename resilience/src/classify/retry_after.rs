@@ -78,7 +78,7 @@ impl Moment {
 
 /// `1994-11-06T08:49:37.250Z`: RFC 3339, in UTC; nothing for times too far off to count in seconds.
 #[cfg(feature = "serde")]
-pub(super) fn rfc_3339(time: SystemTime) -> Option<String> {
+pub(crate) fn rfc_3339(time: SystemTime) -> Option<String> {
     let Moment { year, month, day, second } = Moment::of(time)?;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     // Before 1970 the fraction counts backwards: such a time is told to the second.

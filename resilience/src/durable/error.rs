@@ -4,11 +4,11 @@
 
 use super::record::{Corrupt, Millis, Status};
 use super::store::{Mismatch, StoreError};
-use crate::classify::{Category, Classification, Retry};
+use crate::classify::{Category, Classification, Retry, rfc_3339};
 use crate::point::PointName;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Which point it is about, and which key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,9 @@ pub struct Contradiction {
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, stored, current, recorded } = self;
-        write!(f, "{what}: recorded {stored}, now {current} (recorded at {recorded} ms since 1970)")
+        write!(f, "{what}: recorded {stored}, now {current}")?;
+        let recorded = UNIX_EPOCH.checked_add(Duration::from_millis(*recorded)).and_then(rfc_3339);
+        recorded.map_or(Ok(()), |recorded| write!(f, " (recorded at {recorded})"))
     }
 }
 

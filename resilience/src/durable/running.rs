@@ -12,7 +12,7 @@ use super::scope::{Scope, Wanted};
 use super::store::{Completion, Query, Store, StoreError};
 use super::wait::Mode;
 use super::with_recovery::count_resumed;
-use crate::classify::Classification;
+use crate::classify::{Category, Classification};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::policy::Verdict;
@@ -196,7 +196,7 @@ impl Running {
                 Ok((R::success(value), verdict))
             }
             (_, Err(message)) | (Err(message), _) => {
-                let class = Classification::new(crate::Category::Permanent);
+                let class = Classification::new(Category::Permanent);
                 self.fail(mode, class, Wanted::Fail).await?;
                 let message = format!("the result cannot be recorded: {message}");
                 Err(JobError::Codec { at, message }.into())
@@ -237,11 +237,18 @@ impl Running {
         }
     }
 
+    /// Whether it was asked to stop: then that is why it failed, whatever its body made of it.
+    async fn is_cancelled(&self) -> bool {
+        let stored = self.store().get(&self.lease.shared().key).await;
+        matches!(stored, Ok(Some(record)) if record.cancelled)
+    }
+
     async fn fail(self, mode: Mode, class: Classification, wanted: Wanted) -> Result<(), JobError> {
         let at = self.at.clone();
         if self.record.recoveries > 0 {
             count_resumed(false);
         }
+        let class = if self.is_cancelled().await { Classification::new(Category::Cancelled) } else { class };
         let ended = match wanted {
             Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),
             Wanted::Manual => {

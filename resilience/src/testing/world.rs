@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How many worlds and `no_waits` guards exist: while it is zero nothing looks for one.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
@@ -188,6 +188,8 @@ impl<F: Future> Future for InWorld<F> {
 #[derive(Debug)]
 pub(crate) struct Inner {
     origin: Instant,
+    /// The time of day at `origin`.
+    began: SystemTime,
     time: Mutex<Time>,
     rng: Mutex<SmallRng>,
     fresh: Mutex<HashMap<usize, &'static (dyn Any + Send + Sync)>>,
@@ -208,6 +210,7 @@ impl Inner {
     fn new(only_waits: bool) -> Self {
         let world = Self {
             origin: Instant::now(),
+            began: SystemTime::now(),
             time: Mutex::default(),
             rng: Mutex::new(SmallRng::seed_from_u64(0)),
             fresh: Mutex::default(),
@@ -230,6 +233,12 @@ impl Inner {
             None => Duration::ZERO,
         };
         later(self.origin, time.moved.saturating_add(followed))
+    }
+
+    /// The time of day by this clock; `None` where it is the system's.
+    pub(crate) fn time_of_day(&self) -> Option<SystemTime> {
+        let moved = self.now().saturating_duration_since(self.origin);
+        self.began.checked_add(moved).filter(|_| !self.only_waits)
     }
 
     pub(crate) fn advance(&self, by: Duration) {
