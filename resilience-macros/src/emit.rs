@@ -166,6 +166,20 @@ impl Context<'_> {
         quote!(#(#shadows let #names = ::core::clone::Clone::clone(&#names);)*)
     }
 
+    /// Before an attempt of several takes its arguments to another thread: those that it would not leave behind
+    /// for the next one are told by name.
+    fn taken_each_time(&self, item: &Item, site: &Ident) -> TokenStream {
+        if !self.is_retried(site) {
+            return TokenStream::new();
+        }
+        let names = item.bound_names().into_iter().filter(|name| !self.shared.clone.contains(name));
+        let checks = names.map(|name| {
+            let at = Span::mixed_site().located_at(name.span());
+            quote_spanned!(at=> __resilience::TakenEachTime::taken(&#name);)
+        });
+        checks.collect()
+    }
+
     /// At the start of an attempt: the arguments that start afresh.
     fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
         let shadows = shadows();
@@ -257,11 +271,12 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
     let attempt = attempt(&item, &cx, body, &at_body, timeout);
     let stack = above.iter().zip(&sites).rev().fold(attempt, |inner, (layer, site)| {
         let wrapped = layer.wrap(&cx, site, &inner);
-        match moved {
-            Some(at) if at == site => scoped(&afresh, wrapped, &cx.bound(site)),
-            _ if layer.moves() => scoped(&cx.copies(), wrapped, &cx.bound(site)),
-            _ => wrapped,
+        if !layer.moves() {
+            return wrapped;
         }
+        let mut before = cx.taken_each_time(&item, site);
+        before.extend(if moved == Some(site) { afresh.clone() } else { cx.copies() });
+        scoped(&before, wrapped, &cx.bound(site))
     });
     let statics = layers.iter().zip(&sites).map(|(layer, site)| layer.site(site, &item, layers));
     let top = layers.first().map_or_else(Span::call_site, |layer| layer.attr.span());

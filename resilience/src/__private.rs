@@ -149,6 +149,22 @@ impl<T: Copy> StartsAgain for T {
     }
 }
 
+/// An argument that each attempt takes with it to another thread.
+#[diagnostic::on_unimplemented(
+    message = "the first attempt takes this argument to its thread: there would be none for the next one",
+    label = "`{Self}` is not `Copy`",
+    note = "write `clone(..)` with its name in the attribute: then each attempt gets a clone"
+)]
+pub trait TakenEachTime {
+    /// Nothing happens.
+    fn taken(&self);
+}
+
+impl<T: Copy> TakenEachTime for T {
+    #[inline]
+    fn taken(&self) {}
+}
+
 macro_rules! call {
     ($name:ident: $($argument:ident $value:ident),*) => {
         /// Calls a fallback with the function's arguments; a closure learns their types from this.
