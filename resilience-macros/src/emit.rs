@@ -172,7 +172,7 @@ impl Context<'_> {
         if !self.is_retried(site) {
             return TokenStream::new();
         }
-        let names = item.bound_names().into_iter().filter(|name| !self.shared.clone.contains(name));
+        let names = item.plain_names().into_iter().filter(|name| !self.shared.clone.contains(name));
         let checks = names.map(|name| {
             let at = Span::mixed_site().located_at(name.span());
             quote_spanned!(at=> __resilience::TakenEachTime::taken(&#name);)

@@ -141,6 +141,17 @@ impl Item {
         self.sig.inputs.iter().map(argument).collect()
     }
 
+    /// The arguments that are a name each, whatever is compiled.
+    pub(crate) fn plain_names(&self) -> Vec<Ident> {
+        let plain = self.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) if !typed.attrs.iter().any(|attr| attr.path().is_ident("cfg")) => {
+                simple_name(&typed.pat).cloned()
+            }
+            _ => None,
+        });
+        plain.collect()
+    }
+
     /// The names bound by the arguments, patterns included.
     pub(crate) fn bound_names(&self) -> Vec<Ident> {
         let typed = self.sig.inputs.iter().filter_map(|input| match input {

@@ -5,11 +5,11 @@ use crate::common::{Error, Random, Scratch, block_on};
 use resilience::durable::record::Corrupt;
 use resilience::durable::store::{Claim, Claimed, Completion, Query};
 use resilience::durable::{
-    CheckpointError, MemoryStore, Record, SqliteStore, Status, Store, StoreError, use_store,
+    CheckpointError, JobError, MemoryStore, Record, SqliteStore, Status, Store, StoreError, use_store,
 };
 use resilience::jobs::{self, Filter};
 use resilience::testing::isolate;
-use resilience::{checkpoint, checkpoints, job};
+use resilience::{Rejected, checkpoint, checkpoints, job};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -287,6 +287,25 @@ fn a_damaged_job_is_listed_by_its_id() {
     assert_eq!(jobs::blocking::list(Filter::new().status(&[Status::Done])).expect("a store").len(), 1);
     assert_eq!(resilience::recover_blocking().expect("a store").corrupt, [""; 0], "it had ended");
     assert!(jobs::blocking::remove("dented:1").expect("a store"));
+}
+
+#[job("moved:{id}", was = "place:{id}")]
+fn moved(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[test]
+fn damage_under_the_earlier_key_of_a_job_is_not_absence() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    assert_eq!(moved(1), Ok(1));
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    let sql = "UPDATE records SET record = x'00', key = 'j/place:1' WHERE key = 'j/moved:1'";
+    tables.execute(sql, []).expect("a change");
+    let Err(Error::Rejected(Rejected::Job(error))) = moved(1) else { panic!("it ran again") };
+    assert!(matches!(error, JobError::Corrupt { reason: Corrupt::Short, .. }), "{error}");
 }
 
 #[test]

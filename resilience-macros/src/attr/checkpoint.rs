@@ -82,7 +82,7 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
         )
     });
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
-    let unkeyed = if key.is_none() { item.bound_names() } else { Vec::new() };
+    let unkeyed = if key.is_none() { item.plain_names() } else { Vec::new() };
     Checked { key, unkeyed, setters, inputs, store, rollback }
 }
 
@@ -263,7 +263,7 @@ pub(crate) fn wrap(
         None => {
             let names = &checked.unkeyed;
             let texts = names.iter().map(|name| name.unraw().to_string());
-            some(quote!(__resilience::inputs({
+            some(quote_spanned!(Span::mixed_site()=> __resilience::inputs({
                 let args = __resilience::Args::new();
                 #(let args = __resilience::Given::new(&#names).added_to(args, #texts);)*
                 args

@@ -128,7 +128,7 @@ pub(crate) fn check(
     let (recorded, arguments) = arguments(item, &provided, on.as_ref(), errors);
     // A job without a name of its own is called after its key: an earlier name is an earlier key, too.
     let earlier = was.filter(|_| shared.name.is_none());
-    let earlier = earlier.and_then(|was| input::key(was.to_token_stream(), item, None).ok());
+    let earlier = earlier.and_then(|was| errors.ok(input::key(was.to_token_stream(), item, None)));
     let earlier = earlier.map(|key| key.rendered);
     Checked { key, name, earlier, setters, on, store, recorded, arguments }
 }

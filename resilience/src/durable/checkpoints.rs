@@ -39,7 +39,8 @@ pub struct CheckpointInfo {
     pub completed: Millis,
     /// How many bytes its value has.
     pub bytes: usize,
-    /// What is wrong with its bytes: then only the key and the job are known. [`remove`] puts them aside.
+    /// What is wrong with its bytes: then only the key and the job are known. [`remove`] puts those of a step
+    /// outside of jobs aside.
     pub damaged: Option<Corrupt>,
 }
 
@@ -168,8 +169,9 @@ pub async fn clear() -> Result<usize, Rejected> {
     cleanup(Duration::ZERO).await
 }
 
-/// Forgets the steps outside of jobs that ended more than `older_than` ago, and the finished jobs that
-/// did, with their steps; returns how many. Damaged bytes are put aside.
+/// Forgets the steps outside of jobs that ended more than `older_than` ago, failed ones included, and the
+/// finished jobs that did, with their steps; returns how many. The damaged bytes of steps are put aside, those
+/// of jobs stay where they are. A step that is forgotten has another idempotency key when it is begun again.
 ///
 /// # Errors
 ///

@@ -373,8 +373,8 @@ pub enum JobError {
         /// Its type.
         ty: &'static str,
     },
-    /// Recovery ran it, and it has ended neither with a result nor with an error: it panicked, or a timeout
-    /// of its own ended it.
+    /// Recovery called it, and it has ended neither with a result nor with an error: it panicked, for
+    /// instance, or a timeout of its own ended it.
     #[non_exhaustive]
     Unfinished {
         /// The job.
@@ -532,7 +532,7 @@ impl fmt::Display for JobError {
             }
             Self::Unfinished { at } => write!(
                 f,
-                "job `{}` ended without a result: it panicked, or a timeout of its own ended it",
+                "job `{}` was called and has not ended: it panicked, for instance, or a timeout of its own ended it",
                 at.key
             ),
             Self::Unknown { at } => write!(f, "there is no job `{}`", at.key),

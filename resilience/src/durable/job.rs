@@ -9,7 +9,7 @@ use super::note::Note;
 use super::record::{Record, Status};
 use super::running::{Begun, Running};
 use super::scope::{self, JobScope, Wanted};
-use super::store::{Claim, Otherwise, Store};
+use super::store::{Claim, Otherwise, Store, StoreError};
 use super::wait::{Mode, block_on};
 use crate::defaults::durable as defaults;
 use crate::outcome::Refuse;
@@ -233,10 +233,12 @@ impl Job {
             Err(error) => return Err(JobError::store(at, error)),
         };
         let (id, at) = match args.earlier.take() {
-            Some(earlier) if self.is_under(&store, &id, &earlier).await => {
-                (earlier.clone(), Place::new(who.point.clone(), earlier))
-            }
-            _ => (id, at),
+            Some(earlier) => match self.is_under(&store, &id, &earlier).await {
+                Ok(true) => (earlier.clone(), Place::new(who.point.clone(), earlier)),
+                Ok(false) => (id, at),
+                Err(error) => return Err(JobError::store(at, error)),
+            },
+            None => (id, at),
         };
         let outer = scope::current();
         if outer.holds(&store, &place::job(&id)) {
@@ -277,12 +279,23 @@ impl Job {
         }
     }
 
-    /// Whether the job is recorded under its `earlier` key, and not under `id`.
-    async fn is_under(&self, store: &Arc<dyn Store>, id: &str, earlier: &str) -> bool {
-        let is_new = matches!(store.get(&place::job(id)).await, Ok(None));
-        let stored = store.get(&place::job(earlier)).await;
-        let is_own = |name: &str| name == self.name || self.was.contains(&name);
-        is_new && matches!(stored, Ok(Some(record)) if is_own(&record.function))
+    /// Whether the job is recorded under its `earlier` key, and not under `id`. What is damaged is recorded:
+    /// the claim says what becomes of it.
+    async fn is_under(&self, store: &Arc<dyn Store>, id: &str, earlier: &str) -> Result<bool, StoreError> {
+        match store.get(&place::job(id)).await {
+            Ok(None) => {}
+            Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let stored = match store.get(&place::job(earlier)).await {
+            Ok(None) => return Ok(false),
+            Ok(Some(stored)) => stored,
+            Err(StoreError::Corrupt { .. }) => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let name = stored.function.as_str();
+        let is_own = name == self.name || self.was.contains(&name);
+        Ok(is_own && !stored.is_expired(store.now().await?))
     }
 }
 
@@ -310,8 +323,8 @@ pub struct Args {
     earlier: Option<String>,
 }
 
-/// An argument of a step without a key, which is compared if it can be: steps that are told apart by their
-/// order must not be given the values of others when the order changes.
+/// An argument of a step without a key, which is compared if it is a plain value: steps that are told apart
+/// by their order must not be given the values of others when the order changes.
 ///
 /// Method lookup takes the first type in a chain of dereferences whose method fits.
 #[derive(Debug)]
@@ -330,15 +343,25 @@ impl<'a, T: ?Sized> Given<'a, T> {
     }
 }
 
-impl<T: Serialize + ?Sized> Given<'_, T> {
-    /// Adds the argument `name`, if it can be written.
-    pub fn added_to(&self, mut args: Args, name: &str) -> Args {
-        if let Ok(value) = serde_json::to_value(self.0) {
-            args.fields.insert(name.to_owned(), value);
-        }
-        args
+impl<T: Plain + ?Sized> Given<'_, T> {
+    /// Adds the argument `name`.
+    pub fn added_to(&self, args: Args, name: &str) -> Args {
+        args.input(name, self.0)
     }
 }
+
+/// A value that is written in one way only, now and after a crash: a number, a truth value or a text. Sets are
+/// not, nor is what others change meanwhile.
+#[doc(hidden)]
+pub trait Plain: Serialize {}
+
+macro_rules! plain {
+    ($($ty:ty),*) => { $(impl Plain for $ty {})* };
+}
+plain!(bool, char, str, String, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64);
+
+impl<T: Plain + ?Sized> Plain for &T {}
+impl<T: Plain> Plain for Option<T> {}
 
 impl NotGiven {
     /// Adds nothing.

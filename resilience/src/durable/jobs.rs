@@ -266,7 +266,7 @@ pub async fn cancel(id: &str) -> Result<(), Rejected> {
 }
 
 /// Has a job that is not running do the step `step`, and all that ended after it, again; the steps before
-/// it are kept. It is run by the next look of `recover()`, or by calling it.
+/// it are kept, cursors are not. It is run by the next look of `recover()`, or by calling it.
 ///
 /// # Errors
 ///
@@ -290,6 +290,8 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
         }),
     };
     change(id, "fork", interrupted).await?;
+    // A cursor may have gone past what is to be done again.
+    store.remove(place::cursors(id), vec![place::cursors(id)]).await.map_err(failed(id))?;
     for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
         let revision = record.revision;
         store.cas(Some(revision), Record { status: Status::Free, ..record }).await.map_err(failed(id))?;

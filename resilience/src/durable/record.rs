@@ -227,11 +227,17 @@ impl Record {
         self.status.is_final() && self.ttl > 0 && now >= self.completed.saturating_add(self.ttl)
     }
 
-    /// Whether it ended before `before`; what was given back without a result counts as ended then.
+    /// When it ended; what was given back without a result ended then.
+    pub fn ended(&self) -> Option<Millis> {
+        match self.status {
+            Status::Free if self.order == 0 => Some(self.updated),
+            status => status.is_final().then_some(self.completed),
+        }
+    }
+
+    /// Whether it ended before `before`.
     pub fn has_ended_before(&self, before: Millis) -> bool {
-        let ended = if self.status.is_final() { self.completed } else { self.updated };
-        let is_left = self.status == Status::Free && self.order == 0;
-        (self.status.is_final() || is_left) && ended < before
+        self.ended().is_some_and(|ended| ended < before)
     }
 
     /// The bytes to keep.

@@ -116,7 +116,8 @@ pub fn recover() -> Recover {
     Recover { provided: Provided::default(), store: None, sweep: Some(defaults::SWEEP), background: false }
 }
 
-/// As [`recover`], from sync code: blocks until the jobs found have ended.
+/// As [`recover`], from sync code: blocks until the jobs found have ended. An async job runs on a thread of
+/// its own; in the caller's runtime, if that has several threads.
 ///
 /// # Errors
 ///
@@ -166,16 +167,16 @@ impl Recover {
         self
     }
 
-    /// Recovers from sync code.
+    /// Recovers from sync code; see [`recover_blocking`].
     ///
     /// # Errors
     ///
     /// As [`recover`].
     pub fn blocking(self) -> Result<Recovered, Rejected> {
-        block_on(self.run())
+        block_on(self.run(Runner::blocking()))
     }
 
-    async fn run(self) -> Result<Recovered, Rejected> {
+    async fn run(self, runner: Runner) -> Result<Recovered, Rejected> {
         RECOVERS.store(true, Ordering::Relaxed);
         check_names()?;
         let at = || Place::new(PointName::new("recover"), "");
@@ -183,7 +184,6 @@ impl Recover {
             Some(store) => store,
             None => super::default_store().map_err(|error| JobError::store(at(), error))?,
         };
-        let runner = Runner::here();
         let pass = Pass { provided: self.provided, store, runner, told: Arc::default() };
         let (found, queue) = pass.find().await.map_err(|error| JobError::store(at(), error))?;
         let running = pass.run(queue);
@@ -203,7 +203,7 @@ impl IntoFuture for Recover {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        Box::pin(async move { self.run(Runner::here()).await })
     }
 }
 
@@ -366,7 +366,7 @@ impl Pass {
         let call = site.map_or_else(unknown, |site| site.call(&self.provided, &record, &id));
         match call {
             Ok(call) => {
-                let again = Arc::new(Again::new(record));
+                let again = Arc::new(Again::new(record, self.store.clone()));
                 let call = call.within(again.scope());
                 Ok(Some((job, Some(again), Some(call))))
             }
@@ -419,19 +419,30 @@ impl Pass {
         Running { calls }
     }
 
+    /// The state of a job whose call has ended: one that it has left is given back at once, but by others.
+    async fn status_of(&self, job: &RecoveredJob) -> Status {
+        let key = place::job(&job.id);
+        let found = self.store.get(&key).await.ok().flatten();
+        let is_ours = |record: &Record| record.status.is_held() && record.owner == self.store.owner();
+        let found = if found.as_ref().is_some_and(is_ours) {
+            super::lease::settled().await;
+            self.store.get(&key).await.ok().flatten()
+        } else {
+            found
+        };
+        found.map_or(job.status, |record| record.status)
+    }
+
     /// What has become of the jobs, if they `have_ended`.
     async fn look_up(&self, found: Found, have_ended: bool) -> Recovered {
-        if have_ended {
-            super::lease::settled().await;
-        }
         let mut jobs = Vec::with_capacity(found.jobs.len());
         for (mut job, again) in found.jobs {
-            if have_ended && let Ok(Some(record)) = self.store.get(&place::job(&job.id)).await {
-                job.status = record.status;
+            if have_ended {
+                job.status = self.status_of(&job).await;
             }
-            if let Some(again) = again.filter(|_| have_ended && job.status == Status::Interrupted) {
-                let at = || Place::new(PointName::new("recover"), job.id.as_str());
-                let problem = again.problem().unwrap_or_else(|| JobError::Unfinished { at: at() });
+            if let Some(again) = again.filter(|_| have_ended && OPEN.contains(&job.status)) {
+                let at = Place::new(PointName::new("recover"), job.id.as_str());
+                let problem = again.problem().unwrap_or(JobError::Unfinished { at });
                 self.tell_problem(&job, &problem);
                 job.problem = Some(problem);
             }
@@ -475,6 +486,9 @@ impl Pass {
 struct Runner {
     #[cfg(feature = "tokio")]
     tokio: Option<tokio::runtime::Handle>,
+    /// Whether the caller's thread is blocked: a task of its runtime might wait for that thread.
+    #[cfg(feature = "tokio")]
+    is_blocking: bool,
     #[cfg(feature = "testing")]
     world: Option<crate::testing::WorldHandle>,
 }
@@ -484,9 +498,29 @@ impl Runner {
         Self {
             #[cfg(feature = "tokio")]
             tokio: tokio::runtime::Handle::try_current().ok(),
+            #[cfg(feature = "tokio")]
+            is_blocking: false,
             #[cfg(feature = "testing")]
             world: crate::testing::WorldHandle::here(),
         }
+    }
+
+    fn blocking() -> Self {
+        let here = Self::here();
+        #[cfg(feature = "tokio")]
+        let here = Self { is_blocking: true, ..here };
+        here
+    }
+
+    /// Runs `call` on the thread that it is called on: in the caller's runtime, if others drive that.
+    fn drive(&self, call: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        #[cfg(feature = "tokio")]
+        if let Some(tokio) = &self.tokio
+            && tokio.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
+        {
+            return tokio.block_on(call);
+        }
+        block_on(call);
     }
 
     /// Runs `call` beside the caller, and `then` when it has ended, however that was.
@@ -502,7 +536,7 @@ impl Runner {
         let then = Then(Some(then));
         match call {
             #[cfg(feature = "tokio")]
-            Call::Async(call) if self.tokio.is_some() => {
+            Call::Async(call) if self.tokio.is_some() && !self.is_blocking => {
                 let call = async move {
                     let _then = then;
                     call.await;
@@ -513,10 +547,13 @@ impl Runner {
                     tokio.spawn(call);
                 }
             }
-            Call::Async(call) => self.on_thread(move || {
-                let _then = then;
-                block_on(call);
-            }),
+            Call::Async(call) => {
+                let runner = self.clone();
+                self.on_thread(move || {
+                    let _then = then;
+                    runner.drive(call);
+                });
+            }
             Call::Sync(call) => self.on_thread(move || {
                 let _then = then;
                 call();

@@ -178,7 +178,9 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
 
 /// What `step` did is undone: it is as one that is to be done.
 async fn free(job: &Running, step: &Record) -> Result<(), JobError> {
-    let free = Record { status: Status::Free, completed: 0, ..step.clone() };
+    // Begun again, it is another one for the outside world: it has another idempotency key.
+    let created = step.created.saturating_add(1);
+    let free = Record { status: Status::Free, completed: 0, created, ..step.clone() };
     match job.store().cas(Some(step.revision), free).await {
         // Whoever changed it meanwhile has the job now.
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),

@@ -115,11 +115,13 @@ impl Running {
         let failed = |error| JobError::store(self.at.clone(), error);
         let tally = self.store().get(&place::tally(self.id())).await.map_err(failed)?;
         let recorded = tally.map_or(0, |tally| tally.order);
-        let steps = steps(self.store(), self.id()).await.map_err(failed)?;
+        let query = Query::new(place::step(Some(self.id()), ""));
+        let (steps, damaged) = listed(self.store(), query).await.map_err(failed)?;
         let mut places: Vec<_> = steps.iter().map(|step| step.order).filter(|order| *order > 0).collect();
         places.sort_unstable();
         places.dedup();
-        let found = places.len() as u64;
+        // What is damaged is there: its own step says what becomes of it.
+        let found = (places.len() + damaged.len()) as u64;
         Ok((found < recorded).then_some((recorded, found)))
     }
 
@@ -154,7 +156,10 @@ impl Running {
         let before = Note::read(&self.record.note);
         let note = Note { class: class.or(before.class), events: before.events }.with(event);
         let key = self.lease.shared().key.clone();
-        let completion = Completion { note: note.write(), ..Completion::of(key, self.fence(), status) };
+        // Steps that are undone are done again if the job starts again: from the beginning.
+        let removes = (self.record.status == Status::RollingBack).then(|| place::cursors(self.id()));
+        let completion =
+            Completion { note: note.write(), removes, ..Completion::of(key, self.fence(), status) };
         match completed(mode, self.store(), completion).await {
             Ok(record) => {
                 if !status.is_held() {
@@ -178,10 +183,12 @@ impl Running {
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
         super::point("after body");
-        if let Some(class) = &verdict {
+        if let Some(class) = verdict {
+            let class =
+                if self.is_cancelled().await { Classification::new(Category::Cancelled) } else { class };
             let wanted = self.scope.job.as_ref().and_then(|job| job.wanted());
-            let wanted = wanted.unwrap_or_else(|| strategy(class));
-            self.fail(mode, *class, wanted).await?;
+            let wanted = wanted.unwrap_or_else(|| strategy(&class));
+            self.fail(mode, class, wanted).await?;
             return Ok((outcome, verdict));
         }
         let encoded = match outcome.judge() {
@@ -248,7 +255,6 @@ impl Running {
         if self.record.recoveries > 0 {
             count_resumed(false);
         }
-        let class = if self.is_cancelled().await { Classification::new(Category::Cancelled) } else { class };
         let ended = match wanted {
             Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),
             Wanted::Manual => {

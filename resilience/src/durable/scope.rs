@@ -33,6 +33,8 @@ pub struct Scope {
 #[derive(Debug)]
 pub(crate) struct Again {
     record: Record,
+    /// Where it is recorded.
+    store: Arc<dyn Store>,
     /// The key that the call has rendered first: another one is another job.
     rendered: OnceLock<String>,
     /// Why the body did not run.
@@ -40,14 +42,16 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    pub(crate) fn new(record: Record) -> Self {
-        Self { record, rendered: OnceLock::new(), problem: Mutex::default() }
+    pub(crate) fn new(record: Record, store: Arc<dyn Store>) -> Self {
+        Self { record, store, rendered: OnceLock::new(), problem: Mutex::default() }
     }
 
-    /// The recorded job, if that is what a call under `key` of the job with these names stands for.
-    pub(crate) fn record_of(&self, names: &JobSite, key: &str) -> Option<&Record> {
+    /// The recorded job and its store, if that is what a call under `key` of the job with these names stands
+    /// for.
+    pub(crate) fn record_of(&self, names: &JobSite, key: &str) -> Option<(&Record, &Arc<dyn Store>)> {
         let is_same = names.has_name(&self.record.function);
-        (is_same && self.rendered.get_or_init(|| key.to_owned()) == key).then_some(&self.record)
+        let is_first = is_same && self.rendered.get_or_init(|| key.to_owned()) == key;
+        is_first.then_some((&self.record, &self.store))
     }
 
     /// Notes why the body did not run.
@@ -157,8 +161,8 @@ pub struct Step {
 }
 
 impl Step {
-    /// A text for the outside world that stays the same however often this step is attempted, and that no
-    /// other step has: 32 hexadecimal digits. Send it along with a payment, say, and it is made once.
+    /// A text for the outside world that stays the same however often this step is attempted, until it is
+    /// undone or forgotten, and that no other step has: 32 hexadecimal digits. Send it along with a payment, say, and it is made once.
     pub fn idempotency_key(&self) -> String {
         let generation = format!("{}\n{}", self.lease.key, self.created);
         format!("{:032x}", codec::hash(generation.as_bytes()))

@@ -279,7 +279,7 @@ impl JobSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let ((key, args), reads) = (self.recorded(key, args), codec::reads::<R::Value>);
+        let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
         self.counted(self.policy.begin(Mode::Async, &self.who(), key, args, store, reads).await).or_kept()
     }
 
@@ -297,18 +297,26 @@ impl JobSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let ((key, args), reads) = (self.recorded(key, args), codec::reads::<R::Value>);
+        let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
         let who = self.who();
         self.counted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store, reads))).or_kept()
     }
 
-    /// The key and the arguments of this call; those that are recorded, where recovery makes it: the code
-    /// that renders the key, or what is provided, may have changed.
-    fn recorded(&self, key: String, args: Args) -> (String, Args) {
+    /// The key, the arguments and the store of this call; those of the record, where recovery makes it: the
+    /// code that renders the key, or what is provided, may have changed.
+    fn recorded(
+        &self,
+        key: String,
+        args: Args,
+        store: Option<Arc<dyn Store>>,
+    ) -> (String, Args, Option<Arc<dyn Store>>) {
         let again = scope::current().again;
         match again.as_ref().and_then(|again| again.record_of(self, &key)) {
-            Some(record) => (place::id(&record.key).to_owned(), args.read_from(record)),
-            None => (key, args),
+            Some((record, its)) => {
+                let store = store.or_else(|| Some(its.clone()));
+                (place::id(&record.key).to_owned(), args.read_from(record), store)
+            }
+            None => (key, args, store),
         }
     }
 

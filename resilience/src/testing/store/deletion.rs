@@ -1,11 +1,12 @@
 //! What is deleted, and what never is.
 
 use super::{Verdict, cases, claim, ended, hold, lapse, lapsed, ok, present, rule, same};
-use crate::durable::Status;
 use crate::durable::store::{Store, StoreError};
+use crate::durable::{Record, Status};
 
 cases![
     only_what_ended_is_deleted_by_age,
+    what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job,
     what_is_deleted_by_age_has_a_prefix_and_a_limit,
     what_is_held_is_not_removed,
     what_is_removed_goes_with_what_belongs_to_it,
@@ -25,6 +26,20 @@ async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
         present(store, key).await?;
     }
     same(ok(store.get("done").await, "a read")?, None, "what was deleted")
+}
+
+async fn what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job(store: &dyn Store) -> Verdict {
+    let held = hold(store, claim(store, "left")).await?;
+    ok(store.release("left", held.fence, Status::Free).await, "a release")?;
+    let done = ended(store, claim(store, "placed"), Status::Done, b"").await?;
+    let revision = done.revision;
+    let placed = Record { status: Status::Free, completed: 0, order: 3, ..done };
+    let placed = ok(store.cas(Some(revision), placed).await, "a change")?;
+    lapse(store, placed.updated + 1).await?;
+    let later = ok(store.now().await, "the clock")?;
+    same(ok(store.delete_older_than("", later, 100).await, "a deletion")?, 1, "what was given back")?;
+    same(ok(store.get("left").await, "a read")?, None, "what was given back")?;
+    present(store, "placed").await.map(drop)
 }
 
 async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> Verdict {

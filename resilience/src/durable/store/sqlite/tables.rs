@@ -187,12 +187,11 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The next rows that may have ended before `before`: a record given back has its time in itself only.
+    /// The next rows that ended before `before`, few at a time: a record may have a megabyte.
     fn ended_before(&self, prefix: &str, after: &str, before: Millis) -> Result<Vec<Row>, StoreError> {
         let sql = format!(
             "SELECT {} FROM records WHERE key >= ?1 AND key < ?2 AND key > ?3
-                AND (completed > 0 AND completed < ?4 AND status IN (2, 3, 7, 8) OR status = 0)
-                ORDER BY key LIMIT 1000",
+                AND completed > 0 AND completed < ?4 ORDER BY key LIMIT 32",
             Row::COLUMNS
         );
         let mut select = self.tx()?.prepare_cached(&sql).map_err(failed)?;
@@ -267,7 +266,7 @@ impl Rows for Table<'_> {
             record.status.code(),
             number(record.fence),
             record.cancelled,
-            number(record.completed),
+            record.ended().map_or(0, number),
             record.encode()
         ];
         self.write(sql, values).map(drop)
