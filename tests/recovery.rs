@@ -6,12 +6,13 @@ use resilience::jobs;
 use resilience::testing::isolate;
 use resilience::{
     Category, Classify, Progress, Rejected, checkpoint, job, recover, recover_blocking, timeout,
-    with_recovery, with_retry,
+    with_fallback, with_recovery, with_retry,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::panic::catch_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 #[derive(Debug, Classify)]
@@ -146,7 +147,14 @@ fn fresh_store() -> Arc<MemoryStore> {
 
 /// The job `id` as earlier code left it, interrupted: under `name`, with `input`.
 fn left_by_earlier_code(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
-    let store = fresh_store();
+    let store = left_elsewhere(id, name, input);
+    resilience::durable::use_store(store.clone());
+    store
+}
+
+/// The same in a store that nobody else uses.
+fn left_elsewhere(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
     let mut record = Record::new(format!("j/{id}"));
     record.function = name.to_owned();
     record.status = Status::Interrupted;
@@ -371,6 +379,30 @@ fn recorded_arguments_are_not_compared_with_themselves() {
 #[job("raised:{id}", version = 2)]
 fn raised(id: u32) -> Result<u32, Error> {
     Ok(id)
+}
+
+static ANSWERS: AtomicU32 = AtomicU32::new(0);
+
+fn answer(_: u32) -> Result<u32, Error> {
+    Ok(ANSWERS.fetch_add(1, Ordering::SeqCst))
+}
+
+#[with_fallback(answer)]
+#[job("answered:{id}", version = 2)]
+fn answered(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[test]
+fn what_stands_above_a_refused_job_does_not_run_at_every_look() {
+    let store = left_elsewhere("answered:1", "answered:{id}", r#"{"id":1}"#);
+    let every = Duration::from_millis(10);
+    let recovered = recover().store(store.clone()).every(every).blocking().unwrap();
+    assert!(matches!(recovered.jobs[0].problem, Some(JobError::Mismatch { .. })), "{recovered}");
+    std::thread::sleep(every * 10);
+    assert_eq!(ANSWERS.load(Ordering::SeqCst), 1);
+    // The sweep goes on for as long as the process: it finds nothing more.
+    block_on(store.remove("j/answered:1".to_owned(), vec![])).unwrap();
 }
 
 #[job("fewer:{id}")]

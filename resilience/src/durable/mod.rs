@@ -22,6 +22,7 @@ mod progress;
 pub mod record;
 mod recover;
 mod rollback;
+mod runner;
 mod running;
 mod scope;
 pub(crate) mod site;
@@ -57,8 +58,9 @@ pub mod __private {
     pub use super::checkpoint::{Begun as StepBegun, Running as RunningStep};
     pub use super::job::{Args, Given};
     pub use super::key::Key;
-    pub use super::recover::{Call, Provided};
+    pub use super::recover::Provided;
     pub use super::rollback::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
+    pub use super::runner::Call;
     pub use super::running::{Begun as JobBegun, Running as RunningJob};
     pub use super::scope::Wanted;
     pub use super::site::{CheckpointSite, IntoStore, JOBS_0_1, JobSite, inputs};

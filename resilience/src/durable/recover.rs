@@ -5,8 +5,9 @@ use super::job::Args;
 use super::key::place;
 use super::note::{JobEvent, Note};
 use super::record::{Record, Status};
+use super::runner::{Call, Runner};
 use super::running::alert;
-use super::scope::{Again, InScope, Scope};
+use super::scope::Again;
 use super::site::{JOBS_0_1, JobSite};
 use super::store::{Query, Store, StoreError};
 use super::turn;
@@ -18,11 +19,9 @@ use std::any::{Any, TypeId, type_name};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// What jobs need and cannot be recorded, by type.
@@ -47,47 +46,6 @@ impl Provided {
 impl fmt::Debug for Provided {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provided").field("values", &self.values.len()).finish()
-    }
-}
-
-/// A job's function, ready to be called with what was recorded.
-#[doc(hidden)]
-pub enum Call {
-    /// It is async.
-    Async(Pin<Box<dyn Future<Output = ()> + Send>>),
-    /// It is sync, and gets a thread of its own.
-    Sync(Box<dyn FnOnce() + Send>),
-}
-
-impl Call {
-    /// An async one.
-    pub fn of_future(call: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self::Async(Box::pin(call))
-    }
-
-    /// A sync one.
-    pub fn of_closure(call: impl FnOnce() + Send + 'static) -> Self {
-        Self::Sync(Box::new(call))
-    }
-
-    /// The call as part of `scope`.
-    fn within(self, scope: Scope) -> Self {
-        match self {
-            Self::Async(call) => Self::Async(Box::pin(InScope::new(&scope, call))),
-            Self::Sync(call) => Self::Sync(Box::new(move || {
-                let _entered = scope.enter();
-                call();
-            })),
-        }
-    }
-}
-
-impl fmt::Debug for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Async(_) => "Call::Async",
-            Self::Sync(_) => "Call::Sync",
-        })
     }
 }
 
@@ -186,7 +144,7 @@ impl Recover {
         };
         let pass = Pass { provided: self.provided, store, runner, told: Arc::default() };
         let (found, queue) = pass.find().await.map_err(|error| JobError::store(at(), error))?;
-        let running = pass.run(queue);
+        let running = pass.runner.run(queue);
         if !self.background {
             running.await;
         }
@@ -301,8 +259,54 @@ struct Pass {
     provided: Provided,
     store: Arc<dyn Store>,
     runner: Runner,
-    /// Keys of what was reported: each once, not at every look.
-    told: Arc<Mutex<HashSet<String>>>,
+    told: Arc<Told>,
+}
+
+/// What the looks of one recovery have reported: each once, not at every look.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    keys: Mutex<HashSet<String>>,
+    /// The revisions of records that contradict the code: called again, their functions would only be refused
+    /// again, and what stands above them would run again and again.
+    contradictions: Mutex<HashMap<String, (u64, JobError)>>,
+}
+
+impl Told {
+    /// Whether `key` is to be reported.
+    fn is_first(&self, key: &str) -> bool {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
+    }
+
+    /// Says once why an interrupted job stays so.
+    fn problem(&self, record: &Record, problem: &JobError) {
+        let is_first = self.is_first(place::id(&record.key));
+        #[cfg(not(feature = "tracing"))]
+        let _ = (is_first, problem);
+        #[cfg(feature = "tracing")]
+        if is_first {
+            let (id, name) = (place::id(&record.key), &record.function);
+            tracing::warn!(target: "resilience::job", job = id, %name, %problem, "an interrupted job cannot be run");
+        }
+    }
+
+    /// The call for `record` was refused.
+    pub(crate) fn refused(&self, record: &Record, error: &JobError) {
+        // It is stopped, dead or undone: that is what recovery was to find out.
+        if !matches!(error, JobError::Stopped { .. }) {
+            self.problem(record, error);
+        }
+        if matches!(error, JobError::Mismatch { .. }) {
+            let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(record.key.clone(), (record.revision, error.clone()));
+        }
+    }
+
+    /// In what `record` is known to contradict the code.
+    fn contradiction(&self, record: &Record) -> Option<JobError> {
+        let known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (revision, error) = known.get(&record.key)?;
+        (*revision == record.revision).then(|| error.clone())
+    }
 }
 
 const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
@@ -316,7 +320,7 @@ impl Pass {
         loop {
             let page = self.store.list(query.clone()).await?;
             for (key, _) in page.corrupt {
-                if self.tells(&key) {
+                if self.told.is_first(&key) {
                     let at = Place::new(PointName::new("recover"), key.clone());
                     alert(&at, "a record is damaged", "checksum");
                 }
@@ -334,11 +338,6 @@ impl Pass {
                 None => return Ok((found, queue)),
             }
         }
-    }
-
-    /// Whether `key` is to be reported: once.
-    fn tells(&self, key: &str) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
     }
 
     /// Marks one job as interrupted if its owner is gone; `None` if somebody still has it.
@@ -363,30 +362,21 @@ impl Pass {
             Err(JobError::UnknownName { at: Place::new(PointName::new("recover"), id.as_str()), name })
         };
         let site = JobSite::named(&record.function);
-        let call = site.map_or_else(unknown, |site| site.call(&self.provided, &record, &id));
+        let call = match self.told.contradiction(&record) {
+            Some(known) => Err(known),
+            None => site.map_or_else(unknown, |site| site.call(&self.provided, &record, &id)),
+        };
         match call {
             Ok(call) => {
-                let again = Arc::new(Again::new(record, self.store.clone()));
+                let again = Arc::new(Again::new(record, self.store.clone(), self.told.clone()));
                 let call = call.within(again.scope());
                 Ok(Some((job, Some(again), Some(call))))
             }
             Err(problem) => {
-                self.tell_problem(&job, &problem);
+                self.told.problem(&record, &problem);
                 job.problem = Some(problem);
                 Ok(Some((job, None, None)))
             }
-        }
-    }
-
-    /// Says once why an interrupted job stays so.
-    fn tell_problem(&self, job: &RecoveredJob, problem: &JobError) {
-        let is_first = self.tells(&job.id);
-        #[cfg(not(feature = "tracing"))]
-        let _ = (is_first, problem);
-        #[cfg(feature = "tracing")]
-        if is_first {
-            let (id, name) = (&job.id, &job.name);
-            tracing::warn!(target: "resilience::job", job = %id, %name, %problem, "an interrupted job cannot be run");
         }
     }
 
@@ -407,16 +397,6 @@ impl Pass {
         self.store
             .cas(Some(revision), Record { status: Status::Interrupted, deadline: 0, note, ..record })
             .await
-    }
-
-    /// Runs the calls, at most 16 at a time; ends when all have ended.
-    fn run(&self, queue: VecDeque<Call>) -> Running {
-        const AT_ONCE: usize = 16;
-        let calls = Arc::new(Calls { state: Mutex::new(CallsState { queue, running: 0, waiting: None }) });
-        for _ in 0..AT_ONCE {
-            calls.clone().next(&self.runner);
-        }
-        Running { calls }
     }
 
     /// The state of a job whose call has ended: one that it has left is given back at once, but by others.
@@ -442,9 +422,7 @@ impl Pass {
             }
             if let Some(again) = again.filter(|_| have_ended && OPEN.contains(&job.status)) {
                 let at = Place::new(PointName::new("recover"), job.id.as_str());
-                let problem = again.problem().unwrap_or(JobError::Unfinished { at });
-                self.tell_problem(&job, &problem);
-                job.problem = Some(problem);
+                job.problem = Some(again.problem().unwrap_or(JobError::Unfinished { at }));
             }
             jobs.push(job);
         }
@@ -470,7 +448,7 @@ impl Pass {
                 std::thread::sleep(every);
                 // Whatever goes wrong now is met again by the next look.
                 if let Ok((_, queue)) = block_on(self.find()) {
-                    drop(self.run(queue));
+                    drop(self.runner.run(queue));
                 }
                 let _ = block_on(super::jobs::forget_old(&self.store));
             }
@@ -478,159 +456,6 @@ impl Pass {
         if started.is_ok() {
             sweeping.push(address);
         }
-    }
-}
-
-/// Where async jobs run.
-#[derive(Clone, Debug)]
-struct Runner {
-    #[cfg(feature = "tokio")]
-    tokio: Option<tokio::runtime::Handle>,
-    /// Whether the caller's thread is blocked: a task of its runtime might wait for that thread.
-    #[cfg(feature = "tokio")]
-    is_blocking: bool,
-    #[cfg(feature = "testing")]
-    world: Option<crate::testing::WorldHandle>,
-}
-
-impl Runner {
-    fn here() -> Self {
-        Self {
-            #[cfg(feature = "tokio")]
-            tokio: tokio::runtime::Handle::try_current().ok(),
-            #[cfg(feature = "tokio")]
-            is_blocking: false,
-            #[cfg(feature = "testing")]
-            world: crate::testing::WorldHandle::here(),
-        }
-    }
-
-    fn blocking() -> Self {
-        let here = Self::here();
-        #[cfg(feature = "tokio")]
-        let here = Self { is_blocking: true, ..here };
-        here
-    }
-
-    /// Runs `call` on the thread that it is called on: in the caller's runtime, if others drive that.
-    fn drive(&self, call: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        #[cfg(feature = "tokio")]
-        if let Some(tokio) = &self.tokio
-            && tokio.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
-        {
-            return tokio.block_on(call);
-        }
-        block_on(call);
-    }
-
-    /// Runs `call` beside the caller, and `then` when it has ended, however that was.
-    fn start(&self, call: Call, then: impl FnOnce() + Send + 'static) {
-        struct Then<F: FnOnce()>(Option<F>);
-        impl<F: FnOnce()> Drop for Then<F> {
-            fn drop(&mut self) {
-                if let Some(then) = self.0.take() {
-                    then();
-                }
-            }
-        }
-        let then = Then(Some(then));
-        match call {
-            #[cfg(feature = "tokio")]
-            Call::Async(call) if self.tokio.is_some() && !self.is_blocking => {
-                let call = async move {
-                    let _then = then;
-                    call.await;
-                };
-                #[cfg(feature = "testing")]
-                let call = crate::testing::in_world(call);
-                if let Some(tokio) = &self.tokio {
-                    tokio.spawn(call);
-                }
-            }
-            Call::Async(call) => {
-                let runner = self.clone();
-                self.on_thread(move || {
-                    let _then = then;
-                    runner.drive(call);
-                });
-            }
-            Call::Sync(call) => self.on_thread(move || {
-                let _then = then;
-                call();
-            }),
-        }
-    }
-
-    fn on_thread(&self, call: impl FnOnce() + Send + 'static) {
-        // A panic of the body is the job's: it is left interrupted, and the thread ends quietly.
-        let call = move || drop(catch_unwind(AssertUnwindSafe(call)));
-        #[cfg(feature = "testing")]
-        let world = self.world.clone();
-        #[cfg(not(feature = "testing"))]
-        let _ = self;
-        #[cfg(feature = "testing")]
-        let call = move || match world {
-            Some(world) => world.run(call),
-            None => call(),
-        };
-        // Without a thread the job is found again by the next look.
-        let _ = std::thread::Builder::new().name("resilience-job".into()).spawn(call);
-    }
-}
-
-#[derive(Debug)]
-struct Calls {
-    state: Mutex<CallsState>,
-}
-
-#[derive(Debug)]
-struct CallsState {
-    queue: VecDeque<Call>,
-    running: usize,
-    waiting: Option<Waker>,
-}
-
-impl Calls {
-    fn next(self: Arc<Self>, runner: &Runner) {
-        let call = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let call = state.queue.pop_front();
-            state.running += usize::from(call.is_some());
-            call
-        };
-        let Some(call) = call else { return };
-        let after = runner.clone();
-        runner.start(call, move || {
-            let waiting = {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.running -= 1;
-                state.waiting.take()
-            };
-            self.next(&after);
-            if let Some(waiting) = waiting {
-                waiting.wake();
-            }
-        });
-    }
-}
-
-/// Ends when every call has ended.
-#[derive(Debug)]
-#[must_use]
-struct Running {
-    calls: Arc<Calls>,
-}
-
-impl Future for Running {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.calls.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.running == 0 && state.queue.is_empty() {
-            return Poll::Ready(());
-        }
-        state.waiting = Some(cx.waker().clone());
-        Poll::Pending
     }
 }
 

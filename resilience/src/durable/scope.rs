@@ -4,6 +4,7 @@ use super::codec;
 use super::error::JobError;
 use super::lease::Shared;
 use super::record::Record;
+use super::recover::Told;
 use super::site::JobSite;
 use super::store::{Holder, Store};
 use std::cell::RefCell;
@@ -39,11 +40,12 @@ pub(crate) struct Again {
     rendered: OnceLock<String>,
     /// Why the body did not run.
     problem: Mutex<Option<JobError>>,
+    told: Arc<Told>,
 }
 
 impl Again {
-    pub(crate) fn new(record: Record, store: Arc<dyn Store>) -> Self {
-        Self { record, store, rendered: OnceLock::new(), problem: Mutex::default() }
+    pub(crate) fn new(record: Record, store: Arc<dyn Store>, told: Arc<Told>) -> Self {
+        Self { record, store, rendered: OnceLock::new(), problem: Mutex::default(), told }
     }
 
     /// The recorded job and its store, if that is what a call under `key` of the job with these names stands
@@ -58,6 +60,7 @@ impl Again {
     pub(crate) fn refuse(&self, names: &JobSite, error: &JobError) {
         if names.has_name(&self.record.function) {
             *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            self.told.refused(&self.record, error);
         }
     }
 
