@@ -235,6 +235,26 @@ fn what_was_undone_begins_at_the_beginning_and_is_another_for_the_outside_world(
     assert_eq!(keys.len(), 4, "a service that knows the first two would not do the others");
 }
 
+#[with_recovery(on(corrupt, rollback))]
+#[job("turned:{id}")]
+fn turned(id: u32) -> Result<u32, Error> {
+    ORDER.with(|order| order.borrow().clone()).into_iter().try_for_each(|n| row(n).map(drop))?;
+    let _ = id;
+    Err(Error::Corrupt)
+}
+
+#[test]
+fn steps_are_undone_in_the_reverse_of_the_order_in_which_they_were_done_last() {
+    let _world = isolate();
+    ORDER.set(vec![1, 2]);
+    turned(1).unwrap_err();
+    assert_eq!(logged(), ["row 1", "row 2", "unrow 2", "unrow 1"]);
+    jobs::blocking::resume("turned:1").unwrap();
+    ORDER.set(vec![3, 2, 1]);
+    turned(1).unwrap_err();
+    assert_eq!(logged(), ["row 3", "row 2", "row 1", "unrow 1", "unrow 2", "unrow 3"]);
+}
+
 #[test]
 fn an_expired_record_under_the_earlier_key_holds_nobody() {
     let world = isolate();

@@ -111,7 +111,8 @@ pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
     let failed = |error| JobError::store(job.at.clone(), error);
     let mut done = steps(job.store(), job.id()).await.map_err(failed)?;
     done.retain(|step| step.status == Status::Done);
-    done.sort_by_key(|step| std::cmp::Reverse(step.order));
+    let by_claims = has_steps_done_again(&job);
+    done.sort_by_key(|step| std::cmp::Reverse(if by_claims { step.fence } else { step.order }));
     for step in &done {
         let Some(site) = UndoSite::of(&step.function) else { continue };
         let is_undone = undo(&job, mode, site, step).await?;
@@ -137,6 +138,14 @@ pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
     job.stop(mode, Status::RolledBack, None, &words).await?;
     emit(&Event::RolledBack { point, job: id, steps: done.len() - undone.len() }, None);
     Ok(Status::RolledBack)
+}
+
+/// Whether steps may have been done again: those keep the places in which they ended first, and the order in
+/// which they were claimed is all that is known.
+fn has_steps_done_again(job: &Running) -> bool {
+    let events = super::note::Note::read(&job.record.note).events;
+    let rollbacks = events.iter().filter(|event| event.strategy == "rollback" && event.result == "started");
+    rollbacks.count() > 1 || events.iter().any(|event| event.strategy == "fork")
 }
 
 /// Undoes what `step` recorded, unless that was done before; returns whether it worked.
