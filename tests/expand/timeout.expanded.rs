@@ -15,7 +15,7 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
     let r = match __RESILIENCE_TIMEOUT
         .on_thread(
             1,
-            move || {
+            __resilience::carried(move || {
                 let r: Result<String, Error> = __resilience::call_once(|| -> Result<
                     String,
                     Error,
@@ -23,7 +23,7 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
                 let verdict = __resilience::Outcome::probe(&r)
                     .probed_verdict(&__RESILIENCE_POINT, 1);
                 r
-            },
+            }),
         )
     {
         __resilience::Ok(done) => done,

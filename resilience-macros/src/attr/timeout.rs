@@ -238,7 +238,7 @@ pub(crate) fn around(
     let here = Span::mixed_site();
     let attempt = if checked.grows { cx.attempt(site) } else { quote!(1) };
     let run = match (checked.thread, checked.grows) {
-        (true, _) => quote_spanned!(here=> #site.on_thread(#attempt, #body)),
+        (true, _) => quote_spanned!(here=> #site.on_thread(#attempt, __resilience::carried(#body))),
         (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
         (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
     };

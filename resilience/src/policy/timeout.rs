@@ -261,9 +261,6 @@ impl TimeoutSite {
         let running = Running::start(self).ok_or_else(|| Rejected::bulkhead_full(self.owner.clone()))?;
         let (done, wait) = mpsc::sync_channel(1);
         let end = later(now(), limit);
-        // The job and the step go along.
-        #[cfg(feature = "durable")]
-        let body = crate::durable::in_scope_blocking(body);
         #[cfg(feature = "testing")]
         let world = crate::testing::current();
         let work = move || {
