@@ -11,8 +11,9 @@ use resilience::{
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::panic::catch_unwind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 #[derive(Debug, Classify)]
@@ -155,6 +156,11 @@ fn left_by_earlier_code(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
 /// The same in a store that nobody else uses.
 fn left_elsewhere(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::new());
+    interrupted(&store, id, name, input);
+    store
+}
+
+fn interrupted(store: &MemoryStore, id: &str, name: &str, input: &str) {
     let mut record = Record::new(format!("j/{id}"));
     record.function = name.to_owned();
     record.status = Status::Interrupted;
@@ -163,7 +169,6 @@ fn left_elsewhere(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
     record.version = 1;
     record.attempts = 1;
     block_on(store.cas(None, record)).unwrap();
-    store
 }
 
 #[job("import:{id}", was = "imp:{id}")]
@@ -413,16 +418,30 @@ fn answered(id: u32) -> Result<u32, Error> {
     Ok(id)
 }
 
+static LOOKED: OnceLock<Mutex<Sender<()>>> = OnceLock::new();
+
+/// Of a later id than the refused one: when it is run, that has been looked at.
+#[job("behind:{id}")]
+fn behind(id: u32) -> Result<u32, Error> {
+    if let Some(looked) = LOOKED.get() {
+        let _ = looked.lock().unwrap().send(());
+    }
+    Ok(id)
+}
+
 #[test]
 fn what_stands_above_a_refused_job_does_not_run_at_every_look() {
+    let (send, looked) = channel();
+    LOOKED.set(Mutex::new(send)).unwrap();
     let store = left_elsewhere("answered:1", "answered:{id}", r#"{"id":1}"#);
     let every = Duration::from_millis(10);
     let recovered = recover().store(store.clone()).every(every).blocking().unwrap();
     assert!(matches!(recovered.jobs[0].problem, Some(JobError::Mismatch { .. })), "{recovered}");
-    std::thread::sleep(every * 10);
+    for n in 1..=3 {
+        interrupted(&store, &format!("behind:{n}"), "behind:{id}", &format!(r#"{{"id":{n}}}"#));
+        looked.recv_timeout(Duration::from_secs(60)).expect("the sweep looks again");
+    }
     assert_eq!(ANSWERS.load(Ordering::SeqCst), 1);
-    // The sweep goes on for as long as the process: it finds nothing more.
-    block_on(store.remove("j/answered:1".to_owned(), vec![])).unwrap();
 }
 
 #[job("fewer:{id}")]

@@ -218,7 +218,7 @@ where
     #[classify(transparent)]
     Right(Box<R>),
     #[classify(invalid)]
-    Neither(#[allow(dead_code)] &'a [u8; N]),
+    Neither(#[allow(dead_code, reason = "its type is what matters")] &'a [u8; N]),
     #[classify(transparent)]
     Again(Box<Either<'a, L, R, N>>),
 }

@@ -159,7 +159,7 @@ pub async fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
         let page = store.list(query.clone()).await.map_err(failed(""))?;
         let named = |record: &Record| filter.name.as_ref().is_none_or(|name| record.function == *name);
         found.extend(page.records.into_iter().filter(named).map(JobInfo::of));
-        if filter.name.is_none() && filter.statuses.is_empty() {
+        if filter.name.is_none() && filter.statuses.is_empty() && !page.corrupt.is_empty() {
             found.extend(page.corrupt.into_iter().map(JobInfo::damaged));
             found.sort_by(|one, other| one.id.cmp(&other.id));
         }

@@ -320,11 +320,12 @@ impl Pass {
         loop {
             let page = self.store.list(query.clone()).await?;
             for (key, _) in page.corrupt {
-                if self.told.is_first(&key) {
-                    let at = Place::new(PointName::new("recover"), key.clone());
+                let id = place::id(&key).to_owned();
+                if self.told.is_first(&id) {
+                    let at = Place::new(PointName::new("recover"), id.as_str());
                     alert(&at, "a record is damaged", "checksum");
                 }
-                found.corrupt.push(place::id(&key).to_owned());
+                found.corrupt.push(id);
             }
             for record in page.records {
                 // One row that cannot be handled now is found again by the next look.

@@ -165,7 +165,8 @@ pub struct Step {
 
 impl Step {
     /// A text for the outside world that stays the same however often this step is attempted, until it is
-    /// undone or forgotten, and that no other step has: 32 hexadecimal digits. Send it along with a payment, say, and it is made once.
+    /// undone or forgotten, and that no other step has: 32 hexadecimal digits. Send it along with a payment,
+    /// say, and it is made once.
     pub fn idempotency_key(&self) -> String {
         let generation = format!("{}\n{}", self.lease.key, self.created);
         format!("{:032x}", codec::hash(generation.as_bytes()))

@@ -281,7 +281,7 @@ impl JobSite {
         R: Outcome<Value: DeserializeOwned>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
-        self.counted(self.policy.begin(Mode::Async, &self.who(), key, args, store, reads).await).or_kept()
+        self.noted(self.policy.begin(Mode::Async, &self.who(), key, args, store, reads).await).or_kept()
     }
 
     /// As [`begin`](Self::begin), from sync code.
@@ -300,7 +300,7 @@ impl JobSite {
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
         let who = self.who();
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store, reads))).or_kept()
+        self.noted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store, reads))).or_kept()
     }
 
     /// The key, the arguments and the store of this call; those of the record, where recovery makes it: the
@@ -321,7 +321,8 @@ impl JobSite {
         }
     }
 
-    fn counted(&self, begun: Begun) -> Begun {
+    /// Counts the answer, and notes for the recovery that made the call why it was refused.
+    fn noted(&self, begun: Begun) -> Begun {
         match &begun {
             Begun::Kept(..) => {
                 self.reused.fetch_add(1, Ordering::Relaxed);

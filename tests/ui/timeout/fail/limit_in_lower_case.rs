@@ -2,7 +2,7 @@ use resilience::*;
 use std::io;
 use std::time::Duration;
 
-#[allow(non_upper_case_globals)]
+#[allow(non_upper_case_globals, reason = "as this mistake is made")]
 const lim: Duration = Duration::from_secs(2);
 
 #[timeout(lim, strict)]
