@@ -277,10 +277,11 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
     let key = place::step(Some(id), step);
     let from = all.iter().find(|record| record.key == key && record.order > 0);
     let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;
-    let interrupted = |record: Record| match record.status {
+    // Until its steps are free nobody may run it: they would give it what they did before.
+    let parked = |record: Record| match record.status {
         status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
         _ => Ok(Record {
-            status: Status::Interrupted,
+            status: Status::Manual,
             deadline: 0,
             completed: 0,
             recoveries: 0,
@@ -289,14 +290,16 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
             ..record
         }),
     };
-    change(id, "fork", interrupted).await?;
+    let parked = change(id, "fork", parked).await?;
     // A cursor may have gone past what is to be done again.
     store.remove(place::cursors(id), vec![place::cursors(id)]).await.map_err(failed(id))?;
     for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
         let revision = record.revision;
         store.cas(Some(revision), Record { status: Status::Free, ..record }).await.map_err(failed(id))?;
     }
-    Ok(())
+    let revision = parked.revision;
+    let interrupted = Record { status: Status::Interrupted, ..parked };
+    store.cas(Some(revision), interrupted).await.map_err(failed(id)).map(drop)
 }
 
 /// Looks for interrupted jobs and runs them, once, without any that need something provided; see
