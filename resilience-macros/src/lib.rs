@@ -16,42 +16,49 @@ mod stack;
 use proc_macro::TokenStream;
 
 #[doc = include_str!("docs/with_retry.md")]
+#[doc = include_str!("docs/shared_keys.md")]
 #[proc_macro_attribute]
 pub fn with_retry(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("with_retry", args.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/circuit_breaker.md")]
+#[doc = include_str!("docs/shared_keys.md")]
 #[proc_macro_attribute]
 pub fn circuit_breaker(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("circuit_breaker", args.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/timeout.md")]
+#[doc = include_str!("docs/shared_keys.md")]
 #[proc_macro_attribute]
 pub fn timeout(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("timeout", args.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/with_fallback.md")]
+#[doc = include_str!("docs/shared_keys.md")]
 #[proc_macro_attribute]
 pub fn with_fallback(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("with_fallback", args.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/checkpoint.md")]
+#[doc = include_str!("docs/shared_keys.md")]
 #[proc_macro_attribute]
 pub fn checkpoint(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("checkpoint", args.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/job.md")]
+#[doc = include_str!("docs/shared_keys.md")]
 #[proc_macro_attribute]
 pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("job", args.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/with_recovery.md")]
+#[doc = include_str!("docs/shared_keys.md")]
 #[proc_macro_attribute]
 pub fn with_recovery(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::collect("with_recovery", args.into(), &item.into()).into()
