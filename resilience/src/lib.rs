@@ -1,5 +1,5 @@
-//! Attributes that make an ordinary function survive the failures around it: sync or async, decided at
-//! compile time, with a small runtime and no server.
+//! Attribute macros that add retries, circuit breakers, timeouts, fallbacks and crash recovery to ordinary
+//! functions, sync or async.
 //!
 //! ```
 //! use resilience::{circuit_breaker, with_fallback, with_retry};
@@ -13,17 +13,78 @@
 //! }
 //!
 //! assert_eq!(load(7).unwrap(), 42);
-//! assert_eq!(load(8).unwrap(), 0, "tried four times, then the fallback");
+//! assert_eq!(load(8).unwrap(), 0, "called four times, then the fallback answered");
 //! ```
 //!
-//! - The attributes: [`with_retry`], [`circuit_breaker`], [`timeout`], [`with_fallback`]. The top one is the
-//!   outermost; see [the order of attributes](guide::order).
-//! - What an error means: [`Classify`], derived or written by hand; see [`classify`].
-//! - What a policy's own error is: [`Rejected`].
-//! - Every annotated function and its state: [`points`], [`snapshot`], [`point()`].
-//! - The same policies as plain values: [`policy`].
-//! - Tests without waiting: `testing`, behind the feature of that name.
-//! - [When not to use it](guide::limits).
+//! # Attributes
+//!
+//! The top attribute is the outermost; [the order of attributes](guide::order) says which stacks are refused.
+//!
+//! | attribute | what it does |
+//! |---|---|
+//! | [`with_retry`](macro@with_retry) | retries transient failures, with backoff, jitter and a budget |
+//! | [`circuit_breaker`](macro@circuit_breaker) | rejects calls while the service behind the function is down |
+//! | [`timeout`](macro@timeout) | ends an attempt, or the whole call, that takes too long |
+//! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
+#![cfg_attr(
+    feature = "durable",
+    doc = r"| [`checkpoint`](macro@checkpoint) | runs a step once per key and records its result |
+| [`job`](macro@job) | records a call, so that [`recover()`] finishes it after a crash |
+| [`with_recovery`](macro@with_recovery) | chooses what to do about a failure by its category: roll back, skip, park, escalate |"
+)]
+#![cfg_attr(
+    not(feature = "durable"),
+    doc = r"| `checkpoint`, `job`, `with_recovery` | jobs and steps that survive a crash; need the feature `durable` |"
+)]
+//!
+//! Each page explains every key of its attribute, and the keys that belong to the function (`name`, `classify`,
+//! `rejected`, `clone`, `when_ok`, `context`, `crate`).
+//!
+//! # Errors
+//!
+//! [`Classify`](trait@Classify), derived or written by hand, assigns a [`Category`] to an error; the category
+//! decides whether a call is retried and what a breaker counts. The module [`classify`] has the table, the
+//! built-in types and the derive. [`Rejected`] is the error that a policy itself makes.
+//!
+//! # Values
+//!
+//! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`],
+//! [`CircuitBreaker`], [`Timeout`], [`Fallback`]. `try_new` takes settings known only at run time, and
+//! `instance = expr` in an attribute uses such a value. [`presets`] has named retries to start from.
+//!
+//! # Operation
+//!
+//! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
+//!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
+//! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::fallback`,
+//!   `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
+//!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
+//!   or `RESILIENCE_KEY_LABELS=1`.
+//! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`].
+//! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `macros` (default) | the attributes and the derive |
+//! | `tokio` (default) | the clock of a paused tokio runtime, `tokio::time::error::Elapsed`, tokio's handle on helper threads |
+//! | `tracing` (default) | events of every policy |
+//! | `durable` | jobs and checkpoints, with a store in memory |
+//! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
+//! | `testing` | a manual clock, seeded jitter and fresh state for each test |
+//! | `serde` | `Serialize` for records, events, snapshots and the inventory |
+//! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1 |
+//! | `reqwest`, `reqwest_012` | classifies the errors of `reqwest` 0.13, or 0.12 |
+//! | `ureq`, `tonic`, `sqlx`, `redis` | classifies the errors of these crates; the module [`classify`] has their versions |
+//!
+//! A feature adds items; it never changes a decision or a default. Libraries depend with
+//! `default-features = false, features = ["macros"]`.
+//!
+//! # Guide
+//!
+//! [When not to use it](guide::limits), [the order of attributes](guide::order).
 
 #[doc(hidden)]
 pub mod __private;
@@ -44,7 +105,7 @@ mod scope;
 mod site;
 mod sync;
 pub mod guide {
-    //! Pages to read.
+    //! The guide: pages about the library as a whole.
 
     #[doc = include_str!("docs/order.md")]
     pub mod order {}
@@ -63,17 +124,22 @@ pub use resilience_macros::{checkpoint, job, with_recovery};
 #[cfg(feature = "macros")]
 pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry};
 
+#[doc(inline)]
 pub use classify::{
     Category, Classification, Classify, Delivered, ErrorHistory, ErrorRecord, Severity, report,
 };
 #[cfg(feature = "durable")]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+#[doc(inline)]
 pub use durable::{
     Checkpoint, Job, Progress, application, checkpoints, in_scope, in_scope_blocking, job as job_id, jobs,
     recover, recover_blocking, sleep_until, sleep_until_blocking, step,
 };
+#[doc(inline)]
 pub use event::Event;
+#[doc(inline)]
 pub use policy::presets;
+#[doc(inline)]
 pub use policy::{Backoff, Budget, CircuitBreaker, Fallback, Jitter, Permit, Retry, Rule, State, Timeout};
 pub use registry::{
     BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
