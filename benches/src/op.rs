@@ -1,10 +1,9 @@
-//! What every row calls: one operation that is never inlined, and its error.
+//! What every row calls: one operation that is never inlined, and the error of its caller.
 
-use resilience::{Category, Classification, Classify, Rejected};
+use resilience::{Classify, Rejected};
 use std::fmt;
 
-/// An error of eight bytes, so that the outcome fits into two registers: one that has to travel through
-/// memory would cost more than the policies.
+/// The operation's own error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failed(pub(crate) u64);
 
@@ -16,15 +15,38 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-impl Classify for Failed {
-    fn classify(&self) -> Classification {
-        Category::Unavailable.into()
+/// The error of the functions that call the operation, as users write it: the operation's own error, and the
+/// rejections of the policies.
+#[derive(Debug, Classify)]
+pub(crate) enum CallError {
+    /// The operation failed.
+    #[classify(unavailable)]
+    Operation(Failed),
+    /// A policy rejected the call.
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operation(error) => error.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
+        }
     }
 }
 
-impl From<Rejected> for Failed {
-    fn from(_: Rejected) -> Self {
-        Self(0)
+impl std::error::Error for CallError {}
+
+impl From<Failed> for CallError {
+    fn from(error: Failed) -> Self {
+        Self::Operation(error)
+    }
+}
+
+impl From<Rejected> for CallError {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
     }
 }
 
@@ -35,4 +57,10 @@ pub(crate) const FAILS: u64 = u64::MAX;
 #[inline(never)]
 pub(crate) fn op(x: u64) -> Result<u64, Failed> {
     if x == FAILS { Err(Failed(x)) } else { Ok(x.wrapping_mul(3)) }
+}
+
+/// The operation, called by a function with an error of its own.
+#[inline]
+pub(crate) fn call(x: u64) -> Result<u64, CallError> {
+    Ok(op(x)?)
 }

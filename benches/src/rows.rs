@@ -7,7 +7,7 @@ mod stack;
 mod timeout;
 mod tower;
 
-use crate::op::{Failed, op};
+use crate::op::{CallError, Failed, call, op};
 
 /// Makes so many calls.
 pub(crate) type Calls = fn(u64);
@@ -52,9 +52,10 @@ impl Row {
 /// All rows. Each has a function of its own, so that the compiler may put it into the loop, as it does with
 /// one that is called in one place.
 pub(crate) fn all() -> Vec<Group> {
-    let bare = Row::new("the call itself").sync(sync!(|x| op(x))).future(future!(|x| bare(x)));
+    let itself = Row::new("the call itself").sync(sync!(|x| op(x))).future(future!(|x| itself(x)));
+    let bare = Row::new("the call, with `?`").sync(sync!(|x| call(x))).future(future!(|x| bare(x)));
     vec![
-        Group { title: "no policy", rows: vec![bare] },
+        Group { title: "no policy", rows: vec![itself, bare] },
         Group { title: "retry, the first attempt succeeds", rows: retry::rows() },
         Group { title: "circuit breaker, closed", rows: breaker::closed() },
         Group { title: "circuit breaker, open", rows: breaker::open() },
@@ -69,8 +70,12 @@ pub(crate) fn find(name: &str) -> Option<Row> {
     all().into_iter().flat_map(|group| group.rows).find(|row| row.name == name)
 }
 
-async fn bare(x: u64) -> Result<u64, Failed> {
+async fn itself(x: u64) -> Result<u64, Failed> {
     op(x)
+}
+
+async fn bare(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 /// The runtime that the async rows run on: one `block_on` for all calls of a row.

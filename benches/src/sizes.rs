@@ -1,6 +1,6 @@
 //! Bytes: the future of an annotated function, and what a breaker keeps.
 
-use crate::op::{Failed, op};
+use crate::op::{CallError, Failed, call};
 use resilience::{CircuitBreaker, Fallback, Retry, Timeout};
 use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
 use std::future::Future;
@@ -12,31 +12,31 @@ macro_rules! body {
     ($x:ident) => {{
         let kept = black_box([$x as u8; 256]);
         tokio::task::yield_now().await;
-        op(u64::from(black_box(kept)[0]))
+        call(u64::from(black_box(kept)[0]))
     }};
 }
 
-async fn plain(x: u64) -> Result<u64, Failed> {
+async fn plain(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
 #[with_fallback(value = 1)]
-async fn fallback(x: u64) -> Result<u64, Failed> {
+async fn fallback(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
 #[with_retry]
-async fn retry(x: u64) -> Result<u64, Failed> {
+async fn retry(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
 #[circuit_breaker(threshold = 5)]
-async fn breaker(x: u64) -> Result<u64, Failed> {
+async fn breaker(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
 #[timeout(2s)]
-async fn limited(x: u64) -> Result<u64, Failed> {
+async fn limited(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
@@ -44,7 +44,7 @@ async fn limited(x: u64) -> Result<u64, Failed> {
 #[with_retry]
 #[circuit_breaker(threshold = 5)]
 #[timeout(2s)]
-async fn four(x: u64) -> Result<u64, Failed> {
+async fn four(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
@@ -53,15 +53,15 @@ async fn four(x: u64) -> Result<u64, Failed> {
 #[with_retry]
 #[circuit_breaker(threshold = 5)]
 #[timeout(2s)]
-async fn five(x: u64) -> Result<u64, Failed> {
+async fn five(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
-async fn tokio_timeout(x: u64) -> Result<u64, Failed> {
-    tokio::time::timeout(Duration::from_secs(2), plain(x)).await.unwrap_or(Err(Failed(0)))
+async fn tokio_timeout(x: u64) -> Result<u64, CallError> {
+    tokio::time::timeout(Duration::from_secs(2), plain(x)).await.unwrap_or(Err(Failed(0).into()))
 }
 
-async fn backon(x: u64) -> Result<u64, Failed> {
+async fn backon(x: u64) -> Result<u64, CallError> {
     use backon::{ExponentialBuilder, Retryable};
     (|| plain(x)).retry(ExponentialBuilder::default()).await
 }
@@ -72,10 +72,10 @@ pub(crate) fn print() -> usize {
     println!("| future | bytes | over the body's | at most | |\n|---|--:|--:|--:|---|");
     println!("| the body itself | {body} | | | |");
     let futures = [
-        row("`#[with_fallback]`", body, &fallback(1), Some(24)),
-        row("`#[with_retry]`", body, &retry(1), Some(24)),
-        row("`#[circuit_breaker]`", body, &breaker(1), Some(24)),
-        row("`#[timeout]`", body, &limited(1), Some(24 + 112)),
+        row("`#[with_fallback]`", body, &fallback(1), Some(40)),
+        row("`#[with_retry]`", body, &retry(1), Some(40)),
+        row("`#[circuit_breaker]`", body, &breaker(1), Some(40)),
+        row("`#[timeout]`", body, &limited(1), Some(40 + 112)),
         row("the four attributes", body, &four(1), Some(200)),
         row("five: a total timeout, too", body, &five(1), None),
         row("tokio's timeout", body, &tokio_timeout(1), None),

@@ -1,6 +1,6 @@
 //! What a second thread adds: the throughput of two threads over that of one.
 
-use crate::op::{Failed, op};
+use crate::op::{CallError, Failed, call};
 use crate::rows::{breaker, keyed};
 use nix::time::{ClockId, clock_gettime};
 use resilience::{circuit_breaker, with_retry};
@@ -39,22 +39,22 @@ fn rows() -> Vec<(&'static str, Calls, Option<f64>)> {
         let _ = by_key(key, 1);
     }
     vec![
-        ("the call itself", calls(op), None),
+        ("the call itself", calls(call), None),
         ("`#[with_retry]`", calls(retried), Some(1.9)),
         ("`#[circuit_breaker(threshold = 5)]`", calls(guarded), Some(1.9)),
         ("retry and breaker", calls(both), Some(1.9)),
         ("counter by hand", calls(by_hand), None),
         (
             "failsafe, failures in a row",
-            calls(move |x| failsafe::CircuitBreaker::call(&in_a_row, || op(x))),
+            calls(move |x| failsafe::CircuitBreaker::call(&in_a_row, || call(x))),
             None,
         ),
         (
             "failsafe, rate (its default)",
-            calls(move |x| failsafe::CircuitBreaker::call(&rate, || op(x))),
+            calls(move |x| failsafe::CircuitBreaker::call(&rate, || call(x))),
             None,
         ),
-        ("recloser, rate over 100 calls", calls(move |x| recloser.call(|| op(x))), None),
+        ("recloser, rate over 100 calls", calls(move |x| recloser.call(|| call(x))), None),
         (
             "`#[circuit_breaker(key = key)]`, 10,000 keys",
             calls(move |x| by_key(keyed::pick(&keys, x), x)),
@@ -69,32 +69,32 @@ fn rows() -> Vec<(&'static str, Calls, Option<f64>)> {
 }
 
 #[with_retry]
-fn retried(x: u64) -> Result<u64, Failed> {
-    op(x)
+fn retried(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[circuit_breaker(threshold = 5)]
-fn guarded(x: u64) -> Result<u64, Failed> {
-    op(x)
+fn guarded(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[with_retry]
 #[circuit_breaker(threshold = 5)]
-fn both(x: u64) -> Result<u64, Failed> {
-    op(x)
+fn both(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[circuit_breaker(threshold = 5, key = key, max_keys = 10_000)]
-fn by_key(key: &str, x: u64) -> Result<u64, Failed> {
-    op(x)
+fn by_key(key: &str, x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
-fn by_hand(x: u64) -> Result<u64, Failed> {
+fn by_hand(x: u64) -> Result<u64, CallError> {
     static BREAKER: breaker::ByHand = breaker::ByHand::new();
     if !BREAKER.admits() {
-        return Err(Failed(0));
+        return Err(Failed(0).into());
     }
-    let outcome = op(x);
+    let outcome = call(x);
     BREAKER.settle(outcome.is_ok());
     outcome
 }

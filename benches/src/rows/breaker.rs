@@ -1,7 +1,7 @@
 //! Circuit breakers that admit every call, and such that refuse every call.
 
 use super::{Row, bare, future, sync};
-use crate::op::{FAILS, Failed, op};
+use crate::op::{CallError, FAILS, Failed, call};
 use failsafe::futures::CircuitBreaker as _;
 use recloser::{AsyncRecloser, Recloser};
 use resilience::{CircuitBreaker, circuit_breaker};
@@ -18,22 +18,22 @@ pub(super) fn closed() -> Vec<Row> {
         Row::new("`#[circuit_breaker(threshold = 5)]`")
             .sync(sync!(|x| guarded(x)))
             .future(future!(|x| guarded_async(x)))
-            .at_most(Some(35), Some(65)),
+            .at_most(Some(42), Some(67)),
         Row::new("`CircuitBreaker::call`")
-            .sync(sync!(|x| PLAIN.call(|| op(x))))
-            .future(future!(|x| PLAIN.call_async(async || op(x)))),
+            .sync(sync!(|x| PLAIN.call(|| call(x))))
+            .future(future!(|x| PLAIN.call_async(async || call(x)))),
         Row::new("`acquire` and `success` by hand").sync(sync!(|x| acquired(&PLAIN, x))),
         Row::new("failsafe, failures in a row")
-            .sync(sync!(let breaker = failsafe(); |x| failsafe::CircuitBreaker::call(&breaker, || op(x))))
+            .sync(sync!(let breaker = failsafe(); |x| failsafe::CircuitBreaker::call(&breaker, || call(x))))
             .future(future!(let breaker = failsafe(); |x| breaker.call(bare(x)))),
         Row::new("failsafe, rate (its default)")
             .sync(sync!(
                 let breaker = failsafe::Config::new().build();
-                |x| failsafe::CircuitBreaker::call(&breaker, || op(x))
+                |x| failsafe::CircuitBreaker::call(&breaker, || call(x))
             ))
             .future(future!(let breaker = failsafe::Config::new().build(); |x| breaker.call(bare(x)))),
         Row::new("recloser, rate over 100 calls")
-            .sync(sync!(let breaker = recloser(); |x| breaker.call(|| op(x))))
+            .sync(sync!(let breaker = recloser(); |x| breaker.call(|| call(x))))
             .future(future!(let breaker = AsyncRecloser::from(recloser()); |x| breaker.call(bare(x)))),
         Row::new("tower-resilience, failures in a row").future(super::tower::resilience_breaker()),
     ]
@@ -48,50 +48,50 @@ pub(super) fn open() -> Vec<Row> {
             .future(
                 future!(let () = fail(|x| super::runtime().block_on(refused_async(x))); |x| refused_async(x)),
             )
-            .at_most(Some(100), Some(130)),
+            .at_most(Some(150), Some(180)),
         Row::new("`CircuitBreaker::call`, open")
-            .sync(sync!(let () = fail(|x| PLAIN.call(|| op(x))); |x| PLAIN.call(|| op(x)))),
+            .sync(sync!(let () = fail(|x| PLAIN.call(|| call(x))); |x| PLAIN.call(|| call(x)))),
         Row::new("failsafe, open")
             .sync(sync!(
                 let breaker = failsafe();
-                let () = fail(|x| failsafe::CircuitBreaker::call(&breaker, || op(x)));
-                |x| failsafe::CircuitBreaker::call(&breaker, || op(x))
+                let () = fail(|x| failsafe::CircuitBreaker::call(&breaker, || call(x)));
+                |x| failsafe::CircuitBreaker::call(&breaker, || call(x))
             ))
             .future(future!(
                 let breaker = failsafe();
-                let () = fail(|x| failsafe::CircuitBreaker::call(&breaker, || op(x)));
+                let () = fail(|x| failsafe::CircuitBreaker::call(&breaker, || call(x)));
                 |x| breaker.call(bare(x))
             )),
         Row::new("recloser, open")
-            .sync(sync!(let breaker = recloser_open(); |x| breaker.call(|| op(x))))
+            .sync(sync!(let breaker = recloser_open(); |x| breaker.call(|| call(x))))
             .future(future!(let breaker = AsyncRecloser::from(recloser_open()); |x| breaker.call(bare(x)))),
         Row::new("tower-resilience, open").future(super::tower::resilience_breaker_open()),
     ]
 }
 
 #[circuit_breaker(threshold = 5)]
-fn guarded(x: u64) -> Result<u64, Failed> {
-    op(x)
+fn guarded(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[circuit_breaker(threshold = 5)]
-async fn guarded_async(x: u64) -> Result<u64, Failed> {
-    op(x)
+async fn guarded_async(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[circuit_breaker(threshold = 5, recovery = 1h, cap = 1h)]
-fn refused(x: u64) -> Result<u64, Failed> {
-    op(x)
+fn refused(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[circuit_breaker(threshold = 5, recovery = 1h, cap = 1h)]
-async fn refused_async(x: u64) -> Result<u64, Failed> {
-    op(x)
+async fn refused_async(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
-fn acquired(breaker: &CircuitBreaker, x: u64) -> Result<u64, Failed> {
+fn acquired(breaker: &CircuitBreaker, x: u64) -> Result<u64, CallError> {
     let permit = breaker.acquire()?;
-    let outcome = op(x);
+    let outcome = call(x);
     match &outcome {
         Ok(_) => permit.success(),
         Err(error) => permit.failure(error),
@@ -133,18 +133,18 @@ impl ByHand {
 
 static BY_HAND: ByHand = ByHand::new();
 
-fn by_hand(x: u64) -> Result<u64, Failed> {
+fn by_hand(x: u64) -> Result<u64, CallError> {
     if !BY_HAND.admits() {
-        return Err(Failed(0));
+        return Err(Failed(0).into());
     }
-    let outcome = op(x);
+    let outcome = call(x);
     BY_HAND.settle(outcome.is_ok());
     outcome
 }
 
-async fn by_hand_async(x: u64) -> Result<u64, Failed> {
+async fn by_hand_async(x: u64) -> Result<u64, CallError> {
     if !BY_HAND.admits() {
-        return Err(Failed(0));
+        return Err(Failed(0).into());
     }
     let outcome = bare(x).await;
     BY_HAND.settle(outcome.is_ok());
@@ -165,6 +165,6 @@ pub(crate) fn recloser() -> Recloser {
 
 fn recloser_open() -> Recloser {
     let breaker = recloser();
-    fail(|x| breaker.call(|| op(x)));
+    fail(|x| breaker.call(|| call(x)));
     breaker
 }

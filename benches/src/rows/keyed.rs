@@ -1,7 +1,7 @@
 //! A breaker for each of many keys.
 
 use super::{Row, sync};
-use crate::op::{Failed, op};
+use crate::op::{CallError, Failed, call};
 use resilience::circuit_breaker;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,14 +34,14 @@ pub(crate) fn pick(keys: &[String], x: u64) -> &str {
     &keys[at as usize]
 }
 
-fn picked(key: &str, x: u64) -> Result<u64, Failed> {
+fn picked(key: &str, x: u64) -> Result<u64, CallError> {
     std::hint::black_box(key);
-    op(x)
+    call(x)
 }
 
 #[circuit_breaker(threshold = 5, key = key, max_keys = 10_000)]
-fn keyed(key: &str, x: u64) -> Result<u64, Failed> {
-    op(x)
+fn keyed(key: &str, x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 pub(crate) type Map = RwLock<HashMap<String, Arc<AtomicU32>>>;
@@ -50,13 +50,13 @@ pub(crate) fn map(keys: &[String]) -> Map {
     RwLock::new(keys.iter().map(|key| (key.clone(), Arc::default())).collect())
 }
 
-pub(crate) fn by_hand(map: &Map, key: &str, x: u64) -> Result<u64, Failed> {
+pub(crate) fn by_hand(map: &Map, key: &str, x: u64) -> Result<u64, CallError> {
     let failures =
         map.read().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone).unwrap_or_default();
     if failures.load(Ordering::Relaxed) >= 5 {
-        return Err(Failed(0));
+        return Err(Failed(0).into());
     }
-    let outcome = op(x);
+    let outcome = call(x);
     if outcome.is_err() {
         failures.fetch_add(1, Ordering::Relaxed);
     } else if failures.load(Ordering::Relaxed) > 0 {

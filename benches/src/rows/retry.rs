@@ -1,7 +1,7 @@
 //! Retries whose first attempt succeeds.
 
 use super::{Row, bare, future, sync};
-use crate::op::{Failed, op};
+use crate::op::{CallError, call};
 use backon::{BlockingRetryable, ExponentialBuilder, Retryable};
 use resilience::{Retry, policy, with_retry};
 use std::time::Duration;
@@ -15,19 +15,19 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("`#[with_retry(budget = none)]`")
             .sync(sync!(|x| without_budget(x)))
             .future(future!(|x| without_budget_async(x)))
-            .at_most(Some(24), Some(55)),
+            .at_most(Some(32), Some(60)),
         Row::new("`#[with_retry]`")
             .sync(sync!(|x| retried(x)))
             .future(future!(|x| retried_async(x)))
-            .at_most(Some(32), Some(65)),
+            .at_most(Some(36), Some(66)),
         Row::new("`Retry::call`, no budget")
-            .sync(sync!(|x| NO_BUDGET.call(|| op(x))))
-            .future(future!(|x| NO_BUDGET.call_async(async || op(x)))),
+            .sync(sync!(|x| NO_BUDGET.call(|| call(x))))
+            .future(future!(|x| NO_BUDGET.call_async(async || call(x)))),
         Row::new("`Retry::call`")
-            .sync(sync!(|x| PLAIN.call(|| op(x))))
-            .future(future!(|x| PLAIN.call_async(async || op(x)))),
+            .sync(sync!(|x| PLAIN.call(|| call(x))))
+            .future(future!(|x| PLAIN.call_async(async || call(x)))),
         Row::new("backon")
-            .sync(sync!(|x| (|| op(x)).retry(ExponentialBuilder::default()).call()))
+            .sync(sync!(|x| (|| call(x)).retry(ExponentialBuilder::default()).call()))
             .future(future!(|x| (|| bare(x)).retry(ExponentialBuilder::default()))),
         Row::new("tokio-retry").future(future!(|x| tokio_retry(x))),
         Row::new("tower retry").future(super::tower::retry()),
@@ -36,31 +36,31 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 #[with_retry(budget = none)]
-fn without_budget(x: u64) -> Result<u64, Failed> {
-    op(x)
+fn without_budget(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[with_retry(budget = none)]
-async fn without_budget_async(x: u64) -> Result<u64, Failed> {
-    op(x)
+async fn without_budget_async(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[with_retry]
-fn retried(x: u64) -> Result<u64, Failed> {
-    op(x)
+fn retried(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[with_retry]
-async fn retried_async(x: u64) -> Result<u64, Failed> {
-    op(x)
+async fn retried_async(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 const BASE: Duration = Duration::from_millis(100);
 
-fn by_hand(x: u64) -> Result<u64, Failed> {
+fn by_hand(x: u64) -> Result<u64, CallError> {
     let mut retries = 0;
     loop {
-        match op(x) {
+        match call(x) {
             Err(_) if retries < 3 => std::thread::sleep(BASE * 2_u32.pow(retries)),
             done => return done,
         }
@@ -68,7 +68,7 @@ fn by_hand(x: u64) -> Result<u64, Failed> {
     }
 }
 
-async fn by_hand_async(x: u64) -> Result<u64, Failed> {
+async fn by_hand_async(x: u64) -> Result<u64, CallError> {
     let mut retries = 0;
     loop {
         match bare(x).await {
@@ -79,7 +79,7 @@ async fn by_hand_async(x: u64) -> Result<u64, Failed> {
     }
 }
 
-async fn tokio_retry(x: u64) -> Result<u64, Failed> {
+async fn tokio_retry(x: u64) -> Result<u64, CallError> {
     let waits = ExponentialBackoff::from_millis(100).take(3);
     tokio_retry::Retry::start(waits, || bare(x)).await
 }

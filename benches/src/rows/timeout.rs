@@ -1,7 +1,7 @@
 //! Timeouts around a body that is ready when it is first polled.
 
 use super::{Row, bare, future};
-use crate::op::{Failed, op};
+use crate::op::{CallError, Failed, call};
 use resilience::{Timeout, timeout};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("`#[timeout(2s)]`").future(future!(|x| limited(x))),
         Row::new("`#[timeout(2s, strict)]`").future(future!(|x| strict(x))),
-        Row::new("`Timeout::call_async`").future(future!(|x| PLAIN.call_async(async move { op(x) }))),
+        Row::new("`Timeout::call_async`").future(future!(|x| PLAIN.call_async(async move { call(x) }))),
         Row::new("tokio's timeout").future(future!(|x| tokio(x))),
         Row::new("tower timeout").future(super::tower::timeout()),
         Row::new("tower-resilience time limiter").future(super::tower::resilience_timeout()),
@@ -21,15 +21,15 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 #[timeout(2s)]
-async fn limited(x: u64) -> Result<u64, Failed> {
-    op(x)
+async fn limited(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[timeout(2s, strict)]
-async fn strict(x: u64) -> Result<u64, Failed> {
-    op(x)
+async fn strict(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
-async fn tokio(x: u64) -> Result<u64, Failed> {
-    tokio::time::timeout(LIMIT, bare(x)).await.unwrap_or(Err(Failed(0)))
+async fn tokio(x: u64) -> Result<u64, CallError> {
+    tokio::time::timeout(LIMIT, bare(x)).await.unwrap_or(Err(Failed(0).into()))
 }

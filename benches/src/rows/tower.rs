@@ -1,7 +1,7 @@
 //! Rows of services: tower's own layers, and those of tower-resilience.
 
 use super::{Calls, bare, runtime};
-use crate::op::{FAILS, Failed};
+use crate::op::{CallError, FAILS};
 use failsafe::futures::CircuitBreaker as _;
 use std::future::{Ready, ready};
 use std::hint::black_box;
@@ -87,7 +87,7 @@ pub(super) fn stack() -> Calls {
 pub(super) fn resilience_retry() -> Calls {
     |n| {
         let layer =
-            RetryLayer::<u64, u64, Failed>::builder().max_attempts(4).exponential_backoff(BASE).build();
+            RetryLayer::<u64, u64, CallError>::builder().max_attempts(4).exponential_backoff(BASE).build();
         call(ServiceBuilder::new().layer(layer).service(service_fn(bare)), 0, n);
     }
 }
