@@ -1,7 +1,7 @@
 //! What each attribute expands to: `tests/expand/<stem>.rs` beside `<stem>.expanded.rs`.
 //!
 //! The sources of the macro crate are compiled into this test, so that their output can be printed
-//! without a compiler plug-in. `EXPAND=overwrite cargo test --test expand` accepts what has changed.
+//! without a compiler plug-in. `SNAPSHOTS=overwrite cargo test --test expand` accepts what has changed.
 
 #![allow(dead_code, unused_imports, reason = "the macro crate's sources are compiled here a second time")]
 
@@ -82,7 +82,8 @@ fn check(stem: &str) {
     let expanded = expand_file(&source);
     assert_eq!(expanded, expand_file(&source), "the same input gives the same output");
     let kept = folder.join(format!("{stem}.expanded.rs"));
-    if std::env::var_os("EXPAND").is_some_and(|value| value == "overwrite") {
+    let accept = ["SNAPSHOTS", "EXPAND"].map(std::env::var_os);
+    if accept.into_iter().flatten().any(|value| value == "overwrite") {
         std::fs::write(&kept, &expanded).expect("a snapshot");
     }
     let kept = std::fs::read_to_string(&kept).unwrap_or_default();

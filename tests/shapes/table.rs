@@ -8,7 +8,7 @@ const HEAD: &str = "\
 # Shapes
 
 Every shape of function under every policy, as `tests/shapes` has executed it: how often the body ran and
-what came back. `SHAPES=overwrite cargo test --test shapes` rewrites this page; the test fails when it is
+what came back. `SNAPSHOTS=overwrite cargo test --test shapes` rewrites this page; the test fails when it is
 out of date. A cell counts the runs of the body and names what came back: `3: value; 4: error` is one call
 whose body ran three times and gave a value, and one whose body ran four times and whose caller got its error.
 The columns are always the same experiment, so a row that differs from its neighbours would be a defect:
@@ -108,13 +108,13 @@ pub fn check(rows: &[Row]) {
     assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(rows.len() >= 120, "{} rows", rows.len());
     let (path, page) = (root().join("docs/shapes.md"), page(rows));
-    if std::env::var_os("SHAPES").is_some_and(|value| value == "overwrite") {
+    if std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite") {
         std::fs::write(&path, page).expect("docs/shapes.md is written");
         return;
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == page,
-        "docs/shapes.md is out of date: `SHAPES=overwrite cargo test --test shapes` rewrites it"
+        "docs/shapes.md is out of date: `SNAPSHOTS=overwrite cargo test --test shapes` rewrites it"
     );
 }
