@@ -1,12 +1,14 @@
 //! `config.breaker`: read, and played.
 
-use crate::failure::{Answer, Failure};
-use crate::fields::{Fields, Refusal, unsupported};
+use crate::failure::{Answer, Described, Failure};
+use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
+use crate::gaps::Gap;
 use crate::retry::is_listed;
 use resilience::classify::{Category, Classify};
 use resilience::policy::circuit_breaker::{CircuitBreakerConfig, State};
 use resilience::policy::keyed::Keyed;
 use resilience::policy::{CircuitBreaker, Ruling, Verdict};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -38,7 +40,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Judge {
     ignore: Vec<String>,
-    ignore_if: Vec<String>,
+    ignore_if: Vec<Described>,
     pub(crate) record: Option<Vec<String>>,
     on_result: Vec<String>,
 }
@@ -52,8 +54,7 @@ thread_local! {
 
 impl Plan {
     fn make(&self, slot: usize) -> Result<CircuitBreaker, Refusal> {
-        let breaker = CircuitBreaker::try_new(NAMES[slot], self.config);
-        let breaker = breaker.map_err(|invalid| Refusal::Nonsense(invalid.message().to_owned()))?;
+        let breaker = accepted(CircuitBreaker::try_new(NAMES[slot], self.config))?;
         if self.initial != State::Closed {
             breaker.set_state(self.initial);
         }
@@ -72,7 +73,7 @@ pub(crate) fn state(word: &str) -> Result<State, Refusal> {
         [State::Closed, State::Open, State::HalfOpen, State::ForcedOpen, State::Disabled, State::MetricsOnly];
     match all.into_iter().find(|state| state.as_str() == word) {
         Some(state) => Ok(state),
-        None => unsupported(format!("the state `{word}` is not known")),
+        None => unknown(format!("the state `{word}` is not known")),
     }
 }
 
@@ -81,7 +82,7 @@ impl BreakerLayer {
         let (threshold, window) = trip(&mut fields)?;
         let judge = Judge {
             ignore: fields.words("ignore")?.unwrap_or_default(),
-            ignore_if: contents(&mut fields)?,
+            ignore_if: described(&mut fields)?,
             record: fields.words("record")?,
             on_result: fields.words("fail_if_result")?.unwrap_or_default(),
         };
@@ -149,19 +150,19 @@ impl Deref for Found<'_> {
 fn trip(fields: &mut Fields) -> Result<(Option<u32>, Option<Duration>), Refusal> {
     let trip = fields.word("trip")?.unwrap_or_else(|| "consecutive".to_owned());
     if trip == "rate" {
-        return unsupported("a breaker that trips by a rate is not built");
+        return lacks(Gap::RateBreaker);
     }
     if ["slow_call_ms", "slow_ratio"].iter().any(|key| fields.take(key).is_some()) {
-        return unsupported("a breaker that trips by slow calls is not built");
+        return lacks(Gap::SlowCalls);
     }
     if fields.word("half_open_rule")?.is_some_and(|rule| rule != "successes") {
-        return unsupported("a half-open state judged by rate is not built");
+        return lacks(Gap::HalfOpenRate);
     }
     let threshold = fields.count("failure_threshold")?;
     let Some(mut window) = fields.object("window")? else {
         return match trip.as_str() {
             "consecutive" => Ok((threshold, None)),
-            _ => unsupported(format!("the trip `{trip}` without a window")),
+            _ => unknown(format!("the trip `{trip}` without a window")),
         };
     };
     let (word, size, time) = (window.word("type")?, window.count("size")?, window.millis("ms")?);
@@ -170,8 +171,8 @@ fn trip(fields: &mut Fields) -> Result<(Option<u32>, Option<Duration>), Refusal>
         ("count", Some("time")) => Ok((threshold, time)),
         // The last n calls hold n failures: n failures in a row.
         ("count", Some("count")) if size.is_some() && size == threshold => Ok((threshold, None)),
-        ("count", Some("count")) => unsupported("a number of failures inside a number of calls is not built"),
-        _ => unsupported(format!("the trip `{trip}` with a window")),
+        ("count", Some("count")) => lacks(Gap::CountWindow),
+        _ => unknown(format!("the trip `{trip}` with a window")),
     }
 }
 
@@ -183,8 +184,24 @@ fn growth(fields: &mut Fields) -> Result<(Option<f64>, Option<Duration>), Refusa
     Ok((factor, cap))
 }
 
-fn contents(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
-    Ok(fields.words("ignore_if")?.unwrap_or_default())
+/// Errors described by what they contain, and perhaps by their kind.
+fn described(fields: &mut Fields) -> Result<Vec<Described>, Refusal> {
+    let all = match fields.take("ignore_if") {
+        None => Vec::new(),
+        Some(Value::Array(all)) => all,
+        Some(one) => vec![one],
+    };
+    let read = |value: Value| match value {
+        Value::String(content) => Ok(Described { kind: None, content: Some(content) }),
+        value => {
+            let mut fields = Fields::of("ignore_if", &value)?;
+            let kind = fields.word("kind")?;
+            let content = fields.word("content")?.or(fields.word("message")?).or(fields.word("contains")?);
+            fields.finish()?;
+            Ok(Described { kind, content })
+        }
+    };
+    all.into_iter().map(read).collect()
 }
 
 impl Judge {
@@ -198,7 +215,7 @@ impl Judge {
     }
 
     fn of(&self, error: &Failure) -> Ruling {
-        if error.is_one_of(&self.ignore) || error.says_one_of(&self.ignore_if) {
+        if error.is_one_of(&self.ignore) || self.ignore_if.iter().any(|described| error.fits(described)) {
             return Ruling::Exempt;
         }
         match &self.record {

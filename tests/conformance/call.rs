@@ -37,6 +37,8 @@ pub(crate) struct Call {
     arguments: String,
     /// Holds the first run open until it is notified.
     gate: Option<Notify>,
+    /// Who drops everything when the process goes away.
+    crashed: Option<Arc<Notify>>,
     runs: AtomicUsize,
     attempts: AtomicUsize,
     has_fallen_back: AtomicBool,
@@ -54,6 +56,7 @@ impl Call {
             key: String::new(),
             arguments: String::new(),
             gate: None,
+            crashed: None,
             runs: AtomicUsize::new(0),
             attempts: AtomicUsize::new(0),
             has_fallen_back: AtomicBool::new(false),
@@ -70,6 +73,15 @@ impl Call {
         self.key = key;
         self.arguments = arguments;
         self
+    }
+
+    /// A run of a step, whose crash is for `crashed` to carry out.
+    pub(crate) fn of_step(
+        script: Vec<Outcome>,
+        executions: &Arc<AtomicUsize>,
+        crashed: &Arc<Notify>,
+    ) -> Self {
+        Self { crashed: Some(crashed.clone()), ..Self::new(script, executions) }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -139,6 +151,12 @@ impl Call {
                 Outcome::Err(error) => return Err(Failure::App(error)),
                 Outcome::Panic => resume_unwind(Box::new(Scripted)),
                 Outcome::Hang => pending().await,
+                Outcome::Crash => {
+                    if let Some(crashed) = &self.crashed {
+                        crashed.notify_one();
+                    }
+                    pending().await
+                }
                 Outcome::Slow(wait, then) => {
                     tokio::time::sleep(wait).await;
                     outcome = *then;

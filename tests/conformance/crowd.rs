@@ -1,11 +1,14 @@
 //! Many threads that call at once.
 
-use crate::call::{Call, Ending};
-use crate::fields::{Fields, Refusal};
+use crate::call::{Call, Ending, message};
+use crate::fields::{Fields, Refusal, lacks};
+use crate::gaps::Gap;
 use crate::outcome::Outcome;
+use crate::scenario::Scenario;
 use crate::seen::Seen;
 use crate::stack::Stack;
 use crate::stage::{Stage, script};
+use serde_json::Value;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,12 +20,12 @@ pub(crate) fn parallel(stage: &Stage<'_>, fields: &mut Fields, key: &str) -> Res
     let threads = fields.count("threads")?.unwrap_or(1);
     let each = fields.count("each")?.unwrap_or(1);
     let script = script(fields)?;
-    if script.iter().any(|outcome| matches!(outcome, Outcome::Slow(..) | Outcome::Hang)) {
-        return Err(Refusal::Unsupported("a thread of a crowd waits: its clock is nobody's".to_owned()));
+    if waits(stage.scenario, &script) {
+        return lacks(Gap::WaitingCrowd);
     }
     let runtime = tokio::runtime::Handle::current();
     let (world, stack, executions) = (stage.world.handle(), &stage.stack, &stage.executions);
-    let counted: Vec<Option<usize>> = std::thread::scope(|scope| {
+    let counted: Vec<Result<usize, String>> = std::thread::scope(|scope| {
         let work = || {
             // The clock of this runtime is the scenario's, and stands still meanwhile.
             let _runtime = runtime.enter();
@@ -32,30 +35,51 @@ pub(crate) fn parallel(stage: &Stage<'_>, fields: &mut Fields, key: &str) -> Res
             })
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or(None)).collect()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| Err(message(&*panic))))
+            .collect()
     });
-    match counted.into_iter().sum::<Option<usize>>() {
-        Some(rejected) => Ok(Seen { rejected: Some(rejected), ..Seen::of(key.to_owned()) }),
-        None => Err(Refusal::Unsupported("a call of a crowd waits or breaks".to_owned())),
+    match counted.into_iter().sum::<Result<usize, String>>() {
+        Ok(rejected) => Ok(Seen { rejected: Some(rejected), ..Seen::of(key.to_owned()) }),
+        Err(problem) => Err(Refusal::Broken(format!("a call of a thread {problem}"))),
     }
 }
 
-/// How many of `each` calls were refused; nothing if one waits, or panics on its own account.
+/// Whether the scenario itself makes a call wait, by its function or by a retry.
+fn waits(scenario: &Scenario, script: &[Outcome]) -> bool {
+    let is_slow = |outcome: &Outcome| matches!(outcome, Outcome::Slow(..) | Outcome::Hang);
+    let states_wait = |outcome: &Outcome| outcome.error().is_some_and(|error| error.wait.is_some());
+    let retries_late = ["retry", "retry_inner"].into_iter().any(|name| {
+        let setting = |key| scenario.setting(&[name, key]);
+        let is_wait = |value: &Value| value.as_f64().is_some_and(|wait| wait > 0.0);
+        is_wait(setting("delay_ms")) || ["backoff", "jitter"].iter().any(|key| !setting(key).is_null())
+    });
+    let fails = script.iter().any(|outcome| !matches!(outcome, Outcome::Ok(_)));
+    script.iter().any(|outcome| is_slow(outcome) || states_wait(outcome)) || fails && retries_late
+}
+
+/// How many of `each` calls were rejected.
+///
+/// # Errors
+///
+/// What one did instead of ending: it waited, or panicked of its own accord.
 fn calls(
     stack: &Arc<Stack>,
     executions: &Arc<AtomicUsize>,
     script: &[Outcome],
     each: u32,
     key: &str,
-) -> Option<usize> {
+) -> Result<usize, String> {
     let mut rejected = 0;
     for outcome in script.iter().cycle().take(each as usize) {
         let call = Call::new(vec![outcome.clone()], executions).with(key.to_owned(), String::new());
         let call = pin!(stack.clone().execute(Arc::new(call)));
         match call.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending | Poll::Ready(Ending::Broken(_)) => return None,
+            Poll::Pending => return Err("waits, though nothing makes it wait".to_owned()),
+            Poll::Ready(Ending::Broken(panic)) => return Err(format!("panicked: {panic}")),
             Poll::Ready(ending) => rejected += usize::from(ending.rejection().is_some()),
         }
     }
-    Some(rejected)
+    Ok(rejected)
 }

@@ -1,6 +1,5 @@
 //! What a step expects, held against what was seen.
 
-use crate::scenario::Scenario;
 use crate::seen::Seen;
 use crate::stage::Stage;
 use crate::{numbers, transitions};
@@ -17,21 +16,6 @@ pub(crate) enum Check {
     Missed(String),
     /// Why it cannot be looked at.
     Skipped(String),
-}
-
-/// One expectation that was not met.
-#[derive(Clone, Debug)]
-pub(crate) struct Mismatch {
-    pub(crate) step: usize,
-    pub(crate) field: String,
-    pub(crate) expected: Value,
-    pub(crate) actual: String,
-    /// How the call of the step ended, if it was one.
-    pub(crate) ending: String,
-    /// The waits of that call, or those that were asked for.
-    pub(crate) waits: Vec<f64>,
-    /// Why retries gave up so far, in the library's words.
-    pub(crate) gave_up: Vec<&'static str>,
 }
 
 pub(crate) fn met(is_met: bool, actual: impl ToString) -> Check {
@@ -108,6 +92,11 @@ impl Stage<'_> {
         }
     }
 
+    /// The waits of all retries since the scenario began.
+    pub(crate) fn waits(&self) -> Vec<f64> {
+        self.world.waits().into_iter().map(crate::stage::millis).collect()
+    }
+
     /// The events since the scenario began.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.world.events().split_off(self.first_event)
@@ -179,42 +168,5 @@ impl Stage<'_> {
             "fallback" => count(|event| matches!(event, Event::FellBack { .. })),
             _ => skipped("the library does not tell of it"),
         }
-    }
-
-    /// The facts about an expectation that was not met.
-    pub(crate) fn mismatch(
-        &self,
-        step: usize,
-        field: String,
-        expected: Value,
-        actual: String,
-        seen: &Seen,
-    ) -> Mismatch {
-        let reason = |event: Event| match event {
-            Event::GaveUp { reason, .. } => Some(reason),
-            _ => None,
-        };
-        Mismatch {
-            step,
-            field,
-            expected,
-            actual,
-            ending: seen.ending.as_ref().map(ToString::to_string).unwrap_or_default(),
-            waits: seen.waits.clone().or(seen.samples.clone()).unwrap_or_default(),
-            gave_up: self.events().into_iter().filter_map(reason).collect(),
-        }
-    }
-}
-
-impl Mismatch {
-    pub(crate) fn is_about(&self, fields: &[&str]) -> bool {
-        let group = self.field.split('.').next().unwrap_or_default();
-        fields.contains(&group)
-    }
-
-    pub(crate) fn describe(&self, scenario: &Scenario) -> String {
-        let Self { step, field, expected, actual, .. } = self;
-        let action = scenario.steps.get(*step).map(|step| step["do"].to_string()).unwrap_or_default();
-        format!("step {} ({action}): {field}: expected {expected}, seen {actual}", step + 1)
     }
 }

@@ -15,6 +15,13 @@ pub(crate) enum Failure {
     Refused(Rejected),
 }
 
+/// Errors of one kind, with a text in their content, or both.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    pub(crate) kind: Option<String>,
+    pub(crate) content: Option<String>,
+}
+
 /// `kind(content)@wait>source`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AppError {
@@ -111,6 +118,22 @@ impl Failure {
             Self::App(error) => error.chain().any(|error| kinds.contains(&error.kind)),
             Self::Refused(_) => self.refusal().is_some_and(|word| kinds.iter().any(|kind| kind == word)),
         }
+    }
+
+    /// Whether `described` is this error or one of its sources.
+    pub(crate) fn fits(&self, described: &Described) -> bool {
+        let Self::App(error) = self else { return false };
+        error.chain().any(|error| {
+            let has_content = |text: &String| error.content.as_ref().is_some_and(|own| own.contains(text));
+            described.kind.as_ref().is_none_or(|kind| *kind == error.kind)
+                && described.content.as_ref().is_none_or(has_content)
+        })
+    }
+
+    /// Whether one of `kinds` names a source of this error.
+    pub(crate) fn is_caused_by(&self, kinds: &[String]) -> bool {
+        let Self::App(error) = self else { return false };
+        error.chain().skip(1).any(|error| kinds.contains(&error.kind))
     }
 
     /// Whether its content contains one of `texts`.

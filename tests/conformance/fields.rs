@@ -1,23 +1,39 @@
 //! The fields of a JSON object, taken out one by one: what is left over was not understood.
 
+use crate::gaps::Gap;
+use resilience::policy::InvalidPolicy;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// Why a configuration makes no stack of policies.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Refusal {
-    /// The library says, or its types say, that it is nonsense.
-    Nonsense(String),
+    /// No Rust type of a setting holds the number.
+    Unwritable(String),
+    /// A constructor of the library refuses the settings.
+    Refused(String),
     /// The library, or this runner, has no such feature.
-    Unsupported(String),
+    Unsupported(Gap, String),
+    /// The library failed where it must not.
+    Broken(String),
 }
 
-pub(crate) fn unsupported<T>(reason: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal::Unsupported(reason.into()))
+pub(crate) fn lacks<T>(gap: Gap) -> Result<T, Refusal> {
+    Err(Refusal::Unsupported(gap, gap.reason().to_owned()))
 }
 
-fn nonsense<T>(reason: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal::Nonsense(reason.into()))
+/// Something that the page about the format of scenarios does not name.
+pub(crate) fn unknown<T>(what: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Unsupported(Gap::Format, what.into()))
+}
+
+fn unwritable<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Unwritable(reason.into()))
+}
+
+/// A policy, or the refusal of its constructor.
+pub(crate) fn accepted<P>(made: Result<P, InvalidPolicy>) -> Result<P, Refusal> {
+    made.map_err(|invalid| Refusal::Refused(invalid.message().to_owned()))
 }
 
 pub(crate) struct Fields {
@@ -29,7 +45,7 @@ impl Fields {
     pub(crate) fn of(name: &str, value: &Value) -> Result<Self, Refusal> {
         match value {
             Value::Object(fields) => Ok(Self { name: name.to_owned(), left: fields.clone() }),
-            _ => unsupported(format!("`{name}` is not an object: {value}")),
+            _ => unknown(format!("`{name}` is not an object: {value}")),
         }
     }
 
@@ -43,18 +59,23 @@ impl Fields {
         self.left.contains_key(key)
     }
 
+    /// The names of all fields that were not read yet.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.left.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.as_str())
+    }
+
     pub(crate) fn millis(&mut self, key: &str) -> Result<Option<Duration>, Refusal> {
         let Some(value) = self.take(key) else { return Ok(None) };
         match value.as_f64() {
-            Some(ms) if ms < 0.0 => nonsense(format!("`{key}` is negative: no `Duration` holds it")),
+            Some(ms) if ms < 0.0 => unwritable(format!("`{key}` is negative: no `Duration` holds it")),
             Some(ms) => match value.as_u64() {
                 Some(whole) => Ok(Some(Duration::from_millis(whole))),
                 None => match Duration::try_from_secs_f64(ms / 1000.0) {
                     Ok(wait) => Ok(Some(wait)),
-                    Err(error) => nonsense(format!("`{key}`: {error}")),
+                    Err(error) => unwritable(format!("`{key}`: {error}")),
                 },
             },
-            None => nonsense(format!("`{key}` is no number: {value}")),
+            None => unwritable(format!("`{key}` is no number: {value}")),
         }
     }
 
@@ -62,7 +83,7 @@ impl Fields {
         let Some(value) = self.take(key) else { return Ok(None) };
         match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
             Some(count) => Ok(Some(count)),
-            None => nonsense(format!("`{key}` is {value}: no `u32` holds it")),
+            None => unwritable(format!("`{key}` is {value}: no `u32` holds it")),
         }
     }
 
@@ -70,7 +91,7 @@ impl Fields {
         let Some(value) = self.take(key) else { return Ok(None) };
         match (value.as_f64(), value.as_str().map(str::parse)) {
             (Some(number), _) | (None, Some(Ok(number))) => Ok(Some(number)),
-            _ => nonsense(format!("`{key}` is no number: {value}")),
+            _ => unwritable(format!("`{key}` is no number: {value}")),
         }
     }
 
@@ -78,7 +99,7 @@ impl Fields {
         match self.take(key) {
             None => Ok(None),
             Some(Value::Bool(on)) => Ok(Some(on)),
-            Some(value) => unsupported(format!("`{key}` is no switch: {value}")),
+            Some(value) => unknown(format!("`{key}` is no switch: {value}")),
         }
     }
 
@@ -86,7 +107,7 @@ impl Fields {
         match self.take(key) {
             None => Ok(None),
             Some(Value::String(word)) => Ok(Some(word)),
-            Some(value) => unsupported(format!("`{key}` is no word: {value}")),
+            Some(value) => unknown(format!("`{key}` is no word: {value}")),
         }
     }
 
@@ -101,7 +122,7 @@ impl Fields {
             Value::String(word) => Ok(word),
             Value::Number(number) => Ok(number.to_string()),
             Value::Bool(on) => Ok(on.to_string()),
-            other => unsupported(format!("`{key}` is no list of words: {other}")),
+            other => unknown(format!("`{key}` is no list of words: {other}")),
         };
         all.into_iter().map(word).collect::<Result<_, _>>().map(Some)
     }
@@ -110,15 +131,11 @@ impl Fields {
         self.take(key).map(|value| Self::of(&format!("{}.{key}", self.name), &value)).transpose()
     }
 
-    /// Done: refuses what nobody took.
+    /// Done: refuses what was not read.
     pub(crate) fn finish(self) -> Result<(), Refusal> {
-        let left: Vec<_> =
-            self.left.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key).collect();
-        match left.first() {
+        match self.names().next() {
             None => Ok(()),
-            Some(key) => {
-                unsupported(format!("the runner does not know the field `{key}` of `{}`", self.name))
-            }
+            Some(key) => unknown(format!("the runner does not know the field `{key}` of `{}`", self.name)),
         }
     }
 }

@@ -9,14 +9,21 @@ mod crowd;
 mod design;
 mod expect;
 mod failure;
+mod fallback;
 mod fields;
+mod gaps;
+mod gate;
+mod model;
+mod nonsense;
 mod numbers;
 mod outcome;
+mod pins;
 mod play;
 mod report;
 mod retry;
 mod runs;
 mod scenario;
+mod schedule;
 mod seen;
 mod spoil;
 mod stack;
@@ -26,10 +33,16 @@ mod waits;
 
 use play::Verdict;
 use report::Report;
+use scenario::Scenario;
+use std::collections::BTreeSet;
 
 #[test]
 fn scenarios_of_other_libraries() {
     let mut report = Report::default();
+    for scenario in scenario::read(&scenario::own()).unwrap() {
+        report.play(scenario);
+    }
+    let (verdicts, figures) = (report.verdicts(), report.figures());
     for folder in scenario::folders() {
         match scenario::read(&folder) {
             Ok(scenarios) => scenarios.into_iter().for_each(|scenario| report.play(scenario)),
@@ -38,35 +51,97 @@ fn scenarios_of_other_libraries() {
     }
     report.print();
     assert_eq!(report.failures(), Vec::<String>::new());
+    pins::verdicts(&verdicts);
+    pins::page("figures", &figures);
+    pins::page("gaps", &report::gaps());
 }
 
 #[test]
 fn the_runner_plays_all_of_the_format() {
+    let mut wrong = Vec::new();
     for scenario in scenario::read(&scenario::about_the_runner()).unwrap() {
         let verdict = play::play(&scenario);
         let is_expected = match (&verdict, &scenario.by_design, &scenario.unsupported) {
             (Verdict::Passed(skipped), None, None) => skipped.is_empty(),
-            (Verdict::ByDesign(rule, _), Some(expected), None) => rule == expected,
-            (Verdict::Unsupported(reason), None, Some(expected)) => reason.starts_with(expected),
+            (Verdict::ByDesign(rule, ..), Some(expected), None) => rule == expected,
+            (Verdict::Unsupported(gap, _), None, Some(expected)) => gap.word() == expected,
             _ => false,
         };
-        assert!(is_expected, "{}: {verdict:?}", scenario.id);
+        if !is_expected {
+            wrong.push(format!("{}: {verdict:?}", scenario.id));
+        }
     }
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// A scenario that passes must not pass any more once one of its expectations is turned into an impossible
-/// one: otherwise that expectation was not looked at.
+/// A scenario that passes must fail once one of its expectations is turned into an impossible one: otherwise
+/// that expectation was not looked at, or is explained whatever it says.
 #[test]
 fn every_expectation_is_looked_at() {
-    for folder in [scenario::own(), scenario::about_the_runner()] {
-        for scenario in scenario::read(&folder).unwrap() {
-            let Verdict::Passed(skipped) = play::play(&scenario) else { continue };
-            for (place, spoiled) in spoil::each(&scenario) {
-                let is_skipped = skipped.iter().any(|field| field.starts_with(&format!("`{place}`")));
-                let verdict = play::play(&spoiled);
-                let is_blind = matches!(verdict, Verdict::Passed(_) | Verdict::Unsupported(_));
-                assert!(is_skipped || !is_blind, "{}, {place}: {verdict:?}", scenario.id);
+    let mut blind = Vec::new();
+    for scenario in all_that_play() {
+        let Verdict::Passed(skipped) = play::play(&scenario) else { continue };
+        for (place, spoiled) in spoil::expectations(&scenario) {
+            let is_skipped = skipped.iter().any(|field| field.starts_with(&format!("`{place}`")));
+            let verdict = play::play(&spoiled);
+            if !is_skipped && !matches!(verdict, Verdict::Failed(_) | Verdict::ByConvention(_)) {
+                blind.push(format!("{}, {place}: {verdict:?}", scenario.id));
             }
         }
     }
+    assert_eq!(blind, Vec::<String>::new());
+}
+
+/// What differs by design has to be exactly what the design says: it fails with another expectation, too.
+#[test]
+fn no_rule_explains_an_impossible_expectation() {
+    let mut blind = Vec::new();
+    for scenario in all_that_play() {
+        let Verdict::ByDesign(rule, _, skipped) = play::play(&scenario) else { continue };
+        for (place, spoiled) in spoil::expectations(&scenario) {
+            let is_skipped = skipped.iter().any(|field| field.starts_with(&format!("`{place}`")));
+            let verdict = play::play(&spoiled);
+            if rule != design::NONSENSE && !is_skipped && !matches!(verdict, Verdict::Failed(_)) {
+                blind.push(format!("{}, {place}: {verdict:?}", scenario.id));
+            }
+        }
+    }
+    assert_eq!(blind, Vec::<String>::new());
+}
+
+/// A function that does the opposite of what the scenario says, or panics, is noticed.
+#[test]
+fn what_the_function_does_matters() {
+    let mut blind = Vec::new();
+    for scenario in all_that_play() {
+        let Verdict::Passed(_) = play::play(&scenario) else { continue };
+        let spoiled = spoil::outcomes(&scenario);
+        let is_blind = |spoiled: &Scenario| matches!(play::play(spoiled), Verdict::Passed(_));
+        if !spoiled.is_empty() && spoiled.iter().all(is_blind) {
+            blind.push(scenario.id);
+        }
+    }
+    assert_eq!(blind, spoil::DEAF);
+}
+
+/// Every setting that the scenarios use makes a difference to one of them at least: it is read and played.
+#[test]
+fn every_setting_matters() {
+    let (mut all, mut noticed) = (BTreeSet::new(), BTreeSet::new());
+    for scenario in all_that_play() {
+        let Verdict::Passed(_) = play::play(&scenario) else { continue };
+        for (setting, spoiled) in spoil::settings(&scenario) {
+            all.insert(setting.clone());
+            if !noticed.contains(&setting) && !matches!(play::play(&spoiled), Verdict::Passed(_)) {
+                noticed.insert(setting);
+            }
+        }
+    }
+    let ignored: Vec<_> = all.difference(&noticed).collect();
+    assert_eq!(ignored, spoil::WITHOUT_EFFECT.iter().collect::<Vec<_>>());
+}
+
+fn all_that_play() -> Vec<Scenario> {
+    let folders = [scenario::own(), scenario::about_the_runner()];
+    folders.iter().flat_map(|folder| scenario::read(folder).unwrap()).collect()
 }

@@ -13,6 +13,8 @@ pub(crate) enum Outcome {
     /// Ends only when it is dropped.
     Hang,
     Slow(Duration, Box<Outcome>),
+    /// The process goes away: only in the steps of a run.
+    Crash,
 }
 
 impl Outcome {
@@ -37,6 +39,7 @@ impl Outcome {
         match text {
             "panic" => Ok(Self::Panic),
             "hang" => Ok(Self::Hang),
+            "crash" => Ok(Self::Crash),
             _ => Err(unknown()),
         }
     }
@@ -90,7 +93,8 @@ mod tests {
         assert!(matches!(Outcome::parse("ok:a:b"), Ok(Outcome::Ok(value)) if value == "ok:a:b"));
         assert!(matches!(Outcome::parse("slow:20ms").unwrap().end(), Outcome::Ok(value) if value == "ok"));
         assert!(matches!(Outcome::parse("slow:20ms+slow:30ms+hang").unwrap().end(), Outcome::Hang));
-        assert!(Outcome::parse("crash").is_err());
+        assert!(matches!(Outcome::parse("crash"), Ok(Outcome::Crash)));
+        assert!(Outcome::parse("interrupt").is_err());
         assert!(Outcome::parse("slow:soon").is_err());
     }
 

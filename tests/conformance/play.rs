@@ -1,13 +1,17 @@
 //! One scenario, from its configuration to its verdict.
 
 use crate::call::message;
-use crate::design;
-use crate::expect::{Check, Mismatch};
+use crate::design::{self, Place};
+use crate::expect::Check;
 use crate::fields::Refusal;
+use crate::gaps::Gap;
+use crate::nonsense;
 use crate::scenario::Scenario;
+use crate::seen::Seen;
 use crate::stack::Stack;
 use crate::stage::Stage;
 use resilience::testing::isolate;
+use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -21,13 +25,9 @@ pub(crate) enum Verdict {
     /// Not as expected, and the scenario itself says that libraries differ here.
     ByConvention(String),
     /// Not as expected, and the design says so: the name of the rule, and what was seen.
-    ByDesign(&'static str, String),
-    Unsupported(String),
-}
-
-enum Stop {
-    Missed(Box<Mismatch>),
-    Refused(Refusal),
+    /// What could not be looked at comes last.
+    ByDesign(&'static str, String, Vec<String>),
+    Unsupported(Gap, String),
 }
 
 /// A scenario runs in virtual time: one that takes so long has come to a standstill.
@@ -60,8 +60,7 @@ fn judge(scenario: &Scenario) -> Verdict {
     }
     let stack = match built {
         Ok(stack) => stack,
-        Err(Refusal::Unsupported(reason)) => return Verdict::Unsupported(reason),
-        Err(Refusal::Nonsense(reason)) => return refused(scenario, reason),
+        Err(refusal) => return refused(scenario, refusal),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()
     {
@@ -70,68 +69,125 @@ fn judge(scenario: &Scenario) -> Verdict {
     };
     let local = tokio::task::LocalSet::new();
     let played = local.block_on(&runtime, async {
-        let mut stage = Stage::new(scenario, &world, stack).map_err(Stop::Refused)?;
+        let mut stage = Stage::new(scenario, &world, stack)?;
         steps(&mut stage).await
     });
-    match played {
-        Ok((0, skipped)) => {
-            Verdict::Unsupported(format!("nothing is left to look at: {}", skipped.join("; ")))
-        }
-        Ok((_, skipped)) => Verdict::Passed(skipped),
-        Err(Stop::Refused(Refusal::Unsupported(reason))) => Verdict::Unsupported(reason),
-        Err(Stop::Refused(Refusal::Nonsense(reason))) => refused(scenario, reason),
-        Err(Stop::Missed(mismatch)) => missed(scenario, &mismatch),
-    }
+    played.unwrap_or_else(|refusal| refused(scenario, refusal))
 }
 
-/// How many expectations were met, and which could not be looked at.
-async fn steps(stage: &mut Stage<'_>) -> Result<(usize, Vec<String>), Stop> {
-    let (mut checked, mut skipped) = (0, Vec::new());
+/// What was found in the steps so far.
+#[derive(Default)]
+struct Course {
+    checked: usize,
+    skipped: Vec<String>,
+    /// The rule that explains the first difference, and what was seen.
+    by_design: Option<(&'static str, String)>,
+}
+
+async fn steps(stage: &mut Stage<'_>) -> Result<Verdict, Refusal> {
+    let mut course = Course::default();
     for (number, step) in stage.scenario.steps.iter().enumerate() {
         stage.arrive(step).await;
         let times = step["times"].as_u64().unwrap_or(1);
         for time in 1..=times {
-            let seen = stage.act(step).await.map_err(Stop::Refused)?;
-            for (field, expected, check) in stage.look(&step["expect"], &seen, time == times) {
-                match check {
-                    Check::Met => checked += 1,
-                    Check::Skipped(reason) => skipped.push(format!("`{field}`: {reason}")),
-                    Check::Missed(actual) => {
-                        let mismatch = stage.mismatch(number, field, expected, actual, &seen);
-                        return Err(Stop::Missed(Box::new(mismatch)));
-                    }
+            let seen = stage.act(step).await?;
+            let looked = stage.look(&step["expect"], &seen, time == times);
+            let missed = course.note(looked);
+            let place = Place { step: number, time };
+            for (field, expected, actual) in &missed {
+                let told = describe(stage.scenario, number, field, expected, actual);
+                if stage.scenario.convention.is_some() {
+                    return Ok(Verdict::ByConvention(told));
                 }
+                let Some(rule) = design::rule(stage.scenario, place, field, expected) else {
+                    return Ok(Verdict::Failed(told));
+                };
+                course.by_design.get_or_insert((rule.name(), told));
+            }
+            if course.by_design.is_some()
+                && let Err(told) = as_designed(stage, place, &seen)
+            {
+                return Ok(Verdict::Failed(told));
             }
         }
     }
-    skipped.sort();
-    skipped.dedup();
-    Ok((checked, skipped))
+    Ok(course.verdict())
+}
+
+/// A field, what is expected of it, and what was seen.
+type Missed = (String, Value, String);
+
+impl Course {
+    /// Counts what was looked at, and returns the expectations that are not met.
+    fn note(&mut self, looked: Vec<(String, Value, Check)>) -> Vec<Missed> {
+        let mut missed = Vec::new();
+        for (field, expected, check) in looked {
+            match check {
+                Check::Met => self.checked += 1,
+                Check::Skipped(reason) => self.skipped.push(format!("`{field}`: {reason}")),
+                Check::Missed(actual) => missed.push((field, expected, actual)),
+            }
+        }
+        missed
+    }
+
+    fn verdict(mut self) -> Verdict {
+        self.skipped.sort();
+        self.skipped.dedup();
+        match self.by_design {
+            Some((rule, told)) => Verdict::ByDesign(rule, told, self.skipped),
+            None if self.checked == 0 => Verdict::Unsupported(Gap::Nothing, self.skipped.join("; ")),
+            None => Verdict::Passed(self.skipped),
+        }
+    }
+}
+
+/// Once a scenario differs by design, every step has to be what the design says, down to the numbers.
+///
+/// # Errors
+///
+/// What is not, in words.
+fn as_designed(stage: &Stage<'_>, place: Place, seen: &Seen) -> Result<(), String> {
+    let facts = design::facts(stage.scenario, place, &stage.waits());
+    let expectations = facts.as_ref().map(design::as_expectations).unwrap_or_default();
+    for (field, expected, check) in stage.look(&expectations, seen, true) {
+        if let Check::Missed(actual) = check {
+            let told = describe(stage.scenario, place.step, &field, &expected, &actual);
+            return Err(format!("by the design, {told}"));
+        }
+    }
+    Ok(())
+}
+
+fn describe(scenario: &Scenario, step: usize, field: &str, expected: &Value, actual: &str) -> String {
+    let action = scenario.steps.get(step).map(|step| step["do"].to_string()).unwrap_or_default();
+    format!("step {} ({action}): {field}: expected {expected}, seen {actual}", step + 1)
 }
 
 fn configuration(scenario: &Scenario, expected: &str, refusal: Option<Refusal>) -> Verdict {
     let told = match (expected, refusal) {
-        (_, Some(Refusal::Unsupported(reason))) => return Verdict::Unsupported(reason),
-        ("rejected", Some(Refusal::Nonsense(_))) | ("accepted", None) => return Verdict::Passed(Vec::new()),
+        (_, Some(Refusal::Unsupported(gap, reason))) => return Verdict::Unsupported(gap, reason),
+        (_, Some(Refusal::Broken(reason))) => return Verdict::Failed(reason),
+        ("rejected", Some(_)) | ("accepted", None) => return Verdict::Passed(Vec::new()),
         (_, None) => "the configuration is accepted".to_owned(),
-        (_, Some(Refusal::Nonsense(reason))) => format!("the configuration is rejected: {reason}"),
+        (_, Some(Refusal::Unwritable(reason) | Refusal::Refused(reason))) => {
+            format!("the configuration is rejected: {reason}")
+        }
     };
     if scenario.convention.is_some() { Verdict::ByConvention(told) } else { Verdict::Failed(told) }
 }
 
-/// A scenario that plays with settings which the library refuses.
-fn refused(scenario: &Scenario, reason: String) -> Verdict {
-    if scenario.convention.is_some() {
-        return Verdict::ByConvention(reason);
-    }
-    Verdict::ByDesign(design::NONSENSE, reason)
-}
-
-fn missed(scenario: &Scenario, mismatch: &Mismatch) -> Verdict {
-    let told = mismatch.describe(scenario);
-    match design::rule(scenario, mismatch) {
-        _ if scenario.convention.is_some() => Verdict::ByConvention(told),
-        Some(rule) => Verdict::ByDesign(rule, told),
-        None => Verdict::Failed(told),
+/// A scenario that cannot be played to its end. The library may refuse only what this runner calls nonsense.
+fn refused(scenario: &Scenario, refusal: Refusal) -> Verdict {
+    let problem = match refusal {
+        Refusal::Unsupported(gap, reason) => return Verdict::Unsupported(gap, reason),
+        Refusal::Broken(reason) => return Verdict::Failed(reason),
+        Refusal::Unwritable(reason) => Ok(reason),
+        Refusal::Refused(reason) => nonsense::of(&scenario.config).ok_or(reason),
+    };
+    match problem {
+        Err(reason) => Verdict::Failed(format!("rejected, though none of its numbers is nonsense: {reason}")),
+        Ok(problem) if scenario.convention.is_some() => Verdict::ByConvention(problem),
+        Ok(problem) => Verdict::ByDesign(design::NONSENSE, problem, Vec::new()),
     }
 }

@@ -1,5 +1,6 @@
 //! What came of all scenarios, a line an area.
 
+use crate::gaps::Gap;
 use crate::play::{Verdict, play};
 use crate::scenario::Scenario;
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +20,22 @@ struct Tally {
     by_convention: usize,
     by_design: usize,
     unsupported: usize,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.by_convention += other.by_convention;
+        self.by_design += other.by_design;
+        self.unsupported += other.unsupported;
+    }
+}
+
+/// The table of `docs/conformance.md`: what cannot be played.
+pub(crate) fn gaps() -> String {
+    let row = |gap: Gap| format!("| `{}` | {} |\n", gap.word(), gap.reason());
+    format!("| word | reason |\n|---|---|\n{}", Gap::ALL.map(row).concat())
 }
 
 impl Report {
@@ -47,6 +64,39 @@ impl Report {
         self.broken.iter().cloned().chain(failed).collect()
     }
 
+    /// A line for each scenario: its id and its verdict, without what was seen.
+    pub(crate) fn verdicts(&self) -> String {
+        let lines = self.played.iter().map(|(scenario, verdict)| {
+            let told = match verdict {
+                Verdict::Passed(skipped) if skipped.is_empty() => "passed".to_owned(),
+                Verdict::Passed(skipped) => {
+                    let fields = skipped.iter().filter_map(|field| field.split('`').nth(1));
+                    format!("passed without {}", fields.collect::<Vec<_>>().join(", "))
+                }
+                Verdict::Failed(_) => "FAILED".to_owned(),
+                Verdict::ByConvention(_) => "differs by convention".to_owned(),
+                Verdict::ByDesign(rule, ..) => format!("differs by design: {rule}"),
+                Verdict::Unsupported(gap, _) => format!("unsupported: {}", gap.word()),
+            };
+            format!("{} {told}\n", scenario.id)
+        });
+        lines.collect()
+    }
+
+    /// The table of `docs/conformance.md`: how many scenarios of each area came to which verdict.
+    pub(crate) fn figures(&self) -> String {
+        let head = "| area | passed | failed | by convention | by design | unsupported |\n|---|---|---|---|---|---|\n";
+        let row = |area: &str, tally: &Tally| {
+            let Tally { passed, failed, by_convention, by_design, unsupported } = tally;
+            format!("| {area} | {passed} | {failed} | {by_convention} | {by_design} | {unsupported} |\n")
+        };
+        let tallies = self.tallies();
+        let mut all = Tally::default();
+        tallies.values().for_each(|tally| all.add(tally));
+        let rows: String = tallies.iter().map(|(area, tally)| row(area, tally)).collect();
+        format!("{head}{rows}{}", row("all", &all))
+    }
+
     /// Prints past the test harness, which keeps what is printed to itself where a test passes.
     pub(crate) fn print(&self) {
         let mut text = String::new();
@@ -60,10 +110,12 @@ impl Report {
                 Verdict::ByConvention(told) => {
                     text.push_str(&format!("{id} differs by convention ({convention}): {told}\n"));
                 }
-                Verdict::ByDesign(rule, told) => {
+                Verdict::ByDesign(rule, told, _) => {
                     text.push_str(&format!("{id} differs by design ({rule}): {told}\n"))
                 }
-                Verdict::Unsupported(reason) => text.push_str(&format!("{id} unsupported: {reason}\n")),
+                Verdict::Unsupported(gap, reason) => {
+                    text.push_str(&format!("{id} unsupported ({}): {reason}\n", gap.word()));
+                }
             }
         }
         text.push('\n');
@@ -87,7 +139,7 @@ impl Report {
                 Verdict::Failed(_) => &mut tally.failed,
                 Verdict::ByConvention(_) => &mut tally.by_convention,
                 Verdict::ByDesign(..) => &mut tally.by_design,
-                Verdict::Unsupported(_) => &mut tally.unsupported,
+                Verdict::Unsupported(..) => &mut tally.unsupported,
             } += 1;
         }
         tallies

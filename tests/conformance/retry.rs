@@ -1,7 +1,8 @@
 //! `config.retry`: read, and played.
 
 use crate::failure::{Answer, Failure, listed_category};
-use crate::fields::{Fields, Refusal, unsupported};
+use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
+use crate::gaps::Gap;
 use crate::waits::{self, Table};
 use resilience::classify::{Category, Classify, Retry as Repeat};
 use resilience::policy::{BudgetOf, RetryConfig, Rule, Verdict};
@@ -26,6 +27,7 @@ pub(crate) struct Judge {
     pub(crate) retry_on: Option<Vec<String>>,
     abort_on: Vec<String>,
     on_message: Option<Vec<String>>,
+    on_cause: Option<Vec<String>>,
     on_result: Vec<String>,
     respects_wait: bool,
 }
@@ -62,10 +64,7 @@ impl RetryLayer {
             budget: BudgetOf::None,
             ..RetryConfig::default()
         };
-        let make = |config| match Retry::try_new(config) {
-            Ok(retry) => Ok(retry.named(NAMES[slot])),
-            Err(invalid) => Err(Refusal::Nonsense(invalid.message().to_owned())),
-        };
+        let make = |config| accepted(Retry::try_new(config)).map(|retry| retry.named(NAMES[slot]));
         let endless = make(RetryConfig { max: u32::MAX, give_up_after: None, on: &[], ..config })?;
         Ok(Self { retry: make(config)?, endless, judge, table, slot })
     }
@@ -101,7 +100,7 @@ fn max(fields: &mut Fields) -> Result<u32, Refusal> {
     let retries = fields.count("max_retries")?;
     let max = match (attempts, retries) {
         (Some(0), _) => {
-            return Err(Refusal::Nonsense("no attempt at all: no count of retries says that".into()));
+            return Err(Refusal::Unwritable("no attempt at all: no count of retries says that".into()));
         }
         (Some(attempts), _) => attempts - 1,
         (None, Some(retries)) => retries,
@@ -133,10 +132,10 @@ fn backoff(
             Some(step) => {
                 return Ok((waits::reader(slot), Some(Table::Steps { base, step, floor: limits.0 })));
             }
-            None => return unsupported("`incrementing` without `increment_ms`"),
+            None => return unknown("`incrementing` without `increment_ms`"),
         },
         "list" => return Ok((waits::reader(slot), Some(listed(list)?))),
-        other => return unsupported(format!("the runner does not know the backoff `{other}`")),
+        other => return unknown(format!("the runner does not know the backoff `{other}`")),
     };
     Ok(floored(made, base, slot, limits.0))
 }
@@ -144,7 +143,7 @@ fn backoff(
 fn increment(shape: &mut Fields) -> Result<Option<Duration>, Refusal> {
     let increment = shape.millis("increment_ms").and_then(|long| Ok(long.or(shape.millis("increment")?)));
     match increment {
-        Err(Refusal::Nonsense(_)) => unsupported("waits that become shorter"),
+        Err(Refusal::Unwritable(_)) => lacks(Gap::ShrinkingWaits),
         increment => increment,
     }
 }
@@ -164,9 +163,9 @@ fn floored(made: Backoff, base: Duration, slot: usize, floor: Option<Duration>) 
 fn listed(list: Option<Vec<String>>) -> Result<Table, Refusal> {
     let list: Result<Vec<u64>, _> = list.unwrap_or_default().iter().map(|wait| wait.parse()).collect();
     match list {
-        Ok(list) if list.is_empty() => unsupported("waits are no list but a function, which cannot be empty"),
+        Ok(list) if list.is_empty() => lacks(Gap::EmptyList),
         Ok(list) => Ok(Table::List(list.into_iter().map(Duration::from_millis).collect())),
-        Err(_) => Err(Refusal::Nonsense("a wait that no `Duration` holds".to_owned())),
+        Err(_) => Err(Refusal::Unwritable("a wait that no `Duration` holds".to_owned())),
     }
 }
 
@@ -184,13 +183,12 @@ fn spread(
     let to = jitter.millis("max_ms")?;
     jitter.finish()?;
     if is_floored && word != "none" {
-        return unsupported("no setting bounds a jittered wait from below");
+        return lacks(Gap::JitterOnFloor);
     }
     let in_millis = |of: Duration, low: f64, high: f64| match of.as_secs_f64() {
-        _ if !is_constant => {
-            unsupported("jitter in milliseconds on a wait that grows: jitter is a range of factors")
-        }
+        _ if !is_constant => lacks(Gap::JitterInMillis),
         0.0 => Ok(Spread { base: Duration::from_secs_f64(high), jitter: Jitter::Full }),
+        wait if high / wait > 10.0 => lacks(Gap::JitterAboveTen),
         wait => Ok(Spread { base: of, jitter: Jitter::Range(low / wait, high / wait) }),
     };
     let own = base.as_secs_f64();
@@ -204,7 +202,7 @@ fn spread(
         ("plus_minus", _, Some(by), _) => in_millis(base, own - by, own + by),
         ("additive", _, Some(by), _) => in_millis(base, own, own + by),
         ("range", _, _, Some(to)) => in_millis(to, own, to.as_secs_f64()),
-        _ => unsupported(format!("the runner does not know the jitter `{word}` with these fields")),
+        _ => unknown(format!("the runner does not know the jitter `{word}` with these fields")),
     }
 }
 
@@ -221,6 +219,7 @@ impl Judge {
             retry_on: fields.words("retry_on")?,
             abort_on: fields.words("abort_on")?.unwrap_or_default(),
             on_message: fields.words("retry_on_message")?,
+            on_cause: fields.words("retry_on_cause")?,
             on_result: results(fields)?,
             respects_wait: fields.switch("respect_retry_after")?.unwrap_or(false),
         })
@@ -234,7 +233,7 @@ impl Judge {
 
     /// Whether the lists leave it to the library to say what is retried.
     pub(crate) fn is_silent(&self) -> bool {
-        self.retry_on.is_none() && self.on_message.is_none()
+        self.retry_on.is_none() && self.on_message.is_none() && self.on_cause.is_none()
     }
 
     pub(crate) fn verdict(&self, answer: &Answer) -> Verdict {
@@ -263,7 +262,8 @@ impl Judge {
             return None;
         }
         let by_kind = self.retry_on.as_ref().is_some_and(|kinds| error.is_one_of(kinds));
-        Some(by_kind || self.on_message.as_ref().is_some_and(|texts| error.says_one_of(texts)))
+        let by_cause = self.on_cause.as_ref().is_some_and(|kinds| error.is_caused_by(kinds));
+        Some(by_kind || by_cause || self.on_message.as_ref().is_some_and(|texts| error.says_one_of(texts)))
     }
 }
 

@@ -4,7 +4,8 @@
 
 use crate::call::{Call, Ending};
 use crate::failure::{Answer, Failure};
-use crate::fields::{Fields, Refusal, unsupported};
+use crate::fields::{Fields, Refusal, lacks, unknown};
+use crate::gaps::Gap;
 use crate::outcome::Outcome;
 use crate::stack::Stack;
 use resilience::durable::{Checkpoint, Job, MemoryStore, Status, use_store};
@@ -13,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ struct Plan {
     stack: Arc<Stack>,
     /// The steps whose bodies ran since the last look.
     ran: RefCell<Vec<String>>,
-    crashed: Notify,
+    crashed: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -48,7 +48,6 @@ struct Step {
 #[derive(Clone, Debug)]
 enum Moment {
     Plain(Outcome),
-    Crash,
     Unserializable,
 }
 
@@ -59,15 +58,17 @@ enum Kept {
     Odd(BTreeMap<(u8, u8), u8>),
 }
 
+/// How often a job is recovered by default.
+const MAX_RECOVERIES: u32 = 10;
+
 const STEP: Checkpoint = Checkpoint::new("conformance::step");
 
 impl Moment {
     fn parse(text: &str) -> Result<Self, Refusal> {
         match text {
-            "crash" => Ok(Self::Crash),
             "unserializable" => Ok(Self::Unserializable),
-            "interrupt" => unsupported("nobody interrupts a run from inside: `jobs::cancel` stops it"),
-            other => Outcome::parse(other).map(Self::Plain).map_err(Refusal::Unsupported),
+            "interrupt" => lacks(Gap::Interrupt),
+            other => Outcome::parse(other).map(Self::Plain).or_else(unknown),
         }
     }
 }
@@ -82,7 +83,7 @@ impl Step {
         Ok(Self { name, outcomes, executions: Arc::default() })
     }
 
-    /// What the next runs of the body do, until it crashes.
+    /// What the next runs of the body do.
     fn script(&self) -> (Option<Moment>, Vec<Outcome>) {
         let done = self.executions.load(Ordering::Relaxed);
         let rest = self.outcomes.get(done..).filter(|rest| !rest.is_empty());
@@ -97,17 +98,12 @@ impl Step {
     async fn body(&self, plan: &Plan) -> Result<Kept, Failure> {
         plan.ran.borrow_mut().push(self.name.clone());
         match self.script() {
-            (Some(Moment::Crash), _) => {
-                self.executions.fetch_add(1, Ordering::Relaxed);
-                plan.crashed.notify_one();
-                pending().await
-            }
             (Some(Moment::Unserializable), _) => {
                 self.executions.fetch_add(1, Ordering::Relaxed);
                 Ok(Kept::Odd([((1, 2), 3)].into()))
             }
             (_, script) => {
-                let call = Arc::new(Call::new(script, &self.executions));
+                let call = Arc::new(Call::of_step(script, &self.executions, &plan.crashed));
                 match plan.stack.clone().execute(call).await {
                     Ending::Returned(answer) => answer.map(Kept::Text),
                     other => panic!("a step ended otherwise than by returning: {other}"),
@@ -126,20 +122,25 @@ impl Runs {
         let mut fields = Fields::of("checkpoint", &config["checkpoint"])?;
         let steps = fields.take("steps").unwrap_or_default();
         let goes_on = fields.switch("continue_on_error")?.unwrap_or(false);
+        if fields.count("max_recoveries")?.is_some_and(|most| most != MAX_RECOVERIES) {
+            return lacks(Gap::JobSettings);
+        }
         fields.finish()?;
         let plan = Plan {
             steps: read_all(&steps)?,
             goes_on,
             stack: stack.clone(),
             ran: RefCell::default(),
-            crashed: Notify::new(),
+            crashed: Arc::default(),
         };
         use_store(Arc::new(MemoryStore::new()));
         Ok(Some(Self { plan: Rc::new(plan), under_way: BTreeMap::new() }))
     }
 
     /// Begins a run, or goes on with it; it is under way from then on.
-    pub(crate) fn start(&mut self, id: &str, changed: Option<Vec<String>>) {
+    ///
+    /// A run that is cancelled asks to be stopped just before the step `cancel_before`.
+    pub(crate) fn start(&mut self, id: &str, changed: Option<Vec<String>>, cancel_before: Option<String>) {
         self.plan.ran.borrow_mut().clear();
         let (plan, id_too) = (self.plan.clone(), id.to_owned());
         let task = tokio::task::spawn_local(async move {
@@ -151,7 +152,9 @@ impl Runs {
                     .map(|name| named(name).map_or_else(|| Step::new(name), Step::again))
                     .collect(),
             };
-            let run = Job::run(&id_too, (), async |()| work(&steps, &plan).await);
+            let run = Job::run(&id_too, (), async |()| {
+                work(&id_too, &steps, &plan, cancel_before.as_deref()).await
+            });
             tokio::select! {
                 answer = run => Ending::Returned(answer),
                 () = plan.crashed.notified() => Ending::Crashed,
@@ -177,12 +180,12 @@ impl Runs {
 
     /// Has the run `id` begin again at `step`.
     pub(crate) async fn fork(&self, id: &str, step: &str) -> Result<(), Refusal> {
-        jobs::fork_from(id, step).await.map_err(|error| Refusal::Unsupported(error.to_string()))
+        jobs::fork_from(id, step).await.map_err(|error| Refusal::Broken(format!("`fork_from`: {error}")))
     }
 
     /// Has the run `id` start again, however it ended.
     pub(crate) async fn resume(&self, id: &str) -> Result<(), Refusal> {
-        jobs::resume(id).await.map_err(|error| Refusal::Unsupported(error.to_string()))
+        jobs::resume(id).await.map_err(|error| Refusal::Broken(format!("`resume`: {error}")))
     }
 
     pub(crate) fn ran(&self) -> Vec<String> {
@@ -225,8 +228,11 @@ impl Step {
     }
 }
 
-async fn work(steps: &[Step], plan: &Plan) -> Answer {
+async fn work(id: &str, steps: &[Step], plan: &Plan, cancel_before: Option<&str>) -> Answer {
     for step in steps {
+        if cancel_before == Some(&step.name) {
+            jobs::cancel(id).await?;
+        }
         let done: Result<Kept, Failure> = STEP.call_async(&step.name, async || step.body(plan).await).await;
         if let Err(error) = done
             && !plan.goes_on
@@ -242,6 +248,7 @@ pub(crate) fn refusal(rejected: &Rejected) -> Option<String> {
     use resilience::durable::{CheckpointError, JobError};
     match rejected {
         Rejected::Checkpoint(CheckpointError::Encode { .. }) => Some("err:serialize".to_owned()),
+        Rejected::Checkpoint(CheckpointError::Cancelled { .. }) => Some("cancelled".to_owned()),
         Rejected::Job(JobError::Stopped { status: Status::Dead, .. }) => Some("dead_letter".to_owned()),
         Rejected::Job(JobError::Stopped { status, .. }) => Some(format!("stopped as {status}")),
         _ => None,

@@ -45,31 +45,12 @@ impl Scenario {
     pub(crate) fn setting(&self, path: &[&str]) -> &Value {
         path.iter().fold(&self.config, |value, key| &value[*key])
     }
-
-    /// Every outcome, as text, of the steps up to number `step`, that one included.
-    pub(crate) fn outcomes(&self, step: usize) -> impl Iterator<Item = &str> {
-        let steps = self.steps.iter().take(step + 1);
-        steps.flat_map(|step| match &step["outcome"] {
-            Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>(),
-            one => one.as_str().into_iter().collect(),
-        })
-    }
-
-    /// Whether policy `outer` stands somewhere outside of policy `inner`; both without `_inner`.
-    pub(crate) fn wraps(&self, outer: &str, inner: &str) -> bool {
-        let order: Vec<_> =
-            self.config["order"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let place = |name: &str| order.iter().position(|policy| policy.trim_end_matches("_inner") == name);
-        let last = |name: &str| order.iter().rposition(|policy| policy.trim_end_matches("_inner") == name);
-        matches!((place(outer), last(inner)), (Some(outer), Some(inner)) if outer < inner)
-    }
 }
 
-/// The folder of this package, and those that `RESILIENCE_SCENARIOS` names, separated by colons.
+/// The folders that `RESILIENCE_SCENARIOS` names, separated by colons.
 pub(crate) fn folders() -> Vec<PathBuf> {
     let others = std::env::var_os("RESILIENCE_SCENARIOS");
-    let others = others.iter().flat_map(std::env::split_paths).filter(|path| !path.as_os_str().is_empty());
-    std::iter::once(own()).chain(others).collect()
+    others.iter().flat_map(std::env::split_paths).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 /// The folder of the scenarios about this runner: of what the format has and `tests/scenarios` does not use.

@@ -2,11 +2,12 @@
 
 use crate::breaker::BreakerLayer;
 use crate::call::{Call, Ending, caught};
-use crate::failure::{Answer, Failure, listed_category};
-use crate::fields::{Fields, Refusal, unsupported};
-use crate::outcome::Outcome;
+use crate::failure::{Answer, Failure};
+use crate::fallback::FallbackLayer;
+use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
+use crate::gaps::Gap;
 use crate::retry::RetryLayer;
-use resilience::{Category, Fallback, Timeout};
+use resilience::Timeout;
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,25 +27,6 @@ pub(crate) enum Layer {
     Fallback(FallbackLayer),
 }
 
-/// A fallback of a stack.
-#[derive(Debug)]
-pub(crate) struct FallbackLayer {
-    fallback: Fallback,
-    answer: Reply,
-    on: Option<Vec<String>>,
-    skip: Vec<String>,
-}
-
-#[derive(Debug)]
-enum Reply {
-    Outcome(Outcome),
-    Error,
-    Arguments,
-}
-
-/// What is not built, by the name of its policy.
-const NOT_BUILT: [&str; 5] = ["bulkhead", "rate_limit", "hedge", "cache", "lock"];
-
 impl Stack {
     /// Builds the policies of `config`.
     ///
@@ -53,8 +35,8 @@ impl Stack {
     /// What a constructor refuses, or what cannot be expressed.
     pub(crate) fn build(config: &Value) -> Result<Self, Refusal> {
         let mut fields = Fields::of("config", config)?;
-        if let Some(policy) = NOT_BUILT.into_iter().find(|policy| is_there(&fields, policy)) {
-            return unsupported(format!("`{policy}` is not built"));
+        if let Some(gap) = fields.names().find_map(Gap::of_policy) {
+            return lacks(gap);
         }
         fields.take("classify");
         fields.take("checkpoint");
@@ -62,7 +44,7 @@ impl Stack {
         let mut layers = Vec::new();
         for name in order {
             let Some(policy) = fields.take(&name) else {
-                return unsupported(format!("`order` names `{name}`, which has no settings"));
+                return unknown(format!("`order` names `{name}`, which has no settings"));
             };
             layers.push(Layer::read(&name, &policy)?);
         }
@@ -103,10 +85,6 @@ impl Stack {
     }
 }
 
-fn is_there(fields: &Fields, policy: &str) -> bool {
-    ["", "_inner"].iter().any(|end| fields.has(&format!("{policy}{end}")))
-}
-
 /// The names of the policies, outermost first.
 fn order(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
     if let Some(order) = fields.words("order")? {
@@ -115,7 +93,7 @@ fn order(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
     let families = ["fallback", "retry", "breaker", "timeout"];
     let all = families.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_inner")]);
     let there: Vec<_> = all.filter(|name| fields.has(name)).collect();
-    if there.len() > 1 { unsupported("several policies without an `order`") } else { Ok(there) }
+    if there.len() > 1 { unknown("several policies without an `order`") } else { Ok(there) }
 }
 
 impl Layer {
@@ -130,7 +108,7 @@ impl Layer {
             "breaker" => BreakerLayer::read(fields, slot).map(|breaker| Self::Breaker(Box::new(breaker))),
             "timeout" => timeout(fields).map(Self::Timeout),
             "fallback" => FallbackLayer::read(fields).map(Self::Fallback),
-            other => unsupported(format!("the runner does not know the policy `{other}`")),
+            other => unknown(format!("the runner does not know the policy `{other}`")),
         }
     }
 }
@@ -139,46 +117,8 @@ fn timeout(mut fields: Fields) -> Result<Timeout, Refusal> {
     let limit = fields.millis("ms")?;
     fields.finish()?;
     match limit {
-        Some(limit) => {
-            Timeout::try_new(limit).map_err(|invalid| Refusal::Nonsense(invalid.message().to_owned()))
-        }
-        None => unsupported("a timeout without a limit"),
-    }
-}
-
-impl FallbackLayer {
-    fn read(mut fields: Fields) -> Result<Self, Refusal> {
-        let outcome = fields.take("outcome").unwrap_or(Value::Null);
-        let answer = match outcome.as_str() {
-            Some("echo_error") => Reply::Error,
-            Some("echo_args") => Reply::Arguments,
-            _ => Reply::Outcome(Outcome::parse_all(&outcome).map_err(Refusal::Unsupported)?.swap_remove(0)),
-        };
-        let (on, skip) = (fields.words("on")?, fields.words("skip")?.unwrap_or_default());
-        fields.finish()?;
-        let fallback = Fallback::new("fallback");
-        let fallback = match &on {
-            Some(on) => {
-                let categories: Vec<Category> = on.iter().map(|word| listed_category(word)).collect();
-                // Leaked: a const list in a program, one that is known only now here.
-                fallback.on(Vec::leak(categories))
-            }
-            None => fallback,
-        };
-        Ok(Self { fallback, answer, on, skip })
-    }
-
-    /// The answer to `error`; nothing if the lists leave that error alone, or if answering fails, too.
-    async fn answer(&self, error: &Failure, call: &Call) -> Option<String> {
-        if error.is_one_of(&self.skip) || self.on.as_ref().is_some_and(|on| !error.is_one_of(on)) {
-            return None;
-        }
-        call.note_fallback();
-        match &self.answer {
-            Reply::Outcome(outcome) => call.play(outcome.clone()).await.ok(),
-            Reply::Error => Some(format!("ok:{error}")),
-            Reply::Arguments => Some(format!("ok:{}", call.arguments())),
-        }
+        Some(limit) => accepted(Timeout::try_new(limit)),
+        None => unknown("a timeout without a limit"),
     }
 }
 
@@ -206,10 +146,7 @@ fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = A
             Layer::Timeout(timeout) => timeout.call_async(run(inner, call)).await,
             Layer::Fallback(layer) => {
                 let answer = run(inner, call).await;
-                layer
-                    .fallback
-                    .or_else_async(answer, async |error: &Failure| layer.answer(error, call).await)
-                    .await
+                layer.settle(answer, call).await
             }
         }
     })

@@ -1,16 +1,18 @@
 //! The course of events of one scenario, on virtual time.
 
 use crate::call::{Call, Ending};
-use crate::fields::{Fields, Refusal};
+use crate::fields::{Fields, Refusal, lacks, unknown};
+use crate::gaps::Gap;
 use crate::outcome::Outcome;
 use crate::runs::Runs;
 use crate::scenario::Scenario;
 use crate::seen::{Admitted, Seen};
 use crate::stack::Stack;
 use crate::{breaker, classes, crowd};
+use resilience::CircuitBreaker;
 use resilience::testing::World;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) first_event: usize,
     pub(crate) runs: Option<Runs>,
     held: HashMap<String, Held>,
+    /// The ids of all calls that were ever begun.
+    begun: HashSet<String>,
 }
 
 struct Held {
@@ -56,6 +60,7 @@ impl<'a> Stage<'a> {
             executions: Arc::default(),
             first_event: world.events().len(),
             held: HashMap::new(),
+            begun: HashSet::new(),
         })
     }
 
@@ -87,20 +92,23 @@ impl<'a> Stage<'a> {
             "cancel" => self.cancel(&mut fields).await?,
             "parallel" => crowd::parallel(self, &mut fields, &key)?,
             "check" => Seen::of(key),
-            "reset" => self.set_state(resilience::policy::circuit_breaker::State::Closed, key)?,
+            "reset" => self.control(key, CircuitBreaker::reset)?,
             "set_state" => {
                 let state = breaker::state(&fields.word("to")?.unwrap_or_default())?;
-                self.set_state(state, key)?
+                self.control(key, |breaker| breaker.set_state(state))?
             }
             "delay" => self.delay(&mut fields)?,
             "run" | "start" | "recover" | "resume" | "fork" => self.run(&what, &mut fields).await?,
             "classify" => classes::classify(self.scenario, &mut fields)?,
             other => {
-                return Err(Refusal::Unsupported(format!("the runner does not know the step `{other}`")));
+                return unknown(format!("the runner does not know the step `{other}`"));
             }
         };
         fields.finish()?;
-        Ok(seen)
+        match &seen.ending {
+            Some(Ending::Broken(panic)) => Err(Refusal::Broken(format!("a call panicked: {panic}"))),
+            _ => Ok(seen),
+        }
     }
 
     async fn call(&mut self, fields: &mut Fields, key: &str) -> Result<Seen, Refusal> {
@@ -144,6 +152,7 @@ impl<'a> Stage<'a> {
 
     async fn begin(&mut self, fields: &mut Fields, key: &str) -> Result<Seen, Refusal> {
         let id = fields.word("id")?.unwrap_or_default();
+        self.begun.insert(id.clone());
         let call = Arc::new(Call::held(&self.executions).with(key.to_owned(), String::new()));
         let (since, waits) = (Instant::now(), self.world.waits().len());
         let task = tokio::task::spawn_local(self.stack.clone().execute(call.clone()));
@@ -160,7 +169,10 @@ impl<'a> Stage<'a> {
 
     fn take(&mut self, fields: &mut Fields) -> Result<Held, Refusal> {
         let id = fields.word("id")?.unwrap_or_default();
-        let none = || Refusal::Unsupported(format!("no call `{id}` is open"));
+        let none = || match self.begun.contains(&id) {
+            true => Refusal::Broken(format!("the call `{id}` ended before it was let end")),
+            false => Refusal::Unsupported(Gap::Format, format!("no call `{id}` was begun")),
+        };
         self.held.remove(&id).ok_or_else(none)
     }
 
@@ -181,17 +193,18 @@ impl<'a> Stage<'a> {
     async fn run(&mut self, what: &str, fields: &mut Fields) -> Result<Seen, Refusal> {
         let id = fields.word("run_id")?.unwrap_or_default();
         let (changed, from) = (fields.words("changed_steps")?, fields.word("from_step")?);
+        let cancel_before = fields.word("cancel_before")?;
         let Some(runs) = &mut self.runs else {
-            return Err(Refusal::Unsupported("a run is asked for where no steps are".to_owned()));
+            return unknown("a run is asked for where no steps are");
         };
         match (what, from) {
             ("resume", _) => runs.resume(&id).await?,
             ("fork", Some(step)) => runs.fork(&id, &step).await?,
-            ("fork", None) => return Err(Refusal::Unsupported("a fork from nowhere".to_owned())),
+            ("fork", None) => return unknown("a fork from nowhere"),
             _ => {}
         }
         let was_under_way = runs.is_under_way(&id);
-        runs.start(&id, changed);
+        runs.start(&id, changed, cancel_before);
         settled().await;
         settled().await;
         let ending = if what == "start" || was_under_way { None } else { runs.end(&id).await };
@@ -199,28 +212,24 @@ impl<'a> Stage<'a> {
         Ok(Seen { ending, ran, running, ..Seen::of(String::new()) })
     }
 
-    fn set_state(
-        &self,
-        state: resilience::policy::circuit_breaker::State,
-        key: String,
-    ) -> Result<Seen, Refusal> {
+    fn control(&self, key: String, action: impl FnOnce(&CircuitBreaker)) -> Result<Seen, Refusal> {
         let Some(layer) = self.stack.breakers().next() else {
-            return Err(Refusal::Unsupported("a state is set where no breaker is".to_owned()));
+            return unknown("a state is set where no breaker is");
         };
-        layer.get(&key).set_state(state);
+        action(&layer.get(&key));
         Ok(Seen::of(key))
     }
 
     fn delay(&self, fields: &mut Fields) -> Result<Seen, Refusal> {
         let attempt = fields.count("attempt")?.unwrap_or(1);
         let samples = fields.count("samples")?.unwrap_or(1);
-        if attempt == 0 || attempt > MANY {
-            return Err(Refusal::Unsupported(format!(
-                "a wait after {attempt} attempts: each is really made"
-            )));
+        match attempt {
+            0 => return unknown("a wait before the first attempt"),
+            1..=MANY => {}
+            _ => return lacks(Gap::WaitAfterMany),
         }
         let Some(retry) = self.stack.retries().next() else {
-            return Err(Refusal::Unsupported("a wait is asked for where no retry is".to_owned()));
+            return unknown("a wait is asked for where no retry is");
         };
         Ok(Seen { samples: Some(retry.sample(attempt, samples)), ..Seen::of(String::new()) })
     }
@@ -228,7 +237,12 @@ impl<'a> Stage<'a> {
 
 pub(crate) fn script(fields: &mut Fields) -> Result<Vec<Outcome>, Refusal> {
     match fields.take("outcome") {
-        Some(outcome) => Outcome::parse_all(&outcome).map_err(Refusal::Unsupported),
+        Some(outcome) => match Outcome::parse_all(&outcome) {
+            Ok(all) if all.iter().any(|one| matches!(one.end(), Outcome::Crash)) => {
+                unknown("a call that crashes: only a run of steps goes on after a crash")
+            }
+            parsed => parsed.or_else(unknown),
+        },
         None => Ok(vec![Outcome::Ok("ok".to_owned())]),
     }
 }

@@ -1,0 +1,125 @@
+//! What cannot be played: a fixed list, so that an error of the library is never taken for a missing feature.
+
+use std::fmt;
+
+/// A feature that the library does not have, or that this runner does not play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    Bulkhead,
+    RateLimit,
+    Hedge,
+    Cache,
+    Lock,
+    RateBreaker,
+    SlowCalls,
+    HalfOpenRate,
+    CountWindow,
+    JitterInMillis,
+    JitterOnFloor,
+    JitterAboveTen,
+    EmptyList,
+    ShrinkingWaits,
+    WaitAfterMany,
+    WaitingCrowd,
+    Interrupt,
+    JobSettings,
+    Format,
+    Nothing,
+}
+
+impl Gap {
+    pub(crate) const ALL: [Self; 20] = [
+        Self::Bulkhead,
+        Self::RateLimit,
+        Self::Hedge,
+        Self::Cache,
+        Self::Lock,
+        Self::RateBreaker,
+        Self::SlowCalls,
+        Self::HalfOpenRate,
+        Self::CountWindow,
+        Self::JitterInMillis,
+        Self::JitterOnFloor,
+        Self::JitterAboveTen,
+        Self::EmptyList,
+        Self::ShrinkingWaits,
+        Self::WaitAfterMany,
+        Self::WaitingCrowd,
+        Self::Interrupt,
+        Self::JobSettings,
+        Self::Format,
+        Self::Nothing,
+    ];
+
+    /// The word for it in `verdicts.txt`.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Bulkhead => "bulkhead",
+            Self::RateLimit => "rate-limit",
+            Self::Hedge => "hedge",
+            Self::Cache => "cache",
+            Self::Lock => "lock",
+            Self::RateBreaker => "rate-breaker",
+            Self::SlowCalls => "slow-calls",
+            Self::HalfOpenRate => "half-open-rate",
+            Self::CountWindow => "count-window",
+            Self::JitterInMillis => "jitter-in-ms",
+            Self::JitterOnFloor => "jitter-on-floor",
+            Self::JitterAboveTen => "jitter-above-ten",
+            Self::EmptyList => "empty-list",
+            Self::ShrinkingWaits => "shrinking-waits",
+            Self::WaitAfterMany => "wait-after-many",
+            Self::WaitingCrowd => "waiting-crowd",
+            Self::Interrupt => "interrupt",
+            Self::JobSettings => "job-settings",
+            Self::Format => "format",
+            Self::Nothing => "nothing-to-check",
+        }
+    }
+
+    /// Why a scenario with it is not played.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Bulkhead => "`bulkhead` is not built",
+            Self::RateLimit => "`rate_limit` is not built",
+            Self::Hedge => "`hedge` is not built",
+            Self::Cache => "`cache` is not built",
+            Self::Lock => "`lock` is not built",
+            Self::RateBreaker => "a breaker that trips by a rate is not built",
+            Self::SlowCalls => "a breaker that trips by slow calls is not built",
+            Self::HalfOpenRate => "a half-open state judged by a rate is not built",
+            Self::CountWindow => "a number of failures among a number of calls is not built",
+            Self::JitterInMillis => {
+                "jitter in milliseconds on a wait that grows: jitter is a range of factors"
+            }
+            Self::JitterOnFloor => "no setting bounds a jittered wait from below",
+            Self::JitterAboveTen => "jitter multiplies a wait by at most 10",
+            Self::EmptyList => "waits are a function, which cannot be an empty list",
+            Self::ShrinkingWaits => "`increment_ms` is negative: waits do not become shorter",
+            Self::WaitAfterMany => "the runner makes every attempt before a wait, and no more than 10,000",
+            Self::WaitingCrowd => "a thread of `parallel` would wait, and no clock moves for it",
+            Self::Interrupt => "a run is not interrupted from inside: `jobs::cancel` stops it",
+            Self::JobSettings => "`Job::run` takes no setting of its own",
+            Self::Format => "the runner does not know a word of the scenario",
+            Self::Nothing => "no expectation is left that can be checked",
+        }
+    }
+
+    /// The gap of a policy that is not built.
+    pub(crate) fn of_policy(name: &str) -> Option<Self> {
+        match name.trim_end_matches("_inner") {
+            "bulkhead" => Some(Self::Bulkhead),
+            "rate_limit" => Some(Self::RateLimit),
+            "hedge" => Some(Self::Hedge),
+            "cache" => Some(Self::Cache),
+            "lock" => Some(Self::Lock),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
