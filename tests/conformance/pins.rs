@@ -1,11 +1,11 @@
 //! What is pinned: the verdict on every scenario of `tests/scenarios`, and the tables of `docs/conformance.md`.
 //!
-//! `CONFORMANCE=overwrite` writes both anew; read the difference before it is committed.
+//! `SNAPSHOTS=overwrite` writes both anew; read the difference before it is committed.
 
 use std::path::Path;
 
 fn overwrites() -> bool {
-    std::env::var_os("CONFORMANCE").is_some_and(|value| value == "overwrite")
+    std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite")
 }
 
 /// Holds `verdicts` against the checked-in ones, so that nothing passes less, or otherwise, unnoticed.
@@ -34,7 +34,7 @@ fn hold(file: &str, change: impl FnOnce(&str) -> String) {
     let differences: Vec<_> = differences(&before, &after);
     assert!(
         differences.is_empty(),
-        "{file} is not what was found; `CONFORMANCE=overwrite` accepts it:\n{}",
+        "{file} is not what was found; `SNAPSHOTS=overwrite` accepts it:\n{}",
         differences.join("\n")
     );
 }
