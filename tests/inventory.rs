@@ -106,6 +106,30 @@ fn settings_are_the_effective_ones_defaults_included() {
 }
 
 #[test]
+fn the_settings_of_a_helper_thread_are_listed() {
+    #[timeout(50ms, thread)]
+    fn by_default() -> Option<u32> {
+        Some(1)
+    }
+    #[timeout(50ms, thread, threads = 3, stack = 512KiB)]
+    fn as_written() -> Option<u32> {
+        Some(1)
+    }
+    assert_eq!((by_default(), as_written()), (Some(1), Some(1)));
+    let own = |name: &str| {
+        let settings = info(name).stack[0].settings.clone();
+        settings.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")
+    };
+    let name = "inventory::by_default";
+    assert_eq!(own(name), "limit = 50ms, thread = true, threads = 16, stack = 8MiB");
+    let name = "inventory::as_written";
+    assert_eq!(own(name), "limit = 50ms, thread = true, threads = 3, stack = 512KiB");
+    assert_eq!(setting(&info("inventory::never_called"), 1, "limit"), "10s");
+    let keys = info("inventory::never_called").stack[1].settings.len();
+    assert_eq!(keys, 1, "an async function has no helper thread");
+}
+
+#[test]
 fn a_point_reads_as_text() {
     let text = info("inventory::never_called").to_string();
     assert!(text.contains("inventory::never_called"), "{text}");

@@ -491,6 +491,24 @@ fn a_job_whose_records_are_gone_waits_for_a_person() {
     assert_eq!(ticks(3).unwrap(), 3, "removed, it is a new one");
 }
 
+#[test]
+fn the_job_goes_along_to_a_timeouts_thread() {
+    const BY_HAND: resilience::Timeout = resilience::Timeout::new(Duration::from_secs(60));
+    #[resilience::timeout(60s, thread)]
+    fn on_thread() -> Option<String> {
+        resilience::durable::job()
+    }
+    #[job("threads:{n}")]
+    fn threads(n: u32) -> Result<[Option<String>; 2], Error> {
+        let _ = n;
+        Ok([on_thread(), BY_HAND.call(resilience::durable::job)])
+    }
+    let _world = isolate();
+    let id = Some("threads:1".to_owned());
+    assert_eq!(threads(1).unwrap(), [id.clone(), id]);
+    assert_eq!(on_thread(), None, "outside of a job there is none");
+}
+
 /// The store of the jobs below: what they leave there is found from every thread.
 static STORE: LazyLock<Arc<MemoryStore>> = LazyLock::new(Arc::default);
 

@@ -139,6 +139,187 @@ fn a_call_dropped_outside_its_runtime() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
+/// Bodies that are ready at every poll, until tokio's cooperative budget is used up.
+mod always_ready {
+    use super::*;
+    use resilience::Timeout;
+    use std::time::Instant;
+    use tokio::io::AsyncReadExt;
+
+    type Ended = Result<(), Rejected>;
+
+    /// Whether a body should go on: only where its timeout never goes off, the test must end.
+    fn goes_on(start: Instant) -> bool {
+        start.elapsed() < Duration::from_secs(30)
+    }
+
+    async fn drain() -> Ended {
+        let (start, mut buffer) = (Instant::now(), [0; 8]);
+        while goes_on(start) {
+            let _ = tokio::io::empty().read(&mut buffer).await;
+        }
+        Ok(())
+    }
+
+    #[timeout(5ms)]
+    async fn reads() -> Ended {
+        drain().await
+    }
+
+    #[timeout(5ms, strict)]
+    async fn strictly() -> Ended {
+        drain().await
+    }
+
+    #[timeout(5ms)]
+    async fn receives() -> Ended {
+        let start = Instant::now();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        while goes_on(start) {
+            let _ = sender.send(());
+            receiver.recv().await;
+        }
+        Ok(())
+    }
+
+    #[timeout(5ms)]
+    async fn consumes() -> Ended {
+        let start = Instant::now();
+        while goes_on(start) {
+            tokio::task::consume_budget().await;
+        }
+        Ok(())
+    }
+
+    #[timeout(5ms)]
+    async fn yields() -> Ended {
+        let start = Instant::now();
+        while goes_on(start) {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// The inner timeout ends each attempt.
+    #[timeout(60s)]
+    #[with_retry(max = 1, base = 1ms)]
+    #[circuit_breaker(threshold = 1000)]
+    #[timeout(5ms)]
+    async fn attempts(calls: &Calls) -> Ended {
+        count(calls);
+        drain().await
+    }
+
+    /// The outer timeout ends the call.
+    #[timeout(5ms)]
+    #[with_retry(max = 1, base = 1ms)]
+    #[circuit_breaker(threshold = 1000)]
+    #[timeout(4ms, strict)]
+    async fn whole(calls: &Calls) -> Ended {
+        count(calls);
+        drain().await
+    }
+
+    /// The pause of a retry beside a future that is always ready, in one task.
+    async fn pauses() -> Option<u32> {
+        #[with_retry(max = 1, base = 1ms)]
+        async fn again(calls: Calls) -> Option<u32> {
+            (count(&calls) == 2).then_some(2)
+        }
+        tokio::select! {
+            biased;
+            Ok(()) = drain() => None,
+            second = again(Calls::default()) => second,
+        }
+    }
+
+    pub(super) async fn end() {
+        const LIMIT: Timeout = Timeout::new(Duration::from_millis(5));
+        let calls = Calls::default();
+        let is_ended = |ended: Ended| assert!(matches!(ended, Err(Rejected::TimedOut { .. })), "{ended:?}");
+        is_ended(reads().await);
+        is_ended(strictly().await);
+        is_ended(receives().await);
+        is_ended(consumes().await);
+        is_ended(yields().await);
+        is_ended(attempts(&calls).await);
+        assert_eq!(calls.swap(0, Ordering::Relaxed), 2);
+        is_ended(whole(&calls).await);
+        is_ended(LIMIT.call_async(drain).await);
+        is_ended(LIMIT.strict().call_async(drain).await);
+        assert_eq!(pauses().await, Some(2));
+    }
+}
+
+#[test]
+fn a_body_that_is_always_ready_is_ended() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(always_ready::end());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async { tokio::spawn(always_ready::end()).await.unwrap() });
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(always_ready::end());
+}
+
+#[test]
+fn another_executor_that_blocks_a_current_thread_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        futures::executor::block_on(everything(10));
+        by_parking(everything(11));
+    });
+}
+
+#[test]
+fn a_waker_that_panics_stops_no_other_wait() {
+    struct Panics(std::sync::Mutex<std::sync::mpsc::Sender<()>>);
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.lock().unwrap().send(());
+            panic!("the executor is gone");
+        }
+    }
+    #[timeout(2ms)]
+    async fn hangs() -> Result<(), Rejected> {
+        pending().await
+    }
+    let (sender, woken) = std::sync::mpsc::channel();
+    let waker = Waker::from(Arc::new(Panics(sender.into())));
+    let mut calls: Vec<_> = (0..3).map(|_| Box::pin(hangs())).collect();
+    for call in &mut calls {
+        let _ = call.as_mut().poll(&mut Context::from_waker(&waker));
+    }
+    let is_woken = woken.recv_timeout(Duration::from_secs(60)).is_ok();
+    let is_over =
+        calls.iter_mut().any(|call| call.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    assert!(is_woken || is_over);
+    by_parking(everything(12));
+}
+
+#[test]
+fn a_paused_clock_moves_with_the_waits() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    #[with_retry(max = 2, base = 1h, cap = 1h, backoff = constant, jitter = none, budget = none)]
+    #[timeout(24h)]
+    async fn hangs() -> Result<(), Rejected> {
+        pending().await
+    }
+    runtime.block_on(async {
+        let start = tokio::time::Instant::now();
+        assert!(hangs().await.is_err());
+        assert_eq!(start.elapsed(), Duration::from_secs(3600 * (3 * 24 + 2)));
+    });
+    // A runtime with a paused clock but without timers moves it by hand only; waits pass in real time.
+    let mut bare = tokio::runtime::Builder::new_current_thread();
+    bare.start_paused(true).build().unwrap().block_on(async {
+        #[timeout(2ms)]
+        async fn hangs() -> Result<(), Rejected> {
+            pending().await
+        }
+        assert!(hangs().await.is_err());
+    });
+}
+
 #[test]
 fn sync_functions_inside_and_outside_of_a_runtime() {
     #[with_fallback(value = 99)]

@@ -1,6 +1,8 @@
 //! `#[timeout]`: a call that takes too long is ended.
 
-use resilience::{Event, Rejected, circuit_breaker, remaining, testing, timeout, with_fallback, with_retry};
+use resilience::{
+    Event, Rejected, Timeout, circuit_breaker, remaining, testing, timeout, with_fallback, with_retry,
+};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -239,6 +241,212 @@ fn a_panic_on_the_helper_thread_reaches_the_caller() {
     }
     let panic = std::panic::catch_unwind(|| panics("told")).unwrap_err();
     assert_eq!(panic.downcast_ref::<String>().map(String::as_str), Some("told"));
+}
+
+#[test]
+fn bodies_within_their_limit_are_not_counted() {
+    #[timeout(60s, thread, threads = 1)]
+    fn meets(all: Arc<std::sync::Barrier>) -> Result<u32, Failure> {
+        all.wait();
+        Ok(1)
+    }
+    const BY_HAND: Timeout = Timeout::new(Duration::from_secs(60)).threads(1).named("meets");
+    let all = Arc::new(std::sync::Barrier::new(40));
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let call = |n: u32| {
+            let all = all.clone();
+            scope.spawn(move || {
+                if n % 2 == 0 {
+                    return meets(all);
+                }
+                BY_HAND.call(move || {
+                    all.wait();
+                    Ok(1)
+                })
+            })
+        };
+        let calls: Vec<_> = (0..40).map(call).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert!(outcomes.iter().all(|outcome| *outcome == Ok(1)), "all forty run at once: {outcomes:?}");
+}
+
+#[test]
+fn an_abandoned_body_that_panics_gives_its_place_back() {
+    #[timeout(5ms, thread, threads = 1)]
+    fn panics(gate: Arc<std::sync::Barrier>, late: bool) -> Result<u32, Failure> {
+        if late {
+            gate.wait();
+            panic!("too late to be heard");
+        }
+        Ok(1)
+    }
+    let gate = Arc::new(std::sync::Barrier::new(2));
+    let error = panics(gate.clone(), true).unwrap_err();
+    assert!(matches!(error, Failure::Rejected(Rejected::TimedOut { .. })), "{error:?}");
+    let error = panics(gate.clone(), false).unwrap_err();
+    assert!(matches!(error, Failure::Rejected(Rejected::BulkheadFull { .. })), "{error:?}");
+    gate.wait();
+    while panics(gate.clone(), false) != Ok(1) {
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_around_a_call_go_along_to_its_thread() {
+    #[timeout(5s, thread)]
+    fn inner() -> Result<Option<Duration>, Failure> {
+        nested()
+    }
+    #[timeout(4s, thread)]
+    fn nested() -> Result<Option<Duration>, Failure> {
+        Ok(remaining())
+    }
+    #[timeout(3s)]
+    async fn not_yet_running() -> Result<Option<Duration>, Failure> {
+        inner()
+    }
+    #[timeout(3s)]
+    async fn running() -> Result<Option<Duration>, Failure> {
+        sleep(Duration::from_secs(1)).await;
+        inner()
+    }
+    #[timeout(60s)]
+    async fn longer() -> Result<Option<Duration>, Failure> {
+        const BY_HAND: Timeout = Timeout::new(Duration::from_secs(2));
+        sleep(Duration::from_secs(1)).await;
+        BY_HAND.call(inner)
+    }
+    assert_eq!(inner(), Ok(Some(Duration::from_secs(4))));
+    assert_eq!(not_yet_running().await, Ok(Some(Duration::from_secs(3))));
+    assert_eq!(running().await, Ok(Some(Duration::from_secs(2))));
+    assert_eq!(longer().await, Ok(Some(Duration::from_secs(2))));
+}
+
+#[test]
+fn the_runtime_goes_along_to_the_thread() {
+    #[timeout(60s, thread)]
+    fn asks() -> Result<u32, Failure> {
+        let handle = tokio::runtime::Handle::current();
+        Ok(handle.block_on(async {
+            sleep(Duration::from_millis(1)).await;
+            tokio::spawn(async { 7 }).await.unwrap()
+        }))
+    }
+    #[timeout(60s, thread)]
+    fn knows() -> Result<bool, Failure> {
+        Ok(tokio::runtime::Handle::try_current().is_ok())
+    }
+    assert_eq!(knows(), Ok(false));
+    let several = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let single = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for runtime in [several, single] {
+        let outcome = runtime.block_on(async {
+            let here = knows();
+            (here, tokio::task::spawn_blocking(asks).await.unwrap())
+        });
+        assert_eq!(outcome, (Ok(true), Ok(7)));
+    }
+}
+
+#[test]
+fn the_stack_is_as_large_as_a_main_threads_or_as_written() {
+    /// Uses about `kib` KiB of stack.
+    fn deep(kib: usize) -> u64 {
+        let block = std::hint::black_box([kib as u8; 1024]);
+        if kib == 0 { 0 } else { deep(kib - 1).wrapping_add(block[0].into()) }
+    }
+    #[timeout(60s, thread)]
+    fn by_default() -> Result<u64, Failure> {
+        Ok(deep(3 * 1024))
+    }
+    #[timeout(60s, thread, stack = 64MiB)]
+    fn larger() -> Result<u64, Failure> {
+        Ok(deep(12 * 1024))
+    }
+    const STACK: usize = 64 << 20;
+    #[timeout(60s, thread, stack = STACK)]
+    fn by_constant() -> Result<u64, Failure> {
+        Ok(deep(12 * 1024))
+    }
+    assert!(by_default().is_ok() && larger().is_ok() && by_constant().is_ok());
+    let by_hand: Result<u64, Failure> =
+        Timeout::new(Duration::from_secs(60)).stack(64 << 20).call(|| Ok(deep(12 * 1024)));
+    assert!(by_hand.is_ok());
+}
+
+#[test]
+fn a_stack_that_the_system_does_not_have_is_a_refusal() {
+    #[timeout(60s, thread, stack = 1_000_000GiB)]
+    fn never() -> Result<u64, Failure> {
+        Ok(1)
+    }
+    let error = never().unwrap_err();
+    assert!(matches!(error, Failure::Rejected(Rejected::BulkheadFull { .. })), "{error:?}");
+}
+
+#[test]
+fn a_sync_call_by_hand_ends_at_its_limit() {
+    const LIMIT: Timeout = Timeout::new(Duration::from_secs(60)).threads(1).named("by hand");
+    const SHORT: Timeout = Timeout::new(Duration::from_millis(10)).named("by hand");
+    let _world = testing::isolate();
+    assert_eq!(LIMIT.call(|| Ok::<_, Failure>(1)), Ok(1));
+    assert_eq!(LIMIT.call(|| Err::<(), _>(Failure::Own)), Err(Failure::Own));
+    assert_eq!(LIMIT.call(|| None::<u32>), None);
+    let panic = std::panic::catch_unwind(|| LIMIT.call(|| -> Option<()> { std::panic::panic_any(3_u8) }));
+    assert_eq!(panic.unwrap_err().downcast_ref(), Some(&3_u8));
+
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let blocked = SHORT.call(move || {
+        let _ = released.recv();
+        Ok::<_, Failure>(1)
+    });
+    let Err(Failure::Rejected(Rejected::TimedOut { point, limit, .. })) = blocked else {
+        panic!("{blocked:?}")
+    };
+    assert_eq!((&*point, limit), ("by hand", Duration::from_millis(10)));
+    let refused: Result<u32, Failure> = LIMIT.call(|| Ok(1));
+    assert!(matches!(refused, Err(Failure::Rejected(Rejected::BulkheadFull { .. }))), "{refused:?}");
+    let other = LIMIT.named("another").call(|| Ok::<_, Failure>(1));
+    assert_eq!(other, Ok(1), "values of another name are counted apart");
+    drop(release);
+    while LIMIT.call(|| Ok::<_, Failure>(1)) != Ok(1) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_call_by_hand_is_small_and_runs_in_a_task() {
+    async fn large(text: String) -> Result<usize, Failure> {
+        let bytes = std::hint::black_box([1_u8; 1024]);
+        tokio::task::yield_now().await;
+        Ok(text.len() + usize::from(std::hint::black_box(bytes)[0]))
+    }
+    static LIMIT: Timeout = Timeout::new(Duration::from_secs(60));
+    let body = size_of_val(&large(String::new()));
+    let text = String::from("words");
+    let call = LIMIT.call_async(move || large(text));
+    assert!(size_of_val(&call) <= body + 40 + 112, "{} for a body of {body}", size_of_val(&call));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    assert_eq!(runtime.block_on(async { tokio::spawn(call).await.unwrap() }), Ok(6));
+    let text = String::from("other words");
+    let call = async move {
+        let borrowed = LIMIT.call_async(async || large(text.clone()).await).await;
+        borrowed.and(LIMIT.call_async(async move || large(text).await).await)
+    };
+    assert_eq!(runtime.block_on(async { tokio::spawn(call).await.unwrap() }), Ok(12));
+}
+
+#[test]
+fn a_call_by_hand_begins_when_it_is_polled() {
+    static BEGUN: AtomicU32 = AtomicU32::new(0);
+    let call = Timeout::new(Duration::from_secs(1));
+    let call = call.call_async(|| {
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(Some(1))
+    });
+    assert_eq!(BEGUN.load(Ordering::Relaxed), 0);
+    assert_eq!((futures::executor::block_on(call), BEGUN.load(Ordering::Relaxed)), (Some(1), 1));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What the policies tell `tracing`: targets, levels and fields, and nothing secret.
 
 use resilience::{
-    Category, Classification, Classify, Rejected, checkpoint, circuit_breaker, job, testing, timeout,
-    with_fallback, with_recovery, with_retry,
+    Category, Classification, Classify, Rejected, Timeout, checkpoint, circuit_breaker, job, testing,
+    timeout, with_fallback, with_recovery, with_retry,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_core::span::Current;
 
 #[derive(Clone, Debug)]
 struct Seen {
@@ -36,9 +37,14 @@ impl Visit for Seen {
     }
 }
 
-/// Keeps every event of this library.
+thread_local! {
+    /// Whether this thread is inside the span.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps every event of this library, and the one span that a test makes.
 #[derive(Clone, Default)]
-struct Capture(Arc<Mutex<Vec<Seen>>>);
+struct Capture(Arc<Mutex<Vec<Seen>>>, Arc<Mutex<Option<&'static Metadata<'static>>>>);
 
 impl Subscriber for Capture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -56,7 +62,8 @@ impl Subscriber for Capture {
         self.0.lock().unwrap().push(seen);
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        *self.1.lock().unwrap() = Some(span.metadata());
         Id::from_u64(1)
     }
 
@@ -64,9 +71,20 @@ impl Subscriber for Capture {
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
-    fn enter(&self, _: &Id) {}
+    fn enter(&self, _: &Id) {
+        INSIDE.set(true);
+    }
 
-    fn exit(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {
+        INSIDE.set(false);
+    }
+
+    fn current_span(&self) -> Current {
+        let metadata = *self.1.lock().unwrap();
+        metadata
+            .filter(|_| INSIDE.get())
+            .map_or_else(Current::none, |metadata| Current::new(Id::from_u64(1), metadata))
+    }
 }
 
 /// What `work` tells, in a world of its own.
@@ -309,4 +327,29 @@ fn nothing_secret_is_told() {
     let said = |target: &str| seen.iter().any(|seen| seen.target == target);
     assert!(said("resilience::breaker") && said("resilience::checkpoint") && said("resilience::alert"));
     assert!(!format!("{seen:?}").contains(SECRET), "{seen:#?}");
+}
+
+#[test]
+fn the_subscriber_and_the_span_go_along_to_a_timeouts_thread() {
+    #[timeout(60s, thread)]
+    fn on_thread(from: std::thread::ThreadId) -> Option<()> {
+        assert_ne!(std::thread::current().id(), from);
+        assert!(!tracing::Span::current().is_none(), "the span of the caller");
+        tracing::info!(target: "resilience::test", "inside");
+        Some(())
+    }
+    const BY_HAND: Timeout = Timeout::new(Duration::from_secs(60));
+    let seen = told(|_| {
+        tracing::info_span!(target: "resilience::test", "around").in_scope(|| {
+            assert_eq!(on_thread(std::thread::current().id()), Some(()));
+            let by_hand = BY_HAND.call(|| {
+                assert!(!tracing::Span::current().is_none());
+                tracing::info!(target: "resilience::test", "inside");
+                Some(())
+            });
+            assert_eq!(by_hand, Some(()));
+        });
+    });
+    let texts: Vec<_> = seen.iter().map(|seen| seen.field("message")).collect();
+    assert_eq!(texts, ["inside", "inside"]);
 }

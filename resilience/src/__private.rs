@@ -149,12 +149,6 @@ impl<T: Copy> StartsAgain for T {
     }
 }
 
-/// `body` for another thread, with what it is part of here.
-#[cfg(not(feature = "durable"))]
-pub const fn carried<F>(body: F) -> F {
-    body
-}
-
 /// An argument that each attempt takes with it to another thread.
 #[diagnostic::on_unimplemented(
     message = "the first attempt takes this argument to its thread: there would be none for the next one",

@@ -28,6 +28,31 @@ pub(crate) fn real_now() -> Instant {
     Instant::now()
 }
 
+/// Tokio's reading of the time where that is not the system's: in a runtime whose clock has been paused.
+///
+/// A clock that runs with the system's reads between two readings of that, and moves on in between; where
+/// the clock is too coarse to show either, it is read again.
+#[cfg(feature = "tokio")]
+pub(crate) fn paused_clock() -> Option<Instant> {
+    loop {
+        let first = real_now();
+        let system = Instant::now();
+        let second = real_now();
+        if system < first || second < system {
+            return Some(second);
+        }
+        if first < second {
+            return None;
+        }
+        std::hint::spin_loop();
+    }
+}
+
+#[cfg(all(feature = "testing", not(feature = "tokio")))]
+pub(crate) fn paused_clock() -> Option<Instant> {
+    None
+}
+
 /// A moment of the real clock as this thread's clock reads it.
 pub(crate) fn on_this_clock(at: Instant) -> Instant {
     #[cfg(feature = "testing")]

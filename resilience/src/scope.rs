@@ -3,11 +3,12 @@
 
 use crate::clock::{later, now, origin};
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The limits around the running code, in nanoseconds; `NONE` where there is none.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+pub(crate) struct Limits {
     /// The earliest moment at which a timer that already runs will go off, counted from `origin`.
     at: u64,
     /// The shortest limit whose timer does not run yet.
@@ -15,9 +16,10 @@ struct Limits {
 }
 
 const NONE: u64 = u64::MAX;
+const NO_LIMITS: Limits = Limits { at: NONE, whole: NONE };
 
 thread_local! {
-    static LIMITS: Cell<Limits> = const { Cell::new(Limits { at: NONE, whole: NONE }) };
+    static LIMITS: Cell<Limits> = const { Cell::new(NO_LIMITS) };
     static CUT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
@@ -30,8 +32,8 @@ pub(crate) const fn nanos(wait: Duration) -> u64 {
 /// The least time left of all timeouts around the running code; `None` outside of any.
 ///
 /// A timeout whose timer has not started yet (see `timeout`) counts with its whole limit. Known to the
-/// code that an annotated function or a [`Timeout`](crate::policy::Timeout) runs, on the same thread;
-/// spawned tasks and threads do not inherit it.
+/// code that an annotated function or a [`Timeout`](crate::policy::Timeout) runs, on the same thread or on
+/// the helper thread of `timeout(.., thread)`; other threads and spawned tasks do not inherit it.
 ///
 /// # Examples
 ///
@@ -60,8 +62,44 @@ pub(crate) fn within_whole(nanos: u64) -> Within {
 
 /// Adds a limit that ends at `at` to the running code until the guard is dropped.
 pub(crate) fn within_until(at: Instant) -> Within {
-    let at = nanos(at.saturating_duration_since(origin()));
-    replace(|before| Limits { at: before.at.min(at), whole: before.whole })
+    replace(|before| before.until(at))
+}
+
+impl Limits {
+    fn until(self, at: Instant) -> Self {
+        let at = nanos(at.saturating_duration_since(origin()));
+        Self { at: self.at.min(at), whole: self.whole }
+    }
+}
+
+/// The limits around the running code, with one more that ends after `limit`, for another thread.
+pub(crate) fn limits_until(limit: Duration) -> Limits {
+    LIMITS.try_with(Cell::get).unwrap_or(NO_LIMITS).until(later(now(), limit))
+}
+
+/// Makes `limits` those of the running code until the guard is dropped.
+pub(crate) fn within(limits: Limits) -> Within {
+    replace(|_| limits)
+}
+
+/// Work for another thread.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+static CARRIER: OnceLock<fn(Work) -> Work> = OnceLock::new();
+
+/// Sets what goes along to the helper thread of a timeout, besides the limits: the job and the step that
+/// the running code is part of, once the program has any.
+#[cfg(feature = "durable")]
+pub(crate) fn set_carrier(carrier: fn(Work) -> Work) {
+    CARRIER.get_or_init(|| carrier);
+}
+
+/// `work` for another thread, as part of what the running code is part of.
+pub(crate) fn carried(work: Work) -> Work {
+    match CARRIER.get() {
+        Some(carrier) => carrier(work),
+        None => work,
+    }
 }
 
 #[inline]
@@ -71,7 +109,7 @@ fn replace(change: impl FnOnce(Limits) -> Limits) -> Within {
         limits.set(change(before));
         Within { before }
     };
-    LIMITS.try_with(swap).unwrap_or_else(|_| Within { before: Limits { at: NONE, whole: NONE } })
+    LIMITS.try_with(swap).unwrap_or_else(|_| Within { before: NO_LIMITS })
 }
 
 impl Drop for Within {

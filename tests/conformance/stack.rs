@@ -143,7 +143,7 @@ fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = A
                 let judge = |answer: &Answer| layer.judge.ruling(answer);
                 breaker.call_async_judged(async || run(inner, call).await, judge).await
             }
-            Layer::Timeout(timeout) => timeout.call_async(run(inner, call)).await,
+            Layer::Timeout(timeout) => timeout.call_async(|| run(inner, call)).await,
             Layer::Fallback(layer) => {
                 let answer = run(inner, call).await;
                 layer.settle(answer, call).await

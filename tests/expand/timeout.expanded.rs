@@ -8,14 +8,15 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
         &[&__RESILIENCE_TIMEOUT],
     );
     static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
-        &__RESILIENCE_POINT,
-        __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
-            .checked(),
-    );
+            &__RESILIENCE_POINT,
+            __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
+                .checked(),
+        )
+        .thread();
     let r = match __RESILIENCE_TIMEOUT
         .on_thread(
             1,
-            __resilience::carried(move || {
+            move || {
                 let r: Result<String, Error> = __resilience::call_once(|| -> Result<
                     String,
                     Error,
@@ -23,7 +24,7 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
                 let verdict = __resilience::Outcome::probe(&r)
                     .probed_verdict(&__RESILIENCE_POINT, 1);
                 r
-            }),
+            },
         )
     {
         __resilience::Ok(done) => done,

@@ -13,7 +13,7 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("`#[timeout(2s)]`").future(future!(|x| limited(x))),
         Row::new("`#[timeout(2s, strict)]`").future(future!(|x| strict(x))),
-        Row::new("`Timeout::call_async`").future(future!(|x| PLAIN.call_async(async move { call(x) }))),
+        Row::new("`Timeout::call_async`").future(future!(|x| PLAIN.call_async(async || call(x)))),
         Row::new("tokio's timeout").future(future!(|x| tokio(x))),
         Row::new("tower timeout").future(super::tower::timeout()),
         Row::new("tower-resilience time limiter").future(super::tower::resilience_timeout()),

@@ -17,6 +17,7 @@ pub(crate) const SPEC: Spec = Spec {
         key("strict", "true"),
         key("thread", "true"),
         key("threads", "16"),
+        key("stack", "8MiB"),
     ],
     foreign: &[
         ("duration", LIMIT),
@@ -84,13 +85,19 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     let strict_at = reader.span_of("strict");
     let strict = reader.switch("strict").unwrap_or(false);
     let thread = reader.switch("thread").unwrap_or(false);
-    let threads_at = reader.span_of("threads");
+    let needs_thread = [("threads", "bounds"), ("stack", "is the stack of")]
+        .map(|(key, verb)| Some((reader.span_of(key)?, key, verb)));
     let threads =
         reader.value("threads", "16", |tokens| input::count_from_one(tokens, "`threads` is at least 1"));
-    check_kind(attr, item, thread, strict_at, threads_at, errors);
+    let stack = reader.value("stack", "8MiB", input::size);
+    for (at, key, verb) in needs_thread.into_iter().flatten().filter(|_| !thread) {
+        errors.here(at, format!("`{key}` {verb} the helper threads of `thread`: add `thread`"));
+    }
+    check_kind(attr, item, thread, strict_at, errors);
     let grows = growth.is_some();
     setters.extend(growth.map(|growth| Setter::new("growth", growth)));
     setters.extend(threads.map(|threads| Setter::new("threads", threads)));
+    setters.extend(stack.map(|stack| Setter::new("stack", stack)));
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {
         if !is_named {
@@ -140,17 +147,7 @@ fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     })
 }
 
-fn check_kind(
-    attr: &Ident,
-    item: &Item,
-    thread: bool,
-    strict_at: Option<Span>,
-    threads_at: Option<Span>,
-    errors: &Errors,
-) {
-    if let (Some(at), false) = (threads_at, thread) {
-        errors.here(at, "`threads` bounds the helper threads of `thread`: add `thread`");
-    }
+fn check_kind(attr: &Ident, item: &Item, thread: bool, strict_at: Option<Span>, errors: &Errors) {
     match (item.is_async(), thread) {
         (false, false) if item.runs_a_runtime() => errors.at(
             attr,
@@ -199,7 +196,8 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let new = Setter::new("new", checked.limit.tokens.clone()).make(&ty);
     let policy = Setter::all(&checked.setters, &ty, new);
     let strict = checked.strict.then(|| quote!(.strict()));
-    quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::new(&__RESILIENCE_POINT, #policy #strict.checked());)
+    let thread = checked.thread.then(|| quote!(.thread()));
+    quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::new(&__RESILIENCE_POINT, #policy #strict.checked())#thread;)
 }
 
 pub(crate) fn wrap(
@@ -238,7 +236,7 @@ pub(crate) fn around(
     let here = Span::mixed_site();
     let attempt = if checked.grows { cx.attempt(site) } else { quote!(1) };
     let run = match (checked.thread, checked.grows) {
-        (true, _) => quote_spanned!(here=> #site.on_thread(#attempt, __resilience::carried(#body))),
+        (true, _) => quote_spanned!(here=> #site.on_thread(#attempt, #body)),
         (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
         (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
     };

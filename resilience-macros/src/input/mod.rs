@@ -7,6 +7,7 @@ mod key;
 mod number;
 mod path_or_closure;
 mod range;
+mod size;
 
 pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
@@ -15,6 +16,7 @@ pub(crate) use key::{Key, key, same_for_all};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
 pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
+pub(crate) use size::size;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};

@@ -1,57 +1,39 @@
-//! Waiting in a future: on tokio's timer where there is one, else on one thread of our own.
+//! Waiting in a future: on one thread of our own, or on tokio's clock where a test has paused that.
+//!
+//! Waits in real time do not use tokio's timer, although most programs have one. Tokio reports that a
+//! runtime has no timers, or that it is shutting down, only by a panic, when a `Sleep` is made or at any of
+//! its polls. A panic that is caught has already run the program's panic hook, which may end the process.
+//! Tokio's timer also stops while another executor blocks the only thread of its runtime, and it does not
+//! answer a task that has used up its cooperative budget. A thread of our own has none of these cases and
+//! is the same code with every executor. It costs what tokio's timer costs: one lock when a body is first
+//! pending, and one when the body ends.
+//!
+//! A paused clock (`start_paused`, `tokio::time::pause`) moves only with tokio's own timer, so a wait that
+//! begins under one uses it, outside the cooperative budget as `tokio::time::timeout` does.
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-pin_project_lite::pin_project! {
-    /// A wait that ends at a moment fixed when it was made.
-    #[project = Kind]
-    #[derive(Debug)]
-    pub(crate) enum Timer {
-        Ended,
-        Tokio { #[pin] sleep: TokioSleep },
-        Thread { alarm: Alarm },
-        World { alarm: WorldAlarm },
-    }
-}
-
 #[cfg(feature = "testing")]
 use crate::testing::WorldAlarm;
-#[cfg(feature = "tokio")]
-use tokio::time::Sleep as TokioSleep;
 
-#[cfg(not(feature = "testing"))]
-type WorldAlarm = Never;
-#[cfg(not(feature = "tokio"))]
-type TokioSleep = Never;
-
-/// A kind of timer that this build does not have.
-#[cfg(not(all(feature = "testing", feature = "tokio")))]
+/// A wait that ends at a moment fixed when it was made.
 #[derive(Debug)]
-pub(crate) enum Never {}
-
-#[cfg(not(feature = "testing"))]
-impl Never {
-    fn ends(&self) -> Instant {
-        match *self {}
-    }
-
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        match *self {}
-    }
-}
-
-#[cfg(not(feature = "tokio"))]
-impl Future for Never {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        match *self {}
-    }
+pub(crate) enum Timer {
+    #[cfg(feature = "testing")]
+    Ended,
+    Thread(Alarm),
+    /// On tokio's paused clock; boxed, because it is large and only tests have it.
+    #[cfg(feature = "tokio")]
+    Tokio(Pin<Box<tokio::time::Sleep>>),
+    #[cfg(feature = "testing")]
+    World(WorldAlarm),
 }
 
 /// A pause between two attempts. In a test world whose runtime has no paused clock it moves the world's
@@ -75,55 +57,39 @@ pub(crate) fn alarm(wait: Duration) -> Timer {
     if let Some(world) = crate::testing::current()
         && !world.follows_tokio()
     {
-        return Timer::World { alarm: world.alarm(wait, Box::pin(real(wait))) };
+        return Timer::World(world.alarm(wait, Box::new(real(wait))));
     }
     real(wait)
 }
 
 fn real(wait: Duration) -> Timer {
     #[cfg(feature = "tokio")]
-    if let Some(sleep) = tokio_sleep(wait) {
-        return Timer::Tokio { sleep };
+    if super::paused_clock().is_some()
+        && let Some(sleep) = tokio_sleep(wait)
+    {
+        return Timer::Tokio(sleep);
     }
-    Timer::Thread { alarm: Alarm::new(super::later(Instant::now(), wait)) }
+    Timer::Thread(Alarm::new(&THREAD, super::later(Instant::now(), wait)))
 }
 
-/// Tokio's timer, if this thread is in a runtime that has one.
-///
-/// Tokio says that a runtime lacks timers only by panicking. That panic is caught here, once for each
-/// such runtime; where panics abort, its timer is left alone and our own thread does the waiting.
+/// Tokio's timer, for a paused clock. The panic that is caught belongs to a runtime that was built with a
+/// paused clock but without timers.
 #[cfg(feature = "tokio")]
-fn tokio_sleep(wait: Duration) -> Option<tokio::time::Sleep> {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use tokio::runtime::{Handle, Id};
-    static WITHOUT_TIMERS: Mutex<Vec<Id>> = Mutex::new(Vec::new());
-    // Nearly every program has none, and every pending call comes by here: no lock until there is one.
-    static ANY_WITHOUT: AtomicBool = AtomicBool::new(false);
-
-    let runtime = Handle::try_current().ok()?.id();
-    let is_known = || ANY_WITHOUT.load(Ordering::Relaxed) && locked(&WITHOUT_TIMERS).contains(&runtime);
-    if cfg!(panic = "abort") || is_known() {
-        return None;
-    }
-    let sleep = std::panic::catch_unwind(|| tokio::time::sleep(wait)).ok();
-    if sleep.is_none() {
-        locked(&WITHOUT_TIMERS).push(runtime);
-        ANY_WITHOUT.store(true, Ordering::Relaxed);
-    }
-    sleep
+fn tokio_sleep(wait: Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
+    catch_unwind(|| Box::pin(tokio::time::sleep(wait))).ok()
 }
 
 impl Timer {
     /// The moment at which it goes off, on the clock of this thread.
     pub(crate) fn ends(&self) -> Instant {
         match self {
+            #[cfg(feature = "testing")]
             Self::Ended => super::now(),
+            Self::Thread(alarm) => super::on_this_clock(alarm.at),
             #[cfg(feature = "tokio")]
-            Self::Tokio { sleep } => super::on_this_clock(sleep.deadline().into_std()),
-            #[cfg(not(feature = "tokio"))]
-            Self::Tokio { sleep } => match *sleep {},
-            Self::Thread { alarm } => super::on_this_clock(alarm.at),
-            Self::World { alarm } => alarm.ends(),
+            Self::Tokio(sleep) => super::on_this_clock(sleep.deadline().into_std()),
+            #[cfg(feature = "testing")]
+            Self::World(alarm) => alarm.ends(),
         }
     }
 }
@@ -131,105 +97,61 @@ impl Timer {
 impl Future for Timer {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.project() {
-            Kind::Ended => Poll::Ready(()),
-            Kind::Tokio { sleep } => sleep.poll(cx),
-            Kind::Thread { alarm } => alarm.poll(cx.waker()),
-            Kind::World { alarm } => alarm.poll(cx),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *self {
+            #[cfg(feature = "testing")]
+            Self::Ended => Poll::Ready(()),
+            Self::Thread(alarm) => alarm.poll(cx.waker()),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(sleep) => {
+                let polled = std::pin::pin!(tokio::task::unconstrained(sleep.as_mut()));
+                if let Ok(polled) = catch_unwind(AssertUnwindSafe(|| polled.poll(cx))) {
+                    return polled;
+                }
+                // The runtime shuts down, and its clock stops: the rest of the wait passes in real time.
+                let left = sleep.deadline().saturating_duration_since(tokio::time::Instant::now());
+                let alarm = Alarm::new(&THREAD, super::later(Instant::now(), left));
+                self.set(Self::Thread(alarm));
+                self.poll(cx)
+            }
+            #[cfg(feature = "testing")]
+            Self::World(alarm) => alarm.poll(cx),
         }
     }
 }
 
-/// One entry of the timer thread, taken out again when it is dropped.
+/// One entry of the timer thread, removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Alarm {
+    timers: &'static TimerThread,
     at: Instant,
+    /// Its number among the entries, once it has been registered.
     number: Option<u64>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    alarms: BTreeMap<(Instant, u64), Waker>,
-    next: u64,
-}
-
-struct TimerThread {
-    waiting: Mutex<Waiting>,
-    earlier: Condvar,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The timer thread, started at the first wait; `None` where the system refuses a thread.
-fn thread() -> Option<&'static TimerThread> {
-    static THREAD: OnceLock<TimerThread> = OnceLock::new();
-    static STARTED: OnceLock<bool> = OnceLock::new();
-
-    let timers = THREAD.get_or_init(|| TimerThread { waiting: Mutex::default(), earlier: Condvar::new() });
-    let started = STARTED.get_or_init(|| {
-        let thread = std::thread::Builder::new().name("resilience-timer".into());
-        thread.spawn(|| timers.run()).is_ok()
-    });
-    started.then_some(timers)
-}
-
-impl TimerThread {
-    fn run(&self) {
-        let mut waiting = locked(&self.waiting);
-        loop {
-            let now = Instant::now();
-            let mut due = Vec::new();
-            while let Some(first) = waiting.alarms.first_entry()
-                && first.key().0 <= now
-            {
-                due.push(first.remove());
-            }
-            if !due.is_empty() {
-                drop(waiting);
-                due.into_iter().for_each(Waker::wake);
-                waiting = locked(&self.waiting);
-                continue;
-            }
-            waiting = match waiting.alarms.first_key_value() {
-                Some(((at, _), _)) => {
-                    let wait = at.saturating_duration_since(now);
-                    self.earlier.wait_timeout(waiting, wait).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.earlier.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-    }
+    /// The waker that is registered.
+    waker: Option<Waker>,
 }
 
 impl Alarm {
-    fn new(at: Instant) -> Self {
-        Self { at, number: None }
+    const fn new(timers: &'static TimerThread, at: Instant) -> Self {
+        Self { timers, at, number: None, waker: None }
     }
 
     fn poll(&mut self, waker: &Waker) -> Poll<()> {
-        let now = Instant::now();
-        if now >= self.at {
+        if Instant::now() >= self.at {
             return Poll::Ready(());
         }
-        let Some(timers) = thread() else {
-            // Without a thread to wake us, waiting here is the only wait that neither spins nor hangs.
-            std::thread::sleep(self.at.saturating_duration_since(now));
-            return Poll::Ready(());
-        };
-        let mut waiting = locked(&timers.waiting);
-        let number = *self.number.get_or_insert_with(|| {
-            waiting.next += 1;
-            waiting.next
-        });
-        let replaced = waiting.alarms.insert((self.at, number), waker.clone());
-        let first = waiting.alarms.first_key_value().is_some_and(|(key, _)| *key == (self.at, number));
-        drop(waiting);
-        drop(replaced);
-        if first {
-            timers.earlier.notify_one();
+        // The thread takes the entry out only when its moment has passed, so it is still registered.
+        if self.waker.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
+            return Poll::Pending;
+        }
+        match self.timers.register(self.at, self.number, waker.clone()) {
+            Ok(number) => {
+                self.number = Some(number);
+                self.waker = Some(waker.clone());
+            }
+            // Without a thread the task looks at the clock itself, and tries again to start the thread each
+            // time: it is polled all the time, but the executor is not blocked and the verdict is right.
+            Err(_) => waker.wake_by_ref(),
         }
         Poll::Pending
     }
@@ -237,9 +159,277 @@ impl Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if let (Some(number), Some(timers)) = (self.number, thread()) {
-            let removed = locked(&timers.waiting).alarms.remove(&(self.at, number));
-            drop(removed);
+        if let Some(number) = self.number {
+            self.timers.remove(self.at, number);
         }
+    }
+}
+
+/// The timer thread of the process, started by the first wait.
+static THREAD: TimerThread = TimerThread::new(|timers| {
+    let thread = std::thread::Builder::new().name("resilience-timer".into());
+    thread.spawn(|| timers.run()).map(drop)
+});
+
+/// A thread that wakes tasks at their moments.
+struct TimerThread {
+    entries: Mutex<Entries>,
+    /// An entry is due before the thread looks again.
+    earlier: Condvar,
+    start: fn(&'static Self) -> io::Result<()>,
+}
+
+impl std::fmt::Debug for TimerThread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TimerThread")
+    }
+}
+
+struct Entries {
+    wakers: BTreeMap<(Instant, u64), Waker>,
+    last_number: u64,
+    is_started: bool,
+    /// When the thread looks at the entries again by itself.
+    next_look: Option<Instant>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl TimerThread {
+    const fn new(start: fn(&'static Self) -> io::Result<()>) -> Self {
+        let entries = Entries { wakers: BTreeMap::new(), last_number: 0, is_started: false, next_look: None };
+        Self { entries: Mutex::new(entries), earlier: Condvar::new(), start }
+    }
+
+    /// Registers `waker` for the moment `at`, in place of the one with the same number; its number.
+    fn register(&'static self, at: Instant, number: Option<u64>, waker: Waker) -> io::Result<u64> {
+        let mut entries = locked(&self.entries);
+        if !entries.is_started {
+            (self.start)(self)?;
+            entries.is_started = true;
+        }
+        let number = number.unwrap_or(entries.last_number + 1);
+        entries.last_number = entries.last_number.max(number);
+        let replaced = entries.wakers.insert((at, number), waker);
+        let is_earlier = entries.next_look.is_none_or(|look| at < look);
+        if is_earlier {
+            entries.next_look = Some(at);
+        }
+        drop(entries);
+        // Wakers run code of others when they are dropped, so this happens outside the lock.
+        drop(replaced);
+        if is_earlier {
+            self.earlier.notify_one();
+        }
+        Ok(number)
+    }
+
+    fn remove(&self, at: Instant, number: u64) {
+        let removed = locked(&self.entries).wakers.remove(&(at, number));
+        drop(removed);
+    }
+
+    fn run(&self) {
+        let mut entries = locked(&self.entries);
+        loop {
+            let now = Instant::now();
+            let mut due = Vec::new();
+            while let Some(first) = entries.wakers.first_entry()
+                && first.key().0 <= now
+            {
+                due.push(first.remove());
+            }
+            if !due.is_empty() {
+                // It looks again before it waits: until then, no entry has to notify it.
+                entries.next_look = Some(now);
+                drop(entries);
+                due.into_iter().for_each(wake);
+                entries = locked(&self.entries);
+                continue;
+            }
+            let first = entries.wakers.first_key_value().map(|((at, _), _)| *at);
+            entries.next_look = first;
+            entries = match first {
+                Some(at) => {
+                    let wait = at.saturating_duration_since(now);
+                    self.earlier.wait_timeout(entries, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.earlier.wait(entries).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+/// Wakes a task. A waker that panics, or whose panic panics when it is dropped, concerns no other task.
+fn wake(waker: Waker) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::task::Wake;
+    use std::thread;
+
+    const SOON: Duration = Duration::from_millis(1);
+    const LONG: Duration = Duration::from_secs(3600);
+
+    /// A timer thread of this test's own.
+    fn timers(start: fn(&'static TimerThread) -> io::Result<()>) -> &'static TimerThread {
+        Box::leak(Box::new(TimerThread::new(start)))
+    }
+
+    fn started(timers: &'static TimerThread) -> io::Result<()> {
+        thread::Builder::new().spawn(|| timers.run()).map(drop)
+    }
+
+    fn alarm(timers: &'static TimerThread, wait: Duration) -> Alarm {
+        Alarm::new(timers, Instant::now() + wait)
+    }
+
+    fn count(timers: &TimerThread) -> usize {
+        locked(&timers.entries).wakers.len()
+    }
+
+    struct Tells(Mutex<Sender<()>>);
+    impl Wake for Tells {
+        fn wake(self: Arc<Self>) {
+            let _ = locked(&self.0).send(());
+        }
+    }
+
+    fn telling() -> (Waker, Receiver<()>) {
+        let (sender, receiver) = channel();
+        (Waker::from(Arc::new(Tells(Mutex::new(sender)))), receiver)
+    }
+
+    fn is_woken(woken: &Receiver<()>) -> bool {
+        woken.recv_timeout(Duration::from_secs(60)).is_ok()
+    }
+
+    #[test]
+    fn wakers_that_panic_stop_no_other_alarm() {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                std::panic::panic_any(DropPanics);
+            }
+        }
+        struct DropPanics;
+        impl Drop for DropPanics {
+            fn drop(&mut self) {
+                assert!(thread::panicking(), "the payload of a waker's panic panics, too");
+            }
+        }
+        let timers = timers(started);
+        let at = Instant::now() + SOON;
+        let (good, woken) = telling();
+        let mut alarms = [(); 3].map(|()| Alarm::new(timers, at));
+        let wakers = [Waker::from(Arc::new(Panics)), good, Waker::from(Arc::new(Panics))];
+        for (alarm, waker) in alarms.iter_mut().zip(&wakers) {
+            let _ = alarm.poll(waker);
+        }
+        assert!(is_woken(&woken));
+        let (good, woken) = telling();
+        let mut later = alarm(timers, SOON);
+        let is_pending = later.poll(&good).is_pending();
+        assert!(!is_pending || is_woken(&woken));
+    }
+
+    #[test]
+    fn the_same_waker_takes_no_lock_again() {
+        let timers = timers(started);
+        let mut pending = alarm(timers, LONG);
+        let (first, _first) = telling();
+        assert!(pending.poll(&first).is_pending());
+        {
+            let _locked = locked(&timers.entries);
+            for _ in 0..3 {
+                assert!(pending.poll(&first.clone()).is_pending());
+            }
+        }
+        assert_eq!(count(timers), 1);
+        drop(pending);
+        assert_eq!(count(timers), 0);
+    }
+
+    #[test]
+    fn another_waker_takes_the_place_of_the_first() {
+        let timers = timers(|_| Ok(()));
+        let (first, not_woken) = telling();
+        let (second, woken) = telling();
+        let mut moves = alarm(timers, SOON);
+        assert!(moves.poll(&first).is_pending());
+        assert!(moves.poll(&second).is_pending() && count(timers) == 1);
+        started(timers).unwrap();
+        assert!(is_woken(&woken));
+        assert!(moves.poll(&second).is_ready());
+        assert!(not_woken.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_earlier_alarm_does_not_wait_for_a_later_one() {
+        let timers = timers(started);
+        let (waker, _woken) = telling();
+        let mut late = alarm(timers, LONG);
+        assert!(late.poll(&waker).is_pending());
+        let (waker, woken) = telling();
+        let mut early = alarm(timers, SOON);
+        let is_pending = early.poll(&waker).is_pending();
+        assert!(!is_pending || is_woken(&woken));
+    }
+
+    #[test]
+    fn a_refused_thread_is_asked_for_again_and_decides_nothing() {
+        static REFUSED: AtomicBool = AtomicBool::new(true);
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        let timers = timers(|timers| {
+            ASKED.fetch_add(1, Ordering::Relaxed);
+            if REFUSED.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            started(timers)
+        });
+        let (waker, woken) = telling();
+        let mut waits = alarm(timers, LONG);
+        for asked in 1..4 {
+            assert!(waits.poll(&waker).is_pending(), "neither ready nor blocked until the limit");
+            assert!(woken.try_recv().is_ok(), "the task looks at the clock itself");
+            assert_eq!(ASKED.load(Ordering::Relaxed), asked);
+        }
+        let mut ends = alarm(timers, SOON);
+        while ends.poll(&waker).is_pending() {
+            thread::yield_now();
+        }
+        REFUSED.store(false, Ordering::Relaxed);
+        let (waker, woken) = telling();
+        let mut ends = alarm(timers, SOON);
+        assert!(ends.poll(&waker).is_ready() || is_woken(&woken));
+        assert!(waits.poll(&waker).is_pending() && woken.try_recv().is_err());
+    }
+
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn only_a_paused_clock_is_tokios() {
+        let timer = || async { real(LONG) };
+        let bare = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(matches!(bare.block_on(timer()), Timer::Thread(_)));
+        let timed = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        assert!(matches!(timed.block_on(timer()), Timer::Thread(_)));
+        let mut paused = tokio::runtime::Builder::new_current_thread();
+        let paused = paused.enable_time().start_paused(true).build().unwrap();
+        assert!(matches!(paused.block_on(timer()), Timer::Tokio(_)));
+        paused.block_on(async {
+            tokio::time::advance(LONG).await;
+            assert!(matches!(real(LONG), Timer::Tokio(_)), "ahead of the system's clock");
+        });
+        assert!(matches!(real(LONG), Timer::Thread(_)), "outside of it");
     }
 }

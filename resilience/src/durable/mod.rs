@@ -62,7 +62,7 @@ pub mod __private {
     pub use super::rollback::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
     pub use super::runner::Call;
     pub use super::running::{Begun as JobBegun, Running as RunningJob};
-    pub use super::scope::{Wanted, in_scope_blocking as carried};
+    pub use super::scope::Wanted;
     pub use super::site::{CheckpointSite, IntoStore, JOBS_0_1, JobSite, inputs};
     pub use super::with_recovery::{Condition, RecoverySite, Skip};
     pub use super::{Checkpoint, InScope, Job, OnStoreError, Otherwise, Recovery};

@@ -246,6 +246,7 @@ impl Scope {
     }
 
     pub(crate) fn enter(&self) -> Entered {
+        crate::scope::set_carrier(|work| Box::new(in_scope_blocking(work)));
         Entered { before: Some(swap(self.clone())) }
     }
 }

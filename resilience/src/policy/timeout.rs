@@ -1,7 +1,10 @@
 //! Ending a call that takes too long: async by dropping it, sync by leaving it to a helper thread.
 
-use crate::clock::{Timer, alarm, later, now};
+mod thread;
+
+use crate::clock::{Timer, alarm};
 use crate::event::{Event, emit};
+use crate::outcome::Refuse;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use crate::rejected::Rejected;
@@ -11,13 +14,12 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
+use thread::{Group, Stopped};
 
-/// How long a call may take.
+/// Ends a call that takes longer than its limit.
 ///
 /// # Examples
 ///
@@ -28,7 +30,7 @@ use std::time::Duration;
 /// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2)).growth(2.0).cap(Duration::from_secs(30));
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let answer: Result<u32, std::io::Error> = LIMIT.call_async(async { Ok(42) }).await;
+/// let answer: Result<u32, std::io::Error> = LIMIT.call_async(async || Ok(42)).await;
 /// assert_eq!(answer.unwrap(), 42);
 /// # });
 /// ```
@@ -64,12 +66,14 @@ pub struct TimeoutConfig {
     pub strict: bool,
     /// How many abandoned bodies may still run on helper threads; from 1, default 16.
     pub threads: u32,
+    /// The stack of a helper thread in bytes; from 64 KiB, default 8 MiB, as a main thread has.
+    pub stack: usize,
 }
 
 impl TimeoutConfig {
     const fn of(limit: Duration) -> Self {
-        let threads = defaults::timeout::THREADS;
-        Self { limit, growth: 1.0, cap: None, strict: false, threads }
+        let (threads, stack) = (defaults::timeout::THREADS, defaults::timeout::STACK);
+        Self { limit, growth: 1.0, cap: None, strict: false, threads, stack }
     }
 }
 
@@ -136,13 +140,26 @@ impl Timeout {
         self
     }
 
-    /// How many abandoned bodies may still run on helper threads before calls are refused; default 16.
+    /// Sets how many abandoned bodies may still run on helper threads before [`call`](Self::call) refuses
+    /// to run another one; default 16. Bodies that are within their limit are not counted.
     ///
     /// # Panics
     ///
     /// If `threads` is zero.
+    #[track_caller]
     pub const fn threads(mut self, threads: u32) -> Self {
         self.config.threads = threads;
+        self.checked()
+    }
+
+    /// Sets the stack of a helper thread in bytes; default 8 MiB, as a main thread has.
+    ///
+    /// # Panics
+    ///
+    /// If `stack` is below 64 KiB.
+    #[track_caller]
+    pub const fn stack(mut self, stack: usize) -> Self {
+        self.config.stack = stack;
         self.checked()
     }
 
@@ -162,21 +179,87 @@ impl Timeout {
         Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX).min(self.longest())
     }
 
-    /// Runs `body`, and drops it if it takes longer than the limit.
+    /// Runs `body` on a helper thread, and abandons it there if it takes longer than the limit.
+    ///
+    /// An abandoned body runs on to its end, and its result is dropped. The body has the context of the
+    /// caller: the limits of the timeouts around the call ([`remaining`](crate::remaining)), the handle of
+    /// the tokio runtime, the `tracing` subscriber and span, and the job. The thread has a
+    /// [`stack`](Self::stack) as large as a main thread's. Called inside a future, this blocks the executor:
+    /// use [`call_async`](Self::call_async) there.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from one of these:
+    /// - [`Rejected::TimedOut`] after the limit.
+    /// - [`Rejected::BulkheadFull`] without running the body, while as many abandoned bodies as
+    ///   [`threads`](Self::threads) allows still run, or where the system has no thread left. The values
+    ///   with one [name](Self::named) share their count.
+    ///
+    /// # Panics
+    ///
+    /// If the body panics within the limit, with its panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Rejected, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2)).named("parse");
+    ///
+    /// let words = vec!["one", "two"];
+    /// let count: Result<usize, Rejected> = LIMIT.call(move || Ok(words.len()));
+    /// assert_eq!(count, Ok(2));
+    /// ```
+    pub fn call<R, F>(&self, body: F) -> R
+    where
+        R: Refuse + Send + 'static,
+        F: FnOnce() -> R + Send + 'static,
+    {
+        let limit = self.limit(1);
+        match thread::run(Group::Name(self.name), &self.config, limit, body) {
+            Ok(outcome) => outcome,
+            Err(stopped) => R::refuse(refusal(PointName::new(self.name), limit, stopped)),
+        }
+    }
+
+    /// Runs the future of `body`, and drops it if it takes longer than the limit.
+    ///
+    /// The limit counts from the first poll that is not ready, or from this call if the timeout is
+    /// [`strict`](Self::strict). The future holds that of `body` once, and is `Send` where `body` and its
+    /// future are.
     ///
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::TimedOut`].
-    pub async fn call_async<R, F>(&self, body: F) -> R
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Rejected, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// const LIMIT: Timeout = Timeout::new(Duration::from_millis(10));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let name = String::from("Ada");
+    /// let greeting = tokio::spawn(async move {
+    ///     LIMIT.call_async(async || Ok::<_, Rejected>(format!("Hello, {name}!"))).await
+    /// });
+    /// assert_eq!(greeting.await.unwrap().unwrap(), "Hello, Ada!");
+    ///
+    /// let never: Result<(), Rejected> = LIMIT.call_async(std::future::pending).await;
+    /// assert!(matches!(never, Err(Rejected::TimedOut { .. })));
+    /// # });
+    /// ```
+    pub fn call_async<R, F, B>(&self, body: F) -> impl Future<Output = R> + use<'_, R, F, B>
     where
-        R: crate::outcome::Refuse,
-        F: Future<Output = R>,
+        R: Refuse,
+        F: FnOnce() -> B,
+        B: Future<Output = R>,
     {
-        let site = TimeoutSite::of(PointName::new(self.name), *self);
-        match Timed::new(&site, body).await {
-            Ok(outcome) => outcome,
-            Err(rejected) => R::refuse(rejected),
-        }
+        let timer = self.config.strict.then(|| alarm(self.config.limit));
+        Called { timeout: self, body: Some(Lazy::Begins { start: Some(body) }), timer }
     }
 
     /// The policy, once every setting is known to make sense.
@@ -204,14 +287,38 @@ impl Timeout {
         if self.config.threads == 0 {
             return Err(InvalidPolicy::new("`threads` is at least 1"));
         }
+        if self.config.stack < defaults::timeout::STACK_FLOOR {
+            return Err(InvalidPolicy::new(STACK));
+        }
         Ok(())
     }
 }
 
 const CAP: &str = "`cap` is shorter than the limit: the first attempt would already be longer";
+const STACK: &str = "`stack` is at least `64KiB`";
 const ZERO: &str = "a timeout of zero would end every call before it starts";
 
-/// The timeout of one annotated function, or of one value.
+/// The error of a call that was stopped.
+///
+/// # Panics
+///
+/// With the body's own panic, if that is what stopped it.
+#[cold]
+fn refusal(point: PointName, limit: Duration, stopped: Stopped) -> Rejected {
+    match stopped {
+        Stopped::Refused => Rejected::bulkhead_full(point),
+        Stopped::TimedOut => timed_out(point, limit),
+        Stopped::Panicked(panic) => resume_unwind(panic),
+    }
+}
+
+#[cold]
+fn timed_out(point: PointName, limit: Duration) -> Rejected {
+    emit(&Event::TimedOut { point: point.clone(), limit }, None);
+    Rejected::timed_out(point, limit)
+}
+
+/// The timeout of one annotated function.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct TimeoutSite {
@@ -219,85 +326,60 @@ pub struct TimeoutSite {
     policy: Timeout,
     /// The limit of the first attempt, in nanoseconds.
     limit: u64,
+    is_on_thread: bool,
     timed_out: AtomicU64,
-    running: AtomicU32,
 }
 
 impl TimeoutSite {
     /// The site of `policy` in the stack of `point`.
     pub const fn new(point: &'static PointSite, policy: Timeout) -> Self {
-        Self::of(PointName::of(point), policy)
-    }
-
-    const fn of(owner: PointName, policy: Timeout) -> Self {
         Self {
-            owner,
+            owner: PointName::of(point),
             policy,
             limit: nanos(policy.config.limit),
+            is_on_thread: false,
             timed_out: AtomicU64::new(0),
-            running: AtomicU32::new(0),
         }
+    }
+
+    /// The same for a sync function, whose body runs on a helper thread.
+    pub const fn thread(mut self) -> Self {
+        self.is_on_thread = true;
+        self
     }
 
     #[cold]
     fn timed_out(&self, limit: Duration) -> Rejected {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
-        let point = self.owner.clone();
-        emit(&Event::TimedOut { point: point.clone(), limit }, None);
-        Rejected::timed_out(point, limit)
+        timed_out(self.owner.clone(), limit)
+    }
+
+    fn group(&self) -> Group {
+        Group::Function(std::ptr::from_ref(self).addr())
     }
 
     /// Runs `body` on a helper thread and abandons it there if it takes longer than the limit.
     ///
     /// # Errors
     ///
-    /// [`Rejected::TimedOut`], or [`Rejected::BulkheadFull`] while too many abandoned bodies still run.
+    /// [`Rejected::TimedOut`], or [`Rejected::BulkheadFull`] while too many abandoned bodies still run or
+    /// where the system has no thread left.
     pub fn on_thread<T: Send + 'static>(
         &'static self,
         attempt: u32,
         body: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejected> {
         let limit = self.policy.limit(attempt);
-        let running = Running::start(self).ok_or_else(|| Rejected::bulkhead_full(self.owner.clone()))?;
-        let (done, wait) = mpsc::sync_channel(1);
-        let end = later(now(), limit);
-        #[cfg(feature = "testing")]
-        let world = crate::testing::current();
-        let work = move || {
-            let running = running;
-            #[cfg(feature = "testing")]
-            let _world = world.map(crate::testing::World::enter);
-            let _within = scope::within_until(end);
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-            drop(running);
-            // Nobody listens any more if the body was abandoned.
-            let _ = done.send(result);
-        };
-        if thread::Builder::new().name("resilience-timeout".into()).spawn(work).is_err() {
-            return Err(Rejected::bulkhead_full(self.owner.clone()));
-        }
-        match wait.recv_timeout(limit) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(panic)) => resume_unwind(panic),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(self.timed_out(limit)),
-        }
+        thread::run(self.group(), &self.policy.config, limit, body)
+            .map_err(|stopped| self.stopped(limit, stopped))
     }
-}
 
-/// One body on a helper thread; gives its place back when it ends.
-struct Running(&'static TimeoutSite);
-
-impl Running {
-    fn start(site: &'static TimeoutSite) -> Option<Self> {
-        let free = |running: u32| (running < site.policy.config.threads).then(|| running + 1);
-        site.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).ok()?;
-        Some(Self(site))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    #[cold]
+    fn stopped(&self, limit: Duration, stopped: Stopped) -> Rejected {
+        if let Stopped::TimedOut = stopped {
+            self.timed_out.fetch_add(1, Ordering::Relaxed);
+        }
+        refusal(self.owner.clone(), limit, stopped)
     }
 }
 
@@ -329,7 +411,6 @@ pin_project_lite::pin_project! {
     pub struct Timed<'a, F, L = ()> {
         #[pin]
         body: Option<F>,
-        #[pin]
         timer: Option<Timer>,
         site: &'a TimeoutSite,
         limit: L,
@@ -366,35 +447,107 @@ impl<F: Future, L: Limit> Future for Timed<'_, F, L> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let limit = this.limit.or(this.site.limit);
-        {
-            let _within = match this.timer.as_ref().get_ref() {
-                None => scope::within_whole(limit),
-                Some(timer) => scope::within_until(timer.ends()),
-            };
-            if let Some(body) = this.body.as_mut().as_pin_mut()
-                && let Poll::Ready(done) = body.poll(cx)
-            {
-                return Poll::Ready(Ok(done));
-            }
-        }
-        let limit = Duration::from_nanos(limit);
-        if poll_timer(this.timer, limit, cx).is_pending() {
-            return Poll::Pending;
-        }
-        scope::cutting(this.site.owner.stack(), || this.body.set(None));
-        Poll::Ready(Err(this.site.timed_out(limit)))
+        poll_within(this.body, this.timer, limit, this.site.owner.stack(), cx)
+            .map(|done| done.ok_or_else(|| this.site.timed_out(Duration::from_nanos(limit))))
     }
+}
+
+/// Polls `body` and then its limit; `None` if that has passed, and the body is dropped.
+#[inline]
+fn poll_within<F: Future>(
+    mut body: Pin<&mut Option<F>>,
+    timer: &mut Option<Timer>,
+    limit: u64,
+    stack: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    {
+        let _within = match timer {
+            None => scope::within_whole(limit),
+            Some(timer) => scope::within_until(timer.ends()),
+        };
+        if let Some(body) = body.as_mut().as_pin_mut()
+            && let Poll::Ready(done) = body.poll(cx)
+        {
+            return Poll::Ready(Some(done));
+        }
+    }
+    if poll_timer(timer, Duration::from_nanos(limit), cx).is_pending() {
+        return Poll::Pending;
+    }
+    scope::cutting(stack, || body.set(None));
+    Poll::Ready(None)
 }
 
 /// Polls the timer, which is made at the first time.
 #[cold]
-fn poll_timer(mut timer: Pin<&mut Option<Timer>>, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    if timer.is_none() {
-        timer.set(Some(alarm(limit)));
+fn poll_timer(timer: &mut Option<Timer>, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    Pin::new(timer.get_or_insert_with(|| alarm(limit))).poll(cx)
+}
+
+pin_project_lite::pin_project! {
+    /// A body that begins when it is first polled.
+    #[project = LazyProjection]
+    enum Lazy<F, B> {
+        Begins { start: Option<F> },
+        Runs { #[pin] body: B },
     }
-    timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
+}
+
+impl<F: FnOnce() -> B, B: Future> Future for Lazy<F, B> {
+    type Output = B::Output;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
+        if let LazyProjection::Begins { start } = self.as_mut().project()
+            && let Some(start) = start.take()
+        {
+            self.set(Self::Runs { body: start() });
+        }
+        match self.project() {
+            LazyProjection::Runs { body } => body.poll(cx),
+            // Its start has panicked: there is nothing to poll.
+            LazyProjection::Begins { .. } => Poll::Pending,
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A call of [`Timeout::call_async`].
+    #[must_use = "futures do nothing unless polled"]
+    struct Called<'a, F, B> {
+        #[pin]
+        body: Option<Lazy<F, B>>,
+        timer: Option<Timer>,
+        timeout: &'a Timeout,
+    }
+}
+
+impl<F, B> Future for Called<'_, F, B>
+where
+    F: FnOnce() -> B,
+    B: Future<Output: Refuse>,
+{
+    type Output = B::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (limit, name) = (this.timeout.config.limit, PointName::new(this.timeout.name));
+        poll_within(this.body, this.timer, nanos(limit), name.stack(), cx)
+            .map(|done| done.unwrap_or_else(|| Refuse::refuse(timed_out(name, limit))))
+    }
+}
+
+/// A number of bytes as an attribute spells it.
+fn bytes(count: usize) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units.iter().find(|(shift, _)| count.trailing_zeros() >= *shift) {
+        Some((shift, unit)) => format!("{}{unit}", count >> shift),
+        None => count.to_string(),
+    }
 }
 
 impl Layer for TimeoutSite {
@@ -403,7 +556,7 @@ impl Layer for TimeoutSite {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let TimeoutConfig { limit, growth, strict, .. } = self.policy.config;
+        let TimeoutConfig { limit, growth, strict, threads, stack, .. } = self.policy.config;
         let mut settings = vec![("limit", format!("{limit:?}"))];
         if growth > 1.0 {
             let cap = self.policy.longest();
@@ -412,11 +565,19 @@ impl Layer for TimeoutSite {
         if strict {
             settings.push(("strict", "true".to_owned()));
         }
+        if self.is_on_thread {
+            let (threads, stack) = (threads.to_string(), bytes(stack));
+            settings.extend([("thread", "true".to_owned()), ("threads", threads), ("stack", stack)]);
+        }
         settings
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        vec![("timed_out", self.timed_out.load(Ordering::Relaxed))]
+        let mut counters = vec![("timed_out", self.timed_out.load(Ordering::Relaxed))];
+        if self.is_on_thread {
+            counters.push(("abandoned", thread::abandoned(self.group()).into()));
+        }
+        counters
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! A world: what a test thread sees in place of the process's clock, randomness and static state.
 
-use crate::clock::{Timer, later, real_now};
+use crate::clock::{Timer, later, paused_clock, real_now};
 use crate::event::Event;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -228,7 +228,7 @@ impl Inner {
             return real_now();
         }
         let mut time = locked(&self.time);
-        let followed = match paused_tokio() {
+        let followed = match paused_clock() {
             Some(now) => now.saturating_duration_since(*time.tokio.get_or_insert(now)),
             None => Duration::ZERO,
         };
@@ -264,7 +264,7 @@ impl Inner {
 
     /// Whether waits in this thread's runtime pass on tokio's own paused clock.
     pub(crate) fn follows_tokio(&self) -> bool {
-        !self.only_waits && paused_tokio().is_some()
+        !self.only_waits && paused_clock().is_some()
     }
 
     pub(crate) fn uniform(&self) -> f64 {
@@ -275,7 +275,7 @@ impl Inner {
         locked(&self.events).push(event.clone());
     }
 
-    pub(crate) fn alarm(self: Arc<Self>, wait: Duration, real: Pin<Box<Timer>>) -> WorldAlarm {
+    pub(crate) fn alarm(self: Arc<Self>, wait: Duration, real: Box<Timer>) -> WorldAlarm {
         let at = later(self.now(), wait);
         WorldAlarm { world: self, at, real }
     }
@@ -292,29 +292,12 @@ impl Inner {
     }
 }
 
-/// Tokio's reading of the time, if this thread is in a runtime whose clock stands still.
-#[cfg(feature = "tokio")]
-fn paused_tokio() -> Option<Instant> {
-    tokio::runtime::Handle::try_current().ok()?;
-    let before = tokio::time::Instant::now();
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_micros(2) {
-        std::hint::spin_loop();
-    }
-    (tokio::time::Instant::now() == before).then(|| before.into_std())
-}
-
-#[cfg(not(feature = "tokio"))]
-fn paused_tokio() -> Option<Instant> {
-    None
-}
-
 /// A limit on the world's clock, with a real timer behind it for a clock that nobody moves.
 #[derive(Debug)]
 pub(crate) struct WorldAlarm {
     world: Arc<Inner>,
     at: Instant,
-    real: Pin<Box<Timer>>,
+    real: Box<Timer>,
 }
 
 impl WorldAlarm {
@@ -326,7 +309,7 @@ impl WorldAlarm {
         if self.world.now() >= self.at {
             return Poll::Ready(());
         }
-        if self.real.as_mut().poll(cx).is_ready() {
+        if Pin::new(&mut *self.real).poll(cx).is_ready() {
             let left = self.at.saturating_duration_since(self.world.now());
             self.world.advance(left);
             return Poll::Ready(());

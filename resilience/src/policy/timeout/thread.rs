@@ -1,0 +1,173 @@
+//! Running a sync body on a helper thread, in the context that it would have on the caller's thread.
+
+use super::TimeoutConfig;
+use crate::scope;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Whose abandoned bodies are counted together: those of one annotated function (the address of its
+/// static), or those of the values with one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    Function(usize),
+    Name(&'static str),
+}
+
+/// The abandoned bodies that still run. A group without any has no entry, so the map does not grow.
+static ABANDONED: Mutex<BTreeMap<Group, u32>> = Mutex::new(BTreeMap::new());
+
+/// Why a body gave no value.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// It did not run: too many abandoned bodies do, or the system has no thread left.
+    Refused,
+    /// It was abandoned.
+    TimedOut,
+    /// It panicked.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// A body without its types: the code around it exists once, and not once for each annotated function.
+type Work = Box<dyn FnOnce() + Send>;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many abandoned bodies of `group` still run.
+pub(super) fn abandoned(group: Group) -> u32 {
+    locked(&ABANDONED).get(&group).copied().unwrap_or(0)
+}
+
+/// Runs `body` on a helper thread and waits for at most `limit`.
+pub(super) fn run<T: Send + 'static>(
+    group: Group,
+    config: &TimeoutConfig,
+    limit: Duration,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Stopped> {
+    let value = Arc::new(Mutex::new(None));
+    let work = {
+        let value = Arc::clone(&value);
+        move || {
+            let returned = body();
+            *locked(&value) = Some(returned);
+        }
+    };
+    run_boxed(group, config, limit, Box::new(work))?;
+    let returned = locked(&value).take();
+    returned.ok_or(Stopped::TimedOut)
+}
+
+/// How far a body on a helper thread has come.
+enum State {
+    Running,
+    Ended(Result<(), Box<dyn Any + Send>>),
+    Abandoned,
+}
+
+struct Call {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+fn run_boxed(group: Group, config: &TimeoutConfig, limit: Duration, work: Work) -> Result<(), Stopped> {
+    if abandoned(group) >= config.threads {
+        return Err(Stopped::Refused);
+    }
+    let call = Arc::new(Call { state: Mutex::new(State::Running), ended: Condvar::new() });
+    let context = Context::here(limit);
+    let work = scope::carried(work);
+    let on_thread = {
+        let call = Arc::clone(&call);
+        move || {
+            let result = catch_unwind(AssertUnwindSafe(|| context.run(work)));
+            let mut state = locked(&call.state);
+            if let State::Abandoned = *state {
+                ended_late(group);
+            } else {
+                *state = State::Ended(result);
+                call.ended.notify_one();
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("resilience-timeout".into()).stack_size(config.stack);
+    if thread.spawn(on_thread).is_err() {
+        return Err(Stopped::Refused);
+    }
+    let running = |state: &mut State| matches!(state, State::Running);
+    let waited = call.ended.wait_timeout_while(locked(&call.state), limit, running);
+    let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    match std::mem::replace(&mut *state, State::Abandoned) {
+        State::Ended(Ok(())) => Ok(()),
+        State::Ended(Err(panic)) => Err(Stopped::Panicked(panic)),
+        State::Running | State::Abandoned => {
+            *locked(&ABANDONED).entry(group).or_default() += 1;
+            Err(Stopped::TimedOut)
+        }
+    }
+}
+
+/// An abandoned body has ended.
+fn ended_late(group: Group) {
+    let mut abandoned = locked(&ABANDONED);
+    if let Some(count) = abandoned.get_mut(&group) {
+        *count -= 1;
+        if *count == 0 {
+            abandoned.remove(&group);
+        }
+    }
+}
+
+/// What the code on the caller's thread is part of, apart from what [`scope::carried`] takes along.
+struct Context {
+    limits: scope::Limits,
+    #[cfg(feature = "testing")]
+    world: Option<crate::testing::WorldHandle>,
+    #[cfg(feature = "tokio")]
+    runtime: Option<tokio::runtime::Handle>,
+    #[cfg(feature = "tracing")]
+    subscriber: tracing::Dispatch,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+impl Context {
+    /// The context of the running code, with one more limit that begins now.
+    fn here(limit: Duration) -> Self {
+        Self {
+            limits: scope::limits_until(limit),
+            #[cfg(feature = "testing")]
+            world: crate::testing::WorldHandle::here(),
+            #[cfg(feature = "tokio")]
+            runtime: tokio::runtime::Handle::try_current().ok(),
+            #[cfg(feature = "tracing")]
+            subscriber: tracing::dispatcher::get_default(Clone::clone),
+            #[cfg(feature = "tracing")]
+            span: tracing::Span::current(),
+        }
+    }
+
+    /// Runs `work` on this thread in the context.
+    fn run(self, work: Work) {
+        #[cfg(feature = "testing")]
+        if let Some(world) = &self.world {
+            return world.run(|| self.run_in_world(work));
+        }
+        self.run_in_world(work);
+    }
+
+    fn run_in_world(&self, work: Work) {
+        let _limits = scope::within(self.limits);
+        #[cfg(feature = "tokio")]
+        let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
+        #[cfg(feature = "tracing")]
+        if !self.subscriber.is::<tracing::subscriber::NoSubscriber>() {
+            return tracing::dispatcher::with_default(&self.subscriber, || self.span.in_scope(work));
+        }
+        work();
+    }
+}
