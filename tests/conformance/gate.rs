@@ -36,6 +36,7 @@ pub(crate) struct Gate {
     /// Counts transitions: a call admitted before one does not count after it.
     generation: u32,
     transitions: Vec<String>,
+    rejected: u32,
 }
 
 impl GateConfig {
@@ -78,7 +79,12 @@ impl Gate {
             probes: 0,
             generation: 0,
             transitions: Vec::new(),
+            rejected: 0,
         }
+    }
+
+    pub(crate) fn rejected(&self) -> u32 {
+        self.rejected
     }
 
     pub(crate) fn state(&self) -> &str {
@@ -98,6 +104,12 @@ impl Gate {
         (self.state == "closed" && self.config.window.is_none()).then_some(self.failures.len())
     }
 
+    /// How many failures count together at `now`, in a breaker with a window.
+    pub(crate) fn failures_inside(&self, now: f64) -> Option<usize> {
+        let window = self.config.window.filter(|_| self.state == "closed")?;
+        Some(self.failures.iter().filter(|at| now - **at <= window).count())
+    }
+
     fn turn(&mut self, state: &str) {
         self.transitions.push(format!("{}>{state}", self.state));
         self.state = state.to_owned();
@@ -115,6 +127,12 @@ impl Gate {
 
     /// A ticket for a call that may enter.
     pub(crate) fn admit(&mut self, now: f64) -> Option<u32> {
+        let ticket = self.ticket(now);
+        self.rejected += u32::from(ticket.is_none());
+        ticket
+    }
+
+    fn ticket(&mut self, now: f64) -> Option<u32> {
         if self.state == "open" && now >= self.until {
             self.turn("half_open");
         }

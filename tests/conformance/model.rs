@@ -74,6 +74,8 @@ struct Call {
     attempts: usize,
     delays: Vec<(f64, f64)>,
     has_fallen_back: bool,
+    /// Whether a run of the function was dropped before its end.
+    was_cut: bool,
 }
 
 /// The model of one scenario while it is played.
@@ -90,6 +92,8 @@ pub(crate) struct Model<'a> {
     held: HashMap<String, (u32, f64, String)>,
     executions: usize,
     retries: usize,
+    timeouts: usize,
+    answers: usize,
     steps: HashMap<String, usize>,
     runs: HashMap<String, Run>,
     /// Whether somebody set a state, which other libraries tell of in other words.
@@ -123,6 +127,8 @@ pub(crate) fn facts(
         held: HashMap::new(),
         executions: 0,
         retries: 0,
+        timeouts: 0,
+        answers: 0,
         steps: HashMap::new(),
         runs: HashMap::new(),
         was_controlled: false,
@@ -246,9 +252,28 @@ impl Model<'_> {
                 facts.insert(field.to_owned(), json!(gate.state()));
             }
         }
-        if let Some(failures) = self.gate(0, &key).and_then(|gate| gate.failures_in_a_row()) {
-            facts.insert("metrics.consecutive_failures".to_owned(), json!(failures));
+        let now = self.now;
+        if let Some(gate) = self.gate(0, &key) {
+            let counts = [
+                ("metrics.consecutive_failures", gate.failures_in_a_row()),
+                ("metrics.failures", gate.failures_inside(now)),
+                ("metrics.not_permitted", Some(gate.rejected() as usize)),
+            ];
+            for (field, count) in counts {
+                if let Some(count) = count {
+                    facts.insert(field.to_owned(), json!(count));
+                }
+            }
         }
+        let rejected: u32 = self.gates.values().map(Gate::rejected).sum();
+        for name in ["retry", "retries"] {
+            facts.insert(format!("events_count.{name}"), json!(self.retries));
+        }
+        for name in ["rejected", "not_permitted"] {
+            facts.insert(format!("events_count.{name}"), json!(rejected));
+        }
+        facts.insert("events_count.timeout".to_owned(), json!(self.timeouts));
+        facts.insert("events_count.fallback".to_owned(), json!(self.answers));
         if !self.was_controlled && self.gates.len() == 1 {
             let transitions = self.gates.values().flat_map(Gate::transitions).collect::<Vec<_>>();
             for (name, end) in [("opened", ">open"), ("half_opened", ">half_open"), ("closed", ">closed")] {
@@ -313,6 +338,7 @@ impl Model<'_> {
         fact("attempts", json!(call.attempts.max(call.runs)));
         fact("elapsed_ms", json!([elapsed, elapsed + self.slack]));
         fact("fallback_called", json!(call.has_fallen_back));
+        fact("work_cancelled", json!(call.was_cut));
         if end != End::Cut {
             let delays = call.delays.iter().map(|(low, high)| json!([low, high]));
             fact("delays_ms", Value::Array(delays.collect()));
@@ -328,7 +354,11 @@ impl Model<'_> {
             Layer::Timeout(ms) => {
                 let own = self.now + ms;
                 let end = self.run(inner, call, limit.min(own))?;
-                Some(if end == End::Cut && self.now >= own { End::Timeout } else { end })
+                if end != End::Cut || self.now < own {
+                    return Some(end);
+                }
+                self.timeouts += 1;
+                Some(End::Timeout)
             }
             Layer::Breaker { slot, lists, .. } => {
                 let now = self.now;
@@ -358,7 +388,9 @@ impl Model<'_> {
         let outcome = call.script.get(call.runs).or(call.script.last())?.clone();
         call.runs += 1;
         self.executions += 1;
-        self.play(outcome, limit.min(call.cancel))
+        let end = self.play(outcome, limit.min(call.cancel));
+        call.was_cut |= end == Some(End::Cut);
+        end
     }
 
     fn play(&mut self, outcome: Outcome, limit: f64) -> Option<End> {
@@ -434,7 +466,10 @@ impl Model<'_> {
         };
         Some(match answer {
             End::Err(_) if self.is_on(Rule::FirstError) => end,
-            answer => answer,
+            answer => {
+                self.answers += usize::from(matches!(answer, End::Ok(_)));
+                answer
+            }
         })
     }
 
@@ -696,6 +731,7 @@ impl Call {
             attempts: 0,
             delays: Vec::new(),
             has_fallen_back: false,
+            was_cut: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::breaker::BreakerLayer;
 use crate::call::{Call, Ending, caught};
-use crate::failure::{Answer, Failure};
+use crate::failure::Answer;
 use crate::fallback::FallbackLayer;
 use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
 use crate::gaps::Gap;
