@@ -149,7 +149,64 @@ fn several_probes_at_a_time_can_be_asked_for() {
 }
 
 #[test]
-fn a_probe_that_never_reports_gives_way_and_its_late_result_counts_for_nothing() {
+fn a_late_success_closes_it() {
+    gated!(slow: circuit_breaker(threshold = 1, recovery = 5s));
+    let call = |gate| async { slow(&RefCell::new(gate)).await };
+    let world = testing::isolate();
+    start(call).unwrap().end(failed());
+    world.advance(5 * SECOND);
+    let late = start(call).unwrap();
+    world.advance(5 * SECOND);
+    let next = start(call).expect("the first probe is late");
+    assert!(start(call).is_err(), "one slot");
+    late.end(Ok(1));
+    let closed: Vec<_> = (0..3).map(|_| start(call).expect("closed")).collect();
+    next.end(failed());
+    closed.into_iter().for_each(|running| running.end(Ok(1)));
+    assert!(start(call).is_ok(), "the other probe was admitted before it closed");
+}
+
+#[test]
+fn late_results_of_several_probes_count_one_by_one() {
+    gated!(three: circuit_breaker(threshold = 1, recovery = 5s, probes = 2, successes = 3));
+    let call = |gate| async { three(&RefCell::new(gate)).await };
+    let world = testing::isolate();
+    start(call).unwrap().end(failed());
+    world.advance(5 * SECOND);
+    let (a, b) = (start(call).unwrap(), start(call).unwrap());
+    world.advance(5 * SECOND);
+    let (c, d) = (start(call).unwrap(), start(call).unwrap());
+    assert!(start(call).is_err());
+    a.end(Ok(1));
+    c.end(Ok(1));
+    assert!(!world.events().iter().any(|event| matches!(event, resilience::Event::Closed { .. })));
+    b.end(Ok(1));
+    assert!(matches!(world.events().last(), Some(resilience::Event::Closed { .. })));
+    d.end(failed());
+    assert!(start(call).is_ok());
+}
+
+#[test]
+fn a_late_failure_reopens_it_and_a_result_after_that_counts_as_nothing() {
+    gated!(slow: circuit_breaker(threshold = 1, recovery = 5s, probe_timeout = 2s));
+    let call = |gate| async { slow(&RefCell::new(gate)).await };
+    let world = testing::isolate();
+    start(call).unwrap().end(failed());
+    world.advance(5 * SECOND);
+    let late = start(call).unwrap();
+    world.advance(2 * SECOND);
+    let next = start(call).unwrap();
+    late.end(failed());
+    assert!(start(call).is_err(), "open again");
+    next.end(Ok(1));
+    assert!(start(call).is_err(), "its half-open period is over");
+    world.advance(5 * SECOND);
+    start(call).unwrap().end(Ok(1));
+    assert!(matches!(world.events().last(), Some(resilience::Event::Closed { .. })));
+}
+
+#[test]
+fn a_probe_that_never_reports_loses_its_slot() {
     gated!(forgetful: circuit_breaker(threshold = 1, recovery = 5s, probe_timeout = 2s));
     let call = |gate| async { forgetful(&RefCell::new(gate)).await };
     let world = testing::isolate();
@@ -160,7 +217,8 @@ fn a_probe_that_never_reports_gives_way_and_its_late_result_counts_for_nothing()
     assert!(start(call).is_err());
     world.advance(SECOND);
     let next = start(call).expect("two seconds are over");
-    lost.end(failed());
+    drop(lost);
+    assert!(start(call).is_err(), "it had no slot to free");
     next.end(Ok(1));
     let (a, b) = (start(call).expect("closed"), start(call).expect("closed"));
     a.end(Ok(1));

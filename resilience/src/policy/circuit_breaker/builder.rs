@@ -39,6 +39,7 @@ impl CircuitBreaker {
     #[track_caller]
     pub const fn recovery(mut self, recovery: Duration) -> Self {
         self.config.recovery = recovery;
+        self.has_recovery = true;
         self.so_far()
     }
 
@@ -94,9 +95,10 @@ impl CircuitBreaker {
         self.so_far()
     }
 
-    /// How long a probe that does not report keeps its place from others; default `recovery`.
+    /// Sets how long a probe may run before it loses its slot to the next call; default `recovery`.
     ///
-    /// After that time the next call takes its place, and its own result is ignored.
+    /// The result of a late probe still counts while the breaker is half-open: a service whose healthy calls
+    /// take longer than this closes its breaker.
     ///
     /// # Panics
     ///
@@ -133,7 +135,7 @@ impl CircuitBreaker {
 
     #[track_caller]
     const fn so_far(self) -> Self {
-        match self.config.judge_so_far() {
+        match self.config.judge_so_far(self.has_recovery) {
             Ok(()) => self,
             Err(invalid) => panic!("{}", invalid.message()),
         }

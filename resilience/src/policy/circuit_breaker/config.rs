@@ -36,7 +36,7 @@ pub struct CircuitBreakerConfig {
     pub probes: u32,
     /// How many successful probes close it; from 1, default 1.
     pub successes: u32,
-    /// How long a probe keeps its place from others without reporting; default `recovery`.
+    /// How long a probe may run before it loses its slot to the next call; default `recovery`.
     pub probe_timeout: Option<Duration>,
 }
 
@@ -88,10 +88,10 @@ impl CircuitBreakerConfig {
         Err(InvalidPolicy::new(problem))
     }
 
-    /// As [`judge`](Self::judge), for settings of which more may follow: a `recovery` that was not
-    /// written yet contradicts nothing.
-    pub(super) const fn judge_so_far(mut self) -> Result<(), InvalidPolicy> {
-        if self.recovery.as_nanos() == defaults::RECOVERY.as_nanos() {
+    /// As [`judge`](Self::judge), for settings of which more may follow: a default `recovery`, which a later
+    /// setter may replace, contradicts no `cap`.
+    pub(super) const fn judge_so_far(mut self, has_recovery: bool) -> Result<(), InvalidPolicy> {
+        if !has_recovery {
             self.recovery = Duration::from_nanos(1);
         }
         self.judge()
@@ -181,6 +181,9 @@ mod tests {
             assert!(told.message().contains(word), "{told}");
         }
         assert_eq!(base.judge(), Ok(()));
+        let low = CircuitBreakerConfig { cap: Some(30 * SECOND), ..base };
+        assert_eq!(low.judge_so_far(false), Ok(()), "a shorter `recovery` may follow");
+        assert!(low.judge_so_far(true).is_err());
         assert_eq!(CircuitBreakerConfig { cap: Some(60 * SECOND), ..base }.judge(), Ok(()));
     }
 }

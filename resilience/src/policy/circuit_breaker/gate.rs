@@ -121,7 +121,7 @@ impl Gate {
 
     fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
         let word = self.word().next(state);
-        memory.enter(state, now);
+        memory.enter(state, word.token(), now);
         self.publish(word);
         word
     }
@@ -135,23 +135,14 @@ impl Gate {
                 Err(seen) => word = seen,
             }
         }
-        match word.state() {
-            State::HalfOpen => self.probe_succeeded(token, config),
-            State::MetricsOnly => {
-                let mut memory = self.memory.lock();
-                if self.word().admitted(token) {
-                    memory.failures = 0;
-                }
-                None
-            }
-            _ => None,
-        }
+        if word.state() == State::HalfOpen { self.probe_succeeded(token, config) } else { None }
     }
 
     fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
         let mut memory = self.memory.lock();
+        let current = self.word().token();
         let probes = memory.probes()?;
-        if !probes.end(token) {
+        if !probes.end(token, current) {
             return None;
         }
         probes.successes += 1;
@@ -175,27 +166,30 @@ impl Gate {
         let mut memory = self.memory.lock();
         let word = self.word();
         match word.state() {
-            State::HalfOpen if memory.probes()?.end(token) => {
+            State::HalfOpen if memory.probes()?.end(token, word.token()) => {
                 memory.reopenings = memory.reopenings.saturating_add(1);
                 Some(self.open(&mut memory, 1, class, config))
             }
             _ if !word.admitted(token) => None,
             State::Closed => self.failed_closed(&mut memory, word, class, config),
             State::MetricsOnly => {
-                memory.failures = match config.window {
-                    Some(window) => memory.count(now(), window, config.threshold),
-                    None => memory.failures.saturating_add(1),
-                };
+                if let Some(window) = config.window {
+                    memory.count(now(), window, config.threshold);
+                }
                 None
             }
             _ => None,
         }
     }
 
-    /// Counts a failure in a row that stays below the threshold; `false` if there is more to do.
+    /// Counts a failure in a row that causes no transition; `false` if there is more to do.
     fn is_counted(&self, token: Token, threshold: u32) -> bool {
         let mut word = self.word();
-        while word.admitted(token) && word.is_closed() && word.failures() + 1 < threshold {
+        let only_counts = |word: Word| match word.state() {
+            State::Closed => word.failures() + 1 < threshold,
+            state => state == State::MetricsOnly,
+        };
+        while word.admitted(token) && only_counts(word) {
             match self.swap(word, word.with_failure()) {
                 Ok(()) => return true,
                 Err(seen) => word = seen,
@@ -227,7 +221,7 @@ impl Gate {
                 Err(seen) => word = seen,
                 Ok(()) if !trips => return None,
                 Ok(()) => {
-                    memory.enter(State::Open, now);
+                    memory.enter(State::Open, word.next(State::Open).token(), now);
                     memory.failures = failures;
                     return Some(Change::Opened { class: Some(*class), failures, recovery: Some(recovery) });
                 }
@@ -254,8 +248,10 @@ impl Gate {
         if self.word().state() != State::HalfOpen {
             return;
         }
-        if let Some(probes) = self.memory.lock().probes() {
-            probes.end(token);
+        let mut memory = self.memory.lock();
+        let current = self.word().token();
+        if let Some(probes) = memory.probes() {
+            probes.end(token, current);
         }
     }
 
@@ -309,7 +305,7 @@ impl Gate {
         let state = word.state();
         let failures = match (state, config.window) {
             (State::Closed | State::MetricsOnly, Some(window)) => memory.inside(now, window),
-            (State::Closed, None) => word.failures(),
+            (State::Closed | State::MetricsOnly, None) => word.failures(),
             _ => memory.failures,
         };
         Reading {
@@ -321,6 +317,15 @@ impl Gate {
                 .then(|| self.until().saturating_duration_since(now))
                 .filter(|left| !left.is_zero()),
         }
+    }
+}
+
+#[cfg(all(test, feature = "testing", not(loom)))]
+impl Gate {
+    /// Runs `work` while the lock is held: it would wait for ever if it needed the lock.
+    pub(super) fn while_locked(&self, work: impl FnOnce()) {
+        let _memory = self.memory.lock();
+        work();
     }
 }
 

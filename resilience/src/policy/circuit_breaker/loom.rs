@@ -123,6 +123,38 @@ fn a_probe_and_a_late_call_decide_once() {
 }
 
 #[test]
+fn a_late_probe_and_its_replacement_decide_once() {
+    loom::model(|| {
+        let config = CircuitBreakerConfig { probe_timeout: Some(Duration::ZERO), ..config(1, 1) };
+        let gate = Arc::new(Gate::new());
+        gate.set(State::HalfOpen);
+        let [late, next] = [(); 2].map(|()| gate.admit(&config).0.unwrap());
+        let (closed, reopened) =
+            together(&gate, move |gate| gate.succeeded(late, &config), move |gate| fail(gate, next, &config));
+        assert_eq!(usize::from(closed.is_some()) + usize::from(reopened.is_some()), 1);
+        let state = if closed.is_some() { State::Closed } else { State::Open };
+        assert_eq!(gate.word().state(), state);
+    });
+}
+
+#[test]
+fn metrics_only_keeps_one_of_two_counts_that_meet() {
+    loom::model(|| {
+        let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
+        gate.set(State::MetricsOnly);
+        let token = gate.word().token();
+        let (succeeded, failed) = together(
+            &gate,
+            move |gate| gate.succeeded(token, &config),
+            move |gate| fail(gate, token, &config),
+        );
+        assert_eq!((succeeded, failed), (None, None));
+        assert_eq!(gate.word().state(), State::MetricsOnly);
+        assert!(gate.word().failures() <= 1);
+    });
+}
+
+#[test]
 fn a_reset_is_not_undone_by_a_failure_that_meets_it() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 1));

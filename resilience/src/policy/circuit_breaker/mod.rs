@@ -73,6 +73,8 @@ pub struct CircuitBreaker {
     owner: PointName,
     key: Option<PointName>,
     config: CircuitBreakerConfig,
+    /// Whether `recovery` was set, be it to its default.
+    has_recovery: bool,
     hooks: Hooks,
 }
 
@@ -148,7 +150,7 @@ impl CircuitBreaker {
     /// If a setting makes no sense.
     pub fn try_new(name: impl Into<String>, config: CircuitBreakerConfig) -> Result<Self, InvalidPolicy> {
         config.judge()?;
-        Ok(Self { config, ..Self::named(name) })
+        Ok(Self { config, has_recovery: true, ..Self::named(name) })
     }
 
     /// The breaker of an annotated function.
@@ -163,6 +165,7 @@ impl CircuitBreaker {
             owner,
             key: None,
             config: CircuitBreakerConfig::DEFAULT,
+            has_recovery: false,
             hooks: Hooks { open: None, half_open: None, close: None, reject: None },
         }
     }
@@ -172,6 +175,7 @@ impl CircuitBreaker {
     pub const fn owned_by(self, point: &'static PointSite) -> Self {
         let mut breaker = Self::of(point);
         breaker.config = self.config;
+        breaker.has_recovery = self.has_recovery;
         breaker.hooks = self.hooks;
         // A destructor cannot run while compiling; the name in it is a constant there.
         std::mem::forget(self);

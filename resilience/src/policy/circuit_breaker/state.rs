@@ -43,15 +43,18 @@ impl std::fmt::Display for State {
     }
 }
 
-/// State and generation in one word.
+/// State, failures in a row and generation in one word.
 ///
 /// The high half is the generation, which every transition and every probe raises. In the low half bit 31
-/// says "not closed"; below it stand the failures in a row of a closed breaker, or which other state it is.
+/// means "not closed". A closed breaker counts its failures in a row in the bits below; any other has its
+/// state in bits 28 to 30, and `MetricsOnly` counts its failures in a row in the bits below those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub(super) u64);
 
 const NOT_CLOSED: u64 = 1 << 31;
 const GENERATION: u64 = !0 << 32;
+const STATE: u32 = 28;
+const COUNT: u64 = (1 << STATE) - 1;
 
 impl Word {
     pub(super) const FIRST: Self = Self(0);
@@ -82,15 +85,16 @@ impl Word {
         self.token().0 == token.0
     }
 
+    /// The failures in a row.
     pub(super) const fn failures(self) -> u32 {
-        if self.is_closed() { self.0 as u32 } else { 0 }
+        if self.is_closed() { self.0 as u32 } else { (self.0 & COUNT) as u32 }
     }
 
     pub(super) const fn state(self) -> State {
         if self.is_closed() {
             return State::Closed;
         }
-        match self.0 & !(GENERATION | NOT_CLOSED) {
+        match (self.0 & !(GENERATION | NOT_CLOSED)) >> STATE {
             0 => State::Open,
             1 => State::HalfOpen,
             2 => State::ForcedOpen,
@@ -99,14 +103,14 @@ impl Word {
         }
     }
 
-    /// This word of a closed breaker after one more failure below the threshold.
+    /// This word after one more failure in a row; a closed breaker must be below its threshold.
     pub(super) const fn with_failure(self) -> Self {
-        Self(self.0 + 1)
+        if !self.is_closed() && self.0 & COUNT == COUNT { self } else { Self(self.0 + 1) }
     }
 
-    /// This word of a closed breaker with no failures.
+    /// This word with no failures in a row.
     pub(super) const fn cleared(self) -> Self {
-        Self(self.0 & GENERATION)
+        if self.is_closed() { Self(self.0 & GENERATION) } else { Self(self.0 & !COUNT) }
     }
 
     /// The word of the next generation, in `state`.
@@ -114,10 +118,10 @@ impl Word {
         let low = match state {
             State::Closed => 0,
             State::Open => NOT_CLOSED,
-            State::HalfOpen => NOT_CLOSED | 1,
-            State::ForcedOpen => NOT_CLOSED | 2,
-            State::Disabled => NOT_CLOSED | 3,
-            State::MetricsOnly => NOT_CLOSED | 4,
+            State::HalfOpen => NOT_CLOSED | 1 << STATE,
+            State::ForcedOpen => NOT_CLOSED | 2 << STATE,
+            State::Disabled => NOT_CLOSED | 3 << STATE,
+            State::MetricsOnly => NOT_CLOSED | 4 << STATE,
         };
         let generation = self.token().0.wrapping_add(1);
         let generation = if generation == Token::SPENT.0 { 0 } else { generation };
@@ -152,7 +156,7 @@ pub(super) struct Memory {
     pub(super) since: Option<Instant>,
     /// How many times in a row a probe failed.
     pub(super) reopenings: u32,
-    /// How many failures opened it, or how many there are in a row while only counting.
+    /// How many failures opened it.
     pub(super) failures: u32,
     phase: Phase,
 }
@@ -174,11 +178,11 @@ impl Memory {
         Self { since: None, reopenings: 0, failures: 0, phase: Phase::Counting(Times::new()) }
     }
 
-    /// A transition to `state` at `now`.
-    pub(super) fn enter(&mut self, state: State, now: Instant) {
+    /// A transition at `now` to `state`, whose first generation is that of `token`.
+    pub(super) fn enter(&mut self, state: State, token: Token, now: Instant) {
         self.since = Some(now);
         match state {
-            State::HalfOpen => self.phase = Phase::Probing(Probes::default()),
+            State::HalfOpen => self.phase = Phase::Probing(Probes::since(token)),
             State::Open => self.phase = Phase::default(),
             _ => *self = Self { since: self.since, ..Self::new() },
         }
@@ -209,9 +213,12 @@ impl Memory {
     }
 }
 
-/// The probes of one half-open time.
-#[derive(Debug, Default)]
+/// The probes of one half-open period.
+#[derive(Debug)]
 pub(super) struct Probes {
+    /// The generation in which the period began; every probe raises it.
+    began: Token,
+    /// The probes that occupy a slot.
     running: Vec<Probe>,
     pub(super) successes: u32,
 }
@@ -223,8 +230,12 @@ struct Probe {
 }
 
 impl Probes {
-    /// Admits the probe with `token` at `now`; one that did not report in time gives way, if there has to
-    /// be room.
+    const fn since(began: Token) -> Self {
+        Self { began, running: Vec::new(), successes: 0 }
+    }
+
+    /// Admits the probe with `token` at `now`. If all slots are occupied, probes that did not report in time
+    /// lose theirs.
     pub(super) fn start(&mut self, token: Token, now: Instant, config: &CircuitBreakerConfig) {
         if self.running.len() >= config.probes as usize {
             self.running.retain(|probe| !probe.is_late(now, config));
@@ -238,13 +249,21 @@ impl Probes {
             || self.running.iter().any(|probe| probe.is_late(now, config))
     }
 
-    /// Takes out the probe with `token`; `false` if it has already given way, or is no probe.
-    pub(super) fn end(&mut self, token: Token) -> bool {
-        let place = self.running.iter().position(|probe| probe.token == token);
-        if let Some(place) = place {
-            self.running.swap_remove(place);
-        }
-        place.is_some()
+    /// Whether a probe occupies a slot and has not exceeded its time at `now`.
+    #[expect(dead_code, reason = "eviction asks for it")]
+    pub(super) fn is_running(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
+        self.running.iter().any(|probe| !probe.is_late(now, config))
+    }
+
+    /// Frees the slot of the probe with `token`, if it still has one; `false` if `token` belongs to no probe
+    /// of this period. `current` is the present generation.
+    ///
+    /// A late probe that lost its slot is recognised by its generation alone, so nothing has to be kept for
+    /// probes that never report. Each call reports once.
+    pub(super) fn end(&mut self, token: Token, current: Token) -> bool {
+        self.running.retain(|probe| probe.token != token);
+        let age = |token: Token| token.0.wrapping_sub(self.began.0);
+        token != self.began && age(token) <= age(current)
     }
 }
 

@@ -240,10 +240,95 @@ fn a_probe_that_never_reports_gives_way() {
     assert_eq!(refused(&breaker), None);
     world.advance(SECOND);
     let next = breaker.acquire().unwrap();
-    lost.failure(&DOWN);
-    assert_eq!(breaker.state(), State::HalfOpen);
+    drop(lost);
+    assert!(!breaker.is_available(), "a late probe has no slot to free");
     next.success();
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn the_result_of_a_late_probe_counts_in_its_own_half_open_period() {
+    let world = isolate();
+    let breaker = breaker(1).recovery(SECOND).successes(2);
+    let late_and_next = || {
+        world.advance(SECOND);
+        let late = breaker.acquire().unwrap();
+        world.advance(SECOND);
+        (late, breaker.acquire().unwrap())
+    };
+    fail(&breaker);
+    let (late, next) = late_and_next();
+    late.success();
+    assert_eq!((breaker.state(), breaker.snapshot().successes), (State::HalfOpen, 1));
+    next.success();
+    assert_eq!(breaker.state(), State::Closed);
+
+    fail(&breaker);
+    let (late, next) = late_and_next();
+    late.failure(&DOWN);
+    assert_eq!(refused(&breaker), Some(SECOND));
+    let (later, last) = late_and_next();
+    next.success();
+    assert_eq!((breaker.state(), breaker.snapshot().successes), (State::HalfOpen, 0), "of another period");
+    later.success();
+    last.success();
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(
+        transitions(&world),
+        ["open", "half_open", "closed", "open", "half_open", "open", "half_open", "closed"]
+    );
+}
+
+#[test]
+fn a_service_slower_than_the_recovery_closes_its_breaker() {
+    let world = isolate();
+    let breaker = breaker(1).recovery(SECOND);
+    fail(&breaker);
+    let mut running = std::collections::VecDeque::new();
+    for tick in 0..100 {
+        world.advance(SECOND / 10);
+        running.extend(breaker.acquire().ok().map(|permit| (tick, permit)));
+        while running.front().is_some_and(|(began, _)| tick - began >= 25) {
+            running.pop_front().unwrap().1.success();
+        }
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(transitions(&world), ["open", "half_open", "closed"]);
+}
+
+#[test]
+fn metrics_only_counts_failures_in_a_row() {
+    let _world = isolate();
+    for window in [None, Some(SECOND)] {
+        let breaker = CircuitBreaker::try_new(
+            "test",
+            CircuitBreakerConfig { threshold: 5, window, ..CircuitBreakerConfig::DEFAULT },
+        )
+        .unwrap();
+        let before = breaker.acquire().unwrap();
+        breaker.metrics_only();
+        (0..4).for_each(|_| fail(&breaker));
+        before.success();
+        assert_eq!(breaker.snapshot().failures, 4, "admitted before the change of state");
+        ok(&breaker);
+        let (counted, state) = (breaker.snapshot().failures, breaker.state());
+        assert_eq!((counted, state), (if window.is_some() { 4 } else { 0 }, State::MetricsOnly));
+        breaker.reset();
+        assert_eq!(breaker.snapshot().failures, 0);
+    }
+}
+
+#[test]
+fn a_success_in_metrics_only_mode_takes_no_lock() {
+    let _world = isolate();
+    let breaker = breaker(5);
+    breaker.metrics_only();
+    fail(&breaker);
+    breaker.live.gate.while_locked(|| {
+        ok(&breaker);
+        ok(&breaker);
+    });
+    assert_eq!(breaker.snapshot().failures, 0);
 }
 
 #[test]
