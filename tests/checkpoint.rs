@@ -37,7 +37,7 @@ impl From<Rejected> for Error {
 impl Error {
     fn checkpoint(self) -> CheckpointError {
         match self {
-            Self::Rejected(Rejected::Checkpoint(error)) => error,
+            Self::Rejected(Rejected::Checkpoint(error)) => *error,
             other => panic!("no checkpoint error: {other}"),
         }
     }

@@ -11,6 +11,10 @@ mod calls_under_way;
 mod half_open;
 #[path = "circuit_breaker/handles.rs"]
 mod handles;
+#[path = "circuit_breaker/instances.rs"]
+mod instances;
+#[path = "circuit_breaker/keys.rs"]
+mod keys;
 
 use guarded::{Failure, down};
 use resilience::{Category, Classification, Event, Rejected, circuit_breaker, testing};
@@ -178,7 +182,10 @@ fn classify_says_it_for_a_foreign_type() {
     let _world = testing::isolate();
     assert_eq!(by_text("absent").unwrap_err(), "absent");
     assert_eq!(by_text("down").unwrap_err(), "down");
-    assert_eq!(by_text("absent").unwrap_err(), "circuit breaker of `circuit_breaker::by_text` is open");
+    assert_eq!(
+        by_text("absent").unwrap_err(),
+        "circuit breaker of `circuit_breaker::by_text` is open; retry in 60s"
+    );
 }
 
 #[test]

@@ -217,6 +217,59 @@ fn points_inside_functions_and_by_macros_are_listed() {
     assert!(points().iter().any(|point| point.name.ends_with("made_by_a_macro")));
 }
 
+/// Three functions at one line: only their place in the table tells them apart.
+macro_rules! clients {
+    ($($client:ident $max:literal)*) => {
+        $(
+            struct $client;
+
+            impl $client {
+                #[with_retry(max = $max, base = 0s, budget = none, name = "Clients::fetch")]
+                fn fetch(&self) -> Option<u32> {
+                    None
+                }
+            }
+        )*
+    };
+}
+
+clients!(A 11 B 12 C 13);
+
+#[test]
+fn points_of_one_macro_call_are_told_apart() {
+    let _world = testing::isolate();
+    let mut found: Vec<_> =
+        points().into_iter().filter(|info| info.name.starts_with("Clients::fetch")).collect();
+    let names: Vec<_> = found.iter().map(|info| info.name.to_string()).collect();
+    assert_eq!(names, ["Clients::fetch", "Clients::fetch#2", "Clients::fetch#3"]);
+    assert!(found.iter().all(|info| info.ambiguous), "{found:?}");
+    let reached: Vec<_> = names.iter().map(|name| point(name).unwrap().info().max_calls).collect();
+    assert_eq!(reached, found.iter().map(|info| info.max_calls).collect::<Vec<_>>());
+    found.sort_by_key(|info| info.max_calls);
+    assert_eq!(found.iter().map(|info| info.max_calls).collect::<Vec<_>>(), [12, 13, 14]);
+    for (call, info) in [A.fetch(), B.fetch(), C.fetch()].into_iter().zip(&found) {
+        assert_eq!(call, None);
+        let retries = point(&info.name).unwrap().snapshot().policies[0].counters[0].1;
+        assert_eq!(retries, info.max_calls - 1, "{}", info.name);
+    }
+}
+
+#[test]
+fn thousands_of_breakers_of_one_name_can_join_and_leave() {
+    let _world = testing::isolate();
+    let many: Vec<_> = (0..3_000).map(|_| Arc::new(CircuitBreaker::new("tenant"))).collect();
+    many.iter().for_each(Point::register);
+    assert!(point("tenant").is_some() && point("tenant#3000").is_some() && point("tenant#3001").is_none());
+    let listed =
+        |points: Vec<PointInfo>| points.iter().filter(|info| info.name.starts_with("tenant")).count();
+    assert_eq!(listed(points()), 3_000);
+    drop(many);
+    assert_eq!(listed(points()), 0);
+    let again = Arc::new(CircuitBreaker::new("tenant"));
+    Point::register(&again);
+    assert!(point("tenant").is_some() && !info("tenant").ambiguous);
+}
+
 #[test]
 fn a_generic_function_is_one_point() {
     #[with_retry(max = 1)]

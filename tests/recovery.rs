@@ -44,7 +44,7 @@ impl std::fmt::Display for Error {
 impl Error {
     fn job(self) -> JobError {
         match self {
-            Self::Rejected(Rejected::Job(error)) => error,
+            Self::Rejected(Rejected::Job(error)) => *error,
             other => panic!("no job error: {other:?}"),
         }
     }

@@ -35,7 +35,7 @@ fn nothing_is_recovered_and_both_lines_are_named() {
     crashed.input = br#"{"id":2}"#.to_vec();
     futures::executor::block_on(store.cas(None, crashed)).unwrap();
     let Err(Rejected::Job(error)) = resilience::recover_blocking() else { panic!("recovered") };
-    assert!(matches!(error, JobError::SameName { .. }), "{error}");
+    assert!(matches!(*error, JobError::SameName { .. }), "{error}");
     let text = error.to_string();
     assert!(
         text.contains("`import:{id}`")

@@ -251,6 +251,46 @@ fn a_breaker_opens_with_a_warning_closes_with_info_and_refuses_at_most_once_a_se
     assert!(seen.iter().all(|seen| seen.field("point").ends_with("guarded")), "{seen:#?}");
 }
 
+#[test]
+fn the_key_is_a_field_only_with_key_label() {
+    #[circuit_breaker(threshold = 1, recovery = 1s, key = host, key_label)]
+    fn shown(host: &str, fails: bool) -> Result<u32, Secret> {
+        let _ = host;
+        if fails { Err(Secret(Category::Connection)) } else { Ok(1) }
+    }
+    #[circuit_breaker(threshold = 1, recovery = 1s, key = host)]
+    fn hidden(host: &str, fails: bool) -> Result<u32, Secret> {
+        let _ = host;
+        if fails { Err(Secret(Category::Connection)) } else { Ok(1) }
+    }
+    let told_by = |call: fn(&str, bool) -> Result<u32, Secret>| {
+        told(move |world| {
+            drop([call("a.example", true), call("a.example", true)]);
+            world.advance(Duration::from_secs(1));
+            drop(call("a.example", false));
+        })
+    };
+    let seen = told_by(shown);
+    assert_eq!(seen.iter().filter(|seen| seen.field("key") == "a.example").count(), 4, "{seen:#?}");
+    let seen = told_by(hidden);
+    assert_eq!(seen.len(), 4);
+    assert!(seen.iter().all(|seen| !seen.fields.contains_key("key")), "{seen:#?}");
+    assert!(!format!("{seen:?}").contains("a.example"), "{seen:#?}");
+}
+
+#[test]
+fn rejections_of_each_breaker_are_reported_at_most_once_a_second() {
+    let seen = told(|_| {
+        for name in ["first", "second"] {
+            let breaker = resilience::CircuitBreaker::named(name);
+            breaker.force_open();
+            (0..9).for_each(|_| drop(breaker.acquire()));
+        }
+    });
+    let rejected: Vec<_> = seen.iter().filter(|seen| seen.field("policy") == "circuit_breaker").collect();
+    assert_eq!(rejected.len(), 2, "{seen:#?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_timeout_is_told() {
     #[timeout(2s)]

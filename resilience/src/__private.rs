@@ -15,6 +15,7 @@ pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits};
 pub use crate::policy::{Backoff, BudgetOf, CircuitBreaker, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
 pub use crate::site::Site;
+pub use crate::template::Key;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;
 

@@ -7,7 +7,6 @@ mod timer;
 
 pub(crate) use timer::{Timer, alarm, pause};
 
-use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -84,41 +83,11 @@ pub(crate) fn origin() -> Instant {
     })
 }
 
-/// A moment as an integer: seconds and nanoseconds after [`origin`], a half each.
-pub(crate) fn packed(moment: Instant) -> u64 {
-    let after = moment.saturating_duration_since(origin());
-    after.as_secs().min(u64::from(u32::MAX)) << 32 | u64::from(after.subsec_nanos())
-}
-
-/// The last moment that a thread unpacked.
-struct Last {
-    packed: Cell<u64>,
-    moment: Cell<Option<Instant>>,
-}
-
-thread_local! {
-    static LAST: Last = const { Last { packed: Cell::new(0), moment: Cell::new(None) } };
-}
-
-/// The moment that was packed.
-///
-/// Each thread keeps the last one: while a breaker is open it is asked for again and again, and adding to a
-/// moment costs almost as much as reading the clock.
+/// A moment in nanoseconds after [`origin`]: 584 years fit.
 #[inline]
-pub(crate) fn unpacked(packed: u64) -> Instant {
-    let last = LAST.with(|last| if last.packed.get() == packed { last.moment.get() } else { None });
-    last.unwrap_or_else(|| unpacked_anew(packed))
-}
-
-#[cold]
-#[inline(never)]
-fn unpacked_anew(packed: u64) -> Instant {
-    let moment = later(origin(), Duration::new(packed >> 32, packed as u32));
-    LAST.with(|last| {
-        last.moment.set(Some(moment));
-        last.packed.set(packed);
-    });
-    moment
+pub(crate) fn nanos(moment: Instant) -> u64 {
+    let after = moment.saturating_duration_since(origin());
+    after.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(after.subsec_nanos()))
 }
 
 /// `from + wait`, or a moment about thirty years ahead where that would overflow.

@@ -3,11 +3,13 @@
 use crate::classify::Classification;
 use crate::point::PointName;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// One thing that a policy did.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "kind", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event {
     /// An attempt failed.
@@ -34,6 +36,10 @@ pub enum Event {
         /// What the error means.
         class: Classification,
         /// How long the retry waits.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "delay_s", serialize_with = "crate::serialise::seconds")
+        )]
         delay: Duration,
     },
     /// A call succeeded after retries.
@@ -72,6 +78,10 @@ pub enum Event {
         /// How many failures tripped it.
         failures: u32,
         /// How long it stays open; `None` where only a person closes it.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "recovery_s", serialize_with = "crate::serialise::seconds")
+        )]
         recovery: Option<Duration>,
     },
     /// A circuit breaker admits probes.
@@ -100,6 +110,10 @@ pub enum Event {
         /// The policy that refused, as in its attribute.
         policy: &'static str,
         /// When it will admit a call again, if it knows.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+        )]
         retry_after: Option<Duration>,
     },
     /// A timeout ended a call.
@@ -108,6 +122,10 @@ pub enum Event {
         /// The point that was called.
         point: PointName,
         /// The time that the call was given.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "limit_s", serialize_with = "crate::serialise::seconds")
+        )]
         limit: Duration,
     },
     /// A fallback answered.
@@ -170,6 +188,7 @@ pub enum Event {
 
 /// How bad it is what an alert tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "UPPERCASE"))]
 #[non_exhaustive]
 pub enum AlertLevel {
     /// Worth a look.
@@ -235,16 +254,67 @@ pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
     hook.is_some()
 }
 
+/// How an event appears in `tracing`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Log<'a> {
+    /// Limits how often a line appears that would repeat itself; without one it always does.
+    pub(crate) pace: Option<&'a Pace>,
+    /// Whether the key is shown.
+    pub(crate) shows_key: bool,
+}
+
+/// When something was last logged: part of the policy that logs it.
+#[derive(Debug)]
+pub(crate) struct Pace(AtomicU64);
+
+impl Pace {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Whether the last `true` was at least `every` ago.
+    #[cfg(feature = "tracing")]
+    fn allows(&self, every: Duration) -> bool {
+        let now = crate::clock::nanos(crate::clock::now()).max(1);
+        let last = self.0.load(Ordering::Relaxed);
+        // A clock that reads earlier belongs to another test world.
+        let is_due = last == 0 || now < last || u128::from(now - last) >= every.as_nanos();
+        is_due && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// One that stands in for a policy without state of its own, chosen by `name`.
+    pub(crate) fn shared(name: &str) -> &'static Self {
+        #[expect(clippy::declare_interior_mutable_const, reason = "every slot gets a copy of its own")]
+        const NEW: Pace = Pace::new();
+        static SLOTS: [Pace; 64] = [NEW; 64];
+        let hash = name.bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        &SLOTS[hash % SLOTS.len()]
+    }
+}
+
+/// Whether the environment asks for the keys of all policies in `tracing`; read once.
+pub(crate) fn shows_all_keys() -> bool {
+    static ALL: OnceLock<bool> = OnceLock::new();
+    *ALL.get_or_init(|| std::env::var_os("RESILIENCE_KEY_LABELS").is_some_and(|value| value == "1"))
+}
+
 /// Tells `event` to everybody who listens: `hook`, tracing, the test world.
-#[cold]
 pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
+    emit_as(event, hook, Log::default());
+}
+
+/// As [`emit`], logged as `log` says.
+#[cold]
+pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
     if let Some(hook) = hook
         && catch_unwind(AssertUnwindSafe(|| hook(event))).is_err()
     {
         HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
     }
     #[cfg(feature = "tracing")]
-    trace::event(event);
+    trace::event(event, log);
+    #[cfg(not(feature = "tracing"))]
+    let _ = (log.pace, log.shows_key);
     #[cfg(feature = "testing")]
     if let Some(world) = crate::testing::current() {
         world.record(event);
@@ -256,16 +326,13 @@ pub(crate) use trace::started;
 
 #[cfg(feature = "tracing")]
 mod trace {
-    //! Events as `tracing` events: names and fields only, never arguments (a key is made of them), values or
-    //! error texts.
+    //! Events as `tracing` events: names and fields only, never arguments, values or error texts. Keys are
+    //! made of arguments, and shown only where they were asked for.
 
-    use super::Event;
+    use super::{Event, Log};
     use crate::classify::{Classification, Code};
-    use crate::clock::now;
     use crate::point::PointName;
-    use std::collections::HashMap;
-    use std::sync::{Mutex, PoisonError};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
     use tracing::field::{DisplayValue, display};
     use tracing::{debug, error, info, trace, warn};
 
@@ -294,7 +361,9 @@ mod trace {
         debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, delay_ms, "attempt failed");
     }
 
-    pub(super) fn event(event: &Event) {
+    pub(super) fn event(event: &Event, log: Log<'_>) {
+        let shown = |key: &Option<PointName>| key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
+        let is_due = |every| log.pace.is_none_or(|pace| pace.allows(every));
         match event {
             // Told with what follows it: one line for each.
             Event::Attempt { .. } => {}
@@ -309,24 +378,25 @@ mod trace {
                 let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
                 warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, reason, "gave up");
             }
-            Event::Opened { point, class, failures, recovery, .. } => {
+            Event::Opened { point, key, class, failures, recovery } => {
+                let key = shown(key);
                 let category = class.as_ref().map(category);
                 let severity = class.as_ref().map(|class| class.severity.as_str());
                 let code = class.as_ref().and_then(code);
                 let delay_ms = recovery.map(delay_ms);
-                warn!(target: "resilience::breaker", point = &**point, category, severity, code, failures, delay_ms, "opened");
+                warn!(target: "resilience::breaker", point = &**point, key, category, severity, code, failures, delay_ms, "opened");
             }
-            Event::HalfOpened { point, .. } => {
-                info!(target: "resilience::breaker", point = &**point, "half-open");
+            Event::HalfOpened { point, key } => {
+                info!(target: "resilience::breaker", point = &**point, key = shown(key), "half-open");
             }
-            Event::Closed { point, .. } => {
-                info!(target: "resilience::breaker", point = &**point, "closed");
+            Event::Closed { point, key } => {
+                info!(target: "resilience::breaker", point = &**point, key = shown(key), "closed");
             }
             // Nothing but a breaker tells of refusals so far.
-            Event::Rejected { point, policy, retry_after, .. } => {
-                if at_most_once(point, policy, Duration::from_secs(1)) {
-                    let delay_ms = retry_after.map(delay_ms);
-                    debug!(target: "resilience::breaker", point = &**point, policy, delay_ms, "rejected");
+            Event::Rejected { point, key, policy, retry_after } => {
+                if is_due(Duration::from_secs(1)) {
+                    let (key, delay_ms) = (shown(key), retry_after.map(delay_ms));
+                    debug!(target: "resilience::breaker", point = &**point, key, policy, delay_ms, "rejected");
                 }
             }
             Event::TimedOut { point, limit } => {
@@ -336,7 +406,7 @@ mod trace {
                 use crate::classify::Category::{Auth, Invalid, Permanent};
                 let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
                 let hides = matches!(class.category, Auth | Invalid | Permanent);
-                if hides && at_most_once(point, "with_fallback", Duration::from_secs(60)) {
+                if hides && is_due(Duration::from_secs(60)) {
                     warn!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fallback hides an error that will not pass by itself");
                 } else {
                     debug!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fell back");
@@ -357,25 +427,6 @@ mod trace {
             Event::Alert { point, level, message, reason } => {
                 let level = level.as_str();
                 error!(target: "resilience::alert", point = &**point, level, reason, message);
-            }
-        }
-    }
-
-    /// Whether the last `true` for this point and policy is at least `every` ago.
-    fn at_most_once(point: &PointName, policy: &'static str, every: Duration) -> bool {
-        static LAST: Mutex<Option<HashMap<(String, &'static str), Instant>>> = Mutex::new(None);
-        let now = now();
-        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = last.get_or_insert_default();
-        match last.get_mut(&(point.to_string(), policy)) {
-            Some(at) if now.saturating_duration_since(*at) < every => false,
-            Some(at) => {
-                *at = now;
-                true
-            }
-            None => {
-                last.insert((point.to_string(), policy), now);
-                true
             }
         }
     }

@@ -99,11 +99,14 @@ pub mod outcome;
 pub mod point;
 pub mod policy;
 mod registry;
-mod rejected;
+pub mod rejected;
 mod rng;
 mod scope;
+#[cfg(feature = "serde")]
+mod serialise;
 mod site;
 mod sync;
+mod template;
 pub mod guide {
     //! The guide: pages about the library as a whole.
 
@@ -137,13 +140,16 @@ pub use durable::{
 };
 #[doc(inline)]
 pub use event::Event;
+pub use point::KeySnapshot;
 #[doc(inline)]
 pub use policy::presets;
 #[doc(inline)]
-pub use policy::{Backoff, Budget, CircuitBreaker, Fallback, Jitter, Permit, Retry, Rule, State, Timeout};
+pub use policy::{
+    Backoff, Budget, CircuitBreaker, CircuitBreakers, Fallback, Jitter, Permit, Retry, Rule, State, Timeout,
+};
 pub use registry::{
     BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
     points, snapshot,
 };
-pub use rejected::{Rejected, TimeLeft};
+pub use rejected::Rejected;
 pub use scope::remaining;

@@ -1,5 +1,9 @@
 //! A point: one annotated function, its name, and the layers of its stack.
 
+mod names;
+
+pub(crate) use names::table;
+
 use linkme::distributed_slice;
 use std::any::Any;
 use std::fmt;
@@ -45,6 +49,26 @@ impl PointName {
             Kept::Point(point) => point.stack(),
             Kept::Static(_) | Kept::Shared(_) => 0,
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for PointName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+/// Two names that read the same are the same.
+impl std::hash::Hash for PointName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl std::borrow::Borrow<str> for PointName {
+    fn borrow(&self) -> &str {
+        self
     }
 }
 
@@ -106,6 +130,10 @@ pub trait Layer: Sync + fmt::Debug {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
+    /// What is kept for each key, sorted by key; empty on a policy without keys.
+    fn keys(&self) -> Vec<KeySnapshot> {
+        Vec::new()
+    }
     /// How often this layer calls what is below it, at most.
     fn calls(&self) -> u64 {
         1
@@ -116,6 +144,36 @@ pub trait Layer: Sync + fmt::Debug {
     }
     /// The policy itself, for handles.
     fn policy(&self) -> &dyn Any;
+}
+
+/// The live state that a policy keeps for one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct KeySnapshot {
+    /// The key, as text.
+    pub key: String,
+    /// The state in a word: `"closed"`.
+    pub state: &'static str,
+    /// How long calls are rejected; `None` if they are not, or if it is not known.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+    )]
+    pub retry_after: Option<Duration>,
+    /// What was counted for this key since it was first used, or used again after its eviction.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialise::map"))]
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+impl fmt::Display for KeySnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.state)?;
+        if let Some(wait) = self.retry_after {
+            write!(f, " for {wait:?}")?;
+        }
+        self.counters.iter().try_for_each(|(name, count)| write!(f, ", {name} {count}"))
+    }
 }
 
 /// The `static` of one annotated function.
@@ -165,37 +223,23 @@ impl PointSite {
         }
     }
 
-    /// Whether both have the same name as written; two paths are compared without putting them together.
-    fn reads_as(&self, other: &Self) -> bool {
-        match (self.name, other.name) {
-            (None, None) => (self.module, self.function) == (other.module, other.function),
-            _ => self.written() == other.written(),
-        }
-    }
-
     /// Whether another point has the same name as written.
-    pub(crate) fn is_ambiguous(&self) -> bool {
-        POINTS_0_1.iter().filter(|other| other.reads_as(self)).count() > 1
+    pub(crate) fn is_ambiguous(&'static self) -> bool {
+        table().is_ambiguous(self)
     }
 
-    /// The name, unique in the binary: points that share one are `name`, `name#2`, .. by file and line.
+    /// The name, unique in the binary: points that share one are `name`, `name#2`, .. in order of file and
+    /// line, then of their place in the table.
     #[inline]
     pub const fn name(&'static self) -> PointName {
         PointName::of(self)
     }
 
-    fn unique(&self) -> &'static str {
-        self.unique.get_or_init(|| self.numbered())
-    }
-
-    /// The name is leaked, once: it lives as long as this static.
-    fn numbered(&self) -> &'static str {
-        let written = self.written();
-        let earlier = POINTS_0_1.iter().filter(|other| other.place() < self.place());
-        match earlier.filter(|other| other.reads_as(self)).count() {
-            0 => written.leak(),
-            n => format!("{written}#{}", n + 1).leak(),
-        }
+    fn unique(&'static self) -> &'static str {
+        self.unique.get_or_init(|| {
+            // A static outside of the table is one of a test.
+            table().name(self).unwrap_or_else(|| self.written().leak())
+        })
     }
 
     pub(crate) fn place(&self) -> &'static Location<'static> {

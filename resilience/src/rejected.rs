@@ -1,144 +1,286 @@
 //! The errors that a policy itself makes.
 
 use crate::classify::{Category, Classification, Classify};
-use crate::clock::unpacked;
 #[cfg(feature = "durable")]
 use crate::durable::{CheckpointError, JobError};
 use crate::point::PointName;
-use std::time::{Duration, Instant};
-use std::{error, fmt, io};
+use crate::text::Text;
+use std::num::NonZeroU64;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
-/// Why a policy refused a call or ended it: the only errors this library makes.
+/// Why a policy rejected a call or ended it: the only errors that this library makes.
 ///
 /// Texts are for people and may change; match on the variants and use the getters in programs.
 /// An error type takes part by `From<Rejected>`, for instance a variant
 /// `Rejected(#[from] resilience::Rejected)`; `std::io::Error`, `Box<dyn Error>` and `anyhow::Error`
-/// have it and keep the class.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// implement it and keep the class.
+///
+/// The type is 24 bytes large, because it is part of every error type that implements `From<Rejected>`.
+/// Tests make one with the functions of `testing::rejected` (feature `testing`).
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{CircuitBreaker, Rejected};
+///
+/// let breaker = CircuitBreaker::new("search");
+/// breaker.force_open();
+/// let rejected = breaker.acquire().unwrap_err();
+/// assert!(matches!(rejected, Rejected::CircuitOpen { .. }));
+/// assert_eq!((rejected.point(), rejected.key(), rejected.retry_after()), ("search", None, None));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejected {
     /// The circuit breaker of `point` is open.
+    #[error("circuit breaker of {} is open{}", point.label(), After("; retry in ", *retry_after))]
     #[non_exhaustive]
     CircuitOpen {
-        /// The point whose breaker refused the call.
-        point: PointName,
-        /// For how long it will refuse calls, if it knows: read by [`retry_after`](Self::retry_after).
-        retry_after: Option<TimeLeft>,
+        /// The point whose breaker rejected the call.
+        point: Origin,
+        /// How long it will reject calls, if that is known; read by [`retry_after`](Self::retry_after).
+        retry_after: Option<Wait>,
     },
     /// Too many calls of `point` are running.
+    #[error("too many calls of {} are running", point.label())]
     #[non_exhaustive]
     BulkheadFull {
-        /// The point whose bulkhead refused the call.
-        point: PointName,
+        /// The point whose bulkhead rejected the call.
+        point: Origin,
     },
     /// The rate limit of `point` is used up.
+    #[error("rate limit of {} is used up{}", point.label(), After("; retry in ", *retry_after))]
     #[non_exhaustive]
     RateLimited {
-        /// The point whose limit refused the call.
-        point: PointName,
-        /// When the next call will be admitted.
-        retry_after: Option<Duration>,
+        /// The point whose limit rejected the call.
+        point: Origin,
+        /// When the next call will be admitted, if that is known; read by
+        /// [`retry_after`](Self::retry_after).
+        retry_after: Option<Wait>,
     },
     /// The call of `point` did not end within `limit`.
+    #[error("{} timed out after {limit:?}", point.label())]
     #[non_exhaustive]
     TimedOut {
         /// The point whose timeout ended the call.
-        point: PointName,
-        /// The time that it was given.
+        point: Origin,
+        /// The time that the call was given.
         limit: Duration,
     },
-    /// The lock of `point` could not be had in time.
+    /// The lock of `point` could not be acquired in time.
+    #[error("the lock of {} could not be acquired in time", point.label())]
     #[non_exhaustive]
     LockTimeout {
         /// The point that waited for the lock.
-        point: PointName,
+        point: Origin,
     },
     /// The process is shutting down.
+    #[error("{} was rejected: the process is shutting down", point.label())]
     #[non_exhaustive]
     ShuttingDown {
         /// The point that was called.
-        point: PointName,
+        point: Origin,
     },
-    /// A checkpoint refused the call, or could not keep its result.
+    /// A checkpoint rejected the call, or could not record its result.
     #[cfg(feature = "durable")]
-    Checkpoint(CheckpointError),
-    /// A job refused the call, or could not keep its result.
+    #[error("{0}")]
+    Checkpoint(Box<CheckpointError>),
+    /// A job rejected the call, or could not record its result.
     #[cfg(feature = "durable")]
-    Job(JobError),
+    #[error("{0}")]
+    Job(Box<JobError>),
 }
 
-/// How much was left of a time when somebody looked.
+/// The point whose policy rejected a call, with the key on a keyed policy.
 ///
-/// Both moments are kept, and subtracted only when [`time`](Self::time) is asked for: that costs as much as
-/// all else of a refusal.
-#[derive(Clone, Copy)]
-pub struct TimeLeft {
-    at: Instant,
-    until: u64,
+/// It dereferences to the name of the point, and is cheap to clone.
+#[derive(Clone)]
+pub struct Origin(Arc<Source>);
+
+#[derive(PartialEq, Eq)]
+struct Source {
+    point: PointName,
+    key: Option<PointName>,
+    /// Whether texts show the key.
+    shows_key: bool,
 }
 
-impl TimeLeft {
-    /// What is left at `at` of the time that ends at `until`, a packed moment.
-    #[inline]
-    pub(crate) const fn new(at: Instant, until: u64) -> Self {
-        Self { at, until }
+impl Origin {
+    pub(crate) fn new(point: PointName, key: Option<PointName>, shows_key: bool) -> Self {
+        Self(Arc::new(Source { point, key, shows_key }))
     }
 
-    /// The time that was left; zero if none was.
-    pub fn time(&self) -> Duration {
-        unpacked(self.until).saturating_duration_since(self.at)
+    /// Returns the key of the call, if the policy is keyed.
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
     }
-}
 
-impl PartialEq for TimeLeft {
-    fn eq(&self, other: &Self) -> bool {
-        self.time() == other.time()
+    /// The name as texts show it.
+    const fn label(&self) -> Label<'_> {
+        Label(self)
     }
 }
 
-impl Eq for TimeLeft {}
+struct Label<'a>(&'a Origin);
 
-impl fmt::Debug for TimeLeft {
+impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.time().fmt(f)
+        let Source { point, key, shows_key } = &*self.0.0;
+        match key {
+            Some(key) if *shows_key => write!(f, "`{point}` (key `{key}`)"),
+            _ => write!(f, "`{point}`"),
+        }
+    }
+}
+
+impl From<PointName> for Origin {
+    fn from(point: PointName) -> Self {
+        Self::new(point, None, false)
+    }
+}
+
+impl Deref for Origin {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0.point
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Origin {}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0.point, f)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+/// A length of time in eight bytes, to the nanosecond; at most about 584 years.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::rejected::Wait;
+/// use std::time::Duration;
+///
+/// assert_eq!(Wait::from(Duration::from_secs(2)).duration(), Duration::from_secs(2));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wait(NonZeroU64);
+
+impl Wait {
+    /// `nanos` nanoseconds; one more is stored, so that `Option<Wait>` needs no room of its own.
+    #[inline]
+    pub(crate) const fn nanos(nanos: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    /// Returns the time as a `Duration`.
+    pub const fn duration(self) -> Duration {
+        Duration::from_nanos(self.0.get() - 1)
+    }
+}
+
+impl From<Duration> for Wait {
+    fn from(wait: Duration) -> Self {
+        Self::nanos(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Wait> for Duration {
+    fn from(wait: Wait) -> Self {
+        wait.duration()
+    }
+}
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.duration().fmt(f)
+    }
+}
+
+/// What texts say after their main clause, if the time is known.
+struct After(&'static str, Option<Wait>);
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(wait) = self.1 else { return Ok(()) };
+        f.write_str(self.0)?;
+        f.write_str(Text::<40>::new().about(wait.duration().as_nanos()).as_str())
     }
 }
 
 impl Rejected {
     #[inline]
-    pub(crate) fn circuit_open(point: PointName, retry_after: Option<TimeLeft>) -> Self {
+    pub(crate) const fn circuit_open(point: Origin, retry_after: Option<Wait>) -> Self {
         Self::CircuitOpen { point, retry_after }
     }
 
     pub(crate) fn timed_out(point: PointName, limit: Duration) -> Self {
-        Self::TimedOut { point, limit }
+        Self::TimedOut { point: point.into(), limit }
     }
 
     pub(crate) fn bulkhead_full(point: PointName) -> Self {
-        Self::BulkheadFull { point }
+        Self::BulkheadFull { point: point.into() }
     }
 
-    /// The name of the point whose policy made this error.
-    pub fn point(&self) -> &str {
+    /// The point and key, unless they belong to a step or a job.
+    fn origin(&self) -> Option<&Origin> {
         match self {
             Self::CircuitOpen { point, .. }
             | Self::BulkheadFull { point, .. }
             | Self::RateLimited { point, .. }
             | Self::TimedOut { point, .. }
             | Self::LockTimeout { point, .. }
-            | Self::ShuttingDown { point, .. } => point,
+            | Self::ShuttingDown { point, .. } => Some(point),
+            #[cfg(feature = "durable")]
+            Self::Checkpoint(_) | Self::Job(_) => None,
+        }
+    }
+
+    /// Returns the name of the point whose policy made this error.
+    pub fn point(&self) -> &str {
+        match self {
             #[cfg(feature = "durable")]
             Self::Checkpoint(error) => &error.place().point,
             #[cfg(feature = "durable")]
             Self::Job(error) => &error.place().point,
+            _ => self.origin().map_or("", |origin| origin),
         }
     }
 
-    /// How long to wait before the next call can be admitted, where that is known.
+    /// Returns the key of the call on a keyed policy, the key of a step, or the id of a job.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "durable")]
+            Self::Checkpoint(error) => Some(&error.place().key),
+            #[cfg(feature = "durable")]
+            Self::Job(error) => Some(&error.place().key),
+            _ => self.origin().and_then(Origin::key),
+        }
+    }
+
+    /// Returns how long to wait before the next call can be admitted, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::CircuitOpen { retry_after, .. } => retry_after.map(|left| left.time()),
-            Self::RateLimited { retry_after, .. } => *retry_after,
+            Self::CircuitOpen { retry_after, .. } | Self::RateLimited { retry_after, .. } => {
+                retry_after.map(Wait::duration)
+            }
             #[cfg(feature = "durable")]
             Self::Checkpoint(error) => error.retry_after(),
             #[cfg(feature = "durable")]
@@ -147,8 +289,16 @@ impl Rejected {
         }
     }
 
-    /// The value of a body that succeeded and that the store could not keep, if this is such a rejection
-    /// and the value is a `T`: the effect has happened, and need not be repeated.
+    /// Returns the time that a call was given which timed out.
+    pub fn limit(&self) -> Option<Duration> {
+        match self {
+            Self::TimedOut { limit, .. } => Some(*limit),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of a body that succeeded and that the store could not record, if this is such a
+    /// rejection and the value is a `T`: the effect has happened, and need not be repeated.
     #[cfg(feature = "durable")]
     #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
     pub fn not_recorded<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
@@ -160,38 +310,17 @@ impl Rejected {
     }
 }
 
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CircuitOpen { point, .. } => write!(f, "circuit breaker of `{point}` is open"),
-            Self::BulkheadFull { point, .. } => write!(f, "too many calls of `{point}` are running"),
-            Self::RateLimited { point, .. } => write!(f, "rate limit of `{point}` is used up"),
-            Self::TimedOut { point, limit, .. } => write!(f, "`{point}` timed out after {limit:?}"),
-            Self::LockTimeout { point, .. } => write!(f, "the lock of `{point}` could not be had in time"),
-            Self::ShuttingDown { point, .. } => {
-                write!(f, "`{point}` was refused: the process is shutting down")
-            }
-            #[cfg(feature = "durable")]
-            Self::Checkpoint(error) => error.fmt(f),
-            #[cfg(feature = "durable")]
-            Self::Job(error) => error.fmt(f),
-        }
-    }
-}
-
-impl error::Error for Rejected {}
-
 #[cfg(feature = "durable")]
 impl From<CheckpointError> for Rejected {
     fn from(error: CheckpointError) -> Self {
-        Self::Checkpoint(error)
+        Self::Checkpoint(Box::new(error))
     }
 }
 
 #[cfg(feature = "durable")]
 impl From<JobError> for Rejected {
     fn from(error: JobError) -> Self {
-        Self::Job(error)
+        Self::Job(Box::new(error))
     }
 }
 
@@ -214,12 +343,14 @@ impl Classify for Rejected {
             Self::CircuitOpen { .. } | Self::BulkheadFull { .. } | Self::ShuttingDown { .. } => {
                 Category::Rejected
             }
-            // Somebody asked the job around it to stop.
+            // The job around the step was asked to stop.
             #[cfg(feature = "durable")]
-            Self::Checkpoint(CheckpointError::Cancelled { .. }) => Category::Cancelled,
+            Self::Checkpoint(error) if matches!(**error, CheckpointError::Cancelled { .. }) => {
+                Category::Cancelled
+            }
             #[cfg(feature = "durable")]
             Self::Checkpoint(_) => Category::Rejected,
-            // That of the recorded error, for a job that failed before.
+            // The class of the recorded error, for a job that failed before.
             #[cfg(feature = "durable")]
             Self::Job(error) => return error.class(),
         };
@@ -228,5 +359,34 @@ impl Classify for Rejected {
             Some(wait) => class.retry_after(wait),
             None => class,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<Rejected>() <= 24, "{}", size_of::<Rejected>());
+        assert_eq!(size_of::<Option<Wait>>(), 8);
+    }
+
+    #[test]
+    fn a_wait_keeps_every_nanosecond() {
+        for wait in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(60)] {
+            assert_eq!(Wait::from(wait).duration(), wait);
+        }
+        assert_eq!(Wait::from(Duration::MAX), Wait::nanos(u64::MAX));
+    }
+
+    #[test]
+    fn texts_show_the_key_only_where_it_was_asked_for() {
+        let text = |shows_key| {
+            let origin = Origin::new("get".into(), Some("acme".into()), shows_key);
+            Rejected::circuit_open(origin, Some(Duration::from_millis(1500).into())).to_string()
+        };
+        assert_eq!(text(false), "circuit breaker of `get` is open; retry in 1.5s");
+        assert_eq!(text(true), "circuit breaker of `get` (key `acme`) is open; retry in 1.5s");
     }
 }

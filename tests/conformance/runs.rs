@@ -247,10 +247,16 @@ async fn work(id: &str, steps: &[Step], plan: &Plan, cancel_before: Option<&str>
 pub(crate) fn refusal(rejected: &Rejected) -> Option<String> {
     use resilience::durable::{CheckpointError, JobError};
     match rejected {
-        Rejected::Checkpoint(CheckpointError::Encode { .. }) => Some("err:serialize".to_owned()),
-        Rejected::Checkpoint(CheckpointError::Cancelled { .. }) => Some("cancelled".to_owned()),
-        Rejected::Job(JobError::Stopped { status: Status::Dead, .. }) => Some("dead_letter".to_owned()),
-        Rejected::Job(JobError::Stopped { status, .. }) => Some(format!("stopped as {status}")),
+        Rejected::Checkpoint(error) => match &**error {
+            CheckpointError::Encode { .. } => Some("err:serialize".to_owned()),
+            CheckpointError::Cancelled { .. } => Some("cancelled".to_owned()),
+            _ => None,
+        },
+        Rejected::Job(error) => match &**error {
+            JobError::Stopped { status: Status::Dead, .. } => Some("dead_letter".to_owned()),
+            JobError::Stopped { status, .. } => Some(format!("stopped as {status}")),
+            _ => None,
+        },
         _ => None,
     }
 }

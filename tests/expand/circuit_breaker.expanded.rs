@@ -19,7 +19,6 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
             __resilience::Ok(permit) => permit,
             __resilience::Err(rejected) => {
-                let rejected = rejected.of(&__RESILIENCE_POINT);
                 break '__resilience_breaker __resilience::refused(rejected);
             }
         };
@@ -55,7 +54,6 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
             __resilience::Ok(permit) => permit,
             __resilience::Err(rejected) => {
-                let rejected = rejected.of(&__RESILIENCE_POINT);
                 break '__resilience_breaker __resilience::refused(rejected);
             }
         };
@@ -95,7 +93,6 @@ impl Service {
             let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
                 __resilience::Ok(permit) => permit,
                 __resilience::Err(rejected) => {
-                    let rejected = rejected.of(&__RESILIENCE_POINT);
                     break '__resilience_breaker __resilience::refused(rejected);
                 }
             };

@@ -65,7 +65,6 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                             {
                                 __resilience::Ok(permit) => permit,
                                 __resilience::Err(rejected) => {
-                                    let rejected = rejected.of(&__RESILIENCE_POINT);
                                     break '__resilience_breaker __resilience::refused_with_class(
                                         rejected,
                                     );

@@ -48,7 +48,7 @@ impl Error {
     /// The error of the checkpoint itself.
     pub(crate) fn checkpoint(self) -> CheckpointError {
         match self {
-            Self::Rejected(Rejected::Checkpoint(error)) => error,
+            Self::Rejected(Rejected::Checkpoint(error)) => *error,
             other => panic!("no error of a checkpoint: {other:?}"),
         }
     }

@@ -59,7 +59,9 @@ fn contender() {
     for n in keys {
         match contended(n) {
             Ok(value) => log(format!("value {n} {value}\n")),
-            Err(Error::Rejected(Rejected::Checkpoint(CheckpointError::Fenced { .. }))) => {
+            Err(Error::Rejected(Rejected::Checkpoint(error)))
+                if matches!(*error, CheckpointError::Fenced { .. }) =>
+            {
                 log(format!("fenced {n} {}\n", number()));
             }
             Err(error) => log(format!("error {n} {error:?}\n").replace('\n', " ") + "\n"),

@@ -305,7 +305,7 @@ fn damage_under_the_earlier_key_of_a_job_is_not_absence() {
     let sql = "UPDATE records SET record = x'00', key = 'j/place:1' WHERE key = 'j/moved:1'";
     tables.execute(sql, []).expect("a change");
     let Err(Error::Rejected(Rejected::Job(error))) = moved(1) else { panic!("it ran again") };
-    assert!(matches!(error, JobError::Corrupt { reason: Corrupt::Short, .. }), "{error}");
+    assert!(matches!(*error, JobError::Corrupt { reason: Corrupt::Short, .. }), "{error}");
 }
 
 #[test]

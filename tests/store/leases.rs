@@ -67,7 +67,7 @@ fn a_step_whose_job_was_lost_is_free_for_the_next_holder() {
     let (store, world) = world(Fault::None);
     STORE.set(Some(store.clone()));
     let Err(Error::Rejected(Rejected::Job(error))) = block_on(loses(1)) else { panic!("the job is lost") };
-    assert!(matches!(error, JobError::Fenced { .. }), "{error}");
+    assert!(matches!(*error, JobError::Fenced { .. }), "{error}");
     assert_eq!(jobs::blocking::steps("loses:1").expect("a store")[0].status, Status::Free);
     assert_eq!((block_on(loses(1)), runs(), world.waits()), (Ok(1), 2, vec![]));
 }

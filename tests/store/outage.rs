@@ -97,7 +97,7 @@ fn a_job_does_not_begin_without_a_store_and_is_interrupted_when_it_goes_away() {
     let (store, _world) = world(Fault::Claims(down()));
     let error = order(1).expect_err("the store is down");
     let Error::Rejected(Rejected::Job(error)) = error else { panic!("{error:?}") };
-    assert!(matches!(error, JobError::Store { .. }), "{error:?}");
+    assert!(matches!(*error, JobError::Store { .. }), "{error:?}");
     assert_eq!(runs(), 0);
     store.set(Fault::Results(StoreError::Full, 1));
     let error = order(1).expect_err("the step could not be recorded");

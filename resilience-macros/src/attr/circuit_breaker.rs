@@ -3,6 +3,7 @@
 use crate::diag::Errors;
 use crate::emit::{Context, Rules, label};
 use crate::input::{self, Setter};
+use crate::item::Item;
 use crate::keys::{Entry, Reader, Spec, key};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -21,8 +22,9 @@ pub(crate) const SPEC: Spec = Spec {
         key("probe_timeout", "60s"),
         key("when", "|error| .."),
         key("unless", "|error| .."),
-        key("key", "expression"),
+        key("key", "host"),
         key("max_keys", "1024"),
+        key("key_label", "true"),
         key("instance", "self.breaker"),
         key("policy", "CONST"),
         key("on_open", "path"),
@@ -99,18 +101,19 @@ pub(crate) struct Checked {
     pub(crate) window: Option<input::Duration>,
     pub(crate) key: Option<TokenStream>,
     max_keys: Option<TokenStream>,
+    key_label: bool,
     instance: Option<TokenStream>,
 }
 
 /// Reads the arguments.
-pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
+pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
     let config =
         ["threshold", "window", "recovery", "growth", "cap", "retry_after_cap", "probes", "successes"];
     let hooks = ["on_open", "on_half_open", "on_close", "on_reject"];
     let configured: Vec<_> = config
         .iter()
-        .chain(&["probe_timeout", "policy"])
+        .chain(&["probe_timeout", "policy", "max_keys", "key_label"])
         .chain(&hooks)
         .filter_map(|key| reader.span_of(key))
         .collect();
@@ -151,11 +154,16 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
         }
     }
     let rules = Rules::read(&mut reader);
-    let key = reader.value("key", "self.host", input::expression);
+    let key = reader.value("key", "self.host", |tokens| input::policy_key(tokens, item));
     let max_keys_at = reader.span_of("max_keys");
     let max_keys = reader.value("max_keys", "1024", |tokens| input::count_from_one(tokens, NO_KEYS));
     if let (Some(at), None) = (max_keys_at, key_at) {
         errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a breaker");
+    }
+    let key_label_at = reader.span_of("key_label");
+    let key_label = reader.switch("key_label").unwrap_or(false);
+    if let (Some(at), None) = (key_label_at, key_at) {
+        errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
     }
     let instance = reader.value("instance", "self.breaker", input::expression);
     if let Some(instance_at) = instance_at {
@@ -165,7 +173,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
             errors.here(instance_at, "the breaker is given here");
         }
     }
-    Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
+    Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, key_label, instance }
 }
 
 pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
@@ -181,13 +189,14 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
         quote!(#ty::owned_by(#given, &__RESILIENCE_POINT))
     };
     let breaker = Setter::all(setters, &ty, start);
+    let label = checked.key_label.then(|| quote!(.key_label()));
     if checked.key.is_none() {
         return quote!(static #site: __resilience::CircuitBreaker = #breaker.checked(););
     }
     let max_keys = checked.max_keys.iter();
     quote! {
         static #site: __resilience::KeyedBreakers = {
-            const fn fresh() -> __resilience::CircuitBreaker { #breaker.checked() }
+            const fn fresh() -> __resilience::CircuitBreaker { #breaker #label.checked() }
             const fn keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
                 __resilience::Keyed::new(fresh)#(.max_keys(#max_keys))*
             }
@@ -205,30 +214,21 @@ pub(crate) fn wrap(
 ) -> TokenStream {
     let ruling = checked.rules.ruling();
     let refused = cx.refused(site, attr);
+    let instance = checked.instance.as_ref().map(|given| input::instance(given, &quote!(CircuitBreaker)));
     let admit = match (&checked.instance, &checked.key) {
-        (Some(given), _) | (None, Some(given)) => {
-            quote_spanned!(input::mixed_span_of(given)=> #site.admit(&(#given)))
-        }
+        (Some(given), _) => quote_spanned!(input::mixed_span_of(given)=> #site.admit(instance)),
+        (None, Some(given)) => quote_spanned!(input::mixed_span_of(given)=> #site.admit(&(#given))),
         (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
-    };
-    // The breaker of the function itself leaves it to this place what its refusals are called.
-    let named = match (&checked.instance, &checked.key) {
-        (None, None) => {
-            Some(quote_spanned!(Span::mixed_site()=> let rejected = rejected.of(&__RESILIENCE_POINT);))
-        }
-        _ => None,
     };
     let label = label(site);
     let bound = cx.bound(site);
     quote_spanned! {Span::mixed_site()=>
         let #bound = #label: {
+            #instance
             // Not a `match` around the body: what it looks at would live as long as the body waits.
             let permit = match #admit {
                 __resilience::Ok(permit) => permit,
-                __resilience::Err(rejected) => {
-                    #named
-                    break #label #refused;
-                }
+                __resilience::Err(rejected) => break #label #refused,
             };
             #inner
             let verdict = permit.settle(verdict, #ruling);

@@ -43,7 +43,7 @@ impl Layer {
     ) -> Option<Self> {
         let policy = match attr.to_string().as_str() {
             "with_retry" => Policy::WithRetry(with_retry::check(entries, errors)),
-            "circuit_breaker" => Policy::CircuitBreaker(circuit_breaker::check(entries, errors)),
+            "circuit_breaker" => Policy::CircuitBreaker(circuit_breaker::check(entries, item, errors)),
             "timeout" => Policy::Timeout(timeout::check(&attr, entries, item, errors)?),
             "with_fallback" => Policy::WithFallback(with_fallback::check(&attr, entries, item, errors)),
             "checkpoint" => Policy::Checkpoint(checkpoint::check(entries, item, errors)),

@@ -5,7 +5,7 @@ use crate::item::Item;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Error, Expr, Lit, LitStr, Result};
+use syn::{Error, Expr, GenericParam, Lit, LitStr, Result, UnOp};
 
 /// A key as written.
 pub(crate) struct Key {
@@ -34,6 +34,65 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
     }
     let rendered = quote_spanned!(span=> __resilience::Key::new().value(&(#tokens)).finish());
     Ok(Key { rendered, template: None })
+}
+
+/// Reads the `key` of a policy: a template, or an expression over the arguments.
+pub(crate) fn policy_key(tokens: TokenStream, item: &Item) -> Result<TokenStream> {
+    let tokens = super::expression(tokens)?;
+    let opened = open(tokens.clone());
+    let example =
+        item.bound_names().first().map_or_else(|| "self.field".to_owned(), |name| name.unraw().to_string());
+    let refusal = format!("this key is the same for every call: write `key = {example}`");
+    match syn::parse2::<Expr>(opened.clone()) {
+        Ok(Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. })) => {
+            template(&text, item, Some(&refusal)).map(|key| key.rendered)
+        }
+        Ok(value) if is_constant(&value, item) => Err(Error::new(span_of(&opened), refusal)),
+        _ => Ok(tokens),
+    }
+}
+
+/// Whether `value` is the same for every call, as far as can be seen.
+fn is_constant(value: &Expr, item: &Item) -> bool {
+    match value {
+        Expr::Lit(_) => true,
+        Expr::Group(inner) => is_constant(&inner.expr, item),
+        Expr::Paren(inner) => is_constant(&inner.expr, item),
+        Expr::Reference(inner) => is_constant(&inner.expr, item),
+        Expr::Cast(inner) => is_constant(&inner.expr, item),
+        Expr::Unary(inner) => !matches!(inner.op, UnOp::Deref(_)) && is_constant(&inner.expr, item),
+        Expr::Macro(call) => {
+            let words = ["concat", "stringify", "env", "module_path", "file", "line"];
+            call.mac.path.segments.last().is_some_and(|last| words.iter().any(|word| last.ident == word))
+        }
+        Expr::MethodCall(call) => {
+            let copies = ["to_string", "to_owned", "into", "as_str", "as_ref", "clone", "len"];
+            call.args.is_empty()
+                && copies.iter().any(|copy| call.method == copy)
+                && is_constant(&call.receiver, item)
+        }
+        Expr::Path(path) => is_constant_path(path, item),
+        _ => false,
+    }
+}
+
+/// Whether `path` names a constant. A parameter of the function or of its `impl` may differ between calls, and
+/// is recognised by the declaration or by its usual forms: `N`, `T::NAME`, `Self::NAME`.
+fn is_constant_path(path: &syn::ExprPath, item: &Item) -> bool {
+    let mut segments = path.path.segments.iter().map(|segment| &segment.ident);
+    let (Some(first), Some(last)) = (segments.next(), path.path.segments.last()) else { return false };
+    let declared = item.sig.generics.params.iter().any(|param| match param {
+        GenericParam::Type(param) => param.ident == *first,
+        GenericParam::Const(param) => param.ident == *first,
+        GenericParam::Lifetime(_) => false,
+    });
+    let is_single = path.path.segments.len() == 1;
+    let is_parameter = if is_single {
+        first.to_string().chars().nth(1).is_none() || item.bound_names().contains(first)
+    } else {
+        first.to_string().starts_with(char::is_uppercase)
+    };
+    path.qself.is_none() && is_upper(&last.ident) && !declared && !is_parameter
 }
 
 fn is_upper(name: &Ident) -> bool {

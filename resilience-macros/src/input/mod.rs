@@ -12,7 +12,7 @@ mod size;
 pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration};
-pub(crate) use key::{Key, key, same_for_all};
+pub(crate) use key::{Key, key, policy_key, same_for_all};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
 pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
@@ -98,6 +98,16 @@ pub(crate) fn typed(start: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = own_span_of(start);
     let ty = located(ty, at);
     quote_spanned!(at=> { let policy: #ty = #start; policy })
+}
+
+/// Binds `instance` to the policy of type `ty` that `given` is or dereferences to. A temporary such as an `Arc`
+/// lives as long as the block around it.
+pub(crate) fn instance(given: &TokenStream, ty: &TokenStream) -> TokenStream {
+    let at = mixed_span_of(given);
+    quote_spanned! {at=>
+        let held = &(#given);
+        let instance: &__resilience::#ty = held;
+    }
 }
 
 /// `tokens` shown at `at`, meaning what they meant before.

@@ -59,6 +59,7 @@ pub enum Category {
 
 /// Whether a failed call is worth repeating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Retry {
     /// It would fail again.
     Never,
@@ -70,6 +71,7 @@ pub enum Retry {
 
 /// Whether the failed request can have been carried out by the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Delivered {
     /// It certainly was not.
     No,

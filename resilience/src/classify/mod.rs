@@ -78,7 +78,7 @@ pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
 #[cfg(feature = "macros")]
 pub use resilience_macros::Classify;
 pub use retry_after::retry_after;
-#[cfg(feature = "durable")]
+#[cfg(feature = "serde")]
 pub(crate) use retry_after::rfc_3339;
 
 use std::time::Duration;
@@ -104,6 +104,7 @@ pub const fn from_status(status: u16) -> Category {
 /// assert_eq!(busy.retry_after, Some(Duration::from_secs(2)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Classification {
     /// The kind of the failure.
@@ -113,6 +114,10 @@ pub struct Classification {
     /// Whether to repeat the call.
     pub retry: Retry,
     /// How long the other side asked to wait before the next call.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+    )]
     pub retry_after: Option<Duration>,
     /// Whether the request can have been carried out.
     pub delivered: Delivered,
@@ -120,6 +125,15 @@ pub struct Classification {
     pub action: &'static str,
     /// The code that the other side gave, if it gave one.
     pub code: Option<Code>,
+}
+
+/// The category, the code where there is one, and the severity: `unavailable (503), medium`.
+impl std::fmt::Display for Classification {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.category.as_str())?;
+        self.code.map_or(Ok(()), |code| write!(f, " ({code})"))?;
+        write!(f, ", {}", self.severity.as_str())
+    }
 }
 
 impl Classification {

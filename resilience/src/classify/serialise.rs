@@ -1,6 +1,6 @@
 //! What the feature `serde` adds: records and the words in them, written for other programs.
 
-use super::{Category, ErrorPattern, ErrorRecord, Severity, retry_after};
+use super::{Category, Code, ErrorPattern, ErrorRecord, Severity, retry_after};
 use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
 
 macro_rules! by_name {
@@ -17,6 +17,13 @@ macro_rules! by_name {
 }
 
 by_name!(Category, Severity);
+
+/// As its text: `503`, `os error 104`.
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 /// `{point, category, severity, code, action, context, attempt, at}`: `code` is a text or null, `context`
 /// a map in which the last of equal keys counts, `at` an RFC 3339 time in UTC with milliseconds.

@@ -190,6 +190,11 @@ impl CheckpointError {
         }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn busy(point: PointName, key: &str, retry_after: Duration) -> Self {
+        Self::Busy { at: Place::new(point, key), owner: "another process".to_owned(), retry_after }
+    }
+
     pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
@@ -427,6 +432,11 @@ pub enum JobError {
 }
 
 impl JobError {
+    #[cfg(feature = "testing")]
+    pub(crate) fn busy(point: PointName, id: &str, retry_after: Duration) -> Self {
+        Self::Busy { at: Place::new(point, id), owner: "another process".to_owned(), retry_after }
+    }
+
     /// Which job it is about.
     pub fn place(&self) -> &Place {
         match self {

@@ -13,7 +13,7 @@ use crate::rejected::Rejected;
 use std::sync::Arc;
 
 /// One job as it is recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobInfo {
     /// The rendered key: `import:7`.
@@ -48,6 +48,17 @@ pub struct JobInfo {
     pub events: Vec<JobEvent>,
     /// What is wrong with its bytes: then only the id is known. [`remove`] puts them aside.
     pub damaged: Option<Corrupt>,
+}
+
+/// `import:7 (import:{id}): failed, attempt 2, unavailable (503), medium`.
+impl std::fmt::Display for JobInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(damage) = &self.damaged {
+            return write!(f, "{}: damaged, {damage}", self.id);
+        }
+        write!(f, "{} ({}): {}, attempt {}", self.id, self.name, self.status, self.attempts)?;
+        self.class.map_or(Ok(()), |class| write!(f, ", {class}"))
+    }
 }
 
 impl JobInfo {

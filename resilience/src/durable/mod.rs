@@ -57,7 +57,6 @@ pub mod __private {
 
     pub use super::checkpoint::{Begun as StepBegun, Running as RunningStep};
     pub use super::job::{Args, Given};
-    pub use super::key::Key;
     pub use super::recover::Provided;
     pub use super::rollback::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
     pub use super::runner::Call;

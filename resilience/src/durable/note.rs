@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const EVENTS: usize = 100;
 
 /// One thing that recovery did with a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobEvent {
     /// When, in the store's clock.

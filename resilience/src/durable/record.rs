@@ -87,6 +87,13 @@ impl Status {
     }
 }
 
+/// As it reads.
+impl serde::Serialize for Status {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -177,6 +184,13 @@ pub enum Corrupt {
     OtherKey,
     /// What the store keeps beside the record contradicts it.
     Contradiction,
+}
+
+/// As it reads.
+impl serde::Serialize for Corrupt {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Display for Corrupt {

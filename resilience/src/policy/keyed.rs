@@ -1,5 +1,6 @@
 //! Separate state for each key: a bounded map that makes an entry at its first use and drops idle ones.
 
+use crate::clock::now;
 use crate::defaults;
 use crate::point::PointName;
 use rapidhash::quality::RandomState;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 /// A value that can pick out an entry of a keyed policy: text, an integer, `bool` or `char`.
 ///
@@ -118,45 +120,69 @@ impl<K: Key + ToOwned + ?Sized> Key for std::borrow::Cow<'_, K> {
     }
 }
 
-/// What a [`Keyed`] map keeps for each key.
-pub trait PerKey: Send + Sync {
-    /// This new entry, told which key it is for.
-    fn for_key(self, key: PointName) -> Self;
+/// A value that a [`Keyed`] map keeps for each key.
+pub trait PerKey: Send + Sync + Sized {
+    /// Turns a new entry into the one of `key`; `whole` stands for all keys of the map.
+    fn for_key(self, key: PointName, whole: &Self) -> Self;
 
-    /// Whether other entries go before this one when room is needed.
-    fn evict_last(&self) -> bool {
-        false
+    /// Turns a new entry into the one that stands for all keys of a map.
+    fn whole(self) -> Self {
+        self
     }
 
-    /// Adds what `evicted` has counted to this, which stands for all entries that are gone.
-    fn absorb(&self, evicted: &Self) {
-        let _ = evicted;
+    /// Returns whether entries of which this is not true at `now` are evicted before this one.
+    fn evict_last(&self, now: Instant) -> bool {
+        let _ = now;
+        false
     }
 }
 
 /// Separate values for up to `max_keys` keys, each made at its first use.
 ///
-/// When room is needed, an entry goes that was not used for long: among many keys nearly the least recently
-/// used one, among up to 127 exactly that one. One that is in use lives on unseen until it is let go.
+/// When room is needed, an entry that has not been used for long is evicted: among up to 127 keys the least
+/// recently used one, where all uses between two new keys count as one moment; among more keys nearly that one.
+/// An evicted value lives on until the last `Arc` of it is dropped.
 ///
-/// A look-up of a known key allocates nothing; it takes a read lock on a part of the map, and writes to the
-/// entry only if it is the first use since any new key came.
+/// Looking up a known key allocates nothing; it takes a read lock on a part of the map, and writes to the
+/// entry only if it is the first use since any new key was added.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::CircuitBreaker;
+/// use resilience::policy::keyed::Keyed;
+///
+/// static HOSTS: Keyed<CircuitBreaker> = Keyed::new(|| CircuitBreaker::new("hosts").threshold(3)).max_keys(100);
+///
+/// HOSTS.get("example.org").force_open();
+/// assert!(!HOSTS.get("example.org").is_available());
+/// assert!(HOSTS.get("example.com").is_available());
+/// assert_eq!(HOSTS.keys(), ["example.com", "example.org"]);
+/// ```
 #[derive(Debug)]
 pub struct Keyed<T> {
     make: fn() -> T,
     max_keys: usize,
-    table: OnceLock<Table<T>>,
+    entries: EntryMap<T>,
 }
+
+/// The entries of a keyed policy; the table is made at the first use.
+#[derive(Debug)]
+pub(crate) struct EntryMap<T>(OnceLock<Table<T>>);
 
 #[derive(Debug)]
 struct Table<T> {
     shards: Box<[Shard<T>]>,
     hasher: RandomState,
-    /// How many entries there are, those included that are just being added.
+    max_keys: usize,
+    /// How many entries there are, without those whose eviction has been decided on.
     count: AtomicUsize,
     /// How many entries were ever added: the time by which uses are ordered.
     tick: AtomicU64,
-    gone: T,
+    /// The shard of the entry that was added last, where an idle entry is likely.
+    latest: AtomicUsize,
+    /// Stands for all keys.
+    whole: T,
 }
 
 /// A part of the map, by the hash of the key.
@@ -215,19 +241,19 @@ impl Kept {
 }
 
 impl<T: PerKey> Keyed<T> {
-    /// A map that makes each entry with `make`; at most 1,024 keys unless set otherwise.
+    /// Creates a map that makes each entry with `make`; at most 1,024 keys unless set otherwise.
     pub const fn new(make: fn() -> T) -> Self {
-        Self { make, max_keys: defaults::keyed::MAX_KEYS, table: OnceLock::new() }
+        Self { make, max_keys: defaults::keyed::MAX_KEYS, entries: EntryMap::new() }
     }
 
-    /// How many keys have an entry at once; from 1, default 1,024.
+    /// Sets how many keys have an entry at once; from 1, default 1,024.
     ///
     /// # Panics
     ///
     /// If it is zero; in a `static` that is a compile error.
     #[track_caller]
     pub const fn max_keys(mut self, keys: usize) -> Self {
-        assert!(keys > 0, "`max_keys` must be at least 1: how many keys have state at once");
+        assert!(keys > 0, "{}", NO_KEYS);
         self.max_keys = keys;
         self
     }
@@ -237,93 +263,110 @@ impl<T: PerKey> Keyed<T> {
         (self.make)()
     }
 
-    /// The entry for `key`, made now if there is none.
+    /// Returns the entry for `key`, made now if there is none.
     #[inline]
     pub fn get<K: Key + ?Sized>(&self, key: &K) -> Arc<T> {
-        let table = self.table.get_or_init(|| Table::new(self.max_keys, self.make));
-        key.read(|key| {
-            let hash = table.hasher.hash_one(key);
-            table.find(hash, key).unwrap_or_else(|| self.add(table, hash, key))
-        })
+        self.entries.get(key, self.max_keys, &self.make)
     }
 
-    /// The entry for the text `key` or for the number that it is the text of, if there is one; looking does
-    /// not count as a use.
+    /// Returns the entry for the text `key` or for the number that it is the text of, if there is one;
+    /// looking does not count as a use.
     pub fn peek(&self, key: &str) -> Option<Arc<T>> {
-        let number = key.parse().ok().filter(|number: &i128| number.to_string() == key);
-        let keys = [Some(KeyRef::Text(key)), number.map(KeyRef::Number)];
-        let table = self.table.get()?;
-        keys.into_iter().flatten().find_map(|key| table.peek(table.hasher.hash_one(key), key))
+        self.entries.peek(key)
     }
 
-    /// Every key that has an entry, as text, sorted.
+    /// Returns every key that has an entry, as text, sorted.
     pub fn keys(&self) -> Vec<String> {
-        let mut keys = self.collect(|entry| entry.key.as_ref().to_string());
-        keys.sort_unstable();
-        keys
+        self.entries.keys()
     }
 
-    /// Every entry, and the one that stands for those that are gone.
-    pub(crate) fn values(&self) -> (Vec<Arc<T>>, Option<&T>) {
-        (self.collect(|entry| entry.value.clone()), self.table.get().map(|table| &table.gone))
+    pub(crate) fn entries(&self) -> &EntryMap<T> {
+        &self.entries
     }
 
     pub(crate) fn limit(&self) -> usize {
         self.max_keys
     }
+}
+
+pub(crate) const NO_KEYS: &str = "`max_keys` must be at least 1: how many keys have state at once";
+
+impl<T> EntryMap<T> {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T: PerKey> EntryMap<T> {
+    /// The entry for `key`, made by `make` if there is none; the first call decides on `max_keys`.
+    #[inline]
+    pub(crate) fn get<K: Key + ?Sized>(&self, key: &K, max_keys: usize, make: &dyn Fn() -> T) -> Arc<T> {
+        let table = self.0.get_or_init(|| Table::new(max_keys, make));
+        key.read(|key| {
+            let hash = table.hasher.hash_one(key);
+            table.find(hash, key).unwrap_or_else(|| table.add(hash, key, make))
+        })
+    }
+
+    pub(crate) fn peek(&self, key: &str) -> Option<Arc<T>> {
+        let number = key.parse().ok().filter(|number: &i128| number.to_string() == key);
+        let keys = [Some(KeyRef::Text(key)), number.map(KeyRef::Number)];
+        let table = self.0.get()?;
+        keys.into_iter().flatten().find_map(|key| table.peek(table.hasher.hash_one(key), key))
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let mut keys = self.collect(|entry| entry.key.as_ref().to_string());
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Every entry with its key, sorted.
+    pub(crate) fn all(&self) -> Vec<(String, Arc<T>)> {
+        let mut all = self.collect(|entry| (entry.key.as_ref().to_string(), entry.value.clone()));
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    }
+
+    /// What stands for all keys, evicted ones included; `None` before the first use.
+    pub(crate) fn whole(&self) -> Option<&T> {
+        self.0.get().map(|table| &table.whole)
+    }
 
     fn collect<R>(&self, each: impl Fn(&Entry<T>) -> R) -> Vec<R> {
-        let shards = self.table.get().map_or(&[][..], |table| &table.shards);
+        let shards = self.0.get().map_or(&[][..], |table| &table.shards);
         let mut all = Vec::new();
         for shard in shards {
             all.extend(read(shard).values().map(&each));
         }
         all
     }
-
-    #[cold]
-    #[inline(never)]
-    fn add(&self, table: &Table<T>, hash: u64, key: KeyRef<'_>) -> Arc<T> {
-        let made = Arc::new((self.make)().for_key(PointName::from(key.to_string())));
-        let new = |used| Entry { key: Kept::of(key), value: made.clone(), used: AtomicU64::new(used) };
-        let (evicted, replaced) = {
-            let mut shard = write(table.shard(hash));
-            if let Some(entry) = shard.get(&hash).filter(|entry| entry.key.as_ref() == key) {
-                return entry.value.clone();
-            }
-            let is_full = table.count.fetch_add(1, Ordering::Relaxed) >= self.max_keys;
-            let evicted = if is_full { take(&mut shard, |value| !value.evict_last()) } else { None };
-            let used = table.tick.fetch_add(1, Ordering::Relaxed) + 1;
-            (evicted, shard.insert(hash, new(used)).map(|entry| entry.value))
-        };
-        table.bury(evicted);
-        table.bury(replaced);
-        while table.count.load(Ordering::Relaxed) > self.max_keys {
-            if !table.bury(table.take_anywhere(&made)) {
-                break;
-            }
-        }
-        made
-    }
 }
 
 impl<T: PerKey> Table<T> {
     /// The more keys, the more parts, each with a lock of its own.
-    fn new(max_keys: usize, make: fn() -> T) -> Self {
+    fn new(max_keys: usize, make: &dyn Fn() -> T) -> Self {
         let shards = (max_keys / 64).clamp(1, 64).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
+            max_keys,
             count: AtomicUsize::new(0),
             tick: AtomicU64::new(0),
-            gone: make(),
+            latest: AtomicUsize::new(0),
+            whole: make().whole(),
         }
     }
 
     #[inline]
-    fn shard(&self, hash: u64) -> &Shard<T> {
+    fn place(&self, hash: u64) -> usize {
         // The map itself uses the highest and the lowest bits.
-        &self.shards[(hash >> 32) as usize & (self.shards.len() - 1)]
+        (hash >> 32) as usize & (self.shards.len() - 1)
+    }
+
+    #[inline]
+    fn shard(&self, hash: u64) -> &Shard<T> {
+        &self.shards[self.place(hash)]
     }
 
     #[inline]
@@ -342,22 +385,56 @@ impl<T: PerKey> Table<T> {
         shard.get(&hash).filter(|entry| entry.key.as_ref() == key).map(|entry| entry.value.clone())
     }
 
-    /// Takes out an entry other than `new`: from the first part that has an idle one, else from any.
-    fn take_anywhere(&self, new: &Arc<T>) -> Option<Arc<T>> {
-        let other = |value: &Arc<T>| !Arc::ptr_eq(value, new);
-        let idle = |value: &Arc<T>| other(value) && !value.evict_last();
-        let from_any = |wanted: &dyn Fn(&Arc<T>) -> bool| {
-            self.shards.iter().find_map(|shard| take(&mut write(shard), wanted))
+    #[cold]
+    #[inline(never)]
+    fn add(&self, hash: u64, key: KeyRef<'_>, make: &dyn Fn() -> T) -> Arc<T> {
+        let made = Arc::new(make().for_key(PointName::from(key.to_string()), &self.whole));
+        let now = now();
+        let is_idle = |value: &Arc<T>| !value.evict_last(now);
+        // Evicted values are dropped when no lock is held.
+        let (is_owed, _evicted, replaced) = {
+            let mut shard = write(self.shard(hash));
+            if let Some(entry) = shard.get(&hash).filter(|entry| entry.key.as_ref() == key) {
+                return entry.value.clone();
+            }
+            self.count.fetch_add(1, Ordering::Relaxed);
+            let is_full = self.reserve_eviction();
+            let evicted = if is_full { take(&mut shard, is_idle) } else { None };
+            let used = AtomicU64::new(self.tick.fetch_add(1, Ordering::Relaxed) + 1);
+            let entry = Entry { key: Kept::of(key), value: made.clone(), used };
+            (is_full && evicted.is_none(), evicted, shard.insert(hash, entry))
         };
-        from_any(&idle).or_else(|| from_any(&other))
+        if replaced.is_some() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+        if is_owed {
+            let is_other = |value: &Arc<T>| !Arc::ptr_eq(value, &made);
+            let evicted =
+                self.evict(&|value| is_other(value) && is_idle(value)).or_else(|| self.evict(&is_other));
+            if evicted.is_none() {
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.latest.store(self.place(hash), Ordering::Relaxed);
+        made
     }
 
-    /// Counts an entry that was taken out; `false` if there was none.
-    fn bury(&self, evicted: Option<Arc<T>>) -> bool {
-        let Some(evicted) = evicted else { return false };
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        self.gone.absorb(&evicted);
-        true
+    /// Whether the caller has to evict an entry. It is taken off the count here, so that of several threads
+    /// each evicts one, and together as many as there are too many.
+    fn reserve_eviction(&self) -> bool {
+        let less = |count: usize| (count > self.max_keys).then(|| count - 1);
+        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// Takes out the least recently used of the `wanted` entries of the first part that has one.
+    fn evict(&self, wanted: &dyn Fn(&Arc<T>) -> bool) -> Option<Arc<T>> {
+        let (parts, latest) = (self.shards.len(), self.latest.load(Ordering::Relaxed));
+        let mut shards = (0..parts).map(|n| &self.shards[(latest + n) % parts]);
+        shards.find_map(|shard| {
+            // Most parts have none, and are not to be locked for writing.
+            let has_one = read(shard).values().any(|entry| wanted(&entry.value));
+            if has_one { take(&mut write(shard), wanted) } else { None }
+        })
     }
 }
 
@@ -385,20 +462,15 @@ mod tests {
     struct Probe {
         key: Option<PointName>,
         busy: AtomicBool,
-        uses: AtomicU64,
     }
 
     impl PerKey for Probe {
-        fn for_key(self, key: PointName) -> Self {
+        fn for_key(self, key: PointName, _: &Self) -> Self {
             Self { key: Some(key), ..self }
         }
 
-        fn evict_last(&self) -> bool {
+        fn evict_last(&self, _: Instant) -> bool {
             self.busy.load(Ordering::Relaxed)
-        }
-
-        fn absorb(&self, evicted: &Self) {
-            self.uses.fetch_add(evicted.uses.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 
@@ -465,16 +537,13 @@ mod tests {
     fn nothing_goes_before_the_map_is_full() {
         let map = keyed(1024);
         for n in 0..1024 {
-            map.get(&n).uses.fetch_add(1, Ordering::Relaxed);
+            map.get(&n);
         }
         assert_eq!(map.keys().len(), 1024);
         for n in 0..5000 {
-            map.get(&n).uses.fetch_add(1, Ordering::Relaxed);
+            map.get(&n);
         }
         assert_eq!(map.keys().len(), 1024);
-        let (values, gone) = map.values();
-        let living: u64 = values.iter().map(|value| value.uses.load(Ordering::Relaxed)).sum();
-        assert_eq!(living + gone.map_or(0, |gone| gone.uses.load(Ordering::Relaxed)), 6024);
     }
 
     #[test]
@@ -490,7 +559,26 @@ mod tests {
                 });
             }
         });
-        assert!(map.keys().len() <= 200);
-        assert_eq!(map.keys().len(), map.table.get().unwrap().count.load(Ordering::Relaxed));
+        assert_eq!(map.keys().len(), 200);
+        assert_eq!(map.entries.0.get().unwrap().count.load(Ordering::Relaxed), 200);
+    }
+
+    #[test]
+    fn threads_that_add_together_evict_no_more_than_they_add() {
+        for max_keys in [1, 3, 200] {
+            let map = keyed(max_keys);
+            let full = max_keys as u64;
+            (0..full).for_each(|n| drop(map.get(&n)));
+            map.get(&0_u64).busy.store(true, Ordering::Relaxed);
+            for round in 1..200_u64 {
+                std::thread::scope(|scope| {
+                    for thread in 0..2 {
+                        let map = &map;
+                        scope.spawn(move || map.get(&(full + round * 2 + thread)));
+                    }
+                });
+                assert_eq!(map.keys().len(), max_keys, "after round {round}");
+            }
+        }
     }
 }

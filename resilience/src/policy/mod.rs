@@ -6,7 +6,7 @@ pub mod keyed;
 pub mod timeout;
 pub mod with_fallback;
 
-pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, Permit, State};
+pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
 pub use timeout::{Timeout, TimeoutConfig};
 pub use with_fallback::Fallback;
 pub use with_retry::{Backoff, Budget, BudgetConfig, BudgetOf, Jitter, Retry, RetryConfig, Rule};

@@ -1,10 +1,11 @@
 //! Answering with something else when everything below has failed.
 
 use crate::classify::{Category, Classification, Classify};
-use crate::event::{Event, Hook, emit};
+use crate::event::{Event, Hook, Log, Pace, emit_as};
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::Ruling;
+use crate::site::Site;
 use std::any::Any;
 use std::future::{Future, Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,7 +100,8 @@ impl Fallback {
 
     /// The success that stands in for an error of this class, everybody told.
     fn answered<R: Outcome>(&self, class: Classification, value: R::Value) -> R {
-        emit(&Event::FellBack { point: PointName::new(self.name), class, step: 1 }, self.hook);
+        let log = Log { pace: Some(Pace::shared(self.name)), ..Log::default() };
+        emit_as(&Event::FellBack { point: PointName::new(self.name), class, step: 1 }, self.hook, log);
         R::success(value)
     }
 }
@@ -113,13 +115,15 @@ pub struct FallbackSite {
     policy: Fallback,
     answered: AtomicU64,
     failed: AtomicU64,
+    pace: Site<Pace>,
 }
 
 impl FallbackSite {
     /// The site of the fallbacks `steps` in the stack of `point`.
     pub const fn new(point: &'static PointSite, steps: &'static [&'static str]) -> Self {
         let policy = Fallback::new("");
-        Self { point, steps, policy, answered: AtomicU64::new(0), failed: AtomicU64::new(0) }
+        let pace = Site::new(Pace::new(), Pace::new);
+        Self { point, steps, policy, answered: AtomicU64::new(0), failed: AtomicU64::new(0), pace }
     }
 
     /// Limits it to errors of these categories.
@@ -148,7 +152,8 @@ impl FallbackSite {
     #[cold]
     pub fn answered(&self, class: &Classification, step: u32) {
         self.answered.fetch_add(1, Ordering::Relaxed);
-        emit(&Event::FellBack { point: self.point.name(), class: *class, step }, self.policy.hook);
+        let log = Log { pace: Some(&self.pace), ..Log::default() };
+        emit_as(&Event::FellBack { point: self.point.name(), class: *class, step }, self.policy.hook, log);
     }
 
     /// Every fallback failed.

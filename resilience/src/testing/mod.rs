@@ -9,6 +9,8 @@ pub(crate) use world::{WorldAlarm, current};
 mod flaky;
 pub use flaky::Flaky;
 
+pub mod rejected;
+
 #[cfg(feature = "durable")]
 mod moments;
 #[cfg(feature = "durable")]

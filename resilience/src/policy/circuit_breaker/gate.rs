@@ -6,22 +6,21 @@
 use super::config::CircuitBreakerConfig;
 use super::state::{Change, Memory, State, Token, Word};
 use crate::classify::Classification;
-use crate::clock::{later, now, packed, unpacked};
-use crate::rejected::TimeLeft;
+use crate::clock::{later, nanos, now};
+use crate::rejected::Wait;
 use crate::sync::{AtomicU64, Mutex, Ordering, fence};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Gate {
     word: AtomicU64,
-    /// Until when it is open, as [`packed`] has it.
+    /// Until when it is open, in [`nanos`].
     until: AtomicU64,
     memory: Mutex<Memory>,
 }
 
-/// The token of an admitted call; or when it was refused, if it is known how long that lasts: all that is
-/// made of a refusal before its error is.
-pub(super) type Admission = Result<Token, Option<Instant>>;
+/// The token of an admitted call, or how long to wait after a rejected one, if that is known.
+pub(super) type Admission = Result<Token, Option<Wait>>;
 
 impl Gate {
     pub(super) const fn new() -> Self {
@@ -52,19 +51,18 @@ impl Gate {
         swapped.map(drop).map_err(Word)
     }
 
-    /// Until when a breaker is open whose word says that it is.
+    /// How long a breaker whose word says that it is open stays so; `None` if its time is over.
     #[inline]
-    pub(super) fn end(&self) -> Instant {
+    pub(super) fn left(&self) -> Option<Wait> {
         // The end was written before the word.
         fence(Ordering::Acquire);
-        self.until()
+        self.left_at(now())
     }
 
-    /// How long a call that was refused at `at` has to wait, if that is known.
     #[inline]
-    pub(super) fn left_at(&self, at: Option<Instant>) -> Option<TimeLeft> {
-        let until = self.until.load(Ordering::Relaxed);
-        at.map(|at| TimeLeft::new(at, until))
+    fn left_at(&self, now: Instant) -> Option<Wait> {
+        let left = self.until.load(Ordering::Relaxed).saturating_sub(nanos(now));
+        (left > 0).then(|| Wait::nanos(left))
     }
 
     /// Admits a call to a breaker that is not closed, or was not a moment ago.
@@ -78,8 +76,8 @@ impl Gate {
         let mut word = self.word();
         let mut change = None;
         if word.state() == State::Open {
-            if now < self.until() {
-                return (Err(Some(now)), None);
+            if let Some(left) = self.left_at(now) {
+                return (Err(Some(left)), None);
             }
             word = self.enter(&mut memory, State::HalfOpen, now);
             change = Some(Change::HalfOpened);
@@ -100,7 +98,7 @@ impl Gate {
     /// Whether a call would be admitted now.
     pub(super) fn has_room(&self, config: &CircuitBreakerConfig) -> bool {
         match self.word().state() {
-            State::Open => self.until() <= now(),
+            State::Open => self.left().is_none(),
             State::HalfOpen => {
                 let (mut memory, now) = (self.memory.lock(), now());
                 memory.probes().is_none_or(|probes| probes.has_room(now, config))
@@ -109,14 +107,21 @@ impl Gate {
         }
     }
 
-    /// Until when an open breaker stays open.
-    #[inline]
-    fn until(&self) -> Instant {
-        unpacked(self.until.load(Ordering::Relaxed))
+    /// Whether forgetting this breaker would admit calls that it rejects at `now`, end a running probe, or
+    /// lose a state that was set by hand.
+    pub(super) fn is_in_use(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
+        match self.word().state() {
+            State::Closed => false,
+            State::Open => self.left_at(now).is_some(),
+            State::HalfOpen => {
+                self.memory.lock().probes().is_some_and(|probes| probes.is_running(now, config))
+            }
+            State::ForcedOpen | State::Disabled | State::MetricsOnly => true,
+        }
     }
 
     fn stay_open_until(&self, until: Instant) {
-        self.until.store(packed(until), Ordering::Relaxed);
+        self.until.store(nanos(until), Ordering::Relaxed);
     }
 
     fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
@@ -313,9 +318,7 @@ impl Gate {
             since: memory.since,
             failures,
             successes: memory.probes().map_or(0, |probes| probes.successes),
-            left: (state == State::Open)
-                .then(|| self.until().saturating_duration_since(now))
-                .filter(|left| !left.is_zero()),
+            left: self.left_at(now).filter(|_| state == State::Open).map(Wait::duration),
         }
     }
 }

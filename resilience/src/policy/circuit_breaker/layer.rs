@@ -1,14 +1,14 @@
 //! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
 
-use super::state::State;
-use super::{CircuitBreaker, CircuitBreakerConfig, OwnedPermit, Permit};
-use crate::point::{Layer, PointName, PointSite};
-use crate::policy::keyed::{Key, Keyed, PerKey};
+use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit, Settings};
+use crate::point::{KeySnapshot, Layer, PointSite};
+use crate::policy::keyed::{EntryMap, Key, Keyed};
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
 use crate::site::Site;
 use crate::text::Text;
 use std::any::Any;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const KIND: &str = "circuit_breaker";
@@ -19,7 +19,7 @@ impl Layer for CircuitBreaker {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        settings(&self.config)
+        settings(&self.settings)
     }
 
     fn state(&self) -> Option<&'static str> {
@@ -42,7 +42,13 @@ impl CircuitBreaker {
     }
 }
 
-fn settings(config: &CircuitBreakerConfig) -> Vec<(&'static str, String)> {
+fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut all = numbers(&settings.config);
+    all.extend(settings.key_label.then(|| ("key_label", true.to_string())));
+    all
+}
+
+fn numbers(config: &CircuitBreakerConfig) -> Vec<(&'static str, String)> {
     let mut settings = vec![("threshold", config.threshold.to_string())];
     settings.extend(config.window.map(|window| ("window", time(window))));
     settings.extend([
@@ -61,18 +67,50 @@ fn time(time: Duration) -> String {
     Text::<40>::new().time(time).as_str().to_owned()
 }
 
-impl PerKey for CircuitBreaker {
-    fn for_key(self, key: PointName) -> Self {
-        Self { key: Some(key), ..self }
+/// What was counted for all keys, evicted ones included.
+fn totals(entries: &EntryMap<CircuitBreaker>) -> Vec<(&'static str, u64)> {
+    let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
+    totals.map_or_else(|| super::Counters::new().read(), super::Counters::read)
+}
+
+fn rows(entries: &EntryMap<CircuitBreaker>) -> Vec<KeySnapshot> {
+    let row = |(key, breaker): (String, Arc<CircuitBreaker>)| KeySnapshot {
+        key,
+        state: breaker.state().as_str(),
+        retry_after: breaker.snapshot().retry_after,
+        counters: breaker.live.counters.read(),
+    };
+    entries.all().into_iter().map(row).collect()
+}
+
+impl Layer for CircuitBreakers {
+    fn kind(&self) -> &'static str {
+        KIND
     }
 
-    /// An open breaker that is forgotten would be closed again.
-    fn evict_last(&self) -> bool {
-        self.state() != State::Closed
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = settings(&self.settings);
+        settings.push(("max_keys", self.limit().to_string()));
+        settings
     }
 
-    fn absorb(&self, evicted: &Self) {
-        self.live.counters.add(&evicted.live.counters);
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        totals(self.entries())
+    }
+
+    fn keys(&self) -> Vec<KeySnapshot> {
+        rows(self.entries())
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl CircuitBreakers {
+    /// What the inventory sees of it.
+    pub(crate) fn layer(&self) -> &dyn Layer {
+        self
     }
 }
 
@@ -99,20 +137,17 @@ impl Layer for KeyedBreakers {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = settings(&self.make().config);
+        let mut settings = settings(&self.make().settings);
         settings.push(("max_keys", self.limit().to_string()));
         settings
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let (living, gone) = self.values();
-        let all = super::Counters::new();
-        living
-            .iter()
-            .map(|breaker| &**breaker)
-            .chain(gone)
-            .for_each(|breaker| all.add(&breaker.live.counters));
-        all.read()
+        totals(self.entries())
+    }
+
+    fn keys(&self) -> Vec<KeySnapshot> {
+        rows(self.entries())
     }
 
     fn policy(&self) -> &dyn Any {
@@ -125,21 +160,24 @@ impl Layer for KeyedBreakers {
 #[doc(hidden)]
 pub struct InstanceSite {
     point: &'static PointSite,
+    /// The settings of the breaker that was used first.
+    seen: OnceLock<Settings>,
 }
 
 impl InstanceSite {
-    /// A breaker of the user's in the stack of `point`.
+    /// The place of a breaker of the user's in the stack of `point`.
     pub const fn of(point: &'static PointSite) -> Self {
-        Self { point }
+        Self { point, seen: OnceLock::new() }
     }
 
-    /// Asks `breaker` to make one call in the stack of this site.
+    /// Asks `breaker` to admit one call in the stack of this site.
     ///
     /// # Errors
     ///
-    /// If it refuses.
+    /// If it rejects the call.
     #[inline]
     pub fn admit<'b>(&self, breaker: &'b CircuitBreaker) -> Result<InstancePermit<'b>, Rejected> {
+        self.seen.get_or_init(|| breaker.settings);
         let permit = Some(breaker.acquire()?);
         Ok(InstancePermit { permit, point: self.point })
     }
@@ -178,8 +216,11 @@ impl Layer for InstanceSite {
         KIND
     }
 
+    /// Known once a breaker was used.
     fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![("instance", "..".to_owned())]
+        let mut all = vec![("instance", "..".to_owned())];
+        all.extend(self.seen.get().map(settings).into_iter().flatten());
+        all
     }
 
     fn policy(&self) -> &dyn Any {

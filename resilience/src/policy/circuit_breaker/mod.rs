@@ -13,29 +13,32 @@ mod gate;
 mod handle;
 mod layer;
 mod permit;
+mod set;
 mod state;
 mod window;
 
 pub use config::CircuitBreakerConfig;
+#[doc(hidden)]
 pub use layer::{InstancePermit, InstanceSite, KeyedBreakers};
 #[doc(hidden)]
 pub use permit::Found;
 pub use permit::{OwnedPermit, Permit, PermitOf};
+pub use set::CircuitBreakers;
 pub use state::State;
 
 use crate::classify::{Category, Classification, Classify, Counts};
-use crate::clock::now;
-use crate::event::{Event, Hook, emit, is_heard};
+use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
-use crate::rejected::Rejected;
+use crate::rejected::{Origin, Rejected, Wait};
 use crate::scope::is_cut;
 use crate::site::Site;
-use gate::{Admission, Gate};
+use gate::Gate;
 use state::{Change, Token, Word};
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A switch that opens when calls keep failing: then calls are refused at once, until a probe succeeds.
@@ -65,17 +68,19 @@ use std::time::{Duration, Instant};
 ///     assert!(SEARCH.call(|| search("rust")).is_err());
 /// }
 /// assert!(!SEARCH.is_available());
-/// assert_eq!(SEARCH.acquire().unwrap_err().to_string(), "circuit breaker of `search` is open");
+/// let rejected = SEARCH.acquire().unwrap_err();
+/// assert!(rejected.to_string().starts_with("circuit breaker of `search` is open"));
 /// ```
 #[derive(Debug)]
 pub struct CircuitBreaker {
     live: Site<Live>,
     owner: PointName,
     key: Option<PointName>,
-    config: CircuitBreakerConfig,
-    /// Whether `recovery` was set, be it to its default.
-    has_recovery: bool,
-    hooks: Hooks,
+    /// What rejections are made of; the same for all, and made with the first.
+    origin: OnceLock<Origin>,
+    /// The counters of all keys, on a keyed breaker.
+    totals: Option<Arc<Counters>>,
+    settings: Settings,
 }
 
 /// What changes while a breaker is used; fresh in a test world.
@@ -83,12 +88,34 @@ pub struct CircuitBreaker {
 struct Live {
     gate: Gate,
     counters: Counters,
+    /// How often `tracing` gets a line about a rejection.
+    pace: Pace,
 }
 
 impl Live {
     const fn new() -> Self {
-        Self { gate: Gate::new(), counters: Counters::new() }
+        Self { gate: Gate::new(), counters: Counters::new(), pace: Pace::new() }
     }
+}
+
+/// What is set once.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    config: CircuitBreakerConfig,
+    /// Whether `recovery` was set, be it to its default.
+    has_recovery: bool,
+    /// Whether texts and `tracing` show the key.
+    key_label: bool,
+    hooks: Hooks,
+}
+
+impl Settings {
+    const DEFAULT: Self = Self {
+        config: CircuitBreakerConfig::DEFAULT,
+        has_recovery: false,
+        key_label: false,
+        hooks: Hooks { open: None, half_open: None, close: None, reject: None },
+    };
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +126,17 @@ struct Hooks {
     reject: Option<Hook>,
 }
 
-#[derive(Debug)]
+/// One thing that is counted.
+#[derive(Clone, Copy, Debug)]
+enum Counted {
+    Opened,
+    Rejected,
+    Failure,
+    Cancelled,
+    Panicked,
+}
+
+#[derive(Debug, Default)]
 struct Counters {
     opened: AtomicU64,
     rejected: AtomicU64,
@@ -110,6 +147,7 @@ struct Counters {
 
 /// The state of a breaker at one moment; see [`CircuitBreaker::snapshot`].
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct BreakerSnapshot {
     /// The point, or the name given by hand.
@@ -118,7 +156,8 @@ pub struct BreakerSnapshot {
     pub key: Option<PointName>,
     /// What it does with a call.
     pub state: State,
-    /// Since when; `None` if it never changed.
+    /// Since when; `None` if it never changed. It is serialised as an RFC 3339 time in UTC.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialise::moment"))]
     pub since: Option<Instant>,
     /// How many failures count at the moment: in a row or inside the window, or those that opened it.
     pub failures: u32,
@@ -129,18 +168,33 @@ pub struct BreakerSnapshot {
     /// How many failures open it.
     pub threshold: u32,
     /// How long it stays open; `None` if it is not open, or its time is over.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+    )]
     pub retry_after: Option<Duration>,
+}
+
+/// `search (key a.example): open for 30s, failures 5 of 5, rejected 3`.
+impl fmt::Display for BreakerSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        write!(f, ": {}", self.state)?;
+        self.retry_after.map_or(Ok(()), |wait| write!(f, " for {wait:?}"))?;
+        write!(f, ", failures {} of {}, rejected {}", self.failures, self.threshold, self.rejected)
+    }
 }
 
 impl CircuitBreaker {
     /// A closed breaker with the default settings.
     pub const fn new(name: &'static str) -> Self {
-        Self::with(PointName::new(name))
+        Self::with(PointName::new(name), Settings::DEFAULT)
     }
 
     /// As [`new`](Self::new), for a name made at run time.
     pub fn named(name: impl Into<String>) -> Self {
-        Self::with(PointName::from(name.into()))
+        Self::with(PointName::from(name.into()), Settings::DEFAULT)
     }
 
     /// As [`named`](Self::named), with settings known only at run time.
@@ -150,34 +204,34 @@ impl CircuitBreaker {
     /// If a setting makes no sense.
     pub fn try_new(name: impl Into<String>, config: CircuitBreakerConfig) -> Result<Self, InvalidPolicy> {
         config.judge()?;
-        Ok(Self { config, has_recovery: true, ..Self::named(name) })
+        Ok(Self::with(
+            PointName::from(name.into()),
+            Settings { config, has_recovery: true, ..Settings::DEFAULT },
+        ))
     }
 
     /// The breaker of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite) -> Self {
-        Self::with(PointName::of(point))
+        Self::with(PointName::of(point), Settings::DEFAULT)
     }
 
-    const fn with(owner: PointName) -> Self {
+    const fn with(owner: PointName, settings: Settings) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
             owner,
             key: None,
-            config: CircuitBreakerConfig::DEFAULT,
-            has_recovery: false,
-            hooks: Hooks { open: None, half_open: None, close: None, reject: None },
+            origin: OnceLock::new(),
+            totals: None,
+            settings,
         }
     }
 
     /// A breaker with the settings of this one, for an annotated function.
     #[doc(hidden)]
     pub const fn owned_by(self, point: &'static PointSite) -> Self {
-        let mut breaker = Self::of(point);
-        breaker.config = self.config;
-        breaker.has_recovery = self.has_recovery;
-        breaker.hooks = self.hooks;
-        // A destructor cannot run while compiling; the name in it is a constant there.
+        let breaker = Self::with(PointName::of(point), self.settings);
+        // A destructor cannot run while compiling; there is nothing yet that it would free.
         std::mem::forget(self);
         breaker
     }
@@ -223,7 +277,7 @@ impl CircuitBreaker {
     ) -> R {
         match PermitOf::ask(self) {
             Ok(permit) => permit.judge(body(), judge),
-            Err(refusal) => R::refuse(refusal.into()),
+            Err(rejected) => R::refuse(rejected),
         }
     }
 
@@ -239,7 +293,7 @@ impl CircuitBreaker {
     ) -> R {
         match PermitOf::ask(self) {
             Ok(permit) => permit.judge(body().await, judge),
-            Err(refusal) => R::refuse(refusal.into()),
+            Err(rejected) => R::refuse(rejected),
         }
     }
 
@@ -249,10 +303,7 @@ impl CircuitBreaker {
     ///
     /// [`Rejected::CircuitOpen`] if the breaker is open, or half-open with all its probes under way.
     pub fn acquire(&self) -> Result<Permit<'_>, Rejected> {
-        match self.token() {
-            Ok(token) => Ok(PermitOf::new(self, token)),
-            Err(at) => Err(self.rejected(at)),
-        }
+        PermitOf::ask(self)
     }
 
     /// As [`acquire`](Self::acquire), with a permit that can be sent to another task or thread.
@@ -262,67 +313,65 @@ impl CircuitBreaker {
     /// As [`acquire`](Self::acquire).
     #[inline]
     pub fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, Rejected> {
-        match self.token() {
-            Ok(token) => Ok(PermitOf::new(self, token)),
-            Err(at) => Err(self.rejected(at)),
-        }
+        PermitOf::ask(self)
     }
 
     #[inline]
-    fn token(&self) -> Admission {
+    fn token(&self) -> Result<Token, Rejected> {
         let word = self.live.gate.glance();
-        if word.is_closed() {
-            return Ok(word.token());
-        }
-        match self.refused_while_open(word) {
-            Some(at) => Err(Some(at)),
-            None => self.token_of_probe(),
-        }
-    }
-
-    /// When it refused the call, if it is open for some time still.
-    #[cold]
-    #[inline(never)]
-    fn refused_while_open(&self, word: Word) -> Option<Instant> {
-        if !word.is_open() {
-            return None;
-        }
-        let (end, now) = (self.live.gate.end(), now());
-        if now >= end {
-            return None;
-        }
-        self.refused(Some(now));
-        Some(now)
+        if word.is_closed() { Ok(word.token()) } else { self.token_unless_rejected(word) }
     }
 
     #[cold]
     #[inline(never)]
-    fn token_of_probe(&self) -> Admission {
-        let (admission, change) = self.live.gate.admit(&self.config);
+    fn token_unless_rejected(&self, word: Word) -> Result<Token, Rejected> {
+        if word.is_open()
+            && let Some(left) = self.live.gate.left()
+        {
+            return Err(self.rejected(Some(left)));
+        }
+        let (admission, change) = self.live.gate.admit(&self.settings.config);
         self.tell(change);
-        admission.inspect_err(|at| self.refused(*at))
+        admission.map_err(|left| self.rejected(left))
     }
 
-    /// Counts and tells of a refusal.
-    #[inline]
-    fn refused(&self, at: Option<Instant>) {
-        self.live.counters.rejected.fetch_add(1, Ordering::Relaxed);
-        if is_heard(self.hooks.reject) {
-            self.tell_of_refusal(at);
+    /// The error of a call that is rejected for some time, counted and reported.
+    fn rejected(&self, left: Option<Wait>) -> Rejected {
+        self.count(Counted::Rejected);
+        let hook = self.settings.hooks.reject;
+        if is_heard(hook) {
+            self.report_rejection(left);
         }
-    }
-
-    /// The error of a call that was refused at `at`.
-    fn rejected(&self, at: Option<Instant>) -> Rejected {
-        Rejected::circuit_open(self.owner.clone(), self.live.gate.left_at(at))
+        Rejected::circuit_open(self.origin().clone(), left)
     }
 
     #[cold]
     #[inline(never)]
-    fn tell_of_refusal(&self, at: Option<Instant>) {
+    fn report_rejection(&self, left: Option<Wait>) {
         let (point, key) = (self.owner.clone(), self.key.clone());
-        let retry_after = self.live.gate.left_at(at).map(|left| left.time());
-        emit(&Event::Rejected { point, key, policy: "circuit_breaker", retry_after }, self.hooks.reject);
+        let event =
+            Event::Rejected { point, key, policy: "circuit_breaker", retry_after: left.map(Wait::duration) };
+        let log = Log { pace: Some(&self.live.pace), ..self.log() };
+        emit_as(&event, self.settings.hooks.reject, log);
+    }
+
+    fn log(&self) -> Log<'_> {
+        Log { pace: None, shows_key: self.shows_key() }
+    }
+
+    fn shows_key(&self) -> bool {
+        self.key.is_some() && (self.settings.key_label || crate::event::shows_all_keys())
+    }
+
+    fn origin(&self) -> &Origin {
+        self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
+    }
+
+    fn count(&self, what: Counted) {
+        self.live.counters.of(what).fetch_add(1, Ordering::Relaxed);
+        if let Some(totals) = &self.totals {
+            totals.of(what).fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The end of a call: a success where `verdict` is `None`.
@@ -358,12 +407,12 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn succeeded(&self, token: Token) {
-        self.tell(self.live.gate.succeeded(token, &self.config));
+        self.tell(self.live.gate.succeeded(token, &self.settings.config));
     }
 
     fn failed(&self, token: Token, class: &Classification) {
-        self.live.counters.failures.fetch_add(1, Ordering::Relaxed);
-        self.tell(self.live.gate.failed(token, class, &self.config));
+        self.count(Counted::Failure);
+        self.tell(self.live.gate.failed(token, class, &self.settings.config));
     }
 
     /// The end of a call whose permit was dropped.
@@ -376,11 +425,11 @@ impl CircuitBreaker {
     #[cold]
     fn abandoned_in(&self, stack: usize, token: Token) {
         if std::thread::panicking() {
-            self.live.counters.panicked.fetch_add(1, Ordering::Relaxed);
+            self.count(Counted::Panicked);
         } else if is_cut(stack) {
             return self.failed(token, &Classification::new(Category::Timeout));
         } else {
-            self.live.counters.cancelled.fetch_add(1, Ordering::Relaxed);
+            self.count(Counted::Cancelled);
         }
         self.live.gate.given_back(token);
     }
@@ -397,14 +446,16 @@ impl CircuitBreaker {
     #[inline(never)]
     fn tell_of(&self, change: Change) {
         let (point, key) = (self.owner.clone(), self.key.clone());
-        match change {
+        let hooks = &self.settings.hooks;
+        let (event, hook) = match change {
             Change::Opened { class, failures, recovery } => {
-                self.live.counters.opened.fetch_add(1, Ordering::Relaxed);
-                emit(&Event::Opened { point, key, class, failures, recovery }, self.hooks.open);
+                self.count(Counted::Opened);
+                (Event::Opened { point, key, class, failures, recovery }, hooks.open)
             }
-            Change::HalfOpened => emit(&Event::HalfOpened { point, key }, self.hooks.half_open),
-            Change::Closed => emit(&Event::Closed { point, key }, self.hooks.close),
-        }
+            Change::HalfOpened => (Event::HalfOpened { point, key }, hooks.half_open),
+            Change::Closed => (Event::Closed { point, key }, hooks.close),
+        };
+        emit_as(&event, hook, self.log());
     }
 }
 
@@ -427,7 +478,17 @@ impl Counters {
         }
     }
 
-    fn each(&self) -> [(&'static str, &AtomicU64); 5] {
+    const fn of(&self, what: Counted) -> &AtomicU64 {
+        match what {
+            Counted::Opened => &self.opened,
+            Counted::Rejected => &self.rejected,
+            Counted::Failure => &self.failures,
+            Counted::Cancelled => &self.cancelled,
+            Counted::Panicked => &self.panicked,
+        }
+    }
+
+    fn read(&self) -> Vec<(&'static str, u64)> {
         [
             ("opened", &self.opened),
             ("rejected", &self.rejected),
@@ -435,16 +496,8 @@ impl Counters {
             ("cancelled", &self.cancelled),
             ("panicked", &self.panicked),
         ]
-    }
-
-    fn read(&self) -> Vec<(&'static str, u64)> {
-        self.each().map(|(name, count)| (name, count.load(Ordering::Relaxed))).into()
-    }
-
-    fn add(&self, other: &Self) {
-        for ((_, own), (_, count)) in self.each().into_iter().zip(other.each()) {
-            own.fetch_add(count.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+        .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+        .into()
     }
 }
 

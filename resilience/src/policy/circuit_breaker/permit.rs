@@ -3,12 +3,10 @@
 use super::CircuitBreaker;
 use super::state::Token;
 use crate::classify::Classify;
-use crate::point::PointSite;
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The admission of one call; see [`CircuitBreaker::acquire`].
 pub type Permit<'a> = PermitOf<&'a CircuitBreaker>;
@@ -58,46 +56,21 @@ impl<F: Fn() -> &'static CircuitBreaker> Found<F> {
     ///
     /// If the breaker refuses it.
     #[inline]
-    pub fn admit(self) -> Result<PermitOf<Self>, Refusal<Self>> {
+    pub fn admit(self) -> Result<PermitOf<Self>, Rejected> {
         PermitOf::ask(self)
     }
 }
 
-/// A call that was refused: its error, once somebody makes it.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct Refusal<B> {
-    breaker: B,
-    at: Option<Instant>,
-}
-
-impl<B: Deref<Target = CircuitBreaker>> Refusal<B> {
-    /// The error, for a breaker in the stack of `point`: its name need not be looked up.
-    #[inline]
-    pub fn of(self, point: &'static PointSite) -> Rejected {
-        Rejected::circuit_open(point.name(), self.breaker.live.gate.left_at(self.at))
-    }
-}
-
-impl<B: Deref<Target = CircuitBreaker>> From<Refusal<B>> for Rejected {
-    #[inline]
-    fn from(Refusal { breaker, at }: Refusal<B>) -> Self {
-        breaker.rejected(at)
-    }
-}
-
 impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
-    /// Asks `breaker` to make one call.
+    /// Asks `breaker` to admit one call.
     #[inline]
-    pub(super) fn ask(breaker: B) -> Result<Self, Refusal<B>> {
-        match breaker.token() {
-            Ok(token) => Ok(Self::new(breaker, token)),
-            Err(at) => Err(Refusal { breaker, at }),
-        }
+    pub(super) fn ask(breaker: B) -> Result<Self, Rejected> {
+        let token = breaker.token()?;
+        Ok(Self::new(breaker, token))
     }
 
     #[inline]
-    pub(super) fn new(breaker: B, token: Token) -> Self {
+    fn new(breaker: B, token: Token) -> Self {
         Self {
             breaker,
             token,

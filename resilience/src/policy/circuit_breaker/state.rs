@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 /// What a circuit breaker does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum State {
     /// Calls pass, and failures are counted.
@@ -250,7 +251,6 @@ impl Probes {
     }
 
     /// Whether a probe occupies a slot and has not exceeded its time at `now`.
-    #[expect(dead_code, reason = "eviction asks for it")]
     pub(super) fn is_running(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
         self.running.iter().any(|probe| !probe.is_late(now, config))
     }

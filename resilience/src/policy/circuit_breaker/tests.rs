@@ -479,7 +479,7 @@ fn open_until_a_moment() {
 #[test]
 fn events_carry_what_happened() {
     let world = isolate();
-    let breaker = breaker(1).for_key("k".into());
+    let breaker = breaker(1).for_key("k".into(), &breaker(1));
     fail(&breaker);
     refused(&breaker);
     let [opened, rejected] = &world.events()[..] else { panic!("{:?}", world.events()) };

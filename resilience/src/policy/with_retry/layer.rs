@@ -18,7 +18,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The `static` of a `with_retry`.
 #[derive(Debug)]
@@ -244,12 +244,13 @@ impl Home for KeyedRetry<'_> {
 }
 
 impl PerKey for Budget {
-    fn for_key(self, _: PointName) -> Self {
+    fn for_key(self, _: PointName, _: &Self) -> Self {
         self
     }
 
-    fn evict_last(&self) -> bool {
-        !self.is_full()
+    /// An evicted budget would be full again. One that time has filled is full, even if nothing asked since.
+    fn evict_last(&self, _: Instant) -> bool {
+        self.tokens() < self.max_tokens()
     }
 }
 

@@ -1,0 +1,120 @@
+//! The names of all points: one table, made once.
+
+use super::{POINTS_0_1, PointSite};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// The name of each point, and the point of each name.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// In the order of the points.
+    names: Vec<Name>,
+    points: HashMap<&'static str, usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Name {
+    text: &'static str,
+    is_ambiguous: bool,
+}
+
+/// The table of the points of this binary.
+pub(crate) fn table() -> &'static Names {
+    static TABLE: OnceLock<Names> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let written = POINTS_0_1.iter().map(|site| {
+            let place = site.place();
+            (site.written(), (place.file(), place.line(), place.column()))
+        });
+        // Leaked once: they live as long as the points do.
+        let leak = |(text, is_ambiguous): (String, bool)| Name { text: text.leak(), is_ambiguous };
+        let names: Vec<_> = unique(written.collect()).into_iter().map(leak).collect();
+        let points = names.iter().enumerate().map(|(n, name)| (name.text, n)).collect();
+        Names { names, points }
+    })
+}
+
+impl Names {
+    pub(crate) fn name(&self, site: &'static PointSite) -> Option<&'static str> {
+        self.of(site).map(|name| name.text)
+    }
+
+    pub(crate) fn is_ambiguous(&self, site: &'static PointSite) -> bool {
+        self.of(site).is_some_and(|name| name.is_ambiguous)
+    }
+
+    /// The point called `name`.
+    pub(crate) fn point(&self, name: &str) -> Option<&'static PointSite> {
+        self.points.get(name).and_then(|n| POINTS_0_1.get(*n))
+    }
+
+    fn of(&self, site: &'static PointSite) -> Option<&Name> {
+        let first = POINTS_0_1.as_ptr().addr();
+        let place = site.stack().checked_sub(first)? / size_of::<PointSite>();
+        self.names.get(place)
+    }
+}
+
+/// Names that tell points apart which were written with the same one: `name`, `name#2`, .. in order of their
+/// places, then of their order here; and whether the written one was shared.
+fn unique<P: Ord>(written: Vec<(String, P)>) -> Vec<(String, bool)> {
+    let mut order: Vec<_> = (0..written.len()).collect();
+    order.sort_by_key(|n| &written[*n].1);
+    let mut sharing: HashMap<&str, u32> = HashMap::new();
+    for (name, _) in &written {
+        *sharing.entry(name).or_default() += 1;
+    }
+    let mut given: HashMap<&str, u32> = HashMap::new();
+    let mut unique = vec![(String::new(), false); written.len()];
+    for n in order {
+        let name = &*written[n].0;
+        let number = given.entry(name).or_insert(0);
+        *number += 1;
+        let mut text = name.to_owned();
+        while *number > 1 {
+            text = format!("{name}#{number}");
+            // Another point may have been given this name by its author.
+            if !sharing.contains_key(&*text) {
+                break;
+            }
+            *number += 1;
+        }
+        unique[n] = (text, sharing[name] > 1);
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn names(written: &[(&str, u32)]) -> Vec<String> {
+        let written = written.iter().map(|(name, place)| ((*name).to_owned(), *place)).collect();
+        unique(written).into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn shared_names_are_numbered_by_place_then_by_order() {
+        assert_eq!(names(&[("a", 3), ("b", 1), ("a", 1), ("a", 2)]), ["a#3", "b", "a", "a#2"]);
+        assert_eq!(names(&[("a", 7), ("a", 7), ("a", 7)]), ["a", "a#2", "a#3"]);
+        assert_eq!(unique(vec![("a".into(), 1), ("b".into(), 1), ("a".into(), 1)])[0], ("a".into(), true));
+    }
+
+    #[test]
+    fn a_number_never_meets_a_name_that_was_written() {
+        assert_eq!(names(&[("a", 1), ("a#2", 2), ("a", 3), ("a", 4)]), ["a", "a#2", "a#3", "a#4"]);
+        assert_eq!(names(&[("a", 1), ("a", 2), ("a#2", 3), ("a#2", 4)]), ["a", "a#3", "a#2", "a#2#2"]);
+    }
+
+    #[test]
+    fn tens_of_thousands_of_points_are_named_in_one_pass() {
+        // Quadratic work on so many would take minutes.
+        let same = (0..50_000).map(|n| ("svc::call".to_owned(), n));
+        let apart = (0..50_000).map(|n| (format!("svc::call_{n}"), n));
+        let names = unique(same.chain(apart).collect());
+        let distinct: HashSet<_> = names.iter().map(|(name, _)| name).collect();
+        assert_eq!(distinct.len(), 100_000);
+        assert_eq!(names[49_999].0, "svc::call#50000");
+    }
+}

@@ -1,0 +1,144 @@
+//! A set of breakers, one for each key, that several functions share.
+
+use super::{CircuitBreaker, Settings};
+use crate::defaults;
+use crate::point::PointName;
+use crate::policy::keyed::{EntryMap, Key, NO_KEYS, PerKey};
+use crate::site::Site;
+use std::sync::Arc;
+
+/// Circuit breakers by key, for a dependency that several functions call: one breaker for each host, tenant or
+/// model.
+///
+/// A breaker is made, closed, at the first use of its key. At most [`max_keys`](Self::max_keys) keys are kept:
+/// the least recently used one is evicted, one whose breaker is open last.
+///
+/// # Examples
+///
+/// Three methods of a client share what is known about a host:
+///
+/// ```
+/// use resilience::{CircuitBreakers, circuit_breaker};
+/// use std::io;
+/// use std::time::Duration;
+///
+/// static HOSTS: CircuitBreakers =
+///     CircuitBreakers::new().named("hosts").threshold(2).recovery(Duration::from_secs(30)).max_keys(500);
+///
+/// #[circuit_breaker(instance = HOSTS.get(host))]
+/// fn read(host: &str) -> io::Result<u32> {
+///     let _ = host;
+///     Err(io::ErrorKind::ConnectionRefused.into())
+/// }
+///
+/// #[circuit_breaker(instance = HOSTS.get(host))]
+/// async fn write(host: &str) -> io::Result<()> {
+///     let _ = host;
+///     Err(io::ErrorKind::ConnectionRefused.into())
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// read("a.example").unwrap_err();
+/// write("a.example").await.unwrap_err();
+/// assert!(!HOSTS.get("a.example").is_available(), "one failure of each function");
+/// assert!(HOSTS.get("b.example").is_available());
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct CircuitBreakers {
+    pub(super) settings: Settings,
+    name: &'static str,
+    max_keys: usize,
+    entries: Site<EntryMap<CircuitBreaker>>,
+}
+
+impl Default for CircuitBreakers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CircuitBreakers {
+    /// Creates a set whose breakers have the default settings, under the name `circuit_breakers`.
+    pub const fn new() -> Self {
+        Self {
+            settings: Settings::DEFAULT,
+            name: "circuit_breakers",
+            max_keys: defaults::keyed::MAX_KEYS,
+            entries: Site::new(EntryMap::new(), EntryMap::new),
+        }
+    }
+
+    /// Sets the name in events, errors and the inventory; default `circuit_breakers`.
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Sets how many keys have a breaker at once; from 1, default 1,024.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub const fn max_keys(mut self, keys: usize) -> Self {
+        assert!(keys > 0, "{}", NO_KEYS);
+        self.max_keys = keys;
+        self
+    }
+
+    /// Returns the name of the set.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the breaker of `key`, made now if there is none.
+    #[inline]
+    pub fn get<K: Key + ?Sized>(&self, key: &K) -> Arc<CircuitBreaker> {
+        self.entries.get(key, self.max_keys, &|| self.make())
+    }
+
+    /// Returns the breaker of `key`, written as text, if there is one; looking does not count as a use.
+    pub fn peek(&self, key: &str) -> Option<Arc<CircuitBreaker>> {
+        self.entries.peek(key)
+    }
+
+    /// Returns every key that has a breaker, as text, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        self.entries.keys()
+    }
+
+    /// Returns the state of every breaker, sorted by key.
+    pub fn snapshot(&self) -> Vec<super::BreakerSnapshot> {
+        self.entries.all().iter().map(|(_, breaker)| breaker.snapshot()).collect()
+    }
+
+    fn make(&self) -> CircuitBreaker {
+        CircuitBreaker::with(PointName::new(self.name), self.settings)
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.max_keys
+    }
+
+    pub(super) fn entries(&self) -> &EntryMap<CircuitBreaker> {
+        &self.entries
+    }
+}
+
+impl PerKey for CircuitBreaker {
+    fn for_key(mut self, key: PointName, whole: &Self) -> Self {
+        self.key = Some(key);
+        self.totals.clone_from(&whole.totals);
+        self
+    }
+
+    fn whole(mut self) -> Self {
+        self.totals = Some(Arc::default());
+        self
+    }
+
+    fn evict_last(&self, now: std::time::Instant) -> bool {
+        self.live.gate.is_in_use(now, &self.settings.config)
+    }
+}

@@ -1,0 +1,56 @@
+//! How values without a natural form in JSON are serialised.
+
+use crate::{classify, clock};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use std::time::{Duration, Instant};
+
+/// Serialises a length of time as seconds.
+pub(crate) fn seconds<S: Serializer>(
+    wait: &(impl Into<Option<Duration>> + Copy),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let wait: Option<Duration> = (*wait).into();
+    wait.map(|wait| wait.as_secs_f64()).serialize(serializer)
+}
+
+/// Serialises pairs as a map; values of equal keys are joined by `, `.
+pub(crate) fn map<T: Value, S: Serializer>(
+    pairs: &[(&'static str, T)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    for (n, (key, first)) in pairs.iter().enumerate() {
+        if pairs.iter().take(n).any(|(earlier, _)| earlier == key) {
+            continue;
+        }
+        let rest = pairs.iter().skip(n + 1).filter(|(later, _)| later == key).map(|(_, value)| value);
+        map.serialize_entry(key, &rest.fold(first.clone(), T::join))?;
+    }
+    map.end()
+}
+
+/// What a map of [`map`] has as values.
+pub(crate) trait Value: Serialize + Clone {
+    fn join(self, other: &Self) -> Self;
+}
+
+impl Value for String {
+    fn join(self, other: &Self) -> Self {
+        self + ", " + other
+    }
+}
+
+impl Value for u64 {
+    fn join(self, other: &Self) -> Self {
+        self + other
+    }
+}
+
+/// Serialises a moment as an RFC 3339 time in UTC.
+pub(crate) fn moment<S: Serializer>(moment: &Option<Instant>, serializer: S) -> Result<S::Ok, S::Error> {
+    let at = moment.and_then(|moment| {
+        let ago = clock::now().saturating_duration_since(moment);
+        clock::time_of_day().checked_sub(ago).and_then(classify::rfc_3339)
+    });
+    at.serialize(serializer)
+}

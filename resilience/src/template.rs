@@ -1,0 +1,65 @@
+//! Keys rendered from a template: text with values in it, written so that different values never render to
+//! the same key.
+
+use std::fmt::{Display, Write};
+
+/// A key being put together from the pieces of its template.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Key {
+    text: String,
+}
+
+impl Key {
+    /// An empty key.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a piece of the template as it stands.
+    pub fn text(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a value: letters, digits, `_`, `.` and `-` as they are, every other byte as `%XX`.
+    pub fn value(mut self, value: &(impl Display + ?Sized)) -> Self {
+        // The writer never fails; a `Display` that does leaves what it wrote before.
+        let _ = write!(Escaped(&mut self.text), "{value}");
+        self
+    }
+
+    /// The finished key.
+    pub fn finish(self) -> String {
+        self.text
+    }
+}
+
+struct Escaped<'a>(&'a mut String);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for byte in text.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-') {
+                self.0.push(char::from(byte));
+            } else {
+                write!(self.0, "%{byte:02X}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_differ_give_keys_that_differ() {
+        let key = |a: &str, b: &str| Key::new().text("x:").value(a).text(":").value(b).finish();
+        assert_eq!(key("a", "b"), "x:a:b");
+        assert_eq!(key("a:b", "c"), "x:a%3Ab:c");
+        assert_ne!(key("a:b", "c"), key("a", "b:c"));
+        assert_eq!(key("ä%", ""), "x:%C3%A4%25:");
+    }
+}

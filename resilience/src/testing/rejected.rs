@@ -1,0 +1,77 @@
+//! Rejections made by hand, for tests of code that handles them.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{Rejected, testing::rejected};
+//! use std::time::Duration;
+//!
+//! fn status(rejected: &Rejected) -> u16 {
+//!     match rejected {
+//!         Rejected::TimedOut { .. } => 504,
+//!         _ => 503,
+//!     }
+//! }
+//!
+//! assert_eq!(status(&rejected::circuit_open("search", Some(Duration::from_secs(30)))), 503);
+//! assert_eq!(status(&rejected::timed_out("search", Duration::from_secs(2))), 504);
+//! ```
+
+#[cfg(feature = "durable")]
+use crate::durable::{CheckpointError, JobError};
+use crate::point::PointName;
+use crate::rejected::{Origin, Rejected};
+use std::time::Duration;
+
+fn origin(point: &str) -> Origin {
+    PointName::from(point.to_owned()).into()
+}
+
+/// Returns a [`Rejected::CircuitOpen`] of `point`, which is open for `retry_after` if that is known.
+pub fn circuit_open(point: &str, retry_after: Option<Duration>) -> Rejected {
+    Rejected::circuit_open(origin(point), retry_after.map(Into::into))
+}
+
+/// Returns a [`Rejected::CircuitOpen`] of the breaker that `point` has for `key`.
+pub fn circuit_open_for(point: &str, key: &str, retry_after: Option<Duration>) -> Rejected {
+    let (point, key) = (PointName::from(point.to_owned()), PointName::from(key.to_owned()));
+    Rejected::circuit_open(Origin::new(point, Some(key), false), retry_after.map(Into::into))
+}
+
+/// Returns a [`Rejected::BulkheadFull`] of `point`.
+pub fn bulkhead_full(point: &str) -> Rejected {
+    Rejected::BulkheadFull { point: origin(point) }
+}
+
+/// Returns a [`Rejected::RateLimited`] of `point`, which admits the next call after `retry_after` if that is
+/// known.
+pub fn rate_limited(point: &str, retry_after: Option<Duration>) -> Rejected {
+    Rejected::RateLimited { point: origin(point), retry_after: retry_after.map(Into::into) }
+}
+
+/// Returns a [`Rejected::TimedOut`] of `point`, whose call was given `limit`.
+pub fn timed_out(point: &str, limit: Duration) -> Rejected {
+    Rejected::TimedOut { point: origin(point), limit }
+}
+
+/// Returns a [`Rejected::LockTimeout`] of `point`.
+pub fn lock_timeout(point: &str) -> Rejected {
+    Rejected::LockTimeout { point: origin(point) }
+}
+
+/// Returns a [`Rejected::ShuttingDown`] of `point`.
+pub fn shutting_down(point: &str) -> Rejected {
+    Rejected::ShuttingDown { point: origin(point) }
+}
+
+/// Returns a [`Rejected::Checkpoint`] of `point`: another process runs the step `key`, for up to `retry_after`.
+#[cfg(feature = "durable")]
+pub fn checkpoint_busy(point: &str, key: &str, retry_after: Duration) -> Rejected {
+    CheckpointError::busy(point.to_owned().into(), key, retry_after).into()
+}
+
+/// Returns a [`Rejected::Job`] of `point`: another process runs the job `id`, for up to `retry_after`.
+#[cfg(feature = "durable")]
+pub fn job_busy(point: &str, id: &str, retry_after: Duration) -> Rejected {
+    JobError::busy(point.to_owned().into(), id, retry_after).into()
+}
