@@ -6,8 +6,6 @@
 
 #![allow(dead_code, unused_imports, reason = "the macro crate's sources are compiled here a second time")]
 
-#[path = "../resilience-macros/src/angles.rs"]
-mod angles;
 #[path = "../resilience-macros/src/attr/mod.rs"]
 mod attr;
 #[path = "../resilience-macros/src/derive_classify/mod.rs"]
@@ -24,12 +22,16 @@ mod input;
 mod item;
 #[path = "../resilience-macros/src/keys.rs"]
 mod keys;
+#[path = "../resilience-macros/src/names.rs"]
+mod names;
 #[path = "../resilience-macros/src/nearest.rs"]
 mod nearest;
 #[path = "../resilience-macros/src/shared.rs"]
 mod shared;
 #[path = "../resilience-macros/src/stack/mod.rs"]
 mod stack;
+#[path = "../resilience-macros/src/types.rs"]
+mod types;
 
 use proc_macro2::TokenStream;
 use std::collections::hash_map::RandomState;

@@ -629,3 +629,39 @@ async fn jobs_made_by_a_macro_are_called_again_with_what_they_borrow() {
     assert_eq!(done, r#"(1, ["a"], Permut(5)) other"#);
     assert_eq!(in_arc("x".to_owned(), Arc::new(CLIENT)).await.unwrap(), r#"("x",) other"#);
 }
+
+/// What is configured away is neither recorded nor made again.
+mod conditional {
+    use super::{Rejected, isolate, job};
+
+    #[job("conditional:{id}", provided(client, absent_client))]
+    pub async fn later(
+        id: u64,
+        #[cfg(any())] absent: Absent,
+        #[cfg(all())] path: &str,
+        #[cfg(not(all()))] path: u8,
+        #[cfg(any())] absent_client: &Absent,
+        #[cfg(all())] client: &u64,
+    ) -> Result<u64, Rejected> {
+        Ok(id + path.len() as u64 + client)
+    }
+
+    #[job("conditional-now:{id}")]
+    pub fn now(id: u64, #[cfg(any())] absent: &mut Absent, #[cfg(all())] by: u64) -> Result<u64, Rejected> {
+        Ok(id + by)
+    }
+
+    #[job("conditional-only")]
+    pub fn only(#[cfg(any())] absent: u64) -> Result<u64, Rejected> {
+        Ok(3)
+    }
+
+    #[test]
+    fn a_job_with_arguments_under_cfg_runs() {
+        let _world = isolate();
+        assert_eq!(now(1, 2), Ok(3));
+        assert_eq!(only(), Ok(3));
+        assert_eq!(futures::executor::block_on(later(1, "ab", &4)), Ok(7));
+        assert_eq!(futures::executor::block_on(later(1, "ab", &4)), Ok(7), "recorded");
+    }
+}

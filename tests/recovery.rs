@@ -542,3 +542,25 @@ fn a_job_of_which_there_is_one_has_a_constant_key() {
     assert_eq!(Host("b").hourly().unwrap(), "b");
     assert_eq!((status("nightly"), status("hourly")), (Some(Status::Done), Some(Status::Done)));
 }
+
+#[job("conditional:{id}", provided(client, absent_client))]
+fn conditional(
+    id: u32,
+    #[cfg(any())] absent: &mut Absent,
+    #[cfg(all())] path: &str,
+    #[cfg(not(all()))] path: u8,
+    #[cfg(any())] absent_client: &Absent,
+    #[cfg(all())] client: &u64,
+) -> Result<u32, Error> {
+    may_crash();
+    assert_eq!((path, *client), ("a", 7));
+    Ok(id)
+}
+
+#[tokio::test]
+async fn arguments_that_are_configured_away_are_neither_recorded_nor_made_again() {
+    let _world = isolate();
+    crashed(|| conditional(1, "a", &7));
+    let recovered = recover().provide(Arc::new(7_u64)).await.unwrap();
+    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
+}

@@ -258,3 +258,190 @@ async fn futures_stay_send_with_borrowed_arguments() {
     let spawned = tokio::spawn(async { fails("a").await });
     assert_eq!(spawned.await.unwrap().unwrap(), "A");
 }
+
+mod error {
+    //! A module of the user's with the name that a step gives the error.
+    pub const CODE: u32 = 900;
+
+    pub fn answer(id: u32) -> Option<u32> {
+        Some(id + 100)
+    }
+}
+
+/// A step that takes the error, and says that it ran.
+fn explained(id: u32, error: &io::Error) -> Option<u32> {
+    (error.kind() != io::ErrorKind::NotFound).then_some(id + 1_000)
+}
+
+#[tokio::test]
+async fn a_refused_value_is_answered_by_the_steps_that_need_no_error() {
+    #[with_fallback(explained(id, error), plain(id), when_ok = |id| *id == 7)]
+    fn sync(id: u32) -> io::Result<u32> {
+        if id == 9 { Err(broken()) } else { Ok(id) }
+    }
+    #[with_fallback(explained(id, error), plain(id), when_ok = |id| *id == 7)]
+    async fn later(id: u32) -> io::Result<u32> {
+        tokio::task::yield_now().await;
+        if id == 9 { Err(broken()) } else { Ok(id) }
+    }
+    #[with_fallback(nothing, explained(id, error), explained(id, error), value = id + 1, when_ok = |id| *id == 7)]
+    fn several(id: u32) -> io::Result<u32> {
+        match id {
+            8 => Err(io::ErrorKind::NotFound.into()),
+            9 => Err(broken()),
+            id => Ok(id),
+        }
+    }
+    #[with_fallback(explained(id, error), plain(id), when = |_| false, when_ok = |id| *id == 7)]
+    fn with_when(id: u32) -> io::Result<u32> {
+        if id == 9 { Err(broken()) } else { Ok(id) }
+    }
+    #[with_fallback(explained(id, error), plain(id), unless = |_| true, when_ok = |id| *id == 7)]
+    fn with_unless(id: u32) -> io::Result<u32> {
+        if id == 9 { Err(broken()) } else { Ok(id) }
+    }
+    #[with_fallback(explained(id, error), on(connection), when_ok = |id| *id == 7)]
+    fn with_on(id: u32) -> io::Result<u32> {
+        if id == 9 { Err(broken()) } else { Ok(id) }
+    }
+    fn plain(id: u32) -> Option<u32> {
+        Some(id + 100)
+    }
+    let world = testing::isolate();
+    assert_eq!([1, 7, 9].map(|id| sync(id).unwrap()), [1, 107, 1_009]);
+    let steps = |event: &Event| matches!(event, Event::FellBack { step: 2, .. });
+    assert!(world.events().iter().any(steps), "{:?}", world.events());
+    assert_eq!([later(1).await.unwrap(), later(7).await.unwrap(), later(9).await.unwrap()], [1, 107, 1_009]);
+    assert_eq!([1, 7, 8, 9].map(|id| several(id).unwrap()), [1, 8, 9, 1_009]);
+    assert_eq!(with_when(7).unwrap(), 107, "`when` judges errors alone");
+    assert!(with_when(9).is_err());
+    assert_eq!(with_unless(7).unwrap(), 107, "`unless` judges errors alone");
+    assert!(with_unless(9).is_err());
+    assert_eq!(with_on(9).unwrap(), 1_009);
+    assert_eq!(with_on(7).unwrap(), 7, "a refused value is of category `unknown`");
+}
+
+#[tokio::test]
+async fn only_the_variable_is_the_error() {
+    struct Request {
+        error: u32,
+    }
+    impl Request {
+        fn error(&self, id: u32) -> Option<u32> {
+            Some(self.error + id)
+        }
+    }
+    fn same(id: u32) -> Option<u32> {
+        Some(id)
+    }
+    #[with_fallback(crate::error::answer(id), when_ok = |id| *id == 7)]
+    fn module(id: u32) -> io::Result<u32> {
+        Ok(id)
+    }
+    #[with_fallback(same(id + error::CODE), when_ok = |id| *id == 7)]
+    fn constant(id: u32) -> io::Result<u32> {
+        Ok(id)
+    }
+    #[with_fallback(same(request.error), when_ok = |id| *id == 7)]
+    fn field(request: &Request, id: u32) -> io::Result<u32> {
+        let _ = request;
+        Ok(id)
+    }
+    #[with_fallback(request.error(id), when_ok = |id| *id == 7)]
+    async fn method(request: &Request, id: u32) -> io::Result<u32> {
+        let _ = request;
+        Ok(id)
+    }
+    #[with_fallback(same(Some(id).into_iter().map(|error| error + 1).sum()))]
+    fn binding(id: u32) -> io::Result<u32> {
+        let _ = id;
+        Err(broken())
+    }
+    // The argument is called like the error, and no step names it.
+    #[with_fallback(same)]
+    fn argument(error: u32) -> io::Result<u32> {
+        let _ = error;
+        Err(broken())
+    }
+    #[with_fallback(|error| Some(error + 1))]
+    fn closure(error: u32) -> io::Result<u32> {
+        let _ = error;
+        Err(broken())
+    }
+    #[with_fallback(value = error + 2)]
+    fn value(error: u32) -> io::Result<u32> {
+        let _ = error;
+        Err(broken())
+    }
+    let request = Request { error: 50 };
+    assert_eq!(module(7).unwrap(), 107);
+    assert_eq!(constant(7).unwrap(), 907);
+    assert_eq!(field(&request, 7).unwrap(), 50);
+    assert_eq!(method(&request, 7).await.unwrap(), 57);
+    assert_eq!(binding(3).unwrap(), 4);
+    assert_eq!((argument(9).unwrap(), closure(9).unwrap(), value(9).unwrap()), (9, 10, 11));
+}
+
+#[tokio::test]
+async fn the_error_is_found_wherever_a_step_uses_it() {
+    fn text(text: impl AsRef<str>) -> Option<String> {
+        Some(text.as_ref().to_owned())
+    }
+    macro_rules! kind_of {
+        ($error:expr) => {
+            text(format!("{:?}", $error.kind()))
+        };
+    }
+    trait Answer {
+        fn answer(&self, name: &str) -> Option<String>;
+    }
+    impl Answer for io::Error {
+        fn answer(&self, name: &str) -> Option<String> {
+            Some(format!("{name}: {self}"))
+        }
+    }
+    #[with_fallback(text(format!("{error}")))]
+    fn in_a_string() -> io::Result<String> {
+        Err(broken())
+    }
+    #[with_fallback(text(format!("{:?}", error.kind())))]
+    fn in_a_macro() -> io::Result<String> {
+        Err(broken())
+    }
+    #[with_fallback(kind_of!(error))]
+    fn macro_step() -> io::Result<String> {
+        Err(broken())
+    }
+    #[with_fallback(error.answer(name))]
+    async fn receiver(name: &str) -> io::Result<String> {
+        let _ = name;
+        Err(broken())
+    }
+    #[with_fallback(|name: &str| text(format!("{name} {:?}", error.kind())))]
+    async fn in_a_closure(name: &str) -> io::Result<String> {
+        let _ = name;
+        Err(broken())
+    }
+    #[with_fallback(text(match error.kind() { io::ErrorKind::ConnectionReset => "reset", _ => "other" }))]
+    fn in_a_match() -> io::Result<String> {
+        Err(broken())
+    }
+    macro_rules! client {
+        ($name:ident, $step:expr) => {
+            #[with_fallback($step)]
+            fn $name() -> io::Result<String> {
+                Err(broken())
+            }
+        };
+    }
+    client!(made_by_a_macro, text(error.to_string()));
+    assert_eq!(in_a_string().unwrap(), "connection reset");
+    assert_eq!(
+        (in_a_macro().unwrap(), macro_step().unwrap()),
+        ("ConnectionReset".into(), "ConnectionReset".into())
+    );
+    assert_eq!(receiver("a").await.unwrap(), "a: connection reset");
+    assert_eq!(in_a_closure("a").await.unwrap(), "a ConnectionReset");
+    assert_eq!(in_a_match().unwrap(), "reset");
+    assert_eq!(made_by_a_macro().unwrap(), "connection reset");
+}

@@ -76,11 +76,11 @@ async fn undo_async(name: &str) {
     on(not_found, rejected, skip),
     on(severity >= fatal, manual),
     otherwise = escalate,
-    rollback = undo
+    rollback = undo(name, error)
 )]
-fn sync(name: &str, error: Option<Error>) -> Result<Vec<String>, Error> {
+fn sync(name: &str, fails_with: Option<Error>) -> Result<Vec<String>, Error> {
     log("body");
-    match error {
+    match fails_with {
         Some(error) => Err(error),
         None => Ok(vec![name.to_owned()]),
     }
@@ -265,4 +265,19 @@ fn the_inventory_lists_its_rules() {
         "{text}"
     );
     assert_eq!(Error::Invalid.classify().category, Category::Invalid);
+}
+
+/// A value that `when_ok` refuses has no error: an undo that does not name it runs all the same.
+#[test]
+fn a_refused_value_is_rolled_back() {
+    #[with_recovery(otherwise = rollback, rollback = undone, when_ok = |value| *value == 7)]
+    fn refuses(error: u32) -> Result<u32, Error> {
+        Ok(error)
+    }
+    fn undone(error: u32) {
+        log(format!("undone {error}"));
+    }
+    let _world = isolate();
+    assert_eq!((refuses(7), refuses(8)), (Ok(7), Ok(8)));
+    assert_eq!(logged(), ["undone 7"]);
 }

@@ -8,7 +8,7 @@ use crate::shared::Shared;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Expr, Lifetime};
+use syn::{Attribute, Expr, Lifetime};
 
 /// `when` and `unless` of one policy.
 pub(crate) struct Rules {
@@ -53,6 +53,7 @@ pub(crate) struct Context<'a> {
     /// Whether something in it cannot be.
     has_impl_trait: bool,
     shared: &'a Shared,
+    cloned: Vec<Cloned>,
     /// The `static` of the retry in the stack, and how many layers stand above it.
     retry: Option<(Ident, usize)>,
     sites: Vec<Ident>,
@@ -152,18 +153,23 @@ impl Context<'_> {
         if !self.lends() {
             return TokenStream::new();
         }
-        let lent = self.shared.clone.iter().map(|name| {
+        let lent = self.cloned.iter().map(|Cloned { name, cfgs }| {
             let kept = Self::lent_name(name);
-            quote!(let mut #kept = __resilience::Lent::new(#name);)
+            let new = quote_spanned!(Span::mixed_site().located_at(name.span())=> __resilience::Lent::new);
+            quote!(#(#cfgs)* let mut #kept = #new(#name);)
         });
         quote!(#(#lent)*)
     }
 
     /// Before another thread takes the arguments with it: clones of those that somebody else is given, too.
     fn copies(&self) -> TokenStream {
-        let names = self.shared.clone.iter().filter(|_| self.keeps_arguments);
+        let names = self.cloned.iter().filter(|_| self.keeps_arguments);
         let shadows = shadows();
-        quote!(#(#shadows let #names = ::core::clone::Clone::clone(&#names);)*)
+        let clones = names.map(|Cloned { name, cfgs }| {
+            let clone = cloned(name);
+            quote!(#(#cfgs)* #shadows let #name = #clone;)
+        });
+        clones.collect()
     }
 
     /// Before an attempt of several takes its arguments to another thread: those that it would not leave behind
@@ -183,27 +189,43 @@ impl Context<'_> {
     /// At the start of an attempt: the arguments that start afresh.
     fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
         let shadows = shadows();
-        let clones = self.shared.clone.iter().map(|name| {
+        let clones = self.cloned.iter().map(|Cloned { name, cfgs }| {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
                     let (kept, local) = (Self::lent_name(name), retry_local());
-                    quote!(#shadows let #mutability #name = #kept.next(#retry.is_last(&#local));)
+                    quote!(#(#cfgs)* #shadows let #mutability #name = #kept.next(#retry.is_last(&#local));)
                 }
-                _ => quote!(#shadows let #mutability #name = ::core::clone::Clone::clone(&#name);),
+                _ => {
+                    let clone = cloned(name);
+                    quote!(#(#cfgs)* #shadows let #mutability #name = #clone;)
+                }
             }
         });
         let starts = mutable.iter().filter(|binding| !self.shared.clone.contains(&binding.name)).map(|binding| {
-            let name = &binding.name;
+            let MutableBinding { name, cfgs, .. } = binding;
             if binding.reborrow {
-                quote!(#shadows let mut #name = &mut *#name;)
+                quote!(#(#cfgs)* #shadows let mut #name = &mut *#name;)
             } else {
                 let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> __resilience::StartsAgain::start(&#name));
-                quote!(#shadows let mut #name = #start;)
+                quote!(#(#cfgs)* #shadows let mut #name = #start;)
             }
         });
         quote!(#(#clones)* #(#starts)*)
     }
+}
+
+/// An argument that `clone(..)` names.
+struct Cloned {
+    name: Ident,
+    /// The conditions that it stands under.
+    cfgs: Vec<Attribute>,
+}
+
+/// A clone of the argument `name`, which complains there.
+fn cloned(name: &Ident) -> TokenStream {
+    let at = Span::mixed_site().located_at(name.span());
+    quote_spanned!(at=> ::core::clone::Clone::clone(&#name))
 }
 
 /// A new binding of an argument carries the user's name, and so the user's lints about shadowing.
@@ -238,6 +260,14 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
             .position(|layer| matches!(layer.policy, Policy::WithRecovery(_)))
             .and_then(|at| sites.get(at).cloned()),
         shared,
+        cloned: shared
+            .clone
+            .iter()
+            .flat_map(|name| {
+                let conditions = item.conditions(name).into_iter();
+                conditions.map(|cfgs| Cloned { name: name.clone(), cfgs })
+            })
+            .collect(),
         retry: retry.and_then(|at| Some((sites.get(at)?.clone(), at))),
         sites: sites.clone(),
         key: layers.iter().find_map(|layer| match &layer.policy {

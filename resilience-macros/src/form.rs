@@ -1,42 +1,45 @@
 //! Functions that are async without the word: `-> impl Future<Output = R>`, `-> Pin<Box<dyn Future<..>>>`,
 //! and what `#[async_trait]` makes of an `async fn`.
 
-use crate::angles::Angles;
-use crate::input;
+use crate::types;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Pat, Token, Type};
 
 /// How a function gives out its outcome.
 pub(crate) enum Form {
     /// By returning it, or by being an `async fn`.
     Plain,
     /// Through a future that the body makes.
-    Future { output: TokenStream, boxed: bool },
+    Future { output: Box<Type>, boxed: bool },
     /// Through `Box::pin(async move { .. })`, whose first statements only take the arguments.
-    Block { output: TokenStream, prologue: Vec<Binding>, rest: TokenStream },
+    Block { output: Box<Type>, prologue: Vec<Binding>, rest: TokenStream },
 }
 
-/// `let pattern = argument;`
+/// `let pattern: type = argument;`
 pub(crate) struct Binding {
-    pub(crate) pattern: TokenStream,
+    pub(crate) pattern: Pat,
+    ty: Option<(Token![:], Type)>,
     pub(crate) argument: Ident,
+}
+
+impl ToTokens for Binding {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { pattern, ty, argument } = self;
+        let ty = ty.as_ref().map(|(colon, ty)| quote!(#colon #ty));
+        tokens.extend(quote!(let #pattern #ty = #argument;));
+    }
 }
 
 impl Form {
     /// The form of a function that is no `async fn`, from its return type and the tokens of its body.
-    pub(crate) fn of(return_type: TokenStream, body: TokenStream) -> Self {
-        let return_type = input::open(return_type);
-        let boxed = match first_word(&return_type) {
-            Some(word) if word == "impl" => false,
-            Some(_) => true,
-            None => return Self::Plain,
+    pub(crate) fn of(return_type: &Type, body: TokenStream) -> Self {
+        let Some(types::Future { output, is_boxed: boxed }) = types::future(return_type) else {
+            return Self::Plain;
         };
-        let output = if boxed && !is_boxed_future(&return_type) {
-            output_of_alias(return_type)
-        } else {
-            output(return_type)
-        };
-        let Some(output) = output else { return Self::Plain };
+        let output = Box::new(output.clone());
         match block(body) {
             Some(block) if boxed => {
                 let (prologue, rest) = split(block);
@@ -60,59 +63,6 @@ impl Form {
             }
         }
     }
-}
-
-fn first_word(tokens: &TokenStream) -> Option<Ident> {
-    match tokens.clone().into_iter().find(|token| !matches!(token, TokenTree::Punct(_))) {
-        Some(TokenTree::Ident(word)) => Some(word),
-        _ => None,
-    }
-}
-
-/// Whether a type reads `Pin<Box<dyn Future<..>>>`, by whichever paths.
-fn is_boxed_future(ty: &TokenStream) -> bool {
-    let mut expected = ["Pin", "Box", "dyn", "Future"].into_iter();
-    let mut next = expected.next();
-    for token in ty.clone() {
-        if let (TokenTree::Ident(word), Some(name)) = (&token, next)
-            && word == name
-        {
-            next = expected.next();
-        }
-    }
-    next.is_none()
-}
-
-/// What stands after `Output =` in a type.
-fn output(ty: TokenStream) -> Option<TokenStream> {
-    let mut tokens = ty.into_iter();
-    tokens.find(|token| matches!(token, TokenTree::Ident(word) if word == "Output"))?;
-    let mut angles = Angles::default();
-    let out: TokenStream = tokens.skip(1).take_while(|token| !angles.end_before(token)).collect();
-    (!out.is_empty()).then_some(out)
-}
-
-/// What a `BoxFuture<'a, R>` or `LocalBoxFuture<'a, R>`, by whichever path, gives in the end: `R`.
-fn output_of_alias(ty: TokenStream) -> Option<TokenStream> {
-    let mut tokens = ty.into_iter();
-    let mut name = None;
-    for token in tokens.by_ref() {
-        match token {
-            TokenTree::Ident(word) => name = Some(word),
-            TokenTree::Punct(open) if open.as_char() == '<' => break,
-            TokenTree::Punct(colon) if colon.as_char() == ':' => {}
-            _ => return None,
-        }
-    }
-    name.filter(|name| name == "BoxFuture" || name == "LocalBoxFuture")?;
-    let mut tokens = tokens.peekable();
-    // A lifetime is a quote and a word; the comma after it stands before what is sought.
-    if matches!(tokens.peek(), Some(TokenTree::Punct(quote)) if quote.as_char() == '\'') {
-        tokens.nth(2)?;
-    }
-    let mut angles = Angles::default();
-    let out: TokenStream = tokens.take_while(|token| !angles.end_before(token)).collect();
-    (!out.is_empty()).then_some(out)
 }
 
 /// The block of a body that is nothing but `Box::pin(async move { .. })`.
@@ -168,27 +118,21 @@ fn typed_return(tokens: &[TokenTree]) -> Option<usize> {
     names_none.then_some(end + 1)
 }
 
-/// `let pattern = argument;` at the start, attributes before it left out.
+/// `let pattern = argument;` at the start, attributes before it left out; and how many tokens it has.
 fn binding(tokens: &[TokenTree]) -> Option<(Binding, usize)> {
-    let mut start = 0;
-    while let (Some(TokenTree::Punct(hash)), Some(TokenTree::Group(_))) =
-        (tokens.get(start), tokens.get(start + 1))
-        && hash.as_char() == '#'
-    {
-        start += 2;
-    }
-    if !matches!(tokens.get(start), Some(TokenTree::Ident(word)) if word == "let") {
-        return None;
-    }
-    let is =
-        |at: usize, c: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == c);
-    let equals = (start..tokens.len()).find(|at| is(*at, '='))?;
-    let Some(TokenTree::Ident(argument)) = tokens.get(equals + 1) else { return None };
-    if !is(equals + 2, ';') {
-        return None;
-    }
-    let pattern = tokens.get(start + 1..equals)?.iter().cloned().collect();
-    Some((Binding { pattern, argument: argument.clone() }, equals + 3))
+    let end = tokens.iter().position(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ';'))?;
+    let read = |input: ParseStream<'_>| {
+        Attribute::parse_outer(input)?;
+        input.parse::<Token![let]>()?;
+        let pattern = Pat::parse_single(input)?;
+        let colon: Option<Token![:]> = input.parse()?;
+        let ty = colon.map(|colon| Ok::<_, syn::Error>((colon, input.parse()?))).transpose()?;
+        input.parse::<Token![=]>()?;
+        let argument = input.call(Ident::parse_any)?;
+        Ok(Binding { pattern, ty, argument })
+    };
+    let binding = read.parse2(tokens.get(..end)?.iter().cloned().collect()).ok()?;
+    Some((binding, end + 1))
 }
 
 /// `tokens` with `__self` for `self`, as `#[async_trait]` has done to the body.

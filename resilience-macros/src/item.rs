@@ -1,15 +1,16 @@
 //! The annotated function: attributes and signature are parsed, the body stays opaque tokens, so that
 //! half-typed code inside it is reported by the compiler alone.
 
-use crate::angles::Angles;
-use crate::form::{self, Binding, Form};
+use crate::form::{self, Form};
+use crate::names;
 use crate::nearest::hint;
+use crate::types;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Pat, ReceiverKind, ReturnType, Signature, Type, Visibility};
 
 /// A function, wherever it stands: free, in an `impl`, or in a trait.
 pub(crate) struct Item {
@@ -52,7 +53,7 @@ impl Item {
         match body {
             Some(TokenTree::Group(body)) => {
                 let form = match (&sig.asyncness, &sig.output) {
-                    (None, ReturnType::Type(_, ty)) => Form::of(ty.to_token_stream(), body.stream()),
+                    (None, ReturnType::Type(_, ty)) => Form::of(ty, body.stream()),
                     _ => Form::Plain,
                 };
                 Ok(Self { attrs, vis, sig, body, form })
@@ -70,7 +71,7 @@ impl Item {
 
     /// Whether the body builds a runtime and waits on it, as `#[tokio::test]` makes it of an async one.
     pub(crate) fn runs_a_runtime(&self) -> bool {
-        let words = identifiers(self.body.to_token_stream());
+        let words = words(self.body.stream());
         ["runtime", "enable_all", "block_on"].iter().all(|name| words.iter().any(|word| word == name))
     }
 
@@ -80,7 +81,6 @@ impl Item {
             Form::Block { prologue, .. } => prologue.as_slice(),
             _ => &[],
         };
-        let prologue = prologue.iter().map(|Binding { pattern, argument }| quote!(let #pattern = #argument;));
         self.form.around(inner, &quote!(#(#prologue)*))
     }
 
@@ -108,13 +108,18 @@ impl Item {
         self.body.span()
     }
 
-    /// The return type, with `_` in place of every `impl Trait`; and whether there was one.
-    pub(crate) fn return_type(&self) -> (TokenStream, bool) {
+    /// The type of the outcome, unless the signature leaves out `()`.
+    pub(crate) fn output(&self) -> Option<&Type> {
         match (&self.form, &self.sig.output) {
-            (Form::Future { output, .. } | Form::Block { output, .. }, _) => infer_impl_trait(output.clone()),
-            (Form::Plain, ReturnType::Default) => (quote!(()), false),
-            (Form::Plain, ReturnType::Type(_, ty)) => infer_impl_trait(ty.to_token_stream()),
+            (Form::Future { output, .. } | Form::Block { output, .. }, _) => Some(output),
+            (Form::Plain, ReturnType::Default) => None,
+            (Form::Plain, ReturnType::Type(_, ty)) => Some(ty),
         }
+    }
+
+    /// The type of the outcome, with `_` in place of every `impl Trait`; and whether there was one.
+    pub(crate) fn return_type(&self) -> (TokenStream, bool) {
+        self.output().map_or_else(|| (quote!(()), false), types::infer_impl_trait)
     }
 
     /// Where a complaint about the return type points.
@@ -132,7 +137,7 @@ impl Item {
                 FnArg::Receiver(receiver) => (Some(receiver.self_token.to_token_stream()), &receiver.attrs),
                 FnArg::Typed(typed) => (simple_name(&typed.pat).map(ToTokens::to_token_stream), &typed.attrs),
             };
-            let cfgs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
+            let cfgs = cfgs(attrs);
             // What `#[async_trait]` calls an argument that was a pattern.
             let name = name.filter(|name| !name.to_string().starts_with("__arg"));
             let name = name.map(|name| quote!(#(#cfgs)* #name));
@@ -141,12 +146,19 @@ impl Item {
         self.sig.inputs.iter().map(argument).collect()
     }
 
+    /// The names of the arguments as a call passes them, the receiver included and patterns left out.
+    pub(crate) fn argument_names(&self) -> Vec<String> {
+        let names = self.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Receiver(_) => Some("self".to_owned()),
+            FnArg::Typed(typed) => simple_name(&typed.pat).map(ToString::to_string),
+        });
+        names.collect()
+    }
+
     /// The arguments that are a name each, whatever is compiled.
     pub(crate) fn plain_names(&self) -> Vec<Ident> {
         let plain = self.sig.inputs.iter().filter_map(|input| match input {
-            FnArg::Typed(typed) if !typed.attrs.iter().any(|attr| attr.path().is_ident("cfg")) => {
-                simple_name(&typed.pat).cloned()
-            }
+            FnArg::Typed(typed) if cfgs(&typed.attrs).is_empty() => simple_name(&typed.pat).cloned(),
             _ => None,
         });
         plain.collect()
@@ -155,10 +167,19 @@ impl Item {
     /// The names bound by the arguments, patterns included.
     pub(crate) fn bound_names(&self) -> Vec<Ident> {
         let typed = self.sig.inputs.iter().filter_map(|input| match input {
-            FnArg::Typed(typed) => Some(typed.pat.to_token_stream()),
+            FnArg::Typed(typed) => Some(&*typed.pat),
             FnArg::Receiver(_) => None,
         });
-        typed.flat_map(identifiers).collect()
+        typed.flat_map(names::bound).collect()
+    }
+
+    /// The conditions that the argument `name` stands under, once for each argument that binds it.
+    pub(crate) fn conditions(&self, name: &Ident) -> Vec<Vec<Attribute>> {
+        let conditions = self.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => names::bound(&typed.pat).contains(name).then(|| cfgs(&typed.attrs)),
+            FnArg::Receiver(_) => None,
+        });
+        conditions.collect()
     }
 
     /// What to say of a word that should name an argument and does not.
@@ -178,30 +199,31 @@ impl Item {
         used_again: impl Fn(&Ident) -> bool,
     ) -> Vec<MutableBinding> {
         let mut found = Vec::new();
+        let mut take = |pat: &mut Pat, reborrow: bool, cfgs: &[Attribute]| {
+            names::bindings(pat, &mut |binding| {
+                let taken = binding.by_ref.is_none() && (reborrow || used_again(&binding.ident));
+                if taken && binding.mutability.take().is_some() {
+                    let (name, cfgs) = (binding.ident.clone(), cfgs.to_vec());
+                    found.push(MutableBinding { name, reborrow, cfgs });
+                }
+            });
+        };
         if let Form::Block { prologue, .. } = &mut self.form {
             // `&mut self` is shared on purpose.
             for binding in prologue.iter_mut().filter(|binding| binding.argument != "self") {
                 let reborrow = self.sig.inputs.iter().any(|input| match input {
                     FnArg::Typed(typed) => {
-                        simple_name(&typed.pat) == Some(&binding.argument) && is_mutable_reference(&typed.ty)
+                        simple_name(&typed.pat) == Some(&binding.argument)
+                            && types::is_mutable_reference(&typed.ty)
                     }
                     FnArg::Receiver(_) => false,
                 });
-                let taken = |name: &Ident| reborrow || used_again(name);
-                let mut names = Vec::new();
-                binding.pattern = without_mut(binding.pattern.clone(), &taken, &mut names);
-                found.extend(names.into_iter().map(|name| MutableBinding { name, reborrow }));
+                take(&mut binding.pattern, reborrow, &[]);
             }
         }
         for input in &mut self.sig.inputs {
-            let FnArg::Typed(typed) = input else { continue };
-            let reborrow = is_mutable_reference(&typed.ty);
-            let taken = |name: &Ident| reborrow || used_again(name);
-            let mut names = Vec::new();
-            let pattern = without_mut(typed.pat.to_token_stream(), &taken, &mut names);
-            if !names.is_empty() {
-                *typed.pat = Pat::Verbatim(pattern);
-                found.extend(names.into_iter().map(|name| MutableBinding { name, reborrow }));
+            if let FnArg::Typed(typed) = input {
+                take(&mut typed.pat, types::is_mutable_reference(&typed.ty), &cfgs(&typed.attrs));
             }
         }
         found
@@ -211,20 +233,21 @@ impl Item {
     /// is shared on purpose.
     pub(crate) fn mutable_receiver(&self) -> Option<&syn::token::Mut> {
         let receiver = self.sig.receiver()?;
-        let text = receiver.to_token_stream().to_string();
-        let ty = text.split_once("self").map_or("", |(_, ty)| ty);
-        let shared = text.starts_with('&') || (ty.contains('&') && ty.contains("mut "));
+        let shared = match &receiver.kind {
+            ReceiverKind::Typed(_, ty) => types::has_mutable_reference(ty),
+            _ => false,
+        };
         receiver.mutability.as_ref().filter(|_| !shared)
     }
 
-    /// Whether the function gives out a borrow of a `&mut self`.
+    /// Whether the function returns a borrow of a `&mut self`.
     pub(crate) fn lends_from_mutable_self(&self) -> bool {
-        let Some(receiver) = self.sig.receiver() else { return false };
-        let tokens = receiver.to_token_stream();
-        let by_reference =
-            tokens.clone().into_iter().next().is_some_and(|t| matches!(t, TokenTree::Punct(_)));
-        let (output, _) = self.return_type();
-        by_reference && is_mutable(tokens) && lends(output)
+        let lifetime = match self.sig.receiver().map(|receiver| &receiver.kind) {
+            Some(ReceiverKind::Reference(_, lifetime, Some(_))) => lifetime.as_ref(),
+            Some(ReceiverKind::Typed(_, ty)) if types::has_mutable_reference(ty) => types::lifetime(ty),
+            _ => return false,
+        };
+        self.output().is_some_and(|output| types::lends(output, lifetime))
     }
 }
 
@@ -232,6 +255,13 @@ impl Item {
 pub(crate) struct MutableBinding {
     pub(crate) name: Ident,
     pub(crate) reborrow: bool,
+    /// The conditions that the argument stands under.
+    pub(crate) cfgs: Vec<Attribute>,
+}
+
+/// The `#[cfg(..)]` among `attrs`.
+pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
 /// Whether an attribute stands first.
@@ -246,121 +276,12 @@ fn simple_name(pat: &Pat) -> Option<&Ident> {
     }
 }
 
-/// The type itself, where a `$t:ty` of a macro or parentheses are around it.
-pub(crate) fn peeled(ty: &Type) -> &Type {
-    match ty {
-        Type::Group(group) => peeled(&group.elem),
-        Type::Paren(paren) => peeled(&paren.elem),
-        other => other,
-    }
-}
-
-fn is_mutable_reference(ty: &Type) -> bool {
-    matches!(peeled(ty), Type::Reference(reference) if reference.mutability.is_some())
-}
-
-fn is_mutable(tokens: TokenStream) -> bool {
-    // `& mut T` or `& 'a mut T`: the word stands before the type.
-    tokens.into_iter().take(4).any(|token| matches!(&token, TokenTree::Ident(ident) if ident == "mut"))
-}
-
-/// Whether a type has a reference or a lifetime in it that is not `'static`.
-fn lends(ty: TokenStream) -> bool {
-    let mut tokens = ty.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Group(group) if lends(group.stream()) => return true,
-            TokenTree::Punct(punct) if punct.as_char() == '\'' => match tokens.next() {
-                Some(TokenTree::Ident(name)) if name == "static" => {}
-                _ => return true,
-            },
-            TokenTree::Punct(punct) if punct.as_char() == '&' => {
-                let lifetime = matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '\'');
-                if !lifetime {
-                    return true;
-                }
-            }
-            _ => {}
-        }
-    }
-    false
-}
-
-/// Every identifier in `tokens` that begins with a lower-case letter or an underscore: what a pattern can bind.
-fn identifiers(tokens: TokenStream) -> Vec<Ident> {
-    let mut found = Vec::new();
-    for token in tokens {
-        match token {
-            TokenTree::Ident(ident) => {
-                let text = ident.to_string();
-                if !matches!(text.as_str(), "mut" | "ref" | "_") && !text.starts_with(char::is_uppercase) {
-                    found.push(ident);
-                }
-            }
-            TokenTree::Group(group) => found.extend(identifiers(group.stream())),
-            _ => {}
-        }
-    }
-    found
-}
-
-/// `tokens` of a pattern without the `mut` of its bindings that are to be `taken`, whose names are added
-/// to `names`.
-fn without_mut(tokens: TokenStream, taken: &impl Fn(&Ident) -> bool, names: &mut Vec<Ident>) -> TokenStream {
-    let mut out = TokenStream::new();
-    let mut by_reference = false;
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        let next = tokens.peek();
-        match (&token, next) {
-            (TokenTree::Ident(word), Some(TokenTree::Ident(name)))
-                if word == "mut" && !by_reference && taken(name) =>
-            {
-                names.push(name.clone());
-                continue;
-            }
-            (TokenTree::Group(group), _) => {
-                let inner = without_mut(group.stream(), taken, names);
-                let mut rebuilt = Group::new(group.delimiter(), inner);
-                rebuilt.set_span(group.span());
-                out.extend([TokenTree::Group(rebuilt)]);
-                by_reference = false;
-                continue;
-            }
-            _ => {}
-        }
-        by_reference = match &token {
-            TokenTree::Punct(punct) => punct.as_char() == '&',
-            TokenTree::Ident(word) => word == "ref",
-            _ => false,
-        };
-        out.extend([token]);
-    }
-    out
-}
-
-/// `ty` with `_` for every `impl Trait` in it, and whether there was one.
-fn infer_impl_trait(ty: TokenStream) -> (TokenStream, bool) {
-    let mut out = TokenStream::new();
-    let mut found = false;
-    let mut tokens = ty.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Ident(word) if word == "impl" => {
-                found = true;
-                out.extend(quote!(_));
-                let mut angles = Angles::default();
-                while tokens.next_if(|next| !angles.end_before(next)).is_some() {}
-            }
-            TokenTree::Group(group) => {
-                let (inner, inside) = infer_impl_trait(group.stream());
-                found |= inside;
-                let mut rebuilt = Group::new(group.delimiter(), inner);
-                rebuilt.set_span(group.span());
-                out.extend([TokenTree::Group(rebuilt)]);
-            }
-            other => out.extend([other]),
-        }
-    }
-    (out, found)
+/// Every identifier in `tokens`.
+fn words(tokens: TokenStream) -> Vec<Ident> {
+    let words = tokens.into_iter().flat_map(|token| match token {
+        TokenTree::Ident(ident) => vec![ident],
+        TokenTree::Group(group) => words(group.stream()),
+        _ => Vec::new(),
+    });
+    words.collect()
 }

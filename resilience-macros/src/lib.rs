@@ -1,6 +1,5 @@
 //! The attributes of `resilience`. Use them through that crate, which re-exports and documents them.
 
-mod angles;
 mod attr;
 mod derive_classify;
 mod diag;
@@ -9,9 +8,11 @@ mod form;
 mod input;
 mod item;
 mod keys;
+mod names;
 mod nearest;
 mod shared;
 mod stack;
+mod types;
 
 use proc_macro::TokenStream;
 

@@ -134,9 +134,10 @@ impl<T: Clone> Lent<T> {
 
 /// A `mut` argument that each attempt finds as the caller gave it.
 #[diagnostic::on_unimplemented(
-    message = "another attempt or the fallback would find this `mut` argument as the first attempt left it",
-    label = "`{Self}` is not `Copy`",
-    note = "write `clone(..)` with its name in the attribute, or bind it inside the body"
+    message = "the next attempt or the fallback would find this `mut` argument as the last attempt left it",
+    label = "`{Self}` does not implement `Copy`",
+    note = "for a fresh one on each attempt, write `clone(..)` with its name in the attribute",
+    note = "to go on with what the last attempt left, take it by `&mut`, for instance `call: &mut impl FnMut()`"
 )]
 pub trait StartsAgain: Sized {
     /// The argument for this attempt.

@@ -227,6 +227,30 @@ macro_rules! under_cfg {
     };
 }
 
+macro_rules! cloned_under_cfg {
+    ([#[$first:ident ($($settings:tt)*)] $($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] [$($clone:ident)?]) => {
+        #[$first($($settings)* $(, $clone(name, absent))?)]
+        $($policies)*
+        $($later)* fn f(
+            runs: &Runs,
+            #[cfg(all())] mut name: String,
+            #[cfg(any())] mut name: Absent,
+            #[cfg(any())] mut absent: Absent,
+            #[cfg(any())] mut rest: &mut Absent,
+            #[cfg(all())] mut count: u32,
+        ) -> io::Result<u32> {
+            name.push('d');
+            count += 1;
+            assert_eq!((&*name, count), ("abcd", 8));
+            drop(name);
+            runs.step()$($wait)*
+        }
+        pub $($later)* fn call(runs: &Runs) -> Came {
+            f(runs, "abc".to_owned(), 7)$($wait)*.into()
+        }
+    };
+}
+
 macro_rules! for_the_fallback {
     ([#[$first:ident ($($settings:tt)*)] $($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] [$($clone:ident)?]) => {
         #[$first($($settings)* $(, $clone(name))?)]
@@ -262,5 +286,6 @@ rows! { "Arguments":
     impl_fn "`impl Fn` and `mut impl FnMut` by value" [sync later] (value = 0);
     dyn_fn "`&dyn Fn`, `&mut dyn FnMut`" [sync later] (value = 0);
     under_cfg "arguments under `#[cfg]`" [sync later] (instead);
+    cloned_under_cfg "`mut` and moved arguments under `#[cfg]`, `clone(name, absent)`" [sync later] (value = 0);
     for_the_fallback "moved and `mut`, handed to the fallback" [sync later] (instead);
 }

@@ -232,6 +232,32 @@ macro_rules! async_closures {
     };
 }
 
+macro_rules! gives_a_future {
+    ([$($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] $($_:tt)*) => {
+        $($policies)*
+        $($later)* fn f(runs: &Runs) -> io::Result<Pin<Box<dyn Future<Output = u32> + Send>>> {
+            let run = runs.step()$($wait)*?;
+            Ok(Box::pin(async move { run }))
+        }
+        pub $($later)* fn call(runs: &Runs) -> Came {
+            f(runs)$($wait)*.map(|inner| inner.now_or_never().expect("ready")).into()
+        }
+    };
+}
+
+macro_rules! gives_a_tuple {
+    ([$($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] $($_:tt)*) => {
+        $($policies)*
+        $($later)* fn f<'a>(runs: &'a Runs) -> Result<(LocalBoxFuture<'a, u32>, u8), io::Error> {
+            let run = runs.step()$($wait)*?;
+            Ok((Box::pin(async move { run }), 7))
+        }
+        pub $($later)* fn call(runs: &Runs) -> Came {
+            f(runs)$($wait)*.map(|(inner, _)| inner.now_or_never().expect("ready")).into()
+        }
+    };
+}
+
 rows! { "Futures":
     impl_future "`-> impl Future + Send`, spawned" [later] (value = 0);
     impl_future_of_statements "`-> impl Future + '_` after other statements" [later] (value = 0);
@@ -247,4 +273,6 @@ rows! { "Futures":
     recursive "recursion through `Box::pin`" [later] [value = 0];
     joined "`join!` and async blocks in the body" [later] (value = 0);
     async_closures "`impl AsyncFn` argument" [later] (value = 0);
+    gives_a_future "`-> io::Result<Pin<Box<dyn Future>>>`" [sync later] [value = Box::pin(async { 0 })];
+    gives_a_tuple "`-> Result<(LocalBoxFuture<'a, u32>, u8), E>`" [sync later] [value = (Box::pin(async { 0 }), 7)];
 }

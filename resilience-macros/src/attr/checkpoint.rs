@@ -5,7 +5,8 @@ use crate::emit::{Context, label};
 use crate::input::{self, Setter};
 use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use crate::types;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Error, Expr, LitStr, Result};
@@ -186,23 +187,15 @@ fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
 
 /// Why the function's steps cannot be undone, if they cannot.
 fn undoable(item: &Item) -> Option<&'static str> {
-    let (ty, has_impl_trait) = item.return_type();
+    let (_, has_impl_trait) = item.return_type();
     if !item.sig.generics.params.is_empty() {
         return Some(
             "the step of a generic function cannot be undone: after a crash its types are not known",
         );
     }
-    let names_self = |tokens: TokenStream| mentions_self(tokens);
-    (has_impl_trait || names_self(ty))
+    let names_self = item.output().is_some_and(types::names_self);
+    (has_impl_trait || names_self)
         .then_some("`rollback` needs a return type that can be named outside of the function: write it out")
-}
-
-fn mentions_self(tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == "Self",
-        TokenTree::Group(group) => mentions_self(group.stream()),
-        _ => false,
-    })
 }
 
 pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream {

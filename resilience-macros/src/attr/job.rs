@@ -4,14 +4,15 @@ use super::checkpoint::{around, choice, durations, first_key, is_key, store, was
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
-use crate::item::{Item, peeled};
+use crate::item::{self, Item};
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use crate::shared::Shared;
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use crate::types::{self, peeled};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, GenericParam, Pat, Type};
+use syn::{Attribute, Error, FnArg, GenericParam, Pat, ReceiverKind, Type};
 
 pub(crate) const SPEC: Spec = Spec {
     attr: "job",
@@ -66,6 +67,8 @@ struct Recorded {
     name: Ident,
     text: String,
     at: Span,
+    /// The conditions that it stands under.
+    cfgs: Vec<Attribute>,
 }
 
 /// How one argument is made again after a crash.
@@ -76,6 +79,8 @@ struct Argument {
     pass: TokenStream,
     /// The type that has to be provided.
     needs: Option<TokenStream>,
+    /// The conditions that it stands under.
+    cfgs: Vec<Attribute>,
 }
 
 /// Reads the arguments.
@@ -105,7 +110,7 @@ pub(crate) fn check(
     let provided = reader.take("provided").map(|entry| names(entry, item, errors)).unwrap_or_default();
     let before = errors.is_empty();
     // Without a recorded argument there is one job only.
-    let recorded = item.bound_names().into_iter().find(|name| !provided.contains(name));
+    let recorded = item.plain_names().into_iter().find(|name| !provided.contains(name));
     let refusal = recorded.map(|name| input::same_for_all(Some(&name), ""));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     if key.is_none() && before && errors.is_empty() {
@@ -175,6 +180,10 @@ fn arguments(
     let mut recorded = Vec::new();
     let mut arguments = Vec::new();
     for (n, input) in item.sig.inputs.iter().enumerate() {
+        let cfgs = match input {
+            FnArg::Receiver(receiver) => item::cfgs(&receiver.attrs),
+            FnArg::Typed(typed) => item::cfgs(&typed.attrs),
+        };
         let made = format_ident!("__resilience_{}", n, span = Span::mixed_site());
         match input {
             FnArg::Receiver(receiver) => match (on, receiver_of(receiver)) {
@@ -187,24 +196,26 @@ fn arguments(
                     receiver,
                     "after a crash the value is handed in by `recover().provide(..)`, shared: take `&self` or `self: Arc<Self>`",
                 ),
-                (Some(on), Some(by_reference)) => arguments.push(handed_in(&made, &quote!(#on), by_reference)),
+                (Some(on), Some(by_reference)) => {
+                    arguments.push(Argument { cfgs, ..handed_in(&made, &quote!(#on), by_reference) });
+                }
             },
             FnArg::Typed(typed) => {
                 let Pat::Ident(pat) = &*typed.pat else {
                     errors.at(&typed.pat, "an argument of a job is recorded by its name: give it one, and take it apart in the body");
                     continue;
                 };
-                if let Some(words) = unrecordable(&typed.ty) {
+                if let (Some(words), []) = (unrecordable(&typed.ty), cfgs.as_slice()) {
                     errors.at(&typed.ty, words);
                     continue;
                 }
                 if provided.contains(&pat.ident) {
-                    arguments.push(provided_argument(&made, &typed.ty));
+                    arguments.push(Argument { cfgs, ..provided_argument(&made, &typed.ty) });
                     continue;
                 }
                 let text = pat.ident.unraw().to_string();
-                arguments.push(taken(&made, &text, &typed.ty));
-                recorded.push(Recorded { name: pat.ident.clone(), text, at: typed.ty.span() });
+                arguments.push(Argument { cfgs: cfgs.clone(), ..taken(&made, &text, &typed.ty) });
+                recorded.push(Recorded { name: pat.ident.clone(), text, at: typed.ty.span(), cfgs });
             }
         }
     }
@@ -213,11 +224,15 @@ fn arguments(
 
 /// Whether the receiver is taken by reference; `None` for one that cannot be shared.
 fn receiver_of(receiver: &syn::Receiver) -> Option<bool> {
-    let text = receiver.to_token_stream().to_string().replace(' ', "");
-    match text.as_str() {
-        "&self" => Some(true),
-        text if text.starts_with("self:Arc<") || text.ends_with("::Arc<Self>") => Some(false),
-        text if text.starts_with("&'") && !text.contains("mut") => Some(true),
+    match &receiver.kind {
+        ReceiverKind::Reference(_, _, None) => Some(true),
+        ReceiverKind::Typed(_, ty) if types::in_arc(ty).is_some() => Some(false),
+        ReceiverKind::Typed(_, ty) => match peeled(ty) {
+            Type::Reference(reference) if reference.mutability.is_none() => {
+                types::names_self(&reference.elem).then_some(true)
+            }
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -240,8 +255,8 @@ fn provided_argument(made: &Ident, ty: &Type) -> Argument {
     if let Type::Reference(reference) = ty {
         return handed_in(made, &reference.elem.to_token_stream(), true);
     }
-    if let Some(inner) = in_arc(ty) {
-        return handed_in(made, &inner, false);
+    if let Some(inner) = types::in_arc(ty) {
+        return handed_in(made, &inner.to_token_stream(), false);
     }
     let pass = quote!(::core::clone::Clone::clone(&*#made));
     Argument { pass, ..handed_in(made, &ty.to_token_stream(), false) }
@@ -252,20 +267,8 @@ fn handed_in(made: &Ident, ty: &TokenStream, by_reference: bool) -> Argument {
         make: quote_spanned!(Span::mixed_site()=> let #made = provided.get::<#ty>().map_err(::std::string::ToString::to_string)?;),
         pass: if by_reference { quote!(&*#made) } else { quote!(#made) },
         needs: Some(ty.clone()),
+        cfgs: Vec::new(),
     }
-}
-
-/// `T` of `Arc<T>`, by whichever path.
-fn in_arc(ty: &Type) -> Option<TokenStream> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Arc")?;
-    let mut inside: Vec<TokenTree> = last.arguments.to_token_stream().into_iter().collect();
-    if inside.len() < 3 {
-        return None;
-    }
-    inside.pop();
-    inside.remove(0);
-    Some(inside.into_iter().collect())
 }
 
 /// An argument that is read from the record, in its owned form.
@@ -278,7 +281,12 @@ fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
         }
         other => (other.to_token_stream(), quote!(#made)),
     };
-    Argument { make: quote_spanned!(at=> let #made = args.take::<#owned>(#text)?;), pass, needs: None }
+    Argument {
+        make: quote_spanned!(at=> let #made = args.take::<#owned>(#text)?;),
+        pass,
+        needs: None,
+        cfgs: Vec::new(),
+    }
 }
 
 /// The `static`; the linker enters it in the table of jobs.
@@ -288,10 +296,11 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
     let policy = Setter::all(&checked.setters, &ty, quote!(__resilience::Job::new(#name)));
     let template = checked.key.as_ref().and_then(|key| key.template.clone());
     let template = template.unwrap_or_else(|| quote!("an expression"));
-    let needs = checked.arguments.iter().filter_map(|argument| argument.needs.as_ref());
-    let needs: Vec<_> = needs.collect();
-    let makes = checked.arguments.iter().map(|argument| &argument.make);
-    let passes = checked.arguments.iter().map(|argument| &argument.pass);
+    let needs = checked.arguments.iter().filter_map(|Argument { needs, cfgs, .. }| {
+        needs.as_ref().map(|needs| quote_spanned!(Span::mixed_site()=> #(#cfgs)* provided.get::<#needs>()?;))
+    });
+    let makes = checked.arguments.iter().map(|Argument { make, cfgs, .. }| quote!(#(#cfgs)* #make));
+    let passes = checked.arguments.iter().map(|Argument { pass, cfgs, .. }| quote!(#(#cfgs)* #pass));
     let function = &item.sig.ident;
     // An argument of the same name would hide the function from the table.
     let hidden = item.bound_names().contains(function).then(|| quote!(self::));
@@ -310,7 +319,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
             #policy,
             |provided| {
                 let _ = provided;
-                #(provided.get::<#needs>()?;)*
+                #(#needs)*
                 __resilience::Ok(())
             },
             |provided, args| {
@@ -333,13 +342,22 @@ pub(crate) fn wrap(
     attr: &Ident,
 ) -> TokenStream {
     let key = checked.key.as_ref().map(|key| key.rendered.clone());
-    let arguments = checked.recorded.iter().map(|Recorded { name, text, at }| {
+    let arguments = checked.recorded.iter().map(|Recorded { name, text, at, cfgs }| {
         let at = Span::mixed_site().located_at(*at);
-        quote_spanned!(at=> .argument(#text, &#name))
+        quote_spanned!(at=> #(#cfgs)* let args = args.argument(#text, &#name);)
     });
     let earlier = checked.earlier.as_ref().map(|key| quote!(.earlier(#key)));
     let store = store(checked.store.as_ref());
-    let begin = quote!(#key, __resilience::Args::new()#(#arguments)*#earlier, #store);
+    let args = if checked.recorded.is_empty() {
+        quote!(__resilience::Args::new()#earlier)
+    } else {
+        quote_spanned! {Span::mixed_site()=> {
+            let args = __resilience::Args::new();
+            #(#arguments)*
+            args #earlier
+        }}
+    };
+    let begin = quote!(#key, #args, #store);
     let strategy = cx.recovery().map_or_else(
         || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
         |recovery| quote_spanned!(Span::mixed_site()=> |class| #recovery.wanted(class)),

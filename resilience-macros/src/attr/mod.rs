@@ -45,10 +45,14 @@ impl Layer {
             "with_retry" => Policy::WithRetry(with_retry::check(entries, errors)),
             "circuit_breaker" => Policy::CircuitBreaker(circuit_breaker::check(entries, item, errors)),
             "timeout" => Policy::Timeout(timeout::check(&attr, entries, item, errors)?),
-            "with_fallback" => Policy::WithFallback(with_fallback::check(&attr, entries, item, errors)),
+            "with_fallback" => {
+                Policy::WithFallback(with_fallback::check(&attr, entries, shared, item, errors))
+            }
             "checkpoint" => Policy::Checkpoint(checkpoint::check(entries, item, errors)),
             "job" => Policy::Job(job::check(&attr, entries, shared, item, errors)),
-            "with_recovery" => Policy::WithRecovery(with_recovery::check(&attr, entries, item, errors)),
+            "with_recovery" => {
+                Policy::WithRecovery(with_recovery::check(&attr, entries, shared, item, errors))
+            }
             _ => return None,
         };
         Some(Self { attr, policy })

@@ -3,11 +3,12 @@
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
-use crate::item::{Item, peeled};
+use crate::item::{self, Item};
 use crate::keys::{Entry, Reader, SHARED, Spec, Value, key};
 use crate::nearest::hint;
+use crate::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 
 pub(crate) const SPEC: Spec = Spec {
     attr: "timeout",
@@ -171,16 +172,24 @@ fn check_kind(attr: &Ident, item: &Item, thread: bool, strict_at: Option<Span>, 
 }
 
 fn borrowed_arguments(item: &Item, errors: &Errors) {
+    let borrows = |ty: &syn::Type| matches!(peeled(ty), syn::Type::Reference(r) if !is_static(r));
     for input in &item.sig.inputs {
-        let is_reference = match input {
-            syn::FnArg::Receiver(receiver) => receiver.to_token_stream().to_string().starts_with('&'),
-            syn::FnArg::Typed(typed) => matches!(peeled(&typed.ty), syn::Type::Reference(r) if !is_static(r)),
+        let (is_reference, owned) = match input {
+            syn::FnArg::Receiver(receiver) => {
+                let is_reference = match &receiver.kind {
+                    syn::ReceiverKind::Reference(..) => true,
+                    syn::ReceiverKind::Typed(_, ty) => borrows(ty),
+                    _ => false,
+                };
+                (is_reference, "`self: Arc<Self>`")
+            }
+            // Whether an argument under a condition is there at all is the compiler's to say.
+            syn::FnArg::Typed(typed) => (
+                borrows(&typed.ty) && item::cfgs(&typed.attrs).is_empty(),
+                "an owned value, for instance an `Arc`",
+            ),
         };
         if is_reference {
-            let owned = match input {
-                syn::FnArg::Receiver(_) => "`self: Arc<Self>`",
-                syn::FnArg::Typed(_) => "an owned value, for instance an `Arc`",
-            };
             errors
                 .at(input, format!("an abandoned body may outlive this borrow: with `thread` take {owned}"));
         }

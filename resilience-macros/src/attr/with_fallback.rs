@@ -5,9 +5,11 @@ use crate::emit::{Context, Rules, label};
 use crate::input;
 use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use crate::names;
+use crate::shared::Shared;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Expr, Result};
+use syn::{Error, Expr, ExprClosure, ExprField, Result};
 
 pub(crate) const SPEC: Spec = Spec {
     attr: "with_fallback",
@@ -44,17 +46,26 @@ pub(crate) struct Checked {
 
 enum Step {
     /// A function with its arguments.
-    Call { shown: String, tokens: TokenStream, needs_error: bool },
+    Call { shown: String, call: Call },
     /// A value.
     Value(TokenStream),
+}
+
+/// A call of a function that takes the place of the annotated one.
+pub(crate) struct Call {
+    pub(crate) tokens: TokenStream,
+    /// The first place that names the error of the outcome.
+    pub(crate) error: Option<Ident>,
 }
 
 impl Checked {
     /// Whether a step is called with the argument `name`.
     pub(crate) fn uses(&self, name: &Ident) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::Call { tokens, .. } => mentions(tokens.clone(), name),
-            Step::Value(value) => mentions(value.clone(), name),
+        let name = name.to_string();
+        self.steps.iter().any(|step| {
+            let (Step::Call { call: Call { tokens, .. }, .. } | Step::Value(tokens)) = step;
+            let expr = syn::parse2::<Expr>(tokens.clone());
+            expr.is_ok_and(|expr| names::used(&expr, &name).is_some())
         })
     }
 
@@ -65,7 +76,13 @@ impl Checked {
 }
 
 /// Reads the arguments.
-pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+pub(crate) fn check(
+    attr: &Ident,
+    entries: Vec<Entry>,
+    shared: &Shared,
+    item: &Item,
+    errors: &Errors,
+) -> Checked {
     let is_step = |entry: &Entry| {
         let foreign = SPEC.foreign.iter().any(|(word, _)| entry.is(word));
         match entry.value {
@@ -76,7 +93,8 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     };
     let mut reader = Reader::new(&SPEC, entries, is_step, errors);
     let rules = Rules::read(&mut reader);
-    let on = reader.take_all("on").into_iter().flat_map(|entry| categories(entry, errors)).collect();
+    let on: Vec<Ident> =
+        reader.take_all("on").into_iter().flat_map(|entry| categories(entry, errors)).collect();
     let hook = reader.value("on_fallback", "path", input::path);
     let mut steps = Vec::new();
     for entry in reader.rest() {
@@ -87,6 +105,17 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
     }
     if steps.is_empty() && errors.is_empty() {
         errors.at(attr, "`with_fallback` needs a function or a value: `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
+    }
+    // A value that `when_ok` refuses is of category `Unknown`.
+    let sees_values = shared.when_ok.is_some() && (on.is_empty() || on.iter().any(|on| on == "Unknown"));
+    if let (true, Some(Step::Call { call: Call { error: Some(error), .. }, .. })) =
+        (sees_values, steps.last())
+    {
+        errors.at(
+            error,
+            "a value that `when_ok` refuses has no `error`, so this step cannot answer it\n\
+             help: add a step without `error` after it, for instance `value = ..`",
+        );
     }
     Checked { steps, rules, on, hook }
 }
@@ -112,48 +141,128 @@ fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
 
 fn step(entry: &Entry, item: &Item) -> Result<Step> {
     if let (true, Value::Given(value)) = (entry.is("value"), &entry.value) {
-        return Ok(Step::Value(input::expression(value.clone())?));
+        let value = input::expression(value.clone())?;
+        without_error(&value, item)?;
+        return Ok(Step::Value(value));
     }
     let tokens = input::open(entry.tokens());
-    let shown = readable(&tokens);
-    let (tokens, needs_error) = call(&tokens, item)?;
-    Ok(Step::Call { shown, tokens, needs_error })
+    Ok(Step::Call { shown: readable(&tokens), call: call(&tokens, item)? })
 }
 
-/// A call of what `tokens` name, with the function's arguments unless they are listed; and whether it is
-/// given the error.
-pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<(TokenStream, bool)> {
+/// Refuses a value that is made of the error: a step of that kind is a call.
+fn without_error(value: &TokenStream, item: &Item) -> Result<()> {
+    let error = syn::parse2::<Expr>(value.clone()).ok().and_then(|value| names::used(&value, "error"));
+    match error.filter(|error| !item.bound_names().contains(error)) {
+        None => Ok(()),
+        Some(error) => Err(Error::new(
+            error.span(),
+            "`value` is the same for all errors and has no `error`\n\
+             help: write a function that takes it: `#[with_fallback(path(error))]`",
+        )),
+    }
+}
+
+/// A call of what `tokens` name, with the function's arguments unless they are listed.
+pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
     let tokens = tokens.clone();
-    match syn::parse2::<Expr>(tokens.clone())? {
-        written @ (Expr::Path(_) | Expr::Closure(_)) => {
-            let arguments = arguments(&tokens, item)?;
-            // How many there are is known only when every `#[cfg]` has been decided.
-            let conditional = item.arguments().iter().any(|argument| argument.is_conditional);
-            let at = input::span_of(&tokens);
-            let located = arguments.iter().map(|argument| input::located(argument, at));
-            let tokens = match written {
-                Expr::Path(_) if !conditional => {
-                    // From an expansion, so that rustc advises nothing about parentheses nobody wrote.
-                    let given = quote_spanned!(Span::mixed_site().located_at(at)=> (#(#located),*));
-                    quote!(#tokens #given)
-                }
-                Expr::Closure(_) if !conditional && !arguments.is_empty() => {
-                    let call = Ident::new(&format!("call{}", arguments.len()), at);
-                    quote_spanned!(at=> __resilience::#call(#tokens, #(#located),*))
-                }
-                _ => quote!((#tokens)(#(#arguments),*)),
-            };
-            Ok((tokens, false))
+    let written = syn::parse2::<Expr>(tokens.clone())?;
+    let error = match &written {
+        Expr::Path(_) => None,
+        written => names::used(written, "error"),
+    };
+    if let Some(error) = error.as_ref().filter(|error| item.bound_names().contains(error)) {
+        let words = "`error` is the error of the failed call here, and also an argument of the function\n\
+                     help: rename the argument";
+        return Err(Error::new(error.span(), words));
+    }
+    match written {
+        Expr::Path(_) => {
+            let tokens = with_all_arguments(&tokens, item, |arguments, at| {
+                // From an expansion, so that rustc advises nothing about parentheses nobody wrote.
+                let given = quote_spanned!(Span::mixed_site().located_at(at)=> (#(#arguments),*));
+                quote!(#tokens #given)
+            })?;
+            Ok(Call { tokens, error })
         }
-        Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => {
-            let needs_error = mentions(tokens.clone(), "error");
-            Ok((tokens, needs_error))
+        Expr::Closure(closure) => {
+            check_parameters(&closure, item, input::span_of(&tokens))?;
+            let tokens = with_all_arguments(&tokens, item, |arguments, at| {
+                if arguments.is_empty() {
+                    return quote!((#tokens)());
+                }
+                let call = Ident::new(&format!("call{}", arguments.len()), at);
+                quote_spanned!(at=> __resilience::#call(#tokens, #(#arguments),*))
+            })?;
+            Ok(Call { tokens, error })
+        }
+        Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => Ok(Call { tokens, error }),
+        Expr::Field(field) => {
+            Err(Error::new(input::span_of(&tokens), without_arguments(&field, &tokens, item)))
         }
         _ => {
             let words =
                 "expected a path to a function, a call such as `cached(key, error)`, or `value = expression`";
-            Err(syn::Error::new(input::span_of(&tokens), words))
+            Err(Error::new(input::span_of(&tokens), words))
         }
+    }
+}
+
+/// `tokens` called with every argument of the function, by `call` where it is known how many there are.
+fn with_all_arguments(
+    tokens: &TokenStream,
+    item: &Item,
+    call: impl FnOnce(&[TokenStream], Span) -> TokenStream,
+) -> Result<TokenStream> {
+    let arguments = arguments(tokens, item)?;
+    if item.arguments().iter().any(|argument| argument.is_conditional) {
+        return Ok(quote!((#tokens)(#(#arguments),*)));
+    }
+    let at = input::span_of(tokens);
+    let located: Vec<_> = arguments.iter().map(|argument| input::located(argument, at)).collect();
+    Ok(call(&located, at))
+}
+
+/// Refuses a closure that takes something else than the function's arguments: the error, most of the time.
+fn check_parameters(closure: &ExprClosure, item: &Item, at: Span) -> Result<()> {
+    let arguments = item.arguments();
+    let named: Vec<String> =
+        closure.inputs.iter().flat_map(names::bound).map(|name| name.to_string()).collect();
+    let is_error = |name: &String| matches!(name.trim_start_matches('_'), "e" | "err" | "error");
+    let is_argument = |name: &String| item.bound_names().iter().any(|argument| argument == name);
+    let takes_error = named.last().is_some_and(|name| is_error(name) && !is_argument(name));
+    let fits = arguments.len() == closure.inputs.len() || arguments.iter().any(|it| it.is_conditional);
+    if fits && !(takes_error && closure.inputs.len() == 1) {
+        return Ok(());
+    }
+    let words = "a closure takes the arguments of the function, not its error\n";
+    let help = if takes_error {
+        let names = item.argument_names();
+        let given = names.iter().map(|name| format!("{name}, ")).collect::<String>();
+        format!(
+            "help: write a function that takes the error: `#[with_fallback(path(error))]` or `path({given}error)`"
+        )
+    } else {
+        let names = item.argument_names().join(", ").replace("self", "this");
+        format!("help: write `|{names}| ..`")
+    };
+    Err(Error::new(at, format!("{words}{help}")))
+}
+
+/// What to say of `self.cached`, a method without its arguments.
+fn without_arguments(field: &ExprField, tokens: &TokenStream, item: &Item) -> String {
+    let shown = readable(tokens);
+    let names = item.argument_names();
+    let given: Vec<_> = names.iter().map(String::as_str).filter(|name| *name != "self").collect();
+    let called = format!("`{shown}({})`", given.join(", "));
+    let is_self = matches!(&*field.base, Expr::Path(path) if path.path.is_ident("self"));
+    match &field.member {
+        syn::Member::Named(method) if is_self => format!(
+            "expected a function, found a field or a method without its arguments\n\
+             help: write `Self::{method}`, which takes `self` and all arguments, or {called}"
+        ),
+        _ => format!(
+            "expected a function, found a field or a method without its arguments\nhelp: write {called}"
+        ),
     }
 }
 
@@ -161,29 +270,17 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<(TokenStream, bo
 fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
     let arguments = item.arguments();
     if arguments.len() > 8 {
-        return Err(syn::Error::new(input::span_of(step), "list the arguments to pass: `path(a, b)`"));
+        return Err(Error::new(input::span_of(step), "list the arguments to pass: `path(a, b)`"));
     }
     let name = |argument: crate::item::Argument| {
         argument.name.ok_or_else(|| {
             let words = "this argument is a pattern and has no name to pass to the fallback";
-            let mut error = syn::Error::new(argument.span, words);
-            error
-                .combine(syn::Error::new(input::span_of(step), "list what the fallback takes: `path(a, b)`"));
+            let mut error = Error::new(argument.span, words);
+            error.combine(Error::new(input::span_of(step), "list what the fallback takes: `path(a, b)`"));
             error
         })
     };
     arguments.into_iter().map(name).collect()
-}
-
-fn mentions<N: ?Sized>(tokens: TokenStream, name: &N) -> bool
-where
-    Ident: PartialEq<N>,
-{
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == *name,
-        TokenTree::Group(group) => mentions(group.stream(), name),
-        _ => false,
-    })
 }
 
 pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
@@ -205,7 +302,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
 /// Tokens as somebody would write them.
 fn readable(tokens: &TokenStream) -> String {
     let shown = tokens.to_string();
-    shown.replace(" :: ", "::").replace(" (", "(").replace(" ,", ",").trim().to_owned()
+    shown.replace(" :: ", "::").replace(" . ", ".").replace(" (", "(").replace(" ,", ",").trim().to_owned()
 }
 
 pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
@@ -257,7 +354,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
                 #success
             }
         }
-        Step::Call { tokens, needs_error, .. } => {
+        Step::Call { call: Call { tokens, error }, .. } => {
             // At the step itself: what is wrong with its answer is said there.
             let at = Span::mixed_site().located_at(input::span_of(tokens));
             let settle = if cx.is_async {
@@ -270,14 +367,121 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
                 let answer = #tokens;
                 if let __resilience::Some(value) = #instead #taken
             };
-            if *needs_error {
-                let error = Ident::new("error", Span::call_site());
+            if let Some(error) = error {
                 quote_spanned! {Span::mixed_site()=>
                     if let __resilience::Err(#error) = __resilience::Outcome::judge(&r) { #attempt }
                 }
             } else {
                 quote_spanned!(Span::mixed_site()=> { #attempt })
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::stack::collect;
+    use proc_macro2::TokenStream;
+
+    /// The messages for `#[with_fallback(args)]` on `item`.
+    fn messages(args: &str, item: &str) -> String {
+        let read = |text: &str| text.parse::<TokenStream>().unwrap_or_default();
+        let expanded = collect("with_fallback", read(args), &read(item)).to_string();
+        let errors = expanded.split("compile_error").skip(1);
+        errors.map(|error| error.replace("\\n", "\n").replace("\\\"", "\"")).collect()
+    }
+
+    const FUNCTION: &str = "fn f(id: u32, name: &str) -> Result<u32, E> { body() }";
+    const METHOD: &str = "fn f(&self, id: u32) -> Result<u32, E> { body() }";
+
+    #[test]
+    fn an_argument_called_error_is_to_be_renamed() {
+        let words = "rename the argument";
+        for (args, item) in [
+            ("g(error)", "fn f(error: u32) -> Result<u32, E> { body() }"),
+            ("g(&error), value = 1", "async fn f(error: u32) -> Result<u32, E> { body() }"),
+            ("g(id, error.kind())", "fn f(id: u32, (error, _): (u32, u32)) -> Option<u32> { body() }"),
+            ("|id| g(id, error)", "fn f(error: u32) -> Option<u32> { body() }"),
+        ] {
+            assert!(messages(args, item).contains(words), "{args}: {}", messages(args, item));
+        }
+        for args in [
+            "g",
+            "g(id.error)",
+            "crate::error::g(id)",
+            "error(id)",
+            "value = error + 1",
+            "|error| Some(error)",
+        ] {
+            let said = messages(args, "fn f(error: u32) -> Result<u32, E> { body() }");
+            assert_eq!(said, "", "{args}");
+        }
+    }
+
+    #[test]
+    fn a_refused_value_needs_a_step_without_error() {
+        let words = "a value that `when_ok` refuses has no `error`";
+        for args in [
+            "g(error), when_ok = |v| *v > 0",
+            "g(id, error), when_ok = |v| *v > 0",
+            "g, g(error), when_ok = |v| *v > 0",
+            "g(error.kind()), when = |e| true, when_ok = |v| *v > 0",
+            "g(error), on(unknown, timeout), when_ok = |v| *v > 0",
+            "g!(error), when_ok = |v| *v > 0",
+            "g(format!(\"{error}\")), when_ok = |v| *v > 0",
+        ] {
+            assert!(messages(args, FUNCTION).contains(words), "{args}: {}", messages(args, FUNCTION));
+        }
+        for args in [
+            "g(error)",
+            "g(error), g, when_ok = |v| *v > 0",
+            "g(error), value = 1, when_ok = |v| *v > 0",
+            "g(error), g(error), value = 1, when_ok = |v| *v > 0",
+            "crate::error::g(id), when_ok = |v| *v > 0",
+            "g(id, error::CODE), when_ok = |v| *v > 0",
+            // A refused value is of category `Unknown`, which this leaves alone.
+            "g(error), on(timeout), when_ok = |v| *v > 0",
+        ] {
+            assert_eq!(messages(args, FUNCTION), "", "{args}");
+        }
+    }
+
+    #[test]
+    fn a_value_has_no_error() {
+        assert!(messages("value = error.code()", FUNCTION).contains("`#[with_fallback(path(error))]`"));
+        assert_eq!(messages("value = crate::error::CODE", FUNCTION), "");
+    }
+
+    #[test]
+    fn a_method_without_its_arguments_is_written_out() {
+        let said = messages("self.cached", METHOD);
+        assert!(said.contains("write `Self::cached`") && said.contains("`self.cached(id)`"), "{said}");
+        let said = messages("name.cached", FUNCTION);
+        assert!(said.contains("write `name.cached(id, name)`") && !said.contains("Self"), "{said}");
+        assert_eq!(messages("Self::cached", METHOD), "");
+        assert_eq!(messages("self.cached(id)", METHOD), "");
+        assert_eq!(messages("self.inner.cached(id, error)", METHOD), "");
+    }
+
+    #[test]
+    fn a_closure_takes_the_arguments_and_not_the_error() {
+        for args in ["|e| Ok(1)", "|err| Ok(1)", "|error| g(error)", "|_e| Ok(1)", "|e: &E| Ok(1)"] {
+            let said = messages(args, "fn f(id: u32) -> Result<u32, E> { body() }");
+            assert!(said.contains("`#[with_fallback(path(error))]` or `path(id, error)`"), "{args}: {said}");
+        }
+        assert!(
+            messages("|id, e| Ok(1)", "fn f(id: u32) -> Result<u32, E> { body() }").contains("path(error)")
+        );
+        assert!(messages("|id| Ok(1)", METHOD).contains("write `|this, id| ..`"));
+        assert!(messages("|e| Ok(1)", "fn f() -> Result<u32, E> { body() }").contains("path(error)"));
+        for (args, item) in [
+            ("|e| Some(e)", "fn f(e: u32) -> Result<u32, E> { body() }"),
+            ("|id, name| Some(id)", FUNCTION),
+            ("|this, id| this.g(id)", METHOD),
+            ("|| Some(1)", "fn f() -> Result<u32, E> { body() }"),
+            ("|a| Some(a)", "fn f(#[cfg(a)] a: u32, #[cfg(b)] b: u32) -> Result<u32, E> { body() }"),
+        ] {
+            assert_eq!(messages(args, item), "", "{args}");
         }
     }
 }

@@ -1,12 +1,13 @@
 //! `#[with_recovery(on(corrupt, rollback), on(severity >= high, manual), otherwise = retry)]`.
 
-use super::with_fallback;
+use super::with_fallback::{self, Call};
 use crate::diag::Errors;
 use crate::emit::{Context, label};
 use crate::input;
 use crate::item::Item;
 use crate::keys::{self, Entry, Reader, Spec, Value, key};
 use crate::nearest::hint;
+use crate::shared::Shared;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Error, Result};
@@ -37,9 +38,16 @@ const SEVERITIES: [(&str, &str); 5] =
 /// The checked arguments.
 pub(crate) struct Checked {
     /// Conditions and the strategy they lead to, in order.
-    rules: Vec<(Vec<TokenStream>, Strategy)>,
+    rules: Vec<Rule>,
     otherwise: Option<Strategy>,
-    rollback: Option<TokenStream>,
+    rollback: Option<Call>,
+}
+
+struct Rule {
+    conditions: Vec<TokenStream>,
+    /// Whether they hold for an error of category `Unknown`.
+    covers_unknown: bool,
+    then: Strategy,
 }
 
 #[derive(Clone)]
@@ -50,12 +58,19 @@ struct Strategy {
 
 impl Checked {
     fn strategies(&self) -> impl Iterator<Item = &Strategy> {
-        self.rules.iter().map(|(_, strategy)| strategy).chain(&self.otherwise)
+        self.rules.iter().map(|rule| &rule.then).chain(&self.otherwise)
     }
 
     /// Where `retry` is written, if it is.
     pub(crate) fn retries(&self) -> Option<Span> {
         self.strategies().find(|strategy| strategy.variant == "Retry").map(|strategy| strategy.span)
+    }
+
+    /// Whether an error of category `Unknown` is rolled back.
+    fn rolls_back_unknown(&self) -> bool {
+        let rule = self.rules.iter().find(|rule| rule.covers_unknown);
+        let then = rule.map(|rule| &rule.then).or(self.otherwise.as_ref());
+        then.is_some_and(|then| then.variant == "Rollback")
     }
 
     fn skips(&self) -> bool {
@@ -64,16 +79,29 @@ impl Checked {
 }
 
 /// Reads the arguments.
-pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+pub(crate) fn check(
+    attr: &Ident,
+    entries: Vec<Entry>,
+    shared: &Shared,
+    item: &Item,
+    errors: &Errors,
+) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
     let mut seen = Vec::new();
     let rule = |entry| errors.ok(rule(entry, &mut seen, errors));
-    let rules = reader.take_all("on").into_iter().filter_map(rule).collect();
+    let rules: Vec<_> = reader.take_all("on").into_iter().filter_map(rule).collect();
     let otherwise = reader.value("otherwise", "escalate", |tokens| strategy(&input::open(tokens)));
-    let rollback = reader.value("rollback", "path", |tokens| {
-        with_fallback::call(&input::open(tokens), item).map(|(call, _)| call)
-    });
+    let rollback = reader.value("rollback", "path", |tokens| with_fallback::call(&input::open(tokens), item));
     let checked = Checked { rules, otherwise, rollback };
+    if let (true, Some(Call { error: Some(error), .. })) =
+        (shared.when_ok.is_some() && checked.rolls_back_unknown(), &checked.rollback)
+    {
+        errors.at(
+            error,
+            "a value that `when_ok` refuses has no `error`, and these rules roll it back\n\
+             help: take a function without `error`, or another strategy for `unknown`",
+        );
+    }
     if checked.rules.is_empty() && checked.otherwise.is_none() && errors.is_empty() {
         errors.at(
             attr,
@@ -84,7 +112,7 @@ pub(crate) fn check(attr: &Ident, entries: Vec<Entry>, item: &Item, errors: &Err
 }
 
 /// Conditions and a strategy; `seen` are the conditions of all rules so far.
-fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<(Vec<TokenStream>, Strategy)> {
+fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<Rule> {
     let words = "write `on(category, strategy)` or `on(severity >= high, strategy)`";
     let Value::List(list) = entry.value else { return Err(Error::new(entry.span, words)) };
     let mut parts = keys::split(list);
@@ -93,14 +121,18 @@ fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<(Vec<To
         return Err(Error::new(entry.span, words));
     }
     let conditions = parts.iter().map(condition).collect::<Result<Vec<_>>>()?;
+    let mut covers_unknown = false;
     for part in parts {
         let shown = part.to_string();
+        // Its severity is medium.
+        covers_unknown |= ["unknown", "severity >= low", "severity >= medium", "severity == medium"]
+            .contains(&shown.as_str());
         if seen.contains(&shown) {
             errors.here(input::span_of(&part), format!("`{shown}` already has a rule"));
         }
         seen.push(shown);
     }
-    Ok((conditions, strategy(&input::open(then))?))
+    Ok(Rule { conditions, covers_unknown, then: strategy(&input::open(then))? })
 }
 
 fn strategy(tokens: &TokenStream) -> Result<Strategy> {
@@ -152,7 +184,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident, has_job: bool) -> TokenStrea
         let variant = Ident::new(strategy.variant, Span::call_site());
         quote!(__resilience::Recovery::#variant)
     };
-    let rules = checked.rules.iter().flat_map(|(conditions, then)| {
+    let rules = checked.rules.iter().flat_map(|Rule { conditions, then, .. }| {
         let then = strategy(then);
         conditions.iter().map(move |condition| quote!((#condition, #then)))
     });
@@ -177,24 +209,30 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             }
         }
     });
-    let rollback = checked.rollback.as_ref().map(|rollback| {
-        let at = Span::mixed_site().located_at(input::span_of(rollback));
+    let rollback = checked.rollback.as_ref().map(|Call { tokens, error }| {
+        let at = Span::mixed_site().located_at(input::span_of(tokens));
         let settle = if cx.is_async {
             quote_spanned!(at=> __resilience::Step(answer).settle().await)
         } else {
             quote_spanned!(at=> answer)
         };
-        let error = Ident::new("error", Span::call_site());
+        let undo = quote_spanned! {Span::mixed_site()=>
+            let answer = #tokens;
+            let worked = __resilience::Undone::worked(#settle);
+            #site.undone(worked);
+        };
+        // A value that `when_ok` refuses has no error.
+        let undo = match error {
+            None => undo,
+            Some(error) => quote_spanned! {Span::mixed_site()=>
+                if let __resilience::Err(#error) = __resilience::Outcome::judge(&r) { #undo }
+            },
+        };
         quote_spanned! {Span::mixed_site()=>
             if let __resilience::Recovery::Rollback = strategy {
                 #[allow(unused_imports)]
                 use __resilience::Settled as _;
-                if let __resilience::Err(#error) = __resilience::Outcome::judge(&r) {
-                    let _ = #error;
-                    let answer = #rollback;
-                    let worked = __resilience::Undone::worked(#settle);
-                    #site.undone(worked);
-                }
+                #undo
             }
         }
     });
@@ -209,5 +247,37 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
             let _ = strategy;
             #bound
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::stack::collect;
+    use proc_macro2::TokenStream;
+
+    #[test]
+    fn a_value_that_is_rolled_back_has_no_error() {
+        let read = |text: &str| text.parse::<TokenStream>().unwrap_or_default();
+        let item = read("fn f(id: u32) -> Result<u32, E> { body() }");
+        let refused = |args: &str| {
+            let expanded = collect("with_recovery", read(args), &item).to_string();
+            expanded.contains("a value that `when_ok` refuses has no `error`")
+        };
+        for args in [
+            "otherwise = rollback, rollback = undo(error), when_ok = |v| *v > 0",
+            "on(unknown, rollback), rollback = undo(id, error), when_ok = |v| *v > 0",
+            "on(severity >= medium, rollback), rollback = undo(error), when_ok = |v| *v > 0",
+        ] {
+            assert!(refused(args), "{args}");
+        }
+        for args in [
+            "otherwise = rollback, rollback = undo(error)",
+            "otherwise = rollback, rollback = undo(id), when_ok = |v| *v > 0",
+            "otherwise = rollback, rollback = error::undo(id), when_ok = |v| *v > 0",
+            "on(corrupt, rollback), rollback = undo(error), when_ok = |v| *v > 0",
+            "on(unknown, escalate), otherwise = rollback, rollback = undo(error), when_ok = |v| *v > 0",
+        ] {
+            assert!(!refused(args), "{args}");
+        }
     }
 }
