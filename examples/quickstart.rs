@@ -94,8 +94,11 @@ fn last_known(cache: &Cache, city: &str) -> Option<String> {
 /// Prints what a policy did.
 fn tell(event: &Event) {
     match event {
-        Event::Retry { attempt, max, class, delay, .. } => {
-            println!("    attempt {attempt}/{max} failed: {}; next one in {delay:.0?}", class.category);
+        Event::Retrying { attempt, attempts_max, class, delay, .. } => {
+            println!(
+                "    attempt {attempt}/{attempts_max} failed: {}; next one in {delay:.0?}",
+                class.category
+            );
         }
         Event::GaveUp { attempt, class, reason, .. } => {
             println!("    attempt {attempt} failed: {}; no retry: {reason}", class.category);

@@ -23,7 +23,7 @@ fn ask(calls: &Cell<u32>, answers_at: u32) -> Result<u32, Failure> {
 }
 
 fn tell(event: &Event) {
-    if let Event::Retry { attempt, class, delay, .. } = event {
+    if let Event::Retrying { attempt, class, delay, .. } = event {
         println!("attempt {attempt} failed ({}), the next one in {delay:?}", class.category);
     }
 }

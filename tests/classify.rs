@@ -12,7 +12,7 @@ mod histories;
 mod over_http;
 
 use resilience::classify::{
-    self, Category, Classification, Code, Delivered, Retry, Severity, from_status, from_text, of, of_dyn,
+    self, Category, Classification, Code, Delivered, Retryable, Severity, from_status, from_text, of, of_dyn,
     retry_after,
 };
 use resilience::{Classify, Rejected, testing};
@@ -38,12 +38,12 @@ macro_rules! probe {
 mod table {
     use super::*;
 
-    type Row = (Category, &'static str, Retry, Severity, Delivered, &'static str);
+    type Row = (Category, &'static str, Retryable, Severity, Delivered, &'static str);
 
     #[rustfmt::skip]
     const ROWS: [Row; 15] = {
         use Delivered::{Maybe, No, Yes};
-        use Retry::{Backoff, Never, Once};
+        use Retryable::{Backoff, Never, Once};
         use Severity::{High, Low, Medium};
         [
             (Category::Timeout,     "timeout",      Backoff, Medium, Maybe, "raise the timeout"),
@@ -74,8 +74,8 @@ mod table {
             let found = (class.retry, class.severity, class.delivered, class.action);
             assert_eq!(found, (retry, severity, delivered, action), "{name}");
             assert_eq!(class.retry_after, None);
-            assert_eq!(class.is_retryable(), retry != Retry::Never);
-            assert_eq!(category.is_retryable(), retry != Retry::Never);
+            assert_eq!(class.is_retryable(), retry != Retryable::Never);
+            assert_eq!(category.is_retryable(), retry != Retryable::Never);
         }
     }
 

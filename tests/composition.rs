@@ -386,7 +386,7 @@ async fn a_timeout_that_was_converted_is_still_a_timeout() {
         .events()
         .iter()
         .filter_map(
-            |event| if let Event::Attempt { class, .. } = event { Some(class.category) } else { None },
+            |event| if let Event::AttemptFailed { class, .. } = event { Some(class.category) } else { None },
         )
         .collect();
     assert_eq!(classes, [Category::Timeout, Category::Timeout]);

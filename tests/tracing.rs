@@ -141,7 +141,7 @@ fn attempts_from_one_started_trace_failed_debug_recovered_info() {
     let seen = told(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
     assert!(seen.iter().all(|seen| seen.target == "resilience::retry"), "{seen:#?}");
     assert!(
-        seen.iter().all(|seen| seen.field("point") == "tracing::fetch" && seen.field("max") == "3"),
+        seen.iter().all(|seen| seen.field("point") == "tracing::fetch" && seen.field("attempts_max") == "3"),
         "{seen:#?}"
     );
     let failed: Vec<_> = seen.iter().filter(|seen| seen.level == Level::DEBUG).collect();
@@ -189,16 +189,28 @@ fn the_code_of_the_other_side_is_a_field_where_there_is_one() {
 }
 
 #[test]
-fn exhausted_or_not_retryable_is_one_warning() {
-    for (category, attempts) in [(Category::Transient, "3"), (Category::NotFound, "1")] {
+fn retries_that_all_failed_are_one_warning() {
+    let seen = told(|_| drop(fetch(&Cell::new(0), 99, Category::Transient, SECRET)));
+    let warnings: Vec<_> = seen.iter().filter(|seen| seen.level == Level::WARN).collect();
+    assert_eq!(warnings.len(), 1, "{seen:#?}");
+    assert_eq!((warnings[0].field("attempt"), warnings[0].field("attempts_max")), ("3", "3"));
+    assert_eq!(warnings[0].field("category"), "transient");
+    let failed: Vec<_> = seen.iter().filter(|seen| seen.level == Level::DEBUG).collect();
+    assert_eq!(failed.len(), 3, "one line for each failed attempt: {seen:#?}");
+    assert!(!failed[2].fields.contains_key("delay_ms"), "no wait follows: {seen:#?}");
+    assert_eq!(failed[2].field("reason"), "no retry is left");
+}
+
+#[test]
+fn an_error_that_is_not_retried_is_debug() {
+    for category in [Category::NotFound, Category::Invalid, Category::Auth, Category::Resource] {
         let seen = told(|_| drop(fetch(&Cell::new(0), 99, category, SECRET)));
-        let warnings: Vec<_> = seen.iter().filter(|seen| seen.level == Level::WARN).collect();
-        assert_eq!(warnings.len(), 1, "{seen:#?}");
-        assert_eq!(warnings[0].field("attempt"), attempts);
-        assert_eq!(warnings[0].field("category"), category.as_str());
-        let failed: Vec<_> = seen.iter().filter(|seen| seen.level == Level::DEBUG).collect();
-        assert_eq!(failed.len().to_string(), attempts, "{seen:#?}");
-        assert!(!failed[failed.len() - 1].fields.contains_key("delay_ms"), "nothing follows: {seen:#?}");
+        assert_eq!(levels(&seen), [Level::TRACE, Level::DEBUG], "{seen:#?}");
+        let failed = &seen[1];
+        assert_eq!((failed.field("attempt"), failed.field("attempts_max")), ("1", "3"));
+        assert_eq!(failed.field("category"), category.as_str());
+        assert_eq!(failed.field("reason"), "the error is not retryable");
+        assert!(!failed.fields.contains_key("delay_ms"), "{failed:#?}");
     }
 }
 

@@ -21,7 +21,7 @@ mod schedule;
 #[path = "with_retry/shapes.rs"]
 mod shapes;
 
-use resilience::classify::Retry;
+use resilience::classify::Retryable;
 use resilience::{Category, Classification, Event, with_retry};
 use std::cell::Cell;
 use twins::{always, fails, millis};
@@ -114,9 +114,9 @@ fn the_category_decides_whether_and_how_often() {
 #[test]
 fn an_error_may_say_otherwise_than_its_category() {
     let calls = |category, retry| three(&always(Classification::new(category).retry(retry))).calls;
-    assert_eq!(calls(Category::Transient, Retry::Never), 1);
-    assert_eq!(calls(Category::Transient, Retry::Once), 2);
-    assert_eq!(calls(Category::Permanent, Retry::Backoff), 4);
+    assert_eq!(calls(Category::Transient, Retryable::Never), 1);
+    assert_eq!(calls(Category::Transient, Retryable::Once), 2);
+    assert_eq!(calls(Category::Permanent, Retryable::Backoff), 4);
 }
 
 #[test]
@@ -152,18 +152,18 @@ fn question_mark_and_return_end_the_attempt_not_the_call() {
 }
 
 #[test]
-fn events_tell_the_story() {
+fn events_are_in_order() {
     let seen = three(&fails(2, Category::Unavailable));
     let told: Vec<_> = seen
         .events
         .iter()
         .map(|event| match event {
-            Event::Attempt { attempt, max, class, .. } => {
+            Event::AttemptFailed { attempt, attempts_max, class, .. } => {
                 assert_eq!(class.category, Category::Unavailable);
-                ("failed", *attempt, *max)
+                ("failed", *attempt, *attempts_max)
             }
-            Event::Retry { attempt, max, .. } => ("waits", *attempt, *max),
-            Event::Recovered { attempt, max, .. } => ("recovered", *attempt, *max),
+            Event::Retrying { attempt, attempts_max, .. } => ("waits", *attempt, *attempts_max),
+            Event::Recovered { attempt, attempts_max, .. } => ("recovered", *attempt, *attempts_max),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -175,14 +175,90 @@ fn events_tell_the_story() {
 
 #[test]
 fn giving_up_is_the_last_event() {
-    for (category, attempts) in [(Category::Transient, 4), (Category::NotFound, 1)] {
-        let seen = three(&always(category));
-        let Some(Event::GaveUp { attempt, max, class, reason, .. }) = seen.events.last() else {
-            panic!("{:?}", seen.events)
-        };
-        assert_eq!((*attempt, *max, class.category), (attempts, 4, category));
-        assert!(!reason.is_empty());
+    let seen = three(&always(Category::Transient));
+    let Some(Event::GaveUp { attempt, attempts_max, class, reason, .. }) = seen.events.last() else {
+        panic!("{:?}", seen.events)
+    };
+    assert_eq!((*attempt, *attempts_max, class.category), (4, 4, Category::Transient));
+    assert_eq!(*reason, "no retry is left");
+}
+
+/// The reasons of the failed attempts after which nothing followed, and whether the call gave up.
+fn ending(events: &[Event]) -> (Vec<&'static str>, bool) {
+    let reasons = events.iter().filter_map(|event| match event {
+        Event::AttemptFailed { reason, delay, .. } => {
+            assert_eq!(reason.is_none(), delay.is_some(), "{event:?}");
+            *reason
+        }
+        _ => None,
+    });
+    (reasons.collect(), events.iter().any(|event| matches!(event, Event::GaveUp { .. })))
+}
+
+#[test]
+fn an_error_that_is_not_retried_at_the_first_attempt_is_a_failed_attempt() {
+    twins!(cautious: with_retry(max = 3, idempotent = false));
+    twins!(never: with_retry(max = 3, when = |_| false));
+    twins!(exempt: with_retry(max = 3, unless = |_| true));
+    twins!(none: with_retry(max = 0));
+    twins!(ruled_out: with_retry(max = 3, on(timeout, max = 0)));
+    let calls = [
+        (three(&always(Category::NotFound)), "the error is not retryable"),
+        (
+            cautious(&always(Category::Timeout)),
+            "the request may have been carried out, and is not idempotent",
+        ),
+        (never(&always(Category::Timeout)), "`when` returned false"),
+        (exempt(&always(Category::Timeout)), "`unless` returned true"),
+        (none(&always(Category::Timeout)), "no retry is left"),
+        (ruled_out(&always(Category::Timeout)), "no retry is left"),
+    ];
+    for (seen, reason) in calls {
+        assert_eq!((seen.calls, seen.events.len()), (1, 1), "{:?}", seen.events);
+        assert_eq!(ending(&seen.events), (vec![reason], false));
     }
+}
+
+#[test]
+fn a_retry_that_was_wanted_and_denied_gave_up() {
+    twins!(hurried: with_retry(max = 3, jitter = none, give_up_after = 150ms));
+    twins!(limited: with_retry(max = 3, retry_after_cap = 1s));
+    let slow = always(Category::Timeout).taking(std::time::Duration::from_millis(100));
+    let asks = Classification::new(Category::RateLimited).retry_after(std::time::Duration::from_secs(9));
+    let calls = [
+        (hurried(&slow), "the wait would pass `give_up_after`"),
+        (limited(&always(asks)), "the server asks for a longer wait than `retry_after_cap`"),
+    ];
+    for (seen, reason) in calls {
+        assert_eq!(seen.calls, 1);
+        assert_eq!(ending(&seen.events), (vec![reason], true));
+    }
+}
+
+#[test]
+fn an_error_that_is_not_retried_after_a_retry_gave_up() {
+    let classes = [Some(Category::Timeout.into()), Some(Category::NotFound.into())];
+    let seen = three(&twins::steps(classes));
+    assert_eq!(seen.calls, 2);
+    assert_eq!(ending(&seen.events), (vec!["the error is not retryable"], true));
+}
+
+#[test]
+fn errors_that_are_not_retried_have_a_counter_of_their_own() {
+    #[with_retry(max = 1, base = 0s, name = "counted apart")]
+    fn call(category: Category) -> Result<(), twins::Failure> {
+        Err(twins::Failure { class: category.into(), call: 1 })
+    }
+    let _world = resilience::testing::isolate();
+    for category in [Category::NotFound, Category::Auth, Category::Timeout] {
+        assert!(call(category).is_err());
+    }
+    let snapshot = resilience::snapshot();
+    let point = snapshot.points.iter().find(|point| &*point.name == "counted apart").unwrap();
+    assert_eq!(
+        point.policies[0].counters,
+        [("retries", 1), ("recovered", 0), ("not_retryable", 2), ("gave_up", 1), ("denied", 0)]
+    );
 }
 
 #[test]
@@ -192,7 +268,7 @@ fn events_carry_the_wait_and_the_name_of_the_point() {
     let delays: Vec<_> = seen
         .events
         .iter()
-        .filter_map(|event| if let Event::Retry { delay, .. } = event { Some(*delay) } else { None })
+        .filter_map(|event| if let Event::Retrying { delay, .. } = event { Some(*delay) } else { None })
         .collect();
     assert_eq!(delays, seen.waits);
     assert!(seen.events.iter().all(|event| event.point().starts_with("with_retry::")));

@@ -14,25 +14,29 @@ use std::time::Duration;
 pub enum Event {
     /// An attempt failed.
     #[non_exhaustive]
-    Attempt {
-        /// The point that was called.
-        point: PointName,
-        /// Which attempt it was, counted from 1.
-        attempt: u32,
-        /// How many attempts the call may make.
-        max: u32,
-        /// What the error means.
-        class: Classification,
-    },
-    /// A retry waits for its turn.
-    #[non_exhaustive]
-    Retry {
+    AttemptFailed {
         /// The point that was called.
         point: PointName,
         /// The attempt that failed, counted from 1.
         attempt: u32,
-        /// How many attempts the call may make.
-        max: u32,
+        /// How many attempts the call may make, those under `on(category, ..)` included.
+        attempts_max: u32,
+        /// What the error means.
+        class: Classification,
+        /// How long the next attempt waits; `None` if no attempt follows.
+        delay: Option<Duration>,
+        /// Why no attempt follows; `None` if one does.
+        reason: Option<&'static str>,
+    },
+    /// A retry begins its wait.
+    #[non_exhaustive]
+    Retrying {
+        /// The point that was called.
+        point: PointName,
+        /// The attempt that failed, counted from 1.
+        attempt: u32,
+        /// How many attempts the call may make, those under `on(category, ..)` included.
+        attempts_max: u32,
         /// What the error means.
         class: Classification,
         /// How long the retry waits.
@@ -49,21 +53,24 @@ pub enum Event {
         point: PointName,
         /// The attempt that succeeded, counted from 1.
         attempt: u32,
-        /// How many attempts the call may make.
-        max: u32,
+        /// How many attempts the call may make, those under `on(category, ..)` included.
+        attempts_max: u32,
     },
-    /// A call failed for good: no retry is left, or none makes sense.
+    /// A call failed after at least one retry, or although its error would have been retried: the budget
+    /// is used up, or no wait fits into `give_up_after`, `retry_after_cap` or a timeout.
+    ///
+    /// A call whose first error is not retryable is only an [`AttemptFailed`](Self::AttemptFailed).
     #[non_exhaustive]
     GaveUp {
         /// The point that was called.
         point: PointName,
         /// How many attempts were made.
         attempt: u32,
-        /// How many attempts the call may make.
-        max: u32,
+        /// How many attempts the call may make, those under `on(category, ..)` included.
+        attempts_max: u32,
         /// What the last error means.
         class: Classification,
-        /// Why there was no further retry, in words.
+        /// Why no further attempt follows.
         reason: &'static str,
     },
     /// A circuit breaker opened.
@@ -154,9 +161,9 @@ pub enum Event {
         /// The step's key.
         key: String,
     },
-    /// A job that lost its owner runs again.
+    /// A job that lost its owner begins to run again.
     #[non_exhaustive]
-    JobRecovered {
+    JobResumed {
         /// The point of the job.
         point: PointName,
         /// The job's id.
@@ -211,8 +218,8 @@ impl Event {
     /// The point, or the policy made by hand, that this event is about.
     pub fn point(&self) -> &str {
         match self {
-            Self::Attempt { point, .. }
-            | Self::Retry { point, .. }
+            Self::AttemptFailed { point, .. }
+            | Self::Retrying { point, .. }
             | Self::Recovered { point, .. }
             | Self::GaveUp { point, .. }
             | Self::Opened { point, .. }
@@ -223,7 +230,7 @@ impl Event {
             | Self::FellBack { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
-            | Self::JobRecovered { point, .. }
+            | Self::JobResumed { point, .. }
             | Self::RolledBack { point, .. }
             | Self::Alert { point, .. } => point,
         }
@@ -348,35 +355,29 @@ mod trace {
         class.code.map(display)
     }
 
-    /// An attempt begins.
+    /// Logs that an attempt begins.
     #[cold]
-    pub(crate) fn started(point: &PointName, attempt: u32, max: u32) {
-        trace!(target: "resilience::retry", point = &**point, attempt, max, "attempt started");
-    }
-
-    /// An attempt has failed; `delay` is the wait before the next one.
-    fn failed(point: &PointName, attempt: u32, max: u32, class: &Classification, delay: Option<Duration>) {
-        let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-        let delay_ms = delay.map(delay_ms);
-        debug!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, delay_ms, "attempt failed");
+    pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
+        trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, "attempt started");
     }
 
     pub(super) fn event(event: &Event, log: Log<'_>) {
         let shown = |key: &Option<PointName>| key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
         let is_due = |every| log.pace.is_none_or(|pace| pace.allows(every));
         match event {
-            // Told with what follows it: one line for each.
-            Event::Attempt { .. } => {}
-            Event::Retry { point, attempt, max, class, delay } => {
-                failed(point, *attempt, *max, class, Some(*delay));
-            }
-            Event::Recovered { point, attempt, max } => {
-                info!(target: "resilience::retry", point = &**point, attempt, max, "succeeded after retries");
-            }
-            Event::GaveUp { point, attempt, max, class, reason } => {
-                failed(point, *attempt, *max, class, None);
+            Event::AttemptFailed { point, attempt, attempts_max, class, delay, reason } => {
                 let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-                warn!(target: "resilience::retry", point = &**point, attempt, max, category, severity, code, reason, "gave up");
+                let delay_ms = delay.map(delay_ms);
+                debug!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, delay_ms, reason, "attempt failed");
+            }
+            // One line for a failed attempt and the wait after it: that of `AttemptFailed`.
+            Event::Retrying { .. } => {}
+            Event::Recovered { point, attempt, attempts_max } => {
+                info!(target: "resilience::retry", point = &**point, attempt, attempts_max, "succeeded after retries");
+            }
+            Event::GaveUp { point, attempt, attempts_max, class, reason } => {
+                let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+                warn!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, reason, "gave up");
             }
             Event::Opened { point, key, class, failures, recovery } => {
                 let key = shown(key);
@@ -418,8 +419,8 @@ mod trace {
             Event::StepReused { point, .. } => {
                 debug!(target: "resilience::checkpoint", point = &**point, "reused");
             }
-            Event::JobRecovered { point, .. } => {
-                info!(target: "resilience::job", point = &**point, "recovered");
+            Event::JobResumed { point, .. } => {
+                info!(target: "resilience::job", point = &**point, "resumed");
             }
             Event::RolledBack { point, steps, .. } => {
                 warn!(target: "resilience::job", point = &**point, steps, "rolled back");

@@ -452,6 +452,10 @@ pub struct PointKey {
 }
 
 impl PointKey {
+    pub(crate) const fn point(&self) -> &Point {
+        &self.point
+    }
+
     /// Returns the key, as text.
     pub fn key(&self) -> &str {
         &self.key

@@ -145,7 +145,7 @@ fn text_and_paths_are_asked() {
 #[test]
 fn everything_can_be_overridden() {
     let expected = Classification::new(Category::Auth)
-        .retry(Retry::Once)
+        .retry(Retryable::Once)
         .severity(Severity::Fatal)
         .delivered(Delivered::Yes)
         .action("call the bank")
@@ -281,6 +281,6 @@ error_with!(ByMacro, transient, 404, never, "x");
 #[test]
 fn other_names_and_macros() {
     assert_eq!(category(&Renamed), Category::Timeout);
-    assert_eq!(of(&ByMacro::A).retry, Retry::Never);
+    assert_eq!(of(&ByMacro::A).retry, Retryable::Never);
     assert_eq!(category(&ByMacro::B), Category::NotFound);
 }

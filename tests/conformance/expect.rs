@@ -125,7 +125,7 @@ impl Stage<'_> {
 
     fn metric(&self, name: &str, expected: &Value, key: &str) -> Check {
         if name == "retries" {
-            let is_retry = |event: &&Event| matches!(event, Event::Retry { .. });
+            let is_retry = |event: &&Event| matches!(event, Event::Retrying { .. });
             return numbers::count(expected, self.events().iter().filter(is_retry).count());
         }
         let Some(snapshot) = self.breaker(0, key, CircuitBreaker::snapshot) else {
@@ -163,7 +163,7 @@ impl Stage<'_> {
             "half_opened" | "half_open" => count(|event| matches!(event, Event::HalfOpened { .. })),
             "closed" => count(|event| matches!(event, Event::Closed { .. })),
             "timeout" => count(|event| matches!(event, Event::TimedOut { .. })),
-            "retry" | "retries" => count(|event| matches!(event, Event::Retry { .. })),
+            "retry" | "retries" => count(|event| matches!(event, Event::Retrying { .. })),
             "not_permitted" | "rejected" => count(|event| matches!(event, Event::Rejected { .. })),
             "fallback" => count(|event| matches!(event, Event::FellBack { .. })),
             _ => skipped("the library does not tell of it"),

@@ -4,7 +4,7 @@ use crate::failure::{Answer, Failure, listed_category};
 use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
 use crate::gaps::Gap;
 use crate::waits::{self, Table};
-use resilience::classify::{Category, Classify, Retry as Repeat};
+use resilience::classify::{Category, Classify, Retryable};
 use resilience::policy::{BudgetOf, RetryConfig, Rule, Verdict};
 use resilience::testing::isolate;
 use resilience::{Backoff, Jitter, Retry};
@@ -64,7 +64,7 @@ impl RetryLayer {
             budget: BudgetOf::None,
             ..RetryConfig::default()
         };
-        let make = |config| accepted(Retry::try_new(config)).map(|retry| retry.named(NAMES[slot]));
+        let make = |config| accepted(Retry::try_new(config)).map(|retry| retry.name(NAMES[slot]));
         let endless = make(RetryConfig { max: u32::MAX, give_up_after: None, on: &[], ..config })?;
         Ok(Self { retry: make(config)?, endless, judge, table, slot })
     }
@@ -80,11 +80,11 @@ impl RetryLayer {
         let mut sampled = Vec::new();
         for _ in 0..samples {
             let (before, mut run) = (world.waits().len(), 0);
-            let judge = |failed: &bool| failed.then(|| Category::Transient.into());
-            self.endless.call_judged(judge, || {
+            let fails = || {
                 run += 1;
                 run <= attempt
-            });
+            };
+            self.endless.call_judged(fails, |failed| failed.then(|| Category::Transient.into()));
             let waits = world.waits().split_off(before);
             sampled.extend(waits.last().map(|wait| wait.as_secs_f64() * 1000.0));
         }
@@ -245,8 +245,8 @@ impl Judge {
                     class.retry_after = None;
                 }
                 match self.wants(error) {
-                    Some(true) => Some(class.retry(Repeat::Backoff)),
-                    Some(false) => Some(class.retry(Repeat::Never)),
+                    Some(true) => Some(class.retry(Retryable::Backoff)),
+                    Some(false) => Some(class.retry(Retryable::Never)),
                     None => Some(class),
                 }
             }

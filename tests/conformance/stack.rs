@@ -136,12 +136,19 @@ fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = A
                     }
                     run(inner, call).await
                 };
-                layer.retry.call_async_judged(judge, attempt).await
+                layer.retry.call_async_judged(attempt, judge).await
             }
             Layer::Breaker(layer) => {
                 let breaker = layer.get(call.key());
-                let judge = |answer: &Answer| layer.judge.ruling(answer);
-                breaker.call_async_judged(async || run(inner, call).await, judge).await
+                match breaker.acquire() {
+                    Ok(permit) => {
+                        let answer = run(inner, call).await;
+                        let (verdict, ruling) = layer.judge.ruling(&answer);
+                        permit.settle(verdict, ruling);
+                        answer
+                    }
+                    Err(rejected) => Err(rejected.into()),
+                }
             }
             Layer::Timeout(timeout) => timeout.call_async(|| run(inner, call)).await,
             Layer::Fallback(layer) => {

@@ -101,6 +101,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                 &mut retry,
                                 verdict,
                                 __resilience::Ruling::ByCategory,
+                                __RESILIENCE_RETRY.own_budget(),
                             )
                         {
                             __resilience::Ok(verdict) => break (r, verdict),
@@ -152,19 +153,26 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         &__RESILIENCE_POINT,
         &["cached_quote"],
     );
+    static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
+        const fn fresh() -> __resilience::Keyed<__resilience::Budget> {
+            __resilience::Keyed::new(__resilience::Budget::new)
+        }
+        __resilience::Site::new(fresh(), fresh)
+    };
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
-        &__RESILIENCE_POINT,
-        __resilience::Retry::max(__resilience::Retry::new(), 3)
-            .on(
-                &[
-                    __resilience::Rule::max(
-                        __resilience::Rule::new(__resilience::Category::RateLimited),
-                        5,
-                    ),
-                ],
-            )
-            .checked(),
-    );
+            &__RESILIENCE_POINT,
+            __resilience::Retry::max(__resilience::Retry::new(), 3)
+                .on(
+                    &[
+                        __resilience::Rule::max(
+                            __resilience::Rule::new(__resilience::Category::RateLimited),
+                            5,
+                        ),
+                    ],
+                )
+                .checked(),
+        )
+        .per_key(&__RESILIENCE_BUDGETS);
     static __RESILIENCE_BREAKER: __resilience::KeyedBreakers = {
         const fn fresh() -> __resilience::CircuitBreaker {
             __resilience::CircuitBreaker::of(&__RESILIENCE_POINT).checked()
@@ -174,6 +182,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         }
         __resilience::KeyedBreakers::new(keyed(), keyed)
     };
+    let budget = __RESILIENCE_BUDGETS.get(&(request.host));
     let mut retry = __RESILIENCE_RETRY.start_remembering();
     let (r, verdict) = loop {
         let wait = {
@@ -219,6 +228,7 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                     &mut retry,
                     verdict,
                     __resilience::when(&r, &verdict, |e| e.is_transient()),
+                    __resilience::Some(&*budget),
                 )
             {
                 __resilience::Ok(verdict) => break (r, verdict),

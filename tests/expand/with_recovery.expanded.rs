@@ -126,7 +126,12 @@ impl Service {
                 let verdict = __resilience::Outcome::probe(&r)
                     .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
                 match __RESILIENCE_RETRY
-                    .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
+                    .settle(
+                        &mut retry,
+                        verdict,
+                        __resilience::Ruling::ByCategory,
+                        __RESILIENCE_RETRY.own_budget(),
+                    )
                 {
                     __resilience::Ok(verdict) => break (r, verdict),
                     __resilience::Err(wait) => wait,

@@ -24,7 +24,12 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             let verdict = __resilience::Outcome::probe(&r)
                 .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
             match __RESILIENCE_RETRY
-                .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
+                .settle(
+                    &mut retry,
+                    verdict,
+                    __resilience::Ruling::ByCategory,
+                    __RESILIENCE_RETRY.own_budget(),
+                )
             {
                 __resilience::Ok(_) => break r,
                 __resilience::Err(wait) => wait,
@@ -65,7 +70,12 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             let verdict = __resilience::Outcome::probe(&r)
                 .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
             match __RESILIENCE_RETRY
-                .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
+                .settle(
+                    &mut retry,
+                    verdict,
+                    __resilience::Ruling::ByCategory,
+                    __RESILIENCE_RETRY.own_budget(),
+                )
             {
                 __resilience::Ok(_) => break r,
                 __resilience::Err(wait) => wait,
@@ -107,7 +117,12 @@ impl Service {
                 let verdict = __resilience::Outcome::probe(&r)
                     .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
                 match __RESILIENCE_RETRY
-                    .settle(&mut retry, verdict, __resilience::Ruling::ByCategory)
+                    .settle(
+                        &mut retry,
+                        verdict,
+                        __resilience::Ruling::ByCategory,
+                        __RESILIENCE_RETRY.own_budget(),
+                    )
                 {
                     __resilience::Ok(_) => break r,
                     __resilience::Err(wait) => wait,

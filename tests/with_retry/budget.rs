@@ -1,8 +1,13 @@
 //! The budget: about 100 failed retries at once, then one a second until successes return.
 
 use crate::twins::{always, fails};
-use resilience::{Budget, Category, Classification, circuit_breaker, point, testing, with_retry};
+use resilience::policy::BudgetOf;
+use resilience::{
+    Budget, Category, Classification, Classify, Jitter, Retry, circuit_breaker, point, testing, with_retry,
+};
 use std::cell::Cell;
+use std::future::Future;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,7 +51,7 @@ fn errors_that_are_not_retried_cost_nothing() {
 
 struct Error(Category);
 
-impl resilience::Classify for Error {
+impl Classify for Error {
     fn classify(&self) -> Classification {
         self.0.into()
     }
@@ -165,24 +170,168 @@ fn a_shared_budget_is_full_in_a_new_world_too() {
     }
 }
 
+type Call = fn(&str, &Cell<u32>) -> Option<()>;
+
+/// The retries that `calls` failing calls make for one tenant.
+fn retries(call: Call, calls: u32, tenant: &str) -> u32 {
+    let runs = Cell::new(0);
+    (0..calls).for_each(|_| assert_eq!(call(tenant, &runs), None));
+    runs.get() - calls
+}
+
+fn shown(point_name: &str) -> String {
+    let info = point(point_name).expect("a point").info();
+    let settings = &info.stack[0].settings;
+    settings.iter().find(|(key, _)| *key == "budget").expect("a budget").1.clone()
+}
+
+macro_rules! keyed {
+    ($name:ident, $later:ident: $($settings:tt)*) => {
+        #[with_retry(base = 0s, $($settings)*)]
+        #[circuit_breaker(threshold = 1000, key = tenant)]
+        fn $name(tenant: &str, runs: &Cell<u32>) -> Option<()> {
+            runs.set(runs.get() + 1);
+            None
+        }
+        fn $later(tenant: &str, runs: &Cell<u32>) -> Option<()> {
+            #[with_retry(base = 0s, $($settings)*)]
+            #[circuit_breaker(threshold = 1000, key = tenant)]
+            async fn later(tenant: &str, runs: &Cell<u32>) -> Option<()> {
+                runs.set(runs.get() + 1);
+                None
+            }
+            futures::executor::block_on(later(tenant, runs))
+        }
+    };
+}
+
+const PLAIN: Retry = Retry::new();
+const UNPAID: Retry = Retry::new().budget_of(BudgetOf::None);
+static ALL: Budget = Budget::new();
+const FROM_ONE: Retry = Retry::new().budget(&ALL);
+
+keyed!(as_it_comes, as_it_comes_later:);
+keyed!(by_default, by_default_later: budget = default);
+keyed!(per_key, per_key_later: budget = per_key);
+keyed!(from_settings, from_settings_later: policy = PLAIN);
+keyed!(over_settings, over_settings_later: policy = UNPAID, budget = per_key);
+keyed!(shared, shared_later: budget = shared);
+keyed!(unpaid, unpaid_later: budget = none);
+keyed!(unpaid_settings, unpaid_settings_later: policy = UNPAID);
+keyed!(one_static, one_static_later: budget = ALL);
+keyed!(static_in_settings, static_in_settings_later: policy = FROM_ONE);
+
 #[test]
-fn a_budget_per_key_leaves_other_keys_their_retries() {
-    #[with_retry(base = 0s, budget = per_key)]
-    #[circuit_breaker(threshold = 1000, key = tenant)]
-    fn keyed(tenant: &str, runs: &Cell<u32>) -> Option<()> {
+fn in_a_stack_with_a_key_each_key_has_its_own_budget() {
+    let calls: [(Call, Call, &str); 5] = [
+        (as_it_comes, as_it_comes_later, "as_it_comes"),
+        (by_default, by_default_later, "by_default"),
+        (per_key, per_key_later, "per_key"),
+        (from_settings, from_settings_later, "from_settings"),
+        (over_settings, over_settings_later, "over_settings"),
+    ];
+    for (now, later, name) in calls {
+        let _world = testing::isolate();
+        for call in [now, later] {
+            assert_eq!((retries(call, 200, "a"), retries(call, 10, "b")), (100, 30), "{name}");
+        }
+        assert_eq!(shown(&format!("with_retry::budget::{name}")), "per_key");
+    }
+}
+
+#[test]
+fn another_budget_is_used_where_it_is_named() {
+    let calls: [(Call, Call, &str, (u32, u32), &str); 5] = [
+        (shared, shared_later, "shared", (100, 0), "default"),
+        (unpaid, unpaid_later, "unpaid", (600, 30), "none"),
+        (unpaid_settings, unpaid_settings_later, "unpaid_settings", (600, 30), "none"),
+        (one_static, one_static_later, "one_static", (100, 0), "shared"),
+        (static_in_settings, static_in_settings_later, "static_in_settings", (100, 0), "shared"),
+    ];
+    for (now, later, name, expected, word) in calls {
+        for call in [now, later] {
+            let _world = testing::isolate();
+            assert_eq!((retries(call, 200, "a"), retries(call, 10, "b")), expected, "{name}");
+        }
+        assert_eq!(shown(&format!("with_retry::budget::{name}")), word);
+    }
+}
+
+#[test]
+fn dead_agents_do_not_take_the_retries_of_healthy_ones() {
+    #[with_retry(max = 3)]
+    #[circuit_breaker(threshold = 5, recovery = 30s, key = agent, rejected = |r| Error(r.classify().category))]
+    fn ask(agent: u32, runs: &Cell<u32>) -> Result<u32, Error> {
         runs.set(runs.get() + 1);
-        None
+        if agent < 25 || runs.get() == 1 { Err(Error(Category::Unavailable)) } else { Ok(agent) }
     }
     let _world = testing::isolate();
-    let retries = |calls: u32, tenant: &str| {
-        let runs = Cell::new(0);
-        (0..calls).for_each(|_| assert_eq!(keyed(tenant, &runs), None));
-        runs.get() - calls
-    };
-    assert_eq!(retries(200, "a"), 100);
-    assert_eq!(retries(10, "b"), 30);
-    let info = point("with_retry::budget::keyed").expect("a point").info();
-    assert!(info.stack[0].settings.contains(&("budget", "per_key".to_owned())));
+    for dead in 0..25 {
+        (0..20).for_each(|_| assert!(ask(dead, &Cell::new(0)).is_err()));
+    }
+    for healthy in 25..100 {
+        assert!(ask(healthy, &Cell::new(0)).is_ok(), "{healthy} needs one retry");
+    }
+}
+
+#[test]
+fn the_budget_of_a_key_has_a_handle() {
+    let _world = testing::isolate();
+    retries(as_it_comes, 200, "a");
+    let point = point("with_retry::budget::as_it_comes").expect("a point");
+    assert_eq!(point.key("a").budget().map(|budget| budget.tokens()), Some(0));
+    assert!(point.key("b").budget().is_none(), "never used");
+    assert!(point.budget().is_none(), "no budget pays for all keys");
+}
+
+#[test]
+fn keys_whose_budget_time_has_refilled_make_room() {
+    let world = testing::isolate();
+    for host in 0..1_024 {
+        retries(as_it_comes, 1, &format!("gone {host}"));
+    }
+    world.advance(SECOND * 3_600);
+    assert_eq!(retries(as_it_comes, 200, "a"), 100);
+    for host in 0..100 {
+        retries(as_it_comes, 1, &format!("new {host}"));
+    }
+    assert_eq!(retries(as_it_comes, 1, "a"), 0, "a used budget is kept");
+}
+
+#[with_retry(base = 1s, jitter = none, name = "dropped in its wait")]
+async fn slow_to_retry() -> Option<()> {
+    None
+}
+
+#[with_retry(base = 1s, jitter = none)]
+#[circuit_breaker(threshold = 1000, key = tenant)]
+async fn slow_to_retry_for(tenant: &str) -> Option<()> {
+    let _ = tenant;
+    None
+}
+
+fn dropped_in_its_wait(future: impl Future) {
+    let mut future = Box::pin(future);
+    assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_dropped_in_its_wait_returns_its_tokens() {
+    static SHARED: Budget = Budget::new();
+    let _world = testing::isolate();
+    for _ in 0..120 {
+        dropped_in_its_wait(slow_to_retry());
+        dropped_in_its_wait(slow_to_retry_for("a"));
+        let by_hand = Retry::new().base(SECOND).jitter(Jitter::None).budget(&SHARED);
+        dropped_in_its_wait(by_hand.call_async(async || None::<()>));
+    }
+    let own = point("dropped in its wait").expect("a point");
+    let keyed = point("with_retry::budget::slow_to_retry_for").expect("a point").key("a");
+    assert_eq!(own.budget().map(Budget::tokens), Some(500));
+    assert_eq!(keyed.budget().map(|budget| budget.tokens()), Some(500));
+    assert_eq!((SHARED.tokens(), SHARED.denied()), (500, 0));
+    let counters = &own.snapshot().policies[0].counters;
+    assert!(counters.contains(&("retries", 0)), "no retry was made: {counters:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn calls(body: impl FnOnce(&Cell<u32>)) -> (u32, Option<Category>) {
     let calls = Cell::new(0);
     body(&calls);
     let category = world.events().iter().find_map(|event| match event {
-        Event::Attempt { class, .. } | Event::GaveUp { class, .. } => Some(class.category),
+        Event::AttemptFailed { class, .. } | Event::GaveUp { class, .. } => Some(class.category),
         _ => None,
     });
     (calls.get(), category)

@@ -81,13 +81,19 @@ impl Layer {
         matches!(&self.policy, Policy::Timeout(timeout) if timeout.thread)
     }
 
+    /// Whether it keeps separate state for each key.
+    pub(crate) fn has_key(&self) -> bool {
+        matches!(&self.policy, Policy::CircuitBreaker(breaker) if breaker.key.is_some())
+    }
+
     /// The layer's `static`.
     pub(crate) fn site(&self, site: &Ident, item: &Item, stack: &[Self]) -> TokenStream {
         match &self.policy {
             Policy::WithRetry(checked) => {
                 let mut above = stack.iter().take_while(|layer| !layer.loops());
                 let is_compared = above.any(|layer| matches!(layer.policy, Policy::Timeout(_)));
-                with_retry::site(checked, site, is_compared)
+                let has_key = stack.iter().any(Self::has_key);
+                with_retry::site(checked, site, is_compared, has_key)
             }
             Policy::CircuitBreaker(checked) => circuit_breaker::site(checked, site),
             Policy::Timeout(checked) => timeout::site(checked, site),

@@ -102,23 +102,51 @@ pub(crate) struct Checked {
     remembers: bool,
     /// Whether there are settings that make sense alone and not together.
     depends: bool,
-    paid: Paid,
+    budget: BudgetSource,
 }
 
-/// Who pays for retries, as far as can be seen here.
+/// Which budget pays for retries, as far as the attribute says.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Paid {
+enum BudgetSource {
+    /// One for each key where the stack has a `key`, else one of the function.
+    Default,
+    /// One for each key.
+    PerKey,
+    /// One of the function, whatever its keys.
     Function,
-    Nobody,
-    Key,
-    /// The settings tell at run time.
+    /// None.
+    None,
+    /// The one that the settings name at run time.
     Settings,
 }
 
 impl Checked {
-    /// Whether each key has its own budget.
+    /// Whether the attribute asks for a budget for each key.
     pub(crate) fn budget_per_key(&self) -> bool {
-        self.paid == Paid::Key
+        self.budget == BudgetSource::PerKey
+    }
+
+    /// Whether the budgets of keys pay, in a stack that has a `key` or not: at least those of the settings
+    /// that name none.
+    fn has_keyed_budgets(&self, has_key: bool) -> bool {
+        let may = match self.budget {
+            BudgetSource::Default | BudgetSource::PerKey => true,
+            BudgetSource::Settings => !self.start.is_empty(),
+            BudgetSource::Function | BudgetSource::None => false,
+        };
+        has_key && may
+    }
+
+    /// The budget that pays for retries, `keyed` where the stack has a `key`.
+    fn budget(&self, site: &Ident, is_keyed: bool) -> TokenStream {
+        let here = Span::mixed_site();
+        match self.budget {
+            BudgetSource::None => quote_spanned!(here=> __resilience::None),
+            BudgetSource::Settings if is_keyed => quote_spanned!(here=> #site.budget_or(&budget)),
+            BudgetSource::Settings => quote_spanned!(here=> #site.budget()),
+            _ if is_keyed => quote_spanned!(here=> __resilience::Some(&*budget)),
+            _ => quote_spanned!(here=> #site.own_budget()),
+        }
     }
 }
 
@@ -127,7 +155,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
     let on = reader.take_all("on");
     let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
-    let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
+    let depends = is_set(&["base", "cap", "jitter", "policy", "give_up_after"]) || !on.is_empty();
     let (timed, starts) = (is_set(&["give_up_after"]), is_set(&["policy"]));
     let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader);
     bounds.check(errors);
@@ -144,19 +172,19 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
         setters.push(Setter::new("idempotent", quote!(#idempotent)));
     }
     let budget = reader.value("budget", "none", budget);
-    let paid = match &budget {
-        None if starts => Paid::Settings,
-        None => Paid::Function,
-        Some((paid, _)) => *paid,
+    let (budget, setter) = match budget {
+        None if starts => (BudgetSource::Settings, None),
+        None => (BudgetSource::Default, None),
+        Some(budget) => budget,
     };
-    setters.extend(budget.and_then(|(_, setter)| setter));
+    setters.extend(setter);
     let rules = Rules::read(&mut reader);
     for hook in ["on_retry", "on_give_up"] {
         if let Some(path) = reader.value(hook, "path", input::path) {
             setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
-    Checked { start: start.unwrap_or_default(), setters, rules, on, remembers, depends, paid }
+    Checked { start: start.unwrap_or_default(), setters, rules, on, remembers, depends, budget }
 }
 
 /// The settings that say when and how often, those that an `on(..)` has, too.
@@ -305,18 +333,22 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
     Ok(Setter::new("jitter", quote_spanned!(span=> __resilience::Jitter::#kind)))
 }
 
-const BUDGETS: &str = "expected `default`, `none`, `per_key`, or the path of a `static` budget";
+const BUDGETS: &str =
+    "expected `default`, `none`, `per_key`, `shared` (one for all keys), or the path of a `static` budget";
 
-fn budget(tokens: TokenStream) -> Result<(Paid, Option<Setter>)> {
+fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
     let span = input::own_span_of(&tokens);
-    let own = |of| Some(Setter::new("budget_of", of));
+    let of = |of| Some(Setter::new("budget_of", of));
+    let own = || of(quote_spanned!(span=> __resilience::BudgetOf::Own));
     Ok(match tokens.to_string().as_str() {
-        "default" => (Paid::Function, own(quote_spanned!(span=> __resilience::BudgetOf::Own))),
-        "none" => (Paid::Nobody, own(quote_spanned!(span=> __resilience::BudgetOf::None))),
-        "per_key" => (Paid::Key, None),
+        "default" => (BudgetSource::Default, own()),
+        "per_key" => (BudgetSource::PerKey, own()),
+        "shared" => (BudgetSource::Function, own()),
+        "none" => (BudgetSource::None, of(quote_spanned!(span=> __resilience::BudgetOf::None))),
         _ => {
             let path = input::path_or(BUDGETS, tokens)?;
-            (Paid::Settings, own(quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path))))
+            let shared = quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path));
+            (BudgetSource::Settings, of(shared))
         }
     })
 }
@@ -370,9 +402,11 @@ fn policy(checked: &Checked) -> TokenStream {
     quote!(#policy #on #together)
 }
 
-/// The `static`; `is_compared` where the settings are held against those of another layer.
-pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool) -> TokenStream {
-    let budgets = checked.budget_per_key().then(|| {
+/// The `static`; `is_compared` where the settings are compared with those of another layer, `has_key` where
+/// the stack has a `key`.
+pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool, has_key: bool) -> TokenStream {
+    let is_keyed = checked.has_keyed_budgets(has_key);
+    let budgets = is_keyed.then(|| {
         quote! {
             static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
                 const fn fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
@@ -380,7 +414,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool) -> TokenS
             };
         }
     });
-    let per_key = checked.budget_per_key().then(|| quote!(.per_key()));
+    let per_key = is_keyed.then(|| quote!(.per_key(&__RESILIENCE_BUDGETS)));
     let policy = policy(checked);
     let (named, policy) = if is_compared {
         let named = quote!(const __RESILIENCE_POLICY: __resilience::Retry = #policy;);
@@ -406,25 +440,20 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     };
     let start = Ident::new(if checked.remembers { "start_remembering" } else { "start" }, here);
     let lent = cx.lent();
-    let budget = cx.key.as_ref().filter(|_| checked.budget_per_key());
-    let budget = budget.map(|key| quote_spanned!(here=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
-    let settle = match checked.paid {
-        Paid::Function => quote!(#site.settle),
-        Paid::Nobody => quote!(#site.settle_unpaid),
-        Paid::Key if budget.is_some() => quote_spanned!(here=> #site.paid_by(&budget).settle),
-        Paid::Key | Paid::Settings => quote!(#site.settle_by_settings),
-    };
+    let key = cx.key.filter(|_| checked.has_keyed_budgets(true));
+    let budgets = key.map(|key| quote_spanned!(here=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
+    let budget = checked.budget(site, key.is_some());
     let bound = cx.bound(site);
     let kept = if cx.is_outermost(site) { quote!(_) } else { quote_spanned!(here=> verdict) };
     quote_spanned! {here=>
-        #budget
+        #budgets
         #lent
         let mut #retry = #site.#start();
         let #bound = loop {
             // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
             let wait = {
                 #inner
-                match #settle(&mut #retry, verdict, #ruling) {
+                match #site.settle(&mut #retry, verdict, #ruling, #budget) {
                     __resilience::Ok(#kept) => break #bound,
                     __resilience::Err(wait) => wait,
                 }

@@ -127,7 +127,7 @@ fn this(at: Span) -> Ident {
 
 fn setter_tokens(setter: &Setter, root: &TokenStream) -> TokenStream {
     match setter {
-        Setter::Retry(value) => quote!(.retry(#root::classify::Retry::#value)),
+        Setter::Retry(value) => quote!(.retry(#root::classify::Retryable::#value)),
         Setter::Severity(value) => quote!(.severity(#root::classify::Severity::#value)),
         Setter::Delivered(value) => quote!(.delivered(#root::classify::Delivered::#value)),
         Setter::Action(text) => quote!(.action(#text)),

@@ -122,8 +122,7 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
             }
         }
         Policy::WithRetry(retry) if retry.budget_per_key() => {
-            let keyed = |layer: &Layer| matches!(&layer.policy, Policy::CircuitBreaker(breaker) if breaker.key.is_some());
-            if !layers.iter().any(keyed) {
+            if !layers.iter().any(Layer::has_key) {
                 errors.at(
                     &layer.attr,
                     "`budget = per_key` takes its key from a `circuit_breaker(key = ..)` of the same stack: add one",

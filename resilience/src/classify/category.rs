@@ -60,7 +60,7 @@ pub enum Category {
 /// Whether a failed call is worth repeating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-pub enum Retry {
+pub enum Retryable {
     /// It would fail again.
     Never,
     /// One more time, at once or after the usual wait.
@@ -107,7 +107,7 @@ pub(crate) enum Counts {
 struct Row {
     category: Category,
     name: &'static str,
-    retry: Retry,
+    retry: Retryable,
     severity: Severity,
     delivered: Delivered,
     counts: Counts,
@@ -117,7 +117,7 @@ struct Row {
 const fn row(
     category: Category,
     name: &'static str,
-    retry: Retry,
+    retry: Retryable,
     severity: Severity,
     delivered: Delivered,
     counts: Counts,
@@ -128,7 +128,7 @@ const fn row(
 
 #[rustfmt::skip]
 const TABLE: [Row; 15] = {
-    use Retry::{Backoff, Never, Once};
+    use Retryable::{Backoff, Never, Once};
     use Severity::{High, Low, Medium};
     use Delivered::{Maybe, No, Yes};
     [
@@ -173,10 +173,10 @@ impl Category {
 
     /// Whether a failure of this kind is worth repeating at all.
     pub const fn is_retryable(self) -> bool {
-        !matches!(self.row().retry, Retry::Never)
+        !matches!(self.row().retry, Retryable::Never)
     }
 
-    pub(crate) const fn retry(self) -> Retry {
+    pub(crate) const fn retry(self) -> Retryable {
         self.row().retry
     }
 

@@ -68,7 +68,7 @@ mod retry_after;
 mod serialise;
 
 pub(crate) use category::Counts;
-pub use category::{Category, Delivered, Retry, Severity};
+pub use category::{Category, Delivered, Retryable, Severity};
 pub use code::Code;
 pub use dynamic::of_dyn;
 #[doc(hidden)]
@@ -96,11 +96,11 @@ pub const fn from_status(status: u16) -> Category {
 /// # Examples
 ///
 /// ```
-/// use resilience::classify::{Category, Classification, Retry};
+/// use resilience::classify::{Category, Classification, Retryable};
 /// use std::time::Duration;
 ///
 /// let busy = Classification::new(Category::RateLimited).retry_after(Duration::from_secs(2));
-/// assert_eq!(busy.retry, Retry::Backoff);
+/// assert_eq!(busy.retry, Retryable::Backoff);
 /// assert_eq!(busy.retry_after, Some(Duration::from_secs(2)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub struct Classification {
     /// How bad it is.
     pub severity: Severity,
     /// Whether to repeat the call.
-    pub retry: Retry,
+    pub retry: Retryable,
     /// How long the other side asked to wait before the next call.
     #[cfg_attr(
         feature = "serde",
@@ -172,7 +172,7 @@ impl Classification {
     }
 
     /// Sets whether the call is worth repeating.
-    pub const fn retry(mut self, retry: Retry) -> Self {
+    pub const fn retry(mut self, retry: Retryable) -> Self {
         self.retry = retry;
         self
     }
@@ -203,7 +203,7 @@ impl Classification {
 
     /// Whether the call is worth repeating at all.
     pub const fn is_retryable(&self) -> bool {
-        !matches!(self.retry, Retry::Never)
+        !matches!(self.retry, Retryable::Never)
     }
 }
 
@@ -220,7 +220,8 @@ impl From<Category> for Classification {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what it means: it does not implement `Classify`",
     label = "needs `Classify`",
-    note = "derive it (`#[derive(resilience::Classify)]`) or implement `classify(&self) -> Classification`"
+    note = "derive it (`#[derive(resilience::Classify)]`) or implement `classify(&self) -> Classification`",
+    note = "for an error of another crate: `classify = |error| ..` in an attribute; on a value `.classify(|error| ..)`, or `call_judged(.., |outcome| ..)`"
 )]
 pub trait Classify {
     /// What this error means.

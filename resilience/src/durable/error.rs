@@ -4,7 +4,7 @@
 
 use super::record::{Corrupt, Millis, Status};
 use super::store::{Mismatch, StoreError};
-use crate::classify::{Category, Classification, Retry, rfc_3339};
+use crate::classify::{Category, Classification, Retryable, rfc_3339};
 use crate::point::PointName;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -484,7 +484,7 @@ impl JobError {
     pub(crate) fn class(&self) -> Classification {
         match self {
             Self::Stopped { class: Some(class), .. } => {
-                Classification { retry: Retry::Never, retry_after: None, ..**class }
+                Classification { retry: Retryable::Never, retry_after: None, ..**class }
             }
             _ => Classification::new(Category::Rejected),
         }

@@ -106,7 +106,7 @@ impl Running {
             let status = rollback::finish(self, mode).await?;
             return Err(JobError::Stopped { at, status, class: None });
         }
-        emit(&Event::JobRecovered { point: at.point.clone(), job: at.key.clone() }, None);
+        emit(&Event::JobResumed { point: at.point.clone(), job: at.key.clone() }, None);
         Ok(Begun::Run(self))
     }
 

@@ -2,11 +2,13 @@
 
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
+mod judged;
 pub mod keyed;
 pub mod timeout;
 pub mod with_fallback;
 
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
+pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use timeout::{Timeout, TimeoutConfig};
 pub use with_fallback::Fallback;
 pub use with_retry::{Backoff, Budget, BudgetConfig, BudgetOf, Jitter, Retry, RetryConfig, Rule};

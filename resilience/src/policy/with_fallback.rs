@@ -5,6 +5,7 @@ use crate::event::{Event, Hook, Log, Pace, emit_as};
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::Ruling;
+use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 use crate::site::Site;
 use std::any::Any;
 use std::future::{Future, Ready, ready};
@@ -48,61 +49,205 @@ impl Fallback {
         self
     }
 
-    /// `outcome`, or what `instead` answers to its error.
+    /// Runs `body`, and returns its outcome, or what `instead` answers to its error.
     ///
     /// # Errors
     ///
-    /// The outcome's own error, if the fallback does not answer it or fails, too.
+    /// The body's own error, if the fallback does not answer it or fails as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// const CACHED: Fallback = Fallback::new("quote");
+    ///
+    /// let quote: Result<u32, Error> =
+    ///     CACHED.call(|| Err(ErrorKind::TimedOut.into()), |_: &Error| Some(42));
+    /// assert_eq!(quote.unwrap(), 42);
+    /// ```
+    pub fn call<R, I>(&self, body: impl FnOnce() -> R, instead: impl FnOnce(&R::Error) -> I) -> R
+    where
+        R: Outcome,
+        R::Error: Classify,
+        I: Instead<R::Value>,
+    {
+        self.or_else(body(), instead)
+    }
+
+    /// Runs the async `body`, and returns its outcome, or what the async `instead` answers to its error.
+    ///
+    /// # Errors
+    ///
+    /// The body's own error, if the fallback does not answer it or fails as well.
+    pub async fn call_async<R, I>(
+        &self,
+        body: impl AsyncFnOnce() -> R,
+        instead: impl AsyncFnOnce(&R::Error) -> I,
+    ) -> R
+    where
+        R: Outcome,
+        R::Error: Classify,
+        I: Instead<R::Value>,
+    {
+        self.or_else_async(body().await, instead).await
+    }
+
+    /// Returns `outcome`, or what `instead` answers to its error.
+    ///
+    /// # Errors
+    ///
+    /// The outcome's own error, if the fallback does not answer it or fails as well.
     pub fn or_else<R, I>(&self, outcome: R, instead: impl FnOnce(&R::Error) -> I) -> R
     where
         R: Outcome,
         R::Error: Classify,
         I: Instead<R::Value>,
     {
-        let Some((error, class)) = self.asked(&outcome) else { return outcome };
-        match instead(error).value() {
-            Some(value) => self.answered(class, value),
-            None => outcome,
-        }
+        Judged::new(*self).or_else(outcome, instead)
     }
 
-    /// As [`or_else`](Self::or_else), for an answer that is awaited.
+    /// Returns `outcome`, or what the async `instead` answers to its error.
     ///
     /// # Errors
     ///
-    /// The outcome's own error, if the fallback does not answer it or fails, too.
+    /// The outcome's own error, if the fallback does not answer it or fails as well.
     pub async fn or_else_async<R, I>(&self, outcome: R, instead: impl AsyncFnOnce(&R::Error) -> I) -> R
     where
         R: Outcome,
         R::Error: Classify,
         I: Instead<R::Value>,
     {
-        let Some((error, class)) = self.asked(&outcome) else { return outcome };
-        match instead(error).await.value() {
-            Some(value) => self.answered(class, value),
-            None => outcome,
-        }
+        Judged::new(*self).or_else_async(outcome, instead).await
     }
 
-    /// The error of `outcome` and what it means, if it is one that this fallback answers.
-    fn asked<'r, R>(&self, outcome: &'r R) -> Option<(&'r R::Error, Classification)>
-    where
-        R: Outcome<Error: Classify>,
-    {
-        let error = outcome.judge().err()?;
-        let class = error.classify();
-        self.answers(&class).then_some((error, class))
+    /// Sets what an error means to the calls that are made with the returned value; see [`Judged`].
+    pub fn classify<E: ?Sized, M: Into<Classification>, C: Fn(&E) -> M>(
+        self,
+        classify: C,
+    ) -> Judged<Self, C> {
+        Judged::new(self).classify(classify)
+    }
+
+    /// Sets which errors are answered, in place of the categories of [`on`](Self::on); see [`Judged`].
+    pub fn when<E: ?Sized, W: Fn(&E) -> bool>(self, when: W) -> Judged<Self, Unset, W> {
+        Judged::new(self).when(when)
+    }
+
+    /// Sets which errors are never answered; see [`Judged`].
+    pub fn unless<E: ?Sized, U: Fn(&E) -> bool>(self, unless: U) -> Judged<Self, Unset, Unset, U> {
+        Judged::new(self).unless(unless)
+    }
+
+    /// Whether an error of this class is answered.
+    fn applies(&self, class: &Classification, ruling: Ruling) -> bool {
+        match ruling {
+            Ruling::Yes => true,
+            Ruling::No | Ruling::Exempt => false,
+            Ruling::ByCategory => self.answers(class),
+        }
     }
 
     fn answers(&self, class: &Classification) -> bool {
         self.on.is_empty() || self.on.contains(&class.category)
     }
 
-    /// The success that stands in for an error of this class, everybody told.
+    /// The success that replaces an error of this class, with its event.
     fn answered<R: Outcome>(&self, class: Classification, value: R::Value) -> R {
         let log = Log { pace: Some(Pace::shared(self.name)), ..Log::default() };
         emit_as(&Event::FellBack { point: PointName::new(self.name), class, step: 1 }, self.hook, log);
         R::success(value)
+    }
+}
+
+impl<C, W, U> Judged<Fallback, C, W, U> {
+    /// Runs `body` as [`Fallback::call`] does.
+    ///
+    /// # Errors
+    ///
+    /// The body's own error, if the fallback does not answer it or fails as well.
+    pub fn call<R, I>(&self, body: impl FnOnce() -> R, instead: impl FnOnce(&R::Error) -> I) -> R
+    where
+        R: Outcome,
+        I: Instead<R::Value>,
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        self.or_else(body(), instead)
+    }
+
+    /// Runs the async `body` as [`Fallback::call_async`] does.
+    ///
+    /// # Errors
+    ///
+    /// The body's own error, if the fallback does not answer it or fails as well.
+    pub async fn call_async<R, I>(
+        &self,
+        body: impl AsyncFnOnce() -> R,
+        instead: impl AsyncFnOnce(&R::Error) -> I,
+    ) -> R
+    where
+        R: Outcome,
+        I: Instead<R::Value>,
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        self.or_else_async(body().await, instead).await
+    }
+
+    /// Returns `outcome`, or what `instead` answers to its error.
+    ///
+    /// # Errors
+    ///
+    /// The outcome's own error, if the fallback does not answer it or fails as well.
+    pub fn or_else<R, I>(&self, outcome: R, instead: impl FnOnce(&R::Error) -> I) -> R
+    where
+        R: Outcome,
+        I: Instead<R::Value>,
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        let Some((error, class)) = self.to_answer(&outcome) else { return outcome };
+        match instead(error).value() {
+            Some(value) => self.policy.answered(class, value),
+            None => outcome,
+        }
+    }
+
+    /// Returns `outcome`, or what the async `instead` answers to its error.
+    ///
+    /// # Errors
+    ///
+    /// The outcome's own error, if the fallback does not answer it or fails as well.
+    pub async fn or_else_async<R, I>(&self, outcome: R, instead: impl AsyncFnOnce(&R::Error) -> I) -> R
+    where
+        R: Outcome,
+        I: Instead<R::Value>,
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        let Some((error, class)) = self.to_answer(&outcome) else { return outcome };
+        match instead(error).await.value() {
+            Some(value) => self.policy.answered(class, value),
+            None => outcome,
+        }
+    }
+
+    /// The error of `outcome` and its class, if it is one that the fallback answers.
+    fn to_answer<'r, R: Outcome>(&self, outcome: &'r R) -> Option<(&'r R::Error, Classification)>
+    where
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        let error = outcome.judge().err()?;
+        let (class, ruling) = self.judge_error(error);
+        self.policy.applies(&class, ruling).then_some((error, class))
     }
 }
 
@@ -141,11 +286,7 @@ impl FallbackSite {
     /// Whether an error of this class is answered.
     #[cold]
     pub fn applies(&self, class: &Classification, ruling: Ruling) -> bool {
-        match ruling {
-            Ruling::Yes => true,
-            Ruling::No | Ruling::Exempt => false,
-            Ruling::ByCategory => self.policy.answers(class),
-        }
+        self.policy.applies(class, ruling)
     }
 
     /// The `step`th fallback answered an error of this class.

@@ -11,6 +11,7 @@ mod builder;
 mod config;
 mod gate;
 mod handle;
+mod judged;
 mod layer;
 mod permit;
 mod set;
@@ -265,7 +266,8 @@ impl CircuitBreaker {
         self.call_async_judged(body, by_category).await
     }
 
-    /// As [`call`](Self::call), with `judge` to say what an outcome means.
+    /// Runs `body` as [`call`](Self::call) does; `judge` returns what a failed outcome means, and `None` for
+    /// a success.
     ///
     /// # Errors
     ///
@@ -273,15 +275,16 @@ impl CircuitBreaker {
     pub fn call_judged<R: Refuse>(
         &self,
         body: impl FnOnce() -> R,
-        judge: impl FnOnce(&R) -> (Verdict, Ruling),
+        judge: impl FnOnce(&R) -> Option<Classification>,
     ) -> R {
         match PermitOf::ask(self) {
-            Ok(permit) => permit.judge(body(), judge),
+            Ok(permit) => permit.judge(body(), |outcome| (judge(outcome), Ruling::ByCategory)),
             Err(rejected) => R::refuse(rejected),
         }
     }
 
-    /// As [`call_async`](Self::call_async), with `judge` to say what an outcome means.
+    /// Runs `body` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome means, and
+    /// `None` for a success.
     ///
     /// # Errors
     ///
@@ -289,10 +292,10 @@ impl CircuitBreaker {
     pub async fn call_async_judged<R: Refuse>(
         &self,
         body: impl AsyncFnOnce() -> R,
-        judge: impl FnOnce(&R) -> (Verdict, Ruling),
+        judge: impl FnOnce(&R) -> Option<Classification>,
     ) -> R {
         match PermitOf::ask(self) {
-            Ok(permit) => permit.judge(body().await, judge),
+            Ok(permit) => permit.judge(body().await, |outcome| (judge(outcome), Ruling::ByCategory)),
             Err(rejected) => R::refuse(rejected),
         }
     }
@@ -459,12 +462,12 @@ impl CircuitBreaker {
     }
 }
 
-fn by_category<R>(outcome: &R) -> (Verdict, Ruling)
+fn by_category<R>(outcome: &R) -> Option<Classification>
 where
     R: Refuse,
     R::Error: Classify,
 {
-    (outcome.judge().err().map(Classify::classify), Ruling::ByCategory)
+    outcome.judge().err().map(Classify::classify)
 }
 
 impl Counters {

@@ -118,8 +118,12 @@ fn categories_and_rulings_say_what_counts() {
     let after = |category, ruling| {
         let breaker = breaker(2);
         fail(&breaker);
-        let _ =
-            breaker.call_judged(|| Err::<(), _>(Oops::Failed(category)), |_| (Some(category.into()), ruling));
+        let call = || Err::<(), _>(Oops::Failed(category));
+        let _ = match ruling {
+            Ruling::ByCategory => breaker.call_judged(call, |_| Some(category.into())),
+            Ruling::Yes | Ruling::No => breaker.when(|_: &Oops| ruling == Ruling::Yes).call(call),
+            Ruling::Exempt => breaker.unless(|_: &Oops| true).when(|_: &Oops| true).call(call),
+        };
         (breaker.state(), breaker.snapshot().failures)
     };
     assert_eq!(after(Category::Invalid, Ruling::ByCategory), (State::Closed, 0));
@@ -134,8 +138,7 @@ fn a_returned_value_can_count_as_failure() {
     let _world = isolate();
     let breaker = breaker(1);
     let judge = |outcome: &Result<u32, Oops>| {
-        let verdict = matches!(outcome, Ok(0)).then(|| Classification::new(Category::Corrupt));
-        (verdict, Ruling::ByCategory)
+        matches!(outcome, Ok(0)).then(|| Classification::new(Category::Corrupt))
     };
     assert_eq!(breaker.call_judged(|| Ok(1), judge), Ok(1));
     assert_eq!(breaker.call_judged(|| Ok(0), judge), Ok(0));

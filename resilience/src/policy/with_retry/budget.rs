@@ -1,5 +1,4 @@
-//! The budget: a token bucket that retries pay into nothing and draw from, so that a dependency that is
-//! down is not buried under them.
+//! A token bucket that limits the retry rate, so that retries cannot overload a failing dependency.
 
 use super::check;
 use crate::clock::now;
@@ -13,11 +12,12 @@ use std::time::Instant;
 /// Which budget pays for the retries of a policy.
 #[derive(Clone, Copy, Debug)]
 pub enum BudgetOf {
-    /// One of its own, with the default numbers: one a point, or one a call site of a plain value.
+    /// In an attribute: a budget of the annotated function, one for each key if its stack has a `key`.
+    /// A plain value has no state, so it has no budget unless it is given one.
     Own,
     /// None: every retry is made.
     None,
-    /// One that is shared with other policies.
+    /// A budget in a `static`, which several policies can share.
     Shared(&'static Budget),
 }
 
@@ -76,13 +76,25 @@ impl Default for BudgetConfig {
     }
 }
 
-/// What came of a retry's wish to be paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Paid {
-    /// The bucket has too little.
-    No,
-    /// From a bucket that was full until now, or that was not.
-    Yes { was_full: bool },
+/// The tokens of a retry whose attempt has not begun. Dropped, they go back into the bucket.
+#[derive(Debug)]
+pub(super) struct Withdrawal<'b> {
+    budget: &'b Budget,
+    /// In thousandths.
+    tokens: u64,
+}
+
+impl Withdrawal<'_> {
+    /// Keeps the tokens out of the bucket: the attempt begins.
+    pub(super) fn spend(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Withdrawal<'_> {
+    fn drop(&mut self) {
+        self.budget.bucket.put_back(self.tokens);
+    }
 }
 
 impl Default for Budget {
@@ -205,15 +217,16 @@ impl Budget {
 
     /// Pays for a retry if there is enough.
     #[cold]
-    pub(super) fn withdraw(&self, after_timeout: bool) -> Paid {
+    pub(super) fn withdraw(&self, after_timeout: bool) -> Option<Withdrawal<'_>> {
         let bucket = &*self.bucket;
-        bucket.withdraw(&self.settings, after_timeout, bucket.ticks())
+        let tokens = bucket.withdraw(&self.settings, after_timeout, bucket.ticks())?;
+        Some(Withdrawal { budget: self, tokens })
     }
 
-    /// Takes a success's return; says whether that made the bucket full.
+    /// Takes what a success returns.
     #[cold]
-    pub(super) fn deposit_one(&self) -> bool {
-        self.bucket.deposit(&self.settings)
+    pub(super) fn deposit_success(&self) {
+        self.bucket.put_back(u64::from(self.settings.deposit) * MILLI);
     }
 }
 
@@ -273,7 +286,8 @@ impl Bucket {
         u64::try_from(now.saturating_duration_since(origin).as_millis()).unwrap_or(u64::MAX) & TICKS
     }
 
-    fn withdraw(&self, settings: &BudgetConfig, after_timeout: bool, ticks: u64) -> Paid {
+    /// Takes the tokens for one retry; how many thousandths, or `None` if there is too little.
+    fn withdraw(&self, settings: &BudgetConfig, after_timeout: bool, ticks: u64) -> Option<u64> {
         let cost = if after_timeout { settings.timeout_cost } else { settings.cost };
         let capacity = u64::from(settings.capacity) * MILLI;
         let cost = (u64::from(cost) * MILLI).min(capacity);
@@ -282,28 +296,28 @@ impl Bucket {
             let missing = missing(word, ticks, settings.refill) + cost;
             if missing > capacity {
                 self.denied.fetch_add(1, Ordering::Relaxed);
-                return Paid::No;
+                return None;
             }
             let new = (latest(word, ticks) << MISSING_BITS) | missing;
             // Relaxed: the word is all there is; it guards no other memory.
             match self.word.compare_exchange_weak(word, new, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Paid::Yes { was_full: word == FULL },
+                Ok(_) => return Some(cost),
                 Err(current) => word = current,
             }
         }
     }
 
-    fn deposit(&self, settings: &BudgetConfig) -> bool {
-        let deposit = u64::from(settings.deposit) * MILLI;
+    /// Adds `tokens` thousandths, up to the full bucket.
+    fn put_back(&self, tokens: u64) {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if word == FULL || deposit == 0 {
-                return false;
+            if word == FULL || tokens == 0 {
+                return;
             }
-            let missing = (word & MISSING).saturating_sub(deposit);
+            let missing = (word & MISSING).saturating_sub(tokens);
             let new = if missing == 0 { FULL } else { (word & !MISSING) | missing };
             match self.word.compare_exchange_weak(word, new, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return new == FULL,
+                Ok(_) => return,
                 Err(current) => word = current,
             }
         }
@@ -318,7 +332,8 @@ mod tests {
 
     #[cfg(all(feature = "testing", not(loom)))]
     fn drawn(budget: &Budget) -> usize {
-        std::iter::repeat_with(|| budget.withdraw(false)).take_while(|paid| *paid != Paid::No).count()
+        let spent = std::iter::from_fn(|| budget.withdraw(false).map(Withdrawal::spend));
+        spent.count()
     }
 
     #[cfg(all(feature = "testing", not(loom)))]
@@ -344,13 +359,29 @@ mod tests {
     fn successes_return_tokens_and_the_full_bucket_is_not_written() {
         let _world = crate::testing::isolate();
         let budget = Budget::new();
-        assert!(!budget.deposit_one());
-        assert_eq!(budget.withdraw(false), Paid::Yes { was_full: true });
-        assert_eq!(budget.withdraw(true), Paid::Yes { was_full: false });
-        assert_eq!(budget.tokens(), 485);
-        let made_full: Vec<_> = (0..15).map(|_| budget.deposit_one()).collect();
-        assert_eq!((made_full.iter().filter(|full| **full).count(), made_full[14]), (1, true));
+        budget.deposit_success();
         assert!(budget.is_full());
+        budget.withdraw(false).unwrap().spend();
+        budget.withdraw(true).unwrap().spend();
+        assert_eq!(budget.tokens(), 485);
+        (0..14).for_each(|_| budget.deposit_success());
+        assert!(!budget.is_full());
+        budget.deposit_success();
+        assert!(budget.is_full());
+    }
+
+    #[cfg(all(feature = "testing", not(loom)))]
+    #[test]
+    fn tokens_that_are_not_spent_go_back() {
+        let world = crate::testing::isolate();
+        let budget = Budget::new();
+        let (first, second) = (budget.withdraw(false), budget.withdraw(true));
+        assert_eq!(budget.tokens(), 485);
+        drop(second);
+        assert_eq!(budget.tokens(), 495);
+        world.advance(Duration::from_secs(60));
+        drop(first);
+        assert!(budget.is_full(), "time gave back what the drop gives back: no more than full");
     }
 
     #[cfg(all(feature = "testing", not(loom)))]
@@ -373,7 +404,8 @@ mod tests {
         assert_eq!((budget.tokens(), drawn(&budget)), (most, 1));
         world.advance(Duration::from_secs(u64::from(u32::MAX)));
         assert!(budget.tokens() <= most);
-        assert!(budget.deposit_one() && budget.is_full());
+        budget.deposit_success();
+        assert!(budget.is_full());
     }
 
     #[test]
@@ -438,14 +470,14 @@ mod tests {
                             pending += i64::try_from(by).unwrap() * i64::from(refill);
                         }
                         Step::Deposit => {
-                            bucket.deposit(&settings);
+                            bucket.put_back(MILLI);
                             reckoned = (reckoned + 1_000).min(full);
                             if reckoned == full { pending = 0; }
                         }
                         Step::Withdraw(slow) => {
                             let cost = full.min(if slow { 10_000 } else { 5_000 });
                             let there = (reckoned + pending).min(full);
-                            let paid = bucket.withdraw(&settings, slow, ticks) != Paid::No;
+                            let paid = bucket.withdraw(&settings, slow, ticks).is_some();
                             prop_assert_eq!(paid, there >= cost);
                             if paid {
                                 (reckoned, pending) = (there - cost, 0);
@@ -474,14 +506,15 @@ mod tests {
         loom::model(|| {
             let settings = BudgetConfig { capacity: 10, cost: 5, timeout_cost: 10, deposit: 1, refill: 0 };
             let bucket = shared();
-            let draw = |bucket: &Bucket| u64::from(bucket.withdraw(&settings, false, 7) != Paid::No);
+            let draw = |bucket: &Bucket| u64::from(bucket.withdraw(&settings, false, 7).is_some());
             let other = bucket.clone();
             let thread = loom::thread::spawn(move || {
-                let drawn = u64::from(other.withdraw(&settings, false, 9) != Paid::No);
-                (drawn, other.deposit(&settings))
+                let drawn = u64::from(other.withdraw(&settings, false, 9).is_some());
+                other.put_back(MILLI);
+                drawn
             });
             let drawn = draw(&bucket) + draw(&bucket);
-            let (others, _) = thread.join().unwrap();
+            let others = thread.join().unwrap();
             let missing = bucket.word.load(Ordering::Relaxed) & MISSING;
             let denied = bucket.denied.load(Ordering::Relaxed);
             assert_eq!(drawn + others + denied, 3);
@@ -494,19 +527,15 @@ mod tests {
 
     #[cfg(loom)]
     #[test]
-    fn loom_one_caller_sees_the_bucket_leave_full_and_one_sees_it_return() {
+    fn loom_the_bucket_is_full_when_both_have_put_back() {
         loom::model(|| {
             let settings = BudgetConfig { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };
             let bucket = shared();
             let other = bucket.clone();
-            let turn = move |bucket: &Bucket| {
-                let left = bucket.withdraw(&settings, false, 1) == Paid::Yes { was_full: true };
-                (i32::from(left), i32::from(bucket.deposit(&settings)))
-            };
+            let turn = move |bucket: &Bucket| bucket.put_back(bucket.withdraw(&settings, false, 1).unwrap());
             let thread = loom::thread::spawn(move || turn(&other));
-            let (left, returned) = turn(&bucket);
-            let (left2, returned2) = thread.join().unwrap();
-            assert_eq!(left + left2, returned + returned2);
+            turn(&bucket);
+            thread.join().unwrap();
             assert_eq!(bucket.word.load(Ordering::Relaxed), FULL);
         });
     }

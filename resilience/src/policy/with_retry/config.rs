@@ -1,6 +1,6 @@
 //! The settings of a retry: a plain value, made in a `const` or at run time.
 
-use super::backoff::{Backoff, Jitter, Schedule};
+use super::backoff::{Backoff, Jitter, Schedule, duration};
 use super::budget::BudgetOf;
 use super::{Budget, Rule, check, waits};
 use crate::defaults::with_retry as defaults;
@@ -23,13 +23,10 @@ use std::time::Duration;
 /// const RETRY: Retry = Retry::new().max(2).base(Duration::from_millis(1)).checked();
 ///
 /// let mut calls = 0;
-/// let answer: std::io::Result<u32> = RETRY.call_judged(
-///     |r: &std::io::Result<u32>| r.is_err().then(|| resilience::Category::Connection.into()),
-///     || {
-///         calls += 1;
-///         if calls < 3 { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(7) }
-///     },
-/// );
+/// let answer: std::io::Result<u32> = RETRY.call(|| {
+///     calls += 1;
+///     if calls < 3 { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(7) }
+/// });
 /// assert_eq!((answer.unwrap(), calls), (7, 3));
 /// ```
 #[allow(clippy::struct_field_names, reason = "fields are called as the settings are")]
@@ -283,7 +280,7 @@ impl Retry {
         self
     }
 
-    /// Lets a shared budget pay for the retries.
+    /// Sets the budget that pays for the retries; several policies can share it.
     ///
     /// # Examples
     ///
@@ -298,8 +295,8 @@ impl Retry {
         self.budget_of(BudgetOf::Shared(budget))
     }
 
-    /// Sets which budget pays for the retries; by default each point, or each call site of this value,
-    /// has its own.
+    /// Sets which budget pays for the retries. By default each annotated function has its own, or one for
+    /// each key; calls that this value makes by itself have none.
     pub const fn budget_of(mut self, budget: BudgetOf) -> Self {
         self.budget = budget;
         self
@@ -317,9 +314,9 @@ impl Retry {
         self
     }
 
-    /// Sets the name that events bear when this value is used by itself; by default `file:line` of the
+    /// Sets the name that events carry when this value makes calls by itself; by default `file:line` of the
     /// call.
-    pub const fn named(mut self, name: &'static str) -> Self {
+    pub const fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
     }
@@ -335,11 +332,12 @@ impl Retry {
         attempts
     }
 
-    /// The sum of the waits of `max` retries at the mean of their jitter, in nanoseconds.
+    /// Returns the sum of the waits of `max` retries at the mean of their jitter.
     ///
-    /// Waits of a `Custom` function count as nothing; those after the thousandth count as that one.
-    pub const fn mean_waits(&self) -> u128 {
-        waits::mean(&self.schedule(None))
+    /// Waits of a `Custom` function count as zero; those after the thousandth count as that one. A sum that
+    /// no `Duration` holds is `Duration::MAX`.
+    pub const fn mean_waits(&self) -> Duration {
+        duration(waits::mean(&self.schedule(None)))
     }
 
     /// The longest that all waits of one call can add up to, in nanoseconds.

@@ -2,7 +2,7 @@
 
 use super::backoff::{Jitter, Schedule, duration, scaled};
 use super::config::Retry;
-use crate::classify::{self, Category, Classification, Delivered};
+use crate::classify::{Category, Classification, Delivered, Retryable};
 use crate::defaults::with_retry as defaults;
 use crate::policy::Ruling;
 use std::time::Duration;
@@ -51,8 +51,8 @@ pub(super) struct Planned {
 /// Why there is no further retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    NotWorthIt,
-    Unwanted,
+    NotRetryable,
+    WhenIsFalse,
     Exempt,
     Delivered,
     OnceUsed,
@@ -66,17 +66,22 @@ pub(super) enum Stop {
 impl Stop {
     pub(super) const fn reason(self) -> &'static str {
         match self {
-            Self::NotWorthIt => "the error is not worth repeating",
-            Self::Unwanted => "`when` does not want it repeated",
-            Self::Exempt => "`unless` exempts the error",
+            Self::NotRetryable => "the error is not retryable",
+            Self::WhenIsFalse => "`when` returned false",
+            Self::Exempt => "`unless` returned true",
             Self::Delivered => "the request may have been carried out, and is not idempotent",
-            Self::OnceUsed => "such an error is repeated once",
+            Self::OnceUsed => "an error of this kind is retried once",
             Self::NoneLeft => "no retry is left",
-            Self::ServerWait => "the other side asks for a longer wait than `retry_after_cap`",
+            Self::ServerWait => "the server asks for a longer wait than `retry_after_cap`",
             Self::GiveUpAfter => "the wait would pass `give_up_after`",
             Self::Remaining => "the wait would outlast a timeout around the call",
             Self::Budget => "the retry budget is used up",
         }
+    }
+
+    /// Whether the error would have been retried, had there been time and tokens for it.
+    pub(super) const fn is_denied(self) -> bool {
+        matches!(self, Self::ServerWait | Self::GiveUpAfter | Self::Remaining | Self::Budget)
     }
 }
 
@@ -145,22 +150,22 @@ fn is_once(
 ) -> Result<bool, Stop> {
     match ruling {
         Ruling::Exempt => return Err(Stop::Exempt),
-        Ruling::No => return Err(Stop::Unwanted),
+        Ruling::No => return Err(Stop::WhenIsFalse),
         Ruling::ByCategory | Ruling::Yes => {}
     }
     let words = match ruling {
         // Only a rule that names them asks for retries of our own policies' refusals.
-        _ if class.category == Category::Rejected && !ruled => classify::Retry::Never,
-        Ruling::Yes => classify::Retry::Backoff,
+        _ if class.category == Category::Rejected && !ruled => Retryable::Never,
+        Ruling::Yes => Retryable::Backoff,
         // A rule replaces what the category says, not what the error says of itself.
-        _ if ruled && class.retry == class.category.retry() => classify::Retry::Backoff,
+        _ if ruled && class.retry == class.category.retry() => Retryable::Backoff,
         _ => class.retry,
     };
     match words {
-        classify::Retry::Never => Err(Stop::NotWorthIt),
+        Retryable::Never => Err(Stop::NotRetryable),
         _ if !retry.idempotent && class.delivered != Delivered::No => Err(Stop::Delivered),
-        classify::Retry::Once if progress.once => Err(Stop::OnceUsed),
-        words => Ok(words == classify::Retry::Once),
+        Retryable::Once if progress.once => Err(Stop::OnceUsed),
+        words => Ok(words == Retryable::Once),
     }
 }
 
@@ -208,7 +213,6 @@ fn fits(retry: &Retry, moment: &Moment, wait: Duration) -> Result<(), Stop> {
 mod tests {
     use super::super::{Backoff, Rule};
     use super::*;
-    use crate::classify::Retry as Repeat;
 
     const SECOND: Duration = Duration::from_secs(1);
     const PLAIN: Retry = Retry::new().jitter(Jitter::None).base(SECOND);
@@ -245,7 +249,7 @@ mod tests {
     #[test]
     fn categories_say_what_is_repeated() {
         for category in Category::ALL {
-            let expected = if category.is_retryable() { Ok(SECOND) } else { Err(Stop::NotWorthIt) };
+            let expected = if category.is_retryable() { Ok(SECOND) } else { Err(Stop::NotRetryable) };
             assert_eq!(first(&PLAIN, class(category), Ruling::ByCategory), expected, "{category}");
         }
     }
@@ -254,9 +258,9 @@ mod tests {
     fn when_and_unless_stand_above_the_category() {
         let invalid = class(Category::Invalid);
         assert_eq!(first(&PLAIN, invalid, Ruling::Yes), Ok(SECOND));
-        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::No), Err(Stop::Unwanted));
+        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::No), Err(Stop::WhenIsFalse));
         assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::Exempt), Err(Stop::Exempt));
-        assert_eq!(first(&PLAIN, class(Category::Rejected), Ruling::Yes), Err(Stop::NotWorthIt));
+        assert_eq!(first(&PLAIN, class(Category::Rejected), Ruling::Yes), Err(Stop::NotRetryable));
     }
 
     #[test]
@@ -284,8 +288,8 @@ mod tests {
     #[test]
     fn a_rule_does_not_overrule_what_an_error_says_of_itself() {
         const RULES: &[Rule] = &[Rule::new(Category::Unavailable)];
-        let gone = class(Category::Unavailable).retry(Repeat::Never);
-        assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::ByCategory), Err(Stop::NotWorthIt));
+        let gone = class(Category::Unavailable).retry(Retryable::Never);
+        assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::ByCategory), Err(Stop::NotRetryable));
         assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::Yes), Ok(SECOND));
     }
 
@@ -293,8 +297,11 @@ mod tests {
     fn refusals_of_our_own_are_waited_for_only_where_a_rule_asks() {
         const RULES: &[Rule] = &[Rule::new(Category::Rejected)];
         let open = class(Category::Rejected).retry_after(SECOND * 5);
-        assert_eq!(first(&PLAIN, open, Ruling::ByCategory), Err(Stop::NotWorthIt));
-        assert_eq!(first(&PLAIN, open.retry(Repeat::Backoff), Ruling::ByCategory), Err(Stop::NotWorthIt));
+        assert_eq!(first(&PLAIN, open, Ruling::ByCategory), Err(Stop::NotRetryable));
+        assert_eq!(
+            first(&PLAIN, open.retry(Retryable::Backoff), Ruling::ByCategory),
+            Err(Stop::NotRetryable)
+        );
         assert_eq!(first(&PLAIN.on(RULES), open, Ruling::ByCategory), Ok(SECOND * 5));
     }
 

@@ -1,21 +1,22 @@
 //! The retry of one annotated function: its `static`, and what the inventory sees of it.
 
 use super::backoff::{Backoff, Jitter, duration};
-use super::budget::{BudgetOf, Paid};
+use super::budget::BudgetOf;
 use super::config::Retry;
-use super::run::{self, Counted, Counting, Home, Remembering, Running};
+use super::run::{self, CallSite, Counted, Counting, Remembering, Running, Wait};
 use super::{Budget, Rule};
 use crate::clock;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
-use crate::registry::Point;
+use crate::registry::{Point, PointKey};
 use crate::site::Site;
 use crate::text::Text;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ pub struct RetrySite {
     retry: Retry,
     point: &'static PointSite,
     state: State,
-    per_key: bool,
+    keyed: Option<&'static KeyedBudgets>,
 }
 
 /// What changes of a `with_retry`.
@@ -47,6 +48,7 @@ impl State {
 struct Counters {
     retries: AtomicU64,
     recovered: AtomicU64,
+    not_retryable: AtomicU64,
     gave_up: AtomicU64,
     denied: AtomicU64,
 }
@@ -56,6 +58,7 @@ impl Counters {
         Self {
             retries: AtomicU64::new(0),
             recovered: AtomicU64::new(0),
+            not_retryable: AtomicU64::new(0),
             gave_up: AtomicU64::new(0),
             denied: AtomicU64::new(0),
         }
@@ -65,6 +68,7 @@ impl Counters {
         match what {
             Counted::Retry => &self.retries,
             Counted::Recovered => &self.recovered,
+            Counted::NotRetryable => &self.not_retryable,
             Counted::GaveUp => &self.gave_up,
             Counted::Denied => &self.denied,
         }
@@ -74,12 +78,12 @@ impl Counters {
 impl RetrySite {
     /// The retry of `point`.
     pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
-        Self { retry, point, state: State::NEW, per_key: false }
+        Self { retry, point, state: State::NEW, keyed: None }
     }
 
-    /// The same, paid by a budget for each key.
-    pub const fn per_key(mut self) -> Self {
-        self.per_key = true;
+    /// Sets the budgets of the stack's keys: they pay unless the settings name another budget.
+    pub const fn per_key(mut self, budgets: &'static KeyedBudgets) -> Self {
+        self.keyed = Some(budgets);
         self
     }
 
@@ -101,65 +105,35 @@ impl RetrySite {
 
     /// Waits; then the next attempt begins.
     #[cold]
-    pub fn pause(&'static self, call: &impl Running, wait: Duration) -> Pause {
+    pub fn pause<'a>(&'static self, call: &impl Running, wait: Wait<'a>) -> Pause<'a> {
         let attempt = run::attempt(call);
         Pause(Box::pin(async move {
-            clock::pause(wait).await;
-            run::begin(&self.retry, self, attempt);
+            clock::pause(wait.delay).await;
+            run::begin_retry(&self.retry, self, attempt, wait);
         }))
     }
 
-    /// The same, blocking the thread.
+    /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
-    pub fn sleep(&self, call: &impl Running, wait: Duration) {
-        clock::sleep(wait);
-        run::begin(&self.retry, self, run::attempt(call));
+    pub fn sleep(&self, call: &impl Running, wait: Wait<'_>) {
+        clock::sleep(wait.delay);
+        run::begin_retry(&self.retry, self, run::attempt(call), wait);
     }
 
-    /// What follows an attempt, paid by the function's own budget: the verdict with which the call ends.
+    /// What follows an attempt whose retries `budget` pays for: the verdict with which the call ends.
     ///
     /// # Errors
     ///
     /// The wait before the next attempt, if one follows.
     #[inline]
-    pub fn settle(
+    pub fn settle<'b>(
         &self,
         call: &mut impl Running,
         verdict: Verdict,
         ruling: Ruling,
-    ) -> Result<Verdict, Duration> {
-        run::settle(&self.retry, self, call, verdict, ruling, self.state.budget.is_full())
-    }
-
-    /// As [`settle`](Self::settle), paid by nobody.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[inline]
-    pub fn settle_unpaid(
-        &self,
-        call: &mut impl Running,
-        verdict: Verdict,
-        ruling: Ruling,
-    ) -> Result<Verdict, Duration> {
-        run::settle(&self.retry, self, call, verdict, ruling, true)
-    }
-
-    /// As [`settle`](Self::settle), paid by whom the settings name.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[inline]
-    pub fn settle_by_settings(
-        &self,
-        call: &mut impl Running,
-        verdict: Verdict,
-        ruling: Ruling,
-    ) -> Result<Verdict, Duration> {
-        let is_quiet = self.budget().is_none_or(Budget::is_full);
-        run::settle(&self.retry, self, call, verdict, ruling, is_quiet)
+        budget: Option<&'b Budget>,
+    ) -> Result<Verdict, Wait<'b>> {
+        run::settle(&self.retry, self, call, verdict, ruling, budget)
     }
 
     /// Whether no attempt can follow the one that is about to run.
@@ -168,26 +142,39 @@ impl RetrySite {
         u64::from(run::attempt(call)) >= self.retry.max_attempts()
     }
 
-    /// This retry, paid by the budget of one key.
-    pub fn paid_by<'a>(&'a self, budget: &'a Budget) -> KeyedRetry<'a> {
-        KeyedRetry { site: self, budget }
+    /// The budget of the function itself.
+    #[inline]
+    pub const fn own_budget(&self) -> Option<&Budget> {
+        Some(&self.state.budget)
     }
 
-    /// The budget that pays for the retries, if there is one.
-    pub(crate) fn budget(&self) -> Option<&Budget> {
+    /// The budget that the settings name, if they name one.
+    #[inline]
+    pub const fn budget(&self) -> Option<&Budget> {
+        self.budget_or(&self.state.budget)
+    }
+
+    /// The budget that the settings name, if they name one; `own` where that is the default.
+    #[inline]
+    pub const fn budget_or<'b>(&'b self, own: &'b Budget) -> Option<&'b Budget> {
         match self.retry.budget {
-            BudgetOf::Own => Some(&self.state.budget),
+            BudgetOf::Own => Some(own),
             BudgetOf::None => None,
             BudgetOf::Shared(budget) => Some(budget),
         }
+    }
+
+    /// Whether each key has a budget of its own.
+    const fn is_keyed(&self) -> bool {
+        self.keyed.is_some() && matches!(self.retry.budget, BudgetOf::Own)
     }
 }
 
 /// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
 #[doc(hidden)]
-pub struct Pause(Pin<Box<dyn Future<Output = ()> + Send>>);
+pub struct Pause<'a>(Pin<Box<dyn Future<Output = ()> + Send + 'a>>);
 
-impl Future for Pause {
+impl Future for Pause<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
@@ -195,51 +182,9 @@ impl Future for Pause {
     }
 }
 
-impl fmt::Debug for Pause {
+impl fmt::Debug for Pause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pause")
-    }
-}
-
-/// A retry whose budget belongs to the key of the call.
-#[derive(Clone, Copy, Debug)]
-#[doc(hidden)]
-pub struct KeyedRetry<'a> {
-    site: &'a RetrySite,
-    budget: &'a Budget,
-}
-
-impl KeyedRetry<'_> {
-    /// As [`RetrySite::settle`], paid by the key's budget.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn settle(
-        &self,
-        call: &mut impl Running,
-        verdict: Verdict,
-        ruling: Ruling,
-    ) -> Result<Verdict, Duration> {
-        run::settle(&self.site.retry, self, call, verdict, ruling, self.budget.is_full())
-    }
-}
-
-impl Home for KeyedRetry<'_> {
-    fn name(&self) -> PointName {
-        self.site.name()
-    }
-
-    fn withdraw(&self, after_timeout: bool) -> Paid {
-        self.budget.withdraw(after_timeout)
-    }
-
-    fn deposit(&self) {
-        self.budget.deposit_one();
-    }
-
-    fn count(&self, what: Counted) {
-        self.site.count(what);
     }
 }
 
@@ -257,19 +202,9 @@ impl PerKey for Budget {
 /// The budgets of `budget = per_key`.
 pub type KeyedBudgets = Site<Keyed<Budget>>;
 
-impl Home for RetrySite {
+impl CallSite for RetrySite {
     fn name(&self) -> PointName {
         self.point.name()
-    }
-
-    fn withdraw(&self, after_timeout: bool) -> Paid {
-        self.budget().map_or(Paid::Yes { was_full: false }, |budget| budget.withdraw(after_timeout))
-    }
-
-    fn deposit(&self) {
-        if let Some(budget) = self.budget() {
-            budget.deposit_one();
-        }
     }
 
     fn count(&self, what: Counted) {
@@ -278,9 +213,19 @@ impl Home for RetrySite {
 }
 
 impl Point {
-    /// The budget that pays for the retries of this point, if it has retries and they have a budget.
+    /// The budget that pays for the retries of this point, if it has retries and one budget pays for all of
+    /// them; see [`PointKey::budget`] for the budgets of its keys.
     pub fn budget(&self) -> Option<&'static Budget> {
-        self.policy::<RetrySite>().and_then(RetrySite::budget)
+        let site = self.policy::<RetrySite>()?;
+        if site.is_keyed() { None } else { site.budget() }
+    }
+}
+
+impl PointKey {
+    /// The budget that pays for the retries of this key, if each key has its own and the key was used.
+    pub fn budget(&self) -> Option<Arc<Budget>> {
+        let site = self.point().policy::<RetrySite>()?;
+        if site.is_keyed() { site.keyed?.peek(self.key()) } else { None }
     }
 }
 
@@ -304,7 +249,12 @@ impl Layer for RetrySite {
         settings.extend(retry.give_up_after.map(|limit| ("give_up_after", time(limit))));
         settings.push(("retry_after_cap", time(retry.retry_after_cap)));
         settings.push(("idempotent", retry.idempotent.to_string()));
-        let budget = if self.per_key { "per_key" } else { budget(retry.budget) };
+        let budget = match retry.budget {
+            BudgetOf::Own if self.is_keyed() => "per_key",
+            BudgetOf::Own => "default",
+            BudgetOf::None => "none",
+            BudgetOf::Shared(_) => "shared",
+        };
         settings.push(("budget", budget.to_owned()));
         settings.extend(retry.rules.iter().map(|rule| ("on", on(retry, rule))));
         settings
@@ -315,6 +265,7 @@ impl Layer for RetrySite {
         vec![
             ("retries", count(Counted::Retry)),
             ("recovered", count(Counted::Recovered)),
+            ("not_retryable", count(Counted::NotRetryable)),
             ("gave_up", count(Counted::GaveUp)),
             ("denied", count(Counted::Denied)),
         ]
@@ -359,14 +310,6 @@ fn jitter(jitter: Jitter) -> String {
         Jitter::Equal => "equal".to_owned(),
         Jitter::None => "none".to_owned(),
         Jitter::Range(low, high) => format!("{low:?}..{high:?}"),
-    }
-}
-
-const fn budget(budget: BudgetOf) -> &'static str {
-    match budget {
-        BudgetOf::Own => "default",
-        BudgetOf::None => "none",
-        BudgetOf::Shared(_) => "shared",
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod backoff;
 mod budget;
-mod call_sites;
 mod check;
 mod config;
 mod decide;

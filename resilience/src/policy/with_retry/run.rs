@@ -1,6 +1,6 @@
 //! One call and its attempts: what is left to do after each of them.
 
-use super::budget::Paid;
+use super::budget::{Budget, Withdrawal};
 use super::config::Retry;
 use super::decide::{Moment, Progress, Stop, decide};
 use crate::classify::{Category, Classification};
@@ -124,11 +124,9 @@ impl Running for Remembering {
     }
 }
 
-/// Where calls happen: whom events are named after, who pays, who counts.
-pub(super) trait Home {
+/// The code that makes the calls, as a retry sees it: its name in events, and its counters.
+pub(super) trait CallSite {
     fn name(&self) -> PointName;
-    fn withdraw(&self, after_timeout: bool) -> Paid;
-    fn deposit(&self);
     fn count(&self, what: Counted);
 }
 
@@ -137,8 +135,27 @@ pub(super) trait Home {
 pub(super) enum Counted {
     Retry,
     Recovered,
+    NotRetryable,
     GaveUp,
     Denied,
+}
+
+/// The wait before the next attempt, with the tokens that were paid for it. Dropped before that attempt
+/// begins, it returns the tokens.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Wait<'b> {
+    pub(super) delay: Duration,
+    tokens: Option<Withdrawal<'b>>,
+}
+
+impl Wait<'_> {
+    /// Ends the wait: the attempt that was paid for begins.
+    pub(super) fn end(self) {
+        if let Some(tokens) = self.tokens {
+            tokens.spend();
+        }
+    }
 }
 
 /// The number of the attempt that is about to run, from 1.
@@ -147,139 +164,161 @@ pub(super) fn attempt(call: &impl Running) -> u32 {
     call.failed().saturating_add(1)
 }
 
-/// What follows an attempt: `Err` of the wait before the next one, or the verdict with which the call ends.
-/// `is_quiet` where the budget has nothing to take back.
+/// What follows an attempt whose retries `budget` pays for: `Err` of the wait before the next one, or the
+/// verdict with which the call ends.
 #[inline]
-pub(super) fn settle<C: Running>(
+pub(super) fn settle<'b, C: Running>(
     retry: &Retry,
-    home: &dyn Home,
+    site: &dyn CallSite,
     call: &mut C,
     verdict: Verdict,
     ruling: Ruling,
-    is_quiet: bool,
-) -> Result<Verdict, Duration> {
+    budget: Option<&'b Budget>,
+) -> Result<Verdict, Wait<'b>> {
     let Some(class) = verdict else {
-        if !(is_quiet && call.is_first()) {
-            succeeded(retry, home, call.failed());
+        if !(call.is_first() && budget.is_none_or(Budget::is_full)) {
+            succeeded(retry, site, call.failed(), budget);
         }
-        // Said anew, so that the compiler need not keep the verdict of a success.
+        // A new `None`: the compiler need not keep the verdict of a success in memory.
         return Ok(None);
     };
-    // The count, too, need not be kept in memory for the sake of failures.
+    // A copy, so that the count of a successful call need not be kept in memory either.
     let mut later = mem::take(call);
-    let wait = failed(retry, home, &mut later, class, ruling);
+    let wait = failed(retry, site, &mut later, class, ruling, budget);
     *call = later;
     wait.map_or(Ok(verdict), Err)
 }
 
-/// How many attempts a call may make, as events say it.
-fn max(retry: &Retry) -> u32 {
+/// How many attempts a call may make, as events have it.
+fn attempts_max(retry: &Retry) -> u32 {
     u32::try_from(retry.max_attempts()).unwrap_or(u32::MAX)
 }
 
-/// The attempt of this number begins: said to tracing, if anybody listens to that.
+/// Logs that the attempt of this number begins, where `tracing` listens to that.
 #[inline]
-pub(super) fn begin(retry: &Retry, home: &dyn Home, attempt: u32) {
+pub(super) fn begin(retry: &Retry, site: &dyn CallSite, attempt: u32) {
     #[cfg(feature = "tracing")]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE {
-        started(retry, home, attempt);
+        started(retry, site, attempt);
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = (retry, home, attempt);
+    let _ = (retry, site, attempt);
+}
+
+/// Begins the retry that is the attempt of this number: its wait is over.
+#[cold]
+pub(super) fn begin_retry(retry: &Retry, site: &dyn CallSite, attempt: u32, wait: Wait<'_>) {
+    wait.end();
+    site.count(Counted::Retry);
+    begin(retry, site, attempt);
 }
 
 #[cfg(feature = "tracing")]
 #[cold]
 #[inline(never)]
-fn started(retry: &Retry, home: &dyn Home, attempt: u32) {
-    crate::event::started(&home.name(), attempt, max(retry));
+fn started(retry: &Retry, site: &dyn CallSite, attempt: u32) {
+    crate::event::started(&site.name(), attempt, attempts_max(retry));
 }
 
 /// Settles a success after `failed` failures, or one that finds a budget not full.
 #[cold]
 #[inline(never)]
-fn succeeded(retry: &Retry, home: &dyn Home, failed: u32) {
-    home.deposit();
+fn succeeded(retry: &Retry, site: &dyn CallSite, failed: u32, budget: Option<&Budget>) {
+    if let Some(budget) = budget {
+        budget.deposit_success();
+    }
     if failed > 0 {
-        home.count(Counted::Recovered);
-        let (point, attempt) = (home.name(), failed.saturating_add(1));
-        emit(&Event::Recovered { point, attempt, max: max(retry) }, None);
+        site.count(Counted::Recovered);
+        let (point, attempt) = (site.name(), failed.saturating_add(1));
+        emit(&Event::Recovered { point, attempt, attempts_max: attempts_max(retry) }, None);
     }
 }
 
-/// Whether the call was refused by a policy below, which has told of it: while a breaker is open, no word
-/// from here for each call.
-fn is_refused(retry: &Retry, class: &Classification) -> bool {
+/// Whether a policy below rejected the call. That policy emitted the event; a retry adds none, so that an
+/// open breaker costs no second event for each call.
+fn is_rejected(retry: &Retry, class: &Classification) -> bool {
     class.category == Category::Rejected && retry.rules.iter().all(|rule| rule.category != Category::Rejected)
 }
 
-/// Decides what follows a failure: the wait before the next attempt, or nothing, everybody told.
+/// Decides what follows a failure, and emits its events: the wait before the next attempt, or nothing.
 #[cold]
 #[inline(never)]
-fn failed<C: Running>(
+fn failed<'b, C: Running>(
     retry: &Retry,
-    home: &dyn Home,
+    site: &dyn CallSite,
     call: &mut C,
     class: Classification,
     ruling: Ruling,
-) -> Option<Duration> {
+    budget: Option<&'b Budget>,
+) -> Option<Wait<'b>> {
     let started = call.started();
     let mut progress = call.take();
-    let wait = judged(retry, home, started, &mut progress, class, ruling);
+    let wait = judged(retry, site, started, &mut progress, class, ruling, budget);
     if wait.is_some() {
         call.keep(progress);
     }
     wait
 }
 
-fn judged(
+fn judged<'b>(
     retry: &Retry,
-    home: &dyn Home,
+    site: &dyn CallSite,
     started: Option<Instant>,
     progress: &mut Progress,
     class: Classification,
     ruling: Ruling,
-) -> Option<Duration> {
-    let (point, max) = (home.name(), max(retry));
+    budget: Option<&'b Budget>,
+) -> Option<Wait<'b>> {
     progress.attempts = progress.attempts.saturating_add(1);
     let attempt = progress.attempts;
-    if attempt == 1 && is_refused(retry, &class) {
+    if attempt == 1 && is_rejected(retry, &class) {
         return None;
     }
-    emit(&Event::Attempt { point: point.clone(), attempt, max, class }, None);
-    match next(retry, home, started, progress, &class, ruling) {
-        Ok(delay) => {
-            home.count(Counted::Retry);
-            emit(&Event::Retry { point, attempt, max, class, delay }, retry.on_retry);
-            Some(delay)
+    let (point, attempts_max) = (site.name(), attempts_max(retry));
+    let next = next(retry, started, progress, &class, ruling, budget);
+    let delay = next.as_ref().ok().map(|wait| wait.delay);
+    let reason = next.as_ref().err().map(|stop| stop.reason());
+    emit(&Event::AttemptFailed { point: point.clone(), attempt, attempts_max, class, delay, reason }, None);
+    match next {
+        Ok(wait) => {
+            let delay = wait.delay;
+            emit(&Event::Retrying { point, attempt, attempts_max, class, delay }, retry.on_retry);
+            Some(wait)
         }
         Err(stop) => {
-            home.count(Counted::GaveUp);
+            if stop == Stop::Budget {
+                site.count(Counted::Denied);
+            }
+            if attempt == 1 && !stop.is_denied() {
+                site.count(Counted::NotRetryable);
+                return None;
+            }
+            site.count(Counted::GaveUp);
             let reason = stop.reason();
-            emit(&Event::GaveUp { point, attempt, max, class, reason }, retry.on_give_up);
+            emit(&Event::GaveUp { point, attempt, attempts_max, class, reason }, retry.on_give_up);
             None
         }
     }
 }
 
-fn next(
+fn next<'b>(
     retry: &Retry,
-    home: &dyn Home,
     started: Option<Instant>,
     progress: &mut Progress,
     class: &Classification,
     ruling: Ruling,
-) -> Result<Duration, Stop> {
+    budget: Option<&'b Budget>,
+) -> Result<Wait<'b>, Stop> {
     let elapsed = started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
     let moment = Moment { elapsed, remaining: scope::remaining(), random: rng::uniform() };
     let planned = decide(retry, progress, class, ruling, &moment)?;
     // Last, so that a retry which is not made for another reason costs nothing.
-    if home.withdraw(class.category == Category::Timeout) == Paid::No {
-        home.count(Counted::Denied);
-        return Err(Stop::Budget);
-    }
+    let tokens = match budget {
+        None => None,
+        Some(budget) => Some(budget.withdraw(class.category == Category::Timeout).ok_or(Stop::Budget)?),
+    };
     progress.note(&planned);
-    Ok(planned.wait)
+    Ok(Wait { delay: planned.wait, tokens })
 }
 
 #[cfg(test)]

@@ -68,23 +68,32 @@ fn an_error_that_would_come_again_is_not_repeated() {
 #[test]
 fn events_tell_the_story_in_order() {
     let world = isolate();
-    let retry = STEADY.max(1).named("quotes");
+    let retry = STEADY.max(1).name("quotes");
     let _ = calls(&retry, 1, Category::Timeout);
     let _ = calls(&retry, 2, Category::Timeout);
     let class = Category::Timeout.into();
     let point = || "quotes".into();
-    let attempt = |attempt| Event::Attempt { point: point(), attempt, max: 2, class };
-    let waited = Event::Retry { point: point(), attempt: 1, max: 2, class, delay: 100 * MS };
+    let failed = |attempt, delay, reason| Event::AttemptFailed {
+        point: point(),
+        attempt,
+        attempts_max: 2,
+        class,
+        delay,
+        reason,
+    };
+    let first = failed(1, Some(100 * MS), None);
+    let waited = Event::Retrying { point: point(), attempt: 1, attempts_max: 2, class, delay: 100 * MS };
+    let reason = "no retry is left";
     assert_eq!(
         world.events(),
         [
-            attempt(1),
+            first.clone(),
             waited.clone(),
-            Event::Recovered { point: point(), attempt: 2, max: 2 },
-            attempt(1),
+            Event::Recovered { point: point(), attempt: 2, attempts_max: 2 },
+            first,
             waited,
-            attempt(2),
-            Event::GaveUp { point: point(), attempt: 2, max: 2, class, reason: "no retry is left" },
+            failed(2, None, Some(reason)),
+            Event::GaveUp { point: point(), attempt: 2, attempts_max: 2, class, reason },
         ]
     );
 }
@@ -102,7 +111,7 @@ fn hooks_are_told_and_may_panic() {
     static RETRIES: AtomicU32 = AtomicU32::new(0);
     let _world = isolate();
     let retry = STEADY.on_retry(|event| {
-        assert!(matches!(event, Event::Retry { .. }));
+        assert!(matches!(event, Event::Retrying { .. }));
         RETRIES.fetch_add(1, Ordering::Relaxed);
     });
     let retry = retry.on_give_up(|_| unreachable!("broken on purpose"));
@@ -145,33 +154,27 @@ fn the_other_side_says_how_long_to_wait() {
     assert_eq!((refused, world.waits().len()), (Err(busy(Duration::MAX)), 3));
 }
 
-/// How often a call ran whose budget is used up, or not.
-fn storm(retry: &Retry, times: u32) -> u32 {
-    (0..times).map(|_| calls(retry, u32::MAX, Category::Unavailable).0).sum()
+#[test]
+fn a_plain_value_has_no_budget_unless_it_is_given_one() {
+    static BUDGET: Budget = Budget::new();
+    let _world = isolate();
+    let retry = STEADY.max(1_000).base(Duration::ZERO);
+    assert_eq!(calls(&retry, u32::MAX, Category::Unavailable).0, 1_001);
+    assert_eq!(calls(&retry.budget_of(BudgetOf::None), u32::MAX, Category::Unavailable).0, 1_001);
+    assert_eq!(calls(&retry.budget(&BUDGET), u32::MAX, Category::Unavailable).0, 101);
 }
 
 #[test]
 fn a_storm_is_about_a_hundred_retries_and_then_one_a_second() {
+    static BUDGET: Budget = Budget::new();
     let world = isolate();
-    let retry = STEADY.base(Duration::ZERO);
-    let place = |times| storm(&retry, times);
-    assert_eq!(place(1_000), 1_000 + 100);
+    let retry = STEADY.base(Duration::ZERO).budget(&BUDGET);
+    let storm = |times| (0..times).map(|_| calls(&retry, u32::MAX, Category::Unavailable).0).sum::<u32>();
+    assert_eq!(storm(1_000), 1_000 + 100);
     for _ in 0..10 {
         world.advance(SECOND);
-        assert_eq!(place(100), 100 + 1);
+        assert_eq!(storm(100), 100 + 1);
     }
-}
-
-#[test]
-fn any_number_of_retries_ends_with_the_budget() {
-    let retry = STEADY.max(u32::MAX).base(Duration::ZERO);
-    for (category, expected) in [(Category::Unavailable, 101), (Category::Timeout, 51)] {
-        let _world = isolate();
-        assert_eq!(calls(&retry, u32::MAX, category).0, expected);
-    }
-    let _world = isolate();
-    let free = retry.max(1_000).budget_of(BudgetOf::None);
-    assert_eq!(calls(&free, u32::MAX, Category::Unavailable).0, 1_001);
 }
 
 #[test]
@@ -215,9 +218,9 @@ fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 fn an_async_call_waits_without_a_runtime() {
     let world = isolate();
     let mut calls = 0;
-    let mut call = std::pin::pin!(STEADY.call_async(async || {
+    let mut call = std::pin::pin!(STEADY.call_async(|| {
         calls += 1;
-        if calls < 3 { failure(Category::Timeout) } else { Ok(calls) }
+        async move { if calls < 3 { failure(Category::Timeout) } else { Ok(calls) } }
     }));
     assert_eq!(poll(call.as_mut()), Poll::Ready(Ok(3)));
     assert_eq!(world.waits(), [100 * MS, 200 * MS]);
@@ -239,7 +242,7 @@ async fn an_async_call_waits_on_the_runtimes_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_dropped_between_attempts_leaves_nothing_behind() {
+async fn a_future_dropped_in_its_wait_returns_its_tokens() {
     static SHARED: Budget = Budget::new().capacity(100).refill(0);
     let _world = isolate();
     let retry = STEADY.budget(&SHARED);
@@ -250,11 +253,10 @@ async fn a_future_dropped_between_attempts_leaves_nothing_behind() {
             failure::<()>(Category::Unavailable)
         }));
         assert!(poll(call.as_mut()).is_pending());
+        assert_eq!(SHARED.tokens(), 95);
     }
     tokio::time::sleep(10 * SECOND).await;
-    assert_eq!((calls.get(), SHARED.tokens()), (1, 95));
-    let again: Result<u32, Failed> = retry.call_async(async || Ok(1)).await;
-    assert_eq!((again, SHARED.tokens()), (Ok(1), 96));
+    assert_eq!((calls.get(), SHARED.tokens()), (1, 100));
 }
 
 #[tokio::test]
@@ -267,12 +269,12 @@ async fn an_async_call_can_be_spawned() {
 fn a_judge_says_what_is_a_failure() {
     let _world = isolate();
     let mut n = 0;
-    let judge = |answer: &u32| (*answer < 3).then(|| Category::Transient.into());
     let mut next = || {
         n += 1;
         n
     };
-    assert_eq!(STEADY.call_judged(judge, &mut next), 3);
+    let answer = STEADY.call_judged(&mut next, |answer| (*answer < 3).then(|| Category::Transient.into()));
+    assert_eq!(answer, 3);
 }
 
 // What the attribute emits, by hand.
@@ -291,9 +293,9 @@ fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
         assert_eq!(call.attempt() as usize, last.len());
         let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
         let verdict = outcome.judge().err().map(Classify::classify);
-        match SITE.settle(&mut call, verdict, Ruling::ByCategory) {
+        match SITE.settle(&mut call, verdict, Ruling::ByCategory, SITE.own_budget()) {
             Ok(_) => return (outcome, last),
-            Err(wait) => crate::clock::sleep(wait),
+            Err(wait) => SITE.sleep(&call, wait),
         }
     }
 }
@@ -306,7 +308,10 @@ fn a_site_counts_what_goes_wrong() {
     assert_eq!(quote(&[timeout, invalid, Ok(7)]), (Ok(7), vec![false, false, true]));
     assert_eq!(quote(&[timeout, timeout]), (timeout, vec![false, false]));
     assert_eq!(world.waits(), [100 * MS, MS, 100 * MS]);
-    assert_eq!(SITE.counters(), [("retries", 3), ("recovered", 1), ("gave_up", 1), ("denied", 0)]);
+    assert_eq!(
+        SITE.counters(),
+        [("retries", 3), ("recovered", 1), ("not_retryable", 0), ("gave_up", 1), ("denied", 0)]
+    );
     assert!(world.events().iter().all(|event| event.point() == "here::quote"));
     // Nearly one token has flown back in the 201 ms since the first retry.
     assert_eq!(SITE.budget().map(Budget::tokens), Some(500 - 10 - 5 + 1 - 10 + 1));
@@ -319,11 +324,14 @@ fn a_site_counts_denied_retries() {
     let _world = isolate();
     let down = Some(Category::Unavailable.into());
     let mut first = DENIED.start();
-    let settle = |call: &mut _, verdict| DENIED.settle_by_settings(call, verdict, Ruling::ByCategory);
-    assert_eq!(settle(&mut first, down), Err(100 * MS));
-    assert_eq!(settle(&mut DENIED.start(), down), Ok(down));
-    assert_eq!(DENIED.counters(), [("retries", 1), ("recovered", 0), ("gave_up", 1), ("denied", 1)]);
-    assert_eq!(settle(&mut first, None), Ok(None));
+    let settle = |call: &mut _, verdict| DENIED.settle(call, verdict, Ruling::ByCategory, DENIED.budget());
+    let wait = settle(&mut first, down).unwrap_err();
+    assert_eq!(wait.delay, 100 * MS);
+    DENIED.sleep(&first, wait);
+    assert_eq!(settle(&mut DENIED.start(), down).unwrap(), down);
+    let counted = [("retries", 1), ("recovered", 0), ("not_retryable", 0), ("gave_up", 1), ("denied", 1)];
+    assert_eq!(DENIED.counters(), counted);
+    assert_eq!(settle(&mut first, None).unwrap(), None);
     assert_eq!(DENIED.budget().map(Budget::tokens), Some(1));
 }
 

@@ -1,26 +1,26 @@
-//! A `Retry` used by itself, around anything.
+//! A `Retry` used as a plain value, around any closure.
 
-use super::budget::{BudgetOf, Paid};
+use super::Budget;
+use super::budget::BudgetOf;
 use super::config::Retry;
-use super::run::{self, Counted, Home, Remembering};
-use super::{Budget, call_sites};
-use crate::classify::Classify;
+use super::run::{self, CallSite, Counted, Remembering, Wait};
+use crate::classify::{Classification, Classify};
 use crate::clock::{pause, sleep};
 use crate::outcome::Outcome;
 use crate::point::PointName;
+use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 use crate::policy::{Ruling, Verdict};
 use std::future::Future;
 use std::panic::Location;
-use std::time::Duration;
 
-/// A value at the place of one call.
+/// One call of a plain value, named after the place of the call unless the value has a name.
 #[derive(Clone, Copy, Debug)]
-struct Here<'a> {
+struct InlineCall<'a> {
     retry: &'a Retry,
     place: &'static Location<'static>,
 }
 
-impl Home for Here<'_> {
+impl CallSite for InlineCall<'_> {
     fn name(&self) -> PointName {
         match self.retry.name {
             Some(name) => PointName::new(name),
@@ -28,82 +28,83 @@ impl Home for Here<'_> {
         }
     }
 
-    fn withdraw(&self, after_timeout: bool) -> Paid {
-        match self.retry.budget {
-            BudgetOf::Own => call_sites::withdraw(self.place, after_timeout),
-            BudgetOf::None => Paid::Yes { was_full: false },
-            BudgetOf::Shared(budget) => budget.withdraw(after_timeout),
-        }
-    }
-
-    fn deposit(&self) {
-        match self.retry.budget {
-            BudgetOf::Own => call_sites::deposit(self.place),
-            BudgetOf::None => {}
-            BudgetOf::Shared(budget) => {
-                budget.deposit_one();
-            }
-        }
-    }
-
     fn count(&self, _: Counted) {}
 }
 
-impl Here<'_> {
+impl InlineCall<'_> {
+    const fn budget(&self) -> Option<&'static Budget> {
+        match self.retry.budget {
+            BudgetOf::Own | BudgetOf::None => None,
+            BudgetOf::Shared(budget) => Some(budget),
+        }
+    }
+
     #[inline]
     fn start(&self) -> Remembering {
+        run::begin(self.retry, self, 1);
         Remembering::start(self.retry)
     }
 
     #[inline]
-    fn begin(&self, call: &Remembering) {
-        run::begin(self.retry, self, run::attempt(call));
+    fn settle(&self, call: &mut Remembering, (verdict, ruling): (Verdict, Ruling)) -> Option<Wait<'static>> {
+        run::settle(self.retry, self, call, verdict, ruling, self.budget()).err()
     }
 
-    #[inline]
-    fn may_be_short(&self) -> bool {
-        match self.retry.budget {
-            BudgetOf::Own => call_sites::may_be_short(self.place),
-            BudgetOf::None => false,
-            BudgetOf::Shared(budget) => !Budget::is_full(budget),
+    fn begin_retry(&self, call: &Remembering, wait: Wait<'_>) {
+        run::begin_retry(self.retry, self, run::attempt(call), wait);
+    }
+
+    fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
+        let mut call = self.start();
+        loop {
+            let outcome = f();
+            let Some(wait) = self.settle(&mut call, judge(&outcome)) else { return outcome };
+            drop(outcome);
+            sleep(wait.delay);
+            self.begin_retry(&call, wait);
         }
     }
 
-    #[inline]
-    fn settle(&self, call: &mut Remembering, verdict: Verdict) -> Option<Duration> {
-        run::settle(self.retry, self, call, verdict, Ruling::ByCategory, !self.may_be_short()).err()
+    async fn run_async<R, Fut>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> Fut) -> R
+    where
+        Fut: Future<Output = R>,
+    {
+        let mut call = self.start();
+        loop {
+            // The outcome is dropped before the wait, which would make the future larger.
+            let wait = {
+                let outcome = f().await;
+                let Some(wait) = self.settle(&mut call, judge(&outcome)) else { return outcome };
+                wait
+            };
+            pause(wait.delay).await;
+            self.begin_retry(&call, wait);
+        }
     }
 }
 
-fn by_its_error<R>(outcome: &R) -> Verdict
-where
-    R: Outcome,
-    R::Error: Classify,
-{
-    outcome.judge().err().map(Classify::classify)
-}
-
+/// Calls.
+///
+/// A plain value has no state, so it limits its retries only by a budget that it is given; see
+/// [`budget`](Self::budget).
 impl Retry {
-    /// Calls `f` until it succeeds, or until no retry is left or makes sense; then its last failure.
+    /// Calls `f` until it succeeds or no retry follows, and returns the last outcome.
     ///
-    /// Waits block this thread.
+    /// The waits block this thread.
     ///
     /// # Examples
     ///
     /// ```
-    /// use resilience::{Category, Classification, Classify, presets};
+    /// use resilience::presets;
+    /// use std::io::{Error, ErrorKind};
     ///
-    /// #[derive(Debug, PartialEq)]
-    /// struct NotThere;
-    ///
-    /// impl Classify for NotThere {
-    ///     fn classify(&self) -> Classification {
-    ///         Category::NotFound.into()
-    ///     }
-    /// }
-    ///
-    /// let read: Result<u8, NotThere> = presets::QUICK.call(|| Err(NotThere));
-    /// assert_eq!(read, Err(NotThere), "calling again would not find it either");
+    /// let mut calls = 0;
+    /// let read: Result<u8, Error> = presets::QUICK.call(|| {
+    ///     calls += 1;
+    ///     Err(ErrorKind::NotFound.into())
+    /// });
+    /// assert!(read.is_err());
+    /// assert_eq!(calls, 1, "another call would not find it either");
     /// ```
     #[track_caller]
     pub fn call<R>(&self, f: impl FnMut() -> R) -> R
@@ -111,71 +112,159 @@ impl Retry {
         R: Outcome,
         R::Error: Classify,
     {
-        self.call_judged(by_its_error, f)
+        let judged = Judged::new(*self);
+        self.here().run(|outcome| judged.judge(outcome), f)
     }
 
-    /// Calls `f` as [`call`](Self::call) does, with `judge` saying which outcomes are failures and what
-    /// they mean.
-    #[track_caller]
-    pub fn call_judged<R>(&self, judge: impl Fn(&R) -> Verdict, mut f: impl FnMut() -> R) -> R {
-        let here = Here { retry: self, place: Location::caller() };
-        let mut call = here.start();
-        loop {
-            here.begin(&call);
-            let outcome = f();
-            let Some(wait) = here.settle(&mut call, judge(&outcome)) else { return outcome };
-            drop(outcome);
-            sleep(wait);
-        }
-    }
-
-    /// Calls the async `f` until it succeeds, or until no retry is left or makes sense; then its last
-    /// failure.
-    ///
-    /// Waits on tokio's timer where there is one. The future may be dropped at any time.
+    /// Calls `f` as [`call`](Self::call) does; `judge` returns what a failed outcome means, and `None` for a
+    /// success.
     ///
     /// # Examples
     ///
     /// ```
-    /// use resilience::Retry;
+    /// use resilience::{Category, Retry};
+    ///
+    /// let mut calls = 0;
+    /// let answer = Retry::new().max(1).call_judged(
+    ///     || {
+    ///         calls += 1;
+    ///         calls
+    ///     },
+    ///     |answer| (*answer < 7).then(|| Category::NotFound.into()),
+    /// );
+    /// assert_eq!((answer, calls), (1, 1));
+    /// ```
+    #[track_caller]
+    pub fn call_judged<R>(&self, f: impl FnMut() -> R, judge: impl Fn(&R) -> Option<Classification>) -> R {
+        self.here().run(|outcome| (judge(outcome), Ruling::ByCategory), f)
+    }
+
+    /// Calls the async `f` until it succeeds or no retry follows, and returns the last outcome.
+    ///
+    /// The waits use tokio's timer where there is one. The future may be dropped at any time, and works in
+    /// `tokio::spawn` if the futures of `f` do. `f` is an async closure, or a closure that returns a future;
+    /// one that changes what it captures makes the change before its `async move` block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Rejected, Retry};
+    /// use std::sync::Arc;
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let answer: Result<u32, resilience::Rejected> = Retry::new().call_async(async || Ok(7)).await;
-    /// assert_eq!(answer, Ok(7));
+    /// let name = Arc::new(String::from("Ada"));
+    /// let greeting = tokio::spawn(async move {
+    ///     Retry::new().call_async(async || Ok::<_, Rejected>(format!("Hello, {name}"))).await
+    /// });
+    /// assert_eq!(greeting.await.unwrap().unwrap(), "Hello, Ada");
+    ///
+    /// let mut calls = 0;
+    /// let answer = Retry::new().call_async(|| {
+    ///     calls += 1;
+    ///     async move { Ok::<_, Rejected>(calls) }
+    /// });
+    /// assert_eq!(answer.await.unwrap(), 1);
     /// # });
     /// ```
     #[track_caller]
-    pub fn call_async<R, F>(&self, f: F) -> impl Future<Output = R> + use<R, F>
+    pub fn call_async<R, F, Fut>(&self, f: F) -> impl Future<Output = R> + use<R, F, Fut>
     where
-        F: AsyncFnMut() -> R,
+        F: FnMut() -> Fut,
+        Fut: Future<Output = R>,
         R: Outcome,
         R::Error: Classify,
     {
-        self.call_async_judged(by_its_error, f)
+        let (retry, place) = (*self, Location::caller());
+        async move {
+            let judged = Judged::new(retry);
+            InlineCall { retry: &retry, place }.run_async(|outcome| judged.judge(outcome), f).await
+        }
     }
 
-    /// Calls `f` as [`call_async`](Self::call_async) does, with `judge` saying which outcomes are
-    /// failures and what they mean.
+    /// Calls the async `f` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome
+    /// means, and `None` for a success.
     #[track_caller]
-    pub fn call_async_judged<R, J, F>(&self, judge: J, mut f: F) -> impl Future<Output = R> + use<R, J, F>
+    pub fn call_async_judged<R, F, Fut, J>(
+        &self,
+        f: F,
+        judge: J,
+    ) -> impl Future<Output = R> + use<R, F, Fut, J>
     where
-        J: Fn(&R) -> Verdict,
-        F: AsyncFnMut() -> R,
+        F: FnMut() -> Fut,
+        Fut: Future<Output = R>,
+        J: Fn(&R) -> Option<Classification>,
     {
         let (retry, place) = (*self, Location::caller());
         async move {
-            let here = Here { retry: &retry, place };
-            let mut call = here.start();
-            loop {
-                here.begin(&call);
-                // What is in this block is not kept through the wait, which would make the future larger.
-                let wait = {
-                    let outcome = f().await;
-                    let Some(wait) = here.settle(&mut call, judge(&outcome)) else { return outcome };
-                    wait
-                };
-                pause(wait).await;
-            }
+            let call = InlineCall { retry: &retry, place };
+            call.run_async(|outcome| (judge(outcome), Ruling::ByCategory), f).await
         }
+    }
+
+    #[track_caller]
+    const fn here(&self) -> InlineCall<'_> {
+        InlineCall { retry: self, place: Location::caller() }
+    }
+}
+
+/// Calls whose errors are judged by functions of yours; see [`Judged`].
+impl Retry {
+    /// Sets what an error means to the calls that are made with the returned value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Retry};
+    ///
+    /// # #[derive(Debug)]
+    /// struct Status(u16); // of a crate that knows nothing of `Classify`
+    ///
+    /// let retry = Retry::new().classify(|status: &Status| Category::from_status(status.0));
+    /// let outcome: Result<(), Status> = retry.call(|| Err(Status(404)));
+    /// assert_eq!(outcome.unwrap_err().0, 404);
+    /// ```
+    pub fn classify<E: ?Sized, M: Into<Classification>, C: Fn(&E) -> M>(
+        self,
+        classify: C,
+    ) -> Judged<Self, C> {
+        Judged::new(self).classify(classify)
+    }
+
+    /// Sets which errors are retried, in place of their category's rule.
+    pub fn when<E: ?Sized, W: Fn(&E) -> bool>(self, when: W) -> Judged<Self, Unset, W> {
+        Judged::new(self).when(when)
+    }
+
+    /// Sets which errors are never retried.
+    pub fn unless<E: ?Sized, U: Fn(&E) -> bool>(self, unless: U) -> Judged<Self, Unset, Unset, U> {
+        Judged::new(self).unless(unless)
+    }
+}
+
+impl<C, W, U> Judged<Retry, C, W, U> {
+    /// Calls `f` as [`Retry::call`] does.
+    #[track_caller]
+    pub fn call<R: Outcome>(&self, f: impl FnMut() -> R) -> R
+    where
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        self.policy.here().run(|outcome| self.judge(outcome), f)
+    }
+
+    /// Calls the async `f` as [`Retry::call_async`] does.
+    #[track_caller]
+    pub fn call_async<R, F, Fut>(&self, f: F) -> impl Future<Output = R> + use<'_, R, F, Fut, C, W, U>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = R>,
+        R: Outcome,
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        let call = self.policy.here();
+        call.run_async(|outcome| self.judge(outcome), f)
     }
 }

@@ -1,0 +1,168 @@
+//! `classify`, `when` and `unless` of a policy that is used as a plain value.
+
+use super::{Ruling, Verdict};
+use crate::classify::{Category, Classification, Classify};
+use crate::outcome::Outcome;
+use std::fmt;
+
+/// A policy that judges errors by functions of yours; made by `classify`, `when` and `unless` of
+/// [`Retry`](super::Retry), [`CircuitBreaker`](super::CircuitBreaker) and [`Fallback`](super::Fallback).
+///
+/// - `classify` says what an error means. Without it the error's own [`Classify`] does.
+/// - `when` decides in place of the category's rule whether the policy acts on an error.
+/// - `unless` exempts errors, whatever `when` and the category say.
+///
+/// Each can be set once, in any order. Errors of category `Rejected` are not passed to `when`, as in the
+/// attributes.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Category, Retry};
+/// use std::io::{Error, ErrorKind};
+///
+/// // An error of a crate that knows nothing of `Classify`.
+/// #[derive(Debug)]
+/// struct Status(u16);
+///
+/// let retry = Retry::new().max(2).classify(|status: &Status| Category::from_status(status.0));
+/// let mut calls = 0;
+/// let outcome: Result<(), Status> = retry.call(|| {
+///     calls += 1;
+///     Err(Status(404))
+/// });
+/// assert!(outcome.is_err());
+/// assert_eq!(calls, 1, "404 is not retried");
+///
+/// let patient = Retry::new().unless(|error: &Error| error.kind() == ErrorKind::ConnectionRefused);
+/// let outcome: Result<(), Error> = patient.call(|| Err(ErrorKind::ConnectionRefused.into()));
+/// assert!(outcome.is_err());
+/// ```
+#[derive(Clone, Copy)]
+pub struct Judged<P, C = Unset, W = Unset, U = Unset> {
+    pub(super) policy: P,
+    classify: C,
+    when: W,
+    unless: U,
+}
+
+/// The place of a function of [`Judged`] that is not set.
+#[derive(Clone, Copy, Debug)]
+pub struct Unset;
+
+/// What says what an error means: a function, or where none is set the error's own [`Classify`].
+#[diagnostic::on_unimplemented(
+    message = "nothing says what the error `{E}` means",
+    label = "`{E}` is not classified here",
+    note = "for an error of another crate write `.classify(|error: &{E}| ..)`, or `call_judged(.., |outcome| ..)`"
+)]
+pub trait Classifier<E: ?Sized> {
+    /// Classifies `error`.
+    fn class(&self, error: &E) -> Classification;
+}
+
+impl<E: Classify + ?Sized> Classifier<E> for Unset {
+    fn class(&self, error: &E) -> Classification {
+        error.classify()
+    }
+}
+
+impl<E: ?Sized, C: Into<Classification>, F: Fn(&E) -> C> Classifier<E> for F {
+    fn class(&self, error: &E) -> Classification {
+        self(error).into()
+    }
+}
+
+/// A function of an error that `when` or `unless` has set, or not.
+pub trait Predicate<E: ?Sized> {
+    /// What it says of `error`; `None` where it is not set.
+    fn holds(&self, error: &E) -> Option<bool>;
+}
+
+impl<E: ?Sized> Predicate<E> for Unset {
+    fn holds(&self, _: &E) -> Option<bool> {
+        None
+    }
+}
+
+impl<E: ?Sized, F: Fn(&E) -> bool> Predicate<E> for F {
+    fn holds(&self, error: &E) -> Option<bool> {
+        Some(self(error))
+    }
+}
+
+impl<P> Judged<P> {
+    pub(super) const fn new(policy: P) -> Self {
+        Self { policy, classify: Unset, when: Unset, unless: Unset }
+    }
+}
+
+impl<P, W, U> Judged<P, Unset, W, U> {
+    /// Sets what an error means: a function that returns a [`Classification`] or a [`Category`].
+    pub fn classify<E: ?Sized, M: Into<Classification>, C: Fn(&E) -> M>(
+        self,
+        classify: C,
+    ) -> Judged<P, C, W, U> {
+        Judged { policy: self.policy, classify, when: self.when, unless: self.unless }
+    }
+}
+
+impl<P, C, U> Judged<P, C, Unset, U> {
+    /// Sets which errors the policy acts on, in place of their category's rule.
+    pub fn when<E: ?Sized, W: Fn(&E) -> bool>(self, when: W) -> Judged<P, C, W, U> {
+        Judged { policy: self.policy, classify: self.classify, when, unless: self.unless }
+    }
+}
+
+impl<P, C, W> Judged<P, C, W, Unset> {
+    /// Sets which errors the policy leaves alone, whatever else speaks for them.
+    pub fn unless<E: ?Sized, U: Fn(&E) -> bool>(self, unless: U) -> Judged<P, C, W, U> {
+        Judged { policy: self.policy, classify: self.classify, when: self.when, unless }
+    }
+}
+
+impl<P, C, W, U> Judged<P, C, W, U> {
+    /// What `error` means, and what `when` and `unless` say of it.
+    pub(super) fn judge_error<E: ?Sized>(&self, error: &E) -> (Classification, Ruling)
+    where
+        C: Classifier<E>,
+        W: Predicate<E>,
+        U: Predicate<E>,
+    {
+        let class = self.classify.class(error);
+        if self.unless.holds(error) == Some(true) {
+            return (class, Ruling::Exempt);
+        }
+        if class.category == Category::Rejected {
+            return (class, Ruling::ByCategory);
+        }
+        let ruling = match self.when.holds(error) {
+            None => Ruling::ByCategory,
+            Some(true) => Ruling::Yes,
+            Some(false) => Ruling::No,
+        };
+        (class, ruling)
+    }
+
+    /// The same of an outcome; nothing of a success.
+    pub(super) fn judge<R: Outcome>(&self, outcome: &R) -> (Verdict, Ruling)
+    where
+        C: Classifier<R::Error>,
+        W: Predicate<R::Error>,
+        U: Predicate<R::Error>,
+    {
+        match outcome.judge() {
+            Ok(_) => (None, Ruling::ByCategory),
+            Err(error) => {
+                let (class, ruling) = self.judge_error(error);
+                (Some(class), ruling)
+            }
+        }
+    }
+}
+
+impl<P: fmt::Debug, C, W, U> fmt::Debug for Judged<P, C, W, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judged").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
