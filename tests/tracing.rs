@@ -303,6 +303,24 @@ fn rejections_of_each_breaker_are_reported_at_most_once_a_second() {
     assert_eq!(rejected.len(), 2, "{seen:#?}");
 }
 
+#[test]
+fn rejections_of_all_keys_together_are_reported_at_most_once_a_second() {
+    #[circuit_breaker(threshold = 1, key = tenant)]
+    fn guarded(tenant: u32) -> Result<u32, Secret> {
+        Err(Secret(Category::Connection))
+    }
+    let rejected =
+        |seen: &[Seen]| seen.iter().filter(|seen| seen.field("policy") == "circuit_breaker").count();
+    let seen = told(|_| (0..40).for_each(|call| drop(guarded(call % 10))));
+    assert_eq!(rejected(&seen), 1, "{seen:#?}");
+    let seen = told(|world| {
+        (0..40).for_each(|call| drop(guarded(call % 10)));
+        world.advance(Duration::from_secs(1));
+        (0..40).for_each(|call| drop(guarded(call % 10)));
+    });
+    assert_eq!(rejected(&seen), 2, "{seen:#?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_timeout_is_told() {
     #[timeout(2s)]

@@ -271,7 +271,7 @@ pub(crate) struct Log<'a> {
 }
 
 /// When something was last logged: part of the policy that logs it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pace(AtomicU64);
 
 impl Pace {

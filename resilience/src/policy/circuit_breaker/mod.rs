@@ -89,13 +89,11 @@ pub struct CircuitBreaker {
 struct Live {
     gate: Gate,
     counters: Counters,
-    /// How often `tracing` gets a line about a rejection.
-    pace: Pace,
 }
 
 impl Live {
     const fn new() -> Self {
-        Self { gate: Gate::new(), counters: Counters::new(), pace: Pace::new() }
+        Self { gate: Gate::new(), counters: Counters::new() }
     }
 }
 
@@ -144,6 +142,8 @@ struct Counters {
     failures: AtomicU64,
     cancelled: AtomicU64,
     panicked: AtomicU64,
+    /// How often `tracing` gets a line about a rejection, for all keys of a keyed breaker together.
+    pace: Pace,
 }
 
 /// The state of a breaker at one moment; see [`CircuitBreaker::snapshot`].
@@ -354,7 +354,8 @@ impl CircuitBreaker {
         let (point, key) = (self.owner.clone(), self.key.clone());
         let event =
             Event::Rejected { point, key, policy: "circuit_breaker", retry_after: left.map(Wait::duration) };
-        let log = Log { pace: Some(&self.live.pace), ..self.log() };
+        let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
+        let log = Log { pace: Some(&all_keys.pace), ..self.log() };
         emit_as(&event, self.settings.hooks.reject, log);
     }
 
@@ -478,6 +479,7 @@ impl Counters {
             failures: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
+            pace: Pace::new(),
         }
     }
 
