@@ -90,6 +90,7 @@
 pub mod __private;
 pub mod classify;
 mod clock;
+#[doc(hidden)]
 pub mod defaults;
 #[cfg(feature = "durable")]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]

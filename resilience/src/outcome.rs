@@ -106,6 +106,7 @@ impl<T> Outcome for Option<T> {
     note = "add a variant, for instance `Rejected(#[from] resilience::Rejected)` with thiserror",
     note = "or say in the attribute how to make the value: `rejected = |r| ..`"
 )]
+#[doc(hidden)]
 pub trait FromRejected {
     /// The error that stands for `rejected`.
     fn from_rejected(rejected: Rejected) -> Self;
@@ -118,6 +119,7 @@ impl<E: From<Rejected>> FromRejected for E {
 }
 
 /// An outcome that can carry a rejection: `Err` of it, or `None`.
+#[doc(hidden)]
 pub trait Refuse: Outcome<Error: FromRejected> {
     /// The failure that stands for `rejected`.
     fn refuse(rejected: Rejected) -> Self {

@@ -117,6 +117,7 @@ impl fmt::Display for PointName {
 }
 
 /// What the inventory asks of one layer of a stack; policies do not know each other, only this.
+#[doc(hidden)]
 pub trait Layer: Sync + fmt::Debug {
     /// The policy's name, as in its attribute.
     fn kind(&self) -> &'static str;
@@ -177,6 +178,7 @@ impl fmt::Display for KeySnapshot {
 }
 
 /// The `static` of one annotated function.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct PointSite {
     module: &'static str,

@@ -121,6 +121,7 @@ impl<K: Key + ToOwned + ?Sized> Key for std::borrow::Cow<'_, K> {
 }
 
 /// A value that a [`Keyed`] map keeps for each key.
+#[doc(hidden)]
 pub trait PerKey: Send + Sync + Sized {
     /// Turns a new entry into the one of `key`; `whole` stands for all keys of the map.
     fn for_key(self, key: PointName, whole: &Self) -> Self;

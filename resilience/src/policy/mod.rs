@@ -18,9 +18,11 @@ pub mod with_retry;
 use crate::classify::Classification;
 
 /// What a stack knows of an outcome: `None` for a success, else what the failure means.
+#[doc(hidden)]
 pub type Verdict = Option<Classification>;
 
 /// What `when` and `unless` say of an error to one policy.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ruling {
     /// Nothing: the category's rule decides.

@@ -20,6 +20,7 @@ pub use config::{Retry, RetryConfig};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
 pub use rule::Rule;
+#[doc(hidden)]
 pub use waits::check_waits;
 
 #[cfg(all(test, feature = "testing", not(loom)))]
