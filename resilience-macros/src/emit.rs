@@ -54,20 +54,20 @@ pub(crate) struct Context<'a> {
     has_impl_trait: bool,
     shared: &'a Shared,
     cloned: Vec<Cloned>,
-    /// The `static` of the retry in the stack, and how many layers stand above it.
+    /// The `static` of the retry in the stack, and how many layers are above it.
     retry: Option<(Ident, usize)>,
     sites: Vec<Ident>,
     /// The key of the stack's breaker.
     pub(crate) key: Option<&'a TokenStream>,
     keeps_arguments: bool,
-    /// Where a complaint about the outcome's type points.
+    /// Where errors about the outcome's type point.
     return_at: Span,
     /// The `static` of the stack's `with_recovery`.
     recovery: Option<Ident>,
 }
 
 impl Context<'_> {
-    /// The value that stands for `rejected`, with its class if a layer above that of `site` asks for it;
+    /// The value made of `rejected`, with its class if a layer above that of `site` needs it;
     /// complaints point at `attr`.
     pub(crate) fn refused(&self, site: &Ident, attr: &Ident) -> TokenStream {
         let at = Span::mixed_site().located_at(attr.span());
@@ -84,8 +84,7 @@ impl Context<'_> {
         }
     }
 
-    /// What the layer of `site` gives, and what that is bound to: its outcome `r` and the `verdict` of it,
-    /// for which nobody asks the outermost one.
+    /// `r`, or `(r, verdict)` when a layer above that of `site` needs the verdict.
     pub(crate) fn bound(&self, site: &Ident) -> TokenStream {
         let here = Span::mixed_site();
         self.given(site, &quote_spanned!(here=> r), &quote_spanned!(here=> verdict))
@@ -105,7 +104,7 @@ impl Context<'_> {
         (!self.has_impl_trait).then_some(&self.ty)
     }
 
-    /// Where a complaint about the outcome's type points.
+    /// Where errors about the outcome's type point.
     pub(crate) fn return_at(&self) -> Span {
         self.return_at
     }
@@ -126,7 +125,7 @@ impl Context<'_> {
         if is_retried { quote!(#retry.attempt()) } else { quote!(1) }
     }
 
-    /// Whether the layer of `site` stands below the retry.
+    /// Whether the layer of `site` is below the retry.
     fn is_retried(&self, site: &Ident) -> bool {
         let above = self.sites.iter().take_while(|other| *other != site).count();
         self.retry.as_ref().is_some_and(|(_, at)| above > *at)
@@ -143,7 +142,7 @@ impl Context<'_> {
         Ident::new(&format!("__resilience_{}", name.unraw()), Span::mixed_site())
     }
 
-    /// Whether arguments named in `clone(..)` are given away on the last attempt.
+    /// Whether arguments named in `clone(..)` are moved by the last attempt.
     fn lends(&self) -> bool {
         self.retry.is_some() && !self.keeps_arguments
     }
@@ -161,7 +160,7 @@ impl Context<'_> {
         quote!(#(#lent)*)
     }
 
-    /// Before another thread takes the arguments with it: clones of those that somebody else is given, too.
+    /// Clones of the arguments that are also passed to the fallback, made before another thread takes them.
     fn copies(&self) -> TokenStream {
         let names = self.cloned.iter().filter(|_| self.keeps_arguments);
         let shadows = shadows();

@@ -12,7 +12,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Pat, ReceiverKind, ReturnType, Signature, Type, Visibility};
 
-/// A function, wherever it stands: free, in an `impl`, or in a trait.
+/// A function: free, in an `impl`, or in a trait.
 pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
@@ -41,7 +41,11 @@ pub(crate) struct Argument {
 }
 
 impl Item {
-    /// Reads a function, or says what else the attribute stands on.
+    /// Reads a function.
+    ///
+    /// # Errors
+    ///
+    /// The tokens are no function, or one without a body.
     pub(crate) fn read(tokens: TokenStream) -> syn::Result<Self> {
         let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
         // Taken off first: the parser would copy all that is in it.
@@ -60,7 +64,7 @@ impl Item {
             }
             other => Err(syn::Error::new(
                 other.map_or_else(Span::call_site, |token| token.span()),
-                "this function has no body: put the attribute on its implementation, or give it a default body",
+                "this function has no body\nhelp: put the attribute on its implementation, or write a default body",
             )),
         }
     }
@@ -84,7 +88,7 @@ impl Item {
         self.form.around(inner, &quote!(#(#prologue)*))
     }
 
-    /// The body's tokens without their braces, and the inner attributes that stand at its start.
+    /// The body's tokens without their braces, and the inner attributes at its start.
     pub(crate) fn body_parts(&self) -> (Vec<Attribute>, TokenStream) {
         let body = self.body.stream();
         let split =
@@ -97,7 +101,7 @@ impl Item {
         }
     }
 
-    /// `body` in braces that stand where the user's stand: half-typed code is then complained of once.
+    /// `body` in braces with the span of the user's, so that half-typed code is reported once.
     pub(crate) fn block(&self, body: TokenStream) -> Group {
         let mut block = Group::new(Delimiter::Brace, body);
         block.set_span(self.body.span());
@@ -122,7 +126,7 @@ impl Item {
         self.output().map_or_else(|| (quote!(()), false), types::infer_impl_trait)
     }
 
-    /// Where a complaint about the return type points.
+    /// Where errors about the return type point.
     pub(crate) fn return_span(&self) -> Span {
         match &self.sig.output {
             ReturnType::Default => self.sig.ident.span(),
@@ -186,10 +190,10 @@ impl Item {
     pub(crate) fn has_no_argument(&self, word: &str) -> String {
         let names: Vec<String> = self.bound_names().iter().map(|name| name.unraw().to_string()).collect();
         if names.is_empty() {
-            return format!("the function has no argument `{word}`: it takes none");
+            return format!("the function has no argument `{word}`, and no other");
         }
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
-        format!("the function has no argument `{word}`{}; it has: {}", hint(word, &all), all.join(", "))
+        format!("the function has no argument `{word}`{}\narguments: {}", hint(word, &all), all.join(", "))
     }
 
     /// Takes `mut` off the bindings of the arguments that are `used_again`, and off those of references,
@@ -264,7 +268,7 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
-/// Whether an attribute stands first.
+/// Whether the first token begins an attribute.
 fn starts_with_hash(tokens: &TokenStream) -> bool {
     matches!(tokens.clone().into_iter().next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '#')
 }

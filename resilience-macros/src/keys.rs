@@ -3,7 +3,7 @@
 
 use crate::diag::Errors;
 use crate::input;
-use crate::nearest::hint;
+use crate::nearest::{hint, nearest};
 use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
@@ -22,11 +22,82 @@ pub(crate) const fn key(name: &'static str, form: &'static str) -> Key {
 pub(crate) struct Spec {
     pub(crate) attr: &'static str,
     pub(crate) keys: &'static [Key],
-    /// Words of other libraries, and what to write instead.
+    /// Words of other libraries, and what to write instead; see [`advice`].
     pub(crate) foreign: &'static [(&'static str, &'static str)],
+    pub(crate) positional: Positional,
 }
 
-/// Keys about the function, not about one policy: they may stand in any attribute of its stack, once.
+/// What an attribute takes without a key. A bare name there is the user's own, whatever it is called in
+/// other libraries; only the attribute's own keys come first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Positional {
+    Nothing,
+    /// A category: one word.
+    Category,
+    /// The key of a job or step: a template, or an expression over the arguments.
+    Key,
+    /// A function or a call of one.
+    Function,
+    /// A duration.
+    Limit,
+}
+
+impl Positional {
+    /// Whether `entry`, whose key the attribute does not have, is a value without a key.
+    fn takes(self, entry: &Entry, spec: &Spec) -> bool {
+        match (&entry.value, self) {
+            (_, Self::Nothing) | (Value::Given(_), _) | (Value::List(_), Self::Category) => false,
+            (Value::Bare(_), _) | (Value::List(_), Self::Function) => true,
+            (Value::List(_), Self::Key | Self::Limit) => spec.foreign(entry).is_none(),
+            // A constant is seldom in lower case, and a switch that is misspelt always.
+            (Value::Word, Self::Limit) => entry.key.as_ref().is_none_or(|word| {
+                let word = word.to_string();
+                word.chars().any(char::is_uppercase) || hint(&word, &spec.names()).is_empty()
+            }),
+            (Value::Word, Self::Category | Self::Key | Self::Function) => true,
+        }
+    }
+
+    /// How to write a value that is called like one of the keys.
+    fn instead_of_key(self, word: &str) -> Option<String> {
+        match self {
+            Self::Nothing | Self::Category => None,
+            Self::Key => Some(format!("for the argument `{word}`, write `\"{{{word}}}\"`")),
+            Self::Function => Some(format!("for the function `{word}`, write `self::{word}`")),
+            Self::Limit => Some(format!("for the constant `{word}`, write `self::{word}`")),
+        }
+    }
+}
+
+impl Spec {
+    /// The names of all keys, the shared ones included.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().chain(SHARED).map(|key| key.name).collect()
+    }
+
+    /// What to write instead of the entry's key, if that is a word of another library.
+    fn foreign(&self, entry: &Entry) -> Option<&'static str> {
+        self.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
+    }
+
+    /// What is wrong with one of the keys, shared ones included, that has no value where a value without a
+    /// key may be meant: among `entries` there is no other.
+    pub(crate) fn lacks_value(&self, entry: &Entry, entries: &[Entry]) -> Option<String> {
+        let Value::Word = entry.value else { return None };
+        let key = self.keys.iter().chain(SHARED).find(|key| entry.is(key.name))?;
+        let is_switch = matches!(key.form, "true" | "false");
+        let names = self.names();
+        let is_key = |entry: &Entry| names.iter().any(|name| entry.is(name));
+        if is_switch || entries.iter().any(|other| !is_key(other) && self.positional.takes(other, self)) {
+            return None;
+        }
+        let instead = self.positional.instead_of_key(key.name)?;
+        let equals = if key.form.starts_with('(') { "" } else { " = " };
+        Some(format!("`{0}` needs a value\nhelp: write `{0}{equals}{1}`; {instead}", key.name, key.form))
+    }
+}
+
+/// Keys about the function, not about one policy: written once, in any attribute of its stack.
 pub(crate) const SHARED: &[Key] = &[
     key("name", "\"Type::function\""),
     key("classify", "path or |e| .."),
@@ -104,7 +175,7 @@ fn parts(tokens: TokenStream, wrong: impl Fn(Span, String)) -> Vec<TokenStream> 
                 '>' if angles > 0 && !is_punct(before, '-') => angles -= 1,
                 ',' if !in_bars && angles == 0 => {
                     if part.is_empty() {
-                        wrong(punct.span(), "nothing stands before this comma".to_owned());
+                        wrong(punct.span(), "expected an argument before this comma".to_owned());
                     } else {
                         parts.push(part.drain(..).collect());
                     }
@@ -198,54 +269,37 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Checks every key of an attribute against `spec`; `positional` says whether a value without a key,
-    /// or with one that the table does not know, is for the attribute itself to judge.
-    pub(crate) fn new(
-        spec: &Spec,
-        entries: Vec<Entry>,
-        positional: impl Fn(&Entry) -> bool,
-        errors: &'a Errors,
-    ) -> Self {
-        Self::read(&Table { spec, around: None }, entries, positional, errors)
+    /// Checks every key of an attribute against `spec`.
+    pub(crate) fn new(spec: &Spec, entries: Vec<Entry>, errors: &'a Errors) -> Self {
+        Self::read(&Table { spec, around: None }, entries, errors)
     }
 
-    /// As [`new`](Self::new), for a list inside the attribute `around`.
-    pub(crate) fn inside(
-        around: &Spec,
-        spec: &Spec,
-        entries: Vec<Entry>,
-        positional: impl Fn(&Entry) -> bool,
-        errors: &'a Errors,
-    ) -> Self {
-        Self::read(&Table { spec, around: Some(around) }, entries, positional, errors)
+    /// Checks every key of a list inside the attribute `around` against `spec`.
+    pub(crate) fn inside(around: &Spec, spec: &Spec, entries: Vec<Entry>, errors: &'a Errors) -> Self {
+        Self::read(&Table { spec, around: Some(around) }, entries, errors)
     }
 
-    fn read(
-        table: &Table<'_>,
-        entries: Vec<Entry>,
-        positional: impl Fn(&Entry) -> bool,
-        errors: &'a Errors,
-    ) -> Self {
+    fn read(table: &Table<'_>, entries: Vec<Entry>, errors: &'a Errors) -> Self {
         let names = table.names();
         let mut kept: Vec<Entry> = Vec::new();
-        for entry in entries {
+        let lacking: Vec<_> = entries.iter().map(|entry| table.spec.lacks_value(entry, &entries)).collect();
+        for (entry, lacking) in entries.into_iter().zip(lacking) {
+            let is_known = entry.key.as_ref().is_some_and(|key| names.iter().any(|name| key == name));
+            if !is_known && table.spec.positional.takes(&entry, table.spec) {
+                kept.push(entry);
+                continue;
+            }
             let Some(key) = entry.key.clone() else {
-                if positional(&entry) {
-                    kept.push(entry);
-                } else {
-                    errors.here(entry.span, table.unexpected_value());
-                }
+                errors.here(entry.span, table.unexpected_value());
                 continue;
             };
             let name = key.to_string();
-            if !names.contains(&name.as_str()) {
-                if positional(&entry) {
-                    kept.push(entry);
-                } else {
-                    errors.here(key.span(), table.unknown(&name));
-                }
+            if !is_known {
+                errors.here(key.span(), table.unknown(&name, &entry.value));
+            } else if let Some(words) = lacking {
+                errors.here(key.span(), words);
             } else if name != "on" && kept.iter().any(|other| other.is(&name)) {
-                errors.here(key.span(), format!("`{name}` is given twice"));
+                errors.here(key.span(), format!("`{name}` is written twice"));
             } else {
                 kept.push(entry);
             }
@@ -259,7 +313,7 @@ impl<'a> Reader<'a> {
         Some(self.entries.remove(at))
     }
 
-    /// Where the entry called `name` stands, if it is there and was not taken yet.
+    /// Where the entry called `name` is, if there is one that was not taken yet.
     pub(crate) fn span_of(&self, name: &str) -> Option<Span> {
         self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.span)
     }
@@ -291,7 +345,8 @@ impl<'a> Reader<'a> {
                 }
             },
             _ => {
-                self.errors.here(entry.span, format!("`{name}` needs a value: `{name} = {form}`"));
+                self.errors
+                    .here(entry.span, format!("`{name}` needs a value\nhelp: write `{name} = {form}`"));
                 None
             }
         }
@@ -309,18 +364,20 @@ impl<'a> Reader<'a> {
             "true" => Some(true),
             "false" => Some(false),
             _ => {
-                self.errors
-                    .here(entry.span, format!("`{name}` is a switch: write `{name}` or `{name} = false`"));
+                self.errors.here(
+                    entry.span,
+                    format!("`{name}` is a switch\nhelp: write `{name}` or `{name} = false`"),
+                );
                 None
             }
         }
     }
 }
 
-/// The keys that may stand in one place.
+/// The keys that are valid in one place.
 struct Table<'a> {
     spec: &'a Spec,
-    /// The attribute that the place is in, whose own keys stand beside it.
+    /// The attribute around the place, whose own keys are written beside it.
     around: Option<&'a Spec>,
 }
 
@@ -339,19 +396,76 @@ impl Table<'_> {
         self.around.is_some_and(|around| around.keys.iter().chain(SHARED).any(|key| key.name == name))
     }
 
-    fn unknown(&self, name: &str) -> String {
-        let attr = self.spec.attr;
-        if let Some((_, instead)) = self.spec.foreign.iter().find(|(word, _)| *word == name) {
-            return format!("`{attr}` has no key `{name}`: {instead}");
+    fn unknown(&self, name: &str, value: &Value) -> String {
+        let wrong = format!("`{}` has no key `{name}`", self.spec.attr);
+        let help = |word: &str, text: &str| format!("{wrong}\nhelp: {}", advice(word, text, value));
+        if let Some((word, text)) = self.spec.foreign.iter().find(|(word, _)| *word == name) {
+            return help(word, text);
         }
         if self.is_around(name) {
-            return format!("`{attr}` has no key `{name}`: it stands beside `{attr}`\nkeys: {}", self.list());
+            return format!("{wrong}\nhelp: write it beside `{}`\nkeys: {}", self.spec.attr, self.list());
         }
-        let hint = hint(name, &self.names());
-        format!("`{attr}` has no key `{name}`{hint}\nkeys: {}", self.list())
+        // Of two that are equally near, the attribute's own.
+        let words = self.names().into_iter().chain(self.spec.foreign.iter().map(|(word, _)| *word));
+        let near = nearest(name, &words.collect::<Vec<_>>());
+        match near.and_then(|near| self.spec.foreign.iter().find(|(word, _)| *word == near)) {
+            Some((word, text)) => help(word, text),
+            None => format!("{wrong}{}\nkeys: {}", hint(name, &self.names()), self.list()),
+        }
     }
 
     fn unexpected_value(&self) -> String {
-        format!("`{}` expects `key = value` here\nkeys: {}", self.spec.attr, self.list())
+        format!("expected `key = value` in `{}`\nkeys: {}", self.spec.attr, self.list())
     }
+}
+
+/// The text of a foreign word, with the user's own value in it: `<3>` is the value where it is of the same
+/// kind and `3` otherwise, and `<3-1>` is one less.
+fn advice(word: &str, text: &str, value: &Value) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, (example, after))) =
+        rest.split_once('<').and_then(|(before, rest)| Some((before, rest.split_once('>')?)))
+    {
+        out += before;
+        out += &own_value(word, example, value).unwrap_or_else(|| match example.strip_suffix("-1") {
+            Some(number) => less_one(number).unwrap_or_default(),
+            None => example.to_owned(),
+        });
+        rest = after;
+    }
+    out + rest
+}
+
+/// The value as it would be written in place of `example`.
+fn own_value(word: &str, example: &str, value: &Value) -> Option<String> {
+    let Value::Given(tokens) = value else { return None };
+    let mut tokens = input::open(tokens.clone()).into_iter();
+    let (Some(TokenTree::Literal(literal)), None) = (tokens.next(), tokens.next()) else { return None };
+    let value = literal.to_string();
+    let digits = value.trim_end_matches(|c: char| c.is_alphabetic());
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit()) && !digits.contains('_');
+    let (is_whole, unit) = (!digits.contains('.'), &value[digits.len()..]);
+    if !is_number {
+        return None;
+    }
+    if let Some(number) = example.strip_suffix("-1") {
+        return less_one(digits).filter(|_| unit.is_empty() && !number.is_empty());
+    }
+    let has_unit = example.ends_with(|c: char| c.is_alphabetic());
+    match (has_unit, unit) {
+        (true, "") => {
+            let units =
+                [("_ms", "ms"), ("_millis", "ms"), ("_secs", "s"), ("_seconds", "s"), ("seconds", "s")];
+            let (_, unit) = units.iter().find(|(end, _)| word.ends_with(end))?;
+            Some(format!("{digits}{unit}"))
+        }
+        (true, _) => input::is_duration(&value).then_some(value),
+        (false, "") if is_whole || example.contains('.') => Some(value),
+        (false, _) => None,
+    }
+}
+
+fn less_one(number: &str) -> Option<String> {
+    number.parse::<u32>().ok()?.checked_sub(1).map(|less| less.to_string())
 }

@@ -1,9 +1,9 @@
-//! The word that somebody probably meant.
+//! Finds the word that a misspelt one was probably meant to be.
 
 use std::iter::{once, repeat};
 
 /// The candidate nearest to `word`, if it is near enough to be a slip: at most a third of it differs.
-fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let close = |candidate: &&'a str| (distance(&word, candidate), *candidate);
     let (off, best) = candidates.iter().map(close).min_by_key(|(off, _)| *off)?;
@@ -39,7 +39,7 @@ fn next_row(
     above: &[usize],
 ) -> Vec<usize> {
     let mut next = vec![n + 1];
-    // What stood two places up and two to the left, for a swap.
+    // The cost two rows up and two columns to the left, for a swap.
     let two_back = once(None).chain(above.iter().copied().map(Some)).chain(repeat(None));
     let before = once(None).chain(b.iter().copied().map(Some));
     let pairs = row.iter().zip(row.iter().skip(1));

@@ -1,14 +1,14 @@
-//! The keys about the function itself: they may stand in any attribute of the stack, once.
+//! The keys about the function itself: written once, in any attribute of the stack.
 
 use crate::diag::Errors;
 use crate::input;
 use crate::item::Item;
-use crate::keys::{self, Entry, SHARED, Value};
+use crate::keys::{self, Entry, SHARED, Spec, Value};
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Error, Expr, LitStr, Result};
 
-/// What was said of the function.
+/// The keys about the function, as read from its attributes.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) name: Option<LitStr>,
@@ -29,11 +29,19 @@ impl Shared {
     }
 
     /// Takes the shared keys out of `entries` and returns the rest.
-    pub(crate) fn take(&mut self, entries: Vec<Entry>, item: &Item, errors: &Errors) -> Vec<Entry> {
+    pub(crate) fn take(
+        &mut self,
+        spec: &Spec,
+        entries: Vec<Entry>,
+        item: &Item,
+        errors: &Errors,
+    ) -> Vec<Entry> {
         let mut rest = Vec::new();
-        for entry in entries {
-            match &entry.key {
-                Some(key) if is_shared(&entry, key) => {
+        let lacking: Vec<_> = entries.iter().map(|entry| spec.lacks_value(entry, &entries)).collect();
+        for (entry, lacking) in entries.into_iter().zip(lacking) {
+            match (&entry.key, lacking) {
+                (Some(key), Some(words)) if is_shared(&entry, key) => errors.here(key.span(), words),
+                (Some(key), _) if is_shared(&entry, key) => {
                     if let Err(error) = self.set(key, &entry, item) {
                         errors.push(error);
                     }
@@ -46,9 +54,9 @@ impl Shared {
 
     fn set(&mut self, key: &Ident, entry: &Entry, item: &Item) -> Result<()> {
         if let Some(first) = self.seen.iter().find(|seen| *seen == key) {
-            let words = format!("`{key}` is about the function: it may stand once in its attributes");
+            let words = format!("`{key}` is about the function: write it once in all of its attributes");
             let mut error = Error::new(key.span(), words);
-            error.combine(Error::new(first.span(), format!("`{key}` stands here, too")));
+            error.combine(Error::new(first.span(), format!("`{key}` is also written here")));
             return Err(error);
         }
         self.seen.push(key.clone());
@@ -59,7 +67,10 @@ impl Shared {
             _ => {
                 let form = SHARED.iter().find(|shared| shared.name == name).map_or("", |shared| shared.form);
                 let equals = if is_list(&name) { "" } else { " = " };
-                return Err(Error::new(entry.span, format!("write `{name}{equals}{form}`")));
+                return Err(Error::new(
+                    entry.span,
+                    format!("`{name}` needs a value\nhelp: write `{name}{equals}{form}`"),
+                ));
             }
         };
         match name.as_str() {
@@ -79,7 +90,7 @@ fn is_list(name: &str) -> bool {
     matches!(name, "clone" | "context")
 }
 
-/// `name = expression, ..`; a name alone stands for itself.
+/// `name = expression, ..`; a name alone is the expression, too.
 fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
     let mut found: Vec<(String, TokenStream)> = Vec::new();
     for entry in keys::entries(tokens) {
@@ -90,7 +101,7 @@ fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
         };
         let name = key.to_string();
         if found.iter().any(|(other, _)| *other == name) {
-            return Err(Error::new(key.span(), format!("`{name}` is given twice")));
+            return Err(Error::new(key.span(), format!("`{name}` is written twice")));
         }
         found.push((name, value));
     }
@@ -107,7 +118,7 @@ fn point_name(tokens: TokenStream) -> Result<LitStr> {
     let name: LitStr = syn::parse2(input::open(tokens))
         .map_err(|_| Error::new(span, "expected a name in quotes, for instance `\"Type::function\"`"))?;
     if name.value().trim().is_empty() {
-        return Err(Error::new(span, "a point's name cannot be empty"));
+        return Err(Error::new(span, "the name of a point cannot be empty"));
     }
     Ok(name)
 }
@@ -129,11 +140,14 @@ fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
 }
 
 fn runtime(tokens: TokenStream) -> Result<TokenStream> {
-    let path: syn::Path = syn::parse2(tokens.clone())
-        .map_err(|_| Error::new(input::span_of(&tokens), "expected a path: `crate = ::resilience`"))?;
+    let path: syn::Path = syn::parse2(tokens.clone()).map_err(|_| {
+        Error::new(input::span_of(&tokens), "expected a path, for instance `crate = ::resilience`")
+    })?;
     let first = path.segments.first().map(|segment| segment.ident.to_string());
     if path.leading_colon.is_none() && !matches!(first.as_deref(), Some("crate" | "self" | "super")) {
-        let words = format!("write an absolute path, which works in every module: `crate = ::{tokens}`");
+        let words = format!(
+            "expected an absolute path, which works in every module\nhelp: write `crate = ::{tokens}`"
+        );
         return Err(Error::new(input::span_of(&tokens), words));
     }
     Ok(tokens)

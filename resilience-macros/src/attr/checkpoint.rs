@@ -4,7 +4,7 @@ use crate::diag::Errors;
 use crate::emit::{Context, label};
 use crate::input::{self, Setter};
 use crate::item::Item;
-use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::types;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -30,22 +30,24 @@ pub(crate) const SPEC: Spec = Spec {
         ("key", KEY),
         ("id", KEY),
         ("idempotency_key", KEY),
-        ("compensate", "write `rollback = path`: it is given the recorded value"),
-        ("compensation", "write `rollback = path`: it is given the recorded value"),
-        ("undo", "write `rollback = path`: it is given the recorded value"),
+        ("checkpoint_key", KEY),
+        ("compensate", "write `rollback = path`: the function takes the recorded value"),
+        ("compensation", "write `rollback = path`: the function takes the recorded value"),
+        ("undo", "write `rollback = path`: the function takes the recorded value"),
         ("retries", "put `#[with_retry(max = 3)]` below"),
         ("retry", "put `#[with_retry(max = 3)]` below"),
         ("timeout", "put `#[timeout(2s)]` below for the body; `wait` is for another holder"),
-        ("expire", "write `ttl = 7d`"),
-        ("expires", "write `ttl = 7d`"),
-        ("heartbeat", "write `lease = 30s`: it is renewed every third of that"),
-        ("on_busy", "write `wait = 5m`; `wait = 0s` gives up at once"),
+        ("expire", "write `ttl = <7d>`"),
+        ("expires", "write `ttl = <7d>`"),
+        ("heartbeat", "write `lease = <30s>`: it is renewed every third of that"),
+        ("on_busy", "write `wait = 5m`; `wait = 0s` fails at once"),
         ("alias", "write `was = \"old_name\"`"),
         ("backend", "write `store = expression`"),
     ],
+    positional: Positional::Key,
 };
 
-const KEY: &str = "the key stands first, without a name: `#[checkpoint(\"page:{id}\")]`";
+const KEY: &str = "write the key first, without a name: `#[checkpoint(\"page:{id}\")]`";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -60,7 +62,7 @@ pub(crate) struct Checked {
 
 /// Reads the arguments.
 pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
-    let mut reader = Reader::new(&SPEC, entries, |entry| is_key(&SPEC, entry), errors);
+    let mut reader = Reader::new(&SPEC, entries, errors);
     let inputs = reader.take("inputs").and_then(|entry| errors.ok(inputs(entry, item)));
     let mut setters = durations(&mut reader);
     setters.extend(was(&mut reader).map(|name| was_setter(&name)));
@@ -76,24 +78,14 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
     if let (Some(rollback), Some(words)) = (&rollback, undoable(item)) {
         errors.at(rollback, words);
     }
-    let refusal = (inputs.is_none() && !item.arguments().is_empty()).then(|| {
-        input::same_for_all(
-            item.bound_names().first(),
-            ", or `inputs(..)` with the arguments that must not change",
-        )
-    });
+    let refusal = (inputs.is_none() && !item.arguments().is_empty())
+        .then(|| input::same_for_all(item, &[], ", or `inputs(..)` with the arguments that must not change"));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     let unkeyed = if key.is_none() { item.plain_names() } else { Vec::new() };
     Checked { key, unkeyed, setters, inputs, store, rollback }
 }
 
-/// Whether `entry` may be the key that stands first.
-pub(crate) fn is_key(spec: &Spec, entry: &Entry) -> bool {
-    let foreign = spec.foreign.iter().any(|(word, _)| entry.is(word));
-    !foreign && !matches!(entry.value, Value::Given(_))
-}
-
-/// The key among what is left, and a complaint about whatever stands beside it.
+/// Takes the key out of what is left, and reports whatever else there is.
 pub(crate) fn first_key(
     reader: &mut Reader<'_>,
     item: &Item,
@@ -103,7 +95,7 @@ pub(crate) fn first_key(
     let mut rest = reader.rest().into_iter();
     let first = rest.next()?;
     for second in rest {
-        errors.here(second.span, "there is one key, and `name = value` after it");
+        errors.here(second.span, "expected one key, and then `name = value`");
     }
     errors.ok(input::key(first.tokens(), item, refusal))
 }
@@ -114,7 +106,7 @@ pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
     let version = reader.value("version", "1", input::count);
     setters.extend(version.map(|version| Setter::new("version", version)));
     let ttl = reader.value("ttl", "7d", |tokens| {
-        input::lasting(tokens, "`ttl` is longer than 0s: how long a result counts")
+        input::lasting(tokens, "`ttl` must be longer than 0s: it is how long a result is kept")
     });
     setters.extend(ttl.map(|ttl| Setter::new("ttl", ttl.tokens)));
     let lease = reader.value("lease", "30s", lease);
@@ -141,7 +133,10 @@ pub(crate) fn was_setter(name: &LitStr) -> Setter {
 fn lease(tokens: TokenStream) -> Result<input::Duration> {
     let lease = input::duration(tokens)?;
     if lease.nanos.is_some_and(|nanos| nanos < 3_000_000) {
-        return Err(Error::new(lease.span, "a lease is at least 3ms long: it is renewed every third of it"));
+        return Err(Error::new(
+            lease.span,
+            "`lease` must be at least 3ms: it is renewed three times in that time",
+        ));
     }
     Ok(lease)
 }
@@ -162,7 +157,7 @@ pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &s
                     "Error"
                 }
             }
-            _ => return Err(Error::new(span, format!("write `{name} = {usual}` or `{name} = {other}`"))),
+            _ => return Err(Error::new(span, format!("expected `{usual}` or `{other}`\nhelp: write `{name} = {usual}` or `{name} = {other}`"))),
         };
         let variant = Ident::new(variant, span);
         Ok(quote_spanned!(span=> __resilience::#ty::#variant))
@@ -173,7 +168,7 @@ pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &s
 /// `inputs(a, b = expression)`.
 fn inputs(entry: Entry, item: &Item) -> Result<Vec<(String, TokenStream)>> {
     let Value::List(list) = entry.value else {
-        return Err(Error::new(entry.span, "write `inputs(argument, ..)`"));
+        return Err(Error::new(entry.span, "`inputs` needs a list\nhelp: write `inputs(argument, ..)`"));
     };
     let bound = item.bound_names();
     let pair = |entry: Entry| match (&entry.key, &entry.value) {
@@ -190,12 +185,12 @@ fn undoable(item: &Item) -> Option<&'static str> {
     let (_, has_impl_trait) = item.return_type();
     if !item.sig.generics.params.is_empty() {
         return Some(
-            "the step of a generic function cannot be undone: after a crash its types are not known",
+            "a step of a generic function cannot be rolled back: after a crash its types are not known",
         );
     }
     let names_self = item.output().is_some_and(types::names_self);
     (has_impl_trait || names_self)
-        .then_some("`rollback` needs a return type that can be named outside of the function: write it out")
+        .then_some("`rollback` needs a return type that can be named outside of the function\nhelp: write the type without `Self` and `impl`")
 }
 
 pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream {

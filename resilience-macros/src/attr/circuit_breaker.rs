@@ -4,7 +4,7 @@ use crate::diag::Errors;
 use crate::emit::{Context, Rules, label};
 use crate::input::{self, Setter};
 use crate::item::Item;
-use crate::keys::{Entry, Reader, Spec, key};
+use crate::keys::{Entry, Positional, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
@@ -33,12 +33,12 @@ pub(crate) const SPEC: Spec = Spec {
         key("on_reject", "path"),
     ],
     foreign: &[
-        ("failure_threshold", "write `threshold = 5`"),
-        ("failureThreshold", "write `threshold = 5`"),
-        ("fail_max", "write `threshold = 5`"),
-        ("max_failures", "write `threshold = 5`"),
-        ("failures", "write `threshold = 5`"),
-        ("max", "write `threshold = 5`"),
+        ("failure_threshold", THRESHOLD),
+        ("failureThreshold", THRESHOLD),
+        ("fail_max", THRESHOLD),
+        ("max_failures", THRESHOLD),
+        ("failures", THRESHOLD),
+        ("max", THRESHOLD),
         ("recovery_timeout", RECOVERY),
         ("reset_timeout", RECOVERY),
         (
@@ -53,17 +53,33 @@ pub(crate) const SPEC: Spec = Spec {
         ("waitDuration", RECOVERY),
         ("waitDurationInOpenState", RECOVERY),
         ("BreakDuration", RECOVERY),
-        ("failureRateThreshold", "write `threshold = 5, window = 60s`: so many failures within a time"),
-        ("FailureRatio", "write `threshold = 5, window = 60s`: so many failures within a time"),
+        ("failureRateThreshold", WINDOW),
+        ("FailureRatio", WINDOW),
         ("slidingWindowSize", "write `window = 60s`: the time within which failures are counted"),
         ("SamplingDuration", "write `window = 60s`: the time within which failures are counted"),
-        ("permittedNumberOfCallsInHalfOpenState", "write `probes = 1`: how many calls may try at once"),
+        ("permittedNumberOfCallsInHalfOpenState", PROBES),
+        ("half_open_max", PROBES),
+        ("half_open_requests", PROBES),
+        ("half_open_timeout", "write `probe_timeout = <60s>`: how long a probe may take"),
+        ("failure_count", THRESHOLD),
+        ("failure_rate", NO_RATE),
+        ("failure_rate_threshold", NO_RATE),
+        ("error_threshold", NO_RATE),
+        ("minimum_number_of_calls", NO_RATE),
+        ("MinimumThroughput", NO_RATE),
+        ("sliding_window_size", "write `window = 60s`: the time within which failures are counted"),
+        ("recovery_timeout_ms", RECOVERY),
+        ("recovery_timeout_seconds", RECOVERY),
+        ("reset_timeout_ms", RECOVERY),
+        ("timeout_seconds", RECOVERY),
+        ("cooldown", RECOVERY),
+        ("sleep_window", RECOVERY),
         ("wait_duration", RECOVERY),
-        ("success_threshold", "write `successes = 1`: how many successful probes close it"),
-        ("half_open_max_calls", "write `probes = 1`: how many calls may try at once"),
-        ("half_open_permits", "write `probes = 1`: how many calls may try at once"),
-        ("multiplier", "write `growth = 2.0`: the factor from one open time to the next"),
-        ("backoff", "write `growth = 2.0`: the factor from one open time to the next"),
+        ("success_threshold", "write `successes = <1>`: how many successful probes close it"),
+        ("half_open_max_calls", PROBES),
+        ("half_open_permits", PROBES),
+        ("multiplier", "write `growth = <2.0>`: the factor from one open time to the next"),
+        ("backoff", "write `growth = <2.0>`: the factor from one open time to the next"),
         ("ignore", "write `unless = |error| ..`"),
         ("exclude", "write `unless = |error| ..`"),
         ("abort", "write `unless = |error| ..`"),
@@ -74,16 +90,17 @@ pub(crate) const SPEC: Spec = Spec {
         ("slow", NO_SLOWNESS),
         ("slow_rate", NO_SLOWNESS),
     ],
+    positional: Positional::Nothing,
 };
 
-const NO_RATE: &str = "a rate is not there yet; write `threshold = 5`, alone or with `window = 60s`";
+const NO_RATE: &str = "write `threshold = 5`, optionally with `window = 60s`: rates are not supported yet";
 const NO_SLOWNESS: &str =
-    "slow calls are not told apart yet; put `#[timeout(2s)]` below, which makes failures of them";
+    "put `#[timeout(2s)]` below, which makes slow calls fail: counting slow calls is not supported yet";
 
 const COUNTS: [(&str, &str); 3] = [
-    ("threshold", "`threshold` must be at least 1: how many failures open the breaker"),
+    ("threshold", "`threshold` must be at least 1: it is how many failures open the breaker"),
     ("probes", "`probes` must be at least 1: without a probe the breaker would never close"),
-    ("successes", "`successes` must be at least 1: how many successful probes close the breaker"),
+    ("successes", "`successes` must be at least 1: it is how many successful probes close the breaker"),
 ];
 const ZERO_RECOVERY: &str = "`recovery` must be longer than 0s: how long the breaker stays open";
 const NO_KEYS: &str = "`max_keys` must be at least 1: how many keys have state at once";
@@ -91,7 +108,10 @@ const LOW_CAP: &str = "`cap` must be at least `recovery`: it is the longest open
 const DEFAULT_RECOVERY: u64 = 60_000_000_000;
 const SHRINKING: &str =
     "`growth` must be a finite number and at least 1: the factor from one open time to the next";
-const RECOVERY: &str = "write `recovery = 60s`: how long it stays open";
+const RECOVERY: &str = "write `recovery = <60s>`: how long it stays open";
+const THRESHOLD: &str = "write `threshold = <5>`: how many failures open it";
+const PROBES: &str = "write `probes = <1>`: how many calls at once try a half-open breaker";
+const WINDOW: &str = "write `threshold = 5, window = 60s`: so many failures within a time";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -106,8 +126,13 @@ pub(crate) struct Checked {
 }
 
 /// Reads the arguments.
-pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
-    let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
+pub(crate) fn check(mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+    // `window = 100` belongs to a rate, which is refused as a whole.
+    let has_rate = |entry: &Entry| entry.is("rate") && matches!(entry.value, Value::Given(_));
+    if entries.iter().any(has_rate) {
+        entries.retain(|entry| !entry.is("window") && !entry.is("min_calls"));
+    }
+    let mut reader = Reader::new(&SPEC, entries, errors);
     let config =
         ["threshold", "window", "recovery", "growth", "cap", "retry_after_cap", "probes", "successes"];
     let hooks = ["on_open", "on_half_open", "on_close", "on_reject"];
@@ -136,7 +161,7 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
     errors.ok(input::in_order(recovery.as_ref(), cap.as_ref(), LOW_CAP));
     let is_low = |cap: &&input::Duration| cap.nanos.is_some_and(|nanos| nanos < DEFAULT_RECOVERY);
     if let (true, Some(cap)) = (has_default_recovery, cap.as_ref().filter(is_low)) {
-        errors.here(cap.span, format!("{LOW_CAP}\n`recovery` is 60s unless it is written"));
+        errors.here(cap.span, format!("{LOW_CAP}\nnote: `recovery` is 60s by default"));
     }
     setters.extend(recovery.map(|recovery| Setter::new("recovery", recovery.tokens)));
     setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));

@@ -1,11 +1,11 @@
 //! `#[job("import:{id}", ..)]`.
 
-use super::checkpoint::{around, choice, durations, first_key, is_key, store, was, was_setter};
+use super::checkpoint::{around, choice, durations, first_key, store, was, was_setter};
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
 use crate::item::{self, Item};
-use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::shared::Shared;
 use crate::types::{self, peeled};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -33,21 +33,24 @@ pub(crate) const SPEC: Spec = Spec {
     foreign: &[
         ("key", KEY),
         ("id", KEY),
-        ("queue", "there are no queues: call the function, or spawn it"),
+        ("job_key", KEY),
+        ("checkpoint_key", KEY),
+        ("queue", "call the function, or spawn it: there are no queues"),
         ("retries", "put `#[with_retry(max = 3)]` below"),
         ("retry", "put `#[with_retry(max = 3)]` below"),
-        ("max_attempts", "write `max_recoveries = 10`, which counts the crashes it survives"),
+        ("max_attempts", "write `max_recoveries = <10>`: how many recoveries without progress end the job"),
         ("timeout", "put `#[timeout(2s)]` below for the body; `wait` is for another holder"),
-        ("heartbeat", "write `lease = 30s`: it is renewed every third of that"),
+        ("heartbeat", "write `lease = <30s>`: it is renewed every third of that"),
         ("alias", "write `was = \"old:{id}\"`"),
         ("with", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
         ("skip", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
         ("backend", "write `store = expression`"),
-        ("rollback", "put it on the steps: `#[checkpoint(\"..\", rollback = path)]`"),
+        ("rollback", "write it on the steps: `#[checkpoint(\"..\", rollback = path)]`"),
     ],
+    positional: Positional::Key,
 };
 
-const KEY: &str = "the key stands first, without a name: `#[job(\"import:{id}\")]`";
+const KEY: &str = "write the key first, without a name: `#[job(\"import:{id}\")]`";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -91,7 +94,7 @@ pub(crate) fn check(
     item: &Item,
     errors: &Errors,
 ) -> Checked {
-    let mut reader = Reader::new(&SPEC, entries, |entry| is_key(&SPEC, entry), errors);
+    let mut reader = Reader::new(&SPEC, entries, errors);
     let mut setters = durations(&mut reader);
     let was = was(&mut reader);
     setters.extend(was.as_ref().map(was_setter));
@@ -111,10 +114,10 @@ pub(crate) fn check(
     let before = errors.is_empty();
     // Without a recorded argument there is one job only.
     let recorded = item.plain_names().into_iter().find(|name| !provided.contains(name));
-    let refusal = recorded.map(|name| input::same_for_all(Some(&name), ""));
+    let refusal = recorded.map(|_| input::same_for_all(item, &provided, ""));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     if key.is_none() && before && errors.is_empty() {
-        errors.at(attr, "a job needs a key, under which it is found again: `#[job(\"import:{id}\")]`");
+        errors.at(attr, "`job` needs a key\nhelp: write `#[job(\"import:{id}\")]`");
     }
     let name = match (&shared.name, key.as_ref().and_then(|key| key.template.clone())) {
         (Some(name), _) => name.to_token_stream(),
@@ -123,7 +126,7 @@ pub(crate) fn check(
             if key.is_some() {
                 errors.at(
                     attr,
-                    "a job whose key is an expression needs a name of its own: `name = \"import\"`",
+                    "a job whose key is an expression needs a name\nhelp: write `name = \"import\"`",
                 );
             }
             quote!("")
@@ -140,7 +143,7 @@ pub(crate) fn check(
 
 fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
     let Value::List(list) = entry.value else {
-        errors.here(entry.span, "write `provided(argument, ..)`");
+        errors.here(entry.span, "`provided` needs a list\nhelp: write `provided(argument, ..)`");
         return Vec::new();
     };
     let bound = item.bound_names();
@@ -163,8 +166,8 @@ fn generics(item: &Item, errors: &Errors) {
         if !matches!(param, GenericParam::Lifetime(_)) {
             errors.at(
                 param,
-                "a job cannot be generic: after a crash it is called again from its record, which knows no types; \
-                 write a function for each type that calls the generic one",
+                "a job cannot be generic: its record, from which it is called after a crash, has no types\n\
+                 help: write a function for each type that calls the generic one",
             );
         }
     }
@@ -189,12 +192,12 @@ fn arguments(
             FnArg::Receiver(receiver) => match (on, receiver_of(receiver)) {
                 (None, _) => errors.at(
                     receiver,
-                    "a method needs to know its type to be called again after a crash: write `on = Type`; \
-                     `recover().provide(Arc::new(value))` hands it in",
+                    "a job that is a method needs its type, to be called after a crash\n\
+                     help: write `on = Type`, and hand the value in with `recover().provide(Arc::new(value))`",
                 ),
                 (Some(_), None) => errors.at(
                     receiver,
-                    "after a crash the value is handed in by `recover().provide(..)`, shared: take `&self` or `self: Arc<Self>`",
+                    "`recover().provide(..)` hands in a shared value after a crash\nhelp: take `&self` or `self: Arc<Self>`",
                 ),
                 (Some(on), Some(by_reference)) => {
                     arguments.push(Argument { cfgs, ..handed_in(&made, &quote!(#on), by_reference) });
@@ -202,7 +205,7 @@ fn arguments(
             },
             FnArg::Typed(typed) => {
                 let Pat::Ident(pat) = &*typed.pat else {
-                    errors.at(&typed.pat, "an argument of a job is recorded by its name: give it one, and take it apart in the body");
+                    errors.at(&typed.pat, "an argument of a job is recorded under its name, and a pattern has none\nhelp: name the argument, and take it apart in the body");
                     continue;
                 };
                 if let (Some(words), []) = (unrecordable(&typed.ty), cfgs.as_slice()) {
@@ -239,12 +242,12 @@ fn receiver_of(receiver: &syn::Receiver) -> Option<bool> {
 
 fn unrecordable(ty: &Type) -> Option<&'static str> {
     match peeled(ty) {
-        Type::ImplTrait(_) => {
-            Some("`impl Trait` cannot be recorded: after a crash its type is not known; write the type")
-        }
-        Type::Reference(reference) if reference.mutability.is_some() => {
-            Some("a `&mut` cannot be recorded: take a value, and return what became of it")
-        }
+        Type::ImplTrait(_) => Some(
+            "an argument of type `impl Trait` cannot be recorded: after a crash its type is not known\nhelp: write the type",
+        ),
+        Type::Reference(reference) if reference.mutability.is_some() => Some(
+            "an argument of type `&mut` cannot be recorded\nhelp: take a value, and return the changed one",
+        ),
         _ => None,
     }
 }

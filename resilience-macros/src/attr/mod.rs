@@ -11,9 +11,25 @@ pub(crate) mod with_retry;
 use crate::diag::Errors;
 use crate::emit::Context;
 use crate::item::Item;
-use crate::keys::Entry;
+use crate::keys::{Entry, Spec};
 use crate::shared::Shared;
 use proc_macro2::{Ident, TokenStream};
+
+/// What each attribute understands.
+pub(crate) const SPECS: [&Spec; 7] = [
+    &with_retry::SPEC,
+    &circuit_breaker::SPEC,
+    &timeout::SPEC,
+    &with_fallback::SPEC,
+    &checkpoint::SPEC,
+    &job::SPEC,
+    &with_recovery::SPEC,
+];
+
+/// What the attribute `attr` understands.
+pub(crate) fn spec(attr: &Ident) -> Option<&'static Spec> {
+    SPECS.into_iter().find(|spec| attr == spec.attr)
+}
 
 /// One policy of a stack, checked.
 pub(crate) struct Layer {

@@ -4,8 +4,7 @@ use crate::diag::Errors;
 use crate::emit::Context;
 use crate::input::{self, Setter};
 use crate::item::{self, Item};
-use crate::keys::{Entry, Reader, SHARED, Spec, Value, key};
-use crate::nearest::hint;
+use crate::keys::{Entry, Positional, Reader, SHARED, Spec, Value, key};
 use crate::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -24,15 +23,22 @@ pub(crate) const SPEC: Spec = Spec {
         ("duration", LIMIT),
         ("seconds", LIMIT),
         ("ms", LIMIT),
+        ("timeout_seconds", LIMIT),
+        ("timeout_secs", LIMIT),
+        ("timeout_ms", LIMIT),
+        ("secs", LIMIT),
+        ("millis", LIMIT),
+        ("time", LIMIT),
+        ("per_attempt", LIMIT),
         ("after", LIMIT),
         ("deadline", LIMIT),
         ("limit", LIMIT),
         ("timeout", LIMIT),
         ("adaptive", ADAPTIVE),
         ("floor", ADAPTIVE),
-        ("multiplier", "write `growth = 2.0`: the factor from one attempt to the next"),
-        ("backoff", "write `growth = 2.0`: the factor from one attempt to the next"),
-        ("max", "write `cap = 30s`: the longest limit that `growth` reaches"),
+        ("multiplier", "write `growth = <2.0>`: the factor from one attempt to the next"),
+        ("backoff", "write `growth = <2.0>`: the factor from one attempt to the next"),
+        ("max", "write `cap = <30s>`: the longest limit that `growth` reaches"),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("when", "a timeout ends whatever takes too long: `when` belongs to a policy that looks at errors"),
         (
@@ -41,11 +47,13 @@ pub(crate) const SPEC: Spec = Spec {
         ),
         ("on_error", "write `rejected = |r| ..`"),
     ],
+    positional: Positional::Limit,
 };
 
-const LIMIT: &str = "the limit stands first, without a key: `#[timeout(2s)]`";
+const LIMIT: &str = "write the limit first, without a key: `#[timeout(<2s>)]`";
 const ADAPTIVE: &str =
-    "a limit that follows the latency is not there yet; write a fixed one: `#[timeout(2s)]`";
+    "write a fixed limit, `#[timeout(2s)]`: one that follows the latency is not supported yet";
+const ADAPTIVE_LIMIT: &str = "`adaptive` is not supported yet\nhelp: write a fixed limit: `#[timeout(2s)]`";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -58,13 +66,6 @@ pub(crate) struct Checked {
 
 /// Reads the arguments.
 pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Checked> {
-    let known = |entry: &Entry| foreign(entry).is_none();
-    let positional = |entry: &Entry| match (&entry.key, &entry.value) {
-        (_, Value::Given(_)) => false,
-        // A limit by name is a constant; a word in lower case is a key that was misspelt.
-        (Some(word), Value::Word) => known(entry) && word.to_string().chars().any(char::is_uppercase),
-        _ => known(entry),
-    };
     // Its own message says how the limit is written.
     let names_limit = |entry: &Entry| foreign(entry).is_some_and(|words| [LIMIT, ADAPTIVE].contains(&words));
     let mut is_named = entries.iter().any(names_limit);
@@ -72,7 +73,7 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
         errors.here(entries.remove(0).span, words);
         is_named = true;
     }
-    let mut reader = Reader::new(&SPEC, entries, positional, errors);
+    let mut reader = Reader::new(&SPEC, entries, errors);
     let growth_at = reader.span_of("growth");
     let mut setters = Vec::new();
     let growth = reader.value("growth", "2.0", |tokens| {
@@ -81,7 +82,10 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     let cap_at = reader.span_of("cap");
     let cap = reader.value("cap", "30s", input::duration);
     if let (None, Some(at)) = (growth_at, cap_at) {
-        errors.here(at, "`cap` bounds `growth`: without `growth` the limit stays as it is");
+        errors.here(
+            at,
+            "`cap` bounds `growth`, which is not written\nhelp: add `growth = 2.0`, or leave `cap` out",
+        );
     }
     let strict_at = reader.span_of("strict");
     let strict = reader.switch("strict").unwrap_or(false);
@@ -92,7 +96,12 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
         reader.value("threads", "16", |tokens| input::count_from_one(tokens, "`threads` is at least 1"));
     let stack = reader.value("stack", "8MiB", input::size);
     for (at, key, verb) in needs_thread.into_iter().flatten().filter(|_| !thread) {
-        errors.here(at, format!("`{key}` {verb} the helper threads of `thread`: add `thread`"));
+        errors.here(
+            at,
+            format!(
+                "`{key}` {verb} the helper threads of `thread`, which is not written\nhelp: add `thread`"
+            ),
+        );
     }
     check_kind(attr, item, thread, strict_at, errors);
     let grows = growth.is_some();
@@ -102,29 +111,29 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     let mut rest = reader.rest().into_iter();
     let Some(first) = rest.next() else {
         if !is_named {
-            errors.at(attr, "`timeout` needs a limit: `#[timeout(2s)]`");
+            errors.at(attr, "`timeout` needs a limit\nhelp: write `#[timeout(2s)]`");
         }
         return None;
     };
     for second in rest {
-        errors.here(second.span, "`timeout` takes one limit, and `key = value` after it");
+        errors.here(second.span, "`timeout` takes one limit, and then `key = value`");
     }
     let limit = errors.ok(input::duration(first.tokens()))?;
     if limit.nanos == Some(0) {
         errors.here(limit.span, "a timeout of zero would end every call before it starts");
     }
-    let words = "`cap` is shorter than the limit: the first attempt would already be longer";
+    let words = "`cap` is shorter than the limit of the first attempt";
     errors.ok(input::in_order(Some(&limit), cap.as_ref(), words));
     setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     Some(Checked { limit, setters, grows, strict, thread })
 }
 
-/// What to write instead of a word of another library.
+/// What to write instead of a word of another library, if the key is one.
 fn foreign(entry: &Entry) -> Option<&'static str> {
     SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
 }
 
-/// What to say of a word in the limit's place that is an argument, or may be a constant in lower case.
+/// What is wrong with a limit that is an argument, or of a kind that is not supported.
 fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     let mut tokens = entry.tokens().into_iter();
     let Some(TokenTree::Ident(word)) = tokens.next() else { return None };
@@ -135,35 +144,30 @@ fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     let is_self = word == "self" && item.sig.receiver().is_some();
     if (is_word || is_field) && (is_self || item.bound_names().contains(&word)) {
         return Some(format!(
-            "`{name}` is an argument, and the limit is one for all calls: write a duration such as `2s`, \
-             or a constant by its path"
+            "the limit is the same for all calls, but `{name}` is an argument\n\
+             help: write a duration such as `2s`, or the path of a constant"
         ));
     }
-    let is_free = foreign(entry).is_none_or(|words| words == LIMIT) && hint(&name, &names).is_empty();
-    let is_lower = !name.chars().any(char::is_uppercase);
-    (is_word && is_free && is_lower).then(|| {
-        format!(
-            "`{name}` is no limit: write a duration such as `2s`, or a constant by its path: `self::{name}`"
-        )
-    })
+    (is_word && word == "adaptive").then(|| ADAPTIVE_LIMIT.to_owned())
 }
 
 fn check_kind(attr: &Ident, item: &Item, thread: bool, strict_at: Option<Span>, errors: &Errors) {
     match (item.is_async(), thread) {
         (false, false) if item.runs_a_runtime() => errors.at(
             attr,
-            "the function is sync by now: `#[tokio::test]` and `#[tokio::main]` wrap its body in a runtime before this \
-             line is read; put `timeout` on an async function that it calls",
+            "`#[tokio::test]` and `#[tokio::main]` have made the function sync before this line is read\n\
+             help: put `timeout` on an async function that it calls",
         ),
         (false, false) => errors.at(
             attr,
-            "a sync function cannot be stopped from outside: make it `async`, use the time limit of what it calls, \
-             or write `#[timeout(2s, thread)]`, which runs it on a helper thread and abandons it there",
+            "a sync function cannot be stopped from outside\n\
+             help: make it `async`, use the time limit of what it calls, or write `#[timeout(2s, thread)]`, which \
+             runs it on a helper thread and abandons it there",
         ),
-        (true, true) => errors.at(attr, "`thread` is for sync functions: an async one is dropped where it waits"),
+        (true, true) => errors.at(attr, "`thread` is for sync functions: an async one is dropped where it waits\nhelp: leave `thread` out"),
         (false, true) => {
             if let Some(at) = strict_at {
-                errors.here(at, "`strict` is for async functions: on a helper thread the time always counts from the call");
+                errors.here(at, "`strict` is for async functions: on a helper thread the time always counts from the call\nhelp: leave `strict` out");
             }
             borrowed_arguments(item, errors);
         }
@@ -190,8 +194,10 @@ fn borrowed_arguments(item: &Item, errors: &Errors) {
             ),
         };
         if is_reference {
-            errors
-                .at(input, format!("an abandoned body may outlive this borrow: with `thread` take {owned}"));
+            errors.at(
+                input,
+                format!("an abandoned body may outlive this borrow\nhelp: with `thread` take {owned}"),
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::diag::Errors;
 use crate::emit::{Context, Rules, label};
 use crate::input;
 use crate::item::Item;
-use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::names;
 use crate::shared::Shared;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -32,9 +32,10 @@ pub(crate) const SPEC: Spec = Spec {
         ("skip_on", "write `unless = |error| ..`"),
         ("apply_on", "write `on(category, ..)` or `when = |error| ..`"),
     ],
+    positional: Positional::Function,
 };
 
-const STEP: &str = "the function stands first, without a key: `#[with_fallback(cached)]`";
+const STEP: &str = "write the function first, without a key: `#[with_fallback(cached)]`";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -83,15 +84,7 @@ pub(crate) fn check(
     item: &Item,
     errors: &Errors,
 ) -> Checked {
-    let is_step = |entry: &Entry| {
-        let foreign = SPEC.foreign.iter().any(|(word, _)| entry.is(word));
-        match entry.value {
-            Value::Given(_) => false,
-            Value::Word => !foreign,
-            Value::List(_) | Value::Bare(_) => true,
-        }
-    };
-    let mut reader = Reader::new(&SPEC, entries, is_step, errors);
+    let mut reader = Reader::new(&SPEC, entries, errors);
     let rules = Rules::read(&mut reader);
     let on: Vec<Ident> =
         reader.take_all("on").into_iter().flat_map(|entry| categories(entry, errors)).collect();
@@ -99,12 +92,12 @@ pub(crate) fn check(
     let mut steps = Vec::new();
     for entry in reader.rest() {
         if let Some(Step::Value(_)) = steps.last() {
-            errors.here(entry.span, "`value` always answers: what stands after it would never run");
+            errors.here(entry.span, "this fallback would never run: the `value` before it always answers");
         }
         steps.extend(errors.ok(step(&entry, item)));
     }
     if steps.is_empty() && errors.is_empty() {
-        errors.at(attr, "`with_fallback` needs a function or a value: `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
+        errors.at(attr, "`with_fallback` needs a function or a value\nhelp: write `#[with_fallback(cached)]` or `#[with_fallback(value = 0)]`");
     }
     // A value that `when_ok` refuses is of category `Unknown`.
     let sees_values = shared.when_ok.is_some() && (on.is_empty() || on.iter().any(|on| on == "Unknown"));
@@ -122,10 +115,10 @@ pub(crate) fn check(
 
 fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
     let Value::List(list) = entry.value else {
-        errors.here(entry.span, "write `on(category, ..)`");
+        errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, ..)`");
         return Vec::new();
     };
-    let words = "`on(..)` lists categories, for instance `on(timeout, unavailable)`";
+    let words = "expected categories\nhelp: write for instance `on(timeout, unavailable)`";
     if list.is_empty() {
         errors.here(entry.span, words);
     }
@@ -178,7 +171,7 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
     match written {
         Expr::Path(_) => {
             let tokens = with_all_arguments(&tokens, item, |arguments, at| {
-                // From an expansion, so that rustc advises nothing about parentheses nobody wrote.
+                // From an expansion, so that rustc gives no advice about parentheses that are not in the source.
                 let given = quote_spanned!(Span::mixed_site().located_at(at)=> (#(#arguments),*));
                 quote!(#tokens #given)
             })?;
@@ -270,13 +263,19 @@ fn without_arguments(field: &ExprField, tokens: &TokenStream, item: &Item) -> St
 fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
     let arguments = item.arguments();
     if arguments.len() > 8 {
-        return Err(Error::new(input::span_of(step), "list the arguments to pass: `path(a, b)`"));
+        return Err(Error::new(
+            input::span_of(step),
+            "more than eight arguments have to be listed\nhelp: write `path(a, b)`",
+        ));
     }
     let name = |argument: crate::item::Argument| {
         argument.name.ok_or_else(|| {
-            let words = "this argument is a pattern and has no name to pass to the fallback";
+            let words = "this argument is a pattern, which has no name to pass to the fallback";
             let mut error = Error::new(argument.span, words);
-            error.combine(Error::new(input::span_of(step), "list what the fallback takes: `path(a, b)`"));
+            error.combine(Error::new(
+                input::span_of(step),
+                "the fallback takes all arguments by name\nhelp: list what it takes: `path(a, b)`",
+            ));
             error
         })
     };
@@ -299,7 +298,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     }
 }
 
-/// Tokens as somebody would write them.
+/// Tokens as they are written in source code.
 fn readable(tokens: &TokenStream) -> String {
     let shown = tokens.to_string();
     shown.replace(" :: ", "::").replace(" . ", ".").replace(" (", "(").replace(" ,", ",").trim().to_owned()

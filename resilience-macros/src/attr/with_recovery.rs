@@ -5,7 +5,7 @@ use crate::diag::Errors;
 use crate::emit::{Context, label};
 use crate::input;
 use crate::item::Item;
-use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::nearest::hint;
 use crate::shared::Shared;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
@@ -18,11 +18,12 @@ pub(crate) const SPEC: Spec = Spec {
     foreign: &[
         ("default", "write `otherwise = escalate`"),
         ("strategy", "write `otherwise = escalate`, or `on(category, rollback)`"),
-        ("compensate", "write `rollback = path`: it is called with the arguments"),
-        ("undo", "write `rollback = path`: it is called with the arguments"),
+        ("compensate", "write `rollback = path`: the function takes the arguments"),
+        ("undo", "write `rollback = path`: the function takes the arguments"),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("max", "put `#[with_retry(max = 3)]` below, and write `otherwise = retry`"),
     ],
+    positional: Positional::Nothing,
 };
 
 const STRATEGIES: [(&str, &str); 5] = [
@@ -86,7 +87,7 @@ pub(crate) fn check(
     item: &Item,
     errors: &Errors,
 ) -> Checked {
-    let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
+    let mut reader = Reader::new(&SPEC, entries, errors);
     let mut seen = Vec::new();
     let rule = |entry| errors.ok(rule(entry, &mut seen, errors));
     let rules: Vec<_> = reader.take_all("on").into_iter().filter_map(rule).collect();
@@ -105,7 +106,7 @@ pub(crate) fn check(
     if checked.rules.is_empty() && checked.otherwise.is_none() && errors.is_empty() {
         errors.at(
             attr,
-            "`with_recovery` needs to know what to do: `#[with_recovery(on(corrupt, rollback), otherwise = escalate)]`",
+            "`with_recovery` needs a strategy\nhelp: write `#[with_recovery(on(corrupt, rollback), otherwise = escalate)]`",
         );
     }
     checked
@@ -113,7 +114,7 @@ pub(crate) fn check(
 
 /// Conditions and a strategy; `seen` are the conditions of all rules so far.
 fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<Rule> {
-    let words = "write `on(category, strategy)` or `on(severity >= high, strategy)`";
+    let words = "expected a condition and a strategy\nhelp: write `on(category, strategy)` or `on(severity >= high, strategy)`";
     let Value::List(list) = entry.value else { return Err(Error::new(entry.span, words)) };
     let mut parts = keys::split(list);
     let Some(then) = parts.pop() else { return Err(Error::new(entry.span, words)) };
@@ -142,7 +143,7 @@ fn strategy(tokens: &TokenStream) -> Result<Strategy> {
     found.map(|(_, variant)| Strategy { variant, span }).ok_or_else(|| {
         let names = STRATEGIES.map(|(word, _)| word);
         let hint = hint(&name, &names);
-        Error::new(span, format!("`{name}` is no strategy{hint}\nstrategies: {}", names.join(", ")))
+        Error::new(span, format!("unknown strategy `{name}`{hint}\nstrategies: {}", names.join(", ")))
     })
 }
 
@@ -160,7 +161,12 @@ fn condition(tokens: &TokenStream) -> Result<TokenStream> {
             let kind = match compare.as_str() {
                 ">=" => "AtLeast",
                 "==" => "Exactly",
-                _ => return Err(Error::new(span, "write `severity >= high` or `severity == high`")),
+                _ => {
+                    return Err(Error::new(
+                        span,
+                        "expected `>=` or `==`\nhelp: write `severity >= high` or `severity == high`",
+                    ));
+                }
             };
             let name = level.to_string();
             let found = SEVERITIES.iter().find(|(word, _)| *word == name);
@@ -169,7 +175,7 @@ fn condition(tokens: &TokenStream) -> Result<TokenStream> {
                 let hint = hint(&name, &names);
                 Error::new(
                     level.span(),
-                    format!("`{name}` is no severity{hint}\nseverities: {}", names.join(", ")),
+                    format!("unknown severity `{name}`{hint}\nseverities: {}", names.join(", ")),
                 )
             })?;
             let (kind, variant) = (Ident::new(kind, Span::call_site()), Ident::new(variant, level.span()));

@@ -3,7 +3,7 @@
 use crate::diag::Errors;
 use crate::emit::{Context, Rules, retry_local};
 use crate::input::{self, Setter};
-use crate::keys::{self, Entry, Reader, Spec, Value, key};
+use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, Result};
@@ -32,13 +32,13 @@ pub(crate) const SPEC: Spec = Spec {
         ("max_attempts", ATTEMPTS),
         ("maxAttempts", ATTEMPTS),
         ("MaxAttempts", ATTEMPTS),
-        ("max_times", "write `max`, which counts retries too"),
-        ("MaxRetryAttempts", "write `max`, which counts retries too"),
+        ("max_times", RETRIES),
+        ("MaxRetryAttempts", RETRIES),
         ("max_tries", ATTEMPTS),
         ("stop_after_attempt", ATTEMPTS),
-        ("retries", "write `max`, which counts retries too"),
-        ("max_retries", "write `max`, which counts retries too"),
-        ("maxRetries", "write `max`, which counts retries too"),
+        ("retries", RETRIES),
+        ("max_retries", RETRIES),
+        ("maxRetries", RETRIES),
         ("backoff_factor", FACTOR),
         ("multiplier", FACTOR),
         ("factor", FACTOR),
@@ -53,32 +53,77 @@ pub(crate) const SPEC: Spec = Spec {
         ("initial_delay", BASE),
         ("waitDuration", BASE),
         ("Delay", BASE),
-        ("with_jitter", "jitter is on: `jitter = none` takes it off"),
-        ("UseJitter", "jitter is on: `jitter = none` takes it off"),
+        ("with_jitter", JITTER),
+        ("UseJitter", JITTER),
         ("BackoffType", "write `backoff = 2.0`, or `constant`, `linear`, `fibonacci`, `decorrelated`"),
-        ("MaxDelay", "write `cap = 10s`: the longest wait"),
-        ("max_delay", "write `cap = 10s`: the longest wait"),
-        ("max_backoff", "write `cap = 10s`: the longest wait"),
+        ("MaxDelay", CAP),
+        ("max_delay", CAP),
+        ("max_backoff", CAP),
         (
             "deadline",
-            "write `give_up_after = 30s`: no wait starts that would pass it; `#[timeout(..)]` cuts a running attempt",
+            "write `give_up_after = <30s>`: no wait starts that would pass it; `#[timeout(..)]` cuts a running attempt",
         ),
-        ("max_elapsed", "write `give_up_after = 30s`: no wait starts that would pass it"),
-        ("timeout", "put `#[timeout(2s)]` below for one attempt, above for the whole call"),
+        ("max_elapsed", GIVE_UP),
+        ("timeout", TIME_LIMIT),
+        ("timeout_seconds", TIME_LIMIT),
+        ("timeout_secs", TIME_LIMIT),
+        ("timeout_ms", TIME_LIMIT),
+        ("max_attempt", ATTEMPTS),
+        ("tries", ATTEMPTS),
+        ("count", RETRIES),
+        ("times", RETRIES),
+        ("num_retries", RETRIES),
+        ("retry_count", RETRIES),
+        ("limit", RETRIES),
+        ("initial_wait_ms", BASE),
+        ("initial_delay_ms", BASE),
+        ("base_delay_ms", BASE),
+        ("delay_ms", BASE),
+        ("wait_ms", BASE),
+        ("min_wait", BASE),
+        ("interval", BASE),
+        ("initial_interval", BASE),
+        ("initial_backoff", BASE),
+        ("wait_fixed", "write `backoff = constant, base = <100ms>`"),
+        ("max_wait", CAP),
+        ("max_wait_ms", CAP),
+        ("max_delay_ms", CAP),
+        ("max_interval", CAP),
+        (
+            "wait_exponential",
+            "write `backoff = 2.0, base = 100ms, cap = 10s`: the factor, the first wait and the longest one",
+        ),
+        ("wait_random_exponential", "write `backoff = 2.0`: jitter is on"),
+        ("jitter_range", "write multipliers: `jitter = 0.8..1.2`"),
+        ("jitter_factor", "write multipliers: `jitter = 0.8..1.2`"),
+        ("use_circuit_breaker", "put `#[circuit_breaker]` below"),
+        ("circuit_breaker", "put `#[circuit_breaker]` below"),
+        ("stop_after_delay", GIVE_UP),
+        ("max_elapsed_time", GIVE_UP),
+        ("checkpoint_key", "put `#[checkpoint(\"page:{id}\")]` above"),
+        ("retry_if_not", UNLESS),
+        ("exceptions", "write `when = |error| ..`, or `on(category, ..)`"),
         ("retry_if", "write `when = |error| ..`"),
         ("retry_on", "write `when = |error| ..`, or `on(category, ..)`"),
         ("condition", "write `when = |error| ..`"),
-        ("abort", "write `unless = |error| ..`"),
-        ("abort_on", "write `unless = |error| ..`"),
-        ("ignore", "write `unless = |error| ..`"),
+        ("abort", UNLESS),
+        ("abort_on", UNLESS),
+        ("ignore", UNLESS),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("retry_if_ok", "write `when_ok = |value| ..`"),
     ],
+    positional: Positional::Nothing,
 };
 
-const ATTEMPTS: &str = "write `max`, which counts the calls after the first one: 4 attempts are `max = 3`";
-const FACTOR: &str = "write `backoff = 2.0`: the factor from one wait to the next";
-const BASE: &str = "write `base = 100ms`: the first wait";
+const ATTEMPTS: &str = "write `max = <3-1>`: `max` counts the calls after the first one";
+const RETRIES: &str = "write `max = <3>`: `max` counts retries, too";
+const FACTOR: &str = "write `backoff = <2.0>`: the factor from one wait to the next";
+const BASE: &str = "write `base = <100ms>`: the first wait";
+const CAP: &str = "write `cap = <10s>`: the longest wait";
+const GIVE_UP: &str = "write `give_up_after = <30s>`: no wait starts that would pass it";
+const JITTER: &str = "jitter is on: write `jitter = none` to take it off, or multipliers such as `0.8..1.2`";
+const TIME_LIMIT: &str = "put `#[timeout(<2s>)]` below for one attempt, or above for the whole call";
+const UNLESS: &str = "write `unless = |error| ..`";
 
 const RULE: Spec = Spec {
     attr: "on(..)",
@@ -90,6 +135,7 @@ const RULE: Spec = Spec {
         key("jitter", "full"),
     ],
     foreign: SPEC.foreign,
+    positional: Positional::Category,
 };
 
 /// The checked arguments.
@@ -152,7 +198,7 @@ impl Checked {
 
 /// Reads the arguments.
 pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
-    let mut reader = Reader::new(&SPEC, entries, |_| false, errors);
+    let mut reader = Reader::new(&SPEC, entries, errors);
     let on = reader.take_all("on");
     let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
     let depends = is_set(&["base", "cap", "jitter", "policy", "give_up_after"]) || !on.is_empty();
@@ -163,7 +209,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
     let start = reader.value("policy", "CONST", input::expression);
     let remembers = timed || starts || is_decorrelated || !on.is_empty();
-    let words = "`give_up_after` is zero: to make no retry, write `max = 0`";
+    let words = "`give_up_after` is zero\nhelp: to make no retry, write `max = 0`";
     let give_up_after = reader.value("give_up_after", "30s", |tokens| input::lasting(tokens, words));
     setters.extend(give_up_after.map(|limit| Setter::new("give_up_after", limit.tokens)));
     let retry_after_cap = reader.value("retry_after_cap", "60s", input::duration);
@@ -205,7 +251,7 @@ struct Bounds {
 
 const DEFAULT_BASE: u64 = 100_000_000;
 const DEFAULT_CAP: u64 = 10_000_000_000;
-const DISORDER: &str = "`base` is longer than `cap`: the first wait would already be cut";
+const DISORDER: &str = "`base` is longer than `cap`, which would cut the first wait already";
 
 impl Bounds {
     /// Reports a `base` over its `cap`.
@@ -213,10 +259,10 @@ impl Bounds {
         let Self { base, cap, has_defaults } = self;
         match (base, cap) {
             (Some(base), None) if *has_defaults && base.nanos > Some(DEFAULT_CAP) => {
-                errors.here(base.span, format!("{DISORDER}\n`cap` is 10s unless it is written"));
+                errors.here(base.span, format!("{DISORDER}\nnote: `cap` is 10s by default"));
             }
             (None, Some(cap)) if *has_defaults && cap.nanos.is_some_and(|cap| cap < DEFAULT_BASE) => {
-                errors.here(cap.span, format!("{DISORDER}\n`base` is 100ms unless it is written"));
+                errors.here(cap.span, format!("{DISORDER}\nnote: `base` is 100ms by default"));
             }
             (base, cap) => {
                 errors.ok(input::in_order(base.as_ref(), cap.as_ref(), DISORDER));
@@ -250,7 +296,7 @@ fn schedule(reader: &mut Reader<'_>) -> Schedule {
     let jitter_at = reader.span_of("jitter");
     let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
-        let words = "`decorrelated` has its own jitter: leave `jitter` out";
+        let words = "`backoff = decorrelated` has its own jitter\nhelp: leave `jitter` out";
         reader.errors.here(at, words);
     }
     let is_decorrelated = matches!(backoff, Some(Backoff::Decorrelated(_)));
@@ -284,16 +330,21 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
         "linear" => Backoff::Setter(kind("Linear")),
         "fibonacci" => Backoff::Setter(kind("Fibonacci")),
         "decorrelated" => Backoff::Decorrelated(kind("Decorrelated")),
-        "exponential" => {
-            return Err(Error::new(span, "write the factor: `backoff = 2.0` doubles the wait each time"));
+        "exponential" => return Err(Error::new(span, EXPONENTIAL)),
+        text if input::is_duration(text) => {
+            let words = format!(
+                "`backoff` is the factor from one wait to the next, not a time\nhelp: for the first wait write `base = {text}`"
+            );
+            return Err(Error::new(span, words));
         }
         _ => match syn::parse2(input::open(tokens.clone())) {
             Ok(syn::Expr::Path(path)) if is_function(&path.path) => Backoff::Setter(Setter::new(
                 "backoff",
                 quote_spanned!(span=> __resilience::Backoff::Custom(#path)),
             )),
+            Ok(syn::Expr::Call(call)) => return Err(no_such_backoff(&call, span)),
             _ => {
-                let words = "`backoff` is below 1: each wait would be shorter than the one before";
+                let words = "`backoff` is below 1, so that each wait would be shorter than the one before";
                 let factor = input::factor_from_one(tokens, words)?;
                 Backoff::Setter(Setter::new(
                     "backoff",
@@ -302,6 +353,30 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
             }
         },
     })
+}
+
+const EXPONENTIAL: &str = "`exponential` needs its factor\nhelp: write the factor alone: `backoff = 2.0` doubles the wait each time";
+
+/// A backoff of another library that is written as a call: `exponential(2)`, `fixed(1s)`.
+fn no_such_backoff(call: &syn::ExprCall, span: Span) -> Error {
+    let name = call.func.to_token_stream().to_string().replace(' ', "");
+    let argument =
+        call.args.first().map(|argument| argument.to_token_stream().to_string()).unwrap_or_default();
+    let argument = Some(argument).filter(|text| !text.contains(' '));
+    let factor = argument.as_ref().and_then(|text| text.parse::<f64>().ok()).unwrap_or(2.0);
+    let base = argument.filter(|text| input::is_duration(text)).unwrap_or_else(|| "100ms".to_owned());
+    let last = name.rsplit("::").next().unwrap_or_default().to_lowercase();
+    let help = if last.contains("expo") {
+        format!("write the factor: `backoff = {factor:?}`")
+    } else if ["const", "fixed", "linear", "fibonacci"].iter().any(|kind| last.contains(kind)) {
+        let kind =
+            if last.contains("linear") || last.contains("fibonacci") { last.as_str() } else { "constant" };
+        format!("write `backoff = {kind}, base = {base}`")
+    } else {
+        "write a factor such as `2.0`, a kind such as `linear`, or the path of a `fn(u32) -> Duration`"
+            .to_owned()
+    };
+    Error::new(span, format!("`backoff` takes no call: found `{name}(..)`\nhelp: {help}"))
 }
 
 /// A function is written in snake case, a const factor in capitals.
@@ -315,6 +390,11 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
         "full" => "Full",
         "equal" => "Equal",
         "none" => "None",
+        "true" | "false" => {
+            let words = "`jitter` is no switch: it is full unless another kind is written\nhelp: to take it off write \
+                         `jitter = none`; the other kinds are `equal` and multipliers such as `0.8..1.2`";
+            return Err(Error::new(span, words));
+        }
         _ => {
             let Some(range) = input::multipliers(tokens) else {
                 return Err(Error::new(
@@ -356,29 +436,41 @@ fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
 /// `on(category, max = .., ..)`.
 fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStream> {
     let Value::List(list) = entry.value else {
-        errors.here(entry.span, "write `on(category, max = 5, ..)`");
+        errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, max = 5, ..)`");
         return None;
     };
-    let is_word = |entry: &Entry| matches!(entry.value, Value::Word | Value::Bare(_));
-    let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), is_word, errors);
+    let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), errors);
     let Schedule { setters, bounds, .. } = schedule(&mut reader);
     bounds.check_within(around, errors);
     let rest = reader.rest();
     for other in rest.iter().filter(|other| other.key.is_none()) {
-        errors.here(other.span, "a category is one word here, for instance `on(rate_limited, max = 5)`");
+        errors.here(
+            other.span,
+            "expected a category, which is one word\nhelp: write for instance `on(rate_limited, max = 5)`",
+        );
     }
     let mut words = rest.iter().filter_map(|entry| entry.key.clone());
     let Some(word) = words.next() else {
         if rest.is_empty() {
             errors.here(
                 entry.span,
-                "`on(..)` begins with a category, for instance `on(rate_limited, max = 5)`",
+                "expected a category first\nhelp: write for instance `on(rate_limited, max = 5)`",
             );
         }
         return None;
     };
     for second in words {
-        errors.here(second.span(), "one `on(..)` names one category: write another `on(..)` for this one");
+        let times = match second.to_string().as_str() {
+            "never" | "none" => Some(0),
+            "once" => Some(1),
+            _ => None,
+        };
+        let help = times.map_or_else(
+            || format!("write another `on({second}, ..)` for this one"),
+            |times| format!("write how many retries: `on({word}, max = {times})`"),
+        );
+        errors
+            .here(second.span(), format!("`on(..)` has one category, and then `key = value`\nhelp: {help}"));
     }
     let category = errors.ok(input::category(&word))?;
     if seen.contains(&word) {

@@ -29,7 +29,7 @@ pub(crate) fn category(word: &Ident) -> Result<Ident> {
     variant(&name).map(|variant| Ident::new(variant, word.span())).ok_or_else(|| {
         let names = CATEGORIES.map(|(name, _)| name);
         let hint = hint(&name, &names);
-        Error::new(word.span(), format!("`{name}` is no category{hint}\ncategories: {}", names.join(", ")))
+        Error::new(word.span(), format!("unknown category `{name}`{hint}\ncategories: {}", names.join(", ")))
     })
 }
 

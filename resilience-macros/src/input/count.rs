@@ -8,6 +8,12 @@ use syn::{Error, Lit, Result};
 pub(crate) fn count(tokens: TokenStream) -> Result<TokenStream> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
+    let word = tokens.to_string();
+    if ["forever", "infinite", "infinity", "unlimited"].contains(&word.as_str()) {
+        let words =
+            format!("there is no unlimited count: found `{word}`\nhelp: write a number, for instance `10`");
+        return Err(Error::new(span, words));
+    }
     match literal(&tokens) {
         None => constant(tokens),
         Some((true, _)) => Err(Error::new(span, "a count cannot be negative")),
@@ -18,11 +24,12 @@ pub(crate) fn count(tokens: TokenStream) -> Result<TokenStream> {
         },
         Some((false, Lit::Int(int))) => {
             let number = int.base10_digits();
-            Err(Error::new(span, format!("a count has no unit: write `{number}`")))
+            Err(Error::new(span, format!("a count has no unit\nhelp: write `{number}`")))
         }
-        Some((false, Lit::Str(text))) if text.value().parse::<u32>().is_ok() => {
-            Err(Error::new(span, format!("a count is written without quotes: `{}`", text.value())))
-        }
+        Some((false, Lit::Str(text))) if text.value().parse::<u32>().is_ok() => Err(Error::new(
+            span,
+            format!("a count is written without quotes\nhelp: write `{}`", text.value()),
+        )),
         Some(_) => Err(Error::new(span, "expected a whole number, for instance `3`")),
     }
 }

@@ -23,12 +23,17 @@ const UNITS: [(&str, u64); 7] = [
     ("h", 3_600 * 1_000_000_000),
 ];
 const DAY: u64 = 24 * 3_600 * 1_000_000_000;
-const FORMS: &str = "write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
-const TOO_LONG: &str = "this duration is too long: the longest is `213503d`, about 584 years";
+const FORMS: &str = "help: write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
+const TOO_LONG: &str = "this duration is longer than `213503d` (584 years), the longest one";
 
 /// Whether `word` is a unit of time.
 pub(super) fn is_unit(word: &Ident) -> bool {
     UNITS.iter().any(|(unit, _)| word == unit) || word == "d"
+}
+
+/// Whether `text` is a duration as it is written in an attribute.
+pub(crate) fn is_duration(text: &str) -> bool {
+    text.parse().is_ok_and(|tokens| duration(tokens).is_ok_and(|duration| duration.nanos.is_some()))
 }
 
 /// Reads a duration.
@@ -44,26 +49,30 @@ pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {
     let (text, digits, suffix) = match &lit {
         Lit::Int(int) => (int.to_string(), int.base10_digits().to_owned(), int.suffix().to_owned()),
         Lit::Float(float) => (float.to_string(), float.base10_digits().to_owned(), float.suffix().to_owned()),
-        _ => return Err(Error::new(span, FORMS)),
+        Lit::Str(text) if is_duration(&text.value()) => {
+            let words = format!("a duration is written without quotes\nhelp: write `{}`", text.value());
+            return Err(Error::new(span, words));
+        }
+        _ => return Err(Error::new(span, format!("expected a duration\n{FORMS}"))),
     };
     if text.starts_with("0x") || text.starts_with("0o") || text.starts_with("0b") {
-        return Err(Error::new(span, format!("a duration is a decimal number; {FORMS}")));
+        return Err(Error::new(span, format!("a duration is a decimal number\n{FORMS}")));
     }
     if suffix.is_empty() {
         return Err(Error::new(
             span,
-            format!("`{text}` has no unit: write `{text}s` for seconds or `{text}ms` for milliseconds"),
+            format!("`{text}` has no unit\nhelp: write `{text}s` for seconds or `{text}ms` for milliseconds"),
         ));
     }
     let unit = UNITS.iter().find(|(name, _)| *name == suffix).map(|(_, nanos)| *nanos);
     let Some(unit) = unit.or((suffix == "d").then_some(DAY)) else {
-        return Err(Error::new(span, format!("`{suffix}` is no unit of time; {FORMS}")));
+        return Err(Error::new(span, format!("`{suffix}` is not a unit of time\n{FORMS}")));
     };
     let nanos = nanos(&digits, unit).ok_or_else(|| Error::new(span, TOO_LONG))?;
     if nanos == 0 && !is_zero(&digits) {
         return Err(Error::new(
             span,
-            "this duration is shorter than the shortest, `1ns`: write `0s` for none",
+            "this duration is shorter than `1ns`, the shortest one\nhelp: write `0s` for none",
         ));
     }
     let tokens = quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos));
@@ -134,12 +143,13 @@ mod tests {
             ("60", "no unit"),
             ("-5s", "negative"),
             ("0x5s", "decimal"),
-            ("60f32", "no unit of time"),
-            ("3fortnights", "no unit of time"),
-            ("600000d", "too long"),
+            ("60f32", "not a unit of time"),
+            ("3fortnights", "not a unit of time"),
+            ("600000d", "longer than"),
             ("0.0000000001s", "shorter than"),
             ("1.0e-99s", "shorter than"),
-            ("\"60s\"", "with its unit"),
+            ("\"60s\"", "without quotes"),
+            ("\"soon\"", "with its unit"),
         ];
         for (text, words) in cases {
             let error = read(text).err().unwrap_or_default();

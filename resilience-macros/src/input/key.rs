@@ -2,10 +2,11 @@
 
 use super::{open, span_of};
 use crate::item::Item;
+use crate::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Error, Expr, GenericParam, Lit, LitStr, Result, UnOp};
+use syn::{Error, Expr, FnArg, GenericParam, Lit, LitStr, Pat, Result, Type, UnOp};
 
 /// A key as written.
 pub(crate) struct Key {
@@ -22,7 +23,12 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
     let is_constant = match syn::parse2::<Expr>(tokens.clone())? {
         Expr::Lit(lit) => match lit.lit {
             Lit::Str(text) => return template(&text, item, refusal),
-            _ => return Err(Error::new(span, "a key is a text: `\"page:{id}\"`")),
+            _ => {
+                return Err(Error::new(
+                    span,
+                    "expected a key\nhelp: write a text such as `\"page:{id}\"`, a constant, or an expression over the arguments",
+                ));
+            }
         },
         Expr::Path(path) => path.path.segments.last().is_some_and(|segment| is_upper(&segment.ident)),
         _ => false,
@@ -104,14 +110,41 @@ fn refuse_constant(span: Span, refusal: Option<&str>) -> Result<()> {
     refusal.map_or(Ok(()), |words| Err(Error::new(span, words)))
 }
 
-/// Why a key may not be the same for all arguments, of which `name` is one; `otherwise` says what else can
-/// be done about it.
-pub(crate) fn same_for_all(name: Option<&Ident>, otherwise: &str) -> String {
-    let example = name.map_or_else(|| "self.field".to_owned(), |name| name.unraw().to_string());
+/// Why a key may not be the same for all arguments of `item`, except those that are `left_out`; `otherwise`
+/// says what else can be done about it.
+pub(crate) fn same_for_all(item: &Item, left_out: &[Ident], otherwise: &str) -> String {
+    let arguments = item.sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(typed) => match &*typed.pat {
+            Pat::Ident(pat) if !left_out.contains(&pat.ident) => Some((&pat.ident, &*typed.ty)),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    });
+    let arguments: Vec<_> = arguments.collect();
+    let printable = arguments.iter().find(|(_, ty)| is_printable(ty));
+    let example = match (printable, arguments.first()) {
+        (Some((name, _)), _) => format!("write `{{{}}}` in it", name.unraw()),
+        (None, Some((name, _))) => {
+            format!("write a field of an argument in it, such as `{{{}.id}}`", name.unraw())
+        }
+        (None, None) => "write an argument or a field in it, such as `{self.id}`".to_owned(),
+    };
     format!(
-        "this key is the same for all arguments: every call would be given the first one's result; \
-         write `{{{example}}}` in it{otherwise}"
+        "this key is the same for all arguments: every call would return the first one's result\nhelp: {example}{otherwise}"
     )
+}
+
+/// Whether a type is one of std's that implement `Display`.
+fn is_printable(ty: &Type) -> bool {
+    const NAMES: [&str; 18] = [
+        "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32",
+        "i64", "i128", "isize", "f32", "f64",
+    ];
+    match peeled(ty) {
+        Type::Reference(reference) => is_printable(&reference.elem),
+        Type::Path(path) => path.path.get_ident().is_some_and(|name| NAMES.iter().any(|known| name == known)),
+        _ => false,
+    }
 }
 
 /// One piece of a template.
@@ -154,13 +187,14 @@ fn template(literal: &LitStr, item: &Item, refusal: Option<&str>) -> Result<Key>
     Ok(Key { rendered: quote_spanned!(span=> #rendered.finish()), template: Some(quote!(#literal)) })
 }
 
-/// Between two values stands something that no value can contain, or different values give one key.
+/// Checks that two values are separated by something that no value contains, so that different values have
+/// different keys.
 fn separated(between: &str, before: &[String], after: &[String]) -> std::result::Result<(), String> {
     let can_be_in_a_value = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '%');
     if between.chars().all(can_be_in_a_value) {
         let (before, after) = (before.join("."), after.join("."));
         return Err(format!(
-            "different values would give the same key: put a `:` or `/` between `{{{before}}}` and `{{{after}}}`"
+            "different values would have the same key\nhelp: put a `:` or `/` between `{{{before}}}` and `{{{after}}}`"
         ));
     }
     Ok(())
@@ -176,14 +210,18 @@ fn pieces(text: &str) -> std::result::Result<Vec<Piece>, String> {
             '{' => {
                 let inside: String = rest.by_ref().take_while(|c| *c != '}').collect();
                 if !text.contains('}') || text.matches('{').count() > text.matches('}').count() {
-                    return Err("this `{` is never closed; write `{{` for the character itself".to_owned());
+                    return Err(
+                        "this `{` is never closed\nhelp: write `{{` for the character itself".to_owned()
+                    );
                 }
                 if !literal.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut literal)));
                 }
                 pieces.push(Piece::Value(path(&inside)?));
             }
-            '}' => return Err("this `}` closes nothing; write `}}` for the character itself".to_owned()),
+            '}' => {
+                return Err("this `}` closes nothing\nhelp: write `}}` for the character itself".to_owned());
+            }
             c => literal.push(c),
         }
     }
@@ -195,15 +233,15 @@ fn pieces(text: &str) -> std::result::Result<Vec<Piece>, String> {
 
 fn path(inside: &str) -> std::result::Result<Vec<String>, String> {
     if inside.is_empty() {
-        return Err("name an argument between the braces: `{id}`".to_owned());
+        return Err("expected an argument between the braces\nhelp: write `{id}`".to_owned());
     }
     if let Some((name, format)) = inside.split_once(':') {
         let words = if format.contains('?') {
-            "the text of `Debug` may change with any release and is no identity"
+            "the output of `Debug` may change with any release, and a key has to stay the same"
         } else {
-            "a key takes values as they print, without a format"
+            "a placeholder of a key has no format"
         };
-        return Err(format!("{words}: write `{{{name}}}`"));
+        return Err(format!("{words}\nhelp: write `{{{name}}}`"));
     }
     let parts: Vec<String> = inside.split('.').map(|part| part.trim().to_owned()).collect();
     let is_name = |(at, part): (usize, &String)| {
@@ -212,13 +250,13 @@ fn path(inside: &str) -> std::result::Result<Vec<String>, String> {
     };
     if !parts.iter().enumerate().all(is_name) {
         return Err(format!(
-            "`{{{inside}}}` is no argument or field of one: write `{{id}}`, `{{row.id}}` or `{{self.tenant}}`"
+            "`{{{inside}}}` is not an argument or a field of one\nhelp: write `{{id}}`, `{{row.id}}` or `{{self.tenant}}`"
         ));
     }
     Ok(parts)
 }
 
-/// The expression that a placeholder stands for.
+/// The expression of a placeholder.
 fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
     let [first, fields @ ..] = path else { return Err(Error::new(span, "name an argument: `{id}`")) };
     let base = if first == "self" && item.sig.receiver().is_some() {
@@ -229,7 +267,7 @@ fn value(path: &[String], item: &Item, span: Span) -> Result<TokenStream> {
         let Some(name) = known.iter().find(|name| name.unraw() == first.trim_start_matches("r#")) else {
             let words = item.has_no_argument(first);
             let hint = match item.sig.receiver() {
-                Some(_) => format!("; a field of `self` is written `{{self.{first}}}`"),
+                Some(_) => format!("\nhelp: for a field of `self` write `{{self.{first}}}`"),
                 None => String::new(),
             };
             return Err(Error::new(span, words + &hint));

@@ -11,7 +11,7 @@ mod size;
 
 pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
-pub(crate) use duration::{Duration, duration};
+pub(crate) use duration::{Duration, duration, is_duration};
 pub(crate) use key::{Key, key, policy_key, same_for_all};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
@@ -41,8 +41,8 @@ pub(crate) fn expression(tokens: TokenStream) -> Result<TokenStream> {
     Ok(tokens)
 }
 
-/// The expression that `tokens` are; what stands behind it is told here, as the compiler would complain of
-/// each word apart.
+/// Reads `tokens` as one expression; what is behind it is one error here, where the compiler would report
+/// each word.
 fn parsed(tokens: &TokenStream) -> Result<Expr> {
     let parts = |input: ParseStream<'_>| Ok((input.parse::<Expr>()?, input.parse::<TokenStream>()?));
     let (value, rest) = parts
@@ -51,12 +51,12 @@ fn parsed(tokens: &TokenStream) -> Result<Expr> {
     let words = match (tokens.clone().into_iter().next(), rest.clone().into_iter().next()) {
         (_, None) => return Ok(value),
         (_, Some(TokenTree::Punct(punct))) if punct.as_char() == ';' => {
-            "a comma stands between settings, no semicolon".to_owned()
+            "expected a comma between arguments, found a semicolon".to_owned()
         }
         (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit))) if duration::is_unit(&unit) => {
-            format!("a number and its unit are one word: `{number}{unit}`")
+            format!("a number and its unit are one word\nhelp: write `{number}{unit}`")
         }
-        _ => "one value is expected: this is not part of it".to_owned(),
+        _ => "expected the end of the value".to_owned(),
     };
     Err(Error::new(span_of(&rest), words))
 }
@@ -64,14 +64,65 @@ fn parsed(tokens: &TokenStream) -> Result<Expr> {
 /// Refuses a value that names `Self`: the policy is a `static`, and a `static` knows no outer type.
 fn constant(tokens: TokenStream) -> Result<TokenStream> {
     let tokens = expression(tokens)?;
+    if let Some(found) = at_run_time(&tokens) {
+        let words = format!(
+            "settings are constants, but {found} is known only when the program runs\n\
+             help: write a literal or a `const`, or `instance = ..` with a policy made by `try_new`"
+        );
+        return Err(Error::new(span_of(&tokens), words));
+    }
     let names_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
     match tokens.clone().into_iter().find(names_self) {
         None => Ok(tokens),
         Some(word) => Err(Error::new(
             word.span(),
-            "the policy is one `static` for all instances and types, which cannot name `Self`: write the type's name",
+            "the policy is one `static` for all instances and types, which cannot name `Self`\nhelp: write the name of the type",
         )),
     }
+}
+
+/// What in an expression no `const` can hold, if that can be seen: what a `LazyLock` or a reference holds, the
+/// environment, a field of `self`.
+fn at_run_time(tokens: &TokenStream) -> Option<String> {
+    let shown = |tokens: &TokenStream| format!("`{}`", readable(tokens));
+    match syn::parse2(tokens.clone()).ok()? {
+        Expr::Unary(syn::ExprUnary { op: syn::UnOp::Deref(_), .. }) => return Some(shown(tokens)),
+        Expr::Await(_) | Expr::Try(_) => return Some(shown(tokens)),
+        _ => {}
+    }
+    let words: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let is = |token: Option<&TokenTree>, names: &[&str]| matches!(token, Some(TokenTree::Ident(word)) if names.iter().any(|name| word == name));
+    if is(words.first(), &["self"]) && words.len() > 1 {
+        return Some(shown(tokens));
+    }
+    let reads = |(at, token): (usize, &TokenTree)| {
+        let after = |n: usize| words.get(at + n);
+        let is_env = is(Some(token), &["env"]) && is(after(3), &["var", "var_os", "args", "vars"]);
+        let is_read = matches!(token, TokenTree::Punct(dot) if dot.as_char() == '.')
+            && is(after(1), &["parse", "load", "lock", "borrow", "read"])
+            && matches!(after(2), Some(TokenTree::Group(_) | TokenTree::Punct(_)));
+        is_env || is_read
+    };
+    words.iter().enumerate().any(reads).then(|| shown(tokens))
+}
+
+/// `tokens` as they are written in source code.
+pub(crate) fn readable(tokens: &TokenStream) -> String {
+    let mut shown = tokens.to_string();
+    for (spaced, tight) in [
+        (" :: ", "::"),
+        (" (", "("),
+        (" ,", ","),
+        (" . ", "."),
+        ("* ", "*"),
+        ("& ", "&"),
+        (" ?", "?"),
+        (" !", "!"),
+        ("- ", "-"),
+    ] {
+        shown = shown.replace(spaced, tight);
+    }
+    shown.trim().to_owned()
 }
 
 /// The literal that `tokens` are, if they are one; with the sign before it.
@@ -85,15 +136,12 @@ fn literal(tokens: &TokenStream) -> Option<(bool, Lit)> {
     Some((negative, lit))
 }
 
-/// A span over all of `tokens`, as far as one can be made.
+/// Where `tokens` begin: a stable compiler makes no span over several.
 pub(crate) fn span_of(tokens: &TokenStream) -> Span {
-    let mut spans = tokens.clone().into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    let last = spans.last().unwrap_or(first);
-    first.join(last).unwrap_or(first)
+    tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
 }
 
-/// A policy of type `ty` given as a whole: of another type, it is told there.
+/// A whole policy of type `ty`: the error about another type points at it.
 pub(crate) fn typed(start: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = own_span_of(start);
     let ty = located(ty, at);
@@ -119,17 +167,17 @@ pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     tokens.clone().into_iter().map(there).collect()
 }
 
-/// Where `tokens` stand, for tokens of our own in their place: the lints of the user's crate leave them alone.
+/// Where `tokens` are, for tokens of our own in their place, which the lints of the user's crate ignore.
 pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
     Span::call_site().located_at(span_of(tokens))
 }
 
-/// Where `value` stands, for tokens of our own around it that name locals of the expansion.
+/// Where `value` is, for tokens of our own around it that name locals of the expansion.
 pub(crate) fn mixed_span_of(value: &impl ToTokens) -> Span {
     Span::mixed_site().located_at(span_of(&value.to_token_stream()))
 }
 
-/// A call of a policy's setter, all of it at the value, so that a complaint of the setter points there.
+/// A call of a policy's setter, spanned at the value, so that its errors point there.
 pub(crate) struct Setter {
     name: Ident,
     value: TokenStream,

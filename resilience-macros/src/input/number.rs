@@ -15,8 +15,12 @@ pub(crate) fn number(tokens: TokenStream) -> Result<TokenStream> {
         Some((false, Lit::Float(float))) => (float.base10_digits().to_owned(), float.suffix().to_owned()),
         Some(_) => return Err(Error::new(span, "expected a number, for instance `2.0`")),
     };
+    if super::is_duration(&tokens.to_string()) {
+        let words = format!("expected a factor such as `2.0`, found the duration `{tokens}`");
+        return Err(Error::new(span, words));
+    }
     if !matches!(suffix.as_str(), "" | "f64") {
-        return Err(Error::new(span, format!("a factor has no unit: write `{digits}`")));
+        return Err(Error::new(span, format!("a factor has no unit\nhelp: write `{digits}`")));
     }
     let value: f64 = digits.parse().unwrap_or(f64::INFINITY);
     if !value.is_finite() {

@@ -44,6 +44,7 @@ pub(crate) fn in_order(low: Option<&Duration>, high: Option<&Duration>, words: &
         return Ok(());
     }
     let mut error = Error::new(high.span, words);
-    error.combine(Error::new(low.span, "this is longer"));
+    let high = std::time::Duration::from_nanos(high.nanos.unwrap_or_default());
+    error.combine(Error::new(low.span, format!("this is longer than the {high:?} that bounds it")));
     Err(error)
 }

@@ -27,7 +27,7 @@ pub(crate) fn check(layers: &[Layer], shared: &Shared, item: &Item, errors: &Err
             matches!(layer.policy, Policy::WithRetry(_) | Policy::WithFallback(_) | Policy::WithRecovery(_))
         })
     {
-        errors.at(first, "nothing in this stack uses an argument twice: leave `clone` out");
+        errors.at(first, "no attribute of this function uses an argument twice\nhelp: leave `clone` out");
     }
 }
 
@@ -41,62 +41,62 @@ fn contradiction(above: &Layer, below: &Layer) -> Option<Words> {
     match (&above.policy, &below.policy) {
         (WithRetry(_), WithRetry(_)) => Some(Words {
             above: "the first `with_retry` is here",
-            below: "two `with_retry` multiply their attempts: keep one; `on(category, ..)` gives one category its own rule",
+            below: "two `with_retry` on one function multiply their attempts\nhelp: keep one; `on(category, ..)` sets a rule for one category",
         }),
         (WithRetry(_), WithFallback(_)) => Some(Words {
             above: "this `with_retry` would see every call succeed and never retry",
-            below: "`with_fallback` would hide every failure from `with_retry`: move this line to the top",
+            below: "`with_fallback` below `with_retry` hides every failure from it\nhelp: move this line to the top",
         }),
         (CircuitBreaker(_), WithFallback(_)) => Some(Words {
             above: "this `circuit_breaker` would see every call succeed and never open",
-            below: "`with_fallback` would hide every failure from `circuit_breaker`: move this line to the top",
+            below: "`with_fallback` below `circuit_breaker` hides every failure from it\nhelp: move this line to the top",
         }),
         (WithRecovery(_), WithRecovery(_)) => Some(Words {
             above: "the first `with_recovery` is here",
-            below: "the upper `with_recovery` would judge what this one left: write all rules in one",
+            below: "two `with_recovery` on one function\nhelp: write all rules in one",
         }),
         (Job(_), Job(_)) | (Checkpoint(_), Checkpoint(_)) => Some(Words {
-            above: "it is recorded here",
-            below: "this would record the same result twice: keep one",
+            above: "the result is recorded here, too",
+            below: "the result of one function is recorded twice\nhelp: keep one of the two",
         }),
         (Job(_), Checkpoint(_)) | (Checkpoint(_), Job(_)) => Some(Words {
-            above: "it is recorded here",
-            below: "a job records its own result: a checkpoint on the same function would do it twice; keep one",
+            above: "the result is recorded here, too",
+            below: "`job` and `checkpoint` on one function record its result twice\nhelp: keep one of the two",
         }),
         (Checkpoint(_), WithFallback(_)) => Some(Words {
-            above: "this `checkpoint` would record what the fallback answered, and give it for ever after",
-            below: "`with_fallback` would have its answer recorded in place of the real one: move this line to the top",
+            above: "this `checkpoint` would record the fallback's value and return it from then on",
+            below: "`with_fallback` below `checkpoint` would have its value recorded as the result\nhelp: move this line to the top",
         }),
         (Job(_), WithFallback(_)) => Some(Words {
-            above: "this `job` would be done as soon as the fallback answers",
-            below: "`with_fallback` would have its answer recorded as the job's result: move this line to the top",
+            above: "this `job` would be `Done` with the fallback's value",
+            below: "`with_fallback` below `job` would have its value recorded as the job's result\nhelp: move this line to the top",
         }),
         (WithRecovery(_), WithFallback(_)) => Some(Words {
-            above: "this `with_recovery` would never see a failure",
-            below: "`with_fallback` would hide every failure from `with_recovery`: move this line to the top",
+            above: "this `with_recovery` would see no failure",
+            below: "`with_fallback` below `with_recovery` hides every failure from it\nhelp: move this line to the top",
         }),
         (WithRetry(_) | CircuitBreaker(_), Checkpoint(_)) => Some(Words {
-            above: "a recorded value would pass through this line as if the call had been made",
-            below: "`checkpoint` belongs above what judges attempts: move this line up",
+            above: "this line would count a recorded value as a call that succeeded",
+            below: "`checkpoint` is below an attribute that judges attempts\nhelp: move this line up",
         }),
         (WithRetry(_) | CircuitBreaker(_), Job(_)) => Some(Words {
             above: "this line would run the whole job again, or count it as one call",
-            below: "`job` belongs above what judges attempts: move this line up",
+            below: "`job` is below an attribute that judges attempts\nhelp: move this line up",
         }),
         (WithRetry(_) | CircuitBreaker(_) | Timeout(_) | Checkpoint(_) | Job(_), WithRecovery(_)) => {
             Some(Words {
-                above: "this line would see what `with_recovery` made of a failure, not the failure",
-                below: "`with_recovery` decides about the final failure: only `with_fallback` may stand above; move this line up",
+                above: "this line would see the result of `with_recovery` instead of the failure",
+                below: "`with_recovery` handles the final failure, so that only `with_fallback` may be above it\nhelp: move this line up",
             })
         }
         (Checkpoint(_) | Job(_), Timeout(timeout)) if timeout.thread => Some(Words {
-            above: "the lease that is held here would end while the abandoned body still runs",
-            below: "a body that was abandoned on its thread may still act after the step was given to somebody else: \
-                    leave `thread` out, and use the time limit of what the body calls",
+            above: "the lease of this line would end while the abandoned body still runs",
+            below: "a body abandoned on its thread may still act after another process has taken over the step\n\
+                    help: leave `thread` out, and use the time limit of what the body calls",
         }),
         (WithFallback(_), WithFallback(inner)) if !inner.is_limited() => Some(Words {
-            above: "this `with_fallback` would never be asked",
-            below: "the lower `with_fallback` answers every error: list both functions in one, or limit this one with `on(..)`",
+            above: "this `with_fallback` would never run",
+            below: "the lower `with_fallback` answers every error\nhelp: list both functions in one, or limit this one with `on(..)`",
         }),
         _ => None,
     }
@@ -109,7 +109,7 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
             if !above.any(Layer::loops) {
                 errors.at(
                     &layer.attr,
-                    "`growth` lengthens the limit on each retry: put this line below `with_retry`, or leave `growth` out",
+                    "`growth` lengthens the limit on each retry, and no `with_retry` is above\nhelp: move this line below `with_retry`, or leave `growth` out",
                 );
             }
         }
@@ -117,7 +117,7 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
             if let Some(at) = recovery.retries() {
                 errors.here(
                     at,
-                    "there is nothing that retries: put `#[with_retry]` below, or take another strategy",
+                    "the strategy `retry` needs a `with_retry` in the stack\nhelp: put `#[with_retry]` below, or take another strategy",
                 );
             }
         }
@@ -125,7 +125,7 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
             if !layers.iter().any(Layer::has_key) {
                 errors.at(
                     &layer.attr,
-                    "`budget = per_key` takes its key from a `circuit_breaker(key = ..)` of the same stack: add one",
+                    "`budget = per_key` needs a `circuit_breaker(key = ..)` in the same stack\nhelp: add `#[circuit_breaker(key = ..)]`",
                 );
             }
         }
@@ -138,15 +138,15 @@ fn looping(item: &Item, errors: &Errors) {
     if let Some(mutability) = item.mutable_receiver() {
         errors.at(
             mutability,
-            "a second attempt would see what the first one did to `self`: take `self` and bind `let mut this = self` \
-             for a `Copy` type, or `&mut self` to share it on purpose",
+            "a second attempt would see how the first one changed `self`\n\
+             help: take `self` and write `let mut this = self` in the body if the type is `Copy`, or take `&mut self` to share it",
         );
     }
     if item.lends_from_mutable_self() {
         errors.here(
             item.return_span(),
-            "a borrow of `&mut self` cannot be given out by a body that may run again: return an owned value, \
-             or put `with_retry` on a function that does",
+            "a body that may run again cannot return a borrow of `&mut self`\n\
+             help: return an owned value, or put `with_retry` on a function that does",
         );
     }
 }

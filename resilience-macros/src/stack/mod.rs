@@ -2,11 +2,11 @@
 //! and expanded as one.
 //!
 //! Each attribute hands its arguments to one hidden attribute behind all others, which sees the whole
-//! stack. Expanding them one by one would nest them in the reverse of the order in which they stand.
+//! stack. Expanding them one by one would nest them in reverse order.
 
 mod contradictions;
 
-use crate::attr::Layer;
+use crate::attr::{self, Layer};
 use crate::diag::Errors;
 use crate::emit;
 use crate::item::Item;
@@ -58,7 +58,7 @@ struct Applied {
 #[derive(Default)]
 struct Gathered {
     applied: Vec<Applied>,
-    /// The attributes that still stood below the last one of ours.
+    /// The attributes that were below the last one of ours.
     below: Vec<TokenStream>,
     /// Macros of others that ran between two of ours.
     between: Vec<TokenStream>,
@@ -118,7 +118,7 @@ fn macros_in(attrs: &[Attribute]) -> Vec<TokenStream> {
 }
 
 impl Gathered {
-    /// Compares the macros that stand below now with those that stood below the last attribute of ours:
+    /// Compares the macros that are below now with those that were below the last attribute of ours:
     /// all that are gone have run, and the last of them is the attribute of ours that runs right now.
     fn note_between(&mut self, below: &[TokenStream]) {
         let here: Vec<String> = below.iter().map(ToString::to_string).collect();
@@ -164,7 +164,7 @@ impl Gathered {
     }
 
     /// The path of the runtime crate: from a `crate = ..` in any attribute of the stack seen so far, or in
-    /// one that still stands below.
+    /// one below.
     fn runtime(&self, attrs: &[Attribute]) -> TokenStream {
         let applied = self.applied.iter().map(|applied| applied.args.clone());
         let below = attrs.iter().filter_map(|attr| match &attr.meta {
@@ -204,7 +204,9 @@ fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> Tok
     });
     let error = match other.flatten() {
         Some(word) if word != "extern" => {
-            let words = format!("`{attr}` works on functions: put it on each function that it is meant for");
+            let words = format!(
+                "expected a function for `{attr}`, found `{word}`\nhelp: put the attribute on each function that it is for"
+            );
             syn::Error::new(word.span(), words)
         }
         _ => error.clone(),
@@ -219,17 +221,21 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
     for foreign in &gathered.between {
         errors.at(
             foreign,
-            "this attribute stands between two of `resilience`, which then cannot be expanded as one: move it below them",
+            "this attribute is between two of `resilience`, which have to be expanded together\nhelp: move it below them",
         );
     }
     if let Some(constness) = &item.sig.constness {
-        errors.at(constness, "a `const fn` cannot carry a policy: policies keep state and wait");
+        errors.at(
+            constness,
+            "a `const fn` cannot have a policy: policies keep state and wait\nhelp: remove `const`",
+        );
     }
     let mut shared = Shared::default();
     let mut own = Vec::new();
     for Applied { attr, args } in gathered.applied {
+        let Some(spec) = attr::spec(&attr) else { continue };
         let entries = keys::checked_entries(args, &errors);
-        own.push((attr, shared.take(entries, &item, &errors)));
+        own.push((attr, shared.take(spec, entries, &item, &errors)));
     }
     let read = |(attr, entries)| Layer::read(attr, entries, &shared, &item, &errors);
     let layers: Vec<Layer> = own.into_iter().filter_map(read).collect();
