@@ -1,7 +1,7 @@
 use resilience::*;
 
 #[job("import:{id}")]
-#[with_fallback(|_: &Rejected, _: u32| 0)]
+#[with_fallback(value = 0)]
 fn load(id: u32) -> Result<u32, Rejected> {
     Ok(id)
 }
