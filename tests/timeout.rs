@@ -5,7 +5,7 @@ use resilience::{
 };
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -459,4 +459,65 @@ fn without_a_runtime_and_without_timers() {
     let bare = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(bare.block_on(hangs()), None);
     assert_eq!(bare.block_on(hangs()), None);
+}
+
+static FROM_ENVIRONMENT: LazyLock<Timeout> = LazyLock::new(|| {
+    let limit = std::env::var("NO_SUCH_LIMIT").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    Timeout::try_new(Duration::from_secs(limit)).unwrap()
+});
+
+#[timeout(instance = FROM_ENVIRONMENT, name = "limit from the environment")]
+async fn limited(work: Duration) -> Result<(), Failure> {
+    sleep(work).await;
+    Ok(())
+}
+
+struct Limited {
+    limit: Arc<Timeout>,
+}
+
+impl Limited {
+    #[with_retry(max = 2, base = 0s)]
+    #[timeout(instance = self.limit)]
+    async fn grows(&self, work: Duration) -> Result<(), Failure> {
+        sleep(work).await;
+        Ok(())
+    }
+
+    #[timeout(instance = self.limit, thread)]
+    fn on_thread(self, gate: mpsc::Receiver<()>) -> Result<(), Failure> {
+        let _ = gate.recv();
+        Ok(())
+    }
+}
+
+fn is_send<T: Send>(future: T) -> T {
+    future
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_can_be_known_only_at_run_time() {
+    let _world = testing::isolate();
+    let stack = || resilience::point("limit from the environment").unwrap().info().stack.remove(0);
+    assert_eq!(stack().settings[0], ("instance", "..".to_owned()));
+    is_send(limited(Duration::from_secs(1))).await.unwrap();
+    let start = Instant::now();
+    let Failure::Rejected(rejected) = limited(Duration::from_secs(60)).await.unwrap_err() else { panic!() };
+    assert_eq!((start.elapsed(), rejected.limit()), (Duration::from_secs(2), Some(Duration::from_secs(2))));
+    assert_eq!(rejected.point(), "limit from the environment");
+    assert!(stack().settings.contains(&("limit", "2s".to_owned())), "{}", stack());
+
+    let start = Instant::now();
+    let limit = Arc::new(Timeout::new(Duration::from_secs(1)).growth(2.0));
+    assert!(Limited { limit }.grows(Duration::from_secs(60)).await.is_err());
+    assert_eq!(start.elapsed(), Duration::from_secs(1 + 2 + 4), "it grows on each retry");
+}
+
+#[test]
+fn a_limit_of_the_instance_on_a_thread() {
+    let (end, gate) = mpsc::channel();
+    let limited = Limited { limit: Arc::new(Timeout::new(Duration::from_millis(1))) };
+    let Failure::Rejected(rejected) = limited.on_thread(gate).unwrap_err() else { panic!() };
+    assert_eq!(rejected.limit(), Some(Duration::from_millis(1)));
+    end.send(()).unwrap();
 }

@@ -443,15 +443,16 @@ fn judged(cx: &Context<'_>) -> TokenStream {
 /// Contradictions between values that only the compiler knows: `const _` items, judged by `cargo check`.
 fn checks(layers: &[Layer]) -> TokenStream {
     let mut checks = TokenStream::new();
-    let mut total: Option<&timeout::Checked> = None;
+    let mut total: Option<&input::Duration> = None;
     let mut below_retry = false;
     let mut windows = Vec::new();
     for layer in layers {
         match &layer.policy {
             Policy::Timeout(timeout) => {
-                let (limit, span) = (&timeout.limit.tokens, timeout.limit.span);
+                let Some(own) = &timeout.limit else { continue };
+                let (limit, span) = (&own.tokens, own.span);
                 if let Some(total) = total {
-                    let total = &total.limit.tokens;
+                    let total = &total.tokens;
                     checks.extend(
                         quote_spanned!(span=> const _: () = __resilience::check_attempt(#total, #limit);),
                     );
@@ -462,13 +463,13 @@ fn checks(layers: &[Layer]) -> TokenStream {
                     );
                 }
                 if total.is_none() && !below_retry {
-                    total = Some(timeout);
+                    total = Some(own);
                 }
             }
             Policy::WithRetry(_) => {
                 below_retry = true;
                 if let Some(total) = total {
-                    let (limit, span) = (&total.limit.tokens, total.limit.span);
+                    let (limit, span) = (&total.tokens, total.span);
                     checks.extend(
                         quote_spanned!(span=> const _: () = __resilience::check_waits(&__RESILIENCE_POLICY, #limit);),
                     );

@@ -107,7 +107,9 @@ impl Layer {
         match &self.policy {
             Policy::WithRetry(checked) => {
                 let mut above = stack.iter().take_while(|layer| !layer.loops());
-                let is_compared = above.any(|layer| matches!(layer.policy, Policy::Timeout(_)));
+                let is_compared = above.any(
+                    |layer| matches!(&layer.policy, Policy::Timeout(timeout) if timeout.limit.is_some()),
+                );
                 let has_key = stack.iter().any(Self::has_key);
                 with_retry::site(checked, site, is_compared, has_key)
             }

@@ -18,6 +18,7 @@ pub(crate) const SPEC: Spec = Spec {
         key("thread", "true"),
         key("threads", "16"),
         key("stack", "8MiB"),
+        key("instance", "LIMIT"),
     ],
     foreign: &[
         ("duration", LIMIT),
@@ -57,7 +58,10 @@ const ADAPTIVE_LIMIT: &str = "`adaptive` is not supported yet\nhelp: write a fix
 
 /// The checked arguments.
 pub(crate) struct Checked {
-    pub(crate) limit: input::Duration,
+    /// The limit, unless a policy is given that has one.
+    pub(crate) limit: Option<input::Duration>,
+    /// The policy that is given.
+    instance: Option<TokenStream>,
     setters: Vec<Setter>,
     pub(crate) grows: bool,
     strict: bool,
@@ -69,11 +73,17 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     // Its own message says how the limit is written.
     let names_limit = |entry: &Entry| foreign(entry).is_some_and(|words| [LIMIT, ADAPTIVE].contains(&words));
     let mut is_named = entries.iter().any(names_limit);
-    if let Some(words) = entries.first().and_then(|first| no_limit(first, item)) {
+    if let Some(words) =
+        entries.first().and_then(|first| at_run_time(first).or_else(|| no_limit(first, item)))
+    {
         errors.here(entries.remove(0).span, words);
         is_named = true;
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
+    let configured: Vec<_> = ["growth", "cap", "strict", "threads", "stack"]
+        .iter()
+        .filter_map(|key| reader.span_of(key))
+        .collect();
     let growth_at = reader.span_of("growth");
     let mut setters = Vec::new();
     let growth = reader.value("growth", "2.0", |tokens| {
@@ -104,11 +114,28 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
         );
     }
     check_kind(attr, item, thread, strict_at, errors);
+    let instance_at = reader.span_of("instance");
+    let instance = reader.value("instance", "LIMIT", input::expression);
     let grows = growth.is_some();
     setters.extend(growth.map(|growth| Setter::new("growth", growth)));
     setters.extend(threads.map(|threads| Setter::new("threads", threads)));
     setters.extend(stack.map(|stack| Setter::new("stack", stack)));
     let mut rest = reader.rest().into_iter();
+    if let Some(at) = instance_at {
+        for own in configured.into_iter().chain(rest.map(|entry| entry.span)) {
+            errors
+                .here(own, "a timeout given with `instance` has its own settings: set this where it is made");
+            errors.here(at, "the timeout is given here");
+        }
+        return Some(Checked {
+            limit: None,
+            instance: Some(instance?),
+            setters: Vec::new(),
+            grows: false,
+            strict: false,
+            thread,
+        });
+    }
     let Some(first) = rest.next() else {
         if !is_named {
             errors.at(attr, "`timeout` needs a limit\nhelp: write `#[timeout(2s)]`");
@@ -125,12 +152,25 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     let words = "`cap` is shorter than the limit of the first attempt";
     errors.ok(input::in_order(Some(&limit), cap.as_ref(), words));
     setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
-    Some(Checked { limit, setters, grows, strict, thread })
+    Some(Checked { limit: Some(limit), instance: None, setters, grows, strict, thread })
 }
 
 /// What to write instead of a word of another library, if the key is one.
 fn foreign(entry: &Entry) -> Option<&'static str> {
     SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
+}
+
+/// What to say of a limit that is read when the program runs: `*LIMIT`, for instance.
+fn at_run_time(entry: &Entry) -> Option<String> {
+    let mut tokens = entry.tokens().into_iter();
+    let is_read = matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '*');
+    is_read.then(|| {
+        let read = tokens.collect::<TokenStream>().to_string();
+        format!(
+            "the limit is a constant, and this one is known only at run time\nhelp: write `instance = {read}`, \
+             where `{read}` is or dereferences to a `Timeout`: `static {read}: LazyLock<Timeout> = ..`"
+        )
+    })
 }
 
 /// What is wrong with a limit that is an argument, or of a kind that is not supported.
@@ -208,10 +248,13 @@ fn is_static(reference: &syn::TypeReference) -> bool {
 
 pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let ty = quote!(__resilience::Timeout);
-    let new = Setter::new("new", checked.limit.tokens.clone()).make(&ty);
+    let thread = checked.thread.then(|| quote!(.thread()));
+    let Some(limit) = &checked.limit else {
+        return quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::of_instance(&__RESILIENCE_POINT)#thread;);
+    };
+    let new = Setter::new("new", limit.tokens.clone()).make(&ty);
     let policy = Setter::all(&checked.setters, &ty, new);
     let strict = checked.strict.then(|| quote!(.strict()));
-    let thread = checked.thread.then(|| quote!(.thread()));
     quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::new(&__RESILIENCE_POINT, #policy #strict.checked())#thread;)
 }
 
@@ -249,16 +292,29 @@ pub(crate) fn around(
 ) -> TokenStream {
     let refused = cx.refused(site, attr);
     let here = Span::mixed_site();
-    let attempt = if checked.grows { cx.attempt(site) } else { quote!(1) };
+    let is_given = checked.instance.is_some();
+    let attempt = if checked.grows || is_given { cx.attempt(site) } else { quote!(1) };
     let run = match (checked.thread, checked.grows) {
+        (true, _) if is_given => quote_spanned!(here=> #site.on_thread_within(&instance, #attempt, #body)),
         (true, _) => quote_spanned!(here=> #site.on_thread(#attempt, #body)),
+        _ if is_given => {
+            quote_spanned!(here=> __resilience::Timed::given(&#site, &instance, #attempt, #body).await)
+        }
         (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
         (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
     };
-    quote_spanned! {Span::mixed_site()=>
+    let ended = quote_spanned! {Span::mixed_site()=>
         match #run {
             __resilience::Ok(#name) => #done,
             __resilience::Err(rejected) => #refused,
+        }
+    };
+    match &checked.instance {
+        None => ended,
+        Some(given) => {
+            // Copied, so that the body may take what it came from.
+            let instance = input::instance(given, &quote!(Timeout));
+            quote_spanned!(here=> { let instance = { #instance *instance }; #ended })
         }
     }
 }

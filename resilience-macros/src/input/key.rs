@@ -46,9 +46,12 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
 pub(crate) fn policy_key(tokens: TokenStream, item: &Item) -> Result<TokenStream> {
     let tokens = super::expression(tokens)?;
     let opened = open(tokens.clone());
-    let example =
-        item.bound_names().first().map_or_else(|| "self.field".to_owned(), |name| name.unraw().to_string());
-    let refusal = format!("this key is the same for every call: write `key = {example}`");
+    let advice = match (item.bound_names().first(), item.sig.receiver()) {
+        (Some(name), _) => format!("write `key = {}`", name.unraw()),
+        (None, Some(_)) => "write `key = self.field`".to_owned(),
+        (None, None) => "leave `key` out".to_owned(),
+    };
+    let refusal = format!("this key is the same for every call: {advice}");
     match syn::parse2::<Expr>(opened.clone()) {
         Ok(Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. })) => {
             template(&text, item, Some(&refusal)).map(|key| key.rendered)

@@ -14,6 +14,7 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -327,6 +328,8 @@ pub struct TimeoutSite {
     /// The limit of the first attempt, in nanoseconds.
     limit: u64,
     is_on_thread: bool,
+    /// The first timeout that was given, where each call is given one.
+    given: Option<OnceLock<Timeout>>,
     timed_out: AtomicU64,
 }
 
@@ -338,8 +341,32 @@ impl TimeoutSite {
             policy,
             limit: nanos(policy.config.limit),
             is_on_thread: false,
+            given: None,
             timed_out: AtomicU64::new(0),
         }
+    }
+
+    /// The site in the stack of `point` of timeouts that the calls are given.
+    pub const fn of_instance(point: &'static PointSite) -> Self {
+        Self {
+            owner: PointName::of(point),
+            policy: Timeout::of(TimeoutConfig::of(Duration::MAX)),
+            limit: u64::MAX,
+            is_on_thread: false,
+            given: Some(OnceLock::new()),
+            timed_out: AtomicU64::new(0),
+        }
+    }
+
+    fn note(&self, timeout: &Timeout) {
+        if let Some(given) = &self.given {
+            given.get_or_init(|| *timeout);
+        }
+    }
+
+    /// The timeout, if it is known.
+    fn known(&self) -> Option<&Timeout> {
+        self.given.as_ref().map_or(Some(&self.policy), OnceLock::get)
     }
 
     /// The same for a sync function, whose body runs on a helper thread.
@@ -369,8 +396,23 @@ impl TimeoutSite {
         attempt: u32,
         body: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejected> {
-        let limit = self.policy.limit(attempt);
-        thread::run(self.group(), &self.policy.config, limit, body)
+        self.on_thread_within(&self.policy, attempt, body)
+    }
+
+    /// As [`on_thread`](Self::on_thread), with the settings of `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`on_thread`](Self::on_thread).
+    pub fn on_thread_within<T: Send + 'static>(
+        &'static self,
+        timeout: &Timeout,
+        attempt: u32,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejected> {
+        self.note(timeout);
+        let limit = timeout.limit(attempt);
+        thread::run(self.group(), &timeout.config, limit, body)
             .map_err(|stopped| self.stopped(limit, stopped))
     }
 
@@ -431,6 +473,16 @@ impl<'a, F: Future> Timed<'a, F, u64> {
     pub fn grown(site: &'a TimeoutSite, attempt: u32, body: F) -> Self {
         let limit = if attempt == 1 { site.limit } else { nanos(site.policy.limit(attempt)) };
         Self::within(site, limit, body)
+    }
+}
+
+impl<'a, F: Future> Timed<'a, F, u64> {
+    /// The `attempt`th run of `body`, counted from 1, within the limit of `timeout`.
+    pub fn given(site: &'a TimeoutSite, timeout: &Timeout, attempt: u32, body: F) -> Self {
+        site.note(timeout);
+        let limit = timeout.limit(attempt);
+        let timer = timeout.config.strict.then(|| alarm(limit));
+        Self { body: Some(body), timer, site, limit: nanos(limit) }
     }
 }
 
@@ -556,10 +608,15 @@ impl Layer for TimeoutSite {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let TimeoutConfig { limit, growth, strict, threads, stack, .. } = self.policy.config;
-        let mut settings = vec![("limit", format!("{limit:?}"))];
+        let mut settings = Vec::new();
+        if self.given.is_some() {
+            settings.push(("instance", "..".to_owned()));
+        }
+        let Some(timeout) = self.known() else { return settings };
+        let TimeoutConfig { limit, growth, strict, threads, stack, .. } = timeout.config;
+        settings.push(("limit", format!("{limit:?}")));
         if growth > 1.0 {
-            let cap = self.policy.longest();
+            let cap = timeout.longest();
             settings.extend([("growth", growth.to_string()), ("cap", format!("{cap:?}"))]);
         }
         if strict {
@@ -581,7 +638,8 @@ impl Layer for TimeoutSite {
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        let longest = self.policy.limit(u32::MAX);
+        let Some(timeout) = self.known() else { return inner };
+        let longest = timeout.limit(u32::MAX);
         Some(inner.map_or(longest, |inner| inner.min(longest)))
     }
 
