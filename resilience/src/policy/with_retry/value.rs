@@ -142,8 +142,8 @@ impl Retry {
     /// Calls the async `f` until it succeeds or no retry follows, and returns the last outcome.
     ///
     /// The waits use tokio's timer where there is one. The future may be dropped at any time, and works in
-    /// `tokio::spawn` if the futures of `f` do. `f` is an async closure, or a closure that returns a future;
-    /// one that changes what it captures makes the change before its `async move` block.
+    /// `tokio::spawn` if the futures of `f` do. `f` is an async closure without `move`, or a closure that
+    /// returns a future; one that changes what it captures makes the change before its `async move` block.
     ///
     /// # Examples
     ///
@@ -174,10 +174,10 @@ impl Retry {
         R: Outcome,
         R::Error: Classify,
     {
-        let (retry, place) = (*self, Location::caller());
+        let (judged, place) = (Judged::new(*self), Location::caller());
         async move {
-            let judged = Judged::new(retry);
-            InlineCall { retry: &retry, place }.run_async(|outcome| judged.judge(outcome), f).await
+            let call = InlineCall { retry: &judged.policy, place };
+            call.run_async(|outcome| judged.judge(outcome), f).await
         }
     }
 
