@@ -131,3 +131,45 @@ fn with_recovery() {
 fn composition() {
     check("composition");
 }
+
+/// Words that a pattern binds in `tokens`: after `let`, and in `Ok(..)`, `Err(..)` and `Some(..)` before `=`.
+fn bound(tokens: TokenStream, names: &mut Vec<String>) {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        let next = |n: usize| tokens.get(at + n).map(ToString::to_string).unwrap_or_default();
+        match token {
+            proc_macro2::TokenTree::Ident(word) if word == "let" => {
+                let name = if next(1) == "mut" { next(2) } else { next(1) };
+                names.extend(name.split(['(', ')', ',', ' ']).map(str::to_owned));
+            }
+            proc_macro2::TokenTree::Ident(word) if word == "Ok" || word == "Err" || word == "Some" => {
+                if next(2) == "=" {
+                    names.extend(next(1).split(['(', ')', ',', ' ']).map(str::to_owned));
+                }
+            }
+            proc_macro2::TokenTree::Group(group) => bound(group.stream(), names),
+            _ => {}
+        }
+    }
+}
+
+/// A local of an expansion cannot be taken for a constant of the user's.
+#[test]
+fn every_local_of_an_expansion_begins_with_two_underscores() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir("tests/expand").expect("the folder") {
+        let path = entry.expect("a file").path();
+        let Some(source) = path.to_str().and_then(|path| path.strip_suffix(".expanded.rs")) else { continue };
+        let source = std::fs::read_to_string(format!("{source}.rs")).expect("the source");
+        let expanded = std::fs::read_to_string(&path).expect("the expansion");
+        let mut names = Vec::new();
+        bound(expanded.parse().expect("tokens"), &mut names);
+        let is_word = |name: &&String| name.starts_with(|c: char| c.is_lowercase());
+        for name in names.iter().filter(is_word) {
+            let is_theirs = source.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+            assert!(is_theirs, "{}: `{name}`", path.display());
+        }
+        seen += names.len();
+    }
+    assert!(seen > 100, "{seen} names");
+}

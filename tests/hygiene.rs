@@ -601,3 +601,172 @@ mod kept {
         assert_eq!((returns(1), loops(0)), (Err(1), Some(4)));
     }
 }
+
+/// Lower-case constants, statics and unit structs with the names of an expansion's locals: a pattern of that
+/// name would mean them.
+#[allow(non_upper_case_globals, non_camel_case_types, dead_code, reason = "here only to be in scope")]
+mod among_lower_case_items {
+    use resilience::{
+        Rejected, checkpoint, circuit_breaker, job, testing, timeout, with_fallback, with_recovery,
+        with_retry,
+    };
+
+    macro_rules! constants {
+        ($($name:ident)*) => { $(const $name: u32 = 1;)* };
+    }
+    constants! {
+        r verdict class value answer wait permit retry budget rejected e done running entered kept strategy
+        bytes args worked policy held instance outcome site point attempt limit name state error scope this
+        refused refusal label settled call stack inner body result err ok made fallback hook closure future
+        ruling event key keys store fresh keyed lent started remaining deadline timer probe judge
+    }
+    static provided: u32 = 1;
+    struct response;
+
+    #[with_fallback(value = 99)]
+    #[timeout(60s)]
+    #[with_retry(max = 1, base = 0s, clone(text))]
+    #[circuit_breaker(threshold = 100, key = id)]
+    #[timeout(30s)]
+    async fn later(id: &str, mut text: String, mut count: u32) -> Result<u32, Rejected> {
+        text.push('x');
+        count += retry + verdict;
+        drop(text);
+        Ok(count + id.len() as u32)
+    }
+
+    #[with_fallback(instead(id), when_ok = |found| *found == 7)]
+    #[with_retry(max = 1, base = 0s, when = |_| true, unless = |_| false, give_up_after = 1s)]
+    #[circuit_breaker(classify = |_| timed_out(), context(id = id), rejected = |_| 0)]
+    fn sync(id: u32) -> Result<u32, u32> {
+        Ok(id + value - 1)
+    }
+
+    fn instead(id: u32) -> Option<u32> {
+        Some(id + 100)
+    }
+
+    fn timed_out() -> resilience::Classification {
+        resilience::Classification::new(resilience::Category::Timeout)
+    }
+
+    #[timeout(60s, thread)]
+    fn on_a_thread(id: u32) -> Result<u32, Rejected> {
+        Ok(id + r)
+    }
+
+    #[checkpoint("step:{id}", inputs(id), rollback = |_: u32| ())]
+    async fn step(id: u32) -> Result<u32, Rejected> {
+        Ok(id + kept)
+    }
+
+    #[checkpoint]
+    fn unkeyed(id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+
+    #[with_recovery(on(corrupt, rollback), on(not_found, skip), otherwise = escalate, rollback = |_, _| ())]
+    #[job("job:{id}", provided(client))]
+    async fn recorded(id: u32, client: &u64) -> Result<u32, Rejected> {
+        let _ = client;
+        step(id).await
+    }
+
+    #[job("sync:{id}")]
+    fn recorded_sync(id: u32) -> Result<u32, Rejected> {
+        unkeyed(id)
+    }
+
+    #[test]
+    fn an_expansion_keeps_its_own_names() {
+        let _world = testing::isolate();
+        assert_eq!(futures::executor::block_on(later("ab", String::new(), 1)), Ok(5));
+        assert_eq!((sync(1), sync(7)), (Ok(1), Ok(107)));
+        assert_eq!(on_a_thread(1), Ok(2));
+        assert_eq!(futures::executor::block_on(recorded(1, &1)), Ok(2));
+        assert_eq!(recorded_sync(3), Ok(3));
+    }
+}
+
+/// A trait of the user's gives every type methods with the names of those that an expansion calls.
+mod among_blanket_traits {
+    use resilience::{
+        CircuitBreaker, Rejected, checkpoint, circuit_breaker, job, testing, timeout, with_fallback,
+        with_recovery, with_retry,
+    };
+
+    macro_rules! blanket {
+        ($($name:ident)*) => {
+            #[allow(dead_code, clippy::wrong_self_convention, reason = "here only to be in scope")]
+            trait ByValue: Sized { $(fn $name(self) {})* }
+            impl<T> ByValue for T {}
+        };
+    }
+    blanket! {
+        settle admit acquire clone call judge probe value or_else await_it attempt elsewhere is_last next of
+        pause sleep start start_remembering paid_by settle_unpaid settle_by_settings budget budget_or
+        own_budget applies answered failed begin begin_blocking end end_blocking enter scope decide undone
+        wanted take get argument input earlier text finish map_err named checked strict thread per_key
+        on on_fallback otherwise with_job with_undo max_keys success failure carried on_thread grown new
+        into from fmt drop poll deref as_ref borrow to_owned to_string into_store into_future skipped worked
+        returned started refused key_label max base cap threshold window recovery
+    }
+
+    #[with_fallback(instead, Some(1), value = 3, when_ok = |found| *found == 7)]
+    #[timeout(60s, strict)]
+    #[with_retry(max = 1, base = 1ms, when = |_e| true, unless = |_e| false, clone(text), give_up_after = 1s)]
+    #[circuit_breaker(key = id)]
+    #[timeout(30s, growth = 2.0)]
+    async fn later(id: &str, mut text: String) -> Result<u32, Rejected> {
+        text.push('x');
+        drop(text);
+        Ok(id.len() as u32)
+    }
+
+    fn instead(_: &str, _: String) -> Option<u32> {
+        None
+    }
+
+    static BREAKER: CircuitBreaker = CircuitBreaker::new("hygiene");
+
+    #[with_fallback(value = 9)]
+    #[with_retry(max = 1, base = 0s, on(timeout, max = 2))]
+    #[circuit_breaker(instance = BREAKER)]
+    fn sync(id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+
+    #[with_retry(max = 1, base = 0s, clone(text))]
+    #[timeout(60s, thread)]
+    fn on_a_thread(text: String) -> Result<String, Rejected> {
+        Ok(text)
+    }
+
+    #[checkpoint("step:{id}", inputs(id), rollback = |_: u32| ())]
+    async fn step(id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+
+    #[with_recovery(on(corrupt, rollback), on(not_found, skip), otherwise = escalate, rollback = |_, _, _| ())]
+    #[job("job:{id}", provided(client))]
+    async fn recorded(id: u32, name: &str, client: &u64) -> Result<u32, Rejected> {
+        let _ = (client, name);
+        step(id).await
+    }
+
+    #[job("sync:{id}")]
+    fn recorded_sync(id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+
+    #[test]
+    fn an_expansion_calls_its_own_methods() {
+        let _world = testing::isolate();
+        assert_eq!(futures::executor::block_on(later("ab", String::new())), Ok(2));
+        assert_eq!(futures::executor::block_on(later("seven__", String::new())), Ok(1));
+        assert_eq!(sync(4), Ok(4));
+        assert_eq!(on_a_thread(format!("a")), Ok(format!("a")));
+        assert_eq!(futures::executor::block_on(recorded(1, "a", &1)), Ok(1));
+        assert_eq!(recorded_sync(3), Ok(3));
+    }
+}

@@ -27,16 +27,15 @@ impl Rules {
         self.when.is_some() || self.unless.is_some()
     }
 
-    /// What they say of the outcome `r`, whose verdict is `verdict`.
+    /// What they say of the outcome `__outcome`, whose verdict is `__verdict`.
     pub(crate) fn ruling(&self) -> TokenStream {
         let when = self
             .when
             .as_ref()
-            .map(|when| quote_spanned!(input::mixed_span_of(when)=> __resilience::when(&r, &verdict, #when)));
-        let unless = self
-            .unless
-            .as_ref()
-            .map(|unless| quote_spanned!(input::mixed_span_of(unless)=> __resilience::unless(&r, #unless)));
+            .map(|when| quote_spanned!(input::mixed_span_of(when)=> __resilience::when(&__outcome, &__verdict, #when)));
+        let unless = self.unless.as_ref().map(
+            |unless| quote_spanned!(input::mixed_span_of(unless)=> __resilience::unless(&__outcome, #unless)),
+        );
         match (when, unless) {
             (None, None) => quote!(__resilience::Ruling::ByCategory),
             (Some(ruling), None) | (None, Some(ruling)) => ruling,
@@ -71,7 +70,7 @@ impl Context<'_> {
     /// complaints point at `attr`.
     pub(crate) fn refused(&self, site: &Ident, attr: &Ident) -> TokenStream {
         let at = Span::mixed_site().located_at(attr.span());
-        let rejected = Ident::new("rejected", Span::mixed_site());
+        let rejected = Ident::new("__rejected", Span::mixed_site());
         match (&self.shared.rejected, self.is_outermost(site)) {
             (None, true) => quote_spanned!(at=> __resilience::refused(#rejected)),
             (None, false) => quote_spanned!(at=> __resilience::refused_with_class(#rejected)),
@@ -84,10 +83,10 @@ impl Context<'_> {
         }
     }
 
-    /// `r`, or `(r, verdict)` when a layer above that of `site` needs the verdict.
+    /// `__outcome`, or `(__outcome, __verdict)` when a layer above that of `site` needs the verdict.
     pub(crate) fn bound(&self, site: &Ident) -> TokenStream {
         let here = Span::mixed_site();
-        self.given(site, &quote_spanned!(here=> r), &quote_spanned!(here=> verdict))
+        self.given(site, &quote_spanned!(here=> __outcome), &quote_spanned!(here=> __verdict))
     }
 
     /// As [`bound`](Self::bound), of another outcome.
@@ -122,7 +121,7 @@ impl Context<'_> {
     /// The number of the running attempt of something that a retry repeats, or not.
     fn number(is_retried: bool) -> TokenStream {
         let retry = retry_local();
-        if is_retried { quote!(#retry.attempt()) } else { quote!(1) }
+        if is_retried { quote!((&#retry).attempt()) } else { quote!(1) }
     }
 
     /// Whether the layer of `site` is below the retry.
@@ -135,7 +134,7 @@ impl Context<'_> {
     /// retry above.
     pub(crate) fn retry_elsewhere(&self, site: &Ident) -> Option<TokenStream> {
         let retry = retry_local();
-        self.is_retried(site).then(|| quote!(let #retry = #retry.elsewhere();))
+        self.is_retried(site).then(|| quote!(let #retry = (&#retry).elsewhere();))
     }
 
     fn lent_name(name: &Ident) -> Ident {
@@ -193,7 +192,7 @@ impl Context<'_> {
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
                     let (kept, local) = (Self::lent_name(name), retry_local());
-                    quote!(#(#cfgs)* #shadows let #mutability #name = #kept.next(#retry.is_last(&#local));)
+                    quote!(#(#cfgs)* #shadows let #mutability #name = __resilience::Lent::next(&mut #kept, (&#retry).is_last(&#local));)
                 }
                 _ => {
                     let clone = cloned(name);
@@ -240,7 +239,7 @@ pub(crate) fn label(site: &Ident) -> Lifetime {
 
 /// The local that holds the running retry.
 pub(crate) fn retry_local() -> Ident {
-    Ident::new("retry", Span::mixed_site())
+    Ident::new("__retry", Span::mixed_site())
 }
 
 /// The function with its policies.
@@ -316,7 +315,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let outcome = item.around(quote_spanned!(Span::mixed_site()=> #stack r));
+    let outcome = item.around(quote_spanned!(Span::mixed_site()=> #stack __outcome));
     let body = quote! {
         use #runtime::__private as __resilience;
         #point
@@ -357,7 +356,7 @@ fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStre
     }
 }
 
-/// One attempt: statements that bind the body's outcome `r` and its `verdict`. A timeout right above an
+/// One attempt: statements that bind the body's `__outcome` and its `__verdict`. A timeout right above an
 /// async body wraps the body itself: a future around a future costs space.
 fn attempt(
     item: &Item,
@@ -372,23 +371,23 @@ fn attempt(
     if !cx.is_async {
         let body = item.block(body);
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
-        let run = quote_spanned!(here=> let r: #ty = __resilience::call_once(#closure #body););
-        return scoped(afresh, quote!(#run #judged), &quote_spanned!(here=> (r, verdict)));
+        let run = quote_spanned!(here=> let __outcome: #ty = __resilience::call_once(#closure #body););
+        return scoped(afresh, quote!(#run #judged), &quote_spanned!(here=> (__outcome, __verdict)));
     }
     // Never taken: it tells the compiler the type of the block before it reads the body. In one block with
     // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
     // would else be what an empty body gives.
-    let typed =
-        quote_spanned!(here=> if let __resilience::Some(r) = __resilience::None::<#ty> { return r; };);
+    let typed = quote_spanned!(here=> if let __resilience::Some(__outcome) = __resilience::None::<#ty> { return __outcome; };);
     let body = item.block(quote!(#typed #body));
     let future = quote_spanned!(here=> async #body);
-    let judgement = quote_spanned!(here=> (r, verdict));
+    let judgement = quote_spanned!(here=> (__outcome, __verdict));
     let (attempt, bound) = match timeout {
-        None => (quote_spanned!(here=> let r = #future.await; #judged), judgement),
+        None => (quote_spanned!(here=> let __outcome = #future.await; #judged), judgement),
         Some((checked, site, attr)) => {
             let bound = cx.bound(site);
             let done = quote_spanned!(here=> { #judged #bound });
-            let run = timeout::around(checked, cx, site, attr, &future, &quote_spanned!(here=> r), &done);
+            let run =
+                timeout::around(checked, cx, site, attr, &future, &quote_spanned!(here=> __outcome), &done);
             (quote_spanned!(here=> let #bound = #run;), bound)
         }
     };
@@ -404,36 +403,36 @@ fn scoped(afresh: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> To
     quote_spanned!(Span::mixed_site()=> let #bound = { #afresh #attempt #bound };)
 }
 
-/// What the outcome `r` means: its `verdict`.
+/// What `__outcome` means: its `__verdict`.
 fn judged(cx: &Context<'_>) -> TokenStream {
     let here = Span::mixed_site();
     let at = here.located_at(cx.return_at);
     let attempt = Context::number(cx.retry.is_some());
     let Shared { classify, context, when_ok, .. } = cx.shared;
     if classify.is_none() && context.is_empty() && when_ok.is_none() {
-        let probe = quote_spanned!(at=> __resilience::Outcome::probe(&r));
-        return quote_spanned!(here=> let verdict = #probe.probed_verdict(&__RESILIENCE_POINT, #attempt););
+        let probe = quote_spanned!(at=> __resilience::Outcome::probe(&__outcome));
+        return quote_spanned!(here=> let __verdict = #probe.probed_verdict(&__RESILIENCE_POINT, #attempt););
     }
     let class = match classify {
-        None => quote_spanned!(here=> __resilience::Probe::new(e).probed_class()),
+        None => quote_spanned!(here=> __resilience::Probe::new(__error).probed_class()),
         Some(classify) => {
-            quote_spanned!(input::mixed_span_of(classify)=> __resilience::asked(e, #classify))
+            quote_spanned!(input::mixed_span_of(classify)=> __resilience::asked(__error, #classify))
         }
     };
     let (names, values): (Vec<_>, Vec<_>) = context.iter().cloned().unzip();
-    let judge = quote_spanned!(at=> __resilience::Outcome::judge(&r));
+    let judge = quote_spanned!(at=> __resilience::Outcome::judge(&__outcome));
     let returned = match when_ok {
         None => quote_spanned!(here=> __resilience::Ok(_) => __resilience::None),
         Some(when_ok) => {
             let at = input::mixed_span_of(when_ok);
-            let judged = quote_spanned!(at=> __resilience::returned(value, #when_ok));
-            quote_spanned!(here=> __resilience::Ok(value) => #judged)
+            let judged = quote_spanned!(at=> __resilience::returned(__value, #when_ok));
+            quote_spanned!(here=> __resilience::Ok(__value) => #judged)
         }
     };
     quote_spanned! {here=>
-        let verdict = match #judge {
+        let __verdict = match #judge {
             #returned,
-            __resilience::Err(e) => {
+            __resilience::Err(__error) => {
                 __resilience::noted(&__RESILIENCE_POINT, #attempt, &[#((#names, &(#values))),*], #class)
             }
         };

@@ -12,8 +12,8 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         __resilience::Some("page:{id}:{name}"),
         __resilience::Checkpoint::new(""),
     );
-    let r = '__resilience_checkpoint: {
-        let running = match __RESILIENCE_CHECKPOINT
+    let __outcome = '__resilience_checkpoint: {
+        let __running = match (&__RESILIENCE_CHECKPOINT)
             .begin_blocking(
                 __resilience::Some(
                     __resilience::Key::new()
@@ -27,28 +27,28 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 __resilience::None,
             )
         {
-            __resilience::Ok(running) => running,
-            __resilience::Err(__resilience::Ok(kept)) => {
-                break '__resilience_checkpoint kept;
+            __resilience::Ok(__running) => __running,
+            __resilience::Err(__resilience::Ok(__kept)) => {
+                break '__resilience_checkpoint __kept;
             }
-            __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_checkpoint __resilience::refused(rejected);
+            __resilience::Err(__resilience::Err(__rejected)) => {
+                break '__resilience_checkpoint __resilience::refused(__rejected);
             }
         };
-        let entered = running.enter();
-        let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+        let __entered = (&__running).enter();
+        let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
             String,
             Error,
         > { fetch(id, name) });
-        let verdict = __resilience::Outcome::probe(&r)
+        let __verdict = __resilience::Outcome::probe(&__outcome)
             .probed_verdict(&__RESILIENCE_POINT, 1);
-        ::core::mem::drop(entered);
-        match running.end_blocking(r, verdict) {
-            __resilience::Ok((r, verdict)) => r,
-            __resilience::Err(rejected) => __resilience::refused(rejected),
+        ::core::mem::drop(__entered);
+        match __running.end_blocking(__outcome, __verdict) {
+            __resilience::Ok((__outcome, __verdict)) => __outcome,
+            __resilience::Err(__rejected) => __resilience::refused(__rejected),
         }
     };
-    r
+    __outcome
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -73,21 +73,23 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     static __RESILIENCE_UNDO: __resilience::UndoSite = __resilience::UndoSite::new(
         &__RESILIENCE_POINT,
         &[],
-        |bytes| ::std::boxed::Box::pin(async move {
+        |__bytes| ::std::boxed::Box::pin(async move {
             #[allow(unused_imports)]
             use __resilience::Settled as _;
-            let value = __resilience::recorded::<
+            let __value = __resilience::recorded::<
                 <Result<String, Error> as __resilience::Outcome>::Value,
-            >(&bytes)?;
+            >(&__bytes)?;
             __resilience::undone(
                 __resilience::Undone::worked(
-                    __resilience::Step(__resilience::call1(remove, value)).settle().await,
+                    __resilience::Step(__resilience::call1(remove, __value))
+                        .__settle()
+                        .await,
                 ),
             )
         }),
     );
-    let r = '__resilience_checkpoint: {
-        let running = match __RESILIENCE_CHECKPOINT
+    let __outcome = '__resilience_checkpoint: {
+        let __running = match (&__RESILIENCE_CHECKPOINT)
             .begin(
                 __resilience::Some(
                     __resilience::Key::new()
@@ -102,38 +104,38 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             )
             .await
         {
-            __resilience::Ok(running) => running,
-            __resilience::Err(__resilience::Ok(kept)) => {
-                break '__resilience_checkpoint kept;
+            __resilience::Ok(__running) => __running,
+            __resilience::Err(__resilience::Ok(__kept)) => {
+                break '__resilience_checkpoint __kept;
             }
-            __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_checkpoint __resilience::refused(rejected);
+            __resilience::Err(__resilience::Err(__rejected)) => {
+                break '__resilience_checkpoint __resilience::refused(__rejected);
             }
         };
-        let (r, verdict) = __resilience::InScope::new(
-                running.scope(),
+        let (__outcome, __verdict) = __resilience::InScope::new(
+                (&__running).scope(),
                 async {
-                    let r = async {
-                        if let __resilience::Some(r) = __resilience::None::<
+                    let __outcome = async {
+                        if let __resilience::Some(__outcome) = __resilience::None::<
                             Result<String, Error>,
                         > {
-                            return r;
+                            return __outcome;
                         }
                         fetch(id, name).await
                     }
                         .await;
-                    let verdict = __resilience::Outcome::probe(&r)
+                    let __verdict = __resilience::Outcome::probe(&__outcome)
                         .probed_verdict(&__RESILIENCE_POINT, 1);
-                    (r, verdict)
+                    (__outcome, __verdict)
                 },
             )
             .await;
-        match running.end(r, verdict).await {
-            __resilience::Ok((r, verdict)) => r,
-            __resilience::Err(rejected) => __resilience::refused(rejected),
+        match __running.end(__outcome, __verdict).await {
+            __resilience::Ok((__outcome, __verdict)) => __outcome,
+            __resilience::Err(__rejected) => __resilience::refused(__rejected),
         }
     };
-    r
+    __outcome
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -150,8 +152,8 @@ impl Service {
             __resilience::Some("page:{self.tenant}:{id}"),
             __resilience::Checkpoint::new(""),
         );
-        let r = '__resilience_checkpoint: {
-            let running = match __RESILIENCE_CHECKPOINT
+        let __outcome = '__resilience_checkpoint: {
+            let __running = match (&__RESILIENCE_CHECKPOINT)
                 .begin(
                     __resilience::Some(
                         __resilience::Key::new()
@@ -166,37 +168,37 @@ impl Service {
                 )
                 .await
             {
-                __resilience::Ok(running) => running,
-                __resilience::Err(__resilience::Ok(kept)) => {
-                    break '__resilience_checkpoint kept;
+                __resilience::Ok(__running) => __running,
+                __resilience::Err(__resilience::Ok(__kept)) => {
+                    break '__resilience_checkpoint __kept;
                 }
-                __resilience::Err(__resilience::Err(rejected)) => {
-                    break '__resilience_checkpoint __resilience::refused(rejected);
+                __resilience::Err(__resilience::Err(__rejected)) => {
+                    break '__resilience_checkpoint __resilience::refused(__rejected);
                 }
             };
-            let (r, verdict) = __resilience::InScope::new(
-                    running.scope(),
+            let (__outcome, __verdict) = __resilience::InScope::new(
+                    (&__running).scope(),
                     async {
-                        let r = async {
-                            if let __resilience::Some(r) = __resilience::None::<
+                        let __outcome = async {
+                            if let __resilience::Some(__outcome) = __resilience::None::<
                                 Result<String, Error>,
                             > {
-                                return r;
+                                return __outcome;
                             }
                             self.fetch(id).await
                         }
                             .await;
-                        let verdict = __resilience::Outcome::probe(&r)
+                        let __verdict = __resilience::Outcome::probe(&__outcome)
                             .probed_verdict(&__RESILIENCE_POINT, 1);
-                        (r, verdict)
+                        (__outcome, __verdict)
                     },
                 )
                 .await;
-            match running.end(r, verdict).await {
-                __resilience::Ok((r, verdict)) => r,
-                __resilience::Err(rejected) => __resilience::refused(rejected),
+            match __running.end(__outcome, __verdict).await {
+                __resilience::Ok((__outcome, __verdict)) => __outcome,
+                __resilience::Err(__rejected) => __resilience::refused(__rejected),
             }
         };
-        r
+        __outcome
     }
 }

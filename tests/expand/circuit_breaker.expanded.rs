@@ -15,23 +15,23 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             ::core::time::Duration::from_nanos(60000000000u64),
         )
         .checked();
-    let r = '__resilience_breaker: {
-        let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
-            __resilience::Ok(permit) => permit,
-            __resilience::Err(rejected) => {
-                break '__resilience_breaker __resilience::refused(rejected);
+    let __outcome = '__resilience_breaker: {
+        let __permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
+            __resilience::Ok(__permit) => __permit,
+            __resilience::Err(__rejected) => {
+                break '__resilience_breaker __resilience::refused(__rejected);
             }
         };
-        let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+        let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
             String,
             Error,
         > { fetch(id, name) });
-        let verdict = __resilience::Outcome::probe(&r)
+        let __verdict = __resilience::Outcome::probe(&__outcome)
             .probed_verdict(&__RESILIENCE_POINT, 1);
-        let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
-        r
+        let __verdict = __permit.settle(__verdict, __resilience::Ruling::ByCategory);
+        __outcome
     };
-    r
+    __outcome
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -50,26 +50,28 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             ::core::time::Duration::from_nanos(60000000000u64),
         )
         .checked();
-    let r = '__resilience_breaker: {
-        let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
-            __resilience::Ok(permit) => permit,
-            __resilience::Err(rejected) => {
-                break '__resilience_breaker __resilience::refused(rejected);
+    let __outcome = '__resilience_breaker: {
+        let __permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
+            __resilience::Ok(__permit) => __permit,
+            __resilience::Err(__rejected) => {
+                break '__resilience_breaker __resilience::refused(__rejected);
             }
         };
-        let r = async {
-            if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
-                return r;
+        let __outcome = async {
+            if let __resilience::Some(__outcome) = __resilience::None::<
+                Result<String, Error>,
+            > {
+                return __outcome;
             }
             fetch(id, name).await
         }
             .await;
-        let verdict = __resilience::Outcome::probe(&r)
+        let __verdict = __resilience::Outcome::probe(&__outcome)
             .probed_verdict(&__RESILIENCE_POINT, 1);
-        let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
-        r
+        let __verdict = __permit.settle(__verdict, __resilience::Ruling::ByCategory);
+        __outcome
     };
-    r
+    __outcome
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -89,27 +91,27 @@ impl Service {
                 ::core::time::Duration::from_nanos(60000000000u64),
             )
             .checked();
-        let r = '__resilience_breaker: {
-            let permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
-                __resilience::Ok(permit) => permit,
-                __resilience::Err(rejected) => {
-                    break '__resilience_breaker __resilience::refused(rejected);
+        let __outcome = '__resilience_breaker: {
+            let __permit = match __resilience::Found(|| &__RESILIENCE_BREAKER).admit() {
+                __resilience::Ok(__permit) => __permit,
+                __resilience::Err(__rejected) => {
+                    break '__resilience_breaker __resilience::refused(__rejected);
                 }
             };
-            let r = async {
-                if let __resilience::Some(r) = __resilience::None::<
+            let __outcome = async {
+                if let __resilience::Some(__outcome) = __resilience::None::<
                     Result<String, Error>,
                 > {
-                    return r;
+                    return __outcome;
                 }
                 self.fetch(id).await
             }
                 .await;
-            let verdict = __resilience::Outcome::probe(&r)
+            let __verdict = __resilience::Outcome::probe(&__outcome)
                 .probed_verdict(&__RESILIENCE_POINT, 1);
-            let verdict = permit.settle(verdict, __resilience::Ruling::ByCategory);
-            r
+            let __verdict = __permit.settle(__verdict, __resilience::Ruling::ByCategory);
+            __outcome
         };
-        r
+        __outcome
     }
 }

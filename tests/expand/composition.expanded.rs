@@ -51,94 +51,97 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         ::core::time::Duration::from_nanos(10000000000u64),
         ::core::time::Duration::from_nanos(2000000000u64),
     );
-    let (r, verdict) = match __resilience::Timed::new(
+    let (__outcome, __verdict) = match __resilience::Timed::new(
             &__RESILIENCE_TIMEOUT,
             async {
-                let mut retry = __RESILIENCE_RETRY.start();
-                let (r, verdict) = loop {
-                    let wait = {
-                        let (r, verdict) = '__resilience_breaker: {
-                            let permit = match __resilience::Found(|| {
+                let mut __retry = (&__RESILIENCE_RETRY).start();
+                let (__outcome, __verdict) = loop {
+                    let __wait = {
+                        let (__outcome, __verdict) = '__resilience_breaker: {
+                            let __permit = match __resilience::Found(|| {
                                     &__RESILIENCE_BREAKER
                                 })
                                 .admit()
                             {
-                                __resilience::Ok(permit) => permit,
-                                __resilience::Err(rejected) => {
+                                __resilience::Ok(__permit) => __permit,
+                                __resilience::Err(__rejected) => {
                                     break '__resilience_breaker __resilience::refused_with_class(
-                                        rejected,
+                                        __rejected,
                                     );
                                 }
                             };
-                            let (r, verdict) = match __resilience::Timed::new(
+                            let (__outcome, __verdict) = match __resilience::Timed::new(
                                     &__RESILIENCE_TIMEOUT_2,
                                     async {
-                                        if let __resilience::Some(r) = __resilience::None::<
+                                        if let __resilience::Some(__outcome) = __resilience::None::<
                                             Result<Quote, QuoteError>,
                                         > {
-                                            return r;
+                                            return __outcome;
                                         }
                                         client.get(symbol).await?.json().await
                                     },
                                 )
                                 .await
                             {
-                                __resilience::Ok(r) => {
-                                    let verdict = __resilience::Outcome::probe(&r)
-                                        .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
-                                    (r, verdict)
+                                __resilience::Ok(__outcome) => {
+                                    let __verdict = __resilience::Outcome::probe(&__outcome)
+                                        .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
+                                    (__outcome, __verdict)
                                 }
-                                __resilience::Err(rejected) => {
-                                    __resilience::refused_with_class(rejected)
+                                __resilience::Err(__rejected) => {
+                                    __resilience::refused_with_class(__rejected)
                                 }
                             };
-                            let verdict = permit
-                                .settle(verdict, __resilience::Ruling::ByCategory);
-                            (r, verdict)
+                            let __verdict = __permit
+                                .settle(__verdict, __resilience::Ruling::ByCategory);
+                            (__outcome, __verdict)
                         };
-                        match __RESILIENCE_RETRY
+                        match (&__RESILIENCE_RETRY)
                             .settle(
-                                &mut retry,
-                                verdict,
+                                &mut __retry,
+                                __verdict,
                                 __resilience::Ruling::ByCategory,
-                                __RESILIENCE_RETRY.own_budget(),
+                                (&__RESILIENCE_RETRY).own_budget(),
                             )
                         {
-                            __resilience::Ok(verdict) => break (r, verdict),
-                            __resilience::Err(wait) => wait,
+                            __resilience::Ok(__verdict) => break (__outcome, __verdict),
+                            __resilience::Err(__wait) => __wait,
                         }
                     };
-                    __RESILIENCE_RETRY.pause(&retry, wait).await;
+                    (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
                 };
-                (r, verdict)
+                (__outcome, __verdict)
             },
         )
         .await
     {
-        __resilience::Ok(done) => done,
-        __resilience::Err(rejected) => __resilience::refused_with_class(rejected),
+        __resilience::Ok(__done) => __done,
+        __resilience::Err(__rejected) => __resilience::refused_with_class(__rejected),
     };
     #[allow(unused_imports)]
     use __resilience::Settled as _;
-    let r = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
-        if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback r;
+    let __outcome = '__resilience_fallback: {
+        let __resilience::Some(__class) = __verdict else {
+            break '__resilience_fallback __outcome
+        };
+        if !(&__RESILIENCE_FALLBACK).applies(&__class, __resilience::Ruling::ByCategory)
+        {
+            break '__resilience_fallback __outcome;
         }
         {
-            let answer = cached_quote(client, symbol);
-            if let __resilience::Some(value) = __resilience::instead(
-                &r,
-                __resilience::Step(answer).settle().await,
+            let __answer = cached_quote(client, symbol);
+            if let __resilience::Some(__value) = __resilience::instead(
+                &__outcome,
+                __resilience::Step(__answer).__settle().await,
             ) {
-                __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback __resilience::Outcome::success(value);
+                (&__RESILIENCE_FALLBACK).answered(&__class, 1u32);
+                break '__resilience_fallback __resilience::Outcome::success(__value);
             }
         }
-        __RESILIENCE_FALLBACK.failed();
-        r
+        (&__RESILIENCE_FALLBACK).failed();
+        __outcome
     };
-    r
+    __outcome
 }
 fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
     use ::resilience::__private as __resilience;
@@ -154,10 +157,10 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         &["cached_quote"],
     );
     static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
-        const fn fresh() -> __resilience::Keyed<__resilience::Budget> {
+        const fn __fresh() -> __resilience::Keyed<__resilience::Budget> {
             __resilience::Keyed::new(__resilience::Budget::new)
         }
-        __resilience::Site::new(fresh(), fresh)
+        __resilience::Site::new(__fresh(), __fresh)
     };
     static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
             &__RESILIENCE_POINT,
@@ -174,28 +177,31 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         )
         .per_key(&__RESILIENCE_BUDGETS);
     static __RESILIENCE_BREAKER: __resilience::KeyedBreakers = {
-        const fn fresh() -> __resilience::CircuitBreaker {
+        const fn __fresh() -> __resilience::CircuitBreaker {
             __resilience::CircuitBreaker::of(&__RESILIENCE_POINT).checked()
         }
-        const fn keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
-            __resilience::Keyed::new(fresh)
+        const fn __keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
+            __resilience::Keyed::new(__fresh)
         }
-        __resilience::KeyedBreakers::new(keyed(), keyed)
+        __resilience::KeyedBreakers::new(__keyed(), __keyed)
     };
-    let budget = __RESILIENCE_BUDGETS.get(&(request.host));
-    let mut retry = __RESILIENCE_RETRY.start_remembering();
-    let (r, verdict) = loop {
-        let wait = {
-            let (r, verdict) = '__resilience_breaker: {
-                let permit = match __RESILIENCE_BREAKER.admit(&(request.host)) {
-                    __resilience::Ok(permit) => permit,
-                    __resilience::Err(rejected) => {
+    let __budget = __resilience::Keyed::get(&__RESILIENCE_BUDGETS, &(request.host));
+    let mut __retry = (&__RESILIENCE_RETRY).start_remembering();
+    let (__outcome, __verdict) = loop {
+        let __wait = {
+            let (__outcome, __verdict) = '__resilience_breaker: {
+                let __permit = match __resilience::Keyed::admit(
+                    &__RESILIENCE_BREAKER,
+                    &(request.host),
+                ) {
+                    __resilience::Ok(__permit) => __permit,
+                    __resilience::Err(__rejected) => {
                         break '__resilience_breaker __resilience::refused_with_class(
-                            rejected,
+                            __rejected,
                         );
                     }
                 };
-                let (r, verdict) = {
+                let (__outcome, __verdict) = {
                     #[allow(
                         clippy::shadow_reuse,
                         clippy::shadow_same,
@@ -208,49 +214,58 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
                         clippy::shadow_unrelated
                     )]
                     let mut seen = __resilience::StartsAgain::start(&seen);
-                    let r: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
+                    let __outcome: Result<Quote, QuoteError> = __resilience::call_once(|| -> Result<
                         Quote,
                         QuoteError,
                     > {
                         seen += 1;
                         send(request, seen)
                     });
-                    let verdict = __resilience::Outcome::probe(&r)
-                        .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
-                    (r, verdict)
+                    let __verdict = __resilience::Outcome::probe(&__outcome)
+                        .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
+                    (__outcome, __verdict)
                 };
-                let verdict = permit
-                    .settle(verdict, __resilience::unless(&r, |e| e.is_client()));
-                (r, verdict)
+                let __verdict = __permit
+                    .settle(
+                        __verdict,
+                        __resilience::unless(&__outcome, |e| e.is_client()),
+                    );
+                (__outcome, __verdict)
             };
-            match __RESILIENCE_RETRY
+            match (&__RESILIENCE_RETRY)
                 .settle(
-                    &mut retry,
-                    verdict,
-                    __resilience::when(&r, &verdict, |e| e.is_transient()),
-                    __resilience::Some(&*budget),
+                    &mut __retry,
+                    __verdict,
+                    __resilience::when(&__outcome, &__verdict, |e| e.is_transient()),
+                    __resilience::Some(&*__budget),
                 )
             {
-                __resilience::Ok(verdict) => break (r, verdict),
-                __resilience::Err(wait) => wait,
+                __resilience::Ok(__verdict) => break (__outcome, __verdict),
+                __resilience::Err(__wait) => __wait,
             }
         };
-        __RESILIENCE_RETRY.sleep(&retry, wait);
+        (&__RESILIENCE_RETRY).sleep(&__retry, __wait);
     };
-    let r = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
-        if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback r;
+    let __outcome = '__resilience_fallback: {
+        let __resilience::Some(__class) = __verdict else {
+            break '__resilience_fallback __outcome
+        };
+        if !(&__RESILIENCE_FALLBACK).applies(&__class, __resilience::Ruling::ByCategory)
+        {
+            break '__resilience_fallback __outcome;
         }
         {
-            let answer = cached_quote(request, seen);
-            if let __resilience::Some(value) = __resilience::instead(&r, answer) {
-                __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback __resilience::Outcome::success(value);
+            let __answer = cached_quote(request, seen);
+            if let __resilience::Some(__value) = __resilience::instead(
+                &__outcome,
+                __answer,
+            ) {
+                (&__RESILIENCE_FALLBACK).answered(&__class, 1u32);
+                break '__resilience_fallback __resilience::Outcome::success(__value);
             }
         }
-        __RESILIENCE_FALLBACK.failed();
-        r
+        (&__RESILIENCE_FALLBACK).failed();
+        __outcome
     };
-    r
+    __outcome
 }

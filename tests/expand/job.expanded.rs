@@ -13,18 +13,19 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         &__RESILIENCE_POINT,
         "import:{id}",
         __resilience::Job::new("import:{id}"),
-        |provided| {
-            let _ = provided;
+        |__provided| {
+            let _ = __provided;
             __resilience::Ok(())
         },
-        |provided, args| {
-            let _ = provided;
+        |__provided, __args| {
+            let _ = __provided;
             #[allow(unused_mut)]
-            let mut args = args;
-            let __resilience_0 = args.take::<u32>("id")?;
-            let __resilience_1 = args
-                .take::<<str as ::std::borrow::ToOwned>::Owned>("name")?;
-            let _ = args;
+            let mut __args = __args;
+            let __resilience_0 = __resilience::Args::take::<u32>(&mut __args, "id")?;
+            let __resilience_1 = __resilience::Args::take::<
+                <str as ::std::borrow::ToOwned>::Owned,
+            >(&mut __args, "name")?;
+            let _ = __args;
             __resilience::Ok(
                 __resilience::Call::of_closure(move || {
                     let _ = sync(__resilience_0, &__resilience_1);
@@ -32,34 +33,41 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             )
         },
     );
-    let r = '__resilience_job: {
-        let running = match __RESILIENCE_JOB
+    let __outcome = '__resilience_job: {
+        let __running = match (&__RESILIENCE_JOB)
             .begin_blocking(
                 __resilience::Key::new().text("import:").value(&(id)).finish(),
-                __resilience::Args::new().argument("id", &id).argument("name", &name),
+                {
+                    let __args = __resilience::Args::new();
+                    let __args = __args.argument("id", &id);
+                    let __args = __args.argument("name", &name);
+                    __args
+                },
                 __resilience::None,
             )
         {
-            __resilience::Ok(running) => running,
-            __resilience::Err(__resilience::Ok(kept)) => break '__resilience_job kept,
-            __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_job __resilience::refused(rejected);
+            __resilience::Ok(__running) => __running,
+            __resilience::Err(__resilience::Ok(__kept)) => break '__resilience_job __kept,
+            __resilience::Err(__resilience::Err(__rejected)) => {
+                break '__resilience_job __resilience::refused(__rejected);
             }
         };
-        let entered = running.enter();
-        let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+        let __entered = (&__running).enter();
+        let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
             String,
             Error,
         > { fetch(id, name) });
-        let verdict = __resilience::Outcome::probe(&r)
+        let __verdict = __resilience::Outcome::probe(&__outcome)
             .probed_verdict(&__RESILIENCE_POINT, 1);
-        ::core::mem::drop(entered);
-        match running.end_blocking(r, verdict, |_| __resilience::Wanted::Fail) {
-            __resilience::Ok((r, verdict)) => r,
-            __resilience::Err(rejected) => __resilience::refused(rejected),
+        ::core::mem::drop(__entered);
+        match __running
+            .end_blocking(__outcome, __verdict, |_| __resilience::Wanted::Fail)
+        {
+            __resilience::Ok((__outcome, __verdict)) => __outcome,
+            __resilience::Err(__rejected) => __resilience::refused(__rejected),
         }
     };
-    r
+    __outcome
 }
 async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -76,20 +84,20 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
         &__RESILIENCE_POINT,
         "import:{id}",
         __resilience::Job::new("import:{id}"),
-        |provided| {
-            let _ = provided;
-            provided.get::<Client>()?;
+        |__provided| {
+            let _ = __provided;
+            __provided.get::<Client>()?;
             __resilience::Ok(())
         },
-        |provided, args| {
-            let _ = provided;
+        |__provided, __args| {
+            let _ = __provided;
             #[allow(unused_mut)]
-            let mut args = args;
-            let __resilience_0 = args.take::<u32>("id")?;
-            let __resilience_1 = provided
+            let mut __args = __args;
+            let __resilience_0 = __resilience::Args::take::<u32>(&mut __args, "id")?;
+            let __resilience_1 = __provided
                 .get::<Client>()
                 .map_err(::std::string::ToString::to_string)?;
-            let _ = args;
+            let _ = __args;
             __resilience::Ok(
                 __resilience::Call::of_future(async move {
                     let _ = asynchronous(__resilience_0, &*__resilience_1).await;
@@ -97,45 +105,49 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
             )
         },
     );
-    let r = '__resilience_job: {
-        let running = match __RESILIENCE_JOB
+    let __outcome = '__resilience_job: {
+        let __running = match (&__RESILIENCE_JOB)
             .begin(
                 __resilience::Key::new().text("import:").value(&(id)).finish(),
-                __resilience::Args::new().argument("id", &id),
+                {
+                    let __args = __resilience::Args::new();
+                    let __args = __args.argument("id", &id);
+                    __args
+                },
                 __resilience::None,
             )
             .await
         {
-            __resilience::Ok(running) => running,
-            __resilience::Err(__resilience::Ok(kept)) => break '__resilience_job kept,
-            __resilience::Err(__resilience::Err(rejected)) => {
-                break '__resilience_job __resilience::refused(rejected);
+            __resilience::Ok(__running) => __running,
+            __resilience::Err(__resilience::Ok(__kept)) => break '__resilience_job __kept,
+            __resilience::Err(__resilience::Err(__rejected)) => {
+                break '__resilience_job __resilience::refused(__rejected);
             }
         };
-        let (r, verdict) = __resilience::InScope::new(
-                running.scope(),
+        let (__outcome, __verdict) = __resilience::InScope::new(
+                (&__running).scope(),
                 async {
-                    let r = async {
-                        if let __resilience::Some(r) = __resilience::None::<
+                    let __outcome = async {
+                        if let __resilience::Some(__outcome) = __resilience::None::<
                             Result<String, Error>,
                         > {
-                            return r;
+                            return __outcome;
                         }
                         client.fetch(id).await
                     }
                         .await;
-                    let verdict = __resilience::Outcome::probe(&r)
+                    let __verdict = __resilience::Outcome::probe(&__outcome)
                         .probed_verdict(&__RESILIENCE_POINT, 1);
-                    (r, verdict)
+                    (__outcome, __verdict)
                 },
             )
             .await;
-        match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
-            __resilience::Ok((r, verdict)) => r,
-            __resilience::Err(rejected) => __resilience::refused(rejected),
+        match __running.end(__outcome, __verdict, |_| __resilience::Wanted::Fail).await {
+            __resilience::Ok((__outcome, __verdict)) => __outcome,
+            __resilience::Err(__rejected) => __resilience::refused(__rejected),
         }
     };
-    r
+    __outcome
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -153,20 +165,20 @@ impl Service {
             &__RESILIENCE_POINT,
             "import:{id}",
             __resilience::Job::new("import:{id}"),
-            |provided| {
-                let _ = provided;
-                provided.get::<Service>()?;
+            |__provided| {
+                let _ = __provided;
+                __provided.get::<Service>()?;
                 __resilience::Ok(())
             },
-            |provided, args| {
-                let _ = provided;
+            |__provided, __args| {
+                let _ = __provided;
                 #[allow(unused_mut)]
-                let mut args = args;
-                let __resilience_0 = provided
+                let mut __args = __args;
+                let __resilience_0 = __provided
                     .get::<Service>()
                     .map_err(::std::string::ToString::to_string)?;
-                let __resilience_1 = args.take::<u32>("id")?;
-                let _ = args;
+                let __resilience_1 = __resilience::Args::take::<u32>(&mut __args, "id")?;
+                let _ = __args;
                 __resilience::Ok(
                     __resilience::Call::of_future(async move {
                         let _ = <Service>::method(&*__resilience_0, __resilience_1)
@@ -175,44 +187,53 @@ impl Service {
                 )
             },
         );
-        let r = '__resilience_job: {
-            let running = match __RESILIENCE_JOB
+        let __outcome = '__resilience_job: {
+            let __running = match (&__RESILIENCE_JOB)
                 .begin(
                     __resilience::Key::new().text("import:").value(&(id)).finish(),
-                    __resilience::Args::new().argument("id", &id),
+                    {
+                        let __args = __resilience::Args::new();
+                        let __args = __args.argument("id", &id);
+                        __args
+                    },
                     __resilience::None,
                 )
                 .await
             {
-                __resilience::Ok(running) => running,
-                __resilience::Err(__resilience::Ok(kept)) => break '__resilience_job kept,
-                __resilience::Err(__resilience::Err(rejected)) => {
-                    break '__resilience_job __resilience::refused(rejected);
+                __resilience::Ok(__running) => __running,
+                __resilience::Err(__resilience::Ok(__kept)) => {
+                    break '__resilience_job __kept;
+                }
+                __resilience::Err(__resilience::Err(__rejected)) => {
+                    break '__resilience_job __resilience::refused(__rejected);
                 }
             };
-            let (r, verdict) = __resilience::InScope::new(
-                    running.scope(),
+            let (__outcome, __verdict) = __resilience::InScope::new(
+                    (&__running).scope(),
                     async {
-                        let r = async {
-                            if let __resilience::Some(r) = __resilience::None::<
+                        let __outcome = async {
+                            if let __resilience::Some(__outcome) = __resilience::None::<
                                 Result<String, Error>,
                             > {
-                                return r;
+                                return __outcome;
                             }
                             self.fetch(id).await
                         }
                             .await;
-                        let verdict = __resilience::Outcome::probe(&r)
+                        let __verdict = __resilience::Outcome::probe(&__outcome)
                             .probed_verdict(&__RESILIENCE_POINT, 1);
-                        (r, verdict)
+                        (__outcome, __verdict)
                     },
                 )
                 .await;
-            match running.end(r, verdict, |_| __resilience::Wanted::Fail).await {
-                __resilience::Ok((r, verdict)) => r,
-                __resilience::Err(rejected) => __resilience::refused(rejected),
+            match __running
+                .end(__outcome, __verdict, |_| __resilience::Wanted::Fail)
+                .await
+            {
+                __resilience::Ok((__outcome, __verdict)) => __outcome,
+                __resilience::Err(__rejected) => __resilience::refused(__rejected),
             }
         };
-        r
+        __outcome
     }
 }

@@ -13,24 +13,24 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
                 .checked(),
         )
         .thread();
-    let r = match __RESILIENCE_TIMEOUT
+    let __outcome = match (&__RESILIENCE_TIMEOUT)
         .on_thread(
             1,
             move || {
-                let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+                let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
                     String,
                     Error,
                 > { fetch(id, name) });
-                let verdict = __resilience::Outcome::probe(&r)
+                let __verdict = __resilience::Outcome::probe(&__outcome)
                     .probed_verdict(&__RESILIENCE_POINT, 1);
-                r
+                __outcome
             },
         )
     {
-        __resilience::Ok(done) => done,
-        __resilience::Err(rejected) => __resilience::refused(rejected),
+        __resilience::Ok(__done) => __done,
+        __resilience::Err(__rejected) => __resilience::refused(__rejected),
     };
-    r
+    __outcome
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -46,27 +46,27 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
             .checked(),
     );
-    let r = match __resilience::Timed::new(
+    let __outcome = match __resilience::Timed::new(
             &__RESILIENCE_TIMEOUT,
             async {
-                if let __resilience::Some(r) = __resilience::None::<
+                if let __resilience::Some(__outcome) = __resilience::None::<
                     Result<String, Error>,
                 > {
-                    return r;
+                    return __outcome;
                 }
                 fetch(id, name).await
             },
         )
         .await
     {
-        __resilience::Ok(r) => {
-            let verdict = __resilience::Outcome::probe(&r)
+        __resilience::Ok(__outcome) => {
+            let __verdict = __resilience::Outcome::probe(&__outcome)
                 .probed_verdict(&__RESILIENCE_POINT, 1);
-            r
+            __outcome
         }
-        __resilience::Err(rejected) => __resilience::refused(rejected),
+        __resilience::Err(__rejected) => __resilience::refused(__rejected),
     };
-    r
+    __outcome
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -84,26 +84,26 @@ impl Service {
                 .strict()
                 .checked(),
         );
-        let r = match __resilience::Timed::new(
+        let __outcome = match __resilience::Timed::new(
                 &__RESILIENCE_TIMEOUT,
                 async {
-                    if let __resilience::Some(r) = __resilience::None::<
+                    if let __resilience::Some(__outcome) = __resilience::None::<
                         Result<String, Error>,
                     > {
-                        return r;
+                        return __outcome;
                     }
                     self.fetch(id).await
                 },
             )
             .await
         {
-            __resilience::Ok(r) => {
-                let verdict = __resilience::Outcome::probe(&r)
+            __resilience::Ok(__outcome) => {
+                let __verdict = __resilience::Outcome::probe(&__outcome)
                     .probed_verdict(&__RESILIENCE_POINT, 1);
-                r
+                __outcome
             }
-            __resilience::Err(rejected) => __resilience::refused(rejected),
+            __resilience::Err(__rejected) => __resilience::refused(__rejected),
         };
-        r
+        __outcome
     }
 }

@@ -11,27 +11,34 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         &__RESILIENCE_POINT,
         &["cached"],
     );
-    let r: Result<String, Error> = __resilience::call_once(|| -> Result<String, Error> {
-        fetch(id, name)
-    });
-    let verdict = __resilience::Outcome::probe(&r)
+    let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
+        String,
+        Error,
+    > { fetch(id, name) });
+    let __verdict = __resilience::Outcome::probe(&__outcome)
         .probed_verdict(&__RESILIENCE_POINT, 1);
-    let r = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
-        if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback r;
+    let __outcome = '__resilience_fallback: {
+        let __resilience::Some(__class) = __verdict else {
+            break '__resilience_fallback __outcome
+        };
+        if !(&__RESILIENCE_FALLBACK).applies(&__class, __resilience::Ruling::ByCategory)
+        {
+            break '__resilience_fallback __outcome;
         }
         {
-            let answer = cached(id, name);
-            if let __resilience::Some(value) = __resilience::instead(&r, answer) {
-                __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback __resilience::Outcome::success(value);
+            let __answer = cached(id, name);
+            if let __resilience::Some(__value) = __resilience::instead(
+                &__outcome,
+                __answer,
+            ) {
+                (&__RESILIENCE_FALLBACK).answered(&__class, 1u32);
+                break '__resilience_fallback __resilience::Outcome::success(__value);
             }
         }
-        __RESILIENCE_FALLBACK.failed();
-        r
+        (&__RESILIENCE_FALLBACK).failed();
+        __outcome
     };
-    r
+    __outcome
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -46,36 +53,41 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         &__RESILIENCE_POINT,
         &["cached"],
     );
-    let r = async {
-        if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
-            return r;
+    let __outcome = async {
+        if let __resilience::Some(__outcome) = __resilience::None::<
+            Result<String, Error>,
+        > {
+            return __outcome;
         }
         fetch(id, name).await
     }
         .await;
-    let verdict = __resilience::Outcome::probe(&r)
+    let __verdict = __resilience::Outcome::probe(&__outcome)
         .probed_verdict(&__RESILIENCE_POINT, 1);
     #[allow(unused_imports)]
     use __resilience::Settled as _;
-    let r = '__resilience_fallback: {
-        let __resilience::Some(class) = verdict else { break '__resilience_fallback r };
-        if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-            break '__resilience_fallback r;
+    let __outcome = '__resilience_fallback: {
+        let __resilience::Some(__class) = __verdict else {
+            break '__resilience_fallback __outcome
+        };
+        if !(&__RESILIENCE_FALLBACK).applies(&__class, __resilience::Ruling::ByCategory)
+        {
+            break '__resilience_fallback __outcome;
         }
         {
-            let answer = cached(id, name);
-            if let __resilience::Some(value) = __resilience::instead(
-                &r,
-                __resilience::Step(answer).settle().await,
+            let __answer = cached(id, name);
+            if let __resilience::Some(__value) = __resilience::instead(
+                &__outcome,
+                __resilience::Step(__answer).__settle().await,
             ) {
-                __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                break '__resilience_fallback __resilience::Outcome::success(value);
+                (&__RESILIENCE_FALLBACK).answered(&__class, 1u32);
+                break '__resilience_fallback __resilience::Outcome::success(__value);
             }
         }
-        __RESILIENCE_FALLBACK.failed();
-        r
+        (&__RESILIENCE_FALLBACK).failed();
+        __outcome
     };
-    r
+    __outcome
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -91,37 +103,41 @@ impl Service {
             &__RESILIENCE_POINT,
             &["cached"],
         );
-        let r = async {
-            if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
-                return r;
+        let __outcome = async {
+            if let __resilience::Some(__outcome) = __resilience::None::<
+                Result<String, Error>,
+            > {
+                return __outcome;
             }
             self.fetch(id).await
         }
             .await;
-        let verdict = __resilience::Outcome::probe(&r)
+        let __verdict = __resilience::Outcome::probe(&__outcome)
             .probed_verdict(&__RESILIENCE_POINT, 1);
         #[allow(unused_imports)]
         use __resilience::Settled as _;
-        let r = '__resilience_fallback: {
-            let __resilience::Some(class) = verdict else {
-                break '__resilience_fallback r
+        let __outcome = '__resilience_fallback: {
+            let __resilience::Some(__class) = __verdict else {
+                break '__resilience_fallback __outcome
             };
-            if !__RESILIENCE_FALLBACK.applies(&class, __resilience::Ruling::ByCategory) {
-                break '__resilience_fallback r;
+            if !(&__RESILIENCE_FALLBACK)
+                .applies(&__class, __resilience::Ruling::ByCategory)
+            {
+                break '__resilience_fallback __outcome;
             }
             {
-                let answer = cached(self, id);
-                if let __resilience::Some(value) = __resilience::instead(
-                    &r,
-                    __resilience::Step(answer).settle().await,
+                let __answer = cached(self, id);
+                if let __resilience::Some(__value) = __resilience::instead(
+                    &__outcome,
+                    __resilience::Step(__answer).__settle().await,
                 ) {
-                    __RESILIENCE_FALLBACK.answered(&class, 1u32);
-                    break '__resilience_fallback __resilience::Outcome::success(value);
+                    (&__RESILIENCE_FALLBACK).answered(&__class, 1u32);
+                    break '__resilience_fallback __resilience::Outcome::success(__value);
                 }
             }
-            __RESILIENCE_FALLBACK.failed();
-            r
+            (&__RESILIENCE_FALLBACK).failed();
+            __outcome
         };
-        r
+        __outcome
     }
 }

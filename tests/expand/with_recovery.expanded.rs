@@ -17,18 +17,21 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             ],
         )
         .otherwise(__resilience::Recovery::Escalate);
-    let r: Result<String, Error> = __resilience::call_once(|| -> Result<String, Error> {
-        fetch(id, name)
-    });
-    let verdict = __resilience::Outcome::probe(&r)
+    let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
+        String,
+        Error,
+    > { fetch(id, name) });
+    let __verdict = __resilience::Outcome::probe(&__outcome)
         .probed_verdict(&__RESILIENCE_POINT, 1);
-    let r = '__resilience_recovery: {
-        let __resilience::Some(class) = &verdict else { break '__resilience_recovery r };
-        let strategy = __RESILIENCE_RECOVERY.decide(class);
-        let _ = strategy;
-        r
+    let __outcome = '__resilience_recovery: {
+        let __resilience::Some(__class) = &__verdict else {
+            break '__resilience_recovery __outcome
+        };
+        let __strategy = (&__RESILIENCE_RECOVERY).decide(__class);
+        let _ = __strategy;
+        __outcome
     };
-    r
+    __outcome
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -53,34 +56,35 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             ],
         )
         .with_undo();
-    let r = async {
-        if let __resilience::Some(r) = __resilience::None::<Result<String, Error>> {
-            return r;
+    let __outcome = async {
+        if let __resilience::Some(__outcome) = __resilience::None::<
+            Result<String, Error>,
+        > {
+            return __outcome;
         }
         fetch(id, name).await
     }
         .await;
-    let verdict = __resilience::Outcome::probe(&r)
+    let __verdict = __resilience::Outcome::probe(&__outcome)
         .probed_verdict(&__RESILIENCE_POINT, 1);
-    let r = '__resilience_recovery: {
-        let __resilience::Some(class) = &verdict else { break '__resilience_recovery r };
-        let strategy = __RESILIENCE_RECOVERY.decide(class);
-        if let __resilience::Recovery::Rollback = strategy {
+    let __outcome = '__resilience_recovery: {
+        let __resilience::Some(__class) = &__verdict else {
+            break '__resilience_recovery __outcome
+        };
+        let __strategy = (&__RESILIENCE_RECOVERY).decide(__class);
+        if let __resilience::Recovery::Rollback = __strategy {
             #[allow(unused_imports)]
             use __resilience::Settled as _;
-            if let __resilience::Err(error) = __resilience::Outcome::judge(&r) {
-                let _ = error;
-                let answer = remove(id, name);
-                let worked = __resilience::Undone::worked(
-                    __resilience::Step(answer).settle().await,
-                );
-                __RESILIENCE_RECOVERY.undone(worked);
-            }
+            let __answer = remove(id, name);
+            let __worked = __resilience::Undone::worked(
+                __resilience::Step(__answer).__settle().await,
+            );
+            (&__RESILIENCE_RECOVERY).undone(__worked);
         }
-        let _ = strategy;
-        r
+        let _ = __strategy;
+        __outcome
     };
-    r
+    __outcome
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -111,45 +115,45 @@ impl Service {
                 __resilience::Backoff::Exponential(2f64),
             ),
         );
-        let mut retry = __RESILIENCE_RETRY.start();
-        let (r, verdict) = loop {
-            let wait = {
-                let r = async {
-                    if let __resilience::Some(r) = __resilience::None::<
+        let mut __retry = (&__RESILIENCE_RETRY).start();
+        let (__outcome, __verdict) = loop {
+            let __wait = {
+                let __outcome = async {
+                    if let __resilience::Some(__outcome) = __resilience::None::<
                         Result<String, Error>,
                     > {
-                        return r;
+                        return __outcome;
                     }
                     self.fetch(id).await
                 }
                     .await;
-                let verdict = __resilience::Outcome::probe(&r)
-                    .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
-                match __RESILIENCE_RETRY
+                let __verdict = __resilience::Outcome::probe(&__outcome)
+                    .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
+                match (&__RESILIENCE_RETRY)
                     .settle(
-                        &mut retry,
-                        verdict,
+                        &mut __retry,
+                        __verdict,
                         __resilience::Ruling::ByCategory,
-                        __RESILIENCE_RETRY.own_budget(),
+                        (&__RESILIENCE_RETRY).own_budget(),
                     )
                 {
-                    __resilience::Ok(verdict) => break (r, verdict),
-                    __resilience::Err(wait) => wait,
+                    __resilience::Ok(__verdict) => break (__outcome, __verdict),
+                    __resilience::Err(__wait) => __wait,
                 }
             };
-            __RESILIENCE_RETRY.pause(&retry, wait).await;
+            (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
         };
-        let r = '__resilience_recovery: {
-            let __resilience::Some(class) = &verdict else {
-                break '__resilience_recovery r
+        let __outcome = '__resilience_recovery: {
+            let __resilience::Some(__class) = &__verdict else {
+                break '__resilience_recovery __outcome
             };
-            let strategy = __RESILIENCE_RECOVERY.decide(class);
-            if let __resilience::Recovery::Skip = strategy {
-                break '__resilience_recovery __resilience::Skip::skipped(&r);
+            let __strategy = (&__RESILIENCE_RECOVERY).decide(__class);
+            if let __resilience::Recovery::Skip = __strategy {
+                break '__resilience_recovery __resilience::Skip::skipped(&__outcome);
             }
-            let _ = strategy;
-            r
+            let _ = __strategy;
+            __outcome
         };
-        r
+        __outcome
     }
 }

@@ -14,30 +14,30 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             __resilience::Backoff::Exponential(2f64),
         ),
     );
-    let mut retry = __RESILIENCE_RETRY.start();
-    let r = loop {
-        let wait = {
-            let r: Result<String, Error> = __resilience::call_once(|| -> Result<
+    let mut __retry = (&__RESILIENCE_RETRY).start();
+    let __outcome = loop {
+        let __wait = {
+            let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
                 String,
                 Error,
             > { fetch(id, name) });
-            let verdict = __resilience::Outcome::probe(&r)
-                .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
-            match __RESILIENCE_RETRY
+            let __verdict = __resilience::Outcome::probe(&__outcome)
+                .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
+            match (&__RESILIENCE_RETRY)
                 .settle(
-                    &mut retry,
-                    verdict,
+                    &mut __retry,
+                    __verdict,
                     __resilience::Ruling::ByCategory,
-                    __RESILIENCE_RETRY.own_budget(),
+                    (&__RESILIENCE_RETRY).own_budget(),
                 )
             {
-                __resilience::Ok(_) => break r,
-                __resilience::Err(wait) => wait,
+                __resilience::Ok(_) => break __outcome,
+                __resilience::Err(__wait) => __wait,
             }
         };
-        __RESILIENCE_RETRY.sleep(&retry, wait);
+        (&__RESILIENCE_RETRY).sleep(&__retry, __wait);
     };
-    r
+    __outcome
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -55,35 +55,35 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
             __resilience::Backoff::Exponential(2f64),
         ),
     );
-    let mut retry = __RESILIENCE_RETRY.start();
-    let r = loop {
-        let wait = {
-            let r = async {
-                if let __resilience::Some(r) = __resilience::None::<
+    let mut __retry = (&__RESILIENCE_RETRY).start();
+    let __outcome = loop {
+        let __wait = {
+            let __outcome = async {
+                if let __resilience::Some(__outcome) = __resilience::None::<
                     Result<String, Error>,
                 > {
-                    return r;
+                    return __outcome;
                 }
                 fetch(id, name).await
             }
                 .await;
-            let verdict = __resilience::Outcome::probe(&r)
-                .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
-            match __RESILIENCE_RETRY
+            let __verdict = __resilience::Outcome::probe(&__outcome)
+                .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
+            match (&__RESILIENCE_RETRY)
                 .settle(
-                    &mut retry,
-                    verdict,
+                    &mut __retry,
+                    __verdict,
                     __resilience::Ruling::ByCategory,
-                    __RESILIENCE_RETRY.own_budget(),
+                    (&__RESILIENCE_RETRY).own_budget(),
                 )
             {
-                __resilience::Ok(_) => break r,
-                __resilience::Err(wait) => wait,
+                __resilience::Ok(_) => break __outcome,
+                __resilience::Err(__wait) => __wait,
             }
         };
-        __RESILIENCE_RETRY.pause(&retry, wait).await;
+        (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
     };
-    r
+    __outcome
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -102,34 +102,34 @@ impl Service {
                 __resilience::Backoff::Exponential(2f64),
             ),
         );
-        let mut retry = __RESILIENCE_RETRY.start();
-        let r = loop {
-            let wait = {
-                let r = async {
-                    if let __resilience::Some(r) = __resilience::None::<
+        let mut __retry = (&__RESILIENCE_RETRY).start();
+        let __outcome = loop {
+            let __wait = {
+                let __outcome = async {
+                    if let __resilience::Some(__outcome) = __resilience::None::<
                         Result<String, Error>,
                     > {
-                        return r;
+                        return __outcome;
                     }
                     self.fetch(id).await
                 }
                     .await;
-                let verdict = __resilience::Outcome::probe(&r)
-                    .probed_verdict(&__RESILIENCE_POINT, retry.attempt());
-                match __RESILIENCE_RETRY
+                let __verdict = __resilience::Outcome::probe(&__outcome)
+                    .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
+                match (&__RESILIENCE_RETRY)
                     .settle(
-                        &mut retry,
-                        verdict,
+                        &mut __retry,
+                        __verdict,
                         __resilience::Ruling::ByCategory,
-                        __RESILIENCE_RETRY.own_budget(),
+                        (&__RESILIENCE_RETRY).own_budget(),
                     )
                 {
-                    __resilience::Ok(_) => break r,
-                    __resilience::Err(wait) => wait,
+                    __resilience::Ok(_) => break __outcome,
+                    __resilience::Err(__wait) => __wait,
                 }
             };
-            __RESILIENCE_RETRY.pause(&retry, wait).await;
+            (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
         };
-        r
+        __outcome
     }
 }

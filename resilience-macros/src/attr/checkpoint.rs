@@ -215,17 +215,17 @@ fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
     let (ty, _) = item.return_type();
     let was = setters.iter().find_map(|setter| setter.value_of("was")).unwrap_or_else(|| quote!(&[]));
     let at = Span::mixed_site().located_at(input::span_of(&rollback.to_token_stream()));
-    let worked = quote_spanned!(at=> __resilience::Undone::worked(__resilience::Step(__resilience::call1(#rollback, value)).settle().await));
+    let worked = quote_spanned!(at=> __resilience::Undone::worked(__resilience::Step(__resilience::call1(#rollback, __value)).__settle().await));
     quote_spanned! {Span::mixed_site()=>
         #[__resilience::linkme::distributed_slice(__resilience::UNDOS_0_1)]
         #[linkme(crate = __resilience::linkme)]
         static __RESILIENCE_UNDO: __resilience::UndoSite = __resilience::UndoSite::new(
             &__RESILIENCE_POINT,
             #was,
-            |bytes| ::std::boxed::Box::pin(async move {
+            |__bytes| ::std::boxed::Box::pin(async move {
                 #[allow(unused_imports)]
                 use __resilience::Settled as _;
-                let value = __resilience::recorded::<<#ty as __resilience::Outcome>::Value>(&bytes)?;
+                let __value = __resilience::recorded::<<#ty as __resilience::Outcome>::Value>(&__bytes)?;
                 __resilience::undone(#worked)
             }),
         );
@@ -252,9 +252,9 @@ pub(crate) fn wrap(
             let names = &checked.unkeyed;
             let texts = names.iter().map(|name| name.unraw().to_string());
             some(quote_spanned!(Span::mixed_site()=> __resilience::inputs({
-                let args = __resilience::Args::new();
-                #(let args = __resilience::Given::new(&#names).added_to(args, #texts);)*
-                args
+                let __args = __resilience::Args::new();
+                #(let __args = __resilience::Given::new(&#names).added_to(__args, #texts);)*
+                __args
             })))
         }
     };
@@ -284,34 +284,34 @@ pub(crate) fn around(
     let at = Span::mixed_site().located_at(cx.return_at());
     let (first, body, last) = if cx.is_async {
         (
-            quote_spanned!(at=> #site.begin(#begin).await),
-            quote_spanned!(Span::mixed_site()=> let (r, verdict) = __resilience::InScope::new(running.scope(), async { #inner (r, verdict) }).await;),
-            quote_spanned!(at=> running.end(r, verdict, #end).await),
+            quote_spanned!(at=> (&#site).begin(#begin).await),
+            quote_spanned!(Span::mixed_site()=> let (__outcome, __verdict) = __resilience::InScope::new((&__running).scope(), async { #inner (__outcome, __verdict) }).await;),
+            quote_spanned!(at=> __running.end(__outcome, __verdict, #end).await),
         )
     } else {
         (
-            quote_spanned!(at=> #site.begin_blocking(#begin)),
+            quote_spanned!(at=> (&#site).begin_blocking(#begin)),
             quote_spanned! {Span::mixed_site()=>
-                let entered = running.enter();
+                let __entered = (&__running).enter();
                 #inner
-                ::core::mem::drop(entered);
+                ::core::mem::drop(__entered);
             },
-            quote_spanned!(at=> running.end_blocking(r, verdict, #end)),
+            quote_spanned!(at=> __running.end_blocking(__outcome, __verdict, #end)),
         )
     };
     let bound = cx.bound(site);
-    let kept = cx.given(site, &quote_spanned!(Span::mixed_site()=> kept), &quote!(__resilience::None));
+    let kept = cx.given(site, &quote_spanned!(Span::mixed_site()=> __kept), &quote!(__resilience::None));
     quote_spanned! {Span::mixed_site()=>
         let #bound = #label: {
-            let running = match #first {
-                __resilience::Ok(running) => running,
-                __resilience::Err(__resilience::Ok(kept)) => break #label #kept,
-                __resilience::Err(__resilience::Err(rejected)) => break #label #refused,
+            let __running = match #first {
+                __resilience::Ok(__running) => __running,
+                __resilience::Err(__resilience::Ok(__kept)) => break #label #kept,
+                __resilience::Err(__resilience::Err(__rejected)) => break #label #refused,
             };
             #body
             match #last {
-                __resilience::Ok((r, verdict)) => #bound,
-                __resilience::Err(rejected) => #refused,
+                __resilience::Ok((__outcome, __verdict)) => #bound,
+                __resilience::Err(__rejected) => #refused,
             }
         };
     }

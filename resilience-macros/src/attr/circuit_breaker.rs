@@ -221,11 +221,11 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let max_keys = checked.max_keys.iter();
     quote! {
         static #site: __resilience::KeyedBreakers = {
-            const fn fresh() -> __resilience::CircuitBreaker { #breaker #label.checked() }
-            const fn keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
-                __resilience::Keyed::new(fresh)#(.max_keys(#max_keys))*
+            const fn __fresh() -> __resilience::CircuitBreaker { #breaker #label.checked() }
+            const fn __keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
+                __resilience::Keyed::new(__fresh)#(.max_keys(#max_keys))*
             }
-            __resilience::KeyedBreakers::new(keyed(), keyed)
+            __resilience::KeyedBreakers::new(__keyed(), __keyed)
         };
     }
 }
@@ -241,8 +241,10 @@ pub(crate) fn wrap(
     let refused = cx.refused(site, attr);
     let instance = checked.instance.as_ref().map(|given| input::instance(given, &quote!(CircuitBreaker)));
     let admit = match (&checked.instance, &checked.key) {
-        (Some(given), _) => quote_spanned!(input::mixed_span_of(given)=> #site.admit(instance)),
-        (None, Some(given)) => quote_spanned!(input::mixed_span_of(given)=> #site.admit(&(#given))),
+        (Some(given), _) => quote_spanned!(input::mixed_span_of(given)=> (&#site).admit(__instance)),
+        (None, Some(given)) => {
+            quote_spanned!(input::mixed_span_of(given)=> __resilience::Keyed::admit(&#site, &(#given)))
+        }
         (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
     };
     let label = label(site);
@@ -251,12 +253,12 @@ pub(crate) fn wrap(
         let #bound = #label: {
             #instance
             // Not a `match` around the body: what it looks at would live as long as the body waits.
-            let permit = match #admit {
-                __resilience::Ok(permit) => permit,
-                __resilience::Err(rejected) => break #label #refused,
+            let __permit = match #admit {
+                __resilience::Ok(__permit) => __permit,
+                __resilience::Err(__rejected) => break #label #refused,
             };
             #inner
-            let verdict = permit.settle(verdict, #ruling);
+            let __verdict = __permit.settle(__verdict, #ruling);
             #bound
         };
     }

@@ -267,7 +267,7 @@ fn provided_argument(made: &Ident, ty: &Type) -> Argument {
 
 fn handed_in(made: &Ident, ty: &TokenStream, by_reference: bool) -> Argument {
     Argument {
-        make: quote_spanned!(Span::mixed_site()=> let #made = provided.get::<#ty>().map_err(::std::string::ToString::to_string)?;),
+        make: quote_spanned!(Span::mixed_site()=> let #made = __provided.get::<#ty>().map_err(::std::string::ToString::to_string)?;),
         pass: if by_reference { quote!(&*#made) } else { quote!(#made) },
         needs: Some(ty.clone()),
         cfgs: Vec::new(),
@@ -285,7 +285,7 @@ fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
         other => (other.to_token_stream(), quote!(#made)),
     };
     Argument {
-        make: quote_spanned!(at=> let #made = args.take::<#owned>(#text)?;),
+        make: quote_spanned!(at=> let #made = __resilience::Args::take::<#owned>(&mut __args, #text)?;),
         pass,
         needs: None,
         cfgs: Vec::new(),
@@ -300,7 +300,9 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
     let template = checked.key.as_ref().and_then(|key| key.template.clone());
     let template = template.unwrap_or_else(|| quote!("an expression"));
     let needs = checked.arguments.iter().filter_map(|Argument { needs, cfgs, .. }| {
-        needs.as_ref().map(|needs| quote_spanned!(Span::mixed_site()=> #(#cfgs)* provided.get::<#needs>()?;))
+        needs
+            .as_ref()
+            .map(|needs| quote_spanned!(Span::mixed_site()=> #(#cfgs)* __provided.get::<#needs>()?;))
     });
     let makes = checked.arguments.iter().map(|Argument { make, cfgs, .. }| quote!(#(#cfgs)* #make));
     let passes = checked.arguments.iter().map(|Argument { pass, cfgs, .. }| quote!(#(#cfgs)* #pass));
@@ -320,17 +322,17 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
             &__RESILIENCE_POINT,
             #template,
             #policy,
-            |provided| {
-                let _ = provided;
+            |__provided| {
+                let _ = __provided;
                 #(#needs)*
                 __resilience::Ok(())
             },
-            |provided, args| {
-                let _ = provided;
+            |__provided, __args| {
+                let _ = __provided;
                 #[allow(unused_mut)]
-                let mut args = args;
+                let mut __args = __args;
                 #(#makes)*
-                let _ = args;
+                let _ = __args;
                 __resilience::Ok(#call)
             },
         );
@@ -347,7 +349,7 @@ pub(crate) fn wrap(
     let key = checked.key.as_ref().map(|key| key.rendered.clone());
     let arguments = checked.recorded.iter().map(|Recorded { name, text, at, cfgs }| {
         let at = Span::mixed_site().located_at(*at);
-        quote_spanned!(at=> #(#cfgs)* let args = args.argument(#text, &#name);)
+        quote_spanned!(at=> #(#cfgs)* let __args = __args.argument(#text, &#name);)
     });
     let earlier = checked.earlier.as_ref().map(|key| quote!(.earlier(#key)));
     let store = store(checked.store.as_ref());
@@ -355,15 +357,15 @@ pub(crate) fn wrap(
         quote!(__resilience::Args::new()#earlier)
     } else {
         quote_spanned! {Span::mixed_site()=> {
-            let args = __resilience::Args::new();
+            let __args = __resilience::Args::new();
             #(#arguments)*
-            args #earlier
+            __args #earlier
         }}
     };
     let begin = quote!(#key, #args, #store);
     let strategy = cx.recovery().map_or_else(
         || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
-        |recovery| quote_spanned!(Span::mixed_site()=> |class| #recovery.wanted(class)),
+        |recovery| quote_spanned!(Span::mixed_site()=> |__class| (&#recovery).wanted(__class)),
     );
     around(cx, site, inner, attr, &begin, &strategy)
 }

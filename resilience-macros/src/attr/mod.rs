@@ -125,7 +125,7 @@ impl Layer {
         }
     }
 
-    /// `inner`, statements that bind an outcome `r` and its `verdict`, with this layer around them: the same.
+    /// `inner`, statements that bind an `__outcome` and its `__verdict`, with this layer around them: the same.
     pub(crate) fn wrap(&self, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
         match &self.policy {
             Policy::WithRetry(checked) => with_retry::wrap(checked, cx, site, inner),

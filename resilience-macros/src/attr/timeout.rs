@@ -275,7 +275,7 @@ pub(crate) fn wrap(
     } else {
         quote_spanned!(Span::mixed_site()=> async { #inner #bound })
     };
-    let done = quote_spanned!(Span::mixed_site()=> done);
+    let done = quote_spanned!(Span::mixed_site()=> __done);
     let run = around(checked, cx, site, attr, &body, &done, &done);
     quote_spanned!(Span::mixed_site()=> let #bound = #run;)
 }
@@ -295,10 +295,10 @@ pub(crate) fn around(
     let is_given = checked.instance.is_some();
     let attempt = if checked.grows || is_given { cx.attempt(site) } else { quote!(1) };
     let run = match (checked.thread, checked.grows) {
-        (true, _) if is_given => quote_spanned!(here=> #site.on_thread_within(&instance, #attempt, #body)),
-        (true, _) => quote_spanned!(here=> #site.on_thread(#attempt, #body)),
+        (true, _) if is_given => quote_spanned!(here=> (&#site).on_thread_within(&__instance, #attempt, #body)),
+        (true, _) => quote_spanned!(here=> (&#site).on_thread(#attempt, #body)),
         _ if is_given => {
-            quote_spanned!(here=> __resilience::Timed::given(&#site, &instance, #attempt, #body).await)
+            quote_spanned!(here=> __resilience::Timed::given(&#site, &__instance, #attempt, #body).await)
         }
         (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
         (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
@@ -306,7 +306,7 @@ pub(crate) fn around(
     let ended = quote_spanned! {Span::mixed_site()=>
         match #run {
             __resilience::Ok(#name) => #done,
-            __resilience::Err(rejected) => #refused,
+            __resilience::Err(__rejected) => #refused,
         }
     };
     match &checked.instance {
@@ -314,7 +314,7 @@ pub(crate) fn around(
         Some(given) => {
             // Copied, so that the body may take what it came from.
             let instance = input::instance(given, &quote!(Timeout));
-            quote_spanned!(here=> { let instance = { #instance *instance }; #ended })
+            quote_spanned!(here=> { let __instance = { #instance *__instance }; #ended })
         }
     }
 }

@@ -312,7 +312,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let none_answered = if let Some(Step::Value(_)) = checked.steps.last() {
         TokenStream::new()
     } else {
-        quote_spanned!(Span::mixed_site()=> #site.failed(); #bound)
+        quote_spanned!(Span::mixed_site()=> (&#site).failed(); #bound)
     };
     let settled = cx.is_async.then(|| {
         quote_spanned! {Span::mixed_site()=>
@@ -324,8 +324,8 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         #inner
         #settled
         let #bound = #label: {
-            let __resilience::Some(class) = verdict else { break #label #bound };
-            if !#site.applies(&class, #ruling) { break #label #bound }
+            let __resilience::Some(__class) = __verdict else { break #label #bound };
+            if !(&#site).applies(&__class, #ruling) { break #label #bound }
             #(#steps)*
             #none_answered
         };
@@ -335,10 +335,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
 fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {
     let label = label(site);
     let here = Span::mixed_site();
-    let success = quote_spanned!(here=> __resilience::Outcome::success(value));
+    let success = quote_spanned!(here=> __resilience::Outcome::success(__value));
     let success = cx.given(site, &success, &quote!(__resilience::None));
     let taken = quote_spanned! {here=> {
-        #site.answered(&class, #number);
+        (&#site).answered(&__class, #number);
         break #label #success;
     }};
     match step {
@@ -348,8 +348,8 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             let of_type =
                 cx.return_type().map(|ty| quote_spanned!(at=> : <#ty as __resilience::Outcome>::Value));
             quote_spanned! {Span::mixed_site()=>
-                let value #of_type = #value;
-                #site.answered(&class, #number);
+                let __value #of_type = #value;
+                (&#site).answered(&__class, #number);
                 #success
             }
         }
@@ -357,18 +357,18 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
             // At the step itself: what is wrong with its answer is said there.
             let at = Span::mixed_site().located_at(input::span_of(tokens));
             let settle = if cx.is_async {
-                quote_spanned!(at=> __resilience::Step(answer).settle().await)
+                quote_spanned!(at=> __resilience::Step(__answer).__settle().await)
             } else {
-                quote_spanned!(at=> answer)
+                quote_spanned!(at=> __answer)
             };
-            let instead = quote_spanned!(at=> __resilience::instead(&r, #settle));
+            let instead = quote_spanned!(at=> __resilience::instead(&__outcome, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
-                let answer = #tokens;
-                if let __resilience::Some(value) = #instead #taken
+                let __answer = #tokens;
+                if let __resilience::Some(__value) = #instead #taken
             };
             if let Some(error) = error {
                 quote_spanned! {Span::mixed_site()=>
-                    if let __resilience::Err(#error) = __resilience::Outcome::judge(&r) { #attempt }
+                    if let __resilience::Err(#error) = __resilience::Outcome::judge(&__outcome) { #attempt }
                 }
             } else {
                 quote_spanned!(Span::mixed_site()=> { #attempt })

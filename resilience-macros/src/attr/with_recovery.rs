@@ -207,10 +207,10 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let label = label(site);
     let skip = checked.skips().then(|| {
         let at = Span::mixed_site().located_at(cx.return_at());
-        let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&r));
+        let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&__outcome));
         let skipped = cx.given(site, &skipped, &quote!(__resilience::None));
         quote_spanned! {Span::mixed_site()=>
-            if let __resilience::Recovery::Skip = strategy {
+            if let __resilience::Recovery::Skip = __strategy {
                 break #label #skipped;
             }
         }
@@ -218,24 +218,24 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let rollback = checked.rollback.as_ref().map(|Call { tokens, error }| {
         let at = Span::mixed_site().located_at(input::span_of(tokens));
         let settle = if cx.is_async {
-            quote_spanned!(at=> __resilience::Step(answer).settle().await)
+            quote_spanned!(at=> __resilience::Step(__answer).__settle().await)
         } else {
-            quote_spanned!(at=> answer)
+            quote_spanned!(at=> __answer)
         };
         let undo = quote_spanned! {Span::mixed_site()=>
-            let answer = #tokens;
-            let worked = __resilience::Undone::worked(#settle);
-            #site.undone(worked);
+            let __answer = #tokens;
+            let __worked = __resilience::Undone::worked(#settle);
+            (&#site).undone(__worked);
         };
         // A value that `when_ok` refuses has no error.
         let undo = match error {
             None => undo,
             Some(error) => quote_spanned! {Span::mixed_site()=>
-                if let __resilience::Err(#error) = __resilience::Outcome::judge(&r) { #undo }
+                if let __resilience::Err(#error) = __resilience::Outcome::judge(&__outcome) { #undo }
             },
         };
         quote_spanned! {Span::mixed_site()=>
-            if let __resilience::Recovery::Rollback = strategy {
+            if let __resilience::Recovery::Rollback = __strategy {
                 #[allow(unused_imports)]
                 use __resilience::Settled as _;
                 #undo
@@ -246,11 +246,11 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     quote_spanned! {Span::mixed_site()=>
         #inner
         let #bound = #label: {
-            let __resilience::Some(class) = &verdict else { break #label #bound };
-            let strategy = #site.decide(class);
+            let __resilience::Some(__class) = &__verdict else { break #label #bound };
+            let __strategy = (&#site).decide(__class);
             #skip
             #rollback
-            let _ = strategy;
+            let _ = __strategy;
             #bound
         };
     }

@@ -188,10 +188,10 @@ impl Checked {
         let here = Span::mixed_site();
         match self.budget {
             BudgetSource::None => quote_spanned!(here=> __resilience::None),
-            BudgetSource::Settings if is_keyed => quote_spanned!(here=> #site.budget_or(&budget)),
-            BudgetSource::Settings => quote_spanned!(here=> #site.budget()),
-            _ if is_keyed => quote_spanned!(here=> __resilience::Some(&*budget)),
-            _ => quote_spanned!(here=> #site.own_budget()),
+            BudgetSource::Settings if is_keyed => quote_spanned!(here=> (&#site).budget_or(&__budget)),
+            BudgetSource::Settings => quote_spanned!(here=> (&#site).budget()),
+            _ if is_keyed => quote_spanned!(here=> __resilience::Some(&*__budget)),
+            _ => quote_spanned!(here=> (&#site).own_budget()),
         }
     }
 }
@@ -501,8 +501,8 @@ pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool, has_key: 
     let budgets = is_keyed.then(|| {
         quote! {
             static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
-                const fn fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
-                __resilience::Site::new(fresh(), fresh)
+                const fn __fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
+                __resilience::Site::new(__fresh(), __fresh)
             };
         }
     });
@@ -526,28 +526,30 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let ruling = checked.rules.ruling();
     let retry = retry_local();
     let wait = if cx.is_async {
-        quote_spanned!(here=> #site.pause(&#retry, wait).await)
+        quote_spanned!(here=> (&#site).pause(&#retry, __wait).await)
     } else {
-        quote_spanned!(here=> #site.sleep(&#retry, wait))
+        quote_spanned!(here=> (&#site).sleep(&#retry, __wait))
     };
     let start = Ident::new(if checked.remembers { "start_remembering" } else { "start" }, here);
     let lent = cx.lent();
     let key = cx.key.filter(|_| checked.has_keyed_budgets(true));
-    let budgets = key.map(|key| quote_spanned!(here=> let budget = __RESILIENCE_BUDGETS.get(&(#key));));
+    let budgets = key.map(
+        |key| quote_spanned!(here=> let __budget = __resilience::Keyed::get(&__RESILIENCE_BUDGETS, &(#key));),
+    );
     let budget = checked.budget(site, key.is_some());
     let bound = cx.bound(site);
-    let kept = if cx.is_outermost(site) { quote!(_) } else { quote_spanned!(here=> verdict) };
+    let kept = if cx.is_outermost(site) { quote!(_) } else { quote_spanned!(here=> __verdict) };
     quote_spanned! {here=>
         #budgets
         #lent
-        let mut #retry = #site.#start();
+        let mut #retry = (&#site).#start();
         let #bound = loop {
             // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
-            let wait = {
+            let __wait = {
                 #inner
-                match #site.settle(&mut #retry, verdict, #ruling, #budget) {
+                match (&#site).settle(&mut #retry, __verdict, #ruling, #budget) {
                     __resilience::Ok(#kept) => break #bound,
-                    __resilience::Err(wait) => wait,
+                    __resilience::Err(__wait) => __wait,
                 }
             };
             #wait;

@@ -145,7 +145,7 @@ pub(crate) fn span_of(tokens: &TokenStream) -> Span {
 pub(crate) fn typed(start: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = own_span_of(start);
     let ty = located(ty, at);
-    quote_spanned!(at=> { let policy: #ty = #start; policy })
+    quote_spanned!(at=> { let __policy: #ty = #start; __policy })
 }
 
 /// Binds `instance` to the policy of type `ty` that `given` is or dereferences to. A temporary such as an `Arc`
@@ -153,8 +153,8 @@ pub(crate) fn typed(start: &TokenStream, ty: &TokenStream) -> TokenStream {
 pub(crate) fn instance(given: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = mixed_span_of(given);
     quote_spanned! {at=>
-        let held = &(#given);
-        let instance: &__resilience::#ty = held;
+        let __held = &(#given);
+        let __instance: &__resilience::#ty = __held;
     }
 }
 

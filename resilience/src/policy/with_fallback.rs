@@ -358,7 +358,7 @@ pub struct Step<T>(pub T);
 
 impl<F: Future> Step<F> {
     /// The future, to be awaited.
-    pub fn settle(self) -> F {
+    pub fn __settle(self) -> F {
         self.0
     }
 }
@@ -370,13 +370,13 @@ pub trait Settled {
     type Now: Future;
 
     /// The answer, ready at once.
-    fn settle(self) -> Self::Now;
+    fn __settle(self) -> Self::Now;
 }
 
 impl<T> Settled for Step<T> {
     type Now = Ready<T>;
 
-    fn settle(self) -> Ready<T> {
+    fn __settle(self) -> Ready<T> {
         ready(self.0)
     }
 }

@@ -47,16 +47,17 @@ pub struct Remembering {
     started: Option<Instant>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "expansions call both kinds alike, by reference")]
 impl Counting {
     /// The number of the attempt that is about to run, from 1.
     #[inline]
-    pub fn attempt(self) -> u32 {
-        attempt(&self)
+    pub fn attempt(&self) -> u32 {
+        attempt(self)
     }
 
     /// What another thread needs to know of the running attempt.
-    pub const fn elsewhere(self) -> Self {
-        self
+    pub const fn elsewhere(&self) -> Self {
+        *self
     }
 }
 
