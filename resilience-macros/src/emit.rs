@@ -461,7 +461,8 @@ fn checks(layers: &[Layer]) -> TokenStream {
                         quote_spanned!(span=> const _: () = __resilience::check_window(#window, #limit);),
                     );
                 }
-                if total.is_none() && !below_retry {
+                // The innermost one above the retry: the others are longer, or are reported.
+                if !below_retry {
                     total = Some(own);
                 }
             }

@@ -4,6 +4,8 @@ mod names;
 
 pub(crate) use names::table;
 
+use crate::classify::PointErrors;
+use crate::site::Site;
 use linkme::distributed_slice;
 use std::any::Any;
 use std::fmt;
@@ -177,6 +179,10 @@ impl fmt::Display for KeySnapshot {
     }
 }
 
+/// Made once for all points: the compiler's own time.
+#[expect(clippy::declare_interior_mutable_const, reason = "every point gets a copy of its own")]
+const NO_ERRORS: Site<PointErrors> = Site::new(PointErrors::new(), PointErrors::new);
+
 /// The `static` of one annotated function.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -187,6 +193,7 @@ pub struct PointSite {
     place: &'static Location<'static>,
     layers: &'static [&'static dyn Layer],
     unique: OnceLock<&'static str>,
+    errors: Site<PointErrors>,
 }
 
 impl PointSite {
@@ -198,7 +205,12 @@ impl PointSite {
         layers: &'static [&'static dyn Layer],
     ) -> Self {
         let place = Location::caller();
-        Self { module, function, name: None, place, layers, unique: OnceLock::new() }
+        Self { module, function, name: None, place, layers, unique: OnceLock::new(), errors: NO_ERRORS }
+    }
+
+    /// The failed attempts of this point.
+    pub(crate) fn errors(&self) -> &PointErrors {
+        &self.errors
     }
 
     /// Gives the point a name of its own in place of its path.

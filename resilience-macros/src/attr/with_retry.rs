@@ -146,8 +146,8 @@ pub(crate) struct Checked {
     on: Vec<TokenStream>,
     /// Whether more of a call matters than how many attempts have failed, as far as can be seen here.
     remembers: bool,
-    /// Whether there are settings that make sense alone and not together.
-    depends: bool,
+    /// Where a complaint points about settings that make sense alone and not together, if there are such.
+    depends: Option<Span>,
     budget: BudgetSource,
 }
 
@@ -201,7 +201,9 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let on = reader.take_all("on");
     let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
-    let depends = is_set(&["base", "cap", "jitter", "policy", "give_up_after"]) || !on.is_empty();
+    let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
+    let give_up_at = reader.span_of("give_up_after");
+    let depends = give_up_at.or_else(|| depends.then(Span::call_site));
     let (timed, starts) = (is_set(&["give_up_after"]), is_set(&["policy"]));
     let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader);
     bounds.check(errors);
@@ -490,7 +492,10 @@ fn policy(checked: &Checked) -> TokenStream {
         [] => None,
         rules => Some(quote!(.on(&[#(#rules),*]))),
     };
-    let together = checked.depends.then(|| quote!(.checked()));
+    let together = checked.depends.map(|at| {
+        let at = Span::mixed_site().located_at(at);
+        quote_spanned!(at=> .checked())
+    });
     quote!(#policy #on #together)
 }
 

@@ -74,6 +74,7 @@ pub use dynamic::of_dyn;
 #[doc(hidden)]
 pub use foreign::{AsStatus, AsWait};
 pub use from_text::from_text;
+pub(crate) use history::PointErrors;
 pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
 #[cfg(feature = "macros")]
 pub use resilience_macros::Classify;

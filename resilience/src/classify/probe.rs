@@ -6,7 +6,7 @@
 //! function more of the compiler's time than the question. The methods have names that no trait of
 //! others will have for every type: where the first way is closed, such a trait would come next.
 
-use super::{AsStatus, AsWait, Category, Classification, Classify, ErrorRecord, dynamic, from_text, history};
+use super::{AsStatus, AsWait, Category, Classification, Classify, dynamic, from_text};
 use crate::point::PointSite;
 use std::error::Error;
 use std::fmt::Display;
@@ -19,7 +19,7 @@ pub use linkme;
 /// What `context(..)` adds to a record.
 pub type Context<'a> = &'a [(&'static str, &'a dyn Display)];
 
-/// Notes a failed attempt of `point` in the history of errors, and gives its class back.
+/// Records a failed attempt of `point` in its history of errors, and returns its class.
 #[cold]
 pub fn noted(
     point: &'static PointSite,
@@ -27,10 +27,7 @@ pub fn noted(
     context: Context<'_>,
     class: Classification,
 ) -> Option<Classification> {
-    let record = ErrorRecord::new(point.name(), &class).attempt(attempt);
-    let record =
-        context.iter().fold(record, |record, (name, value)| record.context(*name, value.to_string()));
-    history().record(record);
+    point.errors().add(class, attempt, context);
     Some(class)
 }
 

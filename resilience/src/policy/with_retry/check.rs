@@ -1,9 +1,10 @@
 //! What makes sense: the one judge of settings, asked by setters, by `try_new` and by the attribute.
 
-use super::backoff::{Backoff, Jitter};
+use super::backoff::{Backoff, Jitter, Schedule};
 use super::budget::BudgetConfig;
 use super::config::Retry;
 use super::rule::Rule;
+use super::waits;
 use crate::defaults::with_retry as defaults;
 use std::time::Duration;
 
@@ -77,6 +78,9 @@ pub(super) const fn jitters(backoff: Backoff, jitter: Option<Jitter>) -> Complai
     }
 }
 
+const NO_RETRY: &str = "`give_up_after` is shorter than the first wait, at the mean of its jitter: no retry could ever be made\nraise it, or lower `base`";
+const NO_RULED_RETRY: &str = "`give_up_after` is shorter than the first wait of an `on(..)`, at the mean of its jitter: that rule could never retry\nraise it, or lower the `base` of the rule";
+
 pub(super) const fn whole(retry: &Retry) -> Complaint {
     let own = first(&[
         backoff(retry.backoff),
@@ -88,6 +92,7 @@ pub(super) const fn whole(retry: &Retry) -> Complaint {
             None => None,
         },
         twice(retry.rules),
+        fits(retry, &retry.schedule(None), NO_RETRY),
     ]);
     let mut n = 0;
     while n < retry.rules.len() {
@@ -107,7 +112,18 @@ const fn rule(retry: &Retry, rule: &Rule) -> Complaint {
         jitter(schedule.jitter),
         jitters(schedule.backoff, rule.jitter),
         order(schedule.base, schedule.cap),
+        fits(retry, &schedule, NO_RULED_RETRY),
     ])
+}
+
+/// Refuses a schedule whose first wait does not fit into `give_up_after`.
+const fn fits(retry: &Retry, schedule: &Schedule, complaint: &'static str) -> Complaint {
+    match retry.give_up_after {
+        Some(limit) if schedule.max > 0 && waits::mean_of_first(schedule) > limit.as_nanos() => {
+            Some(complaint)
+        }
+        _ => None,
+    }
 }
 
 pub(super) const fn twice(rules: &[Rule]) -> Complaint {

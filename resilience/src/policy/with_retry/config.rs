@@ -172,7 +172,7 @@ impl Retry {
     /// # Panics
     ///
     /// If they make no sense: `base` over `cap`, two rules for one category, `jitter` beside
-    /// `decorrelated`.
+    /// `decorrelated`, a first wait that is longer than `give_up_after` at the mean of its jitter.
     #[track_caller]
     pub const fn checked(self) -> Self {
         check::enforce(check::whole(&self));
@@ -321,7 +321,8 @@ impl Retry {
         self
     }
 
-    /// How often a call runs its body at most: 1, `max`, and the `max` of each rule.
+    /// Returns how often a call runs its body at most, by the counts alone: 1, `max`, and the `max` of each
+    /// rule. [`give_up_after`](Self::give_up_after) can end it earlier.
     pub const fn max_attempts(&self) -> u64 {
         let mut attempts = 1 + self.max as u64;
         let mut n = 0;

@@ -4,7 +4,7 @@ use super::backoff::{Backoff, Jitter, duration};
 use super::budget::BudgetOf;
 use super::config::Retry;
 use super::run::{self, CallSite, Counted, Counting, Remembering, Running, Wait};
-use super::{Budget, Rule};
+use super::{Budget, Rule, waits};
 use crate::clock;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::keyed::{Keyed, PerKey};
@@ -272,7 +272,10 @@ impl Layer for RetrySite {
     }
 
     fn calls(&self) -> u64 {
-        self.retry.max_attempts()
+        let attempts = self.retry.max_attempts();
+        self.retry
+            .give_up_after
+            .map_or(attempts, |limit| attempts.min(waits::attempts_within(&self.retry, limit)))
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {

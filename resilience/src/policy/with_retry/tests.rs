@@ -412,6 +412,27 @@ fn the_whole_is_judged_with_its_defaults_and_rules() {
     assert!(refused(both).contains("its own jitter"));
 }
 
+const QUICK_RULE: &[Rule] = &[Rule::new(Category::Timeout).max(5).base(Duration::from_millis(2))];
+
+#[test]
+fn a_first_wait_that_never_fits_into_give_up_after_is_refused() {
+    let never = "no retry could ever be made";
+    assert!(refused(|| STEADY.give_up_after(MS).checked()).contains(never));
+    assert!(refused(|| Retry::new().give_up_after(49 * MS).checked()).contains(never));
+    assert!(refused(|| STEADY.give_up_after(MS).max(0).on(QUICK_RULE).checked()).contains("of an `on(..)`"));
+    assert!(refused(|| Retry::new().give_up_after(MS).on(QUICK_RULE).checked()).contains(never));
+    let decorrelated = || Retry::new().backoff(Backoff::Decorrelated).give_up_after(100 * MS).checked();
+    assert!(refused(decorrelated).contains(never));
+    let _mean = Retry::new().give_up_after(50 * MS).checked();
+    let _exact = STEADY.give_up_after(100 * MS).checked();
+    let _no_retry = STEADY.give_up_after(MS).max(0).checked();
+    let _rule = STEADY.give_up_after(2 * MS).max(0).on(QUICK_RULE).checked();
+    let config = RetryConfig { give_up_after: Some(MS), ..RetryConfig::default() };
+    assert!(Retry::try_new(config).unwrap_err().message().contains(never));
+    let config = RetryConfig { max: 0, on: QUICK_RULE, jitter: Some(Jitter::None), ..config };
+    assert!(Retry::try_new(config).unwrap_err().message().contains("of an `on(..)`"));
+}
+
 #[test]
 fn run_time_values_get_the_compilers_words() {
     let complaint = |config| Retry::try_new(config).err().as_ref().map(InvalidPolicy::message);

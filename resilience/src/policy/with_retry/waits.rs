@@ -68,6 +68,48 @@ pub(super) const fn mean(schedule: &Schedule) -> u128 {
     sum.saturating_add(last.saturating_mul((schedule.max - n) as u128))
 }
 
+/// The first wait at the mean of its jitter, in nanoseconds.
+pub(super) const fn mean_of_first(schedule: &Schedule) -> u128 {
+    mean(&Schedule { max: 1, ..*schedule })
+}
+
+/// How many attempts a call can make whose waits, at the shortest that jitter allows, end within `limit`.
+pub(super) fn attempts_within(retry: &Retry, limit: Duration) -> u64 {
+    let rules = retry.rules.iter().map(|rule| retry.schedule(Some(rule)));
+    let mut runs: Vec<_> =
+        rules.chain([retry.schedule(None)]).flat_map(|schedule| shortest(&schedule)).collect();
+    // Waits never become shorter, so the shortest ones of all schedules can be made first.
+    runs.sort_unstable();
+    let (mut left, mut attempts) = (limit.as_nanos(), 1_u64);
+    for (wait, count) in runs {
+        let fits = left.checked_div(wait).map_or(count, |fits| fits.min(count));
+        left -= wait * fits;
+        attempts = attempts.saturating_add(fits as u64);
+    }
+    attempts
+}
+
+/// The shortest waits of a schedule, each with how often it comes.
+fn shortest(schedule: &Schedule) -> Vec<(u128, u128)> {
+    let cap = schedule.cap.as_nanos();
+    let mut walk = Walk::new(schedule);
+    let mut runs = Vec::new();
+    for _ in 0..schedule.max.min(STEPS) {
+        let step = walk.next(schedule);
+        let wait = match (schedule.backoff, schedule.jitter) {
+            (Backoff::Custom(_), _) => 0,
+            (Backoff::Decorrelated, _) | (_, Jitter::None) => step,
+            (_, Jitter::Full) => 0,
+            (_, Jitter::Equal) => step / 2,
+            (_, Jitter::Range(low, _)) => lesser(scaled(step, low), cap),
+        };
+        runs.push((wait, 1));
+    }
+    let later = u128::from(schedule.max.saturating_sub(STEPS));
+    runs.extend(runs.last().map(|(wait, _)| (*wait, later)));
+    runs
+}
+
 /// The sum of decorrelated waits, as the mean of some drawn calls: each wait hangs on the one before, and
 /// what `cap` cuts off has no short formula. Drawn from fixed numbers, so that all builds agree.
 const fn drawn(schedule: &Schedule) -> u128 {
@@ -246,6 +288,23 @@ mod tests {
         assert_eq!(absurd.mean_waits(), Duration::MAX);
         assert!(longest(&absurd.schedule(None), u128::MAX) == u128::MAX);
         assert_eq!(longest(&retry(2_000).backoff(Backoff::Constant).schedule(None), 0), 200_000_000_000);
+    }
+
+    #[test]
+    fn give_up_after_bounds_the_attempts() {
+        const SECOND: Duration = Duration::from_secs(1);
+        const RULED: &[Rule] = &[Rule::new(Category::Timeout).max(3).base(SECOND)];
+        let steady = retry(8).backoff(Backoff::Constant).base(SECOND);
+        assert_eq!(attempts_within(&steady, SECOND * 2), 3);
+        assert_eq!(attempts_within(&steady, SECOND * 99), 9);
+        assert_eq!(attempts_within(&steady.jitter(Jitter::Range(0.5, 1.0)), SECOND * 2), 5);
+        assert_eq!(attempts_within(&steady.jitter(Jitter::Equal), SECOND * 2), 5);
+        assert_eq!(attempts_within(&Retry::new().max(8), SECOND), 9, "full jitter may wait for no time");
+        assert_eq!(attempts_within(&retry(8), Duration::from_millis(700)), 4);
+        assert_eq!(attempts_within(&steady.on(RULED), SECOND * 2), 3);
+        assert_eq!(attempts_within(&retry(8).on(RULED), Duration::from_millis(1_700)), 5);
+        assert_eq!(attempts_within(&steady.max(u32::MAX), SECOND * 1_000_000), 1_000_001);
+        assert_eq!(attempts_within(&retry(u32::MAX).base(Duration::ZERO), SECOND), 1 + u64::from(u32::MAX));
     }
 
     fn message(retry: &Retry, total: Duration) -> String {
