@@ -18,7 +18,7 @@ use std::fmt;
 /// | `Auth` | never | high | no | success | 401, 403, 407 |
 /// | `NotFound` | never | medium | no | success | 404, 410 |
 /// | `Invalid` | never | medium | no | success | 400, 405, 413, 415, 422, other 4xx |
-/// | `Permanent` | never | high | maybe | success | 501, 505 |
+/// | `Permanent` | never | high | maybe | success | 501, 505; 100 to 399 |
 /// | `Cancelled` | never | low | maybe | nothing | 499 |
 /// | `Rejected` | never | low | no | nothing | - |
 /// | `Unknown` | backoff | medium | maybe | failure | - |
@@ -132,16 +132,16 @@ const TABLE: [Row; 15] = {
     use Severity::{High, Low, Medium};
     use Delivered::{Maybe, No, Yes};
     [
-        row(Category::Timeout,     "timeout",      Backoff, Medium, Maybe, Counts::Failure, "raise the timeout"),
-        row(Category::RateLimited, "rate_limited", Backoff, Low,    No,    Counts::Failure, "wait"),
-        row(Category::Connection,  "connection",   Backoff, Medium, Maybe, Counts::Failure, "check the service"),
-        row(Category::Unavailable, "unavailable",  Backoff, Medium, Maybe, Counts::Failure, "check the service"),
+        row(Category::Timeout,     "timeout",      Backoff, Medium, Maybe, Counts::Failure, "raise the timeout or reduce the work"),
+        row(Category::RateLimited, "rate_limited", Backoff, Low,    No,    Counts::Failure, "wait, then retry"),
+        row(Category::Connection,  "connection",   Backoff, Medium, Maybe, Counts::Failure, "check that the service is running and reachable"),
+        row(Category::Unavailable, "unavailable",  Backoff, Medium, Maybe, Counts::Failure, "check that the service is healthy"),
         row(Category::Transient,   "transient",    Backoff, Low,    Maybe, Counts::Failure, "try again"),
-        row(Category::Resource,    "resource",     Never,   High,   Maybe, Counts::Failure, "clear caches, use a smaller model"),
+        row(Category::Resource,    "resource",     Never,   High,   Maybe, Counts::Failure, "free memory, disk or quota, or use less"),
         row(Category::Corrupt,     "corrupt",      Never,   High,   Yes,   Counts::Failure, "check the data"),
         row(Category::Conflict,    "conflict",     Once,    Medium, No,    Counts::Success, "read the current state and try again"),
         row(Category::Auth,        "auth",         Never,   High,   No,    Counts::Success, "check the credentials"),
-        row(Category::NotFound,    "not_found",    Never,   Medium, No,    Counts::Success, "check the name, pull the model"),
+        row(Category::NotFound,    "not_found",    Never,   Medium, No,    Counts::Success, "check the name"),
         row(Category::Invalid,     "invalid",      Never,   Medium, No,    Counts::Success, "fix the input"),
         row(Category::Permanent,   "permanent",    Never,   High,   Maybe, Counts::Success, "do not repeat the call"),
         row(Category::Cancelled,   "cancelled",    Never,   Low,    Maybe, Counts::Nothing, "none"),
@@ -196,7 +196,10 @@ impl Category {
         self.row().counts
     }
 
-    /// The category of an HTTP status code; `Unknown` for codes that report no failure (below 400).
+    /// Returns the category of an HTTP status code, by the last column of the [table](Category).
+    ///
+    /// A status from 100 to 399 that a program treats as a failure is `Permanent`: the same request gets
+    /// the same answer. A number outside of 100 to 599 is no HTTP status and is `Unknown`.
     ///
     /// # Examples
     ///
@@ -205,6 +208,7 @@ impl Category {
     ///
     /// assert_eq!(from_status(503), Category::Unavailable);
     /// assert_eq!(from_status(429), Category::RateLimited);
+    /// assert_eq!(from_status(301), Category::Permanent);
     /// ```
     pub const fn from_status(status: u16) -> Self {
         match status {
@@ -216,7 +220,7 @@ impl Category {
             401 | 403 | 407 => Self::Auth,
             404 | 410 => Self::NotFound,
             499 => Self::Cancelled,
-            501 | 505 => Self::Permanent,
+            100..=399 | 501 | 505 => Self::Permanent,
             400..=498 => Self::Invalid,
             500..=599 => Self::Unavailable,
             _ => Self::Unknown,

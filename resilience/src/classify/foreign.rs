@@ -152,6 +152,35 @@ impl Classify for http::StatusCode {
     }
 }
 
+/// Classifies a response by its status, with the wait that its headers ask for.
+///
+/// The status is an integer or an `http::StatusCode`; its row is that of [`Category::from_status`]. The
+/// wait is read from `retry-after-ms` (milliseconds, as Azure and OpenAI send it), else from `Retry-After`
+/// as [`retry_after`](super::retry_after) reads it; without a readable header there is none.
+///
+/// # Examples
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue, StatusCode};
+/// use resilience::classify::{Category, from_response};
+/// use std::time::Duration;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("retry-after", HeaderValue::from_static("30"));
+/// let class = from_response(StatusCode::TOO_MANY_REQUESTS, &headers);
+/// assert_eq!(class.category, Category::RateLimited);
+/// assert_eq!(class.retry_after, Some(Duration::from_secs(30)));
+/// ```
+#[cfg(feature = "http")]
+pub fn from_response(status: impl AsStatus, headers: &http::HeaderMap) -> Classification {
+    let class = Classification::from_status(status.as_status());
+    let header = |name| headers.get_all(name).iter().filter_map(|value: &http::HeaderValue| value.to_str().ok());
+    let millis = header("retry-after-ms").find_map(|value| super::wait_hint(&format!("{}ms", value.trim())));
+    let now = crate::clock::time_of_day();
+    let wait = millis.or_else(|| header("retry-after").find_map(|value| super::retry_after(value, now)));
+    wait.map_or(class, |wait| class.retry_after(wait))
+}
+
 /// By the first of these that it is.
 ///
 /// | is | category |
@@ -193,8 +222,8 @@ impl Classify for serde_json::Error {
 /// What can stand in a field that `status = ..` names.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no HTTP status",
-    label = "`status` takes a field of an unsigned integer type or `http::StatusCode` (feature `http`)"
+    message = "`{Self}` is not an HTTP status",
+    label = "`status` takes a field of an integer type or `http::StatusCode` (feature `http`)"
 )]
 pub trait AsStatus {
     /// The status code; what is too large for one is as good as none.
@@ -213,7 +242,7 @@ macro_rules! statuses {
     };
 }
 
-statuses!(u16, u32, u64, u128, usize);
+statuses!(u16, u32, u64, u128, usize, i32, i64);
 
 #[cfg(feature = "http")]
 impl AsStatus for http::StatusCode {

@@ -66,6 +66,7 @@ pub mod probe;
 mod retry_after;
 #[cfg(feature = "serde")]
 mod serialise;
+mod wait_hint;
 
 pub(crate) use category::Counts;
 pub use category::{Category, Delivered, Retryable, Severity};
@@ -73,6 +74,9 @@ pub use code::Code;
 pub use dynamic::of_dyn;
 #[doc(hidden)]
 pub use foreign::{AsStatus, AsWait};
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use foreign::from_response;
 pub use from_text::from_text;
 pub(crate) use history::PointErrors;
 pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
@@ -81,6 +85,7 @@ pub use resilience_macros::Classify;
 pub use retry_after::retry_after;
 #[cfg(feature = "serde")]
 pub(crate) use retry_after::rfc_3339;
+pub use wait_hint::wait_hint;
 
 use std::time::Duration;
 

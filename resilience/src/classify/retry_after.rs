@@ -8,17 +8,19 @@ const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday",
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// How long a `Retry-After` header asks to wait, seen at `now`; `None` if it says nothing readable.
+/// Reads how long a `Retry-After` header asks to wait, counted from `now`; `None` if it is unreadable.
 ///
-/// Reads what [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3) allows:
+/// Reads what [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3) allows, and decimal
+/// seconds, which some services send. [`wait_hint`](super::wait_hint) reads durations with a unit:
 ///
 /// | header | wait |
 /// |---|---|
 /// | `120` | 120 s; spaces and tabs around it are ignored, more than `u64::MAX` seconds is `u64::MAX` |
+/// | `1.5` | 2 s: decimal seconds are rounded up to whole ones |
 /// | `Sun, 06 Nov 1994 08:49:37 GMT` | until then; zero if that is past |
 /// | `Sunday, 06-Nov-94 08:49:37 GMT` | the same; a year more than 50 years ahead is one of the century before |
 /// | `Sun Nov  6 08:49:37 1994` | the same, in GMT |
-/// | `-2`, `+1`, `1.0`, `soon`, `30 Feb`, an empty header | `None` |
+/// | `-2`, `+1`, `1.`, `1e3`, `soon`, `30 Feb`, an empty header | `None` |
 ///
 /// # Examples
 ///
@@ -27,6 +29,7 @@ const MONTHS: [&str; 12] =
 /// use std::time::{Duration, SystemTime};
 ///
 /// assert_eq!(retry_after("120", SystemTime::now()), Some(Duration::from_secs(120)));
+/// assert_eq!(retry_after("0.2", SystemTime::now()), Some(Duration::from_secs(1)));
 /// assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", SystemTime::now()), Some(Duration::ZERO));
 /// assert_eq!(retry_after("-2", SystemTime::now()), None);
 /// ```
@@ -36,7 +39,10 @@ pub fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
 }
 
 fn seconds(text: &str) -> Option<Duration> {
-    all_digits(text).then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let begun = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+    let seconds = || whole.parse::<u64>().unwrap_or(u64::MAX).saturating_add(begun);
+    (all_digits(whole) && all_digits(fraction)).then(|| Duration::from_secs(seconds()))
 }
 
 fn date(text: &str, now: SystemTime) -> Option<Duration> {
@@ -230,7 +236,7 @@ mod tests {
     fn junk_is_nothing() {
         let day = |day: &str| format!("Sun, {day} 08:49:37 GMT");
         let time = |time: &str| format!("Sun, 06 Nov 1994 {time} GMT");
-        let mut junk = ["", " ", "-2", "+1", "1.0", "1e3", "1 2", "0x10", "soon", "١٢", "12s", "GMT", ", "]
+        let mut junk = ["", " ", "-2", "+1", "1.", ".5", "1.2.3", "1,5", "1e3", "1 2", "0x10", "soon", "١٢", "12s", "GMT", ", "]
             .map(String::from)
             .to_vec();
         junk.extend(["32 Dec 1994", "30 Feb 2024", "29 Feb 2023", "00 Nov 1994", "06 Nux 1994"].map(day));
