@@ -8,6 +8,8 @@ mod derive;
 mod foreign;
 #[path = "classify/histories.rs"]
 mod histories;
+#[path = "classify/messages.rs"]
+mod messages;
 #[path = "classify/over_http.rs"]
 mod over_http;
 
@@ -159,6 +161,134 @@ mod found {
         let parsed = "x".parse::<u8>().context("not a number").unwrap_err();
         assert_eq!(category(&parsed), Category::Invalid);
         assert_eq!(category(&anyhow::anyhow!("timed out")), Category::Unknown);
+    }
+
+    /// What hides an error: a `Box`, an `Arc`, both.
+    fn hidden(error: fn() -> Registered) -> [Box<dyn Error>; 8] {
+        #[derive(Debug, thiserror::Error)]
+        #[error("boxed")]
+        struct Boxed(#[source] Box<Registered>);
+        #[derive(Debug, thiserror::Error)]
+        #[error("shared")]
+        struct Shared(#[source] Arc<Registered>);
+        [
+            Box::new(error()),
+            Box::new(Box::new(error())),
+            Box::new(Arc::new(error())),
+            Box::new(Boxed(Box::new(error()))),
+            Box::new(Shared(Arc::new(error()))),
+            Box::new(io::Error::other(Arc::new(error()))),
+            Box::new(io::Error::other(Box::new(error()))),
+            Box::new(io::Error::new(ErrorKind::TimedOut, Arc::new(error()))),
+        ]
+    }
+
+    #[test]
+    fn behind_pointers() {
+        for error in hidden(|| Registered::Wrong) {
+            assert_eq!(category(&error), Category::Invalid, "{error:?}");
+            assert_eq!(probe!(&error), Category::Invalid, "{error:?}");
+        }
+        let shared = || Err::<(), _>(Arc::new(Registered::Wrong));
+        fn boxed(result: Result<(), Arc<Registered>>) -> Result<(), Box<dyn Error>> {
+            Ok(result?)
+        }
+        fn any(result: Result<(), Arc<Registered>>) -> anyhow::Result<()> {
+            Ok(result?)
+        }
+        assert_eq!(category(&boxed(shared()).unwrap_err()), Category::Invalid);
+        assert_eq!(category(&any(shared()).unwrap_err()), Category::Invalid);
+        assert_eq!(probe!(&shared().unwrap_err()), Category::Invalid);
+    }
+
+    #[test]
+    fn behind_pointers_to_built_in_errors() {
+        let parse = || "x".parse::<u8>().unwrap_err();
+        let boxed: Box<dyn Error> = Box::new(Arc::new(parse()));
+        assert_eq!(category(&boxed), Category::Invalid);
+        let boxed: Box<dyn Error> = Box::new(Box::new(parse()));
+        assert_eq!(category(&boxed), Category::Invalid);
+        let json = serde_json::from_str::<u8>("{").unwrap_err();
+        assert_eq!(category(&io::Error::other(Box::new(json))), Category::Corrupt);
+    }
+
+    mod contexts {
+        use super::*;
+        use anyhow::Context;
+
+        #[derive(Debug, thiserror::Error, Classify)]
+        enum Api {
+            #[error("missing")]
+            #[classify(not_found)]
+            Missing,
+            #[error("forbidden")]
+            #[classify(auth)]
+            Forbidden,
+        }
+
+        #[derive(Debug, thiserror::Error, Classify)]
+        #[error("unit")]
+        #[classify(conflict)]
+        struct Unit;
+
+        /// A context is no `Error` of necessity.
+        #[derive(Debug, Classify)]
+        #[classify(resource)]
+        struct Plain;
+
+        impl fmt::Display for Plain {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("plain")
+            }
+        }
+
+        fn reset() -> io::Error {
+            ErrorKind::ConnectionReset.into()
+        }
+
+        #[test]
+        fn the_outermost_known_one_decides() {
+            let none: Option<()> = None;
+            let on = |context: Api| Err::<(), _>(reset()).context(context).unwrap_err();
+            for (error, expected) in [
+                (on(Api::Missing), Category::NotFound),
+                (on(Api::Forbidden), Category::Auth),
+                (none.context(Api::Missing).unwrap_err(), Category::NotFound),
+                (on(Api::Missing).context("text"), Category::NotFound),
+                (on(Api::Missing).context("text").context(Api::Forbidden), Category::Auth),
+                (on(Api::Missing).context(Unit), Category::Conflict),
+                (on(Api::Missing).context(Unit).context("text"), Category::Conflict),
+                (anyhow::Error::new(Unit).context(Api::Missing), Category::NotFound),
+                (anyhow::Error::new(Api::Missing).context(Unit), Category::Conflict),
+                (anyhow::Error::new(Api::Missing).context(Api::Forbidden), Category::Auth),
+                (anyhow::Error::new(Unit), Category::Conflict),
+                (anyhow::Error::new(Unit).context("text"), Category::Conflict),
+                (Err::<(), _>(Unit).context(Api::Missing).unwrap_err(), Category::NotFound),
+                (Err::<(), _>(Api::Missing).context(Unit).unwrap_err(), Category::Conflict),
+                (Err::<(), _>(Unit).context("text").unwrap_err(), Category::Conflict),
+                (on(Api::Missing).context(Plain), Category::Resource),
+                (anyhow::Error::msg("text").context(Plain), Category::Resource),
+                (on(Api::Missing).context(http::StatusCode::TOO_MANY_REQUESTS), Category::RateLimited),
+                (anyhow::Error::new(reset()).context("text"), Category::Connection),
+                (anyhow::anyhow!("text").context("text"), Category::Unknown),
+            ] {
+                assert_eq!(category(&error), expected, "{error:#}");
+                assert_eq!(probe!(&error), expected, "{error:#}");
+            }
+        }
+
+        #[test]
+        fn it_is_the_value_that_is_asked() {
+            let error = anyhow::Error::new(reset()).context(Waits(7 * SECOND)).context("text");
+            assert_eq!(of(&error).retry_after, Some(7 * SECOND));
+            let shared = Arc::new(error);
+            assert_eq!(of(&shared).retry_after, Some(7 * SECOND));
+
+            #[derive(Debug, thiserror::Error, Classify)]
+            #[error("wait")]
+            #[classify(rate_limited, retry_after = .0)]
+            struct Waits(Duration);
+        }
     }
 
     #[test]
@@ -359,9 +489,31 @@ mod waits {
     #[test]
     fn what_is_no_duration() {
         for text in [
-            "", " ", "35", "s", "-5s", "+5s", "soon", "30s1m", "1s1s", "5x", "5 apples", "1.s", ".5s", "1e3s",
-            "5sx", "took 5s", "timed out after 30s", "timed out waiting for 5s", "port 120", "try again in a while",
-            "try again in -5s", "try again in 5", "retry after 5x", "awaits 5s", "2026-01-01T00:00:00Z",
+            "",
+            " ",
+            "35",
+            "s",
+            "-5s",
+            "+5s",
+            "soon",
+            "30s1m",
+            "1s1s",
+            "5x",
+            "5 apples",
+            "1.s",
+            ".5s",
+            "1e3s",
+            "5sx",
+            "took 5s",
+            "timed out after 30s",
+            "timed out waiting for 5s",
+            "port 120",
+            "try again in a while",
+            "try again in -5s",
+            "try again in 5",
+            "retry after 5x",
+            "awaits 5s",
+            "2026-01-01T00:00:00Z",
             "retry after Sun, 06 Nov 1994 08:49:37 GMT",
         ] {
             assert_eq!(wait_hint(text), None, "{text:?}");
@@ -371,9 +523,9 @@ mod waits {
     #[test]
     fn a_response_is_its_status_with_its_wait() {
         let wait = |status: u16, header: &[(&'static str, &'static str)]| {
-            let headers = header.iter().map(|(name, value)| {
-                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
-            });
+            let headers = header
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
             from_response(status, &headers.collect::<HeaderMap>())
         };
         let busy = wait(429, &[("retry-after", "7")]);

@@ -414,7 +414,7 @@ fn judged(cx: &Context<'_>) -> TokenStream {
         return quote_spanned!(here=> let __verdict = #probe.probed_verdict(&__RESILIENCE_POINT, #attempt););
     }
     let class = match classify {
-        None => quote_spanned!(here=> __resilience::Probe::new(__error).probed_class()),
+        None => quote_spanned!(here=> __resilience::Probe::new(__error).probed_class_at(&__RESILIENCE_POINT)),
         Some(classify) => {
             quote_spanned!(input::mixed_span_of(classify)=> __resilience::asked(__error, #classify))
         }

@@ -79,7 +79,7 @@ enum QuoteError {
     #[classify(with = severe)]
     Path,
     #[error("asked {0}")]
-    #[classify(with = |error| match error { Self::Closure(code) => from_status(*code), _ => Category::Unknown })]
+    #[classify(with = |code| from_status(*code))]
     Closure(u16),
     #[error("all")]
     #[classify(auth, retry = once, severity = fatal, delivered = yes, action = "call the bank")]
@@ -90,9 +90,9 @@ enum QuoteError {
     Raw { r#type: Duration },
 }
 
-/// An `Error` that says nothing itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Classify)]
 #[error("nested")]
+#[classify(transparent)]
 struct Nested(#[from] io::Error);
 
 fn severe(error: &QuoteError) -> Classification {
@@ -283,4 +283,112 @@ fn other_names_and_macros() {
     assert_eq!(category(&Renamed), Category::Timeout);
     assert_eq!(of(&ByMacro::A).retry, Retryable::Never);
     assert_eq!(category(&ByMacro::B), Category::NotFound);
+}
+
+/// A type of another crate that nothing classifies.
+#[derive(Debug)]
+struct Foreign {
+    code: u8,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("wraps")]
+struct Wraps(#[source] io::Error);
+
+fn foreign(error: &Foreign) -> Category {
+    if error.code == 4 { Category::NotFound } else { Category::Unavailable }
+}
+
+#[derive(Debug, Classify)]
+#[allow(dead_code, reason = "some fields are there to be left alone")]
+enum Asked {
+    #[classify(with = foreign)]
+    Only(Foreign),
+    #[classify(with = foreign)]
+    Named { source: Foreign },
+    #[classify(with = foreign)]
+    Boxed(Box<Foreign>),
+    #[classify(with = foreign(.1))]
+    Second(u8, Foreign),
+    #[classify(with = self::foreign(.cause), severity = critical, retry_after = .after)]
+    Chosen { cause: Foreign, after: Duration },
+    #[classify(with = Self::whole)]
+    Several(u8, u8),
+    #[classify(with = Self::whole(self))]
+    Whole(u8),
+    #[classify(with = Self::whole)]
+    Nothing,
+    #[classify(with = |error| foreign(error))]
+    Closure(Foreign),
+    #[classify(with = |error: &Foreign| match error.code { 4 => Category::Auth, _ => Category::Invalid })]
+    Typed { inner: Foreign },
+    #[classify(with = (|error| foreign(error))(.0))]
+    ClosureOf(Foreign, u8),
+    #[classify(with = (|error: &Self| error.whole())(self))]
+    ClosureOfWhole(u8),
+    #[classify(with = classify::of_dyn)]
+    Sources(Wraps),
+    #[classify(with = classify::of)]
+    Generic(http::StatusCode),
+    #[classify(with = |wait: &Duration| Classification::new(seconds(*wait)), retry_after = .0)]
+    Both(Duration),
+}
+
+fn seconds(wait: Duration) -> Category {
+    if wait > SECOND { Category::RateLimited } else { Category::Transient }
+}
+
+impl Asked {
+    fn whole(&self) -> Category {
+        match self {
+            Self::Several(..) => Category::Timeout,
+            Self::Whole(_) => Category::Conflict,
+            Self::ClosureOfWhole(_) => Category::Cancelled,
+            _ => Category::Resource,
+        }
+    }
+}
+
+#[derive(Debug, Classify)]
+#[classify(with = Self::whole)]
+struct WholeStruct(u16);
+
+impl WholeStruct {
+    fn whole(&self) -> Category {
+        from_status(self.0)
+    }
+}
+
+#[derive(Debug, Classify)]
+#[classify(with = foreign(.0))]
+struct FieldOfStruct(Foreign);
+
+#[test]
+fn with_gets_the_only_field_or_the_chosen_one() {
+    let four = || Foreign { code: 4 };
+    for (error, expected) in [
+        (Asked::Only(four()), Category::NotFound),
+        (Asked::Only(Foreign { code: 5 }), Category::Unavailable),
+        (Asked::Named { source: four() }, Category::NotFound),
+        (Asked::Boxed(Box::new(four())), Category::NotFound),
+        (Asked::Second(9, four()), Category::NotFound),
+        (Asked::Chosen { cause: four(), after: SECOND }, Category::NotFound),
+        (Asked::Several(1, 2), Category::Timeout),
+        (Asked::Whole(1), Category::Conflict),
+        (Asked::Nothing, Category::Resource),
+        (Asked::Closure(four()), Category::NotFound),
+        (Asked::Typed { inner: four() }, Category::Auth),
+        (Asked::ClosureOf(four(), 1), Category::NotFound),
+        (Asked::ClosureOfWhole(1), Category::Cancelled),
+        (Asked::Sources(Wraps(ErrorKind::TimedOut.into())), Category::Timeout),
+        (Asked::Generic(http::StatusCode::CONFLICT), Category::Conflict),
+    ] {
+        assert_eq!(category(&error), expected, "{error:?}");
+    }
+    let both = of(&Asked::Both(2 * SECOND));
+    assert_eq!((both.category, both.retry_after), (Category::RateLimited, Some(2 * SECOND)));
+    let chosen = of(&Asked::Chosen { cause: four(), after: SECOND });
+    assert_eq!((chosen.severity, chosen.retry_after), (Severity::Critical, Some(SECOND)));
+    assert_eq!(category(&WholeStruct(404)), Category::NotFound);
+    assert_eq!(category(&FieldOfStruct(four())), Category::NotFound);
 }

@@ -8,6 +8,7 @@ use crate::nearest::hint;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use std::fmt::Display;
+use syn::spanned::Spanned;
 use syn::{Error, Expr, Generics, LitInt, LitStr, Member, Path, Result, Type};
 
 /// A type whose words were understood.
@@ -40,8 +41,16 @@ pub(super) enum Base<'a> {
     Status(u16),
     StatusOf(Named<'a>),
     Transparent(Named<'a>),
-    With(Expr),
+    With(With<'a>),
     Text(Span),
+}
+
+/// A function that classifies, and what it gets.
+pub(super) struct With<'a> {
+    /// A path or a closure.
+    pub(super) function: Expr,
+    /// The field that it gets; the whole error if there is none.
+    pub(super) field: Option<Named<'a>>,
 }
 
 /// A field, and the token that asks for it.
@@ -79,17 +88,27 @@ pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
             for entry in own {
                 errors.at(&entry.word, on_the_enum(entry));
             }
+            let mut missing = Vec::new();
             let arms = variants.iter().filter_map(|variant| {
-                let reader = Reader::new(&variant.fields, variant.words.broken, errors);
-                let rule = reader.read(variant.ident, &variant.words.entries, whole.default.as_ref())?;
+                let reader = Reader::new(&variant.fields, true, variant.words.broken, errors);
+                let rule =
+                    reader.read(&variant.words.entries, whole.default.as_ref()).unwrap_or_else(|| {
+                        missing.push(variant.ident);
+                        None
+                    })?;
                 Some(Arm { variant: Some(variant.ident), rule })
             });
-            arms.collect()
+            let arms = arms.collect();
+            report_missing(input.ident, &missing, errors);
+            arms
         }
         Shape::Struct(fields) => {
             // A `default` was reported: it is what was meant here.
             let broken = input.words.broken || whole.default.is_some();
-            let rule = Reader::new(fields, broken, errors).read(input.ident, own, None);
+            let rule = Reader::new(fields, false, broken, errors).read(own, None).unwrap_or_else(|| {
+                errors.at(input.ident, missing(&format!("`{}` has no class", input.ident), "it"));
+                None
+            });
             rule.map(|rule| Arm { variant: None, rule }).into_iter().collect()
         }
         Shape::Union => Vec::new(),
@@ -131,10 +150,27 @@ fn is_about_type(entry: &Entry) -> bool {
     entry.word == "crate" || entry.word == "default"
 }
 
-fn missing(ident: &Ident) -> String {
+/// Reports the variants of `owner` without a class, all in one error.
+fn report_missing(owner: &Ident, variants: &[&Ident], errors: &Errors) {
+    let default = "or `#[classify(default = unknown)]`, with a category of your choice, on the enum";
+    match variants {
+        [] => {}
+        [variant] => {
+            let message = missing(&format!("the variant `{variant}` has no class"), "it");
+            errors.at(variant, format!("{message}\n{default}"));
+        }
+        several => {
+            let names: Vec<_> = several.iter().map(|variant| format!("`{variant}`")).collect();
+            let message = format!("{} variants have no class: {}", names.len(), names.join(", "));
+            errors.at(owner, format!("{}\n{default}", missing(&message, "each")));
+        }
+    }
+}
+
+fn missing(message: &str, on: &str) -> String {
     format!(
-        "`{ident}` does not say what it means: write `#[classify(..)]` on it with a category, `status = ..`, \
-         `transparent`, `with = ..` or `text`\n{}",
+        "{message}\n{}\nhelp: write `#[classify(..)]` on {on} with a category, `status = ..`, `transparent`, \
+         `with = ..` or `text`",
         categories()
     )
 }
@@ -178,6 +214,8 @@ impl<'e> Seen<'e> {
 /// Reads the words of one arm.
 struct Reader<'r, 'a> {
     fields: &'r [Field<'a>],
+    /// Whether it is a variant, whose only field is what `with` gets.
+    variant: bool,
     /// Whether a mistake was reported, so that nothing needs to be missed.
     broken: bool,
     errors: &'r Errors,
@@ -187,17 +225,17 @@ struct Reader<'r, 'a> {
 }
 
 impl<'r, 'a> Reader<'r, 'a> {
-    fn new(fields: &'r [Field<'a>], broken: bool, errors: &'r Errors) -> Self {
-        Self { fields, broken, errors, base: None, retry_after: None, setters: Vec::new() }
+    fn new(fields: &'r [Field<'a>], variant: bool, broken: bool, errors: &'r Errors) -> Self {
+        Self { fields, variant, broken, errors, base: None, retry_after: None, setters: Vec::new() }
     }
 
-    /// The rule of what is called `owner`; `None` after reporting what is wrong or missing.
+    /// The rule that the words make; `None` where they make none, `Some(None)` after reporting a mistake.
+    #[expect(clippy::option_option, reason = "the caller reports what is missing, for all variants at once")]
     fn read<'e>(
         mut self,
-        owner: &Ident,
         entries: impl IntoIterator<Item = &'e Entry>,
         default: Option<&Ident>,
-    ) -> Option<Rule<'a>> {
+    ) -> Option<Option<Rule<'a>>> {
         let mut seen = Seen::default();
         for entry in entries {
             let result = seen.add(entry).and_then(|()| self.entry(entry));
@@ -207,10 +245,10 @@ impl<'r, 'a> Reader<'r, 'a> {
             Some((_, base)) => base,
             None => default.cloned().map(Base::Category),
         };
-        if base.is_none() && !self.broken {
-            self.errors.at(owner, missing(owner));
+        match base {
+            Some(base) => Some(Some(Rule { base, retry_after: self.retry_after, setters: self.setters })),
+            None => self.broken.then_some(None),
         }
-        Some(Rule { base: base?, retry_after: self.retry_after, setters: self.setters })
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<()> {
@@ -252,7 +290,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn base_of(&self, entry: &Entry) -> Result<Base<'a>> {
         match entry.word.to_string().as_str() {
             "status" => self.status(entry),
-            "with" => with(entry),
+            "with" => self.with(entry).map(Base::With),
             "transparent" => alone(entry).and_then(|()| self.source(&entry.word)).map(Base::Transparent),
             "text" => alone(entry).map(|()| Base::Text(entry.word.span())),
             _ => alone(entry).and_then(|()| category(&entry.word)).map(Base::Category),
@@ -270,16 +308,21 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
     }
 
-    /// The field that `.name` or `.0` names.
+    /// The field that the value `.name` or `.0` names.
     fn field(&self, entry: &Entry, form: &str) -> Result<Named<'a>> {
         let tokens = given(entry, form.split_once("= ").map_or(form, |(_, form)| form))?;
+        self.named(&tokens, form)
+    }
+
+    /// The field that `.name` or `.0` names.
+    fn named(&self, tokens: &TokenStream, form: &str) -> Result<Named<'a>> {
         let mut parts = tokens.clone().into_iter();
         let dot = parts.next();
         if !matches!(&dot, Some(TokenTree::Punct(dot)) if dot.as_char() == '.') {
-            return Err(at(&tokens, self.no_dot(&tokens, form)));
+            return Err(at(tokens, self.no_dot(tokens, form)));
         }
         let Ok(member) = syn::parse2::<Member>(parts.collect()) else {
-            return Err(at(&tokens, format!("write one field, with a dot before it: `{form}`")));
+            return Err(at(tokens, format!("write one field, with a dot before it: `{form}`")));
         };
         let found = self.fields.iter().find(|field| field.member == member);
         let field = found.ok_or_else(|| at(&member, self.no_field(&member)))?;
@@ -325,6 +368,35 @@ impl<'r, 'a> Reader<'r, 'a> {
         Ok(Named { member: field.member.clone(), ty: field.ty, span: word.span() })
     }
 
+    /// The function behind `with =`, and what it gets: the field in the parentheses behind it, else the
+    /// only field of a variant, else the whole error.
+    fn with(&self, entry: &Entry) -> Result<With<'a>> {
+        let tokens = given(entry, "path")?;
+        let mut parts: Vec<_> = tokens.clone().into_iter().collect();
+        let argument = match parts.as_slice() {
+            [_, .., TokenTree::Group(group)] if is_choice(group) => Some(group.stream()),
+            _ => None,
+        };
+        if argument.is_some() {
+            parts.pop();
+        }
+        let function = match syn::parse2::<Expr>(parts.into_iter().collect()) {
+            Ok(function @ Expr::Path(_)) => function,
+            Ok(function @ Expr::Closure(_)) if argument.is_none() => function,
+            Ok(Expr::Paren(inner)) if matches!(*inner.expr, Expr::Closure(_)) => *inner.expr,
+            _ => return Err(at(&tokens, WITH_FORMS)),
+        };
+        let field = match (argument, self.fields) {
+            (Some(argument), _) if argument.to_string() == "self" => None,
+            (Some(argument), _) => Some(self.named(&argument, "with = path(.field)")?),
+            (None, [field]) if self.variant => {
+                Some(Named { member: field.member.clone(), ty: field.ty, span: function.span() })
+            }
+            (None, _) => None,
+        };
+        Ok(With { function, field })
+    }
+
     fn set(&mut self, entry: &Entry, words: Words, make: impl FnOnce(Ident) -> Setter) -> Result<()> {
         let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
         let word: Ident = value(entry, &names.join("|"))?;
@@ -338,11 +410,18 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 }
 
-fn with(entry: &Entry) -> Result<Base<'static>> {
-    match value(entry, "path")? {
-        expr @ (Expr::Path(_) | Expr::Closure(_)) => Ok(Base::With(expr)),
-        other => Err(at(&other, "write the path of a function, or a closure: `with = path`")),
-    }
+const WITH_FORMS: &str = "expected the path of a function, or a closure\nhelp: write `with = path`, which gets the \
+     only field of a variant or else the whole error; `with = path(.field)` or `with = path(self)` chooses";
+
+/// Whether a group behind a function says what the function gets: `(.field)` or `(self)`.
+fn is_choice(group: &proc_macro2::Group) -> bool {
+    let first = group.stream().into_iter().next();
+    let chooses = match &first {
+        Some(TokenTree::Punct(dot)) => dot.as_char() == '.',
+        Some(TokenTree::Ident(word)) => word == "self" && group.stream().into_iter().count() == 1,
+        _ => false,
+    };
+    chooses && group.delimiter() == proc_macro2::Delimiter::Parenthesis
 }
 
 /// The variant of `Category` that a word names.

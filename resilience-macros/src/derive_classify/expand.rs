@@ -1,11 +1,11 @@
 //! The implementation, and the entry by which `dyn Error` finds it.
 
-use super::check::{Arm, Base, Checked, Named, Rule, Setter};
+use super::check::{Arm, Base, Checked, Named, Rule, Setter, With};
 use crate::input::located;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Generics, WherePredicate, parse_quote};
+use syn::{Expr, Generics, WherePredicate, parse_quote};
 
 /// What the words say.
 pub(super) fn expand(checked: &Checked<'_>) -> TokenStream {
@@ -58,6 +58,7 @@ fn arm_tokens(arm: &Arm<'_>, root: &TokenStream) -> TokenStream {
 fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
     match &rule.base {
         Base::StatusOf(named) | Base::Transparent(named) => Some(named),
+        Base::With(with) => with.field.as_ref(),
         _ => None,
     }
 }
@@ -107,16 +108,32 @@ fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
         }
         Base::Transparent(named) => {
             let (name, root) = (local("asked", named.span), located(root, named.span));
-            quote_spanned!(mixed(named.span)=> #root::classify::probe::Probe::new(#name).probed_class())
+            quote_spanned!(mixed(named.span)=> #root::classify::probe::transparent(#name))
         }
-        Base::With(with) => {
-            let (this, root) = (this(with.span()), located(root, with.span()));
-            quote_spanned!(mixed(with.span())=> #root::classify::probe::asked(#this, #with))
-        }
+        Base::With(with) => with_tokens(with, root),
         Base::Text(span) => {
             let (this, root) = (this(*span), located(root, *span));
             quote_spanned!(mixed(*span)=> #root::classify::probe::by_text(#this))
         }
+    }
+}
+
+/// A path is called, so that what it gets is coerced as in any call; a closure learns the type of its
+/// argument from the function that it is handed to.
+fn with_tokens(with: &With<'_>, root: &TokenStream) -> TokenStream {
+    let function = &with.function;
+    let root = located(root, function.span());
+    let argument = match &with.field {
+        Some(named) => local("asked", named.span),
+        None => this(function.span()),
+    };
+    match function {
+        Expr::Closure(_) => quote_spanned! {mixed(function.span())=>
+            #root::classify::probe::asked(#argument, #function)
+        },
+        _ => quote_spanned! {mixed(function.span())=>
+            #root::classify::probe::class(#function(#argument))
+        },
     }
 }
 
@@ -187,13 +204,8 @@ fn registration(checked: &Checked<'_>) -> Option<TokenStream> {
             const _: () = {
                 #[#root::classify::probe::linkme::distributed_slice(#root::classify::probe::CLASSIFIERS_0_1)]
                 #[linkme(crate = #root::classify::probe::linkme)]
-                static KNOWN: fn(
-                    &(dyn ::core::error::Error + 'static),
-                ) -> ::core::option::Option<#root::classify::Classification> = |error| {
-                    #[allow(unused_imports)]
-                    use #root::classify::probe::{IsError as _, IsNoError as _};
-                    (&#root::classify::probe::Registers::<#ident>::NEW).find(error)
-                };
+                static KNOWN: #root::classify::probe::Known =
+                    |hidden| #root::classify::probe::Registers::<#ident>::NEW.find_in(hidden);
             };
         }
     })

@@ -4,15 +4,60 @@ use super::{Category, Classification, Classify};
 use crate::rejected::Rejected;
 use linkme::distributed_slice;
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// What every type that derives `Classify` answers about an error, filled in by the linker.
+/// One entry for every type that derives `Classify`, filled in by the linker.
 ///
 /// The name carries the version, so that two versions of the crate in one binary do not meet.
 #[distributed_slice]
 #[doc(hidden)]
-pub static CLASSIFIERS_0_1: [fn(&(dyn Error + 'static)) -> Option<Classification>];
+pub static CLASSIFIERS_0_1: [Known];
+
+/// Looks for an error of one type in what hides it.
+pub type Known = for<'a> fn(Hidden<'a>) -> Option<&'a dyn Classify>;
+
+/// What hides the type of an error.
+#[derive(Clone, Copy, Debug)]
+pub enum Hidden<'a> {
+    /// Itself, behind `dyn Error`.
+    Error(&'a (dyn Error + 'static)),
+    /// Any of the contexts of an `anyhow::Error`, which are not in its chain of sources.
+    #[cfg(feature = "anyhow")]
+    Context(&'a anyhow::Error),
+}
+
+impl<'a> Hidden<'a> {
+    /// The error, if it is an `E` or a pointer to one: the source of a pointer is the source of its error.
+    pub(super) fn error<E: Error + Classify + 'static>(self) -> Option<&'a dyn Classify> {
+        match self {
+            Self::Error(error) => {
+                let plain = error.downcast_ref::<E>().map(|error| error as &dyn Classify);
+                let boxed = || error.downcast_ref::<Box<E>>().map(|error| error as &dyn Classify);
+                let shared = || error.downcast_ref::<Arc<E>>().map(|error| error as &dyn Classify);
+                plain.or_else(boxed).or_else(shared)
+            }
+            #[cfg(feature = "anyhow")]
+            Self::Context(_) => None,
+        }
+    }
+
+    /// The outermost context that is a `C`.
+    #[cfg_attr(not(feature = "anyhow"), expect(clippy::unused_self, reason = "there are no contexts"))]
+    pub(super) fn context<C: Context + Classify>(self) -> Option<&'a dyn Classify> {
+        match self {
+            Self::Error(_) => None,
+            #[cfg(feature = "anyhow")]
+            Self::Context(error) => error.downcast_ref::<C>().map(|context| context as &dyn Classify),
+        }
+    }
+}
+
+/// What can be the context of an `anyhow::Error`.
+pub trait Context: fmt::Debug + fmt::Display + Send + Sync + 'static {}
+
+impl<C: fmt::Debug + fmt::Display + Send + Sync + 'static> Context for C {}
 
 /// How far a chain is followed: an error that names itself as its source must not hang the caller.
 const DEEPEST: usize = 64;
@@ -44,10 +89,34 @@ pub(super) fn known<'a>(first: Option<&'a (dyn Error + 'static)>) -> Option<Clas
 
 /// The class of `error` without a look at its sources.
 pub(super) fn known_itself(error: &(dyn Error + 'static)) -> Option<Classification> {
-    BUILT_IN.iter().chain(CLASSIFIERS_0_1.iter()).find_map(|class| class(error))
+    every_known().find_map(|find| find(Hidden::Error(error))).map(Classify::classify)
 }
 
-type Known = fn(&(dyn Error + 'static)) -> Option<Classification>;
+/// The class of the first error or context that is known, from the outermost one on.
+#[cfg(feature = "anyhow")]
+pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<Classification> {
+    let address = |found: &dyn Classify| std::ptr::from_ref(found).addr();
+    // The type of a layer with a context is private to anyhow: where the context lies in memory tells which
+    // layer it belongs to. What is a layer itself is not a context.
+    let contexts: Vec<_> = every_known()
+        .filter_map(|find| Some((find, find(Hidden::Context(error))?)))
+        .filter(|(find, found)| {
+            let mut layers = error.chain().take(DEEPEST).filter_map(|layer| find(Hidden::Error(layer)));
+            !layers.any(|layer| address(layer) == address(*found))
+        })
+        .map(|(_, found)| found)
+        .collect();
+    error.chain().take(DEEPEST).find_map(|layer| {
+        let start = std::ptr::from_ref(layer).addr();
+        let place = start..=start + size_of_val(layer);
+        let context = contexts.iter().find(|context| place.contains(&address(**context)));
+        context.map(|context| context.classify()).or_else(|| known_itself(layer))
+    })
+}
+
+fn every_known() -> impl Iterator<Item = Known> {
+    BUILT_IN.iter().chain(CLASSIFIERS_0_1.iter()).copied()
+}
 
 // A plain table: the crate that declares a link-time slice cannot also register in it.
 const BUILT_IN: &[Known] = &[
@@ -61,33 +130,38 @@ const BUILT_IN: &[Known] = &[
     is::<std::string::FromUtf8Error>,
     is::<std::char::ParseCharError>,
     is::<std::net::AddrParseError>,
+    is::<Arc<dyn Error + Send + Sync>>,
     #[cfg(feature = "tokio")]
     is::<tokio::time::error::Elapsed>,
     #[cfg(feature = "http")]
     is::<http::Error>,
+    #[cfg(all(feature = "http", feature = "anyhow"))]
+    |hidden| hidden.context::<http::StatusCode>(),
     #[cfg(feature = "reqwest")]
     is::<reqwest::Error>,
+    #[cfg(feature = "reqwest_012")]
+    is::<reqwest_012::Error>,
     #[cfg(feature = "serde_json")]
     is::<serde_json::Error>,
-    // Pointers hide what they point at: their source is that error's source.
-    is::<Box<io::Error>>,
-    is::<Arc<io::Error>>,
-    is::<Arc<Rejected>>,
-    is::<Arc<dyn Error + Send + Sync>>,
-    #[cfg(feature = "reqwest")]
-    is::<Arc<reqwest::Error>>,
-    #[cfg(feature = "serde_json")]
-    is::<Arc<serde_json::Error>>,
+    #[cfg(feature = "tonic")]
+    is::<tonic::Status>,
+    #[cfg(feature = "sqlx")]
+    is::<sqlx::Error>,
+    #[cfg(feature = "sqlx_08")]
+    is::<sqlx_08::Error>,
+    #[cfg(feature = "redis")]
+    is::<redis::RedisError>,
+    #[cfg(feature = "ureq")]
+    is::<ureq::Error>,
 ];
 
-fn is<E: Error + Classify + 'static>(error: &(dyn Error + 'static)) -> Option<Classification> {
-    error.downcast_ref::<E>().map(Classify::classify)
+fn is<E: Error + Classify + Send + Sync + 'static>(hidden: Hidden<'_>) -> Option<&dyn Classify> {
+    hidden.error::<E>().or_else(|| hidden.context::<E>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt;
 
     #[derive(Debug)]
     struct Endless;

@@ -1,5 +1,15 @@
 //! What error types of other crates mean.
 
+#[cfg(any(feature = "redis", feature = "sqlx", feature = "sqlx_08"))]
+mod databases;
+#[cfg(feature = "tonic")]
+mod grpc;
+#[cfg(any(feature = "http", feature = "ureq"))]
+mod over_http;
+
+#[cfg(feature = "http")]
+pub use over_http::from_response;
+
 use super::{Category, Classification, Classify, Code, Delivered, dynamic, of_dyn};
 use crate::outcome::Missing;
 use std::convert::Infallible;
@@ -73,12 +83,11 @@ macro_rules! objects {
 
 objects!(dyn Error, dyn Error + Send, dyn Error + Sync, dyn Error + Send + Sync);
 
-/// By the first known error in the chain of sources, under any context.
+/// By the first known error in the chain of sources, typed contexts (`.context(Api::Missing)`) included.
 #[cfg(feature = "anyhow")]
 impl Classify for anyhow::Error {
     fn classify(&self) -> Classification {
-        let error: &(dyn Error + 'static) = self.as_ref();
-        of_dyn(error)
+        dynamic::known_in_anyhow(self).unwrap_or(Category::Unknown.into())
     }
 }
 
@@ -149,65 +158,6 @@ pub(super) const fn refused() -> Classification {
 impl Classify for http::StatusCode {
     fn classify(&self) -> Classification {
         Classification::from_status(self.as_u16())
-    }
-}
-
-/// Classifies a response by its status, with the wait that its headers ask for.
-///
-/// The status is an integer or an `http::StatusCode`; its row is that of [`Category::from_status`]. The
-/// wait is read from `retry-after-ms` (milliseconds, as Azure and OpenAI send it), else from `Retry-After`
-/// as [`retry_after`](super::retry_after) reads it; without a readable header there is none.
-///
-/// # Examples
-///
-/// ```
-/// use http::{HeaderMap, HeaderValue, StatusCode};
-/// use resilience::classify::{Category, from_response};
-/// use std::time::Duration;
-///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("retry-after", HeaderValue::from_static("30"));
-/// let class = from_response(StatusCode::TOO_MANY_REQUESTS, &headers);
-/// assert_eq!(class.category, Category::RateLimited);
-/// assert_eq!(class.retry_after, Some(Duration::from_secs(30)));
-/// ```
-#[cfg(feature = "http")]
-pub fn from_response(status: impl AsStatus, headers: &http::HeaderMap) -> Classification {
-    let class = Classification::from_status(status.as_status());
-    let header = |name| headers.get_all(name).iter().filter_map(|value: &http::HeaderValue| value.to_str().ok());
-    let millis = header("retry-after-ms").find_map(|value| super::wait_hint(&format!("{}ms", value.trim())));
-    let now = crate::clock::time_of_day();
-    let wait = millis.or_else(|| header("retry-after").find_map(|value| super::retry_after(value, now)));
-    wait.map_or(class, |wait| class.retry_after(wait))
-}
-
-/// By the first of these that it is.
-///
-/// | is | category |
-/// |---|---|
-/// | a timeout | `Timeout`, not delivered if it struck while connecting |
-/// | a status | that of the status |
-/// | a failure to connect | `Connection`, not delivered |
-/// | builder | `Invalid` |
-/// | redirect | `Permanent` |
-/// | decode | that of the first known source, else `Corrupt` |
-/// | anything else: request, body, upgrade | that of the first known source, else `Connection` |
-#[cfg(feature = "reqwest")]
-impl Classify for reqwest::Error {
-    fn classify(&self) -> Classification {
-        let by_source = |otherwise: Category| dynamic::known(self.source()).unwrap_or(otherwise.into());
-        match self.status() {
-            _ if self.is_timeout() && self.is_connect() => {
-                Classification::new(Category::Timeout).delivered(Delivered::No)
-            }
-            _ if self.is_timeout() => Category::Timeout.into(),
-            Some(status) => status.classify(),
-            None if self.is_connect() => refused(),
-            None if self.is_builder() => Category::Invalid.into(),
-            None if self.is_redirect() => Category::Permanent.into(),
-            None if self.is_decode() => by_source(Category::Corrupt),
-            None => by_source(Category::Connection),
-        }
     }
 }
 

@@ -1,31 +1,41 @@
 //! A conservative reader of messages, for errors that say what they mean only in words.
 
-use super::{Category, Classification, foreign};
+use super::{Category, Classification, foreign, wait_hint};
 
 /// How much of a message is read, in bytes: what matters stands at its start.
 const READ: usize = 4096;
 /// How many words `..` in a phrase may stand for.
-const GAP: usize = 6;
+const GAP: usize = 8;
 
 type Row = (Classification, &'static [&'static str]);
 
-/// The table of `from_text.md`; a test compares the two.
+/// The table of `from_text_first.md`: what these phrases say holds whatever the status beside them.
+#[rustfmt::skip]
+const FIRST: &[Row] = &[
+    (Classification::new(Category::Resource), &["insufficient quota", "exceeded .. current quota", "billing hard limit", "billing limit", "spending limit", "api usage limits", "credit balance .. too low", "insufficient credits", "insufficient balance", "credits are depleted", "requires more system memory"]),
+    (Classification::new(Category::Invalid), &["context length", "context limit", "context window", "available context size", "prompt is too long", "input is too long", "tokens must be reduced", "maximum number of tokens", "content policy", "content management policy", "content filter", "content filtering", "safety system", "does not support tools"]),
+    (Classification::new(Category::Auth), &["api key not valid", "api key invalid", "invalid api key", "invalid x api key", "incorrect api key", "missing api key", "no api key", "api key expired", "expired token", "security token .. expired", "security token .. invalid", "invalid client token", "unrecognized client", "invalid signature", "signature does not match"]),
+    (Classification::new(Category::RateLimited), &["rate limit exceeded", "rate limit reached", "exceeded .. rate limit", "api rate limit", "secondary rate limit", "abuse detection", "throttling exception", "throughput exceeded", "request limit exceeded"]),
+    (Classification::new(Category::NotFound), &["model .. does not exist"]),
+];
+
+/// The table of `from_text.md`, for messages without a status; a test compares the two.
 #[rustfmt::skip]
 const PHRASES: &[Row] = &[
-    (Classification::new(Category::Auth), &["invalid api key", "incorrect api key", "missing api key", "no api key", "api key expired", "unauthorized", "unauthorised", "not authorized", "not authorised", "unauthenticated", "not authenticated", "authentication failed", "authentication error", "authentication required", "invalid credentials", "bad credentials", "invalid access token", "token expired", "token has expired", "expired token", "permission denied", "access denied", "access forbidden", "forbidden", "login failed", "wrong password"]),
-    (Classification::new(Category::RateLimited), &["rate limit", "rate limits", "rate limited", "ratelimit", "ratelimited", "too many requests", "rate exceeded", "throttled", "throttling", "requests per minute", "tokens per minute", "resource exhausted", "slow down"]),
-    (Classification::new(Category::Resource), &["out of memory", "outofmemory", "oom", "not enough memory", "insufficient memory", "cannot allocate memory", "memory exhausted", "no space left", "disk full", "disk is full", "disk quota exceeded", "quota exceeded", "exceeded .. quota", "insufficient quota", "insufficient storage", "too many open files"]),
-    (Classification::new(Category::Timeout), &["timed out", "timedout", "etimedout", "request timeout", "gateway timeout", "connection timeout", "connect timeout", "read timeout", "write timeout", "operation timeout", "timeout error", "timeout exceeded", "timeout expired", "timeout after", "timeout while", "timeout waiting", "timeout .. exceeded", "deadline exceeded", "deadline has elapsed"]),
+    (Classification::new(Category::Auth), &["unauthorized", "unauthorised", "not authorized", "not authorised", "unauthenticated", "not authenticated", "authentication failed", "authentication error", "authentication required", "invalid credentials", "bad credentials", "invalid access token", "token expired", "token has expired", "permission denied", "permission error", "not have permission", "not have access", "not accessible by", "access denied", "access forbidden", "forbidden", "login failed", "wrong password", "wrongpass", "noperm", "must have admin rights", "no pg hba conf entry", "unregistered callers"]),
+    (Classification::new(Category::RateLimited), &["rate limit", "rate limits", "rate limited", "ratelimit", "ratelimited", "too many requests", "rate exceeded", "request rate is large", "throttled", "throttling", "requests per minute", "tokens per minute", "tokens per min", "resource exhausted", "resource has been exhausted", "please wait before trying again", "submitted too quickly", "slow down"]),
+    (Classification::new(Category::Resource), &["out of memory", "outofmemory", "oom", "out of shared memory", "not enough memory", "insufficient memory", "cannot allocate memory", "unable to allocate", "memory exhausted", "no space left", "disk full", "disk is full", "table .. is full", "disk quota exceeded", "quota exceeded", "exceeded .. quota", "insufficient storage", "too many open files", "too many connections", "too many clients", "connection slots are reserved", "max number of clients", "misconf"]),
+    (Classification::new(Category::Timeout), &["timed out", "timedout", "etimedout", "request timeout", "gateway timeout", "connection timeout", "connect timeout", "read timeout", "write timeout", "operation timeout", "statement timeout", "lock timeout", "server selection timeout", "timeout error", "timeout exceeded", "timeout expired", "timeout after", "timeout while", "timeout waiting", "timeout .. exceeded", "deadline exceeded", "deadline expired", "deadline has elapsed", "execution time exceeded", "exceeded time limit", "t respond .. in time", "not respond .. in time"]),
     (foreign::refused(), &["connection refused", "econnrefused"]),
-    (Classification::new(Category::Connection), &["connection reset", "econnreset", "connection aborted", "connection closed", "connection lost", "connection failed", "connection error", "connect error", "broken pipe", "not connected", "failed to connect", "could not connect", "cannot connect", "unable to connect", "error trying to connect", "network unreachable", "network is unreachable", "host unreachable", "host is unreachable", "no route to host", "dns error", "name resolution", "failed to lookup address", "could not resolve host", "name or service not known", "socket hang up"]),
-    (Classification::new(Category::Unavailable), &["service unavailable", "service is unavailable", "service temporarily unavailable", "service is temporarily unavailable", "server unavailable", "server error", "internal error", "server is busy", "server busy", "bad gateway", "overloaded", "over capacity", "under maintenance", "model is loading", "loading model"]),
-    (Classification::new(Category::Transient), &["temporarily unavailable", "temporary failure", "try again later", "resource busy", "database is locked", "deadlock detected", "serialization failure", "would block", "transient error"]),
-    (Classification::new(Category::Conflict), &["already exists", "duplicate key", "unique constraint", "precondition failed", "version conflict", "write conflict", "edit conflict"]),
-    (Classification::new(Category::NotFound), &["not found", "notfound", "no such file", "no such model", "no such key", "unknown model", "model .. does not exist"]),
-    (Classification::new(Category::Corrupt), &["corrupt", "corrupted", "checksum mismatch", "crc mismatch", "malformed response", "malformed reply", "invalid response", "error decoding response"]),
-    (Classification::new(Category::Invalid), &["malformed", "bad request", "invalid request", "invalid argument", "invalid input", "invalid parameter", "invalid value", "validation error", "validation failed", "missing field", "missing required", "unprocessable entity", "unsupported media type", "payload too large", "request too large", "context length exceeded", "maximum context length"]),
-    (Classification::new(Category::Permanent), &["not implemented", "not supported", "unsupported operation"]),
-    (Classification::new(Category::Cancelled), &["operation cancelled", "operation canceled", "operation was cancelled", "operation was canceled", "request cancelled", "request canceled", "request was cancelled", "request was canceled", "context cancelled", "context canceled", "client closed request"]),
+    (Classification::new(Category::Connection), &["connection reset", "econnreset", "connection aborted", "connection .. closed", "closed the connection", "connection lost", "lost connection", "connection failed", "connection error", "connect error", "broken pipe", "not connected", "failed to connect", "could not connect", "cannot connect", "can t connect", "unable to connect", "error trying to connect", "server has gone away", "network unreachable", "network is unreachable", "host unreachable", "host is unreachable", "no route to host", "dns error", "name resolution", "failed to lookup address", "could not resolve host", "name or service not known", "socket hang up"]),
+    (Classification::new(Category::Unavailable), &["service unavailable", "service is unavailable", "service temporarily unavailable", "service is temporarily unavailable", "server unavailable", "server error", "server had an error", "internal error", "internal failure", "server is busy", "server busy", "bad gateway", "overloaded", "over capacity", "insufficient instance capacity", "under maintenance", "model is loading", "loading model", "loading the dataset", "is busy running", "cluster is down", "clusterdown", "masterdown", "read only replica", "not primary", "not master", "database system is", "terminating connection", "interrupted at shutdown", "runner process has terminated", "disk i o error"]),
+    (Classification::new(Category::Conflict), &["already exists", "duplicate key", "duplicate entry", "unique constraint", "precondition failed", "conditional check failed", "conditional request failed", "another in progress request", "transaction conflict", "version conflict", "write conflict", "edit conflict", "merge conflict"]),
+    (Classification::new(Category::Transient), &["temporarily unavailable", "temporary failure", "try again later", "resource busy", "database is locked", "table is locked", "deadlock detected", "deadlock found", "serialization failure", "could not serialize", "could not obtain lock", "cannot be accessed right now", "tryagain", "would block", "transient error"]),
+    (Classification::new(Category::NotFound), &["not found", "notfound", "no such", "does not exist", "doesn t exist", "unknown model", "unknown database", "resource missing", "no matching script", "has been deprecated"]),
+    (Classification::new(Category::Corrupt), &["corrupt", "corrupted", "checksum mismatch", "crc mismatch", "disk image is malformed", "malformed response", "malformed reply", "invalid response", "error decoding response"]),
+    (Classification::new(Category::Invalid), &["malformed", "bad request", "invalid request", "invalid argument", "invalid input", "invalid parameter", "invalid value", "validation error", "validation exception", "validation failed", "failed validation", "missing field", "missing required", "unprocessable entity", "unsupported media type", "unsupported parameter", "unsupported value", "unrecognized request argument", "payload too large", "request too large", "syntax error", "error in your sql syntax", "could not parse", "value too long", "data too long", "unknown column", "not null constraint", "foreign key constraint", "check constraint", "wrong kind of value", "crossslot", "execabort", "card was declined", "card has expired", "insufficient funds"]),
+    (Classification::new(Category::Permanent), &["not implemented", "not supported", "unsupported operation", "read only transaction", "read only option", "readonly database"]),
+    (Classification::new(Category::Cancelled), &["operation cancelled", "operation canceled", "operation was cancelled", "operation was canceled", "request cancelled", "request canceled", "request was cancelled", "request was canceled", "context cancelled", "context canceled", "due to user request", "client closed request"]),
 ];
 
 /// What a message says that consists of this word only.
@@ -83,7 +93,7 @@ const REASONS: &[(u16, &str)] = &[
     (529, "overloaded"),
 ];
 
-/// What a message says about its error, if it says so in plain words; else `Unknown`.
+/// Classifies an error by its message, if the message says in plain words what is wrong; else `Unknown`.
 ///
 /// Only for errors that come as text and nothing else: no policy reads messages unless `text` in
 /// `#[classify(..)]` asks for it. Case does not matter; words are whole words, so that "port 4290" is no
@@ -91,16 +101,28 @@ const REASONS: &[(u16, &str)] = &[
 /// no phrase goes on beyond the end of a sentence. A phrase after "no", "not", "never", "without" or
 /// "invalid" does not count. The first 4 KiB are read.
 ///
-/// First an HTTP status is looked for: a number from 400 to 599 that stands alone, after "http" (with or
-/// without a version), "status", "error code" or "response code", or before the standard's own phrase
-/// ("429 Too Many Requests"); at the end of a clause also after "error", "returned" or "responded with".
-/// Its row is the answer, and the number its code. Otherwise the first row of this table that has a phrase in the message; `..`
-/// stands for up to six words:
+/// The first of these rules that finds something decides:
+///
+/// 1. The first row of this table that has a phrase in the message, whatever the status in the same text.
+///    `..` stands for up to eight words.
+///
+#[doc = include_str!("from_text_first.md")]
+///
+///    "exceeded .. current quota" is `RateLimited` where the message says how long to wait, as
+///    [`wait_hint`](super::wait_hint) reads it: that quota is refilled.
+///
+/// 2. An HTTP status: a number from 400 to 599 that stands alone, after "http" (with or without a
+///    version), "status", "error code" or "response code", or before the standard's own phrase ("429 Too
+///    Many Requests"); at the end of a clause also after "error", "returned" or "responded with". The
+///    class is the row of the status, and the number is its code.
+/// 3. The first row of this table that has a phrase in the message:
 ///
 #[doc = include_str!("from_text.md")]
 ///
-/// A message that is nothing but "timeout", "conflict", "unavailable", "cancelled" or "canceled" is
-/// taken at its word.
+/// 4. A message that is nothing but "timeout", "conflict", "unavailable", "cancelled" or "canceled".
+///
+/// The phrases are those of OpenAI, Anthropic, Gemini, Ollama, Azure, AWS, GitHub, Stripe, Postgres, MySQL,
+/// SQLite, Redis and MongoDB, and those of operating systems and HTTP clients.
 ///
 /// # Examples
 ///
@@ -108,19 +130,29 @@ const REASONS: &[(u16, &str)] = &[
 /// use resilience::classify::{from_text, Category};
 ///
 /// assert_eq!(from_text("HTTP 429 Too Many Requests").category, Category::RateLimited);
+/// assert_eq!(from_text("HTTP 429: insufficient_quota").category, Category::Resource);
 /// assert_eq!(from_text("model 'llama3' not found").category, Category::NotFound);
 /// assert_eq!(from_text("listening on port 4290").category, Category::Unknown);
 /// ```
 pub fn from_text(message: &str) -> Classification {
     let words = words(message);
-    by_status(&words)
-        .or_else(|| by_phrase(&words))
+    first(&words, message)
+        .or_else(|| by_status(&words))
+        .or_else(|| by_phrase(&words, PHRASES))
         .or_else(|| by_word(&words))
         .unwrap_or(Category::Unknown.into())
 }
 
-fn by_phrase(words: &[Word]) -> Option<Classification> {
-    let row = PHRASES.iter().find(|(_, phrases)| phrases.iter().any(|phrase| says(words, phrase)))?;
+/// What is said whatever the status.
+fn first(words: &[Word], message: &str) -> Option<Classification> {
+    let class = by_phrase(words, FIRST)?;
+    let lasts = says(words, "insufficient quota") || says(words, "billing hard limit");
+    let refilled = !lasts && says(words, "exceeded .. current quota") && wait_hint(message).is_some();
+    Some(if refilled { Category::RateLimited.into() } else { class })
+}
+
+fn by_phrase(words: &[Word], rows: &[Row]) -> Option<Classification> {
+    let row = rows.iter().find(|(_, phrases)| phrases.iter().any(|phrase| says(words, phrase)))?;
     Some(row.0)
 }
 
@@ -295,47 +327,68 @@ mod tests {
         from_text(message).category
     }
 
-    /// The rows of the documented table: category, whether it is undelivered, phrases.
-    fn documented() -> Vec<(String, bool, Vec<&'static str>)> {
-        let rows = include_str!("from_text.md").lines().skip(2);
+    /// The rows of a documented table: category, whether it is undelivered, phrases.
+    fn documented(table: &'static str) -> Vec<(String, bool, Vec<&'static str>)> {
+        let rows = table.lines().skip(2);
         let cells = rows.map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap());
         let name = |cell: &str| cell.split('`').nth(1).unwrap().to_owned();
         cells.map(|(c, said)| (name(c), c.contains("not delivered"), said.split(", ").collect())).collect()
     }
 
     #[test]
-    fn the_documented_table_is_the_one_in_force() {
-        let documented = documented();
-        assert_eq!(documented.len(), PHRASES.len());
-        for ((category, undelivered, said), (class, phrases)) in documented.iter().zip(PHRASES) {
-            assert_eq!(*category, format!("{:?}", class.category));
-            assert_eq!(
-                *undelivered && class.category == Category::Connection,
-                class.delivered == super::super::Delivered::No && class.category == Category::Connection
-            );
-            assert_eq!(said, phrases);
+    fn the_documented_tables_are_those_in_force() {
+        for (table, rows) in
+            [(include_str!("from_text_first.md"), FIRST), (include_str!("from_text.md"), PHRASES)]
+        {
+            let documented = documented(table);
+            assert_eq!(documented.len(), rows.len());
+            for ((category, undelivered, said), (class, phrases)) in documented.iter().zip(rows) {
+                assert_eq!(*category, format!("{:?}", class.category));
+                assert_eq!(
+                    *undelivered && class.category == Category::Connection,
+                    class.delivered == super::super::Delivered::No && class.category == Category::Connection
+                );
+                assert_eq!(said, phrases);
+            }
         }
+    }
+
+    fn all() -> Vec<Row> {
+        FIRST.iter().chain(PHRASES).copied().collect()
     }
 
     #[test]
     fn every_phrase_means_its_row() {
-        for (class, phrases) in PHRASES {
+        for (class, phrases) in all() {
+            for phrase in phrases {
+                let phrase = phrase.replace("..", "some thing");
+                assert_eq!(from_text(&phrase), class, "{phrase}");
+                assert_eq!(from_text(&format!("Oops: {}!", phrase.to_uppercase())), class, "{phrase}");
+                assert_eq!(from_text(&phrase.replace(' ', "_")), class, "{phrase}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_status_hides_the_first_table() {
+        for (class, phrases) in FIRST {
             for phrase in *phrases {
                 let phrase = phrase.replace("..", "some thing");
-                assert_eq!(from_text(&phrase), *class, "{phrase}");
-                assert_eq!(from_text(&format!("Oops: {}!", phrase.to_uppercase())), *class, "{phrase}");
-                assert_eq!(from_text(&phrase.replace(' ', "_")), *class, "{phrase}");
+                for status in [400, 401, 403, 429, 500, 503] {
+                    assert_eq!(from_text(&format!("HTTP {status}: {phrase}")), *class, "{status} {phrase}");
+                }
             }
         }
     }
 
     #[test]
     fn a_phrase_is_never_hidden_by_an_earlier_row_by_accident() {
+        let rows = all();
         let shadowed = |n: usize, phrase: &str| {
             let phrase = phrase.replace("..", "x");
-            PHRASES[..n].iter().any(|(_, earlier)| earlier.iter().any(|other| says(&words(&phrase), other)))
+            rows[..n].iter().any(|(_, earlier)| earlier.iter().any(|other| says(&words(&phrase), other)))
         };
-        for (n, (_, phrases)) in PHRASES.iter().enumerate() {
+        for (n, (_, phrases)) in rows.iter().enumerate() {
             for phrase in *phrases {
                 assert!(!shadowed(n, phrase), "{phrase}");
             }

@@ -13,10 +13,11 @@
 //! | `#[classify(..)]` | the class is |
 //! |---|---|
 //! | `timeout`, `rate_limited`, .. | the row of that [`Category`], by its name in snake case |
-//! | `status = .field`, `status = .0` | the row of the HTTP status in that field: an unsigned integer from `u16`, or `http::StatusCode` |
+//! | `status = .field`, `status = .0` | the row of the HTTP status in that field: `u16`, `u32`, `u64`, `u128`, `usize`, `i32`, `i64`, or `http::StatusCode` |
 //! | `status = 503` | the row of that HTTP status |
-//! | `transparent` | that of the only field, or of the one marked `#[source]` or `#[from]` or called `source` |
-//! | `with = path` | what `path(&self)` returns: a `Classification` or a `Category`; a closure works, too |
+//! | `transparent` | that of the only field, or of the one marked `#[source]` or `#[from]` or called `source`; its type must implement [`trait@Classify`] |
+//! | `with = path` | what the function returns, a `Classification` or a `Category`: it gets a reference to the only field of a variant, else to the whole error; a closure works, too |
+//! | `with = path(.field)`, `with = path(self)` | the same, with the field or the whole error as chosen |
 //! | `text` | what the message says, by the table of [`from_text`] |
 //!
 //! One of these, and any of the following, which override single fields of it:
@@ -41,19 +42,31 @@
 //! | [`Rejected`](crate::Rejected) | by cause: `TimedOut` is `Timeout`, `RateLimited` is `RateLimited`, `LockTimeout` is `Transient`, any other is `Rejected` |
 //! | `dyn Error`, also with `Send` and `Sync` | of the first known error in the chain |
 //! | `&E`, `&mut E`, `Box<E>`, `Rc<E>`, `Arc<E>` | of `E` |
+//! | [`Classification`], [`Category`] | itself |
 //! | `String`, `str`, `()`, `fmt::Error`, [`Missing`](crate::outcome::Missing) | `Unknown`: text is read only where asked for |
 //! | `tokio::time::error::Elapsed` (feature `tokio`) | `Timeout` |
-//! | `anyhow::Error` (feature `anyhow`) | of the first known error in the chain |
-//! | `http::StatusCode` (feature `http`) | of the status |
-//! | `http::Error` (feature `http`) | `Invalid` |
-//! | `reqwest::Error` (feature `reqwest`) | timeout, status, connection, .. |
-//! | `serde_json::Error` (feature `serde_json`) | `Corrupt`; a failure to read by its kind |
+//! | `anyhow::Error` (feature `anyhow`, version 1) | of the first known error in the chain, typed contexts included |
+//! | `http::StatusCode` (feature `http`, version 1) | of the status |
+//! | `http::Error` (feature `http`, version 1) | `Invalid` |
+//! | `redis::RedisError` (feature `redis`, version 1) | by its kind and the server's code |
+//! | `reqwest::Error` (feature `reqwest`, version 0.13; feature `reqwest_012`, version 0.12) | timeout, status, connection, .. |
+//! | `serde_json::Error` (feature `serde_json`, version 1) | `Corrupt`; a failure to read by its kind |
+//! | `sqlx::Error` (feature `sqlx`, version 0.9; feature `sqlx_08`, version 0.8) | by its variant and the database's code |
+//! | `tonic::Status` (feature `tonic`, version 0.14) | by its code |
+//! | `ureq::Error` (feature `ureq`, version 3) | status, timeout, connection, .. |
+//!
+//! Another version of these crates has types of its own, which the feature does not know. The page
+//! [errors of other crates](crate::guide::foreign_errors) shows what to write for each.
+//!
+//! An error that is `Unknown` because nothing classifies its type is reported to `tracing` once for each
+//! point and type, at DEBUG under the target `resilience::classify`, with what to write.
 //!
 //! # Behind `dyn Error`
 //!
-//! A non-generic type that derives `Classify` and is an `Error` is entered in a table by the linker:
-//! this is how [`of_dyn`], `Box<dyn Error>` and `anyhow::Error` find it. A type that implements
-//! `Classify` by hand is not found there, unless it is built in.
+//! The linker enters each non-generic type that derives `Classify` and is an `Error` in a table: this is
+//! how [`of_dyn`], `Box<dyn Error>` and `anyhow::Error` find it, also behind a `Box` or an `Arc`.
+//! `anyhow::Error` finds it among its contexts, too (`.context(Api::Missing)`). A type with a written
+//! implementation of `Classify` is not found there, unless it is built in.
 
 mod category;
 mod code;
@@ -61,6 +74,7 @@ mod dynamic;
 mod foreign;
 mod from_text;
 mod history;
+mod notice;
 #[doc(hidden)]
 pub mod probe;
 mod retry_after;
@@ -72,11 +86,11 @@ pub(crate) use category::Counts;
 pub use category::{Category, Delivered, Retryable, Severity};
 pub use code::Code;
 pub use dynamic::of_dyn;
-#[doc(hidden)]
-pub use foreign::{AsStatus, AsWait};
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use foreign::from_response;
+#[doc(hidden)]
+pub use foreign::{AsStatus, AsWait};
 pub use from_text::from_text;
 pub(crate) use history::PointErrors;
 pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
@@ -224,14 +238,29 @@ impl From<Category> for Classification {
 /// Derive it, or write it by hand. Policies in an attribute find it by themselves; in generic code the
 /// bound `E: Classify` decides.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say what it means: it does not implement `Classify`",
-    label = "needs `Classify`",
-    note = "derive it (`#[derive(resilience::Classify)]`) or implement `classify(&self) -> Classification`",
-    note = "for an error of another crate: `classify = |error| ..` in an attribute; on a value `.classify(|error| ..)`, or `call_judged(.., |outcome| ..)`"
+    message = "`{Self}` cannot be classified: it does not implement `Classify`",
+    label = "does not implement `Classify`",
+    note = "for a type of this crate: write `#[derive(resilience::Classify)]` on it, or implement `Classify`",
+    note = "for a type of another crate: write `with = path` in place of `transparent` in a derive, `classify = path` in an attribute, `.classify(path)` on a value, or `call_judged(.., |outcome| ..)`",
+    note = "or enable the feature of `resilience` that knows the type: `anyhow` (1), `http` (1), `redis` (1), `reqwest` (0.13), `reqwest_012` (0.12), `serde_json` (1), `sqlx` (0.9), `sqlx_08` (0.8), `tonic` (0.14), `ureq` (3)"
 )]
 pub trait Classify {
     /// What this error means.
     fn classify(&self) -> Classification;
+}
+
+/// A class that is kept in the place of an error, as `from_response` makes it.
+impl Classify for Classification {
+    fn classify(&self) -> Classification {
+        *self
+    }
+}
+
+/// The row of the category.
+impl Classify for Category {
+    fn classify(&self) -> Classification {
+        (*self).into()
+    }
 }
 
 /// What `error` means.

@@ -6,14 +6,17 @@
 //! function more of the compiler's time than the question. The methods have names that no trait of
 //! others will have for every type: where the first way is closed, such a trait would come next.
 
+use super::dynamic::Context as AsContext;
+use super::notice::unclassified;
 use super::{AsStatus, AsWait, Category, Classification, Classify, dynamic, from_text};
 use crate::point::PointSite;
+use std::any::type_name;
 use std::error::Error;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-pub use super::dynamic::CLASSIFIERS_0_1;
+pub use super::dynamic::{CLASSIFIERS_0_1, Hidden, Known};
 pub use linkme;
 
 /// What `context(..)` adds to a record.
@@ -84,6 +87,12 @@ impl<E: Classify + ?Sized> Probe<'_, E> {
         self.0.0.0.map_or(UNKNOWN, Classify::classify)
     }
 
+    /// The same of an attempt of `point`.
+    #[inline]
+    pub fn probed_class_at(&self, _: &'static PointSite) -> Classification {
+        self.probed_class()
+    }
+
     /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
     #[inline]
     pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
@@ -95,13 +104,19 @@ impl<E: Error + ?Sized> BySource<'_, E> {
     /// What the first known source says, else `Unknown`.
     #[inline]
     pub fn probed_class(&self) -> Classification {
-        self.0.0.map_or(UNKNOWN, source)
+        self.0.0.and_then(source).unwrap_or(UNKNOWN)
+    }
+
+    /// The same of an attempt of `point`; says once where there is none.
+    #[inline]
+    pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
+        self.0.0.map_or(UNKNOWN, |error| source_at(point, error))
     }
 
     /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
     #[inline]
     pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
-        self.0.0.and_then(|error| seen(point, attempt, || source(error)))
+        self.0.0.and_then(|error| seen(point, attempt, || source_at(point, error)))
     }
 }
 
@@ -112,17 +127,31 @@ impl<E: ?Sized> ByNothing<'_, E> {
         UNKNOWN
     }
 
+    /// The same of an attempt of `point`; says so once.
+    #[inline]
+    pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
+        unclassified(point, type_name::<E>());
+        UNKNOWN
+    }
+
     /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
     #[inline]
     pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
-        self.0.and_then(|_| seen(point, attempt, || UNKNOWN))
+        self.0.and_then(|_| seen(point, attempt, || self.probed_class_at(point)))
     }
 }
 
 const UNKNOWN: Classification = Classification::new(Category::Unknown);
 
-fn source<E: Error + ?Sized>(error: &E) -> Classification {
-    dynamic::known(error.source()).unwrap_or(UNKNOWN)
+fn source<E: Error + ?Sized>(error: &E) -> Option<Classification> {
+    dynamic::known(error.source())
+}
+
+fn source_at<E: Error + ?Sized>(point: &'static PointSite, error: &E) -> Classification {
+    source(error).unwrap_or_else(|| {
+        unclassified(point, type_name::<E>());
+        UNKNOWN
+    })
 }
 
 /// Out of line with the question, so that a success pays for neither.
@@ -136,37 +165,80 @@ fn seen(
     noted(point, attempt, &[], class())
 }
 
-/// A type that registers itself, if it is an error that can be found behind `dyn Error`.
+/// A type that registers itself, to be found behind `dyn Error` and among the contexts of anyhow; methods
+/// are looked up as those of a [`Probe`].
 #[derive(Debug)]
-pub struct Registers<T>(PhantomData<fn() -> T>);
+pub struct Registers<T>(OnlyAsError<T>);
+
+/// An error that no other thread may see, so that it is never a context.
+#[derive(Debug)]
+pub struct OnlyAsError<T>(OnlyAsContext<T>);
+
+/// A type that is no error, but may be a context.
+#[derive(Debug)]
+pub struct OnlyAsContext<T>(Nowhere<T>);
+
+/// A type that is never hidden.
+#[derive(Debug)]
+pub struct Nowhere<T>(PhantomData<fn() -> T>);
 
 impl<T> Registers<T> {
     /// The question for `T`.
-    pub const NEW: Self = Self(PhantomData);
+    pub const NEW: Self = Self(OnlyAsError(OnlyAsContext(Nowhere(PhantomData))));
 }
 
-/// It is an error.
-pub trait IsError {
-    /// What `error` means, if it is a `T`.
-    fn find(&self, error: &(dyn Error + 'static)) -> Option<Classification>;
+macro_rules! derefs {
+    ($($from:ident to $to:ident),+) => {
+        $(
+            impl<T> Deref for $from<T> {
+                type Target = $to<T>;
+
+                fn deref(&self) -> &$to<T> {
+                    &self.0
+                }
+            }
+        )+
+    };
 }
 
-impl<T: Error + Classify + 'static> IsError for Registers<T> {
-    fn find(&self, error: &(dyn Error + 'static)) -> Option<Classification> {
-        error.downcast_ref::<T>().map(Classify::classify)
+derefs!(Registers to OnlyAsError, OnlyAsError to OnlyAsContext, OnlyAsContext to Nowhere);
+
+impl<T: Error + Classify + Send + Sync + 'static> Registers<T> {
+    /// The `T` that is hidden there.
+    pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
+        hidden.error::<T>().or_else(|| hidden.context::<T>())
     }
 }
 
-/// It is none.
-pub trait IsNoError {
-    /// Nothing.
-    fn find(&self, error: &(dyn Error + 'static)) -> Option<Classification>;
+impl<T: Error + Classify + 'static> OnlyAsError<T> {
+    /// The `T` that is hidden there.
+    pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
+        hidden.error::<T>()
+    }
 }
 
-impl<T> IsNoError for &Registers<T> {
-    fn find(&self, _: &(dyn Error + 'static)) -> Option<Classification> {
+impl<T: AsContext + Classify> OnlyAsContext<T> {
+    /// The `T` that is hidden there.
+    pub fn find_in<'a>(&self, hidden: Hidden<'a>) -> Option<&'a dyn Classify> {
+        hidden.context::<T>()
+    }
+}
+
+impl<T> Nowhere<T> {
+    /// Nothing.
+    pub const fn find_in<'a>(&self, _: Hidden<'a>) -> Option<&'a dyn Classify> {
         None
     }
+}
+
+/// The class of the field that `transparent` names.
+pub fn transparent<E: Classify + ?Sized>(error: &E) -> Classification {
+    error.classify()
+}
+
+/// The class that a function returned.
+pub fn class<C: Into<Classification>>(class: C) -> Classification {
+    class.into()
 }
 
 /// The class that the message of `error` tells.
@@ -294,15 +366,10 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::needless_borrow, reason = "which method is meant depends on the borrow")]
     fn only_errors_register() {
         let error: &(dyn Error + 'static) = &reset();
-        #[allow(unused_imports)]
-        let (io, mute) = {
-            use crate::classify::probe::{IsError as _, IsNoError as _};
-            ((&Registers::<io::Error>::NEW).find(error), (&Registers::<Mute>::NEW).find(error))
-        };
-        assert_eq!(io.map(|class| class.category), Some(Category::Connection));
-        assert_eq!(mute, None);
+        let io = Registers::<io::Error>::NEW.find_in(Hidden::Error(error));
+        assert_eq!(io.map(|error| error.classify().category), Some(Category::Connection));
+        assert!(Registers::<Mute>::NEW.find_in(Hidden::Error(error)).is_none());
     }
 }

@@ -236,9 +236,12 @@ mod tests {
     fn junk_is_nothing() {
         let day = |day: &str| format!("Sun, {day} 08:49:37 GMT");
         let time = |time: &str| format!("Sun, 06 Nov 1994 {time} GMT");
-        let mut junk = ["", " ", "-2", "+1", "1.", ".5", "1.2.3", "1,5", "1e3", "1 2", "0x10", "soon", "١٢", "12s", "GMT", ", "]
-            .map(String::from)
-            .to_vec();
+        let mut junk = [
+            "", " ", "-2", "+1", "1.", ".5", "1.2.3", "1,5", "1e3", "1 2", "0x10", "soon", "١٢", "12s",
+            "GMT", ", ",
+        ]
+        .map(String::from)
+        .to_vec();
         junk.extend(["32 Dec 1994", "30 Feb 2024", "29 Feb 2023", "00 Nov 1994", "06 Nux 1994"].map(day));
         junk.extend(["6 Nov 1994", "06 Nov 94", "06 Nov 19940", "06  Nov 1994"].map(day));
         junk.extend(["25:00:00", "24:00:00", "08:60:00", "08:49:61", "08:49", "8:49:37"].map(time));

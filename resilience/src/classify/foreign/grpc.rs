@@ -1,0 +1,119 @@
+//! The status of a gRPC call.
+
+use crate::classify::{Category, Classification, Classify, Delivered, Retryable, dynamic};
+use std::error::Error;
+use std::time::Duration;
+use tonic::{Code, Status};
+
+/// A status of tonic 0.14, by its code.
+///
+/// | code | category |
+/// |---|---|
+/// | `DeadlineExceeded` | `Timeout` |
+/// | `ResourceExhausted` | `RateLimited` |
+/// | `Unavailable`, `Internal` | `Unavailable`; not delivered if a source says so, as a refused connection does |
+/// | `Unauthenticated`, `PermissionDenied` | `Auth` |
+/// | `NotFound` | `NotFound` |
+/// | `Aborted`, `AlreadyExists` | `Conflict` |
+/// | `FailedPrecondition` | `Conflict`, never retried: the state has to change first |
+/// | `InvalidArgument`, `OutOfRange` | `Invalid` |
+/// | `Unimplemented`, `Ok` | `Permanent` |
+/// | `DataLoss` | `Corrupt` |
+/// | `Cancelled` | `Cancelled` |
+/// | `Unknown` | that of the first known source, else `Unknown` |
+///
+/// The metadata `grpc-retry-pushback-ms` is the wait; a negative one means never to retry.
+impl Classify for Status {
+    fn classify(&self) -> Classification {
+        let category = match self.code() {
+            Code::DeadlineExceeded => Category::Timeout,
+            Code::ResourceExhausted => Category::RateLimited,
+            Code::Unavailable | Code::Internal => Category::Unavailable,
+            Code::Unauthenticated | Code::PermissionDenied => Category::Auth,
+            Code::NotFound => Category::NotFound,
+            Code::Aborted | Code::AlreadyExists | Code::FailedPrecondition => Category::Conflict,
+            Code::InvalidArgument | Code::OutOfRange => Category::Invalid,
+            Code::Unimplemented | Code::Ok => Category::Permanent,
+            Code::DataLoss => Category::Corrupt,
+            Code::Cancelled => Category::Cancelled,
+            Code::Unknown => Category::Unknown,
+        };
+        let source = dynamic::known(self.source());
+        let class = match (category, source) {
+            (Category::Unknown, Some(source)) => source,
+            (Category::Unavailable, Some(source)) if source.delivered == Delivered::No => {
+                Classification::new(category).delivered(Delivered::No)
+            }
+            _ if self.code() == Code::FailedPrecondition => {
+                Classification::new(category).retry(Retryable::Never)
+            }
+            _ => category.into(),
+        };
+        let pushback = self.metadata().get("grpc-retry-pushback-ms").and_then(|value| value.to_str().ok());
+        match pushback.map(|value| value.trim().parse::<i64>().map(u64::try_from)) {
+            Some(Ok(Ok(millis))) => class.retry_after(Duration::from_millis(millis)),
+            Some(Ok(Err(_))) => class.retry(Retryable::Never),
+            Some(Err(_)) | None => class,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::sync::Arc;
+
+    #[test]
+    fn every_code() {
+        let expected = |code| match code {
+            Code::DeadlineExceeded => Category::Timeout,
+            Code::ResourceExhausted => Category::RateLimited,
+            Code::Unavailable | Code::Internal => Category::Unavailable,
+            Code::Unauthenticated | Code::PermissionDenied => Category::Auth,
+            Code::NotFound => Category::NotFound,
+            Code::Aborted | Code::AlreadyExists | Code::FailedPrecondition => Category::Conflict,
+            Code::InvalidArgument | Code::OutOfRange => Category::Invalid,
+            Code::Unimplemented | Code::Ok => Category::Permanent,
+            Code::DataLoss => Category::Corrupt,
+            Code::Cancelled => Category::Cancelled,
+            Code::Unknown => Category::Unknown,
+        };
+        for number in 0..17 {
+            let code = Code::from_i32(number);
+            let status = Status::new(code, "text");
+            assert_eq!(status.classify().category, expected(code), "{code:?}");
+            let boxed: Box<dyn Error> = Box::new(status);
+            assert_eq!(boxed.classify().category, expected(code), "{code:?}");
+        }
+        assert!(!Status::failed_precondition("").classify().is_retryable());
+        assert_eq!(Status::aborted("").classify().retry, Retryable::Once);
+    }
+
+    #[test]
+    fn sources_say_whether_it_was_delivered() {
+        let with = |code, kind: io::ErrorKind| {
+            let mut status = Status::new(code, "");
+            status.set_source(Arc::new(io::Error::from(kind)));
+            status.classify()
+        };
+        let refused = with(Code::Unavailable, io::ErrorKind::ConnectionRefused);
+        assert_eq!((refused.category, refused.delivered), (Category::Unavailable, Delivered::No));
+        let reset = with(Code::Unavailable, io::ErrorKind::ConnectionReset);
+        assert_eq!((reset.category, reset.delivered), (Category::Unavailable, Delivered::Maybe));
+        let unknown = with(Code::Unknown, io::ErrorKind::ConnectionReset);
+        assert_eq!(unknown.category, Category::Connection);
+    }
+
+    #[test]
+    fn the_server_may_push_back() {
+        let with = |value: &str| {
+            let mut status = Status::unavailable("");
+            status.metadata_mut().insert("grpc-retry-pushback-ms", value.parse().expect("text"));
+            status.classify()
+        };
+        assert_eq!(with("1500").retry_after, Some(Duration::from_millis(1_500)));
+        assert_eq!((with("-1").retry_after, with("-1").retry), (None, Retryable::Never));
+        assert_eq!(with("soon"), Category::Unavailable.into());
+    }
+}

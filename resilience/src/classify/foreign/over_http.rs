@@ -1,0 +1,159 @@
+//! Responses, and the errors of HTTP clients.
+
+use crate::classify::foreign::refused;
+use crate::classify::{Category, Classification, Classify, Delivered, dynamic};
+use std::error::Error;
+
+/// Classifies a response by its status, with the wait that its headers ask for.
+///
+/// The status is an integer or an `http::StatusCode`; its row is that of [`Category::from_status`]. The
+/// wait is read from `retry-after-ms` (milliseconds, as Azure and OpenAI send it), else from `Retry-After`
+/// as [`retry_after`](crate::classify::retry_after) reads it; without a readable header there is none.
+///
+/// # Examples
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue, StatusCode};
+/// use resilience::classify::{Category, from_response};
+/// use std::time::Duration;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("retry-after", HeaderValue::from_static("30"));
+/// let class = from_response(StatusCode::TOO_MANY_REQUESTS, &headers);
+/// assert_eq!(class.category, Category::RateLimited);
+/// assert_eq!(class.retry_after, Some(Duration::from_secs(30)));
+/// ```
+#[cfg(feature = "http")]
+pub fn from_response(status: impl crate::classify::AsStatus, headers: &http::HeaderMap) -> Classification {
+    let class = Classification::from_status(status.as_status());
+    let header =
+        |name| headers.get_all(name).iter().filter_map(|value: &http::HeaderValue| value.to_str().ok());
+    let millis =
+        header("retry-after-ms").find_map(|value| crate::classify::wait_hint(&format!("{}ms", value.trim())));
+    let now = crate::clock::time_of_day();
+    let wait =
+        millis.or_else(|| header("retry-after").find_map(|value| crate::classify::retry_after(value, now)));
+    wait.map_or(class, |wait| class.retry_after(wait))
+}
+
+#[cfg(any(feature = "reqwest", feature = "reqwest_012"))]
+macro_rules! reqwest {
+    ($($name:ident of $version:literal)+) => {
+        $(
+            #[doc = concat!("An error of reqwest ", $version, ", by the first of these that it is.")]
+            ///
+            /// | is | category |
+            /// |---|---|
+            /// | a timeout | `Timeout`, not delivered if it struck while connecting |
+            /// | a status | that of the status; the response is gone, so there is no wait: see [`from_response`] |
+            /// | a failure to connect | `Connection`, not delivered |
+            /// | builder | `Invalid` |
+            /// | redirect | `Permanent` |
+            /// | decode | that of the first known source, else `Corrupt` |
+            /// | anything else: request, body, upgrade | that of the first known source, else `Connection` |
+            impl Classify for ::$name::Error {
+                fn classify(&self) -> Classification {
+                    let by_source = |otherwise| by_source(self, otherwise);
+                    match self.status() {
+                        _ if self.is_timeout() && self.is_connect() => {
+                            Classification::new(Category::Timeout).delivered(Delivered::No)
+                        }
+                        _ if self.is_timeout() => Category::Timeout.into(),
+                        Some(status) => status.classify(),
+                        None if self.is_connect() => refused(),
+                        None if self.is_builder() => Category::Invalid.into(),
+                        None if self.is_redirect() => Category::Permanent.into(),
+                        None if self.is_decode() => by_source(Category::Corrupt),
+                        None => by_source(Category::Connection),
+                    }
+                }
+            }
+        )+
+    };
+}
+
+#[cfg(feature = "reqwest")]
+reqwest!(reqwest of "0.13");
+#[cfg(feature = "reqwest_012")]
+reqwest!(reqwest_012 of "0.12");
+
+/// The class of the first known source, else that of a category.
+#[cfg(any(feature = "reqwest", feature = "reqwest_012", feature = "ureq"))]
+fn by_source(error: &dyn Error, otherwise: Category) -> Classification {
+    dynamic::known(error.source()).unwrap_or(otherwise.into())
+}
+
+/// An error of ureq 3.
+///
+/// | variant | category |
+/// |---|---|
+/// | `StatusCode` | that of the status; the response is gone, so there is no wait: turn `http_status_as_error` off and see [`classify`](crate::classify) |
+/// | `Io` | as `io::Error` |
+/// | `Timeout` | `Timeout`, not delivered if it struck while resolving or connecting |
+/// | `HostNotFound`, `ConnectionFailed`, `ConnectProxyFailed`, `Tls` | `Connection`, not delivered |
+/// | `Http`, `BadUri`, `InvalidProxyUrl`, `RequireHttpsOnly`, `TlsRequired`, `BodyExceedsLimit` | `Invalid` |
+/// | `RedirectFailed`, `TooManyRedirects` | `Permanent` |
+/// | `Protocol`, `LargeResponseHeader` | `Corrupt` |
+/// | any other | that of the first known source, else `Unknown` |
+#[cfg(feature = "ureq")]
+impl Classify for ureq::Error {
+    fn classify(&self) -> Classification {
+        use ureq::{Error as E, Timeout};
+        match self {
+            E::StatusCode(status) => Classification::from_status(*status),
+            E::Io(error) => error.classify(),
+            E::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                Classification::new(Category::Timeout).delivered(Delivered::No)
+            }
+            E::Timeout(_) => Category::Timeout.into(),
+            E::HostNotFound | E::ConnectionFailed | E::ConnectProxyFailed(_) | E::Tls(_) => refused(),
+            E::Http(_) | E::BadUri(_) | E::InvalidProxyUrl | E::RequireHttpsOnly(_) => {
+                Category::Invalid.into()
+            }
+            E::TlsRequired | E::BodyExceedsLimit(_) => Category::Invalid.into(),
+            E::RedirectFailed | E::TooManyRedirects => Category::Permanent.into(),
+            E::Protocol(_) | E::LargeResponseHeader(..) => Category::Corrupt.into(),
+            E::Other(error) => dynamic::known(Some(&**error)).unwrap_or(Category::Unknown.into()),
+            other => by_source(other, Category::Unknown),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "ureq"))]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn ureq_by_variant() {
+        use ureq::{Error as E, Timeout};
+        let uri = ureq::http::Uri::try_from("http://[").map_err(ureq::http::Error::from);
+        for (error, category, delivered) in [
+            (E::StatusCode(404), Category::NotFound, Delivered::No),
+            (E::StatusCode(429), Category::RateLimited, Delivered::No),
+            (E::StatusCode(503), Category::Unavailable, Delivered::Maybe),
+            (E::Io(io::ErrorKind::ConnectionRefused.into()), Category::Connection, Delivered::No),
+            (E::Io(io::ErrorKind::ConnectionReset.into()), Category::Connection, Delivered::Maybe),
+            (E::Timeout(Timeout::Connect), Category::Timeout, Delivered::No),
+            (E::Timeout(Timeout::RecvBody), Category::Timeout, Delivered::Maybe),
+            (E::HostNotFound, Category::Connection, Delivered::No),
+            (E::ConnectionFailed, Category::Connection, Delivered::No),
+            (E::Tls("handshake"), Category::Connection, Delivered::No),
+            (E::BadUri("x".into()), Category::Invalid, Delivered::No),
+            (E::Http(uri.unwrap_err()), Category::Invalid, Delivered::No),
+            (E::TooManyRedirects, Category::Permanent, Delivered::Maybe),
+            (E::LargeResponseHeader(2, 1), Category::Corrupt, Delivered::Yes),
+            (
+                E::Other(Box::new(io::Error::from(io::ErrorKind::TimedOut))),
+                Category::Timeout,
+                Delivered::Maybe,
+            ),
+            (E::Other("text".into()), Category::Unknown, Delivered::Maybe),
+        ] {
+            let class = error.classify();
+            assert_eq!((class.category, class.delivered), (category, delivered), "{error}");
+            let boxed: Box<dyn Error> = Box::new(error);
+            assert_eq!(boxed.classify(), class, "found behind `dyn Error`");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Says in the log that nothing classifies a type of error: once for each point and type.
+
+use crate::point::PointSite;
+use crate::site::Site;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many pairs of a point and a type are remembered; nothing is said of further ones.
+const SLOTS: usize = 1024;
+/// How many slots are tried for one pair.
+const REACH: usize = 8;
+
+static SAID: Site<Said> = Site::new(Said::new(), Said::new);
+
+/// The hashes of what was said, without a lock: calls of different functions fail at the same time.
+#[derive(Debug)]
+struct Said([AtomicU64; SLOTS]);
+
+impl Said {
+    const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; SLOTS])
+    }
+
+    /// Whether this pair is seen for the first time.
+    fn is_first(&self, point: &PointSite, name: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (std::ptr::from_ref(point).addr(), name).hash(&mut hasher);
+        // 0 is a free slot.
+        let pair = hasher.finish().max(1);
+        let start = pair as usize % SLOTS;
+        for slot in self.0.iter().cycle().skip(start).take(REACH) {
+            match slot.compare_exchange(0, pair, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(found) if found == pair => return false,
+                Err(_) => {}
+            }
+        }
+        false
+    }
+}
+
+/// Says that nothing classifies the type called `name`, of which an error came out of `point`.
+#[cold]
+pub(super) fn unclassified(point: &'static PointSite, name: &'static str) {
+    #[cfg(feature = "tracing")]
+    if tracing::enabled!(target: "resilience::classify", tracing::Level::DEBUG) && SAID.is_first(point, name)
+    {
+        tracing::debug!(
+            target: "resilience::classify",
+            point = &*point.name(),
+            error_type = name,
+            "nothing classifies `{name}`, so its errors are `Unknown` and retried: {}",
+            way(name)
+        );
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (point, name, way, &SAID, Said::is_first);
+}
+
+/// A feature that classifies a type of another crate.
+struct Feature {
+    /// The crate in the name of the type.
+    of: &'static str,
+    name: &'static str,
+    version: &'static str,
+    enabled: bool,
+}
+
+macro_rules! features {
+    ($($of:literal $name:literal $version:literal),+ $(,)?) => {
+        &[$(Feature { of: $of, name: $name, version: $version, enabled: cfg!(feature = $name) }),+]
+    };
+}
+
+const FEATURES: &[Feature] = features![
+    "anyhow" "anyhow" "anyhow 1",
+    "http" "http" "http 1",
+    "redis" "redis" "redis 1",
+    "reqwest" "reqwest" "reqwest 0.13",
+    "reqwest" "reqwest_012" "reqwest 0.12",
+    "serde_json" "serde_json" "serde_json 1",
+    "sqlx_core" "sqlx" "sqlx 0.9",
+    "sqlx_core" "sqlx_08" "sqlx 0.8",
+    "tonic" "tonic" "tonic 0.14",
+    "ureq" "ureq" "ureq 3",
+];
+
+/// What to write, so that a type is classified.
+fn way(name: &str) -> String {
+    let fits = |feature: &&Feature| !feature.enabled && names(name, feature.of);
+    let features: Vec<_> = FEATURES
+        .iter()
+        .filter(fits)
+        .map(|feature| format!("`{}` ({})", feature.name, feature.version))
+        .collect();
+    if features.is_empty() {
+        return "derive `resilience::Classify` for it, or write `classify = ..` in an attribute".to_owned();
+    }
+    format!(
+        "enable the feature {} of `resilience`, or write `classify = ..` in an attribute",
+        features.join(" or ")
+    )
+}
+
+/// Whether the name of a type begins, or has inside, the path of a crate.
+fn names(name: &str, of: &str) -> bool {
+    name.match_indices(of).any(|(at, _)| {
+        let (before, after) = (name.get(..at).unwrap_or(""), name.get(at + of.len()..).unwrap_or(""));
+        after.starts_with("::") && !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_is_named_for_the_types_that_it_classifies() {
+        assert!(names("reqwest::error::Error", "reqwest"));
+        assert!(names("alloc::sync::Arc<reqwest::error::Error>", "reqwest"));
+        assert!(!names("my_reqwest::Error", "reqwest"));
+        assert!(!names("app::reqwest::Error", "reqwest"));
+        assert!(!names("reqwest_retry::Error", "reqwest"));
+        let own = way("app::Error");
+        assert_eq!(own, "derive `resilience::Classify` for it, or write `classify = ..` in an attribute");
+        for feature in FEATURES {
+            let said = way(&format!("{}::Error", feature.of));
+            assert_eq!(said.contains(&format!("`{}` ({})", feature.name, feature.version)), !feature.enabled);
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_bounded() {
+        static POINT: PointSite = PointSite::new("m", "f", &[]);
+        let said = Said::new();
+        let names: Vec<_> = (0..SLOTS * 2).map(|n| format!("Type{n}")).collect();
+        let first = names.iter().filter(|name| said.is_first(&POINT, name)).count();
+        assert!(first <= SLOTS && first > SLOTS / 2, "{first}");
+        assert!(!said.is_first(&POINT, "Type0"));
+    }
+}

@@ -1,0 +1,10 @@
+use resilience::Classify;
+
+#[derive(Classify)]
+enum Error {
+    #[classify(timeout)]
+    Slow,
+    New,
+}
+
+fn main() {}
