@@ -90,6 +90,15 @@ fn events() {
         (&opened["class"]["category"], &opened["class"]["code"]),
         (&json!("unavailable"), &json!("503"))
     );
+    let failed = json(&events[0]);
+    assert_eq!((&failed["kind"], failed["delay_s"].is_f64()), (&json!("attempt_failed"), true), "{failed}");
+    let opened = events.iter().find(|event| matches!(event, resilience::Event::Opened { .. })).unwrap();
+    assert_eq!(opened.key(), Some("a.example"));
+    assert_eq!(
+        opened.to_string(),
+        "Hosts::get: opened after 2 failures, unavailable (503), medium, for 90s",
+        "keys are made of arguments, and stay out of texts"
+    );
 }
 
 #[test]

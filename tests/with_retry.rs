@@ -12,6 +12,8 @@ mod budget;
 mod errors;
 #[path = "with_retry/hooks.rs"]
 mod hooks;
+#[path = "with_retry/instances.rs"]
+mod instances;
 #[path = "with_retry/retry_after.rs"]
 mod retry_after;
 #[path = "with_retry/rules.rs"]

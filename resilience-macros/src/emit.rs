@@ -242,6 +242,11 @@ pub(crate) fn retry_local() -> Ident {
     Ident::new("__retry", Span::mixed_site())
 }
 
+/// The local that holds a retry of the user's in the place of its `static`.
+pub(crate) fn given_local() -> Ident {
+    Ident::new("__given", Span::mixed_site())
+}
+
 /// The function with its policies.
 pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> TokenStream {
     let runtime = shared.runtime();
@@ -266,7 +271,10 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
                 conditions.map(|cfgs| Cloned { name: name.clone(), cfgs })
             })
             .collect(),
-        retry: retry.and_then(|at| Some((sites.get(at)?.clone(), at))),
+        retry: retry.and_then(|at| {
+            let is_given = matches!(&layers.get(at)?.policy, Policy::WithRetry(retry) if retry.is_given());
+            Some((if is_given { given_local() } else { sites.get(at)?.clone() }, at))
+        }),
         sites: sites.clone(),
         key: layers.iter().find_map(|layer| match &layer.policy {
             Policy::CircuitBreaker(breaker) => breaker.key.as_ref(),
@@ -466,9 +474,9 @@ fn checks(layers: &[Layer]) -> TokenStream {
                     total = Some(own);
                 }
             }
-            Policy::WithRetry(_) => {
+            Policy::WithRetry(retry) => {
                 below_retry = true;
-                if let Some(total) = total {
+                if let Some(total) = total.filter(|_| !retry.is_given()) {
                     let (limit, span) = (&total.tokens, total.span);
                     checks.extend(
                         quote_spanned!(span=> const _: () = __resilience::check_waits(&__RESILIENCE_POLICY, #limit);),

@@ -2,6 +2,7 @@
 
 use crate::classify::Classification;
 use crate::point::PointName;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,10 @@ pub enum Event {
         /// What the error means.
         class: Classification,
         /// How long the next attempt waits; `None` if no attempt follows.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "delay_s", serialize_with = "crate::serialise::seconds")
+        )]
         delay: Option<Duration>,
         /// Why no attempt follows; `None` if one does.
         reason: Option<&'static str>,
@@ -233,6 +238,65 @@ impl Event {
             | Self::JobResumed { point, .. }
             | Self::RolledBack { point, .. }
             | Self::Alert { point, .. } => point,
+        }
+    }
+}
+
+impl Event {
+    /// Returns the key of a keyed policy or of a step, if the event has one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Opened { key, .. }
+            | Self::HalfOpened { key, .. }
+            | Self::Closed { key, .. }
+            | Self::Rejected { key, .. } => key.as_deref(),
+            Self::StepRecorded { key, .. } | Self::StepReused { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// One line without the key, which is made of arguments: `search: opened after 5 failures, unavailable (503),
+/// medium, for 60s`.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.point())?;
+        match self {
+            Self::AttemptFailed { attempt, attempts_max, class, reason, .. } => {
+                write!(f, "attempt {attempt} of {attempts_max} failed: {class}")?;
+                reason.map_or(Ok(()), |reason| write!(f, "; {reason}"))
+            }
+            Self::Retrying { attempt, attempts_max, class, delay, .. } => {
+                write!(f, "retrying after attempt {attempt} of {attempts_max}: {class}; in {delay:?}")
+            }
+            Self::Recovered { attempt, attempts_max, .. } => {
+                write!(f, "recovered in attempt {attempt} of {attempts_max}")
+            }
+            Self::GaveUp { attempt, attempts_max, class, reason, .. } => {
+                write!(f, "gave up after attempt {attempt} of {attempts_max}: {class}; {reason}")
+            }
+            Self::Opened { class, failures, recovery, .. } => {
+                match class {
+                    Some(class) => write!(f, "opened after {failures} failures, {class}")?,
+                    None => f.write_str("opened by hand")?,
+                }
+                recovery.map_or(Ok(()), |recovery| write!(f, ", for {recovery:?}"))
+            }
+            Self::HalfOpened { .. } => f.write_str("half-open"),
+            Self::Closed { .. } => f.write_str("closed"),
+            Self::Rejected { policy, retry_after, .. } => {
+                write!(f, "rejected by {policy}")?;
+                retry_after.map_or(Ok(()), |wait| write!(f, ", for {wait:?}"))
+            }
+            Self::TimedOut { limit, .. } => write!(f, "timed out after {limit:?}"),
+            Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
+            Self::StepRecorded { .. } => f.write_str("step recorded"),
+            Self::StepReused { .. } => f.write_str("recorded step reused"),
+            Self::JobResumed { job, .. } => write!(f, "job {job} resumed"),
+            Self::RolledBack { job, steps, .. } => write!(f, "job {job} rolled back, {steps} steps"),
+            Self::Alert { level, message, reason, .. } => {
+                write!(f, "{}: {message}: {reason}", level.as_str())
+            }
         }
     }
 }

@@ -24,7 +24,8 @@ pub struct PointInfo {
     pub line: u32,
     /// The policies, outermost first.
     pub stack: Vec<PolicyInfo>,
-    /// How often one call runs the body at most.
+    /// How often one call runs the body at most; `u64::MAX` while that is not known, for a retry that the
+    /// program owns and has not used yet.
     pub max_calls: u64,
     /// How long one call takes at most, if a timeout bounds it.
     #[cfg_attr(
@@ -580,8 +581,12 @@ impl PolicySnapshot {
 
 impl fmt::Display for PointInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calls = if self.max_calls == 1 { "call" } else { "calls" };
-        write!(f, "{} ({}:{}) up to {} {calls}", self.name, self.file, self.line, self.max_calls)?;
+        write!(f, "{} ({}:{}) ", self.name, self.file, self.line)?;
+        match self.max_calls {
+            1 => f.write_str("up to 1 call")?,
+            u64::MAX => f.write_str("any number of calls")?,
+            many => write!(f, "up to {many} calls")?,
+        }
         if let Some(worst) = self.worst_case {
             write!(f, ", at most {worst:?}")?;
         }

@@ -73,9 +73,7 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     // Its own message says how the limit is written.
     let names_limit = |entry: &Entry| foreign(entry).is_some_and(|words| [LIMIT, ADAPTIVE].contains(&words));
     let mut is_named = entries.iter().any(names_limit);
-    if let Some(words) =
-        entries.first().and_then(|first| at_run_time(first).or_else(|| no_limit(first, item)))
-    {
+    if let Some(words) = entries.first().and_then(|first| no_limit(first, item)) {
         errors.here(entries.remove(0).span, words);
         is_named = true;
     }
@@ -158,19 +156,6 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
 /// What to write instead of a word of another library, if the key is one.
 fn foreign(entry: &Entry) -> Option<&'static str> {
     SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
-}
-
-/// What to say of a limit that is read when the program runs: `*LIMIT`, for instance.
-fn at_run_time(entry: &Entry) -> Option<String> {
-    let mut tokens = entry.tokens().into_iter();
-    let is_read = matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '*');
-    is_read.then(|| {
-        let read = tokens.collect::<TokenStream>().to_string();
-        format!(
-            "the limit is a constant, and this one is known only at run time\nhelp: write `instance = {read}`, \
-             where `{read}` is or dereferences to a `Timeout`: `static {read}: LazyLock<Timeout> = ..`"
-        )
-    })
 }
 
 /// What is wrong with a limit that is an argument, or of a kind that is not supported.
@@ -295,7 +280,9 @@ pub(crate) fn around(
     let is_given = checked.instance.is_some();
     let attempt = if checked.grows || is_given { cx.attempt(site) } else { quote!(1) };
     let run = match (checked.thread, checked.grows) {
-        (true, _) if is_given => quote_spanned!(here=> (&#site).on_thread_within(&__instance, #attempt, #body)),
+        (true, _) if is_given => {
+            quote_spanned!(here=> (&#site).on_thread_within(&__instance, #attempt, #body))
+        }
         (true, _) => quote_spanned!(here=> (&#site).on_thread(#attempt, #body)),
         _ if is_given => {
             quote_spanned!(here=> __resilience::Timed::given(&#site, &__instance, #attempt, #body).await)

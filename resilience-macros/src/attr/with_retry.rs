@@ -1,7 +1,7 @@
 //! `#[with_retry(max = 3, backoff = 2.0, ..)]`.
 
 use crate::diag::Errors;
-use crate::emit::{Context, Rules, retry_local};
+use crate::emit::{Context, Rules, given_local, retry_local};
 use crate::input::{self, Setter};
 use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -23,6 +23,7 @@ pub(crate) const SPEC: Spec = Spec {
         key("on", "(category, max = 5)"),
         key("when", "|error| .."),
         key("unless", "|error| .."),
+        key("instance", "RETRY"),
         key("policy", "CONST"),
         key("on_retry", "path"),
         key("on_give_up", "path"),
@@ -140,6 +141,8 @@ const RULE: Spec = Spec {
 
 /// The checked arguments.
 pub(crate) struct Checked {
+    /// The policy that the program owns.
+    instance: Option<TokenStream>,
     start: TokenStream,
     setters: Vec<Setter>,
     rules: Rules,
@@ -167,6 +170,11 @@ enum BudgetSource {
 }
 
 impl Checked {
+    /// Whether the settings are those of a policy that the program owns.
+    pub(crate) fn is_given(&self) -> bool {
+        self.instance.is_some()
+    }
+
     /// Whether the attribute asks for a budget for each key.
     pub(crate) fn budget_per_key(&self) -> bool {
         self.budget == BudgetSource::PerKey
@@ -177,7 +185,7 @@ impl Checked {
     fn has_keyed_budgets(&self, has_key: bool) -> bool {
         let may = match self.budget {
             BudgetSource::Default | BudgetSource::PerKey => true,
-            BudgetSource::Settings => !self.start.is_empty(),
+            BudgetSource::Settings => !self.start.is_empty() || self.is_given(),
             BudgetSource::Function | BudgetSource::None => false,
         };
         has_key && may
@@ -200,6 +208,18 @@ impl Checked {
 pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let on = reader.take_all("on");
+    let instance_at = reader.span_of("instance");
+    let configured = SPEC.keys.iter().map(|key| key.name);
+    let configured = configured.filter(|key| !["instance", "when", "unless", "on"].contains(key));
+    let configured: Vec<_> =
+        configured.filter_map(|key| reader.span_of(key)).chain(on.iter().map(|entry| entry.span)).collect();
+    let instance = reader.value("instance", "RETRY", input::expression);
+    if let Some(instance_at) = instance_at {
+        for at in configured {
+            errors.here(at, "a retry given with `instance` has its own settings: set this where it is made");
+            errors.here(instance_at, "the retry is given here");
+        }
+    }
     let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
     let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
     let give_up_at = reader.span_of("give_up_after");
@@ -221,7 +241,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     }
     let budget = reader.value("budget", "none", budget);
     let (budget, setter) = match budget {
-        None if starts => (BudgetSource::Settings, None),
+        None if starts || instance_at.is_some() => (BudgetSource::Settings, None),
         None => (BudgetSource::Default, None),
         Some(budget) => budget,
     };
@@ -232,7 +252,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
             setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
-    Checked { start: start.unwrap_or_default(), setters, rules, on, remembers, depends, budget }
+    Checked { instance, start: start.unwrap_or_default(), setters, rules, on, remembers, depends, budget }
 }
 
 /// The settings that say when and how often, those that an `on(..)` has, too.
@@ -512,6 +532,12 @@ pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool, has_key: 
         }
     });
     let per_key = is_keyed.then(|| quote!(.per_key(&__RESILIENCE_BUDGETS)));
+    if checked.is_given() {
+        return quote! {
+            #budgets
+            static #site: __resilience::RetrySite = __resilience::RetrySite::of_instance(&__RESILIENCE_POINT)#per_key;
+        };
+    }
     let policy = policy(checked);
     let (named, policy) = if is_compared {
         let named = quote!(const __RESILIENCE_POLICY: __resilience::Retry = #policy;);
@@ -530,22 +556,30 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let here = Span::mixed_site();
     let ruling = checked.rules.ruling();
     let retry = retry_local();
+    let given = checked.instance.as_ref().map(|given| {
+        let (instance, local) = (input::instance(given, &quote!(Retry)), given_local());
+        quote_spanned!(here=> #instance let #local = (&#site).given(__instance);)
+    });
+    let local = if checked.is_given() { given_local() } else { site.clone() };
+    let (own, site) = (site, &local);
     let wait = if cx.is_async {
         quote_spanned!(here=> (&#site).pause(&#retry, __wait).await)
     } else {
         quote_spanned!(here=> (&#site).sleep(&#retry, __wait))
     };
-    let start = Ident::new(if checked.remembers { "start_remembering" } else { "start" }, here);
+    let start =
+        Ident::new(if checked.remembers || checked.is_given() { "start_remembering" } else { "start" }, here);
     let lent = cx.lent();
     let key = cx.key.filter(|_| checked.has_keyed_budgets(true));
     let budgets = key.map(
         |key| quote_spanned!(here=> let __budget = __resilience::Keyed::get(&__RESILIENCE_BUDGETS, &(#key));),
     );
     let budget = checked.budget(site, key.is_some());
-    let bound = cx.bound(site);
-    let kept = if cx.is_outermost(site) { quote!(_) } else { quote_spanned!(here=> __verdict) };
+    let bound = cx.bound(own);
+    let kept = if cx.is_outermost(own) { quote!(_) } else { quote_spanned!(here=> __verdict) };
     quote_spanned! {here=>
         #budgets
+        #given
         #lent
         let mut #retry = (&#site).#start();
         let #bound = loop {

@@ -16,8 +16,8 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,16 @@ pub struct RetrySite {
     point: &'static PointSite,
     state: State,
     keyed: Option<&'static KeyedBudgets>,
+    /// The first retry that was given, where each call is given one.
+    given: Option<OnceLock<Retry>>,
+}
+
+/// A retry that the program owns, in the stack of a `with_retry`.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct GivenRetry<'a> {
+    site: &'static RetrySite,
+    retry: &'a Retry,
 }
 
 /// What changes of a `with_retry`.
@@ -78,7 +88,25 @@ impl Counters {
 impl RetrySite {
     /// The retry of `point`.
     pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
-        Self { retry, point, state: State::NEW, keyed: None }
+        Self { retry, point, state: State::NEW, keyed: None, given: None }
+    }
+
+    /// The site in the stack of `point` of retries that the calls are given.
+    pub const fn of_instance(point: &'static PointSite) -> Self {
+        Self { retry: Retry::new(), point, state: State::NEW, keyed: None, given: Some(OnceLock::new()) }
+    }
+
+    /// The settings of `retry` for one call.
+    pub fn given<'a>(&'static self, retry: &'a Retry) -> GivenRetry<'a> {
+        if let Some(given) = &self.given {
+            given.get_or_init(|| *retry);
+        }
+        GivenRetry { site: self, retry }
+    }
+
+    /// The settings, if they are known.
+    fn known(&self) -> Option<&Retry> {
+        self.given.as_ref().map_or(Some(&self.retry), OnceLock::get)
     }
 
     /// Sets the budgets of the stack's keys: they pay unless the settings name another budget.
@@ -157,16 +185,82 @@ impl RetrySite {
     /// The budget that the settings name, if they name one; `own` where that is the default.
     #[inline]
     pub const fn budget_or<'b>(&'b self, own: &'b Budget) -> Option<&'b Budget> {
-        match self.retry.budget {
-            BudgetOf::Own => Some(own),
-            BudgetOf::None => None,
-            BudgetOf::Shared(budget) => Some(budget),
-        }
+        budget_of(&self.retry, own)
     }
 
     /// Whether each key has a budget of its own.
-    const fn is_keyed(&self) -> bool {
-        self.keyed.is_some() && matches!(self.retry.budget, BudgetOf::Own)
+    fn is_keyed(&self) -> bool {
+        let names_none = |retry: &Retry| matches!(retry.budget, BudgetOf::Own);
+        self.keyed.is_some() && self.known().is_none_or(names_none)
+    }
+}
+
+/// The budget that `retry` names, if it names one; `own` where that is the default.
+const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
+    match retry.budget {
+        BudgetOf::Own => Some(own),
+        BudgetOf::None => None,
+        BudgetOf::Shared(budget) => Some(budget),
+    }
+}
+
+/// The same as of [`RetrySite`], with the settings that the call was given.
+impl<'a> GivenRetry<'a> {
+    /// See [`RetrySite::start_remembering`].
+    pub fn start_remembering(self) -> Remembering {
+        let call = Remembering::start(self.retry);
+        run::begin(self.retry, self.site, 1);
+        call
+    }
+
+    /// See [`RetrySite::pause`].
+    #[cold]
+    pub fn pause<'p>(self, call: &impl Running, wait: Wait<'p>) -> Pause<'p>
+    where
+        'a: 'p,
+    {
+        let attempt = run::attempt(call);
+        Pause(Box::pin(async move {
+            clock::pause(wait.delay).await;
+            run::begin_retry(self.retry, self.site, attempt, wait);
+        }))
+    }
+
+    /// See [`RetrySite::sleep`].
+    #[cold]
+    pub fn sleep(self, call: &impl Running, wait: Wait<'_>) {
+        clock::sleep(wait.delay);
+        run::begin_retry(self.retry, self.site, run::attempt(call), wait);
+    }
+
+    /// See [`RetrySite::settle`].
+    ///
+    /// # Errors
+    ///
+    /// The wait before the next attempt, if one follows.
+    pub fn settle<'b>(
+        self,
+        call: &mut impl Running,
+        verdict: Verdict,
+        ruling: Ruling,
+        budget: Option<&'b Budget>,
+    ) -> Result<Verdict, Wait<'b>> {
+        run::settle(self.retry, self.site, call, verdict, ruling, budget)
+    }
+
+    /// See [`RetrySite::is_last`].
+    pub fn is_last(self, call: &impl Running) -> bool {
+        u64::from(run::attempt(call)) >= self.retry.max_attempts()
+    }
+
+    /// See [`RetrySite::budget`].
+    pub const fn budget(self) -> Option<&'static Budget> {
+        budget_of(self.retry, &self.site.state.budget)
+    }
+
+    /// See [`RetrySite::budget_or`].
+    pub const fn budget_or(self, own: &Budget) -> Option<&Budget> {
+        budget_of(self.retry, own)
     }
 }
 
@@ -217,7 +311,7 @@ impl Point {
     /// them; see [`PointKey::budget`] for the budgets of its keys.
     pub fn budget(&self) -> Option<&'static Budget> {
         let site = self.policy::<RetrySite>()?;
-        if site.is_keyed() { None } else { site.budget() }
+        if site.is_keyed() { None } else { budget_of(site.known()?, &site.state.budget) }
     }
 }
 
@@ -235,14 +329,18 @@ impl Layer for RetrySite {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let retry = &self.retry;
+        let mut settings = Vec::new();
+        if self.given.is_some() {
+            settings.push(("instance", "..".to_owned()));
+        }
+        let Some(retry) = self.known() else { return settings };
         let schedule = retry.schedule(None);
-        let mut settings = vec![
+        settings.extend([
             ("max", schedule.max.to_string()),
             ("backoff", backoff(schedule.backoff)),
             ("base", time(schedule.base)),
             ("cap", time(schedule.cap)),
-        ];
+        ]);
         if !matches!(schedule.backoff, Backoff::Decorrelated) {
             settings.push(("jitter", jitter(schedule.jitter)));
         }
@@ -271,19 +369,19 @@ impl Layer for RetrySite {
         ]
     }
 
+    /// Any number, while the settings are not known.
     fn calls(&self) -> u64 {
-        let attempts = self.retry.max_attempts();
-        self.retry
-            .give_up_after
-            .map_or(attempts, |limit| attempts.min(waits::attempts_within(&self.retry, limit)))
+        let Some(retry) = self.known() else { return u64::MAX };
+        let attempts = retry.max_attempts();
+        retry.give_up_after.map_or(attempts, |limit| attempts.min(waits::attempts_within(retry, limit)))
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        let inner = inner?;
+        let (inner, retry) = (inner?, self.known()?);
         let attempts = inner.as_nanos().saturating_mul(u128::from(self.calls()));
-        let all = duration(attempts.saturating_add(self.retry.longest_waits()));
+        let all = duration(attempts.saturating_add(retry.longest_waits()));
         // No wait ends after `give_up_after`, so the last attempt begins before.
-        let limit = self.retry.give_up_after.map(|limit| limit.saturating_add(inner));
+        let limit = retry.give_up_after.map(|limit| limit.saturating_add(inner));
         Some(limit.map_or(all, |limit| limit.min(all)))
     }
 
