@@ -81,6 +81,7 @@ const WORDS: [&str; 105] = [
     "strict",
     "thread",
     "threads",
+    "stack",
     "value",
     "name",
     "classify",

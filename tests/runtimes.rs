@@ -321,6 +321,36 @@ fn a_paused_clock_moves_with_the_waits() {
 }
 
 #[test]
+fn sync_waits_under_a_paused_clock_pass_on_it() {
+    #[with_retry(max = 1000, base = 1ms, backoff = constant, jitter = none, give_up_after = 10ms, budget = none)]
+    fn gives_up(calls: &Calls) -> Option<()> {
+        count(calls);
+        None
+    }
+    #[circuit_breaker(threshold = 1, recovery = 10ms)]
+    fn guarded(fails: bool) -> Option<u32> {
+        (!fails).then_some(1)
+    }
+    fn story() {
+        let calls = Calls::default();
+        assert_eq!(gives_up(&calls), None);
+        assert_eq!(calls.swap(0, Ordering::Relaxed), 11, "ten waits of one millisecond");
+        assert_eq!((guarded(true), guarded(false)), (None, None), "open");
+        assert_eq!(gives_up(&calls), None);
+        assert_eq!(guarded(false), Some(1), "after its recovery");
+    }
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        story();
+        tokio::task::spawn_blocking(story).await.unwrap();
+        assert_eq!((guarded(true), guarded(false)), (None, None));
+        tokio::time::advance(Duration::from_millis(10)).await;
+        assert_eq!(guarded(false), Some(1), "the clock moves it, too");
+    });
+}
+
+#[test]
 fn sync_functions_inside_and_outside_of_a_runtime() {
     #[with_fallback(value = 99)]
     #[with_retry(max = 2, base = 1ms)]

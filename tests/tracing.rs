@@ -527,3 +527,43 @@ mod unclassified {
         assert!(!format!("{seen:?}").contains(SECRET));
     }
 }
+
+#[test]
+fn a_sync_wait_inside_a_future_is_said_once_per_point() {
+    #[with_retry(max = 2, base = 1ms, jitter = none)]
+    fn blocks() -> Option<u32> {
+        None
+    }
+    #[with_retry(max = 1, base = 1ms, jitter = none)]
+    fn other() -> Option<u32> {
+        None
+    }
+    fn warnings(work: impl FnOnce()) -> Vec<String> {
+        let said = told(|_| work());
+        let said = said.iter().filter(|seen| seen.field("message").contains("blocks the thread"));
+        said.map(|seen| format!("{} {}", seen.level, seen.field("point"))).collect()
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let outside = warnings(|| {
+        blocks();
+        other();
+    });
+    assert_eq!(outside, [""; 0], "no runtime");
+    let entered = warnings(|| {
+        let _runtime = runtime.enter();
+        blocks();
+    });
+    assert_eq!(entered, [""; 0], "nothing is polled");
+    let in_place = warnings(|| {
+        runtime.block_on(async { tokio::task::block_in_place(blocks) });
+    });
+    assert_eq!(in_place, [""; 0], "the executor was told");
+    let inside = warnings(|| {
+        runtime.block_on(async { (blocks(), blocks(), other()) });
+    });
+    assert_eq!(inside, ["WARN tracing::blocks", "WARN tracing::other"]);
+    let again = warnings(|| {
+        runtime.block_on(async { blocks() });
+    });
+    assert_eq!(again, [""; 0], "once");
+}

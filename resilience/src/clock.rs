@@ -3,8 +3,12 @@
 //! Nothing else in the crate reads a clock or sleeps. On a thread inside a test world all three act
 //! on the world's clock; without one they follow tokio's clock (paused or not), else the system's.
 
+#[cfg(feature = "tokio")]
+mod paused;
 mod timer;
 
+#[cfg(feature = "tokio")]
+pub(crate) use paused::paused_clock;
 pub(crate) use timer::{Timer, alarm, pause};
 
 use std::sync::OnceLock;
@@ -22,31 +26,12 @@ pub(crate) fn now() -> Instant {
 /// The present moment outside of any test world.
 pub(crate) fn real_now() -> Instant {
     #[cfg(feature = "tokio")]
-    return tokio::time::Instant::now().into_std();
+    return paused::moved_on(tokio::time::Instant::now().into_std());
     #[cfg(not(feature = "tokio"))]
     Instant::now()
 }
 
-/// Tokio's reading of the time where that is not the system's: in a runtime whose clock has been paused.
-///
-/// A clock that runs with the system's reads between two readings of that, and moves on in between; where
-/// the clock is too coarse to show either, it is read again.
-#[cfg(feature = "tokio")]
-pub(crate) fn paused_clock() -> Option<Instant> {
-    loop {
-        let first = real_now();
-        let system = Instant::now();
-        let second = real_now();
-        if system < first || second < system {
-            return Some(second);
-        }
-        if first < second {
-            return None;
-        }
-        std::hint::spin_loop();
-    }
-}
-
+/// Tokio's reading of the time where its clock is not the system's.
 #[cfg(all(feature = "testing", not(feature = "tokio")))]
 pub(crate) fn paused_clock() -> Option<Instant> {
     None
@@ -96,11 +81,39 @@ pub(crate) fn later(from: Instant, wait: Duration) -> Instant {
     from.checked_add(wait).or_else(|| from.checked_add(FAR)).unwrap_or(from)
 }
 
-/// Blocks this thread for `wait`, at least; in a test world moves its clock instead.
+/// Blocks this thread for `wait`, at least; in a test world moves its clock instead. Under a paused clock
+/// of tokio's the wait counts as time that has passed on it.
 pub(crate) fn sleep(wait: Duration) {
     #[cfg(feature = "testing")]
     if let Some(world) = crate::testing::current() {
         return world.sleep(wait);
     }
     std::thread::sleep(wait);
+    #[cfg(feature = "tokio")]
+    paused::slept(wait);
+}
+
+/// Whether this thread is polling a future for tokio, so that blocking it stops other tasks.
+///
+/// What tokio polls has a budget, and what runs on a thread for blocking work has none: units are taken
+/// until the budget is used up or larger than any, and then all of them are given back.
+#[cfg(all(feature = "tokio", feature = "tracing"))]
+pub(crate) fn is_polled() -> bool {
+    use std::task::{Context, Poll, Waker};
+    /// More than the budget of a task: that is 128 units.
+    const ENOUGH: usize = 512;
+    if tokio::runtime::Handle::try_current().is_err() {
+        return false;
+    }
+    let mut units = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    while units.len() < ENOUGH
+        && let Poll::Ready(unit) = tokio::task::coop::poll_proceed(&mut cx)
+    {
+        units.push(unit);
+    }
+    let is_limited = units.len() < ENOUGH;
+    // The last first: each remembers the budget from which it was taken.
+    while units.pop().is_some() {}
+    is_limited
 }

@@ -392,6 +392,17 @@ pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
     }
 }
 
+/// A sync function is about to wait on this thread: said once per point where that blocks an executor.
+#[cold]
+pub(crate) fn blocks(point: &PointName) {
+    #[cfg(all(feature = "tokio", feature = "tracing"))]
+    if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::WARN {
+        trace::blocks(point);
+    }
+    #[cfg(not(all(feature = "tokio", feature = "tracing")))]
+    let _ = point;
+}
+
 #[cfg(feature = "tracing")]
 pub(crate) use trace::started;
 
@@ -423,6 +434,20 @@ mod trace {
     #[cold]
     pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
         trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, "attempt started");
+    }
+
+    /// A sync function waits inside a future.
+    #[cfg(feature = "tokio")]
+    pub(super) fn blocks(point: &PointName) {
+        use std::collections::BTreeSet;
+        use std::sync::{Mutex, PoisonError};
+        /// The points of which it has been said; the values without a point count as one.
+        static SAID: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+        let said = || SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        if said().contains(&point.stack()) || !crate::clock::is_polled() || !said().insert(point.stack()) {
+            return;
+        }
+        warn!(target: "resilience::retry", point = &**point, "a sync function waits inside a future, and blocks the thread of its runtime: make it async, or call it in `tokio::task::spawn_blocking`");
     }
 
     pub(super) fn event(event: &Event, log: Log<'_>) {

@@ -87,7 +87,7 @@ impl Timer {
             Self::Ended => super::now(),
             Self::Thread(alarm) => super::on_this_clock(alarm.at),
             #[cfg(feature = "tokio")]
-            Self::Tokio(sleep) => super::on_this_clock(sleep.deadline().into_std()),
+            Self::Tokio(sleep) => super::on_this_clock(super::paused::moved_on(sleep.deadline().into_std())),
             #[cfg(feature = "testing")]
             Self::World(alarm) => alarm.ends(),
         }

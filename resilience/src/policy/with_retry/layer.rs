@@ -6,6 +6,7 @@ use super::config::Retry;
 use super::run::{self, CallSite, Counted, Counting, Remembering, Running, Wait};
 use super::{Budget, Rule, waits};
 use crate::clock;
+use crate::event;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
@@ -144,6 +145,7 @@ impl RetrySite {
     /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
     pub fn sleep(&self, call: &impl Running, wait: Wait<'_>) {
+        event::blocks(&self.name());
         clock::sleep(wait.delay);
         run::begin_retry(&self.retry, self, run::attempt(call), wait);
     }

@@ -6,6 +6,7 @@ use super::config::Retry;
 use super::run::{self, CallSite, Counted, Remembering, Wait};
 use crate::classify::{Classification, Classify};
 use crate::clock::{pause, sleep};
+use crate::event::blocks;
 use crate::outcome::Outcome;
 use crate::point::PointName;
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
@@ -60,6 +61,7 @@ impl InlineCall<'_> {
             let outcome = f();
             let Some(wait) = self.settle(&mut call, judge(&outcome)) else { return outcome };
             drop(outcome);
+            blocks(&self.name());
             sleep(wait.delay);
             self.begin_retry(&call, wait);
         }
@@ -141,7 +143,7 @@ impl Retry {
 
     /// Calls the async `f` until it succeeds or no retry follows, and returns the last outcome.
     ///
-    /// The waits use tokio's timer where there is one. The future may be dropped at any time, and works in
+    /// The waits need no runtime. The future may be dropped at any time, and works in
     /// `tokio::spawn` if the futures of `f` do. `f` is an async closure without `move`, or a closure that
     /// returns a future; one that changes what it captures makes the change before its `async move` block.
     ///

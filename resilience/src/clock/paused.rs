@@ -1,0 +1,68 @@
+//! Tokio's clock where a test has paused it (`start_paused`, `tokio::time::pause`).
+//!
+//! It moves by `advance`, and by itself to the next timer of tokio's; nothing that blocks a thread moves it.
+//! So that a sync function can end by time (`give_up_after`, a breaker's recovery), the waits of sync
+//! functions in the same runtime are added to it.
+
+use super::later;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::{Handle, Id};
+
+/// How long sync functions have waited under the paused clock of each runtime: the last few runtimes.
+static SLEPT: Mutex<Vec<(Id, Duration)>> = Mutex::new(Vec::new());
+/// Whether there is any; outside of tests there is none.
+static ANY: AtomicBool = AtomicBool::new(false);
+/// How many runtimes are remembered.
+const RUNTIMES: usize = 64;
+
+/// Tokio's reading of the time where its clock is not the system's: in a runtime that has paused it.
+///
+/// A clock that runs with the system's reads between two readings of that, and moves on in between; where
+/// the clock is too coarse to show either, it is read again.
+pub(crate) fn paused_clock() -> Option<Instant> {
+    let tokio = || tokio::time::Instant::now().into_std();
+    loop {
+        let (first, system, second) = (tokio(), Instant::now(), tokio());
+        if system < first || second < system {
+            return Some(second);
+        }
+        if first < second {
+            return None;
+        }
+        std::hint::spin_loop();
+    }
+}
+
+/// A reading of tokio's clock, with what sync functions have waited on it.
+#[inline]
+pub(super) fn moved_on(reading: Instant) -> Instant {
+    if ANY.load(Ordering::Relaxed) { later(reading, all_slept()) } else { reading }
+}
+
+/// How long sync functions have waited under the clock of this runtime.
+#[cold]
+fn all_slept() -> Duration {
+    let Ok(runtime) = Handle::try_current() else { return Duration::ZERO };
+    let slept = SLEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    slept.iter().find(|(id, _)| *id == runtime.id()).map_or(Duration::ZERO, |(_, slept)| *slept)
+}
+
+/// A sync function has waited on this thread.
+pub(super) fn slept(wait: Duration) {
+    if paused_clock().is_none() {
+        return;
+    }
+    let Ok(runtime) = Handle::try_current() else { return };
+    let mut slept = SLEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    match slept.iter_mut().find(|(id, _)| *id == runtime.id()) {
+        Some((_, slept)) => *slept = slept.saturating_add(wait),
+        None => {
+            let first = slept.len().saturating_sub(RUNTIMES - 1);
+            slept.drain(..first);
+            slept.push((runtime.id(), wait));
+            ANY.store(true, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+use resilience::timeout;
+
+#[timeout(2s, thread, stack = 4KiB)]
+fn limited() -> Option<u32> {
+    Some(1)
+}
+
+fn main() {}
