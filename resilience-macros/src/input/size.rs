@@ -1,8 +1,8 @@
 //! Sizes in memory: `64KiB`, `8MiB`, `1GiB`, or a const expression of type `usize`.
 
 use super::{constant, literal, open, span_of};
-use proc_macro2::TokenStream;
-use quote::quote_spanned;
+use proc_macro2::{Literal, TokenStream};
+use quote::ToTokens;
 use syn::{Error, Lit, Result};
 
 const UNITS: [(&str, u32); 3] = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
@@ -33,7 +33,9 @@ pub(crate) fn size(tokens: TokenStream) -> Result<TokenStream> {
     let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << shift));
     let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
     let bytes = bytes.ok_or_else(|| Error::new(span, "this size does not fit `usize`"))?;
-    Ok(quote_spanned!(span=> #bytes))
+    let mut bytes = Literal::usize_suffixed(bytes);
+    bytes.set_span(span);
+    Ok(bytes.into_token_stream())
 }
 
 #[cfg(test)]
