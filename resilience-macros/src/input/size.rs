@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::{Error, Lit, Result};
 
 const UNITS: [(&str, u32); 3] = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
-const FORMS: &str = "write a whole number with its unit: `64KiB`, `8MiB`, `1GiB`";
+const FORMS: &str = "help: write a whole number with its unit: `64KiB`, `8MiB`, `1GiB`";
 
 /// Reads a size as a number of bytes.
 pub(crate) fn size(tokens: TokenStream) -> Result<TokenStream> {
@@ -19,16 +19,16 @@ pub(crate) fn size(tokens: TokenStream) -> Result<TokenStream> {
     let (digits, suffix, is_whole) = match &lit {
         Lit::Int(int) => (int.base10_digits(), int.suffix(), true),
         Lit::Float(float) => (float.base10_digits(), float.suffix(), false),
-        _ => return Err(Error::new(span, format!("expected a size; {FORMS}"))),
+        _ => return Err(Error::new(span, format!("expected a size\n{FORMS}"))),
     };
     if suffix.is_empty() {
-        return Err(Error::new(span, format!("`{digits}` has no unit; {FORMS}")));
+        return Err(Error::new(span, format!("`{digits}` has no unit\n{FORMS}")));
     }
     let Some((_, shift)) = UNITS.iter().find(|(unit, _)| *unit == suffix) else {
-        return Err(Error::new(span, format!("`{suffix}` is not a unit of size; {FORMS}")));
+        return Err(Error::new(span, format!("`{suffix}` is not a unit of size\n{FORMS}")));
     };
     if !is_whole {
-        return Err(Error::new(span, format!("expected a whole number; {FORMS}")));
+        return Err(Error::new(span, format!("expected a whole number\n{FORMS}")));
     }
     let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << shift));
     let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
