@@ -53,7 +53,7 @@ const ENTRIES: [&str; 9] = [
 ];
 
 /// Words that the macros look for, and some that they do not.
-const WORDS: [&str; 105] = [
+const WORDS: [&str; 106] = [
     "max",
     "backoff",
     "base",
