@@ -323,7 +323,7 @@ pub(crate) fn function(layers: &[Layer], shared: &Shared, mut item: Item) -> Tok
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let outcome = item.around(quote_spanned!(Span::mixed_site()=> #stack __outcome));
+    let outcome = item.around(returned(&stack));
     let body = quote! {
         use #runtime::__private as __resilience;
         #point
@@ -361,6 +361,15 @@ fn point(item: &Item, cx: &Context<'_>, sites: &[Ident], top: Span) -> TokenStre
         #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
         #[linkme(crate = __resilience::linkme)]
         static __RESILIENCE_POINT: __resilience::PointSite = #new #(.named(#name))*;
+    }
+}
+
+/// `stack`, which binds `__outcome`, and its return: written out, for crates that ask for it.
+fn returned(stack: &TokenStream) -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        #stack
+        #[allow(unreachable_code, clippy::needless_return)]
+        return __outcome;
     }
 }
 

@@ -52,8 +52,8 @@ impl Form {
     /// The body of the function around `inner`, an expression of the outcome.
     pub(crate) fn around(&self, inner: TokenStream, prologue: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        match self {
-            Self::Plain => inner,
+        let future = match self {
+            Self::Plain => return inner,
             Self::Future { boxed: false, .. } => quote_spanned!(here=> async move { #inner }),
             Self::Future { .. } => quote_spanned!(here=> __resilience::boxed(async move { #inner })),
             Self::Block { prologue: bindings, .. } => {
@@ -61,7 +61,8 @@ impl Form {
                 let inner = if renamed { self_renamed(inner) } else { inner };
                 quote_spanned!(here=> __resilience::boxed(async move { #prologue #inner }))
             }
-        }
+        };
+        quote_spanned!(here=> #[allow(clippy::needless_return)] return #future;)
     }
 }
 

@@ -79,6 +79,16 @@ impl Item {
         ["runtime", "enable_all", "block_on"].iter().all(|name| words.iter().any(|word| word == name))
     }
 
+    /// Whether `#[tracing::instrument]` has put its span around the body.
+    pub(crate) fn is_instrumented(&self) -> bool {
+        let is_span = |token| matches!(token, TokenTree::Ident(word) if word == "__tracing_attr_span");
+        let body = match &self.form {
+            Form::Block { rest, .. } => rest.clone(),
+            _ => self.body.stream(),
+        };
+        body.into_iter().any(is_span)
+    }
+
     /// The function's body around `inner`, an expression of its outcome.
     pub(crate) fn around(&self, inner: TokenStream) -> TokenStream {
         let prologue = match &self.form {

@@ -155,10 +155,12 @@ fn used_in_macro(tokens: TokenStream, name: &str) -> Option<Ident> {
             _ => false,
         };
         match &token {
-            TokenTree::Ident(word) if word == name && !is_part => {
-                if !tokens.peek().is_some_and(|next| is(next, &[':', '!', '='])) {
-                    return Some(word.clone());
-                }
+            TokenTree::Ident(word)
+                if word == name
+                    && !is_part
+                    && !tokens.peek().is_some_and(|next| is(next, &[':', '!', '='])) =>
+            {
+                return Some(word.clone());
             }
             TokenTree::Group(group) => {
                 if let found @ Some(_) = used_in_macro(group.stream(), name) {

@@ -31,7 +31,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         let __verdict = __permit.settle(__verdict, __resilience::Ruling::ByCategory);
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -71,7 +71,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         let __verdict = __permit.settle(__verdict, __resilience::Ruling::ByCategory);
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -112,6 +112,6 @@ impl Service {
             let __verdict = __permit.settle(__verdict, __resilience::Ruling::ByCategory);
             __outcome
         };
-        __outcome
+        #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
 }

@@ -141,7 +141,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
         (&__RESILIENCE_FALLBACK).failed();
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
     use ::resilience::__private as __resilience;
@@ -267,5 +267,5 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         (&__RESILIENCE_FALLBACK).failed();
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

@@ -30,7 +30,7 @@ fn sync(id: u32, name: String) -> Result<String, Error> {
         __resilience::Ok(__done) => __done,
         __resilience::Err(__rejected) => __resilience::refused(__rejected),
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -66,7 +66,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         }
         __resilience::Err(__rejected) => __resilience::refused(__rejected),
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -104,6 +104,6 @@ impl Service {
             }
             __resilience::Err(__rejected) => __resilience::refused(__rejected),
         };
-        __outcome
+        #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
 }

@@ -38,7 +38,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         (&__RESILIENCE_FALLBACK).failed();
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -87,7 +87,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         (&__RESILIENCE_FALLBACK).failed();
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -138,6 +138,6 @@ impl Service {
             (&__RESILIENCE_FALLBACK).failed();
             __outcome
         };
-        __outcome
+        #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
 }

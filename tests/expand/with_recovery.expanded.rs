@@ -31,7 +31,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         let _ = __strategy;
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -84,7 +84,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         let _ = __strategy;
         __outcome
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -154,6 +154,6 @@ impl Service {
             let _ = __strategy;
             __outcome
         };
-        __outcome
+        #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
 }

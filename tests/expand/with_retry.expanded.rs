@@ -37,7 +37,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         };
         (&__RESILIENCE_RETRY).sleep(&__retry, __wait);
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     use ::resilience::__private as __resilience;
@@ -83,7 +83,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         };
         (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
     };
-    __outcome
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
@@ -130,6 +130,6 @@ impl Service {
             };
             (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
         };
-        __outcome
+        #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
 }

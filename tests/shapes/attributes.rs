@@ -38,19 +38,6 @@ macro_rules! instrumented_method {
     };
 }
 
-macro_rules! instrumented_above {
-    ([$($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] $($_:tt)*) => {
-        #[tracing::instrument(skip_all)]
-        $($policies)*
-        $($later)* fn f(runs: &Runs) -> io::Result<u32> {
-            runs.step()$($wait)*
-        }
-        pub $($later)* fn call(runs: &Runs) -> Came {
-            f(runs)$($wait)*.into()
-        }
-    };
-}
-
 macro_rules! kept {
     ([$($policies:tt)*] [$($later:tt)*] [$($wait:tt)*] $($_:tt)*) => {
         mod kept {
@@ -77,10 +64,9 @@ macro_rules! kept {
     };
 }
 
-macro_rules! tracked {
+macro_rules! cold {
     ([$($policies:tt)*] $($_:tt)*) => {
         $($policies)*
-        #[track_caller]
         #[cold]
         #[inline(never)]
         fn f(runs: &Runs) -> io::Result<u32> {
@@ -275,9 +261,8 @@ mod stamped {
     rows! { "Attributes and macros":
         instrumented "`#[tracing::instrument]` below ours" [sync later] (value = 0);
         instrumented_method "the same on a method with a moved argument, `clone(name)`" [sync later] (value = 0);
-        instrumented_above "`#[tracing::instrument]` above ours" [sync later] (value = 0);
         kept "docs, `must_use`, `inline` under `deny(warnings)`" [sync later] (value = 0);
-        tracked "`track_caller`, `cold`" [sync] (value = 0);
+        cold "`cold`, `inline(never)`" [sync] (value = 0);
         between "docs and `allow` between ours" [sync later] (value = 0);
         under_cfg_attr "each of ours under `cfg_attr`" [sync later] (value = 0);
         by_path "named by path, `#[::resilience::with_retry]`" [sync later] (value = 0);

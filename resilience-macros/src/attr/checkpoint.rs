@@ -74,7 +74,10 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
         setters.extend(choice(&mut reader, name, rerun, error));
     }
     let store = reader.value("store", "expression", input::expression);
-    let rollback = reader.value("rollback", "path", input::path_or_closure);
+    let rollback = reader.value("rollback", "path", |tokens| {
+        input::without_self(&tokens)?;
+        input::path_or_closure(tokens)
+    });
     if let (Some(rollback), Some(words)) = (&rollback, undoable(item)) {
         errors.at(rollback, words);
     }

@@ -146,7 +146,7 @@ pub(crate) fn check(mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Ch
     let key_at = reader.span_of("key");
     let has_default_recovery =
         ["recovery", "policy", "instance"].iter().all(|key| reader.span_of(key).is_none());
-    let start = reader.value("policy", "CONST", input::expression);
+    let start = reader.value("policy", "CONST", input::constant);
     let mut setters = Vec::new();
     for (name, words) in COUNTS {
         if let Some(count) = reader.value(name, "5", |tokens| input::count_from_one(tokens, words)) {

@@ -218,11 +218,11 @@ fn with_all_arguments(
 /// Refuses a closure that takes something else than the function's arguments: the error, most of the time.
 fn check_parameters(closure: &ExprClosure, item: &Item, at: Span) -> Result<()> {
     let arguments = item.arguments();
-    let named: Vec<String> =
+    let parameters: Vec<String> =
         closure.inputs.iter().flat_map(names::bound).map(|name| name.to_string()).collect();
     let is_error = |name: &String| matches!(name.trim_start_matches('_'), "e" | "err" | "error");
     let is_argument = |name: &String| item.bound_names().iter().any(|argument| argument == name);
-    let takes_error = named.last().is_some_and(|name| is_error(name) && !is_argument(name));
+    let takes_error = parameters.last().is_some_and(|name| is_error(name) && !is_argument(name));
     let fits = arguments.len() == closure.inputs.len() || arguments.iter().any(|it| it.is_conditional);
     if fits && !(takes_error && closure.inputs.len() == 1) {
         return Ok(());
@@ -230,7 +230,7 @@ fn check_parameters(closure: &ExprClosure, item: &Item, at: Span) -> Result<()> 
     let words = "a closure takes the arguments of the function, not its error\n";
     let help = if takes_error {
         let names = item.argument_names();
-        let given = names.iter().map(|name| format!("{name}, ")).collect::<String>();
+        let given = names.iter().fold(String::new(), |given, name| given + name + ", ");
         format!(
             "help: write a function that takes the error: `#[with_fallback(path(error))]` or `path({given}error)`"
         )

@@ -229,7 +229,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     bounds.check(errors);
     let mut seen = Vec::new();
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
-    let start = reader.value("policy", "CONST", input::expression);
+    let start = reader.value("policy", "CONST", input::constant);
     let remembers = timed || starts || is_decorrelated || !on.is_empty();
     let words = "`give_up_after` is zero\nhelp: to make no retry, write `max = 0`";
     let give_up_after = reader.value("give_up_after", "30s", |tokens| input::lasting(tokens, words));
@@ -342,6 +342,7 @@ enum Backoff {
 }
 
 fn backoff(tokens: TokenStream) -> Result<Backoff> {
+    input::without_self(&tokens)?;
     let span = input::own_span_of(&tokens);
     let kind = |kind: &str| {
         let kind = Ident::new(kind, span);

@@ -62,7 +62,7 @@ fn parsed(tokens: &TokenStream) -> Result<Expr> {
 }
 
 /// Refuses a value that names `Self`: the policy is a `static`, and a `static` knows no outer type.
-fn constant(tokens: TokenStream) -> Result<TokenStream> {
+pub(crate) fn constant(tokens: TokenStream) -> Result<TokenStream> {
     let tokens = expression(tokens)?;
     if let Some(found) = at_run_time(&tokens) {
         let words = format!(
@@ -71,14 +71,25 @@ fn constant(tokens: TokenStream) -> Result<TokenStream> {
         );
         return Err(Error::new(span_of(&tokens), words));
     }
-    let names_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
-    match tokens.clone().into_iter().find(names_self) {
-        None => Ok(tokens),
-        Some(word) => Err(Error::new(
-            word.span(),
-            "the policy is one `static` for all instances and types, which cannot name `Self`\nhelp: write the name of the type",
-        )),
+    without_self(&tokens)?;
+    Ok(tokens)
+}
+
+/// Refuses a value that names `Self` and is put into a `static`, which cannot see an outer type.
+pub(crate) fn without_self(tokens: &TokenStream) -> Result<()> {
+    for token in tokens.clone() {
+        match token {
+            TokenTree::Ident(word) if word == "Self" => {
+                return Err(Error::new(
+                    word.span(),
+                    "the policy is one `static` for all instances and types, which cannot name `Self`\nhelp: write the name of the type",
+                ));
+            }
+            TokenTree::Group(group) => without_self(&group.stream())?,
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// What in an expression no `const` can hold, if that can be seen: what a `LazyLock` or a reference holds, the

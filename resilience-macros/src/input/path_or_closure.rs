@@ -1,6 +1,6 @@
 //! Functions: a path to one, or a closure.
 
-use super::{open, parsed, span_of};
+use super::{open, parsed, span_of, without_self};
 use proc_macro2::TokenStream;
 use syn::{Error, Expr, ExprPath, Result};
 
@@ -14,14 +14,16 @@ pub(crate) fn path_or_closure(tokens: TokenStream) -> Result<Expr> {
     }
 }
 
-/// Reads a path to a function.
+/// Reads a path to a function for a `static`.
 pub(crate) fn path(tokens: TokenStream) -> Result<ExprPath> {
     path_or("expected a path to a function", tokens)
 }
 
-/// Reads a path; `words` say what else was expected.
+/// Reads a path for a `static`; `words` say what else was expected.
 pub(crate) fn path_or(words: &str, tokens: TokenStream) -> Result<ExprPath> {
     let tokens = open(tokens);
     let span = span_of(&tokens);
-    syn::parse2(tokens).map_err(|_| Error::new(span, words))
+    let path = syn::parse2(tokens.clone()).map_err(|_| Error::new(span, words))?;
+    without_self(&tokens)?;
+    Ok(path)
 }

@@ -62,6 +62,8 @@ struct Gathered {
     below: Vec<TokenStream>,
     /// Macros of others that ran between two of ours.
     between: Vec<TokenStream>,
+    /// Whether `#[tracing::instrument]` ran before the first of ours.
+    is_instrumented: bool,
 }
 
 /// Expands one attribute: adds it to the hidden one, or expands the stack if nothing else can follow.
@@ -74,7 +76,7 @@ pub(crate) fn collect(attr: &str, args: TokenStream, tokens: &TokenStream) -> To
     let hidden = item.attrs.iter().position(is_hidden);
     let mut gathered = match hidden.map(|at| item.attrs.remove(at)) {
         Some(hidden) => Gathered::read(&hidden),
-        None => Gathered::default(),
+        None => Gathered { is_instrumented: item.is_instrumented(), ..Gathered::default() },
     };
     let below: Vec<_> = macros_in(&item.attrs);
     gathered.note_between(&below);
@@ -135,11 +137,14 @@ impl Gathered {
         }
     }
 
-    /// `{name args} .. (below ..) [between ..]`
+    /// `{name args} .. (below ..) [between ..] instrumented`
     fn parse(tokens: TokenStream) -> Self {
         let mut gathered = Self::default();
         for token in tokens {
-            let TokenTree::Group(group) = token else { continue };
+            let TokenTree::Group(group) = token else {
+                gathered.is_instrumented = true;
+                continue;
+            };
             let mut inside = group.stream().into_iter();
             match group.delimiter() {
                 Delimiter::Brace => {
@@ -158,8 +163,8 @@ impl Gathered {
         let applied = self.applied.iter().map(|Applied { attr, args }| quote!({ #attr #args }));
         let (below, between) = (&self.below, &self.between);
         let hidden = Ident::new(HIDDEN, Span::call_site());
-        let hidden =
-            quote!(#[#runtime::__private::#hidden(#(#applied)* (#({ #below })*) [#({ #between })*])]);
+        let instrumented = self.is_instrumented.then(|| quote!(instrumented));
+        let hidden = quote!(#[#runtime::__private::#hidden(#(#applied)* (#({ #below })*) [#({ #between })*] #instrumented)]);
         Attribute::parse_outer.parse2(hidden)
     }
 
@@ -224,6 +229,23 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
             "this attribute is between two of `resilience`, which have to be expanded together\nhelp: move it below them",
         );
     }
+    if let (true, Some(first)) = (gathered.is_instrumented, gathered.applied.first()) {
+        errors.at(
+            &first.attr,
+            "`#[tracing::instrument]` is above this line, but its span is around the body, so around each attempt\n\
+             help: move it below the attributes of `resilience`; for one span around the whole call, put it on a \
+             function that calls this one",
+        );
+    }
+    let tracks = |attr: &&Attribute| attr.path().is_ident("track_caller");
+    // On an `async fn` it has no effect in any case, which the compiler says.
+    if let (Some(attr), None) = (item.attrs.iter().find(tracks), &item.sig.asyncness) {
+        errors.at(
+            attr,
+            "`#[track_caller]` has no effect here: the body runs in a closure, and its caller is this function\n\
+             help: put it on a function that calls this one, and pass `Location::caller()` as an argument",
+        );
+    }
     if let Some(constness) = &item.sig.constness {
         errors.at(
             constness,
@@ -245,4 +267,94 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
         return quote!(#item #errors);
     }
     emit::function(&layers, &shared, item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> TokenStream {
+        text.parse().unwrap_or_default()
+    }
+
+    /// What `#[attr(args)]` on `item` says, and how often.
+    fn said(attr: &str, args: &str, item: &str, words: &str) -> usize {
+        collect(attr, read(args), &read(item)).to_string().matches(words).count()
+    }
+
+    const SPAN: &str = "is above this line";
+
+    #[test]
+    fn a_span_of_tracing_around_the_body_is_refused() {
+        let sync = "fn f() -> R { let __tracing_attr_span; let __tracing_attr_guard; body() }";
+        let later =
+            "async fn f() -> R { let __tracing_attr_span; let __tracing_instrument_future; later().await }";
+        let boxed = "fn f() -> BoxFuture<'static, R> { Box::pin(async move { let __tracing_attr_span; 1 }) }";
+        for item in [sync, later, boxed] {
+            for attr in ["with_retry", "circuit_breaker", "with_fallback"] {
+                let args = if attr == "with_fallback" { "value = 1" } else { "" };
+                assert_eq!(said(attr, args, item, SPAN), 1, "{attr}: {item}");
+            }
+        }
+        assert_eq!(said("timeout", "1s", later, SPAN), 1);
+        // What stands below ours has run when the hidden attribute is expanded.
+        let hidden = finish(read("{ with_retry } () []"), &read(sync)).to_string();
+        assert!(!hidden.contains(SPAN), "{hidden}");
+        assert_eq!(said("with_retry", "", "fn f() -> R { let span; body() }", SPAN), 0);
+    }
+
+    #[test]
+    fn a_span_above_several_attributes_is_reported_once() {
+        let item = "#[circuit_breaker] #[timeout(1s)] async fn f() -> R { let __tracing_attr_span; x }";
+        let first = collect("with_retry", TokenStream::new(), &read(item)).to_string();
+        assert!(!first.contains("compile_error"), "{first}");
+        let mut item = match Item::read(read(&first)) {
+            Ok(item) => item,
+            Err(error) => unreachable!("{error}: {first}"),
+        };
+        item.attrs
+            .retain(|attr| !attr.path().is_ident("circuit_breaker") && !attr.path().is_ident("timeout"));
+        let last = collect("timeout", read("1s"), &item.into_token_stream()).to_string();
+        assert_eq!(last.matches(SPAN).count(), 1, "{last}");
+    }
+
+    #[test]
+    fn track_caller_is_refused_where_it_would_do_something() {
+        let words = "`#[track_caller]` has no effect here";
+        assert_eq!(said("with_retry", "", "#[track_caller] fn f() -> R { body() }", words), 1);
+        assert_eq!(
+            said("timeout", "1s", "#[track_caller] fn f() -> BoxFuture<'static, R> { body() }", words),
+            1
+        );
+        assert_eq!(said("with_retry", "", "#[track_caller] async fn f() -> R { body() }", words), 0);
+    }
+
+    #[test]
+    fn a_value_of_a_static_names_no_self() {
+        let words = "which cannot name `Self`";
+        let item = "fn f(&self) -> R { body() }";
+        for (attr, args) in [
+            ("with_retry", "policy = Self::P"),
+            ("with_retry", "policy = preset(Self::MAX)"),
+            ("with_retry", "max = Self::MAX"),
+            ("with_retry", "backoff = Self::wait"),
+            ("with_retry", "budget = Self::BUDGET"),
+            ("with_retry", "on_retry = Self::hook"),
+            ("circuit_breaker", "policy = Self::P"),
+            ("circuit_breaker", "on_open = <Self as Hooks>::opened"),
+            ("circuit_breaker", "recovery = Self::OPEN"),
+            ("with_fallback", "value = 1, on_fallback = Self::hook"),
+            ("checkpoint", "\"a:{self.id}\", rollback = Self::undo"),
+        ] {
+            assert_eq!(said(attr, args, item, words), 1, "{attr}({args})");
+        }
+        for (attr, args) in [
+            ("with_retry", "when = Self::may_repeat"),
+            ("with_fallback", "Self::cached"),
+            ("circuit_breaker", "key = Self::key(&self.host)"),
+            ("circuit_breaker", "policy = Client::P"),
+        ] {
+            assert_eq!(said(attr, args, item, "compile_error"), 0, "{attr}({args})");
+        }
+    }
 }

@@ -43,6 +43,8 @@
     reason = "about how this crate itself is written, and contradicting each other in part"
 )]
 
+pub mod explicit_returns;
+
 use resilience::policy::{BudgetOf, Jitter};
 use resilience::{
     Classify, checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry,
