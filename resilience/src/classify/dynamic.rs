@@ -44,7 +44,6 @@ impl<'a> Hidden<'a> {
     }
 
     /// The outermost context that is a `C`.
-    #[cfg_attr(not(feature = "anyhow"), expect(clippy::unused_self, reason = "there are no contexts"))]
     pub(super) fn context<C: Context + Classify>(self) -> Option<&'a dyn Classify> {
         match self {
             Self::Error(_) => None,

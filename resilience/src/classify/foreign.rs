@@ -4,11 +4,13 @@
 mod databases;
 #[cfg(feature = "tonic")]
 mod grpc;
-#[cfg(any(feature = "http", feature = "ureq"))]
+#[cfg(any(feature = "reqwest", feature = "reqwest_012", feature = "ureq"))]
 mod over_http;
+#[cfg(feature = "http")]
+mod response;
 
 #[cfg(feature = "http")]
-pub use over_http::from_response;
+pub use response::from_response;
 
 use super::{Category, Classification, Classify, Code, Delivered, dynamic, of_dyn};
 use crate::outcome::Missing;

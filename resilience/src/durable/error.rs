@@ -57,10 +57,11 @@ impl fmt::Display for Contradiction {
 }
 
 /// Why a checkpoint refused a call, or could not keep its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// Somebody else does the work, and the wait for it is over.
+    #[error("step {at} is being done by process {owner}")]
     #[non_exhaustive]
     Busy {
         /// The step.
@@ -71,6 +72,7 @@ pub enum CheckpointError {
         retry_after: Duration,
     },
     /// The lease was lost to another holder while the body ran; its value is discarded.
+    #[error("step {at} lost its lease to another holder; its value is discarded")]
     #[non_exhaustive]
     Fenced {
         /// The step.
@@ -78,6 +80,7 @@ pub enum CheckpointError {
     },
     /// The body succeeded, and the store could not keep its value; see
     /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[error("step {at} was done, but its value could not be recorded: {store}")]
     #[non_exhaustive]
     NotRecorded {
         /// The step.
@@ -88,6 +91,7 @@ pub enum CheckpointError {
         store: Box<StoreError>,
     },
     /// What is recorded contradicts the code.
+    #[error("step {at} was recorded for {contradiction}")]
     #[non_exhaustive]
     Mismatch {
         /// The step.
@@ -96,6 +100,7 @@ pub enum CheckpointError {
         contradiction: Box<Contradiction>,
     },
     /// The bytes under the key are damaged; they are kept.
+    #[error("the record of step {at} is damaged: {reason}")]
     #[non_exhaustive]
     Corrupt {
         /// The step.
@@ -104,6 +109,7 @@ pub enum CheckpointError {
         reason: Corrupt,
     },
     /// The recorded value is no longer a value of the function's type.
+    #[error("the recorded value of step {at} cannot be read: {message}")]
     #[non_exhaustive]
     Undecodable {
         /// The step.
@@ -112,6 +118,7 @@ pub enum CheckpointError {
         message: String,
     },
     /// The value cannot be encoded, so nothing was recorded.
+    #[error("the value of step {at} cannot be recorded: {message}")]
     #[non_exhaustive]
     Encode {
         /// The step.
@@ -120,6 +127,9 @@ pub enum CheckpointError {
         message: String,
     },
     /// The value has more bytes than a record may have; store it elsewhere and record where.
+    #[error(
+        "the value of step {at} has {bytes} bytes, more than a record may have (1 MiB): store it elsewhere and record where"
+    )]
     #[non_exhaustive]
     TooLarge {
         /// The step.
@@ -128,6 +138,7 @@ pub enum CheckpointError {
         bytes: usize,
     },
     /// The key has more bytes than a key may have.
+    #[error("the key of a step of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
     #[non_exhaustive]
     KeyTooLong {
         /// The step.
@@ -136,30 +147,37 @@ pub enum CheckpointError {
         bytes: usize,
     },
     /// A step without a key was called outside of a job.
+    #[error("`{}` has no key of its own and was called outside of a job", .at.point)]
     #[non_exhaustive]
     NoKey {
         /// The step.
         at: Box<Place>,
     },
     /// Two calls of a step without a key overlap: which is which cannot be known after a crash.
+    #[error("two calls of step {at} overlap: give it a key, for instance `checkpoint(\"page:{{n}}\")`")]
     #[non_exhaustive]
     Overlap {
         /// The step.
         at: Box<Place>,
     },
     /// The step was called inside of itself: it would wait for its own end.
+    #[error(
+        "step {at} is called inside of itself and would wait for its own end: the inner call needs another key"
+    )]
     #[non_exhaustive]
     Recursive {
         /// The step.
         at: Box<Place>,
     },
     /// The job around the step was asked to stop.
+    #[error("the job of step {at} was cancelled")]
     #[non_exhaustive]
     Cancelled {
         /// The step.
         at: Box<Place>,
     },
     /// The store cannot be used, and the body was not run.
+    #[error("step {at} was not run: {store}")]
     #[non_exhaustive]
     Store {
         /// The step.
@@ -221,63 +239,12 @@ impl CheckpointError {
     }
 }
 
-impl fmt::Display for CheckpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy { at, owner, .. } => write!(f, "step {at} is being done by process {owner}"),
-            Self::Fenced { at } => {
-                write!(f, "step {at} lost its lease to another holder; its value is discarded")
-            }
-            Self::NotRecorded { at, store, .. } => {
-                write!(f, "step {at} was done, but its value could not be recorded: {store}")
-            }
-            Self::Mismatch { at, contradiction } => write!(f, "step {at} was recorded for {contradiction}"),
-            Self::Corrupt { at, reason } => write!(f, "the record of step {at} is damaged: {reason}"),
-            Self::Undecodable { at, message } => {
-                write!(f, "the recorded value of step {at} cannot be read: {message}")
-            }
-            Self::Encode { at, message } => write!(f, "the value of step {at} cannot be recorded: {message}"),
-            Self::TooLarge { at, bytes } => {
-                write!(
-                    f,
-                    "the value of step {at} has {bytes} bytes, more than a record may have (1 MiB): store it elsewhere and record where"
-                )
-            }
-            Self::KeyTooLong { at, bytes } => {
-                write!(
-                    f,
-                    "the key of a step of `{}` has {bytes} bytes, more than a key may have (512)",
-                    at.point
-                )
-            }
-            Self::NoKey { at } => {
-                write!(f, "`{}` has no key of its own and was called outside of a job", at.point)
-            }
-            Self::Overlap { at } => {
-                write!(
-                    f,
-                    "two calls of step {at} overlap: give it a key, for instance `checkpoint(\"page:{{n}}\")`"
-                )
-            }
-            Self::Recursive { at } => {
-                write!(
-                    f,
-                    "step {at} is called inside of itself and would wait for its own end: the inner call needs another key"
-                )
-            }
-            Self::Cancelled { at } => write!(f, "the job of step {at} was cancelled"),
-            Self::Store { at, store } => write!(f, "step {at} was not run: {store}"),
-        }
-    }
-}
-
-impl std::error::Error for CheckpointError {}
-
 /// Why a job refused a call, or could not keep its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
     /// Somebody else runs it, and the wait for it is over.
+    #[error("job {at} is being run by process {owner}")]
     #[non_exhaustive]
     Busy {
         /// The job.
@@ -288,12 +255,14 @@ pub enum JobError {
         retry_after: Duration,
     },
     /// It was called inside of itself: it would wait for its own end.
+    #[error("job {at} is called inside of itself and would wait for its own end")]
     #[non_exhaustive]
     Recursive {
         /// The job.
         at: Box<Place>,
     },
     /// It ended before, and not with a result: only `resume` or `rerun` starts it again.
+    #[error("job {at} ended before as {status}{}; `jobs::resume` or `rerun` starts it again", in_brackets(.class.as_deref()))]
     #[non_exhaustive]
     Stopped {
         /// The job.
@@ -304,6 +273,7 @@ pub enum JobError {
         class: Option<Box<Classification>>,
     },
     /// The lease was lost to another holder while the body ran; its result is discarded.
+    #[error("job {at} lost its lease to another holder; its result is discarded")]
     #[non_exhaustive]
     Fenced {
         /// The job.
@@ -311,6 +281,7 @@ pub enum JobError {
     },
     /// The body succeeded, and the store could not keep its result; see
     /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[error("job {at} was done, but its result could not be recorded: {store}")]
     #[non_exhaustive]
     NotRecorded {
         /// The job.
@@ -321,6 +292,7 @@ pub enum JobError {
         store: Box<StoreError>,
     },
     /// What is recorded contradicts the code.
+    #[error("job {at} was recorded for {contradiction}")]
     #[non_exhaustive]
     Mismatch {
         /// The job.
@@ -329,6 +301,7 @@ pub enum JobError {
         contradiction: Box<Contradiction>,
     },
     /// The job's record is damaged; its bytes are kept.
+    #[error("the record of job {at} is damaged: {reason}")]
     #[non_exhaustive]
     Corrupt {
         /// The job.
@@ -337,6 +310,7 @@ pub enum JobError {
         reason: Corrupt,
     },
     /// Records of steps that were done are missing.
+    #[error("job {at} has lost records: {recorded} steps were done, {found} are there")]
     #[non_exhaustive]
     Lost {
         /// The job.
@@ -347,6 +321,7 @@ pub enum JobError {
         found: u64,
     },
     /// An argument or the result cannot be encoded, or a recorded one not be read.
+    #[error("job {at}: {message}")]
     #[non_exhaustive]
     Codec {
         /// The job.
@@ -355,6 +330,7 @@ pub enum JobError {
         message: String,
     },
     /// The result or the arguments have more bytes than a record may have.
+    #[error("job {at} would record {bytes} bytes, more than a record may have (1 MiB)")]
     #[non_exhaustive]
     TooLarge {
         /// The job.
@@ -363,6 +339,7 @@ pub enum JobError {
         bytes: usize,
     },
     /// The key has more bytes than a key may have.
+    #[error("the key of a job of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
     #[non_exhaustive]
     KeyTooLong {
         /// The job.
@@ -371,6 +348,7 @@ pub enum JobError {
         bytes: usize,
     },
     /// Something that cannot be recorded was not handed to `recover()`.
+    #[error("job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`")]
     #[non_exhaustive]
     NotProvided {
         /// The job.
@@ -380,18 +358,21 @@ pub enum JobError {
     },
     /// Recovery called it, and it has ended neither with a result nor with an error: it panicked, for
     /// instance, or a timeout of its own ended it.
+    #[error("job `{}` was called and has not ended: it panicked, for instance, or a timeout of its own ended it", .at.key)]
     #[non_exhaustive]
     Unfinished {
         /// The job.
         at: Box<Place>,
     },
     /// There is no job of this id.
+    #[error("there is no job `{}`", .at.key)]
     #[non_exhaustive]
     Unknown {
         /// The job.
         at: Box<Place>,
     },
     /// The job has not recorded such a step.
+    #[error("job `{}` has recorded no step `{step}`; `jobs::steps` lists them", .at.key)]
     #[non_exhaustive]
     UnknownStep {
         /// The job.
@@ -400,6 +381,7 @@ pub enum JobError {
         step: String,
     },
     /// No function of this program has the job's name.
+    #[error("job `{}` was recorded under the name `{name}`, which no function of this program has", .at.key)]
     #[non_exhaustive]
     UnknownName {
         /// The job.
@@ -408,12 +390,14 @@ pub enum JobError {
         name: String,
     },
     /// Several functions of this program have one name; the words say which.
+    #[error("several jobs are called `{}`: {}", .at.key, .at.point)]
     #[non_exhaustive]
     SameName {
         /// The name and where it stands.
         at: Box<Place>,
     },
     /// The job is in a state in which this cannot be done.
+    #[error("job `{}` is {status}", .at.key)]
     #[non_exhaustive]
     WrongState {
         /// The job.
@@ -422,6 +406,7 @@ pub enum JobError {
         status: Status,
     },
     /// The store cannot be used, and the body was not run.
+    #[error("job {at} was not run: {store}")]
     #[non_exhaustive]
     Store {
         /// The job.
@@ -498,69 +483,7 @@ impl JobError {
     }
 }
 
-impl fmt::Display for JobError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy { at, owner, .. } => write!(f, "job {at} is being run by process {owner}"),
-            Self::Recursive { at } => {
-                write!(f, "job {at} is called inside of itself and would wait for its own end")
-            }
-            Self::Stopped { at, status, class } => {
-                write!(f, "job {at} ended before as {status}")?;
-                if let Some(class) = class {
-                    write!(f, " ({})", class.category.as_str())?;
-                }
-                f.write_str("; `jobs::resume` or `rerun` starts it again")
-            }
-            Self::Fenced { at } => {
-                write!(f, "job {at} lost its lease to another holder; its result is discarded")
-            }
-            Self::NotRecorded { at, store, .. } => {
-                write!(f, "job {at} was done, but its result could not be recorded: {store}")
-            }
-            Self::Mismatch { at, contradiction } => write!(f, "job {at} was recorded for {contradiction}"),
-            Self::Corrupt { at, reason } => write!(f, "the record of job {at} is damaged: {reason}"),
-            Self::Lost { at, recorded, found } => {
-                write!(f, "job {at} has lost records: {recorded} steps were done, {found} are there")
-            }
-            Self::Codec { at, message } => write!(f, "job {at}: {message}"),
-            Self::TooLarge { at, bytes } => {
-                write!(f, "job {at} would record {bytes} bytes, more than a record may have (1 MiB)")
-            }
-            Self::KeyTooLong { at, bytes } => {
-                write!(
-                    f,
-                    "the key of a job of `{}` has {bytes} bytes, more than a key may have (512)",
-                    at.point
-                )
-            }
-            Self::NotProvided { at, ty } => {
-                write!(
-                    f,
-                    "job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`"
-                )
-            }
-            Self::Unfinished { at } => write!(
-                f,
-                "job `{}` was called and has not ended: it panicked, for instance, or a timeout of its own ended it",
-                at.key
-            ),
-            Self::Unknown { at } => write!(f, "there is no job `{}`", at.key),
-            Self::UnknownStep { at, step } => {
-                write!(f, "job `{}` has recorded no step `{step}`; `jobs::steps` lists them", at.key)
-            }
-            Self::UnknownName { at, name } => {
-                write!(
-                    f,
-                    "job `{}` was recorded under the name `{name}`, which no function of this program has",
-                    at.key
-                )
-            }
-            Self::SameName { at } => write!(f, "several jobs are called `{}`: {}", at.key, at.point),
-            Self::WrongState { at, status } => write!(f, "job `{}` is {status}", at.key),
-            Self::Store { at, store } => write!(f, "job {at} was not run: {store}"),
-        }
-    }
+/// The category of a class, in brackets.
+fn in_brackets(class: Option<&Classification>) -> String {
+    class.map_or(String::new(), |class| format!(" ({})", class.category))
 }
-
-impl std::error::Error for JobError {}

@@ -6,7 +6,7 @@ use serde::ser::{
     Error as _, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 /// Refuses a value that has NaN, an infinity, or `Some` of nothing somewhere in it.
 pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
@@ -17,16 +17,9 @@ pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
 #[derive(Clone, Copy)]
 struct Finite;
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 struct Refused(String);
-
-impl Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
 
 impl serde::ser::Error for Refused {
     fn custom<T: Display>(message: T) -> Self {

@@ -1,40 +1,8 @@
-//! Responses, and the errors of HTTP clients.
+//! Errors of HTTP clients.
 
 use crate::classify::foreign::refused;
 use crate::classify::{Category, Classification, Classify, Delivered, dynamic};
 use std::error::Error;
-
-/// Classifies a response by its status, with the wait that its headers ask for.
-///
-/// The status is an integer or an `http::StatusCode`; its row is that of [`Category::from_status`]. The
-/// wait is read from `retry-after-ms` (milliseconds, as Azure and OpenAI send it), else from `Retry-After`
-/// as [`retry_after`](crate::classify::retry_after) reads it; without a readable header there is none.
-///
-/// # Examples
-///
-/// ```
-/// use http::{HeaderMap, HeaderValue, StatusCode};
-/// use resilience::classify::{Category, from_response};
-/// use std::time::Duration;
-///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("retry-after", HeaderValue::from_static("30"));
-/// let class = from_response(StatusCode::TOO_MANY_REQUESTS, &headers);
-/// assert_eq!(class.category, Category::RateLimited);
-/// assert_eq!(class.retry_after, Some(Duration::from_secs(30)));
-/// ```
-#[cfg(feature = "http")]
-pub fn from_response(status: impl crate::classify::AsStatus, headers: &http::HeaderMap) -> Classification {
-    let class = Classification::from_status(status.as_status());
-    let header =
-        |name| headers.get_all(name).iter().filter_map(|value: &http::HeaderValue| value.to_str().ok());
-    let millis =
-        header("retry-after-ms").find_map(|value| crate::classify::wait_hint(&format!("{}ms", value.trim())));
-    let now = crate::clock::time_of_day();
-    let wait =
-        millis.or_else(|| header("retry-after").find_map(|value| crate::classify::retry_after(value, now)));
-    wait.map_or(class, |wait| class.retry_after(wait))
-}
 
 #[cfg(any(feature = "reqwest", feature = "reqwest_012"))]
 macro_rules! reqwest {
@@ -45,7 +13,7 @@ macro_rules! reqwest {
             /// | is | category |
             /// |---|---|
             /// | a timeout | `Timeout`, not delivered if it struck while connecting |
-            /// | a status | that of the status; the response is gone, so there is no wait: see [`from_response`] |
+            /// | a status | that of the status; the response is gone, so there is no wait: see [`from_response`](crate::classify::from_response) |
             /// | a failure to connect | `Connection`, not delivered |
             /// | builder | `Invalid` |
             /// | redirect | `Permanent` |
@@ -87,7 +55,7 @@ fn by_source(error: &dyn Error, otherwise: Category) -> Classification {
 ///
 /// | variant | category |
 /// |---|---|
-/// | `StatusCode` | that of the status; the response is gone, so there is no wait: turn `http_status_as_error` off and see [`classify`](crate::classify) |
+/// | `StatusCode` | that of the status; the response is gone, so there is no wait: turn `http_status_as_error` off and see [the guide](crate::guide::foreign_errors) |
 /// | `Io` | as `io::Error` |
 /// | `Timeout` | `Timeout`, not delivered if it struck while resolving or connecting |
 /// | `HostNotFound`, `ConnectionFailed`, `ConnectProxyFailed`, `Tls` | `Connection`, not delivered |

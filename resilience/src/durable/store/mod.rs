@@ -385,20 +385,26 @@ pub struct Aside {
 }
 
 /// Why a store did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// It cannot be reached or used right now; its own words.
+    #[error("the store cannot be used: {0}")]
     Unavailable(String),
     /// It has no room left.
+    #[error("the store has no room left")]
     Full,
     /// It may not be written to.
+    #[error("the store may not be written to")]
     ReadOnly,
     /// A write could not be made durable; nothing more is written until it is opened again.
+    #[error("a write to the store could not be made durable; nothing is written until it is opened again")]
     Poisoned,
     /// Where it is kept is not safe; what is wrong with the place.
+    #[error("the store was not opened: {0}")]
     Refused(String),
     /// The bytes under a key are no record.
+    #[error("the record of `{key}` is damaged: {reason}")]
     Corrupt {
         /// The key.
         key: String,
@@ -406,21 +412,25 @@ pub enum StoreError {
         reason: Corrupt,
     },
     /// The lease is somebody else's by now.
+    #[error("the lease of `{key}` was lost to another holder")]
     Fenced {
         /// The key whose lease it is.
         key: String,
     },
     /// The record changed since it was read.
+    #[error("the record of `{key}` changed meanwhile")]
     Conflict {
         /// The key.
         key: String,
     },
     /// The job was asked to stop.
+    #[error("`{key}` was cancelled")]
     Cancelled {
         /// The job's key.
         key: String,
     },
     /// More bytes than a record may have.
+    #[error("{bytes} bytes are more than a record may have")]
     TooLarge {
         /// How many.
         bytes: usize,
@@ -449,24 +459,3 @@ impl StoreError {
         }
     }
 }
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(words) => write!(f, "the store cannot be used: {words}"),
-            Self::Full => f.write_str("the store has no room left"),
-            Self::ReadOnly => f.write_str("the store may not be written to"),
-            Self::Poisoned => f.write_str(
-                "a write to the store could not be made durable; nothing is written until it is opened again",
-            ),
-            Self::Refused(words) => write!(f, "the store was not opened: {words}"),
-            Self::Corrupt { key, reason } => write!(f, "the record of `{key}` is damaged: {reason}"),
-            Self::Fenced { key } => write!(f, "the lease of `{key}` was lost to another holder"),
-            Self::Conflict { key } => write!(f, "the record of `{key}` changed meanwhile"),
-            Self::Cancelled { key } => write!(f, "`{key}` was cancelled"),
-            Self::TooLarge { bytes } => write!(f, "{bytes} bytes are more than a record may have"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
