@@ -250,7 +250,7 @@ fn bodies_within_their_limit_are_not_counted() {
         all.wait();
         Ok(1)
     }
-    const BY_HAND: Timeout = Timeout::new(Duration::from_secs(60)).threads(1).named("meets");
+    const BY_HAND: Timeout = Timeout::new(Duration::from_secs(60)).threads(1).name("meets");
     let all = Arc::new(std::sync::Barrier::new(40));
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let call = |n: u32| {
@@ -387,8 +387,8 @@ fn a_stack_that_the_system_does_not_have_is_a_refusal() {
 
 #[test]
 fn a_sync_call_by_hand_ends_at_its_limit() {
-    const LIMIT: Timeout = Timeout::new(Duration::from_secs(60)).threads(1).named("by hand");
-    const SHORT: Timeout = Timeout::new(Duration::from_millis(10)).named("by hand");
+    const LIMIT: Timeout = Timeout::new(Duration::from_secs(60)).threads(1).name("by hand");
+    const SHORT: Timeout = Timeout::new(Duration::from_millis(10)).name("by hand");
     let _world = testing::isolate();
     assert_eq!(LIMIT.call(|| Ok::<_, Failure>(1)), Ok(1));
     assert_eq!(LIMIT.call(|| Err::<(), _>(Failure::Own)), Err(Failure::Own));
@@ -407,7 +407,7 @@ fn a_sync_call_by_hand_ends_at_its_limit() {
     assert_eq!((&*point, limit), ("by hand", Duration::from_millis(10)));
     let refused: Result<u32, Failure> = LIMIT.call(|| Ok(1));
     assert!(matches!(refused, Err(Failure::Rejected(Rejected::BulkheadFull { .. }))), "{refused:?}");
-    let other = LIMIT.named("another").call(|| Ok::<_, Failure>(1));
+    let other = LIMIT.name("another").call(|| Ok::<_, Failure>(1));
     assert_eq!(other, Ok(1), "values of another name are counted apart");
     drop(release);
     while LIMIT.call(|| Ok::<_, Failure>(1)) != Ok(1) {

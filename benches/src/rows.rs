@@ -57,6 +57,7 @@ pub(crate) fn all() -> Vec<Group> {
     vec![
         Group { title: "no policy", rows: vec![itself, bare] },
         Group { title: "retry, the first attempt succeeds", rows: retry::rows() },
+        Group { title: "retry, the call fails", rows: retry::failing() },
         Group { title: "circuit breaker, closed", rows: breaker::closed() },
         Group { title: "circuit breaker, open", rows: breaker::open() },
         Group { title: "circuit breaker per key, 10,000 keys", rows: keyed::rows() },

@@ -330,7 +330,7 @@ impl Point {
     /// ```
     /// use resilience::{CircuitBreakers, Point, point};
     ///
-    /// static HOSTS: CircuitBreakers = CircuitBreakers::new().named("hosts");
+    /// static HOSTS: CircuitBreakers = CircuitBreakers::new().name("hosts");
     ///
     /// Point::register_set(&HOSTS);
     /// HOSTS.get("example.org").force_open();
@@ -340,7 +340,7 @@ impl Point {
     #[track_caller]
     pub fn register_set(set: &'static CircuitBreakers) {
         let place = Location::caller();
-        with_joined(|joined| joined.join(PointName::new(set.name()), Handle::Set(set), place));
+        with_joined(|joined| joined.join(PointName::new(set.own_name()), Handle::Set(set), place));
     }
 
     /// The name, unique in the inventory.
@@ -358,7 +358,7 @@ impl Point {
         self.info_if(match &self.kind {
             Kind::Function(site) => site.is_ambiguous() || sharing(&site.name()) > 0,
             Kind::Breaker(breaker, ..) => is_shared(&breaker.snapshot().name),
-            Kind::Set(set, ..) => is_shared(set.name()),
+            Kind::Set(set, ..) => is_shared(set.own_name()),
         })
     }
 

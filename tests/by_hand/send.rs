@@ -1,6 +1,8 @@
 //! Every public async function in `tokio::spawn` and in a handler of axum, with closures that capture.
 
-use resilience::{Checkpoint, CircuitBreaker, Fallback, Job, Progress, Rejected, Retry, checkpoints, jobs};
+use resilience::{
+    Checkpoint, CircuitBreaker, Fallback, Job, Progress, Rejected, Retry, Timeout, checkpoints, jobs,
+};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -48,6 +50,7 @@ async fn spawned<T: Send + 'static>(call: impl Future<Output = T> + Send + 'stat
 
 const RETRY: Retry = Retry::new();
 static BREAKER: CircuitBreaker = CircuitBreaker::new("spawned");
+const LIMIT: Timeout = Timeout::new(Duration::from_secs(9)).name("spawned");
 const FALLBACK: Fallback = Fallback::new("spawned");
 
 #[tokio::test]
@@ -99,6 +102,18 @@ async fn a_breaker_is_spawned_with_each_form_of_closure() {
     let call = async move {
         BREAKER.call_async_judged(async || shared.get().await, |outcome| outcome.is_err().then(class)).await
     };
+    assert_eq!(spawned(call).await, there);
+}
+
+#[tokio::test]
+async fn a_timeout_is_spawned_with_each_form_of_closure() {
+    let there = Ok("there".to_owned());
+    let shared = client();
+    assert_eq!(spawned(async move { LIMIT.call_async(async || shared.get().await).await }).await, there);
+    let shared = client();
+    assert_eq!(spawned(async move { LIMIT.call_async(|| shared.get()).await }).await, there);
+    let shared = client();
+    let call = async move { LIMIT.call_async(async move || shared.get().await).await };
     assert_eq!(spawned(call).await, there);
 }
 

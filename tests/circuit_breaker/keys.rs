@@ -206,7 +206,7 @@ fn counts_outlive_their_key_also_those_of_calls_that_still_run() {
 }
 
 static HOSTS: CircuitBreakers =
-    CircuitBreakers::new().named("hosts").threshold(2).recovery(Duration::from_secs(5)).max_keys(2);
+    CircuitBreakers::new().name("hosts").threshold(2).recovery(Duration::from_secs(5)).max_keys(2);
 
 struct Shared {
     host: String,

@@ -1,15 +1,16 @@
-//! Retries whose first attempt succeeds.
+//! Retries whose first attempt succeeds, and such whose call fails.
 
 use super::{Row, bare, future, sync};
-use crate::op::{CallError, call};
+use crate::op::{CallError, FAILS, call};
 use backon::{BlockingRetryable, ExponentialBuilder, Retryable};
-use resilience::{Retry, policy, with_retry};
+use resilience::{Budget, Retry, circuit_breaker, with_retry};
 use std::time::Duration;
 use tokio_retry::strategy::ExponentialBackoff;
 
 pub(super) fn rows() -> Vec<Row> {
     static PLAIN: Retry = Retry::new();
-    static NO_BUDGET: Retry = Retry::new().budget_of(policy::BudgetOf::None);
+    static BUDGET: Budget = Budget::new();
+    static PAID: Retry = Retry::new().budget(&BUDGET);
     vec![
         Row::new("loop by hand").sync(sync!(|x| by_hand(x))).future(future!(|x| by_hand_async(x))),
         Row::new("`#[with_retry(budget = none)]`")
@@ -20,12 +21,12 @@ pub(super) fn rows() -> Vec<Row> {
             .sync(sync!(|x| retried(x)))
             .future(future!(|x| retried_async(x)))
             .at_most(Some(36), Some(66)),
-        Row::new("`Retry::call`, no budget")
-            .sync(sync!(|x| NO_BUDGET.call(|| call(x))))
-            .future(future!(|x| NO_BUDGET.call_async(async || call(x)))),
         Row::new("`Retry::call`")
             .sync(sync!(|x| PLAIN.call(|| call(x))))
             .future(future!(|x| PLAIN.call_async(async || call(x)))),
+        Row::new("`Retry::call`, with a budget")
+            .sync(sync!(|x| PAID.call(|| call(x))))
+            .future(future!(|x| PAID.call_async(async || call(x)))),
         Row::new("backon")
             .sync(sync!(|x| (|| call(x)).retry(ExponentialBuilder::default()).call()))
             .future(future!(|x| (|| bare(x)).retry(ExponentialBuilder::default()))),
@@ -33,6 +34,39 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("tower retry").future(super::tower::retry()),
         Row::new("tower-resilience retry").future(super::tower::resilience_retry()),
     ]
+}
+
+/// Rows whose calls fail: the error is classified and recorded, and no retry follows.
+pub(super) fn failing() -> Vec<Row> {
+    vec![
+        Row::new("`#[with_retry(max = 0)]`, the call fails")
+            .sync(sync!(|x| fails(x | FAILS)))
+            .future(future!(|x| fails_async(x | FAILS)))
+            .at_most(Some(600), Some(650)),
+        Row::new("`#[with_retry]` over an open breaker")
+            .sync(sync!(let () = open(); |x| over_breaker(x)))
+            .at_most(Some(600), None),
+    ]
+}
+
+#[with_retry(max = 0)]
+fn fails(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[with_retry(max = 0)]
+async fn fails_async(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[with_retry(max = 3, base = 0s)]
+#[circuit_breaker(threshold = 1, recovery = 1h, cap = 1h)]
+fn over_breaker(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+fn open() {
+    let _ = over_breaker(FAILS);
 }
 
 #[with_retry(budget = none)]

@@ -164,8 +164,8 @@ impl Timeout {
         self.checked()
     }
 
-    /// The name in events and errors; default `"timeout"`.
-    pub const fn named(mut self, name: &'static str) -> Self {
+    /// Sets the name in events and errors; default `"timeout"`.
+    pub const fn name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
@@ -194,7 +194,7 @@ impl Timeout {
     /// - [`Rejected::TimedOut`] after the limit.
     /// - [`Rejected::BulkheadFull`] without running the body, while as many abandoned bodies as
     ///   [`threads`](Self::threads) allows still run, or where the system has no thread left. The values
-    ///   with one [name](Self::named) share their count.
+    ///   with one [name](Self::name) share their count.
     ///
     /// # Panics
     ///
@@ -206,7 +206,7 @@ impl Timeout {
     /// use resilience::{Rejected, Timeout};
     /// use std::time::Duration;
     ///
-    /// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2)).named("parse");
+    /// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2)).name("parse");
     ///
     /// let words = vec!["one", "two"];
     /// let count: Result<usize, Rejected> = LIMIT.call(move || Ok(words.len()));

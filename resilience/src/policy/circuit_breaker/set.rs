@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// use std::time::Duration;
 ///
 /// static HOSTS: CircuitBreakers =
-///     CircuitBreakers::new().named("hosts").threshold(2).recovery(Duration::from_secs(30)).max_keys(500);
+///     CircuitBreakers::new().name("hosts").threshold(2).recovery(Duration::from_secs(30)).max_keys(500);
 ///
 /// #[circuit_breaker(instance = HOSTS.get(host))]
 /// fn read(host: &str) -> io::Result<u32> {
@@ -70,7 +70,7 @@ impl CircuitBreakers {
     }
 
     /// Sets the name in events, errors and the inventory; default `circuit_breakers`.
-    pub const fn named(mut self, name: &'static str) -> Self {
+    pub const fn name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
@@ -88,7 +88,7 @@ impl CircuitBreakers {
     }
 
     /// Returns the name of the set.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn own_name(&self) -> &'static str {
         self.name
     }
 
