@@ -101,10 +101,10 @@ impl<T> Outcome for Option<T> {
 
 /// An error with room for a policy's own.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no room for a policy's own error (`resilience::Rejected`)",
-    label = "needs `From<resilience::Rejected>`",
-    note = "add a variant, for instance `Rejected(#[from] resilience::Rejected)` with thiserror",
-    note = "or say in the attribute how to make the value: `rejected = |r| ..`"
+    message = "`{Self}` does not implement `From<resilience::Rejected>`, which a policy of this function needs",
+    label = "cannot be made from a rejection",
+    note = "add a variant to the error, for instance `Rejected(#[from] resilience::Rejected)` with thiserror",
+    note = "or make the value in the attribute: `rejected = |rejected| ..`"
 )]
 #[doc(hidden)]
 pub trait FromRejected {

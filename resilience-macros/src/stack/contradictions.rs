@@ -4,6 +4,8 @@ use crate::attr::{Layer, Policy};
 use crate::diag::Errors;
 use crate::item::Item;
 use crate::shared::Shared;
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::Error;
 
 /// Reports every contradiction between the layers, and between them and the function.
@@ -143,8 +145,8 @@ fn looping(item: &Item, errors: &Errors) {
         );
     }
     if item.lends_from_mutable_self() {
-        errors.here(
-            item.return_span(),
+        errors.at(
+            item.sig.output.to_token_stream().into_iter().skip(2).collect::<TokenStream>(),
             "a body that may run again cannot return a borrow of `&mut self`\n\
              help: return an owned value, or put `with_retry` on a function that does",
         );

@@ -379,6 +379,30 @@ impl<T: ?Sized> Deref for Given<'_, T> {
     }
 }
 
+/// What the record of a job can hold as an argument.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded as an argument of a job",
+    label = "does not implement `serde::Serialize`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
+)]
+pub trait Recordable: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Recordable for T {}
+
+/// What can be read back from the record of a job.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from the record of a job",
+    label = "does not implement `serde::Deserialize`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
+)]
+pub trait Readable: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> Readable for T {}
+
 impl Args {
     /// No arguments.
     pub fn new() -> Self {
@@ -386,7 +410,7 @@ impl Args {
     }
 
     /// Adds the argument `name`, which is to be read back.
-    pub fn argument<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
+    pub fn argument<T: Recordable + ?Sized>(self, name: &str, value: &T) -> Self {
         self.with(name, codec::to_value(value))
     }
 
@@ -433,7 +457,7 @@ impl Args {
     /// # Errors
     ///
     /// That it is missing, or no `T`.
-    pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, String> {
+    pub fn take<T: Readable>(&mut self, name: &str) -> Result<T, String> {
         let value = self.fields.remove(name).ok_or_else(|| format!("missing argument `{name}`"))?;
         serde_json::from_value(value)
             .map_err(|error| format!("the argument `{name}` cannot be read: {error}"))

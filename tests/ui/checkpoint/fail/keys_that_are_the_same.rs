@@ -5,12 +5,12 @@ struct Args {
 }
 
 #[checkpoint("page")]
-fn structure(args: Args, rows: Vec<u32>) -> Result<u32, Rejected> {
+fn structure(args: Args, _rows: Vec<u32>) -> Result<u32, Rejected> {
     Ok(args.id)
 }
 
 #[checkpoint("page")]
-fn later(args: Args, name: &str) -> Result<u32, Rejected> {
+fn later(args: Args, _name: &str) -> Result<u32, Rejected> {
     Ok(args.id)
 }
 
@@ -21,6 +21,7 @@ fn called_like_a_setting(version: u32) -> Result<u32, Rejected> {
 
 #[checkpoint(name, ttl = 7d)]
 fn called_like_a_shared_setting(name: &str) -> Result<u32, Rejected> {
+    let _ = name;
     Ok(1)
 }
 
