@@ -193,9 +193,11 @@ pub(crate) fn check(mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Ch
     let instance = reader.value("instance", "self.breaker", input::expression);
     if let Some(instance_at) = instance_at {
         for at in configured.into_iter().chain(key_at) {
-            errors
-                .here(at, "a breaker given with `instance` has its own settings: set this where it is made");
-            errors.here(instance_at, "the breaker is given here");
+            errors.here(
+                at,
+                "the breaker of `instance` has its own settings\nhelp: set this where the breaker is made",
+            );
+            errors.here(instance_at, "`instance` is written here");
         }
     }
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, key_label, instance }

@@ -121,9 +121,11 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     let mut rest = reader.rest().into_iter();
     if let Some(at) = instance_at {
         for own in configured.into_iter().chain(rest.map(|entry| entry.span)) {
-            errors
-                .here(own, "a timeout given with `instance` has its own settings: set this where it is made");
-            errors.here(at, "the timeout is given here");
+            errors.here(
+                own,
+                "the timeout of `instance` has its own settings\nhelp: set this where the timeout is made",
+            );
+            errors.here(at, "`instance` is written here");
         }
         return Some(Checked {
             limit: None,

@@ -51,7 +51,7 @@ pub(crate) fn policy_key(tokens: TokenStream, item: &Item) -> Result<TokenStream
         (None, Some(_)) => "write `key = self.field`".to_owned(),
         (None, None) => "leave `key` out".to_owned(),
     };
-    let refusal = format!("this key is the same for every call: {advice}");
+    let refusal = format!("this key is the same for every call\nhelp: {advice}");
     match syn::parse2::<Expr>(opened.clone()) {
         Ok(Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. })) => {
             template(&text, item, Some(&refusal)).map(|key| key.rendered)

@@ -1,0 +1,173 @@
+// brace_closes_nothing
+
+#[checkpoint("page:id}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// brace_not_closed
+
+#[checkpoint("page:{id")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// choice_of_nothing
+
+#[checkpoint("page:{id}", on_mismatch = ignore, on_corrupt = skip, on_store_error = rerun)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// debug_format
+
+#[checkpoint("page:{id:?}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// empty_braces
+
+#[checkpoint("page:{}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// expression_in_braces
+
+#[checkpoint("page:{id + 1}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// field_without_self
+
+struct App {
+    tenant: String,
+}
+
+impl App {
+    #[checkpoint("page:{tenant}:{id}")]
+    fn load(&self, id: u32) -> Result<usize, Rejected> {
+        Ok(self.tenant.len() + id as usize)
+    }
+}
+
+// foreign_words
+
+#[checkpoint("page:{id}", compensate = undo, retries = 3, on_busy = fail, heartbeat = 1s)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// inputs_of_nothing
+
+#[checkpoint("page:{id}", inputs(size))]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// key_by_name
+
+#[checkpoint(key = "page:{id}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// key_is_a_number
+
+#[checkpoint(7)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// keys_that_are_the_same
+
+struct Args {
+    id: u32,
+}
+
+#[checkpoint("page")]
+fn structure(args: Args, _rows: Vec<u32>) -> Result<u32, Rejected> {
+    Ok(args.id)
+}
+
+#[checkpoint("page")]
+fn later(args: Args, _name: &str) -> Result<u32, Rejected> {
+    Ok(args.id)
+}
+
+#[checkpoint(version)]
+fn called_like_a_setting(version: u32) -> Result<u32, Rejected> {
+    Ok(version)
+}
+
+#[checkpoint(name, ttl = 7d)]
+fn called_like_a_shared_setting(name: &str) -> Result<u32, Rejected> {
+    let _ = name;
+    Ok(1)
+}
+
+#[with_fallback(value)]
+fn with_fallback_called_like_a_setting(id: u32) -> Option<u32> {
+    Some(id)
+}
+
+// two_keys
+
+#[checkpoint("page:{id}", "row:{id}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// undo_of_generic_step
+
+fn undo(_: u32) {}
+
+#[checkpoint("page:{id}", rollback = undo)]
+fn load<T: std::fmt::Display>(id: T) -> Result<u32, Rejected> {
+    let _ = id;
+    Ok(1)
+}
+
+// unknown_argument
+
+#[checkpoint("page:{idd}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// unknown_key
+
+#[checkpoint("page:{id}", lese = 10s, versoin = 2)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// unused_key_with_arguments
+
+#[checkpoint("page")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// values_divided_by_a_letter
+
+#[checkpoint("page:{id}-{n}")]
+fn load(id: u32, n: u32) -> Result<u32, Rejected> {
+    Ok(id + n)
+}
+
+// values_out_of_range
+
+#[checkpoint("page:{id}", ttl = 0s, lease = 1ms, wait = 5, version = -1)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// values_side_by_side
+
+#[checkpoint("page:{id}{n}")]
+fn load(id: u32, n: u32) -> Result<u32, Rejected> {
+    Ok(id + n)
+}

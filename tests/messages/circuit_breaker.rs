@@ -1,0 +1,169 @@
+// cap_below_default_recovery
+
+#[circuit_breaker(cap = 10s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// cap_below_recovery
+
+#[circuit_breaker(recovery = 60s, cap = 30s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// const_fn
+
+#[circuit_breaker(threshold = 3)]
+const fn load(id: u32) -> Option<u32> {
+    Some(id)
+}
+
+// constant_key
+
+const TENANT: &str = "acme";
+
+struct Client;
+
+impl Client {
+    #[circuit_breaker(key = "hosts")]
+    fn text(&self, host: &str) -> std::io::Result<()> {
+        let _ = host;
+        Ok(())
+    }
+
+    #[circuit_breaker(key = "{{host}}")]
+    fn escaped(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    #[circuit_breaker(key = TENANT)]
+    fn constant(&self, tenant: &str) -> std::io::Result<()> {
+        let _ = tenant;
+        Ok(())
+    }
+
+    #[circuit_breaker(key = &("a".to_string()))]
+    fn made(&self, tenant: &str) -> std::io::Result<()> {
+        let _ = tenant;
+        Ok(())
+    }
+
+    #[circuit_breaker(key = 7)]
+    fn number() -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+// foreign_words
+
+#[circuit_breaker(failure_threshold = 5, recovery_timeout = 60s, success_threshold = 2, half_open_max_calls = 3)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// growth_below_one
+
+#[circuit_breaker(growth = 0.5)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// instance_with_settings
+
+#[circuit_breaker(instance = BREAKER, threshold = 5)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+static BREAKER: policy::CircuitBreaker = policy::CircuitBreaker::new("b");
+
+// key_twice
+
+#[circuit_breaker(threshold = 3, threshold = 4)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// max_keys_without_key
+
+#[circuit_breaker(max_keys = 10)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// no_unit
+
+#[circuit_breaker(recovery = 60)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// on_a_trait
+
+#[circuit_breaker(threshold = 3)]
+trait Load {}
+
+// rate_and_slowness
+
+#[circuit_breaker(rate = 50%, window = 60s, min_calls = 20, slow = 2s, slow_rate = 80%)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// template_key
+
+struct Client;
+
+impl Client {
+    #[circuit_breaker(key = "{tenant}{host}")]
+    fn close(&self, tenant: &str, host: &str) -> std::io::Result<()> {
+        let _ = (tenant, host);
+        Ok(())
+    }
+
+    #[circuit_breaker(key = "{name}")]
+    fn unknown(&self, host: &str) -> std::io::Result<()> {
+        let _ = host;
+        Ok(())
+    }
+
+    #[circuit_breaker(key = "{host:?}")]
+    fn formatted(&self, host: &str) -> std::io::Result<()> {
+        let _ = host;
+        Ok(())
+    }
+}
+
+#[circuit_breaker(key_label)]
+fn labelled() -> std::io::Result<()> {
+    Ok(())
+}
+
+// unknown_key
+
+#[circuit_breaker(treshold = 5)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// zero_max_keys
+
+#[circuit_breaker(key = id, max_keys = 0)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// zero_recovery
+
+#[circuit_breaker(recovery = 0s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// zero_threshold
+
+#[circuit_breaker(threshold = 0)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

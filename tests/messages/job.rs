@@ -1,0 +1,142 @@
+// constant_key_without_type
+
+struct App;
+
+impl App {
+    #[job("import")]
+    fn load(&self, id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+}
+
+// earlier_key_of_no_argument
+
+//! An earlier key is rendered from the arguments of today.
+
+#[job("import:{id}", was = "imp:{number}")]
+fn import(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// expression_key_without_name
+
+#[job(id + 1)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// foreign_words
+
+#[job("import:{id}", queue = "slow", max_attempts = 3, with = client, rollback = undo)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// generic_function
+
+#[job("import:{id}")]
+fn load<T: std::fmt::Display>(id: T) -> Result<u32, Rejected> {
+    let _ = id;
+    Ok(1)
+}
+
+// impl_trait_argument
+
+#[job("import:{id}")]
+fn load(id: u32, names: impl Iterator<Item = u32>) -> Result<u32, Rejected> {
+    Ok(id + names.count() as u32)
+}
+
+// key_without_arguments
+
+#[job("import")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// method_by_value
+
+struct App;
+
+impl App {
+    #[job("import:{id}", on = App)]
+    fn load(self, id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+}
+
+// method_without_type
+
+struct App;
+
+impl App {
+    #[job("import:{id}")]
+    fn load(&self, id: u32) -> Result<u32, Rejected> {
+        Ok(id)
+    }
+}
+
+// mut_argument
+
+#[job("import:{id}")]
+fn load(id: u32, rows: &mut Vec<u32>) -> Result<u32, Rejected> {
+    rows.push(id);
+    Ok(id)
+}
+
+// no_key
+
+#[job]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// pattern_argument
+
+#[job("import:{id}")]
+fn load(id: u32, (a, b): (u32, u32)) -> Result<u32, Rejected> {
+    Ok(id + a + b)
+}
+
+// provided_unknown
+
+#[job("import:{id}", provided(client))]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// provided_with_value
+
+#[job("import:{id}", provided = client)]
+fn load(id: u32, client: &String) -> Result<u32, Rejected> {
+    let _ = client;
+    Ok(id)
+}
+
+// two_mistakes
+
+#[job("import:{idd}", lease = 0s)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// unknown_argument
+
+#[job("import:{idd}")]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// unknown_key
+
+#[job("import:{id}", max_recovery = 3, rerum = true)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+// values_of_another_kind
+
+#[job("import:{id}", max_recoveries = 3s, rerun = 1, on = 5, was = old)]
+fn load(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}

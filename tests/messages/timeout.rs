@@ -1,0 +1,142 @@
+// adaptive
+
+#[timeout(adaptive, floor = 100ms)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// cap_without_growth
+
+#[timeout(2s, cap = 30s)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// growth_below_one
+
+#[with_retry(max = 1)]
+#[timeout(2s, growth = 0.5)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// growth_without_retry
+
+#[timeout(2s, growth = 2.0)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// key_twice
+
+#[timeout(2s, growth = 2.0, growth = 3.0)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// limit_as_key
+
+#[timeout(duration = 2s)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// limit_at_run_time
+
+static LIMIT: LazyLock<Timeout> = LazyLock::new(|| Timeout::new(Duration::from_secs(2)));
+
+#[timeout(*LIMIT)]
+async fn dereferenced() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[timeout(2s, instance = LIMIT, strict)]
+async fn twice() -> Result<(), Rejected> {
+    Ok(())
+}
+
+// limit_is_an_argument
+
+#[timeout(limit)]
+async fn load(limit: Duration) -> io::Result<u32> {
+    Ok(limit.subsec_nanos())
+}
+
+struct Client {
+    limit: Duration,
+}
+
+impl Client {
+    #[timeout(self.limit)]
+    async fn load(&self) -> io::Result<u32> {
+        Ok(1)
+    }
+}
+
+// no_limit
+
+#[timeout()]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// no_unit
+
+#[timeout(2)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// on_a_module
+
+#[timeout(2s)]
+mod inner {}
+
+// sync_function
+
+#[timeout(2s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// thread_on_async
+
+#[timeout(2s, thread)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// thread_with_borrow
+
+#[timeout(2s, thread)]
+fn load(name: &str) -> io::Result<usize> {
+    Ok(name.len())
+}
+
+// two_limits
+
+#[timeout(2s, 3s)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// unknown_key
+
+#[timeout(2s, stict)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// unknown_unit
+
+#[timeout(2sec)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// zero
+
+#[timeout(0s)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

@@ -1,0 +1,288 @@
+// base_over_cap
+
+#[with_retry(base = 20s, cap = 10s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// borrow_of_mut_self
+
+struct Rows(Vec<u32>);
+
+impl Rows {
+    #[with_retry(max = 3)]
+    fn first(&mut self) -> io::Result<&u32> {
+        Ok(&self.0[0])
+    }
+}
+
+// bound_over_default
+
+#[with_retry(base = 11s)]
+fn base(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[with_retry(cap = 99ms)]
+fn cap(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[with_retry(on(timeout, base = 11s), on(unavailable, cap = 99ms))]
+fn rules(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[with_retry(cap = 5s, on(timeout, base = 6s))]
+fn rule_over_cap(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// category_twice
+
+#[with_retry(on(timeout, max = 5), on(timeout, max = 6))]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// clone_of_nothing
+
+#[with_retry(clone(nam))]
+fn load(name: String) -> io::Result<usize> {
+    Ok(name.len())
+}
+
+// commas
+
+type Outcome = Result<u8, std::io::Error>;
+
+#[with_retry(max = 3 base = 10ms)]
+fn missing() -> Outcome {
+    Ok(1)
+}
+
+#[with_retry(max = 3,, base = 10ms)]
+fn twice() -> Outcome {
+    Ok(1)
+}
+
+#[with_retry(, max = 3)]
+fn first() -> Outcome {
+    Ok(1)
+}
+
+#[with_retry(max = LIMIT cap = 10s, on(timeout, max = 5 base = 1s,,))]
+fn in_a_list() -> Outcome {
+    Ok(1)
+}
+
+const LIMIT: u32 = 3;
+
+fn main() {
+    let _: [Outcome; 4] = [missing(), twice(), first(), in_a_list()];
+}
+
+// const_fn
+
+#[with_retry(max = 3)]
+const fn load(id: u32) -> Option<u32> {
+    Some(id)
+}
+
+// context_twice
+
+#[with_retry(context(id, size = 1, id = 2))]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// count_with_unit
+
+#[with_retry(max = 3s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// decorrelated_with_jitter
+
+#[with_retry(backoff = decorrelated, jitter = full)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// duration_too_long
+
+#[with_retry(base = 600000d)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// duration_too_short
+
+#[with_retry(base = 0.0000000001s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// empty_name
+
+#[with_retry(name = "")]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// factor_below_one
+
+#[with_retry(backoff = 0.5)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// foreign_words
+
+#[with_retry(max_attempts = 4, backoff_factor = 2.0, base_delay = 100ms, deadline = 30s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// hexadecimal_duration
+
+#[with_retry(base = 0x5s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// key_twice
+
+#[with_retry(max = 3, max = 4)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// key_without_value
+
+#[with_retry(max)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// mut_self
+
+struct Rows(u32);
+
+impl Rows {
+    #[with_retry(max = 3)]
+    fn count(mut self) -> Option<u32> {
+        self.0 += 1;
+        Some(self.0)
+    }
+}
+
+// names_self
+
+struct Rows;
+
+impl Rows {
+    const TIMES: u32 = 3;
+
+    #[with_retry(max = Self::TIMES)]
+    fn count(&self) -> Option<u32> {
+        Some(Self::TIMES)
+    }
+}
+
+// negative_factor
+
+#[with_retry(backoff = -2.0)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// no_unit
+
+#[with_retry(base = 2.0)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// on_a_struct
+
+#[with_retry(max = 3)]
+struct Loader;
+
+// on_an_impl
+
+struct Rows;
+
+#[with_retry(max = 3)]
+impl Rows {}
+
+// on_without_category
+
+#[with_retry(on(max = 3))]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// per_key_without_key
+
+#[with_retry(budget = per_key)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// relative_crate_path
+
+#[with_retry(crate = resilience)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// switch_with_number
+
+#[with_retry(idempotent = 1)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// trait_without_body
+
+trait Load {
+    #[with_retry(max = 3)]
+    fn load(&self) -> io::Result<u32>;
+}
+
+// unknown_category
+
+#[with_retry(on(rate_limit, max = 5))]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// unknown_key
+
+#[with_retry(maks = 3)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// unknown_key_in_a_rule
+
+#[with_retry(on(timeout, maks = 3, name = "load", budget = none))]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// value_without_a_key
+
+#[with_retry(3)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// when_is_no_function
+
+#[with_retry(when = 3)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

@@ -1,8 +1,0 @@
-use resilience::*;
-
-#[circuit_breaker(threshold = 3)]
-const fn load(id: u32) -> Option<u32> {
-    Some(id)
-}
-
-fn main() {}

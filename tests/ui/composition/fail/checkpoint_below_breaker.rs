@@ -1,9 +1,0 @@
-use resilience::*;
-
-#[circuit_breaker]
-#[checkpoint("page:{id}")]
-fn load(id: u32) -> Result<u32, Rejected> {
-    Ok(id)
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use resilience::*;
-
-#[with_recovery(on(corrupt, skip))]
-#[with_fallback(value = 0)]
-fn load(id: u32) -> Result<u32, Rejected> {
-    Ok(id)
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use resilience::*;
-
-#[checkpoint("page:{id}")]
-#[timeout(2s, thread)]
-fn load(id: u32) -> Result<u32, Rejected> {
-    Ok(id)
-}
-
-fn main() {}

@@ -1,7 +1,0 @@
-use resilience::Classify;
-
-#[derive(Classify)]
-#[classify(default = timeout)]
-struct Error;
-
-fn main() {}

@@ -1,9 +1,0 @@
-use resilience::Classify;
-
-#[derive(Classify)]
-enum Error {
-    #[classify(default = timeout)]
-    Slow,
-}
-
-fn main() {}

@@ -1,6 +1,0 @@
-use resilience::Classify;
-
-#[derive(Classify)]
-struct Error;
-
-fn main() {}

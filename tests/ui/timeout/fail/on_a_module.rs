@@ -1,6 +1,0 @@
-use resilience::*;
-
-#[timeout(2s)]
-mod inner {}
-
-fn main() {}

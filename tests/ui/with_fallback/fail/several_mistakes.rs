@@ -1,9 +1,0 @@
-use resilience::*;
-use std::io;
-
-#[with_fallback(value = 1, on(tiemout, conection), whem = |_| true)]
-fn load(id: u32) -> io::Result<u32> {
-    Ok(id)
-}
-
-fn main() {}

@@ -1,8 +1,0 @@
-use resilience::*;
-
-#[with_recovery(on(severity < high, manual))]
-fn load(id: u32) -> Result<u32, Rejected> {
-    Ok(id)
-}
-
-fn main() {}

@@ -1,6 +1,0 @@
-use resilience::*;
-
-#[with_retry(max = 3)]
-struct Loader;
-
-fn main() {}

@@ -1,8 +1,0 @@
-use resilience::*;
-
-struct Rows;
-
-#[with_retry(max = 3)]
-impl Rows {}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use resilience::*;
-use std::io;
-
-#[with_retry(maks = 3)]
-fn load(id: u32) -> io::Result<u32> {
-    Ok(id)
-}
-
-fn main() {}
