@@ -81,12 +81,7 @@ impl Item {
 
     /// Whether `#[tracing::instrument]` has put its span around the body.
     pub(crate) fn is_instrumented(&self) -> bool {
-        let is_span = |token| matches!(token, TokenTree::Ident(word) if word == "__tracing_attr_span");
-        let body = match &self.form {
-            Form::Block { rest, .. } => rest.clone(),
-            _ => self.body.stream(),
-        };
-        body.into_iter().any(is_span)
+        words(self.body.stream()).iter().any(|word| word == "__tracing_attr_span")
     }
 
     /// The function's body around `inner`, an expression of its outcome.
