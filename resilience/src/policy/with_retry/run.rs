@@ -5,7 +5,7 @@ use super::config::Retry;
 use super::decide::{Moment, Progress, Stop, decide};
 use crate::classify::{Category, Classification};
 use crate::clock::now;
-use crate::event::{Event, emit};
+use crate::event::{Event, emit, is_heard};
 use crate::point::PointName;
 use crate::policy::{Ruling, Verdict};
 use crate::{rng, scope};
@@ -279,7 +279,12 @@ fn judged<'b>(
     let next = next(retry, started, progress, &class, ruling, budget);
     let delay = next.as_ref().ok().map(|wait| wait.delay);
     let reason = next.as_ref().err().map(|stop| stop.reason());
-    emit(&Event::AttemptFailed { point: point.clone(), attempt, attempts_max, class, delay, reason }, None);
+    if is_heard(None) {
+        emit(
+            &Event::AttemptFailed { point: point.clone(), attempt, attempts_max, class, delay, reason },
+            None,
+        );
+    }
     match next {
         Ok(wait) => {
             let delay = wait.delay;
