@@ -355,9 +355,9 @@ fn a_rejection_that_was_converted_ends_the_retries() {
     }
     let world = testing::isolate();
     let calls = Cell::new(0);
-    assert!(by_from(&calls).unwrap_err().0.ends_with("is open"));
+    assert!(by_from(&calls).unwrap_err().0.contains("is open"));
     assert_eq!(calls.replace(0), 2);
-    assert!(block_on(by_closure(&calls)).unwrap_err().ends_with("is open"));
+    assert!(block_on(by_closure(&calls)).unwrap_err().contains("is open"));
     assert_eq!(calls.replace(0), 2);
     assert_eq!((by_option(&calls), calls.replace(0)), (None, 2));
     assert!(block_on(by_anyhow(&calls)).unwrap_err().is::<Rejected>());

@@ -119,10 +119,10 @@ fn bound(tokens: TokenStream, names: &mut Vec<String>) {
                 let name = if next(1) == "mut" { next(2) } else { next(1) };
                 names.extend(name.split(['(', ')', ',', ' ']).map(str::to_owned));
             }
-            proc_macro2::TokenTree::Ident(word) if word == "Ok" || word == "Err" || word == "Some" => {
-                if next(2) == "=" {
-                    names.extend(next(1).split(['(', ')', ',', ' ']).map(str::to_owned));
-                }
+            proc_macro2::TokenTree::Ident(word)
+                if (word == "Ok" || word == "Err" || word == "Some") && next(2) == "=" =>
+            {
+                names.extend(next(1).split(['(', ')', ',', ' ']).map(str::to_owned));
             }
             proc_macro2::TokenTree::Group(group) => bound(group.stream(), names),
             _ => {}

@@ -697,7 +697,7 @@ mod among_blanket_traits {
 
     macro_rules! blanket {
         ($($name:ident)*) => {
-            #[allow(dead_code, clippy::wrong_self_convention, reason = "here only to be in scope")]
+            #[allow(dead_code, clippy::new_ret_no_self, clippy::wrong_self_convention, reason = "here only to be in scope")]
             trait ByValue: Sized { $(fn $name(self) {})* }
             impl<T> ByValue for T {}
         };
@@ -765,7 +765,8 @@ mod among_blanket_traits {
         assert_eq!(futures::executor::block_on(later("ab", String::new())), Ok(2));
         assert_eq!(futures::executor::block_on(later("seven__", String::new())), Ok(1));
         assert_eq!(sync(4), Ok(4));
-        assert_eq!(on_a_thread(format!("a")), Ok(format!("a")));
+        let text = || "a".chars().collect::<String>();
+        assert_eq!(on_a_thread(text()), Ok(text()));
         assert_eq!(futures::executor::block_on(recorded(1, "a", &1)), Ok(1));
         assert_eq!(recorded_sync(3), Ok(3));
     }

@@ -638,16 +638,20 @@ mod conditional {
     pub async fn later(
         id: u64,
         #[cfg(any())] absent: Absent,
-        #[cfg(all())] path: &str,
+        #[cfg(not(any()))] path: &str,
         #[cfg(not(all()))] path: u8,
         #[cfg(any())] absent_client: &Absent,
-        #[cfg(all())] client: &u64,
+        #[cfg(not(any()))] client: &u64,
     ) -> Result<u64, Rejected> {
         Ok(id + path.len() as u64 + client)
     }
 
     #[job("conditional-now:{id}")]
-    pub fn now(id: u64, #[cfg(any())] absent: &mut Absent, #[cfg(all())] by: u64) -> Result<u64, Rejected> {
+    pub fn now(
+        id: u64,
+        #[cfg(any())] absent: &mut Absent,
+        #[cfg(not(any()))] by: u64,
+    ) -> Result<u64, Rejected> {
         Ok(id + by)
     }
 

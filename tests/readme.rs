@@ -14,11 +14,11 @@ fn every_example_runs() {
     let root = env!("CARGO_MANIFEST_DIR");
     let folder = format!("{}/readme", env!("CARGO_TARGET_TMPDIR"));
     let examples = examples();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 2);
     std::fs::create_dir_all(format!("{folder}/src/bin")).expect("a folder");
     let manifest = format!(
         "[package]\nname = \"readme\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-         resilience = {{ path = {:?}, features = [\"anyhow\", \"sqlite\"] }}\nanyhow = \"1\"\nthiserror = \"2\"\n\
+         resilience = {{ path = {:?}, features = [\"sqlite\"] }}\nthiserror = \"2\"\n\
          tokio = {{ version = \"1\", features = [\"full\"] }}\n\n[workspace]\n",
         format!("{root}/resilience")
     );

@@ -547,10 +547,10 @@ fn a_job_of_which_there_is_one_has_a_constant_key() {
 fn conditional(
     id: u32,
     #[cfg(any())] absent: &mut Absent,
-    #[cfg(all())] path: &str,
+    #[cfg(not(any()))] path: &str,
     #[cfg(not(all()))] path: u8,
     #[cfg(any())] absent_client: &Absent,
-    #[cfg(all())] client: &u64,
+    #[cfg(not(any()))] client: &u64,
 ) -> Result<u32, Error> {
     may_crash();
     assert_eq!((path, *client), ("a", 7));

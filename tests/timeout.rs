@@ -256,7 +256,7 @@ fn bodies_within_their_limit_are_not_counted() {
         let call = |n: u32| {
             let all = all.clone();
             scope.spawn(move || {
-                if n % 2 == 0 {
+                if n.is_multiple_of(2) {
                     return meets(all);
                 }
                 BY_HAND.call(move || {
@@ -377,7 +377,7 @@ fn the_stack_is_as_large_as_a_main_threads_or_as_written() {
 
 #[test]
 fn a_stack_that_the_system_does_not_have_is_a_refusal() {
-    #[timeout(60s, thread, stack = 1_000_000GiB)]
+    #[timeout(60s, thread, stack = 1000000GiB)]
     fn never() -> Result<u64, Failure> {
         Ok(1)
     }

@@ -47,14 +47,15 @@ impl Positional {
     fn takes(self, entry: &Entry, spec: &Spec) -> bool {
         match (&entry.value, self) {
             (_, Self::Nothing) | (Value::Given(_), _) | (Value::List(_), Self::Category) => false,
-            (Value::Bare(_), _) | (Value::List(_), Self::Function) => true,
+            (Value::Bare(_), _)
+            | (Value::List(_), Self::Function)
+            | (Value::Word, Self::Category | Self::Key | Self::Function) => true,
             (Value::List(_), Self::Key | Self::Limit) => spec.foreign(entry).is_none(),
             // A constant is seldom in lower case, and a switch that is misspelt always.
             (Value::Word, Self::Limit) => entry.key.as_ref().is_none_or(|word| {
                 let word = word.to_string();
                 word.chars().any(char::is_uppercase) || hint(&word, &spec.names()).is_empty()
             }),
-            (Value::Word, Self::Category | Self::Key | Self::Function) => true,
         }
     }
 

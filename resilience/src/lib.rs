@@ -77,14 +77,16 @@
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
 //! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1 |
 //! | `reqwest`, `reqwest_012` | classifies the errors of `reqwest` 0.13, or 0.12 |
-//! | `ureq`, `tonic`, `sqlx`, `redis` | classifies the errors of these crates; the module [`classify`] has their versions |
+//! | `sqlx`, `sqlx_08` | classifies the errors of `sqlx` 0.9, or 0.8 |
+//! | `ureq`, `tonic`, `redis` | classifies the errors of `ureq` 3, `tonic` 0.14 and `redis` 1 |
 //!
 //! A feature adds items; it never changes a decision or a default. Libraries depend with
 //! `default-features = false, features = ["macros"]`.
 //!
 //! # Guide
 //!
-//! [When not to use it](guide::limits), [the order of attributes](guide::order).
+//! [When not to use it](guide::limits), [the order of attributes](guide::order), [errors of other
+//! crates](guide::foreign_errors).
 
 #[doc(hidden)]
 pub mod __private;

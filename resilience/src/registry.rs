@@ -145,11 +145,11 @@ impl Member {
 
 impl Joined {
     /// Adds `handle` under the next free name that its own name leads to, unless it is there.
-    fn join(&mut self, own: PointName, handle: Handle, place: &'static Location<'static>) {
+    fn join(&mut self, own: &PointName, handle: Handle, place: &'static Location<'static>) {
         if self.members >= self.bound {
             self.sweep();
         }
-        let group = self.groups.get(&own).map_or(&[][..], |group| group);
+        let group = self.groups.get(own).map_or(&[][..], |group| group);
         if group.iter().any(|member| member.handle.is(&handle)) {
             return;
         }
@@ -318,7 +318,7 @@ impl Point {
     pub fn register(breaker: &Arc<CircuitBreaker>) {
         let place = Location::caller();
         let own = breaker.snapshot().name;
-        with_joined(|joined| joined.join(own, Handle::Breaker(Arc::downgrade(breaker)), place));
+        with_joined(|joined| joined.join(&own, Handle::Breaker(Arc::downgrade(breaker)), place));
     }
 
     /// Adds a set of breakers to the inventory, under its name, with a row for each key.
@@ -340,7 +340,7 @@ impl Point {
     #[track_caller]
     pub fn register_set(set: &'static CircuitBreakers) {
         let place = Location::caller();
-        with_joined(|joined| joined.join(PointName::new(set.own_name()), Handle::Set(set), place));
+        with_joined(|joined| joined.join(&PointName::new(set.own_name()), Handle::Set(set), place));
     }
 
     /// The name, unique in the inventory.

@@ -47,6 +47,7 @@ impl Value for u64 {
 }
 
 /// Serialises a moment as an RFC 3339 time in UTC.
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
 pub(crate) fn moment<S: Serializer>(moment: &Option<Instant>, serializer: S) -> Result<S::Ok, S::Error> {
     let at = moment.and_then(|moment| {
         let ago = clock::now().saturating_duration_since(moment);

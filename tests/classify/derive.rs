@@ -1,5 +1,7 @@
 //! `#[derive(Classify)]`: every form, alone and together.
 
+#![allow(clippy::redundant_closure, reason = "the derive takes closures, too")]
+
 use super::*;
 
 #[derive(Debug, Classify)]

@@ -27,38 +27,55 @@ is tested in `tests/timeout.rs`), a value that borrows or is not `Serialize` can
 needs a key that differs from call to call, or the row is among those that do not compile, below.
 ";
 
-/// What does not compile, with the case in `tests/ui` whose text says so.
+/// What does not compile, with the case that shows its error.
 const REFUSED: [(&str, &str); 18] = [
-    ("`timeout` on a sync function", "timeout/fail/sync_function"),
-    ("`timeout(.., thread)` with a borrowed argument", "timeout/fail/thread_with_borrow"),
-    ("`timeout(.., thread)` on an async function", "timeout/fail/thread_on_async"),
-    ("`const fn`", "with_retry/fail/const_fn"),
-    ("a method that a trait only declares", "with_retry/fail/trait_without_body"),
-    ("a struct, an `impl`, a module", "with_retry/fail/on_a_struct"),
-    ("`&mut self` that lends from it, under `with_retry`", "with_retry/fail/borrow_of_mut_self"),
-    ("an argument that the body moves, without `clone(..)`", "with_retry/fail/moved_argument"),
-    ("`mut` argument that is not `Copy`, without `clone(..)`", "with_retry/fail/mut_not_copy"),
-    ("an argument that the body moves and the fallback takes", "with_fallback/fail/moved_argument"),
-    ("a pattern argument and a fallback that takes all", "with_fallback/fail/pattern_argument"),
-    ("`mut self` by value, under `with_retry`", "with_retry/fail/mut_self"),
-    ("a setting that names `Self`", "with_retry/fail/names_self"),
-    ("a return type that is no outcome", "with_retry/fail/no_outcome"),
-    ("an error without room for a rejection", "circuit_breaker/fail/no_room_for_rejected"),
-    ("`#[tracing::instrument]` between two of ours", "composition/fail/foreign_macro_between"),
-    ("a misspelt key (ignored in silence elsewhere)", "with_retry/fail/unknown_key"),
-    ("`with_fallback` below `with_retry`", "composition/fail/fallback_below_retry"),
+    ("`timeout` on a sync function", "timeout/sync_function"),
+    ("`timeout(.., thread)` with a borrowed argument", "timeout/thread_with_borrow"),
+    ("`timeout(.., thread)` on an async function", "timeout/thread_on_async"),
+    ("`const fn`", "with_retry/const_fn"),
+    ("a method that a trait only declares", "with_retry/trait_without_body"),
+    ("a struct, an `impl`, a module", "with_retry/on_a_struct"),
+    ("`&mut self` that lends from it, under `with_retry`", "with_retry/borrow_of_mut_self"),
+    ("an argument that the body moves, without `clone(..)`", "with_retry/moved_argument"),
+    ("`mut` argument that is not `Copy`, without `clone(..)`", "with_retry/mut_not_copy"),
+    ("an argument that the body moves and the fallback takes", "with_fallback/moved_argument"),
+    ("a pattern argument and a fallback that takes all", "with_fallback/pattern_argument"),
+    ("`mut self` by value, under `with_retry`", "with_retry/mut_self"),
+    ("a setting that names `Self`", "with_retry/names_self"),
+    ("a return type that is no outcome", "with_retry/no_outcome"),
+    ("an error without room for a rejection", "circuit_breaker/no_room_for_rejected"),
+    ("`#[tracing::instrument]` between two of ours", "composition/foreign_macro_between"),
+    ("a misspelt key (ignored in silence elsewhere)", "with_retry/unknown_key"),
+    ("`with_fallback` below `with_retry`", "composition/fallback_below_retry"),
 ];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The first sentence of the text of a case in `tests/ui`.
-fn refusal(case: &str) -> String {
-    let path = root().join("tests/ui").join(case).with_extension("stderr");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let first = text.lines().next().unwrap_or_default();
-    first.replace('|', "\\|")
+/// The first line of the error of a case, and the file that has the case: one in `tests/ui` where the compiler
+/// reports it, a part of `tests/messages/<stem>.rs` where the macro does.
+fn refusal(case: &str) -> (String, String) {
+    let read = |path: &str| std::fs::read_to_string(root().join(path));
+    let (stem, name) = case.split_once('/').unwrap_or_default();
+    let compiled = format!("tests/ui/{stem}/fail/{name}.stderr");
+    if let Ok(text) = read(&compiled) {
+        return (text.lines().next().unwrap_or_default().replace('|', "\\|"), compiled);
+    }
+    let source = format!("tests/messages/{stem}.rs");
+    let lines = read(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
+    let begins = |line: &&str| line.strip_prefix("// ").is_some_and(|word| !word.contains(' '));
+    let first = lines.lines().position(|line| line == format!("// {name}"));
+    let first = first.unwrap_or_else(|| panic!("no case `{name}` in {source}"));
+    let length = lines.lines().skip(first + 1).position(|line| begins(&line)).unwrap_or(usize::MAX);
+    let errors = read(&format!("tests/messages/{stem}.stderr")).unwrap_or_default();
+    let place = |error: &&str| {
+        let at = error.split_once(&format!("--> {source}:"))?.1.split(':').next()?;
+        at.parse::<usize>().ok().filter(|line| (first..first.saturating_add(length) + 2).contains(line))
+    };
+    let error = errors.split("\n\n").find(|error| place(error).is_some());
+    let error = error.unwrap_or_else(|| panic!("no error for `{name}` in {source}"));
+    (error.lines().next().unwrap_or_default().replace('|', "\\|"), source)
 }
 
 fn page(rows: &[Row]) -> String {
@@ -88,7 +105,8 @@ fn page(rows: &[Row]) -> String {
     }
     page.push_str("\n## What does not compile\n\n| shape | what the compiler says | case |\n|---|---|---|\n");
     for (shape, case) in REFUSED {
-        _ = writeln!(page, "| {shape} | {} | [`{case}`](../tests/ui/{case}.stderr) |", refusal(case));
+        let (error, file) = refusal(case);
+        _ = writeln!(page, "| {shape} | {error} | [`{case}`](../{file}) |");
     }
     page
 }

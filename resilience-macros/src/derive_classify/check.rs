@@ -41,7 +41,7 @@ pub(super) enum Base<'a> {
     Status(u16),
     StatusOf(Named<'a>),
     Transparent(Named<'a>),
-    With(With<'a>),
+    With(Box<With<'a>>),
     Text(Span),
 }
 
@@ -290,7 +290,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn base_of(&self, entry: &Entry) -> Result<Base<'a>> {
         match entry.word.to_string().as_str() {
             "status" => self.status(entry),
-            "with" => self.with(entry).map(Base::With),
+            "with" => self.with(entry).map(|with| Base::With(Box::new(with))),
             "transparent" => alone(entry).and_then(|()| self.source(&entry.word)).map(Base::Transparent),
             "text" => alone(entry).map(|()| Base::Text(entry.word.span())),
             _ => alone(entry).and_then(|()| category(&entry.word)).map(Base::Category),

@@ -127,13 +127,14 @@ fn with_tokens(with: &With<'_>, root: &TokenStream) -> TokenStream {
         Some(named) => local("asked", named.span),
         None => this(function.span()),
     };
-    match function {
-        Expr::Closure(_) => quote_spanned! {mixed(function.span())=>
+    if let Expr::Closure(_) = function {
+        quote_spanned! {mixed(function.span())=>
             #root::classify::probe::asked(#argument, #function)
-        },
-        _ => quote_spanned! {mixed(function.span())=>
+        }
+    } else {
+        quote_spanned! {mixed(function.span())=>
             #root::classify::probe::class(#function(#argument))
-        },
+        }
     }
 }
 

@@ -97,8 +97,9 @@ pub(crate) fn without_self(tokens: &TokenStream) -> Result<()> {
 fn at_run_time(tokens: &TokenStream) -> Option<String> {
     let shown = |tokens: &TokenStream| format!("`{}`", readable(tokens));
     match syn::parse2(tokens.clone()).ok()? {
-        Expr::Unary(syn::ExprUnary { op: syn::UnOp::Deref(_), .. }) => return Some(shown(tokens)),
-        Expr::Await(_) | Expr::Try(_) => return Some(shown(tokens)),
+        Expr::Unary(syn::ExprUnary { op: syn::UnOp::Deref(_), .. }) | Expr::Await(_) | Expr::Try(_) => {
+            return Some(shown(tokens));
+        }
         _ => {}
     }
     let words: Vec<TokenTree> = tokens.clone().into_iter().collect();

@@ -123,13 +123,11 @@ fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
                 );
             }
         }
-        Policy::WithRetry(retry) if retry.budget_per_key() => {
-            if !layers.iter().any(Layer::has_key) {
-                errors.at(
-                    &layer.attr,
-                    "`budget = per_key` needs a `circuit_breaker(key = ..)` in the same stack\nhelp: add `#[circuit_breaker(key = ..)]`",
-                );
-            }
+        Policy::WithRetry(retry) if retry.budget_per_key() && !layers.iter().any(Layer::has_key) => {
+            errors.at(
+                &layer.attr,
+                "`budget = per_key` needs a `circuit_breaker(key = ..)` in the same stack\nhelp: add `#[circuit_breaker(key = ..)]`",
+            );
         }
         _ => {}
     }

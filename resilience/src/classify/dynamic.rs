@@ -109,7 +109,7 @@ pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<Classification> {
         let start = std::ptr::from_ref(layer).addr();
         let place = start..=start + size_of_val(layer);
         let context = contexts.iter().find(|context| place.contains(&address(**context)));
-        context.map(|context| context.classify()).or_else(|| known_itself(layer))
+        context.map(Classify::classify).or_else(|| known_itself(layer))
     })
 }
 

@@ -56,13 +56,12 @@ pub(super) fn slept(wait: Duration) {
     }
     let Ok(runtime) = Handle::try_current() else { return };
     let mut slept = SLEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    match slept.iter_mut().find(|(id, _)| *id == runtime.id()) {
-        Some((_, slept)) => *slept = slept.saturating_add(wait),
-        None => {
-            let first = slept.len().saturating_sub(RUNTIMES - 1);
-            slept.drain(..first);
-            slept.push((runtime.id(), wait));
-            ANY.store(true, Ordering::Relaxed);
-        }
+    if let Some((_, slept)) = slept.iter_mut().find(|(id, _)| *id == runtime.id()) {
+        *slept = slept.saturating_add(wait);
+    } else {
+        let first = slept.len().saturating_sub(RUNTIMES - 1);
+        slept.drain(..first);
+        slept.push((runtime.id(), wait));
+        ANY.store(true, Ordering::Relaxed);
     }
 }

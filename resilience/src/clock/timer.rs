@@ -418,14 +418,14 @@ mod tests {
     #[cfg(feature = "tokio")]
     #[test]
     fn only_a_paused_clock_is_tokios() {
-        let timer = || async { real(LONG) };
+        let wait = || std::future::poll_fn(|_| Poll::Ready(real(LONG)));
         let bare = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert!(matches!(bare.block_on(timer()), Timer::Thread(_)));
+        assert!(matches!(bare.block_on(wait()), Timer::Thread(_)));
         let timed = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        assert!(matches!(timed.block_on(timer()), Timer::Thread(_)));
+        assert!(matches!(timed.block_on(wait()), Timer::Thread(_)));
         let mut paused = tokio::runtime::Builder::new_current_thread();
         let paused = paused.enable_time().start_paused(true).build().unwrap();
-        assert!(matches!(paused.block_on(timer()), Timer::Tokio(_)));
+        assert!(matches!(paused.block_on(wait()), Timer::Tokio(_)));
         paused.block_on(async {
             tokio::time::advance(LONG).await;
             assert!(matches!(real(LONG), Timer::Tokio(_)), "ahead of the system's clock");

@@ -28,7 +28,7 @@ pub(crate) fn table() -> &'static Names {
         });
         // Leaked once: they live as long as the points do.
         let leak = |(text, is_ambiguous): (String, bool)| Name { text: text.leak(), is_ambiguous };
-        let names: Vec<_> = unique(written.collect()).into_iter().map(leak).collect();
+        let names: Vec<_> = unique(&written.collect::<Vec<_>>()).into_iter().map(leak).collect();
         let points = names.iter().enumerate().map(|(n, name)| (name.text, n)).collect();
         Names { names, points }
     })
@@ -57,11 +57,11 @@ impl Names {
 
 /// Names that tell points apart which were written with the same one: `name`, `name#2`, .. in order of their
 /// places, then of their order here; and whether the written one was shared.
-fn unique<P: Ord>(written: Vec<(String, P)>) -> Vec<(String, bool)> {
+fn unique<P: Ord>(written: &[(String, P)]) -> Vec<(String, bool)> {
     let mut order: Vec<_> = (0..written.len()).collect();
     order.sort_by_key(|n| &written[*n].1);
     let mut sharing: HashMap<&str, u32> = HashMap::new();
-    for (name, _) in &written {
+    for (name, _) in written {
         *sharing.entry(name).or_default() += 1;
     }
     let mut given: HashMap<&str, u32> = HashMap::new();
@@ -90,15 +90,15 @@ mod tests {
     use std::collections::HashSet;
 
     fn names(written: &[(&str, u32)]) -> Vec<String> {
-        let written = written.iter().map(|(name, place)| ((*name).to_owned(), *place)).collect();
-        unique(written).into_iter().map(|(name, _)| name).collect()
+        let written: Vec<_> = written.iter().map(|(name, place)| ((*name).to_owned(), *place)).collect();
+        unique(&written).into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
     fn shared_names_are_numbered_by_place_then_by_order() {
         assert_eq!(names(&[("a", 3), ("b", 1), ("a", 1), ("a", 2)]), ["a#3", "b", "a", "a#2"]);
         assert_eq!(names(&[("a", 7), ("a", 7), ("a", 7)]), ["a", "a#2", "a#3"]);
-        assert_eq!(unique(vec![("a".into(), 1), ("b".into(), 1), ("a".into(), 1)])[0], ("a".into(), true));
+        assert_eq!(unique(&[("a".into(), 1), ("b".into(), 1), ("a".into(), 1)])[0], ("a".into(), true));
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         // Quadratic work on so many would take minutes.
         let same = (0..50_000).map(|n| ("svc::call".to_owned(), n));
         let apart = (0..50_000).map(|n| (format!("svc::call_{n}"), n));
-        let names = unique(same.chain(apart).collect());
+        let names = unique(&same.chain(apart).collect::<Vec<_>>());
         let distinct: HashSet<_> = names.iter().map(|(name, _)| name).collect();
         assert_eq!(distinct.len(), 100_000);
         assert_eq!(names[49_999].0, "svc::call#50000");

@@ -389,7 +389,7 @@ impl<T: PerKey> Table<T> {
     #[cold]
     #[inline(never)]
     fn add(&self, hash: u64, key: KeyRef<'_>, make: &dyn Fn() -> T) -> Arc<T> {
-        let made = Arc::new(make().for_key(PointName::from(key.to_string()), &self.whole));
+        let added = Arc::new(make().for_key(PointName::from(key.to_string()), &self.whole));
         let now = now();
         let is_idle = |value: &Arc<T>| !value.evict_last(now);
         // Evicted values are dropped when no lock is held.
@@ -402,14 +402,14 @@ impl<T: PerKey> Table<T> {
             let is_full = self.reserve_eviction();
             let evicted = if is_full { take(&mut shard, is_idle) } else { None };
             let used = AtomicU64::new(self.tick.fetch_add(1, Ordering::Relaxed) + 1);
-            let entry = Entry { key: Kept::of(key), value: made.clone(), used };
+            let entry = Entry { key: Kept::of(key), value: added.clone(), used };
             (is_full && evicted.is_none(), evicted, shard.insert(hash, entry))
         };
         if replaced.is_some() {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
         if is_owed {
-            let is_other = |value: &Arc<T>| !Arc::ptr_eq(value, &made);
+            let is_other = |value: &Arc<T>| !Arc::ptr_eq(value, &added);
             let evicted =
                 self.evict(&|value| is_other(value) && is_idle(value)).or_else(|| self.evict(&is_other));
             if evicted.is_none() {
@@ -417,7 +417,7 @@ impl<T: PerKey> Table<T> {
             }
         }
         self.latest.store(self.place(hash), Ordering::Relaxed);
-        made
+        added
     }
 
     /// Whether the caller has to evict an entry. It is taken off the count here, so that of several threads

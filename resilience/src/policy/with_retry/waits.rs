@@ -274,7 +274,9 @@ mod tests {
             }
             let (drawn, mean) = (sum.as_secs_f64() / 4_000.0, retry.mean_waits().as_secs_f64());
             const {
-                assert!(Retry::new().backoff(Backoff::Decorrelated).max(u32::MAX).mean_waits().as_nanos() > 0)
+                assert!(
+                    Retry::new().backoff(Backoff::Decorrelated).max(u32::MAX).mean_waits().as_nanos() > 0
+                );
             };
             assert!((drawn - mean).abs() < mean * 0.05, "{drawn} drawn, {mean} computed");
         }
