@@ -336,6 +336,7 @@ pub(crate) struct Log<'a> {
 
 /// When something was last logged: part of the policy that logs it.
 #[derive(Debug, Default)]
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only lines of `tracing` are limited"))]
 pub(crate) struct Pace(AtomicU64);
 
 impl Pace {

@@ -240,6 +240,10 @@ impl Rejected {
     }
 
     /// The point and key, unless they belong to a step or a job.
+    #[cfg_attr(
+        not(feature = "durable"),
+        expect(clippy::unnecessary_wraps, reason = "steps and jobs have none")
+    )]
     fn origin(&self) -> Option<&Origin> {
         match self {
             Self::CircuitOpen { point, .. }
