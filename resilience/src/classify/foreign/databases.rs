@@ -89,7 +89,6 @@ fn by_code(code: &str, message: &str) -> Classification {
 }
 
 #[cfg(any(feature = "sqlx", feature = "sqlx_08"))]
-#[expect(clippy::match_same_arms, reason = "single codes before their class")]
 fn by_sqlstate(code: &str, message: &str) -> Classification {
     let category = match (code, code.get(..2).unwrap_or("")) {
         ("40003", _) => Category::Transient,
