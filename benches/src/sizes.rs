@@ -83,7 +83,8 @@ pub(crate) fn print() -> usize {
     ];
     println!("\n| value | bytes | at most | |\n|---|--:|--:|---|");
     let values = [
-        value("`CircuitBreaker`", size_of::<CircuitBreaker>(), Some(128)),
+        value("`Rejected`", size_of::<resilience::Rejected>(), Some(24)),
+        value("`CircuitBreaker`", size_of::<CircuitBreaker>(), None),
         value("`Retry`", size_of::<Retry>(), None),
         value("`Timeout`", size_of::<Timeout>(), None),
         value("`Fallback`", size_of::<Fallback>(), None),
