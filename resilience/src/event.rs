@@ -184,7 +184,7 @@ pub enum Event {
         /// How many steps were undone.
         steps: usize,
     },
-    /// Somebody should look.
+    /// An operator should look at the point.
     #[non_exhaustive]
     Alert {
         /// The point that it is about.
@@ -198,7 +198,7 @@ pub enum Event {
     },
 }
 
-/// How bad it is what an alert tells of.
+/// The severity of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "UPPERCASE"))]
 #[non_exhaustive]
@@ -370,7 +370,7 @@ pub(crate) fn shows_all_keys() -> bool {
     *ALL.get_or_init(|| std::env::var_os("RESILIENCE_KEY_LABELS").is_some_and(|value| value == "1"))
 }
 
-/// Tells `event` to everybody who listens: `hook`, tracing, the test world.
+/// Passes `event` to `hook`, to `tracing` and to the test world.
 pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
     emit_as(event, hook, Log::default());
 }

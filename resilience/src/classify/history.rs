@@ -93,8 +93,8 @@ pub struct ErrorPattern {
 ///
 /// Keeps the last 100 records, or as many as [`set_limit`](Self::set_limit) says. Counts go on beyond that:
 /// by category until [`clear`](Self::clear), and by point and category until a pattern was not seen for 10
-/// minutes. At most 1,000 components that are no annotated functions are told apart; of more, the one that
-/// was quiet for longest is forgotten. Texts of a context are cut off after 256 bytes, and a record keeps 32
+/// minutes. At most 1,000 components other than annotated functions are counted; beyond that, the one whose
+/// last error is oldest is evicted. Texts of a context are cut off after 256 bytes, and a record keeps 32
 /// of them.
 ///
 /// The [`history`] of the process keeps the failures of each annotated function with that function, so that

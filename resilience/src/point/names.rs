@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn tens_of_thousands_of_points_are_named_in_one_pass() {
-        // Quadratic work on so many would take minutes.
+        // With quadratic work this number of points would take minutes.
         let same = (0..50_000).map(|n| ("svc::call".to_owned(), n));
         let apart = (0..50_000).map(|n| (format!("svc::call_{n}"), n));
         let names = unique(&same.chain(apart).collect::<Vec<_>>());

@@ -119,7 +119,7 @@ macro_rules! setters {
                 self
             }
 
-            /// A function that is told when it opens; no lock is held meanwhile.
+            /// Sets the function to call when the breaker opens; it runs without a lock.
             pub const fn on_open(mut self, hook: Hook) -> Self {
                 self.settings.hooks.open = Some(hook);
                 self
