@@ -1,12 +1,12 @@
 //! What the running code is part of: a job, and a step.
 
-use super::codec;
-use super::error::JobError;
-use super::lease::Shared;
-use super::record::Record;
-use super::recover::Told;
-use super::site::JobSite;
-use super::store::{Holder, Store};
+use crate::durable::job::site::JobSite;
+use crate::durable::lease::hold::Shared;
+use crate::durable::record::Record;
+use crate::durable::record::codec;
+use crate::durable::record::error::JobError;
+use crate::durable::recovery::Told;
+use crate::durable::store::{Holder, Store};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;

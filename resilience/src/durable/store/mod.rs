@@ -4,6 +4,7 @@
 //! for all stores, by the functions of [`rules`], which read and write [`Rows`].
 
 mod memory;
+pub(crate) mod owners;
 pub mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -80,7 +81,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Who this process is to the store; the same for as long as the process lives.
     fn owner(&self) -> String {
-        crate::durable::owner::this_process().to_owned()
+        owners::this_process().to_owned()
     }
 }
 

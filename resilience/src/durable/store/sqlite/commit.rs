@@ -5,9 +5,9 @@
 //! in the queue goes into one transaction, so that many callers share one sync.
 
 use super::tables::{Table, failed};
-use crate::durable::owner::Owners;
+use crate::durable::lease::block_on;
+use crate::durable::store::owners::Owners;
 use crate::durable::store::{StoreError, Work};
-use crate::durable::wait;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fmt;
 use std::future::Future;
@@ -125,7 +125,7 @@ impl Drop for Committer {
 impl Shared {
     /// Something is in the queue: commits it here if that may be, or has the thread do it.
     fn see_to_it(&self) {
-        if wait::may_block() {
+        if block_on::may_block() {
             match self.writer.try_lock() {
                 Ok(writer) => self.commit(writer),
                 Err(TryLockError::Poisoned(writer)) => self.commit(writer.into_inner()),

@@ -4,13 +4,13 @@
 //! transaction, so that many callers share one sync.
 
 mod commit;
+pub(crate) mod files;
 mod tables;
 
 use super::rules;
 use super::{Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Store, StoreError, Work};
-use crate::durable::owner::Owners;
-use crate::durable::place;
 use crate::durable::record::{Millis, Record, Status};
+use crate::durable::store::owners::Owners;
 use commit::{Commit, Committer, locked};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -53,15 +53,15 @@ impl SqliteOptions {
     /// on a network file system, or the file is of a later release; else whatever SQLite says.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
         let dir = dir.as_ref();
-        place::prepare(dir, self.network)?;
+        files::prepare(dir, self.network)?;
         let file = dir.join(FILE);
-        place::prepare_file(&file)?;
+        files::prepare_file(&file)?;
         let mut writer = connect(&file, self.busy, false)?;
         let reader = connect(&file, self.busy, true);
         migrate(&mut writer)?;
         let owners = Arc::new(Owners::join(&dir.join("owners"))?);
         let committer = Committer::start(writer, owners.clone())?;
-        let (clock, is_volatile) = (AtomicU64::new(0), place::is_volatile(dir));
+        let (clock, is_volatile) = (AtomicU64::new(0), files::is_volatile(dir));
         Ok(SqliteStore {
             dir: dir.to_owned(),
             committer,

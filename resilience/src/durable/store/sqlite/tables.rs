@@ -1,8 +1,8 @@
 //! The tables of a store, and the rows in them.
 
 use super::commit::Commit;
-use crate::durable::owner::Owners;
 use crate::durable::record::{Corrupt, Millis, Record, Status};
+use crate::durable::store::owners::Owners;
 use crate::durable::store::rules::Rows;
 use crate::durable::store::{Page, Query, StoreError};
 use rusqlite::{

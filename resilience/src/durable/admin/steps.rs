@@ -1,12 +1,12 @@
 //! Looking at recorded steps, and removing them.
 
-use super::codec;
-use super::error::{CheckpointError, Place};
-use super::key::{place, whole};
-use super::record::{Corrupt, Millis, Record, Status};
-use super::running::listed;
-use super::scope;
-use super::store::{Aside, Query, Store, StoreError};
+use crate::durable::job::run::listed;
+use crate::durable::record::codec;
+use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::key::{place, whole};
+use crate::durable::record::{Corrupt, Millis, Record, Status};
+use crate::durable::scope;
+use crate::durable::store::{Aside, Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use serde::de::DeserializeOwned;
@@ -46,7 +46,7 @@ pub struct CheckpointInfo {
 
 impl CheckpointInfo {
     /// The steps that were `found`, and after them those that are `damaged`.
-    pub(super) fn all((found, damaged): (Vec<Record>, Vec<(String, Corrupt)>)) -> Vec<Self> {
+    pub(crate) fn all((found, damaged): (Vec<Record>, Vec<(String, Corrupt)>)) -> Vec<Self> {
         let damaged = damaged.into_iter().map(|(key, reason)| {
             let unknown = Self::of(&Record::new(key));
             Self { damaged: Some(reason), ..unknown }
@@ -87,7 +87,7 @@ fn failed(key: &str) -> impl Fn(StoreError) -> Rejected {
 fn store() -> Result<Arc<dyn Store>, Rejected> {
     match scope::current().job {
         Some(job) => Ok(job.store().clone()),
-        None => super::default_store().map_err(failed("")),
+        None => crate::durable::default_store().map_err(failed("")),
     }
 }
 
@@ -133,7 +133,7 @@ pub async fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
     steps_of(&store()?, id).await.map_err(failed(id))
 }
 
-pub(super) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<CheckpointInfo>, StoreError> {
+pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<CheckpointInfo>, StoreError> {
     let mut listed = listed(store, Query::new(place::step(Some(id), ""))).await?;
     listed.0.sort_by_key(|step| (step.order == 0, step.order));
     Ok(CheckpointInfo::all(listed))
@@ -178,7 +178,7 @@ pub async fn clear() -> Result<usize, Rejected> {
 /// [`Rejected::Checkpoint`] if the store cannot be used.
 pub async fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
     const PAGE: usize = 1_000;
-    let store = super::default_store().map_err(failed(""))?;
+    let store = crate::durable::default_store().map_err(failed(""))?;
     let now = store.now().await.map_err(failed(""))?;
     let age = Millis::try_from(older_than.as_millis()).unwrap_or(Millis::MAX);
     // What ended in this very millisecond is older than nothing at all.
@@ -192,7 +192,8 @@ pub async fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
         }
     }
     if !older_than.is_zero() {
-        count += super::jobs::forget_ended_before(&store, before).await.map_err(failed(""))?;
+        count +=
+            crate::durable::admin::jobs::forget_ended_before(&store, before).await.map_err(failed(""))?;
     }
     Ok(count)
 }
@@ -209,7 +210,7 @@ pub async fn aside(limit: usize) -> Result<Vec<Aside>, Rejected> {
 /// The same from sync code.
 pub mod blocking {
     use super::{Aside, CheckpointInfo, DeserializeOwned, Duration, Rejected};
-    use crate::durable::wait::block_on;
+    use crate::durable::lease::block_on::block_on;
 
     /// As [`load`](super::load).
     ///

@@ -1,16 +1,17 @@
-//! The `static`s of annotated jobs and steps, and what their expansions call.
+//! The `static`s of annotated jobs, and what their expansions call.
 
-use super::checkpoint::{self, Ask, Checkpoint};
-use super::codec;
-use super::job::{self, Args, Job};
-use super::key::place;
-use super::recover::Provided;
-use super::runner::Call;
-use super::running::{Begun, Running, kept};
-use super::scope::{self, Wanted};
-use super::store::Store;
-use super::wait::{Mode, block_on};
+use super::args::Args;
+use super::policy::{Job, Who};
+use super::run::{Begun, Running, kept};
 use crate::classify::Classification;
+use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::record::codec;
+use crate::durable::record::key::place;
+use crate::durable::recovery::Provided;
+use crate::durable::recovery::pool::Call;
+use crate::durable::scope::{self, Wanted};
+use crate::durable::step::site::seconds;
+use crate::durable::store::Store;
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointSite};
 use crate::policy::Verdict;
@@ -26,183 +27,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[distributed_slice]
 #[doc(hidden)]
 pub static JOBS_0_1: [JobSite];
-
-/// A store as an attribute may name it: an `Arc`, or a reference to one.
-#[doc(hidden)]
-pub trait IntoStore {
-    /// The store.
-    fn into_store(self) -> Arc<dyn Store>;
-}
-
-impl<S: Store> IntoStore for Arc<S> {
-    fn into_store(self) -> Arc<dyn Store> {
-        self
-    }
-}
-
-impl IntoStore for Arc<dyn Store> {
-    fn into_store(self) -> Arc<dyn Store> {
-        self
-    }
-}
-
-impl<S: IntoStore + Clone> IntoStore for &S {
-    fn into_store(self) -> Arc<dyn Store> {
-        self.clone().into_store()
-    }
-}
-
-/// The checkpoint of one annotated function.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct CheckpointSite {
-    point: &'static PointSite,
-    template: Option<&'static str>,
-    policy: Checkpoint,
-    can_undo: bool,
-    recorded: AtomicU64,
-    reused: AtomicU64,
-}
-
-impl CheckpointSite {
-    /// The site of the step of `point`; `template` is its key as written, if it has one.
-    pub const fn new(point: &'static PointSite, template: Option<&'static str>, policy: Checkpoint) -> Self {
-        let (recorded, reused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { point, template, policy, can_undo: false, recorded, reused }
-    }
-
-    /// The step can be undone.
-    pub const fn undone(mut self) -> Self {
-        self.can_undo = true;
-        self
-    }
-
-    fn who(&self) -> checkpoint::Who {
-        checkpoint::Who { point: self.point.name(), function: self.point.identity() }
-    }
-
-    /// Looks the step up, and claims it if it has to run.
-    ///
-    /// # Errors
-    ///
-    /// The recorded outcome, or why there is none.
-    pub async fn begin<R>(
-        &self,
-        key: Option<String>,
-        inputs: Option<Result<u128, String>>,
-        store: Option<Arc<dyn Store>>,
-    ) -> Result<checkpoint::Running, Result<R, Rejected>>
-    where
-        R: Outcome<Value: DeserializeOwned>,
-    {
-        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
-        self.counted(self.policy.begin(Mode::Async, &self.who(), ask).await).or_kept()
-    }
-
-    /// As [`begin`](Self::begin), from sync code.
-    ///
-    /// # Errors
-    ///
-    /// The recorded outcome, or why there is none.
-    pub fn begin_blocking<R>(
-        &self,
-        key: Option<String>,
-        inputs: Option<Result<u128, String>>,
-        store: Option<Arc<dyn Store>>,
-    ) -> Result<checkpoint::Running, Result<R, Rejected>>
-    where
-        R: Outcome<Value: DeserializeOwned>,
-    {
-        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.who(), ask))).or_kept()
-    }
-
-    fn counted(&self, begun: checkpoint::Begun) -> checkpoint::Begun {
-        match &begun {
-            checkpoint::Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
-            checkpoint::Begun::Run(_) => self.recorded.fetch_add(1, Ordering::Relaxed),
-            checkpoint::Begun::Refused(_) => 0,
-        };
-        begun
-    }
-}
-
-impl checkpoint::Begun {
-    /// The running step; or the outcome without one.
-    fn or_kept<R>(self) -> Result<checkpoint::Running, Result<R, Rejected>>
-    where
-        R: Outcome<Value: DeserializeOwned>,
-    {
-        match self {
-            Self::Run(running) => Ok(running),
-            Self::Kept(record, at) => Err(checkpoint::kept(&record, at).map(R::success)),
-            Self::Refused(rejected) => Err(Err(rejected)),
-        }
-    }
-}
-
-impl checkpoint::Running {
-    /// Records a success, and gives what was recorded.
-    ///
-    /// # Errors
-    ///
-    /// Why it could not be recorded.
-    pub async fn end<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
-    where
-        R: Outcome<Value: Serialize + DeserializeOwned>,
-    {
-        self.settle(Mode::Async, outcome, verdict).await
-    }
-
-    /// As [`end`](Self::end), from sync code.
-    ///
-    /// # Errors
-    ///
-    /// Why it could not be recorded.
-    pub fn end_blocking<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
-    where
-        R: Outcome<Value: Serialize + DeserializeOwned>,
-    {
-        block_on(self.settle(Mode::Blocking, outcome, verdict))
-    }
-
-    /// Makes this thread part of the step.
-    pub fn enter(&self) -> scope::Entered {
-        self.scope().enter()
-    }
-}
-
-impl Layer for CheckpointSite {
-    fn kind(&self) -> &'static str {
-        "checkpoint"
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let policy = &self.policy;
-        let mut settings = vec![
-            ("key", self.template.unwrap_or("function#occurrence").to_owned()),
-            ("version", policy.version.to_string()),
-            ("lease", seconds(policy.lease)),
-            ("wait", seconds(policy.wait)),
-        ];
-        if !policy.ttl.is_zero() {
-            settings.push(("ttl", seconds(policy.ttl)));
-        }
-        if self.can_undo {
-            settings.push(("rollback", "true".to_owned()));
-        }
-        settings
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        vec![("begun", count(&self.recorded)), ("reused", count(&self.reused))]
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
-    }
-}
 
 /// The job of one annotated function.
 #[derive(Debug)]
@@ -231,39 +55,39 @@ impl JobSite {
         Self { point, template, name: policy.name, policy, needs, run, begun, reused }
     }
 
-    pub(super) fn named(name: &str) -> Option<&'static Self> {
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
         let own = JOBS_0_1.iter().find(|site| site.name == name);
         own.or_else(|| JOBS_0_1.iter().find(|site| site.has_name(name)))
     }
 
     /// Whether this is or was its name.
-    pub(super) fn has_name(&self, name: &str) -> bool {
+    pub(crate) fn has_name(&self, name: &str) -> bool {
         self.name == name || self.policy.was.contains(&name)
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
-    pub(super) fn point(&self) -> &'static PointSite {
+    pub(crate) fn point(&self) -> &'static PointSite {
         self.point
     }
 
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let place = self.point.place();
         format!("{}:{}", place.file(), place.line())
     }
 
-    pub(super) fn needs(&self) -> fn(&Provided) -> Result<(), &'static str> {
+    pub(crate) fn needs(&self) -> fn(&Provided) -> Result<(), &'static str> {
         self.needs
     }
 
-    pub(super) fn run(&self) -> fn(&Provided, Args) -> Result<Call, String> {
+    pub(crate) fn run(&self) -> fn(&Provided, Args) -> Result<Call, String> {
         self.run
     }
 
-    fn who(&self) -> job::Who {
-        job::Who { point: self.point.name(), name: self.name.to_owned() }
+    fn who(&self) -> Who {
+        Who { point: self.point.name(), name: self.name.to_owned() }
     }
 
     /// Looks the job up, and claims it if it has to run.
@@ -423,15 +247,4 @@ impl Layer for JobSite {
     fn policy(&self) -> &dyn Any {
         self
     }
-}
-
-/// The hash of what `inputs(..)` names.
-#[doc(hidden)]
-pub fn inputs(args: Args) -> Result<u128, String> {
-    args.hash()
-}
-
-/// A length of time as an attribute spells it.
-fn seconds(wait: std::time::Duration) -> String {
-    crate::text::Text::<32>::new().time(wait).as_str().to_owned()
 }

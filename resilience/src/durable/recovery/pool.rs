@@ -1,7 +1,7 @@
 //! Running the jobs that a recovery has found, a few at a time.
 
-use super::scope::{InScope, Scope};
-use super::wait::block_on;
+use crate::durable::lease::block_on::block_on;
+use crate::durable::scope::{InScope, Scope};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -31,7 +31,7 @@ impl Call {
     }
 
     /// The call as part of `scope`.
-    pub(super) fn within(self, scope: Scope) -> Self {
+    pub(crate) fn within(self, scope: Scope) -> Self {
         match self {
             Self::Async(call) => Self::Async(Box::pin(InScope::new(&scope, call))),
             Self::Sync(call) => Self::Sync(Box::new(move || {
@@ -53,7 +53,7 @@ impl fmt::Debug for Call {
 
 /// Where recovered jobs run.
 #[derive(Clone, Debug)]
-pub(super) struct Runner {
+pub(crate) struct Runner {
     #[cfg(feature = "tokio")]
     tokio: Option<tokio::runtime::Handle>,
     /// Whether the caller's thread is blocked: a task of its runtime might wait for that thread.
@@ -64,7 +64,7 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn here() -> Self {
+    pub(crate) fn here() -> Self {
         Self {
             #[cfg(feature = "tokio")]
             tokio: tokio::runtime::Handle::try_current().ok(),
@@ -76,7 +76,7 @@ impl Runner {
     }
 
     /// For a caller whose thread waits for the calls.
-    pub(super) fn blocking() -> Self {
+    pub(crate) fn blocking() -> Self {
         let here = Self::here();
         #[cfg(feature = "tokio")]
         let here = Self { is_blocking: true, ..here };
@@ -84,7 +84,7 @@ impl Runner {
     }
 
     /// Runs the calls, at most 16 at a time; ends when all have ended.
-    pub(super) fn run(&self, queue: VecDeque<Call>) -> Running {
+    pub(crate) fn run(&self, queue: VecDeque<Call>) -> Running {
         const AT_ONCE: usize = 16;
         let calls = Arc::new(Calls { state: Mutex::new(CallsState { queue, running: 0, waiting: None }) });
         for _ in 0..AT_ONCE {
@@ -200,7 +200,7 @@ impl Calls {
 /// Ends when every call has ended.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Running {
+pub(crate) struct Running {
     calls: Arc<Calls>,
 }
 

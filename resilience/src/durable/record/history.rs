@@ -1,7 +1,7 @@
 //! What is told about a job beside its result: why it failed, and what recovery did.
 
-use super::record::Millis;
 use crate::classify::{Category, Classification, Severity};
+use crate::durable::record::Millis;
 use serde_json::{Value, json};
 
 /// How many recovery events a job keeps.
@@ -33,7 +33,7 @@ pub struct JobEvent {
 
 impl JobEvent {
     /// The same, because of an error of `class`.
-    pub(super) fn because(self, class: &Classification) -> Self {
+    pub(crate) fn because(self, class: &Classification) -> Self {
         let code = class.code.map(|code| code.to_string());
         Self { category: Some(class.category.as_str().to_owned()), code, ..self }
     }

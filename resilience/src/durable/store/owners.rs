@@ -19,8 +19,8 @@ pub(crate) use locks::Owners;
 #[cfg(feature = "sqlite")]
 mod locks {
     use super::this_process;
-    use crate::durable::place;
     use crate::durable::store::StoreError;
+    use crate::durable::store::sqlite::files;
     use std::collections::HashMap;
     use std::fs::{File, OpenOptions};
     use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ mod locks {
     impl Owners {
         /// Joins the processes whose locks are in `dir`, and clears away those of processes that have ended.
         pub(crate) fn join(dir: &Path) -> Result<Self, StoreError> {
-            place::prepare(dir, true)?;
+            files::prepare(dir, true)?;
             let owners = Self { dir: dir.to_owned() };
             owners.hold()?;
             owners.clear();
@@ -60,7 +60,7 @@ mod locks {
             if held.contains_key(&path) && path.exists() {
                 return Ok(());
             }
-            let file = place::open_file(&path).map_err(failed)?;
+            let file = files::open_file(&path).map_err(failed)?;
             file.try_lock().map_err(|error| StoreError::Unavailable(format!("its owner lock: {error}")))?;
             held.insert(path, file);
             Ok(())

@@ -1,7 +1,7 @@
 //! Waiting that goes on after a restart.
 
-use super::checkpoint::Checkpoint;
-use super::wait::block_on;
+use crate::durable::lease::block_on::block_on;
+use crate::durable::step::policy::Checkpoint;
 use crate::rejected::Rejected;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -3,6 +3,12 @@
 //! The bytes end with a CRC32C (RFC 3720) over everything before it, and repeat the key they belong to:
 //! bytes that were cut, changed or put under another key are [`Corrupt`], never a value.
 
+pub(crate) mod codec;
+pub(crate) mod error;
+mod finite;
+pub(crate) mod history;
+pub(crate) mod key;
+
 use crc::{CRC_32_ISCSI, Crc, Table};
 use std::fmt;
 

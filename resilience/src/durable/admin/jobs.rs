@@ -1,13 +1,13 @@
 //! Looking at jobs, and deciding what becomes of those that wait for somebody.
 
-use super::checkpoints::{CheckpointInfo, steps_of};
-use super::error::{JobError, Place};
-use super::key::place;
-use super::note::{JobEvent, Note};
-use super::record::{Corrupt, Millis, Record, Status};
-use super::recover::{Recovered, recover};
-use super::store::{Query, Store, StoreError};
 use crate::classify::Classification;
+use crate::durable::admin::steps::{CheckpointInfo, steps_of};
+use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::key::place;
+use crate::durable::record::{Corrupt, Millis, Record, Status};
+use crate::durable::recovery::{Recovered, recover};
+use crate::durable::store::{Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use std::sync::Arc;
@@ -138,7 +138,7 @@ impl Filter {
 }
 
 fn store() -> Result<Arc<dyn Store>, Rejected> {
-    super::default_store()
+    crate::durable::default_store()
         .map_err(|error| JobError::store(Place::new(PointName::new("jobs"), ""), error).into())
 }
 
@@ -284,7 +284,7 @@ pub async fn cancel(id: &str) -> Result<(), Rejected> {
 /// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
 pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
     let store = store()?;
-    let all = super::running::steps(&store, id).await.map_err(failed(id))?;
+    let all = crate::durable::job::run::steps(&store, id).await.map_err(failed(id))?;
     let key = place::step(Some(id), step);
     let from = all.iter().find(|record| record.key == key && record.order > 0);
     let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;
@@ -334,13 +334,13 @@ pub async fn remove(id: &str) -> Result<bool, Rejected> {
 }
 
 /// Deletes finished jobs whose time is over, with all that belongs to them; returns how many.
-pub(super) async fn forget_old(store: &Arc<dyn Store>) -> Result<usize, StoreError> {
+pub(crate) async fn forget_old(store: &Arc<dyn Store>) -> Result<usize, StoreError> {
     let now = store.now().await?;
     forget(store, |record| record.is_expired(now)).await
 }
 
 /// Deletes the jobs that ended before `before`, with all that belongs to them; returns how many.
-pub(super) async fn forget_ended_before(store: &Arc<dyn Store>, before: Millis) -> Result<usize, StoreError> {
+pub(crate) async fn forget_ended_before(store: &Arc<dyn Store>, before: Millis) -> Result<usize, StoreError> {
     forget(store, |record| record.completed < before).await
 }
 
@@ -369,7 +369,7 @@ async fn forget(store: &Arc<dyn Store>, is_old: impl Fn(&Record) -> bool) -> Res
 /// The same from sync code.
 pub mod blocking {
     use super::{CheckpointInfo, Filter, JobInfo, Recovered, Rejected};
-    use crate::durable::wait::block_on;
+    use crate::durable::lease::block_on::block_on;
 
     /// As [`list`](super::list).
     ///

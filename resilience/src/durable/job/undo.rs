@@ -1,16 +1,16 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
 
-use super::claim::Asked;
-use super::codec;
-use super::error::JobError;
-use super::key::place;
-use super::lease::Lease;
-use super::record::{Record, Status};
-use super::running::{Running, alert, steps};
-use super::scope::{InScope, Step};
-use super::store::{Claim, Claimed, Completion, Holder, StoreError};
-use super::wait::{Mode, block_on};
 use crate::classify::Classification;
+use crate::durable::job::run::{Running, alert, steps};
+use crate::durable::lease::acquire::Asked;
+use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::lease::hold::Lease;
+use crate::durable::record::codec;
+use crate::durable::record::error::JobError;
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, Status};
+use crate::durable::scope::{InScope, Step};
+use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError};
 use crate::event::{Event, emit};
 use crate::point::PointSite;
 use linkme::distributed_slice;
@@ -51,7 +51,8 @@ impl UndoSite {
     fn of(function: &str) -> Option<&'static Self> {
         UNDOS_0_1.iter().find(|site| {
             let own = site.point.identity();
-            own == function || super::checkpoint::earlier(&own, site.was).iter().any(|was| was == function)
+            own == function
+                || crate::durable::step::policy::earlier(&own, site.was).iter().any(|was| was == function)
         })
     }
 }
@@ -93,21 +94,21 @@ pub fn undone(worked: bool) -> Result<(), String> {
 }
 
 /// Has the job undo its steps from now on.
-pub(super) async fn start(mut job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
-    let note = super::note::Note::read(&job.record.note);
+pub(crate) async fn start(mut job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
+    let note = crate::durable::record::history::Note::read(&job.record.note);
     let event = job.event("rollback", "started", "the body failed").because(&class);
-    let note = super::note::Note { class: Some(class), events: note.events }.with(event);
+    let note = crate::durable::record::history::Note { class: Some(class), events: note.events }.with(event);
     let key = job.lease.shared().key.clone();
     let completion =
         Completion { note: note.write(), ..Completion::of(key, job.fence(), Status::RollingBack) };
     let failed = |error| JobError::store(job.at.clone(), error);
     job.record = job.store().complete(completion).await.map_err(failed)?;
-    super::point("rollback started");
+    crate::durable::point("rollback started");
     finish(job, mode).await
 }
 
 /// Undoes what is left to undo, and ends the job.
-pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError> {
+pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let mut done = steps(job.store(), job.id()).await.map_err(failed)?;
     done.retain(|step| step.status == Status::Done);
@@ -126,7 +127,7 @@ pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
             job.stop(mode, status, None, &words).await?;
             return Ok(status);
         }
-        super::point("in rollback");
+        crate::durable::point("in rollback");
     }
     let undone: Vec<_> = done.iter().filter(|step| UndoSite::of(&step.function).is_none()).collect();
     let words = match undone.len() {
@@ -143,7 +144,7 @@ pub(super) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
 /// Whether steps may have been done again: those keep the places in which they ended first, and the order in
 /// which they were claimed is all that is known.
 fn has_steps_done_again(job: &Running) -> bool {
-    let events = super::note::Note::read(&job.record.note).events;
+    let events = crate::durable::record::history::Note::read(&job.record.note).events;
     let rollbacks = events.iter().filter(|event| event.strategy == "rollback" && event.result == "started");
     rollbacks.count() > 1 || events.iter().any(|event| event.strategy == "fork")
 }
@@ -173,7 +174,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),
     };
-    super::point("after undo");
+    crate::durable::point("after undo");
     if undone.is_err() {
         // What is left of the claim is only that it was tried.
         lease.give_back().await;

@@ -9,7 +9,7 @@ use serde::ser::{
 use std::fmt::Display;
 
 /// Refuses a value that has NaN, an infinity, or `Some` of nothing somewhere in it.
-pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
+pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
     value.serialize(Finite).map(drop).map_err(|error| error.0)
 }
 

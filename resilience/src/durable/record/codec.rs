@@ -1,6 +1,6 @@
 //! How values become bytes, and which inputs are the same.
 
-use super::finite;
+use crate::durable::record::finite;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -1,18 +1,18 @@
 //! A job whose body runs: what has to be settled before it, and how it ends.
 
-use super::checkpoint::completed;
-use super::codec;
-use super::error::{JobError, Place};
-use super::key::place;
-use super::lease::Lease;
-use super::note::{JobEvent, Note};
-use super::record::{Corrupt, Record, Status};
-use super::rollback;
-use super::scope::{Scope, Wanted};
-use super::store::{Completion, Query, Store, StoreError};
-use super::wait::Mode;
-use super::with_recovery::count_resumed;
 use crate::classify::{Category, Classification};
+use crate::durable::job::undo;
+use crate::durable::lease::block_on::Mode;
+use crate::durable::lease::hold::Lease;
+use crate::durable::record::codec;
+use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::key::place;
+use crate::durable::record::{Corrupt, Record, Status};
+use crate::durable::recovery::strategy::count_resumed;
+use crate::durable::scope::{Scope, Wanted};
+use crate::durable::step::policy::completed;
+use crate::durable::store::{Completion, Query, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::policy::Verdict;
@@ -34,7 +34,7 @@ pub enum Begun {
 }
 
 impl Begun {
-    pub(super) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
+    pub(crate) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
         let rejected = match self {
             Self::Kept(record, at) => match kept(&record, at) {
                 Ok(value) => return R::success(value),
@@ -48,7 +48,7 @@ impl Begun {
 }
 
 /// The recorded result of a job.
-pub(super) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
+pub(crate) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
     codec::decode(&record.value).map_err(|message| {
         JobError::Codec { at, message: format!("the recorded result cannot be read: {message}") }.into()
     })
@@ -59,10 +59,10 @@ pub(super) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Resu
 #[doc(hidden)]
 #[must_use]
 pub struct Running {
-    pub(super) at: Box<Place>,
-    pub(super) lease: Lease,
-    pub(super) scope: Scope,
-    pub(super) record: Record,
+    pub(crate) at: Box<Place>,
+    pub(crate) lease: Lease,
+    pub(crate) scope: Scope,
+    pub(crate) record: Record,
 }
 
 impl Running {
@@ -71,22 +71,22 @@ impl Running {
         &self.scope
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.at.key
     }
 
-    pub(super) fn store(&self) -> &Arc<dyn Store> {
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.lease.shared().store
     }
 
-    pub(super) fn fence(&self) -> u64 {
+    pub(crate) fn fence(&self) -> u64 {
         self.lease.shared().fence
     }
 
     /// What has to be settled before a body may run that ran before.
-    pub(super) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Begun, JobError> {
-        super::point("after claim");
-        super::recover::remind();
+    pub(crate) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Begun, JobError> {
+        crate::durable::point("after claim");
+        crate::durable::recovery::remind();
         if self.record.attempts <= 1 {
             return Ok(Begun::Run(self));
         }
@@ -103,7 +103,7 @@ impl Running {
             return Err(JobError::Lost { at, recorded, found });
         }
         if self.record.status == Status::RollingBack {
-            let status = rollback::finish(self, mode).await?;
+            let status = undo::finish(self, mode).await?;
             return Err(JobError::Stopped { at, status, class: None });
         }
         emit(&Event::JobResumed { point: at.point.clone(), job: at.key.clone() }, None);
@@ -126,7 +126,7 @@ impl Running {
     }
 
     /// An entry in the job's history.
-    pub(super) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
+    pub(crate) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
         JobEvent {
             at: self.record.updated,
             step: None,
@@ -141,7 +141,7 @@ impl Running {
     }
 
     /// Ends the job without a result.
-    pub(super) async fn stop(
+    pub(crate) async fn stop(
         self,
         mode: Mode,
         status: Status,
@@ -172,7 +172,7 @@ impl Running {
     }
 
     /// Records how the body ended.
-    pub(super) async fn settle<R>(
+    pub(crate) async fn settle<R>(
         self,
         mode: Mode,
         outcome: R,
@@ -182,7 +182,7 @@ impl Running {
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
-        super::point("after body");
+        crate::durable::point("after body");
         if let Some(class) = verdict {
             let class =
                 if self.is_cancelled().await { Classification::new(Category::Cancelled) } else { class };
@@ -226,7 +226,7 @@ impl Running {
         match completed(mode, &shared.store, completion).await {
             Ok(_) => {
                 lease.ended();
-                super::point("after complete");
+                crate::durable::point("after complete");
                 if is_resumed {
                     count_resumed(true);
                 }
@@ -262,7 +262,7 @@ impl Running {
                 alert(&at, "the job waits for a person", class.category.as_str());
                 ended.map(drop)
             }
-            Wanted::Rollback => rollback::start(self, mode, class).await.map(drop),
+            Wanted::Rollback => undo::start(self, mode, class).await.map(drop),
         };
         match ended {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
@@ -273,7 +273,7 @@ impl Running {
 }
 
 /// Every step of a job, whatever its state.
-pub(super) async fn steps(store: &Arc<dyn Store>, job: &str) -> Result<Vec<Record>, StoreError> {
+pub(crate) async fn steps(store: &Arc<dyn Store>, job: &str) -> Result<Vec<Record>, StoreError> {
     all(store, Query::new(place::step(Some(job), ""))).await
 }
 
@@ -287,7 +287,7 @@ async fn all(store: &Arc<dyn Store>, query: Query) -> Result<Vec<Record>, StoreE
 }
 
 /// Every record of `query`, page by page, and the keys of those that are damaged.
-pub(super) async fn listed(
+pub(crate) async fn listed(
     store: &Arc<dyn Store>,
     query: Query,
 ) -> Result<(Vec<Record>, Vec<(String, Corrupt)>), StoreError> {
@@ -305,7 +305,7 @@ pub(super) async fn listed(
 }
 
 /// A person has to look at this.
-pub(super) fn alert(at: &Place, message: &'static str, reason: &str) {
+pub(crate) fn alert(at: &Place, message: &'static str, reason: &str) {
     let event = Event::Alert {
         point: at.point.clone(),
         level: crate::event::AlertLevel::Critical,

@@ -1,16 +1,16 @@
 //! How far one long function has come.
 
-use super::claim::Asked;
-use super::codec;
-use super::error::{CheckpointError, Place};
-use super::key::{Key, place};
-use super::lease::Lease;
-use super::record::Status;
-use super::scope;
-use super::store::{Claim, Claimed, Cursor, Holder, Store, StoreError};
-use super::wait::block_on;
 use crate::clock;
 use crate::defaults::durable as defaults;
+use crate::durable::lease::acquire::Asked;
+use crate::durable::lease::block_on::block_on;
+use crate::durable::lease::hold::Lease;
+use crate::durable::record::Status;
+use crate::durable::record::codec;
+use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::key::{Key, place};
+use crate::durable::scope;
+use crate::durable::store::{Claim, Claimed, Cursor, Holder, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use serde::Serialize;
@@ -143,7 +143,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         let cursor = Cursor { key: place.key.clone(), holder: place.holder.clone(), value };
         let put = place.store.put_cursor(cursor).await;
         put.map_err(|error| CheckpointError::store(at, error))?;
-        super::point("after save");
+        crate::durable::point("after save");
         self.unsaved = None;
         self.skipped = 0;
         self.saved = Some(clock::now());
@@ -222,7 +222,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
             return Ok(Kept { store: job.store().clone(), key, holder: job.holder(), lease: None });
         }
         let failed = |error: StoreError| CheckpointError::store(at.clone(), error);
-        let store = super::default_store().map_err(failed)?;
+        let store = crate::durable::default_store().map_err(failed)?;
         let key = place::cursor(None, &self.name);
         let request = Claim::new(key.clone(), store.owner(), "progress");
         let now = store.now().await.map_err(failed)?;

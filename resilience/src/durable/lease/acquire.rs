@@ -1,12 +1,12 @@
 //! Asking a store for a lease: one caller of this process at a time, and waiting for the holders of others.
 
-use super::error::Contradiction;
-use super::lease;
-use super::record::{Record, Status};
-use super::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
-use super::turn::{Turn, turn};
-use super::wait::Mode;
 use crate::clock;
+use crate::durable::lease::block_on::Mode;
+use crate::durable::lease::hold;
+use crate::durable::lease::turn::{Turn, turn};
+use crate::durable::record::error::Contradiction;
+use crate::durable::record::{Record, Status};
+use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Drop for Asked {
     fn drop(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         let (store, turn, status) = (self.store.clone(), self.turn.take(), self.status);
-        lease::finish(Box::pin(async move {
+        hold::finish(Box::pin(async move {
             if let Ok(Claimed::Held(record)) = answer.await {
                 let _ = store.release(&record.key, record.fence, status).await;
             }

@@ -1,15 +1,15 @@
 //! A step whose success is recorded under a key: it runs once, and afterwards the recorded value is given.
 
-use super::claim::{Answer, Reads, claim, patience};
-use super::codec;
-use super::error::{CheckpointError, Place};
-use super::key::place;
-use super::lease::{Lease, judged};
-use super::record::{Record, Status};
-use super::scope::{self, Occurrence, Scope, Step};
-use super::store::{Claim, Completion, Otherwise, Store, StoreError};
-use super::wait::{Mode, block_on};
 use crate::defaults::durable as defaults;
+use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
+use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::lease::hold::{Lease, judged};
+use crate::durable::record::codec;
+use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, Status};
+use crate::durable::scope::{self, Occurrence, Scope, Step};
+use crate::durable::store::{Claim, Completion, Otherwise, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::point::PointName;
@@ -53,15 +53,15 @@ pub enum OnStoreError {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Checkpoint {
-    pub(super) name: &'static str,
-    pub(super) was: &'static [&'static str],
-    pub(super) version: u32,
-    pub(super) ttl: Duration,
-    pub(super) lease: Duration,
-    pub(super) wait: Duration,
-    pub(super) on_mismatch: Otherwise,
-    pub(super) on_corrupt: Otherwise,
-    pub(super) on_store_error: OnStoreError,
+    pub(crate) name: &'static str,
+    pub(crate) was: &'static [&'static str],
+    pub(crate) version: u32,
+    pub(crate) ttl: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) on_mismatch: Otherwise,
+    pub(crate) on_corrupt: Otherwise,
+    pub(crate) on_store_error: OnStoreError,
 }
 
 impl Checkpoint {
@@ -201,7 +201,7 @@ impl Checkpoint {
     }
 
     /// Looks the step up, and claims it if it has to run.
-    pub(super) async fn begin(&self, mode: Mode, who: &Who, ask: Ask) -> Begun {
+    pub(crate) async fn begin(&self, mode: Mode, who: &Who, ask: Ask) -> Begun {
         let reads = ask.reads;
         match self.prepare(who, ask) {
             Ok((store, key, scope, request, occurrence)) => {
@@ -244,7 +244,7 @@ impl Checkpoint {
             (Some(store), _) => store,
             (None, Some(job)) => job.store().clone(),
             (None, None) => {
-                super::default_store().map_err(|error| CheckpointError::store(place(&key), error))?
+                crate::durable::default_store().map_err(|error| CheckpointError::store(place(&key), error))?
             }
         };
         let id = scope.job.as_ref().map(|job| job.id.as_str());
@@ -325,30 +325,30 @@ fn warn_unprotected(point: &PointName, error: &StoreError) {
 }
 
 /// Earlier names as records have them: a name without a crate is one of the same crate.
-pub(super) fn earlier(function: &str, was: &[&str]) -> Vec<String> {
+pub(crate) fn earlier(function: &str, was: &[&str]) -> Vec<String> {
     let home = function.split("::").next().unwrap_or(function);
     let full = |name: &&str| if name.contains("::") { (*name).to_owned() } else { format!("{home}::{name}") };
     was.iter().map(full).chain(was.iter().map(|name| (*name).to_owned())).collect()
 }
 
 /// Whose step it is.
-pub(super) struct Who {
-    pub(super) point: PointName,
-    pub(super) function: String,
+pub(crate) struct Who {
+    pub(crate) point: PointName,
+    pub(crate) function: String,
 }
 
 /// What a call says of itself.
-pub(super) struct Ask {
+pub(crate) struct Ask {
     /// `None` for a step without a key of its own.
-    pub(super) key: Option<String>,
-    pub(super) inputs: Option<Result<u128, String>>,
-    pub(super) store: Option<Arc<dyn Store>>,
-    pub(super) reads: Reads,
+    pub(crate) key: Option<String>,
+    pub(crate) inputs: Option<Result<u128, String>>,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) reads: Reads,
 }
 
 impl Ask {
     /// A step with this key, whose value is a `T`.
-    pub(super) fn new<T: DeserializeOwned>(key: Option<String>) -> Self {
+    pub(crate) fn new<T: DeserializeOwned>(key: Option<String>) -> Self {
         Self { key, inputs: None, store: None, reads: codec::reads::<T> }
     }
 }
@@ -381,7 +381,7 @@ impl Begun {
 }
 
 /// The recorded value of a step.
-pub(super) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
+pub(crate) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
     codec::decode(&record.value).map_err(|message| CheckpointError::Undecodable { at, message }.into())
 }
 
@@ -422,7 +422,7 @@ impl Running {
     }
 
     /// Records the outcome, if it is a success, and gives what was recorded.
-    pub(super) async fn settle<R>(
+    pub(crate) async fn settle<R>(
         self,
         mode: Mode,
         outcome: R,
@@ -503,7 +503,7 @@ impl Running {
 
 /// Completes, and tries again for a while if the store is down for the moment: the same completion twice
 /// changes nothing.
-pub(super) async fn completed(
+pub(crate) async fn completed(
     mode: Mode,
     store: &Arc<dyn Store>,
     completion: Completion,

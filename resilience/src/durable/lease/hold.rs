@@ -1,9 +1,9 @@
 //! Leases that this process holds: renewed in time by one thread, given back when they are dropped.
 
-use super::record::Status;
-use super::store::{Store, StoreError};
-use super::turn::Turn;
-use super::wait::block_on;
+use crate::durable::lease::block_on::block_on;
+use crate::durable::lease::turn::Turn;
+use crate::durable::record::Status;
+use crate::durable::store::{Store, StoreError};
 use crate::policy::InvalidPolicy;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// `length`, if a lease can be that short: a third of it has to be a time to wait.
-pub(super) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> {
+pub(crate) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> {
     if length.as_millis() < 3 {
         return Err(InvalidPolicy::new("a lease is at least 3ms long: it is renewed every third of it"));
     }
@@ -119,14 +119,14 @@ impl Drop for Lease {
 }
 
 /// Sees to it that `chore` is done, without the caller.
-pub(super) fn finish(mut chore: Chore) {
+pub(crate) fn finish(mut chore: Chore) {
     // A store that answers at once leaves nothing to wait for: the next caller finds the key free.
     if chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         beside(chore);
     }
 }
 
-pub(super) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs `chore` on a thread of its own kind, in order: a drop must not wait for a store.
 fn beside(chore: Chore) {
@@ -148,7 +148,7 @@ fn beside(chore: Chore) {
 }
 
 /// Ready when every lease that was dropped so far has been given back.
-pub(super) async fn settled() {
+pub(crate) async fn settled() {
     /// Dropped, done or not, it lets the waiting one go on.
     struct Last(Arc<Mutex<(bool, Option<Waker>)>>);
     impl Drop for Last {

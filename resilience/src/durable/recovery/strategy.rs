@@ -1,9 +1,9 @@
 //! What becomes of a failure, by what it means.
 
-use super::error::Place;
-use super::running::alert;
-use super::scope::{self, Wanted};
 use crate::classify::{Category, Classification, Severity};
+use crate::durable::job::run::alert;
+use crate::durable::record::error::Place;
+use crate::durable::scope::{self, Wanted};
 use crate::event::{AlertLevel, Event, emit};
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointSite};
@@ -114,7 +114,7 @@ fn count(strategy: usize, worked: bool) {
 }
 
 /// A job that had lost its owner has ended.
-pub(super) fn count_resumed(worked: bool) {
+pub(crate) fn count_resumed(worked: bool) {
     count(RESUME, worked);
 }
 

@@ -1,18 +1,21 @@
 //! Finding the jobs whose owner is gone, and running them again.
 
-use super::error::{JobError, Place};
-use super::job::Args;
-use super::key::place;
-use super::note::{JobEvent, Note};
-use super::record::{Record, Status};
-use super::runner::{Call, Runner};
-use super::running::alert;
-use super::scope::Again;
-use super::site::{JOBS_0_1, JobSite};
-use super::store::{Query, Store, StoreError};
-use super::turn;
-use super::wait::block_on;
+pub(crate) mod pool;
+pub(crate) mod strategy;
+
 use crate::defaults::durable as defaults;
+use crate::durable::job::args::Args;
+use crate::durable::job::run::alert;
+use crate::durable::job::site::{JOBS_0_1, JobSite};
+use crate::durable::lease::block_on::block_on;
+use crate::durable::lease::turn;
+use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, Status};
+use crate::durable::recovery::pool::{Call, Runner};
+use crate::durable::scope::Again;
+use crate::durable::store::{Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use std::any::{Any, TypeId, type_name};
@@ -140,7 +143,7 @@ impl Recover {
         let at = || Place::new(PointName::new("recover"), "");
         let store = match self.store {
             Some(store) => store,
-            None => super::default_store().map_err(|error| JobError::store(at(), error))?,
+            None => crate::durable::default_store().map_err(|error| JobError::store(at(), error))?,
         };
         let pass = Pass { provided: self.provided, store, runner, told: Arc::default() };
         let (found, queue) = pass.find().await.map_err(|error| JobError::store(at(), error))?;
@@ -214,7 +217,7 @@ impl fmt::Display for Recovered {
 static RECOVERS: AtomicBool = AtomicBool::new(false);
 
 /// Says once that nothing will find this process's jobs after a crash.
-pub(super) fn remind() {
+pub(crate) fn remind() {
     static SAID: AtomicBool = AtomicBool::new(false);
     let is_first = !RECOVERS.load(Ordering::Relaxed) && !SAID.swap(true, Ordering::Relaxed);
     #[cfg(not(feature = "tracing"))]
@@ -350,7 +353,7 @@ impl Pass {
             return Ok(None);
         }
         let record = if record.status == Status::Running { self.mark(record, now).await? } else { record };
-        super::point("in sweep");
+        crate::durable::point("in sweep");
         let id = place::id(&record.key).to_owned();
         let mut job = RecoveredJob {
             id: id.clone(),
@@ -406,7 +409,7 @@ impl Pass {
         let found = self.store.get(&key).await.ok().flatten();
         let is_ours = |record: &Record| record.status.is_held() && record.owner == self.store.owner();
         let found = if found.as_ref().is_some_and(is_ours) {
-            super::lease::settled().await;
+            crate::durable::lease::hold::settled().await;
             self.store.get(&key).await.ok().flatten()
         } else {
             found
@@ -451,7 +454,7 @@ impl Pass {
                 if let Ok((_, queue)) = block_on(self.find()) {
                     drop(self.runner.run(queue));
                 }
-                let _ = block_on(super::jobs::forget_old(&self.store));
+                let _ = block_on(crate::durable::admin::jobs::forget_old(&self.store));
             }
         });
         if started.is_ok() {

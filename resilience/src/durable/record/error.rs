@@ -2,9 +2,9 @@
 //!
 //! The errors carry their place in a box: a `Result` with one of them stays small.
 
-use super::record::{Corrupt, Millis, Status};
-use super::store::{Mismatch, StoreError};
 use crate::classify::{Category, Classification, Retryable, rfc_3339};
+use crate::durable::record::{Corrupt, Millis, Status};
+use crate::durable::store::{Mismatch, StoreError};
 use crate::point::PointName;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -233,7 +233,7 @@ impl CheckpointError {
 
     pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
         match self {
-            Self::NotRecorded { value, .. } => super::codec::decode(value).ok(),
+            Self::NotRecorded { value, .. } => crate::durable::record::codec::decode(value).ok(),
             _ => None,
         }
     }
@@ -477,7 +477,7 @@ impl JobError {
 
     pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
         match self {
-            Self::NotRecorded { value, .. } => super::codec::decode(value).ok(),
+            Self::NotRecorded { value, .. } => crate::durable::record::codec::decode(value).ok(),
             _ => None,
         }
     }

@@ -1,0 +1,172 @@
+//! The arguments of a call, as they are recorded.
+
+use crate::durable::record::{Record, codec};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::ops::Deref;
+
+/// The arguments of a call, being recorded one by one.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct Args {
+    fields: serde_json::Map<String, serde_json::Value>,
+    error: Option<String>,
+    /// The hash of what was recorded before, where these are the recorded arguments.
+    recorded: Option<u128>,
+    /// The job's key as it was before.
+    pub(crate) earlier: Option<String>,
+}
+
+/// An argument of a step without a key, which is compared if it is a plain value: steps that are told apart
+/// by their order must not be given the values of others when the order changes.
+///
+/// Method lookup takes the first type in a chain of dereferences whose method fits.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Given<'a, T: ?Sized>(&'a T, NotGiven);
+
+/// An argument that cannot be compared.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct NotGiven;
+
+impl<'a, T: ?Sized> Given<'a, T> {
+    /// Looks at `value`.
+    pub const fn new(value: &'a T) -> Self {
+        Self(value, NotGiven)
+    }
+}
+
+impl<T: Plain + ?Sized> Given<'_, T> {
+    /// Adds the argument `name`.
+    pub fn added_to(&self, args: Args, name: &str) -> Args {
+        args.input(name, self.0)
+    }
+}
+
+/// A value that is written in one way only, now and after a crash: a number, a truth value or a text. Sets are
+/// not, nor is what others change meanwhile.
+#[doc(hidden)]
+pub trait Plain: Serialize {}
+
+macro_rules! plain {
+    ($($ty:ty),*) => { $(impl Plain for $ty {})* };
+}
+plain!(bool, char, str, String, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64);
+
+impl<T: Plain + ?Sized> Plain for &T {}
+impl<T: Plain> Plain for Option<T> {}
+
+impl NotGiven {
+    /// Adds nothing.
+    #[expect(clippy::unused_self, reason = "method lookup finds it by its receiver")]
+    pub fn added_to(&self, args: Args, _: &str) -> Args {
+        args
+    }
+}
+
+impl<T: ?Sized> Deref for Given<'_, T> {
+    type Target = NotGiven;
+
+    fn deref(&self) -> &NotGiven {
+        &self.1
+    }
+}
+
+/// What the record of a job can hold as an argument.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded as an argument of a job",
+    label = "does not implement `serde::Serialize`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
+)]
+pub trait Recordable: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Recordable for T {}
+
+/// What can be read back from the record of a job.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from the record of a job",
+    label = "does not implement `serde::Deserialize`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
+)]
+pub trait Readable: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> Readable for T {}
+
+impl Args {
+    /// No arguments.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the argument `name`, which is to be read back.
+    pub fn argument<T: Recordable + ?Sized>(self, name: &str, value: &T) -> Self {
+        self.with(name, codec::to_value(value))
+    }
+
+    /// Adds the input `name`, which is only compared.
+    pub fn input<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
+        self.with(name, serde_json::to_value(value).map_err(|error| error.to_string()))
+    }
+
+    fn with(mut self, name: &str, value: Result<serde_json::Value, String>) -> Self {
+        match value {
+            Ok(value) => {
+                self.fields.insert(name.to_owned(), value);
+            }
+            Err(error) => {
+                self.error
+                    .get_or_insert_with(|| format!("the argument `{name}` cannot be recorded: {error}"));
+            }
+        }
+        self
+    }
+
+    /// The key under which the job was known before.
+    pub fn earlier(self, key: String) -> Self {
+        Self { earlier: Some(key), ..self }
+    }
+
+    /// The recorded arguments of a job.
+    pub(crate) fn read(input: &[u8]) -> Result<Self, String> {
+        Ok(Self { fields: codec::decode(input)?, ..Self::default() })
+    }
+
+    /// As the arguments that `record` has, if they are of the same names: read from there, they may be
+    /// written in another order now.
+    pub(crate) fn read_from(self, record: &Record) -> Self {
+        let names = Self::read(&record.input).map(|recorded| recorded.fields);
+        let is_same = names.is_ok_and(|recorded| {
+            recorded.len() == self.fields.len() && recorded.keys().all(|name| self.fields.contains_key(name))
+        });
+        Self { recorded: record.inputs.filter(|_| is_same), earlier: None, ..self }
+    }
+
+    /// Takes the argument `name` out.
+    ///
+    /// # Errors
+    ///
+    /// That it is missing, or no `T`.
+    pub fn take<T: Readable>(&mut self, name: &str) -> Result<T, String> {
+        let value = self.fields.remove(name).ok_or_else(|| format!("missing argument `{name}`"))?;
+        serde_json::from_value(value)
+            .map_err(|error| format!("the argument `{name}` cannot be read: {error}"))
+    }
+
+    /// The hash of all of them.
+    pub(crate) fn hash(self) -> Result<u128, String> {
+        self.finish().map(|(_, hash)| hash)
+    }
+
+    pub(crate) fn finish(self) -> Result<(Vec<u8>, u128), String> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let value = serde_json::Value::Object(self.fields);
+        Ok((codec::encode(&value)?, self.recorded.unwrap_or_else(|| codec::hash_of(&value))))
+    }
+}

@@ -1,0 +1,7 @@
+//! Jobs: named calls that are recorded with their arguments, found after a crash, and run again.
+
+pub(crate) mod args;
+pub(crate) mod policy;
+pub(crate) mod run;
+pub(crate) mod site;
+pub(crate) mod undo;

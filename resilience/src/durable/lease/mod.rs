@@ -1,0 +1,6 @@
+//! The right to work on a key: asking for it, keeping it, and waiting for it.
+
+pub(crate) mod acquire;
+pub(crate) mod block_on;
+pub(crate) mod hold;
+pub(crate) mod turn;

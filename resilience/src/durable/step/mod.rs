@@ -1,0 +1,6 @@
+//! Steps: functions whose success is recorded under a key.
+
+pub(crate) mod policy;
+pub(crate) mod progress;
+pub(crate) mod site;
+pub(crate) mod sleep;

@@ -1,0 +1,204 @@
+//! The `static`s of annotated steps, and what their expansions call.
+
+use super::policy::{Ask, Begun, Checkpoint, Running, Who, kept};
+use crate::durable::job::args::Args;
+use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::scope;
+use crate::durable::store::Store;
+use crate::outcome::Outcome;
+use crate::point::{Layer, PointSite};
+use crate::policy::Verdict;
+use crate::rejected::Rejected;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A store as an attribute may name it: an `Arc`, or a reference to one.
+#[doc(hidden)]
+pub trait IntoStore {
+    /// The store.
+    fn into_store(self) -> Arc<dyn Store>;
+}
+
+impl<S: Store> IntoStore for Arc<S> {
+    fn into_store(self) -> Arc<dyn Store> {
+        self
+    }
+}
+
+impl IntoStore for Arc<dyn Store> {
+    fn into_store(self) -> Arc<dyn Store> {
+        self
+    }
+}
+
+impl<S: IntoStore + Clone> IntoStore for &S {
+    fn into_store(self) -> Arc<dyn Store> {
+        self.clone().into_store()
+    }
+}
+
+/// The checkpoint of one annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct CheckpointSite {
+    point: &'static PointSite,
+    template: Option<&'static str>,
+    policy: Checkpoint,
+    can_undo: bool,
+    recorded: AtomicU64,
+    reused: AtomicU64,
+}
+
+impl CheckpointSite {
+    /// The site of the step of `point`; `template` is its key as written, if it has one.
+    pub const fn new(point: &'static PointSite, template: Option<&'static str>, policy: Checkpoint) -> Self {
+        let (recorded, reused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { point, template, policy, can_undo: false, recorded, reused }
+    }
+
+    /// The step can be undone.
+    pub const fn undone(mut self) -> Self {
+        self.can_undo = true;
+        self
+    }
+
+    fn who(&self) -> Who {
+        Who { point: self.point.name(), function: self.point.identity() }
+    }
+
+    /// Looks the step up, and claims it if it has to run.
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
+    pub async fn begin<R>(
+        &self,
+        key: Option<String>,
+        inputs: Option<Result<u128, String>>,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
+        self.counted(self.policy.begin(Mode::Async, &self.who(), ask).await).or_kept()
+    }
+
+    /// As [`begin`](Self::begin), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// The recorded outcome, or why there is none.
+    pub fn begin_blocking<R>(
+        &self,
+        key: Option<String>,
+        inputs: Option<Result<u128, String>>,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.who(), ask))).or_kept()
+    }
+
+    fn counted(&self, begun: Begun) -> Begun {
+        match &begun {
+            Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
+            Begun::Run(_) => self.recorded.fetch_add(1, Ordering::Relaxed),
+            Begun::Refused(_) => 0,
+        };
+        begun
+    }
+}
+
+impl Begun {
+    /// The running step; or the outcome without one.
+    fn or_kept<R>(self) -> Result<Running, Result<R, Rejected>>
+    where
+        R: Outcome<Value: DeserializeOwned>,
+    {
+        match self {
+            Self::Run(running) => Ok(running),
+            Self::Kept(record, at) => Err(kept(&record, at).map(R::success)),
+            Self::Refused(rejected) => Err(Err(rejected)),
+        }
+    }
+}
+
+impl Running {
+    /// Records a success, and gives what was recorded.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be recorded.
+    pub async fn end<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        self.settle(Mode::Async, outcome, verdict).await
+    }
+
+    /// As [`end`](Self::end), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be recorded.
+    pub fn end_blocking<R>(self, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        block_on(self.settle(Mode::Blocking, outcome, verdict))
+    }
+
+    /// Makes this thread part of the step.
+    pub fn enter(&self) -> scope::Entered {
+        self.scope().enter()
+    }
+}
+
+impl Layer for CheckpointSite {
+    fn kind(&self) -> &'static str {
+        "checkpoint"
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let policy = &self.policy;
+        let mut settings = vec![
+            ("key", self.template.unwrap_or("function#occurrence").to_owned()),
+            ("version", policy.version.to_string()),
+            ("lease", seconds(policy.lease)),
+            ("wait", seconds(policy.wait)),
+        ];
+        if !policy.ttl.is_zero() {
+            settings.push(("ttl", seconds(policy.ttl)));
+        }
+        if self.can_undo {
+            settings.push(("rollback", "true".to_owned()));
+        }
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        vec![("begun", count(&self.recorded)), ("reused", count(&self.reused))]
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The hash of what `inputs(..)` names.
+#[doc(hidden)]
+pub fn inputs(args: Args) -> Result<u128, String> {
+    args.hash()
+}
+
+/// A length of time as an attribute spells it.
+pub(crate) fn seconds(wait: std::time::Duration) -> String {
+    crate::text::Text::<32>::new().time(wait).as_str().to_owned()
+}
