@@ -120,13 +120,16 @@ impl Progress {
     }
 }
 
-/// What follows the failure `class`, the budget aside.
+/// Decides what follows the failure `class`, without asking the budget.
+///
+/// `moment` is called only if a retry is left for an error that is retried: it reads the clock and draws a
+/// random number.
 pub(super) fn decide(
     retry: &Retry,
     progress: &Progress,
     class: &Classification,
     ruling: Ruling,
-    moment: &Moment,
+    moment: impl FnOnce() -> Moment,
 ) -> Result<Planned, Stop> {
     let rule = retry.rules.iter().position(|rule| rule.category == class.category);
     let once = is_once(retry, progress, class, ruling, rule.is_some())?;
@@ -135,8 +138,9 @@ pub(super) fn decide(
     if slot.retries >= schedule.max {
         return Err(Stop::NoneLeft);
     }
+    let moment = moment();
     let own = schedule.delay(slot.retries, slot.previous, moment.random);
-    let wait = wait(retry, &schedule, own, class.retry_after, moment)?;
+    let wait = wait(retry, &schedule, own, class.retry_after, &moment)?;
     Ok(Planned { wait, own, rule, once })
 }
 
@@ -223,19 +227,19 @@ mod tests {
     }
 
     fn first(retry: &Retry, class: Classification, ruling: Ruling) -> Result<Duration, Stop> {
-        decide(retry, &Progress::default(), &class, ruling, &NOW).map(|planned| planned.wait)
+        decide(retry, &Progress::default(), &class, ruling, || NOW).map(|planned| planned.wait)
     }
 
     fn at(retry: &Retry, class: Classification, moment: Moment) -> Result<Duration, Stop> {
         let progress = Progress::default();
-        decide(retry, &progress, &class, Ruling::ByCategory, &moment).map(|planned| planned.wait)
+        decide(retry, &progress, &class, Ruling::ByCategory, || moment).map(|planned| planned.wait)
     }
 
     /// The waits of a call whose attempts fail as `classes` say, then why it stops.
     fn run(retry: &Retry, classes: &[Classification]) -> (Vec<u128>, Option<Stop>) {
         let (mut progress, mut waits) = (Progress::default(), Vec::new());
         for class in classes {
-            match decide(retry, &progress, class, Ruling::ByCategory, &NOW) {
+            match decide(retry, &progress, class, Ruling::ByCategory, || NOW) {
                 Ok(planned) => {
                     progress.note(&planned);
                     waits.push(planned.wait.as_secs().into());
@@ -244,6 +248,22 @@ mod tests {
             }
         }
         (waits, None)
+    }
+
+    #[test]
+    fn no_clock_is_read_and_no_number_drawn_where_no_retry_is_left() {
+        const RULES: &[Rule] = &[Rule::new(Category::RateLimited).max(0)];
+        let never = || -> Moment { unreachable!("nothing is left to plan") };
+        let decide = |retry: &Retry, category, ruling| {
+            decide(retry, &Progress::default(), &class(category), ruling, never).map(|_| ())
+        };
+        let timeout = Category::Timeout;
+        assert_eq!(decide(&PLAIN.max(0), timeout, Ruling::ByCategory), Err(Stop::NoneLeft));
+        assert_eq!(decide(&PLAIN.on(RULES), Category::RateLimited, Ruling::Yes), Err(Stop::NoneLeft));
+        assert_eq!(decide(&PLAIN, Category::Invalid, Ruling::ByCategory), Err(Stop::NotRetryable));
+        assert_eq!(decide(&PLAIN, timeout, Ruling::No), Err(Stop::WhenIsFalse));
+        assert_eq!(decide(&PLAIN, timeout, Ruling::Exempt), Err(Stop::Exempt));
+        assert_eq!(decide(&PLAIN.idempotent(false), timeout, Ruling::ByCategory), Err(Stop::Delivered));
     }
 
     #[test]

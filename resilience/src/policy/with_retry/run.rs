@@ -315,9 +315,12 @@ fn next<'b>(
     ruling: Ruling,
     budget: Option<&'b Budget>,
 ) -> Result<Wait<'b>, Stop> {
-    let elapsed = started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at));
-    let moment = Moment { elapsed, remaining: scope::remaining(), random: rng::uniform() };
-    let planned = decide(retry, progress, class, ruling, &moment)?;
+    let moment = || Moment {
+        elapsed: started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at)),
+        remaining: scope::remaining(),
+        random: rng::uniform(),
+    };
+    let planned = decide(retry, progress, class, ruling, moment)?;
     // Last, so that a retry which is not made for another reason costs nothing.
     let tokens = match budget {
         None => None,
