@@ -196,10 +196,11 @@ impl PointErrors {
             *total += 1;
         }
         failures.counts.add(class.category, moment.at);
-        if failures.entries.len() >= limit {
-            shorten(&mut failures.entries, limit.saturating_sub(1));
-        }
         if limit > 0 {
+            // One by one: nearly always a single entry is dropped, and draining a range costs more.
+            while failures.entries.len() >= limit {
+                failures.entries.pop_front();
+            }
             failures.entries.push_back(Entry { moment, class, attempt, context });
         }
     }
