@@ -35,7 +35,7 @@ use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Origin, Rejected, Wait};
 use crate::scope::is_cut;
 use crate::site::Site;
-use gate::Gate;
+use gate::{Admission, Gate};
 use state::{Change, Token, Word};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -322,30 +322,39 @@ impl CircuitBreaker {
     #[inline]
     fn token(&self) -> Result<Token, Rejected> {
         let word = self.live.gate.glance();
-        if word.is_closed() { Ok(word.token()) } else { self.token_unless_rejected(word) }
+        if word.is_closed() {
+            return Ok(word.token());
+        }
+        // The error is made in place: returned by a call it would share memory with the token, and then every
+        // outcome is copied piece by piece.
+        self.admit_unless_open(word).map_err(|left| Rejected::circuit_open(self.origin().clone(), left))
+    }
+
+    /// Asks a breaker that is not closed; counts and reports a rejection.
+    #[cold]
+    #[inline(never)]
+    fn admit_unless_open(&self, word: Word) -> Admission {
+        let left = if word.is_open() { self.live.gate.left() } else { None };
+        if left.is_none() {
+            return self.admit();
+        }
+        self.count_rejection(left);
+        Err(left)
     }
 
     #[cold]
     #[inline(never)]
-    fn token_unless_rejected(&self, word: Word) -> Result<Token, Rejected> {
-        if word.is_open()
-            && let Some(left) = self.live.gate.left()
-        {
-            return Err(self.rejected(Some(left)));
-        }
+    fn admit(&self) -> Admission {
         let (admission, change) = self.live.gate.admit(&self.settings.config);
         self.tell(change);
-        admission.map_err(|left| self.rejected(left))
+        admission.inspect_err(|left| self.count_rejection(*left))
     }
 
-    /// The error of a call that is rejected for some time, counted and reported.
-    fn rejected(&self, left: Option<Wait>) -> Rejected {
+    fn count_rejection(&self, left: Option<Wait>) {
         self.count(Counted::Rejected);
-        let hook = self.settings.hooks.reject;
-        if is_heard(hook) {
+        if is_heard(self.settings.hooks.reject) {
             self.report_rejection(left);
         }
-        Rejected::circuit_open(self.origin().clone(), left)
     }
 
     #[cold]
@@ -367,6 +376,7 @@ impl CircuitBreaker {
         self.key.is_some() && (self.settings.key_label || crate::event::shows_all_keys())
     }
 
+    #[inline]
     fn origin(&self) -> &Origin {
         self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
     }
