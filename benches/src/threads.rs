@@ -1,10 +1,11 @@
-//! What a second thread adds: the throughput of two threads over that of one.
+//! What more threads add: the throughput of two on two cores, or of four, over that of one.
 
-use crate::op::{CallError, Failed, call};
+use crate::op::{CallError, FAILS, Failed, call};
 use crate::rows::{breaker, keyed};
 use nix::time::{ClockId, clock_gettime};
 use resilience::{circuit_breaker, with_retry};
 use std::hint::{black_box, spin_loop};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ON_CORE: f64 = 0.97;
 const AT_ONCE: f64 = 0.90;
 
-/// Makes so many calls; two threads may do so at once, on shared state.
+/// Makes so many calls; several threads may do so at once, on shared state.
 type Calls = Box<dyn Fn(u64) + Sync>;
 
 fn calls<R>(call: impl Fn(u64) -> R + Sync + 'static) -> Calls {
@@ -27,6 +28,19 @@ fn calls<R>(call: impl Fn(u64) -> R + Sync + 'static) -> Calls {
             let _ = black_box(call(black_box(i)));
         }
     })
+}
+
+/// Functions whose calls fail, one for each thread.
+macro_rules! failing {
+    ($($name:ident),+) => {{
+        $(
+            #[with_retry(max = 0)]
+            fn $name(x: u64) -> Result<u64, CallError> {
+                call(x | FAILS)
+            }
+        )+
+        [$(calls($name)),+]
+    }};
 }
 
 /// The rows, and the least that a second thread has to add.
@@ -102,37 +116,45 @@ fn by_hand(x: u64) -> Result<u64, CallError> {
 /// Prints the table; says how many rows scale worse than they have to.
 pub(crate) fn print() -> usize {
     println!(
-        "| two threads, sync | throughput over one thread's, median | quarters | samples | at least | |"
+        "| two threads on two cores, sync | throughput over one thread's, median | quarters | samples | at least | |"
     );
     println!("|---|--:|--:|--:|--:|---|");
     let mut under = 0;
     for (name, calls, bar) in rows() {
-        let mut ratios = ratios(&calls);
-        ratios.sort_unstable_by(f64::total_cmp);
-        let at = |part: usize| ratios.get(ratios.len() * part / 4);
-        let least = bar.map_or_else(String::new, |bar| format!("{bar:.1}"));
-        let (Some(low), Some(median), Some(high)) = (at(1), at(2), at(3)) else {
-            println!("| {name} | - | no core was free for long enough | 0 | {least} | |");
-            continue;
-        };
-        let is_under = bar.is_some_and(|bar| *median < bar);
-        let verdict = if is_under { "**under**" } else { bar.map_or("", |_| "ok") };
-        let count = ratios.len();
-        println!("| {name} | {median:.2} | {low:.2} .. {high:.2} | {count} | {least} | {verdict} |");
-        under += usize::from(is_under);
+        let ratios = ratios(&calls, |n| two(&calls, n));
+        under += usize::from(print_row(name, ratios, bar));
     }
-    under
+    let failing = failing!(first, second, third, fourth);
+    let ratios = ratios(&failing[0], |n| four(&failing, n));
+    let name = "four threads, each with a function of its own that fails";
+    under + usize::from(print_row(name, ratios, Some(1.8)))
 }
 
-/// Pairs of samples, one thread and then two, so that a slow moment of the machine meets both.
-fn ratios(calls: &Calls) -> Vec<f64> {
+/// Prints a row; says whether it scales worse than it has to.
+fn print_row(name: &str, mut ratios: Vec<f64>, bar: Option<f64>) -> bool {
+    ratios.sort_unstable_by(f64::total_cmp);
+    let at = |part: usize| ratios.get(ratios.len() * part / 4);
+    let least = bar.map_or_else(String::new, |bar| format!("{bar:.1}"));
+    let (Some(low), Some(median), Some(high)) = (at(1), at(2), at(3)) else {
+        println!("| {name} | - | no core was free for long enough | 0 | {least} | |");
+        return false;
+    };
+    let is_under = bar.is_some_and(|bar| *median < bar);
+    let verdict = if is_under { "**under**" } else { bar.map_or("", |_| "ok") };
+    let count = ratios.len();
+    println!("| {name} | {median:.2} | {low:.2} .. {high:.2} | {count} | {least} | {verdict} |");
+    is_under
+}
+
+/// Pairs of samples, one thread and then more, so that a slow moment of the machine meets both.
+fn ratios(calls: &Calls, more: impl Fn(u64) -> Option<f64>) -> Vec<f64> {
     let n = calls_in_a_sample(calls);
     let begun = Instant::now();
     let mut ratios = Vec::new();
     while ratios.len() < SAMPLES && begun.elapsed() < PATIENCE {
         let one = sample(calls, n);
-        if let (Some(one), Some(two)) = (one.throughput(n), two(calls, n)) {
-            ratios.push(two / one);
+        if let (Some(one), Some(more)) = (one.throughput(n), more(n)) {
+            ratios.push(more / one);
         }
     }
     ratios
@@ -195,4 +217,25 @@ fn two(calls: &Calls, n: u64) -> Option<f64> {
     let longest = first.wall().max(second.wall());
     let is_shared = at_once.as_secs_f64() >= longest.as_secs_f64() * AT_ONCE;
     is_shared.then_some(first.throughput(n)? + second.throughput(n)?)
+}
+
+/// What four threads do together, if they had two cores nearly all the time.
+fn four(calls: &[Calls; 4], n: u64) -> Option<f64> {
+    let ready = Barrier::new(calls.len());
+    let samples = thread::scope(|scope| {
+        let start = |calls| {
+            let ready = &ready;
+            scope.spawn(move || {
+                ready.wait();
+                sample(calls, n)
+            })
+        };
+        let threads = calls.each_ref().map(start);
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect::<Vec<_>>()
+    });
+    let begun = samples.iter().map(|sample| sample.begun).min()?;
+    let ended = samples.iter().map(|sample| sample.ended).max()?;
+    let wall = (ended - begun).as_secs_f64();
+    let on_core: f64 = samples.iter().map(|sample| sample.on_core.as_secs_f64()).sum();
+    (on_core >= 2.0 * wall * AT_ONCE).then(|| samples.len() as f64 * n as f64 / wall)
 }
