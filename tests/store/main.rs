@@ -1,5 +1,5 @@
-//! Stores, and what jobs and checkpoints do when a store fails: the conformance suite, released formats,
-//! damaged bytes, disks that are full or lie, and processes that contend.
+//! Stores, and what jobs and checkpoints do when a store fails: the conformance suite, released formats and
+//! schemas, damaged bytes, disks that are full or lie, and processes that contend.
 
 mod common;
 mod conformance;
@@ -14,3 +14,4 @@ mod leases;
 mod mismatch;
 mod outage;
 mod places;
+mod released;
