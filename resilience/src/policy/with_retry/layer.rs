@@ -120,7 +120,7 @@ impl RetrySite {
     #[inline]
     pub fn start(&self) -> Counting {
         let call = Counting::default();
-        run::begin(&self.retry, self, 1);
+        run::begin(self, 1);
         call
     }
 
@@ -128,7 +128,7 @@ impl RetrySite {
     #[inline]
     pub fn start_remembering(&self) -> Remembering {
         let call = Remembering::start(&self.retry);
-        run::begin(&self.retry, self, 1);
+        run::begin(self, 1);
         call
     }
 
@@ -138,7 +138,7 @@ impl RetrySite {
         let attempt = run::attempt(call);
         Pause(Box::pin(async move {
             clock::pause(wait.delay).await;
-            run::begin_retry(&self.retry, self, attempt, wait);
+            run::begin_retry(self, attempt, wait);
         }))
     }
 
@@ -147,7 +147,7 @@ impl RetrySite {
     pub fn sleep(&self, call: &impl Running, wait: Wait<'_>) {
         event::blocks(&self.name());
         clock::sleep(wait.delay);
-        run::begin_retry(&self.retry, self, run::attempt(call), wait);
+        run::begin_retry(self, run::attempt(call), wait);
     }
 
     /// What follows an attempt whose retries `budget` pays for: the verdict with which the call ends.
@@ -163,7 +163,7 @@ impl RetrySite {
         ruling: Ruling,
         budget: Option<&'b Budget>,
     ) -> Result<Verdict, Wait<'b>> {
-        run::settle(&self.retry, self, call, verdict, ruling, budget)
+        run::settle(self, call, verdict, ruling, budget)
     }
 
     /// Whether no attempt can follow the one that is about to run.
@@ -211,7 +211,7 @@ impl<'a> GivenRetry<'a> {
     /// See [`RetrySite::start_remembering`].
     pub fn start_remembering(self) -> Remembering {
         let call = Remembering::start(self.retry);
-        run::begin(self.retry, self.site, 1);
+        run::begin(&self, 1);
         call
     }
 
@@ -224,7 +224,7 @@ impl<'a> GivenRetry<'a> {
         let attempt = run::attempt(call);
         Pause(Box::pin(async move {
             clock::pause(wait.delay).await;
-            run::begin_retry(self.retry, self.site, attempt, wait);
+            run::begin_retry(&self, attempt, wait);
         }))
     }
 
@@ -232,7 +232,7 @@ impl<'a> GivenRetry<'a> {
     #[cold]
     pub fn sleep(self, call: &impl Running, wait: Wait<'_>) {
         clock::sleep(wait.delay);
-        run::begin_retry(self.retry, self.site, run::attempt(call), wait);
+        run::begin_retry(&self, run::attempt(call), wait);
     }
 
     /// See [`RetrySite::settle`].
@@ -247,7 +247,7 @@ impl<'a> GivenRetry<'a> {
         ruling: Ruling,
         budget: Option<&'b Budget>,
     ) -> Result<Verdict, Wait<'b>> {
-        run::settle(self.retry, self.site, call, verdict, ruling, budget)
+        run::settle(&self, call, verdict, ruling, budget)
     }
 
     /// See [`RetrySite::is_last`].
@@ -298,7 +298,25 @@ impl PerKey for Budget {
 /// The budgets of `budget = per_key`.
 pub type KeyedBudgets = Site<Keyed<Budget>>;
 
+impl CallSite for GivenRetry<'_> {
+    fn retry(&self) -> &Retry {
+        self.retry
+    }
+
+    fn name(&self) -> PointName {
+        self.site.name()
+    }
+
+    fn count(&self, what: Counted) {
+        self.site.count(what);
+    }
+}
+
 impl CallSite for RetrySite {
+    fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
     fn name(&self) -> PointName {
         self.point.name()
     }

@@ -125,8 +125,12 @@ impl Running for Remembering {
     }
 }
 
-/// The code that makes the calls, as a retry sees it: its name in events, and its counters.
+/// The code that makes the calls, as a retry sees it: its settings, its name in events, and its counters.
+///
+/// The parts that each annotated function contains are generic over the site: the function then passes one
+/// pointer to the parts that rarely run.
 pub(super) trait CallSite {
+    fn retry(&self) -> &Retry;
     fn name(&self) -> PointName;
     fn count(&self, what: Counted);
 }
@@ -168,26 +172,25 @@ pub(super) fn attempt(call: &impl Running) -> u32 {
 /// What follows an attempt whose retries `budget` pays for: `Err` of the wait before the next one, or the
 /// verdict with which the call ends.
 #[inline]
-pub(super) fn settle<'b, C: Running>(
-    retry: &Retry,
-    site: &dyn CallSite,
+pub(super) fn settle<'b, S: CallSite, C: Running>(
+    site: &S,
     call: &mut C,
     verdict: Verdict,
     ruling: Ruling,
     budget: Option<&'b Budget>,
 ) -> Result<Verdict, Wait<'b>> {
-    let Some(class) = verdict else {
+    let Some(class) = &verdict else {
         if !(call.is_first() && budget.is_none_or(Budget::is_full)) {
-            succeeded(retry, site, call.failed(), budget);
+            succeeded(site, call.failed(), budget);
         }
         // A new `None`: the compiler need not keep the verdict of a success in memory.
         return Ok(None);
     };
     // A copy, so that the count of a successful call need not be kept in memory either.
     let mut later = mem::take(call);
-    let wait = failed(retry, site, &mut later, class, ruling, budget);
+    let settled = failed(site, &mut later, class, ruling, budget);
     *call = later;
-    wait.map_or(Ok(verdict), Err)
+    settled
 }
 
 /// How many attempts a call may make, as events have it.
@@ -197,41 +200,41 @@ fn attempts_max(retry: &Retry) -> u32 {
 
 /// Logs that the attempt of this number begins, where `tracing` listens to that.
 #[inline]
-pub(super) fn begin(retry: &Retry, site: &dyn CallSite, attempt: u32) {
+pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
     #[cfg(feature = "tracing")]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE {
-        started(retry, site, attempt);
+        started(site, attempt);
     }
     #[cfg(not(feature = "tracing"))]
-    let _ = (retry, site, attempt);
+    let _ = (site, attempt);
 }
 
 /// Begins the retry that is the attempt of this number: its wait is over.
 #[cold]
-pub(super) fn begin_retry(retry: &Retry, site: &dyn CallSite, attempt: u32, wait: Wait<'_>) {
+pub(super) fn begin_retry<S: CallSite>(site: &S, attempt: u32, wait: Wait<'_>) {
     wait.end();
     site.count(Counted::Retry);
-    begin(retry, site, attempt);
+    begin(site, attempt);
 }
 
 #[cfg(feature = "tracing")]
 #[cold]
 #[inline(never)]
-fn started(retry: &Retry, site: &dyn CallSite, attempt: u32) {
-    crate::event::started(&site.name(), attempt, attempts_max(retry));
+fn started<S: CallSite>(site: &S, attempt: u32) {
+    crate::event::started(&site.name(), attempt, attempts_max(site.retry()));
 }
 
 /// Settles a success after `failed` failures, or one that finds a budget not full.
 #[cold]
 #[inline(never)]
-fn succeeded(retry: &Retry, site: &dyn CallSite, failed: u32, budget: Option<&Budget>) {
+fn succeeded<S: CallSite>(site: &S, failed: u32, budget: Option<&Budget>) {
     if let Some(budget) = budget {
         budget.deposit_success();
     }
     if failed > 0 {
         site.count(Counted::Recovered);
         let (point, attempt) = (site.name(), failed.saturating_add(1));
-        emit(&Event::Recovered { point, attempt, attempts_max: attempts_max(retry) }, None);
+        emit(&Event::Recovered { point, attempt, attempts_max: attempts_max(site.retry()) }, None);
     }
 }
 
@@ -241,28 +244,27 @@ fn is_rejected(retry: &Retry, class: &Classification) -> bool {
     class.category == Category::Rejected && retry.rules.iter().all(|rule| rule.category != Category::Rejected)
 }
 
-/// Decides what follows a failure, and emits its events: the wait before the next attempt, or nothing.
+/// Decides what follows a failure, and emits its events: `Err` of the wait before the next attempt, or the
+/// verdict with which the call ends.
 #[cold]
 #[inline(never)]
-fn failed<'b, C: Running>(
-    retry: &Retry,
-    site: &dyn CallSite,
+fn failed<'b, S: CallSite, C: Running>(
+    site: &S,
     call: &mut C,
-    class: Classification,
+    class: &Classification,
     ruling: Ruling,
     budget: Option<&'b Budget>,
-) -> Option<Wait<'b>> {
+) -> Result<Verdict, Wait<'b>> {
     let started = call.started();
     let mut progress = call.take();
-    let wait = judged(retry, site, started, &mut progress, class, ruling, budget);
-    if wait.is_some() {
-        call.keep(progress);
-    }
-    wait
+    let Some(wait) = judged(site, started, &mut progress, *class, ruling, budget) else {
+        return Ok(Some(*class));
+    };
+    call.keep(progress);
+    Err(wait)
 }
 
 fn judged<'b>(
-    retry: &Retry,
     site: &dyn CallSite,
     started: Option<Instant>,
     progress: &mut Progress,
@@ -270,6 +272,7 @@ fn judged<'b>(
     ruling: Ruling,
     budget: Option<&'b Budget>,
 ) -> Option<Wait<'b>> {
+    let retry = site.retry();
     progress.attempts = progress.attempts.saturating_add(1);
     let attempt = progress.attempts;
     if attempt == 1 && is_rejected(retry, &class) {

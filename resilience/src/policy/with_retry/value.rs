@@ -22,6 +22,10 @@ struct InlineCall<'a> {
 }
 
 impl CallSite for InlineCall<'_> {
+    fn retry(&self) -> &Retry {
+        self.retry
+    }
+
     fn name(&self) -> PointName {
         match self.retry.name {
             Some(name) => PointName::new(name),
@@ -42,17 +46,17 @@ impl InlineCall<'_> {
 
     #[inline]
     fn start(&self) -> Remembering {
-        run::begin(self.retry, self, 1);
+        run::begin(self, 1);
         Remembering::start(self.retry)
     }
 
     #[inline]
     fn settle(&self, call: &mut Remembering, (verdict, ruling): (Verdict, Ruling)) -> Option<Wait<'static>> {
-        run::settle(self.retry, self, call, verdict, ruling, self.budget()).err()
+        run::settle(self, call, verdict, ruling, self.budget()).err()
     }
 
     fn begin_retry(&self, call: &Remembering, wait: Wait<'_>) {
-        run::begin_retry(self.retry, self, run::attempt(call), wait);
+        run::begin_retry(self, run::attempt(call), wait);
     }
 
     fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
