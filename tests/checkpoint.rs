@@ -209,12 +209,88 @@ fn strange(n: f64) -> Result<f64, Error> {
 #[test]
 fn what_cannot_be_kept_is_said_and_nothing_is_recorded() {
     let _world = isolate();
-    assert!(matches!(big(1 << 20).unwrap_err().checkpoint(), CheckpointError::TooLarge { .. }));
+    let Error::Rejected(rejected) = big(1 << 20).unwrap_err() else { panic!("it is too large") };
+    assert_eq!(rejected.not_recorded::<String>().map(|value| value.len()), Some(1 << 20));
+    let text = rejected.to_string();
+    assert!(text.contains("1048578 bytes") && text.contains("record a reference to it"), "{text}");
+    assert!(matches!(Error::Rejected(rejected).checkpoint(), CheckpointError::TooLarge { .. }));
     assert_eq!(big(1_000).unwrap().len(), 1_000);
     assert!(matches!(strange(f64::NAN).unwrap_err().checkpoint(), CheckpointError::Encode { .. }));
     assert!(checkpoints::blocking::list("strange").unwrap().iter().all(|step| step.status != Status::Done));
     let long = page(&"x".repeat(600), 1).unwrap_err().checkpoint();
     assert!(matches!(long, CheckpointError::KeyTooLong { .. }), "{long}");
+}
+
+/// Read back, `Long` is a `Short`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Short { x: u32 },
+    Long { x: u32, y: u32 },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Unwritten {
+    #[serde(skip_serializing)]
+    lost: u32,
+}
+
+#[checkpoint("lossy:{id}")]
+fn lossy<T: Serialize + serde::de::DeserializeOwned>(id: u32, value: T) -> Result<T, Error> {
+    Ok(value)
+}
+
+#[checkpoint("lossy-async:{id}")]
+async fn lossy_async<T: Serialize + serde::de::DeserializeOwned>(id: u32, value: T) -> Result<T, Error> {
+    Ok(value)
+}
+
+fn does_not_survive<T>(value: T, words: &str)
+where
+    T: Clone + std::fmt::Debug + Serialize + serde::de::DeserializeOwned,
+{
+    const STEP: Checkpoint = Checkpoint::new("lossy");
+    let by_hand_async = STEP.call_async("c", async || Ok(value.clone()));
+    let results: [Result<T, Error>; 4] = [
+        lossy(1, value.clone()),
+        futures::executor::block_on(lossy_async(1, value.clone())),
+        STEP.call("b", || Ok(value.clone())),
+        futures::executor::block_on(by_hand_async),
+    ];
+    for result in results {
+        let error = result.unwrap_err().checkpoint();
+        assert!(matches!(error, CheckpointError::Encode { .. }), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let mut progress = resilience::Progress::open("lossy");
+    let Rejected::Checkpoint(error) = progress.save_blocking(&value).unwrap_err() else { panic!("another") };
+    assert!(error.to_string().contains(words), "{error}");
+    progress.finish_blocking().unwrap();
+    let done = |step: &checkpoints::CheckpointInfo| step.status == Status::Done;
+    assert!(!checkpoints::blocking::list("").unwrap().iter().any(done), "nothing is recorded");
+}
+
+#[test]
+fn a_value_that_is_not_read_back_as_it_was_written_is_refused() {
+    let _world = isolate();
+    does_not_survive(f64::NAN, "no number that JSON has");
+    does_not_survive(vec![Some(None::<u8>)], "read back as `None`");
+    does_not_survive(std::collections::BTreeMap::from([((1, 2), 3)]), "key must be a string");
+    does_not_survive(Untagged::Long { x: 1, y: 2 }, "read back as another value");
+    does_not_survive(Unwritten { lost: 1 }, "missing field `lost`");
+}
+
+#[test]
+fn a_value_survives_however_it_is_ordered() {
+    let _world = isolate();
+    let set: std::collections::HashSet<u32> = (0..100).collect();
+    let map: std::collections::HashMap<u32, _> = (0..100).map(|n| (n, set.clone())).collect();
+    assert_eq!(lossy(1, map.clone()).unwrap(), map);
+    assert_eq!(lossy(2, Untagged::Short { x: 1 }).unwrap(), Untagged::Short { x: 1 });
+    assert_eq!(lossy(3, (u128::MAX, i128::MIN)).unwrap(), (u128::MAX, i128::MIN));
+    let mut progress = resilience::Progress::open("set");
+    progress.save_blocking(&set).unwrap();
+    assert_eq!(progress.restore_blocking().unwrap(), Some(set));
 }
 
 #[checkpoint]

@@ -51,6 +51,12 @@ fn logged() -> Vec<String> {
     LOG.with(RefCell::take)
 }
 
+/// Runs the job `id` into a panic, and has it go on: as after a crash, its steps and cursors are there.
+fn crashed<T>(id: &str, call: impl FnOnce() -> T) {
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
+    jobs::blocking::resume(id).expect("it has failed");
+}
+
 struct Client {
     name: &'static str,
 }
@@ -225,7 +231,7 @@ fn ticks(n: u32) -> Result<u32, Error> {
 fn steps_without_keys_are_told_apart_by_their_order() {
     let _world = isolate();
     CRASH.set(2);
-    std::panic::catch_unwind(|| ticks(3)).unwrap_err();
+    crashed("ticks:3", || ticks(3));
     CRASH.set(99);
     assert_eq!(logged().len(), 2);
     assert_eq!(ticks(3).unwrap(), 3);
@@ -249,7 +255,7 @@ fn rows(id: u32) -> Result<u32, Error> {
 fn a_cursor_survives_the_crash_and_goes_with_the_job() {
     let _world = isolate();
     CRASH.set(5);
-    std::panic::catch_unwind(|| rows(1)).unwrap_err();
+    crashed("rows:1", || rows(1));
     assert_eq!(logged(), ["0", "1", "2", "3", "4"]);
     CRASH.set(99);
     let recovered = resilience::recover_blocking().unwrap();
@@ -285,23 +291,22 @@ fn a_cancelled_job_stops_at_its_next_step() {
 }
 
 #[job("dies:{id}", max_recoveries = 2)]
-fn dies(id: u32) -> Result<(), Error> {
-    panic!("always {id}")
+fn dies(id: u32) -> Result<u32, Error> {
+    Ok(id)
 }
 
 #[test]
-fn a_job_that_always_crashes_is_dead_in_the_end() {
+fn a_job_that_was_recovered_too_often_is_dead() {
     let world = isolate();
-    std::panic::catch_unwind(|| dies(1)).unwrap_err();
-    let mut passes = 0;
-    while jobs::blocking::sweep().unwrap().count(Status::Interrupted) > 0 {
-        passes += 1;
-        assert!(passes < 10);
-    }
-    assert_eq!(passes, 2);
-    assert_eq!(jobs::blocking::get("dies:1").unwrap().unwrap().status, Status::Dead);
+    let store = Arc::new(MemoryStore::new());
+    resilience::durable::use_store(store.clone());
+    let mut often = Record::new("j/dies:1");
+    (often.function, often.status) = ("dies:{id}".to_owned(), Status::Interrupted);
+    (often.attempts, often.recoveries, often.inputs) = (4, 3, Some(1));
+    often.input = br#"{"id":1}"#.to_vec();
+    futures::executor::block_on(store.cas(None, often)).unwrap();
+    assert_eq!(jobs::blocking::sweep().unwrap().count(Status::Dead), 1);
     assert!(world.events().iter().any(|event| format!("{event:?}").contains("the job is dead")));
-    world.advance(Duration::from_secs(31 * 24 * 3_600));
 }
 
 #[test]
@@ -473,7 +478,7 @@ fn a_job_whose_records_are_gone_waits_for_a_person() {
     let store = Arc::new(MemoryStore::new());
     resilience::durable::use_store(store.clone());
     CRASH.set(2);
-    std::panic::catch_unwind(|| ticks(3)).unwrap_err();
+    crashed("ticks:3", || ticks(3));
     CRASH.set(99);
     let steps = futures::executor::block_on(store.list(Query::new("s/"))).unwrap().records;
     let last = steps.into_iter().find(|step| step.key.ends_with("tick#2")).expect("the second step");
@@ -573,8 +578,11 @@ async fn a_job_that_a_timeout_ends_goes_on_when_it_is_called_again() {
 fn a_job_with_a_store_of_its_own_is_recovered_from_there() {
     let _world = isolate();
     CRASHES.store(true, Ordering::Relaxed);
-    std::panic::catch_unwind(|| elsewhere(1)).unwrap_err();
+    assert!(std::panic::catch_unwind(|| elsewhere(1)).is_err());
     CRASHES.store(false, Ordering::Relaxed);
+    let mut failed = futures::executor::block_on(STORE.get("j/elsewhere:1")).unwrap().unwrap();
+    failed.status = Status::Interrupted;
+    futures::executor::block_on(STORE.cas(Some(failed.revision), failed)).unwrap();
     assert_eq!(resilience::recover_blocking().unwrap().jobs.len(), 0, "not in the default store");
     let recovered = recover().store(STORE.clone()).blocking().unwrap();
     let found = recovered.jobs.iter().find(|job| job.id == "elsewhere:1").unwrap();
@@ -628,6 +636,154 @@ async fn jobs_made_by_a_macro_are_called_again_with_what_they_borrow() {
     let done = by_macro(1, &["a".to_owned()], &Permut(5), &CLIENT).await.unwrap();
     assert_eq!(done, r#"(1, ["a"], Permut(5)) other"#);
     assert_eq!(in_arc("x".to_owned(), Arc::new(CLIENT)).await.unwrap(), r#"("x",) other"#);
+}
+
+/// Read back, `Long` is a `Short`.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Short { x: u32 },
+    Long { x: u32, y: u32 },
+}
+
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Silent {
+    #[serde(skip_deserializing)]
+    lost: u32,
+}
+
+#[job("lossy:{id}")]
+fn lossy(id: u32, float: f64, of: &[Untagged], silent: Option<String>) -> Result<usize, Error> {
+    log("lossy");
+    Ok(id as usize + of.len() + silent.map_or(0, |text| text.len()) + float as usize)
+}
+
+#[job("lossy-async:{id}")]
+async fn lossy_async(id: u32, silent: &Silent, large: u128) -> Result<u32, Error> {
+    log("lossy");
+    Ok(id + silent.lost + large as u32)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_argument_that_is_not_read_back_as_it_was_written_is_refused_before_the_body() {
+    let _world = isolate();
+    let long = [Untagged::Short { x: 1 }, Untagged::Long { x: 1, y: 2 }];
+    let refused = [
+        (lossy(1, f64::NAN, &[], None).unwrap_err(), "`float`", "no number that JSON has"),
+        (lossy(1, 1.0, &long, None).unwrap_err(), "`of`", "read back as another value"),
+        (lossy_async(1, &Silent { lost: 7 }, 1).await.unwrap_err(), "`silent`", "read back as another value"),
+        (lossy_async(1, &Silent { lost: 0 }, u128::MAX).await.unwrap_err(), "`large`", "out of range"),
+    ];
+    for (error, name, why) in refused {
+        let error = error.job();
+        assert!(matches!(error, JobError::Codec { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("the argument {name} cannot be recorded")), "{text}");
+        assert!(text.contains(why), "{text}");
+    }
+    let nan = resilience::Job::run_blocking("lossy", f64::NAN, |_: f64| Ok::<u32, Error>(1));
+    assert!(matches!(nan.unwrap_err().job(), JobError::Codec { .. }));
+    assert_eq!(logged(), [""; 0], "no body ran");
+    assert_eq!(jobs::list(Filter::new()).await.unwrap().len(), 0, "nothing is recorded");
+    assert_eq!(lossy(1, 1.0, &long[..1], Some("ab".to_owned())).unwrap(), 5);
+    assert_eq!(lossy_async(1, &Silent { lost: 0 }, 1).await.unwrap(), 2);
+}
+
+#[job("lossy-result:{id}")]
+fn lossy_result(id: u32, value: f64) -> Result<f64, Error> {
+    log("result");
+    Ok(value / f64::from(id))
+}
+
+#[job("lossy-result-async:{id}")]
+async fn lossy_result_async(id: u32) -> Result<Untagged, Error> {
+    log("result");
+    Ok(Untagged::Long { x: id, y: id })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_not_read_back_as_it_was_written_fails_the_job() {
+    let _world = isolate();
+    let by_hand = || resilience::Job::run_blocking("hand", (), |()| Ok::<_, Error>(Some(None::<u8>)));
+    let error = resilience::Job::run("hand-async", (), async |()| Ok::<_, Error>(f32::INFINITY)).await;
+    let refused = [
+        (lossy_result(0, 0.0).unwrap_err(), "lossy-result:0"),
+        (lossy_result_async(1).await.unwrap_err(), "lossy-result-async:1"),
+        (by_hand().unwrap_err(), "hand"),
+        (error.unwrap_err(), "hand-async"),
+    ];
+    for (error, id) in refused {
+        let text = error.job().to_string();
+        assert!(text.contains("the result cannot be recorded"), "{text}");
+        let job = jobs::get(id).await.unwrap().unwrap();
+        assert_eq!(job.status, Status::Failed);
+        assert!(job.problem.is_some_and(|problem| text.contains(&problem)), "{text}");
+    }
+    logged();
+    assert_eq!(recover().await.unwrap().jobs.len(), 0, "nothing runs it again by itself");
+    let again = lossy_result(0, 0.0).unwrap_err().job();
+    assert!(matches!(again, JobError::Stopped { status: Status::Failed, .. }), "{again}");
+    assert_eq!(logged(), [""; 0]);
+}
+
+#[checkpoint("breaks:{id}")]
+fn breaks(id: u32) -> Result<u32, Error> {
+    assert!(id == 0, "the step {id} breaks");
+    Ok(id)
+}
+
+#[job("panics:{id}")]
+fn panics(id: u32) -> Result<u32, Error> {
+    breaks(0)?;
+    breaks(id)
+}
+
+#[job("panics-async:{id}")]
+async fn panics_async(id: u32) -> Result<u32, Error> {
+    tokio::task::yield_now().await;
+    breaks(0)?;
+    tick()?;
+    std::panic::panic_any(id.to_string())
+}
+
+/// The message of the panic that `call` ends with.
+fn panic_of<T: std::fmt::Debug>(call: impl FnOnce() -> T) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).expect_err("it panics");
+    *panic.downcast::<String>().expect("a text")
+}
+
+#[test]
+fn a_panic_is_recorded_as_a_failure_and_goes_on() {
+    let _world = isolate();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let body = |n: u32| -> Result<u32, Error> { panic!("body {n}") };
+    let cases = [
+        ("panics:7", panic_of(|| panics(7)), Some("breaks:7"), "the step 7 breaks"),
+        ("panics-async:8", panic_of(|| runtime.block_on(panics_async(8))), None, "8"),
+        ("hand", panic_of(|| resilience::Job::run_blocking("hand", 9, body)), None, "body 9"),
+        (
+            "hand-async",
+            panic_of(|| runtime.block_on(resilience::Job::run("hand-async", 10, async |n| body(n)))),
+            None,
+            "body 10",
+        ),
+    ];
+    for (id, message, step, expected) in cases {
+        assert_eq!(message, expected, "the panic itself goes on");
+        let job = jobs::blocking::get(id).unwrap().unwrap();
+        assert_eq!(job.status, Status::Failed, "{job}");
+        let problem = job.problem.clone().expect("a problem");
+        assert!(problem.contains("panicked") && problem.ends_with(expected), "{job}");
+        let event = job.events.last().expect("an event");
+        assert_eq!((event.strategy.as_str(), event.step.as_deref()), ("failed", step), "{job}");
+        assert_eq!(event.reason, problem);
+    }
+    assert_eq!(recover().blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
+    assert!(matches!(panics(7).unwrap_err().job(), JobError::Stopped { status: Status::Failed, .. }));
+    let steps = jobs::blocking::steps("panics:7").unwrap();
+    let done: Vec<_> =
+        steps.iter().filter(|step| step.status == Status::Done).map(|step| &step.key).collect();
+    assert_eq!(done, ["breaks:0"], "a step whose body panics records nothing");
 }
 
 /// What is configured away is neither recorded nor made again.

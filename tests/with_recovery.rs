@@ -248,6 +248,7 @@ fn what_recovery_did_is_kept_with_the_job() {
     for (id, strategy, category) in [(1, "resume", None), (2, "failed", Some("unavailable"))] {
         let panic = std::panic::catch_unwind(|| interrupted(id));
         assert!(panic.is_err());
+        jobs::blocking::resume(&format!("interrupted:{id}")).unwrap();
         recover_blocking().unwrap();
         let job = jobs::blocking::get(&format!("interrupted:{id}")).unwrap().unwrap();
         let event = job.events.last().expect("an event");

@@ -17,6 +17,16 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             let _ = __provided;
             __resilience::Ok(())
         },
+        |__args| {
+            #[allow(unused_mut)]
+            let mut __args = __args;
+            let _ = __resilience::Args::take::<u32>(&mut __args, "id")?;
+            let _ = __resilience::Args::take::<
+                <str as ::std::borrow::ToOwned>::Owned,
+            >(&mut __args, "name")?;
+            let _ = __args;
+            __resilience::Ok(())
+        },
         |__provided, __args| {
             let _ = __provided;
             #[allow(unused_mut)]
@@ -52,14 +62,16 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
                 break '__resilience_job __resilience::refused(__rejected);
             }
         };
-        let __entered = (&__running).enter();
-        let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
-            String,
-            Error,
-        > { fetch(id, name) });
-        let __verdict = __resilience::Outcome::probe(&__outcome)
-            .probed_verdict(&__RESILIENCE_POINT, 1);
-        ::core::mem::drop(__entered);
+        let (__running, (__outcome, __verdict)) = __running
+            .run(|| {
+                let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
+                    String,
+                    Error,
+                > { fetch(id, name) });
+                let __verdict = __resilience::Outcome::probe(&__outcome)
+                    .probed_verdict(&__RESILIENCE_POINT, 1);
+                (__outcome, __verdict)
+            });
         match __running
             .end_blocking(__outcome, __verdict, |_| __resilience::Wanted::Fail)
         {
@@ -87,6 +99,13 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
         |__provided| {
             let _ = __provided;
             __provided.get::<Client>()?;
+            __resilience::Ok(())
+        },
+        |__args| {
+            #[allow(unused_mut)]
+            let mut __args = __args;
+            let _ = __resilience::Args::take::<u32>(&mut __args, "id")?;
+            let _ = __args;
             __resilience::Ok(())
         },
         |__provided, __args| {
@@ -124,9 +143,9 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                 break '__resilience_job __resilience::refused(__rejected);
             }
         };
-        let (__outcome, __verdict) = __resilience::InScope::new(
+        let __caught = __resilience::InScope::new(
                 (&__running).scope(),
-                async {
+                __resilience::Caught::new(async {
                     let __outcome = async {
                         if let __resilience::Some(__outcome) = __resilience::None::<
                             Result<String, Error>,
@@ -139,9 +158,10 @@ async fn asynchronous(id: u32, client: &Client) -> Result<String, Error> {
                     let __verdict = __resilience::Outcome::probe(&__outcome)
                         .probed_verdict(&__RESILIENCE_POINT, 1);
                     (__outcome, __verdict)
-                },
+                }),
             )
             .await;
+        let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
         match __running.end(__outcome, __verdict, |_| __resilience::Wanted::Fail).await {
             __resilience::Ok((__outcome, __verdict)) => __outcome,
             __resilience::Err(__rejected) => __resilience::refused(__rejected),
@@ -168,6 +188,13 @@ impl Service {
             |__provided| {
                 let _ = __provided;
                 __provided.get::<Service>()?;
+                __resilience::Ok(())
+            },
+            |__args| {
+                #[allow(unused_mut)]
+                let mut __args = __args;
+                let _ = __resilience::Args::take::<u32>(&mut __args, "id")?;
+                let _ = __args;
                 __resilience::Ok(())
             },
             |__provided, __args| {
@@ -208,9 +235,9 @@ impl Service {
                     break '__resilience_job __resilience::refused(__rejected);
                 }
             };
-            let (__outcome, __verdict) = __resilience::InScope::new(
+            let __caught = __resilience::InScope::new(
                     (&__running).scope(),
-                    async {
+                    __resilience::Caught::new(async {
                         let __outcome = async {
                             if let __resilience::Some(__outcome) = __resilience::None::<
                                 Result<String, Error>,
@@ -223,9 +250,10 @@ impl Service {
                         let __verdict = __resilience::Outcome::probe(&__outcome)
                             .probed_verdict(&__RESILIENCE_POINT, 1);
                         (__outcome, __verdict)
-                    },
+                    }),
                 )
                 .await;
+            let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
             match __running
                 .end(__outcome, __verdict, |_| __resilience::Wanted::Fail)
                 .await

@@ -15,6 +15,10 @@ pub(crate) enum Fault {
     None,
     /// Claims are refused.
     Claims(StoreError),
+    /// Steps of jobs can neither be looked up nor claimed.
+    Steps(StoreError),
+    /// Cursors are refused.
+    Cursors(StoreError),
     /// So many results are refused.
     Results(StoreError, u32),
     /// A result is taken under any fence.
@@ -66,7 +70,10 @@ impl Faulty {
 
 impl Store for Faulty {
     fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>> {
-        self.inner.get(key)
+        match self.fault() {
+            Fault::Steps(error) if key.starts_with("s/") => Box::pin(async move { Err(error) }),
+            _ => self.inner.get(key),
+        }
     }
 
     fn claim(&self, mut claim: Claim) -> Work<'_, Claimed> {
@@ -80,8 +87,10 @@ impl Store for Faulty {
             claim.holder = None;
         }
         Box::pin(async move {
-            if let Fault::Claims(error) = self.fault() {
-                return Err(error);
+            match self.fault() {
+                Fault::Claims(error) => return Err(error),
+                Fault::Steps(error) if claim.key.starts_with("s/") => return Err(error),
+                _ => {}
             }
             if self.has(Fault::NoVersion)
                 && let Some(stored) = self.inner.get(&claim.key).await?
@@ -128,7 +137,10 @@ impl Store for Faulty {
     }
 
     fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()> {
-        self.inner.put_cursor(cursor)
+        match self.fault() {
+            Fault::Cursors(error) => Box::pin(async move { Err(error) }),
+            _ => self.inner.put_cursor(cursor),
+        }
     }
 
     fn release<'a>(&'a self, key: &'a str, fence: u64, status: Status) -> Work<'a, ()> {

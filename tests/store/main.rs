@@ -8,6 +8,7 @@ mod contention;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
+mod ends;
 mod faulty;
 mod golden;
 mod leases;

@@ -262,7 +262,16 @@ pub(crate) fn wrap(
         }
     };
     let store = store(checked.store.as_ref());
-    around(cx, site, inner, attr, &quote!(#key, #inputs, #store), &TokenStream::new())
+    let body = if cx.is_async {
+        quote_spanned!(Span::mixed_site()=> let (__outcome, __verdict) = __resilience::InScope::new((&__running).scope(), async { #inner (__outcome, __verdict) }).await;)
+    } else {
+        quote_spanned! {Span::mixed_site()=>
+            let __entered = (&__running).enter();
+            #inner
+            ::core::mem::drop(__entered);
+        }
+    };
+    around(cx, site, &body, attr, &quote!(#key, #inputs, #store), &TokenStream::new())
 }
 
 /// `store = expression`, as an argument of the runtime.
@@ -273,11 +282,12 @@ pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
     }
 }
 
-/// The body inside a step or a job: looked up before it, recorded after it.
+/// The `body` of a step or a job, which makes `__outcome` and `__verdict`: looked up before it, recorded
+/// after it.
 pub(crate) fn around(
     cx: &Context<'_>,
     site: &Ident,
-    inner: &TokenStream,
+    body: &TokenStream,
     attr: &Ident,
     begin: &TokenStream,
     end: &TokenStream,
@@ -285,20 +295,14 @@ pub(crate) fn around(
     let refused = cx.refused(site, attr);
     let label = label(site);
     let at = Span::mixed_site().located_at(cx.return_at());
-    let (first, body, last) = if cx.is_async {
+    let (first, last) = if cx.is_async {
         (
             quote_spanned!(at=> (&#site).begin(#begin).await),
-            quote_spanned!(Span::mixed_site()=> let (__outcome, __verdict) = __resilience::InScope::new((&__running).scope(), async { #inner (__outcome, __verdict) }).await;),
             quote_spanned!(at=> __running.end(__outcome, __verdict, #end).await),
         )
     } else {
         (
             quote_spanned!(at=> (&#site).begin_blocking(#begin)),
-            quote_spanned! {Span::mixed_site()=>
-                let __entered = (&__running).enter();
-                #inner
-                ::core::mem::drop(__entered);
-            },
             quote_spanned!(at=> __running.end_blocking(__outcome, __verdict, #end)),
         )
     };

@@ -78,6 +78,8 @@ struct Recorded {
 struct Argument {
     /// The statement that makes it.
     make: TokenStream,
+    /// The expression that reads it from the record.
+    read: Option<TokenStream>,
     /// What the call passes.
     pass: TokenStream,
     /// The type that has to be provided.
@@ -268,6 +270,7 @@ fn provided_argument(made: &Ident, ty: &Type) -> Argument {
 fn handed_in(made: &Ident, ty: &TokenStream, by_reference: bool) -> Argument {
     Argument {
         make: quote_spanned!(Span::mixed_site()=> let #made = __provided.get::<#ty>().map_err(::std::string::ToString::to_string)?;),
+        read: None,
         pass: if by_reference { quote!(&*#made) } else { quote!(#made) },
         needs: Some(ty.clone()),
         cfgs: Vec::new(),
@@ -284,8 +287,10 @@ fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
         }
         other => (other.to_token_stream(), quote!(#made)),
     };
+    let read = quote_spanned!(at=> __resilience::Args::take::<#owned>(&mut __args, #text)?);
     Argument {
-        make: quote_spanned!(at=> let #made = __resilience::Args::take::<#owned>(&mut __args, #text)?;),
+        make: quote_spanned!(at=> let #made = #read;),
+        read: Some(read),
         pass,
         needs: None,
         cfgs: Vec::new(),
@@ -303,6 +308,9 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
         needs
             .as_ref()
             .map(|needs| quote_spanned!(Span::mixed_site()=> #(#cfgs)* __provided.get::<#needs>()?;))
+    });
+    let reads = checked.arguments.iter().filter_map(|Argument { read, cfgs, .. }| {
+        read.as_ref().map(|read| quote_spanned!(Span::mixed_site()=> #(#cfgs)* let _ = #read;))
     });
     let makes = checked.arguments.iter().map(|Argument { make, cfgs, .. }| quote!(#(#cfgs)* #make));
     let passes = checked.arguments.iter().map(|Argument { pass, cfgs, .. }| quote!(#(#cfgs)* #pass));
@@ -325,6 +333,13 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
             |__provided| {
                 let _ = __provided;
                 #(#needs)*
+                __resilience::Ok(())
+            },
+            |__args| {
+                #[allow(unused_mut)]
+                let mut __args = __args;
+                #(#reads)*
+                let _ = __args;
                 __resilience::Ok(())
             },
             |__provided, __args| {
@@ -367,5 +382,22 @@ pub(crate) fn wrap(
         || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
         |recovery| quote_spanned!(Span::mixed_site()=> |__class| (&#recovery).wanted(__class)),
     );
-    around(cx, site, inner, attr, &begin, &strategy)
+    let body = if cx.is_async {
+        quote_spanned! {Span::mixed_site()=>
+            let __caught = __resilience::InScope::new(
+                (&__running).scope(),
+                __resilience::Caught::new(async { #inner (__outcome, __verdict) }),
+            )
+            .await;
+            let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
+        }
+    } else {
+        quote_spanned! {Span::mixed_site()=>
+            let (__running, (__outcome, __verdict)) = __running.run(|| {
+                #inner
+                (__outcome, __verdict)
+            });
+        }
+    };
+    around(cx, site, &body, attr, &begin, &strategy)
 }

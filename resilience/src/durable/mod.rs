@@ -39,7 +39,7 @@ pub mod __private {
     //! What expansions name.
 
     pub use super::job::args::{Args, Given};
-    pub use super::job::run::{Begun as JobBegun, Running as RunningJob};
+    pub use super::job::run::{Begun as JobBegun, Caught, Running as RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
     pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
     pub use super::recovery::Provided;

@@ -1,5 +1,6 @@
 //! What the running code is part of: a job, and a step.
 
+use crate::classify::{Category, Classification};
 use crate::durable::job::site::JobSite;
 use crate::durable::lease::hold::Shared;
 use crate::durable::record::Record;
@@ -11,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 thread_local! {
@@ -64,6 +65,13 @@ impl Again {
         }
     }
 
+    /// Notes why the job under `key`, if it is this one, was interrupted.
+    pub(crate) fn interrupted(&self, key: &str, error: &JobError) {
+        if self.record.key == key {
+            *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+    }
+
     pub(crate) fn problem(&self) -> Option<JobError> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -90,6 +98,28 @@ pub(crate) struct JobScope {
     occurrences: Mutex<HashMap<String, (u32, bool)>>,
     /// What a step's `with_recovery` asked for.
     wanted: Mutex<Option<Wanted>>,
+    calls: Mutex<Calls>,
+}
+
+/// How the calls that a job made of its steps, cursors and other jobs ended.
+#[derive(Debug, Default)]
+struct Calls {
+    /// How many began.
+    begun: u64,
+    /// Those that were refused for no fault of the body, and that have not succeeded since.
+    refused: Vec<Refused>,
+    /// The step whose body panicked last, unless another one began since.
+    panicked: Option<String>,
+}
+
+/// A call that was refused for no fault of the body.
+#[derive(Debug)]
+struct Refused {
+    key: String,
+    problem: String,
+    class: Classification,
+    /// How many calls had begun.
+    after: u64,
 }
 
 /// What is to become of a job whose body fails.
@@ -106,7 +136,7 @@ pub enum Wanted {
 
 impl JobScope {
     pub(crate) fn new(id: String, lease: Arc<Shared>) -> Self {
-        Self { id, lease, occurrences: Mutex::default(), wanted: Mutex::default() }
+        Self { id, lease, occurrences: Mutex::default(), wanted: Mutex::default(), calls: Mutex::default() }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -125,6 +155,54 @@ impl JobScope {
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call begins.
+    pub(crate) fn begins(&self) {
+        let mut calls = self.calls();
+        calls.begun += 1;
+        calls.panicked = None;
+    }
+
+    /// The call of `key` has succeeded.
+    pub(crate) fn succeeded(&self, key: &str) {
+        self.calls().refused.retain(|refused| refused.key != key);
+    }
+
+    /// The call of `key` was refused for no fault of the body: its error is of `class`.
+    pub(crate) fn refused(&self, key: String, problem: &str, class: Classification) {
+        let mut calls = self.calls();
+        calls.refused.retain(|refused| refused.key != key);
+        let after = calls.begun;
+        calls.refused.push(Refused { key, problem: problem.to_owned(), class, after });
+    }
+
+    /// The refusal that a body has failed with whose error is of `class`. Where nothing is known of the error,
+    /// it is the refusal that the body did nothing after.
+    pub(crate) fn refusal(&self, class: &Classification) -> Option<String> {
+        let calls = self.calls();
+        let is_it = |refused: &&Refused| match class.category {
+            Category::Unknown => refused.after == calls.begun,
+            category => {
+                let is_other = class.retry_after.is_some() && class.retry_after != refused.class.retry_after;
+                category == refused.class.category && !is_other
+            }
+        };
+        calls.refused.iter().rev().find(is_it).map(|refused| refused.problem.clone())
+    }
+
+    /// The body of the step `key` panics; those around it do so because of it.
+    fn panics(&self, key: &str) {
+        self.calls().panicked.get_or_insert_with(|| key.to_owned());
+    }
+
+    /// The step whose body panicked.
+    pub(crate) fn panicked_in(&self) -> Option<String> {
+        self.calls().panicked.clone()
+    }
+
     /// The key of the next call of `function`, which has none of its own; `None` while another one runs.
     pub(crate) fn occurrence(self: &Arc<Self>, function: &str) -> Result<(String, Occurrence), String> {
         let mut all = self.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,6 +214,27 @@ impl JobScope {
         *running = true;
         let key = format!("{function}#{count}");
         Ok((key, Occurrence { job: self.clone(), function: function.to_owned() }))
+    }
+}
+
+/// The body of a step, while it runs: notes a panic in it.
+#[derive(Debug)]
+pub(crate) struct StepBody {
+    job: Arc<JobScope>,
+    key: String,
+}
+
+impl StepBody {
+    pub(crate) fn new(job: &Arc<JobScope>, key: &str) -> Self {
+        Self { job: job.clone(), key: key.to_owned() }
+    }
+}
+
+impl Drop for StepBody {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.job.panics(&self.key);
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct JobInfo {
     pub input: String,
     /// What the error of a failed job meant.
     pub class: Option<Classification>,
+    /// Why an interrupted job did not go on, or why the result of a failed one was not recorded, in words.
+    pub problem: Option<String>,
     /// Whether it was asked to stop.
     pub cancelled: bool,
     /// What recovery did with it, the last 100 entries.
@@ -57,7 +59,8 @@ impl std::fmt::Display for JobInfo {
             return write!(f, "{}: damaged, {damage}", self.id);
         }
         write!(f, "{} ({}): {}, attempt {}", self.id, self.name, self.status, self.attempts)?;
-        self.class.map_or(Ok(()), |class| write!(f, ", {class}"))
+        self.class.map_or(Ok(()), |class| write!(f, ", {class}"))?;
+        self.problem.as_ref().map_or(Ok(()), |problem| write!(f, ": {problem}"))
     }
 }
 
@@ -78,6 +81,7 @@ impl JobInfo {
             completed: record.completed,
             input: String::from_utf8_lossy(&record.input).into_owned(),
             class: note.class,
+            problem: note.problem,
             cancelled: record.cancelled,
             events: note.events,
             damaged: None,

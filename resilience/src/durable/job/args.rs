@@ -11,6 +11,8 @@ use std::ops::Deref;
 pub struct Args {
     fields: serde_json::Map<String, serde_json::Value>,
     error: Option<String>,
+    /// Whether they come from a call, and not from a record: then each has to be read back as it was written.
+    is_given: bool,
     /// The hash of what was recorded before, where these are the recorded arguments.
     recorded: Option<u128>,
     /// The job's key as it was before.
@@ -88,14 +90,14 @@ impl<T: Serialize + ?Sized> Recordable for T {}
 /// What can be read back from the record of a job.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the record of a job",
-    label = "does not implement `serde::Deserialize`",
+    label = "does not implement `serde::Serialize` and `serde::Deserialize`",
     note = "derive `serde::Serialize` and `serde::Deserialize` for it",
     note = "or leave it out of the record: name the argument in `provided(..)`, and hand the value in with `recover().provide(..)`"
 )]
-pub trait Readable: DeserializeOwned {}
+pub trait Readable: Serialize + DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
-impl<T: DeserializeOwned> Readable for T {}
+impl<T: Serialize + DeserializeOwned> Readable for T {}
 
 impl Args {
     /// No arguments.
@@ -136,25 +138,38 @@ impl Args {
         Ok(Self { fields: codec::decode(input)?, ..Self::default() })
     }
 
-    /// As the arguments that `record` has, if they are of the same names: read from there, they may be
-    /// written in another order now.
+    /// As the arguments of `record`, from which the call took them: they may be written in another order now,
+    /// and the code may have more or fewer of them.
     pub(crate) fn read_from(self, record: &Record) -> Self {
-        let names = Self::read(&record.input).map(|recorded| recorded.fields);
-        let is_same = names.is_ok_and(|recorded| {
-            recorded.len() == self.fields.len() && recorded.keys().all(|name| self.fields.contains_key(name))
-        });
-        Self { recorded: record.inputs.filter(|_| is_same), earlier: None, ..self }
+        Self { recorded: record.inputs, earlier: None, ..self }
     }
 
-    /// Takes the argument `name` out.
+    /// Reads every argument as a recovery would, and notes the first that does not come back as it was given.
+    pub(crate) fn read_back(mut self, reads: fn(Self) -> Result<(), String>) -> Self {
+        if self.error.is_none() {
+            let given = Self { fields: self.fields.clone(), is_given: true, ..Self::default() };
+            self.error = reads(given).err();
+        }
+        self
+    }
+
+    /// Takes the argument `name` out; an `Option` that was not recorded is `None`.
     ///
     /// # Errors
     ///
-    /// That it is missing, or no `T`.
+    /// The argument was not recorded or is no `T`, or, given by a call, it is not read back as it was written.
     pub fn take<T: Readable>(&mut self, name: &str) -> Result<T, String> {
-        let value = self.fields.remove(name).ok_or_else(|| format!("missing argument `{name}`"))?;
+        let Some(value) = self.fields.remove(name) else {
+            let words = "take it as an `Option`, which is read as `None` where it was not recorded";
+            return codec::absent().ok_or_else(|| format!("the record has no argument `{name}`: {words}"));
+        };
+        if self.is_given {
+            return codec::part_read_back(&value)
+                .map_err(|error| format!("the argument `{name}` cannot be recorded: {error}"));
+        }
+        let ty = std::any::type_name::<T>();
         serde_json::from_value(value)
-            .map_err(|error| format!("the argument `{name}` cannot be read: {error}"))
+            .map_err(|error| format!("the recorded argument `{name}` cannot be read as `{ty}`: {error}"))
     }
 
     /// The hash of all of them.

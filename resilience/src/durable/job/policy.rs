@@ -1,7 +1,7 @@
 //! A named, recorded call that is found and finished after a crash.
 
 use super::args::Args;
-use super::run::{Begun, Running};
+use super::run::{Begun, Caught, Running};
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
@@ -158,11 +158,12 @@ impl Job {
         let job = Self::new("");
         let args = Args::new().argument("input", &input);
         let (who, reads) = (Who::by_hand(name), codec::reads::<R::Value>);
-        let running = match job.begin(Mode::Async, &who, name.to_owned(), args, None, reads).await {
+        let running = match job.begin(Mode::Async, &who, name.to_owned(), args, None, reads).await.noted() {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
         };
-        let outcome = scope::InScope::new(running.scope(), body(input)).await;
+        let caught = scope::InScope::new(running.scope(), Caught::new(body(input))).await;
+        let (running, outcome) = running.ran(caught).await;
         let class = outcome.judge().err().map(crate::Classify::classify);
         match running.settle(Mode::Async, outcome, class, |_| Wanted::Fail).await {
             Ok((outcome, _)) => outcome,
@@ -184,14 +185,11 @@ impl Job {
         let args = Args::new().argument("input", &input);
         let (who, reads) = (Who::by_hand(name), codec::reads::<R::Value>);
         let begun = block_on(job.begin(Mode::Blocking, &who, name.to_owned(), args, None, reads));
-        let running = match begun {
+        let running = match begun.noted() {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
         };
-        let outcome = {
-            let _entered = running.scope().enter();
-            body(input)
-        };
+        let (running, outcome) = running.run(|| body(input));
         let class = outcome.judge().err().map(crate::Classify::classify);
         match block_on(running.settle(Mode::Blocking, outcome, class, |_| Wanted::Fail)) {
             Ok((outcome, _)) => outcome,

@@ -1,16 +1,16 @@
 //! A job whose body runs: what has to be settled before it, and how it ends.
 
-use crate::classify::{Category, Classification};
+use crate::classify::{Category, Classification, Classify};
 use crate::durable::job::undo;
-use crate::durable::lease::block_on::Mode;
-use crate::durable::lease::hold::Lease;
+use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::lease::hold::{self, Lease};
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Record, Status};
 use crate::durable::recovery::strategy::count_resumed;
-use crate::durable::scope::{Scope, Wanted};
+use crate::durable::scope::{self, JobScope, Scope, Wanted};
 use crate::durable::step::policy::completed;
 use crate::durable::store::{Completion, Query, Store, StoreError};
 use crate::event::{Event, emit};
@@ -19,7 +19,12 @@ use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// What the look-up says.
 #[derive(Debug)]
@@ -34,6 +39,19 @@ pub enum Begun {
 }
 
 impl Begun {
+    /// Notes the answer in the job that the call is part of.
+    pub(crate) fn noted(self) -> Self {
+        if let Some(outer) = scope::current().job {
+            outer.begins();
+            match &self {
+                Self::Run(_) => {}
+                Self::Kept(_, at) => outer.succeeded(&place::job(&at.key)),
+                Self::Refused(rejected) => note_refusal(&outer, rejected),
+            }
+        }
+        self
+    }
+
     pub(crate) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
         let rejected = match self {
             Self::Kept(record, at) => match kept(&record, at) {
@@ -47,10 +65,24 @@ impl Begun {
     }
 }
 
+/// Notes in the job `outer` that a job which it calls was refused, unless the code is what is wrong.
+fn note_refusal(outer: &JobScope, rejected: &Rejected) {
+    if let Rejected::Job(error) = rejected
+        && error.is_interruption()
+    {
+        outer.refused(place::job(&error.place().key), &error.to_string(), rejected.classify());
+    }
+}
+
 /// The recorded result of a job.
 pub(crate) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
     codec::decode(&record.value).map_err(|message| {
-        JobError::Codec { at, message: format!("the recorded result cannot be read: {message}") }.into()
+        let message = format!("the recorded result cannot be read: {message}");
+        let rejected = Rejected::from(JobError::Codec { at, message });
+        if let Some(outer) = scope::current().job {
+            outer.refused(record.key.clone(), &rejected.to_string(), rejected.classify());
+        }
+        rejected
     })
 }
 
@@ -154,7 +186,11 @@ impl Running {
             None => event,
         };
         let before = Note::read(&self.record.note);
-        let note = Note { class: class.or(before.class), events: before.events }.with(event);
+        let note = Note { class: class.or(before.class), problem: None, ..before }.with(event);
+        self.end_as(mode, status, note).await
+    }
+
+    async fn end_as(self, mode: Mode, status: Status, note: Note) -> Result<Record, JobError> {
         let key = self.lease.shared().key.clone();
         // Steps that are undone are done again if the job starts again: from the beginning.
         let removes = (self.record.status == Status::RollingBack).then(|| place::cursors(self.id()));
@@ -171,6 +207,17 @@ impl Running {
         }
     }
 
+    /// The note of a job that ends because of `problem`.
+    fn troubled(&self, problem: &str, class: Option<&Classification>, event: JobEvent) -> Note {
+        let event = match class {
+            Some(class) => event.because(class),
+            None => event,
+        };
+        let before = Note::read(&self.record.note);
+        let class = class.copied().or(before.class);
+        Note { class, problem: Some(problem.to_owned()), ..before }.with(event)
+    }
+
     /// Records how the body ended.
     pub(crate) async fn settle<R>(
         self,
@@ -183,49 +230,78 @@ impl Running {
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
         crate::durable::point("after body");
+        let key = self.lease.shared().key.clone();
+        let settled = self.try_settle(mode, outcome, verdict, strategy).await;
+        if let Some(outer) = scope::current().job {
+            match &settled {
+                Ok((outcome, None)) if outcome.is_success() => outer.succeeded(&key),
+                Ok(_) => {}
+                Err(rejected) => note_refusal(&outer, rejected),
+            }
+        }
+        settled
+    }
+
+    async fn try_settle<R>(
+        self,
+        mode: Mode,
+        outcome: R,
+        verdict: Verdict,
+        strategy: impl FnOnce(&Classification) -> Wanted,
+    ) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
         if let Some(class) = verdict {
-            let class =
-                if self.is_cancelled().await { Classification::new(Category::Cancelled) } else { class };
-            let wanted = self.scope.job.as_ref().and_then(|job| job.wanted());
-            let wanted = wanted.unwrap_or_else(|| strategy(&class));
-            self.fail(mode, class, wanted).await?;
+            self.failed(mode, class, strategy).await?;
             return Ok((outcome, verdict));
         }
-        let encoded = match outcome.judge() {
-            Ok(value) => codec::encode(value),
-            Err(_) => return Ok((outcome, verdict)),
-        };
-        let decoded = encoded.as_ref().map_err(Clone::clone).and_then(|bytes| codec::decode(bytes));
-        let at = self.at.clone();
-        match (encoded, decoded) {
-            (Ok(bytes), Ok(value)) => {
+        let Ok(value) = outcome.judge() else { return Ok((outcome, verdict)) };
+        match codec::read_back(value) {
+            Ok((bytes, value)) => {
                 self.record(mode, bytes).await?;
                 Ok((R::success(value), verdict))
             }
-            (_, Err(message)) | (Err(message), _) => {
-                let class = Classification::new(Category::Permanent);
-                self.fail(mode, class, Wanted::Fail).await?;
+            Err(message) => {
                 let message = format!("the result cannot be recorded: {message}");
+                let at = self.at.clone();
+                self.unrecorded(mode, &message).await?;
                 Err(JobError::Codec { at, message }.into())
             }
         }
     }
 
+    /// Ends a job whose body returned an error of `class`.
+    async fn failed(
+        self,
+        mode: Mode,
+        class: Classification,
+        strategy: impl FnOnce(&Classification) -> Wanted,
+    ) -> Result<(), JobError> {
+        if self.is_cancelled().await {
+            return self.fail(mode, Classification::new(Category::Cancelled), strategy).await;
+        }
+        match self.scope.job.as_ref().and_then(|job| job.refusal(&class)) {
+            Some(problem) => self.interrupt(problem, &class).await,
+            None => self.fail(mode, class, strategy).await,
+        }
+    }
+
     async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
-        let is_resumed = self.record.recoveries > 0;
-        let ended = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
-        let Self { at, lease, record, .. } = self;
-        let note = match ended {
-            Some(event) => Note::read(&record.note).with(event).write(),
-            None => record.note,
-        };
-        let shared = lease.shared().clone();
-        let removes = Some(place::cursors(&at.key));
+        let is_resumed = self.record.attempts > 1;
+        let event = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
+        let before = Note::read(&self.record.note);
+        let is_noted = event.is_some() || before.problem.is_some();
+        let note = Note { problem: None, events: before.events.into_iter().chain(event).collect(), ..before };
+        let note = if is_noted { note.write() } else { self.record.note.clone() };
+        let shared = self.lease.shared().clone();
+        let removes = Some(place::cursors(self.id()));
         let completion =
             Completion { note, removes, ..Completion::done(shared.key.clone(), shared.fence, value) };
+        let at = self.at.clone();
         match completed(mode, &shared.store, completion).await {
             Ok(_) => {
-                lease.ended();
+                self.lease.ended();
                 crate::durable::point("after complete");
                 if is_resumed {
                     count_resumed(true);
@@ -234,14 +310,122 @@ impl Running {
             }
             Err((error, completion)) if error.is_outage() => {
                 let (value, store) = (completion.value, Box::new(error));
-                Err(JobError::NotRecorded { at, value, store })
+                let error = JobError::NotRecorded { at, value, store };
+                let failed = Completion {
+                    note: self.unrecordable(&error.to_string()).write(),
+                    ..Completion::of(completion.key, completion.fence, Status::Failed)
+                };
+                // One more attempt, which the caller does not wait for.
+                hold::finish(Box::pin(async move {
+                    if shared.store.complete(failed).await.is_ok() {
+                        self.lease.ended();
+                    }
+                }));
+                Err(error)
+            }
+            Err((StoreError::TooLarge { bytes }, completion)) => {
+                let error = JobError::TooLarge { at, bytes, value: completion.value };
+                self.unrecorded(mode, &error.to_string()).await?;
+                Err(error)
             }
             Err((StoreError::Fenced { .. }, _)) => {
-                lease.ended();
+                self.lease.ended();
                 Err(JobError::Fenced { at })
             }
             Err((error, _)) => Err(JobError::store(at, error)),
         }
+    }
+
+    /// Ends a job whose body is done and whose result cannot be recorded: run again, it would do again what
+    /// is done.
+    async fn unrecorded(self, mode: Mode, problem: &str) -> Result<(), JobError> {
+        let note = self.unrecordable(problem);
+        self.end_with(mode, Status::Failed, note).await
+    }
+
+    fn unrecordable(&self, problem: &str) -> Note {
+        if self.record.attempts > 1 {
+            count_resumed(false);
+        }
+        self.warn("the result of a job was not recorded", problem);
+        let class = Classification::new(Category::Permanent);
+        self.troubled(problem, Some(&class), self.event("failed", "ok", problem))
+    }
+
+    /// Leaves the job to its recovery: what it stopped at is not of its own making.
+    async fn interrupt(self, problem: String, class: &Classification) -> Result<(), JobError> {
+        let category = Some(class.category.as_str().to_owned());
+        let event = JobEvent { category, ..self.event("resume", "interrupted", &problem) };
+        let note = self.troubled(&problem, None, event);
+        self.warn("a job was interrupted", &problem);
+        if let Some(outer) = scope::current().job {
+            outer.refused(self.lease.shared().key.clone(), &problem, *class);
+        }
+        let error = JobError::Interrupted { at: self.at.clone(), problem };
+        if let Some(again) = scope::current().again {
+            again.interrupted(&self.lease.shared().key, &error);
+        }
+        self.release(note).await
+    }
+
+    /// Gives the job back as interrupted; one that was not at fault has not been recovered for nothing.
+    async fn release(self, note: Note) -> Result<(), JobError> {
+        let (shared, note) = (self.lease.shared().clone(), note.write());
+        loop {
+            // Where the store does not take it now, the lease is given back when it is dropped.
+            let Ok(stored) = shared.store.get(&shared.key).await else { return Ok(()) };
+            let is_ours = |stored: &Record| stored.status.is_held() && stored.fence == shared.fence;
+            let Some(stored) = stored.filter(is_ours) else {
+                self.lease.ended();
+                return Err(JobError::Fenced { at: self.at });
+            };
+            let (revision, recoveries) = (stored.revision, stored.recoveries.saturating_sub(1));
+            let (status, note) = (Status::Interrupted, note.clone());
+            let released = Record { status, note, recoveries, deadline: 0, ..stored };
+            match shared.store.cas(Some(revision), released).await {
+                // It was renewed meanwhile.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(_) => return Ok(()),
+                Ok(_) => {
+                    self.lease.ended();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Records that the body panicked.
+    async fn broke(self, mode: Mode, message: &str) {
+        if self.record.attempts > 1 {
+            count_resumed(false);
+        }
+        let step = self.scope.job.as_ref().and_then(|job| job.panicked_in());
+        let problem = match &step {
+            Some(step) => format!("the body panicked in the step `{step}`: {message}"),
+            None => format!("the body panicked: {message}"),
+        };
+        let class = Classification::new(Category::Permanent);
+        let event = JobEvent { step, ..self.event("failed", "ok", &problem) };
+        let note = self.troubled(&problem, Some(&class), event);
+        self.warn("the body of a job panicked", &problem);
+        let _ = self.end_with(mode, Status::Failed, note).await;
+    }
+
+    async fn end_with(self, mode: Mode, status: Status, note: Note) -> Result<(), JobError> {
+        match self.end_as(mode, status, note).await {
+            Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
+            // The caller's own error says more; the record stays as it is, and recovery will find it.
+            _ => Ok(()),
+        }
+    }
+
+    fn warn(&self, message: &'static str, problem: &str) {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            target: "resilience::job", job = self.id(), name = %self.record.function, %problem, "{message}"
+        );
+        #[cfg(not(feature = "tracing"))]
+        let _ = (self, message, problem);
     }
 
     /// Whether it was asked to stop: then that is why it failed, whatever its body made of it.
@@ -250,9 +434,16 @@ impl Running {
         matches!(stored, Ok(Some(record)) if record.cancelled)
     }
 
-    async fn fail(self, mode: Mode, class: Classification, wanted: Wanted) -> Result<(), JobError> {
+    async fn fail(
+        self,
+        mode: Mode,
+        class: Classification,
+        strategy: impl FnOnce(&Classification) -> Wanted,
+    ) -> Result<(), JobError> {
+        let wanted = self.scope.job.as_ref().and_then(|job| job.wanted());
+        let wanted = wanted.unwrap_or_else(|| strategy(&class));
         let at = self.at.clone();
-        if self.record.recoveries > 0 {
+        if self.record.attempts > 1 {
             count_resumed(false);
         }
         let ended = match wanted {
@@ -268,6 +459,74 @@ impl Running {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
             // The body's own error says more; the record stays as it is, and recovery will find it.
             _ => Ok(()),
+        }
+    }
+
+    /// Runs `body` as part of the job; a panic in it is recorded, and goes on.
+    pub fn run<T>(self, body: impl FnOnce() -> T) -> (Self, T) {
+        let caught = {
+            let _entered = self.scope().enter();
+            catch_unwind(AssertUnwindSafe(body))
+        };
+        match caught {
+            Ok(done) => (self, done),
+            Err(panic) => {
+                block_on(self.broke(Mode::Blocking, &message(&*panic)));
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// Returns the job and what its body returned; a panic in it is recorded, and goes on.
+    pub async fn ran<T>(self, caught: Result<T, Panic>) -> (Self, T) {
+        match caught {
+            Ok(done) => (self, done),
+            Err(panic) => {
+                let message = message(&*panic);
+                self.broke(Mode::Async, &message).await;
+                resume_unwind(panic)
+            }
+        }
+    }
+}
+
+/// What a panic carries.
+type Panic = Box<dyn Any + Send>;
+
+/// The words of a panic, cut to a length that a history can keep.
+fn message(panic: &(dyn Any + Send)) -> String {
+    const LONGEST: usize = 1_000;
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    words.unwrap_or("a value that is no text").chars().take(LONGEST).collect()
+}
+
+pin_project_lite::pin_project! {
+    /// A body whose panic is its result.
+    #[derive(Debug)]
+    #[doc(hidden)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Caught<F> {
+        #[pin]
+        body: F,
+    }
+}
+
+impl<F> Caught<F> {
+    /// Catches the panics of `body`.
+    pub fn new(body: F) -> Self {
+        Self { body }
+    }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let body = self.project().body;
+        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
         }
     }
 }

@@ -37,22 +37,25 @@ pub struct JobSite {
     name: &'static str,
     policy: Job,
     needs: fn(&Provided) -> Result<(), &'static str>,
+    reads: fn(Args) -> Result<(), String>,
     run: fn(&Provided, Args) -> Result<Call, String>,
     begun: AtomicU64,
     reused: AtomicU64,
 }
 
 impl JobSite {
-    /// The site of the job of `point`: its key as written, how to check what it needs, and how to call it.
+    /// The site of the job of `point`: its key as written, how to check what it needs, how to read its
+    /// arguments, and how to call it.
     pub const fn new(
         point: &'static PointSite,
         template: &'static str,
         policy: Job,
         needs: fn(&Provided) -> Result<(), &'static str>,
+        reads: fn(Args) -> Result<(), String>,
         run: fn(&Provided, Args) -> Result<Call, String>,
     ) -> Self {
         let (begun, reused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { point, template, name: policy.name, policy, needs, run, begun, reused }
+        Self { point, template, name: policy.name, policy, needs, reads, run, begun, reused }
     }
 
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
@@ -141,12 +144,13 @@ impl JobSite {
                 let store = store.or_else(|| Some(its.clone()));
                 (place::id(&record.key).to_owned(), args.read_from(record), store)
             }
-            None => (key, args, store),
+            None => (key, args.read_back(self.reads), store),
         }
     }
 
     /// Counts the answer, and notes for the recovery that made the call why it was refused.
     fn noted(&self, begun: Begun) -> Begun {
+        let begun = begun.noted();
         match &begun {
             Begun::Kept(..) => {
                 self.reused.fetch_add(1, Ordering::Relaxed);
@@ -213,11 +217,6 @@ impl Running {
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
         block_on(self.settle(Mode::Blocking, outcome, verdict, strategy))
-    }
-
-    /// Makes this thread part of the job.
-    pub fn enter(&self) -> scope::Entered {
-        self.scope().enter()
     }
 }
 

@@ -1,12 +1,13 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
 
 use crate::classify::Classification;
-use crate::durable::job::run::{Running, alert, steps};
+use crate::durable::job::run::{Caught, Running, alert, steps};
 use crate::durable::lease::acquire::Asked;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
+use crate::durable::record::history::Note;
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
@@ -15,10 +16,8 @@ use crate::event::{Event, emit};
 use crate::point::PointSite;
 use linkme::distributed_slice;
 use serde::de::DeserializeOwned;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::Future;
+use std::pin::Pin;
 
 /// Every step of the binary that can be undone, filled in by the linker.
 #[distributed_slice]
@@ -95,9 +94,9 @@ pub fn undone(worked: bool) -> Result<(), String> {
 
 /// Has the job undo its steps from now on.
 pub(crate) async fn start(mut job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
-    let note = crate::durable::record::history::Note::read(&job.record.note);
+    let note = Note::read(&job.record.note);
     let event = job.event("rollback", "started", "the body failed").because(&class);
-    let note = crate::durable::record::history::Note { class: Some(class), events: note.events }.with(event);
+    let note = Note { class: Some(class), problem: None, ..note }.with(event);
     let key = job.lease.shared().key.clone();
     let completion =
         Completion { note: note.write(), ..Completion::of(key, job.fence(), Status::RollingBack) };
@@ -144,7 +143,7 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
 /// Whether steps may have been done again: those keep the places in which they ended first, and the order in
 /// which they were claimed is all that is known.
 fn has_steps_done_again(job: &Running) -> bool {
-    let events = crate::durable::record::history::Note::read(&job.record.note).events;
+    let events = Note::read(&job.record.note).events;
     let rollbacks = events.iter().filter(|event| event.strategy == "rollback" && event.result == "started");
     rollbacks.count() > 1 || events.iter().any(|event| event.strategy == "fork")
 }
@@ -169,13 +168,14 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     let lease = Lease::new(job.store().clone(), key.clone(), fence, lasts, None, Status::Free);
     let inside = Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
     let scope = job.scope().clone().in_step(inside);
-    let undoing = caught(InScope::new(&scope, (site.undo)(step.value.clone())));
+    // A panic is a failure like any other: the job must not be undone for ever.
+    let undoing = Caught::new(InScope::new(&scope, (site.undo)(step.value.clone())));
     let undone = match mode {
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),
     };
     crate::durable::point("after undo");
-    if undone.is_err() {
+    if !matches!(undone, Ok(Ok(()))) {
         // What is left of the claim is only that it was tried.
         lease.give_back().await;
         return Ok(false);
@@ -196,14 +196,4 @@ async fn free(job: &Running, step: &Record) -> Result<(), JobError> {
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(JobError::store(job.at.clone(), error)),
     }
-}
-
-/// `undoing`, where a panic is a failure as any other: the job must not be undone for ever.
-async fn caught(undoing: impl Future<Output = Result<(), String>>) -> Result<(), String> {
-    let mut undoing = pin!(undoing);
-    poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| undoing.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err("the undo panicked".to_owned())))
-    })
-    .await
 }

@@ -2,10 +2,11 @@
 
 use crate::durable::record::finite;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde_json::Value;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
+use std::io;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
     let bytes = serde_json::to_vec(value).map_err(|error| error.to_string())?;
@@ -27,9 +28,104 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
+/// Encodes `value` and reads it back; returns the bytes and the value that they are.
+///
+/// # Errors
+///
+/// Why the value cannot be encoded, why the bytes cannot be read, or that they are read as another value.
+pub(crate) fn read_back<T: Serialize + DeserializeOwned>(value: &T) -> Result<(Vec<u8>, T), String> {
+    let bytes = encode(value)?;
+    let decoded =
+        decode(&bytes).map_err(|error| format!("it is written, but cannot be read back: {error}"))?;
+    let mut same = Same(&bytes);
+    let mut is_same = serde_json::to_writer(&mut same, &decoded).is_ok() && same.0.is_empty();
+    if !is_same {
+        let again = encode(&decoded)?;
+        is_same = is_equal(&decode(&bytes)?, &decode(&again)?);
+    }
+    if is_same { Ok((bytes, decoded)) } else { Err(CHANGED.to_owned()) }
+}
+
+const CHANGED: &str = "it is read back as another value: what is recorded must be read as what was written";
+
+/// As [`read_back`], for a part of what was encoded.
+pub(crate) fn part_read_back<T: Serialize + DeserializeOwned>(encoded: &Value) -> Result<T, String> {
+    let decoded = T::deserialize(encoded)
+        .map_err(|error| format!("it is written, but cannot be read back: {error}"))?;
+    let is_same = to_value(&decoded).is_ok_and(|again| is_equal(encoded, &again));
+    if is_same { Ok(decoded) } else { Err(CHANGED.to_owned()) }
+}
+
+/// Takes the bytes that it expects, and no others.
+struct Same<'a>(&'a [u8]);
+
+impl io::Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether two values are the same, whatever the order of their fields and elements: a set is written in
+/// another order each time.
+fn is_equal(one: &Value, other: &Value) -> bool {
+    one == other || sorted_text(one) == sorted_text(other)
+}
+
+/// The elements as texts that do not depend on the order of anything in them, sorted.
+fn in_order(values: &[Value]) -> Vec<String> {
+    let mut texts: Vec<_> = values.iter().map(sorted_text).collect();
+    texts.sort_unstable();
+    texts
+}
+
+fn sorted_text(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut texts: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), sorted_text(value)))
+                .collect();
+            texts.sort_unstable();
+            format!("{{{}}}", texts.join(","))
+        }
+        Value::Array(values) => format!("[{}]", in_order(values).join(",")),
+        plain => plain.to_string(),
+    }
+}
+
 /// Whether `bytes` are a value of this type.
 pub(crate) fn reads<T: DeserializeOwned>(bytes: &[u8]) -> bool {
     decode::<T>(bytes).is_ok()
+}
+
+/// The value of an `Option` that was not recorded; `None` for every other type.
+pub(crate) fn absent<T: DeserializeOwned>() -> Option<T> {
+    T::deserialize(Absent).ok()
+}
+
+/// Nothing, which only an `Option` can be read from.
+struct Absent;
+
+impl<'de> Deserializer<'de> for Absent {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(serde::de::Error::custom("not recorded"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_none()
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
 }
 
 /// A 128-bit hash (SipHash-2-4, fixed key), the same in every release and on every machine.
@@ -70,5 +166,83 @@ fn write_in_order(value: &Value, out: &mut String) {
             out.push(']');
         }
         plain => out.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::collections::{BTreeMap, HashMap, HashSet};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Short { x: u32 },
+        Long { x: u32, y: u32 },
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Silent {
+        #[serde(skip_deserializing)]
+        kept: u32,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Unwritten {
+        #[serde(skip_serializing)]
+        lost: u32,
+    }
+
+    fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
+        assert_eq!(read_back(&value).expect("it survives").1, value);
+        if let Ok(encoded) = to_value(&value) {
+            assert_eq!(part_read_back::<T>(&encoded).expect("it survives as a part"), value);
+        }
+    }
+
+    fn refused<T: Serialize + DeserializeOwned + std::fmt::Debug>(value: T, words: &str) {
+        let error = read_back(&value).expect_err("it does not survive");
+        assert!(error.contains(words), "{error}");
+        let part = to_value(&value).and_then(|encoded| part_read_back::<T>(&encoded));
+        assert!(part.is_err(), "{part:?}");
+    }
+
+    #[test]
+    fn what_is_read_back_as_itself_survives() {
+        survives((u64::MAX, i64::MIN, -0.0_f64, f32::MIN_POSITIVE, 'ä', "\u{1f980}\0".to_owned()));
+        survives(((), None::<u8>, Some(Some(7)), vec![Some(1), None]));
+        survives(HashMap::from([(7_u32, vec![1]), (8, vec![])]));
+        survives((0..100).map(|n| n.to_string()).collect::<HashSet<_>>());
+        survives((0..50).map(|n| u128::MAX - n).collect::<HashSet<_>>());
+        survives(vec![(0..50).collect::<HashSet<u8>>(), (60..70).collect()]);
+        survives((0..50).map(|n| (n, (0..n).collect::<HashSet<u8>>())).collect::<HashMap<u8, _>>());
+        survives(Untagged::Short { x: 1 });
+        survives((i128::from(i64::MIN), u128::from(u64::MAX)));
+        let (_, large) = read_back(&(u128::MAX, i128::MIN)).unwrap();
+        assert_eq!(large, (u128::MAX, i128::MIN));
+    }
+
+    #[test]
+    fn only_an_option_can_be_absent() {
+        assert_eq!(absent::<Option<u32>>(), Some(None));
+        assert_eq!(absent::<Option<Vec<Option<()>>>>(), Some(None));
+        assert_eq!(
+            (absent::<u32>(), absent::<()>(), absent::<Vec<u8>>(), absent::<Value>()),
+            (None, None, None, None)
+        );
+    }
+
+    #[test]
+    fn what_is_read_back_as_something_else_is_refused() {
+        refused(f64::NAN, "no number that JSON has");
+        refused(Some(f32::INFINITY), "no number that JSON has");
+        refused(Some(None::<u8>), "read back as `None`");
+        refused(BTreeMap::from([((1, 2), 3)]), "key must be a string");
+        refused(Untagged::Long { x: 1, y: 2 }, "read back as another value");
+        refused(vec![Untagged::Short { x: 1 }, Untagged::Long { x: 1, y: 2 }], "read back as another value");
+        refused(Silent { kept: 7 }, "read back as another value");
+        refused(Unwritten { lost: 7 }, "cannot be read back: missing field `lost`");
+        assert!(to_value(&u128::MAX).is_err(), "a part of the arguments has 64 bits");
     }
 }

@@ -3,7 +3,7 @@
 //! The errors carry their place in a box: a `Result` with one of them stays small.
 
 use crate::classify::{Category, Classification, Retryable, rfc_3339};
-use crate::durable::record::{Corrupt, Millis, Status};
+use crate::durable::record::{Corrupt, Millis, Status, codec};
 use crate::durable::store::{Mismatch, StoreError};
 use crate::point::PointName;
 use serde::de::DeserializeOwned;
@@ -126,16 +126,19 @@ pub enum CheckpointError {
         /// What the encoder said.
         message: String,
     },
-    /// The value has more bytes than a record may have; store it elsewhere and record where.
+    /// The value has more bytes than a record may have; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
     #[error(
-        "the value of step {at} has {bytes} bytes, more than a record may have (1 MiB): store it elsewhere and record where"
+        "the value of step {at} has {bytes} bytes, more than a record may have (1 MiB): store it elsewhere, and record a reference to it"
     )]
     #[non_exhaustive]
     TooLarge {
         /// The step.
         at: Box<Place>,
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
+        /// The encoded value; empty if the body did not run.
+        value: Vec<u8>,
     },
     /// The key has more bytes than a key may have.
     #[error("the key of a step of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
@@ -218,7 +221,7 @@ impl CheckpointError {
             StoreError::Fenced { .. } => Self::Fenced { at },
             StoreError::Cancelled { .. } => Self::Cancelled { at },
             StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
-            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: Vec::new() },
             other => Self::Store { at, store: Box::new(other) },
         }
     }
@@ -231,9 +234,22 @@ impl CheckpointError {
         }
     }
 
+    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    pub(crate) const fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Fenced { .. }
+                | Self::Mismatch { .. }
+                | Self::Corrupt { .. }
+                | Self::Undecodable { .. }
+                | Self::Store { .. }
+        )
+    }
+
     pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
         match self {
-            Self::NotRecorded { value, .. } => crate::durable::record::codec::decode(value).ok(),
+            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => codec::decode(value).ok(),
             _ => None,
         }
     }
@@ -329,14 +345,19 @@ pub enum JobError {
         /// What the encoder or decoder said.
         message: String,
     },
-    /// The result or the arguments have more bytes than a record may have.
-    #[error("job {at} would record {bytes} bytes, more than a record may have (1 MiB)")]
+    /// The result or the arguments have more bytes than a record may have; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[error(
+        "job {at} would record {bytes} bytes, more than a record may have (1 MiB): store them elsewhere, and record a reference to them"
+    )]
     #[non_exhaustive]
     TooLarge {
         /// The job.
         at: Box<Place>,
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
+        /// The encoded result; empty if it is the arguments that are too large.
+        value: Vec<u8>,
     },
     /// The key has more bytes than a key may have.
     #[error("the key of a job of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
@@ -355,6 +376,15 @@ pub enum JobError {
         at: Box<Place>,
         /// Its type.
         ty: &'static str,
+    },
+    /// It was interrupted while it ran; its recovery goes on with it.
+    #[error("job {at} was interrupted: {problem}")]
+    #[non_exhaustive]
+    Interrupted {
+        /// The job.
+        at: Box<Place>,
+        /// Why, in words.
+        problem: String,
     },
     /// Recovery called it, and it has ended neither with a result nor with an error: it panicked, for
     /// instance, or a timeout of its own ended it.
@@ -437,6 +467,7 @@ impl JobError {
             | Self::TooLarge { at, .. }
             | Self::KeyTooLong { at, .. }
             | Self::NotProvided { at, .. }
+            | Self::Interrupted { at, .. }
             | Self::Unfinished { at, .. }
             | Self::Unknown { at, .. }
             | Self::UnknownStep { at, .. }
@@ -451,7 +482,7 @@ impl JobError {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
             StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
-            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: Vec::new() },
             other => Self::Store { at, store: Box::new(other) },
         }
     }
@@ -475,9 +506,22 @@ impl JobError {
         }
     }
 
+    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    pub(crate) const fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Fenced { .. }
+                | Self::Mismatch { .. }
+                | Self::Corrupt { .. }
+                | Self::Lost { .. }
+                | Self::Store { .. }
+        )
+    }
+
     pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
         match self {
-            Self::NotRecorded { value, .. } => crate::durable::record::codec::decode(value).ok(),
+            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => codec::decode(value).ok(),
             _ => None,
         }
     }

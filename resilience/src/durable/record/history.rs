@@ -66,6 +66,8 @@ impl JobEvent {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
     pub(crate) class: Option<Classification>,
+    /// Why the job did not go on, in words.
+    pub(crate) problem: Option<String>,
     pub(crate) events: Vec<JobEvent>,
 }
 
@@ -74,7 +76,8 @@ impl Note {
         let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return Self::default() };
         let class = &value["class"];
         let events = value["events"].as_array().into_iter().flatten().map(JobEvent::from_json).collect();
-        Self { class: read_class(class), events }
+        let problem = value["problem"].as_str().map(str::to_owned);
+        Self { class: read_class(class), problem, events }
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
@@ -83,7 +86,7 @@ impl Note {
             .map(|class| json!({ "category": class.category.as_str(), "severity": class.severity.as_str() }));
         let kept = self.events.len().saturating_sub(EVENTS);
         let events: Vec<_> = self.events.iter().skip(kept).map(JobEvent::to_json).collect();
-        json!({ "class": class, "events": events }).to_string().into_bytes()
+        json!({ "class": class, "problem": self.problem, "events": events }).to_string().into_bytes()
     }
 
     pub(crate) fn with(mut self, event: JobEvent) -> Self {

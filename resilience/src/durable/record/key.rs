@@ -2,13 +2,19 @@
 
 pub(crate) use crate::template::Key;
 
+/// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
+const EMPTY: &str = "%";
+
 /// `id` as one part of a longer key.
 pub(crate) fn part(id: &str) -> String {
-    Key::new().value(id).finish()
+    if id.is_empty() { EMPTY.to_owned() } else { Key::new().value(id).finish() }
 }
 
 /// The id that [`part`] made a part of a key.
 pub(crate) fn whole(part: &str) -> String {
+    if part == EMPTY {
+        return String::new();
+    }
     let mut bytes = Vec::new();
     let mut rest = part.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -32,6 +38,8 @@ pub(crate) mod place {
     pub(crate) const JOBS: &str = "j/";
     /// Steps outside of jobs.
     pub(crate) const STEPS: &str = "c/";
+    /// Cursors outside of jobs.
+    pub(crate) const CURSORS: &str = "p//";
 
     pub(crate) fn job(id: &str) -> String {
         format!("{JOBS}{id}")
@@ -62,7 +70,7 @@ pub(crate) mod place {
     pub(crate) fn cursor(job: Option<&str>, name: &str) -> String {
         match job {
             Some(job) => format!("p/{}/{name}", part(job)),
-            None => format!("p//{name}"),
+            None => format!("{CURSORS}{name}"),
         }
     }
 
@@ -86,6 +94,7 @@ mod tests {
         for id in ["", "import:7", "a%20b%2Fc", "%", "%2", "ä/%é"] {
             assert_eq!(whole(&part(id)), id);
         }
+        assert!(!place::cursor(None, "rows").starts_with(&place::cursors("")), "a job without a name");
         assert_eq!(whole("%zz%4"), "%zz%4", "what was never a part stays as it is");
     }
 }

@@ -1,5 +1,6 @@
 //! A step whose success is recorded under a key: it runs once, and afterwards the recorded value is given.
 
+use crate::classify::Classify;
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
@@ -8,7 +9,7 @@ use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
-use crate::durable::scope::{self, Occurrence, Scope, Step};
+use crate::durable::scope::{self, JobScope, Occurrence, Scope, Step, StepBody};
 use crate::durable::store::{Claim, Completion, Otherwise, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
@@ -161,7 +162,7 @@ impl Checkpoint {
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
         let ask = Ask::new::<R::Value>(Some(key.to_string()));
-        let running = match block_on(self.begin(Mode::Blocking, &self.named(), ask)) {
+        let running = match block_on(self.begin(Mode::Blocking, &self.named(), ask)).noted() {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
         };
@@ -185,7 +186,7 @@ impl Checkpoint {
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
         let ask = Ask::new::<R::Value>(Some(key.to_string()));
-        let running = match self.begin(Mode::Async, &self.named(), ask).await {
+        let running = match self.begin(Mode::Async, &self.named(), ask).await.noted() {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
         };
@@ -286,6 +287,7 @@ impl Checkpoint {
                     Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
                 let tally = scope.job.as_ref().filter(|_| request.holder.is_some());
                 let tally = tally.map(|job| place::tally(&job.id));
+                let body = scope.job.as_ref().map(|job| StepBody::new(job, &at.key));
                 let scope = scope.in_step(step);
                 return Begun::Run(Running {
                     at,
@@ -294,6 +296,7 @@ impl Checkpoint {
                     tally,
                     on_store_error: self.on_store_error,
                     _occurrence: occurrence,
+                    _body: body,
                 });
             }
             Ok(Answer::Done(record)) => {
@@ -366,6 +369,19 @@ pub enum Begun {
 }
 
 impl Begun {
+    /// Notes the answer in the job that the call is part of.
+    pub(crate) fn noted(self) -> Self {
+        if let Some(job) = scope::current().job {
+            job.begins();
+            match &self {
+                Self::Run(_) => {}
+                Self::Kept(_, at) => job.succeeded(&at.key),
+                Self::Refused(rejected) => note_refusal(&job, rejected.key().unwrap_or_default(), rejected),
+            }
+        }
+        self
+    }
+
     /// The outcome of a call whose body does not run.
     fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
         let rejected = match self {
@@ -380,9 +396,25 @@ impl Begun {
     }
 }
 
+/// Notes in `job` that a step or cursor of it was refused, unless its body is what is wrong.
+pub(crate) fn note_refusal(job: &JobScope, key: &str, rejected: &Rejected) {
+    if let Rejected::Checkpoint(error) = rejected
+        && error.is_interruption()
+    {
+        job.refused(key.to_owned(), &error.to_string(), rejected.classify());
+    }
+}
+
 /// The recorded value of a step.
 pub(crate) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
-    codec::decode(&record.value).map_err(|message| CheckpointError::Undecodable { at, message }.into())
+    codec::decode(&record.value).map_err(|message| {
+        let key = at.key.clone();
+        let rejected = CheckpointError::Undecodable { at, message }.into();
+        if let Some(job) = scope::current().job {
+            note_refusal(&job, &key, &rejected);
+        }
+        rejected
+    })
 }
 
 /// A step whose body runs.
@@ -397,6 +429,7 @@ pub struct Running {
     tally: Option<String>,
     on_store_error: OnStoreError,
     _occurrence: Option<Occurrence>,
+    _body: Option<StepBody>,
 }
 
 impl Running {
@@ -408,6 +441,7 @@ impl Running {
             tally: None,
             on_store_error: OnStoreError::Run,
             _occurrence: None,
+            _body: None,
         }
     }
 
@@ -421,13 +455,29 @@ impl Running {
         CheckpointError::Fenced { at: self.at }.into()
     }
 
-    /// Records the outcome, if it is a success, and gives what was recorded.
+    /// Records the outcome, if it is a success, and returns what was recorded.
     pub(crate) async fn settle<R>(
         self,
         mode: Mode,
         outcome: R,
         verdict: Verdict,
     ) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        let (job, key) = (self.scope.job.clone(), self.at.key.clone());
+        let settled = self.try_settle(mode, outcome, verdict).await;
+        if let Some(job) = job {
+            match &settled {
+                Ok((outcome, None)) if outcome.is_success() => job.succeeded(&key),
+                Ok(_) => {}
+                Err(rejected) => note_refusal(&job, &key, rejected),
+            }
+        }
+        settled
+    }
+
+    async fn try_settle<R>(self, mode: Mode, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
@@ -439,18 +489,9 @@ impl Running {
             return Ok((outcome, verdict));
         }
         // What cannot be read back is not recorded in the first place.
-        let bytes = codec::encode(value);
-        let decoded = match &bytes {
-            Ok(bytes) => codec::decode::<R::Value>(bytes),
-            Err(_) => return Err(self.unrecordable(bytes).await),
-        };
-        let (bytes, decoded) = match (bytes, decoded) {
-            (Ok(bytes), Ok(decoded)) => (bytes, decoded),
-            (_, decoded) => return Err(self.unrecordable(decoded.map(|_| Vec::new())).await),
-        };
-        match self.record(mode, bytes).await {
-            Ok(()) => Ok((R::success(decoded), verdict)),
-            Err(rejected) => Err(rejected),
+        match codec::read_back(value) {
+            Ok((bytes, value)) => self.record(mode, bytes).await.map(|()| (R::success(value), verdict)),
+            Err(message) => Err(self.unrecordable(message).await),
         }
     }
 
@@ -461,10 +502,9 @@ impl Running {
         }
     }
 
-    async fn unrecordable(self, result: Result<Vec<u8>, String>) -> Rejected {
+    async fn unrecordable(self, message: String) -> Rejected {
         let at = self.at.clone();
         self.give_back().await;
-        let message = result.err().unwrap_or_default();
         CheckpointError::Encode { at, message }.into()
     }
 
@@ -491,6 +531,10 @@ impl Running {
             Err((error, completion)) if error.is_outage() => {
                 let (value, store) = (completion.value, Box::new(error));
                 Err(CheckpointError::NotRecorded { at, value, store }.into())
+            }
+            Err((StoreError::TooLarge { bytes }, completion)) => {
+                lease.give_back().await;
+                Err(CheckpointError::TooLarge { at, bytes, value: completion.value }.into())
             }
             // The lease of the step may be held still, where it is the job's that was lost.
             Err((error, _)) => {

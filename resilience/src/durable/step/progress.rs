@@ -10,6 +10,7 @@ use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{Key, place};
 use crate::durable::scope;
+use crate::durable::step::policy::note_refusal;
 use crate::durable::store::{Claim, Claimed, Cursor, Holder, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -95,20 +96,55 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         self
     }
 
-    /// The cursor saved last; `None` if there is none.
+    /// Returns the cursor saved last; `None` if there is none.
     ///
     /// # Errors
     ///
     /// [`Rejected::Checkpoint`]: another process has it, the record is damaged or is no `C`, or the store
     /// cannot be used.
     pub async fn restore(&mut self) -> Result<Option<C>, Rejected> {
+        let restored = self.try_restore().await;
+        self.noted(restored)
+    }
+
+    async fn try_restore(&mut self) -> Result<Option<C>, Rejected> {
         let at = self.at();
         let place = self.place().await?;
-        let record =
-            place.store.get(&place.key).await.map_err(|error| CheckpointError::store(at.clone(), error))?;
-        let Some(record) = record.filter(|record| !record.value.is_empty()) else { return Ok(None) };
-        let undecodable = |message| CheckpointError::Undecodable { at, message };
-        Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
+        read(&place.store, &place.key, at).await
+    }
+
+    /// Reads the cursor `name` without owning it, for instance to show how far a process has come that works
+    /// on it: of the running job, or of the store outside of one. Returns `None` if none is saved.
+    ///
+    /// The cursors of another job are in the [`cursors`](crate::durable::JobInfo::cursors) of
+    /// [`jobs::get`](crate::jobs::get).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`]: the record is damaged or is no `C`, or the store cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Progress;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # fn main() -> Result<(), resilience::Rejected> {
+    /// let mut owner = Progress::<u32>::open("rows");
+    /// owner.save_blocking(&7)?;
+    /// assert_eq!(Progress::<u32>::peek_blocking("rows")?, Some(7));
+    /// assert_eq!(Progress::<u32>::peek_blocking("columns")?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn peek(name: &str) -> Result<Option<C>, Rejected> {
+        let cursor = Self::open(name);
+        let at = cursor.at();
+        let job = scope::current().job;
+        let key = place::cursor(job.as_ref().map(|job| job.id.as_str()), &cursor.name);
+        let store = job.map_or_else(crate::durable::default_store, |job| Ok(job.store().clone()));
+        let store = store.map_err(|error| CheckpointError::store(at.clone(), error))?;
+        read(&store, &key, at).await
     }
 
     /// Saves `cursor`, durable when this returns; or leaves it out, as [`every`](Self::every) and
@@ -120,7 +156,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// large, or the store cannot be used.
     pub async fn save(&mut self, cursor: &C) -> Result<(), Rejected> {
         let at = self.at();
-        let bytes = codec::encode(cursor).map_err(|message| CheckpointError::Encode { at, message })?;
+        let read_back = codec::read_back(cursor);
+        let (bytes, _) = read_back.map_err(|message| CheckpointError::Encode { at, message })?;
         self.unsaved = Some(bytes);
         self.skipped += 1;
         let now = clock::now();
@@ -137,6 +174,11 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// As [`save`](Self::save).
     pub async fn flush(&mut self) -> Result<(), Rejected> {
+        let saved = self.try_flush().await;
+        self.noted(saved)
+    }
+
+    async fn try_flush(&mut self) -> Result<(), Rejected> {
         let Some(value) = self.unsaved.clone() else { return Ok(()) };
         let at = self.at();
         let place = self.place().await?;
@@ -175,6 +217,15 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         block_on(self.restore())
     }
 
+    /// As [`peek`](Self::peek), from sync code.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn peek_blocking(name: &str) -> Result<Option<C>, Rejected> {
+        block_on(Self::peek(name))
+    }
+
     /// As [`save`](Self::save), from sync code.
     ///
     /// # Errors
@@ -205,6 +256,19 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
     fn at(&self) -> Box<Place> {
         Place::new(PointName::new("progress"), self.name.as_str())
+    }
+
+    /// Notes in the running job how the use of the cursor ended.
+    fn noted<T>(&self, result: Result<T, Rejected>) -> Result<T, Rejected> {
+        if let Some(job) = scope::current().job {
+            let key = place::cursor(Some(&job.id), &self.name);
+            job.begins();
+            match &result {
+                Ok(_) => job.succeeded(&key),
+                Err(rejected) => note_refusal(&job, &key, rejected),
+            }
+        }
+        result
     }
 
     async fn place(&mut self) -> Result<&Kept, Rejected> {
@@ -240,4 +304,16 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
             _ => Err(CheckpointError::Fenced { at }.into()),
         }
     }
+}
+
+/// The cursor saved under `key`.
+async fn read<C: DeserializeOwned>(
+    store: &Arc<dyn Store>,
+    key: &str,
+    at: Box<Place>,
+) -> Result<Option<C>, Rejected> {
+    let record = store.get(key).await.map_err(|error| CheckpointError::store(at.clone(), error))?;
+    let Some(record) = record.filter(|record| !record.value.is_empty()) else { return Ok(None) };
+    let undecodable = |message| CheckpointError::Undecodable { at, message };
+    Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
 }

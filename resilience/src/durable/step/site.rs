@@ -106,6 +106,7 @@ impl CheckpointSite {
     }
 
     fn counted(&self, begun: Begun) -> Begun {
+        let begun = begun.noted();
         match &begun {
             Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
             Begun::Run(_) => self.recorded.fetch_add(1, Ordering::Relaxed),

@@ -1,0 +1,377 @@
+//! How jobs end whose steps, cursors or results the store refuses: only what the body itself returns fails them.
+
+use crate::faulty::{Fault, Faulty, world};
+use futures::executor::block_on;
+use resilience::durable::store::{Claim, Claimed};
+use resilience::durable::{CheckpointError, JobError, JobInfo, Status, Store, StoreError};
+use resilience::{Checkpoint, Classify, Job, Progress, Rejected, checkpoint, job, jobs, recover_blocking};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+#[derive(Debug, Classify, PartialEq)]
+enum Error {
+    #[classify(permanent)]
+    Own,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+thread_local! {
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+    static STORE: RefCell<Option<Arc<Faulty>>> = const { RefCell::new(None) };
+}
+
+/// What a recovered job sees, too, which runs on a thread of its own.
+static INPUT: AtomicU32 = AtomicU32::new(0);
+static FAILS: AtomicBool = AtomicBool::new(false);
+
+fn ran() {
+    RUNS.set(RUNS.get() + 1);
+}
+
+fn info(id: &str) -> JobInfo {
+    jobs::blocking::get(id).expect("a store").expect("the job")
+}
+
+fn down() -> StoreError {
+    StoreError::Unavailable("the server is gone".to_owned())
+}
+
+#[checkpoint("pay")]
+fn pay() -> Result<u32, Error> {
+    ran();
+    Ok(7)
+}
+
+#[checkpoint("pay")]
+async fn pay_async() -> Result<u32, Error> {
+    ran();
+    Ok(7)
+}
+
+#[job("ends:{id}")]
+fn order(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    pay()
+}
+
+#[job("ends-async:{id}")]
+async fn order_async(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    pay_async().await
+}
+
+/// `None` says nothing of why.
+#[job("ends-option:{id}")]
+fn order_option(id: u32) -> Option<u32> {
+    let _ = id;
+    pay().ok()
+}
+
+fn by_hand() -> Result<u32, Error> {
+    Job::run_blocking("by-hand:1", 1_u32, |_: u32| Checkpoint::new("pay").call("pay", || Ok(7)))
+}
+
+async fn by_hand_async() -> Result<u32, Error> {
+    let body = async |_: u32| Checkpoint::new("pay").call_async("pay", async || Ok(7)).await;
+    Job::run("by-hand-async:1", 1_u32, body).await
+}
+
+/// What was left by a store that is down for a while.
+fn is_interrupted(id: &str, by: &str) {
+    let job = info(id);
+    assert_eq!(job.status, Status::Interrupted, "{job}");
+    assert!(job.problem.as_deref().is_some_and(|problem| problem.contains(by)), "{job}");
+    assert!(job.to_string().contains(by), "{job}");
+    let event = job.events.last().expect("an event");
+    assert_eq!((event.result.as_str(), event.category.as_deref()), ("interrupted", Some("rejected")));
+}
+
+#[test]
+fn a_store_that_is_down_before_a_step_interrupts_the_job() {
+    for outage in [down(), StoreError::Full, StoreError::ReadOnly, StoreError::Poisoned] {
+        let (store, _world) = world(Fault::Steps(outage.clone()));
+        let text = outage.to_string();
+        assert!(matches!(order(1), Err(Error::Rejected(Rejected::Checkpoint(_)))));
+        is_interrupted("ends:1", &text);
+        block_on(order_async(1)).unwrap_err();
+        is_interrupted("ends-async:1", &text);
+        by_hand().unwrap_err();
+        is_interrupted("by-hand:1", &text);
+        block_on(by_hand_async()).unwrap_err();
+        is_interrupted("by-hand-async:1", &text);
+        let recovered = jobs::blocking::sweep().unwrap();
+        let [.., found] = &*recovered.jobs else { panic!("{recovered}") };
+        assert!(recovered.to_string().contains(&text), "{recovered}");
+        assert!(matches!(found.problem, Some(JobError::Interrupted { .. })), "{recovered}");
+        store.set(Fault::None);
+        let recovered = recover_blocking().unwrap();
+        assert_eq!(recovered.count(Status::Done), 2, "{recovered}");
+        assert_eq!((order(1), by_hand(), block_on(by_hand_async())), (Ok(7), Ok(7), Ok(7)));
+        assert_eq!((info("ends:1").problem, info("by-hand:1").problem), (None, None));
+    }
+}
+
+#[test]
+fn an_outcome_without_an_error_is_interrupted_by_what_came_last() {
+    let (store, _world) = world(Fault::Steps(down()));
+    assert_eq!(order_option(1), None);
+    assert_eq!(info("ends-option:1").status, Status::Interrupted);
+    store.set(Fault::None);
+    assert_eq!(order_option(1), Some(7));
+}
+
+#[test]
+fn interruptions_are_not_counted_as_recoveries() {
+    let (store, _world) = world(Fault::Steps(down()));
+    order(2).unwrap_err();
+    for _ in 0..30 {
+        assert_eq!(jobs::blocking::sweep().unwrap().count(Status::Interrupted), 1);
+    }
+    store.set(Fault::None);
+    assert_eq!(order(2), Ok(7));
+}
+
+#[job("swallows:{how}")]
+fn swallows(how: u32) -> Result<u32, Error> {
+    let refused = pay();
+    match how {
+        0 => Err(Error::Own),
+        1 => {
+            let _ = checked();
+            Err(Error::Own)
+        }
+        2 => {
+            let _ = checked();
+            refused
+        }
+        _ => Ok(refused.unwrap_or(1)),
+    }
+}
+
+fn checked() -> Result<u32, Error> {
+    Checkpoint::new("check").call("check", || Ok(1))
+}
+
+#[test]
+fn a_body_that_fails_for_its_own_reason_has_failed_whatever_was_refused_before() {
+    let (_store, _world) = world(Fault::Steps(down()));
+    for how in [0, 1] {
+        assert_eq!(swallows(how), Err(Error::Own));
+        let job = info(&format!("swallows:{how}"));
+        assert_eq!((job.status, job.problem), (Status::Failed, None));
+    }
+    swallows(2).unwrap_err();
+    assert_eq!(info("swallows:2").status, Status::Interrupted, "it returned the refusal after all");
+    assert_eq!((swallows(3), info("swallows:3").status), (Ok(1), Status::Done));
+}
+
+#[job("again:{id}")]
+fn tries_again(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    let first = pay();
+    STORE.with_borrow(|store| store.as_ref().expect("a store").set(Fault::None));
+    pay()?;
+    first
+}
+
+#[test]
+fn a_refusal_of_a_step_that_succeeded_since_interrupts_nothing() {
+    let (store, _world) = world(Fault::Steps(down()));
+    STORE.set(Some(store));
+    tries_again(1).unwrap_err();
+    assert_eq!(info("again:1").status, Status::Failed);
+    STORE.set(None);
+}
+
+#[job("child:{id}", wait = 0s)]
+fn child(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    pay()
+}
+
+#[job("parent:{id}")]
+fn parent(id: u32) -> Result<u32, Error> {
+    child(id)
+}
+
+fn held(store: &Faulty, id: &str, name: &str) -> u64 {
+    let mut claim = Claim::new(format!("j/{id}"), "another", name);
+    claim.lease = Duration::from_secs(60);
+    match block_on(store.claim(claim)).unwrap() {
+        Claimed::Held(record) => record.fence,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_busy_or_interrupted_child_interrupts_its_parent() {
+    let (store, _world) = world(Fault::None);
+    held(&store, "child:1", "child:{id}");
+    let Err(Error::Rejected(Rejected::Job(error))) = parent(1) else { panic!("it is busy") };
+    assert!(matches!(*error, JobError::Busy { .. } | JobError::Mismatch { .. }), "{error}");
+    assert_eq!(info("parent:1").status, Status::Interrupted);
+    store.set(Fault::Steps(down()));
+    parent(2).unwrap_err();
+    let (one, other) = (info("parent:2"), info("child:2"));
+    assert_eq!((one.status, other.status), (Status::Interrupted, Status::Interrupted));
+    assert_eq!(one.problem, other.problem);
+    store.set(Fault::None);
+    assert_eq!(parent(2), Ok(7));
+}
+
+#[job("failing-child:{id}")]
+fn failing_child(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    Err(Error::Own)
+}
+
+#[job("failing-parent:{id}")]
+fn failing_parent(id: u32) -> Result<u32, Error> {
+    failing_child(id)
+}
+
+#[test]
+fn a_child_that_failed_fails_its_parent() {
+    let (_store, _world) = world(Fault::None);
+    failing_parent(1).unwrap_err();
+    assert_eq!(info("failing-parent:1").status, Status::Failed);
+    failing_child(2).unwrap_err();
+    failing_parent(2).unwrap_err();
+    assert_eq!(info("failing-parent:2").status, Status::Failed, "it was told so by the record");
+}
+
+#[checkpoint("compared", inputs(input = INPUT.load(Relaxed)))]
+fn compared() -> Result<u32, Error> {
+    ran();
+    Ok(7)
+}
+
+#[job("contradicted:{id}")]
+fn contradicted(id: u32) -> Result<u32, Error> {
+    compared()?;
+    if FAILS.load(Relaxed) { Err(Error::Own) } else { Ok(id) }
+}
+
+#[test]
+fn a_step_that_contradicts_its_record_interrupts_the_job_until_it_fits_again() {
+    let (_store, _world) = world(Fault::None);
+    INPUT.store(1, Relaxed);
+    FAILS.store(true, Relaxed);
+    assert_eq!(contradicted(1), Err(Error::Own));
+    jobs::blocking::resume("contradicted:1").unwrap();
+    FAILS.store(false, Relaxed);
+    INPUT.store(2, Relaxed);
+    let error = contradicted(1).unwrap_err();
+    let Error::Rejected(Rejected::Checkpoint(error)) = error else { panic!("{error:?}") };
+    assert!(matches!(*error, CheckpointError::Mismatch { .. }), "{error}");
+    is_interrupted("contradicted:1", "other inputs");
+    assert_eq!(jobs::blocking::sweep().unwrap().count(Status::Interrupted), 1, "and still");
+    INPUT.store(1, Relaxed);
+    let recovered = jobs::blocking::sweep().unwrap();
+    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
+}
+
+#[job("rows:{id}")]
+fn rows(id: u32) -> Result<u32, Error> {
+    let mut progress = Progress::<u32>::open("rows");
+    let row = progress.restore_blocking()?.unwrap_or(0);
+    progress.save_blocking(&(row + 1))?;
+    Ok(id)
+}
+
+#[test]
+fn a_cursor_that_the_store_refuses_interrupts_the_job() {
+    let (store, _world) = world(Fault::Cursors(StoreError::Full));
+    rows(1).unwrap_err();
+    is_interrupted("rows:1", "no room left");
+    store.set(Fault::None);
+    assert_eq!(rows(1), Ok(1));
+}
+
+#[job("ends-large:{bytes}")]
+fn large(bytes: usize) -> Result<String, Error> {
+    ran();
+    Ok("x".repeat(bytes))
+}
+
+#[job("large-async:{bytes}")]
+async fn large_async(bytes: usize) -> Result<String, Error> {
+    ran();
+    Ok("x".repeat(bytes))
+}
+
+/// The error of a job whose result has too many bytes, and the job.
+fn too_large(result: Result<String, Error>, id: &str) {
+    let Err(Error::Rejected(rejected)) = result else { panic!("it is too large") };
+    assert_eq!(rejected.not_recorded::<String>().map(|value| value.len()), Some(1 << 20));
+    assert_eq!(rejected.not_recorded::<u32>(), None);
+    let text = rejected.to_string();
+    assert!(text.contains("1048578 bytes") && text.contains("record a reference"), "{text}");
+    let job = info(id);
+    assert_eq!((job.status, job.problem.as_deref()), (Status::Failed, Some(text.as_str())));
+}
+
+#[test]
+fn a_result_that_is_too_large_fails_the_job_and_comes_with_the_error() {
+    let (_store, _world) = world(Fault::None);
+    let by_hand = |bytes| Job::run_blocking("by-hand", bytes, |bytes: usize| Ok("x".repeat(bytes)));
+    let by_hand_async = |bytes| Job::run("by-hand-async", bytes, async |bytes: usize| Ok("x".repeat(bytes)));
+    too_large(large(1 << 20), &format!("ends-large:{}", 1 << 20));
+    too_large(block_on(large_async(1 << 20)), &format!("large-async:{}", 1 << 20));
+    too_large(by_hand(1 << 20), "by-hand");
+    too_large(block_on(by_hand_async(1 << 20)), "by-hand-async");
+    RUNS.set(0);
+    assert_eq!(recover_blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
+    let again = large(1 << 20).unwrap_err();
+    let Error::Rejected(Rejected::Job(error)) = again else { panic!("{again:?}") };
+    assert!(matches!(*error, JobError::Stopped { status: Status::Failed, .. }), "{error}");
+    assert_eq!(RUNS.get(), 0);
+}
+
+#[checkpoint("large-step:{bytes}")]
+fn large_step(bytes: usize) -> Result<String, Error> {
+    ran();
+    Ok("x".repeat(bytes))
+}
+
+#[job("with-large-step:{bytes}")]
+fn with_large_step(bytes: usize) -> Result<usize, Error> {
+    large_step(bytes).map(|value| value.len())
+}
+
+#[test]
+fn a_value_of_a_step_that_is_too_large_fails_its_job() {
+    let (_store, _world) = world(Fault::None);
+    let Err(Error::Rejected(rejected)) = with_large_step(1 << 20) else { panic!("it is too large") };
+    assert_eq!(rejected.not_recorded::<String>().map(|value| value.len()), Some(1 << 20));
+    assert!(rejected.to_string().contains("1048578 bytes"), "{rejected}");
+    assert_eq!(info(&format!("with-large-step:{}", 1 << 20)).status, Status::Failed);
+    assert_eq!(recover_blocking().unwrap().jobs.len(), 0);
+}
+
+#[test]
+fn a_result_that_the_store_does_not_take_fails_the_job_when_the_store_is_back() {
+    let (store, _world) = world(Fault::None);
+    let body = |(): ()| {
+        ran();
+        store.set(Fault::Results(down(), 4));
+        Ok::<u32, Error>(7)
+    };
+    let Err(Error::Rejected(rejected)) = Job::run_blocking("unrecorded", (), body) else {
+        panic!("it is down")
+    };
+    assert!(matches!(&rejected, Rejected::Job(error) if matches!(**error, JobError::NotRecorded { .. })));
+    assert_eq!(rejected.not_recorded::<u32>(), Some(7));
+    let job = info("unrecorded");
+    assert_eq!(job.status, Status::Failed, "{job}");
+    assert!(job.problem.is_some_and(|problem| problem.contains("the server is gone")));
+}
