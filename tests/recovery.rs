@@ -460,11 +460,89 @@ fn what_contradicts_the_code_is_told_and_not_run() {
     assert!(matches!(job.problem, Some(JobError::Mismatch { .. })), "{recovered}");
     let told = "version: recorded 1, now 2 (recorded at 20";
     assert!(recovered.to_string().contains(told), "{recovered}");
+    let advice = "to go on with it, write `version = 1`, to begin anew, `on_mismatch = rerun`";
+    assert!(recovered.to_string().contains(advice), "{recovered}");
     assert_eq!(attempts("raised:1"), 1);
 
     left_by_earlier_code("fewer:1", "fewer:{id}", r#"{"id":1,"path":"/a"}"#);
     let recovered = recover_blocking().unwrap();
     assert_eq!(recovered.count(Status::Done), 1, "an argument that the code no longer has: {recovered}");
+}
+
+#[job("grown:{id}")]
+fn grown(id: u32, page: Option<u32>, tags: Option<Vec<String>>) -> Result<u32, Error> {
+    Ok(id + page.unwrap_or(100) + tags.map_or(100, |tags| tags.len() as u32))
+}
+
+#[job("grown-async:{id}")]
+async fn grown_async(id: u32, page: Option<String>, tag: String) -> Result<u32, Error> {
+    let (_, _) = (page, tag);
+    Ok(id)
+}
+
+#[test]
+fn an_argument_that_was_added_is_none_or_is_named() {
+    let _world = isolate();
+    left_by_earlier_code("grown:1", "grown:{id}", r#"{"id":1,"path":"/a"}"#);
+    let recovered = recover_blocking().unwrap();
+    assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
+    assert_eq!(grown(1, None, None).unwrap(), 201, "the same call by hand");
+    left_by_earlier_code("grown:2", "grown:{id}", r#"{"id":2,"page":7}"#);
+    assert_eq!(grown(2, Some(7), None).unwrap(), 109, "and one that was interrupted");
+    left_by_earlier_code("grown:3", "grown:{id}", r#"{"id":3}"#);
+    let error = grown(3, Some(1), Some(vec![])).unwrap_err().job();
+    assert!(matches!(error, JobError::Mismatch { .. }), "{error}");
+    assert!(error.to_string().contains("other inputs: `page`, `tags` differ"), "{error}");
+    assert_eq!(attempts("grown:3"), 1);
+
+    left_by_earlier_code("grown-async:1", "grown-async:{id}", r#"{"id":1}"#);
+    let recovered = recover_blocking().unwrap();
+    assert_eq!(recovered.count(Status::Interrupted), 1);
+    let told = "the record has no argument `tag`: take it as an `Option`";
+    assert!(recovered.to_string().contains(told), "{recovered}");
+}
+
+#[job("retyped:{id}")]
+fn retyped(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[job("changed:{id}", on_mismatch = rerun)]
+fn changed(id: u32, path: &str, page: Option<u32>) -> Result<u32, Error> {
+    log(format!("{path} {page:?}"));
+    note(id)
+}
+
+#[test]
+fn an_argument_of_another_type_or_name_is_named() {
+    let _world = isolate();
+    left_by_earlier_code("retyped:1", "retyped:{id}", r#"{"id":"one"}"#);
+    let recovered = recover_blocking().unwrap();
+    assert_eq!(recovered.count(Status::Interrupted), 1);
+    assert!(
+        recovered.to_string().contains("the recorded argument `id` cannot be read as `u32`"),
+        "{recovered}"
+    );
+
+    left_by_earlier_code("conditional:1", "conditional:{id}", r#"{"id":1,"file":"a"}"#);
+    let error = conditional(1, "a", &7).unwrap_err().job();
+    assert!(error.to_string().contains("other inputs: `path` differs"), "{error}");
+
+    left_by_earlier_code("gone:1", "gone:{id}", "{}");
+    let recovered = recover_blocking().unwrap();
+    assert!(recovered.to_string().contains("if it was renamed, write `was = \"gone:{id}\"`"), "{recovered}");
+}
+
+#[test]
+fn arguments_that_differ_begin_anew_where_the_job_says_so_and_others_go_on() {
+    let _world = isolate();
+    left_by_earlier_code("changed:1", "changed:{id}", r#"{"id":1,"path":"/a"}"#);
+    assert_eq!(changed(1, "/a", None).unwrap(), 1);
+    assert_eq!((attempts("changed:1"), logged()), (2, vec!["/a None".to_owned(), "note".to_owned()]));
+    assert_eq!(changed(1, "/a", None).unwrap(), 1);
+    assert_eq!(logged(), [""; 0], "it is done");
+    assert_eq!(changed(1, "/b", None).unwrap(), 1);
+    assert_eq!((attempts("changed:1"), logged().first().map(String::as_str)), (1, Some("/b None")));
 }
 
 #[job("panics:{id}")]

@@ -185,3 +185,18 @@ impl Args {
         Ok((codec::encode(&value)?, self.recorded.unwrap_or_else(|| codec::hash_of(&value))))
     }
 }
+
+/// The names of the arguments in which `current` differs from what is `recorded`. One that was not recorded is
+/// `None`, and one that the code no longer has makes no difference.
+///
+/// # Errors
+///
+/// The recorded arguments cannot be read.
+pub(crate) fn differing(recorded: &[u8], current: &[u8]) -> Result<Vec<String>, String> {
+    let (recorded, current) = (Args::read(recorded)?.fields, Args::read(current)?.fields);
+    let differs = |(name, value): &(String, serde_json::Value)| match recorded.get(name) {
+        Some(before) => !codec::is_equal(before, value),
+        None => !value.is_null(),
+    };
+    Ok(current.into_iter().filter(differs).map(|(name, _)| name).collect())
+}

@@ -1,6 +1,6 @@
 //! A named, recorded call that is found and finished after a crash.
 
-use super::args::Args;
+use super::args::{self, Args};
 use super::run::{Begun, Caught, Running};
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
@@ -12,7 +12,7 @@ use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::Note;
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, JobScope, Wanted};
-use crate::durable::store::{Claim, Otherwise, Store, StoreError};
+use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
 use crate::outcome::Refuse;
 use crate::point::PointName;
 use crate::policy::InvalidPolicy;
@@ -253,14 +253,14 @@ impl Job {
             inputs: Some(inputs),
             input,
             ttl: self.ttl,
-            on_mismatch: self.on_mismatch,
             on_corrupt: self.on_corrupt,
             restart: self.rerun,
             ..Claim::new(place::job(&id), store.owner(), who.name.clone())
         };
-        match claim(mode, &store, &request, Status::Interrupted, reads, patience(self.wait)).await {
+        let request = Request { mode, store: &store, claim: request, reads, patience: patience(self.wait) };
+        let (key, answer) = request.answer(self.on_mismatch).await;
+        match answer {
             Ok(Answer::Held(record, turn)) => {
-                let key = request.key;
                 let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
                 let scope = Arc::new(JobScope::new(id, lease.shared().clone()));
                 let running = Running { at, lease, scope: outer.in_job(scope), record };
@@ -294,6 +294,48 @@ impl Job {
         let name = stored.function.as_str();
         let is_own = name == self.name || self.was.contains(&name);
         Ok(is_own && !stored.is_expired(store.now().await?))
+    }
+}
+
+/// A claim of a job, and how it is made.
+struct Request<'a> {
+    mode: Mode,
+    store: &'a Arc<dyn Store>,
+    claim: Claim,
+    reads: Reads,
+    patience: Duration,
+}
+
+impl Request<'_> {
+    /// The key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
+    /// code may have more or fewer of them by now.
+    async fn answer(mut self, on_mismatch: Otherwise) -> (String, Result<Answer, StoreError>) {
+        let mut answer = self.ask().await;
+        if let Ok(Answer::Mismatch(contradiction)) = &mut answer
+            && contradiction.what == Mismatch::Inputs
+            && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
+            && let Ok(names) = args::differing(&recorded.input, &self.claim.input)
+        {
+            contradiction.names = names;
+            if contradiction.names.is_empty() {
+                self.claim.inputs = recorded.inputs;
+                answer = self.ask().await;
+            }
+        }
+        let is_other = match &answer {
+            Ok(Answer::Mismatch(_)) => true,
+            Ok(Answer::Done(record)) => !(self.reads)(&record.value),
+            _ => false,
+        };
+        if is_other && on_mismatch == Otherwise::Rerun {
+            self.claim.on_mismatch = on_mismatch;
+            answer = self.ask().await;
+        }
+        (self.claim.key, answer)
+    }
+
+    async fn ask(&self) -> Result<Answer, StoreError> {
+        claim(self.mode, self.store, &self.claim, Status::Interrupted, self.reads, self.patience).await
     }
 }
 

@@ -133,5 +133,7 @@ fn contradiction(what: Mismatch, stored: &Record, claim: &Claim) -> Contradictio
         Mismatch::Version => (stored.version.to_string(), claim.version.to_string()),
         Mismatch::Inputs => (hash(stored.inputs), hash(claim.inputs)),
     };
-    Contradiction { what, stored: stored_text, current, recorded: stored.updated }
+    let times = [stored.completed, stored.created, stored.updated];
+    let recorded = times.into_iter().find(|time| *time > 0).unwrap_or(0);
+    Contradiction { what, stored: stored_text, current, names: Vec::new(), recorded }
 }

@@ -72,7 +72,7 @@ impl io::Write for Same<'_> {
 
 /// Whether two values are the same, whatever the order of their fields and elements: a set is written in
 /// another order each time.
-fn is_equal(one: &Value, other: &Value) -> bool {
+pub(crate) fn is_equal(one: &Value, other: &Value) -> bool {
     one == other || sorted_text(one) == sorted_text(other)
 }
 

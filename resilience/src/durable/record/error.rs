@@ -33,7 +33,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is recorded beside what the code says.
+/// In what a record contradicts the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Contradiction {
@@ -43,16 +43,33 @@ pub struct Contradiction {
     pub stored: String,
     /// What the code says.
     pub current: String,
+    /// The arguments that differ, where that is known.
+    pub names: Vec<String>,
     /// When it was recorded.
     pub recorded: Millis,
 }
 
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, stored, current, recorded } = self;
-        write!(f, "{what}: recorded {stored}, now {current}")?;
+        let Self { what, stored, current, names, recorded } = self;
+        match &**names {
+            [] => write!(f, "{what}: recorded {stored}, now {current}")?,
+            [name] => write!(f, "{what}: `{name}` differs")?,
+            names => write!(f, "{what}: `{}` differ", names.join("`, `"))?,
+        }
         let recorded = UNIX_EPOCH.checked_add(Duration::from_millis(*recorded)).and_then(rfc_3339);
-        recorded.map_or(Ok(()), |recorded| write!(f, " (recorded at {recorded})"))
+        recorded.map_or(Ok(()), |recorded| write!(f, " (recorded at {recorded})"))?;
+        match what {
+            Mismatch::Function => {
+                write!(f, "; if it was renamed, write `was = \"{}\"`", stored.trim_matches('`'))
+            }
+            Mismatch::Version => {
+                write!(f, "; to go on with it, write `version = {stored}`, to begin anew, `on_mismatch = rerun`")
+            }
+            Mismatch::Inputs => {
+                f.write_str("; name what tells two calls apart in the key, or, to begin anew, write `on_mismatch = rerun`")
+            }
+        }
     }
 }
 
@@ -109,7 +126,9 @@ pub enum CheckpointError {
         reason: Corrupt,
     },
     /// The recorded value is no longer a value of the function's type.
-    #[error("the recorded value of step {at} cannot be read: {message}")]
+    #[error(
+        "the recorded value of step {at} cannot be read: {message}; if its type has changed, write `on_mismatch = rerun` to do the step again"
+    )]
     #[non_exhaustive]
     Undecodable {
         /// The step.
@@ -411,7 +430,10 @@ pub enum JobError {
         step: String,
     },
     /// No function of this program has the job's name.
-    #[error("job `{}` was recorded under the name `{name}`, which no function of this program has", .at.key)]
+    #[error(
+        "job `{}` was recorded under the name `{name}`, which no function of this program has; if it was renamed, write `was = \"{name}\"`",
+        .at.key
+    )]
     #[non_exhaustive]
     UnknownName {
         /// The job.
