@@ -368,6 +368,37 @@ fn recorded_values_can_be_looked_at_and_forgotten() {
     assert_eq!(checkpoints::blocking::cleanup(Duration::from_secs(50)).unwrap(), 1);
 }
 
+#[test]
+fn cursors_outside_of_jobs_are_listed_read_and_forgotten() {
+    use resilience::Progress;
+    let world = isolate();
+    let saved = |name: &str, row: u32| {
+        let mut cursor = Progress::open(name);
+        cursor.save_blocking(&row).unwrap();
+        cursor
+    };
+    page("rows", 1).unwrap();
+    drop(saved("rows:1", 1));
+    let held = saved("rows:2", 2);
+    let listed = checkpoints::blocking::list("rows").unwrap();
+    let found: Vec<_> =
+        listed.iter().map(|step| (step.key.as_str(), step.job.as_deref(), step.is_cursor)).collect();
+    assert_eq!(found, [("rows%3A1", None, true), ("rows%3A2", None, true)]);
+    assert_eq!(checkpoints::blocking::list("").unwrap().iter().filter(|step| !step.is_cursor).count(), 1);
+    assert_eq!(checkpoints::blocking::load::<u32>("rows%3A2").unwrap(), Some(2));
+    assert!(checkpoints::blocking::remove("rows%3A2").is_err(), "somebody works on it");
+    assert!(checkpoints::blocking::remove("rows%3A1").unwrap());
+    assert!(!checkpoints::blocking::remove("rows%3A1").unwrap());
+    drop(saved("rows:3", 3));
+    world.advance(Duration::from_secs(100));
+    assert_eq!(checkpoints::blocking::cleanup(Duration::from_secs(200)).unwrap(), 0);
+    assert_eq!(checkpoints::blocking::cleanup(Duration::from_secs(50)).unwrap(), 2, "the step and a cursor");
+    drop(held);
+    assert_eq!(Progress::<u32>::peek_blocking("rows:2").unwrap(), Some(2), "its owner was alive");
+    assert_eq!(checkpoints::blocking::clear().unwrap(), 1);
+    assert_eq!(Progress::<u32>::peek_blocking("rows:2").unwrap(), None);
+}
+
 static TOTAL: AtomicU32 = AtomicU32::new(0);
 
 #[checkpoint("shared:{id}")]

@@ -265,6 +265,64 @@ fn a_cursor_survives_the_crash_and_goes_with_the_job() {
     assert_eq!(Progress::<u32>::open("rows").restore_blocking().unwrap(), None);
 }
 
+#[job("peeks:{id}")]
+async fn peeks(id: String) -> Result<Vec<Option<u32>>, Error> {
+    let mut progress = Progress::<u32>::open("row of 1");
+    let mut seen = vec![Progress::peek("row of 1").await?];
+    progress.save(&7).await?;
+    seen.push(Progress::peek("row of 1").await?);
+    seen.push(std::thread::scope(|scope| {
+        let inside = resilience::in_scope_blocking(|| Progress::<u32>::peek_blocking("row of 1"));
+        scope.spawn(inside).join().expect("no panic")
+    })?);
+    let elsewhere = jobs::get(&format!("peeks:{id}")).await?.expect("this job");
+    let [cursor] = &*elsewhere.cursors else { panic!("{elsewhere:?}") };
+    assert_eq!((cursor.name.as_str(), cursor.value.as_str()), ("row of 1", "7"));
+    Ok(seen)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_can_be_read_while_its_owner_works() {
+    let world = isolate();
+    let handle = world.handle();
+    let mut outside = Progress::<u32>::open("row of 1");
+    outside.save(&1).await.unwrap();
+    assert_eq!(Progress::<u32>::peek("row of 1").await.unwrap(), Some(1));
+    let peek = move || handle.run(|| Progress::<u32>::peek_blocking("row of 1").unwrap());
+    assert_eq!(std::thread::spawn(peek).join().unwrap(), Some(1));
+    let inside = peeks("1".to_owned());
+    // Its own cursor, not the one outside.
+    assert_eq!(
+        std::thread::scope(|_| futures::executor::block_on(inside)).unwrap(),
+        [None, Some(7), Some(7)]
+    );
+    assert_eq!(jobs::get("peeks:1").await.unwrap().unwrap().cursors.len(), 0, "it goes with the job");
+    let text = Progress::<Vec<u8>>::peek("row of 1").await.unwrap_err();
+    assert!(text.to_string().contains("cannot be read"), "{text}");
+    outside.finish().await.unwrap();
+    assert_eq!(Progress::<u32>::peek("row of 1").await.unwrap(), None);
+}
+
+#[test]
+fn a_job_without_an_id_has_cursors_and_steps_of_its_own() {
+    let _world = isolate();
+    let mut outside = Progress::<u32>::open("rows");
+    outside.save_blocking(&1).unwrap();
+    let body = |()| {
+        let mut inside = Progress::<u32>::open("rows");
+        let before = inside.restore_blocking()?;
+        inside.save_blocking(&2)?;
+        tick()?;
+        assert_eq!(jobs::blocking::get("")?.expect("this job").cursors.len(), 1);
+        Ok::<_, Error>(before)
+    };
+    assert_eq!(resilience::Job::run_blocking("", (), body).unwrap(), None);
+    assert_eq!(jobs::blocking::steps("").unwrap().len(), 1);
+    assert_eq!(outside.restore_blocking().unwrap(), Some(1));
+    assert!(jobs::blocking::remove("").unwrap());
+    assert_eq!(outside.restore_blocking().unwrap(), Some(1));
+}
+
 #[checkpoint("key:{n}")]
 fn keyed(n: u32) -> Result<(String, u64, u32), Error> {
     let _ = n;

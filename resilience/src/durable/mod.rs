@@ -15,7 +15,7 @@ mod scope;
 mod step;
 pub mod store;
 
-pub use admin::jobs::{self, JobInfo};
+pub use admin::jobs::{self, CursorInfo, JobInfo};
 pub use admin::steps::{self as checkpoints, CheckpointInfo};
 pub(crate) use default_store::default_store;
 pub use default_store::{application, use_store};

@@ -2,9 +2,10 @@
 
 use crate::classify::Classification;
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
+use crate::durable::job::run::listed;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
-use crate::durable::record::key::place;
+use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::{Recovered, recover};
 use crate::durable::store::{Query, Store, StoreError};
@@ -48,8 +49,36 @@ pub struct JobInfo {
     pub cancelled: bool,
     /// What recovery did with it, the last 100 entries.
     pub events: Vec<JobEvent>,
+    /// How far its long functions have come; filled in by [`get`], not by [`list`].
+    pub cursors: Vec<CursorInfo>,
     /// What is wrong with its bytes: then only the id is known. [`remove`] puts them aside.
     pub damaged: Option<Corrupt>,
+}
+
+/// A cursor that a [`Progress`](crate::Progress) of the job saved.
+#[derive(Clone, Debug, serde::Serialize)]
+#[non_exhaustive]
+pub struct CursorInfo {
+    /// The name that it was opened by.
+    pub name: String,
+    /// The value saved last, as JSON.
+    pub value: String,
+    /// When it was saved, in the store's clock.
+    pub updated: Millis,
+    /// What is wrong with its bytes: then only the name is known.
+    pub damaged: Option<Corrupt>,
+}
+
+impl CursorInfo {
+    fn of(job: &str, record: &Record) -> Self {
+        let name = record.key.strip_prefix(&place::cursors(job)).unwrap_or(&record.key);
+        Self {
+            name: whole(name),
+            value: String::from_utf8_lossy(&record.value).into_owned(),
+            updated: record.updated,
+            damaged: None,
+        }
+    }
 }
 
 /// `import:7 (import:{id}): failed, attempt 2, unavailable (503), medium`.
@@ -84,6 +113,7 @@ impl JobInfo {
             problem: note.problem,
             cancelled: record.cancelled,
             events: note.events,
+            cursors: Vec::new(),
             damaged: None,
         }
     }
@@ -187,14 +217,21 @@ pub async fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
     Ok(found)
 }
 
-/// The job `id`; `None` if there is none.
+/// The job `id`, with its cursors; `None` if there is none. Its owner may be at work meanwhile.
 ///
 /// # Errors
 ///
 /// [`Rejected::Job`] if the store cannot be used or the record is damaged.
 pub async fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
-    let record = store()?.get(&place::job(id)).await.map_err(failed(id))?;
-    Ok(record.map(JobInfo::of))
+    let store = store()?;
+    let Some(record) = store.get(&place::job(id)).await.map_err(failed(id))? else { return Ok(None) };
+    let (cursors, damaged) = listed(&store, Query::new(place::cursors(id))).await.map_err(failed(id))?;
+    let damaged = damaged.into_iter().map(|(key, reason)| {
+        let unknown = CursorInfo::of(id, &Record::new(key));
+        CursorInfo { damaged: Some(reason), ..unknown }
+    });
+    let cursors = cursors.iter().map(|cursor| CursorInfo::of(id, cursor)).chain(damaged).collect();
+    Ok(Some(JobInfo { cursors, ..JobInfo::of(record) }))
 }
 
 /// The steps of the job `id`: those that have ended in the order in which they did, then the others, and

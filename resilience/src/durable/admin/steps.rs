@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One recorded step.
+/// One recorded step, or the cursor of a [`Progress`](crate::Progress).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CheckpointInfo {
@@ -21,6 +21,8 @@ pub struct CheckpointInfo {
     pub job: Option<String>,
     /// The key as rendered.
     pub key: String,
+    /// Whether it is a cursor.
+    pub is_cursor: bool,
     /// The function that recorded it: crate and name.
     pub function: String,
     /// How far it has come.
@@ -55,12 +57,19 @@ impl CheckpointInfo {
     }
 
     fn of(record: &Record) -> Self {
-        let rest = record.key.get(2..).unwrap_or_default();
-        let in_job = rest.split_once('/').filter(|_| !record.key.starts_with(place::STEPS));
-        let (job, key) = in_job.map_or((None, rest), |(job, key)| (Some(whole(job)), key));
+        let outside =
+            [place::STEPS, place::CURSORS].iter().find_map(|prefix| record.key.strip_prefix(prefix));
+        let (job, key) = match outside {
+            Some(key) => (None, key),
+            None => {
+                let rest = record.key.get(2..).unwrap_or_default();
+                rest.split_once('/').map_or((None, rest), |(job, key)| (Some(whole(job)), key))
+            }
+        };
         Self {
             job,
             key: key.to_owned(),
+            is_cursor: place::is_cursor(&record.key),
             function: record.function.clone(),
             status: record.status,
             version: record.version,
@@ -91,36 +100,52 @@ fn store() -> Result<Arc<dyn Store>, Rejected> {
     }
 }
 
-fn placed(key: &str) -> String {
-    place::step(scope::current().job.as_ref().map(|job| job.id.as_str()), key)
+/// Where the step and the cursor of `key` are: in the running job, or outside of jobs.
+fn placed(key: &str) -> [String; 2] {
+    let job = scope::current().job;
+    let job = job.as_ref().map(|job| job.id.as_str());
+    [place::step(job, key), place::cursor(job, key)]
 }
 
 /// The recorded value of `key`, as rendered: that of the running job, or the store's own outside of one;
-/// `None` if nothing is recorded.
+/// `None` if nothing is recorded. It is the value of the step, or, if there is no such step, of the cursor.
 ///
 /// # Errors
 ///
 /// [`Rejected::Checkpoint`] if the record is damaged or is no `T`, or the store cannot be used.
 pub async fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected> {
     let store = store()?;
-    let Some(record) = store.get(&placed(key)).await.map_err(failed(key))? else { return Ok(None) };
-    let now = store.now().await.map_err(failed(key))?;
-    if record.status != Status::Done || record.is_expired(now) {
-        return Ok(None);
-    }
+    let [step, cursor] = placed(key);
+    let step = store.get(&step).await.map_err(failed(key))?;
+    let record = match step {
+        Some(step) => {
+            let now = store.now().await.map_err(failed(key))?;
+            Some(step).filter(|step| step.status == Status::Done && !step.is_expired(now))
+        }
+        None => {
+            let cursor = store.get(&cursor).await.map_err(failed(key))?;
+            cursor.filter(|cursor| !cursor.value.is_empty())
+        }
+    };
+    let Some(record) = record else { return Ok(None) };
     let undecodable = |message| CheckpointError::Undecodable { at: at(key), message };
     Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
 }
 
-/// The steps whose keys begin with `prefix`, in the order of their keys: those of the running job, or
-/// those outside of all jobs; damaged ones last.
+/// The steps whose keys begin with `prefix`, in the order of their keys, and after them the cursors: those of
+/// the running job, or those outside of all jobs; damaged ones last.
 ///
 /// # Errors
 ///
 /// [`Rejected::Checkpoint`] if the store cannot be used.
 pub async fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    let query = Query::new(placed(prefix));
-    listed(&store()?, query).await.map(CheckpointInfo::all).map_err(failed(prefix))
+    let store = store()?;
+    let [steps, cursors] = placed(prefix);
+    let mut found = listed(&store, Query::new(steps)).await.map_err(failed(prefix))?;
+    let cursors = listed(&store, Query::new(cursors)).await.map_err(failed(prefix))?;
+    found.0.extend(cursors.0);
+    found.1.extend(cursors.1);
+    Ok(CheckpointInfo::all(found))
 }
 
 /// The steps of the job `id`: those that have ended in the order in which they did, then the others, and
@@ -139,28 +164,31 @@ pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<Che
     Ok(CheckpointInfo::all(listed))
 }
 
-/// Forgets the step of `key`, so that it runs again; returns whether it was there. Damaged bytes are put aside.
+/// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one of them was
+/// there. Damaged bytes are put aside.
 ///
 /// # Errors
 ///
 /// [`Rejected::Checkpoint`] if it is running, or the store cannot be used.
 pub async fn remove(key: &str) -> Result<bool, Rejected> {
     let store = store()?;
-    let place = placed(key);
-    let stored = store.get(&place).await;
-    match stored {
+    let [step, cursor] = placed(key);
+    let stored = store.get(&step).await;
+    let had_step = match stored {
         // A job's steps have places without gaps: this one stays as one that is to be done again.
         Ok(Some(record)) if record.order > 0 && record.status == Status::Done => {
             let revision = record.revision;
             let free = Record { status: Status::Free, completed: 0, ..record };
             store.cas(Some(revision), free).await.map_err(failed(key))?;
-            Ok(true)
+            true
         }
-        _ => store.remove(place, Vec::new()).await.map_err(failed(key)),
-    }
+        _ => store.remove(step, Vec::new()).await.map_err(failed(key))?,
+    };
+    let had_cursor = store.remove(cursor, Vec::new()).await.map_err(failed(key))?;
+    Ok(had_step || had_cursor)
 }
 
-/// Forgets every step outside of jobs that is not running; returns how many.
+/// Forgets every step and cursor outside of jobs that nobody works on; returns how many.
 ///
 /// # Errors
 ///
@@ -169,8 +197,8 @@ pub async fn clear() -> Result<usize, Rejected> {
     cleanup(Duration::ZERO).await
 }
 
-/// Forgets the steps outside of jobs that ended more than `older_than` ago, failed ones included, and the
-/// finished jobs that did, with their steps; returns how many. The damaged bytes of steps are put aside, those
+/// Forgets the steps outside of jobs that ended more than `older_than` ago, failed ones included, the cursors
+/// outside of jobs that nobody has worked on for that long, and the finished jobs that did, with their steps; returns how many. The damaged bytes of steps are put aside, those
 /// of jobs stay where they are. A step that is forgotten has another idempotency key when it is begun again.
 ///
 /// # Errors
@@ -184,11 +212,13 @@ pub async fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
     // What ended in this very millisecond is older than nothing at all.
     let before = now.saturating_sub(age).saturating_add(u64::from(older_than.is_zero()));
     let mut count = 0;
-    loop {
-        let deleted = store.delete_older_than(place::STEPS, before, PAGE).await.map_err(failed(""))?;
-        count += deleted;
-        if deleted < PAGE {
-            break;
+    for prefix in [place::STEPS, place::CURSORS] {
+        loop {
+            let deleted = store.delete_older_than(prefix, before, PAGE).await.map_err(failed(""))?;
+            count += deleted;
+            if deleted < PAGE {
+                break;
+            }
         }
     }
     if !older_than.is_zero() {

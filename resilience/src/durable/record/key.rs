@@ -74,6 +74,10 @@ pub(crate) mod place {
         }
     }
 
+    pub(crate) fn is_cursor(key: &str) -> bool {
+        key.starts_with("p/")
+    }
+
     pub(crate) fn cursors(job: &str) -> String {
         format!("p/{}/", part(job))
     }
