@@ -170,16 +170,36 @@ fn what_contradicts_the_record_is_refused_or_done_anew() {
     let _world = isolate();
     assert_eq!(versioned(1, 10).unwrap(), 11);
     let changed = versioned(1, 20).unwrap_err().checkpoint();
-    assert!(changed.to_string().contains("other inputs"), "{changed}");
+    assert!(changed.to_string().contains("other inputs: `amount` differs (recorded at 20"), "{changed}");
     let raised = other::raised(1, 10).unwrap_err().checkpoint();
     assert!(raised.to_string().contains("another version: recorded 2, now 3"), "{raised}");
+    assert!(raised.to_string().contains("write `version = 2`"), "{raised}");
     assert_eq!(runs(), 1);
     assert_eq!(other::renamed(1, 10).unwrap(), 111, "an earlier name, and done anew for the version");
     assert_eq!(other::intruder(1).unwrap(), 1);
     assert_eq!(runs(), 2);
     let aside = checkpoints::blocking::aside(10).unwrap();
     assert_eq!(aside.len(), 2, "what was replaced is kept");
-    assert!(versioned(1, 10).unwrap_err().checkpoint().to_string().contains("another function"));
+    let other = versioned(1, 10).unwrap_err().checkpoint().to_string();
+    assert!(other.contains("another function"), "{other}");
+    assert!(other.contains("if it was renamed, write `was = \"checkpoint::intruder\"`"), "{other}");
+}
+
+#[checkpoint("several:{id}", inputs(one, two, three))]
+async fn several(id: u32, one: &str, two: Vec<u32>, three: Option<u32>) -> Result<u32, Error> {
+    let (_, _, _) = (one, two, three);
+    Ok(id)
+}
+
+#[test]
+fn a_contradiction_names_each_input_that_differs() {
+    let _world = isolate();
+    let call = |one: &'static str, two, three| futures::executor::block_on(several(1, one, two, three));
+    assert_eq!(call("a", vec![1], Some(1)).unwrap(), 1);
+    let error = call("b", vec![1], None).unwrap_err().checkpoint();
+    assert!(error.to_string().contains("other inputs: `one`, `three` differ"), "{error}");
+    let CheckpointError::Mismatch { contradiction, .. } = error else { panic!("{error}") };
+    assert_eq!(contradiction.names, ["one", "three"]);
 }
 
 #[checkpoint("panics:{id}")]

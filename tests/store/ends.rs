@@ -273,7 +273,7 @@ fn a_step_that_contradicts_its_record_interrupts_the_job_until_it_fits_again() {
     let error = contradicted(1).unwrap_err();
     let Error::Rejected(Rejected::Checkpoint(error)) = error else { panic!("{error:?}") };
     assert!(matches!(*error, CheckpointError::Mismatch { .. }), "{error}");
-    is_interrupted("contradicted:1", "other inputs");
+    is_interrupted("contradicted:1", "other inputs: `input` differs");
     assert_eq!(jobs::blocking::sweep().unwrap().count(Status::Interrupted), 1, "and still");
     INPUT.store(1, Relaxed);
     let recovered = jobs::blocking::sweep().unwrap();

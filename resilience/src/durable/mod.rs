@@ -38,10 +38,10 @@ pub use store::{MemoryStore, Otherwise, Store, StoreError};
 pub mod __private {
     //! What expansions name.
 
-    pub use super::job::args::{Args, Given};
     pub use super::job::run::{Begun as JobBegun, Caught, Running as RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
     pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
+    pub use super::record::args::{Args, Given};
     pub use super::recovery::Provided;
     pub use super::recovery::pool::Call;
     pub use super::recovery::strategy::{Condition, RecoverySite, Skip};

@@ -59,13 +59,10 @@ impl CheckpointInfo {
     fn of(record: &Record) -> Self {
         let outside =
             [place::STEPS, place::CURSORS].iter().find_map(|prefix| record.key.strip_prefix(prefix));
-        let (job, key) = match outside {
-            Some(key) => (None, key),
-            None => {
-                let rest = record.key.get(2..).unwrap_or_default();
-                rest.split_once('/').map_or((None, rest), |(job, key)| (Some(whole(job)), key))
-            }
-        };
+        let rest = record.key.get(2..).unwrap_or_default();
+        let in_job = rest.split_once('/').filter(|_| outside.is_none());
+        let outside = outside.unwrap_or(rest);
+        let (job, key) = in_job.map_or((None, outside), |(job, key)| (Some(whole(job)), key));
         Self {
             job,
             key: key.to_owned(),
@@ -117,15 +114,12 @@ pub async fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected>
     let store = store()?;
     let [step, cursor] = placed(key);
     let step = store.get(&step).await.map_err(failed(key))?;
-    let record = match step {
-        Some(step) => {
-            let now = store.now().await.map_err(failed(key))?;
-            Some(step).filter(|step| step.status == Status::Done && !step.is_expired(now))
-        }
-        None => {
-            let cursor = store.get(&cursor).await.map_err(failed(key))?;
-            cursor.filter(|cursor| !cursor.value.is_empty())
-        }
+    let record = if let Some(step) = step {
+        let now = store.now().await.map_err(failed(key))?;
+        Some(step).filter(|step| step.status == Status::Done && !step.is_expired(now))
+    } else {
+        let cursor = store.get(&cursor).await.map_err(failed(key))?;
+        cursor.filter(|cursor| !cursor.value.is_empty())
     };
     let Some(record) = record else { return Ok(None) };
     let undecodable = |message| CheckpointError::Undecodable { at: at(key), message };

@@ -1,6 +1,5 @@
 //! Jobs: named calls that are recorded with their arguments, found after a crash, and run again.
 
-pub(crate) mod args;
 pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod site;

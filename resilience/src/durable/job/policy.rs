@@ -1,12 +1,12 @@
 //! A named, recorded call that is found and finished after a crash.
 
-use super::args::{self, Args};
 use super::run::{Begun, Caught, Running};
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::{Lease, judged};
 use crate::durable::record::Status;
+use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::Note;
@@ -314,9 +314,9 @@ impl Request<'_> {
         if let Ok(Answer::Mismatch(contradiction)) = &mut answer
             && contradiction.what == Mismatch::Inputs
             && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
-            && let Ok(names) = args::differing(&recorded.input, &self.claim.input)
+            && let Some(difference) = codec::difference(&recorded.input, &self.claim.input)
         {
-            contradiction.names = names;
+            contradiction.names = difference.changed;
             if contradiction.names.is_empty() {
                 self.claim.inputs = recorded.inputs;
                 answer = self.ask().await;

@@ -1,10 +1,10 @@
 //! The `static`s of annotated jobs, and what their expansions call.
 
-use super::args::Args;
 use super::policy::{Job, Who};
 use super::run::{Begun, Running, kept};
 use crate::classify::Classification;
 use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::record::key::place;
 use crate::durable::recovery::Provided;

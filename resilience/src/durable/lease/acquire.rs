@@ -5,7 +5,7 @@ use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::hold;
 use crate::durable::lease::turn::{Turn, turn};
 use crate::durable::record::error::Contradiction;
-use crate::durable::record::{Record, Status};
+use crate::durable::record::{Record, Status, codec};
 use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
 use std::future::Future;
 use std::pin::Pin;
@@ -135,5 +135,7 @@ fn contradiction(what: Mismatch, stored: &Record, claim: &Claim) -> Contradictio
     };
     let times = [stored.completed, stored.created, stored.updated];
     let recorded = times.into_iter().find(|time| *time > 0).unwrap_or(0);
-    Contradiction { what, stored: stored_text, current, names: Vec::new(), recorded }
+    let differ = codec::difference(&stored.input, &claim.input).filter(|_| what == Mismatch::Inputs);
+    let names = differ.map_or(Vec::new(), |differ| [differ.changed, differ.removed].concat());
+    Contradiction { what, stored: stored_text, current, names, recorded }
 }

@@ -70,9 +70,31 @@ impl io::Write for Same<'_> {
     }
 }
 
+/// The fields in which the objects `recorded` and `current` differ.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Difference {
+    /// Those of `current` that were recorded otherwise; what was not recorded is `null`.
+    pub(crate) changed: Vec<String>,
+    /// Those that `current` does not have.
+    pub(crate) removed: Vec<String>,
+}
+
+/// In what two encoded objects differ; `None` if either is no object.
+pub(crate) fn difference(recorded: &[u8], current: &[u8]) -> Option<Difference> {
+    let read = |bytes| decode::<serde_json::Map<String, Value>>(bytes).ok();
+    let (recorded, current) = (read(recorded)?, read(current)?);
+    let differs = |(name, value): &(&String, &Value)| {
+        recorded.get(*name).map_or(!value.is_null(), |before| !is_equal(before, value))
+    };
+    Some(Difference {
+        changed: current.iter().filter(differs).map(|(name, _)| name.clone()).collect(),
+        removed: recorded.keys().filter(|name| !current.contains_key(*name)).cloned().collect(),
+    })
+}
+
 /// Whether two values are the same, whatever the order of their fields and elements: a set is written in
 /// another order each time.
-pub(crate) fn is_equal(one: &Value, other: &Value) -> bool {
+fn is_equal(one: &Value, other: &Value) -> bool {
     one == other || sorted_text(one) == sorted_text(other)
 }
 
@@ -221,6 +243,14 @@ mod tests {
         survives((i128::from(i64::MIN), u128::from(u64::MAX)));
         let (_, large) = read_back(&(u128::MAX, i128::MIN)).unwrap();
         assert_eq!(large, (u128::MAX, i128::MIN));
+    }
+
+    #[test]
+    fn objects_differ_in_fields() {
+        let found = difference(br#"{"a":1,"b":[1,2],"c":3}"#, br#"{"a":2,"b":[2,1],"d":null,"e":0}"#);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(found, Some(Difference { changed: names(&["a", "e"]), removed: names(&["c"]) }));
+        assert_eq!((difference(b"", b"{}"), difference(b"{}", b"[]")), (None, None));
     }
 
     #[test]

@@ -4,11 +4,11 @@ pub(crate) mod pool;
 pub(crate) mod strategy;
 
 use crate::defaults::durable as defaults;
-use crate::durable::job::args::Args;
 use crate::durable::job::run::alert;
 use crate::durable::job::site::{JOBS_0_1, JobSite};
 use crate::durable::lease::block_on::block_on;
 use crate::durable::lease::turn;
+use crate::durable::record::args::Args;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;

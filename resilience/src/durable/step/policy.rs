@@ -5,6 +5,7 @@ use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::{Lease, judged};
+use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::place;
@@ -259,7 +260,8 @@ impl Checkpoint {
             lease: self.lease,
             was: earlier(&who.function, self.was),
             version: self.version,
-            inputs,
+            inputs: inputs.as_ref().map(|inputs| inputs.hash),
+            input: inputs.map_or(Vec::new(), |inputs| inputs.each),
             ttl: self.ttl,
             holder: job.map(|job| job.holder()),
             on_mismatch: self.on_mismatch,
@@ -344,7 +346,7 @@ pub(crate) struct Who {
 pub(crate) struct Ask {
     /// `None` for a step without a key of its own.
     pub(crate) key: Option<String>,
-    pub(crate) inputs: Option<Result<u128, String>>,
+    pub(crate) inputs: Option<Result<Inputs, String>>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) reads: Reads,
 }

@@ -1,8 +1,8 @@
 //! The `static`s of annotated steps, and what their expansions call.
 
 use super::policy::{Ask, Begun, Checkpoint, Running, Who, kept};
-use crate::durable::job::args::Args;
 use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::record::args::{Args, Inputs};
 use crate::durable::scope;
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
@@ -77,7 +77,7 @@ impl CheckpointSite {
     pub async fn begin<R>(
         &self,
         key: Option<String>,
-        inputs: Option<Result<u128, String>>,
+        inputs: Option<Result<Inputs, String>>,
         store: Option<Arc<dyn Store>>,
     ) -> Result<Running, Result<R, Rejected>>
     where
@@ -95,7 +95,7 @@ impl CheckpointSite {
     pub fn begin_blocking<R>(
         &self,
         key: Option<String>,
-        inputs: Option<Result<u128, String>>,
+        inputs: Option<Result<Inputs, String>>,
         store: Option<Arc<dyn Store>>,
     ) -> Result<Running, Result<R, Rejected>>
     where
@@ -193,10 +193,10 @@ impl Layer for CheckpointSite {
     }
 }
 
-/// The hash of what `inputs(..)` names.
+/// The hashes of what `inputs(..)` names.
 #[doc(hidden)]
-pub fn inputs(args: Args) -> Result<u128, String> {
-    args.hash()
+pub fn inputs(args: Args) -> Result<Inputs, String> {
+    args.hashes()
 }
 
 /// A length of time as an attribute spells it.

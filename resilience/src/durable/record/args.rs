@@ -19,6 +19,15 @@ pub struct Args {
     pub(crate) earlier: Option<String>,
 }
 
+/// What the inputs of a step are compared by.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub struct Inputs {
+    pub(crate) hash: u128,
+    /// A hash of each input by its name, as JSON: a contradiction names those that differ.
+    pub(crate) each: Vec<u8>,
+}
+
 /// An argument of a step without a key, which is compared if it is a plain value: steps that are told apart
 /// by their order must not be given the values of others when the order changes.
 ///
@@ -172,9 +181,13 @@ impl Args {
             .map_err(|error| format!("the recorded argument `{name}` cannot be read as `{ty}`: {error}"))
     }
 
-    /// The hash of all of them.
-    pub(crate) fn hash(self) -> Result<u128, String> {
-        self.finish().map(|(_, hash)| hash)
+    /// The inputs of a step, which are only compared: the hash of all of them, and one of each.
+    pub(crate) fn hashes(self) -> Result<Inputs, String> {
+        let hash = |value| format!("{:016x}", codec::hash_of(value) >> 64);
+        let each: serde_json::Map<_, _> =
+            self.fields.iter().map(|(name, value)| (name.clone(), hash(value).into())).collect();
+        let (_, hash) = self.finish()?;
+        Ok(Inputs { hash, each: codec::encode(&each)? })
     }
 
     pub(crate) fn finish(self) -> Result<(Vec<u8>, u128), String> {
@@ -184,19 +197,4 @@ impl Args {
         let value = serde_json::Value::Object(self.fields);
         Ok((codec::encode(&value)?, self.recorded.unwrap_or_else(|| codec::hash_of(&value))))
     }
-}
-
-/// The names of the arguments in which `current` differs from what is `recorded`. One that was not recorded is
-/// `None`, and one that the code no longer has makes no difference.
-///
-/// # Errors
-///
-/// The recorded arguments cannot be read.
-pub(crate) fn differing(recorded: &[u8], current: &[u8]) -> Result<Vec<String>, String> {
-    let (recorded, current) = (Args::read(recorded)?.fields, Args::read(current)?.fields);
-    let differs = |(name, value): &(String, serde_json::Value)| match recorded.get(name) {
-        Some(before) => !codec::is_equal(before, value),
-        None => !value.is_null(),
-    };
-    Ok(current.into_iter().filter(differs).map(|(name, _)| name).collect())
 }
