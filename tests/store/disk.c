@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -42,24 +43,39 @@ static const char *name_of(int fd, char *path, size_t size) {
     return on_disk(path);
 }
 
+/* Copies an open file to its image, whole or not at all. The file is not opened again: closing any descriptor
+ * of it would drop the locks that SQLite holds on it. */
+static int copy_to_image(int from, const char *name) {
+    char whole[4200], part[4300], bytes[65536];
+    snprintf(whole, sizeof whole, "%s/%s", getenv("DISK_IMAGE"), name);
+    snprintf(part, sizeof part, "%s.%d.part", whole, (int)getpid());
+    int to = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (to < 0) return -1;
+    off_t at = 0;
+    ssize_t got;
+    while ((got = pread(from, bytes, sizeof bytes, at)) > 0) {
+        if (write(to, bytes, got) != got) { got = -1; break; }
+        at += got;
+    }
+    close(to);
+    if (got == 0) return rename(part, whole);
+    errno = EIO;
+    return -1;
+}
+
 static int sync_to_image(int fd, int (*real)(int)) {
-    char path[4096], part[4200], whole[4200], bytes[65536];
+    char path[4096];
     const char *name = name_of(fd, path, sizeof path);
     if (!name) return real(fd);
     if (asked("sync-ignored")) return 0;
     if (asked("sync-fails")) { errno = EIO; return -1; }
-    snprintf(whole, sizeof whole, "%s/%s", getenv("DISK_IMAGE"), name);
-    snprintf(part, sizeof part, "%s.part", whole);
-    int from = open(path, O_RDONLY);
-    int to = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ssize_t got = -1;
-    while (from >= 0 && to >= 0 && (got = read(from, bytes, sizeof bytes)) > 0)
-        if (write(to, bytes, got) != got) { got = -1; break; }
-    if (from >= 0) close(from);
-    if (to >= 0) close(to);
-    if (got == 0) return rename(part, whole);
-    errno = EIO;
-    return -1;
+    /* Of two processes that sync one file the later one must not be overtaken. */
+    int lock = open(getenv("DISK_IMAGE"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX)) { if (lock >= 0) close(lock); errno = EIO; return -1; }
+    int done = copy_to_image(fd, name), error = errno;
+    close(lock);
+    errno = error;
+    return done;
 }
 
 int fdatasync(int fd) { return sync_to_image(fd, REAL("fdatasync", int (*)(int))); }
@@ -108,4 +124,46 @@ int open64(const char *path, int flags, ...) {
     mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
     va_end(rest);
     return opened("open64", path, flags, mode);
+}
+
+/* Names are on the disk at once: a file that has a new one, as far as the file itself is there. */
+static void named(const char *from, const char *to, int (*name)(const char *, const char *)) {
+    char old[4200], new[4200];
+    const char *image = getenv("DISK_IMAGE");
+    if (!image || !(from = on_disk(from)) || !(to = on_disk(to))) return;
+    snprintf(old, sizeof old, "%s/%s", image, from);
+    snprintf(new, sizeof new, "%s/%s", image, to);
+    name(old, new);
+}
+
+int rename(const char *from, const char *to) {
+    int (*real)(const char *, const char *) = REAL("rename", int (*)(const char *, const char *));
+    int done = real(from, to);
+    if (done == 0) named(from, to, real);
+    return done;
+}
+
+int link(const char *from, const char *to) {
+    int (*real)(const char *, const char *) = REAL("link", int (*)(const char *, const char *));
+    int done = real(from, to);
+    if (done == 0) named(from, to, real);
+    return done;
+}
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {
+    int done = REAL("linkat", int (*)(int, const char *, int, const char *, int))(from_dir, from, to_dir, to, flags);
+    if (done == 0) named(from, to, REAL("link", int (*)(const char *, const char *)));
+    return done;
+}
+
+int unlink(const char *path) {
+    int (*real)(const char *) = REAL("unlink", int (*)(const char *));
+    int done = real(path);
+    const char *image = getenv("DISK_IMAGE"), *name = on_disk(path);
+    if (done == 0 && image && name) {
+        char gone[4200];
+        snprintf(gone, sizeof gone, "%s/%s", image, name);
+        real(gone);
+    }
+    return done;
 }

@@ -4,6 +4,7 @@
 //! missing sync, since the kernel keeps what was written; this disk does.
 
 use crate::common::{Error, Random, Scratch, child, given_dir};
+use crate::shim::compiled;
 use resilience::durable::{CheckpointError, SqliteStore, StoreError, use_store};
 use resilience::testing::isolate;
 use resilience::{checkpoint, checkpoints};
@@ -14,19 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
-/// The disk, compiled once by the compiler that SQLite itself needs.
+/// The disk, compiled once.
 fn disk() -> &'static Path {
     static DISK: OnceLock<PathBuf> = OnceLock::new();
-    DISK.get_or_init(|| {
-        let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}.so", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/disk.c");
-        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        let compiled =
-            Command::new(&compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&made).arg(&source).status();
-        let compiled = compiled.unwrap_or_else(|error| panic!("no C compiler `{compiler}`: {error}"));
-        assert!(compiled.success(), "`{compiler}` could not compile {}", source.display());
-        made
-    })
+    DISK.get_or_init(|| compiled("tests/store/disk.c").unwrap_or_else(|problem| panic!("{problem}")))
 }
 
 /// The child `name`, whose files under `<dir>/state` stand on the disk with the image `<dir>/image`.

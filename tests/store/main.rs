@@ -16,3 +16,5 @@ mod mismatch;
 mod outage;
 mod places;
 mod released;
+#[cfg(target_os = "linux")]
+mod shim;
