@@ -5,8 +5,9 @@ use crate::random::Random;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 const MOMENTS: [&str; 9] = [
@@ -71,7 +72,9 @@ fn is_stopped(child: &Child) -> bool {
 
 impl<'a> Round<'a> {
     fn new(seed: u64, shims: Option<&'a Shims>) -> Self {
-        let dir = std::env::temp_dir().join(format!("resilience-crash-{}-{seed}", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(format!("resilience-crash-{}-{}", name.0, name.1));
         for part in ["state", "image"] {
             fs::create_dir_all(dir.join(part)).expect("a directory");
         }
@@ -161,7 +164,7 @@ impl<'a> Round<'a> {
         for entry in fs::read_dir(&image).expect("a directory").map(|entry| entry.expect("an entry")) {
             if entry.path().extension().is_some_and(|end| end == "part") {
                 fs::remove_file(entry.path()).expect("a file");
-            } else {
+            } else if entry.file_name() != "sync-ignored" {
                 fs::copy(entry.path(), state.join(entry.file_name())).expect("a file");
             }
         }
@@ -200,7 +203,12 @@ impl<'a> Round<'a> {
         if let Some(status) = failed {
             return Err(format!("a process ended by itself: {status}\n{}", self.output()));
         }
-        (0..killed).for_each(|_| self.start(is_struck));
+        // The power may have gone at just the moment at which the process was killed.
+        if killed > 0 && is_struck && self.has_disk && self.random.below(4) == 0 {
+            self.cut_power();
+        } else {
+            (0..killed).for_each(|_| self.start(is_struck));
+        }
         Ok(())
     }
 
@@ -261,6 +269,11 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
+    fn tell(mut self, seed: u64, undisturbed: &[String]) -> Result<(), String> {
+        let result = self.run(undisturbed);
+        result.map_err(|problem| format!("round {seed}:{}\n{problem}\nlog:\n{}", self.story, self.log()))
+    }
+
     fn run(&mut self, undisturbed: &[String]) -> Result<(), String> {
         for _ in 0..2 + self.random.below(3) {
             self.start(true);
@@ -290,13 +303,21 @@ pub(crate) fn undisturbed(shims: Option<&Shims>) -> Vec<String> {
 ///
 /// What was wrong at its end, and what had happened.
 pub(crate) fn round(seed: u64, shims: Option<&Shims>, undisturbed: &[String]) -> Result<(), String> {
-    let mut round = Round::new(seed, shims);
-    let result = round.run(undisturbed);
-    result.map_err(|problem| format!("round {seed}:{}\n{problem}\nlog:\n{}", round.story, round.log()))
+    Round::new(seed, shims).tell(seed, undisturbed)
 }
 
-/// Whether `path` is a directory that a round of this process has left.
-pub(crate) fn is_left(path: &Path) -> bool {
-    let prefix = format!("resilience-crash-{}-", std::process::id());
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+/// One round on a disk that acknowledges writes and does not make them.
+///
+/// # Errors
+///
+/// As [`round`].
+pub(crate) fn round_on_a_disk_that_lies(
+    seed: u64,
+    shims: &Shims,
+    undisturbed: &[String],
+) -> Result<(), String> {
+    let mut round = Round::new(seed, Some(shims));
+    round.has_disk = true;
+    fs::write(round.dir.join("image/sync-ignored"), "").expect("the fault");
+    round.tell(seed, undisturbed)
 }
