@@ -347,13 +347,8 @@ impl Classify for Rejected {
             Self::CircuitOpen { .. } | Self::BulkheadFull { .. } | Self::ShuttingDown { .. } => {
                 Category::Rejected
             }
-            // The job around the step was asked to stop.
             #[cfg(feature = "durable")]
-            Self::Checkpoint(error) if matches!(**error, CheckpointError::Cancelled { .. }) => {
-                Category::Cancelled
-            }
-            #[cfg(feature = "durable")]
-            Self::Checkpoint(_) => Category::Rejected,
+            Self::Checkpoint(error) => return error.class(),
             // The class of the recorded error, for a job that failed before.
             #[cfg(feature = "durable")]
             Self::Job(error) => return error.class(),

@@ -2,9 +2,12 @@
 
 use crate::faulty::{Fault, Faulty, world};
 use futures::executor::block_on;
+use resilience::classify::Delivered;
 use resilience::durable::store::{Claim, Claimed};
 use resilience::durable::{CheckpointError, JobError, JobInfo, Status, Store, StoreError};
-use resilience::{Checkpoint, Classify, Job, Progress, Rejected, checkpoint, job, jobs, recover_blocking};
+use resilience::{
+    Checkpoint, Classify, Job, Progress, Rejected, checkpoint, checkpoints, job, jobs, recover_blocking,
+};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -297,6 +300,23 @@ fn a_cursor_that_the_store_refuses_interrupts_the_job() {
     assert_eq!(rows(1), Ok(1));
 }
 
+#[job("looks:{id}")]
+fn looks(id: u32) -> Result<u32, Error> {
+    let before = checkpoints::blocking::load::<u32>("pay")?;
+    Ok(before.unwrap_or(id))
+}
+
+#[test]
+fn a_look_at_what_is_recorded_interrupts_the_job_where_the_store_refuses_it() {
+    let (store, _world) = world(Fault::Steps(down()));
+    looks(1).unwrap_err();
+    let job = info("looks:1");
+    assert_eq!(job.status, Status::Interrupted);
+    assert!(job.problem.is_some_and(|problem| problem.contains("the server is gone")));
+    store.set(Fault::None);
+    assert_eq!(looks(1), Ok(1));
+}
+
 #[job("ends-large:{bytes}")]
 fn large(bytes: usize) -> Result<String, Error> {
     ran();
@@ -314,6 +334,7 @@ fn too_large(result: Result<String, Error>, id: &str) {
     let Err(Error::Rejected(rejected)) = result else { panic!("it is too large") };
     assert_eq!(rejected.not_recorded::<String>().map(|value| value.len()), Some(1 << 20));
     assert_eq!(rejected.not_recorded::<u32>(), None);
+    assert_eq!(rejected.classify().delivered, Delivered::Yes, "the body is done");
     let text = rejected.to_string();
     assert!(text.contains("1048578 bytes") && text.contains("record a reference"), "{text}");
     let job = info(id);

@@ -2,12 +2,13 @@
 
 use crate::classify::Classification;
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
-use crate::durable::job::run::listed;
+use crate::durable::job::run::{listed, note_refusal};
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::{Recovered, recover};
+use crate::durable::scope;
 use crate::durable::store::{Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -182,7 +183,13 @@ fn at(id: &str) -> Box<Place> {
 }
 
 fn failed(id: &str) -> impl Fn(StoreError) -> Rejected {
-    move |error| JobError::store(at(id), error).into()
+    move |error| {
+        let rejected = JobError::store(at(id), error).into();
+        if let Some(job) = scope::current().job {
+            note_refusal(&job, &rejected);
+        }
+        rejected
+    }
 }
 
 /// The jobs that `filter` admits, in the order of their ids; those that are damaged, too, unless a name or

@@ -6,6 +6,7 @@ use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::scope;
+use crate::durable::step::policy::note_refusal;
 use crate::durable::store::{Aside, Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -87,7 +88,16 @@ fn at(key: &str) -> Box<Place> {
 }
 
 fn failed(key: &str) -> impl Fn(StoreError) -> Rejected {
-    move |error| CheckpointError::store(at(key), error).into()
+    move |error| refused(key, CheckpointError::store(at(key), error))
+}
+
+/// The rejection of `error`; a job that fails with it is interrupted, unless the code is what is wrong.
+fn refused(key: &str, error: CheckpointError) -> Rejected {
+    let rejected = error.into();
+    if let Some(job) = scope::current().job {
+        note_refusal(&job, &format!("checkpoints {key}"), &rejected);
+    }
+    rejected
 }
 
 fn store() -> Result<Arc<dyn Store>, Rejected> {
@@ -122,7 +132,7 @@ pub async fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected>
         cursor.filter(|cursor| !cursor.value.is_empty())
     };
     let Some(record) = record else { return Ok(None) };
-    let undecodable = |message| CheckpointError::Undecodable { at: at(key), message };
+    let undecodable = |message| refused(key, CheckpointError::Undecodable { at: at(key), message });
     Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
 }
 

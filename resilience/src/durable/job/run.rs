@@ -66,7 +66,7 @@ impl Begun {
 }
 
 /// Notes in the job `outer` that a job which it calls was refused, unless the code is what is wrong.
-fn note_refusal(outer: &JobScope, rejected: &Rejected) {
+pub(crate) fn note_refusal(outer: &JobScope, rejected: &Rejected) {
     if let Rejected::Job(error) = rejected
         && error.is_interruption()
     {

@@ -2,7 +2,7 @@
 //!
 //! The errors carry their place in a box: a `Result` with one of them stays small.
 
-use crate::classify::{Category, Classification, Retryable, rfc_3339};
+use crate::classify::{Category, Classification, Delivered, Retryable, rfc_3339};
 use crate::durable::record::{Corrupt, Millis, Status, codec};
 use crate::durable::store::{Mismatch, StoreError};
 use crate::point::PointName;
@@ -251,6 +251,19 @@ impl CheckpointError {
             Self::Busy { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
+    }
+
+    /// What the call's error means. Where the body has run, what it did is done.
+    pub(crate) fn class(&self) -> Classification {
+        let class = match self {
+            // The job around the step was asked to stop.
+            Self::Cancelled { .. } => Classification::new(Category::Cancelled),
+            Self::Fenced { .. } | Self::NotRecorded { .. } | Self::Encode { .. } | Self::TooLarge { .. } => {
+                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            }
+            _ => Classification::new(Category::Rejected),
+        };
+        self.retry_after().map_or(class, |wait| class.retry_after(wait))
     }
 
     /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
@@ -524,7 +537,16 @@ impl JobError {
             Self::Stopped { class: Some(class), .. } => {
                 Classification { retry: Retryable::Never, retry_after: None, ..**class }
             }
-            _ => Classification::new(Category::Rejected),
+            Self::Fenced { .. } | Self::NotRecorded { .. } => {
+                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            }
+            Self::TooLarge { value, .. } if !value.is_empty() => {
+                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            }
+            _ => {
+                let class = Classification::new(Category::Rejected);
+                self.retry_after().map_or(class, |wait| class.retry_after(wait))
+            }
         }
     }
 
