@@ -5,7 +5,7 @@
 //! row was imported. A third run is given the recorded result. `-- --again` starts over.
 
 use resilience::durable::{SqliteStore, Status};
-use resilience::{Classify, Progress, Rejected, checkpoint, job, jobs, recover_blocking};
+use resilience::{Classify, Progress, Rejected, checkpoint, job, jobs, recover};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -99,7 +99,7 @@ fn run() -> Result<(), ImportError> {
     }
 
     // Before anything else: what a crash interrupted is found and finished.
-    let recovered = recover_blocking()?;
+    let recovered = recover().until_done().blocking()?;
     println!("recovered: {recovered}");
 
     let imported = import(7, &source, &table)?;

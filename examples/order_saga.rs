@@ -122,7 +122,7 @@ fn shop() -> PathBuf {
 /// The process that is killed: recovers what the one before it left, or begins.
 async fn work() -> Result<(), Failure> {
     use_store(Arc::new(SqliteStore::open(shop().join("state"))?));
-    let recovered = recover().await?;
+    let recovered = recover().until_done().await?;
     println!("  recovered: {recovered}");
     match order(7, "a lamp".to_owned(), 4_200).await {
         Ok(parcel) => println!("  shipped: {parcel}"),

@@ -117,7 +117,7 @@ async fn an_interrupted_job_is_found_and_goes_on_where_it_was() {
     let missing = recover().await.unwrap();
     assert_eq!(missing.count(Status::Interrupted), 1);
     assert!(missing.to_string().contains("recover()` was not given"), "{missing}");
-    let recovered = recover().provide(Arc::new(Client { name: "other" })).await.unwrap();
+    let recovered = recover().provide(Arc::new(Client { name: "other" })).until_done().await.unwrap();
     assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
     assert_eq!(logged(), ["page 2", "page 3", "other 2 /a"]);
     assert_eq!(import(&CLIENT, 2, Path::new("/a"), &[1, 2, 3]).await.unwrap(), 60);
@@ -259,7 +259,7 @@ fn a_cursor_survives_the_crash_and_goes_with_the_job() {
     crashed("rows:1", || rows(1));
     assert_eq!(logged(), ["0", "1", "2", "3", "4"]);
     CRASH.set(99);
-    let recovered = resilience::recover_blocking().unwrap();
+    let recovered = recover().until_done().blocking().unwrap();
     assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
     assert_eq!(rows(1).unwrap(), 4, "the last save that was made");
     assert_eq!(Progress::<u32>::open("rows").restore_blocking().unwrap(), None);
@@ -406,7 +406,10 @@ async fn a_method_is_called_on_what_is_provided() {
         assert!(futures::poll!(&mut call).is_pending());
     }
     CRASH.set(0);
-    assert_eq!(recover().provide(Arc::new(App { name: "b" })).await.unwrap().count(Status::Done), 1);
+    assert_eq!(
+        recover().provide(Arc::new(App { name: "b" })).until_done().await.unwrap().count(Status::Done),
+        1
+    );
     assert_eq!(App { name: "c" }.run(3).await.unwrap(), "b3");
 }
 
@@ -521,7 +524,7 @@ fn a_job_that_no_function_has_is_reported_and_kept() {
     stranger.input = b"{}".to_vec();
     futures::executor::block_on(store.cas(None, stranger)).unwrap();
     for _ in 0..2 {
-        let recovered = resilience::recover_blocking().unwrap();
+        let recovered = recover().until_done().blocking().unwrap();
         assert!(
             recovered.to_string().contains("`gone:{id}`, which no function of this program has"),
             "{recovered}"
@@ -642,8 +645,8 @@ fn a_job_with_a_store_of_its_own_is_recovered_from_there() {
     let mut failed = futures::executor::block_on(STORE.get("j/elsewhere:1")).unwrap().unwrap();
     failed.status = Status::Interrupted;
     futures::executor::block_on(STORE.cas(Some(failed.revision), failed)).unwrap();
-    assert_eq!(resilience::recover_blocking().unwrap().jobs.len(), 0, "not in the default store");
-    let recovered = recover().store(STORE.clone()).blocking().unwrap();
+    assert_eq!(recover().until_done().blocking().unwrap().jobs.len(), 0, "not in the default store");
+    let recovered = recover().store(STORE.clone()).until_done().blocking().unwrap();
     let found = recovered.jobs.iter().find(|job| job.id == "elsewhere:1").unwrap();
     assert_eq!((found.status, &found.problem), (Status::Done, &None));
 }
@@ -690,7 +693,7 @@ async fn jobs_made_by_a_macro_are_called_again_with_what_they_borrow() {
         assert!(futures::poll!(&mut call).is_pending());
     }
     CRASH.set(0);
-    let recovered = recover().provide(Arc::new(Client { name: "other" })).await.unwrap();
+    let recovered = recover().provide(Arc::new(Client { name: "other" })).until_done().await.unwrap();
     assert_eq!(recovered.count(Status::Done), 2, "{recovered}");
     let done = by_macro(1, &["a".to_owned()], &Permut(5), &CLIENT).await.unwrap();
     assert_eq!(done, r#"(1, ["a"], Permut(5)) other"#);

@@ -1,12 +1,12 @@
 //! What becomes of jobs that the code has moved on from, or that were undone.
 
 use futures::executor::block_on;
-use resilience::durable::{JobError, MemoryStore, Record, Status, Store};
+use resilience::durable::{JobError, MemoryStore, Record, Recovered, Status, Store};
 use resilience::jobs;
 use resilience::testing::isolate;
 use resilience::{
-    Category, Classify, Progress, Rejected, checkpoint, job, recover, recover_blocking, timeout,
-    with_fallback, with_recovery, with_retry,
+    Category, Classify, Progress, Rejected, checkpoint, job, recover, timeout, with_fallback, with_recovery,
+    with_retry,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+
+#[path = "recovery/pool.rs"]
+mod pool;
 
 #[derive(Debug, Classify)]
 enum Error {
@@ -75,6 +78,11 @@ fn crashed<T>(id: &str, call: impl FnOnce() -> T) {
 
 fn may_crash() {
     assert!(!CRASH.get(), "the crash");
+}
+
+/// Recovers, and waits for the ends of the jobs found.
+fn recover_all() -> Recovered {
+    recover().until_done().blocking().unwrap()
 }
 
 fn status(id: &str) -> Option<Status> {
@@ -181,7 +189,7 @@ fn import(id: u32) -> Result<u32, Error> {
 fn a_job_is_recovered_under_its_recorded_id() {
     let _world = isolate();
     left_by_earlier_code("imp:1", "imp:{id}", r#"{"id":1}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!((recovered.jobs.len(), recovered.count(Status::Done)), (1, 1), "{recovered}");
     assert_eq!((status("imp:1"), status("import:1")), (Some(Status::Done), None));
     assert_eq!(jobs::blocking::steps("imp:1").unwrap().len(), 1);
@@ -278,7 +286,7 @@ fn jobs_of_another_store_are_recovered_there() {
     let _world = isolate();
     let other = left_by_earlier_code("import:6", "import:{id}", r#"{"id":6}"#);
     fresh_store();
-    let recovered = recover().store(other).once().blocking().unwrap();
+    let recovered = recover().store(other).once().until_done().blocking().unwrap();
     assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
     assert_eq!(status("import:6"), None);
 }
@@ -293,7 +301,7 @@ fn threaded(id: u32) -> Result<u32, Error> {
 fn a_timeout_on_a_thread_takes_the_recovery_along() {
     let _world = isolate();
     left_by_earlier_code("thr:1", "thr:{id}", r#"{"id":1}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
     assert_eq!(status("threaded:1"), None);
 }
@@ -308,7 +316,7 @@ async fn slow(id: u32) -> Result<u32, Error> {
 async fn blocking_inside_of_a_runtime_does_not_wait_for_itself() {
     let _world = isolate();
     left_by_earlier_code("slow:1", "slow:{id}", r#"{"id":1}"#);
-    assert_eq!(recover_blocking().unwrap().count(Status::Done), 1);
+    assert_eq!(recover_all().count(Status::Done), 1);
 }
 
 struct Client;
@@ -380,7 +388,7 @@ async fn by_host(host: &Host) -> Result<String, Error> {
 async fn what_is_provided_may_differ_from_what_was_there() {
     let _world = isolate();
     left_by_earlier_code("host:one", "by host", "{}");
-    let recovered = recover().provide(Arc::new(Host("two"))).await.unwrap();
+    let recovered = recover().provide(Arc::new(Host("two"))).until_done().await.unwrap();
     assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
     assert_eq!(logged(), ["two"]);
     assert!(jobs::get("host:two").await.unwrap().is_none());
@@ -398,7 +406,7 @@ fn recorded_arguments_are_not_compared_with_themselves() {
     let _world = isolate();
     let tags: HashSet<String> = (0..50).map(|n| n.to_string()).collect();
     crashed("set:1", || tagged(1, tags));
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!(recovered.count(Status::Done), 1, "sets are written in another order each time: {recovered}");
 }
 
@@ -436,7 +444,7 @@ fn what_stands_above_a_refused_job_does_not_run_at_every_look() {
     LOOKED.set(Mutex::new(send)).unwrap();
     let store = left_elsewhere("answered:1", "answered:{id}", r#"{"id":1}"#);
     let every = Duration::from_millis(10);
-    let recovered = recover().store(store.clone()).every(every).blocking().unwrap();
+    let recovered = recover().store(store.clone()).every(every).until_done().blocking().unwrap();
     assert!(matches!(recovered.jobs[0].problem, Some(JobError::Mismatch { .. })), "{recovered}");
     for n in 1..=3 {
         interrupted(&store, &format!("behind:{n}"), "behind:{id}", &format!(r#"{{"id":{n}}}"#));
@@ -454,7 +462,7 @@ fn fewer(id: u32) -> Result<u32, Error> {
 fn what_contradicts_the_code_is_told_and_not_run() {
     let _world = isolate();
     left_by_earlier_code("raised:1", "raised:{id}", r#"{"id":1}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     let [job] = &*recovered.jobs else { panic!("{recovered}") };
     assert_eq!(job.status, Status::Interrupted);
     assert!(matches!(job.problem, Some(JobError::Mismatch { .. })), "{recovered}");
@@ -465,7 +473,7 @@ fn what_contradicts_the_code_is_told_and_not_run() {
     assert_eq!(attempts("raised:1"), 1);
 
     left_by_earlier_code("fewer:1", "fewer:{id}", r#"{"id":1,"path":"/a"}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!(recovered.count(Status::Done), 1, "an argument that the code no longer has: {recovered}");
 }
 
@@ -484,7 +492,7 @@ async fn grown_async(id: u32, page: Option<String>, tag: String) -> Result<u32, 
 fn an_argument_that_was_added_is_none_or_is_named() {
     let _world = isolate();
     left_by_earlier_code("grown:1", "grown:{id}", r#"{"id":1,"path":"/a"}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
     assert_eq!(grown(1, None, None).unwrap(), 201, "the same call by hand");
     left_by_earlier_code("grown:2", "grown:{id}", r#"{"id":2,"page":7}"#);
@@ -496,7 +504,7 @@ fn an_argument_that_was_added_is_none_or_is_named() {
     assert_eq!(attempts("grown:3"), 1);
 
     left_by_earlier_code("grown-async:1", "grown-async:{id}", r#"{"id":1}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!(recovered.count(Status::Interrupted), 1);
     let told = "the record has no argument `tag`: take it as an `Option`";
     assert!(recovered.to_string().contains(told), "{recovered}");
@@ -517,7 +525,7 @@ fn changed(id: u32, path: &str, page: Option<u32>) -> Result<u32, Error> {
 fn an_argument_of_another_type_or_name_is_named() {
     let _world = isolate();
     left_by_earlier_code("retyped:1", "retyped:{id}", r#"{"id":"one"}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!(recovered.count(Status::Interrupted), 1);
     assert!(
         recovered.to_string().contains("the recorded argument `id` cannot be read as `u32`"),
@@ -529,7 +537,7 @@ fn an_argument_of_another_type_or_name_is_named() {
     assert!(error.to_string().contains("other inputs: `path` differs"), "{error}");
 
     left_by_earlier_code("gone:1", "gone:{id}", "{}");
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert!(recovered.to_string().contains("if it was renamed, write `was = \"gone:{id}\"`"), "{recovered}");
 }
 
@@ -555,7 +563,7 @@ fn panics(id: u32) -> Result<u32, Error> {
 fn a_job_that_panics_in_its_recovery_has_failed_and_says_so() {
     let _world = isolate();
     left_by_earlier_code("panics:1", "panics:{id}", r#"{"id":1}"#);
-    let recovered = recover_blocking().unwrap();
+    let recovered = recover_all();
     assert_eq!(recovered.count(Status::Failed), 1, "{recovered}");
     let problem = jobs::blocking::get("panics:1").unwrap().unwrap().problem;
     assert_eq!(problem.as_deref(), Some("the body panicked: always"));
@@ -640,6 +648,6 @@ fn conditional(
 async fn arguments_that_are_configured_away_are_neither_recorded_nor_made_again() {
     let _world = isolate();
     crashed("conditional:1", || conditional(1, "a", &7));
-    let recovered = recover().provide(Arc::new(7_u64)).await.unwrap();
+    let recovered = recover().provide(Arc::new(7_u64)).until_done().await.unwrap();
     assert_eq!(recovered.count(Status::Done), 1, "{recovered}");
 }

@@ -380,15 +380,16 @@ fn nothing_secret_is_told() {
         Err(Secret(Category::Unavailable))
     }
     #[with_recovery(otherwise = rollback)]
-    #[job("job:{password}")]
-    fn recorded(password: &str) -> Result<String, Secret> {
+    #[job("job:{id}")]
+    fn recorded(id: u32, password: &str) -> Result<String, Secret> {
+        let _ = id;
         step(password)?;
         step(password)?;
         Err(Secret(Category::Corrupt))
     }
     let seen = told(|_| {
         for category in [Category::Auth, Category::Unavailable, Category::Connection] {
-            drop((keyed(SECRET), recorded(SECRET), resilience::recover_blocking()));
+            drop((keyed(SECRET), recorded(7, SECRET), resilience::recover().until_done().blocking()));
             drop(everything(SECRET, category));
             drop(fetch(&Cell::new(0), 9, category, SECRET));
             drop(fetch(&Cell::new(0), 0, category, SECRET));

@@ -71,8 +71,8 @@ mod new {
 fn main() {
     assert_eq!((old::call(), new::call()), (Some(1), Some(2)));
     // Two jobs of one name, which do not meet either.
-    one::recover_blocking().unwrap();
-    two::recover_blocking().unwrap();
+    one::recover().until_done().blocking().unwrap();
+    two::recover().until_done().blocking().unwrap();
     assert_eq!((old::import(1).unwrap(), new::import(1).unwrap()), (1, 2));
     let names = |all: Vec<String>| all.join(" ");
     println!("{}", names(one::points().iter().map(|point| point.name.to_string()).collect()));

@@ -3,8 +3,8 @@
 use resilience::durable::{Status, recovery_stats};
 use resilience::testing::{World, isolate};
 use resilience::{
-    Category, Classify, Event, Rejected, checkpoint, job, jobs, recover_blocking, with_fallback,
-    with_recovery, with_retry,
+    Category, Classify, Event, Rejected, checkpoint, job, jobs, recover, with_fallback, with_recovery,
+    with_retry,
 };
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
@@ -249,7 +249,7 @@ fn what_recovery_did_is_kept_with_the_job() {
         let panic = std::panic::catch_unwind(|| interrupted(id));
         assert!(panic.is_err());
         jobs::blocking::resume(&format!("interrupted:{id}")).unwrap();
-        recover_blocking().unwrap();
+        recover().until_done().blocking().unwrap();
         let job = jobs::blocking::get(&format!("interrupted:{id}")).unwrap().unwrap();
         let event = job.events.last().expect("an event");
         assert_eq!((event.strategy.as_str(), event.category.as_deref()), (strategy, category), "{job:?}");

@@ -189,6 +189,8 @@ pub enum Event {
     Alert {
         /// The point that it is about.
         point: PointName,
+        /// The id of the job that it is about, or of the job that the point runs in.
+        job: Option<String>,
         /// How bad it is.
         level: AlertLevel,
         /// What happened, in words.
@@ -294,8 +296,10 @@ impl fmt::Display for Event {
             Self::StepReused { .. } => f.write_str("recorded step reused"),
             Self::JobResumed { job, .. } => write!(f, "job {job} resumed"),
             Self::RolledBack { job, steps, .. } => write!(f, "job {job} rolled back, {steps} steps"),
-            Self::Alert { level, message, reason, .. } => {
-                write!(f, "{}: {message}: {reason}", level.as_str())
+            Self::Alert { job, level, message, reason, .. } => {
+                write!(f, "{}: ", level.as_str())?;
+                job.as_ref().map_or(Ok(()), |job| write!(f, "job {job}: "))?;
+                write!(f, "{message}: {reason}")
             }
         }
     }
@@ -412,7 +416,7 @@ mod trace {
     //! Events as `tracing` events: names and fields only, never arguments, values or error texts. Keys are
     //! made of arguments, and shown only where they were asked for.
 
-    use super::{Event, Log};
+    use super::{AlertLevel, Event, Log};
     use crate::classify::{Classification, Code};
     use crate::point::PointName;
     use std::time::Duration;
@@ -509,15 +513,19 @@ mod trace {
             Event::StepReused { point, .. } => {
                 debug!(target: "resilience::checkpoint", point = &**point, "reused");
             }
-            Event::JobResumed { point, .. } => {
-                info!(target: "resilience::job", point = &**point, "resumed");
+            Event::JobResumed { point, job } => {
+                info!(target: "resilience::job", point = &**point, job, "resumed");
             }
-            Event::RolledBack { point, steps, .. } => {
-                warn!(target: "resilience::job", point = &**point, steps, "rolled back");
+            Event::RolledBack { point, job, steps } => {
+                warn!(target: "resilience::job", point = &**point, job, steps, "rolled back");
             }
-            Event::Alert { point, level, message, reason } => {
+            Event::Alert { point, job, level: level @ AlertLevel::Warning, message, reason } => {
                 let level = level.as_str();
-                error!(target: "resilience::alert", point = &**point, level, reason, message);
+                warn!(target: "resilience::alert", point = &**point, job, level, reason, message);
+            }
+            Event::Alert { point, job, level: level @ AlertLevel::Critical, message, reason } => {
+                let level = level.as_str();
+                error!(target: "resilience::alert", point = &**point, job, level, reason, message);
             }
         }
     }

@@ -178,6 +178,7 @@ async fn durable_functions_are_spawned() {
     send(progress.flush());
     send(progress.finish());
     send(async { resilience::recover().await });
+    send(async { resilience::recover().until_done().await });
     send(resilience::in_scope(shared.get()));
     send(resilience::sleep_until("nap", SystemTime::now()));
     send(jobs::list(jobs::Filter::default()));

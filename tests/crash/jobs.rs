@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use resilience::durable::{SqliteStore, Status, Store, use_store};
-use resilience::{Classify, Progress, Rejected, checkpoint, job, jobs, recover_blocking, with_recovery};
+use resilience::{Classify, Progress, Rejected, checkpoint, job, jobs, recover, with_recovery};
 use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::future::Future;
@@ -183,7 +183,7 @@ pub(crate) fn run_all() {
         until(|| open().map(|()| true).map_err(|error| error.to_string()));
     }
     if random.below(2) == 0 {
-        until(|| recover_blocking().map(|_| true).map_err(|error| error.to_string()));
+        until(|| recover().until_done().blocking().map(|_| true).map_err(|error| error.to_string()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let sum = 1 + (0..STEPS).sum::<u32>();

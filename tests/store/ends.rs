@@ -6,7 +6,7 @@ use resilience::classify::Delivered;
 use resilience::durable::store::{Claim, Claimed};
 use resilience::durable::{CheckpointError, JobError, JobInfo, Status, Store, StoreError};
 use resilience::{
-    Checkpoint, Classify, Job, Progress, Rejected, checkpoint, checkpoints, job, jobs, recover_blocking,
+    Checkpoint, Classify, Job, Progress, Rejected, checkpoint, checkpoints, job, jobs, recover,
 };
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -116,7 +116,7 @@ fn a_store_that_is_down_before_a_step_interrupts_the_job() {
         assert!(recovered.to_string().contains(&text), "{recovered}");
         assert!(matches!(found.problem, Some(JobError::Interrupted { .. })), "{recovered}");
         store.set(Fault::None);
-        let recovered = recover_blocking().unwrap();
+        let recovered = recover().until_done().blocking().unwrap();
         assert_eq!(recovered.count(Status::Done), 2, "{recovered}");
         assert_eq!((order(1), by_hand(), block_on(by_hand_async())), (Ok(7), Ok(7), Ok(7)));
         assert_eq!((info("ends:1").problem, info("by-hand:1").problem), (None, None));
@@ -351,7 +351,7 @@ fn a_result_that_is_too_large_fails_the_job_and_comes_with_the_error() {
     too_large(by_hand(1 << 20), "by-hand");
     too_large(block_on(by_hand_async(1 << 20)), "by-hand-async");
     RUNS.set(0);
-    assert_eq!(recover_blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
+    assert_eq!(recover().until_done().blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
     let again = large(1 << 20).unwrap_err();
     let Error::Rejected(Rejected::Job(error)) = again else { panic!("{again:?}") };
     assert!(matches!(*error, JobError::Stopped { status: Status::Failed, .. }), "{error}");
@@ -376,7 +376,7 @@ fn a_value_of_a_step_that_is_too_large_fails_its_job() {
     assert_eq!(rejected.not_recorded::<String>().map(|value| value.len()), Some(1 << 20));
     assert!(rejected.to_string().contains("1048578 bytes"), "{rejected}");
     assert_eq!(info(&format!("with-large-step:{}", 1 << 20)).status, Status::Failed);
-    assert_eq!(recover_blocking().unwrap().jobs.len(), 0);
+    assert_eq!(recover().until_done().blocking().unwrap().jobs.len(), 0);
 }
 
 #[test]

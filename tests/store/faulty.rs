@@ -5,6 +5,7 @@ use resilience::durable::store::{
 };
 use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError, use_store};
 use resilience::testing::{World, isolate};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) enum Fault {
     LateAnswers,
     /// Somebody else has the key by the time its lease is renewed.
     Thief,
+    /// Listings panic.
+    Panics,
 }
 
 /// A store in memory with a fault.
@@ -48,11 +51,17 @@ pub(crate) enum Fault {
 pub(crate) struct Faulty {
     inner: MemoryStore,
     fault: Mutex<Fault>,
+    panics: AtomicU32,
 }
 
 impl Faulty {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { inner: MemoryStore::new(), fault: Mutex::new(fault) }
+        Self { inner: MemoryStore::new(), fault: Mutex::new(fault), panics: AtomicU32::new(0) }
+    }
+
+    /// How often it has panicked.
+    pub(crate) fn panics(&self) -> u32 {
+        self.panics.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -153,6 +162,10 @@ impl Store for Faulty {
 
     fn list(&self, query: Query) -> Work<'_, Page> {
         Box::pin(async move {
+            if self.has(Fault::Panics) {
+                self.panics.fetch_add(1, Ordering::SeqCst);
+                panic!("the store's own code");
+            }
             let mut page = self.inner.list(query).await?;
             if self.has(Fault::NoOrder) {
                 page.records.reverse();

@@ -1,10 +1,14 @@
 //! What a step and a job do while their store is out of order.
 
 use crate::common::{Error, ran, runs};
-use crate::faulty::{Fault, world};
-use resilience::durable::{CheckpointError, JobError, Status, StoreError};
-use resilience::{Rejected, checkpoint, checkpoints, job, jobs};
+use crate::faulty::{Fault, Faulty, world};
+use futures::executor::block_on;
+use resilience::durable::{CheckpointError, JobError, Record, Status, Store, StoreError};
+use resilience::{Rejected, checkpoint, checkpoints, job, jobs, recover};
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 #[checkpoint("pay:{id}")]
 fn pay(id: u32) -> Result<String, Error> {
@@ -132,4 +136,35 @@ fn values_that_cannot_be_kept_are_refused_with_the_reason() {
     runs();
     assert!(large((1 << 20) - 1).is_err());
     assert_eq!(runs(), 1, "nothing was recorded, so it runs again");
+}
+
+static SWEPT: OnceLock<Mutex<Sender<u32>>> = OnceLock::new();
+
+#[job("swept:{id}")]
+fn swept(id: u32) -> Result<u32, Error> {
+    let _ = SWEPT.get().expect("a listener").lock().expect("the listener").send(id);
+    Ok(id)
+}
+
+#[test]
+fn a_sweep_survives_a_store_that_panics() {
+    let (send, ran) = channel();
+    SWEPT.set(Mutex::new(send)).expect("one test listens");
+    let store = Arc::new(Faulty::new(Fault::None));
+    let every = Duration::from_millis(10);
+    recover().store(store.clone()).every(every).blocking().expect("a recovery");
+    store.set(Fault::Panics);
+    while store.panics() < 2 {
+        std::thread::yield_now();
+    }
+    let error = recover().store(store.clone()).once().blocking().expect_err("nothing can be looked up");
+    assert!(error.to_string().contains("its code panicked"), "{error}");
+    store.set(Fault::None);
+    let mut job = Record::new("j/swept:1");
+    job.function = "swept:{id}".to_owned();
+    job.status = Status::Interrupted;
+    job.input = br#"{"id":1}"#.to_vec();
+    job.inputs = Some(1);
+    block_on(store.cas(None, job)).expect("a job");
+    assert_eq!(ran.recv_timeout(Duration::from_secs(60)), Ok(1), "the sweep goes on");
 }

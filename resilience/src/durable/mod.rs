@@ -38,12 +38,11 @@ pub use store::{MemoryStore, Otherwise, Store, StoreError};
 pub mod __private {
     //! What expansions name.
 
+    pub use super::job::call::{Call, Provided};
     pub use super::job::run::{Begun as JobBegun, Caught, Running as RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
     pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
     pub use super::record::args::{Args, Given};
-    pub use super::recovery::Provided;
-    pub use super::recovery::pool::Call;
     pub use super::recovery::strategy::{Condition, RecoverySite, Skip};
     pub use super::scope::Wanted;
     pub use super::step::policy::{Begun as StepBegun, Running as RunningStep};

@@ -1,12 +1,10 @@
 //! What the running code is part of: a job, and a step.
 
 use crate::classify::{Category, Classification};
-use crate::durable::job::site::JobSite;
 use crate::durable::lease::hold::Shared;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
-use crate::durable::recovery::Told;
 use crate::durable::store::{Holder, Store};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,7 +15,7 @@ use std::task::{Context, Poll};
 
 thread_local! {
     static CURRENT: RefCell<Scope> =
-        const { RefCell::new(Scope { job: None, step: None, held: None, again: None }) };
+        const { RefCell::new(Scope { job: None, step: None, held: None, resumption: None }) };
 }
 
 /// What the running code is part of.
@@ -27,41 +25,47 @@ pub struct Scope {
     pub(crate) job: Option<Arc<JobScope>>,
     pub(crate) step: Option<Step>,
     held: Option<Arc<Held>>,
-    /// The job that recovery calls this code for, until its body begins.
-    pub(crate) again: Option<Arc<Again>>,
+    /// The recorded job that recovery calls this code for, until its body begins.
+    pub(crate) resumption: Option<Arc<Resumption>>,
 }
 
-/// A call that recovery makes for a job.
+/// The call that recovery makes for a recorded job. The call reads the record; recovery reads afterwards why
+/// the body did not run.
 #[derive(Debug)]
-pub(crate) struct Again {
+pub(crate) struct Resumption {
     record: Record,
     /// Where it is recorded.
     store: Arc<dyn Store>,
-    /// The key that the call has rendered first: another one is another job.
+    /// The key that the call rendered first: another key is another job.
     rendered: OnceLock<String>,
     /// Why the body did not run.
     problem: Mutex<Option<JobError>>,
-    told: Arc<Told>,
 }
 
-impl Again {
-    pub(crate) fn new(record: Record, store: Arc<dyn Store>, told: Arc<Told>) -> Self {
-        Self { record, store, rendered: OnceLock::new(), problem: Mutex::default(), told }
+impl Resumption {
+    pub(crate) fn new(record: Record, store: Arc<dyn Store>) -> Self {
+        Self { record, store, rendered: OnceLock::new(), problem: Mutex::default() }
     }
 
-    /// The recorded job and its store, if that is what a call under `key` of the job with these names stands
-    /// for.
-    pub(crate) fn record_of(&self, names: &JobSite, key: &str) -> Option<(&Record, &Arc<dyn Store>)> {
-        let is_same = names.has_name(&self.record.function);
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The recorded job and its store, if a call under `key` of the job that `has_name` means that one.
+    pub(crate) fn record_of(
+        &self,
+        has_name: impl FnOnce(&str) -> bool,
+        key: &str,
+    ) -> Option<(&Record, &Arc<dyn Store>)> {
+        let is_same = has_name(&self.record.function);
         let is_first = is_same && self.rendered.get_or_init(|| key.to_owned()) == key;
         is_first.then_some((&self.record, &self.store))
     }
 
-    /// Notes why the body did not run.
-    pub(crate) fn refuse(&self, names: &JobSite, error: &JobError) {
-        if names.has_name(&self.record.function) {
+    /// Notes why the body of the job that `has_name` did not run, if that is the recorded one.
+    pub(crate) fn refuse(&self, has_name: impl FnOnce(&str) -> bool, error: &JobError) {
+        if has_name(&self.record.function) {
             *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-            self.told.refused(&self.record, error);
         }
     }
 
@@ -72,13 +76,14 @@ impl Again {
         }
     }
 
+    /// Why the body did not run; `None` if it did.
     pub(crate) fn problem(&self) -> Option<JobError> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What the call is part of.
+    /// The scope of the call.
     pub(crate) fn scope(self: &Arc<Self>) -> Scope {
-        Scope { again: Some(self.clone()), ..Scope::default() }
+        Scope { resumption: Some(self.clone()), ..Scope::default() }
     }
 }
 
@@ -329,13 +334,13 @@ impl Scope {
     /// Inside of a job that was begun here.
     pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
         let held = Some(Arc::new(Held { lease: job.lease.clone(), outer: self.held }));
-        Self { job: Some(job), step: None, held, again: None }
+        Self { job: Some(job), step: None, held, resumption: None }
     }
 
     /// Inside of a step that was begun here.
     pub(crate) fn in_step(self, step: Step) -> Self {
         let held = Some(Arc::new(Held { lease: step.lease.clone(), outer: self.held }));
-        Self { job: self.job, step: Some(step), held, again: None }
+        Self { job: self.job, step: Some(step), held, resumption: None }
     }
 
     /// Whether this code runs under a lease on `key`: whoever waited for it here would wait for itself.

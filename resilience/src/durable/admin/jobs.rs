@@ -7,7 +7,7 @@ use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
-use crate::durable::recovery::{Recovered, recover};
+use crate::durable::recovery::{Recovered, recover, sweep as sweeps};
 use crate::durable::scope;
 use crate::durable::store::{Query, Store, StoreError};
 use crate::point::PointName;
@@ -282,8 +282,8 @@ async fn change(
 }
 
 /// Lets a job that failed, was undone, was parked, or was recovered too often run again from where it was:
-/// its recorded steps are kept, those that were undone are done again. It is run by the next look of
-/// `recover()`, or by calling it.
+/// its recorded steps are kept, those that were undone are done again. Calling it runs it, and so does
+/// `recover()`: a sweep of this process looks at once, one of another process when its time has come.
 ///
 /// # Errors
 ///
@@ -302,7 +302,9 @@ pub async fn resume(id: &str) -> Result<(), Rejected> {
         }
         status => Err(JobError::WrongState { at: at(id), status }),
     };
-    change(id, "resume", interrupted).await.map(drop)
+    change(id, "resume", interrupted).await?;
+    sweeps::wake(&store()?);
+    Ok(())
 }
 
 /// Asks a job to stop: a running one at its next step, one that is not running at once, as `Failed` with
@@ -325,7 +327,7 @@ pub async fn cancel(id: &str) -> Result<(), Rejected> {
 }
 
 /// Has a job that is not running do the step `step`, and all that ended after it, again; the steps before
-/// it are kept, cursors are not. It is run by the next look of `recover()`, or by calling it.
+/// it are kept, cursors are not. It is run as by [`resume`].
 ///
 /// # Errors
 ///
@@ -358,7 +360,9 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
     }
     let revision = parked.revision;
     let interrupted = Record { status: Status::Interrupted, ..parked };
-    store.cas(Some(revision), interrupted).await.map_err(failed(id)).map(drop)
+    store.cas(Some(revision), interrupted).await.map_err(failed(id))?;
+    sweeps::wake(&store);
+    Ok(())
 }
 
 /// Looks for interrupted jobs and runs them, once, without any that need something provided; see
@@ -368,7 +372,7 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
 ///
 /// As [`recover`].
 pub async fn sweep() -> Result<Recovered, Rejected> {
-    recover().once().await
+    recover().once().until_done().await
 }
 
 /// Deletes a job that is not running, with its steps and cursors; returns whether it was there. Damaged bytes
@@ -379,39 +383,6 @@ pub async fn sweep() -> Result<Recovered, Rejected> {
 /// [`Rejected::Job`] if it is running, or the store cannot be used.
 pub async fn remove(id: &str) -> Result<bool, Rejected> {
     store()?.remove(place::job(id), place::of_job(id)).await.map_err(failed(id))
-}
-
-/// Deletes finished jobs whose time is over, with all that belongs to them; returns how many.
-pub(crate) async fn forget_old(store: &Arc<dyn Store>) -> Result<usize, StoreError> {
-    let now = store.now().await?;
-    forget(store, |record| record.is_expired(now)).await
-}
-
-/// Deletes the jobs that ended before `before`, with all that belongs to them; returns how many.
-pub(crate) async fn forget_ended_before(store: &Arc<dyn Store>, before: Millis) -> Result<usize, StoreError> {
-    forget(store, |record| record.completed < before).await
-}
-
-async fn forget(store: &Arc<dyn Store>, is_old: impl Fn(&Record) -> bool) -> Result<usize, StoreError> {
-    let ended = [Status::Done, Status::Failed, Status::RolledBack, Status::Dead];
-    let mut query = Query::new(place::JOBS).only(&ended).limit(1_000);
-    let mut count = 0;
-    loop {
-        let page = store.list(query.clone()).await?;
-        for record in page.records.into_iter().filter(&is_old) {
-            let id = place::id(&record.key).to_owned();
-            match store.remove(record.key, place::of_job(&id)).await {
-                Ok(_) => count += 1,
-                // Begun again meanwhile.
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        match page.next {
-            Some(next) => query.after = next,
-            None => return Ok(count),
-        }
-    }
 }
 
 /// The same from sync code.
@@ -479,7 +450,7 @@ pub mod blocking {
     ///
     /// As there.
     pub fn sweep() -> Result<Recovered, Rejected> {
-        crate::durable::recover().once().blocking()
+        crate::durable::recover().once().until_done().blocking()
     }
 
     /// As [`remove`](super::remove).

@@ -5,6 +5,7 @@ use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
+use crate::durable::recovery::retention::forget_ended_before;
 use crate::durable::scope;
 use crate::durable::step::policy::note_refusal;
 use crate::durable::store::{Aside, Query, Store, StoreError};
@@ -226,8 +227,7 @@ pub async fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
         }
     }
     if !older_than.is_zero() {
-        count +=
-            crate::durable::admin::jobs::forget_ended_before(&store, before).await.map_err(failed(""))?;
+        count += forget_ended_before(&store, before).await.map_err(failed(""))?;
     }
     Ok(count)
 }

@@ -4,6 +4,7 @@ use crate::classify::{Category, Classification, Classify};
 use crate::durable::job::undo;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::{self, Lease};
+use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
@@ -24,6 +25,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 /// What the look-up says.
@@ -118,19 +120,19 @@ impl Running {
     /// What has to be settled before a body may run that ran before.
     pub(crate) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Begun, JobError> {
         crate::durable::point("after claim");
-        crate::durable::recovery::remind();
+        remind();
         if self.record.attempts <= 1 {
             return Ok(Begun::Run(self));
         }
         let at = self.at.clone();
         if self.record.recoveries > max_recoveries {
             let reason = "recovered too often";
-            alert(&at, "the job is dead", reason);
+            critical(&at, "the job is dead", reason);
             self.stop(mode, Status::Dead, None, reason).await?;
             return Err(JobError::Stopped { at, status: Status::Dead, class: None });
         }
         if let Some((recorded, found)) = self.lost().await? {
-            alert(&at, "records of the job are lost", "steps that were done are missing");
+            critical(&at, "records of the job are lost", "steps that were done are missing");
             self.stop(mode, Status::Manual, None, "records of steps are lost").await?;
             return Err(JobError::Lost { at, recorded, found });
         }
@@ -362,8 +364,8 @@ impl Running {
             outer.refused(self.lease.shared().key.clone(), &problem, *class);
         }
         let error = JobError::Interrupted { at: self.at.clone(), problem };
-        if let Some(again) = scope::current().again {
-            again.interrupted(&self.lease.shared().key, &error);
+        if let Some(resumption) = scope::current().resumption {
+            resumption.interrupted(&self.lease.shared().key, &error);
         }
         self.release(note).await
     }
@@ -450,7 +452,7 @@ impl Running {
             Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),
             Wanted::Manual => {
                 let ended = self.stop(mode, Status::Manual, Some(class), "parked for a person").await;
-                alert(&at, "the job waits for a person", class.category.as_str());
+                critical(&at, "the job waits for a person", class.category.as_str());
                 ended.map(drop)
             }
             Wanted::Rollback => undo::start(self, mode, class).await.map(drop),
@@ -563,13 +565,25 @@ pub(crate) async fn listed(
     }
 }
 
-/// A person has to look at this.
-pub(crate) fn alert(at: &Place, message: &'static str, reason: &str) {
-    let event = Event::Alert {
-        point: at.point.clone(),
-        level: crate::event::AlertLevel::Critical,
-        message,
-        reason: reason.to_owned(),
-    };
-    emit(&event, None);
+/// Whether this process recovers jobs.
+static ARE_RECOVERED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this process recovers its jobs.
+pub(crate) fn jobs_are_recovered() {
+    ARE_RECOVERED.store(true, Ordering::Relaxed);
+}
+
+/// Says once that nothing will find this process's jobs after a crash.
+fn remind() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let is_first = !ARE_RECOVERED.load(Ordering::Relaxed) && !SAID.swap(true, Ordering::Relaxed);
+    #[cfg(not(feature = "tracing"))]
+    let _ = is_first;
+    #[cfg(feature = "tracing")]
+    if is_first {
+        tracing::warn!(
+            target: "resilience::job",
+            "this program runs jobs but never recovers them: add `resilience::recover().await?;` at its start"
+        );
+    }
 }

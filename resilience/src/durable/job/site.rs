@@ -1,5 +1,6 @@
 //! The `static`s of annotated jobs, and what their expansions call.
 
+use super::call::{Call, Provided};
 use super::policy::{Job, Who};
 use super::run::{Begun, Running, kept};
 use crate::classify::Classification;
@@ -7,8 +8,6 @@ use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::record::key::place;
-use crate::durable::recovery::Provided;
-use crate::durable::recovery::pool::Call;
 use crate::durable::scope::{self, Wanted};
 use crate::durable::step::site::seconds;
 use crate::durable::store::Store;
@@ -138,8 +137,9 @@ impl JobSite {
         args: Args,
         store: Option<Arc<dyn Store>>,
     ) -> (String, Args, Option<Arc<dyn Store>>) {
-        let again = scope::current().again;
-        match again.as_ref().and_then(|again| again.record_of(self, &key)) {
+        let resumption = scope::current().resumption;
+        let has_name = |name: &str| self.has_name(name);
+        match resumption.as_ref().and_then(|resumption| resumption.record_of(has_name, &key)) {
             Some((record, its)) => {
                 let store = store.or_else(|| Some(its.clone()));
                 (place::id(&record.key).to_owned(), args.read_from(record), store)
@@ -159,8 +159,8 @@ impl JobSite {
                 self.begun.fetch_add(1, Ordering::Relaxed);
             }
             Begun::Refused(Rejected::Job(error)) => {
-                if let Some(again) = scope::current().again {
-                    again.refuse(self, error);
+                if let Some(resumption) = scope::current().resumption {
+                    resumption.refuse(|name| self.has_name(name), error);
                 }
             }
             Begun::Refused(_) => {}

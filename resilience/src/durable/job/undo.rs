@@ -1,10 +1,11 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
 
 use crate::classify::Classification;
-use crate::durable::job::run::{Caught, Running, alert, steps};
+use crate::durable::job::run::{Caught, Running, steps};
 use crate::durable::lease::acquire::Asked;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::Lease;
+use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
 use crate::durable::record::history::Note;
@@ -120,7 +121,7 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
             // A job that starts again has to do it again.
             free(&job, step).await?;
         } else {
-            alert(&job.at, "an undo failed", &step.function);
+            critical(&job.at, "an undo failed", &step.function);
             let status = Status::Manual;
             let words = format!("the undo of `{}` failed", step.function);
             job.stop(mode, status, None, &words).await?;

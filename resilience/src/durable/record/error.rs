@@ -426,6 +426,15 @@ pub enum JobError {
         /// The job.
         at: Box<Place>,
     },
+    /// It was not called; the next sweep tries again.
+    #[error("job `{}` was not started: {reason}; the next sweep tries again", .at.key)]
+    #[non_exhaustive]
+    NotStarted {
+        /// The job.
+        at: Box<Place>,
+        /// Why.
+        reason: String,
+    },
     /// There is no job of this id.
     #[error("there is no job `{}`", .at.key)]
     #[non_exhaustive]
@@ -504,6 +513,7 @@ impl JobError {
             | Self::NotProvided { at, .. }
             | Self::Interrupted { at, .. }
             | Self::Unfinished { at, .. }
+            | Self::NotStarted { at, .. }
             | Self::Unknown { at, .. }
             | Self::UnknownStep { at, .. }
             | Self::UnknownName { at, .. }

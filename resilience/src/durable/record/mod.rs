@@ -3,6 +3,7 @@
 //! The bytes end with a CRC32C (RFC 3720) over everything before it, and repeat the key they belong to:
 //! bytes that were cut, changed or put under another key are [`Corrupt`], never a value.
 
+pub(crate) mod alert;
 pub(crate) mod args;
 pub(crate) mod codec;
 pub(crate) mod error;

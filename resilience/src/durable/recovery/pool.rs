@@ -1,218 +1,391 @@
-//! Running the jobs that a recovery has found, a few at a time.
+//! Running the jobs that recoveries have found: one queue for the whole process, and at most 16 jobs at once.
 
+use crate::durable::job::call::Call;
 use crate::durable::lease::block_on::block_on;
-use crate::durable::scope::{InScope, Scope};
-use std::collections::VecDeque;
-use std::fmt;
-use std::future::Future;
+use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::key::place;
+use crate::durable::recovery::runtime;
+use crate::durable::recovery::scan::Pass;
+use crate::durable::scope::Resumption;
+use crate::durable::store::Store;
+use crate::point::PointName;
+use crate::site::Site;
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
-/// A job's function, ready to be called with what was recorded.
-#[doc(hidden)]
-pub enum Call {
-    /// It is async.
-    Async(Pin<Box<dyn Future<Output = ()> + Send>>),
-    /// It is sync, and gets a thread of its own.
-    Sync(Box<dyn FnOnce() + Send>),
+/// How many recovered jobs run at once, whatever store or recovery they are of.
+const AT_ONCE: usize = 16;
+
+/// The pool of this process, or of a test world.
+static POOL: Site<Pool> = Site::new(Pool::new(), Pool::new);
+
+/// The pool of the caller.
+pub(crate) fn pool() -> &'static Pool {
+    let pool: &'static Site<Pool> = &POOL;
+    pool
 }
 
-impl Call {
-    /// An async one.
-    pub fn of_future(call: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self::Async(Box::pin(call))
-    }
-
-    /// A sync one.
-    pub fn of_closure(call: impl FnOnce() + Send + 'static) -> Self {
-        Self::Sync(Box::new(call))
-    }
-
-    /// The call as part of `scope`.
-    pub(crate) fn within(self, scope: Scope) -> Self {
-        match self {
-            Self::Async(call) => Self::Async(Box::pin(InScope::new(&scope, call))),
-            Self::Sync(call) => Self::Sync(Box::new(move || {
-                let _entered = scope.enter();
-                call();
-            })),
-        }
-    }
+/// The jobs to run, and how many of them run.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    /// A job was queued, or one has ended.
+    changed: Condvar,
 }
 
-impl fmt::Debug for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Async(_) => "Call::Async",
-            Self::Sync(_) => "Call::Sync",
-        })
-    }
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Queued>,
+    /// What is queued or runs: no job is queued twice.
+    known: Vec<Known>,
+    running: usize,
+    /// Whether the thread that starts the jobs is there.
+    has_starter: bool,
 }
 
-/// Where recovered jobs run.
-#[derive(Clone, Debug)]
-pub(crate) struct Runner {
-    #[cfg(feature = "tokio")]
-    tokio: Option<tokio::runtime::Handle>,
-    /// Whether the caller's thread is blocked: a task of its runtime might wait for that thread.
-    #[cfg(feature = "tokio")]
-    is_blocking: bool,
-    #[cfg(feature = "testing")]
-    world: Option<crate::testing::WorldHandle>,
+/// The jobs of one store that are queued or run.
+#[derive(Debug)]
+struct Known {
+    store: Arc<dyn Store>,
+    jobs: HashMap<String, KnownJob>,
 }
 
-impl Runner {
-    pub(crate) fn here() -> Self {
-        Self {
-            #[cfg(feature = "tokio")]
-            tokio: tokio::runtime::Handle::try_current().ok(),
-            #[cfg(feature = "tokio")]
-            is_blocking: false,
-            #[cfg(feature = "testing")]
-            world: crate::testing::WorldHandle::here(),
+#[derive(Debug, Default)]
+struct KnownJob {
+    /// Who waits for its end.
+    watches: Vec<Arc<Watch>>,
+    /// Of a job that has left the queue: the revision of the record that was read, 0 before that.
+    begun_from: Option<u64>,
+    /// The last look that found the job without an owner after it had left the queue, and the revision then.
+    found_again: Option<(u64, Arc<Pass>)>,
+}
+
+/// A job to run. Its record is read when its turn comes: a queue of many jobs keeps none of their arguments.
+#[derive(Debug)]
+struct Queued {
+    pass: Arc<Pass>,
+    key: String,
+}
+
+impl Pool {
+    const fn new() -> Self {
+        let state = State { queue: VecDeque::new(), known: Vec::new(), running: 0, has_starter: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the job, which `pass` has found at `revision` without an owner, is queued or runs already; then
+    /// `watch` learns of its end.
+    pub(crate) fn has(&self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<Watch>>) -> bool {
+        self.state().join(pass, key, revision, watch)
+    }
+
+    /// Queues the job, unless it is queued or runs; `watch` learns of its end in either case.
+    pub(crate) fn add(&'static self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<Watch>>) {
+        let needs_starter = {
+            let mut state = self.state();
+            if state.join(pass, key, revision, watch) {
+                return;
+            }
+            state.expect(pass, key, watch);
+            state.queue.push_back(Queued { pass: pass.clone(), key: key.to_owned() });
+            !mem::replace(&mut state.has_starter, true)
+        };
+        self.changed.notify_one();
+        if needs_starter {
+            self.begin_starting();
         }
     }
 
-    /// For a caller whose thread waits for the calls.
-    pub(crate) fn blocking() -> Self {
-        let here = Self::here();
-        #[cfg(feature = "tokio")]
-        let here = Self { is_blocking: true, ..here };
-        here
-    }
-
-    /// Runs the calls, at most 16 at a time; ends when all have ended.
-    pub(crate) fn run(&self, queue: VecDeque<Call>) -> Running {
-        const AT_ONCE: usize = 16;
-        let calls = Arc::new(Calls { state: Mutex::new(CallsState { queue, running: 0, waiting: None }) });
-        for _ in 0..AT_ONCE {
-            calls.clone().next(self);
-        }
-        Running { calls }
-    }
-
-    /// Runs `call` on the thread that it is called on: in the caller's runtime, if others drive that.
-    fn drive(&self, call: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        #[cfg(feature = "tokio")]
-        if let Some(tokio) = &self.tokio
-            && tokio.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
-        {
-            return tokio.block_on(call);
-        }
-        #[cfg(not(feature = "tokio"))]
-        let _ = self;
-        block_on(call);
-    }
-
-    /// Runs `call` beside the caller, and `then` when it has ended, however that was.
-    fn start(&self, call: Call, then: impl FnOnce() + Send + 'static) {
-        struct Then<F: FnOnce()>(Option<F>);
-        impl<F: FnOnce()> Drop for Then<F> {
-            fn drop(&mut self) {
-                if let Some(then) = self.0.take() {
-                    then();
-                }
+    /// Makes the thread that starts the jobs, for as long as there are any.
+    fn begin_starting(&'static self) {
+        let thread = std::thread::Builder::new().name("resilience-pool".to_owned());
+        let start = runtime::in_this_world(move || self.start_jobs());
+        if let Err(error) = thread.spawn(start) {
+            // The jobs stay interrupted: the next sweep finds them again.
+            let queue = {
+                let mut state = self.state();
+                state.has_starter = false;
+                mem::take(&mut state.queue)
+            };
+            for queued in queue {
+                let problem = not_started(&queued.key, &error.to_string());
+                let (job, _dropped_unlocked) = self.state().remove(&queued);
+                job.tell(&queued.key, Some(&problem));
             }
         }
-        let then = Then(Some(then));
+    }
+
+    /// Starts one job after the other, whenever fewer than 16 run; ends when none runs and none is queued.
+    fn start_jobs(&'static self) {
+        while let Some(queued) = self.next() {
+            let slot =
+                Slot { pool: self, queued: Some(queued), resumption: None, problem: None, moves: false };
+            // The store, the arguments and what they drop are foreign code.
+            drop(catch_unwind(AssertUnwindSafe(|| slot.fill())));
+        }
+    }
+
+    fn next(&self) -> Option<Queued> {
+        let mut state = self.state();
+        loop {
+            if state.running < AT_ONCE
+                && let Some(queued) = state.queue.pop_front()
+            {
+                state.running += 1;
+                state.begin(&queued, 0);
+                return Some(queued);
+            }
+            if state.running == 0 {
+                state.has_starter = false;
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A job that the pool had taken from its queue runs no longer: it is forgotten, or queued before all
+    /// others if `again` says by which pass.
+    fn end(
+        &'static self,
+        queued: Queued,
+        problem: Option<&JobError>,
+        again: impl FnOnce(&mut State, &Queued) -> Option<Arc<Pass>>,
+    ) {
+        let (forgotten, needs_starter) = {
+            let mut state = self.state();
+            state.running -= 1;
+            match again(&mut state, &queued) {
+                Some(pass) => {
+                    state.queue.push_front(Queued { pass, ..queued });
+                    (None, !mem::replace(&mut state.has_starter, true))
+                }
+                None => (Some((state.remove(&queued), queued)), false),
+            }
+        };
+        self.changed.notify_one();
+        if needs_starter {
+            self.begin_starting();
+        }
+        if let Some(((job, _dropped_unlocked), queued)) = forgotten {
+            job.tell(&queued.key, problem);
+        }
+    }
+}
+
+impl KnownJob {
+    fn tell(self, key: &str, problem: Option<&JobError>) {
+        for watch in self.watches {
+            watch.one_ended(key, problem);
+        }
+    }
+}
+
+impl State {
+    fn job(&mut self, store: &Arc<dyn Store>, key: &str) -> Option<&mut KnownJob> {
+        self.known.iter_mut().find(|known| is_same(&known.store, store))?.jobs.get_mut(key)
+    }
+
+    /// Has `watch` wait for a job that is queued or runs; `false` if it does neither.
+    fn join(&mut self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<Watch>>) -> bool {
+        let Some(job) = self.job(pass.store(), key) else { return false };
+        if let Some(watch) = watch {
+            watch.expect_one();
+            job.watches.push(watch.clone());
+        }
+        if job.begun_from.is_some() {
+            job.found_again = Some((revision, pass.clone()));
+        }
+        true
+    }
+
+    fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<Watch>>) {
+        let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
+        let job = KnownJob { watches, ..KnownJob::default() };
+        if let Some(known) = self.known.iter_mut().find(|known| is_same(&known.store, pass.store())) {
+            known.jobs.insert(key.to_owned(), job);
+        } else {
+            let jobs = HashMap::from([(key.to_owned(), job)]);
+            self.known.push(Known { store: pass.store().clone(), jobs });
+        }
+    }
+
+    /// The job has left the queue, and its record was read at `revision`.
+    fn begin(&mut self, queued: &Queued, revision: u64) {
+        if let Some(job) = self.job(queued.pass.store(), &queued.key) {
+            job.begun_from = Some(revision);
+        }
+    }
+
+    /// The job runs no longer. Returns the pass that has found it without an owner since it ran, or since its
+    /// record was read: it is to run again.
+    fn found_again(&mut self, queued: &Queued) -> Option<Arc<Pass>> {
+        let job = self.job(queued.pass.store(), &queued.key)?;
+        let begun_from = job.begun_from.take();
+        let (_, pass) = job.found_again.take().filter(|(revision, _)| begun_from != Some(*revision))?;
+        Some(pass)
+    }
+
+    /// Removes a job from those that are known; a store of which none is left is returned, too.
+    fn remove(&mut self, queued: &Queued) -> (KnownJob, Option<Known>) {
+        let at = self.known.iter().position(|known| is_same(&known.store, queued.pass.store()));
+        let Some((at, known)) = at.and_then(|at| Some((at, self.known.get_mut(at)?))) else {
+            return (KnownJob::default(), None);
+        };
+        let job = known.jobs.remove(&queued.key).unwrap_or_default();
+        let is_last = known.jobs.is_empty();
+        (job, is_last.then(|| self.known.swap_remove(at)))
+    }
+}
+
+/// Whether two handles are of one store.
+pub(crate) fn is_same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
+    Arc::ptr_eq(one, other)
+}
+
+fn not_started(key: &str, reason: &str) -> JobError {
+    let at = Place::new(PointName::new("recover"), place::id(key));
+    JobError::NotStarted { at, reason: reason.to_owned() }
+}
+
+/// One of the 16 places, and the job that has it; free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pool: &'static Pool,
+    queued: Option<Queued>,
+    resumption: Option<Arc<Resumption>>,
+    problem: Option<JobError>,
+    /// Whether a drop before the end means that the runtime of the job is gone.
+    moves: bool,
+}
+
+impl Slot {
+    /// Reads the job and starts its call.
+    fn fill(mut self) {
+        let Some(queued) = &self.queued else { return };
+        match block_on(queued.pass.prepare(&queued.key)) {
+            Ok(Some((call, resumption))) => {
+                self.pool.state().begin(queued, resumption.record().revision);
+                self.resumption = Some(resumption);
+                self.start(call);
+            }
+            Ok(None) => {}
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+
+    fn start(mut self, call: Call) {
+        let Some(queued) = &self.queued else { return };
+        let pass = queued.pass.clone();
         match call {
-            #[cfg(feature = "tokio")]
-            Call::Async(call) if self.tokio.is_some() && !self.is_blocking => {
-                let call = async move {
-                    let _then = then;
-                    call.await;
-                };
-                #[cfg(feature = "testing")]
-                let call = crate::testing::in_world(call);
-                if let Some(tokio) = &self.tokio {
-                    tokio.spawn(call);
-                }
-            }
             Call::Async(call) => {
-                let runner = self.clone();
-                self.on_thread(move || {
-                    let _then = then;
-                    runner.drive(call);
+                self.moves = pass.runtime().is_borrowed();
+                self.problem = Some(not_started(&queued.key, "no thread for its runtime could be started"));
+                pass.runtime().spawn(async move {
+                    let mut slot = self;
+                    slot.problem = None;
+                    let mut call = call;
+                    // A panic of the body is the job's: it is left interrupted.
+                    poll_fn(|cx| {
+                        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+                        polled.unwrap_or(Poll::Ready(()))
+                    })
+                    .await;
+                    slot.moves = false;
+                    // The end of the job is not to be seen before what it held is given back.
+                    drop(call);
+                    drop(slot);
                 });
             }
-            Call::Sync(call) => self.on_thread(move || {
-                let _then = then;
-                call();
-            }),
+            Call::Sync(call) => {
+                self.problem = Some(not_started(&queued.key, "no thread could be started"));
+                runtime::on_thread(move || {
+                    let mut slot = self;
+                    slot.problem = None;
+                    drop(catch_unwind(AssertUnwindSafe(call)));
+                    drop(slot);
+                });
+            }
         }
     }
+}
 
-    fn on_thread(&self, call: impl FnOnce() + Send + 'static) {
-        // A panic of the body is the job's: it is left interrupted, and the thread ends quietly.
-        let call = move || drop(catch_unwind(AssertUnwindSafe(call)));
-        #[cfg(feature = "testing")]
-        let world = self.world.clone();
-        #[cfg(not(feature = "testing"))]
-        let _ = self;
-        #[cfg(feature = "testing")]
-        let call = move || match world {
-            Some(world) => world.run(call),
-            None => call(),
-        };
-        // Without a thread the job is found again by the next look.
-        let _ = std::thread::Builder::new().name("resilience-job".into()).spawn(call);
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Some(queued) = self.queued.take() else { return };
+        if self.moves {
+            // The runtime has dropped the call: on another one it goes on.
+            queued.pass.runtime().lose();
+            let moved = |state: &mut State, queued: &Queued| {
+                state.found_again(queued);
+                Some(queued.pass.clone())
+            };
+            return self.pool.end(queued, None, moved);
+        }
+        let refused =
+            self.resumption.as_ref().and_then(|resumption| Some((resumption, resumption.problem()?)));
+        if let Some((resumption, problem)) = refused {
+            queued.pass.reports().refused(resumption.record(), &problem);
+            self.problem = Some(problem);
+        }
+        self.pool.end(queued, self.problem.as_ref(), State::found_again);
     }
 }
 
-#[derive(Debug)]
-struct Calls {
-    state: Mutex<CallsState>,
+/// Waits for the jobs that one recovery has found.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    state: Mutex<Watched>,
 }
 
-#[derive(Debug)]
-struct CallsState {
-    queue: VecDeque<Call>,
-    running: usize,
+#[derive(Debug, Default)]
+struct Watched {
+    left: usize,
+    /// Why jobs were not run, by their keys.
+    problems: HashMap<String, JobError>,
     waiting: Option<Waker>,
 }
 
-impl Calls {
-    fn next(self: Arc<Self>, runner: &Runner) {
-        let call = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let call = state.queue.pop_front();
-            state.running += usize::from(call.is_some());
-            call
-        };
-        let Some(call) = call else { return };
-        let after = runner.clone();
-        runner.start(call, move || {
-            let waiting = {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.running -= 1;
-                state.waiting.take()
-            };
-            self.next(&after);
-            if let Some(waiting) = waiting {
-                waiting.wake();
-            }
-        });
+impl Watch {
+    fn state(&self) -> MutexGuard<'_, Watched> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Ends when every call has ended.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Running {
-    calls: Arc<Calls>,
-}
+    fn expect_one(&self) {
+        self.state().left += 1;
+    }
 
-impl Future for Running {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.calls.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.running == 0 && state.queue.is_empty() {
-            return Poll::Ready(());
+    fn one_ended(&self, key: &str, problem: Option<&JobError>) {
+        let waiting = {
+            let mut state = self.state();
+            state.left -= 1;
+            if let Some(problem) = problem {
+                state.problems.insert(key.to_owned(), problem.clone());
+            }
+            if state.left == 0 { state.waiting.take() } else { None }
+        };
+        if let Some(waiting) = waiting {
+            waiting.wake();
         }
-        state.waiting = Some(cx.waker().clone());
-        Poll::Pending
+    }
+
+    /// Returns when every job that was expected has ended, with the problems of those that did not run.
+    pub(crate) async fn all_ended(&self) -> HashMap<String, JobError> {
+        poll_fn(|cx| {
+            let mut state = self.state();
+            if state.left == 0 {
+                return Poll::Ready(mem::take(&mut state.problems));
+            }
+            state.waiting = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 }

@@ -1,10 +1,8 @@
 //! What becomes of a failure, by what it means.
 
 use crate::classify::{Category, Classification, Severity};
-use crate::durable::job::run::alert;
-use crate::durable::record::error::Place;
+use crate::durable::record::alert::critical_at;
 use crate::durable::scope::{self, Wanted};
-use crate::event::{AlertLevel, Event, emit};
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointSite};
 use crate::site::Site;
@@ -213,18 +211,16 @@ impl RecoverySite {
     pub fn undone(&self, worked: bool) {
         count(Recovery::Rollback as usize, worked);
         if !worked {
-            alert(&Place::new(self.point.name(), ""), "an undo failed", "the undo of `with_recovery`");
+            self.alert("an undo failed", "the undo of `with_recovery`");
         }
     }
 
     fn escalate(&self, class: &Classification) {
-        let event = Event::Alert {
-            point: self.point.name(),
-            level: AlertLevel::Critical,
-            message: "escalated",
-            reason: class.category.as_str().to_owned(),
-        };
-        emit(&event, None);
+        self.alert("escalated", class.category.as_str());
+    }
+
+    fn alert(&self, message: &'static str, reason: &str) {
+        critical_at(&self.point.name(), scope::job().as_deref(), message, reason);
     }
 }
 

@@ -76,7 +76,9 @@ impl Rows for Tables {
     }
 
     fn remove_all(&mut self, prefix: &str) -> Result<(), StoreError> {
-        self.rows.retain(|key, _| !key.starts_with(prefix));
+        for key in self.keys(prefix, "") {
+            self.rows.remove(&key);
+        }
         Ok(())
     }
 

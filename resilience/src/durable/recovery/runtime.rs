@@ -1,0 +1,110 @@
+//! Where recovered jobs run: async ones on the runtime that called `recover()`, or on one of this crate's own;
+//! sync ones on threads.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "tokio")]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Where the async jobs of one recovery run.
+#[derive(Debug)]
+pub(crate) struct JobRuntime {
+    #[cfg(feature = "tokio")]
+    tokio: Option<tokio::runtime::Handle>,
+    /// Whether that runtime has ended.
+    #[cfg(feature = "tokio")]
+    is_gone: AtomicBool,
+}
+
+impl JobRuntime {
+    /// The runtime of the caller, if it has one.
+    pub(crate) fn here() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            tokio: tokio::runtime::Handle::try_current().ok(),
+            #[cfg(feature = "tokio")]
+            is_gone: AtomicBool::new(false),
+        }
+    }
+
+    /// The runtime of this crate: the caller's could wait for the thread that the caller blocks.
+    pub(crate) fn own() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            tokio: None,
+            #[cfg(feature = "tokio")]
+            is_gone: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the runtime is the caller's, which can end.
+    pub(crate) fn is_borrowed(&self) -> bool {
+        #[cfg(feature = "tokio")]
+        return self.tokio.is_some() && !self.is_gone.load(Ordering::Acquire);
+        #[cfg(not(feature = "tokio"))]
+        return false;
+    }
+
+    /// The caller's runtime has ended.
+    pub(crate) fn lose(&self) {
+        #[cfg(feature = "tokio")]
+        self.is_gone.store(true, Ordering::Release);
+    }
+
+    /// Runs `job`; drops it where nothing can run it.
+    pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
+        #[cfg(feature = "testing")]
+        let job = crate::testing::in_world(job);
+        #[cfg(feature = "tokio")]
+        {
+            let theirs = self.tokio.clone().filter(|_| self.is_borrowed());
+            if let Some(runtime) = theirs.or_else(own_runtime) {
+                drop(runtime.spawn(job));
+            }
+        }
+        #[cfg(not(feature = "tokio"))]
+        on_thread(move || crate::durable::lease::block_on::block_on(job));
+    }
+}
+
+/// The runtime for jobs whose caller has none; made when it is first needed, and kept. `None` if it cannot be
+/// made now.
+#[cfg(feature = "tokio")]
+fn own_runtime() -> Option<tokio::runtime::Handle> {
+    use std::sync::{Mutex, OnceLock, PoisonError};
+    use tokio::runtime::{Builder, Runtime};
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static MAKING: Mutex<()> = Mutex::new(());
+    /// Enough for jobs that wait, which is what async jobs do.
+    const MOST_THREADS: usize = 4;
+
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if RUNTIME.get().is_none() {
+        let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().min(MOST_THREADS));
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads).thread_name("resilience-recovery").enable_all();
+        // Tokio panics where no thread can be had.
+        let made = catch_unwind(AssertUnwindSafe(|| builder.build())).ok()?.ok()?;
+        let _ = RUNTIME.set(made);
+    }
+    RUNTIME.get().map(|runtime| runtime.handle().clone())
+}
+
+/// Runs `call` on a thread of its own, in the test world of the caller; drops it where no thread can be had.
+pub(crate) fn on_thread(call: impl FnOnce() + Send + 'static) {
+    let call = in_this_world(move || drop(catch_unwind(AssertUnwindSafe(call))));
+    let _ = std::thread::Builder::new().name("resilience-job".to_owned()).spawn(call);
+}
+
+/// Makes `call` part of the test world of this thread, wherever it runs.
+pub(crate) fn in_this_world(call: impl FnOnce() + Send + 'static) -> impl FnOnce() + Send + 'static {
+    #[cfg(feature = "testing")]
+    let world = crate::testing::WorldHandle::here();
+    move || {
+        #[cfg(feature = "testing")]
+        if let Some(world) = world {
+            return world.run(call);
+        }
+        call();
+    }
+}

@@ -1,0 +1,274 @@
+//! Finding the jobs whose owner is gone, and making ready the calls that run them again.
+
+use crate::durable::job::call::{Call, Provided};
+use crate::durable::job::site::JobSite;
+use crate::durable::lease::{hold, turn};
+use crate::durable::record::alert::{critical, warning};
+use crate::durable::record::args::Args;
+use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, Status};
+use crate::durable::recovery::pool::{Watch, pool};
+use crate::durable::recovery::runtime::JobRuntime;
+use crate::durable::recovery::{Recovered, RecoveredJob};
+use crate::durable::scope::Resumption;
+use crate::durable::store::{Query, Store, StoreError};
+use crate::point::PointName;
+use std::collections::{HashMap, HashSet};
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+/// The states of a job that is not at an end.
+const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
+
+/// What one recovery looks for, and what the jobs that it finds need.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    provided: Provided,
+    store: Arc<dyn Store>,
+    runtime: JobRuntime,
+    reports: Reports,
+}
+
+impl Pass {
+    pub(crate) fn new(provided: Provided, store: Arc<dyn Store>, runtime: JobRuntime) -> Self {
+        Self { provided, store, runtime, reports: Reports::default() }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(crate) fn provided(&self) -> &Provided {
+        &self.provided
+    }
+
+    pub(crate) fn runtime(&self) -> &JobRuntime {
+        &self.runtime
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    /// Finds the jobs without an owner, marks them, and queues those that can run; `found` is told of each.
+    /// A panic of the store's own code is an error of the store.
+    pub(crate) async fn look(
+        self: &Arc<Self>,
+        found: Option<&mut Recovered>,
+        watch: Option<&Arc<Watch>>,
+    ) -> Result<(), StoreError> {
+        let mut rows = pin!(self.look_at_rows(found, watch));
+        poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| rows.as_mut().poll(cx)));
+            polled
+                .unwrap_or_else(|_| Poll::Ready(Err(StoreError::Unavailable("its code panicked".to_owned()))))
+        })
+        .await
+    }
+
+    async fn look_at_rows(
+        self: &Arc<Self>,
+        mut found: Option<&mut Recovered>,
+        watch: Option<&Arc<Watch>>,
+    ) -> Result<(), StoreError> {
+        let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
+        loop {
+            let page = self.store.list(query.clone()).await?;
+            for (key, _) in page.corrupt {
+                let id = place::id(&key).to_owned();
+                if self.reports.is_first(&id) {
+                    let at = Place::new(PointName::new("recover"), id.as_str());
+                    critical(&at, "a record is damaged", "checksum");
+                }
+                if let Some(found) = &mut found {
+                    found.corrupt.push(id);
+                }
+            }
+            for record in page.records {
+                // One row that cannot be handled now is found again by the next look.
+                if let Ok(Some(job)) = self.take_up(record, watch).await
+                    && let Some(found) = &mut found
+                {
+                    found.jobs.push(job);
+                }
+            }
+            match page.next {
+                Some(next) => query.after = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Marks and queues one job if its owner is gone; `None` if its owner lives.
+    async fn take_up(
+        self: &Arc<Self>,
+        record: Record,
+        watch: Option<&Arc<Watch>>,
+    ) -> Result<Option<RecoveredJob>, StoreError> {
+        let now = self.store.now().await?;
+        if !self.is_free(&record, now) {
+            return Ok(None);
+        }
+        let record = if record.status == Status::Running { self.mark(record, now).await? } else { record };
+        crate::durable::point("in sweep");
+        let is_known = pool().has(self, &record.key, record.revision, watch);
+        let problem = if is_known { None } else { self.call(&record).err() };
+        match &problem {
+            Some(problem) => self.reports.problem(&record, problem),
+            None if is_known => {}
+            None => pool().add(self, &record.key, record.revision, watch),
+        }
+        let id = place::id(&record.key).to_owned();
+        Ok(Some(RecoveredJob { id, name: record.function, status: record.status, problem }))
+    }
+
+    /// Whether nothing works on a job that has not ended.
+    fn is_free(&self, record: &Record, now: u64) -> bool {
+        let is_held = record.status.is_held();
+        let is_gone = now >= record.deadline || self.store.is_gone(&record.owner);
+        OPEN.contains(&record.status) && (!is_held || is_gone) && !turn::is_taken(&self.store, &record.key)
+    }
+
+    async fn mark(&self, record: Record, now: u64) -> Result<Record, StoreError> {
+        let note = Note::read(&record.note).with(JobEvent {
+            at: now,
+            step: None,
+            attempt: record.attempts,
+            category: None,
+            code: None,
+            strategy: "resume".to_owned(),
+            result: "interrupted".to_owned(),
+            owner: self.store.owner(),
+            reason: format!("its owner {} is gone", record.owner),
+        });
+        let note = note.write();
+        let revision = record.revision;
+        self.store
+            .cas(Some(revision), Record { status: Status::Interrupted, deadline: 0, note, ..record })
+            .await
+    }
+
+    /// The record of `key`, after what this process held of it has been given back.
+    async fn settled(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        let found = self.store.get(key).await?;
+        match &found {
+            Some(record) if record.status.is_held() && record.owner == self.store.owner() => {
+                hold::settled().await;
+                self.store.get(key).await
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// The call that runs the job of `key`; `None` if it runs or has ended meanwhile.
+    pub(crate) async fn prepare(&self, key: &str) -> Result<Option<(Call, Arc<Resumption>)>, JobError> {
+        let at = || Place::new(PointName::new("recover"), place::id(key));
+        let failed = |error| JobError::store(at(), error);
+        let Some(record) = self.settled(key).await.map_err(failed)? else { return Ok(None) };
+        let now = self.store.now().await.map_err(failed)?;
+        if !self.is_free(&record, now) {
+            return Ok(None);
+        }
+        let call = self.call(&record).inspect_err(|problem| self.reports.problem(&record, problem))?;
+        let resumption = Arc::new(Resumption::new(record, self.store.clone()));
+        Ok(Some((call.within(resumption.scope()), resumption)))
+    }
+
+    /// The call of the function that has the job's name, with the recorded arguments.
+    fn call(&self, record: &Record) -> Result<Call, JobError> {
+        if let Some(known) = self.reports.contradiction(record) {
+            return Err(known);
+        }
+        let id = place::id(&record.key);
+        let Some(site) = JobSite::named(&record.function) else {
+            let at = Place::new(PointName::new("recover"), id);
+            return Err(JobError::UnknownName { at, name: record.function.clone() });
+        };
+        let at = || Place::new(site.point().name(), id);
+        // A job that undoes its steps needs its name only, but is called all the same.
+        (site.needs())(&self.provided).map_err(|ty| JobError::NotProvided { at: at(), ty })?;
+        let args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;
+        (site.run())(&self.provided, args).map_err(|message| JobError::Codec { at: at(), message })
+    }
+
+    /// Looks up how the found jobs, whose calls have ended, have ended themselves; `problems` says why some
+    /// of them were not run.
+    pub(crate) async fn look_up(&self, found: &mut Recovered, mut problems: HashMap<String, JobError>) {
+        for job in &mut found.jobs {
+            let key = place::job(&job.id);
+            if let Ok(Some(record)) = self.settled(&key).await {
+                job.status = record.status;
+            }
+            if OPEN.contains(&job.status) && job.problem.is_none() {
+                let unfinished =
+                    || JobError::Unfinished { at: Place::new(PointName::new("recover"), job.id.as_str()) };
+                job.problem = Some(problems.remove(&key).unwrap_or_else(unfinished));
+            }
+        }
+    }
+}
+
+/// What the looks of one recovery have reported: each problem once, not at every look.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    keys: Mutex<HashSet<String>>,
+    /// The revisions of records that contradict the code. Called again, their functions would only be refused
+    /// again, and what is above them would run again and again.
+    contradictions: Mutex<HashMap<String, (u64, JobError)>>,
+    /// Whether the last look failed.
+    is_failing: AtomicBool,
+}
+
+impl Reports {
+    /// Whether `key` has not been reported yet.
+    pub(crate) fn is_first(&self, key: &str) -> bool {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
+    }
+
+    /// Reports the first look of several that failed.
+    pub(crate) fn looked(&self, looked: Result<(), StoreError>) {
+        let was_failing = self.is_failing.swap(looked.is_err(), Ordering::Relaxed);
+        if let Err(error) = looked
+            && !was_failing
+        {
+            warning("a sweep failed, and will be tried again", error.as_str());
+        }
+    }
+
+    /// Reports once why an interrupted job stays so.
+    fn problem(&self, record: &Record, problem: &JobError) {
+        let is_first = self.is_first(place::id(&record.key));
+        #[cfg(not(feature = "tracing"))]
+        let _ = (is_first, problem);
+        #[cfg(feature = "tracing")]
+        if is_first {
+            let (id, name) = (place::id(&record.key), &record.function);
+            tracing::warn!(target: "resilience::job", job = id, %name, %problem, "an interrupted job cannot be run");
+        }
+    }
+
+    /// Reports that the call for `record` was refused.
+    pub(crate) fn refused(&self, record: &Record, error: &JobError) {
+        // It is stopped, dead or undone: that is what recovery was to find out. An interruption was reported.
+        if !matches!(error, JobError::Stopped { .. } | JobError::Interrupted { .. }) {
+            self.problem(record, error);
+        }
+        if matches!(error, JobError::Mismatch { .. }) {
+            let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(record.key.clone(), (record.revision, error.clone()));
+        }
+    }
+
+    /// In what `record` is known to contradict the code.
+    fn contradiction(&self, record: &Record) -> Option<JobError> {
+        let known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (revision, error) = known.get(&record.key)?;
+        (*revision == record.revision).then(|| error.clone())
+    }
+}

@@ -1,0 +1,111 @@
+//! Looking for interrupted jobs again and again, for as long as the process lives.
+
+use crate::durable::job::call::Provided;
+use crate::durable::lease::block_on::block_on;
+use crate::durable::record::alert::warning;
+use crate::durable::recovery::pool::is_same;
+use crate::durable::recovery::retention::forget_old;
+use crate::durable::recovery::scan::Pass;
+use crate::durable::store::Store;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The sweeps of this process, one for each store.
+static SWEEPS: Mutex<Vec<Arc<Sweep>>> = Mutex::new(Vec::new());
+
+/// The sweep of one store.
+#[derive(Debug)]
+struct Sweep {
+    state: Mutex<State>,
+    woken: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What the last recovery of this store asked for.
+    pass: Arc<Pass>,
+    every: Duration,
+    is_woken: bool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a Arc<Sweep>> {
+    sweeps.iter().find(|sweep| is_same(locked(&sweep.state).pass.store(), store))
+}
+
+/// Looks as `pass` does, every so often, on a thread of its own. A further recovery of the same store takes
+/// the place of the first.
+pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
+    // A test's clock stands still, and its thread has no other.
+    #[cfg(feature = "testing")]
+    if crate::testing::current().is_some() {
+        return;
+    }
+    let mut sweeps = locked(&SWEEPS);
+    if let Some(sweep) = sweep_of(&sweeps, pass.store()) {
+        let _earlier = {
+            let mut state = locked(&sweep.state);
+            state.every = every;
+            std::mem::replace(&mut state.pass, pass)
+        };
+        return sweep.woken.notify_one();
+    }
+    let state = Mutex::new(State { pass, every, is_woken: false });
+    let sweep = Arc::new(Sweep { state, woken: Condvar::new() });
+    let of_thread = sweep.clone();
+    let thread = std::thread::Builder::new().name("resilience-sweep".to_owned());
+    match thread.spawn(move || of_thread.run()) {
+        Ok(_) => sweeps.push(sweep),
+        Err(error) => warning("no thread for the sweep could be started", &error.to_string()),
+    }
+}
+
+/// What was provided for the sweep of `store`.
+pub(crate) fn provided_for(store: &Arc<dyn Store>) -> Provided {
+    let sweeps = locked(&SWEEPS);
+    let pass = sweep_of(&sweeps, store).map(|sweep| locked(&sweep.state).pass.clone());
+    pass.map_or_else(Provided::default, |pass| pass.provided().clone())
+}
+
+/// Has the sweep of `store`, if this process has one, look at once.
+pub(crate) fn wake(store: &Arc<dyn Store>) {
+    if let Some(sweep) = sweep_of(&locked(&SWEEPS), store) {
+        locked(&sweep.state).is_woken = true;
+        sweep.woken.notify_one();
+    }
+}
+
+impl Sweep {
+    fn run(&self) {
+        let mut is_due = true;
+        loop {
+            let pass = locked(&self.state).pass.clone();
+            if is_due {
+                // The store's code is foreign.
+                let _ = catch_unwind(AssertUnwindSafe(|| block_on(forget_old(pass.store()))));
+            }
+            is_due = self.wait();
+            let pass = locked(&self.state).pass.clone();
+            let looked = block_on(pass.look(None, None));
+            pass.reports().looked(looked);
+        }
+    }
+
+    /// Waits until the next look is due, or asked for; returns whether it is due.
+    fn wait(&self) -> bool {
+        let began = Instant::now();
+        let mut state = locked(&self.state);
+        loop {
+            let left = state.every.saturating_sub(began.elapsed());
+            if state.is_woken || left.is_zero() {
+                state.is_woken = false;
+                return left.is_zero();
+            }
+            state = self.woken.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The pool of recovered jobs in a real process: how many run at once, where they run, and what stops them.
+
+use super::{Error, interrupted, recover_all};
+use futures::executor::block_on;
+use resilience::durable::{MemoryStore, Record, Status, Store};
+use resilience::testing::isolate;
+use resilience::{Rejected, checkpoint, job, jobs, recover, recover_blocking};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// Longer than any job takes, and shorter than the patience of whoever runs the tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+const NEVER: Duration = Duration::from_secs(3_600);
+
+/// Where bodies say that they run.
+struct Said(OnceLock<Mutex<Sender<u32>>>);
+
+impl Said {
+    const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn listen(&self) -> Receiver<u32> {
+        let (send, receive) = channel();
+        assert!(self.0.set(Mutex::new(send)).is_ok(), "one test listens");
+        receive
+    }
+
+    fn say(&self, id: u32) {
+        if let Some(said) = self.0.get() {
+            let _ = said.lock().unwrap().send(id);
+        }
+    }
+}
+
+fn many(name: &str, ids: std::ops::Range<u32>) -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
+    for id in ids {
+        let key = name.replace("{id}", &id.to_string());
+        interrupted(&store, &key, name, &format!(r#"{{"id":{id}}}"#));
+    }
+    store
+}
+
+fn job_of(store: &MemoryStore, id: &str) -> Record {
+    block_on(store.get(&format!("j/{id}"))).unwrap().unwrap()
+}
+
+/// Holds the bodies of the crowd until it is opened, and counts them.
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+    async_opened: tokio::sync::Notify,
+    now: AtomicUsize,
+    most: AtomicUsize,
+    begun: AtomicUsize,
+}
+
+static GATE: Gate = Gate {
+    is_open: Mutex::new(false),
+    opened: Condvar::new(),
+    async_opened: tokio::sync::Notify::const_new(),
+    now: AtomicUsize::new(0),
+    most: AtomicUsize::new(0),
+    begun: AtomicUsize::new(0),
+};
+static IN_CROWD: Said = Said::new();
+
+impl Gate {
+    fn enter(&self, id: u32) {
+        self.begun.fetch_add(1, SeqCst);
+        self.most.fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
+        IN_CROWD.say(id);
+    }
+
+    fn leave(&self) {
+        self.now.fetch_sub(1, SeqCst);
+    }
+
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+        self.async_opened.notify_waiters();
+    }
+}
+
+#[job("crowd:{id}")]
+async fn crowd(id: u32) -> Result<u32, Error> {
+    GATE.enter(id);
+    let opened = GATE.async_opened.notified();
+    if !*GATE.is_open.lock().unwrap() {
+        opened.await;
+    }
+    tokio::task::yield_now().await;
+    GATE.leave();
+    Ok(id)
+}
+
+#[job("sync crowd:{id}")]
+fn sync_crowd(id: u32) -> Result<u32, Error> {
+    GATE.enter(id);
+    let mut is_open = GATE.is_open.lock().unwrap();
+    while !*is_open {
+        is_open = GATE.opened.wait(is_open).unwrap();
+    }
+    drop(is_open);
+    GATE.leave();
+    Ok(id)
+}
+
+#[test]
+fn at_most_sixteen_jobs_run_at_once_however_many_recoveries_overlap() {
+    let begun = IN_CROWD.listen();
+    let stores = [many("crowd:{id}", 0..50), many("sync crowd:{id}", 0..50)];
+    let runtime = Runtime::new().unwrap();
+    let every = Duration::from_millis(10);
+    let again = || {
+        for store in &stores {
+            let found =
+                runtime.block_on(async { recover().store(store.clone()).every(every).await }).unwrap();
+            assert!(found.jobs.iter().all(|job| job.problem.is_none()), "{found}");
+            let _ = recover().store(store.clone()).once().blocking().unwrap();
+        }
+    };
+    again();
+    for _ in 0..16 {
+        begun.recv_timeout(PATIENCE).unwrap();
+    }
+    again();
+    again();
+    assert_eq!(GATE.begun.load(SeqCst), 16);
+    GATE.open();
+    for store in &stores {
+        recover().store(store.clone()).once().until_done().blocking().unwrap();
+    }
+    for _ in 16..100 {
+        begun.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!((GATE.begun.load(SeqCst), GATE.most.load(SeqCst)), (100, 16), "each ran once");
+}
+
+static PLENTY: Said = Said::new();
+
+#[job("plenty:{id}", max_recoveries = 1)]
+async fn plenty(id: u32) -> Result<u32, Error> {
+    PLENTY.say(id);
+    Ok(id)
+}
+
+#[test]
+fn twenty_thousand_jobs_outlive_the_runtime_that_was_to_run_them() {
+    const JOBS: u32 = 20_000;
+    const EACH: u32 = 10;
+    let done = PLENTY.listen();
+    let store = Arc::new(MemoryStore::new());
+    for id in 0..JOBS {
+        let mut record = Record::new(format!("j/plenty:{id}"));
+        record.function = "plenty:{id}".to_owned();
+        record.status = Status::Interrupted;
+        record.input = format!(r#"{{"id":{id}}}"#).into_bytes();
+        record.inputs = Some(1);
+        // Most of them contradict the code, so that they are called and refused: that takes less time.
+        record.version = if id % EACH == 0 { 1 } else { 2 };
+        block_on(store.cas(None, record)).unwrap();
+    }
+    let runtime = Runtime::new().unwrap();
+    let found = runtime.block_on(async { recover().store(store.clone()).once().await }).unwrap();
+    assert_eq!(found.jobs.len(), JOBS as usize);
+    runtime.shutdown_background();
+    let mut ids = HashSet::new();
+    while ids.len() < (JOBS / EACH) as usize {
+        ids.insert(done.recv_timeout(PATIENCE).expect("the others are run elsewhere"));
+    }
+}
+
+#[job("sleeps:{id}", max_recoveries = 1)]
+async fn sleeps(id: u32) -> Result<u32, Error> {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|_| Error::Down)?;
+    let task = tokio::spawn(async move { listener.local_addr().is_ok() });
+    assert!(task.await.unwrap());
+    assert!(tokio::task::block_in_place(|| true));
+    Ok(id)
+}
+
+#[test]
+fn an_async_job_has_a_runtime_where_the_caller_has_none() {
+    let store = many("sleeps:{id}", 0..3);
+    let recovered = recover().store(store.clone()).once().until_done().blocking().unwrap();
+    assert_eq!(recovered.count(Status::Done), 3, "{recovered}");
+    assert_eq!(job_of(&store, "sleeps:1").attempts, 2, "each was begun again once");
+
+    let store = many("sleeps:{id}", 0..3);
+    let recovered = block_on(async { recover().store(store).once().until_done().await }).unwrap();
+    assert_eq!(recovered.count(Status::Done), 3, "{recovered}");
+}
+
+#[tokio::test]
+async fn an_async_job_does_not_need_the_runtime_that_its_caller_blocks() {
+    let store = many("sleeps:{id}", 0..3);
+    let recovered = recover().store(store).once().until_done().blocking().unwrap();
+    assert_eq!(recovered.count(Status::Done), 3, "{recovered}");
+}
+
+static CUT: Said = Said::new();
+static IS_CUT: AtomicBool = AtomicBool::new(false);
+
+#[job("cut:{id}")]
+async fn cut(id: u32) -> Result<u32, Error> {
+    let is_cut = IS_CUT.load(SeqCst);
+    CUT.say(id);
+    if !is_cut {
+        std::future::pending::<()>().await;
+    }
+    Ok(id)
+}
+
+#[test]
+fn a_job_whose_runtime_is_dropped_goes_on_on_another() {
+    let begun = CUT.listen();
+    let store = many("cut:{id}", 0..2);
+    let runtime = Runtime::new().unwrap();
+    let found = runtime.block_on(async { recover().store(store.clone()).once().await }).unwrap();
+    assert_eq!(found.count(Status::Interrupted), 2, "{found}");
+    for _ in 0..2 {
+        begun.recv_timeout(PATIENCE).unwrap();
+    }
+    IS_CUT.store(true, SeqCst);
+    drop(runtime);
+    for _ in 0..2 {
+        begun.recv_timeout(PATIENCE).expect("it goes on elsewhere");
+    }
+    recover().store(store.clone()).once().until_done().blocking().unwrap();
+    for id in ["cut:0", "cut:1"] {
+        let job = job_of(&store, id);
+        assert!(matches!(job.status, Status::Running | Status::Done), "{job:?}");
+    }
+}
+
+static HELD: Gate = Gate {
+    is_open: Mutex::new(false),
+    opened: Condvar::new(),
+    async_opened: tokio::sync::Notify::const_new(),
+    now: AtomicUsize::new(0),
+    most: AtomicUsize::new(0),
+    begun: AtomicUsize::new(0),
+};
+
+#[job("held:{id}")]
+fn held(id: u32) -> Result<u32, Error> {
+    let mut is_open = HELD.is_open.lock().unwrap();
+    while !*is_open {
+        is_open = HELD.opened.wait(is_open).unwrap();
+    }
+    Ok(id)
+}
+
+#[test]
+fn a_recovery_returns_when_the_jobs_are_queued() {
+    let store = many("held:{id}", 0..1);
+    interrupted(&store, "renamed:1", "renamed:{id}", r#"{"id":1}"#);
+    let found = recover().store(store.clone()).once().blocking().unwrap();
+    assert_eq!(found.count(Status::Interrupted), 2, "{found}");
+    let [job, unknown] = &*found.jobs else { panic!("{found}") };
+    assert!(job.problem.is_none(), "{found}");
+    assert!(unknown.problem.is_some(), "what is known before anything runs: {found}");
+    HELD.open();
+    let found = recover().store(store.clone()).once().until_done().blocking().unwrap();
+    assert!(found.jobs.iter().all(|job| job.id == "renamed:1" || job.status == Status::Done), "{found}");
+}
+
+static RESUMED: Said = Said::new();
+static FAILS: AtomicBool = AtomicBool::new(true);
+
+#[checkpoint("part:{n}")]
+fn part(n: u32) -> Result<u32, Rejected> {
+    Ok(n)
+}
+
+#[job("woken:{id}")]
+fn woken(id: u32) -> Result<u32, Error> {
+    part(1)?;
+    RESUMED.say(id);
+    if FAILS.load(SeqCst) { Err(Error::Down) } else { Ok(id) }
+}
+
+#[test]
+fn resuming_a_job_wakes_the_sweep() {
+    let said = RESUMED.listen();
+    resilience::durable::use_store(Arc::new(MemoryStore::new()));
+    recover().every(NEVER).blocking().unwrap();
+    woken(1).unwrap_err();
+    said.recv_timeout(PATIENCE).unwrap();
+    FAILS.store(false, SeqCst);
+    jobs::blocking::resume("woken:1").unwrap();
+    said.recv_timeout(PATIENCE).expect("the sweep looks at once");
+    assert_eq!(woken(1).unwrap(), 1, "a call waits for the end of the one that runs");
+    jobs::blocking::fork_from("woken:1", "part:1").unwrap();
+    said.recv_timeout(PATIENCE).expect("the sweep looks at once");
+}
+
+#[job("breaks:{id}")]
+fn breaks(id: u32) -> Result<u32, Error> {
+    assert!(id >= 20, "a job that panics");
+    Ok(id)
+}
+
+#[job("breaks too:{id}")]
+async fn breaks_too(id: u32) -> Result<u32, Error> {
+    tokio::task::yield_now().await;
+    assert!(id >= 20, "a job that panics");
+    Ok(id)
+}
+
+#[test]
+fn jobs_that_panic_leave_their_places_to_others() {
+    for name in ["breaks:{id}", "breaks too:{id}"] {
+        let recovered = recover().store(many(name, 0..21)).once().until_done().blocking().unwrap();
+        assert_eq!((recovered.count(Status::Done), recovered.jobs.len()), (1, 21), "{recovered}");
+    }
+}
+
+#[job("brief", ttl = 1s)]
+fn brief() -> Result<u32, Error> {
+    Ok(1)
+}
+
+#[test]
+fn the_first_look_deletes_what_is_over() {
+    let world = isolate();
+    assert_eq!(brief().unwrap(), 1);
+    world.advance(Duration::from_secs(2));
+    recover_blocking().unwrap();
+    assert!(jobs::blocking::get("brief").unwrap().is_none());
+    assert_eq!(brief().unwrap(), 1);
+    world.advance(Duration::from_secs(2));
+    recover_all();
+    assert!(jobs::blocking::get("brief").unwrap().is_none());
+}
