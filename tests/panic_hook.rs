@@ -2,7 +2,7 @@
 //!
 //! The hook belongs to the process, so these tests have one of their own.
 
-use resilience::{Rejected, Retry, Timeout, remaining, timeout, with_fallback, with_retry};
+use resilience::{Rejected, Retry, Timeout, job, remaining, timeout, with_fallback, with_retry};
 use std::future::{Future, pending};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 
 static PANICS: AtomicU32 = AtomicU32::new(0);
+/// Those that the tests ask for.
+static OF_JOBS: AtomicU32 = AtomicU32::new(0);
 
 /// Counts every panic from now on, caught or not.
 fn watch() {
@@ -20,7 +22,10 @@ fn watch() {
     SET.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            PANICS.fetch_add(1, Ordering::Relaxed);
+            let is_of_a_job =
+                info.payload().downcast_ref::<String>().is_some_and(|text| text.starts_with("the job"));
+            let counter = if is_of_a_job { &OF_JOBS } else { &PANICS };
+            counter.fetch_add(1, Ordering::Relaxed);
             before(info);
         }));
     });
@@ -165,4 +170,26 @@ fn a_handle_of_a_runtime_that_is_gone() {
     let _entered = handle.enter();
     futures::executor::block_on(everything());
     assert_eq!(panics(), 0);
+}
+
+#[job("panics:{id}")]
+fn job_panics(id: u32) -> Result<u32, Rejected> {
+    panic!("the job {id}")
+}
+
+#[job("panics-async:{id}")]
+async fn job_panics_async(id: u32) -> Result<u32, Rejected> {
+    tokio::task::yield_now().await;
+    panic!("the job {id}")
+}
+
+/// The hook runs once for each panic of a job's body, and stays the program's own.
+#[test]
+fn a_panic_of_a_job_reaches_the_hook_once() {
+    let _world = resilience::testing::isolate();
+    watch();
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    catch_unwind(|| job_panics(1)).expect_err("it goes on");
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(job_panics_async(1)))).expect_err("it goes on");
+    assert_eq!(OF_JOBS.load(Ordering::Relaxed), 2);
 }
