@@ -425,6 +425,34 @@ fn the_subscriber_and_the_span_go_along_to_a_timeouts_thread() {
     assert_eq!(texts, ["inside", "inside"]);
 }
 
+#[test]
+fn a_panic_and_a_result_that_is_not_recorded_are_warnings_that_name_the_job() {
+    #[job("breaks:{id}")]
+    fn breaks(id: u32) -> Result<u32, Secret> {
+        panic!("the body breaks {id}")
+    }
+    #[job("large:{bytes}")]
+    fn large(bytes: usize) -> Result<String, Secret> {
+        Ok("x".repeat(bytes))
+    }
+    let seen = told(|_| {
+        drop(std::panic::catch_unwind(|| breaks(2)));
+        drop(large(1 << 20));
+    });
+    let warnings: Vec<_> = seen.iter().filter(|seen| seen.level == Level::WARN).collect();
+    let said: Vec<_> = warnings
+        .iter()
+        .map(|seen| (seen.field("job"), seen.field("message")))
+        .filter(|said| !said.0.is_empty())
+        .collect();
+    let id = format!("large:{}", 1 << 20);
+    assert_eq!(
+        said,
+        [("breaks:2", "the body of a job panicked"), (id.as_str(), "the result of a job was not recorded")]
+    );
+    assert!(warnings.iter().any(|seen| seen.field("problem").contains("the body breaks")), "{seen:#?}");
+}
+
 mod unclassified {
     use super::*;
 

@@ -182,9 +182,11 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         let Some(value) = self.unsaved.clone() else { return Ok(()) };
         let at = self.at();
         let place = self.place().await?;
-        let cursor = Cursor { key: place.key.clone(), holder: place.holder.clone(), value };
-        let put = place.store.put_cursor(cursor).await;
-        put.map_err(|error| CheckpointError::store(at, error))?;
+        let cursor = Cursor { key: place.key.clone(), holder: place.holder.clone(), value: value.clone() };
+        place.store.put_cursor(cursor).await.map_err(|error| match error {
+            StoreError::TooLarge { bytes } => CheckpointError::TooLarge { at, bytes, value },
+            error => CheckpointError::store(at, error),
+        })?;
         crate::durable::point("after save");
         self.unsaved = None;
         self.skipped = 0;
