@@ -965,7 +965,7 @@ async fn a_job_that_panics_while_it_is_recovered_has_failed() {
         let mut call = Box::pin(pends_and_panics(1));
         assert!(futures::poll!(&mut call).is_pending());
     }
-    let recovered = recover().await.unwrap();
+    let recovered = recover().until_done().await.unwrap();
     assert_eq!(recovered.count(Status::Failed), 1, "{recovered}");
     let job = info_async("pends-and-panics:1").await;
     assert_eq!(job.problem.as_deref(), Some("the body panicked in the step `breaks:1`: the step 1 breaks"));

@@ -89,6 +89,10 @@ fn status(id: &str) -> Option<Status> {
     jobs::blocking::get(id).unwrap().map(|job| job.status)
 }
 
+fn problem(id: &str) -> String {
+    jobs::blocking::get(id).unwrap().and_then(|job| job.problem).unwrap_or_default()
+}
+
 fn attempts(id: &str) -> u32 {
     jobs::blocking::get(id).unwrap().map_or(0, |job| job.attempts)
 }
@@ -470,6 +474,7 @@ fn what_contradicts_the_code_is_told_and_not_run() {
     assert!(recovered.to_string().contains(told), "{recovered}");
     let advice = "to go on with it, write `version = 1`, to begin anew, `on_mismatch = rerun`";
     assert!(recovered.to_string().contains(advice), "{recovered}");
+    assert!(problem("raised:1").contains(advice), "{}", problem("raised:1"));
     assert_eq!(attempts("raised:1"), 1);
 
     left_by_earlier_code("fewer:1", "fewer:{id}", r#"{"id":1,"path":"/a"}"#);
@@ -508,6 +513,7 @@ fn an_argument_that_was_added_is_none_or_is_named() {
     assert_eq!(recovered.count(Status::Interrupted), 1);
     let told = "the record has no argument `tag`: take it as an `Option`";
     assert!(recovered.to_string().contains(told), "{recovered}");
+    assert!(problem("grown-async:1").contains(told), "{}", problem("grown-async:1"));
 }
 
 #[job("retyped:{id}")]
@@ -538,7 +544,9 @@ fn an_argument_of_another_type_or_name_is_named() {
 
     left_by_earlier_code("gone:1", "gone:{id}", "{}");
     let recovered = recover_all();
-    assert!(recovered.to_string().contains("if it was renamed, write `was = \"gone:{id}\"`"), "{recovered}");
+    let told = "if it was renamed, write `was = \"gone:{id}\"`";
+    assert!(recovered.to_string().contains(told), "{recovered}");
+    assert!(problem("gone:1").contains(told), "{}", problem("gone:1"));
 }
 
 #[test]

@@ -111,7 +111,8 @@ impl JobInfo {
             completed: record.completed,
             input: String::from_utf8_lossy(&record.input).into_owned(),
             class: note.class,
-            problem: note.problem,
+            // One that runs again may have left it behind.
+            problem: note.problem.filter(|_| record.status != Status::Running),
             cancelled: record.cancelled,
             events: note.events,
             cursors: Vec::new(),

@@ -120,7 +120,10 @@ impl Pass {
         let is_known = pool().has(self, &record.key, record.revision, watch);
         let problem = if is_known { None } else { self.call(&record).err() };
         match &problem {
-            Some(problem) => self.reports.problem(&record, problem),
+            Some(problem) => {
+                self.reports.problem(&record, problem);
+                self.note(&record, problem).await;
+            }
             None if is_known => {}
             None => pool().add(self, &record.key, record.revision, watch),
         }
@@ -152,6 +155,19 @@ impl Pass {
         self.store
             .cas(Some(revision), Record { status: Status::Interrupted, deadline: 0, note, ..record })
             .await
+    }
+
+    /// Keeps `problem` in the record of an interrupted job, for who looks at the job.
+    async fn note(&self, record: &Record, problem: &JobError) {
+        let (before, problem) = (Note::read(&record.note), problem.to_string());
+        if record.status != Status::Interrupted || before.problem.as_ref() == Some(&problem) {
+            return;
+        }
+        let note = Note { problem: Some(problem), ..before }.write();
+        // Where it changed meanwhile, it has moved on.
+        if let Ok(noted) = self.store.cas(Some(record.revision), Record { note, ..record.clone() }).await {
+            self.reports.noted(record, noted.revision);
+        }
     }
 
     /// The record of `key`, after what this process held of it has been given back.
@@ -202,13 +218,18 @@ impl Pass {
     pub(crate) async fn look_up(&self, found: &mut Recovered, mut problems: HashMap<String, JobError>) {
         for job in &mut found.jobs {
             let key = place::job(&job.id);
-            if let Ok(Some(record)) = self.settled(&key).await {
-                job.status = record.status;
-            }
+            let record = self.settled(&key).await.ok().flatten();
+            job.status = record.as_ref().map_or(job.status, |record| record.status);
             if OPEN.contains(&job.status) && job.problem.is_none() {
+                let known = problems.remove(&key);
+                if let (Some(record), Some(problem)) = (&record, &known)
+                    && !matches!(problem, JobError::Interrupted { .. })
+                {
+                    self.note(record, problem).await;
+                }
                 let unfinished =
                     || JobError::Unfinished { at: Place::new(PointName::new("recover"), job.id.as_str()) };
-                job.problem = Some(problems.remove(&key).unwrap_or_else(unfinished));
+                job.problem = Some(known.unwrap_or_else(unfinished));
             }
         }
     }
@@ -262,6 +283,14 @@ impl Reports {
         if matches!(error, JobError::Mismatch { .. }) {
             let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
             known.insert(record.key.clone(), (record.revision, error.clone()));
+        }
+    }
+
+    /// Follows a record that has only been given a note.
+    fn noted(&self, before: &Record, revision: u64) {
+        let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get_mut(&before.key).filter(|known| known.0 == before.revision) {
+            known.0 = revision;
         }
     }
 
