@@ -18,6 +18,8 @@ use std::time::Duration;
 
 #[path = "recovery/pool.rs"]
 mod pool;
+#[path = "recovery/reports.rs"]
+mod reports;
 
 #[derive(Debug, Classify)]
 enum Error {

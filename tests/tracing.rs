@@ -401,6 +401,44 @@ fn nothing_secret_is_told() {
 }
 
 #[test]
+fn every_line_about_a_job_names_it() {
+    #[checkpoint("part")]
+    fn part() -> Result<u32, Secret> {
+        Ok(1)
+    }
+    #[with_recovery(on(corrupt, rollback), otherwise = manual)]
+    #[job("named:{id}")]
+    fn named(id: u32, fails: &str) -> Result<u32, Secret> {
+        part()?;
+        match fails {
+            "unavailable" => Err(Secret(Category::Unavailable)),
+            "corrupt" => Err(Secret(Category::Corrupt)),
+            _ => Ok(id),
+        }
+    }
+    #[job("named:{id}", name = "pending")]
+    async fn pending(id: u32) -> Result<u32, Secret> {
+        std::future::pending::<()>().await;
+        Ok(id)
+    }
+    let lines = |work: fn()| {
+        let seen = told(|_| work());
+        assert!(seen.iter().all(|seen| seen.field("job") == "named:7"), "{seen:#?}");
+        let line = |seen: &Seen| (seen.level, seen.field("message").to_owned());
+        seen.iter().filter(|seen| seen.target == "resilience::job").map(line).collect::<Vec<_>>()
+    };
+    let debug = |text: &str| (Level::DEBUG, text.to_owned());
+    drop(told(|_| drop(named(1, ""))));
+    assert_eq!(lines(|| drop(named(7, ""))), [debug("started"), debug("done")]);
+    let parked = [debug("started"), debug("ended without a result")];
+    assert_eq!(lines(|| drop(named(7, "unavailable"))), parked);
+    let undone = [debug("started"), (Level::WARN, "rolled back".to_owned())];
+    assert_eq!(lines(|| drop(named(7, "corrupt"))), undone);
+    let dropped = [debug("started"), (Level::WARN, "interrupted".to_owned())];
+    assert_eq!(lines(|| drop(futures::FutureExt::now_or_never(pending(7)))), dropped);
+}
+
+#[test]
 fn the_subscriber_and_the_span_go_along_to_a_timeouts_thread() {
     #[timeout(60s, thread)]
     fn on_thread(from: std::thread::ThreadId) -> Option<()> {

@@ -157,6 +157,8 @@ pub enum Event {
         point: PointName,
         /// The step's key.
         key: String,
+        /// The id of the job that the step belongs to.
+        job: Option<String>,
     },
     /// A recorded value was given in place of a call.
     #[non_exhaustive]
@@ -165,6 +167,16 @@ pub enum Event {
         point: PointName,
         /// The step's key.
         key: String,
+        /// The id of the job that the step belongs to.
+        job: Option<String>,
+    },
+    /// The body of a job begins to run for the first time.
+    #[non_exhaustive]
+    JobStarted {
+        /// The point of the job.
+        point: PointName,
+        /// The job's id.
+        job: String,
     },
     /// A job that lost its owner begins to run again.
     #[non_exhaustive]
@@ -173,6 +185,36 @@ pub enum Event {
         point: PointName,
         /// The job's id.
         job: String,
+    },
+    /// The result of a job was recorded.
+    #[non_exhaustive]
+    JobDone {
+        /// The point of the job.
+        point: PointName,
+        /// The job's id.
+        job: String,
+    },
+    /// A job has ended without a result.
+    #[non_exhaustive]
+    JobFailed {
+        /// The point of the job.
+        point: PointName,
+        /// The job's id.
+        job: String,
+        /// What it is from now on: `"failed"`, `"manual"` or `"dead"`.
+        status: &'static str,
+        /// What the error of its body means, if there was one.
+        class: Option<Classification>,
+    },
+    /// A job has stopped before its end, and goes on when it is recovered.
+    #[non_exhaustive]
+    JobInterrupted {
+        /// The point of the job, or `recover`.
+        point: PointName,
+        /// The job's id.
+        job: String,
+        /// Why, in words.
+        problem: String,
     },
     /// A job has undone its steps.
     #[non_exhaustive]
@@ -237,7 +279,11 @@ impl Event {
             | Self::FellBack { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
+            | Self::JobStarted { point, .. }
             | Self::JobResumed { point, .. }
+            | Self::JobDone { point, .. }
+            | Self::JobFailed { point, .. }
+            | Self::JobInterrupted { point, .. }
             | Self::RolledBack { point, .. }
             | Self::Alert { point, .. } => point,
         }
@@ -253,6 +299,22 @@ impl Event {
             | Self::Closed { key, .. }
             | Self::Rejected { key, .. } => key.as_deref(),
             Self::StepRecorded { key, .. } | Self::StepReused { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Returns the id of the job that the event is about or belongs to.
+    pub fn job(&self) -> Option<&str> {
+        match self {
+            Self::JobStarted { job, .. }
+            | Self::JobResumed { job, .. }
+            | Self::JobDone { job, .. }
+            | Self::JobFailed { job, .. }
+            | Self::JobInterrupted { job, .. }
+            | Self::RolledBack { job, .. } => Some(job),
+            Self::StepRecorded { job, .. } | Self::StepReused { job, .. } | Self::Alert { job, .. } => {
+                job.as_deref()
+            }
             _ => None,
         }
     }
@@ -292,9 +354,22 @@ impl fmt::Display for Event {
             }
             Self::TimedOut { limit, .. } => write!(f, "timed out after {limit:?}"),
             Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
-            Self::StepRecorded { .. } => f.write_str("step recorded"),
-            Self::StepReused { .. } => f.write_str("recorded step reused"),
+            Self::StepRecorded { job, .. } => {
+                f.write_str("step recorded")?;
+                job.as_ref().map_or(Ok(()), |job| write!(f, ", job {job}"))
+            }
+            Self::StepReused { job, .. } => {
+                f.write_str("recorded step reused")?;
+                job.as_ref().map_or(Ok(()), |job| write!(f, ", job {job}"))
+            }
+            Self::JobStarted { job, .. } => write!(f, "job {job} started"),
             Self::JobResumed { job, .. } => write!(f, "job {job} resumed"),
+            Self::JobDone { job, .. } => write!(f, "job {job} done"),
+            Self::JobFailed { job, status, class, .. } => {
+                write!(f, "job {job} {status}")?;
+                class.map_or(Ok(()), |class| write!(f, ": {class}"))
+            }
+            Self::JobInterrupted { job, problem, .. } => write!(f, "job {job} interrupted: {problem}"),
             Self::RolledBack { job, steps, .. } => write!(f, "job {job} rolled back, {steps} steps"),
             Self::Alert { job, level, message, reason, .. } => {
                 write!(f, "{}: ", level.as_str())?;
@@ -507,11 +582,26 @@ mod trace {
                     debug!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fell back");
                 }
             }
-            Event::StepRecorded { point, .. } => {
-                debug!(target: "resilience::checkpoint", point = &**point, "recorded");
+            Event::StepRecorded { point, job, .. } => {
+                debug!(target: "resilience::checkpoint", point = &**point, job, "recorded");
             }
-            Event::StepReused { point, .. } => {
-                debug!(target: "resilience::checkpoint", point = &**point, "reused");
+            Event::StepReused { point, job, .. } => {
+                debug!(target: "resilience::checkpoint", point = &**point, job, "reused");
+            }
+            Event::JobStarted { point, job } => {
+                debug!(target: "resilience::job", point = &**point, job, "started");
+            }
+            Event::JobDone { point, job } => {
+                debug!(target: "resilience::job", point = &**point, job, "done");
+            }
+            Event::JobFailed { point, job, status, class } => {
+                let category = class.as_ref().map(category);
+                let severity = class.as_ref().map(|class| class.severity.as_str());
+                let code = class.as_ref().and_then(code);
+                debug!(target: "resilience::job", point = &**point, job, status, category, severity, code, "ended without a result");
+            }
+            Event::JobInterrupted { point, job, problem } => {
+                warn!(target: "resilience::job", point = &**point, job, problem, "interrupted");
             }
             Event::JobResumed { point, job } => {
                 info!(target: "resilience::job", point = &**point, job, "resumed");

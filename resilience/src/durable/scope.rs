@@ -349,6 +349,11 @@ impl Scope {
         outward.map(|held| &held.lease).any(|lease| lease.key == key && Arc::ptr_eq(&lease.store, store))
     }
 
+    /// The id of the job that this is part of.
+    pub(crate) fn job_id(&self) -> Option<String> {
+        self.job.as_ref().map(|job| job.id.clone())
+    }
+
     pub(crate) fn enter(&self) -> Entered {
         crate::scope::set_carrier(|work| Box::new(in_scope_blocking(work)));
         Entered { before: Some(swap(self.clone())) }

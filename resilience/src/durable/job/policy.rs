@@ -1,6 +1,6 @@
 //! A named, recorded call that is found and finished after a crash.
 
-use super::run::{Begun, Caught, Running};
+use super::run::{Begun, Caught, Running, Unfinished};
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
@@ -263,7 +263,8 @@ impl Job {
             Ok(Answer::Held(record, turn)) => {
                 let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
                 let scope = Arc::new(JobScope::new(id, lease.shared().clone()));
-                let running = Running { at, lease, scope: outer.in_job(scope), record };
+                let unfinished = Unfinished::new(&at);
+                let running = Running { at, lease, scope: outer.in_job(scope), record, unfinished };
                 running.admitted(mode, self.max_recoveries).await
             }
             Ok(Answer::Done(record)) => Ok(Begun::Kept(record, at)),

@@ -97,6 +97,31 @@ pub struct Running {
     pub(crate) lease: Lease,
     pub(crate) scope: Scope,
     pub(crate) record: Record,
+    pub(crate) unfinished: Unfinished,
+}
+
+/// Reports a job whose call is dropped before its end.
+#[derive(Debug)]
+pub(crate) struct Unfinished(Option<Box<Place>>);
+
+impl Unfinished {
+    pub(crate) fn new(at: &Place) -> Self {
+        Self(Some(Box::new(at.clone())))
+    }
+
+    /// Reports why the job is interrupted, or that another one has it now.
+    fn interrupted(&mut self, problem: &str) {
+        if let Some(at) = self.0.take() {
+            let (point, job, problem) = (at.point.clone(), at.key.clone(), problem.to_owned());
+            emit(&Event::JobInterrupted { point, job, problem }, None);
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.interrupted("its call was dropped, or its store did not record its end");
+    }
 }
 
 impl Running {
@@ -122,6 +147,7 @@ impl Running {
         crate::durable::point("after claim");
         remind();
         if self.record.attempts <= 1 {
+            emit(&Event::JobStarted { point: self.at.point.clone(), job: self.at.key.clone() }, None);
             return Ok(Begun::Run(self));
         }
         let at = self.at.clone();
@@ -201,12 +227,32 @@ impl Running {
         match completed(mode, self.store(), completion).await {
             Ok(record) => {
                 if !status.is_held() {
-                    self.lease.ended();
+                    self.ended(status, note.class);
                 }
                 Ok(record)
             }
             Err((error, _)) => Err(JobError::store(self.at.clone(), error)),
         }
+    }
+
+    /// The job has ended in the store.
+    fn ended(mut self, status: Status, class: Option<Classification>) {
+        self.unfinished.0 = None;
+        let (point, job) = (self.at.point.clone(), self.at.key.clone());
+        self.lease.ended();
+        match status {
+            Status::Done => emit(&Event::JobDone { point, job }, None),
+            // It has an event of its own.
+            Status::RolledBack => {}
+            _ => emit(&Event::JobFailed { point, job, status: status.as_str(), class }, None),
+        }
+    }
+
+    /// The job is another holder's by now.
+    fn fenced(mut self) -> JobError {
+        self.unfinished.interrupted("its lease was lost to another holder");
+        self.lease.ended();
+        JobError::Fenced { at: self.at }
     }
 
     /// The note of a job that ends because of `problem`.
@@ -303,7 +349,7 @@ impl Running {
         let at = self.at.clone();
         match completed(mode, &shared.store, completion).await {
             Ok(_) => {
-                self.lease.ended();
+                self.ended(Status::Done, None);
                 crate::durable::point("after complete");
                 if is_resumed {
                     count_resumed(true);
@@ -320,7 +366,7 @@ impl Running {
                 // One more attempt, which the caller does not wait for.
                 hold::finish(Box::pin(async move {
                     if shared.store.complete(failed).await.is_ok() {
-                        self.lease.ended();
+                        self.ended(Status::Failed, Some(Classification::new(Category::Permanent)));
                     }
                 }));
                 Err(error)
@@ -330,10 +376,7 @@ impl Running {
                 self.unrecorded(mode, &error.to_string()).await?;
                 Err(error)
             }
-            Err((StoreError::Fenced { .. }, _)) => {
-                self.lease.ended();
-                Err(JobError::Fenced { at })
-            }
+            Err((StoreError::Fenced { .. }, _)) => Err(self.fenced()),
             Err((error, _)) => Err(JobError::store(at, error)),
         }
     }
@@ -355,11 +398,11 @@ impl Running {
     }
 
     /// Leaves the job to its recovery: what it stopped at is not of its own making.
-    async fn interrupt(self, problem: String, class: &Classification) -> Result<(), JobError> {
+    async fn interrupt(mut self, problem: String, class: &Classification) -> Result<(), JobError> {
         let category = Some(class.category.as_str().to_owned());
         let event = JobEvent { category, ..self.event("resume", "interrupted", &problem) };
         let note = self.troubled(&problem, None, event);
-        self.warn("a job was interrupted", &problem);
+        self.unfinished.interrupted(&problem);
         if let Some(outer) = scope::current().job {
             outer.refused(self.lease.shared().key.clone(), &problem, *class);
         }
@@ -377,10 +420,7 @@ impl Running {
             // Where the store does not take it now, the lease is given back when it is dropped.
             let Ok(stored) = shared.store.get(&shared.key).await else { return Ok(()) };
             let is_ours = |stored: &Record| stored.status.is_held() && stored.fence == shared.fence;
-            let Some(stored) = stored.filter(is_ours) else {
-                self.lease.ended();
-                return Err(JobError::Fenced { at: self.at });
-            };
+            let Some(stored) = stored.filter(is_ours) else { return Err(self.fenced()) };
             let (revision, recoveries) = (stored.revision, stored.recoveries.saturating_sub(1));
             let (status, note) = (Status::Interrupted, note.clone());
             let released = Record { status, note, recoveries, deadline: 0, ..stored };

@@ -14,6 +14,7 @@ use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::recovery::{Recovered, RecoveredJob};
 use crate::durable::scope::Resumption;
 use crate::durable::store::{Query, Store, StoreError};
+use crate::event::{Event, emit};
 use crate::point::PointName;
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
@@ -264,13 +265,10 @@ impl Reports {
 
     /// Reports once why an interrupted job stays so.
     fn problem(&self, record: &Record, problem: &JobError) {
-        let is_first = self.is_first(place::id(&record.key));
-        #[cfg(not(feature = "tracing"))]
-        let _ = (is_first, problem);
-        #[cfg(feature = "tracing")]
-        if is_first {
-            let (id, name) = (place::id(&record.key), &record.function);
-            tracing::warn!(target: "resilience::job", job = id, %name, %problem, "an interrupted job cannot be run");
+        let id = place::id(&record.key);
+        if self.is_first(id) {
+            let (point, job) = (problem.place().point.clone(), id.to_owned());
+            emit(&Event::JobInterrupted { point, job, problem: problem.to_string() }, None);
         }
     }
 

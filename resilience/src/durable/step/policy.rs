@@ -302,7 +302,8 @@ impl Checkpoint {
                 });
             }
             Ok(Answer::Done(record)) => {
-                emit(&Event::StepReused { point: at.point.clone(), key: at.key.clone() }, None);
+                let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
+                emit(&Event::StepReused { point, key, job }, None);
                 return Begun::Kept(record, at);
             }
             Ok(Answer::Busy { owner, left }) => CheckpointError::Busy { at, owner, retry_after: left },
@@ -523,7 +524,8 @@ impl Running {
             Ok(_) => {
                 lease.ended();
                 crate::durable::point("after complete");
-                emit(&Event::StepRecorded { point: at.point.clone(), key: at.key.clone() }, None);
+                let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
+                emit(&Event::StepRecorded { point, key, job }, None);
                 Ok(())
             }
             Err((error, _)) if error.is_outage() && on_store_error == OnStoreError::Run => {
