@@ -1,5 +1,6 @@
-//! Processes that want the same keys, some of them stopped in the middle of a step until others have taken
-//! it over: each key has one result, and who comes late is told so.
+//! Processes that want the same keys, some of them stopped in the middle of a step until others have taken it over:
+//! each key has one result, and a late holder is fenced. A stopped process is alive for as long as its lock can be
+//! judged, so the file of its lock is removed, too: then it is as one of another host.
 
 use crate::common::{Error, Random, Scratch, child, given_dir};
 use resilience::durable::{CheckpointError, SqliteStore, use_store};
@@ -96,6 +97,17 @@ fn kill(signal: &str, pid: &str) {
 /// Since when each holder is stopped, by its fence; `None` once it goes on for good.
 type Stopped = BTreeMap<u64, Option<Instant>>;
 
+/// Removes the file of the lock of the process `pid`.
+fn hide_lock(dir: &Path, pid: &str) {
+    for entry in fs::read_dir(dir.join("state/owners")).expect("the owners") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(&format!("{pid}-")) {
+            fs::remove_file(path).expect("a lock to remove");
+        }
+    }
+}
+
 /// Stops who holds a key, and lets it go on when the key has been taken over.
 fn stop_and_go(dir: &Path, stopped: &mut Stopped) {
     let lines = lines(dir);
@@ -106,6 +118,7 @@ fn stop_and_go(dir: &Path, stopped: &mut Stopped) {
         match stopped.get(&fence) {
             None => {
                 kill("-STOP", pid);
+                hide_lock(dir, pid);
                 stopped.insert(fence, Some(Instant::now()));
             }
             Some(Some(_)) if taken => {
@@ -118,6 +131,7 @@ fn stop_and_go(dir: &Path, stopped: &mut Stopped) {
                 kill("-CONT", pid);
                 std::thread::sleep(Duration::from_millis(20));
                 kill("-STOP", pid);
+                hide_lock(dir, pid);
                 stopped.insert(fence, Some(Instant::now()));
             }
             Some(_) => {}

@@ -111,7 +111,7 @@ impl Seen {
                 Err(error) => panic!("{how}: {error}"),
             }
         }
-        match block_on(store.list(Query::new("s/"))) {
+        match block_on(store.list(Query::new("s/").values())) {
             Ok(page) => {
                 for record in page.records.iter().filter(|record| record.status == Status::Done) {
                     assert_eq!(record.value, value(&record.key), "{how}");
@@ -219,11 +219,12 @@ fn page_again(id: u32) -> Result<u32, Error> {
 /// Writes `bytes` over what is recorded of `page(1)`, past everything that guards it.
 fn overwrite(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
-    let sql = "SELECT record FROM records WHERE key LIKE '%page:1'";
-    let mut bytes: Vec<u8> = tables.query_row(sql, [], |row| row.get(0)).expect("the record");
-    change(&mut bytes);
-    tables.execute("UPDATE records SET record = ?1 WHERE key LIKE '%page:1'", [&bytes]).expect("a change");
-    bytes
+    let sql = "SELECT head, body FROM records WHERE key LIKE '%page:1'";
+    let parts = tables.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (mut head, body): (Vec<u8>, Vec<u8>) = parts.expect("the record");
+    change(&mut head);
+    tables.execute("UPDATE records SET head = ?1 WHERE key LIKE '%page:1'", [&head]).expect("a change");
+    [head, body].concat()
 }
 
 #[test]
@@ -280,7 +281,9 @@ fn a_damaged_job_is_listed_by_its_id() {
     use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
     assert_eq!((a_job(1), a_job(2)), (Ok(1), Ok(2)));
     let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
-    tables.execute("UPDATE records SET record = x'00' WHERE key = 'j/dented:1'", []).expect("a change");
+    tables
+        .execute("UPDATE records SET head = x'00', body = x'' WHERE key = 'j/dented:1'", [])
+        .expect("a change");
     let jobs = jobs::blocking::list(Filter::new()).expect("a store");
     let listed: Vec<_> = jobs.iter().map(|job| (job.id.as_str(), job.damaged)).collect();
     assert_eq!(listed, [("dented:1", Some(Corrupt::Short)), ("dented:2", None)]);
@@ -302,7 +305,7 @@ fn damage_under_the_earlier_key_of_a_job_is_not_absence() {
     use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
     assert_eq!(moved(1), Ok(1));
     let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
-    let sql = "UPDATE records SET record = x'00', key = 'j/place:1' WHERE key = 'j/moved:1'";
+    let sql = "UPDATE records SET head = x'00', body = x'', key = 'j/place:1' WHERE key = 'j/moved:1'";
     tables.execute(sql, []).expect("a change");
     let Err(Error::Rejected(Rejected::Job(error))) = moved(1) else { panic!("it ran again") };
     assert!(matches!(*error, JobError::Corrupt { reason: Corrupt::Short, .. }), "{error}");
@@ -333,9 +336,9 @@ fn a_record_of_another_key_is_an_error() {
     use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
     assert_eq!(page(1), Ok(1));
     overwrite(&dir, |bytes| {
-        let mut stored = Record::decode(&recorded_key(&dir), bytes).expect("a record");
+        let mut stored = Record::decode_head(&recorded_key(&dir), bytes).expect("a record");
         stored.key = "s//page:2".to_owned();
-        *bytes = stored.encode();
+        *bytes = stored.encode_parts().0;
     });
     let error = page(1).expect_err("another key").checkpoint();
     assert!(matches!(error, CheckpointError::Corrupt { reason: Corrupt::OtherKey, .. }), "{error:?}");

@@ -1,7 +1,7 @@
 //! A store in memory with a fault, which can be taken away while it is used.
 
 use resilience::durable::store::{
-    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Work,
+    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Release, Work,
 };
 use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError, use_store};
 use resilience::testing::{World, isolate};
@@ -90,7 +90,7 @@ impl Store for Faulty {
             claim.lease = Duration::from_secs(3_600);
         }
         if self.has(Fault::NoLease) {
-            claim.lease = Duration::ZERO;
+            (claim.owner, claim.lease) = ("nobody".to_owned(), Duration::ZERO);
         }
         if self.has(Fault::NoHolder) {
             claim.holder = None;
@@ -117,13 +117,17 @@ impl Store for Faulty {
         })
     }
 
-    fn renew<'a>(&'a self, key: &'a str, fence: u64, lease: Duration) -> Work<'a, ()> {
+    fn renew(&self, lease: Duration) -> Work<'_, ()> {
         Box::pin(async move {
             if self.has(Fault::Thief) {
-                self.inner.release(key, fence, Status::Free).await?;
-                self.inner.claim(Claim::new(key, "thief", "store::outrun")).await?;
+                for record in self.inner.list(Query::new("").only(&[Status::Running])).await?.records {
+                    let release = Release::new(record.key.clone(), record.fence, Status::Free);
+                    self.inner.release(release).await?;
+                    self.inner.claim(Claim::new(record.key, "thief", "store::outrun")).await?;
+                }
+                return Err(StoreError::Fenced { key: self.owner() });
             }
-            self.inner.renew(key, fence, lease).await
+            self.inner.renew(lease).await
         })
     }
 
@@ -152,8 +156,8 @@ impl Store for Faulty {
         }
     }
 
-    fn release<'a>(&'a self, key: &'a str, fence: u64, status: Status) -> Work<'a, ()> {
-        self.inner.release(key, fence, status)
+    fn release(&self, release: Release) -> Work<'_, ()> {
+        self.inner.release(release)
     }
 
     fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record> {
@@ -187,6 +191,10 @@ impl Store for Faulty {
         })
     }
 
+    fn delete_expired(&self, limit: usize) -> Work<'_, usize> {
+        self.inner.delete_expired(limit)
+    }
+
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {
         self.inner.remove(key, with)
     }
@@ -201,6 +209,14 @@ impl Store for Faulty {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn owner(&self) -> String {
+        self.inner.owner()
+    }
+
+    fn identity(&self) -> String {
+        self.inner.identity()
     }
 }
 

@@ -110,7 +110,7 @@ fn every_difference_has_its_error_and_its_way_on() {
 }
 
 fn record(store: &MemoryStore) -> Record {
-    let keys = crate::common::block_on(store.list(Query::new("")));
+    let keys = crate::common::block_on(store.list(Query::new("").values()));
     let records = keys.expect("a listing").records;
     records.into_iter().find(|record| record.key.ends_with("row:1")).expect("the record of row 1")
 }

@@ -63,7 +63,7 @@ fn links_and_files_are_refused() {
     symlink(scratch.path("real"), scratch.path("link")).expect("a link");
     assert!(refused(&scratch.path("link")).contains("link"));
     symlink(scratch.path("elsewhere"), scratch.path("real/store.sqlite")).expect("a link");
-    assert!(refused(&scratch.path("real")).contains("store.sqlite is no file of its own but a link"));
+    assert!(refused(&scratch.path("real")).contains("store.sqlite is a link or a directory, not a file"));
     fs::write(scratch.path("file"), "").expect("a file");
     assert!(SqliteStore::open(scratch.path("file")).is_err());
 }
@@ -78,7 +78,7 @@ fn a_directory_of_another_user_is_refused() {
         eprintln!("SKIPPED: only root can give a directory away ({error})");
         return;
     }
-    assert!(refused(&dir).contains("belongs to user 12345, not to this process's user"));
+    assert!(refused(&dir).contains("belongs to user 12345 (mode 0700), not to this process's user"));
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn tables_of_a_later_release_are_left_alone() {
     drop(SqliteStore::open(&dir).expect("a store"));
     let file = dir.join("store.sqlite");
     rusqlite::Connection::open(&file)
-        .and_then(|tables| tables.pragma_update(None, "user_version", 2))
+        .and_then(|tables| tables.pragma_update(None, "user_version", 3))
         .expect("the tables");
-    assert!(refused(&dir).contains("its tables are of version 2, this release knows 1"));
+    assert!(refused(&dir).contains("its tables are of version 3, this release knows versions 1 to 2"));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_store_that_another_process_has_locked_is_told_so() {
 }
 
 #[test]
-fn a_clock_that_jumps_back_takes_no_lease_away_and_gives_none_twice() {
+fn a_clock_that_jumps_takes_no_lease_away() {
     let scratch = Scratch::new();
     let world = isolate();
     let store = SqliteStore::open(scratch.path("state")).expect("a store");
@@ -143,10 +143,10 @@ fn a_clock_that_jumps_back_takes_no_lease_away_and_gives_none_twice() {
     let Ok(Claimed::Held(first)) = block_on(store.claim(claim())) else { panic!("free") };
     // Another world begins where this one began: an hour ago.
     let back = isolate();
-    assert_eq!(block_on(store.now()).expect("its clock"), first.created);
-    let Ok(Claimed::Busy { until, .. }) = block_on(store.claim(claim())) else { panic!("held") };
-    assert_eq!(until, first.deadline);
-    back.advance(Duration::from_secs(3_631));
-    let Ok(Claimed::Held(second)) = block_on(store.claim(claim())) else { panic!("lapsed") };
-    assert!(second.fence > first.fence);
+    assert!(block_on(store.now()).expect("its clock") < first.created);
+    for _ in 0..2 {
+        let Ok(Claimed::Busy { left, .. }) = block_on(store.claim(claim())) else { panic!("held") };
+        assert_eq!(left, Duration::from_secs(30), "its owner lives, whatever the clocks say");
+        back.advance(Duration::from_secs(7_200));
+    }
 }

@@ -5,7 +5,7 @@ use crate::durable::lease::hold::Shared;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
-use crate::durable::store::{Holder, Store};
+use crate::durable::store::{self, Holder, Store};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
@@ -87,10 +87,11 @@ impl Resumption {
     }
 }
 
-/// A lease that is held, and those within which it is.
+/// A key that is worked on, and those within whose work that is.
 #[derive(Debug)]
 struct Held {
-    lease: Arc<Shared>,
+    store: Arc<dyn Store>,
+    key: String,
     outer: Option<Arc<Held>>,
 }
 
@@ -99,6 +100,11 @@ struct Held {
 pub(crate) struct JobScope {
     pub(crate) id: String,
     pub(crate) lease: Arc<Shared>,
+    incarnation: u64,
+    /// An earlier run of this incarnation may have carried out any step that has no record.
+    is_repeated: bool,
+    /// How often each step was begun in this run.
+    attempts: Mutex<HashMap<String, u32>>,
     /// How often each step without a key was called, and whether a call of it runs.
     occurrences: Mutex<HashMap<String, (u32, bool)>>,
     /// What a step's `with_recovery` asked for.
@@ -140,8 +146,26 @@ pub enum Wanted {
 }
 
 impl JobScope {
-    pub(crate) fn new(id: String, lease: Arc<Shared>) -> Self {
-        Self { id, lease, occurrences: Mutex::default(), wanted: Mutex::default(), calls: Mutex::default() }
+    /// The job `id`, whose record is `record`.
+    pub(crate) fn new(id: String, lease: Arc<Shared>, record: &Record) -> Self {
+        Self {
+            id,
+            lease,
+            incarnation: record.incarnation,
+            is_repeated: record.attempts > 1,
+            attempts: Mutex::default(),
+            occurrences: Mutex::default(),
+            wanted: Mutex::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// One more run of the body of the step under `key`; the number of it.
+    fn attempt(&self, key: &str) -> u32 {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = attempts.entry(key.to_owned()).or_default();
+        *attempt = attempt.saturating_add(1);
+        *attempt
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -262,29 +286,58 @@ impl Drop for Occurrence {
 /// The running step, for the outside world; see [`step()`].
 #[derive(Clone, Debug)]
 pub struct Step {
-    pub(crate) lease: Arc<Shared>,
-    pub(crate) attempt: u32,
-    pub(crate) created: u64,
+    lease: Arc<Shared>,
+    attempt: u32,
+    may_repeat: bool,
+    idempotency_key: u128,
 }
 
 impl Step {
-    /// A text for the outside world that stays the same however often this step is attempted, until it is
-    /// undone or forgotten, and that no other step has: 32 hexadecimal digits. Send it along with a payment,
-    /// say, and it is made once.
-    pub fn idempotency_key(&self) -> String {
-        let generation = format!("{}\n{}", self.lease.key, self.created);
-        format!("{:032x}", codec::hash(generation.as_bytes()))
+    /// The step of `record` under a lease of its own.
+    pub(crate) fn of_its_own(lease: &Arc<Shared>, record: &Record) -> Self {
+        let parts = ["", "0", &record.key, &record.incarnation.to_string()];
+        Self {
+            lease: lease.clone(),
+            attempt: record.attempts,
+            may_repeat: record.attempts > 1,
+            idempotency_key: identify(&lease.store.identity(), parts),
+        }
     }
 
-    /// The number of this claim: a later one of any step has a higher number. Refuse whatever comes with a
-    /// lower one than you have seen.
+    /// The step of `record` in `job`.
+    pub(crate) fn in_job(job: &JobScope, record: &Record) -> Self {
+        let attempt = job.attempt(&record.key);
+        let parts = [&job.id, &job.incarnation.to_string(), &record.key, &record.incarnation.to_string()];
+        Self {
+            lease: job.lease.clone(),
+            attempt,
+            may_repeat: job.is_repeated || attempt > 1,
+            idempotency_key: identify(&job.store().identity(), parts.map(String::as_str)),
+        }
+    }
+
+    /// A text for the outside world that stays the same however often this step is attempted, over crashes and power
+    /// cuts, until it is undone, removed or begun anew, and that no other step has: 32 hexadecimal digits. Send it
+    /// along with a payment, say, and the payment is made once.
+    pub fn idempotency_key(&self) -> String {
+        format!("{:032x}", self.idempotency_key)
+    }
+
+    /// The number of the claim: of the job, inside of one. A later claim has a higher number. Refuse whatever comes
+    /// with a lower one than you have seen.
     pub fn fence(&self) -> u64 {
         self.lease.fence
     }
 
-    /// How often this step was begun, this time included.
+    /// How often this step was begun, this time included: in this run of the job, inside of one.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Whether an earlier attempt may have done the work already: it was begun, and nothing was recorded. True after
+    /// every crash of the job, for steps without a record.
+    pub fn may_repeat(&self) -> bool {
+        self.may_repeat
     }
 
     /// Whether the lease is known to be lost: the result of this step will be discarded.
@@ -297,6 +350,15 @@ impl Step {
         let lease = self.lease.clone();
         std::future::poll_fn(move |cx| lease.poll_lost(cx))
     }
+}
+
+/// The hash of the store's identity, the job's id and incarnation, the step's key and incarnation.
+fn identify(store: &str, parts: [&str; 4]) -> u128 {
+    let mut text = store.to_owned();
+    for part in parts {
+        text.push_str(&format!("\n{}:{part}", part.len()));
+    }
+    codec::hash(text.as_bytes())
 }
 
 /// The step that is running; `None` outside of one.
@@ -333,20 +395,21 @@ pub struct Entered {
 impl Scope {
     /// Inside of a job that was begun here.
     pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
-        let held = Some(Arc::new(Held { lease: job.lease.clone(), outer: self.held }));
+        let (store, key) = (job.store().clone(), job.lease.key.clone());
+        let held = Some(Arc::new(Held { store, key, outer: self.held }));
         Self { job: Some(job), step: None, held, resumption: None }
     }
 
-    /// Inside of a step that was begun here.
-    pub(crate) fn in_step(self, step: Step) -> Self {
-        let held = Some(Arc::new(Held { lease: step.lease.clone(), outer: self.held }));
+    /// Inside of the step under `key`, which was begun here.
+    pub(crate) fn in_step(self, step: Step, key: String) -> Self {
+        let held = Some(Arc::new(Held { store: step.lease.store.clone(), key, outer: self.held }));
         Self { job: self.job, step: Some(step), held, resumption: None }
     }
 
-    /// Whether this code runs under a lease on `key`: whoever waited for it here would wait for itself.
+    /// Whether this code is part of the work of `key`: whoever waited for it here would wait for itself.
     pub(crate) fn holds(&self, store: &Arc<dyn Store>, key: &str) -> bool {
         let outward = std::iter::successors(self.held.as_ref(), |held| held.outer.as_ref());
-        outward.map(|held| &held.lease).any(|lease| lease.key == key && Arc::ptr_eq(&lease.store, store))
+        outward.into_iter().any(|held| held.key == key && store::same(&held.store, store))
     }
 
     /// The id of the job that this is part of.

@@ -203,7 +203,7 @@ pub async fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
     let store = store()?;
     let wanted = if filter.limit == 0 { 100 } else { filter.limit };
     let mut query =
-        Query::new(format!("{}{}", place::JOBS, filter.prefix)).only(&filter.statuses).limit(1_000);
+        Query::new(format!("{}{}", place::JOBS, filter.prefix)).only(&filter.statuses).limit(256).values();
     if !filter.after.is_empty() {
         query.after = place::job(&filter.after);
     }
@@ -233,7 +233,8 @@ pub async fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
 pub async fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
     let store = store()?;
     let Some(record) = store.get(&place::job(id)).await.map_err(failed(id))? else { return Ok(None) };
-    let (cursors, damaged) = listed(&store, Query::new(place::cursors(id))).await.map_err(failed(id))?;
+    let (cursors, damaged) =
+        listed(&store, Query::new(place::cursors(id)).values()).await.map_err(failed(id))?;
     let damaged = damaged.into_iter().map(|(key, reason)| {
         let unknown = CursorInfo::of(id, &Record::new(key));
         CursorInfo { damaged: Some(reason), ..unknown }
@@ -294,7 +295,6 @@ pub async fn resume(id: &str) -> Result<(), Rejected> {
         Status::Failed | Status::RolledBack | Status::Manual | Status::Dead | Status::Interrupted => {
             Ok(Record {
                 status: Status::Interrupted,
-                deadline: 0,
                 completed: 0,
                 recoveries: 0,
                 cancelled: false,
@@ -344,7 +344,6 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
         status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
         _ => Ok(Record {
             status: Status::Manual,
-            deadline: 0,
             completed: 0,
             recoveries: 0,
             cancelled: false,
@@ -356,8 +355,12 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
     // A cursor may have gone past what is to be done again.
     store.remove(place::cursors(id), vec![place::cursors(id)]).await.map_err(failed(id))?;
     for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
-        let revision = record.revision;
-        store.cas(Some(revision), Record { status: Status::Free, ..record }).await.map_err(failed(id))?;
+        let Some(record) = store.get(&record.key).await.map_err(failed(id))? else { continue };
+        let (revision, incarnation) = (record.revision, record.incarnation.saturating_add(1));
+        store
+            .cas(Some(revision), Record { status: Status::Free, incarnation, ..record })
+            .await
+            .map_err(failed(id))?;
     }
     let revision = parked.revision;
     let interrupted = Record { status: Status::Interrupted, ..parked };

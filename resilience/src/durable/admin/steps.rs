@@ -146,8 +146,8 @@ pub async fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected>
 pub async fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
     let store = store()?;
     let [steps, cursors] = placed(prefix);
-    let mut found = listed(&store, Query::new(steps)).await.map_err(failed(prefix))?;
-    let cursors = listed(&store, Query::new(cursors)).await.map_err(failed(prefix))?;
+    let mut found = listed(&store, Query::new(steps).values()).await.map_err(failed(prefix))?;
+    let cursors = listed(&store, Query::new(cursors).values()).await.map_err(failed(prefix))?;
     found.0.extend(cursors.0);
     found.1.extend(cursors.1);
     Ok(CheckpointInfo::all(found))
@@ -164,7 +164,7 @@ pub async fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
 }
 
 pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<CheckpointInfo>, StoreError> {
-    let mut listed = listed(store, Query::new(place::step(Some(id), ""))).await?;
+    let mut listed = listed(store, Query::new(place::step(Some(id), "")).values()).await?;
     listed.0.sort_by_key(|step| (step.order == 0, step.order));
     Ok(CheckpointInfo::all(listed))
 }
@@ -183,7 +183,8 @@ pub async fn remove(key: &str) -> Result<bool, Rejected> {
         // A job's steps have places without gaps: this one stays as one that is to be done again.
         Ok(Some(record)) if record.order > 0 && record.status == Status::Done => {
             let revision = record.revision;
-            let free = Record { status: Status::Free, completed: 0, ..record };
+            let incarnation = record.incarnation.saturating_add(1);
+            let free = Record { status: Status::Free, completed: 0, incarnation, ..record };
             store.cas(Some(revision), free).await.map_err(failed(key))?;
             true
         }

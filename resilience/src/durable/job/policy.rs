@@ -262,7 +262,7 @@ impl Job {
         match answer {
             Ok(Answer::Held(record, turn)) => {
                 let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
-                let scope = Arc::new(JobScope::new(id, lease.shared().clone()));
+                let scope = Arc::new(JobScope::new(id, lease.shared().clone(), &record));
                 let unfinished = Unfinished::new(&at);
                 let running = Running { at, lease, scope: outer.in_job(scope), record, unfinished };
                 running.admitted(mode, self.max_recoveries).await

@@ -13,7 +13,7 @@ use crate::durable::record::{Corrupt, Record, Status};
 use crate::durable::recovery::strategy::count_resumed;
 use crate::durable::scope::{self, JobScope, Scope, Wanted};
 use crate::durable::step::policy::completed;
-use crate::durable::store::{Completion, Query, Store, StoreError};
+use crate::durable::store::{Completion, Query, Release, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::policy::Verdict;
@@ -174,14 +174,12 @@ impl Running {
     async fn lost(&self) -> Result<Option<(u64, u64)>, JobError> {
         let failed = |error| JobError::store(self.at.clone(), error);
         let tally = self.store().get(&place::tally(self.id())).await.map_err(failed)?;
-        let recorded = tally.map_or(0, |tally| tally.order);
+        let recorded = tally.map_or(0, |tally| tally.progress);
         let query = Query::new(place::step(Some(self.id()), ""));
         let (steps, damaged) = listed(self.store(), query).await.map_err(failed)?;
-        let mut places: Vec<_> = steps.iter().map(|step| step.order).filter(|order| *order > 0).collect();
-        places.sort_unstable();
-        places.dedup();
+        let places = steps.iter().filter(|step| step.order > 0).count();
         // What is damaged is there: its own step says what becomes of it.
-        let found = (places.len() + damaged.len()) as u64;
+        let found = (places + damaged.len()) as u64;
         Ok((found < recorded).then_some((recorded, found)))
     }
 
@@ -413,26 +411,18 @@ impl Running {
         self.release(note).await
     }
 
-    /// Gives the job back as interrupted; one that was not at fault has not been recovered for nothing.
+    /// Releases the job as interrupted. That counts no recovery: its process lives.
     async fn release(self, note: Note) -> Result<(), JobError> {
-        let (shared, note) = (self.lease.shared().clone(), note.write());
-        loop {
-            // Where the store does not take it now, the lease is given back when it is dropped.
-            let Ok(stored) = shared.store.get(&shared.key).await else { return Ok(()) };
-            let is_ours = |stored: &Record| stored.status.is_held() && stored.fence == shared.fence;
-            let Some(stored) = stored.filter(is_ours) else { return Err(self.fenced()) };
-            let (revision, recoveries) = (stored.revision, stored.recoveries.saturating_sub(1));
-            let (status, note) = (Status::Interrupted, note.clone());
-            let released = Record { status, note, recoveries, deadline: 0, ..stored };
-            match shared.store.cas(Some(revision), released).await {
-                // It was renewed meanwhile.
-                Err(StoreError::Conflict { .. }) => {}
-                Err(_) => return Ok(()),
-                Ok(_) => {
-                    self.lease.ended();
-                    return Ok(());
-                }
+        let shared = self.lease.shared().clone();
+        let release = Release::new(shared.key.clone(), shared.fence, Status::Interrupted).note(note.write());
+        match shared.store.release(release).await {
+            Ok(()) => {
+                self.lease.ended();
+                Ok(())
             }
+            Err(StoreError::Fenced { .. }) => Err(self.fenced()),
+            // Where the store does not take it now, the lease is released when it is dropped.
+            Err(_) => Ok(()),
         }
     }
 

@@ -4,7 +4,6 @@ use crate::classify::Classification;
 use crate::durable::job::run::{Caught, Running, steps};
 use crate::durable::lease::acquire::Asked;
 use crate::durable::lease::block_on::{Mode, block_on};
-use crate::durable::lease::hold::Lease;
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
@@ -112,10 +111,11 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
     let failed = |error| JobError::store(job.at.clone(), error);
     let mut done = steps(job.store(), job.id()).await.map_err(failed)?;
     done.retain(|step| step.status == Status::Done);
-    let by_claims = has_steps_done_again(&job);
-    done.sort_by_key(|step| std::cmp::Reverse(if by_claims { step.fence } else { step.order }));
+    done.sort_by_key(|step| std::cmp::Reverse(step.order));
     for step in &done {
         let Some(site) = UndoSite::of(&step.function) else { continue };
+        // One value at a time.
+        let Some(step) = &job.store().get(&step.key).await.map_err(failed)? else { continue };
         let is_undone = undo(&job, mode, site, step).await?;
         if is_undone {
             // A job that starts again has to do it again.
@@ -141,34 +141,24 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
     Ok(Status::RolledBack)
 }
 
-/// Whether steps may have been done again: those keep the places in which they ended first, and the order in
-/// which they were claimed is all that is known.
-fn has_steps_done_again(job: &Running) -> bool {
-    let events = Note::read(&job.record.note).events;
-    let rollbacks = events.iter().filter(|event| event.strategy == "rollback" && event.result == "started");
-    rollbacks.count() > 1 || events.iter().any(|event| event.strategy == "fork")
-}
-
 /// Undoes what `step` recorded, unless that was done before; returns whether it worked.
 async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Result<bool, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let name = step.key.strip_prefix(&place::step(Some(job.id()), "")).unwrap_or(&step.key);
     let holder = Holder { key: job.lease.shared().key.clone(), fence: job.fence() };
+    let key = place::undo(job.id(), name, step.incarnation);
     let claim = Claim {
         holder: Some(holder.clone()),
-        durable: false,
-        ..Claim::new(place::undo(job.id(), name, step.fence), job.store().owner(), step.function.clone())
+        ..Claim::new(key.clone(), job.store().owner(), step.function.clone())
     };
-    let lasts = claim.lease;
     let record = match Asked::new(job.store(), claim, Status::Free, None).await.map_err(failed)? {
         Claimed::Held(record) => record,
         Claimed::Done(_) => return Ok(true),
         _ => return Ok(false),
     };
-    let (key, fence) = (record.key, record.fence);
-    let lease = Lease::new(job.store().clone(), key.clone(), fence, lasts, None, Status::Free);
-    let inside = Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
-    let scope = job.scope().clone().in_step(inside);
+    let scope = job.scope().clone();
+    let Some(inside) = scope.job.as_ref().map(|job| Step::in_job(job, &record)) else { return Ok(false) };
+    let scope = scope.in_step(inside, key.clone());
     // A panic is a failure like any other: the job must not be undone for ever.
     let undoing = Caught::new(InScope::new(&scope, (site.undo)(step.value.clone())));
     let undone = match mode {
@@ -177,21 +167,19 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
     };
     crate::durable::point("after undo");
     if !matches!(undone, Ok(Ok(()))) {
-        // What is left of the claim is only that it was tried.
-        lease.give_back().await;
         return Ok(false);
     }
-    let completion = Completion { holder: Some(holder), ..Completion::done(key, fence, b"null".to_vec()) };
+    let completion = Completion::done(key, record.fence, b"null".to_vec());
+    let completion = Completion { holder: Some(holder), record: Some(Box::new(record)), ..completion };
     job.store().complete(completion).await.map_err(failed)?;
-    lease.ended();
     Ok(true)
 }
 
 /// What `step` did is undone: it is as one that is to be done.
 async fn free(job: &Running, step: &Record) -> Result<(), JobError> {
     // Begun again, it is another one for the outside world: it has another idempotency key.
-    let created = step.created.saturating_add(1);
-    let free = Record { status: Status::Free, completed: 0, created, ..step.clone() };
+    let incarnation = step.incarnation.saturating_add(1);
+    let free = Record { status: Status::Free, completed: 0, incarnation, ..step.clone() };
     match job.store().cas(Some(step.revision), free).await {
         // Whoever changed it meanwhile has the job now.
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),

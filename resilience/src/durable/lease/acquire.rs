@@ -1,12 +1,12 @@
 //! Asking a store for a lease: one caller of this process at a time, and waiting for the holders of others.
 
+use super::block_on::Mode;
+use super::turn::{self, Turn, turn};
+use super::{heartbeat, hold};
 use crate::clock;
-use crate::durable::lease::block_on::Mode;
-use crate::durable::lease::hold;
-use crate::durable::lease::turn::{Turn, turn};
 use crate::durable::record::error::Contradiction;
 use crate::durable::record::{Record, Status, codec};
-use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
+use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Release, Store, StoreError, Work};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,14 +33,20 @@ pub(crate) struct Asked {
     /// What the record is to be if nobody takes the answer.
     status: Status,
     answer: Option<Work<'static, Claimed>>,
+    takes_lease: bool,
     turn: Option<Turn>,
 }
 
 impl Asked {
     pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, turn: Option<Turn>) -> Self {
-        let asked = store.clone();
-        let answer: Work<'static, Claimed> = Box::pin(async move { asked.claim(claim).await });
-        Self { store: store.clone(), status, answer: Some(answer), turn }
+        let (asked, takes_lease) = (store.clone(), claim.holder.is_none());
+        let answer: Work<'static, Claimed> = Box::pin(async move {
+            if takes_lease {
+                heartbeat::ready(&asked, claim.lease).await?;
+            }
+            asked.claim(claim).await
+        });
+        Self { store: store.clone(), status, answer: Some(answer), takes_lease, turn }
     }
 }
 
@@ -58,10 +64,14 @@ impl Future for Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         let Some(answer) = self.answer.take() else { return };
+        // A step of a job has no lease of its own.
+        if !self.takes_lease {
+            return;
+        }
         let (store, turn, status) = (self.store.clone(), self.turn.take(), self.status);
         hold::finish(Box::pin(async move {
             if let Ok(Claimed::Held(record)) = answer.await {
-                let _ = store.release(&record.key, record.fence, status).await;
+                let _ = store.release(Release::new(record.key, record.fence, status)).await;
             }
             drop(turn);
         }));
@@ -91,20 +101,22 @@ pub(crate) async fn claim(
     const LONGEST: Duration = Duration::from_millis(250);
 
     let started = clock::now();
-    let Some(turn) = mode.within(patience, turn(store, &claim.key)).await else {
-        return Ok(Answer::Busy { owner: claim.owner.clone(), left: claim.lease });
-    };
+    let busy = || Answer::Busy { owner: claim.owner.clone(), left: claim.lease };
+    if mode == Mode::Blocking && turn::would_wait_for_itself(store, &claim.key) {
+        return Ok(busy());
+    }
+    let Some(turn) = mode.within(patience, turn(mode, store, &claim.key)).await else { return Ok(busy()) };
     let mut pause = FIRST;
     let mut replaces = None;
     loop {
         let request = Claim { replaces, ..claim.clone() };
-        let (owner, until) = match Asked::new(store, request, dropped, Some(turn.clone())).await? {
+        let (owner, left) = match Asked::new(store, request, dropped, Some(turn.clone())).await? {
             Claimed::Held(record) => return Ok(Answer::Held(record, turn)),
             // A value of another type is one more thing in which a record can contradict the code.
             Claimed::Done(record)
                 if replaces.is_none() && claim.on_mismatch == Otherwise::Rerun && !reads(&record.value) =>
             {
-                replaces = Some(record.fence);
+                replaces = Some(record.incarnation);
                 continue;
             }
             Claimed::Done(record) => return Ok(Answer::Done(record)),
@@ -112,9 +124,8 @@ pub(crate) async fn claim(
             Claimed::Mismatch { what, stored } => {
                 return Ok(Answer::Mismatch(Box::new(contradiction(what, &stored, claim))));
             }
-            Claimed::Busy { owner, until } => (owner, until),
+            Claimed::Busy { owner, left } => (owner, left),
         };
-        let left = Duration::from_millis(until.saturating_sub(store.now().await?));
         let patience = patience.saturating_sub(clock::now().saturating_duration_since(started));
         if patience.is_zero() {
             return Ok(Answer::Busy { owner, left });

@@ -1,18 +1,18 @@
-//! Leases that this process holds: renewed in time by one thread, given back when they are dropped.
+//! Leases that this process holds: kept by the heartbeat, released when they are dropped.
 
-use crate::durable::lease::block_on::block_on;
-use crate::durable::lease::turn::Turn;
+use super::block_on::block_on;
+use super::heartbeat;
+use super::turn::Turn;
 use crate::durable::record::Status;
-use crate::durable::store::{Store, StoreError};
+use crate::durable::store::{Release, Store};
 use crate::policy::InvalidPolicy;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// `length`, if a lease can be that short: a third of it has to be a time to wait.
 pub(crate) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> {
@@ -26,21 +26,27 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the renewing thread and the holder share.
+/// What the heartbeat and the holder share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) key: String,
     pub(crate) fence: u64,
-    length: Duration,
+    pub(crate) length: Duration,
     lost: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
 }
 
 impl Shared {
-    fn lose(&self) {
+    /// The lease is lost, or has to be taken for lost.
+    pub(crate) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
         std::mem::take(&mut *locked(&self.waiting)).into_iter().for_each(Waker::wake);
+    }
+
+    /// The heartbeat found the lease again.
+    pub(crate) fn keep(&self) {
+        self.lost.store(false, Ordering::Release);
     }
 
     pub(crate) fn is_lost(&self) -> bool {
@@ -85,7 +91,7 @@ impl Lease {
         let shared =
             Shared { store, key, fence, length, lost: AtomicBool::new(false), waiting: Mutex::default() };
         let shared = Arc::new(shared);
-        renew_in_time(&shared);
+        heartbeat::keep(&shared);
         Self { shared, turn, on_drop: Some(on_drop) }
     }
 
@@ -101,8 +107,9 @@ impl Lease {
     /// Gives the lease back, and waits until the store has it.
     pub(crate) async fn give_back(mut self) {
         if let Some(status) = self.on_drop.take() {
-            // Without a store the lease lapses by itself.
-            let _ = self.shared.store.release(&self.shared.key, self.shared.fence, status).await;
+            // Where the store cannot be reached, the lease stays until this process ends.
+            let release = Release::new(self.shared.key.clone(), self.shared.fence, status);
+            let _ = self.shared.store.release(release).await;
         }
     }
 }
@@ -112,7 +119,8 @@ impl Drop for Lease {
         let Some(status) = self.on_drop.take() else { return };
         let (shared, turn) = (self.shared.clone(), self.turn.take());
         finish(Box::pin(async move {
-            let _ = shared.store.release(&shared.key, shared.fence, status).await;
+            let release = Release::new(shared.key.clone(), shared.fence, status);
+            let _ = shared.store.release(release).await;
             drop(turn);
         }));
     }
@@ -172,86 +180,4 @@ pub(crate) async fn settled() {
         Poll::Pending
     })
     .await;
-}
-
-/// The leases to renew, by the moment at which each is due.
-#[derive(Debug, Default)]
-struct Due {
-    leases: Mutex<BTreeMap<(Instant, u64), Weak<Shared>>>,
-    earlier: Condvar,
-}
-
-fn due() -> &'static Due {
-    static DUE: OnceLock<Due> = OnceLock::new();
-    DUE.get_or_init(Due::default)
-}
-
-/// Has `lease` renewed every third of its length for as long as it is held.
-fn renew_in_time(lease: &Arc<Shared>) {
-    static STARTED: OnceLock<bool> = OnceLock::new();
-    // A manual clock stands still: nothing lapses unless the test says so.
-    #[cfg(feature = "testing")]
-    if crate::testing::current().is_some() {
-        return;
-    }
-    let due = due();
-    due.add(lease.length / 3, Arc::downgrade(lease));
-    STARTED.get_or_init(|| {
-        let thread = std::thread::Builder::new().name("resilience-heartbeat".into());
-        thread.spawn(|| due.run()).is_ok()
-    });
-}
-
-impl Due {
-    fn add(&self, wait: Duration, lease: Weak<Shared>) {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let number = LAST.fetch_add(1, Ordering::Relaxed);
-        let at = crate::clock::later(Instant::now(), wait);
-        let mut leases = locked(&self.leases);
-        leases.insert((at, number), lease);
-        let is_first = leases.first_key_value().is_some_and(|(key, _)| *key == (at, number));
-        drop(leases);
-        if is_first {
-            self.earlier.notify_one();
-        }
-    }
-
-    /// The lease that is due; those that nobody holds any longer are forgotten on the way.
-    fn next(&self) -> Arc<Shared> {
-        let mut leases = locked(&self.leases);
-        loop {
-            let now = Instant::now();
-            leases = match leases.first_entry() {
-                None => self.earlier.wait(leases).unwrap_or_else(PoisonError::into_inner),
-                Some(first) if first.get().strong_count() == 0 => {
-                    first.remove();
-                    leases
-                }
-                Some(first) if first.key().0 <= now => match first.remove().upgrade() {
-                    Some(lease) => return lease,
-                    None => leases,
-                },
-                Some(first) => {
-                    let wait = first.key().0.saturating_duration_since(now);
-                    self.earlier.wait_timeout(leases, wait).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    fn run(&self) {
-        loop {
-            let lease = self.next();
-            let again = match block_on(lease.store.renew(&lease.key, lease.fence, lease.length)) {
-                Ok(()) => lease.length / 3,
-                Err(StoreError::Fenced { .. }) => {
-                    lease.lose();
-                    continue;
-                }
-                // Down for now: the lease still lasts for two thirds.
-                Err(_) => lease.length / 9,
-            };
-            self.add(again, Arc::downgrade(&lease));
-        }
-    }
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod acquire;
 pub(crate) mod block_on;
+pub(crate) mod heartbeat;
 pub(crate) mod hold;
 pub(crate) mod turn;

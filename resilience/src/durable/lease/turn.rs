@@ -1,20 +1,30 @@
 //! One at a time: callers of one key in one process take turns, so that one body runs and the others
 //! find its result.
 
+use super::block_on::Mode;
 use crate::durable::store::Store;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
 
 /// Which store, and which key in it.
-type Key = (usize, String);
+type Key = (String, String);
 
-/// The keys that are taken, and who waits for each.
-static TAKEN: Mutex<Option<HashMap<Key, Vec<Waker>>>> = Mutex::new(None);
+/// The keys that are taken.
+static TAKEN: Mutex<Option<HashMap<Key, Taken>>> = Mutex::new(None);
 
-fn taken() -> MutexGuard<'static, Option<HashMap<Key, Vec<Waker>>>> {
+/// Who has a key, and who waits for it.
+#[derive(Debug)]
+struct Taken {
+    /// The thread on which an async caller took it: its task may need that thread to go on.
+    task_of: Option<ThreadId>,
+    waiting: Vec<Waker>,
+}
+
+fn taken() -> MutexGuard<'static, Option<HashMap<Key, Taken>>> {
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -30,12 +40,32 @@ struct Held {
 }
 
 /// Waits for the turn of `key` in `store`.
-pub(crate) fn turn(store: &Arc<dyn Store>, key: &str) -> Waiting {
-    Waiting { key: (Arc::as_ptr(store).cast::<()>().addr(), key.to_owned()) }
+pub(crate) fn turn(mode: Mode, store: &Arc<dyn Store>, key: &str) -> Waiting {
+    Waiting { mode, key: (store.identity(), key.to_owned()) }
+}
+
+/// Whether a sync caller would wait here for a task that needs this very thread to go on.
+pub(crate) fn would_wait_for_itself(store: &Arc<dyn Store>, key: &str) -> bool {
+    let key = (store.identity(), key.to_owned());
+    let here = thread::current().id();
+    let is_here =
+        taken().as_ref().and_then(|taken| taken.get(&key)).is_some_and(|by| by.task_of == Some(here));
+    is_here && !others_drive()
+}
+
+/// Whether other threads drive the tasks of the runtime here.
+fn others_drive() -> bool {
+    #[cfg(feature = "tokio")]
+    if let Ok(handle) = tokio::runtime::Handle::try_current() {
+        use tokio::runtime::RuntimeFlavor::MultiThread;
+        return handle.runtime_flavor() == MultiThread && handle.metrics().num_workers() > 1;
+    }
+    false
 }
 
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    mode: Mode,
     key: Key,
 }
 
@@ -47,10 +77,11 @@ impl Future for Waiting {
         let taken = taken.get_or_insert_default();
         match taken.get_mut(&self.key) {
             None => {
-                taken.insert(self.key.clone(), Vec::new());
+                let task_of = (self.mode == Mode::Async).then(|| thread::current().id());
+                taken.insert(self.key.clone(), Taken { task_of, waiting: Vec::new() });
                 Poll::Ready(Turn { _held: Arc::new(Held { key: self.key.clone() }) })
             }
-            Some(waiting) => {
+            Some(Taken { waiting, .. }) => {
                 if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
                     waiting.push(cx.waker().clone());
                 }
@@ -62,13 +93,13 @@ impl Future for Waiting {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let waiting = taken().as_mut().and_then(|taken| taken.remove(&self.key));
-        waiting.into_iter().flatten().for_each(Waker::wake);
+        let taken = taken().as_mut().and_then(|taken| taken.remove(&self.key));
+        taken.into_iter().flat_map(|taken| taken.waiting).for_each(Waker::wake);
     }
 }
 
 /// Whether somebody in this process works on `key` of `store` right now.
 pub(crate) fn is_taken(store: &Arc<dyn Store>, key: &str) -> bool {
-    let key = (Arc::as_ptr(store).cast::<()>().addr(), key.to_owned());
+    let key = (store.identity(), key.to_owned());
     taken().as_ref().is_some_and(|taken| taken.contains_key(&key))
 }

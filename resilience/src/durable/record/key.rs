@@ -62,9 +62,27 @@ pub(crate) mod place {
         format!("n/{}/", part(job))
     }
 
-    /// The undo of what the claim of number `fence` recorded: done again, a step is undone again.
-    pub(crate) fn undo(job: &str, step: &str, fence: u64) -> String {
-        format!("u/{}/{step}#{fence}", part(job))
+    /// Whether the record of `key` counts the steps of a job.
+    pub(crate) fn is_tally(key: &str) -> bool {
+        key.starts_with("n/")
+    }
+
+    /// The undo of one incarnation of a step: done again, it is undone again.
+    pub(crate) fn undo(job: &str, step: &str, incarnation: u64) -> String {
+        format!("u/{}/{step}#{incarnation}", part(job))
+    }
+
+    /// Where a job whose record is under `key` leaves traces of its progress; nothing for other keys.
+    pub(crate) fn progress_of(key: &str) -> Vec<String> {
+        match key.strip_prefix(JOBS) {
+            Some(id) => ["n", "p", "u"].map(|kind| format!("{kind}/{}/", part(id))).to_vec(),
+            None => Vec::new(),
+        }
+    }
+
+    /// What belongs to the record under `key` and goes with it.
+    pub(crate) fn parts_of(key: &str) -> Vec<String> {
+        key.strip_prefix(JOBS).map(of_job).unwrap_or_default()
     }
 
     pub(crate) fn cursor(job: Option<&str>, name: &str) -> String {

@@ -1,7 +1,8 @@
 //! What a store keeps under one key, and the bytes it is kept as.
 //!
-//! The bytes end with a CRC32C (RFC 3720) over everything before it, and repeat the key they belong to:
-//! bytes that were cut, changed or put under another key are [`Corrupt`], never a value.
+//! The bytes have two parts, a *head* and a *body* (input and value). The head ends with a CRC32C (RFC 3720)
+//! over everything before it, which includes the key and the checksum of the body: bytes that were cut, changed
+//! or put under another key are [`Corrupt`], never a value. A listing reads heads only.
 
 pub(crate) mod alert;
 pub(crate) mod args;
@@ -18,8 +19,10 @@ use std::fmt;
 pub type Millis = u64;
 
 const MAGIC: &[u8; 4] = b"RSLR";
-/// The released format; a new one gets the next number, and this one stays readable.
-const FORMAT: u8 = 1;
+/// The released format; a new one gets the next number, and the earlier ones stay readable.
+const FORMAT: u8 = 2;
+/// The format of releases before 0.2: one part, a deadline in place of a lease, no incarnation.
+const FORMAT_1: u8 = 1;
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// How far the work under a key has come.
@@ -140,16 +143,24 @@ pub struct Record {
     pub codec: Codec,
     /// A 128-bit hash of the inputs, where some were named.
     pub inputs: Option<u128>,
-    /// The number of the last claim; a later claim of any key has a higher one.
+    /// The number of the last claim; a later claim of any key has a higher one. Of a step in a job: the fence
+    /// of the job.
     pub fence: u64,
+    /// The number of its last fresh start: kept by retries, crashes and take-overs, replaced when it expires,
+    /// is run anew, is removed or undone.
+    pub incarnation: u64,
     /// Which process claimed it last.
     pub owner: String,
-    /// When the claim lapses unless it is renewed; 0 when nobody holds it.
-    pub deadline: Millis,
+    /// How long, in milliseconds, the owner's counter may stay unchanged before others take it for dead, where
+    /// its lock cannot tell.
+    pub lease: Millis,
     /// How often it was claimed.
     pub attempts: u32,
-    /// How often it was claimed after an owner was lost.
+    /// How often its owner died since it last made progress.
     pub recoveries: u32,
+    /// Of a job, how much it had recorded when its owner died last; of the count of a job's steps, how many
+    /// steps have a record.
+    pub progress: u64,
     /// When it was first claimed.
     pub created: Millis,
     /// When it was last written.
@@ -227,10 +238,12 @@ impl Record {
             codec: Codec::Json,
             inputs: None,
             fence: 0,
+            incarnation: 0,
             owner: String::new(),
-            deadline: 0,
+            lease: 0,
             attempts: 0,
             recoveries: 0,
+            progress: 0,
             created: 0,
             updated: 0,
             completed: 0,
@@ -262,59 +275,119 @@ impl Record {
         self.ended().is_some_and(|ended| ended < before)
     }
 
-    /// The bytes to keep.
+    /// When it is to be deleted by itself: its time to live after its end. `None` for what has none, and for
+    /// what waits for a person or for another run.
+    pub fn expires(&self) -> Option<Millis> {
+        let ends = matches!(self.status, Status::Done | Status::RolledBack) && self.ttl > 0;
+        ends.then(|| self.completed.saturating_add(self.ttl))
+    }
+
+    /// The bytes to keep: the head and the body, in one.
     pub fn encode(&self) -> Vec<u8> {
-        let texts = self.key.len() + self.function.len() + self.owner.len();
-        let blobs = self.note.len() + self.input.len() + self.value.len();
-        let mut out = Writer(Vec::with_capacity(160 + texts + blobs));
+        let (mut head, body) = self.encode_parts();
+        head.extend(body);
+        head
+    }
+
+    /// The bytes to keep, in two parts: head and body.
+    pub fn encode_parts(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut body = Writer(Vec::with_capacity(8 + self.input.len() + self.value.len()));
+        body.bytes(&self.input);
+        body.bytes(&self.value);
+        let texts = self.key.len() + self.function.len() + self.owner.len() + self.note.len();
+        let mut out = Writer(Vec::with_capacity(180 + texts));
         out.0.extend(MAGIC);
         out.0.push(FORMAT);
         out.0.push(self.status.code());
         out.0.push(self.codec.code());
         out.0.push(u8::from(self.inputs.is_some()) | u8::from(self.cancelled) << 1);
+        let at_length = out.0.len();
+        out.0.extend([0; 4]);
+        out.0.extend(length(&body.0).to_le_bytes());
+        out.0.extend(CHECKSUM.checksum(&body.0).to_le_bytes());
         out.0.extend(self.version.to_le_bytes());
         out.0.extend(self.inputs.unwrap_or_default().to_le_bytes());
         for number in [
             self.fence,
-            self.deadline,
+            self.incarnation,
+            self.lease,
             self.created,
             self.updated,
             self.completed,
             self.ttl,
             self.revision,
             self.order,
+            self.progress,
         ] {
             out.0.extend(number.to_le_bytes());
         }
         out.0.extend(self.attempts.to_le_bytes());
         out.0.extend(self.recoveries.to_le_bytes());
-        for bytes in [
-            self.key.as_bytes(),
-            self.function.as_bytes(),
-            self.owner.as_bytes(),
-            &self.note,
-            &self.input,
-            &self.value,
-        ] {
+        for bytes in [self.key.as_bytes(), self.function.as_bytes(), self.owner.as_bytes(), &self.note] {
             out.bytes(bytes);
+        }
+        let whole = u32::try_from(out.0.len() + 4).unwrap_or(u32::MAX);
+        if let Some(place) = out.0.get_mut(at_length..at_length + 4) {
+            place.copy_from_slice(&whole.to_le_bytes());
         }
         let checksum = CHECKSUM.checksum(&out.0);
         out.0.extend(checksum.to_le_bytes());
-        out.0
+        (out.0, body.0)
     }
 
-    /// The record that `bytes` are, found under `key`.
+    /// The record that `bytes` are, found under `key`: as [`encode`](Self::encode) writes them, or of an earlier
+    /// format.
     ///
     /// # Errors
     ///
     /// Why they are none, or another one.
     pub fn decode(key: &str, bytes: &[u8]) -> Result<Self, Corrupt> {
-        let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(Corrupt::Short)?;
+        if bytes.starts_with(MAGIC) && bytes.get(4) == Some(&FORMAT_1) {
+            return Self::decode_1(key, bytes);
+        }
+        let head = bytes.get(8..12).and_then(|length| length.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let head = usize::try_from(head).unwrap_or(usize::MAX).clamp(12, bytes.len().max(12));
+        match bytes.split_at_checked(head) {
+            Some((head, body)) => Self::decode_parts(key, head, body),
+            None if bytes.get(..4).is_some_and(|magic| magic == MAGIC) => Err(Corrupt::Short),
+            None if bytes.len() < 4 => Err(Corrupt::Short),
+            None => Err(Corrupt::NoRecord),
+        }
+    }
+
+    /// The record that a head and a body are, found under `key`.
+    ///
+    /// # Errors
+    ///
+    /// Why they are none, or another one.
+    pub fn decode_parts(key: &str, head: &[u8], body: &[u8]) -> Result<Self, Corrupt> {
+        let (mut record, sum) = Self::decode_head_and_sum(key, head)?;
+        if sum != (length(body), CHECKSUM.checksum(body)) {
+            return Err(Corrupt::Checksum);
+        }
         let mut from = Reader(body);
+        record.input = from.bytes()?.to_vec();
+        record.value = from.bytes()?.to_vec();
+        if from.0.is_empty() { Ok(record) } else { Err(Corrupt::Field) }
+    }
+
+    /// The record that a head is, found under `key`, without its input and value.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none, or another one.
+    pub fn decode_head(key: &str, head: &[u8]) -> Result<Self, Corrupt> {
+        Self::decode_head_and_sum(key, head).map(|(record, _)| record)
+    }
+
+    /// The record without its body, and the body's length and checksum.
+    fn decode_head_and_sum(key: &str, head: &[u8]) -> Result<(Self, (u32, u32)), Corrupt> {
+        let (fields, checksum) = head.split_last_chunk::<4>().ok_or(Corrupt::Short)?;
+        let mut from = Reader(fields);
         if from.array::<4>()? != *MAGIC {
             return Err(Corrupt::NoRecord);
         }
-        if CHECKSUM.checksum(body) != u32::from_le_bytes(*checksum) {
+        if CHECKSUM.checksum(fields) != u32::from_le_bytes(*checksum) {
             return Err(Corrupt::Checksum);
         }
         match from.byte()? {
@@ -327,6 +400,8 @@ impl Record {
             other => return Err(Corrupt::UnknownCodec(other)),
         };
         let flags = from.byte()?;
+        from.array::<4>()?;
+        let sum = (u32::from_le_bytes(from.array()?), u32::from_le_bytes(from.array()?));
         let version = u32::from_le_bytes(from.array()?);
         let inputs = u128::from_le_bytes(from.array()?);
         let record = Self {
@@ -336,8 +411,61 @@ impl Record {
             version,
             inputs: (flags & 1 != 0).then_some(inputs),
             fence: from.number()?,
-            deadline: from.number()?,
+            incarnation: from.number()?,
+            lease: from.number()?,
             created: from.number()?,
+            updated: from.number()?,
+            completed: from.number()?,
+            ttl: from.number()?,
+            revision: from.number()?,
+            order: from.number()?,
+            progress: from.number()?,
+            attempts: u32::from_le_bytes(from.array()?),
+            recoveries: u32::from_le_bytes(from.array()?),
+            key: from.text()?,
+            function: from.text()?,
+            owner: from.text()?,
+            note: from.bytes()?.to_vec(),
+            input: Vec::new(),
+            value: Vec::new(),
+        };
+        match from.0 {
+            [] if record.key == key => Ok((record, sum)),
+            [] => Err(Corrupt::OtherKey),
+            _ => Err(Corrupt::Field),
+        }
+    }
+
+    /// A record of format 1. Its incarnation is the time at which it was begun, as that is what told its fresh
+    /// starts apart.
+    fn decode_1(key: &str, bytes: &[u8]) -> Result<Self, Corrupt> {
+        let (fields, checksum) = bytes.split_last_chunk::<4>().ok_or(Corrupt::Short)?;
+        if CHECKSUM.checksum(fields) != u32::from_le_bytes(*checksum) {
+            return Err(Corrupt::Checksum);
+        }
+        let mut from = Reader(fields);
+        from.array::<5>()?;
+        let status = Status::from_code(from.byte()?).ok_or(Corrupt::Field)?;
+        let codec = match from.byte()? {
+            1 => Codec::Json,
+            other => return Err(Corrupt::UnknownCodec(other)),
+        };
+        let flags = from.byte()?;
+        let version = u32::from_le_bytes(from.array()?);
+        let inputs = u128::from_le_bytes(from.array()?);
+        let fence = from.number()?;
+        from.number()?;
+        let created = from.number()?;
+        let record = Self {
+            status,
+            codec,
+            cancelled: flags & 2 != 0,
+            version,
+            inputs: (flags & 1 != 0).then_some(inputs),
+            fence,
+            incarnation: created,
+            lease: 30_000,
+            created,
             updated: from.number()?,
             completed: from.number()?,
             ttl: from.number()?,
@@ -351,8 +479,13 @@ impl Record {
             note: from.bytes()?.to_vec(),
             input: from.bytes()?.to_vec(),
             value: from.bytes()?.to_vec(),
+            progress: 0,
         };
         match from.0 {
+            // The places of a job's steps had no gaps.
+            [] if record.key == key && key::place::is_tally(key) => {
+                Ok(Self { progress: record.order, ..record })
+            }
             [] if record.key == key => Ok(record),
             [] => Err(Corrupt::OtherKey),
             _ => Err(Corrupt::Field),
@@ -360,13 +493,16 @@ impl Record {
     }
 }
 
+/// The length in four bytes; what is longer was refused long before.
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {
-    /// The length in four bytes, and the bytes; what is longer was refused long before.
     fn bytes(&mut self, bytes: &[u8]) {
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        self.0.extend(length.to_le_bytes());
+        self.0.extend(length(bytes).to_le_bytes());
         self.0.extend(bytes);
     }
 }
@@ -413,7 +549,9 @@ mod tests {
             inputs: Some(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
             fence: 42,
             owner: "host/7/ab".into(),
-            deadline: 9,
+            incarnation: 40,
+            lease: 9,
+            progress: 3,
             attempts: 2,
             recoveries: 1,
             created: 1_700_000_000_000,
@@ -461,13 +599,24 @@ mod tests {
 
     #[test]
     fn a_later_format_and_another_codec_say_so() {
-        for (at, reason) in [(4, Corrupt::LaterFormat(2)), (6, Corrupt::UnknownCodec(2))] {
-            let mut bytes = full().encode();
-            bytes[at] = 2;
-            let end = bytes.len() - 4;
-            let checksum = CHECKSUM.checksum(&bytes[..end]).to_le_bytes();
-            bytes[end..].copy_from_slice(&checksum);
-            assert_eq!(Record::decode(&full().key, &bytes), Err(reason));
+        for (at, byte, reason) in [(4, 3, Corrupt::LaterFormat(3)), (6, 2, Corrupt::UnknownCodec(2))] {
+            let (mut head, body) = full().encode_parts();
+            head[at] = byte;
+            let end = head.len() - 4;
+            let checksum = CHECKSUM.checksum(&head[..end]).to_le_bytes();
+            head[end..].copy_from_slice(&checksum);
+            assert_eq!(Record::decode_parts(&full().key, &head, &body), Err(reason));
+            let whole = [head, body].concat();
+            assert_eq!(Record::decode(&full().key, &whole), Err(reason));
         }
+    }
+
+    #[test]
+    fn a_head_is_read_without_its_body() {
+        let (head, body) = full().encode_parts();
+        let expected = Record { input: Vec::new(), value: Vec::new(), ..full() };
+        assert_eq!(Record::decode_head(&full().key, &head), Ok(expected));
+        let other = [body.as_slice(), b"x"].concat();
+        assert_eq!(Record::decode_parts(&full().key, &head, &other), Err(Corrupt::Checksum));
     }
 }

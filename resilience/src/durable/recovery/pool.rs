@@ -7,7 +7,7 @@ use crate::durable::record::key::place;
 use crate::durable::recovery::runtime;
 use crate::durable::recovery::scan::Pass;
 use crate::durable::scope::Resumption;
-use crate::durable::store::Store;
+use crate::durable::store::{self, Store};
 use crate::point::PointName;
 use crate::site::Site;
 use std::collections::{HashMap, VecDeque};
@@ -190,7 +190,7 @@ impl KnownJob {
 
 impl State {
     fn job(&mut self, store: &Arc<dyn Store>, key: &str) -> Option<&mut KnownJob> {
-        self.known.iter_mut().find(|known| is_same(&known.store, store))?.jobs.get_mut(key)
+        self.known.iter_mut().find(|known| store::same(&known.store, store))?.jobs.get_mut(key)
     }
 
     /// Has `watch` wait for a job that is queued or runs; `false` if it does neither.
@@ -209,7 +209,7 @@ impl State {
     fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<Watch>>) {
         let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
         let job = KnownJob { watches, ..KnownJob::default() };
-        if let Some(known) = self.known.iter_mut().find(|known| is_same(&known.store, pass.store())) {
+        if let Some(known) = self.known.iter_mut().find(|known| store::same(&known.store, pass.store())) {
             known.jobs.insert(key.to_owned(), job);
         } else {
             let jobs = HashMap::from([(key.to_owned(), job)]);
@@ -235,7 +235,7 @@ impl State {
 
     /// Removes a job from those that are known; a store of which none is left is returned, too.
     fn remove(&mut self, queued: &Queued) -> (KnownJob, Option<Known>) {
-        let at = self.known.iter().position(|known| is_same(&known.store, queued.pass.store()));
+        let at = self.known.iter().position(|known| store::same(&known.store, queued.pass.store()));
         let Some((at, known)) = at.and_then(|at| Some((at, self.known.get_mut(at)?))) else {
             return (KnownJob::default(), None);
         };
@@ -243,11 +243,6 @@ impl State {
         let is_last = known.jobs.is_empty();
         (job, is_last.then(|| self.known.swap_remove(at)))
     }
-}
-
-/// Whether two handles are of one store.
-pub(crate) fn is_same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
-    Arc::ptr_eq(one, other)
 }
 
 fn not_started(key: &str, reason: &str) -> JobError {

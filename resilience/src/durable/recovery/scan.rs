@@ -13,7 +13,7 @@ use crate::durable::recovery::pool::{Watch, pool};
 use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::recovery::{Recovered, RecoveredJob};
 use crate::durable::scope::Resumption;
-use crate::durable::store::{Query, Store, StoreError};
+use crate::durable::store::{Liveness, Query, Release, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::point::PointName;
 use std::collections::{HashMap, HashSet};
@@ -112,11 +112,15 @@ impl Pass {
         record: Record,
         watch: Option<&Arc<Watch>>,
     ) -> Result<Option<RecoveredJob>, StoreError> {
-        let now = self.store.now().await?;
-        if !self.is_free(&record, now) {
+        if !self.may_be_free(&record) {
             return Ok(None);
         }
-        let record = if record.status == Status::Running { self.mark(record, now).await? } else { record };
+        // The listing has no arguments.
+        let record = match record.status.is_held() {
+            true => self.mark(&record).await?,
+            false => self.store.get(&record.key).await?,
+        };
+        let Some(record) = record else { return Ok(None) };
         crate::durable::point("in sweep");
         let is_known = pool().has(self, &record.key, record.revision, watch);
         let problem = if is_known { None } else { self.call(&record).err() };
@@ -132,16 +136,19 @@ impl Pass {
         Ok(Some(RecoveredJob { id, name: record.function, status: record.status, problem }))
     }
 
-    /// Whether nothing works on a job that has not ended.
-    fn is_free(&self, record: &Record, now: u64) -> bool {
-        let is_held = record.status.is_held();
-        let is_gone = now >= record.deadline || self.store.is_gone(&record.owner);
-        OPEN.contains(&record.status) && (!is_held || is_gone) && !turn::is_taken(&self.store, &record.key)
+    /// Whether a job has not ended and, as far as can be told at once, nothing works on it.
+    fn may_be_free(&self, record: &Record) -> bool {
+        let is_held = record.status.is_held() && !record.owner.is_empty();
+        let may_be_dead = || self.store.liveness(&record.owner) != Liveness::Alive;
+        OPEN.contains(&record.status)
+            && (!is_held || may_be_dead())
+            && !turn::is_taken(&self.store, &record.key)
     }
 
-    async fn mark(&self, record: Record, now: u64) -> Result<Record, StoreError> {
+    /// Marks a job as interrupted, if its owner is dead, and returns its record; `None` if its owner may live.
+    async fn mark(&self, record: &Record) -> Result<Option<Record>, StoreError> {
         let note = Note::read(&record.note).with(JobEvent {
-            at: now,
+            at: self.store.now().await?,
             step: None,
             attempt: record.attempts,
             category: None,
@@ -151,11 +158,14 @@ impl Pass {
             owner: self.store.owner(),
             reason: format!("its owner {} is gone", record.owner),
         });
-        let note = note.write();
-        let revision = record.revision;
-        self.store
-            .cas(Some(revision), Record { status: Status::Interrupted, deadline: 0, note, ..record })
-            .await
+        // Undoing that was released has no owner, and nothing happened to it.
+        let note = if record.owner.is_empty() { Vec::new() } else { note.write() };
+        let release = Release::abandoned(record.key.clone(), record.fence).note(note);
+        match self.store.release(release).await {
+            Ok(()) => self.store.get(&record.key).await,
+            Err(StoreError::Conflict { .. } | StoreError::Fenced { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps `problem` in the record of an interrupted job, for who looks at the job.
@@ -188,8 +198,7 @@ impl Pass {
         let at = || Place::new(PointName::new("recover"), place::id(key));
         let failed = |error| JobError::store(at(), error);
         let Some(record) = self.settled(key).await.map_err(failed)? else { return Ok(None) };
-        let now = self.store.now().await.map_err(failed)?;
-        if !self.is_free(&record, now) {
+        if !self.may_be_free(&record) {
             return Ok(None);
         }
         let call = self.call(&record).inspect_err(|problem| self.reports.problem(&record, problem))?;

@@ -3,10 +3,9 @@
 use crate::durable::job::call::Provided;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::record::alert::warning;
-use crate::durable::recovery::pool::is_same;
 use crate::durable::recovery::retention::forget_old;
 use crate::durable::recovery::scan::Pass;
-use crate::durable::store::Store;
+use crate::durable::store::{self, Store};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,7 +33,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a Arc<Sweep>> {
-    sweeps.iter().find(|sweep| is_same(locked(&sweep.state).pass.store(), store))
+    sweeps.iter().find(|sweep| store::same(locked(&sweep.state).pass.store(), store))
 }
 
 /// Looks as `pass` does, every so often, on a thread of its own. A further recovery of the same store takes

@@ -5,13 +5,14 @@ use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::{Lease, judged};
+use crate::durable::lease::turn::Turn;
 use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{self, JobScope, Occurrence, Scope, Step, StepBody};
-use crate::durable::store::{Claim, Completion, Otherwise, Store, StoreError};
+use crate::durable::store::{self, Claim, Completion, Otherwise, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::point::PointName;
@@ -255,7 +256,7 @@ impl Checkpoint {
             return Err(CheckpointError::Recursive { at: place(&key) });
         }
         // A step in another store than its job's is not under the job's lease.
-        let job = scope.job.as_ref().filter(|job| Arc::ptr_eq(job.store(), &store));
+        let job = scope.job.as_ref().filter(|job| store::same(job.store(), &store));
         let request = Claim {
             lease: self.lease,
             was: earlier(&who.function, self.was),
@@ -266,7 +267,6 @@ impl Checkpoint {
             holder: job.map(|job| job.holder()),
             on_mismatch: self.on_mismatch,
             on_corrupt: self.on_corrupt,
-            durable: false,
             ..Claim::new(full, store.owner(), who.function.clone())
         };
         Ok((store, key, scope, request, occurrence))
@@ -283,19 +283,25 @@ impl Checkpoint {
     ) -> Begun {
         let error = match answer {
             Ok(Answer::Held(record, turn)) => {
-                let lease =
-                    Lease::new(store, request.key, record.fence, request.lease, Some(turn), Status::Free);
-                let step =
-                    Step { lease: lease.shared().clone(), attempt: record.attempts, created: record.created };
-                let tally = scope.job.as_ref().filter(|_| request.holder.is_some());
-                let tally = tally.map(|job| place::tally(&job.id));
                 let body = scope.job.as_ref().map(|job| StepBody::new(job, &at.key));
-                let scope = scope.in_step(step);
+                let job = scope.job.clone().filter(|_| request.holder.is_some());
+                let (held, step) = match job {
+                    Some(job) => {
+                        let step = Step::in_job(&job, &record);
+                        (Held::ByJob { job, record: Box::new(record), _turn: turn }, step)
+                    }
+                    None => {
+                        let (key, length) = (request.key.clone(), request.lease);
+                        let lease = Lease::new(store, key, record.fence, length, Some(turn), Status::Free);
+                        let step = Step::of_its_own(lease.shared(), &record);
+                        (Held::ByItself(lease), step)
+                    }
+                };
+                let scope = scope.in_step(step, request.key);
                 return Begun::Run(Running {
                     at,
-                    lease: Some(lease),
+                    held,
                     scope,
-                    tally,
                     on_store_error: self.on_store_error,
                     _occurrence: occurrence,
                     _body: body,
@@ -426,22 +432,36 @@ pub(crate) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Resu
 #[must_use]
 pub struct Running {
     at: Box<Place>,
-    /// `None` if it runs unprotected.
-    lease: Option<Lease>,
+    held: Held,
     scope: Scope,
-    tally: Option<String>,
     on_store_error: OnStoreError,
     _occurrence: Option<Occurrence>,
     _body: Option<StepBody>,
+}
+
+/// What guards a step while its body runs.
+#[derive(Debug)]
+enum Held {
+    /// Nothing: the store cannot be used.
+    Unprotected,
+    /// A lease of its own.
+    ByItself(Lease),
+    /// The lease of its job.
+    ByJob {
+        job: Arc<JobScope>,
+        /// The record to be written when it ends.
+        record: Box<Record>,
+        /// Kept until it has ended.
+        _turn: Turn,
+    },
 }
 
 impl Running {
     fn unprotected(who: &Who) -> Self {
         Self {
             at: Place::new(who.point.clone(), ""),
-            lease: None,
+            held: Held::Unprotected,
             scope: scope::current(),
-            tally: None,
             on_store_error: OnStoreError::Run,
             _occurrence: None,
             _body: None,
@@ -488,7 +508,7 @@ impl Running {
             self.give_back().await;
             return Ok((outcome, verdict));
         };
-        if self.lease.is_none() {
+        if matches!(self.held, Held::Unprotected) {
             return Ok((outcome, verdict));
         }
         // What cannot be read back is not recorded in the first place.
@@ -500,7 +520,7 @@ impl Running {
 
     async fn give_back(self) {
         crate::durable::point("after body");
-        if let Some(lease) = self.lease {
+        if let Held::ByItself(lease) = self.held {
             lease.give_back().await;
         }
     }
@@ -513,16 +533,29 @@ impl Running {
 
     /// Has the store keep `value`, durable when this returns.
     async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), Rejected> {
-        let Self { at, lease, scope, tally, on_store_error, .. } = self;
-        let Some(lease) = lease else { return Ok(()) };
+        let Self { at, held, scope, on_store_error, .. } = self;
         crate::durable::point("after body");
-        let shared = lease.shared().clone();
-        let holder = scope.job.as_ref().filter(|_| tally.is_some()).map(|job| job.holder());
-        let completion =
-            Completion { holder, tally, ..Completion::done(shared.key.clone(), shared.fence, value) };
-        match completed(mode, &shared.store, completion).await {
+        let (store, completion, lease) = match held {
+            Held::Unprotected => return Ok(()),
+            Held::ByItself(lease) => {
+                let shared = lease.shared();
+                let completion = Completion::done(shared.key.clone(), shared.fence, value);
+                (shared.store.clone(), completion, Some(lease))
+            }
+            Held::ByJob { job, record, .. } => {
+                let completion = Completion {
+                    holder: Some(job.holder()),
+                    tally: Some(place::tally(&job.id)),
+                    ..Completion::done(record.key.clone(), record.fence, value)
+                };
+                (job.store().clone(), Completion { record: Some(record), ..completion }, None)
+            }
+        };
+        match completed(mode, &store, completion).await {
             Ok(_) => {
-                lease.ended();
+                if let Some(lease) = lease {
+                    lease.ended();
+                }
                 crate::durable::point("after complete");
                 let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
                 emit(&Event::StepRecorded { point, key, job }, None);
@@ -537,12 +570,15 @@ impl Running {
                 Err(CheckpointError::NotRecorded { at, value, store }.into())
             }
             Err((StoreError::TooLarge { bytes }, completion)) => {
-                lease.give_back().await;
+                if let Some(lease) = lease {
+                    lease.give_back().await;
+                }
                 Err(CheckpointError::TooLarge { at, bytes, value: completion.value }.into())
             }
-            // The lease of the step may be held still, where it is the job's that was lost.
             Err((error, _)) => {
-                lease.give_back().await;
+                if let Some(lease) = lease {
+                    lease.give_back().await;
+                }
                 Err(CheckpointError::store(at, error).into())
             }
         }

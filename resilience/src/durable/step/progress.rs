@@ -291,7 +291,6 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         let store = crate::durable::default_store().map_err(failed)?;
         let key = place::cursor(None, &self.name);
         let request = Claim::new(key.clone(), store.owner(), "progress");
-        let now = store.now().await.map_err(failed)?;
         match Asked::new(&store, request, Status::Free, None).await.map_err(failed)? {
             Claimed::Held(record) => {
                 let holder = Holder { key: key.clone(), fence: record.fence };
@@ -299,8 +298,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
                 let lease = Lease::new(store.clone(), key.clone(), record.fence, length, None, Status::Free);
                 Ok(Kept { store, key, holder, lease: Some(lease) })
             }
-            Claimed::Busy { owner, until } => {
-                let retry_after = Duration::from_millis(until.saturating_sub(now));
+            Claimed::Busy { owner, left: retry_after } => {
                 Err(CheckpointError::Busy { at, owner, retry_after }.into())
             }
             _ => Err(CheckpointError::Fenced { at }.into()),

@@ -1,8 +1,12 @@
 //! Records in this process's memory: for tests, and for steps that need not outlive the process.
 
-use super::rules::{self, Rows};
-use super::{Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Store, StoreError, Work};
-use crate::durable::record::{Millis, Record, Status};
+use super::owners::{self, Watch};
+use super::rules::{self, Life, Rows};
+use super::{
+    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Release, Store, StoreError, Work,
+};
+use crate::durable::record::key::place;
+use crate::durable::record::{Millis, Record};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,16 +15,30 @@ use std::time::{Duration, UNIX_EPOCH};
 /// A store in memory: everything is lost with the process.
 ///
 /// Its clock is the time of day, or that of the test world of the thread that asks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
+    owner: String,
+    identity: String,
 }
 
 #[derive(Debug, Default)]
 struct Tables {
+    own: String,
     rows: BTreeMap<String, Vec<u8>>,
     aside: Vec<Aside>,
     fence: u64,
+    /// Other owners, which only tests have: when each was last seen to write.
+    watch: Watch,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let owner = owners::new_name();
+        let tables = Mutex::new(Tables { own: owner.clone(), ..Tables::default() });
+        let identity = format!("{:016x}{:016x}", owners::random(), owners::random());
+        Self { tables, owner, identity }
+    }
 }
 
 impl MemoryStore {
@@ -96,8 +114,22 @@ impl Rows for Tables {
         now()
     }
 
-    fn is_gone(&self, _: &str) -> bool {
-        false
+    fn is_dead(&mut self, owner: &str, lease: Duration) -> Result<Life, StoreError> {
+        if owner == self.own {
+            return Ok(Life::Alive(lease));
+        }
+        Ok(self.watch.look(owner, None, lease, Duration::MAX, crate::clock::now()))
+    }
+
+    fn bury(&mut self, owner: &str) -> Result<(), StoreError> {
+        self.watch.forget(owner);
+        Ok(())
+    }
+
+    fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
+        let keys = self.keys(prefix, "");
+        let revision = |key: &String| self.read(key).ok().flatten().map_or(0, |record| record.revision);
+        Ok(keys.iter().map(revision).sum())
     }
 }
 
@@ -107,11 +139,19 @@ impl Store for MemoryStore {
     }
 
     fn claim(&self, claim: Claim) -> Work<'_, Claimed> {
-        self.apply(|tables| rules::claim(tables, &claim))
+        self.apply(|tables| {
+            let claimed = rules::claim(tables, &claim)?;
+            // Only tests claim for other owners, and none of these has a heartbeat.
+            if matches!(claimed, Claimed::Held(_)) && claim.owner != tables.own {
+                tables.watch.forget(&claim.owner);
+                tables.is_dead(&claim.owner, claim.lease)?;
+            }
+            Ok(claimed)
+        })
     }
 
-    fn renew<'a>(&'a self, key: &'a str, fence: u64, lease: Duration) -> Work<'a, ()> {
-        self.apply(|tables| rules::renew(tables, key, fence, lease))
+    fn renew(&self, _: Duration) -> Work<'_, ()> {
+        Box::pin(ready(Ok(())))
     }
 
     fn complete(&self, completion: Completion) -> Work<'_, Record> {
@@ -122,8 +162,8 @@ impl Store for MemoryStore {
         self.apply(|tables| rules::put_cursor(tables, &cursor))
     }
 
-    fn release<'a>(&'a self, key: &'a str, fence: u64, status: Status) -> Work<'a, ()> {
-        self.apply(|tables| rules::release(tables, key, fence, status))
+    fn release(&self, release: Release) -> Work<'_, ()> {
+        self.apply(|tables| rules::release(tables, &release))
     }
 
     fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record> {
@@ -140,7 +180,9 @@ impl Store for MemoryStore {
                     break;
                 }
                 match tables.read(&key) {
-                    Ok(Some(record)) if query.admits(record.status) => page.records.push(record),
+                    Ok(Some(record)) if query.admits(record.status) => {
+                        page.records.push(query.shaped(record))
+                    }
                     Err(StoreError::Corrupt { key, reason }) => page.corrupt.push((key, reason)),
                     _ => {}
                 }
@@ -164,6 +206,23 @@ impl Store for MemoryStore {
         })
     }
 
+    fn delete_expired(&self, limit: usize) -> Work<'_, usize> {
+        self.apply(|tables| {
+            let now = now();
+            let expired = |key: &String| {
+                let record = tables.read(key).ok().flatten();
+                rules::is_kept_for_a_time(key) && record.is_some_and(|record| record.is_expired(now))
+            };
+            let keys: Vec<_> = tables.keys("", "").into_iter().filter(expired).take(limit).collect();
+            for key in &keys {
+                rules::remove(tables, key, &place::parts_of(key))?;
+            }
+            let before = now.saturating_sub(rules::QUARANTINE);
+            tables.aside.retain(|aside| aside.at >= before);
+            Ok(keys.len())
+        })
+    }
+
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {
         self.apply(|tables| rules::remove(tables, &key, &with))
     }
@@ -178,5 +237,13 @@ impl Store for MemoryStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::new()
+    }
+
+    fn owner(&self) -> String {
+        self.owner.clone()
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
     }
 }

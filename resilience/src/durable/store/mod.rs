@@ -19,6 +19,7 @@ use crate::durable::record::{Corrupt, Millis, Record, Status};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an operation of a store returns: a future that need not be polled on any particular runtime.
@@ -32,11 +33,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The record under `key`, as it was last written; `None` if there is none.
     fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>>;
 
-    /// Takes a lease on `claim.key` under a new fence, if nobody else has one and nothing is recorded.
+    /// Takes a lease on `claim.key` under a new fence, if no living owner has one and nothing is recorded.
+    ///
+    /// With [`Claim::holder`] it takes none, and writes nothing: a step of a job is guarded by the job's lease.
+    /// The answer [`Claimed::Held`] is then the record as [`Completion::record`] will write it.
     fn claim(&self, claim: Claim) -> Work<'_, Claimed>;
 
-    /// Makes the lease of `key` last for `lease` from now on, if `fence` still holds it.
-    fn renew<'a>(&'a self, key: &'a str, fence: u64, lease: Duration) -> Work<'a, ()>;
+    /// Raises the counter of this process, whose shortest lease is `lease`: one write for all its leases.
+    ///
+    /// Fails with [`StoreError::Fenced`] if others took this process for dead; it has joined again then, and has
+    /// to look at what it holds.
+    fn renew(&self, lease: Duration) -> Work<'_, ()>;
 
     /// Records how the work under a lease ended, durable before it returns; done again with the same
     /// fence and result it changes nothing.
@@ -45,9 +52,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Records how far the work of `cursor.holder` has come.
     fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()>;
 
-    /// Gives the lease of `key` back without a result: the record becomes `status`, which is `Free` or
-    /// `Interrupted`; its fence stays used.
-    fn release<'a>(&'a self, key: &'a str, fence: u64, status: Status) -> Work<'a, ()>;
+    /// Ends a lease without a result; its fence stays used.
+    fn release(&self, release: Release) -> Work<'_, ()>;
 
     /// Writes `record` if the one under its key has the revision `expected`, or is absent for `None`;
     /// returns it with its new revision.
@@ -56,33 +62,55 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The records of `query` in the order of their keys; a hint, as every listing is.
     fn list(&self, query: Query) -> Work<'_, Page>;
 
-    /// Deletes what ended before `before`, or was given back before it, under keys that begin with `prefix`,
+    /// Deletes what ended before `before`, or was released before it, under keys that begin with `prefix`,
     /// at most `limit` records; returns how many.
     fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize>;
 
-    /// Deletes the record of `key`, and everything under keys that begin with one of `with`, unless
-    /// somebody holds it; returns whether it was there.
+    /// Deletes records whose time to live is over, with what belongs to them, and quarantined bytes after 30
+    /// days; at most `limit` records. Returns how many.
+    fn delete_expired(&self, limit: usize) -> Work<'_, usize>;
+
+    /// Deletes the record of `key`, and everything under keys that begin with one of `with`, unless a living
+    /// owner holds it; returns whether it was there.
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool>;
 
-    /// What was kept aside because it was damaged or replaced, newest first.
+    /// What was quarantined because it was damaged or replaced, newest first.
     fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>>;
 
-    /// The store's clock: every deadline is compared with it.
+    /// The time of day, for the times in records; it decides nothing but how long records are kept.
     fn now(&self) -> Work<'_, Millis>;
 
     /// What this store can promise.
     fn capabilities(&self) -> Capabilities;
 
-    /// Whether the process of `owner` is known to have ended; a hint for listings.
-    fn is_gone(&self, owner: &str) -> bool {
-        let _ = owner;
-        false
+    /// Whether the process of `owner` lives, as far as the store can tell at once.
+    fn liveness(&self, owner: &str) -> Liveness {
+        if owner == self.owner() { Liveness::Alive } else { Liveness::Unknown }
     }
 
-    /// Who this process is to the store; the same for as long as the process lives.
-    fn owner(&self) -> String {
-        owners::this_process().to_owned()
-    }
+    /// Who this process is to the store; the same for as long as the store is open.
+    fn owner(&self) -> String;
+
+    /// What tells this store from all others, for ever: part of every idempotency key. Two values of this type
+    /// with the same identity are the same store.
+    fn identity(&self) -> String;
+}
+
+/// Whether two handles are of one store.
+pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
+    Arc::ptr_eq(one, other) || one.identity() == other.identity()
+}
+
+/// Whether a process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Liveness {
+    /// It holds its lock, stopped or not.
+    Alive,
+    /// It does not hold its lock.
+    Dead,
+    /// Its lock cannot be judged: it is of another host, or its file is missing. Its counter decides.
+    Unknown,
 }
 
 /// What a store can promise.
@@ -155,7 +183,8 @@ pub struct Claim {
     pub key: String,
     /// Which process asks.
     pub owner: String,
-    /// How long the claim counts without being renewed.
+    /// How long the owner's counter may stay unchanged before others take it for dead, where its lock cannot
+    /// tell.
     pub lease: Duration,
     /// Who the record belongs to.
     pub function: String,
@@ -169,7 +198,7 @@ pub struct Claim {
     pub input: Vec<u8>,
     /// How long the result counts; zero for ever.
     pub ttl: Duration,
-    /// The lease that must be held, too.
+    /// The lease of the job that this is a step of: then no lease is taken.
     pub holder: Option<Holder>,
     /// What another function, version or input under the key means.
     pub on_mismatch: Otherwise,
@@ -177,10 +206,8 @@ pub struct Claim {
     pub on_corrupt: Otherwise,
     /// Whether what ended in another state than `Done` is done again.
     pub restart: bool,
-    /// The fence of a result that is of no use and is to be done again; it is kept aside.
+    /// The incarnation of a result that cannot be used and is to be made again; the result is quarantined.
     pub replaces: Option<u64>,
-    /// Whether the claim itself must survive a power cut.
-    pub durable: bool,
 }
 
 impl Claim {
@@ -201,7 +228,6 @@ impl Claim {
             on_corrupt: Otherwise::Error,
             restart: false,
             replaces: None,
-            durable: true,
         }
     }
 }
@@ -214,12 +240,13 @@ pub enum Claimed {
     Held(Record),
     /// It was done before: here is its result.
     Done(Record),
-    /// Somebody else does it.
+    /// A living owner does it.
     Busy {
-        /// Who.
+        /// Which.
         owner: String,
-        /// Until when, unless it is renewed.
-        until: Millis,
+        /// When to ask again at the latest: what is left of its lease, where its counter decides; its whole lease
+        /// where its lock does.
+        left: Duration,
     },
     /// It ended in another state than `Done`, and waits to be restarted.
     Stopped(Record),
@@ -266,10 +293,12 @@ pub struct Completion {
     pub status: Status,
     /// Its result.
     pub value: Vec<u8>,
-    /// What is to be told about it.
+    /// What replaces the record's note, unless it is empty.
     pub note: Vec<u8>,
-    /// The lease that must be held, too.
+    /// The lease of the job that this is a step of.
     pub holder: Option<Holder>,
+    /// The record of a step, as [`Claimed::Held`] gave it: a step of a job has none before its end.
+    pub record: Option<Box<Record>>,
     /// The key that counts the steps of the job, if this is one.
     pub tally: Option<String>,
     /// Everything under keys with this beginning is removed in the same step.
@@ -291,9 +320,16 @@ impl Completion {
             value: Vec::new(),
             note: Vec::new(),
             holder: None,
+            record: None,
             tally: None,
             removes: None,
         }
+    }
+
+    /// The end of a step of the job that `holder` holds: `record` is what its claim was answered with.
+    pub fn step(record: Record, holder: Holder, value: Vec<u8>) -> Self {
+        let completion = Self::done(record.key.clone(), record.fence, value);
+        Self { holder: Some(holder), record: Some(Box::new(record)), ..completion }
     }
 
     /// With this result.
@@ -303,7 +339,41 @@ impl Completion {
     }
 }
 
-/// How far somebody's work has come.
+/// The end of a lease without a result.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Release {
+    /// The key.
+    pub key: String,
+    /// The fence of the claim.
+    pub fence: u64,
+    /// What the record is from now on: `Free` or `Interrupted`. A job that undoes its steps stays `RollingBack`.
+    pub status: Status,
+    /// What replaces the record's note, unless it is empty.
+    pub note: Vec<u8>,
+    /// The owner is dead, and another process says so: counts as a recovery.
+    pub abandoned: bool,
+}
+
+impl Release {
+    /// The lease that its holder gives back.
+    pub fn new(key: impl Into<String>, fence: u64, status: Status) -> Self {
+        Self { key: key.into(), fence, status, note: Vec::new(), abandoned: false }
+    }
+
+    /// The lease of an owner that is dead: its job is interrupted.
+    pub fn abandoned(key: impl Into<String>, fence: u64) -> Self {
+        Self { abandoned: true, ..Self::new(key, fence, Status::Interrupted) }
+    }
+
+    /// With this note.
+    pub fn note(mut self, note: Vec<u8>) -> Self {
+        self.note = note;
+        self
+    }
+}
+
+/// How far the work under a lease has come.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     /// The key of the cursor.
@@ -326,6 +396,9 @@ pub struct Query {
     pub after: String,
     /// At most so many records; 0 is 100, and no page has more than 1,000.
     pub limit: usize,
+    /// Whether inputs and values are read, too. A page with them ends after the record that makes them more than
+    /// 4 MiB.
+    pub values: bool,
 }
 
 impl Query {
@@ -344,6 +417,17 @@ impl Query {
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// With inputs and values.
+    pub fn values(mut self) -> Self {
+        self.values = true;
+        self
+    }
+
+    /// `record` as this query gives it.
+    fn shaped(&self, record: Record) -> Record {
+        if self.values { record } else { Record { input: Vec::new(), value: Vec::new(), ..record } }
     }
 
     /// Whether records in this state are asked for.
@@ -401,6 +485,9 @@ pub enum StoreError {
     /// A write could not be made durable; nothing more is written until it is opened again.
     #[error("a write to the store could not be made durable; nothing is written until it is opened again")]
     Poisoned,
+    /// Its files were removed or replaced while it was open; which, and what to do.
+    #[error("the store is lost: {0}")]
+    Lost(String),
     /// Where it is kept is not safe; what is wrong with the place.
     #[error("the store was not opened: {0}")]
     Refused(String),
@@ -441,7 +528,15 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the store itself is out of order, rather than the request.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full | Self::ReadOnly | Self::Poisoned | Self::Refused(_))
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::Full
+                | Self::ReadOnly
+                | Self::Poisoned
+                | Self::Lost(_)
+                | Self::Refused(_)
+        )
     }
 
     /// Its name in snake case, which does not change: `read_only`.
@@ -451,6 +546,7 @@ impl StoreError {
             Self::Full => "full",
             Self::ReadOnly => "read_only",
             Self::Poisoned => "poisoned",
+            Self::Lost(_) => "lost",
             Self::Refused(_) => "refused",
             Self::Corrupt { .. } => "corrupt",
             Self::Fenced { .. } => "fenced",

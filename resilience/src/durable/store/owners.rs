@@ -1,16 +1,61 @@
-//! Which processes there are: each is known to the stores by a name of its own, and holds a kernel lock
-//! beside every file store for as long as it lives.
+//! Which processes have a store open: each has a name of its own and, beside a store on disk, holds a kernel lock
+//! for as long as it lives.
 
+use super::rules::Life;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-/// `pid-random`: the number is for people, the rest is new for each start of a process.
-pub(crate) fn this_process() -> &'static str {
-    static OWNER: OnceLock<String> = OnceLock::new();
-    OWNER.get_or_init(|| {
-        let random = || RandomState::new().hash_one(std::process::id());
-        format!("{}-{:016x}{:016x}", std::process::id(), random(), random())
-    })
+/// 64 random bits.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// A new owner's name, `pid-random`: the number is for people, the rest is new for each store that is opened.
+pub(crate) fn new_name() -> String {
+    format!("{}-{:016x}{:016x}", std::process::id(), random(), random())
+}
+
+/// What an observer has seen of the counters of owners whose locks it cannot judge.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    seen: HashMap<String, Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    counter: Option<u64>,
+    last: Instant,
+    unchanged: Duration,
+}
+
+impl Watch {
+    /// Looks at the counter of `owner`, which is dead once it was seen unchanged for `lease`. A gap between two
+    /// looks counts for at most `most`: an observer that was stopped itself has not watched.
+    pub(crate) fn look(
+        &mut self,
+        owner: &str,
+        counter: Option<u64>,
+        lease: Duration,
+        most: Duration,
+        now: Instant,
+    ) -> Life {
+        let Some(seen) = self.seen.get_mut(owner).filter(|seen| seen.counter == counter) else {
+            self.seen.insert(owner.to_owned(), Seen { counter, last: now, unchanged: Duration::ZERO });
+            return Life::Alive(lease);
+        };
+        let gap = now.saturating_duration_since(seen.last).min(most);
+        (seen.last, seen.unchanged) = (now, seen.unchanged.saturating_add(gap));
+        match lease.checked_sub(seen.unchanged) {
+            Some(left) if !left.is_zero() => Life::Alive(left),
+            _ => Life::Dead,
+        }
+    }
+
+    /// Forgets `owner`.
+    pub(crate) fn forget(&mut self, owner: &str) {
+        self.seen.remove(owner);
+    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -18,80 +63,127 @@ pub(crate) use locks::Owners;
 
 #[cfg(feature = "sqlite")]
 mod locks {
-    use super::this_process;
-    use crate::durable::store::StoreError;
+    use super::new_name;
     use crate::durable::store::sqlite::files;
-    use std::collections::HashMap;
-    use std::fs::{File, OpenOptions};
+    use crate::durable::store::{Liveness, StoreError};
+    use std::fs::{File, OpenOptions, TryLockError};
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
+    use std::thread;
+    use std::time::Duration;
 
-    /// The locks of the processes that share one store.
+    /// How often an own file is made again, when others removed it between making and locking it.
+    const TRIES: u32 = 1_000;
+
+    /// The locks of the processes that share one store, and the one of this process.
     #[derive(Debug)]
     pub(crate) struct Owners {
         dir: PathBuf,
+        own: String,
+        /// The process that joined: a fork's child has a copy, which is not its own.
+        process: u32,
+        /// Closing it says that this owner is dead. `None` for who only looks at the store.
+        lock: Option<Mutex<File>>,
     }
 
-    /// The locks that this process holds: closing one would say that the process has ended.
-    static HELD: Mutex<Option<HashMap<PathBuf, File>>> = Mutex::new(None);
-
-    fn name(owner: &str) -> Option<String> {
+    fn file_name(owner: &str) -> Option<String> {
         let is_plain = owner.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         (is_plain && !owner.is_empty()).then(|| format!("{owner}.lock"))
     }
 
+    /// Makes the file of `owner`, locks it, and looks whether it is still the one at its path.
+    fn hold(dir: &Path, owner: &str) -> Result<File, StoreError> {
+        let path = dir.join(file_name(owner).unwrap_or_default());
+        let failed = |error: &dyn std::fmt::Display| {
+            StoreError::Unavailable(format!("its owner lock {}: {error}", path.display()))
+        };
+        for _ in 0..TRIES {
+            let file = files::open_file(&path).map_err(files::failed(&path))?;
+            match file.try_lock() {
+                Ok(()) if files::is_at(&file, &path) => return Ok(file),
+                // Removed by a process that took it for that of a dead one: made again.
+                Ok(()) => {}
+                // Another process is looking whether this one is dead.
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+                Err(TryLockError::Error(error)) => return Err(failed(&error)),
+            }
+        }
+        Err(failed(&"other processes keep it locked or remove it"))
+    }
+
     impl Owners {
-        /// Joins the processes whose locks are in `dir`, and clears away those of processes that have ended.
-        pub(crate) fn join(dir: &Path) -> Result<Self, StoreError> {
-            files::prepare(dir, true)?;
-            let owners = Self { dir: dir.to_owned() };
-            owners.hold()?;
+        /// Joins the processes whose locks are in `dir`, and removes the files of those that are dead.
+        pub(crate) fn join(dir: PathBuf) -> Result<Self, StoreError> {
+            files::prepare(&dir, true)?;
+            let own = new_name();
+            let lock = Some(Mutex::new(hold(&dir, &own)?));
+            let owners = Self { dir, own, process: std::process::id(), lock };
             owners.clear();
             Ok(owners)
         }
 
-        fn hold(&self) -> Result<(), StoreError> {
-            let failed = |error: std::io::Error| StoreError::Unavailable(format!("its owner lock: {error}"));
-            let Some(name) = name(this_process()) else { return Ok(()) };
-            let path = self.dir.join(name);
-            let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-            let held = held.get_or_insert_default();
-            // The directory may have been made anew meanwhile: then the old lock says nothing to anybody.
-            if held.contains_key(&path) && path.exists() {
-                return Ok(());
+        /// Judges the processes whose locks are in `dir`, without joining them.
+        pub(crate) fn look(dir: PathBuf) -> Self {
+            Self { dir, own: String::new(), process: std::process::id(), lock: None }
+        }
+
+        pub(crate) fn own(&self) -> &str {
+            &self.own
+        }
+
+        /// Makes the own file again if it was removed or replaced: other processes can judge this one by its lock
+        /// again.
+        pub(crate) fn keep(&self) {
+            let (Some(name), Some(lock)) = (file_name(&self.own), &self.lock) else { return };
+            let mut lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            if !files::is_at(&lock, &self.dir.join(name))
+                && let Ok(file) = hold(&self.dir, &self.own)
+            {
+                *lock = file;
             }
-            let file = files::open_file(&path).map_err(failed)?;
-            file.try_lock().map_err(|error| StoreError::Unavailable(format!("its owner lock: {error}")))?;
-            held.insert(path, file);
-            Ok(())
         }
 
         /// Removes the files of the dead, each under its own lock: their names are never used again.
         fn clear(&self) {
             let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
             for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-                let is_own = name(this_process()).is_some_and(|own| path.ends_with(own));
+                let is_own = file_name(&self.own).is_some_and(|own| path.ends_with(own));
                 if is_own || path.extension().is_none_or(|end| end != "lock") {
                     continue;
                 }
                 if let Ok(file) = OpenOptions::new().write(true).open(&path)
                     && file.try_lock().is_ok()
+                    && files::is_at(&file, &path)
                 {
                     let _ = std::fs::remove_file(&path);
                 }
             }
         }
 
-        /// Whether the process of `owner` has ended: nobody holds its lock.
-        pub(crate) fn is_gone(&self, owner: &str) -> bool {
-            if owner == this_process() {
-                return false;
+        /// Whether the process of `owner` lives, judged by its lock.
+        pub(crate) fn liveness(&self, owner: &str) -> Liveness {
+            if owner == self.own {
+                return Liveness::Alive;
             }
-            // Not a name of ours: only its lease decides.
-            let Some(name) = name(owner) else { return false };
-            match OpenOptions::new().write(true).open(self.dir.join(name)) {
-                Ok(file) => file.try_lock().is_ok(),
-                Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            let Some(name) = file_name(owner) else { return Liveness::Unknown };
+            judge(&self.dir.join(name))
+        }
+    }
+
+    /// Whether the process lives that locked the file at `path`.
+    fn judge(path: &Path) -> Liveness {
+        let Ok(file) = OpenOptions::new().write(true).open(path) else { return Liveness::Unknown };
+        match file.try_lock() {
+            Ok(()) if files::is_at(&file, path) => Liveness::Dead,
+            Err(TryLockError::WouldBlock) => Liveness::Alive,
+            _ => Liveness::Unknown,
+        }
+    }
+
+    impl Drop for Owners {
+        fn drop(&mut self) {
+            if let Some(name) = file_name(&self.own).filter(|_| self.process == std::process::id()) {
+                let _ = std::fs::remove_file(self.dir.join(name));
             }
         }
     }

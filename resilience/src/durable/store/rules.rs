@@ -3,12 +3,22 @@
 //! Each function reads and writes [`Rows`] inside one transaction of the store, and writes nothing before
 //! everything has been checked.
 
-use super::{Claim, Claimed, Completion, Cursor, Holder, Mismatch, Otherwise, StoreError};
+use super::{Claim, Claimed, Completion, Cursor, Holder, Mismatch, Otherwise, Release, StoreError};
+use crate::durable::record::key::place;
 use crate::durable::record::{Codec, Millis, Record, Status};
+use std::cmp::Ordering;
 use std::time::Duration;
 
 /// The most bytes that a value, an argument list or a cursor may have.
 pub const VALUE_LIMIT: usize = 1 << 20;
+
+/// How long quarantined bytes are kept, in milliseconds: 30 days.
+pub const QUARANTINE: Millis = 30 * 24 * 60 * 60 * 1_000;
+
+/// Whether the record of `key` is deleted by its own time to live: what belongs to a job goes with the job.
+pub fn is_kept_for_a_time(key: &str) -> bool {
+    key.starts_with(place::JOBS) || key.starts_with(place::STEPS)
+}
 
 /// One transaction of a store.
 pub trait Rows {
@@ -26,7 +36,7 @@ pub trait Rows {
     /// Whatever the store itself fails with.
     fn put(&mut self, record: &Record) -> Result<(), StoreError>;
 
-    /// Moves the bytes under `key` aside, whatever they are.
+    /// Moves the bytes under `key` into quarantine, whatever they are.
     ///
     /// # Errors
     ///
@@ -54,11 +64,30 @@ pub trait Rows {
     /// Whatever the store itself fails with.
     fn next_fence(&mut self) -> Result<u64, StoreError>;
 
-    /// The store's clock.
+    /// The time of day, for the times in records.
     fn now(&self) -> Millis;
 
-    /// Whether the process of `owner` is known to have ended.
-    fn is_gone(&self, owner: &str) -> bool;
+    /// Whether `owner` is dead: its lock says so; or, where that cannot be judged, its counter has been seen
+    /// unchanged for `lease`.
+    ///
+    /// # Errors
+    ///
+    /// How much of `lease` is left before it may be taken for dead; whatever the store itself fails with.
+    fn is_dead(&mut self, owner: &str, lease: Duration) -> Result<Life, StoreError>;
+
+    /// Forgets the counter of `owner`, whose record is taken over: it learns so from its next heartbeat.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the store itself fails with.
+    fn bury(&mut self, owner: &str) -> Result<(), StoreError>;
+
+    /// The revisions of all records under keys that begin with `prefix`, added up.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the store itself fails with.
+    fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError>;
 
     /// The state of `key` as a lease: its status, its fence, and whether it was asked to stop.
     ///
@@ -68,6 +97,15 @@ pub trait Rows {
     fn lease(&mut self, key: &str) -> Result<Option<(Status, u64, bool)>, StoreError> {
         Ok(self.get(key)?.map(|record| (record.status, record.fence, record.cancelled)))
     }
+}
+
+/// What is known of an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It lives, or may live: when to look again at the latest.
+    Alive(Duration),
+    /// It is dead.
+    Dead,
 }
 
 /// `wait` in milliseconds, rounded up, so that no lease is shorter than asked for.
@@ -110,7 +148,8 @@ fn mismatch(claim: &Claim, stored: &Record) -> Option<Mismatch> {
     }
 }
 
-/// Takes the lease of `claim.key`, if it is free to be taken.
+/// Takes the lease of `claim.key`, if it is free to be taken; for a step of a job, only looks whether its body has
+/// to run.
 ///
 /// # Errors
 ///
@@ -118,7 +157,9 @@ fn mismatch(claim: &Claim, stored: &Record) -> Option<Mismatch> {
 /// [`StoreError::TooLarge`], and whatever the store itself fails with.
 pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError> {
     sized(&claim.input)?;
-    held(rows, claim.holder.as_ref(), true)?;
+    if let Some(holder) = &claim.holder {
+        return step(rows, claim, holder);
+    }
     let now = rows.now();
     let stored = match rows.get(&claim.key) {
         Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
@@ -127,47 +168,129 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         }
         other => other?,
     };
-    // A step of an unfinished job does not age.
-    let stored = stored.filter(|stored| claim.holder.is_some() || !stored.is_expired(now));
-    let Some(stored) = stored.filter(|stored| stored.status != Status::Free || stored.fence > 0) else {
-        return take(rows, claim, Record::new(claim.key.clone()), now);
+    let Some(stored) = stored.filter(|stored| !stored.is_expired(now)) else {
+        return afresh(rows, claim, None, now);
     };
-    let is_lost = match stored.status {
-        Status::Free => return take(rows, claim, stored, now),
-        Status::Running | Status::RollingBack => now >= stored.deadline || rows.is_gone(&stored.owner),
-        _ => true,
-    };
-    if let Some(what) = mismatch(claim, &stored) {
-        if !is_lost || claim.on_mismatch == Otherwise::Error {
+    if stored.status == Status::Free && stored.fence == 0 {
+        return afresh(rows, claim, Some(&stored), now);
+    }
+    let life = life(rows, &stored)?;
+    if let (Some(what), false) = (mismatch(claim, &stored), stored.status == Status::Free) {
+        if life != Life::Dead || claim.on_mismatch == Otherwise::Error {
             return Ok(Claimed::Mismatch { what, stored });
         }
-        return anew(rows, claim, &stored, now);
+        rows.set_aside(&claim.key, "replaced")?;
+        return afresh(rows, claim, Some(&stored), now);
     }
-    match stored.status {
-        Status::Done if claim.replaces == Some(stored.fence) => anew(rows, claim, &stored, now),
-        Status::Done => Ok(Claimed::Done(stored)),
-        _ if !is_lost => Ok(Claimed::Busy { owner: stored.owner, until: stored.deadline }),
-        Status::Free | Status::Running | Status::RollingBack | Status::Interrupted => {
-            take(rows, claim, Record { recoveries: stored.recoveries.saturating_add(1), ..stored }, now)
+    match (stored.status, life) {
+        (Status::Done, _) if claim.replaces != Some(stored.incarnation) => Ok(Claimed::Done(stored)),
+        (_, Life::Alive(left)) => Ok(Claimed::Busy { owner: stored.owner, left }),
+        // Undoing that was released.
+        (Status::RollingBack, Life::Dead) if stored.owner.is_empty() => take(rows, claim, stored, now),
+        (Status::Running | Status::RollingBack, Life::Dead) => {
+            rows.bury(&stored.owner)?;
+            let stored = recovered(rows, stored)?;
+            take(rows, claim, stored, now)
         }
-        Status::Failed | Status::Manual | Status::RolledBack | Status::Dead => {
-            if claim.restart {
-                return anew(rows, claim, &stored, now);
-            }
+        (Status::Free | Status::Interrupted, _) => take(rows, claim, stored, now),
+        (Status::Done, _) => {
+            rows.set_aside(&claim.key, "replaced")?;
+            afresh(rows, claim, Some(&stored), now)
+        }
+        // From where it was, as after `resume`: what is recorded of it counts.
+        (Status::Failed | Status::Manual | Status::RolledBack | Status::Dead, _) if claim.restart => {
+            let stored = Record { recoveries: 0, cancelled: false, value: Vec::new(), ..stored };
+            take(rows, claim, stored, now)
+        }
+        (Status::Failed | Status::Manual | Status::RolledBack | Status::Dead, _) => {
             Ok(Claimed::Stopped(stored))
         }
     }
 }
 
-/// Does the work of `stored` again from the start; what was recorded is kept aside.
-fn anew(rows: &mut impl Rows, claim: &Claim, stored: &Record, now: Millis) -> Result<Claimed, StoreError> {
-    rows.set_aside(&claim.key, "replaced")?;
+/// Whether the body of a step of a job has to run, and as which incarnation. Writes nothing, unless damaged bytes
+/// are to be replaced.
+fn step(rows: &mut impl Rows, claim: &Claim, holder: &Holder) -> Result<Claimed, StoreError> {
+    held(rows, Some(holder), true)?;
+    let stored = match rows.get(&claim.key) {
+        Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
+            rows.set_aside(&claim.key, "corrupt")?;
+            // Nothing is known of the incarnations before: this one gets a number that none of them had.
+            let free = Record { incarnation: rows.next_fence()?, ..Record::new(claim.key.clone()) };
+            rows.put(&free)?;
+            Some(free)
+        }
+        other => other?,
+    };
+    let stored = stored.unwrap_or_else(|| Record::new(claim.key.clone()));
+    let is_done = stored.status == Status::Done;
+    let what = mismatch(claim, &stored).filter(|_| is_done);
+    if let Some(what) = what.filter(|_| claim.on_mismatch == Otherwise::Error) {
+        return Ok(Claimed::Mismatch { what, stored });
+    }
+    let is_replaced = what.is_some() || claim.replaces == Some(stored.incarnation);
+    if is_done && !is_replaced {
+        return Ok(Claimed::Done(stored));
+    }
+    let incarnation = stored.incarnation.saturating_add(u64::from(is_done));
+    let now = rows.now();
+    Ok(Claimed::Held(Record {
+        status: Status::Running,
+        function: claim.function.clone(),
+        version: claim.version,
+        codec: Codec::Json,
+        inputs: claim.inputs,
+        fence: holder.fence,
+        incarnation,
+        owner: claim.owner.clone(),
+        created: if stored.created == 0 { now } else { stored.created },
+        completed: 0,
+        ttl: millis(claim.ttl),
+        input: claim.input.clone(),
+        value: Vec::new(),
+        ..stored
+    }))
+}
+
+/// Whether the owner of a record lives; what is not held has none.
+fn life(rows: &mut impl Rows, record: &Record) -> Result<Life, StoreError> {
+    if !record.status.is_held() || record.owner.is_empty() {
+        return Ok(Life::Dead);
+    }
+    rows.is_dead(&record.owner, Duration::from_millis(record.lease))
+}
+
+/// The record of an owner that died: one more recovery, or the first one since the job made progress.
+fn recovered(rows: &mut impl Rows, record: Record) -> Result<Record, StoreError> {
+    let mut progress: u64 = 0;
+    for prefix in place::progress_of(&record.key) {
+        progress = progress.saturating_add(rows.revisions(&prefix)?);
+    }
+    let recoveries = if progress == record.progress { record.recoveries.saturating_add(1) } else { 1 };
+    Ok(Record { recoveries, progress, ..record })
+}
+
+/// Starts a new incarnation; nothing of the old one is used.
+fn afresh(
+    rows: &mut impl Rows,
+    claim: &Claim,
+    stored: Option<&Record>,
+    now: Millis,
+) -> Result<Claimed, StoreError> {
+    for prefix in place::parts_of(&claim.key) {
+        rows.remove_all(&prefix)?;
+    }
     let fresh = Record::new(claim.key.clone());
-    take(rows, claim, Record { revision: stored.revision, order: stored.order, ..fresh }, now)
+    let fresh = match stored {
+        Some(stored) => Record { revision: stored.revision, order: stored.order, ..fresh },
+        None => fresh,
+    };
+    take(rows, claim, fresh, now)
 }
 
 fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Result<Claimed, StoreError> {
     let is_first = before.attempts == 0;
+    let fence = rows.next_fence()?;
     let record = Record {
         // A job whose undoing was interrupted goes on undoing.
         status: if before.status == Status::RollingBack { Status::RollingBack } else { Status::Running },
@@ -175,9 +298,10 @@ fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Res
         version: claim.version,
         codec: Codec::Json,
         inputs: claim.inputs,
-        fence: rows.next_fence()?,
+        fence,
+        incarnation: if is_first { fence } else { before.incarnation },
         owner: claim.owner.clone(),
-        deadline: now.saturating_add(millis(claim.lease)),
+        lease: millis(claim.lease),
         attempts: before.attempts.saturating_add(1),
         created: if is_first { now } else { before.created },
         updated: now,
@@ -205,17 +329,6 @@ fn write(rows: &mut impl Rows, record: Record) -> Result<Record, StoreError> {
     Ok(record)
 }
 
-/// Makes a lease last longer; one that lapsed and that nobody took since counts again.
-///
-/// # Errors
-///
-/// [`StoreError::Fenced`], and whatever the store itself fails with.
-pub fn renew(rows: &mut impl Rows, key: &str, fence: u64, lease: Duration) -> Result<(), StoreError> {
-    let record = leased(rows, key, fence)?;
-    let deadline = rows.now().saturating_add(millis(lease));
-    write(rows, Record { deadline, ..record }).map(drop)
-}
-
 /// Records how the work under a lease ended.
 ///
 /// # Errors
@@ -223,43 +336,73 @@ pub fn renew(rows: &mut impl Rows, key: &str, fence: u64, lease: Duration) -> Re
 /// [`StoreError::Fenced`], [`StoreError::TooLarge`], and whatever the store itself fails with.
 pub fn complete(rows: &mut impl Rows, completion: &Completion) -> Result<Record, StoreError> {
     sized(&completion.value)?;
-    let stored = rows.get(&completion.key)?;
-    if let Some(stored) = &stored {
-        let repeated = stored.fence == completion.fence
-            && stored.status == completion.status
-            && stored.value == completion.value;
-        if repeated && !stored.status.is_held() {
-            return Ok(stored.clone());
-        }
+    if let (Some(holder), Some(record)) = (&completion.holder, &completion.record) {
+        return complete_step(rows, completion, holder, record);
     }
-    held(rows, completion.holder.as_ref(), false)?;
-    let record = match stored {
-        Some(record) if record.status.is_held() && record.fence == completion.fence => record,
-        _ => return Err(StoreError::Fenced { key: completion.key.clone() }),
-    };
+    let fenced = || StoreError::Fenced { key: completion.key.clone() };
+    let record =
+        rows.get(&completion.key)?.filter(|record| record.fence == completion.fence).ok_or_else(fenced)?;
+    if !record.status.is_held() {
+        // Asked again after an answer that was lost.
+        let is_repeated = record.status == completion.status && record.value == completion.value;
+        return if is_repeated { Ok(record) } else { Err(fenced()) };
+    }
     let now = rows.now();
-    let order = match &completion.tally {
-        // Done again, it keeps its place: the places of a job's steps have no gaps.
-        Some(key) if record.order == 0 => {
-            let tally = rows.get(key)?.unwrap_or_else(|| Record::new(key.clone()));
-            let order = tally.order.saturating_add(1);
-            write(rows, Record { order, ..tally })?;
-            order
-        }
-        _ => record.order,
-    };
     if let Some(prefix) = &completion.removes {
         rows.remove_all(prefix)?;
     }
     let is_held = completion.status.is_held();
     let record = Record {
         status: completion.status,
-        deadline: if is_held { record.deadline } else { 0 },
         completed: if is_held { 0 } else { now },
-        order,
         note: if completion.note.is_empty() { record.note } else { completion.note.clone() },
         value: completion.value.clone(),
         ..record
+    };
+    write(rows, record)
+}
+
+/// Records a step of a job, if the job's lease is held and no later incarnation of the step was begun.
+fn complete_step(
+    rows: &mut impl Rows,
+    completion: &Completion,
+    holder: &Holder,
+    record: &Record,
+) -> Result<Record, StoreError> {
+    held(rows, Some(holder), false)?;
+    let stored = rows.get(&completion.key)?;
+    let fenced = || Err(StoreError::Fenced { key: completion.key.clone() });
+    if let Some(stored) = &stored {
+        let is_done = stored.status == Status::Done;
+        match stored.incarnation.cmp(&record.incarnation) {
+            Ordering::Greater => return fenced(),
+            Ordering::Equal if is_done && stored.value == completion.value => return Ok(stored.clone()),
+            Ordering::Equal if is_done => return fenced(),
+            Ordering::Less if is_done => rows.set_aside(&completion.key, "replaced")?,
+            _ => {}
+        }
+    }
+    let (revision, place) = stored.map_or((0, 0), |stored| (stored.revision, stored.order));
+    let order = match &completion.tally {
+        Some(key) => {
+            let tally = rows.get(key)?.unwrap_or_else(|| Record::new(key.clone()));
+            let order = tally.order.saturating_add(1);
+            let progress = tally.progress.saturating_add(u64::from(place == 0));
+            write(rows, Record { order, progress, ..tally })?;
+            order
+        }
+        None => place,
+    };
+    let record = Record {
+        key: completion.key.clone(),
+        status: completion.status,
+        completed: rows.now(),
+        order,
+        revision,
+        fence: holder.fence,
+        attempts: record.attempts.saturating_add(1),
+        value: completion.value.clone(),
+        ..record.clone()
     };
     write(rows, record)
 }
@@ -276,16 +419,30 @@ pub fn put_cursor(rows: &mut impl Rows, cursor: &Cursor) -> Result<(), StoreErro
     write(rows, Record { value: cursor.value.clone(), ..record }).map(drop)
 }
 
-/// Gives a lease back without a result.
+/// Ends a lease without a result.
 ///
 /// # Errors
 ///
-/// [`StoreError::Fenced`], and whatever the store itself fails with.
-pub fn release(rows: &mut impl Rows, key: &str, fence: u64, status: Status) -> Result<(), StoreError> {
-    let record = leased(rows, key, fence)?;
-    // Undoing that is given back goes on where it was.
-    let status = if record.status == Status::RollingBack { Status::RollingBack } else { status };
-    write(rows, Record { status, deadline: 0, ..record }).map(drop)
+/// [`StoreError::Fenced`]; [`StoreError::Conflict`] for an abandoned lease whose owner may live; and whatever the
+/// store itself fails with.
+pub fn release(rows: &mut impl Rows, release: &Release) -> Result<(), StoreError> {
+    let mut record = leased(rows, &release.key, release.fence)?;
+    if release.abandoned {
+        if life(rows, &record)? != Life::Dead {
+            return Err(StoreError::Conflict { key: release.key.clone() });
+        }
+        if !record.owner.is_empty() {
+            rows.bury(&record.owner)?;
+            record = recovered(rows, record)?;
+        }
+    }
+    // Undoing that is released goes on where it was.
+    let is_undoing = record.status == Status::RollingBack;
+    let status = if is_undoing { Status::RollingBack } else { release.status };
+    // Held by no owner.
+    let owner = if is_undoing { String::new() } else { record.owner };
+    let note = if release.note.is_empty() { record.note } else { release.note.clone() };
+    write(rows, Record { status, note, owner, ..record }).map(drop)
 }
 
 /// Writes `record`, if nothing else was written since `expected` was read.
@@ -302,13 +459,12 @@ pub fn cas(rows: &mut impl Rows, expected: Option<u64>, record: Record) -> Resul
     write(rows, Record { revision: expected.unwrap_or(0), ..record })
 }
 
-/// Deletes the record of `key` and everything under `with`, unless somebody holds it.
+/// Deletes the record of `key` and everything under `with`, unless a living owner holds it.
 ///
 /// # Errors
 ///
 /// [`StoreError::Conflict`] if it is held, and whatever the store itself fails with.
 pub fn remove(rows: &mut impl Rows, key: &str, with: &[String]) -> Result<bool, StoreError> {
-    let now = rows.now();
     let is_there = match rows.get(key) {
         Err(StoreError::Corrupt { .. }) => {
             rows.set_aside(key, "corrupt")?;
@@ -317,8 +473,7 @@ pub fn remove(rows: &mut impl Rows, key: &str, with: &[String]) -> Result<bool, 
         Err(error) => return Err(error),
         Ok(None) => false,
         Ok(Some(stored)) => {
-            let is_live = stored.status.is_held() && now < stored.deadline && !rows.is_gone(&stored.owner);
-            if is_live {
+            if life(rows, &stored)? != Life::Dead {
                 return Err(StoreError::Conflict { key: key.to_owned() });
             }
             rows.remove(key)?;

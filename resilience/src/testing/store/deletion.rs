@@ -1,6 +1,6 @@
 //! What is deleted, and what never is.
 
-use super::{Verdict, cases, claim, ended, hold, lapse, lapsed, ok, present, rule, same};
+use super::{Verdict, cases, claim, ended, hold, lapse, lapsed, ok, present, release, rule, same};
 use crate::durable::store::{Store, StoreError};
 use crate::durable::{Record, Status};
 
@@ -30,7 +30,7 @@ async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
 
 async fn what_was_given_back_is_deleted_by_age_but_not_its_place_in_a_job(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "left")).await?;
-    ok(store.release("left", held.fence, Status::Free).await, "a release")?;
+    ok(release(store, &held, Status::Free).await, "a release")?;
     let done = ended(store, claim(store, "placed"), Status::Done, b"").await?;
     let revision = done.revision;
     let placed = Record { status: Status::Free, completed: 0, order: 3, ..done };

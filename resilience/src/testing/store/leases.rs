@@ -1,8 +1,10 @@
 //! Who may do the work of a key, and for how long.
 
-use super::{Verdict, cases, claim, ended, fenced, hold, lapse, lapsed, ok, present, rule, same, short};
+use super::{
+    Verdict, cases, claim, ended, fenced, hold, lapsed, ok, present, release, rule, same, short, watch,
+};
 use crate::durable::Status;
-use crate::durable::store::{Claim, Claimed, Completion, Store, Work};
+use crate::durable::store::{Claim, Claimed, Completion, Otherwise, Release, Store, StoreError, Work};
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -12,15 +14,15 @@ cases![
     what_is_held_is_busy,
     a_lapsed_lease_is_taken_under_a_higher_fence,
     a_late_holder_is_fenced_in_everything_it_does,
-    a_renewed_lease_lasts,
-    a_lapsed_lease_that_nobody_took_can_be_renewed,
+    an_owner_that_lives_keeps_its_lease,
+    the_lease_of_a_dead_owner_is_abandoned,
     a_wrong_fence_holds_nothing,
     what_was_given_back_is_free_and_its_fence_is_used,
     what_was_interrupted_is_recovered,
     fences_grow_over_all_keys_and_survive_deletion,
     one_of_many_claims_at_once_is_held,
     undoing_goes_on_as_undoing,
-    the_clock_does_not_go_back,
+    a_fresh_start_is_another_incarnation,
     any_text_is_a_key,
 ];
 
@@ -34,17 +36,21 @@ async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
     rule(held.fence > 0, "a fence is above 0")?;
     same(held.status, Status::Running, "the status of a claim")?;
     same((held.attempts, held.recoveries), (1, 0), "attempts and recoveries of a first claim")?;
-    rule(held.deadline >= before + 600_000, "the lease lasts for as long as was asked for")?;
+    same(held.lease, 600_000, "the lease in milliseconds")?;
+    rule(held.incarnation > 0, "a claim begins an incarnation")?;
     rule(held.created >= before && held.completed == 0, "a claim is dated, and has not ended")?;
     same(present(store, "a").await?, held, "what a claim returns is what is recorded")
 }
 
 async fn what_is_held_is_busy(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
-    let busy = Claimed::Busy { owner: store.owner(), until: held.deadline };
     for owner in [store.owner(), "another".to_owned()] {
-        let again = store.claim(Claim { owner, ..claim(store, "a") }).await;
-        same(ok(again, "a claim")?, busy.clone(), "a second claim, the owner's own included")?;
+        let again = ok(store.claim(Claim { owner, ..claim(store, "a") }).await, "a claim")?;
+        let Claimed::Busy { owner, left } = again else {
+            return Err(format!("a second claim, the owner's own included, was answered by {again:?}"));
+        };
+        same(owner, store.owner(), "who has it")?;
+        rule(left <= super::LONG, "no longer than a lease is left")?;
     }
     same(present(store, "a").await?, held, "a refused claim changes nothing")
 }
@@ -55,7 +61,8 @@ async fn a_lapsed_lease_is_taken_under_a_higher_fence(store: &dyn Store) -> Verd
     rule(second.fence > first.fence, "a later claim has a higher fence")?;
     same(second.owner.as_str(), "another", "the owner of a taken lease")?;
     same((second.attempts, second.recoveries), (2, 1), "attempts and recoveries of a taken lease")?;
-    same(second.created, first.created, "the date of the first claim stays")
+    same(second.created, first.created, "the date of the first claim stays")?;
+    same(second.incarnation, first.incarnation, "it goes on with the same incarnation")
 }
 
 async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Verdict {
@@ -63,8 +70,7 @@ async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Ver
     let second = hold(store, claim(store, "a")).await?;
     let late = Completion::done("a", first.fence, b"late".to_vec());
     fenced(store.complete(late.clone()).await, "a", "a late result is refused")?;
-    fenced(store.renew("a", first.fence, super::LONG).await, "a", "a late renewal is refused")?;
-    fenced(store.release("a", first.fence, Status::Free).await, "a", "a late release is refused")?;
+    fenced(release(store, &first, Status::Free).await, "a", "a late release is refused")?;
     same(present(store, "a").await?, second.clone(), "what a late holder does changes nothing")?;
     let done = Completion::done("a", second.fence, b"in time".to_vec());
     ok(store.complete(done).await, "the result of the holder")?;
@@ -72,45 +78,72 @@ async fn a_late_holder_is_fenced_in_everything_it_does(store: &dyn Store) -> Ver
     same(present(store, "a").await?.value, b"in time".to_vec(), "the one result")
 }
 
-async fn a_renewed_lease_lasts(store: &dyn Store) -> Verdict {
-    let held = hold(store, short(store, "a")).await?;
-    ok(store.renew("a", held.fence, super::LONG).await, "a renewal")?;
-    lapse(store, held.deadline).await?;
+async fn an_owner_that_lives_keeps_its_lease(store: &dyn Store) -> Verdict {
+    let held = hold(store, Claim { lease: super::SHORT, ..claim(store, "a") }).await?;
+    watch(store, "a").await?;
     let again = ok(store.claim(claim(store, "a")).await, "a claim")?;
-    rule(matches!(again, Claimed::Busy { .. }), format!("a renewed lease is held: {again:?}"))
+    rule(matches!(again, Claimed::Busy { .. }), format!("a lease of this process is held: {again:?}"))?;
+    same(present(store, "a").await?, held, "nothing changed")
 }
 
-async fn a_lapsed_lease_that_nobody_took_can_be_renewed(store: &dyn Store) -> Verdict {
-    let held = lapsed(store, "a").await?;
-    ok(store.renew("a", held.fence, super::LONG).await, "a renewal")?;
-    let again = ok(store.claim(claim(store, "a")).await, "a claim")?;
-    rule(matches!(again, Claimed::Busy { .. }), format!("it is held again: {again:?}"))
+async fn the_lease_of_a_dead_owner_is_abandoned(store: &dyn Store) -> Verdict {
+    let held = hold(store, claim(store, "a")).await?;
+    let refused = Err(StoreError::Conflict { key: "a".to_owned() });
+    same(store.release(Release::abandoned("a", held.fence)).await, refused, "its owner lives")?;
+    let left = lapsed(store, "b").await?;
+    fenced(store.release(Release::abandoned("b", left.fence + 1)).await, "b", "another fence")?;
+    let release = Release::abandoned("b", left.fence).note(b"{}".to_vec());
+    ok(store.release(release).await, "an end of what a dead owner left")?;
+    let found = present(store, "b").await?;
+    same((found.status, found.recoveries), (Status::Interrupted, 1), "status and recoveries")?;
+    same(found.note, b"{}".to_vec(), "the note")?;
+    let second = hold(store, claim(store, "b")).await?;
+    same((second.attempts, second.recoveries), (2, 1), "it is counted once")
+}
+
+async fn a_fresh_start_is_another_incarnation(store: &dyn Store) -> Verdict {
+    let first = ended(store, claim(store, "j/a"), Status::Failed, b"").await?;
+    ended(store, claim(store, "s/a/step"), Status::Done, b"1").await?;
+    let again = hold(store, Claim { restart: true, ..claim(store, "j/a") }).await?;
+    same(again.incarnation, first.incarnation, "a failed job that is started again goes on")?;
+    ok(release(store, &again, Status::Interrupted).await, "a release")?;
+    let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "j/a") };
+    let second = hold(store, rerun).await?;
+    rule(second.incarnation != first.incarnation, "other code begins another incarnation")?;
+    same(ok(store.get("s/a/step").await, "a read")?, None, "nothing of the steps before it is left")?;
+    let before = ended(store, claim(store, "c/a"), Status::Done, b"1").await?;
+    ok(store.remove("c/a".to_owned(), Vec::new()).await, "a removal")?;
+    let after = hold(store, claim(store, "c/a")).await?;
+    rule(after.incarnation != before.incarnation, "what was removed begins as another incarnation")
 }
 
 async fn a_wrong_fence_holds_nothing(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let wrong = held.fence + 1;
     fenced(store.complete(Completion::done("a", wrong, Vec::new())).await, "a", "a result")?;
-    fenced(store.renew("a", wrong, super::LONG).await, "a", "a renewal")?;
-    fenced(store.release("a", wrong, Status::Free).await, "a", "a release")?;
-    fenced(store.renew("absent", held.fence, super::LONG).await, "absent", "a renewal of nothing")
+    fenced(store.release(Release::new("a", wrong, Status::Free)).await, "a", "a release")?;
+    fenced(
+        store.release(Release::new("absent", held.fence, Status::Free)).await,
+        "absent",
+        "a release of nothing",
+    )
 }
 
 async fn what_was_given_back_is_free_and_its_fence_is_used(store: &dyn Store) -> Verdict {
     let first = hold(store, claim(store, "a")).await?;
-    ok(store.release("a", first.fence, Status::Free).await, "a release")?;
-    fenced(store.renew("a", first.fence, super::LONG).await, "a", "a renewal after a release")?;
+    ok(release(store, &first, Status::Free).await, "a release")?;
+    fenced(release(store, &first, Status::Free).await, "a", "a second release")?;
     let second = hold(store, claim(store, "a")).await?;
     rule(second.fence > first.fence, "the fence of what was given back stays used")?;
-    same(second.recoveries, 0, "giving back is no crash")
+    same((second.recoveries, second.incarnation), (0, first.incarnation), "giving back is no crash")
 }
 
 async fn what_was_interrupted_is_recovered(store: &dyn Store) -> Verdict {
     let first = hold(store, Claim { input: b"[1]".to_vec(), ..claim(store, "a") }).await?;
-    ok(store.release("a", first.fence, Status::Interrupted).await, "a release")?;
+    ok(release(store, &first, Status::Interrupted).await, "a release")?;
     same(present(store, "a").await?.status, Status::Interrupted, "the status after it")?;
     let second = hold(store, Claim { input: b"[2]".to_vec(), ..claim(store, "a") }).await?;
-    same((second.attempts, second.recoveries), (2, 1), "attempts and recoveries")?;
+    same((second.attempts, second.recoveries), (2, 0), "its owner lived: nothing was recovered")?;
     same(second.input, b"[1]".to_vec(), "it goes on with the arguments it began with")
 }
 
@@ -156,22 +189,12 @@ async fn one_of_many_claims_at_once_is_held(store: &dyn Store) -> Verdict {
 async fn undoing_goes_on_as_undoing(store: &dyn Store) -> Verdict {
     let job = ended(store, short(store, "a"), Status::RollingBack, b"").await?;
     same(job.status, Status::RollingBack, "a job that undoes its steps")?;
-    rule(job.deadline > 0 && job.completed == 0, "it keeps its lease, and has not ended")?;
-    lapse(store, job.deadline).await?;
+    same(job.completed, 0, "it has not ended")?;
+    watch(store, "a").await?;
     let second = hold(store, claim(store, "a")).await?;
     same(second.status, Status::RollingBack, "who takes it over goes on undoing")?;
-    ok(store.release("a", second.fence, Status::Interrupted).await, "a release")?;
+    ok(release(store, &second, Status::Interrupted).await, "a release")?;
     same(present(store, "a").await?.status, Status::RollingBack, "given back, it is still undoing")
-}
-
-async fn the_clock_does_not_go_back(store: &dyn Store) -> Verdict {
-    let mut last = 0;
-    for _ in 0..100 {
-        let now = ok(store.now().await, "the clock")?;
-        rule(now >= last, format!("{now} comes after {last}"))?;
-        last = now;
-    }
-    Ok(())
 }
 
 async fn any_text_is_a_key(store: &dyn Store) -> Verdict {

@@ -12,7 +12,7 @@ mod mismatch;
 mod results;
 
 use crate::clock;
-use crate::durable::store::{Claim, Claimed, Store, StoreError};
+use crate::durable::store::{Claim, Claimed, Release, Store, StoreError};
 use crate::durable::{Record, Status};
 use std::fmt;
 use std::future::Future;
@@ -117,9 +117,9 @@ fn claim(store: &dyn Store, key: &str) -> Claim {
     Claim { lease: LONG, ..Claim::new(key, store.owner(), "suite::step") }
 }
 
-/// A claim of `key` that lapses at once.
+/// A claim of `key` by an owner of another host, whose lease lapses at once.
 fn short(store: &dyn Store, key: &str) -> Claim {
-    Claim { lease: SHORT, ..claim(store, key) }
+    Claim { lease: SHORT, owner: "elsewhere/1".to_owned(), ..claim(store, key) }
 }
 
 /// Claims what must be free.
@@ -146,11 +146,28 @@ async fn lapse(store: &dyn Store, deadline: u64) -> Verdict {
     Err("the store's clock stands still, or its leases last longer than asked for".to_owned())
 }
 
-/// Claims `key` for a moment, lets the lease lapse, and returns the record of the claim.
+/// Claims `key` for an owner of another host, watches the owner for longer than its lease, and returns the record
+/// of the claim.
 async fn lapsed(store: &dyn Store, key: &str) -> Result<Record, String> {
     let first = hold(store, short(store, key)).await?;
-    lapse(store, first.deadline).await?;
+    watch(store, key).await?;
     Ok(first)
+}
+
+/// Looks at the owner of `key` for longer than a short lease, without changing anything.
+async fn watch(store: &dyn Store, key: &str) -> Verdict {
+    for _ in 0..6 {
+        // Another version than any: the answer is a mismatch, whoever holds it.
+        let look = Claim { version: u32::MAX, ..claim(store, key) };
+        ok(store.claim(look).await, "a look")?;
+        clock::pause(SHORT * 2).await;
+    }
+    Ok(())
+}
+
+/// Releases what `record` holds.
+async fn release(store: &dyn Store, record: &Record, status: Status) -> Result<(), StoreError> {
+    store.release(Release::new(record.key.clone(), record.fence, status)).await
 }
 
 /// Claims `key` and ends it as `status`.

@@ -31,7 +31,7 @@ async fn what_was_done_is_given_again(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let recorded = ok(store.complete(done(&held, b"1")).await, "a result")?;
     same(recorded.status, Status::Done, "the status of a result")?;
-    rule(recorded.completed >= held.created && recorded.deadline == 0, "it is dated, and nobody holds it")?;
+    rule(recorded.completed >= held.created, "it is dated")?;
     rule(recorded.revision > held.revision, "each write has the next revision")?;
     same(
         ok(store.claim(claim(store, "a")).await, "a claim")?,
@@ -92,8 +92,9 @@ async fn what_stopped_waits_to_be_restarted(store: &dyn Store) -> Verdict {
         let answer = ok(store.claim(claim(store, key)).await, "a claim")?;
         same(answer, Claimed::Stopped(stopped.clone()), "a claim of what stopped")?;
         let anew = hold(store, Claim { restart: true, ..claim(store, key) }).await?;
-        rule(anew.fence > stopped.fence, "begun anew, it has a higher fence")?;
-        same((anew.attempts, anew.value.len()), (1, 0), "begun anew, it has nothing of before")?;
+        rule(anew.fence > stopped.fence, "restarted, it has a higher fence")?;
+        same((anew.attempts, anew.value.len()), (2, 0), "restarted, it goes on without its result")?;
+        same(anew.incarnation, stopped.incarnation, "restarted, it keeps its incarnation")?;
     }
     Ok(())
 }
@@ -118,7 +119,9 @@ fn holder(job: &Record) -> Holder {
 async fn a_step_of_an_unfinished_job_does_not_age(store: &dyn Store) -> Verdict {
     let job = hold(store, claim(store, "job")).await?;
     let step = Claim { ttl: TTL, holder: Some(holder(&job)), ..claim(store, "step") };
-    let recorded = ended(store, step.clone(), Status::Done, b"1").await?;
+    let held = hold(store, step.clone()).await?;
+    let end = Completion::step(held, holder(&job), b"1".to_vec());
+    let recorded = ok(store.complete(end).await, "a result")?;
     lapse(store, recorded.completed + 4).await?;
     same(
         ok(store.claim(step).await, "a claim")?,
@@ -133,10 +136,10 @@ async fn a_step_needs_the_lease_of_its_job(store: &dyn Store) -> Verdict {
     let held = hold(store, step.clone()).await?;
     let job = hold(store, claim(store, "job")).await?;
     fenced(store.claim(step).await, "job", "a claim under a lost lease of the job")?;
-    let result = Completion { holder: Some(holder(&late)), ..done(&held, b"1") };
+    let result = Completion::step(held.clone(), holder(&late), b"1".to_vec());
     fenced(store.complete(result).await, "job", "a result under a lost lease of the job")?;
-    same(present(store, "step").await?.status, Status::Running, "the step is as it was")?;
-    let result = Completion { holder: Some(holder(&job)), ..done(&held, b"1") };
+    same(ok(store.get("step").await, "a read")?, None, "nothing is recorded")?;
+    let result = Completion::step(held.clone(), holder(&job), b"1".to_vec());
     ok(store.complete(result).await, "a result under the lease of the job").map(drop)
 }
 
@@ -148,15 +151,17 @@ async fn a_cancelled_job_begins_no_step_but_ends_the_one_it_is_in(store: &dyn St
     ok(store.cas(Some(asked.revision), asked).await, "the wish to stop")?;
     let refused = StoreError::Cancelled { key: "job".to_owned() };
     same(store.claim(step("second")).await.map(drop), Err(refused), "a step after it")?;
-    let result = Completion { holder: Some(holder(&job)), ..done(&under_way, b"1") };
+    let result = Completion::step(under_way.clone(), holder(&job), b"1".to_vec());
     ok(store.complete(result).await, "the result of the step under way").map(drop)
 }
 
 async fn steps_are_counted_as_they_end(store: &dyn Store) -> Verdict {
-    let first = hold(store, claim(store, "1")).await?;
-    let second = hold(store, claim(store, "2")).await?;
+    let job = hold(store, claim(store, "job")).await?;
+    let step = |key| Claim { holder: Some(holder(&job)), ..claim(store, key) };
+    let (first, second) = (hold(store, step("1")).await?, hold(store, step("2")).await?);
     for (step, order) in [(&second, 1), (&first, 2)] {
-        let end = Completion { tally: Some("tally".to_owned()), ..done(step, b"") };
+        let end = Completion::step(step.clone(), holder(&job), b"1".to_vec());
+        let end = Completion { tally: Some("tally".to_owned()), ..end };
         same(ok(store.complete(end.clone()).await, "a result")?.order, order, "its place in the order")?;
         same(
             ok(store.complete(end).await, "the same result")?.order,

@@ -4,9 +4,9 @@
 //! itself if nobody else does just then; for all others one thread does it. Either way everything that is
 //! in the queue goes into one transaction, so that many callers share one sync.
 
-use super::tables::{Table, failed};
+use super::place::{Moment, Place};
+use super::tables::{Table, failed, fold, shrink};
 use crate::durable::lease::block_on;
-use crate::durable::store::owners::Owners;
 use crate::durable::store::{StoreError, Work};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fmt;
@@ -14,39 +14,22 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How many operations share one transaction at most.
 const BATCH: usize = 512;
 /// How long a crowd is waited for at most: about as long as a commit takes.
 const PATIENCE: Duration = Duration::from_micros(200);
+/// How long nothing is asked for before the log is moved into the tables.
+const REST: Duration = Duration::from_secs(1);
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a commit waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Commit {
-    /// The disk: it survives a power cut.
-    Disk,
-    /// The kernel: it survives `kill -9`, and a power cut once something later has waited for the disk.
-    Kernel,
-}
-
-impl Commit {
-    pub(super) fn prepare(self, connection: &Connection) -> Result<(), StoreError> {
-        let sql = match self {
-            Self::Disk => "PRAGMA synchronous = FULL",
-            Self::Kernel => "PRAGMA synchronous = NORMAL",
-        };
-        connection.execute_batch(sql).map_err(failed)
-    }
-}
-
 /// One operation on its way into a transaction.
 struct Job {
-    waits_for: Commit,
     run: Box<dyn FnOnce(&mut Table<'_>) -> Reply + Send>,
 }
 
@@ -57,6 +40,9 @@ type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 #[derive(Debug)]
 pub(super) struct Committer {
     shared: Arc<Shared>,
+    /// The process that started the thread: a fork's child has none.
+    process: u32,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -68,39 +54,38 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: Vec<Job>,
-    /// Nobody will ask for anything any more.
+    /// The store is closed: nothing will be asked for any more.
     is_closed: bool,
+    /// The thread waits for work, and has nothing to do at the next rest.
+    is_asleep: bool,
 }
 
 struct Writer {
     connection: Connection,
-    owners: Arc<Owners>,
-    /// How the connection is set.
-    commit: Commit,
-    /// A write could not be made durable.
-    is_poisoned: bool,
+    place: Arc<Place>,
+    /// When something was written last that has not been moved from the log into the tables.
+    written: Option<Instant>,
     /// How many operations came together the last two times.
     crowd: (usize, usize),
 }
 
 impl Committer {
     /// Starts the thread that commits.
-    pub(super) fn start(connection: Connection, owners: Arc<Owners>) -> Result<Self, StoreError> {
-        let (commit, is_poisoned, crowd) = (Commit::Disk, false, (1, 1));
-        let writer = Mutex::new(Writer { connection, owners, commit, is_poisoned, crowd });
+    pub(super) fn start(connection: Connection, place: Arc<Place>) -> Result<Self, StoreError> {
+        let (written, crowd) = (Some(Instant::now()), (1, 1));
+        let writer = Mutex::new(Writer { connection, place, written, crowd });
         let shared = Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), writer });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new().name("resilience-store".into());
         let started = thread.spawn(move || of_thread.run());
-        started.map_err(|error| StoreError::Unavailable(format!("no thread: {error}")))?;
-        Ok(Self { shared })
+        let thread = started.map_err(|error| StoreError::Unavailable(format!("no thread: {error}")))?;
+        Ok(Self { shared, process: std::process::id(), thread: Some(thread) })
     }
 
     /// Has `rule` applied at the time `now`; it is on its way before the future is polled.
     pub(super) fn apply<T: Send + 'static>(
         &self,
-        waits_for: Commit,
-        now: u64,
+        now: Moment,
         rule: impl FnOnce(&mut Table<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Work<'static, T> {
         let answer = Arc::new(Answer { state: Mutex::new(Waiting { value: None, waker: None }) });
@@ -109,7 +94,7 @@ impl Committer {
             let result = table.apply(now, rule);
             Box::new(move |committed| given.give(committed.and(result)))
         });
-        locked(&self.shared.queue).jobs.push(Job { waits_for, run });
+        locked(&self.shared.queue).jobs.push(Job { run });
         self.shared.see_to_it();
         Box::pin(Pending { answer })
     }
@@ -119,6 +104,11 @@ impl Drop for Committer {
     fn drop(&mut self) {
         locked(&self.shared.queue).is_closed = true;
         self.shared.arrived.notify_one();
+        // The last commit is made, and the files are closed, before the store counts as closed.
+        let thread = self.thread.take().filter(|_| self.process == std::process::id());
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            drop(thread.join());
+        }
     }
 }
 
@@ -132,26 +122,50 @@ impl Shared {
                 // Whoever writes may have looked into the queue before: the thread looks again after that.
                 Err(TryLockError::WouldBlock) => return self.arrived.notify_one(),
             }
-            if locked(&self.queue).jobs.is_empty() {
+            let mut queue = locked(&self.queue);
+            // The thread has a log to move when nothing more comes.
+            let was_asleep = std::mem::take(&mut queue.is_asleep);
+            if queue.jobs.is_empty() && !was_asleep {
                 return;
             }
         }
         self.arrived.notify_one();
     }
 
-    /// Commits what comes, until nobody can ask any more.
+    /// Commits what comes, until the store is closed; moves the log into the tables when nothing comes for a while.
     fn run(&self) {
         loop {
-            {
+            let (is_idle, is_closed) = {
                 let queue = locked(&self.queue);
                 let idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.is_closed;
-                let queue = self.arrived.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
-                if queue.jobs.is_empty() {
-                    return;
-                }
+                let waited = self.arrived.wait_timeout_while(queue, REST, idle);
+                let (queue, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                (timeout.timed_out(), queue.jobs.is_empty() && queue.is_closed)
+            };
+            if is_closed {
+                return;
             }
-            self.commit(locked(&self.writer));
+            if !is_idle {
+                self.commit(locked(&self.writer));
+            } else if !self.rest() {
+                self.sleep();
+            }
         }
+    }
+
+    /// Waits until something is asked for.
+    fn sleep(&self) {
+        let mut queue = locked(&self.queue);
+        queue.is_asleep = true;
+        let idle = |queue: &mut Queue| queue.is_asleep && queue.jobs.is_empty() && !queue.is_closed;
+        let mut queue = self.arrived.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
+        queue.is_asleep = false;
+    }
+
+    /// The store is at rest; whether there is more to do.
+    fn rest(&self) -> bool {
+        // Who commits just now makes it busy again.
+        self.writer.try_lock().map_or(true, |mut writer| writer.rest())
     }
 
     /// Commits what is in the queue, and answers.
@@ -193,32 +207,51 @@ impl Writer {
     fn commit(&mut self, batch: Vec<Job>) -> (Result<(), StoreError>, Vec<Reply>) {
         let mut replies = Vec::with_capacity(batch.len());
         let done = self.transact(batch, &mut replies);
-        self.is_poisoned |= done == Err(StoreError::Poisoned);
+        if done == Err(StoreError::Poisoned) {
+            self.place.poison();
+        }
         (done, replies)
     }
 
     fn transact(&mut self, batch: Vec<Job>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
-        let waits = batch.iter().any(|job| job.waits_for == Commit::Disk);
-        let owners = self.owners.clone();
-        let begun = self.begin(if waits { Commit::Disk } else { Commit::Kernel });
-        let mut table = Table::new(begun.as_ref().ok(), &owners);
+        let place = self.place.clone();
+        let begun = self.begin();
+        let mut table = Table::new(begun.as_ref().ok(), &place);
         replies.extend(batch.into_iter().map(|job| (job.run)(&mut table)));
         let whole = table.finish();
         // What is not committed is rolled back when it is dropped.
         let tx = begun?;
         whole?;
-        tx.commit().map_err(failed)
+        place.check()?;
+        tx.commit().map_err(failed)?;
+        self.written = Some(Instant::now());
+        Ok(())
     }
 
-    fn begin(&mut self, commit: Commit) -> Result<Transaction<'_>, StoreError> {
-        if self.is_poisoned {
+    fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        if self.place.is_poisoned() {
             return Err(StoreError::Poisoned);
         }
-        if commit != self.commit {
-            commit.prepare(&self.connection)?;
-            self.commit = commit;
-        }
+        self.place.check()?;
         self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)
+    }
+
+    /// Returns free pages to the file system and moves the log into the tables, as far as readers and other
+    /// processes let it; whether there is more to do.
+    fn rest(&mut self) -> bool {
+        let Some(written) = self.written else { return false };
+        if self.place.is_poisoned() || self.place.check().is_err() {
+            return false;
+        }
+        if written.elapsed() < REST {
+            return true;
+        }
+        let is_shrinking = shrink(&self.connection);
+        let is_whole = fold(&self.connection, &self.place);
+        if is_whole && !is_shrinking {
+            self.written = None;
+        }
+        self.written.is_some()
     }
 }
 

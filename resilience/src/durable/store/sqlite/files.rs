@@ -3,9 +3,9 @@
 use crate::durable::store::StoreError;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
+pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
     move |error| match error.kind() {
         io::ErrorKind::StorageFull => StoreError::Full,
         io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
@@ -17,13 +17,32 @@ fn refused<T>(path: &Path, words: &str) -> Result<T, StoreError> {
     Err(StoreError::Refused(format!("{} {words}", path.display())))
 }
 
-/// Makes `dir` if it is not there, for this user alone, and sees that it is safe.
-pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError> {
+/// Makes `dir` and the directories above it, as far as they are missing, for this user alone.
+fn make(dir: &Path) -> Result<(), StoreError> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    let above = dir.parent().unwrap_or(dir);
+    make(above)?;
     let mut builder = DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(failed(dir))?;
+    match builder.create(dir) {
+        Ok(()) => sync_dir(above),
+        // Another process was faster; what else is there is looked at next.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(dir)(error)),
+    }
+}
+
+/// Makes `dir` if it is not there, for this user alone, and checks that it is safe.
+pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError> {
+    make(dir)?;
+    inspect(dir, allow_network)
+}
+
+/// Checks that `dir` is safe.
+pub(crate) fn inspect(dir: &Path, allow_network: bool) -> Result<(), StoreError> {
     let found = fs::symlink_metadata(dir).map_err(failed(dir))?;
     if !found.is_dir() {
         return refused(dir, "is no directory of its own but a link or a file");
@@ -40,20 +59,80 @@ pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError>
     }
 }
 
-/// Makes `file` if it is not there, for this user alone, and sees that it is safe.
-pub(crate) fn prepare_file(file: &Path) -> Result<(), StoreError> {
+/// Looks whether the store's file at `file` is safe, without opening it; whether it is there.
+///
+/// # Errors
+///
+/// That it is a link, belongs to another user, can be written to by others, or is empty: a new store is made under
+/// another name first, so that an empty file is what is left of a store.
+pub(crate) fn check(file: &Path) -> Result<bool, StoreError> {
     match fs::symlink_metadata(file) {
-        Ok(found) if !found.is_file() => refused(file, "is no file of its own but a link"),
-        Ok(found) => {
-            private(file, &found)?;
-            // What SQLite says of a file that it may only read does not name the reason.
-            open_file(file).map(drop).map_err(failed(file))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            open_file(file).map(drop).map_err(failed(file))
-        }
+        Ok(found) if !found.is_file() => refused(file, "is a link or a directory, not a file"),
+        Ok(found) if found.len() == 0 => Err(StoreError::Lost(format!(
+            "{} is empty: what was in it is gone. Restore the directory from a backup, or remove it to begin anew",
+            file.display()
+        ))),
+        Ok(found) => private(file, &found).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed(file)(error)),
     }
+}
+
+/// Makes an empty file beside `file`, for this user alone, in which a new store is made; returns its path.
+pub(crate) fn draft(file: &Path) -> Result<PathBuf, StoreError> {
+    let path = file.with_extension(format!("new-{}", crate::durable::store::owners::new_name()));
+    open_file(&path).map(|_| path.clone()).map_err(failed(&path))
+}
+
+/// Puts the store made at `draft` in its place, unless another process was faster.
+pub(crate) fn publish(draft: &Path, file: &Path) -> Result<(), StoreError> {
+    let linked = match fs::hard_link(draft, file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without links: two processes that make one store at the same moment are not told apart.
+        Err(_) if !file.exists() => fs::rename(draft, file),
+        other => other,
+    };
+    let _ = fs::remove_file(draft);
+    linked.map_err(failed(file))?;
+    sync_dir(file.parent().unwrap_or(file))
+}
+
+/// Makes the names in `dir` survive a power cut.
+fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    if cfg!(unix) {
+        return File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed(dir));
+    }
+    Ok(())
+}
+
+/// What tells a file from all others of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Inode(u64, u64);
+
+/// The file at `path`; `None` if there is none.
+#[cfg(unix)]
+pub(crate) fn inode(path: &Path) -> Option<Inode> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::symlink_metadata(path).ok()?;
+    Some(Inode(found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn inode(path: &Path) -> Option<Inode> {
+    path.exists().then_some(Inode(0, 0))
+}
+
+/// Whether `file` is the one at `path`.
+#[cfg(unix)]
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata().map(|found| Inode(found.dev(), found.ino())).ok();
+    own.is_some() && own == inode(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 /// Opens `file` for writing, made for this user alone if it is not there.
@@ -70,11 +149,19 @@ pub(crate) fn open_file(file: &Path) -> io::Result<File> {
 fn private(path: &Path, found: &fs::Metadata) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt;
     if found.mode() & 0o022 != 0 {
-        return refused(path, "can be written to by others: take the right away with `chmod go-w`");
+        let mode = found.mode() & 0o7777;
+        let words =
+            format!("can be written to by others (mode {mode:04o}): take the right away with `chmod go-w`");
+        return refused(path, &words);
     }
     match own_user() {
         Some(own) if own != found.uid() => {
-            refused(path, &format!("belongs to user {}, not to this process's user {own}", found.uid()))
+            let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+            let words = format!(
+                "belongs to user {owner} (mode {mode:04o}), not to this process's user {own}: run as that user, or set \
+                 RESILIENCE_STATE to a directory of your own"
+            );
+            refused(path, &words)
         }
         _ => Ok(()),
     }
@@ -109,9 +196,27 @@ fn file_system(dir: &Path) -> Option<String> {
 }
 
 fn is_network(kind: &str) -> bool {
-    const KINDS: [&str; 12] =
-        ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "9p"];
-    KINDS.contains(&kind) || kind.starts_with("fuse")
+    const KINDS: [&str; 17] = [
+        "gpfs",
+        "beegfs",
+        "ocfs2",
+        "gfs2",
+        "virtiofs",
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "9p",
+    ];
+    // An overlay in user space, as containers without root have it, is on a disk of this host.
+    KINDS.contains(&kind) || (kind.starts_with("fuse.") && kind != "fuse.fuse-overlayfs")
 }
 
 /// Whether what is written to `dir` is gone with the power.
@@ -125,7 +230,11 @@ mod tests {
 
     #[test]
     fn network_file_systems_are_known() {
-        assert!(["nfs4", "cifs", "fuse.sshfs", "9p"].into_iter().all(is_network));
-        assert!(!["ext4", "xfs", "btrfs", "overlay", "tmpfs", "apfs"].into_iter().any(is_network));
+        assert!(["nfs4", "cifs", "fuse.sshfs", "9p", "virtiofs", "gpfs"].into_iter().all(is_network));
+        assert!(
+            !["ext4", "xfs", "btrfs", "overlay", "tmpfs", "apfs", "fuseblk", "fuse.fuse-overlayfs"]
+                .into_iter()
+                .any(is_network)
+        );
     }
 }

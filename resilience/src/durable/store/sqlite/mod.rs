@@ -5,22 +5,27 @@
 
 mod commit;
 pub(crate) mod files;
+mod place;
 mod tables;
+mod wal;
 
 use super::rules;
-use super::{Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Store, StoreError, Work};
-use crate::durable::record::{Millis, Record, Status};
+use super::{
+    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Liveness, Otherwise, Page, Query, Release,
+    Store, StoreError, Work,
+};
+use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
-use commit::{Commit, Committer, locked};
+use commit::{Committer, locked};
+use files::Inode;
+use place::{FILE, Moment, Place, files_of};
 use rusqlite::Connection;
+use std::fs;
+use std::future::ready;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
-use tables::{connect, failed, get, list, migrate};
-
-/// The file in the store's directory.
-const FILE: &str = "store.sqlite";
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tables::{Table, beat, check_small, connect, create, failed, fold, get, identity, list, migrate};
 
 /// How a store is opened; see [`SqliteStore::options`].
 #[derive(Clone, Debug)]
@@ -47,37 +52,72 @@ impl SqliteOptions {
 
     /// Opens the store in `dir`, which is made if it is not there.
     ///
+    /// A process has each store open once: opened again, by whatever path, it is the same handle, with the options
+    /// of the first.
+    ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] if the directory is somebody else's, others may write to it, it is a link or
-    /// on a network file system, or the file is of a later release; else whatever SQLite says.
+    /// [`StoreError::Refused`] if the directory belongs to another user, others may write to it, it is a link or
+    /// on a network file system, or the file is of a later release; [`StoreError::Lost`] if the file is empty or
+    /// missing beside its log; [`StoreError::Unavailable`] if the file or its log is damaged; else what SQLite
+    /// says.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        let dir = dir.as_ref();
-        files::prepare(dir, self.network)?;
+        let dir = absolute(dir.as_ref())?;
+        files::prepare(&dir, self.network)?;
+        let dir = fs::canonicalize(&dir).unwrap_or(dir);
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(_, inner)| inner.strong_count() > 0);
         let file = dir.join(FILE);
-        files::prepare_file(&file)?;
-        let mut writer = connect(&file, self.busy, false)?;
-        let reader = connect(&file, self.busy, true);
-        migrate(&mut writer)?;
-        let owners = Arc::new(Owners::join(&dir.join("owners"))?);
-        let committer = Committer::start(writer, owners.clone())?;
-        let (clock, is_volatile) = (AtomicU64::new(0), files::is_volatile(dir));
-        Ok(SqliteStore {
-            dir: dir.to_owned(),
-            committer,
-            reader: Mutex::new(reader?),
-            owners,
-            clock,
-            is_volatile,
-        })
+        if let Some(inner) = find(&open, &file) {
+            return Ok(SqliteStore { inner });
+        }
+        let [_, log, _] = files_of(&file);
+        if !files::check(&file)? {
+            if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+                return Err(StoreError::Lost(format!(
+                    "{} is missing, but its log is there: restore it from a backup, or remove the directory to begin \
+                     anew",
+                    file.display()
+                )));
+            }
+            let draft = files::draft(&file)?;
+            create(&draft).inspect_err(|_| drop(fs::remove_file(&draft)))?;
+            files::publish(&draft, &file)?;
+        }
+        let inner = Arc::new(Inner::open(dir, self.busy)?);
+        if let Some(inode) = files::inode(&file) {
+            open.push((inode, Arc::downgrade(&inner)));
+        }
+        Ok(SqliteStore { inner })
     }
+}
+
+/// The stores that this process has open, by the file.
+static OPEN: Mutex<Vec<(Inode, Weak<Inner>)>> = Mutex::new(Vec::new());
+
+/// The open store in `file`, if this process opened it, not one that it was forked from.
+fn find(open: &[(Inode, Weak<Inner>)], file: &Path) -> Option<Arc<Inner>> {
+    let inode = files::inode(file)?;
+    let inners = open.iter().filter(|(other, _)| *other == inode);
+    inners
+        .filter_map(|(_, inner)| inner.upgrade())
+        .find(|inner| inner.place.check().is_ok() && !inner.place.is_poisoned())
+}
+
+/// `dir` as an absolute path: the process may change its directory later.
+fn absolute(dir: &Path) -> Result<PathBuf, StoreError> {
+    std::path::absolute(dir).map_err(|error| StoreError::Refused(format!("{}: {error}", dir.display())))
 }
 
 /// A store in one SQLite file.
 ///
 /// Write-ahead log with `synchronous=FULL`: what was acknowledged survives `kill -9` and, as far as the
 /// disk keeps its word, a power cut. Any number of processes of one host may have it open; each holds a
-/// lock beside it, by which the others know at once that it has died.
+/// lock beside it, by which the others know at once that it has died. `docs/durable.md` has the protocol.
+///
+/// Only SQLite may open the file while a program has it open: reading or copying it from the same process drops
+/// SQLite's locks. [`backup`](Self::backup) makes a copy of a store in use. At rest, a second after the last write,
+/// everything is in the one file.
 ///
 /// The SQLite built along syncs with `fsync`. With `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1` in the environment of
 /// the build it uses `fdatasync`, which is as safe and up to a third faster with many writers.
@@ -92,15 +132,61 @@ impl SqliteOptions {
 /// # std::fs::remove_dir_all(&dir).unwrap();
 /// # Ok::<(), resilience::durable::StoreError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SqliteStore {
-    dir: PathBuf,
-    committer: Committer,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    place: Arc<Place>,
+    /// `None` for a store that is only looked at.
+    committer: Option<Committer>,
     reader: Mutex<Connection>,
-    owners: Arc<Owners>,
-    /// The latest reading of the clock, so that it never goes back.
-    clock: AtomicU64,
-    is_volatile: bool,
+    identity: String,
+}
+
+impl Inner {
+    /// Opens the store in `dir`, whose file is there.
+    fn open(dir: PathBuf, busy: Duration) -> Result<Self, StoreError> {
+        let file = dir.join(FILE);
+        // What may not be written to says so here, in words that name the file.
+        let owners = Owners::join(dir.join("owners"))?;
+        sound_log(&file)?;
+        let mut writer = connect(&file, busy, false)?;
+        migrate(&mut writer)?;
+        check_small(&writer)?;
+        let identity = identity(&writer)?;
+        let reader = Mutex::new(connect(&file, busy, true)?);
+        let place = Arc::new(Place::new(dir, owners, busy));
+        fold(&writer, &place);
+        let committer = Some(Committer::start(writer, place.clone())?);
+        Ok(Self { place, committer, reader, identity })
+    }
+
+    /// Looks at the store in `dir`, without writing anything.
+    fn inspect(dir: PathBuf) -> Result<Self, StoreError> {
+        let file = dir.join(FILE);
+        sound_log(&file)?;
+        let reader = tables::look(&file)?;
+        let identity = identity(&reader)?;
+        let owners = Owners::look(dir.join("owners"));
+        let place = Arc::new(Place::new(dir, owners, Duration::from_secs(1)));
+        Ok(Self { place, committer: None, reader: Mutex::new(reader), identity })
+    }
+}
+
+/// Checks the log of `file` for damage.
+fn sound_log(file: &Path) -> Result<(), StoreError> {
+    let [_, log, _] = files_of(file);
+    match wal::damage(&log) {
+        None => Ok(()),
+        Some(frame) => Err(StoreError::Unavailable(format!(
+            "its log {} is damaged at frame {frame}, and acknowledged work is behind that; nothing was changed. \
+             Restore the directory from a backup; or remove the log to go on without what is in it",
+            log.display()
+        ))),
+    }
 }
 
 impl SqliteStore {
@@ -113,37 +199,55 @@ impl SqliteStore {
         Self::options().open(dir)
     }
 
+    /// Opens the store in `dir` to look at it: without joining the processes that use it, without writing
+    /// anything, whoever owns it. Every operation that writes fails with [`StoreError::ReadOnly`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] if there is no store, or it is of another release; [`StoreError::Unavailable`] if
+    /// it is damaged or may not be read.
+    pub fn inspect(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let dir = absolute(dir.as_ref())?;
+        let file = dir.join(FILE);
+        if files::inode(&file).is_none() {
+            return Err(StoreError::Refused(format!("there is no store: {} is missing", file.display())));
+        }
+        let dir = fs::canonicalize(&dir).unwrap_or(dir);
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        // What this process has open is read through the same connection.
+        match find(&open, &file) {
+            Some(open) => Ok(Self { inner: open }),
+            None => Ok(Self { inner: Arc::new(Inner::inspect(dir)?) }),
+        }
+    }
+
     /// The options with which a store is opened.
     pub const fn options() -> SqliteOptions {
         SqliteOptions { busy: Duration::from_secs(10), network: false }
     }
 
-    /// The store's directory.
+    /// The store's directory, as an absolute path.
     pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// The time of day on the calling thread, never earlier than before.
-    fn clock(&self) -> Millis {
-        let since = crate::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);
-        self.clock.fetch_max(now, Ordering::Relaxed).max(now)
+        &self.inner.place.dir
     }
 
     /// Has the committer apply `rule`; it is on its way before the future is polled.
     fn apply<T: Send + 'static>(
         &self,
-        waits_for: Commit,
-        rule: impl FnOnce(&mut tables::Table<'_>) -> Result<T, StoreError> + Send + 'static,
+        rule: impl FnOnce(&mut Table<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Work<'_, T> {
-        self.committer.apply(waits_for, self.clock(), rule)
+        match &self.inner.committer {
+            Some(committer) => committer.apply(Moment::now(), rule),
+            None => Box::pin(ready(Err(StoreError::ReadOnly))),
+        }
     }
 
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Work<'_, T> {
-        Box::pin(std::future::ready(read(&locked(&self.reader))))
+        let checked = self.inner.place.check();
+        Box::pin(ready(checked.and_then(|()| read(&locked(&self.inner.reader)))))
     }
 }
 
@@ -153,31 +257,51 @@ impl Store for SqliteStore {
     }
 
     fn claim(&self, claim: Claim) -> Work<'_, Claimed> {
-        // A claim that is forgotten was never worked on by anybody who still lives.
-        let waits_for = if claim.durable { Commit::Disk } else { Commit::Kernel };
-        self.apply(waits_for, move |table| rules::claim(table, &claim))
+        if claim.holder.is_none() {
+            return self.apply(move |table| rules::claim(table, &claim));
+        }
+        // Looking at a step of a job writes nothing, unless its damaged bytes are to be replaced.
+        let look = Claim { on_corrupt: Otherwise::Error, ..claim.clone() };
+        let place = &self.inner.place;
+        let looked = place.check().and_then(|()| {
+            let reader = locked(&self.inner.reader);
+            Table::reading(&reader, place).apply(Moment::now(), |table| rules::claim(table, &look))
+        });
+        match looked {
+            Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
+                self.apply(move |table| rules::claim(table, &claim))
+            }
+            looked => Box::pin(ready(looked)),
+        }
     }
 
-    fn renew<'a>(&'a self, key: &'a str, fence: u64, lease: Duration) -> Work<'a, ()> {
-        let key = key.to_owned();
-        self.apply(Commit::Kernel, move |table| rules::renew(table, &key, fence, lease))
+    fn renew(&self, lease: Duration) -> Work<'_, ()> {
+        self.inner.place.owners.keep();
+        let owner = self.owner();
+        let renewed = self.apply(move |table| beat(table, &owner, lease));
+        let key = self.owner();
+        Box::pin(async move {
+            match renewed.await? {
+                true => Ok(()),
+                false => Err(StoreError::Fenced { key }),
+            }
+        })
     }
 
     fn complete(&self, completion: Completion) -> Work<'_, Record> {
-        self.apply(Commit::Disk, move |table| rules::complete(table, &completion))
+        self.apply(move |table| rules::complete(table, &completion))
     }
 
     fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()> {
-        self.apply(Commit::Disk, move |table| rules::put_cursor(table, &cursor))
+        self.apply(move |table| rules::put_cursor(table, &cursor))
     }
 
-    fn release<'a>(&'a self, key: &'a str, fence: u64, status: Status) -> Work<'a, ()> {
-        let key = key.to_owned();
-        self.apply(Commit::Kernel, move |table| rules::release(table, &key, fence, status))
+    fn release(&self, release: Release) -> Work<'_, ()> {
+        self.apply(move |table| rules::release(table, &release))
     }
 
     fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record> {
-        self.apply(Commit::Disk, move |table| rules::cas(table, expected, record))
+        self.apply(move |table| rules::cas(table, expected, record))
     }
 
     fn list(&self, query: Query) -> Work<'_, Page> {
@@ -186,16 +310,20 @@ impl Store for SqliteStore {
 
     fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize> {
         let prefix = prefix.to_owned();
-        self.apply(Commit::Disk, move |table| table.delete_older_than(&prefix, before, limit))
+        self.apply(move |table| table.delete_older_than(&prefix, before, limit))
+    }
+
+    fn delete_expired(&self, limit: usize) -> Work<'_, usize> {
+        self.apply(move |table| table.delete_expired(limit))
     }
 
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {
-        self.apply(Commit::Disk, move |table| rules::remove(table, &key, &with))
+        self.apply(move |table| rules::remove(table, &key, &with))
     }
 
     fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>> {
         self.read(|connection| {
-            let sql = "SELECT key, at, why, record FROM aside ORDER BY id DESC LIMIT ?1";
+            let sql = "SELECT key, at, why, record FROM quarantine ORDER BY id DESC LIMIT ?1";
             let mut select = connection.prepare_cached(sql).map_err(failed)?;
             let rows = select.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
                 let at: i64 = row.get(1)?;
@@ -207,15 +335,23 @@ impl Store for SqliteStore {
     }
 
     fn now(&self) -> Work<'_, Millis> {
-        Box::pin(std::future::ready(Ok(self.clock())))
+        Box::pin(ready(Ok(Moment::now().wall)))
     }
 
     fn capabilities(&self) -> Capabilities {
         let capabilities = Capabilities::new().sees_dead_owners();
-        if self.is_volatile { capabilities } else { capabilities.durable() }
+        if self.inner.place.is_volatile { capabilities } else { capabilities.durable() }
     }
 
-    fn is_gone(&self, owner: &str) -> bool {
-        self.owners.is_gone(owner)
+    fn liveness(&self, owner: &str) -> Liveness {
+        self.inner.place.owners.liveness(owner)
+    }
+
+    fn owner(&self) -> String {
+        self.inner.place.owners.own().to_owned()
+    }
+
+    fn identity(&self) -> String {
+        self.inner.identity.clone()
     }
 }

@@ -1,9 +1,9 @@
 //! The tables of a store, and the rows in them.
 
-use super::commit::Commit;
+use super::place::{Moment, Place};
+use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Millis, Record, Status};
-use crate::durable::store::owners::Owners;
-use crate::durable::store::rules::Rows;
+use crate::durable::store::rules::{Life, QUARANTINE, Rows, is_kept_for_a_time, millis};
 use crate::durable::store::{Page, Query, StoreError};
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Params, Transaction, TransactionBehavior, params,
@@ -13,12 +13,19 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The version of the tables; a file of a later one is refused.
-const SCHEMA: i64 = 1;
-/// How far the fence counter is moved on at each start: claims that were not yet on disk when the power
-/// went took numbers below that.
-const FENCE_STEP: u64 = 1_000_000;
-/// How long the log may get before it is moved into the tables: 16 MiB.
-const LOG_PAGES: u32 = 4_096;
+const SCHEMA: i64 = 2;
+/// How long the log may get, in pages of 4 KiB, before a commit moves it into the tables: 4 MiB.
+const LOG_PAGES: u32 = 1_000;
+/// How many bytes of the log file are kept for the next transactions: 4 MiB.
+const LOG_LIMIT: u32 = 4 << 20;
+/// How many bytes the log may have before it is reported: a reader keeps it from shrinking.
+const LOG_WARNING: u64 = 64 << 20;
+/// How many free pages are returned to the file system at one time of rest.
+const SHRINK: u32 = 4_096;
+/// Up to how many bytes a file is checked as a whole when it is opened: 32 MiB.
+const CHECKED: u64 = 32 << 20;
+/// How many bytes of inputs and values a page of a listing has before it ends.
+const PAGE_BYTES: usize = 4 << 20;
 
 const TABLES: &str = "
     CREATE TABLE records (
@@ -27,56 +34,211 @@ const TABLES: &str = "
         fence INTEGER NOT NULL,
         cancelled INTEGER NOT NULL,
         completed INTEGER NOT NULL,
-        record BLOB NOT NULL
+        expires INTEGER NOT NULL,
+        head BLOB NOT NULL,
+        body BLOB NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX open_jobs ON records (key) WHERE status <> 2 AND key >= 'j/' AND key < 'j0';
-    CREATE TABLE aside (
+    CREATE INDEX expiring ON records (expires) WHERE expires > 0;
+    CREATE TABLE quarantine (
         id INTEGER PRIMARY KEY,
         key TEXT NOT NULL,
         at INTEGER NOT NULL,
         why TEXT NOT NULL,
         record BLOB NOT NULL
     );
-    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX quarantined ON quarantine (at);
+    CREATE TABLE owners (name TEXT PRIMARY KEY, counter INTEGER NOT NULL, lease INTEGER NOT NULL) WITHOUT ROWID;
+";
+const META: &str = "
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     INSERT INTO meta VALUES ('fence', 0);
 ";
+const IDENTITY: &str = "INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))))";
 
 pub(super) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Connection, StoreError> {
     let flags = if read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
     } else {
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
     };
     let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
     connection.busy_timeout(busy).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
     if !read_only {
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(failed)?;
-        Commit::Disk.prepare(&connection)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_LIMIT).map_err(failed)?;
+        connection.execute_batch("PRAGMA synchronous = FULL").map_err(failed)?;
     }
     Ok(connection)
 }
 
-/// Makes the tables, or sees that they are those of this release; moves the fences on.
-pub(super) fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
-    let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    match version {
-        0 => {
-            tx.execute_batch(TABLES).map_err(failed)?;
-            tx.pragma_update(None, "user_version", SCHEMA).map_err(failed)?;
+/// Opens the store in `file` for reading only, where that is all that may be done with it.
+pub(super) fn look(file: &Path) -> Result<Connection, StoreError> {
+    let looked = |connection: Connection| -> Result<Connection, StoreError> {
+        let version: i64 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+        match version {
+            SCHEMA => Ok(connection),
+            other => Err(StoreError::Refused(format!(
+                "its tables are of version {other}, this release reads version {SCHEMA}: open it with a program of \
+                 this release first"
+            ))),
         }
-        SCHEMA => {}
-        later => {
-            return Err(StoreError::Refused(format!(
-                "its tables are of version {later}, this release knows {SCHEMA}: use the release that made it, or a later one"
-            )));
+    };
+    let opened = connect(file, Duration::from_secs(1), true).and_then(looked);
+    match opened {
+        // The log's index cannot be made in this directory. Without a log none is needed.
+        Err(StoreError::Unavailable(_) | StoreError::ReadOnly | StoreError::Full) if !has_log(file) => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
+            let uri = format!("file:{}?immutable=1", uri_path(file));
+            looked(Connection::open_with_flags(uri, flags).map_err(failed)?)
+        }
+        opened => opened,
+    }
+}
+
+fn has_log(file: &Path) -> bool {
+    let [_, log, _] = super::place::files_of(file);
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// A path as a URI has it.
+fn uri_path(file: &Path) -> String {
+    let escaped = |byte: u8| match byte {
+        b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    file.as_os_str().as_encoded_bytes().iter().copied().map(escaped).collect()
+}
+
+/// Makes a store in the empty file `file`, complete when this returns.
+pub(super) fn create(file: &Path) -> Result<(), StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA auto_vacuum = INCREMENTAL")
+        .map_err(failed)?;
+    let tables = format!("BEGIN; {TABLES} {META} {IDENTITY}; PRAGMA user_version = {SCHEMA}; COMMIT");
+    connection.execute_batch(&tables).map_err(failed)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    connection.close().map_err(|(_, error)| failed(error))
+}
+
+/// Checks that the tables are of this release, and brings those of an earlier one up to date.
+pub(super) fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
+    let version = |connection: &Connection| -> Result<i64, StoreError> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)
+    };
+    if version(writer)? == 1 {
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        // Another process may have been faster.
+        if version(&tx)? == 1 {
+            migrate_1(&tx)?;
+            tx.commit().map_err(failed)?;
+            // What is free is returned to the file system from now on; that takes one rewriting of the file. Where
+            // another process is in the way, the file stays as large as it was.
+            let _ = writer.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
         }
     }
-    let step = i64::try_from(FENCE_STEP).unwrap_or(0);
-    tx.execute("UPDATE meta SET value = value + ?1 WHERE name = 'fence'", [step]).map_err(failed)?;
-    tx.commit().map_err(failed)
+    match version(writer)? {
+        SCHEMA => Ok(()),
+        other => Err(StoreError::Refused(format!(
+            "its tables are of version {other}, this release knows versions 1 to {SCHEMA}: use the release that made \
+             it, or a later one"
+        ))),
+    }
+}
+
+/// From the tables of version 1: the record in one blob, no owners, no identity.
+fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let old =
+        "DROP INDEX open_jobs; ALTER TABLE records RENAME TO records_1; ALTER TABLE aside RENAME TO aside_1";
+    tx.execute_batch(old).and_then(|()| tx.execute_batch(TABLES)).map_err(failed)?;
+    let mut table = Table::of(tx);
+    let mut after = String::new();
+    loop {
+        let next = "SELECT key, record FROM records_1 WHERE key > ?1 ORDER BY key LIMIT 1";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
+        let next =
+            tx.prepare_cached(next).map_err(failed)?.query_row([&after], row).optional().map_err(failed)?;
+        let Some((key, bytes)) = next else { break };
+        match Record::decode(&key, &bytes) {
+            Ok(record) => table.put(&record)?,
+            // It stays what it was: damaged, or of a format that a later release reads.
+            Err(_) => {
+                let sql = "INSERT INTO records VALUES (?1, 0, 0, 0, 0, 0, ?2, x'')";
+                table.write(sql, params![key, bytes]).map(drop)?;
+            }
+        }
+        after = key;
+    }
+    let rest = format!(
+        "INSERT INTO quarantine SELECT id, key, at, why, record FROM aside_1;
+         DROP TABLE records_1; DROP TABLE aside_1; {IDENTITY}; PRAGMA user_version = {SCHEMA}"
+    );
+    tx.execute_batch(&rest).map_err(failed)
+}
+
+/// What tells this store from all others.
+pub(super) fn identity(connection: &Connection) -> Result<String, StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = 'identity'";
+    connection.query_row(sql, [], |row| row.get(0)).map_err(failed)
+}
+
+/// Looks for damage in the tables and their indexes, if the file is not too large for that.
+pub(super) fn check_small(connection: &Connection) -> Result<(), StoreError> {
+    let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let size: i64 = connection.query_row(size, [], |row| row.get(0)).map_err(failed)?;
+    if u64::try_from(size).unwrap_or(0) > CHECKED {
+        return Ok(());
+    }
+    match integrity(connection)?.first() {
+        None => Ok(()),
+        Some(words) => Err(StoreError::Unavailable(format!(
+            "its file is damaged ({words}); nothing in it was changed. Restore it from a backup"
+        ))),
+    }
+}
+
+/// What is wrong with the tables and their indexes; nothing if they are sound.
+pub(super) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut check = connection.prepare("PRAGMA integrity_check(10)").map_err(failed)?;
+    let found: Result<Vec<String>, _> = check.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+    Ok(found.map_err(failed)?.into_iter().filter(|words| words != "ok").collect())
+}
+
+/// Moves the log into the tables, as far as readers and other processes let it; whether nothing is left in it.
+pub(super) fn fold(connection: &Connection, place: &Place) -> bool {
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let busy = connection
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| connection.query_row(sql, [], |row| row.get::<_, i64>(0)));
+    let _ = connection.busy_timeout(place.busy);
+    place.watch_log(LOG_WARNING);
+    busy == Ok(0)
+}
+
+/// Returns free pages to the file system, some at a time; whether there are more.
+pub(super) fn shrink(connection: &Connection) -> bool {
+    let free =
+        || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0)).unwrap_or(0);
+    if free() == 0 {
+        return false;
+    }
+    let mut shrunk = false;
+    let step = connection.prepare(&format!("PRAGMA incremental_vacuum({SHRINK})")).and_then(|mut vacuum| {
+        let mut rows = vacuum.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    });
+    shrunk |= step.is_ok();
+    // A store that was not made to shrink keeps its free pages.
+    shrunk
+        && free() > 0
+        && connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0)) == Ok(2)
 }
 
 /// What an error of SQLite means for the caller.
@@ -103,11 +265,12 @@ pub(super) fn failed(error: rusqlite::Error) -> StoreError {
 
 /// The committer's transaction, as one operation after the other sees it.
 pub(super) struct Table<'a> {
-    /// `None` if there is no transaction to be had.
-    tx: Option<&'a Transaction<'a>>,
-    owners: &'a Owners,
-    /// The caller's reading of the clock.
-    now: Millis,
+    /// `None` if no transaction could be begun.
+    tx: Option<&'a Connection>,
+    /// `None` while a store is migrated.
+    place: Option<&'a Place>,
+    /// The caller's clocks.
+    now: Moment,
     /// The last fence given out, once one was.
     fence: Option<i64>,
     /// How often something was written.
@@ -118,11 +281,24 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// The operations of one transaction; without one each of them fails.
-    pub(super) fn new(tx: Option<&'a Transaction<'a>>, owners: &'a Owners) -> Self {
-        Self { tx, owners, now: 0, fence: None, writes: 0, broken: None }
+    pub(super) fn new(tx: Option<&'a Transaction<'a>>, place: &'a Place) -> Self {
+        Self { tx: tx.map(|tx| &**tx), place: Some(place), ..Self::without() }
     }
 
-    fn tx(&self) -> Result<&'a Transaction<'a>, StoreError> {
+    /// For reading only, outside of a transaction of the committer.
+    pub(super) fn reading(connection: &'a Connection, place: &'a Place) -> Self {
+        Self { tx: Some(connection), place: Some(place), ..Self::without() }
+    }
+
+    fn of(tx: &'a Transaction<'a>) -> Self {
+        Self { tx: Some(tx), ..Self::without() }
+    }
+
+    fn without() -> Self {
+        Self { tx: None, place: None, now: Moment::now(), fence: None, writes: 0, broken: None }
+    }
+
+    fn tx(&self) -> Result<&'a Connection, StoreError> {
         self.tx.ok_or_else(|| StoreError::Unavailable("it cannot be written to right now".to_owned()))
     }
 
@@ -130,7 +306,7 @@ impl<'a> Table<'a> {
     /// after that is the store, and then nothing of the whole transaction counts.
     pub(super) fn apply<T>(
         &mut self,
-        now: Millis,
+        now: Moment,
         rule: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if let Some(error) = &self.broken {
@@ -157,6 +333,32 @@ impl<'a> Table<'a> {
             Some(fence) => self.write("UPDATE meta SET value = ?1 WHERE name = 'fence'", [fence]).map(drop),
             None => Ok(()),
         }
+    }
+
+    /// Deletes what is to be deleted by itself by now, with its parts, at most `limit` records; returns how many.
+    pub(super) fn delete_expired(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let sql = "SELECT key FROM records WHERE expires > 0 AND expires <= ?1 ORDER BY expires LIMIT ?2";
+        let (now, limit) = (number(self.now.wall), i64::try_from(limit).unwrap_or(i64::MAX));
+        let keys: Vec<String> = {
+            let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
+            let keys = select.query_map([now, limit], |row| row.get(0));
+            keys.and_then(Iterator::collect).map_err(failed)?
+        };
+        for key in &keys {
+            // A row whose columns contradict its record is damage, not something old.
+            let is_expired =
+                matches!(get(self.tx()?, key), Ok(Some(record)) if record.is_expired(self.now.wall));
+            if !is_expired {
+                self.set_aside(key, "corrupt")?;
+                continue;
+            }
+            self.remove(key)?;
+            place::parts_of(key).iter().try_for_each(|prefix| self.remove_all(prefix))?;
+        }
+        let before = number(self.now.wall.saturating_sub(QUARANTINE));
+        let sql = "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE at < ?1 LIMIT ?2)";
+        let gone = self.write(sql, [before, limit])?;
+        Ok(keys.len() + gone)
     }
 
     /// Deletes what ended before `before` under `prefix`, at most `limit` records; what is damaged is kept
@@ -210,33 +412,66 @@ pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The columns of a row, held against the record that they are taken from.
+/// The columns of a row, compared with the record that they are taken from.
 struct Row {
     key: String,
     status: i64,
     fence: i64,
-    bytes: Vec<u8>,
+    head: Vec<u8>,
+    /// `None` where values are not asked for.
+    body: Option<Vec<u8>>,
 }
 
 impl Row {
-    const COLUMNS: &'static str = "key, status, fence, record";
+    const COLUMNS: &'static str = "key, status, fence, head, body";
+    const HEAD: &'static str = "key, status, fence, head, NULL";
 
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { key: row.get(0)?, status: row.get(1)?, fence: row.get(2)?, bytes: row.get(3)? })
+        Ok(Self {
+            key: row.get(0)?,
+            status: row.get(1)?,
+            fence: row.get(2)?,
+            head: row.get(3)?,
+            body: row.get(4)?,
+        })
     }
 
     fn record(&self) -> Result<Record, Corrupt> {
-        let record = Record::decode(&self.key, &self.bytes)?;
+        let record = match &self.body {
+            // A format without a head and a body, which could not be read when the store was brought up to date.
+            Some(body) if body.is_empty() => Record::decode(&self.key, &self.head)?,
+            Some(body) => Record::decode_parts(&self.key, &self.head, body)?,
+            None => Record::decode_head(&self.key, &self.head)?,
+        };
         let agrees = i64::from(record.status.code()) == self.status && number(record.fence) == self.fence;
         if agrees { Ok(record) } else { Err(Corrupt::Contradiction) }
     }
 }
 
 pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
-    let sql = "SELECT key, status, fence, record FROM records WHERE key = ?1";
+    let sql = "SELECT key, status, fence, head, body FROM records WHERE key = ?1";
     let row = connection.prepare_cached(sql).map_err(failed)?.query_row([key], Row::read).optional();
     let corrupt = |reason| StoreError::Corrupt { key: key.to_owned(), reason };
-    row.map_err(failed)?.map(|row| row.record().map_err(corrupt)).transpose()
+    match row.map_err(failed)? {
+        Some(row) => row.record().map(Some).map_err(corrupt),
+        None => neighbours(connection, key).map(|()| None),
+    }
+}
+
+/// Looks at the rows around the place where `key` is not: a row whose key was damaged is there, as the search for
+/// its key ends beside it.
+fn neighbours(connection: &Connection, key: &str) -> Result<(), StoreError> {
+    for sql in [
+        "SELECT key, status, fence, head, NULL FROM records WHERE key < ?1 ORDER BY key DESC LIMIT 1",
+        "SELECT key, status, fence, head, NULL FROM records WHERE key > ?1 ORDER BY key LIMIT 1",
+    ] {
+        let row = connection.prepare_cached(sql).map_err(failed)?.query_row([key], Row::read).optional();
+        let Some(row) = row.map_err(failed)? else { continue };
+        if row.record() == Err(Corrupt::OtherKey) {
+            return Err(StoreError::Corrupt { key: row.key, reason: Corrupt::OtherKey });
+        }
+    }
+    Ok(())
 }
 
 /// The first text after all that begin with `prefix`, in the order of bytes.
@@ -258,24 +493,28 @@ impl Rows for Table<'_> {
     }
 
     fn put(&mut self, record: &Record) -> Result<(), StoreError> {
-        let sql = "INSERT INTO records (key, status, fence, cancelled, completed, record)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-            ON CONFLICT (key) DO UPDATE SET status = ?2, fence = ?3, cancelled = ?4, completed = ?5, record = ?6";
+        let sql = "INSERT INTO records (key, status, fence, cancelled, completed, expires, head, body)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET
+            status = ?2, fence = ?3, cancelled = ?4, completed = ?5, expires = ?6, head = ?7, body = ?8";
+        let expires = record.expires().filter(|_| is_kept_for_a_time(&record.key));
+        let (head, body) = record.encode_parts();
         let values = params![
             record.key,
             record.status.code(),
             number(record.fence),
             record.cancelled,
             record.ended().map_or(0, number),
-            record.encode()
+            expires.map_or(0, number),
+            head,
+            body
         ];
         self.write(sql, values).map(drop)
     }
 
     fn set_aside(&mut self, key: &str, why: &'static str) -> Result<(), StoreError> {
-        let sql =
-            "INSERT INTO aside (key, at, why, record) SELECT key, ?2, ?3, record FROM records WHERE key = ?1";
-        self.write(sql, params![key, number(self.now), why])?;
+        let sql = "INSERT INTO quarantine (key, at, why, record)
+            SELECT key, ?2, ?3, CAST(head || body AS BLOB) FROM records WHERE key = ?1";
+        self.write(sql, params![key, number(self.now.wall), why])?;
         self.remove(key)
     }
 
@@ -302,11 +541,31 @@ impl Rows for Table<'_> {
     }
 
     fn now(&self) -> Millis {
-        self.now
+        self.now.wall
     }
 
-    fn is_gone(&self, owner: &str) -> bool {
-        self.owners.is_gone(owner)
+    fn is_dead(&mut self, owner: &str, lease: Duration) -> Result<Life, StoreError> {
+        let Some(place) = self.place else { return Ok(Life::Alive(lease)) };
+        let sql = "SELECT counter FROM owners WHERE name = ?1";
+        let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
+        let counter = select.query_row([owner], |row| row.get::<_, i64>(0)).optional().map_err(failed)?;
+        Ok(place.life(owner, counter.map(i64::unsigned_abs), lease, self.now))
+    }
+
+    fn bury(&mut self, owner: &str) -> Result<(), StoreError> {
+        self.write("DELETE FROM owners WHERE name = ?1", [owner]).map(drop)
+    }
+
+    fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT key, status, fence, head, NULL FROM records WHERE key >= ?1 AND key < ?2";
+        let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
+        let rows = select.query_map([prefix, &end_of(prefix)], Row::read).map_err(failed)?;
+        let mut sum: u64 = 0;
+        for row in rows {
+            let revision = row.map_err(failed)?.record().map_or(0, |record| record.revision);
+            sum = sum.saturating_add(revision);
+        }
+        Ok(sum)
     }
 
     fn lease(&mut self, key: &str) -> Result<Option<(Status, u64, bool)>, StoreError> {
@@ -333,9 +592,10 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
     } else {
         ""
     };
+    let columns = if query.values { Row::COLUMNS } else { Row::HEAD };
     let sql = format!(
-        "SELECT {} FROM records WHERE key >= ?1 AND key < ?2 AND key > ?3 {only} {open} ORDER BY key LIMIT ?4",
-        Row::COLUMNS
+        "SELECT {columns} FROM records
+         WHERE key >= ?1 AND key < ?2 AND key > ?3 {only} {open} ORDER BY key LIMIT ?4"
     );
     let mut select = connection.prepare_cached(&sql).map_err(failed)?;
     let size = query.size();
@@ -344,17 +604,33 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
         .query_map(params![query.prefix, end_of(&query.prefix), query.after, limit], Row::read)
         .map_err(failed)?;
     let mut page = Page::default();
-    let mut last = None;
+    let (mut last, mut bytes) = (None, 0);
     for row in rows {
         let row = row.map_err(failed)?;
+        bytes += row.body.as_ref().map_or(0, Vec::len);
         match row.record() {
             Ok(record) => page.records.push(record),
             Err(reason) => page.corrupt.push((row.key.clone(), reason)),
         }
         last = Some(row.key);
+        if bytes > PAGE_BYTES {
+            page.next = last;
+            return Ok(page);
+        }
     }
     if page.records.len() + page.corrupt.len() == size {
         page.next = last;
     }
     Ok(page)
+}
+
+/// Raises the counter of the owner `name`; whether it was there.
+pub(super) fn beat(table: &mut Table<'_>, name: &str, lease: Duration) -> Result<bool, StoreError> {
+    let sql = "UPDATE owners SET counter = counter + 1, lease = ?2 WHERE name = ?1";
+    let lease = number(millis(lease));
+    let is_there = table.write(sql, params![name, lease])? > 0;
+    if !is_there {
+        table.write("INSERT INTO owners VALUES (?1, 1, ?2)", params![name, lease])?;
+    }
+    Ok(is_there)
 }

@@ -1,0 +1,160 @@
+//! Damage in SQLite's write-ahead log, found before SQLite reads it.
+//!
+//! SQLite stops at the first frame whose checksum is wrong and forgets all that follow: what was acknowledged would
+//! be gone without a word. Every commit of ours is on disk before the next one begins, so a power cut can tear the
+//! last transaction only. Valid frames of a further transaction behind a damaged one are damage.
+//!
+//! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>.
+
+use std::path::Path;
+
+const HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+
+/// The number of the first damaged frame of the log at `path`, from 1; `None` for a sound log, or none at all.
+pub(super) fn damage(path: &Path) -> Option<usize> {
+    // Another process may begin the log anew while it is read: then the header has changed.
+    for _ in 0..3 {
+        let log = std::fs::read(path).ok()?;
+        let found = Log::new(&log)?.damage()?;
+        let again = std::fs::read(path).ok()?;
+        if log.get(..HEADER) == again.get(..HEADER) && Log::new(&again)?.damage() == Some(found) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// Two sums, as SQLite makes them.
+type Sums = (u32, u32);
+
+struct Log<'a> {
+    frames: &'a [u8],
+    page: usize,
+    salts: &'a [u8],
+    first: Sums,
+    big_endian: bool,
+}
+
+impl<'a> Log<'a> {
+    /// `None` if the header is none: SQLite takes such a log for empty, and so it is after it was moved into the
+    /// tables.
+    fn new(log: &'a [u8]) -> Option<Self> {
+        let (header, frames) = log.split_at_checked(HEADER)?;
+        let magic = number(header, 0)?;
+        if magic & !1 != 0x377f_0682 {
+            return None;
+        }
+        let page = match number(header, 8)? {
+            1 => 65_536,
+            page => usize::try_from(page).ok()?,
+        };
+        let first = (number(header, 24)?, number(header, 28)?);
+        let log = Self { frames, page, salts: header.get(16..24)?, first, big_endian: magic & 1 == 1 };
+        (log.sums((0, 0), header.get(..24)?) == first && page >= 512).then_some(log)
+    }
+
+    fn sums(&self, (mut one, mut other): Sums, bytes: &[u8]) -> Sums {
+        let word = |bytes: &[u8]| {
+            let word = bytes.try_into().unwrap_or_default();
+            if self.big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
+        };
+        for pair in bytes.chunks_exact(8) {
+            let (first, second) = pair.split_at(4);
+            one = one.wrapping_add(word(first)).wrapping_add(other);
+            other = other.wrapping_add(word(second)).wrapping_add(one);
+        }
+        (one, other)
+    }
+
+    /// Whether `frame` follows one with the sums `before`.
+    fn follows(&self, frame: &[u8], before: Sums) -> bool {
+        let (Some(start), Some(page)) = (frame.get(..8), frame.get(FRAME_HEADER..)) else { return false };
+        let sums = self.sums(self.sums(before, start), page);
+        frame.get(8..16) == Some(self.salts) && Some(sums) == stored(frame)
+    }
+
+    fn damage(&self) -> Option<usize> {
+        let mut frames = self.frames.chunks_exact(FRAME_HEADER + self.page).enumerate();
+        let mut before = self.first;
+        let mut sound = |frame: &[u8]| {
+            let follows = self.follows(frame, before);
+            before = stored(frame).unwrap_or_default();
+            follows
+        };
+        let (at, damaged) = frames.find(|(_, frame)| !sound(frame))?;
+        // What the damaged frame says of itself may be right: if it ended a transaction, the next one is another.
+        let is_of_log = damaged.get(8..16) == Some(self.salts);
+        let mut has_ended = is_of_log && commits(damaged);
+        for (_, frame) in frames {
+            let is_sound = sound(frame);
+            if is_sound && has_ended {
+                return Some(at + 1);
+            }
+            has_ended |= is_sound && commits(frame);
+        }
+        None
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at.checked_add(4)?)?;
+    bytes.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// The sums that a frame states.
+fn stored(frame: &[u8]) -> Option<Sums> {
+    Some((number(frame, 16)?, number(frame, 20)?))
+}
+
+/// Whether a frame is the last one of a transaction.
+fn commits(frame: &[u8]) -> bool {
+    number(frame, 4).is_some_and(|pages| pages != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    /// The log of a few transactions, and a directory that is gone afterwards.
+    fn log() -> Vec<u8> {
+        let dir = std::env::temp_dir()
+            .join(format!("resilience-wal-{}", crate::durable::store::owners::new_name()));
+        std::fs::create_dir(&dir).unwrap();
+        let connection = Connection::open(dir.join("file")).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.execute_batch("CREATE TABLE t (x)").unwrap();
+        for number in 0..6 {
+            connection.execute("INSERT INTO t VALUES (?1)", [number]).unwrap();
+        }
+        let log = std::fs::read(dir.join("file-wal")).unwrap();
+        drop(connection);
+        std::fs::remove_dir_all(dir).unwrap();
+        log
+    }
+
+    fn damage(log: &[u8]) -> Option<usize> {
+        Log::new(log)?.damage()
+    }
+
+    #[test]
+    fn a_damaged_frame_before_others_is_found_and_a_torn_end_is_none() {
+        let log = log();
+        assert_eq!(damage(&log), None);
+        let frame = FRAME_HEADER + Log::new(&log).unwrap().page;
+        let frames = (log.len() - HEADER) / frame;
+        for number in 0..frames {
+            for at in [0, 9, 17, FRAME_HEADER + 100] {
+                let mut damaged = log.clone();
+                damaged[HEADER + number * frame + at] ^= 1;
+                // One transaction, or the damage of a frame that no longer says where its own ended.
+                let expected = if number + 2 < frames { Some(number + 1) } else { damage(&damaged) };
+                assert_eq!(damage(&damaged), expected, "frame {number}, byte {at}");
+            }
+        }
+        for end in (0..log.len()).step_by(97) {
+            assert_eq!(damage(&log[..end]), None, "cut at {end}");
+        }
+    }
+}
