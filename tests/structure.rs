@@ -80,6 +80,84 @@ fn arrows_point_down() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The rooms of `durable`, from the top down: a room may name those after it, never those before it.
+const ROOMS: [&str; 9] =
+    ["admin", "recovery", "job", "step", "scope", "lease", "default_store", "store", "record"];
+
+/// Rooms that reach up, each with its reason.
+const UPWARD: [(&str, &str); 2] = [
+    // The errors of jobs and steps carry that of their store.
+    ("record::error", "store"),
+    // A caller that blocks anyway does the store's work.
+    ("store::sqlite::commit", "lease::block_on"),
+];
+
+/// What `source`, the module `from` below `durable`, names of rooms above its own.
+fn upward(from: &str, source: &str) -> Vec<String> {
+    let room = |module: &str| {
+        let first = module.split("::").next().unwrap_or(module);
+        ROOMS.iter().position(|room| *room == first)
+    };
+    let Some(own) = room(from) else { return Vec::new() };
+    let parent = |levels: usize| {
+        let mut parts: Vec<_> = from.split("::").collect();
+        parts.truncate(parts.len().saturating_sub(levels));
+        parts.join("::")
+    };
+    let code = source.split("#[cfg(test)]").next().unwrap_or(source);
+    // `super::super::x` is a way to another room, too.
+    let relative = code.split("super::super::").skip(1).map(|rest| {
+        let name = rest.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect::<String>();
+        format!("{}::{name}", parent(2)).trim_start_matches("::").to_owned()
+    });
+    let absolute =
+        named(source).into_iter().filter_map(|name| name.strip_prefix("durable::").map(str::to_owned));
+    absolute
+        .chain(relative)
+        .filter(|to| room(to).is_some_and(|other| other < own))
+        .filter(|to| !UPWARD.iter().any(|(a, b)| from == *a && to.starts_with(b)))
+        .map(|to| format!("{from} names {to}"))
+        .collect()
+}
+
+#[test]
+fn rooms_of_durable_name_only_those_below() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("resilience/src/durable");
+    let files = sources(&root);
+    let read = |path: &PathBuf| fs::read_to_string(path).expect("a source");
+    let wrong: Vec<_> = files.iter().flat_map(|path| upward(&module(path, &root), &read(path))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for room in ROOMS {
+        assert!(files.iter().any(|path| module(path, &root).starts_with(room)), "there is no room {room}");
+    }
+    for (from, to) in UPWARD {
+        let path = files.iter().find(|path| module(path, &root) == from).expect("the room that reaches up");
+        assert!(read(path).contains(&format!("crate::durable::{to}")), "{from} no longer names {to}");
+    }
+}
+
+#[test]
+fn a_room_that_names_one_above_is_found() {
+    let planted = [
+        ("scope", "use crate::durable::recovery::pool;", "recovery::pool"),
+        ("job::run", "fn f() { crate::durable::recovery::remind() }", "recovery::remind"),
+        ("record::key", "use crate::durable::job::args::Args;", "job::args::Args"),
+        ("step::site", "use super::super::job::site::JobSite;", "job::site::JobSite"),
+        ("store::memory", "use crate::{durable::lease::hold, clock};", "lease::hold"),
+    ];
+    for (from, line, to) in planted {
+        assert_eq!(upward(from, line), [format!("{from} names {to}")]);
+    }
+    for (from, line) in [
+        ("recovery::scan", "use crate::durable::job::site::JobSite;"),
+        ("job::run", "/// See crate::durable::recovery."),
+        ("lease::hold", "#[cfg(test)] mod tests { use crate::durable::job::run; }"),
+        ("record::error", "use crate::durable::store::StoreError;"),
+    ] {
+        assert!(upward(from, line).is_empty(), "{line}");
+    }
+}
+
 #[test]
 fn no_policy_names_another() {
     const POLICIES: [&str; 4] = ["with_retry", "circuit_breaker", "timeout", "with_fallback"];

@@ -6,7 +6,7 @@ use resilience::{
     Category, Classify, Event, Rejected, checkpoint, job, jobs, recover, with_fallback, with_recovery,
     with_retry,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Mutex, PoisonError};
 
 #[derive(Clone, Copy, Debug, Classify, PartialEq)]
@@ -52,6 +52,42 @@ fn alerts(world: &World) -> Vec<String> {
         _ => None,
     };
     world.events().into_iter().filter_map(alert).collect()
+}
+
+#[with_recovery(otherwise = escalate)]
+#[with_retry(max = 2, jitter = none)]
+fn mostly_saved(calls: &Cell<u32>, fails: bool) -> Result<u32, Error> {
+    calls.set(calls.get() + 1);
+    if fails || calls.get() % 2 == 1 { Err(Error::Busy) } else { Ok(1) }
+}
+
+#[with_fallback(value = 7)]
+async fn answered() -> Result<u32, Error> {
+    tokio::task::yield_now().await;
+    Err(Error::Invalid)
+}
+
+#[tokio::test]
+async fn a_call_that_a_retry_or_a_fallback_saved_is_a_recovery_that_ended_well() {
+    let _world = isolate();
+    let calls = Cell::new(0);
+    for _ in 0..99 {
+        mostly_saved(&calls, false).unwrap();
+    }
+    assert_eq!(answered().await, Ok(7));
+    let stats = recovery_stats();
+    assert_eq!((stats.total, stats.succeeded), (100, 100));
+    assert_eq!((count("retry"), count("fallback")), ((99, 99), (1, 1)));
+    mostly_saved(&calls, true).unwrap_err();
+    assert_eq!((count("retry"), count("escalate")), ((100, 99), (1, 0)));
+    assert!(recovery_stats().success_rate() > 0.97);
+    let saved = |name: &str| {
+        let stats = recovery_stats();
+        let found = stats.by_point.iter().find(|(point, _, _)| point == name);
+        found.map(|(_, taken, worked)| (*taken, *worked)).expect("a point")
+    };
+    assert_eq!(saved("with_recovery::mostly_saved"), (101, 99));
+    assert_eq!(saved("with_recovery::answered"), (1, 1));
 }
 
 /// Of a strategy: how often it was taken, and how often it worked.
@@ -204,6 +240,7 @@ fn on_a_step_it_says_what_becomes_of_the_job() {
     assert_eq!(status("order:2"), Status::Done);
     assert_eq!(order(3, 2), Err(Error::Invalid));
     assert_eq!(status("order:3"), Status::Manual);
+    assert_eq!(count("rollback"), (1, 1), "the undo of the first");
     assert_eq!(order(4, 3), Err(Error::Broken));
     assert_eq!((status("order:4"), logged()), (Status::Failed, vec!["reserve".to_owned(); 3]));
     assert_eq!(alerts(&world).len(), 1, "for who waits for a person: {:?}", alerts(&world));
@@ -230,6 +267,7 @@ fn an_undo_that_panics_has_failed() {
     let world = isolate();
     assert_eq!(fragile_order(1), Err(Error::Corrupt), "the body's own error, no panic");
     assert_eq!(jobs::blocking::get("fragile:1").unwrap().unwrap().status, Status::Manual);
+    assert_eq!(count("rollback"), (1, 0));
     assert_eq!(alerts(&world).len(), 1, "{:?}", alerts(&world));
 }
 

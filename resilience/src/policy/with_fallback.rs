@@ -258,9 +258,20 @@ pub struct FallbackSite {
     point: &'static PointSite,
     steps: &'static [&'static str],
     policy: Fallback,
+    counters: Site<Counters>,
+    pace: Site<Pace>,
+}
+
+#[derive(Debug)]
+struct Counters {
     answered: AtomicU64,
     failed: AtomicU64,
-    pace: Site<Pace>,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self { answered: AtomicU64::new(0), failed: AtomicU64::new(0) }
+    }
 }
 
 impl FallbackSite {
@@ -268,7 +279,8 @@ impl FallbackSite {
     pub const fn new(point: &'static PointSite, steps: &'static [&'static str]) -> Self {
         let policy = Fallback::new("");
         let pace = Site::new(Pace::new(), Pace::new);
-        Self { point, steps, policy, answered: AtomicU64::new(0), failed: AtomicU64::new(0), pace }
+        let counters = Site::new(Counters::new(), Counters::new);
+        Self { point, steps, policy, counters, pace }
     }
 
     /// Limits it to errors of these categories.
@@ -292,7 +304,7 @@ impl FallbackSite {
     /// The `step`th fallback answered an error of this class.
     #[cold]
     pub fn answered(&self, class: &Classification, step: u32) {
-        self.answered.fetch_add(1, Ordering::Relaxed);
+        self.counters.answered.fetch_add(1, Ordering::Relaxed);
         let log = Log { pace: Some(&self.pace), ..Log::default() };
         emit_as(&Event::FellBack { point: self.point.name(), class: *class, step }, self.policy.hook, log);
     }
@@ -300,7 +312,7 @@ impl FallbackSite {
     /// Every fallback failed.
     #[cold]
     pub fn failed(&self) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
+        self.counters.failed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -320,7 +332,7 @@ impl Layer for FallbackSite {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        vec![("answered", count(&self.answered)), ("failed", count(&self.failed))]
+        vec![("answered", count(&self.counters.answered)), ("failed", count(&self.counters.failed))]
     }
 
     fn policy(&self) -> &dyn Any {

@@ -9,8 +9,8 @@ use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;
+use crate::durable::record::stats::count_resumed;
 use crate::durable::record::{Corrupt, Record, Status};
-use crate::durable::recovery::strategy::count_resumed;
 use crate::durable::scope::{self, JobScope, Scope, Wanted};
 use crate::durable::step::policy::completed;
 use crate::durable::store::{Completion, Query, Release, Store, StoreError};
@@ -350,7 +350,7 @@ impl Running {
                 self.ended(Status::Done, None);
                 crate::durable::point("after complete");
                 if is_resumed {
-                    count_resumed(true);
+                    count_resumed(&at.point, true);
                 }
                 Ok(())
             }
@@ -388,7 +388,7 @@ impl Running {
 
     fn unrecordable(&self, problem: &str) -> Note {
         if self.record.attempts > 1 {
-            count_resumed(false);
+            count_resumed(&self.at.point, false);
         }
         self.warn("the result of a job was not recorded", problem);
         let class = Classification::new(Category::Permanent);
@@ -429,7 +429,7 @@ impl Running {
     /// Records that the body panicked.
     async fn broke(self, mode: Mode, message: &str) {
         if self.record.attempts > 1 {
-            count_resumed(false);
+            count_resumed(&self.at.point, false);
         }
         let step = self.scope.job.as_ref().and_then(|job| job.panicked_in());
         let problem = match &step {
@@ -476,7 +476,7 @@ impl Running {
         let wanted = wanted.unwrap_or_else(|| strategy(&class));
         let at = self.at.clone();
         if self.record.attempts > 1 {
-            count_resumed(false);
+            count_resumed(&self.at.point, false);
         }
         let ended = match wanted {
             Wanted::Fail => self.stop(mode, Status::Failed, Some(class), "the body failed").await.map(drop),

@@ -9,6 +9,7 @@ use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
 use crate::durable::record::history::Note;
 use crate::durable::record::key::place;
+use crate::durable::record::stats::count;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError};
@@ -124,6 +125,7 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
             critical(&job.at, "an undo failed", &step.function);
             let status = Status::Manual;
             let words = format!("the undo of `{}` failed", step.function);
+            count(&job.at.point, "rollback", false);
             job.stop(mode, status, None, &words).await?;
             return Ok(status);
         }
@@ -137,6 +139,7 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
     let point = job.at.point.clone();
     let id = job.id().to_owned();
     job.stop(mode, Status::RolledBack, None, &words).await?;
+    count(&point, "rollback", true);
     emit(&Event::RolledBack { point, job: id, steps: done.len() - undone.len() }, None);
     Ok(Status::RolledBack)
 }

@@ -11,6 +11,7 @@ pub(crate) mod error;
 mod finite;
 pub(crate) mod history;
 pub(crate) mod key;
+pub(crate) mod stats;
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 use std::fmt;

@@ -2,11 +2,12 @@
 
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::alert::critical_at;
+use crate::durable::record::stats::{self, Count};
 use crate::durable::scope::{self, Wanted};
 use crate::outcome::Outcome;
-use crate::point::{Layer, PointSite};
-use crate::site::Site;
+use crate::point::{Layer, PointName, PointSite};
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What to do about a failure.
@@ -70,67 +71,78 @@ impl Condition {
     }
 }
 
-/// How the recoveries of this process went, since it started.
+/// How failures of this process were recovered from, since it started.
+///
+/// It counts the calls that a retry or a fallback of an annotated function saved or could not save, the
+/// failures for which a `with_recovery` found a strategy, the jobs whose steps were undone, and the jobs that
+/// were begun again.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RecoveryStats {
-    /// How many failures a strategy was found for.
+    /// How many failures something was done about.
     pub total: u64,
-    /// How many of them were dealt with: skipped, undone, or resumed to a result.
+    /// How many of them ended well: with a result, skipped, or undone.
     pub succeeded: u64,
-    /// The same by strategy: its word, how often it was taken, and how often it worked.
+    /// The same by strategy: its word, how often it was taken, and how often it ended well. The words are those
+    /// of `with_recovery`, `fallback`, and `resume` for jobs that were begun again.
     pub by_strategy: Vec<(&'static str, u64, u64)>,
+    /// The same by point, sorted by name; only points where something was done.
+    pub by_point: Vec<(String, u64, u64)>,
 }
 
 impl RecoveryStats {
-    /// The part that was dealt with, from 0 to 1; 1 if there was nothing to do.
+    /// Returns the part that ended well, from 0 to 1; 1 if nothing was to be done.
     pub fn success_rate(&self) -> f64 {
         if self.total == 0 { 1.0 } else { self.succeeded as f64 / self.total as f64 }
     }
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    taken: [AtomicU64; 6],
-    worked: [AtomicU64; 6],
-}
-
-static COUNTS: Site<Counts> = Site::new(
-    Counts { taken: [const { AtomicU64::new(0) }; 6], worked: [const { AtomicU64::new(0) }; 6] },
-    Counts::default,
-);
-
-/// The place of a resumed job among the counts.
-const RESUME: usize = 5;
-
-fn count(strategy: usize, worked: bool) {
-    let counts = &*COUNTS;
-    if let (Some(taken), Some(works)) = (counts.taken.get(strategy), counts.worked.get(strategy)) {
-        taken.fetch_add(1, Ordering::Relaxed);
-        works.fetch_add(u64::from(worked), Ordering::Relaxed);
-    }
-}
-
-/// A job that had lost its owner has ended.
-pub(crate) fn count_resumed(worked: bool) {
-    count(RESUME, worked);
-}
-
-/// How the recoveries of this process went: failures that a `with_recovery` found a strategy for, and
-/// jobs that were resumed.
+/// Returns how failures of this process were recovered from, since it started.
+///
+/// # Examples
+///
+/// ```
+/// # let _world = resilience::testing::isolate();
+/// let stats = resilience::durable::recovery_stats();
+/// assert_eq!((stats.total, stats.success_rate()), (0, 1.0));
+/// ```
 pub fn recovery_stats() -> RecoveryStats {
-    let words = Recovery::ALL.map(Recovery::as_str).into_iter().chain(["resume"]);
-    let counts = &*COUNTS;
-    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let by_strategy: Vec<_> = words
-        .zip(counts.taken.iter().zip(&counts.worked))
-        .map(|(word, (taken, worked))| (word, load(taken), load(worked)))
-        .collect();
+    let words = Recovery::ALL.map(Recovery::as_str).into_iter().chain(["fallback", "resume"]);
+    let mut by_strategy: Vec<_> = words.map(|word| (word, 0, 0)).collect();
+    let mut by_point = BTreeMap::<String, Count>::new();
+    for (strategy, point, (taken, worked)) in stats::counted().into_iter().chain(of_policies()) {
+        let point = by_point.entry(point.to_string()).or_default();
+        (point.0, point.1) = (point.0 + taken, point.1 + worked);
+        if let Some((_, all, well)) = by_strategy.iter_mut().find(|(word, _, _)| *word == strategy) {
+            (*all, *well) = (*all + taken, *well + worked);
+        }
+    }
     RecoveryStats {
         total: by_strategy.iter().map(|(_, taken, _)| taken).sum(),
         succeeded: by_strategy.iter().map(|(_, _, worked)| worked).sum(),
         by_strategy,
+        by_point: by_point.into_iter().map(|(point, (taken, worked))| (point, taken, worked)).collect(),
     }
+}
+
+/// What the retries and fallbacks of annotated functions have counted.
+fn of_policies() -> Vec<(&'static str, PointName, Count)> {
+    let mut counted = Vec::new();
+    for point in crate::registry::snapshot().points {
+        for policy in &point.policies {
+            let count =
+                |name| policy.counters.iter().find(|(known, _)| *known == name).map_or(0, |found| found.1);
+            let (strategy, worked, failed) = match policy.kind {
+                "with_retry" => ("retry", count("recovered"), count("gave_up")),
+                "with_fallback" => ("fallback", count("answered"), count("failed")),
+                _ => continue,
+            };
+            if worked + failed > 0 {
+                counted.push((strategy, point.name.clone(), (worked + failed, worked)));
+            }
+        }
+    }
+    counted
 }
 
 /// The recovery of one annotated function.
@@ -190,18 +202,20 @@ impl RecoverySite {
         let Some(strategy) = self.strategy(class) else { return Recovery::Retry };
         self.taken.fetch_add(1, Ordering::Relaxed);
         let job = scope::current().job;
+        let is_of_job = self.has_job || job.is_some();
         match (strategy, job) {
-            // Counted when it is known how it went.
-            (Recovery::Rollback, _) if self.has_undo => {}
-            (Recovery::Rollback, Some(job)) if !self.has_job => job.want(Wanted::Rollback),
+            (Recovery::Rollback, Some(job)) if !self.has_job && !self.has_undo => job.want(Wanted::Rollback),
             (Recovery::Manual, Some(job)) if !self.has_job => job.want(Wanted::Manual),
             (Recovery::Manual, _) if self.has_job => {}
             (Recovery::Manual | Recovery::Escalate, _) => self.escalate(class),
             _ => {}
         }
-        if !(strategy == Recovery::Rollback && self.has_undo) {
-            let worked = matches!(strategy, Recovery::Skip | Recovery::Rollback);
-            count(strategy as usize, worked);
+        match strategy {
+            // The retry below has counted it.
+            Recovery::Retry => {}
+            // Counted when it is known how it went.
+            Recovery::Rollback if self.has_undo || is_of_job => {}
+            _ => stats::count(&self.point.name(), strategy.as_str(), strategy == Recovery::Skip),
         }
         strategy
     }
@@ -209,7 +223,7 @@ impl RecoverySite {
     /// The attribute's own undo has run.
     #[cold]
     pub fn undone(&self, worked: bool) {
-        count(Recovery::Rollback as usize, worked);
+        stats::count(&self.point.name(), Recovery::Rollback.as_str(), worked);
         if !worked {
             self.alert("an undo failed", "the undo of `with_recovery`");
         }
