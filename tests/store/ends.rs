@@ -396,3 +396,104 @@ fn a_result_that_the_store_does_not_take_fails_the_job_when_the_store_is_back() 
     assert_eq!(job.status, Status::Failed, "{job}");
     assert!(job.problem.is_some_and(|problem| problem.contains("the server is gone")));
 }
+
+#[job("cut-off:{id}")]
+fn cut_off(id: u32) -> Result<u32, Error> {
+    ran();
+    fail_store();
+    match id {
+        1 => pay(),
+        2 => Err(Error::Own),
+        _ => Ok(id),
+    }
+}
+
+#[job("cut-off-async:{id}")]
+async fn cut_off_async(id: u32) -> Result<u32, Error> {
+    ran();
+    fail_store();
+    match id {
+        1 => pay_async().await,
+        2 => Err(Error::Own),
+        _ => Ok(id),
+    }
+}
+
+/// The store fails from now on.
+fn fail_store() {
+    STORE.with_borrow(|store| store.as_ref().into_iter().for_each(|store| store.set(Fault::All(down()))));
+}
+
+#[test]
+fn a_job_that_ends_without_a_store_has_ended_once_the_store_is_back() {
+    let (store, _world) = world(Fault::None);
+    for id in 1..=3 {
+        STORE.set(Some(store.clone()));
+        cut_off(id).unwrap_err();
+        store.set(Fault::None);
+        block_on(cut_off_async(id)).unwrap_err();
+        STORE.set(None);
+        RUNS.set(0);
+        store.set(Fault::None);
+        assert_eq!(info(&format!("cut-off-async:{id}")).status, Status::Running, "nobody has told the store");
+        let recovered = jobs::blocking::sweep().unwrap();
+        let (jobs, expected) = match id {
+            1 => (2, Status::Done),
+            _ => (0, Status::Failed),
+        };
+        assert_eq!((recovered.jobs.len(), recovered.count(Status::Done)), (jobs, jobs), "{recovered}");
+        let id = format!("cut-off:{id}");
+        assert_eq!(info(&id).status, expected, "{id}");
+        jobs::blocking::remove(&id).unwrap();
+        jobs::blocking::remove(&id.replace("off", "off-async")).unwrap();
+    }
+}
+
+#[test]
+fn a_call_in_this_process_finds_how_a_job_ended_without_a_store() {
+    let (store, _world) = world(Fault::None);
+    STORE.set(Some(store.clone()));
+    let Err(Error::Rejected(rejected)) = cut_off(3) else { panic!("it was not recorded") };
+    assert_eq!(rejected.not_recorded::<u32>(), Some(3));
+    STORE.set(None);
+    store.set(Fault::None);
+    let Err(Error::Rejected(Rejected::Job(error))) = cut_off(3) else { panic!("it was recorded") };
+    assert!(matches!(*error, JobError::Stopped { status: Status::Failed, .. }), "{error}");
+    let problem = info("cut-off:3").problem.expect("a problem");
+    assert!(problem.contains("could not be recorded: the store cannot be used"), "{problem}");
+}
+
+#[job("hangs:{id}")]
+async fn hangs(id: u32) -> Result<u32, Error> {
+    if FAILS.load(Relaxed) {
+        std::future::pending::<()>().await;
+    }
+    Ok(id)
+}
+
+#[test]
+fn a_call_that_was_dropped_says_so_in_the_record() {
+    let (store, _world) = world(Fault::None);
+    for is_down in [false, true] {
+        FAILS.store(true, Relaxed);
+        let mut call = Box::pin(hangs(1));
+        assert!(futures::FutureExt::now_or_never(&mut call).is_none());
+        store.set(if is_down { Fault::All(down()) } else { Fault::None });
+        drop(call);
+        store.set(Fault::None);
+        FAILS.store(false, Relaxed);
+        if is_down {
+            assert_eq!(info("hangs:1").status, Status::Running);
+            assert_eq!(block_on(hangs(2)), Ok(2), "the next claim of this process");
+        }
+        let job = info("hangs:1");
+        assert_eq!(job.status, Status::Interrupted);
+        assert!(
+            job.problem.as_deref().is_some_and(|problem| problem.contains("its call was dropped")),
+            "{job}"
+        );
+        assert_eq!(job.events.last().map(|event| event.reason.as_str()), Some("its call was dropped"));
+        assert_eq!((block_on(hangs(1)), info("hangs:1").problem), (Ok(1), None));
+        jobs::blocking::remove("hangs:1").unwrap();
+    }
+}

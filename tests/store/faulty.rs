@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     None,
     /// Claims are refused.
     Claims(StoreError),
+    /// Nothing can be read or written.
+    All(StoreError),
     /// Steps of jobs can neither be looked up nor claimed.
     Steps(StoreError),
     /// Cursors are refused.
@@ -80,6 +82,7 @@ impl Faulty {
 impl Store for Faulty {
     fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>> {
         match self.fault() {
+            Fault::All(error) => Box::pin(async move { Err(error) }),
             Fault::Steps(error) if key.starts_with("s/") => Box::pin(async move { Err(error) }),
             _ => self.inner.get(key),
         }
@@ -97,7 +100,7 @@ impl Store for Faulty {
         }
         Box::pin(async move {
             match self.fault() {
-                Fault::Claims(error) => return Err(error),
+                Fault::Claims(error) | Fault::All(error) => return Err(error),
                 Fault::Steps(error) if claim.key.starts_with("s/") => return Err(error),
                 _ => {}
             }
@@ -133,9 +136,13 @@ impl Store for Faulty {
 
     fn complete(&self, mut completion: Completion) -> Work<'_, Record> {
         Box::pin(async move {
-            if let Fault::Results(error, times @ 1..) = self.fault() {
-                self.set(Fault::Results(error.clone(), times - 1));
-                return Err(error);
+            match self.fault() {
+                Fault::All(error) => return Err(error),
+                Fault::Results(error, times @ 1..) => {
+                    self.set(Fault::Results(error.clone(), times - 1));
+                    return Err(error);
+                }
+                _ => {}
             }
             if self.has(Fault::NoFence)
                 && let Some(stored) = self.inner.get(&completion.key).await?
@@ -151,17 +158,23 @@ impl Store for Faulty {
 
     fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()> {
         match self.fault() {
-            Fault::Cursors(error) => Box::pin(async move { Err(error) }),
+            Fault::Cursors(error) | Fault::All(error) => Box::pin(async move { Err(error) }),
             _ => self.inner.put_cursor(cursor),
         }
     }
 
     fn release(&self, release: Release) -> Work<'_, ()> {
-        self.inner.release(release)
+        match self.fault() {
+            Fault::All(error) => Box::pin(async move { Err(error) }),
+            _ => self.inner.release(release),
+        }
     }
 
     fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record> {
-        self.inner.cas(expected, record)
+        match self.fault() {
+            Fault::All(error) => Box::pin(async move { Err(error) }),
+            _ => self.inner.cas(expected, record),
+        }
     }
 
     fn list(&self, query: Query) -> Work<'_, Page> {

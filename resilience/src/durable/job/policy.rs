@@ -1,6 +1,6 @@
 //! A named, recorded call that is found and finished after a crash.
 
-use super::run::{Begun, Caught, Running, Unfinished};
+use super::run::{Begun, Caught, Running, Unfinished, dropped};
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
@@ -262,6 +262,7 @@ impl Job {
         match answer {
             Ok(Answer::Held(record, turn)) => {
                 let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
+                let lease = lease.noted(dropped);
                 let scope = Arc::new(JobScope::new(id, lease.shared().clone(), &record));
                 let unfinished = Unfinished::new(&at);
                 let running = Running { at, lease, scope: outer.in_job(scope), record, unfinished };

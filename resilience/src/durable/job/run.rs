@@ -3,7 +3,7 @@
 use crate::classify::{Category, Classification, Classify};
 use crate::durable::job::undo;
 use crate::durable::lease::block_on::{Mode, block_on};
-use crate::durable::lease::hold::{self, Lease};
+use crate::durable::lease::hold::Lease;
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
@@ -185,17 +185,7 @@ impl Running {
 
     /// An entry in the job's history.
     pub(crate) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
-        JobEvent {
-            at: self.record.updated,
-            step: None,
-            attempt: self.record.attempts,
-            category: None,
-            code: None,
-            strategy: strategy.to_owned(),
-            result: result.to_owned(),
-            owner: self.record.owner.clone(),
-            reason: reason.to_owned(),
-        }
+        event(&self.record, strategy, result, reason)
     }
 
     /// Ends the job without a result.
@@ -216,6 +206,7 @@ impl Running {
         self.end_as(mode, status, note).await
     }
 
+    /// Ends the job; where the store is out of order, it ends so once the store is in order again.
     async fn end_as(self, mode: Mode, status: Status, note: Note) -> Result<Record, JobError> {
         let key = self.lease.shared().key.clone();
         // Steps that are undone are done again if the job starts again: from the beginning.
@@ -229,15 +220,31 @@ impl Running {
                 }
                 Ok(record)
             }
-            Err((error, _)) => Err(JobError::store(self.at.clone(), error)),
+            Err((error, completion)) if error.is_outage() => {
+                let at = self.at.clone();
+                self.ended_later(completion, note.class);
+                Err(JobError::store(at, error))
+            }
+            Err((StoreError::Fenced { .. }, _)) => Err(self.fenced()),
+            Err((error, _)) => Err(JobError::store(self.at, error)),
         }
     }
 
     /// The job has ended in the store.
     fn ended(mut self, status: Status, class: Option<Classification>) {
+        self.report(status, class);
+        self.lease.ended();
+    }
+
+    /// The job ends in the store as soon as that takes it.
+    fn ended_later(mut self, completion: Completion, class: Option<Classification>) {
+        self.report(completion.status, class);
+        self.lease.complete_later(completion);
+    }
+
+    fn report(&mut self, status: Status, class: Option<Classification>) {
         self.unfinished.0 = None;
         let (point, job) = (self.at.point.clone(), self.at.key.clone());
-        self.lease.ended();
         match status {
             Status::Done => emit(&Event::JobDone { point, job }, None),
             // It has an event of its own.
@@ -361,12 +368,7 @@ impl Running {
                     note: self.unrecordable(&error.to_string()).write(),
                     ..Completion::of(completion.key, completion.fence, Status::Failed)
                 };
-                // One more attempt, which the caller does not wait for.
-                hold::finish(Box::pin(async move {
-                    if shared.store.complete(failed).await.is_ok() {
-                        self.ended(Status::Failed, Some(Classification::new(Category::Permanent)));
-                    }
-                }));
+                self.ended_later(failed, Some(Classification::new(Category::Permanent)));
                 Err(error)
             }
             Err((StoreError::TooLarge { bytes }, completion)) => {
@@ -415,14 +417,16 @@ impl Running {
     async fn release(self, note: Note) -> Result<(), JobError> {
         let shared = self.lease.shared().clone();
         let release = Release::new(shared.key.clone(), shared.fence, Status::Interrupted).note(note.write());
-        match shared.store.release(release).await {
+        match shared.store.release(release.clone()).await {
             Ok(()) => {
                 self.lease.ended();
                 Ok(())
             }
             Err(StoreError::Fenced { .. }) => Err(self.fenced()),
-            // Where the store does not take it now, the lease is released when it is dropped.
-            Err(_) => Ok(()),
+            Err(_) => {
+                self.lease.release_later(release);
+                Ok(())
+            }
         }
     }
 
@@ -446,7 +450,7 @@ impl Running {
     async fn end_with(self, mode: Mode, status: Status, note: Note) -> Result<(), JobError> {
         match self.end_as(mode, status, note).await {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
-            // The caller's own error says more; the record stays as it is, and recovery will find it.
+            // The caller's own error says more.
             _ => Ok(()),
         }
     }
@@ -489,7 +493,7 @@ impl Running {
         };
         match ended {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
-            // The body's own error says more; the record stays as it is, and recovery will find it.
+            // The body's own error says more.
             _ => Ok(()),
         }
     }
@@ -561,6 +565,30 @@ impl<F: Future> Future for Caught<F> {
             Err(panic) => Poll::Ready(Err(panic)),
         }
     }
+}
+
+fn event(record: &Record, strategy: &str, result: &str, reason: &str) -> JobEvent {
+    JobEvent {
+        at: record.updated,
+        step: None,
+        attempt: record.attempts,
+        category: None,
+        code: None,
+        strategy: strategy.to_owned(),
+        result: result.to_owned(),
+        owner: record.owner.clone(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The note of a job whose call was dropped.
+pub(crate) fn dropped(record: &Record) -> Vec<u8> {
+    let problem = "its call was dropped before it ended: by a timeout around it, or the end of its runtime";
+    let note = Note::read(&record.note);
+    // Undoing goes on where it was; the problem is why it undoes.
+    let problem = if record.status == Status::RollingBack { note.problem } else { Some(problem.to_owned()) };
+    let reason = "its call was dropped";
+    Note { problem, ..note }.with(event(record, "resume", "interrupted", reason)).write()
 }
 
 /// Every step of a job, whatever its state.

@@ -101,6 +101,7 @@ pub(crate) async fn claim(
     const LONGEST: Duration = Duration::from_millis(250);
 
     let started = clock::now();
+    hold::pay(store).await;
     let busy = || Answer::Busy { owner: claim.owner.clone(), left: claim.lease };
     if mode == Mode::Blocking && turn::would_wait_for_itself(store, &claim.key) {
         return Ok(busy());

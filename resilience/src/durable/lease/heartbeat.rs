@@ -1,7 +1,7 @@
 //! The heartbeat: one thread for each open store raises the counter of this process while it holds leases there.
 
 use super::block_on::block_on;
-use super::hold::Shared;
+use super::hold::{self, Shared};
 use crate::durable::store::{Store, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -199,6 +199,7 @@ impl Heart {
                 _ => {}
             }
         }
+        let _ = catch_unwind(AssertUnwindSafe(|| block_on(hold::pay(store))));
         Duration::ZERO
     }
 

@@ -3,8 +3,8 @@
 use super::block_on::block_on;
 use super::heartbeat;
 use super::turn::Turn;
-use crate::durable::record::Status;
-use crate::durable::store::{Release, Store};
+use crate::durable::record::{Record, Status};
+use crate::durable::store::{self, Completion, Release, Store, StoreError};
 use crate::policy::InvalidPolicy;
 use std::future::Future;
 use std::pin::Pin;
@@ -73,10 +73,42 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Lease {
     shared: Arc<Shared>,
-    /// Kept until the lease has been given back.
+    /// Kept until the lease has ended in the store.
     turn: Option<Turn>,
-    /// What it becomes if it is dropped without an end; `None` once it has ended.
-    on_drop: Option<Status>,
+    /// How it ends if it is dropped; `None` once it has ended.
+    on_drop: Option<End>,
+}
+
+/// How a lease ends in the store.
+#[derive(Clone, Debug)]
+enum End {
+    /// Dropped, as this status; the note is made of the record.
+    Dropped(Status, Option<NoteOf>),
+    /// Without a result.
+    Released(Box<Release>),
+    /// With one.
+    Completed(Box<Completion>),
+}
+
+/// The note of a record whose lease was dropped.
+pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
+
+impl End {
+    async fn reach(self, shared: &Shared) -> Result<(), StoreError> {
+        let (status, note_of) = match self {
+            Self::Completed(completion) => return shared.store.complete(*completion).await.map(drop),
+            Self::Released(release) => return shared.store.release(*release).await,
+            Self::Dropped(status, note_of) => (status, note_of),
+        };
+        let release = Release::new(shared.key.clone(), shared.fence, status);
+        let Some(note_of) = note_of else { return shared.store.release(release).await };
+        let record = shared.store.get(&shared.key).await?;
+        let is_ours = |record: &Record| record.status.is_held() && record.fence == shared.fence;
+        match record.filter(is_ours) {
+            Some(record) => shared.store.release(release.note(note_of(&record))).await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl Lease {
@@ -92,7 +124,15 @@ impl Lease {
             Shared { store, key, fence, length, lost: AtomicBool::new(false), waiting: Mutex::default() };
         let shared = Arc::new(shared);
         heartbeat::keep(&shared);
-        Self { shared, turn, on_drop: Some(on_drop) }
+        Self { shared, turn, on_drop: Some(End::Dropped(on_drop, None)) }
+    }
+
+    /// The same, whose record gets this note if it is dropped.
+    pub(crate) fn noted(mut self, note_of: NoteOf) -> Self {
+        if let Some(End::Dropped(_, note)) = &mut self.on_drop {
+            *note = Some(note_of);
+        }
+        self
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -104,25 +144,62 @@ impl Lease {
         self.on_drop = None;
     }
 
-    /// Gives the lease back, and waits until the store has it.
+    /// Ends the lease as `completion` says, as soon as the store takes it, without the caller.
+    pub(crate) fn complete_later(mut self, completion: Completion) {
+        self.on_drop = Some(End::Completed(Box::new(completion)));
+    }
+
+    /// As [`complete_later`](Self::complete_later), without a result.
+    pub(crate) fn release_later(mut self, release: Release) {
+        self.on_drop = Some(End::Released(Box::new(release)));
+    }
+
+    /// Gives the lease back, and waits until the store has answered.
     pub(crate) async fn give_back(mut self) {
-        if let Some(status) = self.on_drop.take() {
-            // Where the store cannot be reached, the lease stays until this process ends.
-            let release = Release::new(self.shared.key.clone(), self.shared.fence, status);
-            let _ = self.shared.store.release(release).await;
+        if let Some(end) = self.on_drop.take() {
+            reach(self.shared.clone(), end, self.turn.take()).await;
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(status) = self.on_drop.take() else { return };
-        let (shared, turn) = (self.shared.clone(), self.turn.take());
-        finish(Box::pin(async move {
-            let release = Release::new(shared.key.clone(), shared.fence, status);
-            let _ = shared.store.release(release).await;
-            drop(turn);
-        }));
+        if let Some(end) = self.on_drop.take() {
+            finish(Box::pin(reach(self.shared.clone(), end, self.turn.take())));
+        }
+    }
+}
+
+/// Ends a lease; where the store is out of order, once it is in order again.
+async fn reach(shared: Arc<Shared>, end: End, turn: Option<Turn>) {
+    match end.clone().reach(&shared).await {
+        Err(error) if error.is_outage() => locked(&OWED).push(Owed { shared, end, turn }),
+        _ => drop(turn),
+    }
+}
+
+/// The ends that the stores did not take yet. Their leases are kept until then: nobody else may take them for those
+/// of a process that is gone.
+static OWED: Mutex<Vec<Owed>> = Mutex::new(Vec::new());
+
+#[derive(Debug)]
+struct Owed {
+    shared: Arc<Shared>,
+    end: End,
+    turn: Option<Turn>,
+}
+
+/// Ends the leases whose end `store` did not take before.
+pub(crate) async fn pay(store: &Arc<dyn Store>) {
+    let owed: Vec<_> = {
+        let mut owed = locked(&OWED);
+        if owed.is_empty() {
+            return;
+        }
+        owed.extract_if(.., |owed| store::same(&owed.shared.store, store)).collect()
+    };
+    for Owed { shared, end, turn } in owed {
+        reach(shared, end, turn).await;
     }
 }
 

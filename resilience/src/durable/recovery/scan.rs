@@ -78,6 +78,7 @@ impl Pass {
         mut found: Option<&mut Recovered>,
         watch: Option<&Arc<Watch>>,
     ) -> Result<(), StoreError> {
+        hold::pay(&self.store).await;
         let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
         loop {
             let page = self.store.list(query.clone()).await?;
