@@ -9,8 +9,8 @@ use resilience::{
     Checkpoint, Classify, Job, Progress, Rejected, checkpoint, checkpoints, job, jobs, recover,
 };
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 #[derive(Debug, Classify, PartialEq)]
@@ -496,4 +496,26 @@ fn a_call_that_was_dropped_says_so_in_the_record() {
         assert_eq!((block_on(hangs(1)), info("hangs:1").problem), (Ok(1), None));
         jobs::blocking::remove("hangs:1").unwrap();
     }
+}
+
+/// On the real clock: a test world has no heartbeat.
+static REAL: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::None)));
+
+#[job("real:{id}", lease = 0.03s, store = &*REAL)]
+async fn real(id: u32) -> Result<u32, Error> {
+    std::future::pending::<()>().await;
+    Ok(id)
+}
+
+#[test]
+fn the_heartbeat_releases_what_the_store_did_not_take() {
+    let released = REAL.released();
+    let mut call = Box::pin(real(1));
+    assert!(futures::FutureExt::now_or_never(&mut call).is_none());
+    REAL.set(Fault::All(down()));
+    drop(call);
+    REAL.set(Fault::None);
+    assert_eq!(released.recv_timeout(Duration::from_secs(60)).as_deref(), Ok("j/real:1"));
+    let record = block_on(REAL.get("j/real:1")).unwrap().expect("the job");
+    assert_eq!(record.status, Status::Interrupted);
 }

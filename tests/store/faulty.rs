@@ -6,6 +6,7 @@ use resilience::durable::store::{
 use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError, use_store};
 use resilience::testing::{World, isolate};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,11 +55,18 @@ pub(crate) struct Faulty {
     inner: MemoryStore,
     fault: Mutex<Fault>,
     panics: AtomicU32,
+    /// Hears of each lease that is released.
+    released: Mutex<Option<Sender<String>>>,
 }
 
 impl Faulty {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { inner: MemoryStore::new(), fault: Mutex::new(fault), panics: AtomicU32::new(0) }
+        Self {
+            inner: MemoryStore::new(),
+            fault: Mutex::new(fault),
+            panics: AtomicU32::new(0),
+            released: Mutex::default(),
+        }
     }
 
     /// How often it has panicked.
@@ -68,6 +76,13 @@ impl Faulty {
 
     pub(crate) fn set(&self, fault: Fault) {
         *self.fault.lock().expect("the fault") = fault;
+    }
+
+    /// The keys of the leases that are released from now on.
+    pub(crate) fn released(&self) -> Receiver<String> {
+        let (send, receive) = channel();
+        *self.released.lock().expect("the sender") = Some(send);
+        receive
     }
 
     fn fault(&self) -> Fault {
@@ -166,7 +181,14 @@ impl Store for Faulty {
     fn release(&self, release: Release) -> Work<'_, ()> {
         match self.fault() {
             Fault::All(error) => Box::pin(async move { Err(error) }),
-            _ => self.inner.release(release),
+            _ => Box::pin(async move {
+                let key = release.key.clone();
+                self.inner.release(release).await?;
+                if let Some(released) = &*self.released.lock().expect("the sender") {
+                    let _ = released.send(key);
+                }
+                Ok(())
+            }),
         }
     }
 
