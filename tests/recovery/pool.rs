@@ -341,3 +341,32 @@ fn the_first_look_deletes_what_is_over() {
     recover_all();
     assert!(jobs::blocking::get("brief").unwrap().is_none());
 }
+
+static CHARGES: AtomicUsize = AtomicUsize::new(0);
+
+#[checkpoint("charge:{n}")]
+fn charge(n: u32) -> Result<u32, Rejected> {
+    CHARGES.fetch_add(1, SeqCst);
+    Ok(n)
+}
+
+#[job("charged:{id}", ttl = 1s)]
+fn charged(id: u32) -> Result<u32, Error> {
+    charge(id)?;
+    Err(Error::Down)
+}
+
+#[test]
+fn a_job_that_waits_for_a_person_does_not_expire() {
+    let world = isolate();
+    charged(1).unwrap_err();
+    for days in [1, 31] {
+        world.advance(Duration::from_secs(days * 24 * 3_600));
+        recover_all();
+        resilience::checkpoints::blocking::cleanup(Duration::from_secs(1)).unwrap();
+        charged(1).unwrap_err();
+        let job = jobs::blocking::get("charged:1").unwrap().expect("it is kept");
+        assert_eq!((job.status, job.attempts), (Status::Failed, 1));
+    }
+    assert_eq!(CHARGES.load(SeqCst), 1);
+}

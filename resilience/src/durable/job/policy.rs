@@ -80,7 +80,8 @@ impl Job {
         self
     }
 
-    /// How long a finished job and its steps are kept; default 30 days.
+    /// How long a job that is done or undone is kept, with its steps; default 30 days. One that waits for a person
+    /// is kept until it is removed.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self

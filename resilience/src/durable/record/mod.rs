@@ -258,9 +258,9 @@ impl Record {
         }
     }
 
-    /// Whether its time to live is over at `now`; only what ended can be.
+    /// Whether its time to live is over at `now`. What waits for a person or for another run has none.
     pub fn is_expired(&self, now: Millis) -> bool {
-        self.status.is_final() && self.ttl > 0 && now >= self.completed.saturating_add(self.ttl)
+        self.expires().is_some_and(|end| now >= end)
     }
 
     /// When it ended; what was given back without a result ended then.

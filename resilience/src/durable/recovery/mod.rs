@@ -154,10 +154,7 @@ impl Recover {
         let mut found = Recovered::default();
         pass.look(Some(&mut found), watch.as_ref()).await.map_err(failed)?;
         // A program that lives for seconds cleans up, too. What cannot be deleted now is found again.
-        let _ = match self.sweep {
-            Some(_) => retention::forget_first(pass.store()).await,
-            None => retention::forget_old(pass.store()).await,
-        };
+        let _ = retention::forget_first(pass.store()).await;
         if let Some(every) = self.sweep {
             sweep::start(pass.clone(), every);
         }
