@@ -4,11 +4,14 @@
  * DISK_DIR    the directory whose files stand on this disk
  * DISK_IMAGE  where each of those files is kept as it was when it was last synced: what a power cut leaves;
  *             the files `full`, `sync-fails`, `sync-ignored` and `read-only` there turn the faults on
+ * DISK_CUT    at which sync of this process the power fails, from 1; before it nothing of what was written since
+ *             the last one is kept, or, with DISK_TORN, some sectors of it: which, is decided by that number
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,24 +46,51 @@ static const char *name_of(int fd, char *path, size_t size) {
     return on_disk(path);
 }
 
-/* Copies an open file to its image, whole or not at all. The file is not opened again: closing any descriptor
- * of it would drop the locks that SQLite holds on it. */
-static int copy_to_image(int from, const char *name) {
+#define SECTOR 512
+
+/* Puts the sectors that were on the disk before back into some places of `bytes`, read from `at` on. */
+static void tear(char *bytes, ssize_t size, off_t at, int before, unsigned *random) {
+    for (ssize_t sector = 0; sector < size; sector += SECTOR) {
+        *random = *random * 1103515245u + 12345u;
+        if (*random >> 16 & 1) continue;
+        ssize_t length = size - sector < SECTOR ? size - sector : SECTOR;
+        memset(bytes + sector, 0, length);
+        if (before >= 0 && pread(before, bytes + sector, length, at + sector) < 0) return;
+    }
+}
+
+/* Copies an open file to its image, whole or not at all; torn by `random`, if that is given. The file is not
+ * opened again: closing any descriptor of it would drop the locks that SQLite holds on it. */
+static int copy_to_image(int from, const char *name, unsigned *random) {
     char whole[4200], part[4300], bytes[65536];
     snprintf(whole, sizeof whole, "%s/%s", getenv("DISK_IMAGE"), name);
     snprintf(part, sizeof part, "%s.%d.part", whole, (int)getpid());
+    int before = random ? open(whole, O_RDONLY) : -1;
     int to = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (to < 0) return -1;
     off_t at = 0;
     ssize_t got;
     while ((got = pread(from, bytes, sizeof bytes, at)) > 0) {
+        if (random) tear(bytes, got, at, before, random);
         if (write(to, bytes, got) != got) { got = -1; break; }
         at += got;
     }
     close(to);
+    if (before >= 0) close(before);
     if (got == 0) return rename(part, whole);
     errno = EIO;
     return -1;
+}
+
+/* Ends the process, if the power fails at this sync. */
+static void cut(int fd, const char *name) {
+    static int syncs;
+    const char *at = getenv("DISK_CUT"), *torn = getenv("DISK_TORN");
+    if (!at || __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST) != atoi(at)) return;
+    unsigned random = torn ? (unsigned)atoi(torn) : 0;
+    if (torn) copy_to_image(fd, name, &random);
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
 }
 
 static int sync_to_image(int fd, int (*real)(int)) {
@@ -72,7 +102,8 @@ static int sync_to_image(int fd, int (*real)(int)) {
     /* Of two processes that sync one file the later one must not be overtaken. */
     int lock = open(getenv("DISK_IMAGE"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX)) { if (lock >= 0) close(lock); errno = EIO; return -1; }
-    int done = copy_to_image(fd, name), error = errno;
+    cut(fd, name);
+    int done = copy_to_image(fd, name, NULL), error = errno;
     close(lock);
     errno = error;
     return done;

@@ -22,7 +22,7 @@ fn disk() -> &'static Path {
 }
 
 /// The child `name`, whose files under `<dir>/state` stand on the disk with the image `<dir>/image`.
-fn on_disk(name: &str, dir: &Path) -> Command {
+pub(crate) fn on_disk(name: &str, dir: &Path) -> Command {
     fs::create_dir_all(dir.join("image")).expect("the image");
     let mut command = child(name, dir);
     command.env("LD_PRELOAD", disk()).env("DISK_DIR", dir.join("state")).env("DISK_IMAGE", dir.join("image"));
@@ -76,13 +76,14 @@ fn cut_after(dir: &Path, count: usize) -> Vec<(u32, u64)> {
 }
 
 /// What the power cut left: the files as they were last synced.
-fn left(dir: &Path) -> PathBuf {
+pub(crate) fn left(dir: &Path) -> PathBuf {
     let left = dir.join("left");
     let _ = fs::remove_dir_all(&left);
     fs::create_dir(&left).expect("a directory");
-    for name in ["store.sqlite", "store.sqlite-wal"] {
-        if dir.join("image").join(name).exists() {
-            fs::copy(dir.join("image").join(name), left.join(name)).expect("a file");
+    for entry in fs::read_dir(dir.join("image")).expect("the image").map(|entry| entry.expect("an entry")) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("store.sqlite") && !name.ends_with(".part") {
+            fs::copy(entry.path(), left.join(entry.file_name())).expect("a file");
         }
     }
     use std::os::unix::fs::PermissionsExt;

@@ -15,6 +15,8 @@ mod leases;
 mod mismatch;
 mod outage;
 mod places;
+#[cfg(target_os = "linux")]
+mod power_cut;
 mod released;
 #[cfg(target_os = "linux")]
 mod shim;
