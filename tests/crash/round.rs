@@ -156,6 +156,12 @@ impl<'a> Round<'a> {
             child.wait().expect("a process");
         }
         let (state, image) = (self.dir.join("state"), self.dir.join("image"));
+        // A process was killed between naming the new store and telling the disk so; who synced the log since has
+        // synced the directory.
+        let file = "store.sqlite";
+        if !image.join(file).exists() && image.join("store.sqlite-wal").exists() {
+            fs::copy(state.join(file), image.join(file)).expect("a file");
+        }
         for entry in fs::read_dir(&state).expect("a directory").map(|entry| entry.expect("an entry")) {
             if entry.file_type().expect("a type").is_file() {
                 fs::remove_file(entry.path()).expect("a file");
