@@ -35,11 +35,6 @@ pub(crate) fn dir() -> PathBuf {
     std::env::var_os("CRASH_DIR").expect("set by the parent").into()
 }
 
-/// Whether power cuts, clock steps and a store that is opened by many at once are part of the rounds.
-pub(crate) fn is_strict() -> bool {
-    std::env::var_os("CRASH_STRICT").is_some()
-}
-
 fn set(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
@@ -176,12 +171,7 @@ fn expect<T: PartialEq>(result: Result<T, Error>, expected: &T) -> Result<bool, 
 pub(crate) fn run_all() {
     let mut random = Random::seeded(set("CRASH_ORDER").parse().expect("a number"));
     resilience::testing::on_moment(strike);
-    if is_strict() {
-        use_store(Arc::new(SqliteStore::open(dir().join("state")).expect("a store")));
-    } else {
-        let open = || SqliteStore::open(dir().join("state")).map(|store| use_store(Arc::new(store)));
-        until(|| open().map(|()| true).map_err(|error| error.to_string()));
-    }
+    use_store(Arc::new(SqliteStore::open(dir().join("state")).expect("a store")));
     if random.below(2) == 0 {
         until(|| recover().until_done().blocking().map(|_| true).map_err(|error| error.to_string()));
     }

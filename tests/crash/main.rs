@@ -10,7 +10,7 @@
 //! default, 500 in CI), `CRASH_SEED` the seed of the first one; a failure names the seed of its round. The seed
 //! decides what happens, the machine when.
 //!
-//! Power cuts and clock steps take part where `CRASH_STRICT` is set, until the store survives them. They need a C compiler, for the code that is loaded into the processes: a disk that
+//! Power cuts and clock steps need a C compiler, for the code that is loaded into the processes: a disk that
 //! keeps what was synced (`tests/store/disk.c`), and a clock (`clock.c`). Without one the rounds go without
 //! both, and the test says so.
 #![cfg(target_os = "linux")]
@@ -24,8 +24,8 @@ mod shim;
 
 use round::{Shims, round, round_on_a_disk_that_lies, undisturbed};
 use shim::compiled;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 /// Not a test of its own: a process of a round.
@@ -46,18 +46,19 @@ fn print() {
     }
 }
 
-fn shims() -> Option<Shims> {
-    if !jobs::is_strict() {
-        return None;
-    }
-    let both = compiled("tests/store/disk.c").and_then(|disk| Ok((disk, compiled("tests/crash/clock.c")?)));
-    match both {
-        Ok((disk, clock)) => Some(Shims { disk, clock }),
-        Err(problem) => {
-            println!("SKIPPED: power cuts and clock steps: {problem}");
-            None
+fn shims() -> Option<&'static Shims> {
+    static SHIMS: OnceLock<Option<Shims>> = OnceLock::new();
+    let made = SHIMS.get_or_init(|| {
+        let disk = compiled("tests/store/disk.c");
+        match disk.and_then(|disk| Ok(Shims { disk, clock: compiled("tests/crash/clock.c")? })) {
+            Ok(shims) => Some(shims),
+            Err(problem) => {
+                println!("SKIPPED: power cuts and clock steps: {problem}");
+                None
+            }
         }
-    }
+    });
+    made.as_ref()
 }
 
 fn number(name: &str, default: u64) -> u64 {
@@ -70,7 +71,7 @@ fn number(name: &str, default: u64) -> u64 {
 fn jobs_end_as_if_nothing_had_happened() {
     let (rounds, seed) = (number("CRASH_ROUNDS", 60), number("CRASH_SEED", 1));
     let shims = shims();
-    let expected = undisturbed(shims.as_ref());
+    let expected = undisturbed(shims);
     let begun = Instant::now();
     let (next, fault) = (AtomicU64::new(0), Mutex::new(None));
     // A round waits more than it works.
@@ -83,7 +84,7 @@ fn jobs_end_as_if_nothing_had_happened() {
                     if at >= rounds || fault.lock().expect("no panic").is_some() {
                         return;
                     }
-                    if let Err(problem) = round(seed + at, shims.as_ref(), &expected) {
+                    if let Err(problem) = round(seed + at, shims, &expected) {
                         fault.lock().expect("no panic").get_or_insert(problem);
                     }
                 }
@@ -99,6 +100,6 @@ fn jobs_end_as_if_nothing_had_happened() {
 #[test]
 fn the_rounds_see_a_disk_that_syncs_nothing() {
     let Some(shims) = shims() else { return };
-    let expected = undisturbed(Some(&shims));
-    assert!((1..100).any(|seed| round_on_a_disk_that_lies(seed, &shims, &expected).is_err()));
+    let expected = undisturbed(Some(shims));
+    assert!((1..100).any(|seed| round_on_a_disk_that_lies(seed, shims, &expected).is_err()));
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 ///
 /// # Errors
 ///
-/// What is wrong with the compiler.
+/// There is no compiler.
 pub(crate) fn compiled(source: &str) -> Result<PathBuf, String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let name = source.file_stem().unwrap_or_default().to_string_lossy();
@@ -17,9 +17,8 @@ pub(crate) fn compiled(source: &str) -> Result<PathBuf, String> {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let status =
         Command::new(&compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&part).arg(&source).status();
-    let is_compiled = status.map_err(|error| format!("no C compiler `{compiler}`: {error}"))?.success();
-    if !is_compiled || std::fs::rename(&part, &library).is_err() {
-        return Err(format!("`{compiler}` could not compile {}", source.display()));
-    }
+    let status = status.map_err(|error| format!("no C compiler `{compiler}`: {error}"))?;
+    assert!(status.success(), "`{compiler}` could not compile {}", source.display());
+    std::fs::rename(&part, &library).expect("the library");
     Ok(library)
 }
