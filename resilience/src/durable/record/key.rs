@@ -62,6 +62,11 @@ pub(crate) mod place {
         format!("n/{}/", part(job))
     }
 
+    /// The count of the steps of the job whose record is under `key`; `None` for other keys.
+    pub(crate) fn tally_of(key: &str) -> Option<String> {
+        key.strip_prefix(JOBS).map(tally)
+    }
+
     /// Whether the record of `key` counts the steps of a job.
     pub(crate) fn is_tally(key: &str) -> bool {
         key.starts_with("n/")

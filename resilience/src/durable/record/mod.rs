@@ -172,7 +172,8 @@ pub struct Record {
     pub ttl: Millis,
     /// How often it was written.
     pub revision: u64,
-    /// Its place in the order in which the steps of its job ended, from 1; of a job, how many have ended.
+    /// Its place in the order in which the steps of its job ended: a later one has a higher number. 0 for what is no
+    /// step of a job, or has not ended.
     pub order: u64,
     /// Whether a job was asked to stop at its next step.
     pub cancelled: bool,

@@ -351,6 +351,11 @@ pub fn complete(rows: &mut impl Rows, completion: &Completion) -> Result<Record,
     if let Some(prefix) = &completion.removes {
         rows.remove_all(prefix)?;
     }
+    if completion.status == Status::Done
+        && let Some(tally) = place::tally_of(&completion.key)
+    {
+        rows.remove_all(&tally)?;
+    }
     let is_held = completion.status.is_held();
     let record = Record {
         status: completion.status,
@@ -386,10 +391,9 @@ fn complete_step(
     let order = match &completion.tally {
         Some(key) => {
             let tally = rows.get(key)?.unwrap_or_else(|| Record::new(key.clone()));
-            let order = tally.order.saturating_add(1);
             let progress = tally.progress.saturating_add(u64::from(place == 0));
-            write(rows, Record { order, progress, ..tally })?;
-            order
+            write(rows, Record { progress, ..tally })?;
+            rows.next_fence()?
         }
         None => place,
     };

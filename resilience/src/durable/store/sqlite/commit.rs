@@ -218,12 +218,15 @@ impl Writer {
         let begun = self.begin();
         let mut table = Table::new(begun.as_ref().ok(), &place);
         replies.extend(batch.into_iter().map(|job| (job.run)(&mut table)));
-        let whole = table.finish();
+        let finished = table.finish();
         // What is not committed is rolled back when it is dropped.
         let tx = begun?;
-        whole?;
+        let fence = finished?;
         place.check()?;
         tx.commit().map_err(failed)?;
+        if let Some(fence) = fence {
+            place.acknowledged(fence);
+        }
         self.written = Some(Instant::now());
         Ok(())
     }

@@ -18,14 +18,16 @@ use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use commit::{Committer, locked};
 use files::Inode;
-use place::{FILE, Moment, Place, files_of};
+use place::{FILE, Mark, Moment, Place, files_of};
 use rusqlite::Connection;
 use std::fs;
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tables::{Table, beat, check_small, connect, create, failed, fold, get, identity, list, migrate};
+use tables::{
+    Table, beat, check_small, connect, create, failed, fold, get, identity, last_fence, list, migrate,
+};
 
 /// How a store is opened; see [`SqliteStore::options`].
 #[derive(Clone, Debug)]
@@ -73,9 +75,9 @@ impl SqliteOptions {
         }
         let [_, log, _] = files_of(&file);
         if !files::check(&file)? {
-            if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            if fs::metadata(&log).is_ok_and(|log| log.len() > 0) || Mark::is_in(&dir) {
                 return Err(StoreError::Lost(format!(
-                    "{} is missing, but its log is there: restore it from a backup, or remove the directory to begin \
+                    "{} is missing, and a store was here: restore it from a backup, or remove the directory to begin \
                      anew",
                     file.display()
                 )));
@@ -156,9 +158,11 @@ impl Inner {
         let mut writer = connect(&file, busy, false)?;
         migrate(&mut writer)?;
         check_small(&writer)?;
+        let mark = Mark::open(&dir)?;
+        mark.check(last_fence(&writer)?)?;
         let identity = identity(&writer)?;
         let reader = Mutex::new(connect(&file, busy, true)?);
-        let place = Arc::new(Place::new(dir, owners, busy));
+        let place = Arc::new(Place::new(dir, owners, busy, Some(mark)));
         fold(&writer, &place);
         let committer = Some(Committer::start(writer, place.clone())?);
         Ok(Self { place, committer, reader, identity })
@@ -171,7 +175,7 @@ impl Inner {
         let reader = tables::look(&file)?;
         let identity = identity(&reader)?;
         let owners = Owners::look(dir.join("owners"));
-        let place = Arc::new(Place::new(dir, owners, Duration::from_secs(1)));
+        let place = Arc::new(Place::new(dir, owners, Duration::from_secs(1), None));
         Ok(Self { place, committer: None, reader: Mutex::new(reader), identity })
     }
 }

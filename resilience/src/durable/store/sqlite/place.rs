@@ -5,6 +5,8 @@ use crate::durable::record::Millis;
 use crate::durable::store::StoreError;
 use crate::durable::store::owners::{Owners, Watch};
 use crate::durable::store::rules::Life;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -49,6 +51,69 @@ pub(super) struct Place {
     has_warned: AtomicBool,
     /// A write could not be made durable.
     is_poisoned: AtomicBool,
+    /// `None` for who only looks.
+    mark: Option<Mark>,
+}
+
+/// The file beside the store that says how far it has been acknowledged: the fence of a transaction, and a checksum.
+///
+/// It is written after the transaction is on disk and never synced, so that after a power cut it may be behind, but
+/// never ahead. A store that is behind it has lost acknowledged work, whatever the reason.
+#[derive(Debug)]
+pub(super) struct Mark {
+    path: PathBuf,
+    file: Mutex<File>,
+}
+
+const MARK: &str = "acknowledged";
+
+impl Mark {
+    /// The mark of the store in `dir`, made if it is not there.
+    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(MARK);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(files::failed(&path))?;
+        Ok(Self { path, file: Mutex::new(file) })
+    }
+
+    /// Whether a store was in `dir`.
+    pub(super) fn is_in(dir: &Path) -> bool {
+        std::fs::metadata(dir.join(MARK)).is_ok_and(|mark| mark.len() > 0)
+    }
+
+    /// Checks that nothing acknowledged is missing in a store whose last transaction has `fence`.
+    pub(super) fn check(&self, fence: u64) -> Result<(), StoreError> {
+        let mut bytes = [0; 16];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.rewind().and_then(|()| file.read_exact(&mut bytes));
+        let (number, sum) = bytes.split_at(8);
+        let number = u64::from_le_bytes(number.try_into().unwrap_or_default());
+        // Shorter, or torn by a power cut: it says nothing.
+        if read.is_err() || sum != checksum(number) || fence >= number {
+            return Ok(());
+        }
+        Err(StoreError::Lost(format!(
+            "acknowledged work is missing: its last transaction is {fence}, and {number} was acknowledged. Its log or \
+             its file was damaged or replaced: restore the directory from a backup; or remove {} to go on without \
+             what is missing",
+            self.path.display()
+        )))
+    }
+
+    fn write(&self, fence: u64) {
+        let bytes = [fence.to_le_bytes(), checksum(fence)].concat();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // Behind, it says less; that is all.
+        let _ = file.rewind().and_then(|()| file.write_all(&bytes));
+    }
+}
+
+/// Tells a mark from bytes that a power cut left.
+fn checksum(number: u64) -> [u8; 8] {
+    (!number).rotate_left(17).to_le_bytes()
 }
 
 /// The file, its log, and the index of the log.
@@ -63,7 +128,7 @@ pub(super) fn files_of(file: &Path) -> [PathBuf; 3] {
 
 impl Place {
     /// The store in `dir`, whose file is open; a log and its index are there then.
-    pub(super) fn new(dir: PathBuf, owners: Owners, busy: Duration) -> Self {
+    pub(super) fn new(dir: PathBuf, owners: Owners, busy: Duration, mark: Option<Mark>) -> Self {
         let files = files_of(&dir.join(FILE)).map(|path| (path.clone(), files::inode(&path)));
         let is_volatile = files::is_volatile(&dir);
         Self {
@@ -76,6 +141,14 @@ impl Place {
             busy,
             has_warned: AtomicBool::new(false),
             is_poisoned: AtomicBool::new(false),
+            mark,
+        }
+    }
+
+    /// The transaction with `fence` is on disk.
+    pub(super) fn acknowledged(&self, fence: u64) {
+        if let Some(mark) = &self.mark {
+            mark.write(fence);
         }
     }
 

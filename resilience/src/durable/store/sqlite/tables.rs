@@ -50,10 +50,9 @@ const TABLES: &str = "
     CREATE INDEX quarantined ON quarantine (at);
     CREATE TABLE owners (name TEXT PRIMARY KEY, counter INTEGER NOT NULL, lease INTEGER NOT NULL) WITHOUT ROWID;
 ";
-const META: &str = "
-    CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-    INSERT INTO meta VALUES ('fence', 0);
-";
+/// The fence of the last transaction, the store's identity, and the counts of the steps of unfinished jobs.
+const META: &str = "CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID";
+const FENCE: &str = "INSERT INTO meta VALUES ('fence', 0)";
 const IDENTITY: &str = "INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))))";
 
 pub(super) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Connection, StoreError> {
@@ -121,7 +120,8 @@ pub(super) fn create(file: &Path) -> Result<(), StoreError> {
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA auto_vacuum = INCREMENTAL")
         .map_err(failed)?;
-    let tables = format!("BEGIN; {TABLES} {META} {IDENTITY}; PRAGMA user_version = {SCHEMA}; COMMIT");
+    let tables =
+        format!("BEGIN; {TABLES} {META}; {FENCE}; {IDENTITY}; PRAGMA user_version = {SCHEMA}; COMMIT");
     connection.execute_batch(&tables).map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))
@@ -155,8 +155,11 @@ pub(super) fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
 /// From the tables of version 1: the record in one blob, no owners, no identity.
 fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let old =
-        "DROP INDEX open_jobs; ALTER TABLE records RENAME TO records_1; ALTER TABLE aside RENAME TO aside_1";
-    tx.execute_batch(old).and_then(|()| tx.execute_batch(TABLES)).map_err(failed)?;
+        "DROP INDEX open_jobs; ALTER TABLE records RENAME TO records_1; ALTER TABLE aside RENAME TO aside_1;
+        ALTER TABLE meta RENAME TO meta_1";
+    let new =
+        format!("{TABLES} {META}; INSERT INTO meta SELECT * FROM meta_1; DROP TABLE meta_1; {IDENTITY}");
+    tx.execute_batch(old).and_then(|()| tx.execute_batch(&new)).map_err(failed)?;
     let mut table = Table::of(tx);
     let mut after = String::new();
     loop {
@@ -177,9 +180,16 @@ fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
     }
     let rest = format!(
         "INSERT INTO quarantine SELECT id, key, at, why, record FROM aside_1;
-         DROP TABLE records_1; DROP TABLE aside_1; {IDENTITY}; PRAGMA user_version = {SCHEMA}"
+         DROP TABLE records_1; DROP TABLE aside_1; PRAGMA user_version = {SCHEMA}"
     );
     tx.execute_batch(&rest).map_err(failed)
+}
+
+/// The fence of the last transaction.
+pub(super) fn last_fence(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = 'fence'";
+    let fence: i64 = connection.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
+    Ok(fence.unsigned_abs())
 }
 
 /// What tells this store from all others.
@@ -324,15 +334,18 @@ impl<'a> Table<'a> {
         result
     }
 
-    /// Whether the transaction may be committed; the last fence that was given out is kept in it.
-    pub(super) fn finish(mut self) -> Result<(), StoreError> {
+    /// Whether the transaction may be committed. The last fence that was given out is kept in it; every transaction
+    /// that writes takes one, so that the fence also tells whether an acknowledged transaction is missing.
+    pub(super) fn finish(mut self) -> Result<Option<u64>, StoreError> {
         if let Some(error) = self.broken {
             return Err(error);
         }
-        match self.fence.take() {
-            Some(fence) => self.write("UPDATE meta SET value = ?1 WHERE name = 'fence'", [fence]).map(drop),
-            None => Ok(()),
+        if self.writes == 0 {
+            return Ok(None);
         }
+        let fence = self.next_fence()?;
+        self.write("UPDATE meta SET value = ?1 WHERE name = 'fence'", [number(fence)])?;
+        Ok(Some(fence))
     }
 
     /// Deletes what is to be deleted by itself by now, with its parts, at most `limit` records; returns how many.
@@ -449,6 +462,9 @@ impl Row {
 }
 
 pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
+    if place::is_tally(key) {
+        return tally(connection, key);
+    }
     let sql = "SELECT key, status, fence, head, body FROM records WHERE key = ?1";
     let row = connection.prepare_cached(sql).map_err(failed)?.query_row([key], Row::read).optional();
     let corrupt = |reason| StoreError::Corrupt { key: key.to_owned(), reason };
@@ -456,6 +472,15 @@ pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, 
         Some(row) => row.record().map(Some).map_err(corrupt),
         None => neighbours(connection, key).map(|()| None),
     }
+}
+
+/// The count of a job's steps, which is beside the fence: a step changes two pages, its own and theirs.
+fn tally(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let bytes = connection.prepare_cached(sql).map_err(failed)?.query_row([key], |row| row.get(0)).optional();
+    let bytes: Option<Vec<u8>> = bytes.map_err(failed)?;
+    let corrupt = |reason| StoreError::Corrupt { key: key.to_owned(), reason };
+    bytes.map(|bytes| Record::decode(key, &bytes).map_err(corrupt)).transpose()
 }
 
 /// Looks at the rows around the place where `key` is not: a row whose key was damaged is there, as the search for
@@ -493,6 +518,10 @@ impl Rows for Table<'_> {
     }
 
     fn put(&mut self, record: &Record) -> Result<(), StoreError> {
+        if place::is_tally(&record.key) {
+            let sql = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)";
+            return self.write(sql, params![record.key, record.encode()]).map(drop);
+        }
         let sql = "INSERT INTO records (key, status, fence, cancelled, completed, expires, head, body)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET
             status = ?2, fence = ?3, cancelled = ?4, completed = ?5, expires = ?6, head = ?7, body = ?8";
@@ -519,6 +548,9 @@ impl Rows for Table<'_> {
     }
 
     fn remove_all(&mut self, prefix: &str) -> Result<(), StoreError> {
+        if place::is_tally(prefix) {
+            return self.write("DELETE FROM meta WHERE name = ?1", [prefix]).map(drop);
+        }
         let sql = "DELETE FROM records WHERE key >= ?1 AND key < ?2";
         self.write(sql, [prefix, &end_of(prefix)]).map(drop)
     }
@@ -557,6 +589,9 @@ impl Rows for Table<'_> {
     }
 
     fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
+        if place::is_tally(prefix) {
+            return Ok(tally(self.tx()?, prefix)?.map_or(0, |tally| tally.revision));
+        }
         let sql = "SELECT key, status, fence, head, NULL FROM records WHERE key >= ?1 AND key < ?2";
         let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
         let rows = select.query_map([prefix, &end_of(prefix)], Row::read).map_err(failed)?;
