@@ -422,6 +422,8 @@ fn a_cancelled_job_stops_at_its_next_step() {
     assert!(format!("{error:?}").contains("Cancelled"), "{error:?}");
     let info = jobs::blocking::get("cancelled:1").unwrap().unwrap();
     assert_eq!((info.status, info.cancelled), (Status::Failed, true));
+    let history: Vec<_> = info.events.iter().map(|event| event.strategy.as_str()).collect();
+    assert_eq!(history, ["cancel", "failed"], "who asked is not forgotten");
 }
 
 #[job("dies:{id}", max_recoveries = 2)]
@@ -917,6 +919,9 @@ fn a_panic_is_recorded_as_a_failure_and_goes_on() {
     }
     assert_eq!(recover().blocking().unwrap().jobs.len(), 0, "nothing runs it again by itself");
     assert!(matches!(panics(7).unwrap_err().job(), JobError::Stopped { status: Status::Failed, .. }));
+    jobs::blocking::resume("hand").unwrap();
+    let resumed = jobs::blocking::get("hand").unwrap().unwrap();
+    assert_eq!((resumed.status, resumed.problem), (Status::Interrupted, None), "it may run again");
     let steps = jobs::blocking::steps("panics:7").unwrap();
     let done: Vec<_> =
         steps.iter().filter(|step| step.status == Status::Done).map(|step| &step.key).collect();

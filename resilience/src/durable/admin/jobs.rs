@@ -274,7 +274,7 @@ async fn change(
             owner: store.owner(),
             reason: "asked for".to_owned(),
         };
-        let note = Note::read(&stored.note).with(event).write();
+        let note = Note { problem: None, ..Note::read(&stored.note) }.with(event).write();
         let record = change(Record { note, ..stored })?;
         match store.cas(Some(revision), record).await {
             Err(StoreError::Conflict { .. }) => {}

@@ -326,7 +326,7 @@ impl Running {
 
     /// Ends a job whose body returned an error of `class`.
     async fn failed(
-        self,
+        mut self,
         mode: Mode,
         class: Classification,
         strategy: impl FnOnce(&Classification) -> Wanted,
@@ -465,9 +465,11 @@ impl Running {
     }
 
     /// Whether it was asked to stop: then that is why it failed, whatever its body made of it.
-    async fn is_cancelled(&self) -> bool {
-        let stored = self.store().get(&self.lease.shared().key).await;
-        matches!(stored, Ok(Some(record)) if record.cancelled)
+    async fn is_cancelled(&mut self) -> bool {
+        let Ok(Some(stored)) = self.store().get(&self.lease.shared().key).await else { return false };
+        // Who asked is in the history, which goes on from there.
+        self.record.note = stored.note;
+        stored.cancelled
     }
 
     async fn fail(

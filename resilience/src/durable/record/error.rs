@@ -418,9 +418,9 @@ pub enum JobError {
         /// Why, in words.
         problem: String,
     },
-    /// Recovery called it, and it has ended neither with a result nor with an error: it panicked, for
-    /// instance, or a timeout of its own ended it.
-    #[error("job `{}` was called and has not ended: it panicked, for instance, or a timeout of its own ended it", .at.key)]
+    /// Recovery called it, and it has ended neither with a result nor with an error: a layer above the job did
+    /// not call it, for instance.
+    #[error("job `{}` was called and has not ended: a layer above the job did not call it, for instance", .at.key)]
     #[non_exhaustive]
     Unfinished {
         /// The job.

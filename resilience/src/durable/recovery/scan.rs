@@ -238,8 +238,14 @@ impl Pass {
                 {
                     self.note(record, problem).await;
                 }
-                let unfinished =
-                    || JobError::Unfinished { at: Place::new(PointName::new("recover"), job.id.as_str()) };
+                let noted = record.and_then(|record| Note::read(&record.note).problem);
+                let unfinished = || {
+                    let at = Place::new(PointName::new("recover"), job.id.as_str());
+                    match noted {
+                        Some(problem) => JobError::Interrupted { at, problem },
+                        None => JobError::Unfinished { at },
+                    }
+                };
                 job.problem = Some(known.unwrap_or_else(unfinished));
             }
         }
