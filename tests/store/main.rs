@@ -11,6 +11,8 @@ mod disk;
 mod ends;
 mod faulty;
 mod golden;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod leases;
 mod mismatch;
 mod outage;

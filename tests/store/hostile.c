@@ -1,0 +1,52 @@
+/* A hostile world around a process, loaded before the C library.
+ *
+ * HOSTILE_LOCKS    the first lock that is taken on a file makes `$HOSTILE_LOCKS.here` and waits for `$HOSTILE_LOCKS.go`
+ * HOSTILE_THREADS  while this file exists no thread can be made
+ *
+ * Removing a file called `fork-now` forks: the removal succeeds in the child, and fails in the parent once the child
+ * has ended.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REAL(name, type) ((type)dlsym(RTLD_NEXT, name))
+
+int flock(int fd, int operation) {
+    static int done;
+    const char *path = getenv("HOSTILE_LOCKS");
+    if (path && !done) {
+        char here[4200], go[4200];
+        done = 1;
+        snprintf(here, sizeof here, "%s.here", path);
+        snprintf(go, sizeof go, "%s.go", path);
+        close(open(here, O_CREAT | O_WRONLY, 0600));
+        while (access(go, F_OK)) usleep(1000);
+    }
+    return REAL("flock", int (*)(int, int))(fd, operation);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
+    const char *path = getenv("HOSTILE_THREADS");
+    if (path && !access(path, F_OK)) return EAGAIN;
+    return REAL("pthread_create", int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))(
+        thread, attributes, start, argument);
+}
+
+int unlink(const char *path) {
+    size_t length = strlen(path);
+    if (length < 8 || strcmp(path + length - 8, "fork-now")) return REAL("unlink", int (*)(const char *))(path);
+    pid_t child = fork();
+    if (!child) return 0;
+    int status = 1;
+    if (child > 0) waitpid(child, &status, 0);
+    errno = WIFEXITED(status) && !WEXITSTATUS(status) ? EBUSY : EIO;
+    return -1;
+}

@@ -1,0 +1,465 @@
+//! What happens around a process that has a store open: it is opened again, its directory changes, its files go, it
+//! forks, it is stopped, its lock is removed, it gets no thread.
+
+use crate::common::{Error, Scratch, block_on, child, given_dir};
+use crate::shim::compiled;
+use resilience::durable::store::{Claim, Claimed, Completion, Liveness};
+use resilience::durable::{CheckpointError, JobError, SqliteStore, Status, Store, StoreError, use_store};
+use resilience::testing::isolate;
+use resilience::{Rejected, checkpoint, job, jobs};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[checkpoint("step:{n}")]
+fn step(n: u32) -> Result<u32, Error> {
+    Ok(n)
+}
+
+/// Another test of this program, in a process of its own, which has to succeed.
+fn run(name: &str, dir: &Path) {
+    run_all(vec![child(name, dir)]);
+}
+
+fn run_all(commands: Vec<Command>) {
+    let start = |mut command: Command| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let started: Vec<_> = commands.into_iter().map(|command| start(command).expect("a process")).collect();
+    for process in started {
+        let output = process.wait_with_output().expect("its end");
+        let text = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
+    }
+}
+
+/// A process that is killed when the test ends.
+struct Killed(Child);
+
+impl Killed {
+    fn start(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process"))
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until `is_so`, for as long as a loaded machine may need.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..30_000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{what} was waited for in vain");
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn another_program_looks() {
+    let Some(dir) = given_dir() else { return };
+    // As an operator's shell does: the last connection to close moves the log into the tables and deletes it.
+    let tables = rusqlite::Connection::open(dir.join("state/store.sqlite")).expect("the tables");
+    let count: i64 = tables.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).expect("a count");
+    assert_eq!(count, 10);
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn counts_twenty() {
+    let Some(dir) = given_dir() else { return };
+    let store = SqliteStore::open(dir.join("state")).expect("a store");
+    for n in 0..20 {
+        assert!(block_on(store.get(&format!("c/step:{n}"))).expect("a store").is_some(), "step {n} is lost");
+    }
+}
+
+#[test]
+fn a_store_that_is_opened_again_is_the_same_and_loses_nothing() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    let store = Arc::new(SqliteStore::open(&dir).expect("a store"));
+    use_store(store.clone());
+    assert!((0..10).all(|n| step(n).is_ok()));
+    std::os::unix::fs::symlink(scratch.path("."), scratch.path("link")).expect("a link");
+    for path in [dir.join("."), dir.join("../state"), scratch.path("link/state")] {
+        let again = SqliteStore::open(&path).expect("a store");
+        assert_eq!(
+            (again.owner(), again.identity()),
+            (store.owner(), store.identity()),
+            "{}",
+            path.display()
+        );
+    }
+    run("hostile::another_program_looks", &scratch.path(""));
+    assert!((10..20).all(|n| step(n).is_ok()));
+    run("hostile::counts_twenty", &scratch.path(""));
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn moves_away() {
+    let Some(dir) = given_dir() else { return };
+    std::env::set_current_dir(&dir).expect("a directory");
+    let store = SqliteStore::open("state").expect("a store");
+    std::env::set_current_dir("/").expect("a directory");
+    let owner = fs::read_to_string(dir.join("owner")).expect("the owner");
+    assert_eq!(store.liveness(&owner), Liveness::Alive);
+    let held = block_on(store.claim(Claim::new("c/held", store.owner(), "other"))).expect("a store");
+    assert!(matches!(held, Claimed::Mismatch { .. } | Claimed::Busy { .. }), "{held:?}");
+    assert!(store.dir().is_absolute());
+    let claimed = block_on(store.claim(Claim::new("c/away", store.owner(), "away"))).expect("a store");
+    assert!(matches!(claimed, Claimed::Held(_)));
+    // Opened again, it is found from here, too.
+    assert_eq!(SqliteStore::open(dir.join("state")).expect("a store").owner(), store.owner());
+}
+
+#[test]
+fn a_process_that_changes_its_directory_sees_who_lives() {
+    let scratch = Scratch::new();
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    fs::write(scratch.path("owner"), store.owner()).expect("a file");
+    let held = block_on(store.claim(Claim::new("c/held", store.owner(), "held"))).expect("a store");
+    assert!(matches!(held, Claimed::Held(_)));
+    run("hostile::moves_away", &scratch.path(""));
+    assert_eq!(
+        block_on(store.get("c/away")).expect("a store").map(|record| record.status),
+        Some(Status::Running)
+    );
+}
+
+/// Holds a key with a short lease, until it is killed.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn holds() {
+    let Some(dir) = given_dir() else { return };
+    let store = Arc::new(SqliteStore::open(dir.join("state")).expect("a store"));
+    use_store(store.clone());
+    let held: Result<(), Error> = HOLD.call("held", || {
+        fs::write(dir.join("owner.part"), store.owner()).expect("a file");
+        fs::rename(dir.join("owner.part"), dir.join("owner")).expect("a file");
+        loop {
+            std::thread::park();
+        }
+    });
+    held.expect("it is killed before");
+}
+
+const HOLD: resilience::Checkpoint =
+    resilience::Checkpoint::new("store::hold").lease(Duration::from_millis(60)).wait(Duration::ZERO);
+
+#[test]
+fn a_stopped_process_lives_and_one_whose_lock_is_gone_lives_while_its_counter_moves() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    let holder = Killed::start(child("hostile::holds", &dir));
+    wait_until("the holder", || dir.join("owner").exists());
+    let owner = fs::read_to_string(dir.join("owner")).expect("the owner");
+    let claim =
+        || block_on(store.claim(Claim::new("c/held", store.owner(), "store::hold"))).expect("a store");
+    let is_busy = |claimed: &Claimed| matches!(claimed, Claimed::Busy { owner: busy, .. } if *busy == owner);
+    holder.signal("-STOP");
+    for _ in 0..20 {
+        assert!(is_busy(&claim()), "its lock is held");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    holder.signal("-CONT");
+    let lock = scratch.path("state/owners").join(format!("{owner}.lock"));
+    for _ in 0..3 {
+        fs::remove_file(&lock).expect("its lock");
+        assert!(is_busy(&claim()), "nothing is known of it: it has to be watched");
+        wait_until("another lock of the same owner", || {
+            lock.exists() && store.liveness(&owner) == Liveness::Alive
+        });
+    }
+    // As one of another host that has crashed: nothing but its counter tells of it.
+    holder.signal("-STOP");
+    fs::remove_file(&lock).expect("its lock");
+    let mut taken = claim();
+    wait_until("the end of its lease", || {
+        taken = claim();
+        matches!(taken, Claimed::Held(_))
+    });
+    let Claimed::Held(taken) = taken else { panic!("{taken:?}") };
+    assert_eq!((taken.recoveries, taken.attempts), (1, 2));
+}
+
+#[test]
+fn a_killed_process_is_dead_at_once() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    let mut holder = Killed::start(child("hostile::holds", &dir));
+    wait_until("the holder", || dir.join("owner").exists());
+    let owner = fs::read_to_string(dir.join("owner")).expect("the owner");
+    assert_eq!(store.liveness(&owner), Liveness::Alive);
+    holder.0.kill().expect("a process");
+    holder.0.wait().expect("its end");
+    assert_eq!(store.liveness(&owner), Liveness::Dead);
+    let claimed = block_on(store.claim(Claim::new("c/held", store.owner(), "store::hold"))).expect("a store");
+    assert!(matches!(claimed, Claimed::Held(_)), "{claimed:?}");
+}
+
+#[test]
+fn a_lock_that_is_removed_between_making_and_locking_it_is_made_again() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    drop(SqliteStore::open(scratch.path("state")).expect("a store"));
+    let locks = scratch.path("locks");
+    let mut holder = child("hostile::holds", &dir);
+    holder
+        .env("HOSTILE_LOCKS", &locks)
+        .env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    let _holder = Killed::start(holder);
+    wait_until("the process about to lock", || locks.with_extension("here").exists());
+    // Who opens the store now takes the file for that of a dead process, and removes it.
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    fs::write(locks.with_extension("go"), "").expect("a file");
+    wait_until("the holder", || dir.join("owner").exists());
+    let owner = fs::read_to_string(dir.join("owner")).expect("the owner");
+    assert_eq!(store.liveness(&owner), Liveness::Alive);
+}
+
+#[test]
+fn files_that_go_while_the_store_is_open_stop_it() {
+    for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
+        let scratch = Scratch::new();
+        let _world = isolate();
+        let dir = scratch.path("state");
+        use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+        assert_eq!(step(1), Ok(1));
+        let (file, kept) = (dir.join(name), dir.join("kept"));
+        fs::rename(&file, &kept).expect("a file");
+        for replace in [false, true] {
+            if replace {
+                fs::write(&file, "").expect("another file");
+            }
+            let error = step(2).expect_err("the file is gone").checkpoint();
+            let CheckpointError::Store { store, .. } = &error else { panic!("{error:?}") };
+            assert!(matches!(**store, StoreError::Lost(_)), "{name}: {store}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        fs::rename(&kept, &file).expect("a file");
+        assert_eq!((step(1), step(2)), (Ok(1), Ok(2)), "{name}: it is back");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_store_is_not_a_new_one() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    drop(SqliteStore::open(&dir).expect("a store"));
+    let file = dir.join("store.sqlite");
+    let lost = |what: &str| match SqliteStore::open(&dir) {
+        Err(StoreError::Lost(words)) => assert!(words.contains("store.sqlite"), "{what}: {words}"),
+        other => panic!("{what}: {other:?}"),
+    };
+    let whole = fs::read(&file).expect("a file");
+    fs::write(&file, "").expect("a file");
+    lost("an empty file");
+    fs::remove_file(&file).expect("a file");
+    fs::write(dir.join("store.sqlite-wal"), "a log").expect("a file");
+    lost("a log without its tables");
+    fs::remove_file(dir.join("store.sqlite-wal")).expect("a file");
+    fs::write(&file, whole).expect("a file");
+    SqliteStore::open(&dir).expect("it is back");
+}
+
+#[test]
+fn an_older_copy_in_its_place_is_refused() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    drop(SqliteStore::open(&dir).expect("a store"));
+    let older = fs::read(dir.join("store.sqlite")).expect("a file");
+    {
+        let store = SqliteStore::open(&dir).expect("a store");
+        let Ok(Claimed::Held(held)) = block_on(store.claim(Claim::new("c/a", store.owner(), "a"))) else {
+            panic!("free")
+        };
+        block_on(store.complete(Completion::done("c/a", held.fence, Vec::new()))).expect("a store");
+    }
+    fs::write(dir.join("store.sqlite"), &older).expect("a file");
+    let Err(StoreError::Lost(words)) = SqliteStore::open(&dir) else { panic!("it was opened") };
+    assert!(words.contains("acknowledged work is missing") && words.contains("remove"), "{words}");
+    // As the words say.
+    fs::remove_file(dir.join("acknowledged")).expect("the mark");
+    SqliteStore::open(&dir).expect("a store");
+    // A copy of the file alone is a store.
+    fs::create_dir(scratch.path("copy")).expect("a directory");
+    fs::write(scratch.path("copy/store.sqlite"), older).expect("a file");
+    SqliteStore::open(scratch.path("copy")).expect("a store");
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn forks() {
+    let Some(dir) = given_dir() else { return };
+    let store = Arc::new(SqliteStore::open(dir.join("state")).expect("a store"));
+    use_store(store.clone());
+    assert_eq!(step(1), Ok(1));
+    if fs::remove_file(dir.join("fork-now")).is_ok() {
+        // The child: its copy has no threads, and shares its parent's locks.
+        let refused = step(2).expect_err("opened before the fork").checkpoint();
+        assert!(refused.to_string().contains("before a fork"), "{refused}");
+        let own = SqliteStore::open(dir.join("state")).expect("a store of the child");
+        assert_ne!(own.owner(), store.owner());
+        let claim = Claim::new("c/child", own.owner(), "child");
+        assert!(matches!(block_on(own.claim(claim)).expect("a store"), Claimed::Held(_)));
+        drop(own);
+        // Without running what else the parent would do.
+        std::process::exit(0);
+    }
+    let failed = fs::remove_file(dir.join("fork-now")).expect_err("the parent");
+    assert_eq!(failed.raw_os_error(), Some(16), "the child succeeded");
+    assert_eq!(step(2), Ok(2), "the parent goes on");
+    assert_eq!(SqliteStore::open(dir.join("state")).expect("a store").owner(), store.owner());
+}
+
+#[test]
+fn a_fork_refuses_its_copy_and_opens_its_own() {
+    let scratch = Scratch::new();
+    let mut command = child("hostile::forks", &scratch.path(""));
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    run_all(vec![command]);
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    for key in ["c/step:1", "c/step:2", "c/child"] {
+        assert!(block_on(store.get(key)).expect("a store").is_some(), "{key}");
+    }
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn opens_and_records() {
+    let Some(dir) = given_dir() else { return };
+    let _world = isolate();
+    use_store(Arc::new(SqliteStore::open(dir.join("new/state")).expect("a store")));
+    let own = std::process::id();
+    assert_eq!(step(own), Ok(own));
+}
+
+#[test]
+fn thirty_processes_open_a_new_store_at_once() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    run_all((0..30).map(|_| child("hostile::opens_and_records", &dir)).collect());
+    let store = SqliteStore::open(scratch.path("new/state")).expect("a store");
+    let steps = block_on(store.list(resilience::durable::store::Query::new("c/"))).expect("a listing");
+    assert_eq!(steps.records.len(), 30);
+    let left: Vec<_> =
+        fs::read_dir(store.dir()).expect("a directory").map(|entry| entry.expect("it").file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("new-")), "{left:?}");
+}
+
+#[job("needs-a-thread:{id}")]
+fn needs_a_thread(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn gets_no_thread() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(SqliteStore::open(dir.join("state")).expect("a store")));
+    fs::write(dir.join("no-threads"), "").expect("a file");
+    let Err(Error::Rejected(Rejected::Job(error))) = needs_a_thread(1) else { panic!("it ran") };
+    assert!(matches!(*error, JobError::Store { .. }), "{error}");
+    assert!(error.to_string().contains("heartbeat cannot be started"), "{error}");
+    assert!(jobs::blocking::get("needs-a-thread:1").expect("a store").is_none(), "nothing was claimed");
+    fs::remove_file(dir.join("no-threads")).expect("a file");
+    assert_eq!(needs_a_thread(1), Ok(1), "the next claim tries again");
+}
+
+#[test]
+fn a_claim_without_a_heartbeat_is_refused() {
+    let scratch = Scratch::new();
+    let mut command = child("hostile::gets_no_thread", &scratch.path(""));
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    command.env("HOSTILE_THREADS", scratch.path("no-threads"));
+    run_all(vec![command]);
+}
+
+/// Many short leases: one write keeps them all.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn holds_a_thousand() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(SqliteStore::open(dir.join("state")).expect("a store")));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (end, ended) = tokio::sync::watch::channel(false);
+    runtime.block_on(async {
+        let jobs: Vec<_> = (0..1_000u32)
+            .map(|n| {
+                let mut ended = ended.clone();
+                tokio::spawn(async move {
+                    let held: Result<u32, Error> = SHORT
+                        .call_async(n, async || {
+                            ended.wait_for(|ended| *ended).await.expect("the end");
+                            Ok(n)
+                        })
+                        .await;
+                    held
+                })
+            })
+            .collect();
+        let keeps = |n: u32| std::fs::write(dir.join(format!("round-{n}")), "").expect("a file");
+        for n in 0..20 {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            keeps(n);
+        }
+        end.send(true).expect("the jobs");
+        for job in jobs {
+            job.await.expect("no panic").expect("its lease was kept");
+        }
+    });
+}
+
+const SHORT: resilience::Checkpoint =
+    resilience::Checkpoint::new("store::short").lease(Duration::from_millis(300)).wait(Duration::ZERO);
+
+#[test]
+fn a_thousand_short_leases_are_kept_under_the_eyes_of_others() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    let mut holder = child("hostile::holds_a_thousand", &dir).spawn().expect("a process");
+    let mut looks = 0;
+    let status = loop {
+        if let Some(status) = holder.try_wait().expect("a process") {
+            break status;
+        }
+        // Its lock tells nothing: only its counter says that it lives.
+        for entry in fs::read_dir(scratch.path("state/owners")).expect("the owners").flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(&std::process::id().to_string()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        if let Claimed::Held(record) = {
+            let key = format!("c/{}", looks % 1_000);
+            let known = block_on(store.get(&key)).expect("a store").is_some();
+            if !known {
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
+            }
+            block_on(store.claim(Claim::new(key, store.owner(), "store::short"))).expect("a store")
+        } {
+            panic!("taken from a living owner: {record:?}");
+        }
+        looks += 1;
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(status.success() && looks > 0, "{status}, {looks} looks");
+}
