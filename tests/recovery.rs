@@ -171,11 +171,11 @@ fn left_by_earlier_code(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
 /// The same in a store that nobody else uses.
 fn left_elsewhere(id: &str, name: &str, input: &str) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::new());
-    interrupted(&store, id, name, input);
+    interrupted(&*store, id, name, input);
     store
 }
 
-fn interrupted(store: &MemoryStore, id: &str, name: &str, input: &str) {
+fn interrupted(store: &dyn Store, id: &str, name: &str, input: &str) {
     let mut record = Record::new(format!("j/{id}"));
     record.function = name.to_owned();
     record.status = Status::Interrupted;
@@ -453,7 +453,7 @@ fn what_stands_above_a_refused_job_does_not_run_at_every_look() {
     let recovered = recover().store(store.clone()).every(every).until_done().blocking().unwrap();
     assert!(matches!(recovered.jobs[0].problem, Some(JobError::Mismatch { .. })), "{recovered}");
     for n in 1..=3 {
-        interrupted(&store, &format!("behind:{n}"), "behind:{id}", &format!(r#"{{"id":{n}}}"#));
+        interrupted(&*store, &format!("behind:{n}"), "behind:{id}", &format!(r#"{{"id":{n}}}"#));
         looked.recv_timeout(Duration::from_secs(60)).expect("the sweep looks again");
     }
     assert_eq!(ANSWERS.load(Ordering::SeqCst), 1);

@@ -2,10 +2,11 @@
 
 use super::{Error, interrupted, recover_all};
 use futures::executor::block_on;
-use resilience::durable::{MemoryStore, Record, Status, Store};
+use resilience::durable::{MemoryStore, Record, SqliteStore, Status, Store};
 use resilience::testing::isolate;
 use resilience::{Rejected, checkpoint, job, jobs, recover, recover_blocking};
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -41,7 +42,7 @@ fn many(name: &str, ids: std::ops::Range<u32>) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::new());
     for id in ids {
         let key = name.replace("{id}", &id.to_string());
-        interrupted(&store, &key, name, &format!(r#"{{"id":{id}}}"#));
+        interrupted(&*store, &key, name, &format!(r#"{{"id":{id}}}"#));
     }
     store
 }
@@ -219,25 +220,50 @@ async fn cut(id: u32) -> Result<u32, Error> {
     Ok(id)
 }
 
+/// A directory that is removed again.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 #[test]
 fn a_job_whose_runtime_is_dropped_goes_on_on_another() {
     let begun = CUT.listen();
-    let store = many("cut:{id}", 0..2);
+    let directory = Directory::new("cut");
+    let stores: [Arc<dyn Store>; 2] =
+        [Arc::new(MemoryStore::new()), Arc::new(SqliteStore::open(&directory.0).unwrap())];
     let runtime = Runtime::new().unwrap();
-    let found = runtime.block_on(async { recover().store(store.clone()).once().await }).unwrap();
-    assert_eq!(found.count(Status::Interrupted), 2, "{found}");
-    for _ in 0..2 {
+    for (n, store) in (0..).zip(&stores) {
+        for id in [2 * n, 2 * n + 1] {
+            interrupted(&**store, &format!("cut:{id}"), "cut:{id}", &format!(r#"{{"id":{id}}}"#));
+        }
+        let found = runtime.block_on(async { recover().store(store.clone()).once().await }).unwrap();
+        assert_eq!(found.count(Status::Interrupted), 2, "{found}");
+    }
+    for _ in 0..4 {
         begun.recv_timeout(PATIENCE).unwrap();
     }
     IS_CUT.store(true, SeqCst);
     drop(runtime);
-    for _ in 0..2 {
-        begun.recv_timeout(PATIENCE).expect("it goes on elsewhere");
-    }
-    recover().store(store.clone()).once().until_done().blocking().unwrap();
-    for id in ["cut:0", "cut:1"] {
-        let job = job_of(&store, id);
-        assert!(matches!(job.status, Status::Running | Status::Done), "{job:?}");
+    let again: HashSet<_> =
+        (0..4).map(|_| begun.recv_timeout(PATIENCE).expect("it goes on elsewhere")).collect();
+    assert_eq!(again.len(), 4);
+    for (n, store) in (0..).zip(&stores) {
+        for id in [2 * n, 2 * n + 1] {
+            let job = block_on(store.get(&format!("j/cut:{id}"))).unwrap().unwrap();
+            assert!(matches!(job.status, Status::Running | Status::Done), "{job:?}");
+        }
     }
 }
 
@@ -262,7 +288,7 @@ fn held(id: u32) -> Result<u32, Error> {
 #[test]
 fn a_recovery_returns_when_the_jobs_are_queued() {
     let store = many("held:{id}", 0..1);
-    interrupted(&store, "renamed:1", "renamed:{id}", r#"{"id":1}"#);
+    interrupted(&*store, "renamed:1", "renamed:{id}", r#"{"id":1}"#);
     let found = recover().store(store.clone()).once().blocking().unwrap();
     assert_eq!(found.count(Status::Interrupted), 2, "{found}");
     let [job, unknown] = &*found.jobs else { panic!("{found}") };
@@ -301,6 +327,26 @@ fn resuming_a_job_wakes_the_sweep() {
     assert_eq!(woken(1).unwrap(), 1, "a call waits for the end of the one that runs");
     jobs::blocking::fork_from("woken:1", "part:1").unwrap();
     said.recv_timeout(PATIENCE).expect("the sweep looks at once");
+}
+
+static SERVED: Said = Said::new();
+
+#[job("served:{id}", provided(client))]
+fn served(id: u32, client: &u64) -> Result<u32, Error> {
+    assert_eq!(*client, 7);
+    SERVED.say(id);
+    Ok(id)
+}
+
+#[test]
+fn what_was_provided_stays_provided_to_the_sweep() {
+    let said = SERVED.listen();
+    let store = Arc::new(MemoryStore::new());
+    let every = Duration::from_millis(10);
+    recover().store(store.clone()).provide(Arc::new(7_u64)).every(every).blocking().unwrap();
+    recover().store(store.clone()).provide(Arc::new("another")).every(every).blocking().unwrap();
+    interrupted(&*store, "served:1", "served:{id}", r#"{"id":1}"#);
+    assert_eq!(said.recv_timeout(PATIENCE), Ok(1));
 }
 
 #[job("breaks:{id}")]

@@ -23,6 +23,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 /// The states of a job that is not at an end.
 const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
@@ -137,13 +138,26 @@ impl Pass {
         Ok(Some(RecoveredJob { id, name: record.function, status: record.status, problem }))
     }
 
-    /// Whether a job has not ended and, as far as can be told at once, nothing works on it.
+    /// Whether a job has not ended and, as far as can be told at once, nobody holds it.
     fn may_be_free(&self, record: &Record) -> bool {
         let is_held = record.status.is_held() && !record.owner.is_empty();
         let may_be_dead = || self.store.liveness(&record.owner) != Liveness::Alive;
-        OPEN.contains(&record.status)
-            && (!is_held || may_be_dead())
-            && !turn::is_taken(&self.store, &record.key)
+        let is_ours = || turn::is_taken(&self.store, &record.key);
+        OPEN.contains(&record.status) && (!is_held || may_be_dead() && !is_ours())
+    }
+
+    /// Whether no call of this process works on the job. One that has just ended lets go of the key a moment
+    /// after its record has changed; blocks the thread for at most that moment.
+    fn is_let_go(&self, record: &Record) -> bool {
+        const MOMENT: Duration = Duration::from_millis(1);
+        const MOST: u32 = 100;
+        for _ in 0..MOST {
+            if !turn::is_taken(&self.store, &record.key) {
+                return true;
+            }
+            std::thread::sleep(MOMENT);
+        }
+        false
     }
 
     /// Marks a job as interrupted, if its owner is dead, and returns its record; `None` if its owner may live.
@@ -199,7 +213,7 @@ impl Pass {
         let at = || Place::new(PointName::new("recover"), place::id(key));
         let failed = |error| JobError::store(at(), error);
         let Some(record) = self.settled(key).await.map_err(failed)? else { return Ok(None) };
-        if !self.may_be_free(&record) {
+        if !self.may_be_free(&record) || !self.is_let_go(&record) {
             return Ok(None);
         }
         let call = self.call(&record).inspect_err(|problem| self.reports.problem(&record, problem))?;
