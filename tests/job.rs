@@ -907,6 +907,12 @@ fn a_panic_is_recorded_as_a_failure_and_goes_on() {
             "body 10",
         ),
     ];
+    let call = || {
+        resilience::Job::run_blocking("no-text", (), |()| -> Result<u32, Error> { std::panic::panic_any(7) })
+    };
+    assert!(std::panic::catch_unwind(call).is_err_and(|panic| panic.is::<i32>()));
+    let problem = jobs::blocking::get("no-text").unwrap().unwrap().problem;
+    assert_eq!(problem.as_deref(), Some("the body panicked: a value that is no text"));
     for (id, message, step, expected) in cases {
         assert_eq!(message, expected, "the panic itself goes on");
         let job = jobs::blocking::get(id).unwrap().unwrap();

@@ -3,7 +3,8 @@
 use crate::faulty::{Fault, Faulty, world};
 use futures::executor::block_on;
 use resilience::classify::Delivered;
-use resilience::durable::store::{Claim, Claimed};
+use resilience::durable::record::Corrupt;
+use resilience::durable::store::{Claim, Claimed, Release};
 use resilience::durable::{CheckpointError, JobError, JobInfo, Status, Store, StoreError};
 use resilience::{
     Checkpoint, Classify, Job, Progress, Rejected, checkpoint, checkpoints, job, jobs, recover,
@@ -100,9 +101,13 @@ fn is_interrupted(id: &str, by: &str) {
 
 #[test]
 fn a_store_that_is_down_before_a_step_interrupts_the_job() {
-    for outage in [down(), StoreError::Full, StoreError::ReadOnly, StoreError::Poisoned] {
+    let damaged = StoreError::Corrupt { key: "s/".to_owned(), reason: Corrupt::Checksum };
+    for outage in [down(), StoreError::Full, StoreError::ReadOnly, StoreError::Poisoned, damaged] {
         let (store, _world) = world(Fault::Steps(outage.clone()));
-        let text = outage.to_string();
+        let text = match &outage {
+            StoreError::Corrupt { reason, .. } => reason.to_string(),
+            outage => outage.to_string(),
+        };
         assert!(matches!(order(1), Err(Error::Rejected(Rejected::Checkpoint(_)))));
         is_interrupted("ends:1", &text);
         block_on(order_async(1)).unwrap_err();
@@ -114,6 +119,7 @@ fn a_store_that_is_down_before_a_step_interrupts_the_job() {
         let recovered = jobs::blocking::sweep().unwrap();
         let [.., found] = &*recovered.jobs else { panic!("{recovered}") };
         assert!(recovered.to_string().contains(&text), "{recovered}");
+        is_interrupted("by-hand:1", &text);
         assert!(matches!(found.problem, Some(JobError::Interrupted { .. })), "{recovered}");
         store.set(Fault::None);
         let recovered = recover().until_done().blocking().unwrap();
@@ -298,6 +304,35 @@ fn a_cursor_that_the_store_refuses_interrupts_the_job() {
     is_interrupted("rows:1", "no room left");
     store.set(Fault::None);
     assert_eq!(rows(1), Ok(1));
+}
+
+/// A store that is not the job's: a step there has a claim of its own.
+static OTHER: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::None)));
+
+#[checkpoint("elsewhere", store = &*OTHER, wait = 0s)]
+fn elsewhere() -> Result<u32, Error> {
+    Ok(7)
+}
+
+#[job("goes-elsewhere:{id}")]
+fn goes_elsewhere(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    elsewhere()
+}
+
+#[test]
+fn a_step_that_another_process_does_interrupts_the_job() {
+    let (_store, _world) = world(Fault::None);
+    let claim = Claim::new("s/goes-elsewhere%3A1/elsewhere", "another", "store::elsewhere");
+    let Claimed::Held(held) = block_on(OTHER.claim(claim)).unwrap() else { panic!("free") };
+    let Err(Error::Rejected(rejected)) = goes_elsewhere(1) else { panic!("it is busy") };
+    assert!(rejected.retry_after().is_some(), "{rejected}");
+    is_interrupted("goes-elsewhere:1", "is being done by process another");
+    let events = info("goes-elsewhere:1").events.len();
+    goes_elsewhere(1).unwrap_err();
+    assert_eq!(info("goes-elsewhere:1").events.len(), events, "the same reason is kept once");
+    block_on(OTHER.release(Release::new(held.key, held.fence, Status::Free))).unwrap();
+    assert_eq!(goes_elsewhere(1), Ok(7));
 }
 
 #[job("looks:{id}")]

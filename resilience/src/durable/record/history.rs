@@ -89,8 +89,16 @@ impl Note {
         json!({ "class": class, "problem": self.problem, "events": events }).to_string().into_bytes()
     }
 
+    /// Adds `event`. A job that is interrupted again for the same reason has one event of it, the last.
     pub(crate) fn with(mut self, event: JobEvent) -> Self {
-        self.events.push(event);
+        const INTERRUPTED: &str = "interrupted";
+        let is_same = |last: &&mut JobEvent| {
+            (&*last.result, &*event.result) == (INTERRUPTED, INTERRUPTED) && last.reason == event.reason
+        };
+        match self.events.last_mut().filter(is_same) {
+            Some(last) => *last = event,
+            None => self.events.push(event),
+        }
         self
     }
 }
@@ -104,4 +112,30 @@ fn read_class(value: &Value) -> Option<Classification> {
     let severity =
         [Low, Medium, High, Critical, Fatal].into_iter().find(|known| Some(known.as_str()) == severity);
     Some(severity.map_or(class, |severity| class.severity(severity)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(result: &str, reason: &str, attempt: u32) -> JobEvent {
+        let (strategy, result, reason) = ("resume".to_owned(), result.to_owned(), reason.to_owned());
+        let owner = String::new();
+        JobEvent { at: 0, step: None, attempt, category: None, code: None, strategy, result, owner, reason }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_the_same_interruption_is_kept_once() {
+        let mut note = Note { problem: Some("the store is down".to_owned()), ..Note::default() };
+        for attempt in 1..=3 {
+            note = note.with(event("interrupted", "down", attempt));
+        }
+        note = note
+            .with(event("interrupted", "full", 4))
+            .with(event("ok", "full", 5))
+            .with(event("ok", "full", 6));
+        let read = Note::read(&note.write());
+        assert_eq!((&read.problem, &read.events), (&note.problem, &note.events));
+        assert_eq!(read.events.iter().map(|event| event.attempt).collect::<Vec<_>>(), [3, 4, 5, 6]);
+    }
 }

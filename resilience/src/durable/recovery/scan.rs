@@ -185,8 +185,11 @@ impl Pass {
 
     /// Keeps `problem` in the record of an interrupted job, for who looks at the job.
     async fn note(&self, record: &Record, problem: &JobError) {
-        let (before, problem) = (Note::read(&record.note), problem.to_string());
-        if record.status != Status::Interrupted || before.problem.as_ref() == Some(&problem) {
+        let before = Note::read(&record.note);
+        // The program that has the function knows more than one that has not.
+        let is_foreign = matches!(problem, JobError::UnknownName { .. }) && before.problem.is_some();
+        let problem = problem.to_string();
+        if record.status != Status::Interrupted || is_foreign || before.problem.as_ref() == Some(&problem) {
             return;
         }
         let note = Note { problem: Some(problem), ..before }.write();
