@@ -10,23 +10,25 @@ struct Line<'a> {
     at: usize,
 }
 
-/// A record without what differs between runs: its value, and the fence in the key of an undo.
-fn masked(record: &str) -> String {
-    let mut words = record.split(' ');
-    let key = words.next().unwrap_or_default();
-    let rest: Vec<_> = words.take(2).collect();
-    format!("{} {}", key.split('#').next().unwrap_or_default(), rest.join(" "))
+/// The records without what differs between runs: values, the incarnation in the key of an undo, and the
+/// numbers by which the steps of a job are ordered. What is left of those is the order.
+fn masked(records: &[String]) -> Vec<String> {
+    let mut rows: Vec<(&str, u64, String)> = Vec::new();
+    for record in records {
+        let words: Vec<_> = record.splitn(4, ' ').collect();
+        let [key, status, order, ..] = words[..] else { continue };
+        let kept = format!("{} {status}", key.split('#').next().unwrap_or_default());
+        let owner = key.rsplit_once('/').map_or("", |(owner, _)| owner);
+        rows.push((owner, order.parse().unwrap_or(u64::MAX), kept));
+    }
+    rows.sort();
+    rows.into_iter().map(|(_, _, kept)| kept).collect()
 }
 
 /// The state is that of an undisturbed run; every step has run, was acknowledged with one value, which is
 /// recorded, did not run again after that, and had one idempotency key.
 pub(crate) fn judge(log: &str, records: &[String], undisturbed: &[String]) -> Result<(), String> {
-    let (mut found, mut expected): (Vec<_>, Vec<_>) = (
-        records.iter().map(|record| masked(record)).collect(),
-        undisturbed.iter().map(|record| masked(record)).collect(),
-    );
-    found.sort();
-    expected.sort();
+    let (found, expected) = (masked(records), masked(undisturbed));
     if found != expected {
         return Err(format!("the records are\n{found:#?}\nand not\n{expected:#?}"));
     }
