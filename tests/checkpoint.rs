@@ -584,3 +584,28 @@ fn what_was_recorded_is_what_is_read_to_the_last_bit_or_an_error() {
         }
     }
 }
+
+#[checkpoint("inner:{n}", in_job)]
+fn inner(n: u32) -> Result<u32, Error> {
+    Ok(n)
+}
+
+#[checkpoint("inner-async:{n}", in_job)]
+async fn inner_async(n: u32) -> Result<u32, Error> {
+    Ok(n)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_belongs_to_a_job_is_refused_outside_of_one() {
+    let _world = isolate();
+    for error in [inner(1).unwrap_err(), inner_async(1).await.unwrap_err()] {
+        let error = error.checkpoint();
+        assert!(matches!(error, CheckpointError::OutsideJob { .. }), "{error:?}");
+        assert!(error.to_string().contains("resilience::in_scope(..)"), "{error}");
+    }
+    let inside: Result<(u32, u32), Error> =
+        Job::run("inside", (), async |()| Ok((inner(1)?, inner_async(2).await?))).await;
+    assert_eq!(inside, Ok((1, 2)));
+    let by_hand: Result<u32, Rejected> = Checkpoint::new("by-hand").in_job(true).call("key", || Ok(1));
+    assert!(by_hand.unwrap_err().to_string().contains("in_job"));
+}

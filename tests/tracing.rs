@@ -634,3 +634,38 @@ fn a_sync_wait_inside_a_future_is_said_once_per_point() {
     });
     assert_eq!(again, [""; 0], "once");
 }
+
+mod outside {
+    use super::*;
+
+    #[checkpoint("outside:{n}")]
+    async fn step(n: u32) -> Result<u32, Secret> {
+        Ok(n)
+    }
+
+    #[test]
+    fn a_step_outside_of_every_job_while_jobs_run_is_one_warning() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let seen = told(|_| {
+            runtime.block_on(async {
+                // While no job runs, steps are used without jobs.
+                assert_eq!(step(1).await.ok(), Some(1));
+                let ran: Result<(), Secret> = resilience::Job::run("forgetful", (), async |()| {
+                    for n in 2..4 {
+                        let forgot = tokio::spawn(async move { step(n).await.ok() });
+                        assert_eq!(forgot.await.unwrap(), Some(n));
+                        let part = tokio::spawn(resilience::in_scope(async move { step(n).await.ok() }));
+                        assert_eq!(part.await.unwrap(), Some(n));
+                    }
+                    Ok(())
+                })
+                .await;
+                assert!(ran.is_ok());
+            });
+        });
+        let message = |seen: &&Seen| seen.field("message").contains("resilience::in_scope(..)");
+        let warnings: Vec<_> = seen.iter().filter(message).collect();
+        assert_eq!(warnings.len(), 1, "{seen:#?}");
+        assert_eq!((warnings[0].level, warnings[0].field("point")), (Level::WARN, "tracing::outside::step"));
+    }
+}

@@ -25,6 +25,7 @@ pub(crate) const SPEC: Spec = Spec {
         key("store", "expression"),
         key("rollback", "path or |value| .."),
         key("was", "\"old_name\""),
+        key("in_job", "true"),
     ],
     foreign: &[
         ("key", KEY),
@@ -73,6 +74,9 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
     ] {
         setters.extend(choice(&mut reader, name, rerun, error));
     }
+    if let Some(in_job) = reader.switch("in_job") {
+        setters.push(Setter::new("in_job", quote!(#in_job)));
+    }
     let store = reader.value("store", "expression", input::expression);
     let rollback = reader.value("rollback", "path", |tokens| {
         input::without_self(&tokens)?;
@@ -109,6 +113,11 @@ pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
     let version = reader.value("version", "1", input::count);
     setters.extend(version.map(|version| Setter::new("version", version)));
     let ttl = reader.value("ttl", "7d", |tokens| {
+        if input::open(tokens.clone()).to_string() == "never" {
+            let span = input::own_span_of(&tokens);
+            let tokens = quote_spanned!(span=> ::core::time::Duration::ZERO);
+            return Ok(input::Duration { tokens, nanos: None, span });
+        }
         input::lasting(tokens, "`ttl` must be longer than 0s: it is how long a result is kept")
     });
     setters.extend(ttl.map(|ttl| Setter::new("ttl", ttl.tokens)));

@@ -1,9 +1,9 @@
-//! Where the store of this program is, and whether that is a safe place.
+//! The store of jobs and steps that name none, and where it is.
 
 use crate::durable::store::{MemoryStore, Store, StoreError};
 use crate::site::Site;
 #[cfg(feature = "sqlite")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The store of jobs and steps that name none: of the process, or of a test world.
@@ -30,8 +30,10 @@ fn leak(site: &'static Site<Default>) -> &'static Default {
 
 static APPLICATION: OnceLock<String> = OnceLock::new();
 
-/// Names this program: its store is in a directory of that name. Without it the name is that of the
-/// executable's file. Call it before the first job or step; later calls change nothing.
+/// Names this program: its store is in a directory of that name below the platform's directory for state. Without it
+/// the name is that of the file by which the program was started, whole: a file that is called by its version
+/// (`importer-1.4.0`) has another store after an update, so set the name. Call this before the first job or step;
+/// later calls change nothing. `RESILIENCE_STATE` names the whole directory instead.
 pub fn application(name: impl Into<String>) {
     let _ = APPLICATION.set(name.into());
 }
@@ -60,16 +62,51 @@ fn open() -> Result<Arc<dyn Store>, StoreError> {
 
 #[cfg(feature = "sqlite")]
 fn open() -> Result<Arc<dyn Store>, StoreError> {
+    if is_test() && given("RESILIENCE_STATE").is_none() && APPLICATION.get().is_none() {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            target: "resilience::store",
+            "this is a test binary outside of a test world: jobs and steps are kept in memory. Begin tests with \
+             `resilience::testing::isolate()`, or set RESILIENCE_STATE to a directory"
+        );
+        return Ok(Arc::new(MemoryStore::new()));
+    }
     let dir = state_dir().ok_or_else(|| {
         StoreError::Refused("there is no home directory: set RESILIENCE_STATE to a directory".to_owned())
     })?;
     Ok(Arc::new(crate::durable::store::SqliteStore::open(dir)?))
 }
 
+/// Whether cargo built this program as a test: `target/debug/deps/name-0123456789abcdef`.
+#[cfg(feature = "sqlite")]
+fn is_test() -> bool {
+    let Ok(program) = std::env::current_exe() else { return false };
+    let name = program.file_stem().unwrap_or_default().to_string_lossy();
+    let hash = name.rsplit_once('-').map_or("", |(_, hash)| hash);
+    let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash && program.parent().is_some_and(|dir| dir.ends_with("deps"))
+}
+
+/// The name of the file by which this program was started: also after that file was replaced or removed.
+#[cfg(feature = "sqlite")]
+fn program() -> String {
+    let started = std::env::args_os().next().map(PathBuf::from);
+    let file = started.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let file =
+        file.or_else(|| Some(std::env::current_exe().ok()?.file_name()?.to_string_lossy().into_owned()));
+    let file = file.unwrap_or_else(|| "program".to_owned());
+    let file = file.strip_suffix(" (deleted)").unwrap_or(&file);
+    file.strip_suffix(".exe").unwrap_or(file).to_owned()
+}
+
+#[cfg(feature = "sqlite")]
+fn given(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
 /// `RESILIENCE_STATE`, or `<platform state>/resilience/<application>`.
 #[cfg(feature = "sqlite")]
 fn state_dir() -> Option<PathBuf> {
-    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = given("RESILIENCE_STATE") {
         return Some(dir);
     }
@@ -82,7 +119,6 @@ fn state_dir() -> Option<PathBuf> {
         let state = given("XDG_STATE_HOME").filter(|state| state.is_absolute());
         state.or_else(|| given("HOME").map(|home| home.join(".local/state")))
     };
-    let executable = || Some(std::env::current_exe().ok()?.file_stem()?.to_string_lossy().into_owned());
-    let application = APPLICATION.get().cloned().or_else(executable).unwrap_or_else(|| "program".to_owned());
+    let application = APPLICATION.get().cloned().unwrap_or_else(program);
     Some(base?.join("resilience").join(crate::durable::record::key::part(&application)))
 }

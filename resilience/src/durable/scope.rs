@@ -6,10 +6,12 @@ use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
 use crate::durable::store::{self, Holder, Store};
+use crate::site::Site;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
@@ -101,6 +103,7 @@ pub(crate) struct JobScope {
     pub(crate) id: String,
     pub(crate) lease: Arc<Shared>,
     incarnation: u64,
+    _running: Running,
     /// An earlier run of this incarnation may have carried out any step that has no record.
     is_repeated: bool,
     /// How often each step was begun in this run.
@@ -152,6 +155,7 @@ impl JobScope {
             id,
             lease,
             incarnation: record.incarnation,
+            _running: Running::new(),
             is_repeated: record.attempts > 1,
             attempts: Mutex::default(),
             occurrences: Mutex::default(),
@@ -349,6 +353,35 @@ impl Step {
     pub fn lease_lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let lease = self.lease.clone();
         std::future::poll_fn(move |cx| lease.poll_lost(cx))
+    }
+}
+
+/// How many jobs run in this process or test world.
+static RUNNING: Site<AtomicUsize> = Site::new(AtomicUsize::new(0), AtomicUsize::default);
+
+/// How many jobs run in this process or test world.
+pub(crate) fn running_jobs() -> usize {
+    RUNNING.load(Ordering::Relaxed)
+}
+
+/// One running job, counted until it is dropped.
+#[derive(Debug)]
+struct Running {
+    /// Where it was counted: it may be dropped elsewhere.
+    count: &'static AtomicUsize,
+}
+
+impl Running {
+    fn new() -> Self {
+        let count: &'static AtomicUsize = &RUNNING;
+        count.fetch_add(1, Ordering::Relaxed);
+        Self { count }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -168,6 +168,15 @@ pub enum CheckpointError {
         /// How many.
         bytes: usize,
     },
+    /// A step that belongs to a job was called outside of every job.
+    #[error(
+        "step {at} belongs to a job (`in_job`), and was called outside of every job: make the task that calls it part of its job with `resilience::in_scope(..)`"
+    )]
+    #[non_exhaustive]
+    OutsideJob {
+        /// The step.
+        at: Box<Place>,
+    },
     /// A step without a key was called outside of a job.
     #[error("`{}` has no key of its own and was called outside of a job", .at.point)]
     #[non_exhaustive]
@@ -222,6 +231,7 @@ impl CheckpointError {
             | Self::Encode { at, .. }
             | Self::TooLarge { at, .. }
             | Self::KeyTooLong { at, .. }
+            | Self::OutsideJob { at, .. }
             | Self::NoKey { at, .. }
             | Self::Overlap { at, .. }
             | Self::Recursive { at, .. }

@@ -20,8 +20,9 @@ use crate::policy::{InvalidPolicy, Verdict};
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What a store that cannot be used means.
@@ -65,6 +66,7 @@ pub struct Checkpoint {
     pub(crate) on_mismatch: Otherwise,
     pub(crate) on_corrupt: Otherwise,
     pub(crate) on_store_error: OnStoreError,
+    pub(crate) in_job: bool,
 }
 
 impl Checkpoint {
@@ -80,6 +82,7 @@ impl Checkpoint {
             on_mismatch: Otherwise::Error,
             on_corrupt: Otherwise::Error,
             on_store_error: OnStoreError::Fail,
+            in_job: false,
         }
     }
 
@@ -143,6 +146,14 @@ impl Checkpoint {
     /// What damaged bytes under the key mean; default an error.
     pub const fn on_corrupt(mut self, otherwise: Otherwise) -> Self {
         self.on_corrupt = otherwise;
+        self
+    }
+
+    /// Refuses the step outside of every job. Without it a step that is called outside of a job, by a spawned task
+    /// that forgot [`in_scope`](crate::in_scope), say, belongs to the store as a whole: all jobs share its result. A
+    /// WARN reports that once for each function, while jobs run in this process.
+    pub const fn in_job(mut self, in_job: bool) -> Self {
+        self.in_job = in_job;
         self
     }
 
@@ -237,6 +248,12 @@ impl Checkpoint {
                 (key, Some(occurrence))
             }
         };
+        if scope.job.is_none() {
+            if self.in_job {
+                return Err(CheckpointError::OutsideJob { at: place(&key) });
+            }
+            warn_outside(&who.point);
+        }
         if key.len() > defaults::KEY_LIMIT {
             let bytes = key.len();
             return Err(CheckpointError::KeyTooLong { at: place(&key), bytes });
@@ -327,6 +344,26 @@ impl Checkpoint {
         };
         Begun::Refused(error.into())
     }
+}
+
+/// Reports once for each function that its step runs outside of every job while jobs run: its result belongs to none
+/// of them.
+fn warn_outside(point: &PointName) {
+    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if scope::running_jobs() == 0 {
+        return;
+    }
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if warned.contains(&**point) {
+        return;
+    }
+    warned.insert(point.to_string());
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "resilience::checkpoint", point = &**point,
+        "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
+         `resilience::in_scope(..)`; `in_job` makes this an error"
+    );
 }
 
 fn warn_unprotected(point: &PointName, error: &StoreError) {
