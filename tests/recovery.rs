@@ -16,10 +16,16 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+#[path = "recovery/no_threads.rs"]
+mod no_threads;
 #[path = "recovery/pool.rs"]
 mod pool;
 #[path = "recovery/reports.rs"]
 mod reports;
+#[cfg(target_os = "linux")]
+#[path = "store/shim.rs"]
+mod shim;
 
 #[derive(Debug, Classify)]
 enum Error {

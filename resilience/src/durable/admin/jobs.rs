@@ -369,8 +369,8 @@ pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
     Ok(())
 }
 
-/// Looks for interrupted jobs and runs them, once, without any that need something provided; see
-/// [`recover`].
+/// Looks for interrupted jobs once, runs them and waits for their ends; see [`recover`]. Jobs that need something
+/// provided run only if a recovery of this process was given it and sweeps.
 ///
 /// # Errors
 ///

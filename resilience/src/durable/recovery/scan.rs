@@ -105,6 +105,16 @@ impl Pass {
                 Some(next) => query.after = next,
                 None => return Ok(()),
             }
+            // Other tasks of the caller's runtime go on between two pages.
+            let mut has_yielded = false;
+            poll_fn(|cx| {
+                if std::mem::replace(&mut has_yielded, true) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
         }
     }
 
@@ -118,9 +128,10 @@ impl Pass {
             return Ok(None);
         }
         // The listing has no arguments.
-        let record = match record.status.is_held() {
-            true => self.mark(&record).await?,
-            false => self.store.get(&record.key).await?,
+        let record = if record.status.is_held() {
+            self.mark(&record).await?
+        } else {
+            self.store.get(&record.key).await?
         };
         let Some(record) = record else { return Ok(None) };
         crate::durable::point("in sweep");
@@ -330,5 +341,24 @@ impl Reports {
         let known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
         let (revision, error) = known.get(&record.key)?;
         (*revision == record.revision).then(|| error.clone())
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::event::AlertLevel;
+
+    #[test]
+    fn a_sweep_that_fails_is_reported_once_until_one_succeeds() {
+        let world = crate::testing::isolate();
+        let reports = Reports::default();
+        let down = || Err(StoreError::Unavailable("its code panicked".to_owned()));
+        for looked in [down(), down(), Ok(()), Ok(()), down(), down()] {
+            reports.looked(looked);
+        }
+        let events = world.events();
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert!(events.iter().all(|event| matches!(event, Event::Alert { level: AlertLevel::Warning, .. })));
     }
 }
