@@ -32,7 +32,7 @@ static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI)
 pub enum Status {
     /// Claimed before and given back without a result, or undone since; its fence stays used.
     Free,
-    /// Somebody holds it: see [`Record::owner`] and [`Record::deadline`].
+    /// Somebody holds it: see [`Record::owner`] and [`Record::lease`].
     Running,
     /// It has its one recorded result.
     Done,
