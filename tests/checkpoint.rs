@@ -178,8 +178,8 @@ fn what_contradicts_the_record_is_refused_or_done_anew() {
     assert_eq!(other::renamed(1, 10).unwrap(), 111, "an earlier name, and done anew for the version");
     assert_eq!(other::intruder(1).unwrap(), 1);
     assert_eq!(runs(), 2);
-    let aside = checkpoints::blocking::aside(10).unwrap();
-    assert_eq!(aside.len(), 2, "what was replaced is kept");
+    let quarantine = checkpoints::blocking::quarantine(10).unwrap();
+    assert_eq!(quarantine.len(), 2, "what was replaced is kept");
     let other = versioned(1, 10).unwrap_err().checkpoint().to_string();
     assert!(other.contains("another function"), "{other}");
     assert!(other.contains("if it was renamed, write `was = \"checkpoint::intruder\"`"), "{other}");

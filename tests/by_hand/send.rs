@@ -191,7 +191,10 @@ async fn durable_functions_are_spawned() {
     send(jobs::remove("import:7"));
     send(checkpoints::list("page:"));
     send(checkpoints::of_job("import:7"));
-    send(checkpoints::aside(10));
+    send(checkpoints::quarantine(10));
+    send(checkpoints::quarantined(1));
+    send(checkpoints::remove_quarantined(1));
+    send(jobs::count());
     send(checkpoints::load::<u32>("page:1"));
     send(checkpoints::remove("page:1"));
     send(checkpoints::clear());

@@ -210,7 +210,7 @@ pub(crate) fn print_store() {
     let store = SqliteStore::open(dir().join("state")).expect("a store");
     let page = wait(store.list(resilience::durable::store::Query::new("").limit(1000)));
     assert!(page.corrupt.is_empty(), "{:?}", page.corrupt);
-    assert!(wait(store.aside(10)).is_empty(), "something is in quarantine");
+    assert!(wait(store.quarantine(None, 10)).is_empty(), "something is in quarantine");
     for record in page.records {
         let value = wait(store.get(&record.key)).map(|record| record.value).unwrap_or_default();
         let value = String::from_utf8(value).expect("JSON");

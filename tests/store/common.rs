@@ -89,6 +89,14 @@ impl Random {
     }
 }
 
+/// The quarantine of the default store: why, and the bytes, the newest first.
+pub(crate) fn quarantined() -> Vec<(String, Vec<u8>)> {
+    use resilience::checkpoints::blocking::{quarantine, quarantined};
+    let entries = quarantine(10).expect("a store");
+    let shown = |id| quarantined(id).expect("a store").expect("the entry").bytes.expect("its bytes");
+    entries.into_iter().map(|entry| (entry.why.clone(), shown(entry.id))).collect()
+}
+
 thread_local! {
     static RUNS: Cell<u32> = const { Cell::new(0) };
 }

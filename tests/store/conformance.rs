@@ -38,7 +38,7 @@ fn the_suite_sees_each_fault() {
         (Fault::NoExpiry, "a_lapsed_lease_is_taken_under_a_higher_fence"),
         (Fault::NoLease, "what_is_held_is_busy"),
         (Fault::NoVersion, "another_version_is_reported"),
-        (Fault::NoAside, "what_is_replaced_is_kept_aside"),
+        (Fault::NoQuarantine, "what_is_replaced_is_quarantined"),
         (Fault::NoOrder, "listings_are_in_the_order_of_keys"),
         (Fault::NoMercy, "only_what_ended_is_deleted_by_age"),
         (Fault::NoHolder, "a_step_needs_the_lease_of_its_job"),

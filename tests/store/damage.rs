@@ -1,7 +1,7 @@
 //! Bytes that were flipped and files that were cut: what is read is what was recorded, or an error; never an earlier
 //! state, and never anything else.
 
-use crate::common::{Error, Random, Scratch, block_on};
+use crate::common::{Error, Random, Scratch, block_on, quarantined};
 use resilience::durable::record::Corrupt;
 use resilience::durable::store::{Claim, Claimed, Completion, Query};
 use resilience::durable::{
@@ -246,14 +246,12 @@ fn a_damaged_step_is_an_error_and_its_bytes_are_kept_when_it_is_done_again() {
     }
     assert!(checkpoints::blocking::load::<u32>("page:1").is_err(), "damage is not absence");
     assert_eq!(page_again(1), Ok(100));
-    let kept = checkpoints::blocking::aside(10).expect("a store");
-    assert_eq!(kept.len(), 1);
-    assert_eq!((kept[0].why.as_str(), &kept[0].bytes), ("corrupt", &damaged));
+    assert_eq!(quarantined(), [("corrupt".to_owned(), damaged)]);
     assert_eq!(page(1), Ok(100));
 }
 
 #[test]
-fn what_is_damaged_is_listed_and_kept_aside_by_whoever_removes_it() {
+fn what_is_damaged_is_listed_and_quarantined_by_whoever_removes_it() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");
@@ -261,14 +259,14 @@ fn what_is_damaged_is_listed_and_kept_aside_by_whoever_removes_it() {
     for forgets in [|| checkpoints::blocking::remove("page:1").map(usize::from), checkpoints::blocking::clear]
     {
         assert_eq!((page(1), page(2)), (Ok(1), Ok(2)));
-        let before = checkpoints::blocking::aside(10).expect("a store").len();
+        let before = quarantined().len();
         let damaged = overwrite(&dir, |bytes| bytes[20] ^= 1);
         let listed = checkpoints::blocking::list("").expect("a store");
         let listed: Vec<_> = listed.iter().map(|step| (step.key.as_str(), step.damaged)).collect();
-        assert_eq!(listed, [("page:2", None), ("page:1", Some(Corrupt::Checksum))]);
+        assert_eq!(listed, [("page:1", Some(Corrupt::Checksum)), ("page:2", None)]);
         assert!(forgets().expect("a store") >= 1);
-        let kept = checkpoints::blocking::aside(10).expect("a store");
-        assert_eq!((kept.len() - before, &kept[0].bytes), (1, &damaged));
+        let kept = quarantined();
+        assert_eq!((kept.len() - before, &kept[0].1), (1, &damaged));
         assert!(page(1).is_ok(), "done again, as it was asked for");
     }
 }

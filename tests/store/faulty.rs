@@ -1,7 +1,7 @@
 //! A store in memory with a fault, which can be taken away while it is used.
 
 use resilience::durable::store::{
-    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Release, Work,
+    Capabilities, Claim, Claimed, Completion, Cursor, Page, Quarantined, Query, Release, Work,
 };
 use resilience::durable::{MemoryStore, Otherwise, Record, Status, Store, StoreError, use_store};
 use resilience::testing::{World, isolate};
@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     /// The version is not compared.
     NoVersion,
     /// What is replaced is not kept.
-    NoAside,
+    NoQuarantine,
     /// A listing is in another order.
     NoOrder,
     /// Deletion takes what has not ended, too.
@@ -124,7 +124,7 @@ impl Store for Faulty {
             {
                 claim.version = stored.version;
             }
-            if self.has(Fault::NoAside) && claim.on_mismatch == Otherwise::Rerun {
+            if self.has(Fault::NoQuarantine) && claim.on_mismatch == Otherwise::Rerun {
                 self.inner.remove(claim.key.clone(), Vec::new()).await?;
             }
             let claimed = self.inner.claim(claim).await;
@@ -234,8 +234,16 @@ impl Store for Faulty {
         self.inner.remove(key, with)
     }
 
-    fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>> {
-        self.inner.aside(limit)
+    fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
+        self.inner.quarantine(before, limit)
+    }
+
+    fn quarantined(&self, id: u64) -> Work<'_, Option<Quarantined>> {
+        self.inner.quarantined(id)
+    }
+
+    fn remove_quarantined(&self, id: u64) -> Work<'_, bool> {
+        self.inner.remove_quarantined(id)
     }
 
     fn now(&self) -> Work<'_, u64> {

@@ -1,10 +1,10 @@
 //! What a recorded step means to other code: every difference, and what each choice makes of it.
 
-use crate::common::Error;
+use crate::common::{Error, quarantined};
+use resilience::checkpoint;
 use resilience::durable::store::{Mismatch, Query};
 use resilience::durable::{CheckpointError, MemoryStore, Record, Store, use_store};
 use resilience::testing::isolate;
-use resilience::{checkpoint, checkpoints};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -102,8 +102,7 @@ fn every_difference_has_its_error_and_its_way_on() {
         assert_eq!(redoing(), value, "{what} differs, to be done again");
         let again = u32::from(what != "the same");
         assert_eq!(RUNS.with(Cell::get), again, "{what} differs: the body runs again");
-        let kept = checkpoints::blocking::aside(10).expect("a store");
-        let kept: Vec<_> = kept.into_iter().map(|kept| kept.bytes).collect();
+        let kept: Vec<_> = quarantined().into_iter().map(|(_, bytes)| bytes).collect();
         let expected: Vec<_> = (again == 1).then(|| before.encode()).into_iter().collect();
         assert_eq!(kept, expected, "{what} differs: what is replaced is kept");
     }

@@ -1,17 +1,38 @@
-//! Looking at jobs, and deciding what becomes of those that wait for somebody.
+//! The jobs of a store: what they are, and what is to happen to those that wait for a person.
+//!
+//! The functions of this module use the default store; [`of`] gives the same for any other store, and [`blocking`]
+//! for sync code.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::jobs;
+//! use std::sync::Arc;
+//!
+//! # let _world = resilience::testing::isolate();
+//! let store = Arc::new(resilience::durable::MemoryStore::new());
+//! let jobs = jobs::blocking::of(store);
+//! assert_eq!(jobs.count()?.total(), 0);
+//! assert!(jobs.get("import:7")?.is_none());
+//! # Ok::<(), resilience::Rejected>(())
+//! ```
+
+pub use crate::durable::admin::listing::{Filter, Page};
 
 use crate::classify::Classification;
+use crate::durable::admin::listing::{self, Owners, all, yield_now};
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
-use crate::durable::job::run::{listed, note_refusal};
+use crate::durable::job::run::note_refusal;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::{Recovered, recover, sweep as sweeps};
 use crate::durable::scope;
-use crate::durable::store::{Query, Store, StoreError};
+use crate::durable::store::{Liveness, Query, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One job as it is recorded.
@@ -32,6 +53,11 @@ pub struct JobInfo {
     pub recoveries: u32,
     /// The process that began it last.
     pub owner: String,
+    /// Whether that process lives, as far as the store can tell at once.
+    pub owner_state: Liveness,
+    /// How long, in milliseconds, the counter of its owner may stay unchanged before others take it for dead, where
+    /// its lock cannot tell.
+    pub lease: Millis,
     /// The number of its last claim.
     pub fence: u64,
     /// When it was first begun, in the store's clock.
@@ -40,8 +66,12 @@ pub struct JobInfo {
     pub updated: Millis,
     /// When it ended; 0 while it has not.
     pub completed: Millis,
-    /// The recorded arguments, as JSON.
-    pub input: String,
+    /// The recorded arguments, as JSON; `None` where they were not asked for ([`Filter::values`]).
+    pub input: Option<String>,
+    /// The recorded result of a job that is `Done`, as JSON; `None` where it was not asked for, and for all others.
+    pub result: Option<String>,
+    /// How many of its steps have a record; filled in by [`get`], not by [`list`].
+    pub steps: Option<u64>,
     /// What the error of a failed job meant.
     pub class: Option<Classification>,
     /// Why an interrupted job did not go on, or why the result of a failed one was not recorded, in words.
@@ -52,7 +82,7 @@ pub struct JobInfo {
     pub events: Vec<JobEvent>,
     /// How far its long functions have come; filled in by [`get`], not by [`list`].
     pub cursors: Vec<CursorInfo>,
-    /// What is wrong with its bytes: then only the id is known. [`remove`] puts them aside.
+    /// What is wrong with its bytes: then only the id is known. [`remove`] quarantines them.
     pub damaged: Option<Corrupt>,
 }
 
@@ -95,21 +125,24 @@ impl std::fmt::Display for JobInfo {
 }
 
 impl JobInfo {
-    fn of(record: Record) -> Self {
+    fn of(record: Record, has_values: bool, owners: &mut Owners<'_>) -> Self {
         let note = Note::read(&record.note);
+        let text = |bytes: &[u8]| has_values.then(|| String::from_utf8_lossy(bytes).into_owned());
         Self {
             id: place::id(&record.key).to_owned(),
-            name: record.function,
             status: record.status,
             version: record.version,
             attempts: record.attempts,
             recoveries: record.recoveries,
-            owner: record.owner,
+            owner_state: owners.liveness(&record.owner),
+            lease: record.lease,
             fence: record.fence,
             created: record.created,
             updated: record.updated,
             completed: record.completed,
-            input: String::from_utf8_lossy(&record.input).into_owned(),
+            input: text(&record.input),
+            result: text(&record.value).filter(|_| record.status == Status::Done),
+            steps: None,
             class: note.class,
             // One that runs again may have left it behind.
             problem: note.problem.filter(|_| record.status != Status::Running),
@@ -117,65 +150,87 @@ impl JobInfo {
             events: note.events,
             cursors: Vec::new(),
             damaged: None,
+            name: record.function,
+            owner: record.owner,
         }
     }
 
-    fn damaged((key, reason): (String, Corrupt)) -> Self {
-        Self { damaged: Some(reason), ..Self::of(Record::new(key)) }
+    fn damaged((key, reason): (String, Corrupt), owners: &mut Owners<'_>) -> Self {
+        Self { damaged: Some(reason), ..Self::of(Record::new(key), false, owners) }
     }
 }
 
-/// Which jobs to list.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct Filter {
-    statuses: Vec<Status>,
-    prefix: String,
-    name: Option<String>,
-    after: String,
-    limit: usize,
+/// How many jobs are in each state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// The number for each state that a job is in.
+    pub by_status: BTreeMap<Status, u64>,
+    /// The number of jobs whose records are damaged, so that their state is not known.
+    pub damaged: u64,
 }
 
-impl Filter {
-    /// All jobs, 100 at a time.
-    pub fn new() -> Self {
-        Self::default()
+impl Counts {
+    /// Returns the number of jobs in this state.
+    pub fn of(&self, status: Status) -> u64 {
+        self.by_status.get(&status).copied().unwrap_or(0)
     }
 
-    /// Only jobs in one of these states.
-    pub fn status(mut self, statuses: &[Status]) -> Self {
-        self.statuses = statuses.to_vec();
-        self
-    }
-
-    /// Only jobs whose id begins so.
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
-    }
-
-    /// Only jobs of this name.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Only jobs after this id: where the last page ended.
-    pub fn after(mut self, id: impl Into<String>) -> Self {
-        self.after = id.into();
-        self
-    }
-
-    /// At most so many; default 100.
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
+    /// Returns the number of all jobs.
+    pub fn total(&self) -> u64 {
+        self.by_status.values().sum::<u64>().saturating_add(self.damaged)
     }
 }
 
-fn store() -> Result<Arc<dyn Store>, Rejected> {
-    crate::durable::default_store()
-        .map_err(|error| JobError::store(Place::new(PointName::new("jobs"), ""), error).into())
+/// As `done 3, failed 1`.
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let states = self.by_status.iter().map(|(status, count)| format!("{status} {count}"));
+        let damaged = (self.damaged > 0).then(|| format!("damaged {}", self.damaged));
+        let words: Vec<_> = states.chain(damaged).collect();
+        f.write_str(if words.is_empty() { "no jobs" } else { "" })?;
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// The jobs of one store; see [`of`].
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    store: Arc<dyn Store>,
+}
+
+/// Returns the handle of the jobs of `store`: any store, also one that [`SqliteStore::inspect`] opened.
+///
+/// [`SqliteStore::inspect`]: crate::durable::SqliteStore::inspect
+///
+/// # Examples
+///
+/// ```
+/// use resilience::jobs::{self, Filter};
+///
+/// # let _world = resilience::testing::isolate();
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let jobs = jobs::of(std::sync::Arc::new(resilience::durable::MemoryStore::new()));
+/// let mut filter = Filter::new().prefix("import:").limit(10);
+/// loop {
+///     let page = jobs.list(filter.clone()).await?;
+///     for job in &page {
+///         println!("{job}");
+///     }
+///     let Some(next) = page.next else { break };
+///     filter = filter.after(next);
+/// }
+/// # Ok::<(), resilience::Rejected>(())
+/// # }).unwrap();
+/// ```
+pub fn of(store: Arc<dyn Store>) -> Jobs {
+    Jobs { store }
+}
+
+fn on_default_store() -> Result<Jobs, Rejected> {
+    let failed = |error| JobError::store(Place::new(PointName::new("jobs"), ""), error);
+    Ok(Jobs { store: crate::durable::default_store().map_err(failed)? })
 }
 
 #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
@@ -193,276 +248,259 @@ fn failed(id: &str) -> impl Fn(StoreError) -> Rejected {
     }
 }
 
-/// The jobs that `filter` admits, in the order of their ids; those that are damaged, too, unless a name or
-/// states are asked for, which they do not tell.
-///
-/// # Errors
-///
-/// [`Rejected::Job`] if the store cannot be used.
-pub async fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
-    let store = store()?;
-    let wanted = if filter.limit == 0 { 100 } else { filter.limit };
-    let mut query =
-        Query::new(format!("{}{}", place::JOBS, filter.prefix)).only(&filter.statuses).limit(256).values();
-    if !filter.after.is_empty() {
-        query.after = place::job(&filter.after);
-    }
-    let mut found = Vec::new();
-    loop {
-        let page = store.list(query.clone()).await.map_err(failed(""))?;
-        let named = |record: &Record| filter.name.as_ref().is_none_or(|name| record.function == *name);
-        found.extend(page.records.into_iter().filter(named).map(JobInfo::of));
-        if filter.name.is_none() && filter.statuses.is_empty() && !page.corrupt.is_empty() {
-            found.extend(page.corrupt.into_iter().map(JobInfo::damaged));
-            found.sort_by(|one, other| one.id.cmp(&other.id));
-        }
-        match page.next {
-            Some(next) if found.len() < wanted => query.after = next,
-            _ => break,
-        }
-    }
-    found.truncate(wanted);
-    Ok(found)
-}
-
-/// The job `id`, with its cursors; `None` if there is none. Its owner may be at work meanwhile.
-///
-/// # Errors
-///
-/// [`Rejected::Job`] if the store cannot be used or the record is damaged.
-pub async fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
-    let store = store()?;
-    let Some(record) = store.get(&place::job(id)).await.map_err(failed(id))? else { return Ok(None) };
-    let (cursors, damaged) =
-        listed(&store, Query::new(place::cursors(id)).values()).await.map_err(failed(id))?;
-    let damaged = damaged.into_iter().map(|(key, reason)| {
-        let unknown = CursorInfo::of(id, &Record::new(key));
-        CursorInfo { damaged: Some(reason), ..unknown }
-    });
-    let cursors = cursors.iter().map(|cursor| CursorInfo::of(id, cursor)).chain(damaged).collect();
-    Ok(Some(JobInfo { cursors, ..JobInfo::of(record) }))
-}
-
-/// The steps of the job `id`: those that have ended in the order in which they did, then the others, and
-/// damaged ones last. Their keys are what [`fork_from`] takes.
-///
-/// # Errors
-///
-/// [`Rejected::Job`] if the store cannot be used.
-pub async fn steps(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    steps_of(&store()?, id).await.map_err(failed(id))
-}
-
-async fn change(
-    id: &str,
-    why: &str,
-    change: impl Fn(Record) -> Result<Record, JobError>,
-) -> Result<Record, Rejected> {
-    let store = store()?;
-    loop {
-        let stored = store.get(&place::job(id)).await.map_err(failed(id))?;
-        let stored = stored.ok_or_else(|| JobError::Unknown { at: at(id) })?;
-        let revision = stored.revision;
-        let event = JobEvent {
-            at: store.now().await.map_err(failed(id))?,
-            step: None,
-            attempt: stored.attempts,
-            category: None,
-            code: None,
-            strategy: why.to_owned(),
-            result: "ok".to_owned(),
-            owner: store.owner(),
-            reason: "asked for".to_owned(),
+impl Jobs {
+    /// Lists the jobs that `filter` admits, in the order of their ids, one page at a time; damaged ones, too, unless
+    /// more than a prefix is asked for, since only their ids are known. Arguments and results are not read unless the
+    /// filter says so. An async caller's thread does other work between the few records that are read at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`] if the store cannot be used.
+    pub async fn list(&self, filter: impl Into<Filter>) -> Result<Page<JobInfo>, Rejected> {
+        let filter = filter.into();
+        let mut owners = Owners::of(&self.store);
+        let page = listing::page(&self.store, &[place::JOBS], &filter, &mut owners).await;
+        let Page { items, next } = page.map_err(failed(""))?;
+        let item = |row: listing::Row| match row.record {
+            Ok(record) => JobInfo::of(record, filter.has_values(), &mut owners),
+            Err(damaged) => JobInfo::damaged(damaged, &mut owners),
         };
-        let note = Note { problem: None, ..Note::read(&stored.note) }.with(event).write();
-        let record = change(Record { note, ..stored })?;
-        match store.cas(Some(revision), record).await {
-            Err(StoreError::Conflict { .. }) => {}
-            other => return other.map_err(failed(id)),
+        Ok(Page { items: items.into_iter().map(item).collect(), next })
+    }
+
+    /// Counts the jobs by their states. It reads all jobs, few at a time, without their values.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`] if the store cannot be used.
+    pub async fn count(&self) -> Result<Counts, Rejected> {
+        let mut query = Query::new(place::JOBS).limit(256);
+        let mut counts = Counts::default();
+        loop {
+            let page = self.store.list(query.clone()).await.map_err(failed(""))?;
+            for record in &page.records {
+                *counts.by_status.entry(record.status).or_default() += 1;
+            }
+            counts.damaged += page.corrupt.len() as u64;
+            match page.next {
+                Some(next) => query.after = next,
+                None => return Ok(counts),
+            }
+            yield_now().await;
         }
     }
-}
 
-/// Lets a job that failed, was undone, was parked, or was recovered too often run again from where it was:
-/// its recorded steps are kept, those that were undone are done again. Calling it runs it, and so does
-/// `recover()`: a sweep of this process looks at once, one of another process when its time has come.
-///
-/// # Errors
-///
-/// [`Rejected::Job`]: there is no such job, it is running or done, or the store cannot be used.
-pub async fn resume(id: &str) -> Result<(), Rejected> {
-    let interrupted = |record: Record| match record.status {
-        Status::Failed | Status::RolledBack | Status::Manual | Status::Dead | Status::Interrupted => {
-            Ok(Record {
-                status: Status::Interrupted,
+    /// Returns all that is recorded of the job `id` itself, with its arguments, its result and its cursors; `None` if
+    /// there is no such job. Its owner may be at work meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`] if the store cannot be used or the record is damaged.
+    pub async fn get(&self, id: &str) -> Result<Option<JobInfo>, Rejected> {
+        let store = &self.store;
+        let Some(record) = store.get(&place::job(id)).await.map_err(failed(id))? else { return Ok(None) };
+        let mut cursors = Vec::new();
+        let mut query = Query::new(place::cursors(id)).values();
+        loop {
+            let page = store.list(query.clone()).await.map_err(failed(id))?;
+            cursors.extend(page.records.iter().map(|cursor| CursorInfo::of(id, cursor)));
+            cursors.extend(page.corrupt.into_iter().map(|(key, reason)| {
+                let unknown = CursorInfo::of(id, &Record::new(key));
+                CursorInfo { damaged: Some(reason), ..unknown }
+            }));
+            match page.next {
+                Some(next) => query.after = next,
+                None => break,
+            }
+        }
+        let steps = match store.get(&place::tally(id)).await {
+            Ok(tally) => Some(tally.map_or(0, |tally| tally.progress)),
+            Err(StoreError::Corrupt { .. }) => None,
+            Err(error) => return Err(failed(id)(error)),
+        };
+        let job = JobInfo::of(record, true, &mut Owners::of(store));
+        Ok(Some(JobInfo { cursors, steps, ..job }))
+    }
+
+    /// Lists the steps of the job `id`, without their values: those that have ended in the order in which they did,
+    /// then the others, and damaged ones last. Their keys are what [`fork_from`](Self::fork_from) takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`] if the store cannot be used.
+    pub async fn steps(&self, id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+        steps_of(&self.store, id).await.map_err(failed(id))
+    }
+
+    async fn change(
+        &self,
+        id: &str,
+        why: &str,
+        change: impl Fn(Record) -> Result<Record, JobError>,
+    ) -> Result<Record, Rejected> {
+        let store = &self.store;
+        loop {
+            let stored = store.get(&place::job(id)).await.map_err(failed(id))?;
+            let stored = stored.ok_or_else(|| JobError::Unknown { at: at(id) })?;
+            let revision = stored.revision;
+            let event = JobEvent {
+                at: store.now().await.map_err(failed(id))?,
+                step: None,
+                attempt: stored.attempts,
+                category: None,
+                code: None,
+                strategy: why.to_owned(),
+                result: "ok".to_owned(),
+                owner: store.owner(),
+                reason: "asked for".to_owned(),
+            };
+            let note = Note { problem: None, ..Note::read(&stored.note) }.with(event).write();
+            let record = change(Record { note, ..stored })?;
+            match store.cas(Some(revision), record).await {
+                Err(StoreError::Conflict { .. }) => {}
+                other => return other.map_err(failed(id)),
+            }
+        }
+    }
+
+    /// Lets a job that failed, was undone, was parked, or was recovered too often run again from where it was: its
+    /// recorded steps are kept, those that were undone are done again. Calling it runs it, and so does `recover()`: a
+    /// sweep of this process looks at once, one of another process when its time has come.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`]: there is no such job, it is running or done, or the store cannot be used.
+    pub async fn resume(&self, id: &str) -> Result<(), Rejected> {
+        let interrupted = |record: Record| match record.status {
+            Status::Failed | Status::RolledBack | Status::Manual | Status::Dead | Status::Interrupted => {
+                Ok(Record {
+                    status: Status::Interrupted,
+                    completed: 0,
+                    recoveries: 0,
+                    cancelled: false,
+                    ..record
+                })
+            }
+            status => Err(JobError::WrongState { at: at(id), status }),
+        };
+        self.change(id, "resume", interrupted).await?;
+        sweeps::wake(&self.store);
+        Ok(())
+    }
+
+    /// Asks a job to stop: a running one at its next step, one that is not running at once, as `Failed` with the
+    /// category `Cancelled`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`]: there is no such job, it has ended, or the store cannot be used.
+    pub async fn cancel(&self, id: &str) -> Result<(), Rejected> {
+        let cancelled = |record: Record| match record.status {
+            Status::Running | Status::RollingBack => Ok(Record { cancelled: true, ..record }),
+            Status::Interrupted | Status::Manual => {
+                let class = Some(Classification::new(crate::Category::Cancelled));
+                let note = Note { class, ..Note::read(&record.note) }.write();
+                Ok(Record {
+                    status: Status::Failed,
+                    completed: record.updated,
+                    cancelled: true,
+                    note,
+                    ..record
+                })
+            }
+            status => Err(JobError::WrongState { at: at(id), status }),
+        };
+        self.change(id, "cancel", cancelled).await.map(drop)
+    }
+
+    /// Has a job that is not running do the step `step`, and all that ended after it, again; the steps before it are
+    /// kept, cursors are not. It is run as by [`resume`](Self::resume).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
+    pub async fn fork_from(&self, id: &str, step: &str) -> Result<(), Rejected> {
+        let store = &self.store;
+        let (all, damaged) = all(store, place::step(Some(id), "")).await.map_err(failed(id))?;
+        if let Some((key, reason)) = damaged.into_iter().next() {
+            return Err(failed(id)(StoreError::Corrupt { key, reason }));
+        }
+        let key = place::step(Some(id), step);
+        let from = all.iter().find(|record| record.key == key && record.order > 0);
+        let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;
+        // Until its steps are free nobody may run it: they would give it what they did before.
+        let parked = |record: Record| match record.status {
+            status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
+            _ => Ok(Record {
+                status: Status::Manual,
                 completed: 0,
                 recoveries: 0,
                 cancelled: false,
+                value: Vec::new(),
                 ..record
-            })
+            }),
+        };
+        let parked = self.change(id, "fork", parked).await?;
+        // A cursor may have gone past what is to be done again.
+        store.remove(place::cursors(id), vec![place::cursors(id)]).await.map_err(failed(id))?;
+        for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
+            let Some(record) = store.get(&record.key).await.map_err(failed(id))? else { continue };
+            let (revision, incarnation) = (record.revision, record.incarnation.saturating_add(1));
+            let free = Record { status: Status::Free, incarnation, ..record };
+            store.cas(Some(revision), free).await.map_err(failed(id))?;
         }
-        status => Err(JobError::WrongState { at: at(id), status }),
-    };
-    change(id, "resume", interrupted).await?;
-    sweeps::wake(&store()?);
-    Ok(())
-}
+        let revision = parked.revision;
+        let interrupted = Record { status: Status::Interrupted, ..parked };
+        store.cas(Some(revision), interrupted).await.map_err(failed(id))?;
+        sweeps::wake(store);
+        Ok(())
+    }
 
-/// Asks a job to stop: a running one at its next step, one that is not running at once, as `Failed` with
-/// the category `Cancelled`.
-///
-/// # Errors
-///
-/// [`Rejected::Job`]: there is no such job, it has ended, or the store cannot be used.
-pub async fn cancel(id: &str) -> Result<(), Rejected> {
-    let cancelled = |record: Record| match record.status {
-        Status::Running | Status::RollingBack => Ok(Record { cancelled: true, ..record }),
-        Status::Interrupted | Status::Manual => {
-            let class = Some(Classification::new(crate::Category::Cancelled));
-            let note = Note { class, ..Note::read(&record.note) }.write();
-            Ok(Record { status: Status::Failed, completed: record.updated, cancelled: true, note, ..record })
+    /// Looks for interrupted jobs once, runs them and waits for their ends; see [`recover`]. Jobs that need something
+    /// provided run only if a recovery of this process was given it and sweeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`recover`].
+    pub async fn sweep(&self) -> Result<Recovered, Rejected> {
+        recover().store(self.store.clone()).once().until_done().await
+    }
+
+    /// Deletes a job that is not running, with its steps and cursors; returns whether it was there. Damaged bytes are
+    /// quarantined.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Job`] if it is running, or the store cannot be used.
+    pub async fn remove(&self, id: &str) -> Result<bool, Rejected> {
+        let key = place::job(id);
+        match self.store.remove(key.clone(), place::of_job(id)).await {
+            Err(error @ StoreError::Conflict { .. }) => match self.store.get(&key).await {
+                Ok(Some(job)) => Err(JobError::WrongState { at: at(id), status: job.status }.into()),
+                _ => Err(failed(id)(error)),
+            },
+            removed => removed.map_err(failed(id)),
         }
-        status => Err(JobError::WrongState { at: at(id), status }),
-    };
-    change(id, "cancel", cancelled).await.map(drop)
+    }
 }
 
-/// Has a job that is not running do the step `step`, and all that ended after it, again; the steps before
-/// it are kept, cursors are not. It is run as by [`resume`].
-///
-/// # Errors
-///
-/// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
-pub async fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
-    let store = store()?;
-    let all = crate::durable::job::run::steps(&store, id).await.map_err(failed(id))?;
-    let key = place::step(Some(id), step);
-    let from = all.iter().find(|record| record.key == key && record.order > 0);
-    let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;
-    // Until its steps are free nobody may run it: they would give it what they did before.
-    let parked = |record: Record| match record.status {
-        status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
-        _ => Ok(Record {
-            status: Status::Manual,
-            completed: 0,
-            recoveries: 0,
-            cancelled: false,
-            value: Vec::new(),
-            ..record
-        }),
-    };
-    let parked = change(id, "fork", parked).await?;
-    // A cursor may have gone past what is to be done again.
-    store.remove(place::cursors(id), vec![place::cursors(id)]).await.map_err(failed(id))?;
-    for record in all.into_iter().filter(|record| record.order >= from && record.status == Status::Done) {
-        let Some(record) = store.get(&record.key).await.map_err(failed(id))? else { continue };
-        let (revision, incarnation) = (record.revision, record.incarnation.saturating_add(1));
-        store
-            .cas(Some(revision), Record { status: Status::Free, incarnation, ..record })
-            .await
-            .map_err(failed(id))?;
-    }
-    let revision = parked.revision;
-    let interrupted = Record { status: Status::Interrupted, ..parked };
-    store.cas(Some(revision), interrupted).await.map_err(failed(id))?;
-    sweeps::wake(&store);
-    Ok(())
-}
-
-/// Looks for interrupted jobs once, runs them and waits for their ends; see [`recover`]. Jobs that need something
-/// provided run only if a recovery of this process was given it and sweeps.
-///
-/// # Errors
-///
-/// As [`recover`].
-pub async fn sweep() -> Result<Recovered, Rejected> {
-    recover().once().until_done().await
-}
-
-/// Deletes a job that is not running, with its steps and cursors; returns whether it was there. Damaged bytes
-/// are put aside.
-///
-/// # Errors
-///
-/// [`Rejected::Job`] if it is running, or the store cannot be used.
-pub async fn remove(id: &str) -> Result<bool, Rejected> {
-    store()?.remove(place::job(id), place::of_job(id)).await.map_err(failed(id))
-}
-
-/// The same from sync code.
-pub mod blocking {
-    use super::{CheckpointInfo, Filter, JobInfo, Recovered, Rejected};
-    use crate::durable::lease::block_on::block_on;
-
-    /// As [`list`](super::list).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn list(filter: Filter) -> Result<Vec<JobInfo>, Rejected> {
-        block_on(super::list(filter))
-    }
-
-    /// As [`get`](super::get).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn get(id: &str) -> Result<Option<JobInfo>, Rejected> {
-        block_on(super::get(id))
-    }
-
-    /// As [`steps`](super::steps).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn steps(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-        block_on(super::steps(id))
-    }
-
-    /// As [`resume`](super::resume).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn resume(id: &str) -> Result<(), Rejected> {
-        block_on(super::resume(id))
-    }
-
-    /// As [`cancel`](super::cancel).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn cancel(id: &str) -> Result<(), Rejected> {
-        block_on(super::cancel(id))
-    }
-
-    /// As [`fork_from`](super::fork_from).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn fork_from(id: &str, step: &str) -> Result<(), Rejected> {
-        block_on(super::fork_from(id, step))
-    }
-
-    /// As [`sweep`](super::sweep).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn sweep() -> Result<Recovered, Rejected> {
-        crate::durable::recover().once().until_done().blocking()
-    }
-
-    /// As [`remove`](super::remove).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn remove(id: &str) -> Result<bool, Rejected> {
-        block_on(super::remove(id))
-    }
+twins! { Jobs of on_default_store:
+    /// Lists the jobs that `filter` admits, in the order of their ids, one page at a time.
+    fn list(filter: impl Into<Filter>) -> Page<JobInfo>;
+    /// Counts the jobs by their states.
+    fn count() -> Counts;
+    /// Returns all that is recorded of the job `id` itself; `None` if there is no such job.
+    fn get(id: &str) -> Option<JobInfo>;
+    /// Lists the steps of the job `id`, in the order in which they ended.
+    fn steps(id: &str) -> Vec<CheckpointInfo>;
+    /// Lets a job that failed, was undone or waits for a person run again from where it was.
+    fn resume(id: &str) -> ();
+    /// Asks a job to stop: a running one at its next step.
+    fn cancel(id: &str) -> ();
+    /// Has a job that is not running do the step `step`, and all that ended after it, again.
+    fn fork_from(id: &str, step: &str) -> ();
+    /// Looks for interrupted jobs and runs them, once; returns when they have ended.
+    fn sweep() -> Recovered;
+    /// Deletes a job that is not running, with its steps and cursors; returns whether it was there.
+    fn remove(id: &str) -> bool;
 }

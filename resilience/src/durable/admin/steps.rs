@@ -1,6 +1,28 @@
-//! Looking at recorded steps, and removing them.
+//! The recorded steps and cursors of a store, and its quarantine.
+//!
+//! The functions of this module are about the steps and cursors of the running job, inside of one; and about those
+//! outside of all jobs, in the default store, everywhere else. [`clear`] and [`cleanup`] leave the steps of jobs alone,
+//! wherever they are called. [`of`] gives the same for any store, whether a job runs or not, and [`blocking`] for sync
+//! code.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::checkpoints;
+//! use std::sync::Arc;
+//!
+//! # let _world = resilience::testing::isolate();
+//! let store = Arc::new(resilience::durable::MemoryStore::new());
+//! let checkpoints = checkpoints::blocking::of(store);
+//! assert_eq!(checkpoints.load::<u32>("page:1")?, None);
+//! assert!(checkpoints.quarantine(10)?.is_empty());
+//! # Ok::<(), resilience::Rejected>(())
+//! ```
 
-use crate::durable::job::run::listed;
+pub use crate::durable::admin::listing::{Filter, Page};
+pub use crate::durable::store::Quarantined;
+
+use crate::durable::admin::listing::{self, Owners, all};
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{place, whole};
@@ -8,7 +30,7 @@ use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::retention::forget_ended_before;
 use crate::durable::scope;
 use crate::durable::step::policy::note_refusal;
-use crate::durable::store::{Aside, Query, Store, StoreError};
+use crate::durable::store::{Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use serde::de::DeserializeOwned;
@@ -16,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// One recorded step, or the cursor of a [`Progress`](crate::Progress).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct CheckpointInfo {
     /// The id of the job it belongs to, if it was recorded in one.
@@ -37,49 +59,104 @@ pub struct CheckpointInfo {
     pub owner: String,
     /// The number of its last claim.
     pub fence: u64,
-    /// When it was first begun, in the store's clock.
+    /// When it was first begun, in milliseconds since 1970.
     pub created: Millis,
-    /// When it was recorded; 0 while it has not ended.
+    /// When it was last written, in milliseconds since 1970.
+    pub updated: Millis,
+    /// When it was recorded, in milliseconds since 1970; 0 while it has not ended.
     pub completed: Millis,
-    /// How many bytes its value has.
-    pub bytes: usize,
-    /// What is wrong with its bytes: then only the key and the job are known. [`remove`] puts those of a step
-    /// outside of jobs aside.
+    /// The recorded value, as JSON; `None` where it was not asked for ([`Filter::values`]), and where nothing is
+    /// recorded.
+    pub value: Option<String>,
+    /// The undos of the step, the first one first; filled in by [`of_job`] and [`jobs::steps`](crate::jobs::steps).
+    pub undos: Vec<UndoInfo>,
+    /// What is wrong with its bytes: then only the key and the job are known. [`remove`] quarantines those of a step
+    /// outside of jobs.
+    pub damaged: Option<Corrupt>,
+}
+
+/// A recorded undo of a step.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct UndoInfo {
+    /// The process that undid the step.
+    pub owner: String,
+    /// The number of the claim of the job under which it was undone.
+    pub fence: u64,
+    /// When it was undone, in milliseconds since 1970.
+    pub completed: Millis,
+    /// What is wrong with its bytes: then nothing else is known.
     pub damaged: Option<Corrupt>,
 }
 
 impl CheckpointInfo {
-    /// The steps that were `found`, and after them those that are `damaged`.
-    pub(crate) fn all((found, damaged): (Vec<Record>, Vec<(String, Corrupt)>)) -> Vec<Self> {
-        let damaged = damaged.into_iter().map(|(key, reason)| {
-            let unknown = Self::of(&Record::new(key));
-            Self { damaged: Some(reason), ..unknown }
-        });
-        found.iter().map(Self::of).chain(damaged).collect()
+    fn damaged((key, reason): (String, Corrupt)) -> Self {
+        Self { damaged: Some(reason), ..Self::of(Record::new(key), false) }
     }
 
-    fn of(record: &Record) -> Self {
+    fn of(record: Record, has_values: bool) -> Self {
         let outside =
             [place::STEPS, place::CURSORS].iter().find_map(|prefix| record.key.strip_prefix(prefix));
         let rest = record.key.get(2..).unwrap_or_default();
         let in_job = rest.split_once('/').filter(|_| outside.is_none());
         let outside = outside.unwrap_or(rest);
         let (job, key) = in_job.map_or((None, outside), |(job, key)| (Some(whole(job)), key));
+        let has_value = has_values && !record.value.is_empty();
         Self {
             job,
             key: key.to_owned(),
             is_cursor: place::is_cursor(&record.key),
-            function: record.function.clone(),
             status: record.status,
             version: record.version,
             attempts: record.attempts,
-            owner: record.owner.clone(),
             fence: record.fence,
             created: record.created,
+            updated: record.updated,
             completed: record.completed,
-            bytes: record.value.len(),
+            value: has_value.then(|| String::from_utf8_lossy(&record.value).into_owned()),
+            undos: Vec::new(),
             damaged: None,
+            function: record.function,
+            owner: record.owner,
         }
+    }
+}
+
+/// The steps and cursors of one store, of a job or outside of all jobs; see [`of`].
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    store: Arc<dyn Store>,
+    job: Option<String>,
+}
+
+/// Returns the handle of the steps and cursors of `store` outside of jobs.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::checkpoints;
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let store = std::sync::Arc::new(resilience::durable::MemoryStore::new());
+/// let steps = checkpoints::of(store.clone());
+/// assert_eq!(steps.cleanup(Duration::from_secs(86_400)).await?, 0);
+/// let price: Option<u32> = checkpoints::of(store).in_job("order:7").load("price").await?;
+/// assert_eq!(price, None);
+/// # Ok::<(), resilience::Rejected>(())
+/// # }).unwrap();
+/// ```
+pub fn of(store: Arc<dyn Store>) -> Checkpoints {
+    Checkpoints { store, job: None }
+}
+
+/// The steps of the running job; those outside of jobs where none runs.
+fn of_this_place() -> Result<Checkpoints, Rejected> {
+    match scope::current().job {
+        Some(job) => Ok(of(job.store().clone()).in_job(job.id.clone())),
+        None => crate::durable::default_store().map(of).map_err(failed("")),
     }
 }
 
@@ -101,212 +178,268 @@ fn refused(key: &str, error: CheckpointError) -> Rejected {
     rejected
 }
 
-fn store() -> Result<Arc<dyn Store>, Rejected> {
-    match scope::current().job {
-        Some(job) => Ok(job.store().clone()),
-        None => crate::durable::default_store().map_err(failed("")),
-    }
-}
-
-/// Where the step and the cursor of `key` are: in the running job, or outside of jobs.
-fn placed(key: &str) -> [String; 2] {
-    let job = scope::current().job;
-    let job = job.as_ref().map(|job| job.id.as_str());
-    [place::step(job, key), place::cursor(job, key)]
-}
-
-/// The recorded value of `key`, as rendered: that of the running job, or the store's own outside of one;
-/// `None` if nothing is recorded. It is the value of the step, or, if there is no such step, of the cursor.
-///
-/// # Errors
-///
-/// [`Rejected::Checkpoint`] if the record is damaged or is no `T`, or the store cannot be used.
-pub async fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected> {
-    let store = store()?;
-    let [step, cursor] = placed(key);
-    let step = store.get(&step).await.map_err(failed(key))?;
-    let record = if let Some(step) = step {
-        let now = store.now().await.map_err(failed(key))?;
-        Some(step).filter(|step| step.status == Status::Done && !step.is_expired(now))
-    } else {
-        let cursor = store.get(&cursor).await.map_err(failed(key))?;
-        cursor.filter(|cursor| !cursor.value.is_empty())
-    };
-    let Some(record) = record else { return Ok(None) };
-    let undecodable = |message| refused(key, CheckpointError::Undecodable { at: at(key), message });
-    Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
-}
-
-/// The steps whose keys begin with `prefix`, in the order of their keys, and after them the cursors: those of
-/// the running job, or those outside of all jobs; damaged ones last.
-///
-/// # Errors
-///
-/// [`Rejected::Checkpoint`] if the store cannot be used.
-pub async fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    let store = store()?;
-    let [steps, cursors] = placed(prefix);
-    let mut found = listed(&store, Query::new(steps).values()).await.map_err(failed(prefix))?;
-    let cursors = listed(&store, Query::new(cursors).values()).await.map_err(failed(prefix))?;
-    found.0.extend(cursors.0);
-    found.1.extend(cursors.1);
-    Ok(CheckpointInfo::all(found))
-}
-
-/// The steps of the job `id`: those that have ended in the order in which they did, then the others, and
-/// damaged ones last.
-///
-/// # Errors
-///
-/// [`Rejected::Checkpoint`] if the store cannot be used.
-pub async fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-    steps_of(&store()?, id).await.map_err(failed(id))
-}
-
+/// The steps of the job `id`, in the order in which they ended, each with its undos.
 pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<CheckpointInfo>, StoreError> {
-    let mut listed = listed(store, Query::new(place::step(Some(id), "")).values()).await?;
-    listed.0.sort_by_key(|step| (step.order == 0, step.order));
-    Ok(CheckpointInfo::all(listed))
-}
-
-/// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one of them was
-/// there. Damaged bytes are put aside.
-///
-/// # Errors
-///
-/// [`Rejected::Checkpoint`] if it is running, or the store cannot be used.
-pub async fn remove(key: &str) -> Result<bool, Rejected> {
-    let store = store()?;
-    let [step, cursor] = placed(key);
-    let stored = store.get(&step).await;
-    let had_step = match stored {
-        // A job's steps have places without gaps: this one stays as one that is to be done again.
-        Ok(Some(record)) if record.order > 0 && record.status == Status::Done => {
-            let revision = record.revision;
-            let incarnation = record.incarnation.saturating_add(1);
-            let free = Record { status: Status::Free, completed: 0, incarnation, ..record };
-            store.cas(Some(revision), free).await.map_err(failed(key))?;
-            true
+    let steps_at = place::step(Some(id), "");
+    let (mut records, damaged) = all(store, steps_at.clone()).await?;
+    records.sort_by_key(|step| (step.order == 0, step.order));
+    let steps = records.into_iter().map(|record| CheckpointInfo::of(record, false));
+    let mut steps: Vec<_> = steps.chain(damaged.into_iter().map(CheckpointInfo::damaged)).collect();
+    let undos_at = place::undos(id);
+    let (undos, damaged) = all(store, undos_at.clone()).await?;
+    let sound = undos.into_iter().map(|undo| {
+        let info =
+            UndoInfo { owner: undo.owner, fence: undo.fence, completed: undo.completed, damaged: None };
+        (undo.key, info)
+    });
+    let damaged = damaged.into_iter().map(|(key, reason)| {
+        let info = UndoInfo { owner: String::new(), fence: 0, completed: 0, damaged: Some(reason) };
+        (key, info)
+    });
+    for (key, undo) in sound.chain(damaged) {
+        // The rest of the key is `step#incarnation`.
+        let step = key.strip_prefix(&undos_at).and_then(|rest| rest.rsplit_once('#'));
+        let Some((step, _)) = step else { continue };
+        if let Some(found) = steps.iter_mut().find(|info| info.key == step) {
+            found.undos.push(undo);
         }
-        _ => store.remove(step, Vec::new()).await.map_err(failed(key))?,
-    };
-    let had_cursor = store.remove(cursor, Vec::new()).await.map_err(failed(key))?;
-    Ok(had_step || had_cursor)
+    }
+    steps.iter_mut().for_each(|step| step.undos.sort_by_key(|undo| (undo.completed, undo.fence)));
+    Ok(steps)
 }
 
-/// Forgets every step and cursor outside of jobs that nobody works on; returns how many.
-///
-/// # Errors
-///
-/// [`Rejected::Checkpoint`] if the store cannot be used.
-pub async fn clear() -> Result<usize, Rejected> {
-    cleanup(Duration::ZERO).await
-}
+impl Checkpoints {
+    /// Selects the steps and cursors of the job `id`, in place of those outside of jobs, for [`load`](Self::load),
+    /// [`list`](Self::list) and [`remove`](Self::remove).
+    pub fn in_job(mut self, id: impl Into<String>) -> Self {
+        self.job = Some(id.into());
+        self
+    }
 
-/// Forgets the steps outside of jobs that ended more than `older_than` ago, failed ones included, the cursors
-/// outside of jobs that nobody has worked on for that long, and the finished jobs that did, with their steps; returns how many. The damaged bytes of steps are put aside, those
-/// of jobs stay where they are. A step that is forgotten has another idempotency key when it is begun again.
-///
-/// # Errors
-///
-/// [`Rejected::Checkpoint`] if the store cannot be used.
-pub async fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
-    const PAGE: usize = 1_000;
-    let store = crate::durable::default_store().map_err(failed(""))?;
-    let now = store.now().await.map_err(failed(""))?;
-    let age = Millis::try_from(older_than.as_millis()).unwrap_or(Millis::MAX);
-    // What ended in this very millisecond is older than nothing at all.
-    let before = now.saturating_sub(age).saturating_add(u64::from(older_than.is_zero()));
-    let mut count = 0;
-    for prefix in [place::STEPS, place::CURSORS] {
-        loop {
-            let deleted = store.delete_older_than(prefix, before, PAGE).await.map_err(failed(""))?;
-            count += deleted;
-            if deleted < PAGE {
-                break;
+    /// Where the step and the cursor of `key` are.
+    fn placed(&self, key: &str) -> [String; 2] {
+        let job = self.job.as_deref();
+        [place::step(job, key), place::cursor(job, key)]
+    }
+
+    /// Returns the recorded value of `key`, as rendered: of the step, or, if there is no such step, of the cursor.
+    /// `None` if nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the record is damaged or is no `T`, or the store cannot be used.
+    pub async fn load<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Rejected> {
+        let store = &self.store;
+        let [step, cursor] = self.placed(key);
+        let step = store.get(&step).await.map_err(failed(key))?;
+        let record = if let Some(step) = step {
+            let now = store.now().await.map_err(failed(key))?;
+            Some(step).filter(|step| step.status == Status::Done && !step.is_expired(now))
+        } else {
+            let cursor = store.get(&cursor).await.map_err(failed(key))?;
+            cursor.filter(|cursor| !cursor.value.is_empty())
+        };
+        let Some(record) = record else { return Ok(None) };
+        let undecodable = |message| refused(key, CheckpointError::Undecodable { at: at(key), message });
+        Ok(Some(codec::decode(&record.value).map_err(undecodable)?))
+    }
+
+    /// Lists the steps and cursors that `filter` admits (a text admits the keys that begin with it), in the order of
+    /// their keys, one page at a time; a cursor comes after the step of the same key. Damaged ones are listed unless
+    /// more than a prefix is asked for. Values are not read unless the filter says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn list(&self, filter: impl Into<Filter>) -> Result<Page<CheckpointInfo>, Rejected> {
+        let filter = filter.into();
+        let [steps, cursors] = self.placed("");
+        let mut owners = Owners::of(&self.store);
+        let page = listing::page(&self.store, &[&steps, &cursors], &filter, &mut owners).await;
+        let Page { items, next } = page.map_err(failed(""))?;
+        let item = |row: listing::Row| match row.record {
+            Ok(record) => CheckpointInfo::of(record, filter.has_values()),
+            Err(damaged) => CheckpointInfo::damaged(damaged),
+        };
+        Ok(Page { items: items.into_iter().map(item).collect(), next })
+    }
+
+    /// Lists the steps of the job `id`, without their values: those that have ended in the order in which they did,
+    /// then the others, and damaged ones last; each with its undos.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn of_job(&self, id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
+        steps_of(&self.store, id).await.map_err(failed(id))
+    }
+
+    /// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one of them was
+    /// there. Damaged bytes are quarantined. The step has another idempotency key when it is begun again.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if it is running, or belongs to a job that another call runs, or the store cannot be
+    /// used.
+    pub async fn remove(&self, key: &str) -> Result<bool, Rejected> {
+        let store = &self.store;
+        self.check_not_running(key).await?;
+        let [step, cursor] = self.placed(key);
+        let had_step = match store.get(&step).await {
+            // A job's steps have places without gaps: this one stays as one that is to be done again.
+            Ok(Some(record)) if record.order > 0 => {
+                let is_done = record.status == Status::Done;
+                if is_done {
+                    let revision = record.revision;
+                    let incarnation = record.incarnation.saturating_add(1);
+                    let free = Record { status: Status::Free, completed: 0, incarnation, ..record };
+                    store.cas(Some(revision), free).await.map_err(failed(key))?;
+                }
+                is_done
+            }
+            _ => store.remove(step, Vec::new()).await.map_err(failed(key))?,
+        };
+        let had_cursor = store.remove(cursor, Vec::new()).await.map_err(failed(key))?;
+        Ok(had_step || had_cursor)
+    }
+
+    /// Checks that the job of these steps is not running, unless it is the one that asks.
+    async fn check_not_running(&self, key: &str) -> Result<(), Rejected> {
+        use crate::durable::store::{Liveness, same};
+        let Some(id) = &self.job else { return Ok(()) };
+        let is_asking =
+            scope::current().job.is_some_and(|job| job.id == *id && same(job.store(), &self.store));
+        if is_asking {
+            return Ok(());
+        }
+        let job = self.store.get(&place::job(id)).await.map_err(failed(key))?;
+        let is_held = |job: &Record| {
+            job.status.is_held() && !job.owner.is_empty() && self.store.liveness(&job.owner) != Liveness::Dead
+        };
+        match job.filter(is_held) {
+            None => Ok(()),
+            Some(job) => {
+                let retry_after = Duration::from_millis(job.lease);
+                Err(CheckpointError::Busy { at: at(key), owner: job.owner, retry_after }.into())
             }
         }
     }
-    if !older_than.is_zero() {
-        count += forget_ended_before(&store, before).await.map_err(failed(""))?;
+
+    /// Forgets every step and cursor outside of jobs that nobody works on; returns how many. Jobs and their steps
+    /// stay, also when the handle is that of a job.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn clear(&self) -> Result<usize, Rejected> {
+        let now = self.store.now().await.map_err(failed(""))?;
+        // What ended in this very millisecond, too.
+        self.forget_outside(now.saturating_add(1)).await
     }
-    Ok(count)
+
+    /// Forgets the steps outside of jobs that ended at least `older_than` ago, failed ones included, the cursors outside
+    /// of jobs that nobody has saved for that long, and the jobs that were done or undone that long ago, with their
+    /// steps; returns how many. Jobs in any other state stay: they wait for a person or for a run. The damaged bytes of
+    /// steps are quarantined, those of jobs stay where they are. A step that is forgotten has another idempotency key
+    /// when it is begun again.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn cleanup(&self, older_than: Duration) -> Result<usize, Rejected> {
+        let now = self.store.now().await.map_err(failed(""))?;
+        let age = Millis::try_from(older_than.as_millis()).unwrap_or(Millis::MAX);
+        let before = now.saturating_add(1).saturating_sub(age);
+        let steps = self.forget_outside(before).await?;
+        Ok(steps + forget_ended_before(&self.store, before).await.map_err(failed(""))?)
+    }
+
+    /// Forgets the steps and cursors outside of jobs that ended before `before`.
+    async fn forget_outside(&self, before: Millis) -> Result<usize, Rejected> {
+        const BATCH: usize = 1_000;
+        let mut count = 0;
+        for prefix in [place::STEPS, place::CURSORS] {
+            loop {
+                let deleted =
+                    self.store.delete_older_than(prefix, before, BATCH).await.map_err(failed(""))?;
+                count += deleted;
+                if deleted < BATCH {
+                    break;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Lists what was quarantined because it was damaged or replaced, without its bytes: the newest `limit` entries,
+    /// the newest one first. An entry is deleted after 30 days.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn quarantine(&self, limit: usize) -> Result<Vec<Quarantined>, Rejected> {
+        let (mut found, mut before) = (Vec::new(), None);
+        while found.len() < limit {
+            let rows = ROWS.min(limit.saturating_sub(found.len()));
+            let page = self.store.quarantine(before, rows).await.map_err(failed(""))?;
+            let is_last = page.len() < rows;
+            before = page.last().map(|entry| entry.id);
+            found.extend(page);
+            if is_last {
+                break;
+            }
+            listing::yield_now().await;
+        }
+        Ok(found)
+    }
+
+    /// Returns the entry `id` of the quarantine, with its bytes; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn quarantined(&self, id: u64) -> Result<Option<Quarantined>, Rejected> {
+        self.store.quarantined(id).await.map_err(failed(""))
+    }
+
+    /// Deletes the entry `id` of the quarantine; returns whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Checkpoint`] if the store cannot be used.
+    pub async fn remove_quarantined(&self, id: u64) -> Result<bool, Rejected> {
+        self.store.remove_quarantined(id).await.map_err(failed(""))
+    }
 }
 
-/// What was kept aside because it was damaged or replaced, newest first, at most `limit`.
-///
-/// # Errors
-///
-/// [`Rejected::Checkpoint`] if the store cannot be used.
-pub async fn aside(limit: usize) -> Result<Vec<Aside>, Rejected> {
-    store()?.aside(limit).await.map_err(failed(""))
+/// How many entries of the quarantine are read at one time.
+const ROWS: usize = 256;
+
+twins! { Checkpoints of of_this_place:
+    /// Returns the recorded value of `key`, of the step or the cursor; `None` if nothing is recorded.
+    fn load<T: DeserializeOwned>(key: &str) -> Option<T>;
+    /// Lists the steps and cursors that `filter` admits, in the order of their keys, one page at a time.
+    fn list(filter: impl Into<Filter>) -> Page<CheckpointInfo>;
+    /// Lists the steps of the job `id`, in the order in which they ended.
+    fn of_job(id: &str) -> Vec<CheckpointInfo>;
+    /// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one was there.
+    fn remove(key: &str) -> bool;
+    /// Forgets every step and cursor outside of jobs that nobody works on; returns how many.
+    fn clear() -> usize;
+    /// Forgets what ended at least `older_than` ago: steps and cursors outside of jobs, and finished jobs.
+    fn cleanup(older_than: Duration) -> usize;
+    /// Lists what was quarantined, the newest entry first, without its bytes.
+    fn quarantine(limit: usize) -> Vec<Quarantined>;
+    /// Returns the entry `id` of the quarantine, with its bytes; `None` if there is none.
+    fn quarantined(id: u64) -> Option<Quarantined>;
+    /// Deletes the entry `id` of the quarantine; returns whether it was there.
+    fn remove_quarantined(id: u64) -> bool;
 }
 
-/// The same from sync code.
-pub mod blocking {
-    use super::{Aside, CheckpointInfo, DeserializeOwned, Duration, Rejected};
-    use crate::durable::lease::block_on::block_on;
-
-    /// As [`load`](super::load).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Rejected> {
-        block_on(super::load(key))
-    }
-
-    /// As [`list`](super::list).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn list(prefix: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-        block_on(super::list(prefix))
-    }
-
-    /// As [`of_job`](super::of_job).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn of_job(id: &str) -> Result<Vec<CheckpointInfo>, Rejected> {
-        block_on(super::of_job(id))
-    }
-
-    /// As [`remove`](super::remove).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn remove(key: &str) -> Result<bool, Rejected> {
-        block_on(super::remove(key))
-    }
-
-    /// As [`clear`](super::clear).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn clear() -> Result<usize, Rejected> {
-        block_on(super::clear())
-    }
-
-    /// As [`cleanup`](super::cleanup).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn cleanup(older_than: Duration) -> Result<usize, Rejected> {
-        block_on(super::cleanup(older_than))
-    }
-
-    /// As [`aside`](super::aside).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn aside(limit: usize) -> Result<Vec<Aside>, Rejected> {
-        block_on(super::aside(limit))
+impl blocking::Checkpoints {
+    /// Selects the steps and cursors of the job `id`; see [`Checkpoints::in_job`].
+    pub fn in_job(mut self, id: impl Into<String>) -> Self {
+        self.0.job = Some(id.into());
+        self
     }
 }

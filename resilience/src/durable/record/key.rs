@@ -77,6 +77,11 @@ pub(crate) mod place {
         format!("u/{}/{step}#{incarnation}", part(job))
     }
 
+    /// The undos of the steps of a job.
+    pub(crate) fn undos(job: &str) -> String {
+        format!("u/{}/", part(job))
+    }
+
     /// Where a job whose record is under `key` leaves traces of its progress; nothing for other keys.
     pub(crate) fn progress_of(key: &str) -> Vec<String> {
         match key.strip_prefix(JOBS) {

@@ -1,14 +1,16 @@
 //! Records in this process's memory: for tests, and for steps that need not outlive the process.
 
 use super::owners::{self, Watch};
-use super::rules::{self, Life, Rows};
+use super::rules::{self, Life, PAGE_BYTES, Rows};
 use super::{
-    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Page, Query, Release, Store, StoreError, Work,
+    Capabilities, Claim, Claimed, Completion, Cursor, Page, Quarantined, Query, Release, Store, StoreError,
+    Work,
 };
 use crate::durable::record::key::place;
 use crate::durable::record::{Millis, Record};
 use std::collections::BTreeMap;
 use std::future::ready;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -26,7 +28,8 @@ pub struct MemoryStore {
 struct Tables {
     own: String,
     rows: BTreeMap<String, Vec<u8>>,
-    aside: Vec<Aside>,
+    quarantine: Vec<Quarantined>,
+    quarantined: u64,
     fence: u64,
     /// Other owners, which only tests have: when each was last seen to write.
     watch: Watch,
@@ -86,9 +89,11 @@ impl Rows for Tables {
         Ok(())
     }
 
-    fn set_aside(&mut self, key: &str, why: &'static str) -> Result<(), StoreError> {
+    fn quarantine(&mut self, key: &str, why: &'static str) -> Result<(), StoreError> {
         if let Some(bytes) = self.rows.remove(key) {
-            self.aside.push(Aside { key: key.to_owned(), at: now(), why: why.to_owned(), bytes });
+            self.quarantined += 1;
+            let entry = Quarantined::new(self.quarantined, key, now(), why, bytes.len());
+            self.quarantine.push(Quarantined { bytes: Some(bytes), ..entry });
         }
         Ok(())
     }
@@ -173,15 +178,20 @@ impl Store for MemoryStore {
     fn list(&self, query: Query) -> Work<'_, Page> {
         self.apply(|tables| {
             let mut page = Page::default();
-            let mut last = String::new();
-            for key in tables.keys(&query.prefix, &query.after) {
-                if page.records.len() + page.corrupt.len() == query.size() {
-                    page.next = Some(last);
+            let (mut last, mut bytes): (&str, usize) = ("", 0);
+            let from = query.prefix.as_str().max(query.after.as_str());
+            let keys = tables.rows.range::<str, _>((Bound::Included(from), Bound::Unbounded));
+            let keys = keys.map(|(key, _)| key.as_str()).take_while(|key| key.starts_with(&query.prefix));
+            for key in keys.filter(|key| *key > query.after.as_str()) {
+                if page.records.len() + page.corrupt.len() == query.size() || bytes > PAGE_BYTES {
+                    page.next = Some(last.to_owned());
                     break;
                 }
-                match tables.read(&key) {
+                match tables.read(key) {
                     Ok(Some(record)) if query.admits(record.status) => {
-                        page.records.push(query.shaped(record))
+                        let record = query.shaped(record);
+                        bytes += record.note.len() + record.input.len() + record.value.len();
+                        page.records.push(record);
                     }
                     Err(StoreError::Corrupt { key, reason }) => page.corrupt.push((key, reason)),
                     _ => {}
@@ -218,7 +228,7 @@ impl Store for MemoryStore {
                 rules::remove(tables, key, &place::parts_of(key))?;
             }
             let before = now.saturating_sub(rules::QUARANTINE);
-            tables.aside.retain(|aside| aside.at >= before);
+            tables.quarantine.retain(|entry| entry.at >= before);
             Ok(keys.len())
         })
     }
@@ -227,8 +237,26 @@ impl Store for MemoryStore {
         self.apply(|tables| rules::remove(tables, &key, &with))
     }
 
-    fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>> {
-        self.apply(|tables| Ok(tables.aside.iter().rev().take(limit).cloned().collect()))
+    fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
+        self.apply(|tables| {
+            let older = tables.quarantine.iter().rev().filter(|entry| before.is_none_or(|id| entry.id < id));
+            let head = |entry: &Quarantined| {
+                Quarantined::new(entry.id, entry.key.clone(), entry.at, entry.why.clone(), entry.size)
+            };
+            Ok(older.take(limit).map(head).collect())
+        })
+    }
+
+    fn quarantined(&self, id: u64) -> Work<'_, Option<Quarantined>> {
+        self.apply(|tables| Ok(tables.quarantine.iter().find(|entry| entry.id == id).cloned()))
+    }
+
+    fn remove_quarantined(&self, id: u64) -> Work<'_, bool> {
+        self.apply(|tables| {
+            let before = tables.quarantine.len();
+            tables.quarantine.retain(|entry| entry.id != id);
+            Ok(tables.quarantine.len() < before)
+        })
     }
 
     fn now(&self) -> Work<'_, Millis> {

@@ -74,8 +74,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// owner holds it; returns whether it was there.
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool>;
 
-    /// What was quarantined because it was damaged or replaced, newest first.
-    fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>>;
+    /// What was quarantined because it was damaged or replaced, without its bytes: the newest entry first, at most
+    /// `limit` entries, and only those that are older than the entry `before`.
+    fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>>;
+
+    /// The entry `id` of the quarantine, with its bytes; `None` if there is none.
+    fn quarantined(&self, id: u64) -> Work<'_, Option<Quarantined>>;
+
+    /// Deletes the entry `id` of the quarantine; returns whether it was there.
+    fn remove_quarantined(&self, id: u64) -> Work<'_, bool>;
 
     /// The time of day, for the times in records; it decides nothing but how long records are kept.
     fn now(&self) -> Work<'_, Millis>;
@@ -102,7 +109,7 @@ pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
 }
 
 /// Whether a process lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Liveness {
     /// It holds its lock, stopped or not.
@@ -111,6 +118,30 @@ pub enum Liveness {
     Dead,
     /// Its lock cannot be judged: it is of another host, or its file is missing. Its counter decides.
     Unknown,
+}
+
+impl Liveness {
+    /// Its name in snake case, which does not change: `alive`, `dead`, `unknown`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Dead => "dead",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Liveness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// As it reads.
+impl serde::Serialize for Liveness {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What a store can promise.
@@ -171,7 +202,7 @@ pub enum Otherwise {
     /// Report it.
     #[default]
     Error,
-    /// Keep it aside and do the work again.
+    /// Quarantine it and do the work again.
     Rerun,
 }
 
@@ -396,8 +427,7 @@ pub struct Query {
     pub after: String,
     /// At most so many records; 0 is 100, and no page has more than 1,000.
     pub limit: usize,
-    /// Whether inputs and values are read, too. A page with them ends after the record that makes them more than
-    /// 4 MiB.
+    /// Whether inputs and values are read, too. A page ends after the record that makes it more than 4 MiB.
     pub values: bool,
 }
 
@@ -452,21 +482,42 @@ pub struct Page {
     pub records: Vec<Record>,
     /// The keys whose bytes are no record.
     pub corrupt: Vec<(String, Corrupt)>,
-    /// Where the next page starts, if there may be one.
+    /// Where the next page starts, if there may be one; this page may have no records then.
     pub next: Option<String>,
 }
 
-/// Bytes that were kept aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
-    /// The key under which they stood.
+/// An entry of the quarantine: bytes that were damaged, or a record that was replaced. It is deleted after 30 days.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Quarantined {
+    /// The number of the entry; a later entry has a higher one.
+    pub id: u64,
+    /// The key in the store: `j/<id>` of a job, `s/<job>/<key>` of a step of a job, `c/<key>` of a step outside
+    /// of jobs, `p/<job>/<key>` of a cursor.
     pub key: String,
-    /// When they were put aside.
+    /// When it was quarantined, in milliseconds since 1970.
     pub at: Millis,
     /// Why: `"corrupt"` or `"replaced"`.
     pub why: String,
-    /// The bytes as they were.
-    pub bytes: Vec<u8>,
+    /// How many bytes it has.
+    pub size: usize,
+    /// The bytes as they were; `None` in a listing.
+    #[serde(skip)]
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl Quarantined {
+    /// An entry without its bytes.
+    pub fn new(id: u64, key: impl Into<String>, at: Millis, why: impl Into<String>, size: usize) -> Self {
+        Self { id, key: key.into(), at, why: why.into(), size, bytes: None }
+    }
+}
+
+/// As `2: c/page:1, corrupt, 120 bytes`.
+impl fmt::Display for Quarantined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}, {}, {} bytes", self.id, self.key, self.why, self.size)
+    }
 }
 
 /// Why a store did not do what it was asked.

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// The most bytes that a value, an argument list or a cursor may have.
 pub const VALUE_LIMIT: usize = 1 << 20;
 
+/// How many bytes of notes, inputs and values a page of a listing has before it ends.
+pub const PAGE_BYTES: usize = 4 << 20;
+
 /// How long quarantined bytes are kept, in milliseconds: 30 days.
 pub const QUARANTINE: Millis = 30 * 24 * 60 * 60 * 1_000;
 
@@ -41,7 +44,7 @@ pub trait Rows {
     /// # Errors
     ///
     /// Whatever the store itself fails with.
-    fn set_aside(&mut self, key: &str, why: &'static str) -> Result<(), StoreError>;
+    fn quarantine(&mut self, key: &str, why: &'static str) -> Result<(), StoreError>;
 
     /// Removes everything under keys that begin with `prefix`.
     ///
@@ -163,7 +166,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
     let now = rows.now();
     let stored = match rows.get(&claim.key) {
         Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
-            rows.set_aside(&claim.key, "corrupt")?;
+            rows.quarantine(&claim.key, "corrupt")?;
             None
         }
         other => other?,
@@ -179,7 +182,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         if life != Life::Dead || claim.on_mismatch == Otherwise::Error {
             return Ok(Claimed::Mismatch { what, stored });
         }
-        rows.set_aside(&claim.key, "replaced")?;
+        rows.quarantine(&claim.key, "replaced")?;
         return afresh(rows, claim, Some(&stored), now);
     }
     match (stored.status, life) {
@@ -194,7 +197,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         }
         (Status::Free | Status::Interrupted, _) => take(rows, claim, stored, now),
         (Status::Done, _) => {
-            rows.set_aside(&claim.key, "replaced")?;
+            rows.quarantine(&claim.key, "replaced")?;
             afresh(rows, claim, Some(&stored), now)
         }
         // From where it was, as after `resume`: what is recorded of it counts.
@@ -214,7 +217,7 @@ fn step(rows: &mut impl Rows, claim: &Claim, holder: &Holder) -> Result<Claimed,
     held(rows, Some(holder), true)?;
     let stored = match rows.get(&claim.key) {
         Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {
-            rows.set_aside(&claim.key, "corrupt")?;
+            rows.quarantine(&claim.key, "corrupt")?;
             // Nothing is known of the incarnations before: this one gets a number that none of them had.
             let free = Record { incarnation: rows.next_fence()?, ..Record::new(claim.key.clone()) };
             rows.put(&free)?;
@@ -383,7 +386,7 @@ fn complete_step(
             Ordering::Greater => return fenced(),
             Ordering::Equal if is_done && stored.value == completion.value => return Ok(stored.clone()),
             Ordering::Equal if is_done => return fenced(),
-            Ordering::Less if is_done => rows.set_aside(&completion.key, "replaced")?,
+            Ordering::Less if is_done => rows.quarantine(&completion.key, "replaced")?,
             _ => {}
         }
     }
@@ -471,7 +474,7 @@ pub fn cas(rows: &mut impl Rows, expected: Option<u64>, record: Record) -> Resul
 pub fn remove(rows: &mut impl Rows, key: &str, with: &[String]) -> Result<bool, StoreError> {
     let is_there = match rows.get(key) {
         Err(StoreError::Corrupt { .. }) => {
-            rows.set_aside(key, "corrupt")?;
+            rows.quarantine(key, "corrupt")?;
             true
         }
         Err(error) => return Err(error),

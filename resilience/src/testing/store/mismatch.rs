@@ -9,7 +9,7 @@ cases![
     an_earlier_name_of_the_function_is_accepted,
     another_version_is_reported,
     other_inputs_are_reported,
-    what_is_replaced_is_kept_aside,
+    what_is_replaced_is_quarantined,
     what_is_held_is_never_replaced,
 ];
 
@@ -41,17 +41,24 @@ async fn other_inputs_are_reported(store: &dyn Store) -> Verdict {
     reported(store, Claim { inputs: Some(2), ..claim(store, "a") }, Mismatch::Inputs).await
 }
 
-async fn what_is_replaced_is_kept_aside(store: &dyn Store) -> Verdict {
+async fn what_is_replaced_is_quarantined(store: &dyn Store) -> Verdict {
     let stored = ended(store, claim(store, "a"), Status::Done, b"1").await?;
     let rerun = Claim { version: 2, on_mismatch: Otherwise::Rerun, ..claim(store, "a") };
     let anew = hold(store, rerun).await?;
     rule(anew.fence > stored.fence, "done again, it has a higher fence")?;
     same((anew.version, anew.value.len()), (2, 0), "done again, it has nothing of before")?;
-    let aside = ok(store.aside(10).await, "what was kept aside")?;
-    let kept = aside.iter().map(|kept| (kept.key.as_str(), kept.why.as_str())).collect::<Vec<_>>();
-    same(kept, vec![("a", "replaced")], "what was kept aside")?;
-    let bytes = aside.into_iter().next().map(|kept| kept.bytes);
-    same(bytes, Some(stored.encode()), "its bytes")
+    let listed = ok(store.quarantine(None, 10).await, "the quarantine")?;
+    let kept = listed.iter().map(|kept| (kept.key.as_str(), kept.why.as_str())).collect::<Vec<_>>();
+    same(kept, vec![("a", "replaced")], "the quarantine")?;
+    rule(listed.iter().all(|kept| kept.bytes.is_none()), "a listing has no bytes")?;
+    let id = listed.iter().map(|kept| kept.id).next().unwrap_or_default();
+    same(ok(store.quarantine(Some(id), 10).await, "the next page")?, vec![], "nothing is older")?;
+    let shown = ok(store.quarantined(id).await, "the entry")?;
+    let bytes = shown.and_then(|kept| (kept.size == stored.encode().len()).then_some(kept.bytes)?);
+    same(bytes, Some(stored.encode()), "its bytes")?;
+    rule(ok(store.remove_quarantined(id).await, "its removal")?, "it was there")?;
+    rule(!ok(store.remove_quarantined(id).await, "its removal")?, "it is gone")?;
+    same(ok(store.quarantined(id).await, "the entry")?, None, "it is gone")
 }
 
 async fn what_is_held_is_never_replaced(store: &dyn Store) -> Verdict {

@@ -11,7 +11,7 @@ mod wal;
 
 use super::rules;
 use super::{
-    Aside, Capabilities, Claim, Claimed, Completion, Cursor, Liveness, Otherwise, Page, Query, Release,
+    Capabilities, Claim, Claimed, Completion, Cursor, Liveness, Otherwise, Page, Quarantined, Query, Release,
     Store, StoreError, Work,
 };
 use crate::durable::record::{Millis, Record};
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tables::{
-    Table, beat, check_small, connect, create, failed, fold, get, identity, last_fence, list, migrate,
+    Table, beat, check_small, connect, create, fold, get, identity, last_fence, list, migrate, number,
 };
 
 /// How a store is opened; see [`SqliteStore::options`].
@@ -325,16 +325,18 @@ impl Store for SqliteStore {
         self.apply(move |table| rules::remove(table, &key, &with))
     }
 
-    fn aside(&self, limit: usize) -> Work<'_, Vec<Aside>> {
-        self.read(|connection| {
-            let sql = "SELECT key, at, why, record FROM quarantine ORDER BY id DESC LIMIT ?1";
-            let mut select = connection.prepare_cached(sql).map_err(failed)?;
-            let rows = select.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-                let at: i64 = row.get(1)?;
-                let at = Millis::try_from(at).unwrap_or(0);
-                Ok(Aside { key: row.get(0)?, at, why: row.get(2)?, bytes: row.get(3)? })
-            });
-            rows.and_then(Iterator::collect).map_err(failed)
+    fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
+        let before = before.map_or(i64::MAX, number);
+        self.read(|connection| tables::quarantine(connection, before, limit))
+    }
+
+    fn quarantined(&self, id: u64) -> Work<'_, Option<Quarantined>> {
+        self.read(|connection| tables::quarantined(connection, id))
+    }
+
+    fn remove_quarantined(&self, id: u64) -> Work<'_, bool> {
+        self.apply(move |table| {
+            table.write("DELETE FROM quarantine WHERE id = ?1", [number(id)]).map(|count| count > 0)
         })
     }
 

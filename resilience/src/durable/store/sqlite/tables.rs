@@ -3,8 +3,8 @@
 use super::place::{Moment, Place};
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Millis, Record, Status};
-use crate::durable::store::rules::{Life, QUARANTINE, Rows, is_kept_for_a_time, millis};
-use crate::durable::store::{Page, Query, StoreError};
+use crate::durable::store::rules::{Life, PAGE_BYTES, QUARANTINE, Rows, is_kept_for_a_time, millis};
+use crate::durable::store::{Page, Quarantined, Query, StoreError};
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Params, Transaction, TransactionBehavior, params,
 };
@@ -24,8 +24,8 @@ const LOG_WARNING: u64 = 64 << 20;
 const SHRINK: u32 = 4_096;
 /// Up to how many bytes a file is checked as a whole when it is opened: 32 MiB.
 const CHECKED: u64 = 32 << 20;
-/// How many bytes of inputs and values a page of a listing has before it ends.
-const PAGE_BYTES: usize = 4 << 20;
+/// How many rows a page of a listing looks at, at most: those in other states than asked for count, too.
+const SCANNED: i64 = 2_000;
 
 const TABLES: &str = "
     CREATE TABLE records (
@@ -362,7 +362,7 @@ impl<'a> Table<'a> {
             let is_expired =
                 matches!(get(self.tx()?, key), Ok(Some(record)) if record.is_expired(self.now.wall));
             if !is_expired {
-                self.set_aside(key, "corrupt")?;
+                self.quarantine(key, "corrupt")?;
                 continue;
             }
             self.remove(key)?;
@@ -374,8 +374,8 @@ impl<'a> Table<'a> {
         Ok(keys.len() + gone)
     }
 
-    /// Deletes what ended before `before` under `prefix`, at most `limit` records; what is damaged is kept
-    /// aside. Returns how many are gone.
+    /// Deletes what ended before `before` under `prefix`, at most `limit` records; what is damaged is
+    /// quarantined. Returns how many are gone.
     pub(super) fn delete_older_than(
         &mut self,
         prefix: &str,
@@ -392,7 +392,7 @@ impl<'a> Table<'a> {
                 match row.record() {
                     Ok(record) if record.has_ended_before(before) => self.remove(&row.key)?,
                     Ok(_) | Err(Corrupt::LaterFormat(_) | Corrupt::UnknownCodec(_)) => continue,
-                    Err(_) => self.set_aside(&row.key, "corrupt")?,
+                    Err(_) => self.quarantine(&row.key, "corrupt")?,
                 }
                 count += 1;
                 if count == limit {
@@ -540,7 +540,7 @@ impl Rows for Table<'_> {
         self.write(sql, values).map(drop)
     }
 
-    fn set_aside(&mut self, key: &str, why: &'static str) -> Result<(), StoreError> {
+    fn quarantine(&mut self, key: &str, why: &'static str) -> Result<(), StoreError> {
         let sql = "INSERT INTO quarantine (key, at, why, record)
             SELECT key, ?2, ?3, CAST(head || body AS BLOB) FROM records WHERE key = ?1";
         self.write(sql, params![key, number(self.now.wall), why])?;
@@ -628,21 +628,33 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
         ""
     };
     let columns = if query.values { Row::COLUMNS } else { Row::HEAD };
+    let range = "key >= ?1 AND key < ?2 AND key > ?3";
+    let end = end_of(&query.prefix);
+    // Few rows in these states among many in others would make one page take long.
+    let bound: Option<String> = if only.is_empty() {
+        None
+    } else {
+        let sql =
+            format!("SELECT key FROM records WHERE {range} {open} ORDER BY key LIMIT 1 OFFSET {SCANNED}");
+        let mut select = connection.prepare_cached(&sql).map_err(failed)?;
+        let bound = select.query_row([&query.prefix, &end, &query.after], |row| row.get(0));
+        bound.optional().map_err(failed)?
+    };
     let sql = format!(
         "SELECT {columns} FROM records
-         WHERE key >= ?1 AND key < ?2 AND key > ?3 {only} {open} ORDER BY key LIMIT ?4"
+         WHERE {range} AND key <= ?5 {only} {open} ORDER BY key LIMIT ?4"
     );
     let mut select = connection.prepare_cached(&sql).map_err(failed)?;
     let size = query.size();
     let limit = i64::try_from(size).unwrap_or(i64::MAX);
-    let rows = select
-        .query_map(params![query.prefix, end_of(&query.prefix), query.after, limit], Row::read)
-        .map_err(failed)?;
+    let last = bound.as_ref().unwrap_or(&end);
+    let rows =
+        select.query_map(params![query.prefix, end, query.after, limit, last], Row::read).map_err(failed)?;
     let mut page = Page::default();
     let (mut last, mut bytes) = (None, 0);
     for row in rows {
         let row = row.map_err(failed)?;
-        bytes += row.body.as_ref().map_or(0, Vec::len);
+        bytes += row.head.len() + row.body.as_ref().map_or(0, Vec::len);
         match row.record() {
             Ok(record) => page.records.push(record),
             Err(reason) => page.corrupt.push((row.key.clone(), reason)),
@@ -653,10 +665,37 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
             return Ok(page);
         }
     }
-    if page.records.len() + page.corrupt.len() == size {
-        page.next = last;
-    }
+    let is_full = page.records.len() + page.corrupt.len() == size;
+    page.next = if is_full { last } else { bound };
     Ok(page)
+}
+
+const QUARANTINED: &str = "SELECT id, key, at, why, length(record), record FROM quarantine";
+
+fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Quarantined> {
+    let number = |column: usize| row.get::<_, i64>(column).map(|value| u64::try_from(value).unwrap_or(0));
+    let size = usize::try_from(number(4)?).unwrap_or(usize::MAX);
+    Ok(Quarantined::new(number(0)?, row.get::<_, String>(1)?, number(2)?, row.get::<_, String>(3)?, size))
+}
+
+/// The newest entries of the quarantine before the entry `before`.
+pub(super) fn quarantine(
+    connection: &Connection,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<Quarantined>, StoreError> {
+    let sql = format!("{QUARANTINED} WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+    let mut select = connection.prepare_cached(&sql).map_err(failed)?;
+    let rows = select.query_map([before, i64::try_from(limit).unwrap_or(i64::MAX)], entry);
+    rows.and_then(Iterator::collect).map_err(failed)
+}
+
+/// The entry `id` of the quarantine.
+pub(super) fn quarantined(connection: &Connection, id: u64) -> Result<Option<Quarantined>, StoreError> {
+    let sql = format!("{QUARANTINED} WHERE id = ?1");
+    let mut select = connection.prepare_cached(&sql).map_err(failed)?;
+    let row = |row: &rusqlite::Row<'_>| Ok(Quarantined { bytes: row.get(5)?, ..entry(row)? });
+    select.query_row([number(id)], row).optional().map_err(failed)
 }
 
 /// Raises the counter of the owner `name`; whether it was there.
