@@ -39,6 +39,11 @@ fn main() -> ExitCode {
         Some("--sizes") => verdict(sizes::print()),
         #[cfg(feature = "store")]
         Some("--store") => outcome(store::print()),
+        #[cfg(feature = "store")]
+        Some("--store-process") => {
+            let dir = std::env::args().nth(2).unwrap_or_default();
+            outcome(store::process(std::path::Path::new(&dir)))
+        }
         #[cfg(not(feature = "store"))]
         Some("--store") => {
             eprintln!("not built in: cargo run --release -p resilience-benches --features store -- --store");

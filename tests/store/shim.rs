@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Compiles `source`, a path in the repository, with the compiler that SQLite itself needs.
 ///
@@ -13,7 +14,9 @@ pub(crate) fn compiled(source: &str) -> Result<PathBuf, String> {
     let name = source.file_stem().unwrap_or_default().to_string_lossy();
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.so"));
     // Another process may have loaded the library: it is replaced, never written to.
-    let part = library.with_extension(format!("{}.part", std::process::id()));
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let part = library.with_extension(format!("{}-{number}.part", std::process::id()));
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let status =
         Command::new(&compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&part).arg(&source).status();

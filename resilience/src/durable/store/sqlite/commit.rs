@@ -5,7 +5,7 @@
 //! in the queue goes into one transaction, so that many callers share one sync.
 
 use super::place::{Moment, Place};
-use super::tables::{Table, failed, fold, shrink};
+use super::tables::{Table, failed, fold, is_busy, shrink};
 use crate::durable::lease::block_on;
 use crate::durable::store::{StoreError, Work};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 512;
 /// How long a crowd is waited for at most: about as long as a commit takes.
 const PATIENCE: Duration = Duration::from_micros(200);
+/// For how long another process's commit is waited for without sleeping: a few times as long as one takes.
+const SPIN: Duration = Duration::from_millis(2);
 /// How long nothing is asked for before the log is moved into the tables.
 const REST: Duration = Duration::from_secs(1);
 
@@ -236,7 +238,24 @@ impl Writer {
             return Err(StoreError::Poisoned);
         }
         self.place.check()?;
-        self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)
+        // One process at a time tries to write, the others wait behind it.
+        let _turn = self.place.queue();
+        self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        let began = Instant::now();
+        loop {
+            let begun = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+            let waited = began.elapsed();
+            match begun {
+                Err(error) if is_busy(&error) && waited < self.place.busy => {
+                    // Nearly always another process waits for its sync, which is over soon.
+                    if waited < SPIN { std::thread::yield_now() } else { std::thread::sleep(PATIENCE) }
+                }
+                begun => {
+                    self.connection.busy_timeout(self.place.busy).map_err(failed)?;
+                    return begun.map_err(failed);
+                }
+            }
+        }
     }
 
     /// Returns free pages to the file system and moves the log into the tables, as far as readers and other

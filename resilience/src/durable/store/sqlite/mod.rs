@@ -158,8 +158,10 @@ impl Inner {
         let mut writer = connect(&file, busy, false)?;
         migrate(&mut writer)?;
         check_small(&writer)?;
+        // In this order: other processes commit meanwhile.
         let mark = Mark::open(&dir)?;
-        mark.check(last_fence(&writer)?)?;
+        let acknowledged = mark.read();
+        mark.check(acknowledged, last_fence(&writer)?)?;
         let identity = identity(&writer)?;
         let reader = Mutex::new(connect(&file, busy, true)?);
         let place = Arc::new(Place::new(dir, owners, busy, Some(mark)));

@@ -5,11 +5,11 @@ use crate::durable::record::Millis;
 use crate::durable::store::StoreError;
 use crate::durable::store::owners::{Owners, Watch};
 use crate::durable::store::rules::Life;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The file in the store's directory.
@@ -55,6 +55,20 @@ pub(super) struct Place {
     mark: Option<Mark>,
 }
 
+/// The right to try to write next, among the processes that share a store.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    file: Option<MutexGuard<'a, File>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = file.unlock();
+        }
+    }
+}
+
 /// The file beside the store that says how far it has been acknowledged: the fence of a transaction, and a checksum.
 ///
 /// It is written after the transaction is on disk and never synced, so that after a power cut it may be behind, but
@@ -84,23 +98,28 @@ impl Mark {
         std::fs::metadata(dir.join(MARK)).is_ok_and(|mark| mark.len() > 0)
     }
 
-    /// Checks that nothing acknowledged is missing in a store whose last transaction has `fence`.
-    pub(super) fn check(&self, fence: u64) -> Result<(), StoreError> {
+    /// How far the store was acknowledged, as far as that is known.
+    pub(super) fn read(&self) -> Option<u64> {
         let mut bytes = [0; 16];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let read = file.rewind().and_then(|()| file.read_exact(&mut bytes));
         let (number, sum) = bytes.split_at(8);
         let number = u64::from_le_bytes(number.try_into().unwrap_or_default());
         // Shorter, or torn by a power cut: it says nothing.
-        if read.is_err() || sum != checksum(number) || fence >= number {
-            return Ok(());
+        (read.is_ok() && sum == checksum(number)).then_some(number)
+    }
+
+    /// Checks that nothing is missing of what was `acknowledged` before, in a store whose last transaction has `fence`.
+    pub(super) fn check(&self, acknowledged: Option<u64>, fence: u64) -> Result<(), StoreError> {
+        match acknowledged {
+            Some(number) if number > fence => Err(StoreError::Lost(format!(
+                "acknowledged work is missing: its last transaction is {fence}, and {number} was acknowledged. Its \
+                 log or its file was damaged or replaced: restore the directory from a backup; or remove {} to go on \
+                 without what is missing",
+                self.path.display()
+            ))),
+            _ => Ok(()),
         }
-        Err(StoreError::Lost(format!(
-            "acknowledged work is missing: its last transaction is {fence}, and {number} was acknowledged. Its log or \
-             its file was damaged or replaced: restore the directory from a backup; or remove {} to go on without \
-             what is missing",
-            self.path.display()
-        )))
     }
 
     fn write(&self, fence: u64) {
@@ -143,6 +162,23 @@ impl Place {
             is_poisoned: AtomicBool::new(false),
             mark,
         }
+    }
+
+    /// Waits until no other process tries to write. Without this queue a process that writes all the time would
+    /// nearly always be faster than those that sleep between two tries. It is a courtesy: where it takes long, because
+    /// a process was stopped in it, SQLite's own lock decides.
+    pub(super) fn queue(&self) -> Turn<'_> {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        let Some(mark) = &self.mark else { return Turn { file: None } };
+        let file = mark.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        while let Err(TryLockError::WouldBlock) = file.try_lock() {
+            if began.elapsed() > PATIENCE {
+                return Turn { file: None };
+            }
+            std::thread::sleep(Duration::from_micros(50).mul_f64(1.0 + 3.0 * crate::rng::uniform()));
+        }
+        Turn { file: Some(file) }
     }
 
     /// The transaction with `fence` is on disk.
