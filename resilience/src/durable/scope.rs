@@ -9,6 +9,7 @@ use crate::durable::store::{self, Holder, Store};
 use crate::site::Site;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -389,7 +390,8 @@ impl Drop for Running {
 fn identify(store: &str, parts: [&str; 4]) -> u128 {
     let mut text = store.to_owned();
     for part in parts {
-        text.push_str(&format!("\n{}:{part}", part.len()));
+        // Writing to a text does not fail.
+        let _ = write!(text, "\n{}:{part}", part.len());
     }
     codec::hash(text.as_bytes())
 }

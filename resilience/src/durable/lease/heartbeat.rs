@@ -210,7 +210,9 @@ impl Heart {
             let is_late = state.is_late(Instant::now());
             state.leases.iter().filter_map(Weak::upgrade).filter(|_| is_late).collect::<Vec<_>>()
         };
-        held.iter().for_each(|held| held.lose());
+        for held in held {
+            held.lose();
+        }
         lease / 9
     }
 }

@@ -302,17 +302,14 @@ impl Checkpoint {
             Ok(Answer::Held(record, turn)) => {
                 let body = scope.job.as_ref().map(|job| StepBody::new(job, &at.key));
                 let job = scope.job.clone().filter(|_| request.holder.is_some());
-                let (held, step) = match job {
-                    Some(job) => {
-                        let step = Step::in_job(&job, &record);
-                        (Held::ByJob { job, record: Box::new(record), _turn: turn }, step)
-                    }
-                    None => {
-                        let (key, length) = (request.key.clone(), request.lease);
-                        let lease = Lease::new(store, key, record.fence, length, Some(turn), Status::Free);
-                        let step = Step::of_its_own(lease.shared(), &record);
-                        (Held::ByItself(lease), step)
-                    }
+                let (held, step) = if let Some(job) = job {
+                    let step = Step::in_job(&job, &record);
+                    (Held::ByJob { job, record: Box::new(record), _turn: turn }, step)
+                } else {
+                    let (key, length) = (request.key.clone(), request.lease);
+                    let lease = Lease::new(store, key, record.fence, length, Some(turn), Status::Free);
+                    let step = Step::of_its_own(lease.shared(), &record);
+                    (Held::ByItself(lease), step)
                 };
                 let scope = scope.in_step(step, request.key);
                 return Begun::Run(Running {

@@ -449,7 +449,7 @@ pub fn release(rows: &mut impl Rows, release: &Release) -> Result<(), StoreError
     // Held by no owner.
     let owner = if is_undoing { String::new() } else { record.owner };
     let note = if release.note.is_empty() { record.note } else { release.note.clone() };
-    write(rows, Record { status, note, owner, ..record }).map(drop)
+    write(rows, Record { status, owner, note, ..record }).map(drop)
 }
 
 /// Writes `record`, if nothing else was written since `expected` was read.

@@ -243,16 +243,16 @@ impl Writer {
         self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
         let began = Instant::now();
         loop {
-            let begun = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+            let tx = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
             let waited = began.elapsed();
-            match begun {
+            match tx {
                 Err(error) if is_busy(&error) && waited < self.place.busy => {
                     // Nearly always another process waits for its sync, which is over soon.
                     if waited < SPIN { std::thread::yield_now() } else { std::thread::sleep(PATIENCE) }
                 }
-                begun => {
+                tx => {
                     self.connection.busy_timeout(self.place.busy).map_err(failed)?;
-                    return begun.map_err(failed);
+                    return tx.map_err(failed);
                 }
             }
         }

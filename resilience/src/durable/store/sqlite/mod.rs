@@ -286,12 +286,7 @@ impl Store for SqliteStore {
         let owner = self.owner();
         let renewed = self.apply(move |table| beat(table, &owner, lease));
         let key = self.owner();
-        Box::pin(async move {
-            match renewed.await? {
-                true => Ok(()),
-                false => Err(StoreError::Fenced { key }),
-            }
-        })
+        Box::pin(async move { if renewed.await? { Ok(()) } else { Err(StoreError::Fenced { key }) } })
     }
 
     fn complete(&self, completion: Completion) -> Work<'_, Record> {

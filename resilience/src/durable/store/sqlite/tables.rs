@@ -168,13 +168,12 @@ fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
         let next =
             tx.prepare_cached(next).map_err(failed)?.query_row([&after], row).optional().map_err(failed)?;
         let Some((key, bytes)) = next else { break };
-        match Record::decode(&key, &bytes) {
-            Ok(record) => table.put(&record)?,
+        if let Ok(record) = Record::decode(&key, &bytes) {
+            table.put(&record)?;
+        } else {
             // It stays what it was: damaged, or of a format that a later release reads.
-            Err(_) => {
-                let sql = "INSERT INTO records VALUES (?1, 0, 0, 0, 0, 0, ?2, x'')";
-                table.write(sql, params![key, bytes]).map(drop)?;
-            }
+            let sql = "INSERT INTO records VALUES (?1, 0, 0, 0, 0, 0, ?2, x'')";
+            table.write(sql, params![key, bytes]).map(drop)?;
         }
         after = key;
     }
