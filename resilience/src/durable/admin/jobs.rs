@@ -70,7 +70,7 @@ pub struct JobInfo {
     pub input: Option<String>,
     /// The recorded result of a job that is `Done`, as JSON; `None` where it was not asked for, and for all others.
     pub result: Option<String>,
-    /// How many of its steps have a record; filled in by [`get`], not by [`list`].
+    /// How many of its steps are done, damaged records included; filled in by [`get`], not by [`list`].
     pub steps: Option<u64>,
     /// What the error of a failed job meant.
     pub class: Option<Classification>,
@@ -313,13 +313,20 @@ impl Jobs {
                 None => break,
             }
         }
-        let steps = match store.get(&place::tally(id)).await {
-            Ok(tally) => Some(tally.map_or(0, |tally| tally.progress)),
-            Err(StoreError::Corrupt { .. }) => None,
-            Err(error) => return Err(failed(id)(error)),
-        };
+        let mut steps = 0;
+        let mut query = Query::new(place::step(Some(id), "")).limit(256);
+        loop {
+            let page = store.list(query.clone()).await.map_err(failed(id))?;
+            let recorded = page.records.iter().filter(|step| step.status == Status::Done).count();
+            steps += (recorded + page.corrupt.len()) as u64;
+            match page.next {
+                Some(next) => query.after = next,
+                None => break,
+            }
+            yield_now().await;
+        }
         let job = JobInfo::of(record, true, &mut Owners::of(store));
-        Ok(Some(JobInfo { cursors, steps, ..job }))
+        Ok(Some(JobInfo { cursors, steps: Some(steps), ..job }))
     }
 
     /// Lists the steps of the job `id`, without their values: those that have ended in the order in which they did,

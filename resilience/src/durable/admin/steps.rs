@@ -204,7 +204,9 @@ pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<Che
             found.undos.push(undo);
         }
     }
-    steps.iter_mut().for_each(|step| step.undos.sort_by_key(|undo| (undo.completed, undo.fence)));
+    for step in &mut steps {
+        step.undos.sort_by_key(|undo| (undo.completed, undo.fence));
+    }
     Ok(steps)
 }
 

@@ -13,7 +13,7 @@ pub use memory::MemoryStore;
 pub use rules::Rows;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SqliteOptions, SqliteStore, StoreSize};
 
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use std::fmt;

@@ -172,7 +172,9 @@ mod locks {
 
     /// Whether the process lives that locked the file at `path`.
     fn judge(path: &Path) -> Liveness {
-        let Ok(file) = OpenOptions::new().write(true).open(path) else { return Liveness::Unknown };
+        // Who may only look can lock a file that is open for reading, where the system allows that.
+        let opened = OpenOptions::new().write(true).open(path).or_else(|_| File::open(path));
+        let Ok(file) = opened else { return Liveness::Unknown };
         match file.try_lock() {
             Ok(()) if files::is_at(&file, path) => Liveness::Dead,
             Err(TryLockError::WouldBlock) => Liveness::Alive,

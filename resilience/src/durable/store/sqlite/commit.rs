@@ -5,12 +5,13 @@
 //! in the queue goes into one transaction, so that many callers share one sync.
 
 use super::place::{Moment, Place};
-use super::tables::{Table, failed, fold, is_busy, shrink};
+use super::tables::{Table, compact, failed, fold, is_busy, shrink};
 use crate::durable::lease::block_on;
 use crate::durable::store::{StoreError, Work};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
@@ -102,6 +103,23 @@ impl Committer {
     }
 }
 
+/// Runs `work` on a thread of its own; the future waits for its answer.
+pub(super) fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Work<'static, T> {
+    let answer = Arc::new(Answer { state: Mutex::new(Waiting { value: None, waker: None }) });
+    let given = answer.clone();
+    let thread = std::thread::Builder::new().name("resilience-upkeep".into());
+    let started = thread.spawn(move || {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        given.give(done.unwrap_or_else(|_| Err(StoreError::Unavailable("it panicked".to_owned()))));
+    });
+    match started {
+        Ok(_) => Box::pin(Pending { answer }),
+        Err(error) => Box::pin(ready(Err(StoreError::Unavailable(format!("no thread: {error}"))))),
+    }
+}
+
 impl Drop for Committer {
     fn drop(&mut self) {
         locked(&self.shared.queue).is_closed = true;
@@ -111,6 +129,23 @@ impl Drop for Committer {
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
             drop(thread.join());
         }
+    }
+}
+
+impl Committer {
+    /// Rewrites the file without free pages; what is asked for meanwhile waits.
+    pub(super) fn compact(&self) -> Result<(), StoreError> {
+        let mut writer = locked(&self.shared.writer);
+        if writer.place.is_poisoned() {
+            return Err(StoreError::Poisoned);
+        }
+        writer.place.check()?;
+        let compacted = compact(&writer.connection, &writer.place);
+        writer.written = Some(Instant::now());
+        drop(writer);
+        // What was asked for meanwhile is nobody's yet.
+        self.shared.arrived.notify_one();
+        compacted
     }
 }
 

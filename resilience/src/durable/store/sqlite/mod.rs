@@ -7,6 +7,7 @@ mod commit;
 pub(crate) mod files;
 mod place;
 mod tables;
+mod upkeep;
 mod wal;
 
 use super::rules;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use tables::{
     Table, beat, check_small, connect, create, fold, get, identity, last_fence, list, migrate, number,
 };
+pub use upkeep::StoreSize;
 
 /// How a store is opened; see [`SqliteStore::options`].
 #[derive(Clone, Debug)]
@@ -142,10 +144,15 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Inner {
     place: Arc<Place>,
-    /// `None` for a store that is only looked at.
-    committer: Option<Committer>,
-    reader: Mutex<Connection>,
+    /// `None` for a store that is only looked at: by a new connection each time.
+    open: Option<Connections>,
     identity: String,
+}
+
+#[derive(Debug)]
+struct Connections {
+    committer: Committer,
+    reader: Mutex<Connection>,
 }
 
 impl Inner {
@@ -166,19 +173,16 @@ impl Inner {
         let reader = Mutex::new(connect(&file, busy, true)?);
         let place = Arc::new(Place::new(dir, owners, busy, Some(mark)));
         fold(&writer, &place);
-        let committer = Some(Committer::start(writer, place.clone())?);
-        Ok(Self { place, committer, reader, identity })
+        let open = Some(Connections { committer: Committer::start(writer, place.clone())?, reader });
+        Ok(Self { place, open, identity })
     }
 
     /// Looks at the store in `dir`, without writing anything.
     fn inspect(dir: PathBuf) -> Result<Self, StoreError> {
-        let file = dir.join(FILE);
-        sound_log(&file)?;
-        let reader = tables::look(&file)?;
-        let identity = identity(&reader)?;
+        let identity = tables::look(&dir.join(FILE), identity)?;
         let owners = Owners::look(dir.join("owners"));
         let place = Arc::new(Place::new(dir, owners, Duration::from_secs(1), None));
-        Ok(Self { place, committer: None, reader: Mutex::new(reader), identity })
+        Ok(Self { place, open: None, identity })
     }
 }
 
@@ -208,23 +212,49 @@ impl SqliteStore {
     /// Opens the store in `dir` to look at it: without joining the processes that use it, without writing
     /// anything, whoever owns it. Every operation that writes fails with [`StoreError::ReadOnly`].
     ///
+    /// Each look opens the files anew and closes them again, so that it sees what others have written, and keeps nobody
+    /// from anything. Where a log is in use, SQLite keeps its index (`store.sqlite-shm`).
+    ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] if there is no store, or it is of another release; [`StoreError::Unavailable`] if
-    /// it is damaged or may not be read.
+    /// [`StoreError::Refused`] if there is no store, or it is of another release; [`StoreError::Lost`] if its file is
+    /// empty; [`StoreError::Unavailable`] if it is damaged or may not be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::SqliteStore;
+    /// use resilience::jobs;
+    /// use std::sync::Arc;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-inspect-{}", std::process::id()));
+    /// # drop(SqliteStore::open(&dir)?);
+    /// let store = Arc::new(SqliteStore::inspect(&dir)?);
+    /// println!("{}", jobs::blocking::of(store).count()?);
+    /// # std::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn inspect(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
         let dir = absolute(dir.as_ref())?;
         let file = dir.join(FILE);
-        if files::inode(&file).is_none() {
-            return Err(StoreError::Refused(format!("there is no store: {} is missing", file.display())));
+        match fs::metadata(&file) {
+            Ok(found) if found.len() == 0 => {
+                return Err(StoreError::Lost(format!("{} is empty: what was in it is gone", file.display())));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Refused(format!("there is no store: {} is missing", file.display())));
+            }
+            Err(error) => return Err(files::failed(&file)(error)),
         }
         let dir = fs::canonicalize(&dir).unwrap_or(dir);
         let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        // What this process has open is read through the same connection.
-        match find(&open, &file) {
-            Some(open) => Ok(Self { inner: open }),
-            None => Ok(Self { inner: Arc::new(Inner::inspect(dir)?) }),
+        // The log of a store that this process has open is SQLite's alone; it was checked when it was opened.
+        if find(&open, &file).is_none() {
+            sound_log(&file)?;
         }
+        drop(open);
+        Ok(Self { inner: Arc::new(Inner::inspect(dir)?) })
     }
 
     /// The options with which a store is opened.
@@ -242,18 +272,19 @@ impl SqliteStore {
         &self,
         rule: impl FnOnce(&mut Table<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Work<'_, T> {
-        match &self.inner.committer {
-            Some(committer) => committer.apply(Moment::now(), rule),
+        match &self.inner.open {
+            Some(open) => open.committer.apply(Moment::now(), rule),
             None => Box::pin(ready(Err(StoreError::ReadOnly))),
         }
     }
 
-    fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Work<'_, T> {
-        let checked = self.inner.place.check();
-        Box::pin(ready(checked.and_then(|()| read(&locked(&self.inner.reader)))))
+    fn read<T: Send + 'static>(&self, read: impl Fn(&Connection) -> Result<T, StoreError>) -> Work<'_, T> {
+        let place = &self.inner.place;
+        let done = match &self.inner.open {
+            Some(open) => place.check().and_then(|()| read(&locked(&open.reader))),
+            None => tables::look(&place.dir.join(FILE), read),
+        };
+        Box::pin(ready(done))
     }
 }
 
@@ -269,8 +300,9 @@ impl Store for SqliteStore {
         // Looking at a step of a job writes nothing, unless its damaged bytes are to be replaced.
         let look = Claim { on_corrupt: Otherwise::Error, ..claim.clone() };
         let place = &self.inner.place;
+        let Some(open) = &self.inner.open else { return Box::pin(ready(Err(StoreError::ReadOnly))) };
         let looked = place.check().and_then(|()| {
-            let reader = locked(&self.inner.reader);
+            let reader = locked(&open.reader);
             Table::reading(&reader, place).apply(Moment::now(), |table| rules::claim(table, &look))
         });
         match looked {

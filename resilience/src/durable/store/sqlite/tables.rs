@@ -10,7 +10,7 @@ use rusqlite::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The version of the tables; a file of a later one is refused.
 const SCHEMA: i64 = 2;
@@ -26,6 +26,9 @@ const SHRINK: u32 = 4_096;
 const CHECKED: u64 = 32 << 20;
 /// How many rows a page of a listing looks at, at most: those in other states than asked for count, too.
 const SCANNED: i64 = 2_000;
+
+/// How long a look waits for another process.
+const LOOK: Duration = Duration::from_secs(1);
 
 const TABLES: &str = "
     CREATE TABLE records (
@@ -72,31 +75,75 @@ pub(super) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Co
     Ok(connection)
 }
 
-/// Opens the store in `file` for reading only, where that is all that may be done with it.
-pub(super) fn look(file: &Path) -> Result<Connection, StoreError> {
-    let looked = |connection: Connection| -> Result<Connection, StoreError> {
-        let version: i64 =
-            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-        match version {
-            SCHEMA => Ok(connection),
-            other => Err(StoreError::Refused(format!(
-                "its tables are of version {other}, this release reads version {SCHEMA}: open it with a program of \
-                 this release first"
-            ))),
+/// Reads from the store in `file` without writing anything, whatever other processes do with it: by a connection for
+/// this one time.
+///
+/// Without a log nothing but the file is needed, and SQLite is told that the file does not change, since it would make
+/// a log otherwise. If that was not so, what was read does not count.
+pub(super) fn look<T>(
+    file: &Path,
+    read: impl Fn(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    const LOOKS: usize = 10;
+    let mut last = Err(StoreError::Unavailable("it changes all the time".to_owned()));
+    for _ in 0..LOOKS {
+        let before = Seen::of(file);
+        if before.log.is_some() {
+            let looked = connect(file, LOOK, true).and_then(|connection| {
+                check_version(&connection)?;
+                read(&connection)
+            });
+            let is_refused =
+                matches!(looked, Err(StoreError::Unavailable(_) | StoreError::ReadOnly | StoreError::Full));
+            // The log's index cannot be made in this directory, or the log went away meanwhile.
+            if !is_refused || has_log(file) {
+                return looked;
+            }
         }
-    };
-    let opened = connect(file, Duration::from_secs(1), true).and_then(looked);
-    match opened {
-        // The log's index cannot be made in this directory. Without a log none is needed.
-        Err(StoreError::Unavailable(_) | StoreError::ReadOnly | StoreError::Full) if !has_log(file) => {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_URI;
-            let uri = format!("file:{}?immutable=1", uri_path(file));
-            looked(Connection::open_with_flags(uri, flags).map_err(failed)?)
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let uri = format!("file:{}?immutable=1", uri_path(file));
+        last = Connection::open_with_flags(uri, flags).map_err(failed).and_then(|connection| {
+            check_version(&connection)?;
+            read(&connection)
+        });
+        if Seen::of(file) == before {
+            return last;
         }
-        opened => opened,
     }
+    last
+}
+
+/// What a file and its log looked like.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    file: Option<(u64, Option<SystemTime>)>,
+    log: Option<u64>,
+}
+
+impl Seen {
+    fn of(file: &Path) -> Self {
+        let [_, log, _] = super::place::files_of(file);
+        let found = std::fs::metadata(file).ok();
+        let file = found.map(|found| (found.len(), found.modified().ok()));
+        Self { file, log: std::fs::metadata(log).ok().map(|log| log.len()) }
+    }
+}
+
+/// Checks that this release reads the tables.
+fn check_version(connection: &Connection) -> Result<(), StoreError> {
+    let version: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let help = match version {
+        SCHEMA => return Ok(()),
+        earlier if earlier < SCHEMA => {
+            "open it with a program of this release first, which brings it up to date"
+        }
+        _ => "use the release that made it, or a later one",
+    };
+    Err(StoreError::Refused(format!(
+        "its tables are of version {version}, and this release reads version {SCHEMA}: {help}"
+    )))
 }
 
 fn has_log(file: &Path) -> bool {
@@ -123,6 +170,15 @@ pub(super) fn create(file: &Path) -> Result<(), StoreError> {
     let tables =
         format!("BEGIN; {TABLES} {META}; {FENCE}; {IDENTITY}; PRAGMA user_version = {SCHEMA}; COMMIT");
     connection.execute_batch(&tables).map_err(failed)?;
+    connection.close().map_err(|(_, error)| failed(error))?;
+    create_log(file)
+}
+
+/// Has the store in `file`, which nobody else has open, be written to by way of a log.
+pub(super) fn create_log(file: &Path) -> Result<(), StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+    connection.execute_batch("PRAGMA synchronous = FULL").map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))
 }
@@ -217,6 +273,38 @@ pub(super) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreErr
     let mut check = connection.prepare("PRAGMA integrity_check(10)").map_err(failed)?;
     let found: Result<Vec<String>, _> = check.query_map([], |row| row.get(0)).and_then(Iterator::collect);
     Ok(found.map_err(failed)?.into_iter().filter(|words| words != "ok").collect())
+}
+
+/// The bytes of the tables, and those of their free pages.
+pub(super) fn size(connection: &Connection) -> Result<(u64, u64), StoreError> {
+    let sql = "SELECT page_count * page_size, freelist_count * page_size
+        FROM pragma_page_count, pragma_page_size, pragma_freelist_count";
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
+    };
+    connection.query_row(sql, [], row).map_err(failed)
+}
+
+/// The records that are damaged, in words.
+pub(super) fn damaged_records(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    let sql = format!("SELECT {} FROM records ORDER BY key", Row::COLUMNS);
+    let mut select = connection.prepare(&sql).map_err(failed)?;
+    let mut rows = select.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let row = Row::read(row).map_err(failed)?;
+        if let Err(reason) = row.record() {
+            found.push(format!("the record of `{}` is damaged: {reason}", row.key));
+        }
+    }
+    Ok(found)
+}
+
+/// Rewrites the file without free pages, and moves the log into it.
+pub(super) fn compact(connection: &Connection, place: &Place) -> Result<(), StoreError> {
+    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").map_err(failed)?;
+    fold(connection, place);
+    Ok(())
 }
 
 /// Moves the log into the tables, as far as readers and other processes let it; whether nothing is left in it.

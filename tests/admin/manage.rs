@@ -1,0 +1,282 @@
+//! Jobs and steps of any store: what is told about them, and what is removed.
+
+use crate::common::block_on;
+use resilience::durable::store::{Liveness, Quarantined};
+use resilience::durable::{JobError, MemoryStore, Record, Status, Store, use_store};
+use resilience::jobs::{self, Filter};
+use resilience::testing::isolate;
+use resilience::{Classify, Progress, Rejected, checkpoint, checkpoints, job, with_recovery};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Classify, PartialEq)]
+enum Error {
+    #[classify(corrupt)]
+    Corrupt,
+    #[classify(permanent)]
+    Broken,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+thread_local! {
+    static HOW: Cell<u32> = const { Cell::new(0) };
+}
+
+#[checkpoint("price:{id}", rollback = refund)]
+fn price(id: u32) -> Result<u32, Error> {
+    Ok(id + 100)
+}
+
+fn refund(_: u32) -> Result<(), Error> {
+    Ok(())
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("order:{id}")]
+fn order(id: u32) -> Result<u32, Error> {
+    let price = price(id)?;
+    match HOW.get() {
+        1 => Err(Error::Corrupt),
+        2 => Err(Error::Broken),
+        _ => Ok(price),
+    }
+}
+
+/// A store that is not the default one of this world any more, with the jobs order:1 (done), order:2 (undone) and
+/// order:3 (failed), and a step outside of jobs.
+fn filled() -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    for (id, how) in [(1, 0), (2, 1), (3, 2)] {
+        HOW.set(how);
+        let _ = order(id);
+    }
+    HOW.set(0);
+    price(9).expect("its value");
+    use_store(Arc::new(MemoryStore::new()));
+    store
+}
+
+#[test]
+fn every_operation_is_one_of_any_store() {
+    let _world = isolate();
+    let store = filled();
+    assert!(jobs::blocking::get("order:1").unwrap().is_none(), "the default store is another one");
+    let jobs = jobs::blocking::of(store.clone());
+    let steps = checkpoints::blocking::of(store.clone());
+    assert_eq!(jobs.count().unwrap().to_string(), "done 1, failed 1, rolled_back 1");
+    assert_eq!(jobs.list("order:").unwrap().len(), 3);
+    assert_eq!(jobs.get("order:3").unwrap().unwrap().status, Status::Failed);
+    jobs.resume("order:3").unwrap();
+    assert_eq!(jobs.sweep().unwrap().count(Status::Done), 1);
+    jobs.fork_from("order:3", "price:3").unwrap();
+    jobs.cancel("order:3").unwrap();
+    assert_eq!(jobs.get("order:3").unwrap().unwrap().status, Status::Failed);
+    assert_eq!(steps.load::<u32>("price:9").unwrap(), Some(109));
+    assert_eq!(steps.clone().in_job("order:1").load::<u32>("price:1").unwrap(), Some(101));
+    assert_eq!(steps.list("price:").unwrap().len(), 1);
+    assert_eq!(steps.of_job("order:1").unwrap().len(), 1);
+    assert!(steps.remove("price:9").unwrap());
+    assert!(jobs.remove("order:3").unwrap());
+    assert!(!jobs.remove("order:3").unwrap());
+    assert_eq!((steps.clear().unwrap(), steps.cleanup(Duration::ZERO).unwrap()), (0, 2));
+    assert_eq!(jobs.count().unwrap().total(), 0);
+    assert!(steps.quarantine(10).unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_operation_is_one_of_any_store_async() {
+    let _world = isolate();
+    let store = filled();
+    let (jobs, steps) = (jobs::of(store.clone()), checkpoints::of(store.clone()));
+    assert_eq!(jobs.count().await.unwrap().total(), 3);
+    assert_eq!(jobs.list(Filter::new()).await.unwrap().len(), 3);
+    assert_eq!(jobs.steps("order:1").await.unwrap().len(), 1);
+    jobs.resume("order:3").await.unwrap();
+    jobs.cancel("order:3").await.unwrap();
+    assert!(jobs.remove("order:3").await.unwrap());
+    assert_eq!(steps.load::<u32>("price:9").await.unwrap(), Some(109));
+    assert_eq!(steps.clear().await.unwrap(), 1);
+    assert_eq!(steps.cleanup(Duration::ZERO).await.unwrap(), 2);
+}
+
+#[test]
+fn a_job_tells_what_is_known_and_serialises() {
+    let _world = isolate();
+    let store = filled();
+    let jobs = jobs::blocking::of(store.clone());
+    let done = jobs.get("order:1").unwrap().unwrap();
+    assert_eq!((done.input.as_deref(), done.result.as_deref()), (Some(r#"{"id":1}"#), Some("101")));
+    assert_eq!((done.steps, done.owner_state), (Some(1), Liveness::Alive));
+    assert_eq!(done.lease, 30_000);
+    let json = serde_json::to_value(&done).expect("it serialises");
+    assert_eq!((&json["status"], &json["owner_state"]), (&"done".into(), &"alive".into()));
+    let failed = jobs.get("order:3").unwrap().unwrap();
+    assert!(failed.class.is_some() && failed.result.is_none() && failed.input.is_some());
+    let page = serde_json::to_value(jobs.list(Filter::new().limit(1)).unwrap()).expect("it serialises");
+    assert_eq!((&page["items"][0]["id"], &page["next"]), (&"order:1".into(), &"order:1".into()));
+    assert!(page["items"][0]["input"].is_null(), "not read is not empty");
+    let mut foreign = Record::new("j/foreign");
+    (foreign.status, foreign.owner) = (Status::Running, "1-foreign".to_owned());
+    block_on(store.cas(None, foreign)).unwrap();
+    assert_eq!(jobs.get("foreign").unwrap().unwrap().owner_state, Liveness::Unknown);
+}
+
+#[test]
+fn the_steps_of_a_job_tell_who_undid_them() {
+    let _world = isolate();
+    let store = filled();
+    let steps = jobs::blocking::of(store.clone()).steps("order:2").unwrap();
+    let [step] = steps.as_slice() else { panic!("{steps:?}") };
+    let [undo] = step.undos.as_slice() else { panic!("{step:?}") };
+    assert_eq!((step.status, &undo.owner, undo.damaged), (Status::Free, &store.owner(), None));
+    assert!(undo.completed > 0 && undo.fence > 0);
+    assert!(serde_json::to_string(step).expect("it serialises").contains(r#""undos":[{"owner""#));
+    assert!(jobs::blocking::of(store).steps("order:1").unwrap()[0].undos.is_empty());
+}
+
+#[test]
+fn cleanup_leaves_what_waits_for_a_person_or_for_a_run() {
+    let world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    let waiting = [
+        Status::Failed,
+        Status::Manual,
+        Status::Dead,
+        Status::Interrupted,
+        Status::RollingBack,
+        Status::Running,
+    ];
+    for status in waiting {
+        let mut job = Record::new(format!("j/{status}"));
+        (job.status, job.completed, job.ttl) = (status, 1, 1);
+        block_on(store.cas(None, job)).unwrap();
+    }
+    for (key, status) in
+        [("j/done", Status::Done), ("j/undone", Status::RolledBack), ("c/step", Status::Failed)]
+    {
+        let mut record = Record::new(key);
+        (record.status, record.completed) = (status, 1);
+        block_on(store.cas(None, record)).unwrap();
+    }
+    world.advance(Duration::from_secs(90 * 86_400));
+    let steps = checkpoints::blocking::of(store.clone());
+    assert_eq!(steps.cleanup(Duration::from_secs(1)).unwrap(), 3);
+    block_on(store.delete_expired(100)).unwrap();
+    let left = jobs::blocking::of(store).list("").unwrap();
+    assert_eq!(left.len(), waiting.len(), "{left:?}");
+}
+
+#[checkpoint("page:{id}")]
+fn page(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[job("looks:{id}")]
+fn looks(id: u32) -> Result<u32, Error> {
+    page(1)?;
+    let keys = |listed: checkpoints::Page<checkpoints::CheckpointInfo>| -> Vec<_> {
+        listed.into_iter().map(|step| (step.job, step.key)).collect()
+    };
+    let own = (Some(format!("looks:{id}")), "page:1".to_owned());
+    assert_eq!(keys(checkpoints::blocking::list("")?), [own.clone()]);
+    let store = STORE.with(|store| store.borrow().clone()).expect("the store");
+    let outside = checkpoints::blocking::of(store.clone());
+    assert_eq!(keys(outside.list("")?), [(None, "page:7".to_owned())], "the handle is that of no job");
+    assert!(!outside.remove("page:1")?, "the job's step is not outside of jobs");
+    assert_eq!(checkpoints::blocking::cleanup(Duration::ZERO)?, 1, "what is outside of jobs");
+    assert_eq!(keys(checkpoints::blocking::list("")?), [own]);
+    assert!(checkpoints::blocking::remove("page:1")?, "the job's own");
+    page(1)
+}
+
+thread_local! {
+    static STORE: std::cell::RefCell<Option<Arc<dyn Store>>> = const { std::cell::RefCell::new(None) };
+}
+
+#[test]
+fn inside_a_job_its_steps_and_those_outside_are_not_confused() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    STORE.set(Some(store.clone()));
+    page(7).unwrap();
+    assert_eq!(looks(1), Ok(1));
+    assert_eq!(jobs::blocking::get("looks:1").unwrap().unwrap().status, Status::Done);
+}
+
+#[job("held:{id}")]
+fn held(id: u32) -> Result<u32, Error> {
+    let id = format!("held:{id}");
+    page(1)?;
+    let store = STORE.with(|store| store.borrow().clone()).expect("the store");
+    let other = std::thread::spawn(move || {
+        let job = jobs::blocking::of(store.clone()).remove(&id).expect_err("it is running");
+        let step =
+            checkpoints::blocking::of(store).in_job(id).remove("page:1").expect_err("its job is running");
+        (job, step)
+    });
+    let (job, step) = other.join().expect("the thread");
+    let Rejected::Job(job) = job else { panic!("{job}") };
+    assert!(matches!(*job, JobError::WrongState { status: Status::Running, .. }), "{job}");
+    assert!(step.to_string().contains("is being done by process"), "{step}");
+    page(1)
+}
+
+#[test]
+fn what_runs_is_not_removed() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    STORE.set(Some(store));
+    assert_eq!(held(1), Ok(1));
+}
+
+#[test]
+fn the_quarantine_is_listed_shown_and_emptied() {
+    let _world = isolate();
+    let store = filled();
+    let replaced: fn(u32) -> Result<u32, Error> = {
+        #[checkpoint("price:{id}", version = 2, on_mismatch = rerun)]
+        fn changed(id: u32) -> Result<u32, Error> {
+            Ok(id + 200)
+        }
+        changed
+    };
+    use_store(store.clone());
+    assert_eq!(replaced(9), Ok(209));
+    let steps = checkpoints::blocking::of(store);
+    let entries = steps.quarantine(10).unwrap();
+    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((&*entry.key, &*entry.why, entry.bytes.is_none()), ("c/price:9", "replaced", true));
+    let Some(Quarantined { bytes: Some(bytes), .. }) = steps.quarantined(entry.id).unwrap() else { panic!() };
+    assert_eq!(bytes.len(), entry.size);
+    assert_eq!(Record::decode("c/price:9", &bytes).unwrap().value, b"109");
+    assert!(steps.remove_quarantined(entry.id).unwrap());
+    assert!(steps.quarantined(entry.id).unwrap().is_none());
+    assert!(checkpoints::blocking::quarantine(10).unwrap().is_empty(), "the default store is the same");
+}
+
+#[test]
+fn cursors_outside_of_jobs_are_managed_like_steps() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    let mut cursor = Progress::open("rows");
+    cursor.save_blocking(&3_u32).unwrap();
+    drop(cursor);
+    let steps = checkpoints::blocking::of(store);
+    let listed = steps.list(Filter::new().values()).unwrap();
+    assert_eq!((listed[0].is_cursor, listed[0].value.as_deref()), (true, Some("3")));
+    assert_eq!(steps.load::<u32>("rows").unwrap(), Some(3));
+    assert_eq!(steps.cleanup(Duration::from_secs(60)).unwrap(), 0);
+    assert_eq!(steps.cleanup(Duration::ZERO).unwrap(), 1);
+}
