@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-pub(crate) const STEPS: u32 = 5;
+pub(crate) const STEPS: u32 = 4;
 /// Steps outside of jobs.
 pub(crate) const OUTSIDE: u32 = 2;
 

@@ -6,9 +6,10 @@
 //! CRASH_ROUNDS=2000 cargo test --test crash -- --nocapture
 //! ```
 //!
-//! runs 2,000 rounds, in at most five minutes on two cores. `CRASH_ROUNDS` sets the number of rounds (60 by
-//! default, 500 in CI), `CRASH_SEED` the seed of the first one; a failure names the seed of its round. The seed
-//! decides what happens, the machine when.
+//! runs 2,000 rounds. A round takes about a quarter of a second of processor time, so that these take less than
+//! five minutes on two cores that do nothing else. `CRASH_ROUNDS` sets the number of rounds (60 by default, 500 in
+//! CI), `CRASH_SEED` the seed of the first one; a failure names the seed of its round. The seed decides what
+//! happens, the machine when.
 //!
 //! Power cuts and clock steps need a C compiler, for the code that is loaded into the processes: a disk that
 //! keeps what was synced (`tests/store/disk.c`), and a clock (`clock.c`). Without one the rounds go without

@@ -81,7 +81,7 @@ impl<'a> Round<'a> {
         fs::set_permissions(dir.join("state"), fs::Permissions::from_mode(0o700)).expect("its mode");
         fs::write(dir.join("clock"), 0_i64.to_ne_bytes()).expect("the clock");
         let mut random = Random::seeded(seed);
-        let has_disk = shims.is_some() && random.below(2) == 0;
+        let has_disk = shims.is_some() && random.below(3) == 0;
         Self { dir, random, shims, has_disk, children: Vec::new(), started: 0, story: String::new() }
     }
 
