@@ -86,7 +86,8 @@
 //! # Guide
 //!
 //! [When not to use it](guide::limits), [the order of attributes](guide::order), [errors of other
-//! crates](guide::foreign_errors).
+//! crates](guide::foreign_errors). With the feature `sqlite`, `guide::operating`: where the store of a program is, how to look
+//! inside, back it up and move it.
 
 #[doc(hidden)]
 pub mod __private;
@@ -121,6 +122,11 @@ pub mod guide {
 
     #[doc = include_str!("docs/foreign_errors.md")]
     pub mod foreign_errors {}
+
+    #[cfg(feature = "sqlite")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+    #[doc = include_str!("docs/operating.md")]
+    pub mod operating {}
 }
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

@@ -280,3 +280,32 @@ fn cursors_outside_of_jobs_are_managed_like_steps() {
     assert_eq!(steps.cleanup(Duration::from_secs(60)).unwrap(), 0);
     assert_eq!(steps.cleanup(Duration::ZERO).unwrap(), 1);
 }
+
+#[test]
+fn the_example_of_an_operator_looks_and_copies() {
+    use resilience::durable::SqliteStore;
+    let scratch = crate::common::Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    HOW.set(2);
+    assert!(order(3).is_err());
+    HOW.set(0);
+    let run = |arguments: &[&str]| {
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo.args(["run", "--quiet", "--offline", "--example", "operator", "--"]).arg(&dir).args(arguments);
+        let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    assert!(run(&[]).contains("order:3 (order:{id}): failed, attempt 1"));
+    assert!(run(&["show", "order:3"]).contains("price:3 is done, undone 0 times"));
+    assert_eq!(run(&["check"]), "");
+    let copy = scratch.path("copy");
+    run(&["backup", &copy.to_string_lossy()]);
+    let copy = jobs::blocking::of(Arc::new(SqliteStore::inspect(copy).expect("the copy")));
+    assert_eq!(copy.count().unwrap().of(Status::Failed), 1);
+    run(&["resume", "order:3"]);
+    assert_eq!(jobs::blocking::get("order:3").unwrap().unwrap().status, Status::Interrupted);
+}

@@ -34,6 +34,7 @@ use crate::durable::store::{Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,11 +197,13 @@ pub(crate) async fn steps_of(store: &Arc<dyn Store>, id: &str) -> Result<Vec<Che
         let info = UndoInfo { owner: String::new(), fence: 0, completed: 0, damaged: Some(reason) };
         (key, info)
     });
+    let places: HashMap<_, _> =
+        steps.iter().enumerate().map(|(place, step)| (step.key.clone(), place)).collect();
     for (key, undo) in sound.chain(damaged) {
         // The rest of the key is `step#incarnation`.
         let step = key.strip_prefix(&undos_at).and_then(|rest| rest.rsplit_once('#'));
         let Some((step, _)) = step else { continue };
-        if let Some(found) = steps.iter_mut().find(|info| info.key == step) {
+        if let Some(found) = places.get(step).and_then(|place| steps.get_mut(*place)) {
             found.undos.push(undo);
         }
     }

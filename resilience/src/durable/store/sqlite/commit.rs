@@ -143,7 +143,7 @@ impl Committer {
         let compacted = compact(&writer.connection, &writer.place);
         writer.written = Some(Instant::now());
         drop(writer);
-        // What was asked for meanwhile is nobody's yet.
+        // Operations that came meanwhile wait for the thread.
         self.shared.arrived.notify_one();
         compacted
     }
