@@ -1,0 +1,84 @@
+//! The examples run and print what they promise.
+
+use std::process::Command;
+
+/// What the example prints.
+fn run(example: &str) -> String {
+    let mut cargo = Command::new(env!("CARGO"));
+    let cargo = cargo.args(["run", "--quiet", "--offline", "--example", example]);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
+    assert!(output.status.success(), "{example}:\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[track_caller]
+fn check(text: &str, lines: &[&str]) {
+    let mut rest = text.lines();
+    for line in lines {
+        assert!(
+            rest.any(|printed| printed.contains(line)),
+            "`{line}` is missing, or not in its place:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn a_step_is_charged_once_and_recorded() {
+    let text = run("checkpoint");
+    check(
+        &text,
+        &[
+            "attempt 1, may repeat an earlier one: false",
+            "charge 1 of 4200 cents",
+            "Err(AnswerLost)",
+            "attempt 2, may repeat an earlier one: true",
+            "charge 1 was made before",
+            "Ok(1)",
+            "the body does not run: Ok(1)",
+            "`cents` differs",
+            "recorded: Some(1)",
+        ],
+    );
+    assert_eq!(text.matches("attempt").count(), 2, "{text}");
+}
+
+#[test]
+fn a_job_whose_call_is_dropped_is_finished_by_recovery() {
+    let text = run("job");
+    check(
+        &text,
+        &[
+            "step page:3",
+            "import:7 is interrupted, begun 1 times, with 3 steps recorded",
+            "step page:3",
+            "1 interrupted job found",
+            "import:7 is done, begun 2 times, with 4 steps recorded",
+            "the recorded result: 106",
+        ],
+    );
+    for step in ["rows:7", "page:1", "page:2"] {
+        assert_eq!(text.matches(step).count(), 1, "{step}:\n{text}");
+    }
+}
+
+#[test]
+fn a_refusal_is_undone_and_an_outage_waits_for_a_person() {
+    let text = run("with_recovery");
+    check(
+        &text,
+        &[
+            "lamp 1 is free again",
+            "order:1 is rolled_back: nobody lives there",
+            "order:2 is manual: the carrier is down",
+            "order 2 is shipped",
+            "order:2 is done: lamp 2 sent to Main Street 5",
+        ],
+    );
+    assert_eq!(text.matches("reserved for order 2").count(), 1, "{text}");
+}
+
+#[test]
+fn the_examples_of_the_policies_run() {
+    let texts = ["circuit_breaker", "classify", "timeout", "with_fallback", "with_retry"].map(run);
+    assert!(texts.iter().all(|text| !text.is_empty()));
+}
