@@ -7,6 +7,8 @@ mod rows;
 mod sizes;
 #[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "store")]
+mod store_size;
 mod table;
 mod threads;
 
@@ -20,7 +22,8 @@ usage: cargo run --release -p resilience-benches [-- WHAT]
   --sizes           bytes of futures and values
   --compile         what 200 annotated functions cost `cargo check`, and what the core costs to build
   --compile-counts  the same in the compiler's own instructions, whatever else the machine does; needs valgrind
-  --store           steps a second, bytes and recovery of the SQLite store; needs `--features store`";
+  --store           steps a second, bytes and recovery of the SQLite store; needs `--features store`
+  --store-size      what 100,000 finished jobs of ten steps take, and emptying it; needs `--features store`";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,8 +47,20 @@ fn main() -> ExitCode {
             let dir = std::env::args().nth(2).unwrap_or_default();
             outcome(store::process(std::path::Path::new(&dir)))
         }
+        #[cfg(feature = "store")]
+        Some("--store-size") => outcome(store_size::print(&store::place())),
+        #[cfg(feature = "store")]
+        Some(part @ ("--store-size-make" | "--store-size-use")) => {
+            let dir = std::env::args().nth(2).unwrap_or_default();
+            let dir = std::path::Path::new(&dir);
+            outcome(if part == "--store-size-make" {
+                store_size::make(dir)
+            } else {
+                store_size::measure(dir)
+            })
+        }
         #[cfg(not(feature = "store"))]
-        Some("--store") => {
+        Some("--store" | "--store-size") => {
             eprintln!("not built in: cargo run --release -p resilience-benches --features store -- --store");
             ExitCode::FAILURE
         }

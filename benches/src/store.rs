@@ -36,7 +36,7 @@ async fn task(n: u64) -> Result<String, Rejected> {
 }
 
 /// Where the files stand: beside the build, on a disk and not in memory.
-fn place() -> PathBuf {
+pub(crate) fn place() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     target.join(format!("store-bench-{}", std::process::id()))
 }
