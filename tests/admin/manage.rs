@@ -187,7 +187,7 @@ fn looks(id: u32) -> Result<u32, Error> {
         listed.into_iter().map(|step| (step.job, step.key)).collect()
     };
     let own = (Some(format!("looks:{id}")), "page:1".to_owned());
-    assert_eq!(keys(checkpoints::blocking::list("")?), [own.clone()]);
+    assert_eq!(keys(checkpoints::blocking::list("")?), std::slice::from_ref(&own));
     let store = STORE.with(|store| store.borrow().clone()).expect("the store");
     let outside = checkpoints::blocking::of(store.clone());
     assert_eq!(keys(outside.list("")?), [(None, "page:7".to_owned())], "the handle is that of no job");

@@ -496,13 +496,14 @@ impl<'a> Table<'a> {
 
     /// The next rows that ended before `before`, few at a time: a record may have a megabyte.
     fn ended_before(&self, prefix: &str, after: &str, before: Millis) -> Result<Vec<Row>, StoreError> {
+        let (from, begin) = begin(prefix, after);
         let sql = format!(
-            "SELECT {} FROM records WHERE key >= ?1 AND key < ?2 AND key > ?3
-                AND completed > 0 AND completed < ?4 ORDER BY key LIMIT 32",
+            "SELECT {} FROM records WHERE {from} AND key < ?2
+                AND completed > 0 AND completed < ?3 ORDER BY key LIMIT 32",
             Row::COLUMNS
         );
         let mut select = self.tx()?.prepare_cached(&sql).map_err(failed)?;
-        let rows = select.query_map(params![prefix, end_of(prefix), after, number(before)], Row::read);
+        let rows = select.query_map(params![begin, end_of(prefix), number(before)], Row::read);
         rows.and_then(Iterator::collect).map_err(failed)
     }
 
@@ -589,6 +590,11 @@ fn neighbours(connection: &Connection, key: &str) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// The condition on the first parameter for keys that begin with `prefix` and come after `after`, and its value.
+fn begin<'a>(prefix: &'a str, after: &'a str) -> (&'static str, &'a str) {
+    if after < prefix { ("key >= ?1", prefix) } else { ("key > ?1", after) }
 }
 
 /// The first text after all that begin with `prefix`, in the order of bytes.
@@ -720,28 +726,26 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Page, Store
         ""
     };
     let columns = if query.values { Row::COLUMNS } else { Row::HEAD };
-    let range = "key >= ?1 AND key < ?2 AND key > ?3";
+    // One bound on each side, and these first: SQLite searches by the first ones, and reads all rows between them.
+    let (from, begin) = begin(&query.prefix, &query.after);
     let end = end_of(&query.prefix);
     // Few rows in these states among many in others would make one page take long.
     let bound: Option<String> = if only.is_empty() {
         None
     } else {
-        let sql =
-            format!("SELECT key FROM records WHERE {range} {open} ORDER BY key LIMIT 1 OFFSET {SCANNED}");
+        let sql = format!(
+            "SELECT key FROM records WHERE {from} AND key < ?2 {open} ORDER BY key LIMIT 1 OFFSET {SCANNED}"
+        );
         let mut select = connection.prepare_cached(&sql).map_err(failed)?;
-        let bound = select.query_row([&query.prefix, &end, &query.after], |row| row.get(0));
-        bound.optional().map_err(failed)?
+        select.query_row([begin, &end], |row| row.get(0)).optional().map_err(failed)?
     };
-    let sql = format!(
-        "SELECT {columns} FROM records
-         WHERE {range} AND key <= ?5 {only} {open} ORDER BY key LIMIT ?4"
-    );
+    let (to, last) = bound.as_ref().map_or(("key < ?2", &end), |bound| ("key <= ?2", bound));
+    let sql =
+        format!("SELECT {columns} FROM records WHERE {from} AND {to} {only} {open} ORDER BY key LIMIT ?3");
     let mut select = connection.prepare_cached(&sql).map_err(failed)?;
     let size = query.size();
     let limit = i64::try_from(size).unwrap_or(i64::MAX);
-    let last = bound.as_ref().unwrap_or(&end);
-    let rows =
-        select.query_map(params![query.prefix, end, query.after, limit, last], Row::read).map_err(failed)?;
+    let rows = select.query_map(params![begin, last, limit], Row::read).map_err(failed)?;
     let mut page = Page::default();
     let (mut last, mut bytes) = (None, 0);
     for row in rows {

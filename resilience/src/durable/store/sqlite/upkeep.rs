@@ -175,13 +175,13 @@ impl Inner {
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let is_new = match fs::read_dir(to) {
-            Ok(mut entries) => match entries.next() {
-                None => false,
-                Some(_) => {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
                     let words = format!("{} is not empty: a copy is made in a new directory", to.display());
                     return Err(StoreError::Refused(words));
                 }
-            },
+                false
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
             Err(error) => return Err(files::failed(to)(error)),
         };
