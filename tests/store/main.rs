@@ -16,6 +16,8 @@ mod hostile;
 mod leases;
 mod mismatch;
 mod outage;
+#[cfg(unix)]
+mod owners;
 mod places;
 #[cfg(target_os = "linux")]
 mod power_cut;

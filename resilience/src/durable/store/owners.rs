@@ -64,8 +64,9 @@ pub(crate) use locks::Owners;
 #[cfg(feature = "sqlite")]
 mod locks {
     use super::new_name;
-    use crate::durable::store::sqlite::files;
+    use crate::durable::store::sqlite::files::{self, Inode};
     use crate::durable::store::{Liveness, StoreError};
+    use std::collections::HashSet;
     use std::fs::{File, OpenOptions, TryLockError};
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
@@ -82,8 +83,9 @@ mod locks {
         own: String,
         /// The process that joined: a fork's child has a copy, which is not its own.
         process: u32,
-        /// Closing it says that this owner is dead. `None` for who only looks at the store.
-        lock: Option<Mutex<File>>,
+        /// The own file, and before it those that were at its path earlier: the own row may still name one of them,
+        /// and closing that would say that this owner is dead. Empty for who only looks at the store.
+        locks: Mutex<Vec<File>>,
     }
 
     fn file_name(owner: &str) -> Option<String> {
@@ -112,43 +114,49 @@ mod locks {
     }
 
     impl Owners {
-        /// Joins the processes whose locks are in `dir`, and removes the files of those that are dead.
+        /// Joins the processes whose locks are in `dir`.
         pub(crate) fn join(dir: PathBuf) -> Result<Self, StoreError> {
             files::prepare(&dir, true)?;
             let own = new_name();
-            let lock = Some(Mutex::new(hold(&dir, &own)?));
-            let owners = Self { dir, own, process: std::process::id(), lock };
-            owners.clear();
-            Ok(owners)
+            let locks = Mutex::new(vec![hold(&dir, &own)?]);
+            Ok(Self { dir, own, process: std::process::id(), locks })
         }
 
         /// Judges the processes whose locks are in `dir`, without joining them.
         pub(crate) fn look(dir: PathBuf) -> Self {
-            Self { dir, own: String::new(), process: std::process::id(), lock: None }
+            Self { dir, own: String::new(), process: std::process::id(), locks: Mutex::default() }
         }
 
         pub(crate) fn own(&self) -> &str {
             &self.own
         }
 
-        /// Makes the own file again if it was removed or replaced: other processes can judge this one by its lock
-        /// again.
+        /// The inode of the own file, for the own row.
+        pub(crate) fn inode(&self) -> Option<Inode> {
+            let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.last().and_then(files::inode_of)
+        }
+
+        /// Makes the own file again if it was removed or replaced: once the own row names it, other processes can judge
+        /// this one by its lock again.
         pub(crate) fn keep(&self) {
-            let (Some(name), Some(lock)) = (file_name(&self.own), &self.lock) else { return };
-            let mut lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
-            if !files::is_at(&lock, &self.dir.join(name))
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            let (Some(name), Some(lock)) = (file_name(&self.own), locks.last()) else { return };
+            if !files::is_at(lock, &self.dir.join(name))
                 && let Ok(file) = hold(&self.dir, &self.own)
             {
-                *lock = file;
+                locks.push(file);
             }
         }
 
-        /// Removes the files of the dead, each under its own lock: their names are never used again.
-        fn clear(&self) {
+        /// Removes the files of the dead that have no row in `named`, each under its own lock: no record is judged by
+        /// them, and their names are never used again.
+        pub(crate) fn clear(&self, named: &HashSet<String>) {
             let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
             for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-                let is_own = file_name(&self.own).is_some_and(|own| path.ends_with(own));
-                if is_own || path.extension().is_none_or(|end| end != "lock") {
+                let owner = path.file_stem().and_then(|owner| owner.to_str());
+                let is_named = owner.is_none_or(|owner| owner == self.own || named.contains(owner));
+                if is_named || path.extension().is_none_or(|end| end != "lock") {
                     continue;
                 }
                 if let Ok(file) = OpenOptions::new().write(true).open(&path)
@@ -160,25 +168,22 @@ mod locks {
             }
         }
 
-        /// Whether the process of `owner` lives, judged by its lock.
-        pub(crate) fn liveness(&self, owner: &str) -> Liveness {
+        /// Whether the process of `owner`, whose row names the file `named`, lives, judged by its lock.
+        pub(crate) fn liveness(&self, owner: &str, named: Option<Inode>) -> Liveness {
             if owner == self.own {
                 return Liveness::Alive;
             }
             let Some(name) = file_name(owner) else { return Liveness::Unknown };
-            judge(&self.dir.join(name))
-        }
-    }
-
-    /// Whether the process lives that locked the file at `path`.
-    fn judge(path: &Path) -> Liveness {
-        // Who may only look can lock a file that is open for reading, where the system allows that.
-        let opened = OpenOptions::new().write(true).open(path).or_else(|_| File::open(path));
-        let Ok(file) = opened else { return Liveness::Unknown };
-        match file.try_lock() {
-            Ok(()) if files::is_at(&file, path) => Liveness::Dead,
-            Err(TryLockError::WouldBlock) => Liveness::Alive,
-            _ => Liveness::Unknown,
+            let path = self.dir.join(name);
+            // Who may only look can lock a file that is open for reading, where the system allows that.
+            let opened = OpenOptions::new().write(true).open(&path).or_else(|_| File::open(&path));
+            let Ok(file) = opened else { return Liveness::Unknown };
+            match file.try_lock() {
+                // While that process lives it has its file open, and no other file can have the inode.
+                Ok(()) if named.is_some() && files::inode_of(&file) == named => Liveness::Dead,
+                Err(TryLockError::WouldBlock) => Liveness::Alive,
+                _ => Liveness::Unknown,
+            }
         }
     }
 

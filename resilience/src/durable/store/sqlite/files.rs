@@ -107,7 +107,7 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 
 /// What tells a file from all others of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Inode(u64, u64);
+pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
 
 /// The file at `path`; `None` if there is none.
 #[cfg(unix)]
@@ -122,17 +122,22 @@ pub(crate) fn inode(path: &Path) -> Option<Inode> {
     path.exists().then_some(Inode(0, 0))
 }
 
-/// Whether `file` is the one at `path`.
+/// The inode of an open file.
 #[cfg(unix)]
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn inode_of(file: &File) -> Option<Inode> {
     use std::os::unix::fs::MetadataExt;
-    let own = file.metadata().map(|found| Inode(found.dev(), found.ino())).ok();
-    own.is_some() && own == inode(path)
+    file.metadata().map(|found| Inode(found.dev(), found.ino())).ok()
 }
 
 #[cfg(not(unix))]
-pub(crate) fn is_at(_: &File, path: &Path) -> bool {
-    path.exists()
+pub(crate) fn inode_of(_: &File) -> Option<Inode> {
+    Some(Inode(0, 0))
+}
+
+/// Whether `file` is the one at `path`.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    let own = inode_of(file);
+    own.is_some() && own == inode(path)
 }
 
 /// Opens `file` for writing, made for this user alone if it is not there.

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tables::{
-    Table, beat, check_small, connect, create, fold, get, identity, last_fence, list, migrate, number,
+    Table, beat, check_small, connect, create, enrol, fold, get, identity, last_fence, list, migrate, number,
 };
 pub use upkeep::StoreSize;
 
@@ -172,6 +172,9 @@ impl Inner {
         let identity = identity(&writer)?;
         let reader = Mutex::new(connect(&file, busy, true)?);
         let place = Arc::new(Place::new(dir, owners, busy, Some(mark)));
+        if let Ok(named) = tables::owners(&writer) {
+            place.owners.clear(&named);
+        }
         fold(&writer, &place);
         let open = Some(Connections { committer: Committer::start(writer, place.clone())?, reader });
         Ok(Self { place, open, identity })
@@ -279,12 +282,15 @@ impl SqliteStore {
     }
 
     fn read<T: Send + 'static>(&self, read: impl Fn(&Connection) -> Result<T, StoreError>) -> Work<'_, T> {
+        Box::pin(ready(self.read_now(read)))
+    }
+
+    fn read_now<T>(&self, read: impl Fn(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let place = &self.inner.place;
-        let done = match &self.inner.open {
+        match &self.inner.open {
             Some(open) => place.check().and_then(|()| read(&locked(&open.reader))),
             None => tables::look(&place.dir.join(FILE), read),
-        };
-        Box::pin(ready(done))
+        }
     }
 }
 
@@ -295,7 +301,14 @@ impl Store for SqliteStore {
 
     fn claim(&self, claim: Claim) -> Work<'_, Claimed> {
         if claim.holder.is_none() {
-            return self.apply(move |table| rules::claim(table, &claim));
+            let owner = self.owner();
+            return self.apply(move |table| {
+                let claimed = rules::claim(table, &claim)?;
+                if matches!(claimed, Claimed::Held(_)) {
+                    enrol(table, &owner, claim.lease)?;
+                }
+                Ok(claimed)
+            });
         }
         // Looking at a step of a job writes nothing, unless its damaged bytes are to be replaced.
         let look = Claim { on_corrupt: Otherwise::Error, ..claim.clone() };
@@ -379,7 +392,8 @@ impl Store for SqliteStore {
     }
 
     fn liveness(&self, owner: &str) -> Liveness {
-        self.inner.place.owners.liveness(owner)
+        let row = self.read_now(|connection| tables::row_of(connection, owner)).ok().flatten();
+        self.inner.place.owners.liveness(owner, row.and_then(|(_, named)| named))
     }
 
     fn owner(&self) -> String {

@@ -235,10 +235,17 @@ impl Place {
         }
     }
 
-    /// Whether `owner`, whose counter is `counter`, is dead.
-    pub(super) fn life(&self, owner: &str, counter: Option<u64>, lease: Duration, now: Moment) -> Life {
+    /// Whether `owner` is dead, whose row has the counter and names the file in `row`.
+    pub(super) fn life(
+        &self,
+        owner: &str,
+        row: Option<(u64, Option<Inode>)>,
+        lease: Duration,
+        now: Moment,
+    ) -> Life {
         use crate::durable::store::Liveness;
-        match self.owners.liveness(owner) {
+        let (counter, named) = (row.map(|(counter, _)| counter), row.and_then(|(_, named)| named));
+        match self.owners.liveness(owner, named) {
             Liveness::Alive => Life::Alive(lease),
             Liveness::Dead => Life::Dead,
             Liveness::Unknown => {

@@ -1,13 +1,15 @@
 //! The tables of a store, and the rows in them.
 
+use super::files::Inode;
 use super::place::{Moment, Place};
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::store::rules::{Life, PAGE_BYTES, QUARANTINE, Rows, is_kept_for_a_time, millis};
-use crate::durable::store::{Page, Quarantined, Query, StoreError};
+use crate::durable::store::{Liveness, Page, Quarantined, Query, StoreError};
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Params, Transaction, TransactionBehavior, params,
 };
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -29,6 +31,8 @@ const SCANNED: i64 = 2_000;
 
 /// How long a look waits for another process.
 const LOOK: Duration = Duration::from_secs(1);
+/// How many owners there may be before a new one looks for those that are dead; recovery does so anyway.
+const CROWD: usize = 16;
 
 const TABLES: &str = "
     CREATE TABLE records (
@@ -51,7 +55,13 @@ const TABLES: &str = "
         record BLOB NOT NULL
     );
     CREATE INDEX quarantined ON quarantine (at);
-    CREATE TABLE owners (name TEXT PRIMARY KEY, counter INTEGER NOT NULL, lease INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE owners (
+        name TEXT PRIMARY KEY,
+        counter INTEGER NOT NULL,
+        lease INTEGER NOT NULL,
+        device INTEGER,
+        inode INTEGER
+    ) WITHOUT ROWID;
 ";
 /// The fence of the last transaction, the store's identity, and the counts of the steps of unfinished jobs.
 const META: &str = "CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID";
@@ -460,10 +470,54 @@ impl<'a> Table<'a> {
             self.remove(key)?;
             place::parts_of(key).iter().try_for_each(|prefix| self.remove_all(prefix))?;
         }
+        self.forget_the_dead()?;
         let before = number(self.now.wall.saturating_sub(QUARANTINE));
         let sql = "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE at < ?1 LIMIT ?2)";
         let gone = self.write(sql, [before, limit])?;
         Ok(keys.len() + gone)
+    }
+
+    /// Deletes the rows and files of owners that do not live and that no record names any more.
+    fn forget_the_dead(&mut self) -> Result<(), StoreError> {
+        let Some(place) = self.place else { return Ok(()) };
+        let mut gone = owners(self.tx()?)?;
+        let mut named = gone.clone();
+        for name in &named {
+            let inode = row_of(self.tx()?, name)?.and_then(|(_, inode)| inode);
+            if place.owners.liveness(name, inode) == Liveness::Alive {
+                gone.remove(name);
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        for prefix in [place::JOBS, place::STEPS, place::CURSORS] {
+            // The index of open jobs is used only where its condition is spelled out.
+            let open =
+                if prefix == place::JOBS { "AND status <> 2 AND key >= 'j/' AND key < 'j0'" } else { "" };
+            let sql = format!(
+                "SELECT key, status, fence, head, NULL FROM records
+                    WHERE key >= ?1 AND key < ?2 AND status IN (1, 6) {open}"
+            );
+            let mut select = self.tx()?.prepare_cached(&sql).map_err(failed)?;
+            for row in select.query_map([prefix, &end_of(prefix)], Row::read).map_err(failed)? {
+                if let Ok(record) = row.map_err(failed)?.record() {
+                    gone.remove(&record.owner);
+                }
+            }
+        }
+        for name in gone {
+            self.write("DELETE FROM owners WHERE name = ?1", [&name])?;
+            named.remove(&name);
+        }
+        place.owners.clear(&named);
+        Ok(())
+    }
+
+    /// Device and inode of this process's own lock file.
+    fn own_inode(&self) -> (Option<i64>, Option<i64>) {
+        let inode = self.place.and_then(|place| place.owners.inode());
+        (inode.map(|inode| inode.0.cast_signed()), inode.map(|inode| inode.1.cast_signed()))
     }
 
     /// Deletes what ended before `before` under `prefix`, at most `limit` records; what is damaged is
@@ -676,13 +730,16 @@ impl Rows for Table<'_> {
 
     fn is_dead(&mut self, owner: &str, lease: Duration) -> Result<Life, StoreError> {
         let Some(place) = self.place else { return Ok(Life::Alive(lease)) };
-        let sql = "SELECT counter FROM owners WHERE name = ?1";
-        let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
-        let counter = select.query_row([owner], |row| row.get::<_, i64>(0)).optional().map_err(failed)?;
-        Ok(place.life(owner, counter.map(i64::unsigned_abs), lease, self.now))
+        Ok(place.life(owner, row_of(self.tx()?, owner)?, lease, self.now))
     }
 
     fn bury(&mut self, owner: &str) -> Result<(), StoreError> {
+        // Its other records are judged by the row, as long as its lock tells that it is dead.
+        if let (Some(place), Some((_, named))) = (self.place, row_of(self.tx()?, owner)?)
+            && place.owners.liveness(owner, named) == Liveness::Dead
+        {
+            return Ok(());
+        }
         self.write("DELETE FROM owners WHERE name = ?1", [owner]).map(drop)
     }
 
@@ -794,13 +851,44 @@ pub(super) fn quarantined(connection: &Connection, id: u64) -> Result<Option<Qua
     select.query_row([number(id)], row).optional().map_err(failed)
 }
 
+/// The counter of the owner `name`, and the file that its row names.
+pub(super) fn row_of(
+    connection: &Connection,
+    name: &str,
+) -> Result<Option<(u64, Option<Inode>)>, StoreError> {
+    let sql = "SELECT counter, device, inode FROM owners WHERE name = ?1";
+    let row = connection.prepare_cached(sql).map_err(failed)?.query_row([name], |row| {
+        let named = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
+        let named = named.map(|(device, inode)| Inode(device.cast_unsigned(), inode.cast_unsigned()));
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), named))
+    });
+    row.optional().map_err(failed)
+}
+
+/// All owners that have a row.
+pub(super) fn owners(connection: &Connection) -> Result<HashSet<String>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT name FROM owners").map_err(failed)?;
+    select.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)
+}
+
+/// Gives the owner of a claim its row, by which others judge it.
+pub(super) fn enrol(table: &mut Table<'_>, name: &str, lease: Duration) -> Result<(), StoreError> {
+    let (device, inode) = table.own_inode();
+    let sql = "INSERT INTO owners VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT (name) DO NOTHING";
+    let is_new = table.write(sql, params![name, number(millis(lease)), device, inode])? > 0;
+    if is_new && owners(table.tx()?)?.len() > CROWD {
+        table.forget_the_dead()?;
+    }
+    Ok(())
+}
+
 /// Raises the counter of the owner `name`; whether it was there.
 pub(super) fn beat(table: &mut Table<'_>, name: &str, lease: Duration) -> Result<bool, StoreError> {
-    let sql = "UPDATE owners SET counter = counter + 1, lease = ?2 WHERE name = ?1";
-    let lease = number(millis(lease));
-    let is_there = table.write(sql, params![name, lease])? > 0;
+    let (device, inode) = table.own_inode();
+    let sql = "UPDATE owners SET counter = counter + 1, lease = ?2, device = ?3, inode = ?4 WHERE name = ?1";
+    let is_there = table.write(sql, params![name, number(millis(lease)), device, inode])? > 0;
     if !is_there {
-        table.write("INSERT INTO owners VALUES (?1, 1, ?2)", params![name, lease])?;
+        enrol(table, name, lease)?;
     }
     Ok(is_there)
 }
