@@ -83,15 +83,16 @@ impl<'a> Log<'a> {
             follows
         };
         let (at, damaged) = frames.find(|(_, frame)| !sound(frame))?;
-        // What the damaged frame says of itself may be right: if it ended a transaction, the next one is another.
-        let is_of_log = damaged.get(8..16) == Some(self.salts);
-        let mut has_ended = is_of_log && commits(damaged);
+        // A process that dies after writing a transaction and before telling the others leaves its frames behind, and
+        // the next writer overwrites the first of them. Such a rest ends with its transaction; in damage another one
+        // follows. What a damaged frame says of itself may be right.
+        let ends = |frame: &[u8]| frame.get(8..16) == Some(self.salts) && commits(frame);
+        let mut has_ended = ends(damaged);
         for (_, frame) in frames {
-            let is_sound = sound(frame);
-            if is_sound && has_ended {
+            if sound(frame) && has_ended {
                 return Some(at + 1);
             }
-            has_ended |= is_sound && commits(frame);
+            has_ended = ends(frame);
         }
         None
     }
@@ -156,5 +157,41 @@ mod tests {
         for end in (0..log.len()).step_by(97) {
             assert_eq!(damage(&log[..end]), None, "cut at {end}");
         }
+    }
+
+    /// The log after `base` with one more transaction, of an insert of `bytes` bytes.
+    fn continued(base: &Path, bytes: u32) -> Vec<u8> {
+        let dir = std::env::temp_dir()
+            .join(format!("resilience-wal-{}", crate::durable::store::owners::new_name()));
+        std::fs::create_dir(&dir).unwrap();
+        for name in ["file", "file-wal"] {
+            std::fs::copy(base.join(name), dir.join(name)).unwrap();
+        }
+        let connection = Connection::open(dir.join("file")).unwrap();
+        connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes]).unwrap();
+        let log = std::fs::read(dir.join("file-wal")).unwrap();
+        drop(connection);
+        std::fs::remove_dir_all(dir).unwrap();
+        log
+    }
+
+    #[test]
+    fn what_two_dead_processes_left_behind_a_shorter_transaction_is_no_damage() {
+        let base = std::env::temp_dir()
+            .join(format!("resilience-wal-{}", crate::durable::store::owners::new_name()));
+        std::fs::create_dir(&base).unwrap();
+        let connection = Connection::open(base.join("file")).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.execute_batch("CREATE TABLE t (x)").unwrap();
+        let longest = continued(&base, 60_000);
+        let longer = continued(&base, 20_000);
+        let mut log = continued(&base, 10);
+        drop(connection);
+        std::fs::remove_dir_all(base).unwrap();
+        let frame = FRAME_HEADER + Log::new(&log).unwrap().page;
+        assert!(log.len() < longer.len() && longer.len() + 2 * frame <= longest.len());
+        log.extend_from_slice(&longer[log.len()..]);
+        log.extend_from_slice(&longest[log.len()..]);
+        assert_eq!(damage(&log), None);
     }
 }
