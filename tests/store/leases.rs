@@ -1,12 +1,13 @@
 //! Leases whose holder goes away, or loses them, in the middle of things: nobody waits for their end.
 
-use crate::common::{Error, block_on, ran, runs};
+use crate::common::{Error, Scratch, block_on, ran, runs};
 use crate::faulty::{Fault, Faulty, world};
 use resilience::durable::store::Release;
-use resilience::durable::{CheckpointError, JobError, Status, Store};
+use resilience::durable::{CheckpointError, JobError, SqliteStore, Status, Store, StoreError};
 use resilience::{Progress, Rejected, checkpoint, job, jobs};
 use std::cell::Cell;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 #[checkpoint("step:{id}")]
 async fn step(id: u32) -> Result<u32, Error> {
@@ -92,4 +93,124 @@ async fn a_holder_can_wait_for_the_loss_of_its_lease() {
     let error = outrun(1).await.expect_err("the lease is lost").checkpoint();
     assert!(matches!(error, CheckpointError::Fenced { .. }), "{error}");
     assert_eq!(runs(), 1, "the body ended, and its value is discarded");
+}
+
+/// A step that the store holds, with no caller, because the store was full when it was to be released.
+fn owed(store: &Faulty) {
+    store.set(Fault::LateAnswers);
+    let mut call = Box::pin(step(1));
+    let waker = futures::task::noop_waker();
+    assert!(call.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    store.set(Fault::All(StoreError::Full));
+    drop(call);
+    store.set(Fault::None);
+    let record = block_on(store.get("c/step:1")).expect("a store").expect("a record");
+    assert_eq!(record.status, Status::Running);
+}
+
+#[test]
+fn a_claim_that_nobody_takes_is_given_back_when_the_store_has_room_again() {
+    let (store, world) = world(Fault::None);
+    owed(&store);
+    assert_eq!((block_on(step(1)), runs(), world.waits()), (Ok(1), 1, vec![]));
+}
+
+#[test]
+fn an_end_that_is_owed_survives_a_caller_that_is_dropped() {
+    let (store, world) = world(Fault::None);
+    owed(&store);
+    store.set(Fault::LateReleases);
+    drop_at_the_answer(step(2));
+    store.set(Fault::None);
+    assert_eq!((block_on(step(1)), runs(), world.waits()), (Ok(1), 1, vec![]));
+}
+
+static MIXED: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::None)));
+
+#[checkpoint("short:{id}", lease = 0.02s, store = &*MIXED)]
+fn short(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[checkpoint("plain:{id}", store = &*MIXED)]
+fn plain(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[checkpoint("long:{id}", store = &*MIXED)]
+fn long(id: u32) -> Result<u32, Error> {
+    // Longer than the short lease.
+    std::thread::sleep(Duration::from_millis(60));
+    plain(id)
+}
+
+#[test]
+fn a_short_lease_that_has_ended_keeps_nobody_from_claiming() {
+    assert_eq!((short(1), long(1)), (Ok(1), Ok(1)));
+}
+
+static TAKEN: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::None)));
+
+#[checkpoint("brief:{id}", lease = 0.02s, store = &*TAKEN)]
+fn brief(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[checkpoint("outer:{id}", store = &*TAKEN)]
+fn outer(id: u32) -> Result<u32, Error> {
+    std::thread::sleep(Duration::from_millis(60));
+    TAKEN.set(Fault::Buried);
+    assert_eq!(brief(id), Ok(id), "this process goes on");
+    TAKEN.set(Fault::None);
+    assert!(resilience::step().expect("inside of a step").is_lease_lost(), "its own lease is not");
+    Ok(id)
+}
+
+#[test]
+fn who_was_taken_for_dead_learns_it_from_its_next_claim() {
+    let error = outer(1).expect_err("the lease is lost").checkpoint();
+    assert!(matches!(error, CheckpointError::Fenced { .. }), "{error}");
+}
+
+/// One of two handles of one store.
+static FIRST: Mutex<Option<Arc<SqliteStore>>> = Mutex::new(None);
+static SECOND: Mutex<Option<Arc<SqliteStore>>> = Mutex::new(None);
+
+fn handle(of: &Mutex<Option<Arc<SqliteStore>>>) -> Arc<SqliteStore> {
+    of.lock().expect("a handle").clone().expect("a handle")
+}
+
+#[checkpoint("first:{id}", store = &handle(&FIRST))]
+fn by_the_first(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+/// How often the owners of the store have raised their counters.
+fn beats(store: &SqliteStore) -> i64 {
+    let tables = rusqlite::Connection::open(store.dir().join("store.sqlite")).expect("the tables");
+    tables.query_row("SELECT sum(counter) FROM owners", [], |row| row.get(0)).expect("a counter")
+}
+
+#[checkpoint("second:{id}", lease = 0.06s, store = &handle(&SECOND))]
+fn by_the_second(id: u32) -> Result<u32, Error> {
+    *FIRST.lock().expect("a handle") = None;
+    let store = handle(&SECOND);
+    let before = beats(&store);
+    for _ in 0..10_000 {
+        if beats(&store) >= before + 3 {
+            return Ok(id);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("its lease is not kept")
+}
+
+#[test]
+fn a_lease_is_kept_when_another_handle_of_its_store_is_dropped() {
+    let scratch = Scratch::new();
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    *FIRST.lock().expect("a handle") = Some(Arc::new(store.clone()));
+    *SECOND.lock().expect("a handle") = Some(Arc::new(store));
+    assert_eq!((by_the_first(1), by_the_second(1)), (Ok(1), Ok(1)));
+    *SECOND.lock().expect("a handle") = None;
 }

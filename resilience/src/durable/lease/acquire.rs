@@ -1,12 +1,13 @@
 //! Asking a store for a lease: one caller of this process at a time, and waiting for the holders of others.
 
 use super::block_on::Mode;
+use super::hold::Lease;
 use super::turn::{self, Turn, turn};
 use super::{heartbeat, hold};
 use crate::clock;
 use crate::durable::record::error::Contradiction;
 use crate::durable::record::{Record, Status, codec};
-use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Release, Store, StoreError, Work};
+use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,19 +35,20 @@ pub(crate) struct Asked {
     status: Status,
     answer: Option<Work<'static, Claimed>>,
     takes_lease: bool,
+    length: Duration,
     turn: Option<Turn>,
 }
 
 impl Asked {
     pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, turn: Option<Turn>) -> Self {
-        let (asked, takes_lease) = (store.clone(), claim.holder.is_none());
+        let (asked, takes_lease, length) = (store.clone(), claim.holder.is_none(), claim.lease);
         let answer: Work<'static, Claimed> = Box::pin(async move {
             if takes_lease {
-                heartbeat::ready(&asked, claim.lease).await?;
+                heartbeat::ready(&asked, length).await?;
             }
             asked.claim(claim).await
         });
-        Self { store: store.clone(), status, answer: Some(answer), takes_lease, turn }
+        Self { store: store.clone(), status, answer: Some(answer), takes_lease, length, turn }
     }
 }
 
@@ -68,12 +70,11 @@ impl Drop for Asked {
         if !self.takes_lease {
             return;
         }
-        let (store, turn, status) = (self.store.clone(), self.turn.take(), self.status);
+        let (store, turn, status, length) = (self.store.clone(), self.turn.take(), self.status, self.length);
         hold::finish(Box::pin(async move {
             if let Ok(Claimed::Held(record)) = answer.await {
-                let _ = store.release(Release::new(record.key, record.fence, status)).await;
+                Lease::new(store, record.key, record.fence, length, turn, status).give_back().await;
             }
-            drop(turn);
         }));
     }
 }

@@ -14,7 +14,9 @@ static HEARTS: Mutex<Vec<Arc<Heart>>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 struct Heart {
     store: Weak<dyn Store>,
-    identity: String,
+    /// The store's identity, and the owner whose counter is raised: a store that was closed by a fault and opened again
+    /// has the same identity and another owner.
+    name: (String, String),
     /// The process whose thread it is: a fork has none.
     process: u32,
     state: Mutex<State>,
@@ -24,11 +26,18 @@ struct Heart {
 #[derive(Debug, Default)]
 struct State {
     has_thread: bool,
-    leases: Vec<Weak<Shared>>,
+    leases: Vec<Kept>,
     /// When the counter was raised last.
     beaten: Option<Instant>,
-    /// The shortest lease since then: others may take this process for dead once it is over.
-    shortest: Option<Duration>,
+    /// Others may have taken this process for dead, and not every lease has been looked at since.
+    is_unsure: bool,
+}
+
+/// A lease that is kept, as long as it is held.
+#[derive(Debug)]
+struct Kept {
+    lease: Weak<Shared>,
+    length: Duration,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -46,8 +55,8 @@ fn is_manual() -> bool {
 ///
 /// # Errors
 ///
-/// [`StoreError::Unavailable`] if the thread cannot be started, or if it could not write for a whole lease: a claim
-/// that nobody keeps must not be made.
+/// [`StoreError::Unavailable`] if the thread cannot be started; what the store says if the counter cannot be raised: a
+/// claim that nobody keeps must not be made.
 pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(), StoreError> {
     // A manual clock stands still.
     if is_manual() {
@@ -55,23 +64,8 @@ pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(),
     }
     let heart = Heart::of(store);
     heart.start()?;
-    let is_due = {
-        let state = locked(&heart.state);
-        if state.is_late(Instant::now()) {
-            return Err(StoreError::Unavailable(
-                "its heartbeat could not be written for a whole lease".to_owned(),
-            ));
-        }
-        state.beaten.is_none_or(|beaten| beaten.elapsed() >= lease / 3)
-    };
-    if is_due {
-        // Others see the counter change before they see a claim.
-        match store.renew(lease).await {
-            Ok(()) | Err(StoreError::Fenced { .. }) => locked(&heart.state).beaten = Some(Instant::now()),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    // Others see the counter change before they see a claim.
+    if heart.is_due(lease) { heart.beat(store, lease).await } else { Ok(()) }
 }
 
 /// Keeps `lease` for as long as it is held.
@@ -81,10 +75,8 @@ pub(crate) fn keep(lease: &Arc<Shared>) {
     }
     let heart = Heart::of(&lease.store);
     let mut state = locked(&heart.state);
-    state.leases.retain(|lease| lease.strong_count() > 0);
-    state.leases.push(Arc::downgrade(lease));
-    let is_shorter = state.leases.len() == 1 || state.shortest.is_none_or(|shortest| lease.length < shortest);
-    state.shortest = Some(state.shortest.map_or(lease.length, |shortest| shortest.min(lease.length)));
+    let is_shorter = state.shortest().is_none_or(|shortest| lease.length < shortest);
+    state.leases.push(Kept { lease: Arc::downgrade(lease), length: lease.length });
     drop(state);
     if is_shorter {
         heart.changed.notify_one();
@@ -92,33 +84,54 @@ pub(crate) fn keep(lease: &Arc<Shared>) {
 }
 
 impl State {
+    /// The length of the shortest lease that is held.
+    fn shortest(&mut self) -> Option<Duration> {
+        self.leases.retain(|kept| kept.lease.strong_count() > 0);
+        self.leases.iter().map(|kept| kept.length).min()
+    }
+
     /// Whether others may have taken this process for dead by now.
-    fn is_late(&self, now: Instant) -> bool {
-        let has_leases = self.leases.iter().any(|lease| lease.strong_count() > 0);
+    fn is_late(&mut self, now: Instant) -> bool {
         let late =
             |(beaten, shortest): (Instant, Duration)| now.saturating_duration_since(beaten) >= shortest;
-        has_leases && self.beaten.zip(self.shortest).is_some_and(late)
+        self.beaten.zip(self.shortest()).is_some_and(late)
+    }
+
+    fn held(&self) -> Vec<Arc<Shared>> {
+        self.leases.iter().filter_map(|kept| kept.lease.upgrade()).collect()
     }
 }
 
 impl Heart {
     fn of(store: &Arc<dyn Store>) -> Arc<Self> {
-        let identity = store.identity();
+        let name = (store.identity(), store.owner());
         let process = std::process::id();
         let mut hearts = locked(&HEARTS);
-        hearts.retain(|heart| heart.store.strong_count() > 0 && heart.process == process);
-        if let Some(heart) = hearts.iter().find(|heart| heart.identity == identity) {
+        hearts.retain(|heart| heart.process == process && heart.is_used());
+        if let Some(heart) = hearts.iter().find(|heart| heart.name == name) {
             return heart.clone();
         }
         let heart = Arc::new(Self {
             store: Arc::downgrade(store),
-            identity,
+            name,
             process,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
         hearts.push(heart.clone());
         heart
+    }
+
+    /// Whether its store is open, by this handle or by that of a lease.
+    fn is_used(&self) -> bool {
+        self.store.strong_count() > 0 || locked(&self.state).shortest().is_some()
+    }
+
+    /// Whether the counter has to be raised before a claim for `lease`.
+    fn is_due(&self, lease: Duration) -> bool {
+        let mut state = locked(&self.state);
+        let is_old = state.beaten.is_none_or(|beaten| beaten.elapsed() >= lease / 3);
+        is_old || state.is_late(Instant::now())
     }
 
     /// Starts the thread, if it does not run.
@@ -140,14 +153,15 @@ impl Heart {
         let mut wait = Duration::ZERO;
         while let Some((store, lease)) = self.next(wait) {
             // A store of the program's own may panic: the others are kept all the same.
-            let renewed = catch_unwind(AssertUnwindSafe(|| block_on(store.renew(lease))));
-            wait = match renewed {
-                Ok(Ok(())) => self.has_beaten(lease, false, &store),
-                Ok(Err(StoreError::Fenced { .. })) => self.has_beaten(lease, true, &store),
-                _ => self.has_failed(lease),
-            };
+            let beaten = catch_unwind(AssertUnwindSafe(|| {
+                block_on(async {
+                    self.beat(&store, lease).await?;
+                    hold::pay(&store).await;
+                    Ok::<_, StoreError>(())
+                })
+            }));
+            wait = if let Ok(Ok(())) = beaten { Duration::ZERO } else { self.has_failed(lease) };
         }
-        locked(&self.state).has_thread = false;
     }
 
     /// Waits until the next beat is due; `None` once the store is closed.
@@ -157,12 +171,11 @@ impl Heart {
         let due = Instant::now().checked_add(wait);
         let mut state = locked(&self.state);
         loop {
-            if self.store.strong_count() == 0 {
+            let shortest = state.shortest();
+            if shortest.is_none() && self.store.strong_count() == 0 {
+                state.has_thread = false;
                 return None;
             }
-            state.leases.retain(|lease| lease.strong_count() > 0);
-            let lengths = state.leases.iter().filter_map(Weak::upgrade).map(|lease| lease.length);
-            let shortest = lengths.min();
             let left = match (shortest, due) {
                 (None, _) => IDLE,
                 (Some(shortest), due) => {
@@ -172,7 +185,12 @@ impl Heart {
                         due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
                     let left = if wait.is_zero() { left } else { left.min(shortest / 3).max(not_before) };
                     if left.is_zero() {
-                        return Some((self.store.upgrade()?, shortest));
+                        // Another handle of the store may have been dropped, and the leases go on.
+                        let of_lease = || Some(state.held().first()?.store.clone());
+                        match self.store.upgrade().or_else(of_lease) {
+                            Some(store) => return Some((store, shortest)),
+                            None => continue,
+                        }
                     }
                     left
                 }
@@ -181,34 +199,39 @@ impl Heart {
         }
     }
 
-    /// The counter was raised. If it was not there any more, others took this process for dead: what they took over
-    /// is lost.
-    fn has_beaten(&self, lease: Duration, was_buried: bool, store: &Arc<dyn Store>) -> Duration {
-        let (held, was_late) = {
-            let mut state = locked(&self.state);
-            let was_late = state.is_late(Instant::now());
-            state.beaten = Some(Instant::now());
-            state.shortest = Some(lease);
-            (state.leases.iter().filter_map(Weak::upgrade).collect::<Vec<_>>(), was_late)
+    /// Raises the counter. If it was not there any more, or is raised too late, others may have taken this process for
+    /// dead: what they took over is lost.
+    async fn beat(&self, store: &Arc<dyn Store>, lease: Duration) -> Result<(), StoreError> {
+        let was_buried = match store.renew(lease).await {
+            Ok(()) => false,
+            Err(StoreError::Fenced { .. }) => true,
+            Err(error) => return Err(error),
         };
-        for held in held.into_iter().filter(|held| was_buried || was_late || held.is_lost()) {
-            match catch_unwind(AssertUnwindSafe(|| block_on(store.get(&held.key)))) {
-                Ok(Ok(Some(record))) if record.fence == held.fence && record.status.is_held() => held.keep(),
-                Ok(Ok(_)) => held.lose(),
-                // Not known: it stays what it was.
-                _ => {}
+        let (held, is_unsure) = {
+            let mut state = locked(&self.state);
+            state.is_unsure |= was_buried || state.is_late(Instant::now());
+            state.beaten = Some(Instant::now());
+            (state.held(), state.is_unsure)
+        };
+        let mut is_known = true;
+        for held in held.into_iter().filter(|held| is_unsure || held.is_lost()) {
+            match store.get(&held.key).await {
+                Ok(Some(record)) if record.fence == held.fence && record.status.is_held() => held.keep(),
+                Ok(_) => held.lose(),
+                Err(_) => is_known = false,
             }
         }
-        let _ = catch_unwind(AssertUnwindSafe(|| block_on(hold::pay(store))));
-        Duration::ZERO
+        if is_unsure {
+            locked(&self.state).is_unsure = !is_known;
+        }
+        Ok(())
     }
 
     /// The counter could not be raised: for now, or for so long that others may have taken this process for dead.
     fn has_failed(&self, lease: Duration) -> Duration {
         let held = {
-            let state = locked(&self.state);
-            let is_late = state.is_late(Instant::now());
-            state.leases.iter().filter_map(Weak::upgrade).filter(|_| is_late).collect::<Vec<_>>()
+            let mut state = locked(&self.state);
+            if state.is_late(Instant::now()) { state.held() } else { Vec::new() }
         };
         for held in held {
             held.lose();

@@ -7,10 +7,11 @@ use crate::durable::record::{Record, Status};
 use crate::durable::store::{self, Completion, Release, Store, StoreError};
 use crate::policy::InvalidPolicy;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -94,18 +95,18 @@ enum End {
 pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
 
 impl End {
-    async fn reach(self, shared: &Shared) -> Result<(), StoreError> {
+    async fn reach(self, shared: &Shared, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let (status, note_of) = match self {
-            Self::Completed(completion) => return shared.store.complete(*completion).await.map(drop),
-            Self::Released(release) => return shared.store.release(*release).await,
+            Self::Completed(completion) => return store.complete(*completion).await.map(drop),
+            Self::Released(release) => return store.release(*release).await,
             Self::Dropped(status, note_of) => (status, note_of),
         };
         let release = Release::new(shared.key.clone(), shared.fence, status);
-        let Some(note_of) = note_of else { return shared.store.release(release).await };
-        let record = shared.store.get(&shared.key).await?;
+        let Some(note_of) = note_of else { return store.release(release).await };
+        let record = store.get(&shared.key).await?;
         let is_ours = |record: &Record| record.status.is_held() && record.fence == shared.fence;
         match record.filter(is_ours) {
-            Some(record) => shared.store.release(release.note(note_of(&record))).await,
+            Some(record) => store.release(release.note(note_of(&record))).await,
             None => Ok(()),
         }
     }
@@ -154,27 +155,31 @@ impl Lease {
         self.on_drop = Some(End::Released(Box::new(release)));
     }
 
-    /// Gives the lease back, and waits until the store has answered.
+    /// Gives the lease back, and waits until the store has answered. Dropped before that, it goes on without the caller.
     pub(crate) async fn give_back(mut self) {
-        if let Some(end) = self.on_drop.take() {
-            reach(self.shared.clone(), end, self.turn.take()).await;
-        }
+        let Some(end) = self.on_drop.clone() else { return };
+        let ended = end.clone().reach(&self.shared, &self.shared.store).await;
+        self.on_drop = None;
+        settle(ended, self.shared.clone(), end, self.turn.take());
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(end) = self.on_drop.take() {
-            finish(Box::pin(reach(self.shared.clone(), end, self.turn.take())));
+            let (shared, turn) = (self.shared.clone(), self.turn.take());
+            finish(Box::pin(async move {
+                let ended = end.clone().reach(&shared, &shared.store).await;
+                settle(ended, shared, end, turn);
+            }));
         }
     }
 }
 
-/// Ends a lease; where the store is out of order, once it is in order again.
-async fn reach(shared: Arc<Shared>, end: End, turn: Option<Turn>) {
-    match end.clone().reach(&shared).await {
-        Err(error) if error.is_outage() => locked(&OWED).push(Owed { shared, end, turn }),
-        _ => drop(turn),
+/// Keeps the end of a lease that the store did not take because it is out of order.
+fn settle(ended: Result<(), StoreError>, shared: Arc<Shared>, end: End, turn: Option<Turn>) {
+    if ended.is_err_and(|error| error.is_outage()) {
+        locked(&OWED).push(Owed { shared, end, _turn: turn });
     }
 }
 
@@ -186,20 +191,30 @@ static OWED: Mutex<Vec<Owed>> = Mutex::new(Vec::new());
 struct Owed {
     shared: Arc<Shared>,
     end: End,
-    turn: Option<Turn>,
+    _turn: Option<Turn>,
 }
 
-/// Ends the leases whose end `store` did not take before.
+/// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed for good.
 pub(crate) async fn pay(store: &Arc<dyn Store>) {
-    let owed: Vec<_> = {
+    /// Those that are not paid, also because the caller was dropped, are owed again.
+    struct Unpaid(Vec<Owed>);
+    impl Drop for Unpaid {
+        fn drop(&mut self) {
+            locked(&OWED).append(&mut self.0);
+        }
+    }
+    let mut unpaid = {
         let mut owed = locked(&OWED);
         if owed.is_empty() {
             return;
         }
-        owed.extract_if(.., |owed| store::same(&owed.shared.store, store)).collect()
+        Unpaid(owed.extract_if(.., |owed| store::same(&owed.shared.store, store)).collect())
     };
-    for Owed { shared, end, turn } in owed {
-        reach(shared, end, turn).await;
+    while let Some(owed) = unpaid.0.last() {
+        match owed.end.clone().reach(&owed.shared, store).await {
+            Err(error) if error.is_outage() => break,
+            _ => drop(unpaid.0.pop()),
+        }
     }
 }
 
@@ -215,20 +230,25 @@ pub(crate) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs `chore` on a thread of its own kind, in order: a drop must not wait for a store.
 fn beside(chore: Chore) {
-    static CHORES: OnceLock<Option<Mutex<Sender<Chore>>>> = OnceLock::new();
+    /// The thread's queue, and the process whose thread it is: a fork has none.
+    static CHORES: Mutex<Option<(u32, Sender<Chore>)>> = Mutex::new(None);
     // In a test world everything happens on the test's own thread, in order.
     #[cfg(feature = "testing")]
     if crate::testing::current().is_some() {
         return block_on(chore);
     }
-    let chores = CHORES.get_or_init(|| {
+    let process = std::process::id();
+    let mut chores = locked(&CHORES);
+    if chores.as_ref().is_none_or(|(of, _)| *of != process) {
         let (send, receive) = channel::<Chore>();
         let thread = std::thread::Builder::new().name("resilience-leases".into());
-        thread.spawn(move || receive.into_iter().for_each(block_on)).ok()?;
-        Some(Mutex::new(send))
-    });
-    if let Some(chores) = chores {
-        let _ = locked(chores).send(chore);
+        // A store of the program's own may panic: the other chores are done all the same.
+        let run = |chore| drop(catch_unwind(AssertUnwindSafe(|| block_on::<Chore>(chore))));
+        let started = thread.spawn(move || receive.into_iter().for_each(run));
+        *chores = started.ok().map(|_| (process, send));
+    }
+    if let Some((_, chores)) = &*chores {
+        let _ = chores.send(chore);
     }
 }
 
