@@ -3,7 +3,8 @@
  *
  * DISK_DIR    the directory whose files stand on this disk
  * DISK_IMAGE  where each of those files is kept as it was when it was last synced: what a power cut leaves;
- *             the files `full`, `sync-fails`, `sync-ignored` and `read-only` there turn the faults on
+ *             the files `full`, `sync-fails`, `sync-ignored` and `read-only` there turn the faults on; `full-at`
+ *             has the number of the write, from 1, at which the disk becomes full, counted since that was changed
  * DISK_CUT    at which sync of this process the power fails, from 1; before it nothing of what was written since
  *             the last one is kept, or, with DISK_TORN, some sectors of it: which, is decided by that number
  */
@@ -112,11 +113,26 @@ static int sync_to_image(int fd, int (*real)(int)) {
 int fdatasync(int fd) { return sync_to_image(fd, REAL("fdatasync", int (*)(int))); }
 int fsync(int fd) { return sync_to_image(fd, REAL("fsync", int (*)(int))); }
 
+/* Whether the disk is full by now, as `full-at` says. */
+static int is_full(void) {
+    static int at, writes;
+    char path[4200], text[16] = "";
+    snprintf(path, sizeof path, "%s/full-at", getenv("DISK_IMAGE"));
+    int fd = REAL("open", int (*)(const char *, int, ...))(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t length = read(fd, text, sizeof text - 1);
+    close(fd);
+    int asked_for = length > 0 ? atoi(text) : 0;
+    if (__atomic_exchange_n(&at, asked_for, __ATOMIC_SEQ_CST) != asked_for)
+        __atomic_store_n(&writes, 0, __ATOMIC_SEQ_CST);
+    return __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST) >= asked_for;
+}
+
 /* Shared memory beside the tables is no part of the disk: it is made anew at each start. */
 static int refuses(int fd) {
     char path[4096];
     const char *name = name_of(fd, path, sizeof path);
-    if (!name || strstr(name, "-shm") || !asked("full")) return 0;
+    if (!name || strstr(name, "-shm") || !(asked("full") || is_full())) return 0;
     errno = ENOSPC;
     return 1;
 }

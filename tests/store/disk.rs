@@ -5,9 +5,9 @@
 
 use crate::common::{Error, Random, Scratch, child, given_dir};
 use crate::shim::compiled;
-use resilience::durable::{CheckpointError, SqliteStore, StoreError, use_store};
+use resilience::durable::{CheckpointError, SqliteStore, Status, StoreError, use_store};
 use resilience::testing::isolate;
-use resilience::{checkpoint, checkpoints};
+use resilience::{checkpoint, checkpoints, job, jobs};
 use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -169,6 +169,15 @@ fn full() {
     println!("all seen");
 }
 
+/// A job whose first run breaks the disk, so that its end is not recorded.
+#[job("held")]
+fn held_job() -> Result<u64, Error> {
+    if RUNS.with(|runs| runs.replace(runs.get() + 1)) == 0 {
+        fault("sync-fails", true);
+    }
+    Ok(8)
+}
+
 #[test]
 #[ignore = "run by the others, in a process of its own"]
 fn failing() {
@@ -176,8 +185,8 @@ fn failing() {
     let open = || SqliteStore::open(dir.join("state")).expect("a store");
     use_store(Arc::new(open()));
     let first = step(1).expect("a disk");
-    let Err(Error::Rejected(rejected)) = breaking("sync-fails") else { panic!("it cannot be synced") };
-    assert_eq!(rejected.not_recorded::<u64>(), Some(7), "{rejected}");
+    runs();
+    assert!(held_job().is_err(), "it cannot be synced");
     fault("sync-fails", false);
     runs();
     // After a failed sync the kernel may have dropped what was written: a later one proves nothing.
@@ -190,6 +199,10 @@ fn failing() {
         use_store(Arc::new(open()));
         assert_eq!(step(1), Ok(first), "opened again, it is as good as its files");
         assert!(step(2).is_ok());
+        // What was held by the handle that failed has ended: its value could not be recorded.
+        assert!(held_job().is_err());
+        let held = jobs::blocking::get("held").expect("a store").expect("the job");
+        assert_eq!(held.status, Status::Failed);
     }
     println!("all seen");
 }
@@ -205,6 +218,75 @@ fn read_only() {
     let error = SqliteStore::open(dir.join("state/new")).expect_err("it cannot be made");
     assert!(error.is_outage(), "{error}");
     println!("all seen");
+}
+
+#[job("three")]
+fn three() -> Result<u64, Error> {
+    Ok((1..=3).map(step).collect::<Result<Vec<_>, _>>()?.iter().fold(0, |sum, value| sum ^ value))
+}
+
+/// Makes the disk full at its `n`-th write from now on; whether it can be told what the store has while it is full.
+fn full_at(dir: &Path, n: u32) -> bool {
+    let image = dir.join("image/full-at");
+    let state = dir.join("state");
+    let _ = fs::remove_dir_all(&state);
+    fs::write(&image, n.to_string()).expect("the fault");
+    let _world = isolate();
+    let opened = SqliteStore::open(&state);
+    let ended = opened.clone().map(|store| {
+        use_store(Arc::new(store));
+        three()
+    });
+    // Every step that was recorded is found by who only looks, and by the next run.
+    let recorded = || {
+        let store = SqliteStore::inspect(&state).ok()?;
+        let steps = resilience::jobs::blocking::of(Arc::new(store)).steps("three").expect("a listing");
+        Some(steps.into_iter().filter(|step| step.status == Status::Done).count())
+    };
+    let before = recorded();
+    if opened.is_ok() {
+        assert!(before.is_some(), "write {n}: a full disk can be looked at");
+    }
+    let ran = runs();
+    let is_over = matches!(ended, Ok(Ok(_)));
+    fs::remove_file(&image).expect("room");
+    let store = opened.map_or_else(|_| SqliteStore::open(&state), Ok).expect("a store, where there is room");
+    use_store(Arc::new(store));
+    // A value that was there and could not be recorded ends the job, until it is resumed.
+    let is_failed = |job: resilience::durable::JobInfo| job.status == Status::Failed;
+    let again = match three() {
+        Err(_) if jobs::blocking::get("three").expect("a store").is_some_and(is_failed) => {
+            jobs::blocking::resume("three").expect("a store");
+            three()
+        }
+        again => again,
+    };
+    let again = again.expect("room");
+    if let Ok(Ok(value)) = ended {
+        assert_eq!(again, value, "write {n}");
+    }
+    let kept = before.unwrap_or(0);
+    assert!(runs() as usize <= 3 - kept, "write {n}: {kept} steps were recorded, {ran} ran");
+    let job = jobs::blocking::get("three").expect("a store").expect("the job");
+    assert_eq!((job.status, job.recoveries), (Status::Done, 0), "write {n}");
+    let files: Vec<_> =
+        fs::read_dir(&state).expect("its files").flatten().map(|file| file.file_name()).collect();
+    assert!(files.iter().all(|file| !file.to_string_lossy().contains("new-")), "write {n}: {files:?}");
+    is_over
+}
+
+#[test]
+#[ignore = "run by the others, in a process of its own"]
+fn full_at_every_write() {
+    let Some(dir) = given_dir() else { return };
+    let last = (1..).find(|n| full_at(&dir, *n)).expect("an end");
+    assert!(last > 30, "{last} writes are too few to be true");
+    println!("all seen");
+}
+
+#[test]
+fn a_disk_that_gets_full_at_any_write_loses_nothing_and_stops_no_job_for_good() {
+    sees_it_all("disk::full_at_every_write");
 }
 
 fn sees_it_all(name: &str) {

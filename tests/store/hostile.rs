@@ -3,6 +3,7 @@
 
 use crate::common::{Error, Scratch, block_on, child, given_dir};
 use crate::shim::compiled;
+use futures::FutureExt;
 use resilience::durable::store::{Claim, Claimed, Completion, Liveness};
 use resilience::durable::{CheckpointError, JobError, SqliteStore, Status, Store, StoreError, use_store};
 use resilience::testing::isolate;
@@ -327,6 +328,9 @@ fn forks() {
         // The child: its copy has no threads, and shares its parent's locks.
         let refused = step(2).expect_err("opened before the fork").checkpoint();
         assert!(refused.to_string().contains("before a fork"), "{refused}");
+        let claim = Claim::new("c/refused", store.owner(), "child");
+        let refused = store.claim(claim).now_or_never().expect("nobody would answer later");
+        assert!(matches!(&refused, Err(StoreError::Refused(_))), "{refused:?}");
         let own = SqliteStore::open(dir.join("state")).expect("a store of the child");
         assert_ne!(own.owner(), store.owner());
         let claim = Claim::new("c/child", own.owner(), "child");
@@ -351,6 +355,55 @@ fn a_fork_refuses_its_copy_and_opens_its_own() {
     for key in ["c/step:1", "c/step:2", "c/child"] {
         assert!(block_on(store.get(key)).expect("a store").is_some(), "{key}");
     }
+}
+
+/// Keeps everything that is asked for waiting until the end of the transaction.
+fn kept_waiting(store: &SqliteStore) -> rusqlite::Connection {
+    let tables = rusqlite::Connection::open(store.dir().join("store.sqlite")).expect("the tables");
+    tables.execute_batch("BEGIN IMMEDIATE").expect("its lock");
+    tables
+}
+
+#[test]
+fn a_waker_that_panics_keeps_nobody_from_an_answer() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("the executor's own code");
+        }
+    }
+    let scratch = Scratch::new();
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    let waits = kept_waiting(&store);
+    let claim = |key: &str| Claim::new(key, store.owner(), "f");
+    let mut first = store.claim(claim("c/first"));
+    let waker = std::task::Waker::from(Arc::new(Panics));
+    assert!(first.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    let second = store.claim(claim("c/second"));
+    waits.execute_batch("ROLLBACK").expect("its end");
+    for claimed in [block_on(second), block_on(first), block_on(store.claim(claim("c/third")))] {
+        assert!(matches!(claimed, Ok(Claimed::Held(_))), "{claimed:?}");
+    }
+}
+
+#[test]
+fn a_damaged_count_of_steps_stops_only_its_own_job() {
+    let scratch = Scratch::new();
+    let world = isolate();
+    let store = SqliteStore::open(scratch.path("state")).expect("a store");
+    let job = |owner: &str| Claim::new("j/dead", owner, "f");
+    assert!(matches!(block_on(store.claim(job("1-dead"))), Ok(Claimed::Held(_))));
+    assert!(matches!(block_on(store.claim(job(&store.owner()))), Ok(Claimed::Busy { .. })));
+    world.advance(Duration::from_secs(3_600));
+    let tables = kept_waiting(&store);
+    tables.execute("INSERT INTO meta VALUES (?1, x'00')", ["n/dead/"]).expect("a row");
+    let (damaged, sound) =
+        (store.claim(job(&store.owner())), store.claim(Claim::new("c/sound", store.owner(), "f")));
+    tables.execute_batch("COMMIT").expect("its end");
+    let damaged = block_on(damaged);
+    assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
+    let sound = block_on(sound);
+    assert!(matches!(sound, Ok(Claimed::Held(_))), "{sound:?}");
 }
 
 #[test]

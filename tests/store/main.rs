@@ -24,3 +24,5 @@ mod power_cut;
 mod released;
 #[cfg(target_os = "linux")]
 mod shim;
+#[cfg(target_os = "linux")]
+mod upkeep;

@@ -191,8 +191,9 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         // Undoing that was released.
         (Status::RollingBack, Life::Dead) if stored.owner.is_empty() => take(rows, claim, stored, now),
         (Status::Running | Status::RollingBack, Life::Dead) => {
-            rows.bury(&stored.owner)?;
+            let owner = stored.owner.clone();
             let stored = recovered(rows, stored)?;
+            rows.bury(&owner)?;
             take(rows, claim, stored, now)
         }
         (Status::Free | Status::Interrupted, _) => take(rows, claim, stored, now),
@@ -379,6 +380,9 @@ fn complete_step(
 ) -> Result<Record, StoreError> {
     held(rows, Some(holder), false)?;
     let stored = rows.get(&completion.key)?;
+    let tally = completion.tally.as_ref();
+    let tally =
+        tally.map(|key| Ok(rows.get(key)?.unwrap_or_else(|| Record::new(key.clone())))).transpose()?;
     let fenced = || Err(StoreError::Fenced { key: completion.key.clone() });
     if let Some(stored) = &stored {
         let is_done = stored.status == Status::Done;
@@ -391,9 +395,8 @@ fn complete_step(
         }
     }
     let (revision, place) = stored.map_or((0, 0), |stored| (stored.revision, stored.order));
-    let order = match &completion.tally {
-        Some(key) => {
-            let tally = rows.get(key)?.unwrap_or_else(|| Record::new(key.clone()));
+    let order = match tally {
+        Some(tally) => {
             let progress = tally.progress.saturating_add(u64::from(place == 0));
             write(rows, Record { progress, ..tally })?;
             rows.next_fence()?
@@ -439,8 +442,8 @@ pub fn release(rows: &mut impl Rows, release: &Release) -> Result<(), StoreError
             return Err(StoreError::Conflict { key: release.key.clone() });
         }
         if !record.owner.is_empty() {
-            rows.bury(&record.owner)?;
             record = recovered(rows, record)?;
+            rows.bury(&record.owner)?;
         }
     }
     // Undoing that is released goes on where it was.
@@ -464,29 +467,6 @@ pub fn cas(rows: &mut impl Rows, expected: Option<u64>, record: Record) -> Resul
         return Err(StoreError::Conflict { key: record.key });
     }
     write(rows, Record { revision: expected.unwrap_or(0), ..record })
-}
-
-/// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to them.
-///
-/// # Errors
-///
-/// Whatever the store itself fails with.
-pub fn remove_ended(rows: &mut impl Rows, keys: &[String], before: Millis) -> Result<usize, StoreError> {
-    let mut count = 0;
-    for key in keys {
-        let ended = match rows.get(key) {
-            Ok(stored) => stored.filter(|stored| matches!(stored.status, Status::Done | Status::RolledBack)),
-            // Damaged bytes stay where they are.
-            Err(StoreError::Corrupt { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        if ended.is_some_and(|ended| ended.completed < before) {
-            rows.remove(key)?;
-            place::parts_of(key).iter().try_for_each(|prefix| rows.remove_all(prefix))?;
-            count += 1;
-        }
-    }
-    Ok(count)
 }
 
 /// Deletes the record of `key` and everything under `with`, unless a living owner holds it.

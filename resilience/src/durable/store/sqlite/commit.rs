@@ -5,7 +5,7 @@
 //! in the queue goes into one transaction, so that many callers share one sync.
 
 use super::place::{Moment, Place};
-use super::tables::{Table, compact, failed, fold, is_busy, shrink};
+use super::tables::{LOG_WARNING, Table, compact, failed, fold, is_busy, shrink};
 use crate::durable::lease::block_on;
 use crate::durable::store::{StoreError, Work};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -24,6 +24,12 @@ const BATCH: usize = 512;
 const PATIENCE: Duration = Duration::from_micros(200);
 /// For how long another process's commit is waited for without sleeping: a few times as long as one takes.
 const SPIN: Duration = Duration::from_millis(2);
+/// How many bytes the log may have before a commit waits for it to be moved into the tables.
+const LOG_MOST: u64 = 8 << 20;
+/// How many more bytes the log has to have before that is tried again: a reader may be in the way.
+const LOG_STEP: u64 = 2 << 20;
+/// How long readers are waited for when the log is long.
+const READERS: Duration = Duration::from_millis(20);
 /// How long nothing is asked for before the log is moved into the tables.
 const REST: Duration = Duration::from_secs(1);
 
@@ -68,6 +74,8 @@ struct Writer {
     place: Arc<Place>,
     /// When something was written last that has not been moved from the log into the tables.
     written: Option<Instant>,
+    /// How many bytes the log had after it was to be shortened last.
+    tried: u64,
     /// How many operations came together the last two times.
     crowd: (usize, usize),
 }
@@ -76,7 +84,7 @@ impl Committer {
     /// Starts the thread that commits.
     pub(super) fn start(connection: Connection, place: Arc<Place>) -> Result<Self, StoreError> {
         let (written, crowd) = (Some(Instant::now()), (1, 1));
-        let writer = Mutex::new(Writer { connection, place, written, crowd });
+        let writer = Mutex::new(Writer { connection, place, written, tried: 0, crowd });
         let shared = Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), writer });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new().name("resilience-store".into());
@@ -122,11 +130,15 @@ pub(super) fn on_thread<T: Send + 'static>(
 
 impl Drop for Committer {
     fn drop(&mut self) {
+        // A fork has no thread, and the queue may be locked for ever.
+        if self.process != std::process::id() {
+            return;
+        }
         locked(&self.shared.queue).is_closed = true;
         self.shared.arrived.notify_one();
         // The last commit is made, and the files are closed, before the store counts as closed.
-        let thread = self.thread.take().filter(|_| self.process == std::process::id());
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+        let is_other = |thread: &JoinHandle<()>| thread.thread().id() != std::thread::current().id();
+        if let Some(thread) = self.thread.take().filter(is_other) {
             drop(thread.join());
         }
     }
@@ -182,20 +194,26 @@ impl Shared {
             if is_closed {
                 return;
             }
-            if !is_idle {
-                self.commit(locked(&self.writer));
-            } else if !self.rest() {
+            if is_idle {
                 self.sleep();
+            } else {
+                self.commit(locked(&self.writer));
             }
         }
     }
 
-    /// Waits until something is asked for.
+    /// Waits until something is asked for, if there is nothing to do at rest.
     fn sleep(&self) {
+        // First of all: who commits after the look at what there is to do must wake the thread.
+        locked(&self.queue).is_asleep = true;
+        // A subscriber that is told of a long log may panic.
+        let rest = catch_unwind(AssertUnwindSafe(|| self.rest()));
+        let has_more = rest.unwrap_or(false);
         let mut queue = locked(&self.queue);
-        queue.is_asleep = true;
-        let idle = |queue: &mut Queue| queue.is_asleep && queue.jobs.is_empty() && !queue.is_closed;
-        let mut queue = self.arrived.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
+        if !has_more {
+            let idle = |queue: &mut Queue| queue.is_asleep && queue.jobs.is_empty() && !queue.is_closed;
+            queue = self.arrived.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
+        }
         queue.is_asleep = false;
     }
 
@@ -212,10 +230,13 @@ impl Shared {
             return;
         }
         let (done, replies) = writer.commit(batch);
+        let place = writer.place.clone();
         drop(writer);
         for reply in replies {
-            reply(done.clone());
+            // An executor's code may panic when it is woken: the others get their answers all the same.
+            let _ = catch_unwind(AssertUnwindSafe(|| reply(done.clone())));
         }
+        let _ = catch_unwind(AssertUnwindSafe(|| place.watch_log(LOG_WARNING)));
     }
 
     /// Takes whatever is asked for, and waits a moment for as many as came last time: those who got their
@@ -274,7 +295,9 @@ impl Writer {
         }
         self.place.check()?;
         // One process at a time tries to write, the others wait behind it.
-        let _turn = self.place.queue();
+        let place = self.place.clone();
+        let _turn = place.queue();
+        self.shorten();
         self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
         let began = Instant::now();
         loop {
@@ -293,6 +316,17 @@ impl Writer {
         }
     }
 
+    /// Moves a long log into the tables while it is this process's turn: after a commit others have written more before
+    /// all of it is moved, so that with several processes the log would never begin anew.
+    fn shorten(&mut self) {
+        let bytes = self.place.log_size();
+        self.tried = self.tried.min(bytes);
+        if bytes >= LOG_MOST && bytes >= self.tried + LOG_STEP {
+            fold(&self.connection, &self.place, READERS);
+            self.tried = self.place.log_size();
+        }
+    }
+
     /// Returns free pages to the file system and moves the log into the tables, as far as readers and other
     /// processes let it; whether there is more to do.
     fn rest(&mut self) -> bool {
@@ -304,7 +338,7 @@ impl Writer {
             return true;
         }
         let is_shrinking = shrink(&self.connection);
-        let is_whole = fold(&self.connection, &self.place);
+        let is_whole = fold(&self.connection, &self.place, Duration::ZERO);
         if is_whole && !is_shrinking {
             self.written = None;
         }

@@ -84,6 +84,15 @@ pub(crate) fn draft(file: &Path) -> Result<PathBuf, StoreError> {
     open_file(&path).map(|_| path.clone()).map_err(failed(&path))
 }
 
+/// Removes the store at `draft` that could not be made, with the files that SQLite left beside it.
+pub(crate) fn discard(draft: &Path) {
+    for end in ["", "-journal", "-wal", "-shm"] {
+        let mut path = draft.as_os_str().to_owned();
+        path.push(end);
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// Puts the store made at `draft` in its place, unless another process was faster.
 pub(crate) fn publish(draft: &Path, file: &Path) -> Result<(), StoreError> {
     let linked = match fs::hard_link(draft, file) {

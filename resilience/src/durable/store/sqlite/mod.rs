@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tables::{
     Table, beat, check_small, connect, create, enrol, fold, get, identity, last_fence, list, migrate, number,
+    use_log,
 };
 pub use upkeep::StoreSize;
 
@@ -85,7 +86,7 @@ impl SqliteOptions {
                 )));
             }
             let draft = files::draft(&file)?;
-            create(&draft).inspect_err(|_| drop(fs::remove_file(&draft)))?;
+            create(&draft).inspect_err(|_| files::discard(&draft))?;
             files::publish(&draft, &file)?;
         }
         let inner = Arc::new(Inner::open(dir, self.busy)?);
@@ -164,6 +165,7 @@ impl Inner {
         sound_log(&file)?;
         let mut writer = connect(&file, busy, false)?;
         migrate(&mut writer)?;
+        use_log(&writer)?;
         check_small(&writer)?;
         // In this order: other processes commit meanwhile.
         let mark = Mark::open(&dir)?;
@@ -175,7 +177,7 @@ impl Inner {
         if let Ok(named) = tables::owners(&writer) {
             place.owners.clear(&named);
         }
-        fold(&writer, &place);
+        fold(&writer, &place, Duration::ZERO);
         let open = Some(Connections { committer: Committer::start(writer, place.clone())?, reader });
         Ok(Self { place, open, identity })
     }
@@ -275,6 +277,10 @@ impl SqliteStore {
         &self,
         rule: impl FnOnce(&mut Table<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Work<'_, T> {
+        // A fork has no thread that would answer, and the queue may be locked for ever.
+        if let Err(error) = self.inner.place.check_process() {
+            return Box::pin(ready(Err(error)));
+        }
         match &self.inner.open {
             Some(open) => open.committer.apply(Moment::now(), rule),
             None => Box::pin(ready(Err(StoreError::ReadOnly))),
@@ -327,7 +333,9 @@ impl Store for SqliteStore {
     }
 
     fn renew(&self, lease: Duration) -> Work<'_, ()> {
-        self.inner.place.owners.keep();
+        if self.inner.place.check_process().is_ok() {
+            self.inner.place.owners.keep();
+        }
         let owner = self.owner();
         let renewed = self.apply(move |table| beat(table, &owner, lease));
         let key = self.owner();
@@ -365,10 +373,6 @@ impl Store for SqliteStore {
 
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool> {
         self.apply(move |table| rules::remove(table, &key, &with))
-    }
-
-    fn remove_ended(&self, keys: Vec<String>, before: Millis) -> Work<'_, usize> {
-        self.apply(move |table| rules::remove_ended(table, &keys, before))
     }
 
     fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {

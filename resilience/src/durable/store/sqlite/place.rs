@@ -217,14 +217,18 @@ impl Place {
         log.map_or(0, |log| log.len())
     }
 
+    /// Checks that this process opened the store.
+    pub(super) fn check_process(&self) -> Result<(), StoreError> {
+        if self.process == std::process::id() {
+            return Ok(());
+        }
+        let words = format!("{} was opened before a fork: open it in the child, too", self.dir.display());
+        Err(StoreError::Refused(words))
+    }
+
     /// Checks that the files at their paths are those that were opened, and that this process opened them.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        if self.process != std::process::id() {
-            return Err(StoreError::Refused(format!(
-                "{} was opened before a fork: open it in the child, too",
-                self.dir.display()
-            )));
-        }
+        self.check_process()?;
         match self.files.iter().find(|(path, inode)| files::inode(path) != *inode) {
             Some((path, _)) => Err(StoreError::Lost(format!(
                 "{} was removed or replaced while it was open: nothing more is written to it. Put the files back \

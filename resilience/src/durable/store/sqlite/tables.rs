@@ -21,7 +21,7 @@ const LOG_PAGES: u32 = 1_000;
 /// How many bytes of the log file are kept for the next transactions: 4 MiB.
 const LOG_LIMIT: u32 = 4 << 20;
 /// How many bytes the log may have before it is reported: a reader keeps it from shrinking.
-const LOG_WARNING: u64 = 64 << 20;
+pub(super) const LOG_WARNING: u64 = 64 << 20;
 /// How many free pages are returned to the file system at one time of rest.
 const SHRINK: u32 = 4_096;
 /// Up to how many bytes a file is checked as a whole when it is opened: 32 MiB.
@@ -189,8 +189,19 @@ pub(super) fn create_log(file: &Path) -> Result<(), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
     connection.execute_batch("PRAGMA synchronous = FULL").map_err(failed)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    use_log(&connection)?;
     connection.close().map_err(|(_, error)| failed(error))
+}
+
+/// Has the tables be written to by way of a log, if they are not yet.
+pub(super) fn use_log(connection: &Connection) -> Result<(), StoreError> {
+    let mut pragma = connection.prepare("PRAGMA journal_mode = WAL").map_err(failed)?;
+    // The file is written to after the one row of the answer: only the end of the rows tells whether that was done.
+    let modes: Result<Vec<String>, _> = pragma.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+    match modes.map_err(failed)?.pop() {
+        Some(mode) if mode == "wal" => Ok(()),
+        mode => Err(StoreError::Unavailable(format!("its log cannot be made: its journal is {mode:?}"))),
+    }
 }
 
 /// Checks that the tables are of this release, and brings those of an earlier one up to date.
@@ -313,15 +324,16 @@ pub(super) fn damaged_records(connection: &Connection) -> Result<Vec<String>, St
 /// Rewrites the file without free pages, and moves the log into it.
 pub(super) fn compact(connection: &Connection, place: &Place) -> Result<(), StoreError> {
     connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").map_err(failed)?;
-    fold(connection, place);
+    fold(connection, place, Duration::ZERO);
     Ok(())
 }
 
-/// Moves the log into the tables, as far as readers and other processes let it; whether nothing is left in it.
-pub(super) fn fold(connection: &Connection, place: &Place) -> bool {
+/// Moves the log into the tables, as far as readers and other processes let it within `wait`; whether nothing is left in
+/// it.
+pub(super) fn fold(connection: &Connection, place: &Place, wait: Duration) -> bool {
     let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
     let busy = connection
-        .busy_timeout(Duration::ZERO)
+        .busy_timeout(wait)
         .and_then(|()| connection.query_row(sql, [], |row| row.get::<_, i64>(0)));
     let _ = connection.busy_timeout(place.busy);
     place.watch_log(LOG_WARNING);
@@ -428,8 +440,10 @@ impl<'a> Table<'a> {
         let writes = self.writes;
         let result = catch_unwind(AssertUnwindSafe(|| rule(self)))
             .unwrap_or_else(|_| Err(StoreError::Unavailable("a rule panicked".to_owned())));
+        // A disk that fails makes SQLite roll back by itself: what comes after that would be committed bit by bit.
+        let is_over = || self.place.is_some() && self.tx.is_some_and(Connection::is_autocommit);
         if let Err(error) = &result
-            && self.writes != writes
+            && (self.writes != writes || is_over())
         {
             self.broken = Some(error.clone());
         }

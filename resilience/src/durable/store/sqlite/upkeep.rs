@@ -2,7 +2,7 @@
 
 use super::commit::on_thread;
 use super::files;
-use super::place::{FILE, files_of};
+use super::place::FILE;
 use super::tables::{self, connect, create_log, damaged_records, failed};
 use super::{Inner, SqliteStore, absolute, find, sound_log};
 use crate::durable::store::StoreError;
@@ -190,9 +190,7 @@ impl Inner {
         let draft = files::draft(&file)?;
         let copied = self.copy_to(&draft).and_then(|()| files::publish(&draft, &file));
         if copied.is_err() {
-            for file in files_of(&draft) {
-                let _ = fs::remove_file(file);
-            }
+            files::discard(&draft);
             if is_new {
                 let _ = fs::remove_dir(to);
             }

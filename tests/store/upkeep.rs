@@ -1,0 +1,244 @@
+//! The files of a store: how large they get, what is in them at rest, and where they may not be written to.
+
+use crate::common::{Scratch, block_on, child, given_dir};
+use resilience::durable::store::{Claim, Claimed, Completion};
+use resilience::durable::{SqliteStore, Status, Store, StoreError};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// Waits until `is_so`, for as long as a loaded machine may need.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..30_000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{what} was waited for in vain");
+}
+
+fn size(dir: &Path, name: &str) -> u64 {
+    fs::metadata(dir.join(name)).map_or(0, |file| file.len())
+}
+
+fn record(store: &SqliteStore, key: &str, bytes: usize) {
+    let claimed = block_on(store.claim(Claim::new(key, store.owner(), "f"))).expect("a store");
+    let Claimed::Held(held) = claimed else { panic!("{claimed:?}") };
+    let value = format!("\"{}\"", "x".repeat(bytes)).into_bytes();
+    block_on(store.complete(Completion::done(key, held.fence, value))).expect("a store");
+}
+
+#[test]
+fn at_rest_a_store_is_its_one_file_and_returns_what_is_free() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let store = SqliteStore::open(&dir).expect("a store");
+    for n in 0..40 {
+        record(&store, &format!("c/{n}"), 50_000);
+    }
+    let log = || size(&dir, "store.sqlite-wal");
+    wait_until("an empty log", || log() == 0);
+    let full = size(&dir, "store.sqlite");
+    assert!(full > 40 * 50_000, "{full}");
+    // Another process copies it: closing the file here would drop SQLite's locks.
+    fs::create_dir(scratch.path("copy")).expect("a directory");
+    fs::set_permissions(scratch.path("copy"), fs::Permissions::from_mode(0o700)).expect("its mode");
+    let copy =
+        std::process::Command::new("cp").arg(dir.join("store.sqlite")).arg(scratch.path("copy")).status();
+    assert!(copy.expect("cp").success());
+    let copy = SqliteStore::open(scratch.path("copy")).expect("a store");
+    for n in 0..40 {
+        let found = block_on(copy.get(&format!("c/{n}"))).expect("a store").expect("a record");
+        assert_eq!((found.status, found.value.len()), (Status::Done, 50_002));
+    }
+    for n in 0..40 {
+        assert!(block_on(store.remove(format!("c/{n}"), Vec::new())).expect("a store"));
+    }
+    wait_until("a small file", || log() == 0 && size(&dir, "store.sqlite") < full / 10);
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn writes_much() {
+    let Some(dir) = given_dir() else { return };
+    let store = SqliteStore::open(dir.join("state")).expect("a store");
+    let own = std::process::id();
+    for n in 0..220 {
+        record(&store, &format!("c/{own}:{n}"), 100_000);
+        let log = size(&dir, "state/store.sqlite-wal");
+        assert!(log < 16 << 20, "after {n} records the log has {log} bytes");
+    }
+}
+
+#[test]
+fn the_log_stays_small_while_several_processes_write_all_the_time() {
+    let scratch = Scratch::new();
+    drop(SqliteStore::open(scratch.path("state")).expect("a store"));
+    let start = |_| {
+        let mut writer = child("upkeep::writes_much", &scratch.path(""));
+        writer.stdout(std::process::Stdio::null()).spawn().expect("a process")
+    };
+    let writers: Vec<_> = (0..3).map(start).collect();
+    for mut writer in writers {
+        assert!(writer.wait().expect("its end").success());
+    }
+}
+
+/// Counts what is reported at WARN of stores.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN && metadata.target() == "resilience::store"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn is_read_all_the_time() {
+    let Some(dir) = given_dir() else { return };
+    let warnings = Warnings::default();
+    tracing::subscriber::set_global_default(warnings.clone()).expect("the only one");
+    let store = SqliteStore::open(dir.join("state")).expect("a store");
+    record(&store, "c/first", 10);
+    let reader = rusqlite::Connection::open(dir.join("state/store.sqlite")).expect("another program");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records").expect("a reader");
+    let log = || size(&dir, "state/store.sqlite-wal");
+    let reports = || warnings.0.load(Ordering::SeqCst);
+    let mut written = 0;
+    // Without a rest in between: it is reported while it is written to.
+    while log() <= 66 << 20 {
+        record(&store, &format!("c/{written}"), 1_000_000);
+        written += 1;
+    }
+    assert_eq!(reports(), 1, "once, and while it grows");
+    reader.execute_batch("COMMIT").expect("its end");
+    wait_until("an empty log", || log() == 0);
+    assert_eq!(reports(), 1);
+    println!("all seen");
+}
+
+#[test]
+fn a_reader_that_keeps_the_log_from_shrinking_is_reported_once() {
+    let scratch = Scratch::new();
+    let output = child("upkeep::is_read_all_the_time", &scratch.path("")).output().expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("all seen"), "{text}\n{output:?}");
+}
+
+/// What a process without the rights of root sees, which reads the directory of another user's store, and one that it
+/// owns and may not write to.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn has_few_rights() {
+    let Some(dir) = given_dir() else { return };
+    let error = SqliteStore::open(dir.join("own")).expect_err("it may not be written to");
+    assert!(error.is_outage() && error.to_string().contains("own"), "{error}");
+    let error = SqliteStore::open(dir.join("own/new")).expect_err("it may not be written to");
+    assert!(error.is_outage() && error.to_string().contains("own"), "{error}");
+    assert!(matches!(SqliteStore::open(dir.join("foreign")), Err(StoreError::Refused(_))));
+    for name in ["own", "foreign"] {
+        let store = SqliteStore::inspect(dir.join(name)).expect("it may be read");
+        let found = block_on(store.get("c/a")).expect("a store").expect("a record");
+        assert_eq!(found.status, Status::Done, "{name}");
+        let written = block_on(store.claim(Claim::new("c/b", store.owner(), "f")));
+        assert_eq!(written.expect_err("it is only looked at"), StoreError::ReadOnly);
+    }
+    println!("all seen");
+}
+
+#[test]
+fn a_directory_that_may_only_be_read_can_be_looked_at() {
+    const OTHER: u32 = 12_345;
+    let scratch = Scratch::new();
+    for name in ["own", "foreign"] {
+        let dir = scratch.path(name);
+        record(&SqliteStore::open(&dir).expect("a store"), "c/a", 10);
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("its mode");
+        fs::set_permissions(dir.join("store.sqlite"), fs::Permissions::from_mode(0o644)).expect("its mode");
+        if name == "own" {
+            for path in [dir.clone(), dir.join("store.sqlite"), dir.join("owners"), dir.join("acknowledged")]
+            {
+                if let Err(error) = chown(&path, Some(OTHER), None) {
+                    eprintln!("SKIPPED: only root can give files away ({error})");
+                    return;
+                }
+            }
+            fs::set_permissions(dir.join("owners"), fs::Permissions::from_mode(0o500)).expect("its mode");
+            fs::set_permissions(&dir, fs::Permissions::from_mode(0o500)).expect("its mode");
+        }
+    }
+    assert_ne!(fs::metadata(scratch.path("foreign")).expect("it").uid(), OTHER);
+    // The program itself may be where that user may not go.
+    let program = scratch.path("program");
+    fs::copy(std::env::current_exe().expect("this program"), &program).expect("a copy");
+    let mut looker = std::process::Command::new(&program);
+    looker.args([
+        "--exact",
+        "upkeep::has_few_rights",
+        "--ignored",
+        "--quiet",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    looker.env("STORE_TEST_DIR", scratch.path("")).current_dir("/").uid(OTHER);
+    let output = looker.output().expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("all seen"), "{text}\n{output:?}");
+}
+
+#[test]
+fn a_store_that_is_closed_answers_all_that_was_asked_for() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let store = SqliteStore::open(&dir).expect("a store");
+    let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    tables.execute_batch("BEGIN IMMEDIATE").expect("its lock");
+    let (send, answers) = channel();
+    let asked: Vec<_> = (0..20)
+        .map(|n| {
+            let store = store.clone();
+            let send = send.clone();
+            let owner = store.owner();
+            std::thread::spawn(move || {
+                let claimed = store.claim(Claim::new(format!("c/{n}"), owner, "f"));
+                send.send(()).expect("the test");
+                block_on(claimed)
+            })
+        })
+        .collect();
+    assert_eq!(answers.iter().take(20).count(), 20);
+    drop(store);
+    tables.execute_batch("ROLLBACK").expect("its end");
+    for asked in asked {
+        let claimed = asked.join().expect("a thread");
+        assert!(matches!(claimed, Ok(Claimed::Held(_))), "{claimed:?}");
+    }
+    let again = SqliteStore::open(&dir).expect("a store");
+    assert!((0..20).all(|n| matches!(block_on(again.get(&format!("c/{n}"))), Ok(Some(_)))));
+}
