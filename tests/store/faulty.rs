@@ -242,6 +242,10 @@ impl Store for Faulty {
         self.inner.remove(key, with)
     }
 
+    fn remove_ended(&self, keys: Vec<String>, before: u64) -> Work<'_, usize> {
+        self.inner.remove_ended(keys, before)
+    }
+
     fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
         self.inner.quarantine(before, limit)
     }

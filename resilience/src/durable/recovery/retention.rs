@@ -26,21 +26,10 @@ pub(crate) async fn forget_ended_before(store: &Arc<dyn Store>, before: Millis) 
     let mut count = 0;
     loop {
         let page = store.list(query.clone()).await?;
-        // All of a page is on its way before the first answer is awaited: they share transactions.
         let old = page.records.into_iter().filter(|record| record.completed < before);
-        let removals: Vec<_> = old
-            .map(|record| {
-                let parts = place::parts_of(&record.key);
-                store.remove(record.key, parts)
-            })
-            .collect();
-        for removal in removals {
-            match removal.await {
-                Ok(_) => count += 1,
-                // Begun again meanwhile.
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
+        let keys: Vec<_> = old.map(|record| record.key).collect();
+        for keys in keys.chunks(BATCH) {
+            count += store.remove_ended(keys.to_vec(), before).await?;
         }
         match page.next {
             Some(next) => query.after = next,

@@ -237,6 +237,10 @@ impl Store for MemoryStore {
         self.apply(|tables| rules::remove(tables, &key, &with))
     }
 
+    fn remove_ended(&self, keys: Vec<String>, before: Millis) -> Work<'_, usize> {
+        self.apply(|tables| rules::remove_ended(tables, &keys, before))
+    }
+
     fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
         self.apply(|tables| {
             let older = tables.quarantine.iter().rev().filter(|entry| before.is_none_or(|id| entry.id < id));

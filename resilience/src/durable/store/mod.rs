@@ -74,6 +74,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// owner holds it; returns whether it was there.
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool>;
 
+    /// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to
+    /// them, in one transaction; returns how many.
+    fn remove_ended(&self, keys: Vec<String>, before: Millis) -> Work<'_, usize>;
+
     /// What was quarantined because it was damaged or replaced, without its bytes: the newest entry first, at most
     /// `limit` entries, and only those that are older than the entry `before`.
     fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>>;

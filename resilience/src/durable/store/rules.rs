@@ -469,6 +469,29 @@ pub fn cas(rows: &mut impl Rows, expected: Option<u64>, record: Record) -> Resul
     write(rows, Record { revision: expected.unwrap_or(0), ..record })
 }
 
+/// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to them.
+///
+/// # Errors
+///
+/// Whatever the store itself fails with.
+pub fn remove_ended(rows: &mut impl Rows, keys: &[String], before: Millis) -> Result<usize, StoreError> {
+    let mut count = 0;
+    for key in keys {
+        let ended = match rows.get(key) {
+            Ok(stored) => stored.filter(|stored| matches!(stored.status, Status::Done | Status::RolledBack)),
+            // Damaged bytes stay where they are.
+            Err(StoreError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        if ended.is_some_and(|ended| ended.completed < before) {
+            rows.remove(key)?;
+            place::parts_of(key).iter().try_for_each(|prefix| rows.remove_all(prefix))?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 /// Deletes the record of `key` and everything under `with`, unless a living owner holds it.
 ///
 /// # Errors

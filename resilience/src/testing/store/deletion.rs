@@ -10,6 +10,7 @@ cases![
     what_is_deleted_by_age_has_a_prefix_and_a_limit,
     what_is_held_is_not_removed,
     what_is_removed_goes_with_what_belongs_to_it,
+    only_jobs_that_are_done_or_undone_are_removed_by_their_end,
 ];
 
 async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
@@ -79,4 +80,24 @@ async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verd
         same(ok(store.get(key).await, "a read")?, None, "what was removed")?;
     }
     present(store, "s/ab/1").await.map(drop)
+}
+
+async fn only_jobs_that_are_done_or_undone_are_removed_by_their_end(store: &dyn Store) -> Verdict {
+    hold(store, claim(store, "j/running")).await?;
+    ended(store, claim(store, "j/failed"), Status::Failed, b"").await?;
+    ended(store, claim(store, "j/undone"), Status::RolledBack, b"").await?;
+    for key in ["s/done/1", "s/done2/1"] {
+        ended(store, claim(store, key), Status::Done, b"").await?;
+    }
+    let last = ended(store, claim(store, "j/done"), Status::Done, b"").await?.completed;
+    let keys = ["j/running", "j/failed", "j/undone", "j/done", "j/absent"].map(str::to_owned).to_vec();
+    same(ok(store.remove_ended(keys.clone(), 1).await, "a removal")?, 0, "nothing is older than 1970")?;
+    same(ok(store.remove_ended(keys, last + 1).await, "a removal")?, 2, "what is done or undone")?;
+    for key in ["j/undone", "j/done", "s/done/1"] {
+        same(ok(store.get(key).await, "a read")?, None, "what was removed")?;
+    }
+    for key in ["j/running", "j/failed", "s/done2/1"] {
+        present(store, key).await?;
+    }
+    Ok(())
 }

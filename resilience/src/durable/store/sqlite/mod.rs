@@ -375,6 +375,10 @@ impl Store for SqliteStore {
         self.apply(move |table| rules::remove(table, &key, &with))
     }
 
+    fn remove_ended(&self, keys: Vec<String>, before: Millis) -> Work<'_, usize> {
+        self.apply(move |table| rules::remove_ended(table, &keys, before))
+    }
+
     fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>> {
         let before = before.map_or(i64::MAX, number);
         self.read(|connection| tables::quarantine(connection, before, limit))
