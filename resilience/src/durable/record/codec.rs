@@ -216,6 +216,7 @@ mod tests {
         lost: u32,
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "most callers make the value for this")]
     fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
         assert_eq!(read_back(&value).expect("it survives").1, value);
         if let Ok(encoded) = to_value(&value) {
@@ -223,6 +224,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "most callers make the value for this")]
     fn refused<T: Serialize + DeserializeOwned + std::fmt::Debug>(value: T, words: &str) {
         let error = read_back(&value).expect_err("it does not survive");
         assert!(error.contains(words), "{error}");
