@@ -271,6 +271,22 @@ fn files_that_go_while_the_store_is_open_stop_it() {
 }
 
 #[test]
+fn a_store_that_is_closed_is_one_whole_file() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let store = SqliteStore::open(&dir).expect("a store");
+    let claim = Claim::new("c/step:1", store.owner(), "step");
+    let Ok(Claimed::Held(held)) = block_on(store.claim(claim)) else { panic!("free") };
+    block_on(store.complete(Completion::done("c/step:1", held.fence, b"1".to_vec()))).expect("a store");
+    drop(store);
+    assert!(!dir.join("store.sqlite-wal").exists(), "its log is in the tables");
+    fs::create_dir(scratch.path("copy")).expect("a directory");
+    fs::copy(dir.join("store.sqlite"), scratch.path("copy/store.sqlite")).expect("a copy");
+    let copy = SqliteStore::open(scratch.path("copy")).expect("a store");
+    assert!(block_on(copy.get("c/step:1")).expect("a store").is_some());
+}
+
+#[test]
 fn what_is_left_of_a_store_is_not_a_new_one() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");

@@ -152,8 +152,10 @@ struct Inner {
 
 #[derive(Debug)]
 struct Connections {
-    committer: Committer,
+    /// Closed before the writer: the last connection to close moves the log into the tables, which one that only reads
+    /// cannot do.
     reader: Mutex<Connection>,
+    committer: Committer,
 }
 
 impl Inner {
