@@ -42,17 +42,24 @@ impl JobRuntime {
         #[cfg(feature = "tokio")]
         return self.tokio.is_some() && !self.is_gone.load(Ordering::Acquire);
         #[cfg(not(feature = "tokio"))]
-        return false;
+        {
+            let _ = self;
+            false
+        }
     }
 
     /// The caller's runtime has ended.
     pub(crate) fn lose(&self) {
         #[cfg(feature = "tokio")]
         self.is_gone.store(true, Ordering::Release);
+        #[cfg(not(feature = "tokio"))]
+        let _ = self;
     }
 
     /// Runs `job`; drops it where nothing can run it.
     pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
+        #[cfg(not(feature = "tokio"))]
+        let _ = self;
         #[cfg(feature = "testing")]
         let job = crate::testing::in_world(job);
         #[cfg(feature = "tokio")]

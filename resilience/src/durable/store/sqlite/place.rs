@@ -200,15 +200,17 @@ impl Place {
     /// Reports once that the log has more than `limit` bytes.
     pub(super) fn watch_log(&self, limit: u64) {
         let bytes = self.log_size();
-        if bytes <= limit || self.has_warned.swap(true, Ordering::Relaxed) {
-            return;
-        }
+        let is_first = bytes > limit && !self.has_warned.swap(true, Ordering::Relaxed);
         #[cfg(feature = "tracing")]
-        tracing::warn!(
-            target: "resilience::store",
-            dir = %self.dir.display(), bytes,
-            "the log of the store keeps growing: another program holds a read transaction open"
-        );
+        if is_first {
+            tracing::warn!(
+                target: "resilience::store",
+                dir = %self.dir.display(), bytes,
+                "the log of the store keeps growing: another program holds a read transaction open"
+            );
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = is_first;
     }
 
     /// How many bytes the file of the log has.
