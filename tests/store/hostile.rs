@@ -498,7 +498,7 @@ fn holds_a_thousand() {
             .collect();
         let keeps = |n: u32| std::fs::write(dir.join(format!("round-{n}")), "").expect("a file");
         for n in 0..20 {
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
             keeps(n);
         }
         end.send(true).expect("the jobs");
@@ -509,7 +509,7 @@ fn holds_a_thousand() {
 }
 
 const SHORT: resilience::Checkpoint =
-    resilience::Checkpoint::new("store::short").lease(Duration::from_secs(3)).wait(Duration::ZERO);
+    resilience::Checkpoint::new("store::short").lease(Duration::from_secs(6)).wait(Duration::ZERO);
 
 #[test]
 fn a_thousand_short_leases_are_kept_under_the_eyes_of_others() {
