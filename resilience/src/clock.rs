@@ -37,6 +37,15 @@ pub(crate) fn paused_clock() -> Option<Instant> {
     None
 }
 
+/// Whether the clock of this thread is a test world's, which moves only when the test says so.
+#[cfg(feature = "durable")]
+pub(crate) fn is_manual() -> bool {
+    #[cfg(feature = "testing")]
+    return crate::testing::current().is_some();
+    #[cfg(not(feature = "testing"))]
+    false
+}
+
 /// A moment of the real clock as this thread's clock reads it.
 pub(crate) fn on_this_clock(at: Instant) -> Instant {
     #[cfg(feature = "testing")]

@@ -14,6 +14,11 @@ pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
 pub(crate) use plain::Mutex;
 
+/// Locks a lock of std's; what a thread that panicked left behind it is used all the same.
+pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(not(loom))]
 mod plain {
     use std::sync::{MutexGuard, PoisonError};

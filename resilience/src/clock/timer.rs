@@ -11,12 +11,13 @@
 //! A paused clock (`start_paused`, `tokio::time::pause`) moves only with tokio's own timer, so a wait that
 //! begins under one uses it, outside the cooperative budget as `tokio::time::timeout` does.
 
+use crate::sync::locked;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -191,10 +192,6 @@ struct Entries {
     is_started: bool,
     /// When the thread looks at the entries again by itself.
     next_look: Option<Instant>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl TimerThread {

@@ -2,6 +2,7 @@
 
 use crate::clock::{Timer, later, paused_clock, real_now};
 use crate::event::Event;
+use crate::sync::locked;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use std::any::Any;
@@ -12,7 +13,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,10 +22,6 @@ static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Inner>>> = const { RefCell::new(None) };
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The world of this thread, if it is in one.

@@ -178,7 +178,7 @@ impl Running {
         let query = Query::new(place::step(Some(self.id()), ""));
         let (steps, damaged) = listed(self.store(), query).await.map_err(failed)?;
         let places = steps.iter().filter(|step| step.order > 0).count();
-        // What is damaged is there: its own step says what becomes of it.
+        // A damaged step counts as found: the step itself reports the damage.
         let found = (places + damaged.len()) as u64;
         Ok((found < recorded).then_some((recorded, found)))
     }

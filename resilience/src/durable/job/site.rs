@@ -184,7 +184,7 @@ impl Begun {
 }
 
 impl Running {
-    /// Records how the body ended, and gives what was recorded; `strategy` says what becomes of a job
+    /// Records how the body ended, and returns what was recorded; `strategy` chooses what is done with a job
     /// whose body failed.
     ///
     /// # Errors

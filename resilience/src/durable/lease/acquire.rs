@@ -88,8 +88,8 @@ pub(crate) fn patience(wait: Duration) -> Duration {
     }
 }
 
-/// Claims, and waits for at most `patience` while somebody else holds the lease; `dropped` is what becomes of
-/// the record if the caller is dropped while the store answers.
+/// Claims, and waits for at most `patience` while another holder has the lease; `dropped` is the status of the record
+/// if the caller is dropped while the store answers.
 pub(crate) async fn claim(
     mode: Mode,
     store: &Arc<dyn Store>,

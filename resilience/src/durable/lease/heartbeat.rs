@@ -2,9 +2,11 @@
 
 use super::block_on::block_on;
 use super::hold::{self, Shared};
+use crate::clock;
 use crate::durable::store::{Store, StoreError};
+use crate::sync::locked;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,17 +42,6 @@ struct Kept {
     length: Duration,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn is_manual() -> bool {
-    #[cfg(feature = "testing")]
-    return crate::testing::current().is_some();
-    #[cfg(not(feature = "testing"))]
-    false
-}
-
 /// Makes sure that this process has a heartbeat in `store` before it claims anything there for `lease`.
 ///
 /// # Errors
@@ -59,7 +50,7 @@ fn is_manual() -> bool {
 /// claim that nobody keeps must not be made.
 pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(), StoreError> {
     // A manual clock stands still.
-    if is_manual() {
+    if clock::is_manual() {
         return Ok(());
     }
     let heart = Heart::of(store);
@@ -70,7 +61,7 @@ pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(),
 
 /// Keeps `lease` for as long as it is held.
 pub(crate) fn keep(lease: &Arc<Shared>) {
-    if is_manual() {
+    if clock::is_manual() {
         return;
     }
     let heart = Heart::of(&lease.store);

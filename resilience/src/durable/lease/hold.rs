@@ -6,12 +6,13 @@ use super::turn::Turn;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{self, Completion, Release, Store, StoreError};
 use crate::policy::InvalidPolicy;
+use crate::sync::locked;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,10 +22,6 @@ pub(crate) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> 
         return Err(InvalidPolicy::new("a lease is at least 3ms long: it is renewed every third of it"));
     }
     Ok(length)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the heartbeat and the holder share.
@@ -218,7 +215,7 @@ pub(crate) async fn pay(store: &Arc<dyn Store>) {
     }
 }
 
-/// Sees to it that `chore` is done, without the caller.
+/// Runs `chore` to its end, without the caller.
 pub(crate) fn finish(mut chore: Chore) {
     // A store that answers at once leaves nothing to wait for: the next caller finds the key free.
     if chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
@@ -228,7 +225,7 @@ pub(crate) fn finish(mut chore: Chore) {
 
 pub(crate) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs `chore` on a thread of its own kind, in order: a drop must not wait for a store.
+/// Runs `chore` on the thread for chores, in order: a drop must not wait for a store.
 fn beside(chore: Chore) {
     /// The thread's queue, and the process whose thread it is: a fork has none.
     static CHORES: Mutex<Option<(u32, Sender<Chore>)>> = Mutex::new(None);

@@ -98,7 +98,7 @@ impl Drop for Held {
     }
 }
 
-/// Whether somebody in this process works on `key` of `store` right now.
+/// Whether a caller in this process works on `key` of `store` right now.
 pub(crate) fn is_taken(store: &Arc<dyn Store>, key: &str) -> bool {
     let key = (store.identity(), key.to_owned());
     taken().as_ref().is_some_and(|taken| taken.contains_key(&key))

@@ -6,8 +6,9 @@ use crate::durable::record::alert::warning;
 use crate::durable::recovery::retention::forget_old;
 use crate::durable::recovery::scan::Pass;
 use crate::durable::store::{self, Store};
+use crate::sync::locked;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The sweeps of this process, one for each store.
@@ -26,10 +27,6 @@ struct State {
     pass: Arc<Pass>,
     every: Duration,
     is_woken: bool,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a Arc<Sweep>> {

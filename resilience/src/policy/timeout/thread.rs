@@ -2,10 +2,11 @@
 
 use super::TimeoutConfig;
 use crate::scope;
+use crate::sync::locked;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Whose abandoned bodies are counted together: those of one annotated function (the address of its
@@ -32,10 +33,6 @@ pub(super) enum Stopped {
 
 /// A body without its types: the code around it exists once, and not once for each annotated function.
 type Work = Box<dyn FnOnce() + Send>;
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// How many abandoned bodies of `group` still run.
 pub(super) fn abandoned(group: Group) -> u32 {

@@ -1,13 +1,14 @@
-//! One writer at a time, and one commit for everybody who asks meanwhile.
+//! Group commit: one writer at a time, and one transaction for all operations that arrive meanwhile.
 //!
-//! Whoever asks puts an operation in the queue. A caller that blocks its thread anyway commits the queue
-//! itself if nobody else does just then; for all others one thread does it. Either way everything that is
+//! Each operation is put in a queue. A caller that blocks its thread anyway commits the queue itself if no other
+//! thread is committing; for all others one thread does it. Either way everything that is
 //! in the queue goes into one transaction, so that many callers share one sync.
 
 use super::place::{Moment, Place};
 use super::tables::{LOG_WARNING, Table, compact, failed, fold, is_busy, shrink};
 use crate::durable::lease::block_on;
 use crate::durable::store::{StoreError, Work};
+use crate::sync::locked;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fmt;
 use std::future::{Future, ready};
@@ -32,10 +33,6 @@ const LOG_STEP: u64 = 2 << 20;
 const READERS: Duration = Duration::from_millis(20);
 /// How long nothing is asked for before the log is moved into the tables.
 const REST: Duration = Duration::from_secs(1);
-
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// One operation on its way into a transaction.
 struct Job {
@@ -106,7 +103,7 @@ impl Committer {
             Box::new(move |committed| given.give(committed.and(result)))
         });
         locked(&self.shared.queue).jobs.push(Job { run });
-        self.shared.see_to_it();
+        self.shared.submit();
         Box::pin(Pending { answer })
     }
 }
@@ -163,7 +160,7 @@ impl Committer {
 
 impl Shared {
     /// Something is in the queue: commits it here if that may be, or has the thread do it.
-    fn see_to_it(&self) {
+    fn submit(&self) {
         if block_on::may_block() {
             match self.writer.try_lock() {
                 Ok(writer) => self.commit(writer),
@@ -206,7 +203,7 @@ impl Shared {
     fn sleep(&self) {
         // First of all: who commits after the look at what there is to do must wake the thread.
         locked(&self.queue).is_asleep = true;
-        // A subscriber that is told of a long log may panic.
+        // A subscriber that receives the warning of a long log may panic.
         let rest = catch_unwind(AssertUnwindSafe(|| self.rest()));
         let has_more = rest.unwrap_or(false);
         let mut queue = locked(&self.queue);

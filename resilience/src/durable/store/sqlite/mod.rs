@@ -17,7 +17,8 @@ use super::{
 };
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
-use commit::{Committer, locked};
+use crate::sync::locked;
+use commit::Committer;
 use files::Inode;
 use place::{FILE, Mark, Moment, Place, files_of};
 use rusqlite::Connection;

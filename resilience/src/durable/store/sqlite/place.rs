@@ -28,11 +28,7 @@ impl Moment {
     pub(super) fn now() -> Self {
         let since = crate::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);
-        #[cfg(feature = "testing")]
-        let is_manual = crate::testing::current().is_some();
-        #[cfg(not(feature = "testing"))]
-        let is_manual = false;
-        Self { wall, monotonic: crate::clock::now(), is_manual }
+        Self { wall, monotonic: crate::clock::now(), is_manual: crate::clock::is_manual() }
     }
 }
 
