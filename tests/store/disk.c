@@ -5,6 +5,7 @@
  * DISK_IMAGE  where each of those files is kept as it was when it was last synced: what a power cut leaves;
  *             the files `full`, `sync-fails`, `sync-ignored` and `read-only` there turn the faults on; `full-at`
  *             has the number of the write, from 1, at which the disk becomes full, counted since that was changed
+ * DISK_ERROR  the number of the error of a full disk; without it that of one with no room left
  * DISK_CUT    at which sync of this process the power fails, from 1; before it nothing of what was written since
  *             the last one is kept, or, with DISK_TORN, some sectors of it: which, is decided by that number
  */
@@ -133,7 +134,8 @@ static int refuses(int fd) {
     char path[4096];
     const char *name = name_of(fd, path, sizeof path);
     if (!name || strstr(name, "-shm") || !(asked("full") || is_full())) return 0;
-    errno = ENOSPC;
+    const char *error = getenv("DISK_ERROR");
+    errno = error ? atoi(error) : ENOSPC;
     return 1;
 }
 

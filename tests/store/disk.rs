@@ -249,6 +249,9 @@ fn full_at(dir: &Path, n: u32) -> bool {
     }
     let ran = runs();
     let is_over = matches!(ended, Ok(Ok(_)));
+    if let Err(error) = &opened {
+        assert_eq!(*error, StoreError::Full, "write {n}");
+    }
     fs::remove_file(&image).expect("room");
     let store = opened.map_or_else(|_| SqliteStore::open(&state), Ok).expect("a store, where there is room");
     use_store(Arc::new(store));
@@ -284,14 +287,19 @@ fn full_at_every_write() {
     println!("all seen");
 }
 
+/// The number of the error of a quota that is used up.
+const QUOTA: &str = "122";
+
 #[test]
 fn a_disk_that_gets_full_at_any_write_loses_nothing_and_stops_no_job_for_good() {
-    sees_it_all("disk::full_at_every_write");
+    sees_it_all("disk::full_at_every_write", &[]);
+    sees_it_all("disk::full_at_every_write", &[("DISK_ERROR", QUOTA)]);
 }
 
-fn sees_it_all(name: &str) {
+fn sees_it_all(name: &str, variables: &[(&str, &str)]) {
     let scratch = Scratch::new();
-    let output = on_disk(name, &scratch.path("disk")).output().expect("a child");
+    let mut child = on_disk(name, &scratch.path("disk"));
+    let output = child.envs(variables.iter().copied()).output().expect("a child");
     let text = String::from_utf8_lossy(&output.stdout);
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("all seen"), "{text}\n{words}");
@@ -299,15 +307,16 @@ fn sees_it_all(name: &str) {
 
 #[test]
 fn a_full_disk_stops_steps_before_their_bodies_and_loses_nothing() {
-    sees_it_all("disk::full");
+    sees_it_all("disk::full", &[]);
+    sees_it_all("disk::full", &[("DISK_ERROR", QUOTA)]);
 }
 
 #[test]
 fn a_disk_that_cannot_sync_stops_the_store_until_it_is_opened_again() {
-    sees_it_all("disk::failing");
+    sees_it_all("disk::failing", &[]);
 }
 
 #[test]
 fn a_disk_that_may_not_be_written_to_says_so() {
-    sees_it_all("disk::read_only");
+    sees_it_all("disk::read_only", &[]);
 }

@@ -531,7 +531,7 @@ pub enum StoreError {
     /// It cannot be reached or used right now; its own words.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),
-    /// It has no room left.
+    /// The disk is full, or the quota of the user or the limit of a file's size is reached.
     #[error("the store has no room left")]
     Full,
     /// It may not be written to.

@@ -5,11 +5,25 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What an error with the file or directory at `path` means for the caller.
 pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
-    move |error| match error.kind() {
-        io::ErrorKind::StorageFull => StoreError::Full,
-        io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
-        _ => StoreError::Unavailable(format!("{}: {error}", path.display())),
+    move |error| {
+        let words = || format!("{}: {error}", path.display());
+        of_disk(error.kind(), words).unwrap_or_else(|| StoreError::Unavailable(words()))
+    }
+}
+
+/// What the operating system's refusal of a write means; `None` if it is none of the disk's own.
+pub(super) fn of_disk(kind: io::ErrorKind, words: impl Fn() -> String) -> Option<StoreError> {
+    match kind {
+        // The disk, the user's quota, and the process's limit of a file's size.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Some(StoreError::Full)
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some(StoreError::ReadOnly),
+        // The server of a network file system does not know the open file any more.
+        io::ErrorKind::StaleNetworkFileHandle => Some(StoreError::Lost(words())),
+        _ => None,
     }
 }
 
