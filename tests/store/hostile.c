@@ -1,6 +1,7 @@
 /* A hostile world around a process, loaded before the C library.
  *
  * HOSTILE_LOCKS    the first lock that is taken on a file makes `$HOSTILE_LOCKS.here` and waits for `$HOSTILE_LOCKS.go`
+ * HOSTILE_LINK     as HOSTILE_LOCKS, for the first link to a file
  * HOSTILE_THREADS  while this file exists no thread can be made
  *
  * Removing a file called `fork-now` forks: the removal succeeds in the child, and fails in the parent once the child
@@ -19,18 +20,32 @@
 
 #define REAL(name, type) ((type)dlsym(RTLD_NEXT, name))
 
-int flock(int fd, int operation) {
+/* Says once that the process is at the place that `variable` names, and waits there. */
+static void wait_at(const char *variable) {
     static int done;
-    const char *path = getenv("HOSTILE_LOCKS");
-    if (path && !done) {
-        char here[4200], go[4200];
-        done = 1;
-        snprintf(here, sizeof here, "%s.here", path);
-        snprintf(go, sizeof go, "%s.go", path);
-        close(open(here, O_CREAT | O_WRONLY, 0600));
-        while (access(go, F_OK)) usleep(1000);
-    }
+    char here[4200], go[4200];
+    const char *path = getenv(variable);
+    if (!path || done) return;
+    done = 1;
+    snprintf(here, sizeof here, "%s.here", path);
+    snprintf(go, sizeof go, "%s.go", path);
+    close(open(here, O_CREAT | O_WRONLY, 0600));
+    while (access(go, F_OK)) usleep(1000);
+}
+
+int flock(int fd, int operation) {
+    wait_at("HOSTILE_LOCKS");
     return REAL("flock", int (*)(int, int))(fd, operation);
+}
+
+int link(const char *from, const char *to) {
+    wait_at("HOSTILE_LINK");
+    return REAL("link", int (*)(const char *, const char *))(from, to);
+}
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {
+    wait_at("HOSTILE_LINK");
+    return REAL("linkat", int (*)(int, const char *, int, const char *, int))(from_dir, from, to_dir, to, flags);
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {

@@ -445,6 +445,98 @@ fn thirty_processes_open_a_new_store_at_once() {
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("new-")), "{left:?}");
 }
 
+/// The names of what is in `dir`; none if it is not there.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// How many drafts of stores and locks of owners are in `dir`.
+fn drafts_and_locks(dir: &Path) -> (usize, usize) {
+    let drafts = names(dir).iter().filter(|name| name.contains("new-")).count();
+    (drafts, names(&dir.join("owners")).len())
+}
+
+/// The child `name`, which waits before it puts what it made in its place.
+fn waits_to_link(name: &str, scratch: &Scratch, link: &Path) -> Killed {
+    let mut maker = child(name, &scratch.path(""));
+    maker.env("HOSTILE_LINK", link).env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    let maker = Killed::start(maker);
+    wait_until("the process about to link", || link.with_extension("here").exists());
+    maker
+}
+
+#[test]
+fn a_process_that_dies_while_it_makes_a_store_leaves_nothing_behind_for_the_next() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("new/state");
+    drop(waits_to_link("hostile::opens_and_records", &scratch, &scratch.path("link")));
+    assert_eq!(drafts_and_locks(&dir), (1, 1));
+    // What SQLite makes beside a draft, and something of the user's own.
+    let draft = names(&dir).into_iter().find(|name| name.contains("new-")).expect("the draft");
+    fs::write(dir.join(format!("{draft}-journal")), "").expect("a file");
+    fs::write(dir.join("store.txt"), "mine").expect("a file");
+    let store = SqliteStore::open(&dir).expect("a store");
+    assert_eq!(drafts_and_locks(&dir), (0, 1), "its own lock is left");
+    assert!(dir.join("store.txt").exists());
+    drop(store);
+    assert_eq!(drafts_and_locks(&dir), (0, 0));
+}
+
+#[test]
+fn a_store_that_another_process_is_making_is_left_to_it() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("new/state");
+    let mut makers: Vec<_> = ["a", "b"]
+        .map(|link| waits_to_link("hostile::opens_and_records", &scratch, &scratch.path(link)))
+        .into_iter()
+        .collect();
+    let store = SqliteStore::open(&dir).expect("a store");
+    assert_eq!(drafts_and_locks(&dir), (2, 3));
+    for link in ["a", "b"] {
+        fs::write(scratch.path(link).with_extension("go"), "").expect("a file");
+    }
+    for maker in &mut makers {
+        assert!(maker.0.wait().expect("its end").success());
+        let own = format!("c/step:{}", maker.0.id());
+        assert!(block_on(store.get(&own)).expect("a store").is_some(), "it is in the one store");
+    }
+    assert_eq!(drafts_and_locks(&dir).0, 0);
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn makes_a_copy() {
+    let Some(dir) = given_dir() else { return };
+    let store = SqliteStore::inspect(dir.join("state")).expect("a store");
+    store.backup_blocking(dir.join("copy")).expect("a copy");
+}
+
+#[test]
+fn a_process_that_dies_while_it_makes_a_copy_leaves_nothing_behind_for_the_next() {
+    let scratch = Scratch::new();
+    let (dir, copy) = (scratch.path("state"), scratch.path("copy"));
+    let store = SqliteStore::open(&dir).expect("a store");
+    drop(waits_to_link("hostile::makes_a_copy", &scratch, &scratch.path("a")));
+    assert_eq!(drafts_and_locks(&copy), (1, 1));
+    store.backup_blocking(&copy).expect("nothing but what is left of a copy is there");
+    assert_eq!(names(&copy), ["store.sqlite"]);
+    fs::remove_file(copy.join("store.sqlite")).expect("the copy");
+    // One that is being made is not what is left of one, and keeps its place from others.
+    let mut maker = waits_to_link("hostile::makes_a_copy", &scratch, &scratch.path("b"));
+    store.backup_blocking(&copy).expect("the other one is not complete");
+    assert_eq!(drafts_and_locks(&copy).0, 1);
+    fs::write(scratch.path("b").with_extension("go"), "").expect("a file");
+    assert!(!maker.0.wait().expect("its end").success(), "another copy is there");
+    assert_eq!(names(&copy), ["store.sqlite"]);
+    // A directory of the user's own is not taken for one of locks.
+    let own = scratch.path("own");
+    fs::create_dir_all(own.join("owners")).expect("a directory");
+    fs::write(own.join("owners/people.txt"), "").expect("a file");
+    assert!(matches!(store.backup_blocking(&own), Err(StoreError::Refused(_))));
+    assert_eq!(names(&own), ["owners"]);
+}
+
 #[job("needs-a-thread:{id}")]
 fn needs_a_thread(id: u32) -> Result<u32, Error> {
     Ok(id)

@@ -127,6 +127,12 @@ mod locks {
             Self { dir, own: String::new(), process: std::process::id(), locks: Mutex::default() }
         }
 
+        /// Whether `dir` has nothing but the locks of owners.
+        pub(crate) fn are_all_in(dir: &Path) -> bool {
+            let is_lock = |path: PathBuf| path.extension().is_some_and(|end| end == "lock");
+            std::fs::read_dir(dir).is_ok_and(|entries| entries.flatten().all(|entry| is_lock(entry.path())))
+        }
+
         pub(crate) fn own(&self) -> &str {
             &self.own
         }
@@ -184,6 +190,11 @@ mod locks {
                 Err(TryLockError::WouldBlock) => Liveness::Alive,
                 _ => Liveness::Unknown,
             }
+        }
+
+        /// Whether some process holds the lock of `owner`, which has no row.
+        pub(crate) fn holds_lock(&self, owner: &str) -> bool {
+            self.liveness(owner, None) == Liveness::Alive
         }
     }
 

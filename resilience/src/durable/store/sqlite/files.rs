@@ -92,10 +92,38 @@ pub(crate) fn check(file: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Makes an empty file beside `file`, for this user alone, in which a new store is made; returns its path.
-pub(crate) fn draft(file: &Path) -> Result<PathBuf, StoreError> {
-    let path = file.with_extension(format!("new-{}", crate::durable::store::owners::new_name()));
+/// Makes an empty file beside `file`, for this user alone, in which `owner` makes a new store; returns its path.
+pub(crate) fn draft(file: &Path, owner: &str) -> Result<PathBuf, StoreError> {
+    let path = file.with_extension(format!("{DRAFT}{owner}"));
     open_file(&path).map(|_| path.clone()).map_err(failed(&path))
+}
+
+/// How the extension of a draft begins; the name of its owner follows.
+const DRAFT: &str = "new-";
+
+/// The owner of the draft `name` of `file`, or of one of the files that SQLite makes beside a draft.
+fn owner_of_draft<'a>(file: &Path, name: &'a str) -> Option<&'a str> {
+    let owner = name.strip_prefix(file.file_stem()?.to_str()?)?.strip_prefix('.')?.strip_prefix(DRAFT)?;
+    // `pid-random`, as all owners are called.
+    let end = owner.match_indices('-').nth(1).map_or(owner.len(), |(end, _)| end);
+    owner.get(..end)
+}
+
+/// Whether `name` is that of a draft of `file`.
+pub(crate) fn is_draft(file: &Path, name: &str) -> bool {
+    owner_of_draft(file, name).is_some()
+}
+
+/// Removes the drafts beside `file` whose owners do not live: their processes died before they could.
+pub(crate) fn clear_drafts(file: &Path, is_alive: impl Fn(&str) -> bool) {
+    let Some(entries) = file.parent().and_then(|dir| fs::read_dir(dir).ok()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| owner_of_draft(file, name));
+        if owner.is_some_and(|owner| !is_alive(owner)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Removes the store at `draft` that could not be made, with the files that SQLite left beside it.
@@ -107,17 +135,18 @@ pub(crate) fn discard(draft: &Path) {
     }
 }
 
-/// Puts the store made at `draft` in its place, unless another process was faster.
-pub(crate) fn publish(draft: &Path, file: &Path) -> Result<(), StoreError> {
+/// Puts the store made at `draft` in its place; whether none was there before.
+pub(crate) fn publish(draft: &Path, file: &Path) -> Result<bool, StoreError> {
     let linked = match fs::hard_link(draft, file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         // A file system without links: two processes that make one store at the same moment are not told apart.
-        Err(_) if !file.exists() => fs::rename(draft, file),
-        other => other,
+        Err(_) if !file.exists() => fs::rename(draft, file).map(|()| true),
+        other => other.map(|()| true),
     };
     let _ = fs::remove_file(draft);
-    linked.map_err(failed(file))?;
-    sync_dir(file.parent().unwrap_or(file))
+    let is_first = linked.map_err(failed(file))?;
+    sync_dir(file.parent().unwrap_or(file))?;
+    Ok(is_first)
 }
 
 /// Makes the names in `dir` survive a power cut.

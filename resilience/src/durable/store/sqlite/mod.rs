@@ -20,7 +20,7 @@ use crate::durable::store::owners::Owners;
 use crate::sync::locked;
 use commit::Committer;
 use files::Inode;
-use place::{FILE, Mark, Moment, Place, files_of};
+use place::{FILE, Mark, Moment, OWNERS, Place, files_of};
 use rusqlite::Connection;
 use std::fs;
 use std::future::ready;
@@ -78,19 +78,22 @@ impl SqliteOptions {
             return Ok(SqliteStore { inner });
         }
         let [_, log, _] = files_of(&file);
-        if !files::check(&file)? {
-            if fs::metadata(&log).is_ok_and(|log| log.len() > 0) || Mark::is_in(&dir) {
-                return Err(StoreError::Lost(format!(
-                    "{} is missing, and a store was here: restore it from a backup, or remove the directory to begin \
-                     anew",
-                    file.display()
-                )));
-            }
-            let draft = files::draft(&file)?;
+        let is_there = files::check(&file)?;
+        if !is_there && (fs::metadata(&log).is_ok_and(|log| log.len() > 0) || Mark::is_in(&dir)) {
+            return Err(StoreError::Lost(format!(
+                "{} is missing, and a store was here: restore it from a backup, or remove the directory to begin anew",
+                file.display()
+            )));
+        }
+        // What may not be written to says so here, in words that name the file.
+        let owners = Owners::join(dir.join(OWNERS))?;
+        if !is_there {
+            let draft = files::draft(&file, owners.own())?;
             create(&draft).inspect_err(|_| files::discard(&draft))?;
+            // Another process may have been faster.
             files::publish(&draft, &file)?;
         }
-        let inner = Arc::new(Inner::open(dir, self.busy)?);
+        let inner = Arc::new(Inner::open(dir, owners, self.busy)?);
         if let Some(inode) = files::inode(&file) {
             open.push((inode, Arc::downgrade(&inner)));
         }
@@ -160,11 +163,9 @@ struct Connections {
 }
 
 impl Inner {
-    /// Opens the store in `dir`, whose file is there.
-    fn open(dir: PathBuf, busy: Duration) -> Result<Self, StoreError> {
+    /// Opens the store in `dir`, whose file is there, as the owner that has joined.
+    fn open(dir: PathBuf, owners: Owners, busy: Duration) -> Result<Self, StoreError> {
         let file = dir.join(FILE);
-        // What may not be written to says so here, in words that name the file.
-        let owners = Owners::join(dir.join("owners"))?;
         sound_log(&file)?;
         let mut writer = connect(&file, busy, false)?;
         migrate(&mut writer)?;
@@ -180,6 +181,7 @@ impl Inner {
         if let Ok(named) = tables::owners(&writer) {
             place.owners.clear(&named);
         }
+        files::clear_drafts(&file, |owner| place.owners.holds_lock(owner));
         fold(&writer, &place, Duration::ZERO);
         let open = Some(Connections { committer: Committer::start(writer, place.clone())?, reader });
         Ok(Self { place, open, identity })
@@ -188,7 +190,7 @@ impl Inner {
     /// Looks at the store in `dir`, without writing anything.
     fn inspect(dir: PathBuf) -> Result<Self, StoreError> {
         let identity = tables::look(&dir.join(FILE), identity)?;
-        let owners = Owners::look(dir.join("owners"));
+        let owners = Owners::look(dir.join(OWNERS));
         let place = Arc::new(Place::new(dir, owners, Duration::from_secs(1), None));
         Ok(Self { place, open: None, identity })
     }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The file in the store's directory.
 pub(super) const FILE: &str = "store.sqlite";
+/// The directory beside it in which each process that has the store open holds a lock.
+pub(super) const OWNERS: &str = "owners";
 
 /// The caller's clocks.
 #[derive(Clone, Copy, Debug)]

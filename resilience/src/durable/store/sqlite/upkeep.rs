@@ -2,12 +2,14 @@
 
 use super::commit::on_thread;
 use super::files;
-use super::place::FILE;
+use super::place::{FILE, OWNERS};
 use super::tables::{self, connect, create_log, damaged_records, failed};
 use super::{Inner, SqliteStore, absolute, find, sound_log};
 use crate::durable::store::StoreError;
+use crate::durable::store::owners::Owners;
 use rusqlite::Connection;
-use std::fs;
+use std::collections::HashSet;
+use std::fs::{self, DirEntry};
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -97,7 +99,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] if there is anything in `to` already; [`StoreError::Full`] if there is no room.
+    /// [`StoreError::Refused`] if there is anything in `to` but what is left of a copy whose process died; [`StoreError::Full`] if there is no room.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let (inner, to) = (self.inner.clone(), absolute(to.as_ref())?);
         on_thread(move || inner.backup(&to)).await
@@ -174,11 +176,19 @@ impl Inner {
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let file = to.join(FILE);
+        let not_empty = || {
+            StoreError::Refused(format!("{} is not empty: a copy is made in a new directory", to.display()))
+        };
         let is_new = match fs::read_dir(to) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    let words = format!("{} is not empty: a copy is made in a new directory", to.display());
-                    return Err(StoreError::Refused(words));
+            Ok(entries) => {
+                // What a process leaves behind that dies while it makes a copy.
+                let is_left = |entry: DirEntry| match entry.file_name().to_str() {
+                    Some(OWNERS) => Owners::are_all_in(&entry.path()),
+                    name => name.is_some_and(|name| files::is_draft(&file, name)),
+                };
+                if !entries.flatten().all(is_left) {
+                    return Err(not_empty());
                 }
                 false
             }
@@ -186,16 +196,21 @@ impl Inner {
             Err(error) => return Err(files::failed(to)(error)),
         };
         files::prepare(to, true)?;
-        let file = to.join(FILE);
-        let draft = files::draft(&file)?;
+        let owners = Owners::join(to.join(OWNERS))?;
+        owners.clear(&HashSet::new());
+        files::clear_drafts(&file, |owner| owners.holds_lock(owner));
+        let draft = files::draft(&file, owners.own())?;
         let copied = self.copy_to(&draft).and_then(|()| files::publish(&draft, &file));
         if copied.is_err() {
             files::discard(&draft);
-            if is_new {
-                let _ = fs::remove_dir(to);
-            }
         }
-        copied
+        drop(owners);
+        // Others may make a copy, too, or have opened this one by now.
+        let _ = fs::remove_dir(to.join(OWNERS));
+        if copied.is_err() && is_new {
+            let _ = fs::remove_dir(to);
+        }
+        if copied? { Ok(()) } else { Err(not_empty()) }
     }
 
     fn copy_to(&self, draft: &Path) -> Result<(), StoreError> {
