@@ -1,7 +1,8 @@
 //! The files of a store: how large they get, what is in them at rest, and where they may not be written to.
 
 use crate::common::{Scratch, block_on, child, given_dir};
-use resilience::durable::store::{Claim, Claimed, Completion};
+use futures::FutureExt;
+use resilience::durable::store::{Claim, Claimed, Completion, Release};
 use resilience::durable::{SqliteStore, Status, Store, StoreError};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -213,6 +214,46 @@ fn a_directory_that_may_only_be_read_can_be_looked_at() {
     let output = looker.output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("all seen"), "{text}\n{output:?}");
+}
+
+#[test]
+fn many_large_records_do_not_make_one_long_transaction() {
+    const RECORDS: u32 = 40;
+    const BYTES: usize = 900_000;
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let store = SqliteStore::open(&dir).expect("a store");
+    let claims = (0..RECORDS).map(|n| {
+        // A release writes the whole record again, without having a byte of it.
+        let mut claim = Claim::new(format!("c/{n}"), store.owner(), "f");
+        claim.input = vec![b'1'; BYTES];
+        match block_on(store.claim(claim)).expect("a store") {
+            Claimed::Held(held) => held,
+            other => panic!("{other:?}"),
+        }
+    });
+    let held: Vec<_> = claims.collect();
+    let other = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    other.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE").expect("its lock");
+    let (values, releases) = held.split_at(held.len() / 2);
+    let completed = values.iter().map(|held| {
+        let value = Completion::done(held.key.clone(), held.fence, vec![b'1'; BYTES]);
+        store.complete(value).map(|done| done.map(drop)).boxed()
+    });
+    let released = releases
+        .iter()
+        .map(|held| store.release(Release::new(held.key.clone(), held.fence, Status::Free)).boxed());
+    let mut asked: Vec<_> = completed.chain(released).collect();
+    assert!(asked.iter_mut().all(|answer| answer.now_or_never().is_none()), "all wait for the other");
+    other.execute_batch("ROLLBACK").expect("its end");
+    // The log is moved into the tables between two transactions: it gets longer than one of them by what it may have.
+    let longest = asked.into_iter().map(|answer| {
+        block_on(answer).expect("a store");
+        size(&dir, "store.sqlite-wal")
+    });
+    let longest = longest.max().expect("some");
+    assert!(longest > 4 << 20, "the log has {longest} bytes");
+    assert!(longest < 24 << 20, "the log had {longest} bytes");
 }
 
 #[test]

@@ -18,9 +18,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use std::vec;
 
 /// How many operations share one transaction at most.
 const BATCH: usize = 512;
+/// After how many bytes of records a transaction ends: its log is as long, and a record may have some MiB.
+const BATCH_BYTES: usize = 8 << 20;
 /// How long a crowd is waited for at most: about as long as a commit takes.
 const PATIENCE: Duration = Duration::from_micros(200);
 /// For how long another process's commit is waited for without sleeping: a few times as long as one takes.
@@ -226,8 +229,12 @@ impl Shared {
         if batch.is_empty() {
             return;
         }
-        let (done, replies) = writer.commit(batch);
+        let (done, replies, rest) = writer.commit(batch);
         let place = writer.place.clone();
+        if !rest.is_empty() {
+            // Before those that came meanwhile.
+            locked(&self.queue).jobs.splice(..0, rest);
+        }
         drop(writer);
         for reply in replies {
             // An executor's code may panic when it is woken: the others get their answers all the same.
@@ -258,21 +265,31 @@ impl Shared {
 }
 
 impl Writer {
-    /// Runs the operations of `batch` in one transaction and commits it, or nothing of it.
-    fn commit(&mut self, batch: Vec<Job>) -> (Result<(), StoreError>, Vec<Reply>) {
+    /// Runs the operations of `batch` in one transaction and commits it, or nothing of it; returns those for which it
+    /// had no room, too.
+    fn commit(&mut self, batch: Vec<Job>) -> (Result<(), StoreError>, Vec<Reply>, Vec<Job>) {
         let mut replies = Vec::with_capacity(batch.len());
-        let done = self.transact(batch, &mut replies);
+        let mut jobs = batch.into_iter();
+        let done = self.transact(&mut jobs, &mut replies);
         if done == Err(StoreError::Poisoned) {
             self.place.poison();
         }
-        (done, replies)
+        (done, replies, jobs.collect())
     }
 
-    fn transact(&mut self, batch: Vec<Job>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+    fn transact(
+        &mut self,
+        jobs: &mut vec::IntoIter<Job>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), StoreError> {
         let place = self.place.clone();
         let begun = self.begin();
         let mut table = Table::new(begun.as_ref().ok(), &place);
-        replies.extend(batch.into_iter().map(|job| (job.run)(&mut table)));
+        while table.bytes < BATCH_BYTES
+            && let Some(job) = jobs.next()
+        {
+            replies.push((job.run)(&mut table));
+        }
         let finished = table.finish();
         // What is not committed is rolled back when it is dropped.
         let tx = begun?;

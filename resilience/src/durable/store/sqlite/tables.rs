@@ -417,6 +417,8 @@ pub(super) struct Table<'a> {
     fence: Option<i64>,
     /// How often something was written.
     writes: u64,
+    /// How many bytes of records were written.
+    pub(super) bytes: usize,
     /// Why nothing of this transaction may be committed.
     broken: Option<StoreError>,
 }
@@ -437,7 +439,7 @@ impl<'a> Table<'a> {
     }
 
     fn without() -> Self {
-        Self { tx: None, place: None, now: Moment::now(), fence: None, writes: 0, broken: None }
+        Self { tx: None, place: None, now: Moment::now(), fence: None, writes: 0, bytes: 0, broken: None }
     }
 
     fn tx(&self) -> Result<&'a Connection, StoreError> {
@@ -711,6 +713,7 @@ impl Rows for Table<'_> {
             status = ?2, fence = ?3, cancelled = ?4, completed = ?5, expires = ?6, head = ?7, body = ?8";
         let expires = record.expires().filter(|_| is_kept_for_a_time(&record.key));
         let (head, body) = record.encode_parts();
+        self.bytes = self.bytes.saturating_add(head.len()).saturating_add(body.len());
         let values = params![
             record.key,
             record.status.code(),
@@ -728,6 +731,10 @@ impl Rows for Table<'_> {
         let sql = "INSERT INTO quarantine (key, at, why, record)
             SELECT key, ?2, ?3, CAST(head || body AS BLOB) FROM records WHERE key = ?1";
         self.write(sql, params![key, number(self.now.wall), why])?;
+        let sql = "SELECT length(record) FROM quarantine WHERE id = last_insert_rowid()";
+        let mut select = self.tx()?.prepare_cached(sql).map_err(failed)?;
+        let bytes: Option<i64> = select.query_row([], |row| row.get(0)).optional().map_err(failed)?;
+        self.bytes = self.bytes.saturating_add(bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0)));
         self.remove(key)
     }
 

@@ -99,7 +99,8 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] if there is anything in `to` but what is left of a copy whose process died; [`StoreError::Full`] if there is no room.
+    /// [`StoreError::Refused`] if there is anything in `to` but what is left of a copy whose process died;
+    /// [`StoreError::Full`] if there is no room.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let (inner, to) = (self.inner.clone(), absolute(to.as_ref())?);
         on_thread(move || inner.backup(&to)).await
