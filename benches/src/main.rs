@@ -43,9 +43,10 @@ fn main() -> ExitCode {
         #[cfg(feature = "store")]
         Some("--store") => outcome(store::print()),
         #[cfg(feature = "store")]
-        Some("--store-process") => {
+        Some(part @ ("--store-process" | "--store-death")) => {
             let dir = std::env::args().nth(2).unwrap_or_default();
-            outcome(store::process(std::path::Path::new(&dir)))
+            let dir = std::path::Path::new(&dir);
+            outcome(if part == "--store-death" { store::death(dir) } else { store::process(dir) })
         }
         #[cfg(feature = "store")]
         Some("--store-size") => outcome(store_size::print(&store::place())),

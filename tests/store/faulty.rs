@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     LateAnswers,
     /// What became of a release is told later than it was done.
     LateReleases,
+    /// A release is answered once so many are asked for, or not at all.
+    Together(u32),
     /// As a thief, but only for who renews by itself, before a claim.
     Buried,
     /// Somebody else has the key by the time its lease is renewed.
@@ -59,6 +61,7 @@ pub(crate) struct Faulty {
     inner: MemoryStore,
     fault: Mutex<Fault>,
     panics: AtomicU32,
+    releases: AtomicU32,
     /// Hears of each lease that is released.
     released: Mutex<Option<Sender<String>>>,
 }
@@ -69,6 +72,7 @@ impl Faulty {
             inner: MemoryStore::new(),
             fault: Mutex::new(fault),
             panics: AtomicU32::new(0),
+            releases: AtomicU32::new(0),
             released: Mutex::default(),
         }
     }
@@ -190,6 +194,15 @@ impl Store for Faulty {
                 let key = release.key.clone();
                 if self.has(Fault::LateReleases) {
                     futures::pending!();
+                }
+                self.releases.fetch_add(1, Ordering::SeqCst);
+                if let Fault::Together(least) = self.fault() {
+                    if self.releases.load(Ordering::SeqCst) < least {
+                        tokio::task::yield_now().await;
+                    }
+                    if self.releases.load(Ordering::SeqCst) < least {
+                        return Err(StoreError::Unavailable("asked one at a time".to_owned()));
+                    }
                 }
                 self.inner.release(release).await?;
                 if let Some(released) = &*self.released.lock().expect("the sender") {

@@ -168,3 +168,15 @@ fn a_sweep_survives_a_store_that_panics() {
     block_on(store.cas(None, job)).expect("a job");
     assert_eq!(ran.recv_timeout(Duration::from_secs(60)), Ok(1), "the sweep goes on");
 }
+
+#[test]
+fn a_recovery_marks_the_jobs_of_a_page_together() {
+    let store = Arc::new(Faulty::new(Fault::Together(40)));
+    for id in 0..40 {
+        let mut job = Record::new(format!("j/left:{id}"));
+        (job.function, job.status, job.owner) = ("left:{id}".to_owned(), Status::Running, String::new());
+        block_on(store.cas(None, job)).expect("a job");
+    }
+    let recovered = recover().store(store).once().blocking().expect("a recovery");
+    assert_eq!(recovered.jobs.len(), 40, "a store with a log syncs once for all of them");
+}

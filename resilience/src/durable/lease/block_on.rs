@@ -2,7 +2,7 @@
 
 use crate::clock;
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,12 +32,12 @@ impl Mode {
             Self::Blocking => block_until(work, Instant::now().checked_add(limit)),
             Self::Async => {
                 // Nearly always there is nothing to wait for, and then no timer is made.
-                let first = std::future::poll_fn(|cx| Poll::Ready(pin!(&mut work).poll(cx))).await;
+                let first = poll_fn(|cx| Poll::Ready(pin!(&mut work).poll(cx))).await;
                 if let Poll::Ready(done) = first {
                     return Some(done);
                 }
                 let mut alarm = Box::pin(clock::alarm(limit));
-                std::future::poll_fn(move |cx| match pin!(&mut work).poll(cx) {
+                poll_fn(move |cx| match pin!(&mut work).poll(cx) {
                     Poll::Ready(done) => Poll::Ready(Some(done)),
                     Poll::Pending => alarm.as_mut().poll(cx).map(|()| None),
                 })
@@ -69,15 +69,43 @@ pub(crate) fn may_block() -> bool {
     BLOCKS.get()
 }
 
+/// What [`may_block`] says, until this is dropped.
+struct Blocks {
+    before: bool,
+}
+
+impl Blocks {
+    fn set(blocks: bool) -> Self {
+        Self { before: BLOCKS.replace(blocks) }
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        BLOCKS.set(self.before);
+    }
+}
+
+/// Runs all `futures` at once, so that a store commits together what they ask it for; their results, in order.
+pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|cx| {
+        let _together = Blocks::set(false);
+        for (future, done) in running.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                *done = Some(result);
+            }
+        }
+        let are_done = running.iter().all(|(_, done)| done.is_some());
+        if are_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, done)| done).collect()
+}
+
 /// Runs `future` on this thread, which sleeps while there is nothing to do.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    struct Before(bool);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            BLOCKS.set(self.0);
-        }
-    }
-    let _before = Before(BLOCKS.replace(true));
+    let _before = Blocks::set(true);
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(unpark.clone());

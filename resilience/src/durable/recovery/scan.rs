@@ -2,6 +2,7 @@
 
 use crate::durable::job::call::{Call, Provided};
 use crate::durable::job::site::JobSite;
+use crate::durable::lease::block_on::all;
 use crate::durable::lease::{hold, turn};
 use crate::durable::record::alert::{critical, warning};
 use crate::durable::record::args::Args;
@@ -93,13 +94,11 @@ impl Pass {
                     found.corrupt.push(id);
                 }
             }
-            for record in page.records {
+            let free = page.records.into_iter().filter(|record| self.may_be_free(record));
+            let taken = all(free.map(|record| self.take_up(record, watch))).await;
+            if let Some(found) = &mut found {
                 // One row that cannot be handled now is found again by the next look.
-                if let Ok(Some(job)) = self.take_up(record, watch).await
-                    && let Some(found) = &mut found
-                {
-                    found.jobs.push(job);
-                }
+                found.jobs.extend(taken.into_iter().filter_map(|taken| taken.ok().flatten()));
             }
             match page.next {
                 Some(next) => query.after = next,
@@ -118,15 +117,12 @@ impl Pass {
         }
     }
 
-    /// Marks and queues one job if its owner is gone; `None` if its owner lives.
+    /// Marks and queues one job, which may be free, if its owner is gone; `None` if its owner lives.
     async fn take_up(
         self: &Arc<Self>,
         record: Record,
         watch: Option<&Arc<Watch>>,
     ) -> Result<Option<RecoveredJob>, StoreError> {
-        if !self.may_be_free(&record) {
-            return Ok(None);
-        }
         // The listing has no arguments.
         let record = if record.status.is_held() {
             self.mark(&record).await?

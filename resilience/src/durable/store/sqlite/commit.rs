@@ -5,7 +5,7 @@
 //! in the queue goes into one transaction, so that many callers share one sync.
 
 use super::place::{Moment, Place};
-use super::tables::{LOG_WARNING, Table, compact, failed, fold, is_busy, shrink};
+use super::tables::{Table, compact, failed, fold, is_busy, shrink};
 use crate::durable::lease::block_on;
 use crate::durable::store::{StoreError, Work};
 use crate::sync::locked;
@@ -74,6 +74,8 @@ struct Writer {
     place: Arc<Place>,
     /// When something was written last that has not been moved from the log into the tables.
     written: Option<Instant>,
+    /// How many bytes the log had when this process last had the right to write.
+    log: u64,
     /// How many bytes the log had after it was to be shortened last.
     tried: u64,
     /// How many operations came together the last two times.
@@ -84,7 +86,7 @@ impl Committer {
     /// Starts the thread that commits.
     pub(super) fn start(connection: Connection, place: Arc<Place>) -> Result<Self, StoreError> {
         let (written, crowd) = (Some(Instant::now()), (1, 1));
-        let writer = Mutex::new(Writer { connection, place, written, tried: 0, crowd });
+        let writer = Mutex::new(Writer { connection, place, written, log: 0, tried: 0, crowd });
         let shared = Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), writer });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new().name("resilience-store".into());
@@ -230,7 +232,7 @@ impl Shared {
             return;
         }
         let (done, replies, rest) = writer.commit(batch);
-        let place = writer.place.clone();
+        let (place, bytes) = (writer.place.clone(), writer.log);
         if !rest.is_empty() {
             // Before those that came meanwhile.
             locked(&self.queue).jobs.splice(..0, rest);
@@ -240,7 +242,7 @@ impl Shared {
             // An executor's code may panic when it is woken: the others get their answers all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| reply(done.clone())));
         }
-        let _ = catch_unwind(AssertUnwindSafe(|| place.watch_log(LOG_WARNING)));
+        let _ = catch_unwind(AssertUnwindSafe(|| place.watch_log(bytes)));
     }
 
     /// Takes whatever is asked for, and waits a moment for as many as came last time: those who got their
@@ -307,7 +309,6 @@ impl Writer {
         if self.place.is_poisoned() {
             return Err(StoreError::Poisoned);
         }
-        self.place.check()?;
         // One process at a time tries to write, the others wait behind it.
         let place = self.place.clone();
         let _turn = place.queue();
@@ -323,6 +324,9 @@ impl Writer {
                     if waited < SPIN { std::thread::yield_now() } else { std::thread::sleep(PATIENCE) }
                 }
                 tx => {
+                    if tx.is_ok() {
+                        self.log = self.place.prepare_log();
+                    }
                     self.connection.busy_timeout(self.place.busy).map_err(failed)?;
                     return tx.map_err(failed);
                 }
@@ -333,9 +337,8 @@ impl Writer {
     /// Moves a long log into the tables while it is this process's turn: after a commit others have written more before
     /// all of it is moved, so that with several processes the log would never begin anew.
     fn shorten(&mut self) {
-        let bytes = self.place.log_size();
-        self.tried = self.tried.min(bytes);
-        if bytes >= LOG_MOST && bytes >= self.tried + LOG_STEP {
+        self.tried = self.tried.min(self.log);
+        if self.log >= LOG_MOST && self.log >= self.tried + LOG_STEP {
             fold(&self.connection, &self.place, READERS);
             self.tried = self.place.log_size();
         }

@@ -162,16 +162,49 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
 
 /// The file at `path`; `None` if there is none.
-#[cfg(unix)]
 pub(crate) fn inode(path: &Path) -> Option<Inode> {
+    seen(path).map(|(inode, _)| inode)
+}
+
+/// How many bytes the file at `path` has; 0 if there is none.
+pub(crate) fn size(path: &Path) -> u64 {
+    seen(path).map_or(0, |(_, bytes)| bytes)
+}
+
+/// The file at `path` and its size, looked up before every commit.
+///
+/// The times are not asked for: once they were, Linux gives the next write a time of its own, which the next sync has
+/// to write, too.
+#[cfg(target_os = "linux")]
+fn seen(path: &Path) -> Option<(Inode, u64)> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+    match statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO | StatxFlags::SIZE) {
+        Ok(found) => {
+            let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+            Some((Inode(device, found.stx_ino), found.stx_size))
+        }
+        // A sandbox that does not know the call.
+        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => metadata(path),
+        Err(_) => None,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn seen(path: &Path) -> Option<(Inode, u64)> {
+    metadata(path)
+}
+
+#[cfg(unix)]
+fn metadata(path: &Path) -> Option<(Inode, u64)> {
     use std::os::unix::fs::MetadataExt;
     let found = fs::symlink_metadata(path).ok()?;
-    Some(Inode(found.dev(), found.ino()))
+    Some((Inode(found.dev(), found.ino()), found.len()))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn inode(path: &Path) -> Option<Inode> {
-    path.exists().then_some(Inode(0, 0))
+fn metadata(path: &Path) -> Option<(Inode, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((Inode(0, 0), found.len()))
 }
 
 /// The inode of an open file.

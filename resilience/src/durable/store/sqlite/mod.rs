@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tables::{
-    Table, beat, check_small, connect, create, enrol, fold, get, identity, last_fence, list, migrate, number,
-    use_log,
+    Table, at_once, beat, check_small, connect, create, enrol, fold, get, identity, last_fence, list,
+    migrate, number, use_log,
 };
 pub use upkeep::StoreSize;
 
@@ -299,7 +299,7 @@ impl SqliteStore {
     fn read_now<T>(&self, read: impl Fn(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let place = &self.inner.place;
         match &self.inner.open {
-            Some(open) => place.check().and_then(|()| read(&locked(&open.reader))),
+            Some(open) => place.check().and_then(|()| at_once(&locked(&open.reader), read)),
             None => tables::look(&place.dir.join(FILE), read),
         }
     }
@@ -326,8 +326,9 @@ impl Store for SqliteStore {
         let place = &self.inner.place;
         let Some(open) = &self.inner.open else { return Box::pin(ready(Err(StoreError::ReadOnly))) };
         let looked = place.check().and_then(|()| {
-            let reader = locked(&open.reader);
-            Table::reading(&reader, place).apply(Moment::now(), |table| rules::claim(table, &look))
+            at_once(&locked(&open.reader), |reader| {
+                Table::reading(reader, place).apply(Moment::now(), |table| rules::claim(table, &look))
+            })
         });
         match looked {
             Err(StoreError::Corrupt { .. }) if claim.on_corrupt == Otherwise::Rerun => {

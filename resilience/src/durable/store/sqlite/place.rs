@@ -6,11 +6,18 @@ use crate::durable::store::StoreError;
 use crate::durable::store::owners::{Owners, Watch};
 use crate::durable::store::rules::Life;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
+
+/// From how many bytes on the file of the log is long enough: commits of ordinary size begin it anew at 4 MiB.
+const LOG_PREPARED: u64 = 4 << 20;
+/// The file of the log is made longer to a multiple of this.
+const LOG_STEP: u64 = 64 << 10;
+/// How many bytes the log may have before it is reported: a reader keeps it from shrinking.
+const LOG_WARNING: u64 = 64 << 20;
 
 /// The file in the store's directory.
 pub(super) const FILE: &str = "store.sqlite";
@@ -195,10 +202,9 @@ impl Place {
         self.is_poisoned.load(Ordering::Relaxed)
     }
 
-    /// Reports once that the log has more than `limit` bytes.
-    pub(super) fn watch_log(&self, limit: u64) {
-        let bytes = self.log_size();
-        let is_first = bytes > limit && !self.has_warned.swap(true, Ordering::Relaxed);
+    /// Reports once that the log has more than 64 MiB, when it has `bytes`.
+    pub(super) fn watch_log(&self, bytes: u64) {
+        let is_first = bytes > LOG_WARNING && !self.has_warned.swap(true, Ordering::Relaxed);
         #[cfg(feature = "tracing")]
         if is_first {
             tracing::warn!(
@@ -213,8 +219,33 @@ impl Place {
 
     /// How many bytes the file of the log has.
     pub(super) fn log_size(&self) -> u64 {
-        let log = self.files.get(1).and_then(|(path, _)| std::fs::metadata(path).ok());
-        log.map_or(0, |log| log.len())
+        self.files.get(1).map_or(0, |(path, _)| files::size(path))
+    }
+
+    /// Makes the file of the log longer if its end is reached, up to twice as long, and returns its size.
+    ///
+    /// A sync of a file that has grown has to write where it ends, too, and takes about twice as long. Only who holds
+    /// the right to write may call this. SQLite ends a log at the first frame that is none, as a frame of zeros is.
+    pub(super) fn prepare_log(&self) -> u64 {
+        let bytes = self.log_size();
+        // Frames of 4,120 bytes seldom end where a prepared file does.
+        if bytes.is_multiple_of(LOG_STEP) || bytes >= LOG_PREPARED {
+            return bytes;
+        }
+        let Some((path, inode)) = self.files.get(1) else { return bytes };
+        let longer = (2 * bytes).next_multiple_of(LOG_STEP);
+        let zeros = vec![0; usize::try_from(longer - bytes).unwrap_or_default()];
+        // SQLite holds no lock on this file that closing it would drop.
+        let Ok(mut log) = OpenOptions::new().write(true).open(path) else { return bytes };
+        if files::inode_of(&log) != *inode {
+            return bytes;
+        }
+        let written = log.seek(SeekFrom::Start(bytes)).and_then(|_| log.write_all(&zeros));
+        if written.is_err() {
+            // A full disk: the commit needs the room that is left.
+            let _ = log.set_len(bytes);
+        }
+        longer
     }
 
     /// Checks that this process opened the store.

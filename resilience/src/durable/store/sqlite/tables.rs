@@ -19,10 +19,8 @@ use std::time::{Duration, SystemTime};
 const SCHEMA: i64 = 2;
 /// How long the log may get, in pages of 4 KiB, before a commit moves it into the tables: 4 MiB.
 const LOG_PAGES: u32 = 1_000;
-/// How many bytes of the log file are kept for the next transactions: 4 MiB.
-const LOG_LIMIT: u32 = 4 << 20;
-/// How many bytes the log may have before it is reported: a reader keeps it from shrinking.
-pub(super) const LOG_WARNING: u64 = 64 << 20;
+/// How many bytes of the log file are kept for the next transactions: 6 MiB.
+const LOG_LIMIT: u32 = 6 << 20;
 /// How many free pages are returned to the file system at one time of rest.
 const SHRINK: u32 = 4_096;
 /// Up to how many bytes a file is checked as a whole when it is opened: 32 MiB.
@@ -340,7 +338,7 @@ pub(super) fn fold(connection: &Connection, place: &Place, wait: Duration) -> bo
         .busy_timeout(wait)
         .and_then(|()| connection.query_row(sql, [], |row| row.get::<_, i64>(0)));
     let _ = connection.busy_timeout(place.busy);
-    place.watch_log(LOG_WARNING);
+    place.watch_log(place.log_size());
     busy == Ok(0)
 }
 
@@ -640,6 +638,15 @@ impl Row {
         let agrees = i64::from(record.status.code()) == self.status && number(record.fence) == self.fence;
         if agrees { Ok(record) } else { Err(Corrupt::Contradiction) }
     }
+}
+
+/// Has all that `read` reads be of one moment, which costs less than a lock for each statement, too.
+pub(super) fn at_once<T>(
+    reader: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let tx = reader.unchecked_transaction().map_err(failed)?;
+    read(&tx)
 }
 
 pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {

@@ -152,6 +152,8 @@ mod tests {
                 // One transaction, or the damage of a frame that no longer says where its own ended.
                 let expected = if number + 2 < frames { Some(number + 1) } else { damage(&damaged) };
                 assert_eq!(damage(&damaged), expected, "frame {number}, byte {at}");
+                damaged.resize(damaged.len() + 65_536, 0);
+                assert_eq!(damage(&damaged), expected, "frame {number}, byte {at}, and zeros that follow");
             }
         }
         for end in (0..log.len()).step_by(97) {
