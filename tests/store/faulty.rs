@@ -47,10 +47,18 @@ pub(crate) enum Fault {
     LateReleases,
     /// A release is answered once so many are asked for, or not at all.
     Together(u32),
+    /// A release is not answered.
+    NoReleases,
+    /// A release is done when it is asked for once more.
+    SlowReleases,
     /// As a thief, but only for who renews by itself, before a claim.
     Buried,
     /// Somebody else has the key by the time its lease is renewed.
     Thief,
+    /// The heartbeat gets no answer.
+    Hangs,
+    /// The heartbeat does not come back from asking.
+    Blocks,
     /// Listings panic.
     Panics,
 }
@@ -146,6 +154,12 @@ impl Store for Faulty {
     fn renew(&self, lease: Duration) -> Work<'_, ()> {
         Box::pin(async move {
             let is_heartbeat = std::thread::current().name() == Some("resilience-heartbeat");
+            if is_heartbeat && self.has(Fault::Hangs) {
+                std::future::pending::<()>().await;
+            }
+            while is_heartbeat && self.has(Fault::Blocks) {
+                std::thread::park();
+            }
             if self.has(Fault::Thief) || (self.has(Fault::Buried) && !is_heartbeat) {
                 for record in self.inner.list(Query::new("").only(&[Status::Running])).await?.records {
                     let release = Release::new(record.key.clone(), record.fence, Status::Free);
@@ -203,6 +217,12 @@ impl Store for Faulty {
                     if self.releases.load(Ordering::SeqCst) < least {
                         return Err(StoreError::Unavailable("asked one at a time".to_owned()));
                     }
+                }
+                if self.has(Fault::NoReleases) {
+                    std::future::pending::<()>().await;
+                }
+                if self.has(Fault::SlowReleases) {
+                    tokio::task::yield_now().await;
                 }
                 self.inner.release(release).await?;
                 if let Some(released) = &*self.released.lock().expect("the sender") {

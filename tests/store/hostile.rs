@@ -4,10 +4,11 @@
 use crate::common::{Error, Scratch, block_on, child, given_dir};
 use crate::shim::compiled;
 use futures::FutureExt;
-use resilience::durable::store::{Claim, Claimed, Completion, Liveness};
+use resilience::durable::store::{Claim, Claimed, Completion, Liveness, Query};
 use resilience::durable::{CheckpointError, JobError, SqliteStore, Status, Store, StoreError, use_store};
 use resilience::testing::isolate;
 use resilience::{Rejected, checkpoint, job, jobs};
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -373,6 +374,111 @@ fn a_fork_refuses_its_copy_and_opens_its_own() {
     }
 }
 
+/// Not a test of its own: forks while another thread opens the default store.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn forks_while_a_store_is_opened() {
+    let Some(dir) = given_dir() else { return };
+    let opens = std::thread::spawn(|| step(1));
+    wait_until("the thread that opens a store", || dir.join("open.here").exists());
+    if fs::remove_file(dir.join("fork-now")).is_ok() {
+        // That thread is not in the child, and what it has locked is never unlocked there.
+        let own = Arc::new(SqliteStore::open(dir.join("of-child")).expect("a store of the child"));
+        use_store(own.clone());
+        assert_eq!(
+            (step(2), block_on(own.list(Query::new("c/"))).expect("a listing").records.len()),
+            (Ok(2), 1)
+        );
+        std::process::exit(0);
+    }
+    let failed = fs::remove_file(dir.join("fork-now")).expect_err("the parent");
+    assert_eq!(failed.raw_os_error(), Some(16), "the child succeeded");
+    fs::write(dir.join("open.go"), "").expect("a file");
+    assert_eq!(opens.join().expect("no panic"), Ok(1));
+}
+
+thread_local! {
+    static IS_CHILD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Forks; the child says so, and ends the body with another value.
+fn fork_here() -> u32 {
+    let file = given_dir().expect("a directory").join("fork-now");
+    match fs::remove_file(file) {
+        Ok(()) => {
+            IS_CHILD.set(true);
+            2
+        }
+        Err(error) => {
+            assert_eq!(error.raw_os_error(), Some(16), "the child succeeded");
+            1
+        }
+    }
+}
+
+#[checkpoint("forked:{id}", wait = 1ms)]
+fn forked(id: &str) -> Result<u32, Error> {
+    Ok(fork_here() + u32::from(id.is_empty()))
+}
+
+#[checkpoint("forked:{id}", wait = 1ms)]
+async fn forked_async(id: &str) -> Result<u32, Error> {
+    Ok(fork_here() + u32::from(id.is_empty()))
+}
+
+/// Not a test of its own: forks in the body of a step, whose lease stays its parent's.
+fn forks_in_a_step(call: impl Fn() -> Result<u32, Error>) {
+    let Some(dir) = given_dir() else { return };
+    let open = || Arc::new(SqliteStore::open(dir.join("state")).expect("a store"));
+    let store = open();
+    use_store(store.clone());
+    let result = call();
+    if !IS_CHILD.get() {
+        assert_eq!(result, Ok(1), "the parent kept its lease, and its value counts");
+        return;
+    }
+    let refused = result.expect_err("opened before the fork").checkpoint();
+    assert!(refused.to_string().contains("before a fork"), "{refused}");
+    let own = open();
+    use_store(own.clone());
+    // What the store of the parent refused is not written by way of that of the child.
+    assert_eq!(step(9), Ok(9));
+    let record = block_on(own.get("c/forked:it")).expect("a store").expect("a record");
+    assert_eq!((record.status, record.owner), (Status::Running, store.owner()));
+    match call().expect_err("its parent has it").checkpoint() {
+        CheckpointError::Busy { owner, .. } => assert_eq!(owner, store.owner(), "no caller of the child"),
+        other => panic!("{other:?}"),
+    }
+    std::process::exit(0);
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn forks_in_a_sync_step() {
+    forks_in_a_step(|| forked("it"));
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn forks_in_an_async_step() {
+    forks_in_a_step(|| block_on(forked_async("it")));
+}
+
+#[test]
+fn a_fork_waits_for_nothing_that_its_parent_had_and_ends_nothing_of_it() {
+    let library = compiled("tests/store/hostile.c").expect("a compiler");
+    for name in ["forks_while_a_store_is_opened", "forks_in_a_sync_step", "forks_in_an_async_step"] {
+        let scratch = Scratch::new();
+        let mut command = child(&format!("hostile::{name}"), &scratch.path(""));
+        command.env("LD_PRELOAD", &library);
+        if name == "forks_while_a_store_is_opened" {
+            command.env("HOSTILE_LOCKS", scratch.path("open"));
+            command.env("RESILIENCE_STATE", scratch.path("of-parent"));
+        }
+        run_all(vec![command]);
+    }
+}
+
 /// Keeps everything that is asked for waiting until the end of the transaction.
 fn kept_waiting(store: &SqliteStore) -> rusqlite::Connection {
     let tables = rusqlite::Connection::open(store.dir().join("store.sqlite")).expect("the tables");
@@ -438,7 +544,7 @@ fn thirty_processes_open_a_new_store_at_once() {
     let dir = scratch.path("");
     run_all((0..30).map(|_| child("hostile::opens_and_records", &dir)).collect());
     let store = SqliteStore::open(scratch.path("new/state")).expect("a store");
-    let steps = block_on(store.list(resilience::durable::store::Query::new("c/"))).expect("a listing");
+    let steps = block_on(store.list(Query::new("c/"))).expect("a listing");
     assert_eq!(steps.records.len(), 30);
     let left: Vec<_> =
         fs::read_dir(store.dir()).expect("a directory").map(|entry| entry.expect("it").file_name()).collect();

@@ -95,6 +95,55 @@ async fn a_holder_can_wait_for_the_loss_of_its_lease() {
     assert_eq!(runs(), 1, "the body ended, and its value is discarded");
 }
 
+static HANGS: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::Hangs)));
+static BLOCKS: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::Blocks)));
+
+#[checkpoint("hangs:{id}", lease = 0.03s, store = &*HANGS)]
+async fn outlasts_its_lease(id: u32) -> Result<u32, Error> {
+    resilience::step().expect("inside of a step").lease_lost().await;
+    Ok(id)
+}
+
+#[checkpoint("blocks:{id}", lease = 0.03s, store = &*BLOCKS)]
+fn outlasts_its_lease_sync(id: u32) -> Result<u32, Error> {
+    block_on(resilience::step().expect("inside of a step").lease_lost());
+    Ok(id)
+}
+
+#[tokio::test]
+async fn a_heartbeat_without_an_answer_is_a_loss_of_the_lease() {
+    // Nobody has taken it over: its value counts.
+    assert_eq!(outlasts_its_lease(1).await, Ok(1));
+    assert_eq!(outlasts_its_lease_sync(1), Ok(1));
+}
+
+static NEVER_RELEASES: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::NoReleases)));
+static RELEASES: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::SlowReleases)));
+
+#[checkpoint("dropped:{id}", store = &*NEVER_RELEASES)]
+async fn dropped_where_nothing_is_released(id: u32) -> Result<u32, Error> {
+    std::future::pending::<()>().await;
+    Ok(id)
+}
+
+#[checkpoint("dropped:{id}", store = &*RELEASES)]
+async fn dropped_where_all_is_released(id: u32) -> Result<u32, Error> {
+    std::future::pending::<()>().await;
+    Ok(id)
+}
+
+#[test]
+fn a_store_that_does_not_answer_keeps_no_other_from_giving_leases_back() {
+    let released = RELEASES.released();
+    // More than once: nothing that is left over from the first one is in the way.
+    for id in 1..=2 {
+        drop_at_the_answer(dropped_where_nothing_is_released(id));
+        drop_at_the_answer(dropped_where_all_is_released(id));
+        let key = released.recv_timeout(Duration::from_secs(60));
+        assert_eq!(key.as_deref(), Ok(format!("c/dropped:{id}").as_str()));
+    }
+}
+
 /// A step that the store holds, with no caller, because the store was full when it was to be released.
 fn owed(store: &Faulty) {
     store.set(Fault::LateAnswers);

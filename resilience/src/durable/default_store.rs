@@ -1,26 +1,40 @@
 //! The store of jobs and steps that name none, and where it is.
 
+use crate::durable::of_process::OfProcess;
 use crate::durable::store::{MemoryStore, Store, StoreError};
 use crate::site::Site;
+use crate::sync::locked;
 #[cfg(feature = "sqlite")]
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
 /// The store of jobs and steps that name none: of the process, or of a test world.
-static DEFAULT: Site<Default> = Site::new(Default { store: Mutex::new(None), in_world: false }, || Default {
-    store: Mutex::new(None),
-    in_world: true,
-});
+static DEFAULT: Site<Default> = Site::new(Default::new(false), || Default::new(true));
 
 #[derive(Debug)]
 struct Default {
-    store: Mutex<Option<Arc<dyn Store>>>,
+    store: OfProcess<Mutex<Option<Arc<dyn Store>>>>,
     in_world: bool,
+}
+
+impl Default {
+    const fn new(in_world: bool) -> Self {
+        // A fork's child has the store of its parent, which refuses it: another one would not have the parent's jobs.
+        let of_child = |of_parent: &Mutex<Option<Arc<dyn Store>>>| {
+            Mutex::new(match of_parent.try_lock() {
+                Ok(store) => store.clone(),
+                Err(TryLockError::Poisoned(store)) => store.into_inner().clone(),
+                // The parent was opening the store.
+                Err(TryLockError::WouldBlock) => None,
+            })
+        };
+        Self { store: OfProcess::new(Mutex::new(None), of_child), in_world }
+    }
 }
 
 fn store() -> (MutexGuard<'static, Option<Arc<dyn Store>>>, bool) {
     let default: &'static Default = leak(&DEFAULT);
-    (default.store.lock().unwrap_or_else(PoisonError::into_inner), default.in_world)
+    (locked(&default.store), default.in_world)
 }
 
 /// The site's value of now, whether the static itself or a world's copy, lives as long as the process.

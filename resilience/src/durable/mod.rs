@@ -9,6 +9,7 @@ mod admin;
 mod default_store;
 mod job;
 mod lease;
+mod of_process;
 pub mod record;
 mod recovery;
 mod scope;

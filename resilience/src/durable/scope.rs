@@ -347,13 +347,13 @@ impl Step {
 
     /// Whether the lease is known to be lost: the result of this step will be discarded.
     pub fn is_lease_lost(&self) -> bool {
-        self.lease.is_lost()
+        self.lease.loss.is_lost()
     }
 
     /// Ends when the lease is known to be lost; to be selected on beside long work.
     pub fn lease_lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let lease = self.lease.clone();
-        std::future::poll_fn(move |cx| lease.poll_lost(cx))
+        std::future::poll_fn(move |cx| lease.loss.poll_lost(cx))
     }
 }
 

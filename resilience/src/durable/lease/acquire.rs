@@ -37,6 +37,8 @@ pub(crate) struct Asked {
     takes_lease: bool,
     length: Duration,
     turn: Option<Turn>,
+    /// The process that asks: in a fork's child nobody answers.
+    process: u32,
 }
 
 impl Asked {
@@ -48,7 +50,15 @@ impl Asked {
             }
             asked.claim(claim).await
         });
-        Self { store: store.clone(), status, answer: Some(answer), takes_lease, length, turn }
+        Self {
+            store: store.clone(),
+            status,
+            answer: Some(answer),
+            takes_lease,
+            length,
+            turn,
+            process: std::process::id(),
+        }
     }
 }
 
@@ -67,15 +77,19 @@ impl Drop for Asked {
     fn drop(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         // A step of a job has no lease of its own.
-        if !self.takes_lease {
+        if !self.takes_lease || self.process != std::process::id() {
             return;
         }
         let (store, turn, status, length) = (self.store.clone(), self.turn.take(), self.status, self.length);
-        hold::finish(Box::pin(async move {
-            if let Ok(Claimed::Held(record)) = answer.await {
-                Lease::new(store, record.key, record.fence, length, turn, status).give_back().await;
-            }
-        }));
+        let of = store.clone();
+        hold::finish(
+            &of,
+            Box::pin(async move {
+                if let Ok(Claimed::Held(record)) = answer.await {
+                    Lease::new(store, record.key, record.fence, length, turn, status).give_back().await;
+                }
+            }),
+        );
     }
 }
 

@@ -1,8 +1,9 @@
 //! The heartbeat: one thread for each open store raises the counter of this process while it holds leases there.
 
 use super::block_on::block_on;
-use super::hold::{self, Shared};
+use super::hold::{self, Loss, Shared};
 use crate::clock;
+use crate::durable::of_process::OfProcess;
 use crate::durable::store::{Store, StoreError};
 use crate::sync::locked;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The stores in which this process holds or held leases.
-static HEARTS: Mutex<Vec<Arc<Heart>>> = Mutex::new(Vec::new());
+static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> =
+    OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
 #[derive(Debug)]
 struct Heart {
@@ -19,8 +21,6 @@ struct Heart {
     /// The store's identity, and the owner whose counter is raised: a store that was closed by a fault and opened again
     /// has the same identity and another owner.
     name: (String, String),
-    /// The process whose thread it is: a fork has none.
-    process: u32,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -39,6 +39,7 @@ struct State {
 #[derive(Debug)]
 struct Kept {
     lease: Weak<Shared>,
+    loss: Arc<Loss>,
     length: Duration,
 }
 
@@ -55,6 +56,7 @@ pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(),
     }
     let heart = Heart::of(store);
     heart.start()?;
+    WATCH.start()?;
     // Others see the counter change before they see a claim.
     if heart.is_due(lease) { heart.beat(store, lease).await } else { Ok(()) }
 }
@@ -67,11 +69,74 @@ pub(crate) fn keep(lease: &Arc<Shared>) {
     let heart = Heart::of(&lease.store);
     let mut state = locked(&heart.state);
     let is_shorter = state.shortest().is_none_or(|shortest| lease.length < shortest);
-    state.leases.push(Kept { lease: Arc::downgrade(lease), length: lease.length });
+    state.leases.push(Kept { lease: Arc::downgrade(lease), loss: lease.loss.clone(), length: lease.length });
     drop(state);
     if is_shorter {
         heart.changed.notify_one();
+        WATCH.wake();
     }
+}
+
+/// The thread that reports leases as lost which were not renewed in time. It asks no store for anything: one that does
+/// not answer would keep it from that, as it does its own heartbeat.
+static WATCH: OfProcess<Watch> = OfProcess::new(Watch::new(), |_| Watch::new());
+
+#[derive(Debug)]
+struct Watch {
+    state: Mutex<Watched>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Watched {
+    has_thread: bool,
+    /// There is a lease that may have to be looked at earlier than the others.
+    is_changed: bool,
+}
+
+impl Watch {
+    const fn new() -> Self {
+        let state = Watched { has_thread: false, is_changed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Starts the thread, if it does not run.
+    fn start(&self) -> Result<(), StoreError> {
+        let mut state = locked(&self.state);
+        if !state.has_thread {
+            started("resilience-lease-watch", || WATCH.run())?;
+            state.has_thread = true;
+        }
+        Ok(())
+    }
+
+    fn wake(&self) {
+        locked(&self.state).is_changed = true;
+        self.changed.notify_one();
+    }
+
+    fn run(&self) {
+        loop {
+            locked(&self.state).is_changed = false;
+            let hearts = locked(&HEARTS).clone();
+            let next = hearts.iter().filter_map(|heart| heart.lose_if_late(Instant::now())).min();
+            drop(hearts);
+            let state = locked(&self.state);
+            let wait = |state: &mut Watched| !state.is_changed;
+            match next {
+                Some(next) => drop(self.changed.wait_timeout_while(state, next, wait)),
+                None => drop(self.changed.wait_while(state, wait)),
+            }
+        }
+    }
+}
+
+/// Starts a thread called `name`.
+fn started(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let started = thread::Builder::new().name(name.into()).spawn(run);
+    started
+        .map(drop)
+        .map_err(|error| StoreError::Unavailable(format!("its heartbeat cannot be started: {error}")))
 }
 
 impl State {
@@ -88,6 +153,12 @@ impl State {
         self.beaten.zip(self.shortest()).is_some_and(late)
     }
 
+    /// Those of the leases that are held, without their store: closing it may take long.
+    fn losses(&self) -> Vec<Arc<Loss>> {
+        let held = self.leases.iter().filter(|kept| kept.lease.strong_count() > 0);
+        held.map(|kept| kept.loss.clone()).collect()
+    }
+
     fn held(&self) -> Vec<Arc<Shared>> {
         self.leases.iter().filter_map(|kept| kept.lease.upgrade()).collect()
     }
@@ -96,16 +167,14 @@ impl State {
 impl Heart {
     fn of(store: &Arc<dyn Store>) -> Arc<Self> {
         let name = (store.identity(), store.owner());
-        let process = std::process::id();
         let mut hearts = locked(&HEARTS);
-        hearts.retain(|heart| heart.process == process && heart.is_used());
+        hearts.retain(|heart| heart.is_used());
         if let Some(heart) = hearts.iter().find(|heart| heart.name == name) {
             return heart.clone();
         }
         let heart = Arc::new(Self {
             store: Arc::downgrade(store),
             name,
-            process,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -132,10 +201,7 @@ impl Heart {
             return Ok(());
         }
         let heart = self.clone();
-        let thread = thread::Builder::new().name("resilience-heartbeat".into());
-        let started = thread.spawn(move || heart.run());
-        started
-            .map_err(|error| StoreError::Unavailable(format!("its heartbeat cannot be started: {error}")))?;
+        started("resilience-heartbeat", move || heart.run())?;
         state.has_thread = true;
         Ok(())
     }
@@ -151,7 +217,8 @@ impl Heart {
                     Ok::<_, StoreError>(())
                 })
             }));
-            wait = if let Ok(Ok(())) = beaten { Duration::ZERO } else { self.has_failed(lease) };
+            // One that failed is tried again soon; what that means for the leases is the watch's to say.
+            wait = if let Ok(Ok(())) = beaten { Duration::ZERO } else { lease / 9 };
         }
     }
 
@@ -193,6 +260,8 @@ impl Heart {
     /// Raises the counter. If it was not there any more, or is raised too late, others may have taken this process for
     /// dead: what they took over is lost.
     async fn beat(&self, store: &Arc<dyn Store>, lease: Duration) -> Result<(), StoreError> {
+        // Others may see the counter change as early as this.
+        let begun = Instant::now();
         let was_buried = match store.renew(lease).await {
             Ok(()) => false,
             Err(StoreError::Fenced { .. }) => true,
@@ -201,14 +270,14 @@ impl Heart {
         let (held, is_unsure) = {
             let mut state = locked(&self.state);
             state.is_unsure |= was_buried || state.is_late(Instant::now());
-            state.beaten = Some(Instant::now());
+            state.beaten = state.beaten.max(Some(begun));
             (state.held(), state.is_unsure)
         };
         let mut is_known = true;
-        for held in held.into_iter().filter(|held| is_unsure || held.is_lost()) {
+        for held in held.into_iter().filter(|held| is_unsure || held.loss.is_lost()) {
             match store.get(&held.key).await {
-                Ok(Some(record)) if record.fence == held.fence && record.status.is_held() => held.keep(),
-                Ok(_) => held.lose(),
+                Ok(Some(record)) if record.fence == held.fence && record.status.is_held() => held.loss.keep(),
+                Ok(_) => held.loss.lose(),
                 Err(_) => is_known = false,
             }
         }
@@ -218,15 +287,23 @@ impl Heart {
         Ok(())
     }
 
-    /// The counter could not be raised: for now, or for so long that others may have taken this process for dead.
-    fn has_failed(&self, lease: Duration) -> Duration {
-        let held = {
+    /// Reports the leases as lost, if the counter was not raised for so long that others may have taken this process for
+    /// dead. Returns when to look again; `None` if no lease is held.
+    fn lose_if_late(&self, now: Instant) -> Option<Duration> {
+        let (late, next) = {
             let mut state = locked(&self.state);
-            if state.is_late(Instant::now()) { state.held() } else { Vec::new() }
+            let shortest = state.shortest()?;
+            // Before the first beat there is no claim.
+            let since = state.beaten.map_or(Duration::ZERO, |beaten| now.saturating_duration_since(beaten));
+            match shortest.checked_sub(since) {
+                Some(left) if !left.is_zero() => (Vec::new(), left),
+                _ => (state.losses(), shortest / 3),
+            }
         };
-        for held in held {
-            held.lose();
+        for lost in late {
+            // Whoever waits for the loss is woken, which is foreign code.
+            let _ = catch_unwind(AssertUnwindSafe(|| lost.lose()));
         }
-        lease / 9
+        Some(next)
     }
 }

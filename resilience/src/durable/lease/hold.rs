@@ -3,15 +3,16 @@
 use super::block_on::block_on;
 use super::heartbeat;
 use super::turn::Turn;
+use crate::durable::of_process::OfProcess;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{self, Completion, Release, Store, StoreError};
 use crate::policy::InvalidPolicy;
 use crate::sync::locked;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -31,11 +32,19 @@ pub(crate) struct Shared {
     pub(crate) key: String,
     pub(crate) fence: u64,
     pub(crate) length: Duration,
+    /// The process that holds it: a fork's child has a copy, and ends nothing.
+    process: u32,
+    pub(crate) loss: Arc<Loss>,
+}
+
+/// Whether a lease is lost, for all who want to know.
+#[derive(Debug, Default)]
+pub(crate) struct Loss {
     lost: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
 }
 
-impl Shared {
+impl Loss {
     /// The lease is lost, or has to be taken for lost.
     pub(crate) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
@@ -119,8 +128,7 @@ impl Lease {
         on_drop: Status,
     ) -> Self {
         let shared =
-            Shared { store, key, fence, length, lost: AtomicBool::new(false), waiting: Mutex::default() };
-        let shared = Arc::new(shared);
+            Arc::new(Shared { store, key, fence, length, process: std::process::id(), loss: Arc::default() });
         heartbeat::keep(&shared);
         Self { shared, turn, on_drop: Some(End::Dropped(on_drop, None)) }
     }
@@ -163,26 +171,30 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(end) = self.on_drop.take() {
+        if let Some(end) = self.on_drop.take().filter(|_| self.shared.process == std::process::id()) {
             let (shared, turn) = (self.shared.clone(), self.turn.take());
-            finish(Box::pin(async move {
-                let ended = end.clone().reach(&shared, &shared.store).await;
-                settle(ended, shared, end, turn);
-            }));
+            finish(
+                &self.shared.store,
+                Box::pin(async move {
+                    let ended = end.clone().reach(&shared, &shared.store).await;
+                    settle(ended, shared, end, turn);
+                }),
+            );
         }
     }
 }
 
 /// Keeps the end of a lease that the store did not take because it is out of order.
 fn settle(ended: Result<(), StoreError>, shared: Arc<Shared>, end: End, turn: Option<Turn>) {
-    if ended.is_err_and(|error| error.is_outage()) {
+    let is_own = shared.process == std::process::id();
+    if is_own && ended.is_err_and(|error| error.is_outage()) {
         locked(&OWED).push(Owed { shared, end, _turn: turn });
     }
 }
 
 /// The ends that the stores did not take yet. Their leases are kept until then: nobody else may take them for those
 /// of a process that is gone.
-static OWED: Mutex<Vec<Owed>> = Mutex::new(Vec::new());
+static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
 #[derive(Debug)]
 struct Owed {
@@ -215,42 +227,72 @@ pub(crate) async fn pay(store: &Arc<dyn Store>) {
     }
 }
 
-/// Runs `chore` to its end, without the caller.
-pub(crate) fn finish(mut chore: Chore) {
+/// Runs `chore`, something to do in `store`, to its end, without the caller.
+pub(crate) fn finish(store: &Arc<dyn Store>, mut chore: Chore) {
     // A store that answers at once leaves nothing to wait for: the next caller finds the key free.
     if chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-        beside(chore);
+        beside(store, chore);
     }
 }
 
 pub(crate) type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs `chore` on the thread for chores, in order: a drop must not wait for a store.
-fn beside(chore: Chore) {
-    /// The thread's queue, and the process whose thread it is: a fork has none.
-    static CHORES: Mutex<Option<(u32, Sender<Chore>)>> = Mutex::new(None);
+/// What is to be done in one store, in order.
+#[derive(Default)]
+struct Chores {
+    queue: VecDeque<Chore>,
+    has_thread: bool,
+}
+
+/// The chores of each handle of a store, by its identity and owner, as long as there are any: a store that does not
+/// answer keeps no other waiting.
+static CHORES: OfProcess<Mutex<ChoresByStore>> =
+    OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
+
+type ChoresByStore = BTreeMap<(String, String), Chores>;
+
+impl std::fmt::Debug for Chores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chores").field("waiting", &self.queue.len()).finish_non_exhaustive()
+    }
+}
+
+/// Runs `chore` on the thread for the chores of `store`: a drop must not wait for a store.
+fn beside(store: &Arc<dyn Store>, chore: Chore) {
     // In a test world everything happens on the test's own thread, in order.
     #[cfg(feature = "testing")]
     if crate::testing::current().is_some() {
         return block_on(chore);
     }
-    let process = std::process::id();
-    let mut chores = locked(&CHORES);
-    if chores.as_ref().is_none_or(|(of, _)| *of != process) {
-        let (send, receive) = channel::<Chore>();
+    let of = (store.identity(), store.owner());
+    let mut all = locked(&CHORES);
+    let chores = all.entry(of.clone()).or_default();
+    chores.queue.push_back(chore);
+    if !chores.has_thread {
         let thread = std::thread::Builder::new().name("resilience-leases".into());
-        // A store of the program's own may panic: the other chores are done all the same.
-        let run = |chore| drop(catch_unwind(AssertUnwindSafe(|| block_on::<Chore>(chore))));
-        let started = thread.spawn(move || receive.into_iter().for_each(run));
-        *chores = started.ok().map(|_| (process, send));
-    }
-    if let Some((_, chores)) = &*chores {
-        let _ = chores.send(chore);
+        // Where no thread can be had, the next chore tries again.
+        chores.has_thread = thread.spawn(move || do_chores(&of)).is_ok();
     }
 }
 
-/// Ready when every lease that was dropped so far has been given back.
-pub(crate) async fn settled() {
+/// Does one after the other of what is to be done in a store, until nothing is left.
+fn do_chores(of: &(String, String)) {
+    let next = || {
+        let mut all = locked(&CHORES);
+        let chore = all.get_mut(of).and_then(|chores| chores.queue.pop_front());
+        if chore.is_none() {
+            all.remove(of);
+        }
+        chore
+    };
+    while let Some(chore) = next() {
+        // A store of the program's own may panic: the other chores are done all the same.
+        drop(catch_unwind(AssertUnwindSafe(|| block_on::<Chore>(chore))));
+    }
+}
+
+/// Ready when every lease of `store` that was dropped so far has been given back.
+pub(crate) async fn settled(store: &Arc<dyn Store>) {
     /// Dropped, done or not, it lets the waiting one go on.
     struct Last(Arc<Mutex<(bool, Option<Waker>)>>);
     impl Drop for Last {
@@ -264,7 +306,7 @@ pub(crate) async fn settled() {
     }
     let state = Arc::new(Mutex::new((false, None)));
     let last = Last(state.clone());
-    beside(Box::pin(async move { drop(last) }));
+    beside(store, Box::pin(async move { drop(last) }));
     std::future::poll_fn(|cx| {
         let mut state = locked(&state);
         if state.0 {

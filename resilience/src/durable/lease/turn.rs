@@ -2,11 +2,13 @@
 //! find its result.
 
 use super::block_on::Mode;
+use crate::durable::of_process::OfProcess;
 use crate::durable::store::Store;
+use crate::sync::locked;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, ThreadId};
 
@@ -14,7 +16,8 @@ use std::thread::{self, ThreadId};
 type Key = (String, String);
 
 /// The keys that are taken.
-static TAKEN: Mutex<Option<HashMap<Key, Taken>>> = Mutex::new(None);
+static TAKEN: OfProcess<Mutex<Option<HashMap<Key, Taken>>>> =
+    OfProcess::new(Mutex::new(None), |_| Mutex::default());
 
 /// Who has a key, and who waits for it.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ struct Taken {
 }
 
 fn taken() -> MutexGuard<'static, Option<HashMap<Key, Taken>>> {
-    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&TAKEN)
 }
 
 /// The right to work on a key, until it and its clones are dropped.
@@ -37,6 +40,8 @@ pub(crate) struct Turn {
 #[derive(Debug)]
 struct Held {
     key: Key,
+    /// A fork's child has a copy, and its own keys.
+    process: u32,
 }
 
 /// Waits for the turn of `key` in `store`.
@@ -79,7 +84,9 @@ impl Future for Waiting {
             None => {
                 let task_of = (self.mode == Mode::Async).then(|| thread::current().id());
                 taken.insert(self.key.clone(), Taken { task_of, waiting: Vec::new() });
-                Poll::Ready(Turn { _held: Arc::new(Held { key: self.key.clone() }) })
+                Poll::Ready(Turn {
+                    _held: Arc::new(Held { key: self.key.clone(), process: std::process::id() }),
+                })
             }
             Some(Taken { waiting, .. }) => {
                 if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -93,6 +100,9 @@ impl Future for Waiting {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
         let taken = taken().as_mut().and_then(|taken| taken.remove(&self.key));
         taken.into_iter().flat_map(|taken| taken.waiting).for_each(Waker::wake);
     }

@@ -1,23 +1,28 @@
 //! How often a failure was recovered from, by strategy and point.
 
+use crate::durable::of_process::OfProcess;
 use crate::point::PointName;
 use crate::site::Site;
+use crate::sync::locked;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// How often a strategy was taken, and how often it worked.
 pub(crate) type Count = (u64, u64);
 
 type Counts = BTreeMap<&'static str, HashMap<PointName, Count>>;
 
-static COUNTS: Site<Mutex<Counts>> = Site::new(Mutex::new(BTreeMap::new()), Mutex::default);
+static COUNTS: Site<OfProcess<Mutex<Counts>>> =
+    Site::new(OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default()), || {
+        OfProcess::new(Mutex::default(), |_| Mutex::default())
+    });
 
 /// How many points are counted one by one: names of jobs made by hand have no limit.
 const MOST_POINTS: usize = 1_000;
 
 fn counts() -> MutexGuard<'static, Counts> {
-    let counts: &'static Site<Mutex<Counts>> = &COUNTS;
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
+    let counts: &'static OfProcess<Mutex<Counts>> = &COUNTS;
+    locked(counts)
 }
 
 /// Counts that `strategy` was taken at `point`.

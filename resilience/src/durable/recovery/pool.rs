@@ -2,6 +2,7 @@
 
 use crate::durable::job::call::Call;
 use crate::durable::lease::block_on::block_on;
+use crate::durable::of_process::OfProcess;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::key::place;
 use crate::durable::recovery::runtime;
@@ -21,11 +22,12 @@ use std::task::{Poll, Waker};
 const AT_ONCE: usize = 16;
 
 /// The pool of this process, or of a test world.
-static POOL: Site<Pool> = Site::new(Pool::new(), Pool::new);
+static POOL: Site<OfProcess<Pool>> =
+    Site::new(OfProcess::new(Pool::new(), |_| Pool::new()), || OfProcess::new(Pool::new(), |_| Pool::new()));
 
 /// The pool of the caller.
 pub(crate) fn pool() -> &'static Pool {
-    let pool: &'static Site<Pool> = &POOL;
+    let pool: &'static OfProcess<Pool> = &POOL;
     pool
 }
 

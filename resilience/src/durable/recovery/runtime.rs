@@ -78,23 +78,24 @@ impl JobRuntime {
 /// made now.
 #[cfg(feature = "tokio")]
 fn own_runtime() -> Option<tokio::runtime::Handle> {
-    use std::sync::{Mutex, OnceLock, PoisonError};
+    use crate::durable::of_process::OfProcess;
+    use crate::sync::locked;
+    use std::sync::Mutex;
     use tokio::runtime::{Builder, Runtime};
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    static MAKING: Mutex<()> = Mutex::new(());
+    static RUNTIME: OfProcess<Mutex<Option<Runtime>>> =
+        OfProcess::new(Mutex::new(None), |_| Mutex::default());
     /// Enough for jobs that wait, which is what async jobs do.
     const MOST_THREADS: usize = 4;
 
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    if RUNTIME.get().is_none() {
+    let mut runtime = locked(&RUNTIME);
+    if runtime.is_none() {
         let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().min(MOST_THREADS));
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(threads).thread_name("resilience-recovery").enable_all();
         // Tokio panics where no thread can be had.
-        let made = catch_unwind(AssertUnwindSafe(|| builder.build())).ok()?.ok()?;
-        let _ = RUNTIME.set(made);
+        *runtime = Some(catch_unwind(AssertUnwindSafe(|| builder.build())).ok()?.ok()?);
     }
-    RUNTIME.get().map(|runtime| runtime.handle().clone())
+    runtime.as_ref().map(|runtime| runtime.handle().clone())
 }
 
 /// Runs `call` on a thread of its own, in the test world of the caller; drops it where no thread can be had.

@@ -211,7 +211,7 @@ impl Pass {
         let found = self.store.get(key).await?;
         match &found {
             Some(record) if record.status.is_held() && record.owner == self.store.owner() => {
-                hold::settled().await;
+                hold::settled(&self.store).await;
                 self.store.get(key).await
             }
             _ => Ok(found),

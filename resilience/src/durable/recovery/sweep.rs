@@ -2,6 +2,7 @@
 
 use crate::durable::job::call::Provided;
 use crate::durable::lease::block_on::block_on;
+use crate::durable::of_process::OfProcess;
 use crate::durable::record::alert::warning;
 use crate::durable::recovery::retention::forget_old;
 use crate::durable::recovery::scan::Pass;
@@ -12,7 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The sweeps of this process, one for each store.
-static SWEEPS: Mutex<Vec<Arc<Sweep>>> = Mutex::new(Vec::new());
+static SWEEPS: OfProcess<Mutex<Vec<Arc<Sweep>>>> =
+    OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
 /// The sweep of one store.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::{Lease, judged};
 use crate::durable::lease::turn::Turn;
+use crate::durable::of_process::OfProcess;
 use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
@@ -18,11 +19,12 @@ use crate::outcome::{Outcome, Refuse};
 use crate::point::PointName;
 use crate::policy::{InvalidPolicy, Verdict};
 use crate::rejected::Rejected;
+use crate::sync::locked;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What a store that cannot be used means.
@@ -346,11 +348,12 @@ impl Checkpoint {
 /// Reports once for each function that its step runs outside of every job while jobs run: its result belongs to none
 /// of them.
 fn warn_outside(point: &PointName) {
-    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    static WARNED: OfProcess<Mutex<BTreeSet<String>>> =
+        OfProcess::new(Mutex::new(BTreeSet::new()), |_| Mutex::default());
     if scope::running_jobs() == 0 {
         return;
     }
-    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut warned = locked(&WARNED);
     if warned.contains(&**point) {
         return;
     }

@@ -15,6 +15,7 @@ use super::{
     Capabilities, Claim, Claimed, Completion, Cursor, Liveness, Otherwise, Page, Quarantined, Query, Release,
     Store, StoreError, Work,
 };
+use crate::durable::of_process::OfProcess;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use crate::sync::locked;
@@ -25,7 +26,7 @@ use rusqlite::Connection;
 use std::fs;
 use std::future::ready;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tables::{
     Table, at_once, beat, check_small, connect, create, enrol, fold, get, identity, last_fence, list,
@@ -71,7 +72,7 @@ impl SqliteOptions {
         let dir = absolute(dir.as_ref())?;
         files::prepare(&dir, self.network)?;
         let dir = fs::canonicalize(&dir).unwrap_or(dir);
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&OPEN);
         open.retain(|(_, inner)| inner.strong_count() > 0);
         let file = dir.join(FILE);
         if let Some(inner) = find(&open, &file) {
@@ -102,9 +103,11 @@ impl SqliteOptions {
 }
 
 /// The stores that this process has open, by the file.
-static OPEN: Mutex<Vec<(Inode, Weak<Inner>)>> = Mutex::new(Vec::new());
+static OPEN: OfProcess<Mutex<OpenStores>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
-/// The open store in `file`, if this process opened it, not one that it was forked from.
+type OpenStores = Vec<(Inode, Weak<Inner>)>;
+
+/// The open store in `file`.
 fn find(open: &[(Inode, Weak<Inner>)], file: &Path) -> Option<Arc<Inner>> {
     let inode = files::inode(file)?;
     let inners = open.iter().filter(|(other, _)| *other == inode);
@@ -258,7 +261,7 @@ impl SqliteStore {
             Err(error) => return Err(files::failed(&file)(error)),
         }
         let dir = fs::canonicalize(&dir).unwrap_or(dir);
-        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = locked(&OPEN);
         // The log of a store that this process has open is SQLite's alone; it was checked when it was opened.
         if find(&open, &file).is_none() {
             sound_log(&file)?;

@@ -7,11 +7,11 @@ use super::tables::{self, connect, create_log, damaged_records, failed};
 use super::{Inner, SqliteStore, absolute, find, sound_log};
 use crate::durable::store::StoreError;
 use crate::durable::store::owners::Owners;
+use crate::sync::locked;
 use rusqlite::Connection;
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
 use std::path::Path;
-use std::sync::PoisonError;
 
 /// How many bytes a store has; see [`SqliteStore::size`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -159,7 +159,7 @@ impl Inner {
     fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let file = self.place.dir.join(FILE);
         let is_open = {
-            let open = super::OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = locked(&super::OPEN);
             find(&open, &file).is_some()
         };
         // The log of a store that this process has open is SQLite's alone; it was checked when it was opened.
