@@ -18,7 +18,7 @@ const OURS: [&str; 7] =
 /// Does what the compiler does: expands the first macro of ours until none is left.
 fn expand(mut tokens: TokenStream) -> TokenStream {
     loop {
-        let mut function = item::Item::read(tokens.clone()).expect("a function");
+        let mut function = function::item::Item::read(tokens.clone()).expect("a function");
         let Some(at) = function.attrs.iter().position(is_ours) else { return tokens };
         let attribute = function.attrs.remove(at);
         let name = attribute.path().segments.last().expect("a name").ident.to_string();

@@ -255,7 +255,7 @@ fn play(case: &str) -> bool {
 /// What the compiler does with an attribute's output: the hidden attribute behind the others is called, until
 /// there is none.
 fn expand(mut output: TokenStream) {
-    while let Ok(mut function) = item::Item::read(output.clone()) {
+    while let Ok(mut function) = function::item::Item::read(output.clone()) {
         let hidden = |attribute: &syn::Attribute| {
             attribute.path().segments.last().is_some_and(|segment| segment.ident == "__stack")
         };

@@ -209,20 +209,20 @@ fn a_bare_name_is_the_users() {
         for spec in attr::SPECS {
             let is_own = spec.names().contains(&word);
             let (item, instead) = match spec.positional {
-                keys::Positional::Key => {
+                syntax::keys::Positional::Key => {
                     (format!("fn f({word}: u32) -> Result<u32, E> {{ Ok(1) }}"), format!("\"{{{word}}}\""))
                 }
-                keys::Positional::Function => {
+                syntax::keys::Positional::Function => {
                     ("fn f(n: u32) -> Result<u32, E> { Ok(1) }".to_owned(), format!("self::{word}"))
                 }
-                keys::Positional::Limit => {
+                syntax::keys::Positional::Limit => {
                     ("async fn f(n: u32) -> Result<u32, E> { Ok(1) }".to_owned(), format!("self::{word}"))
                 }
-                keys::Positional::Nothing | keys::Positional::Category => continue,
+                syntax::keys::Positional::Nothing | syntax::keys::Positional::Category => continue,
             };
             // A limit may be a misspelt switch, and one word means another kind of limit.
-            let is_limit = spec.positional == keys::Positional::Limit;
-            if is_limit && (word == "adaptive" || nearest::nearest(word, &spec.names()).is_some()) {
+            let is_limit = spec.positional == syntax::keys::Positional::Limit;
+            if is_limit && (word == "adaptive" || syntax::suggest::nearest(word, &spec.names()).is_some()) {
                 continue;
             }
             let name = if spec.attr == "job" { ", name = \"f\"" } else { "" };

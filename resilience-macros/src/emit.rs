@@ -1,48 +1,13 @@
 //! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
 
 use crate::attr::{Layer, Policy, timeout};
-use crate::input;
-use crate::item::{Item, MutableBinding};
-use crate::keys::Reader;
-use crate::shared::Shared;
+use crate::function::item::{Item, MutableBinding};
+use crate::function::options::Shared;
+use crate::value;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr, Lifetime};
-
-/// `when` and `unless` of one policy.
-pub(crate) struct Rules {
-    when: Option<Expr>,
-    unless: Option<Expr>,
-}
-
-impl Rules {
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
-        let when = reader.value("when", "|error| ..", input::path_or_closure);
-        let unless = reader.value("unless", "|error| ..", input::path_or_closure);
-        Self { when, unless }
-    }
-
-    pub(crate) fn any(&self) -> bool {
-        self.when.is_some() || self.unless.is_some()
-    }
-
-    /// What they say of the outcome `__outcome`, whose verdict is `__verdict`.
-    pub(crate) fn ruling(&self) -> TokenStream {
-        let when = self
-            .when
-            .as_ref()
-            .map(|when| quote_spanned!(input::mixed_span_of(when)=> __resilience::when(&__outcome, &__verdict, #when)));
-        let unless = self.unless.as_ref().map(
-            |unless| quote_spanned!(input::mixed_span_of(unless)=> __resilience::unless(&__outcome, #unless)),
-        );
-        match (when, unless) {
-            (None, None) => quote!(__resilience::Ruling::ByCategory),
-            (Some(ruling), None) | (None, Some(ruling)) => ruling,
-            (Some(when), Some(unless)) => quote!(#unless.or_else(|| #when)),
-        }
-    }
-}
+use syn::{Attribute, Lifetime};
 
 /// What every layer of one function needs to know of it.
 pub(crate) struct Context<'a> {
@@ -76,7 +41,7 @@ impl Context<'_> {
             (None, false) => quote_spanned!(at=> __resilience::refused_with_class(#rejected)),
             (Some(make), is_outermost) => {
                 let named = if is_outermost { "refused_by" } else { "refused_by_with_class" };
-                let at = input::mixed_span_of(make);
+                let at = value::mixed_span_of(make);
                 let call = Ident::new(named, at);
                 quote_spanned!(at=> __resilience::#call(#rejected, #make))
             }
@@ -433,7 +398,7 @@ fn judged(cx: &Context<'_>) -> TokenStream {
     let class = match classify {
         None => quote_spanned!(here=> __resilience::Probe::new(__error).probed_class_at(&__RESILIENCE_POINT)),
         Some(classify) => {
-            quote_spanned!(input::mixed_span_of(classify)=> __resilience::asked(__error, #classify))
+            quote_spanned!(value::mixed_span_of(classify)=> __resilience::asked(__error, #classify))
         }
     };
     let (names, values): (Vec<_>, Vec<_>) = context.iter().cloned().unzip();
@@ -441,7 +406,7 @@ fn judged(cx: &Context<'_>) -> TokenStream {
     let returned = match when_ok {
         None => quote_spanned!(here=> __resilience::Ok(_) => __resilience::None),
         Some(when_ok) => {
-            let at = input::mixed_span_of(when_ok);
+            let at = value::mixed_span_of(when_ok);
             let judged = quote_spanned!(at=> __resilience::returned(__value, #when_ok));
             quote_spanned!(here=> __resilience::Ok(__value) => #judged)
         }
@@ -459,7 +424,7 @@ fn judged(cx: &Context<'_>) -> TokenStream {
 /// Contradictions between values that only the compiler knows: `const _` items, judged by `cargo check`.
 fn checks(layers: &[Layer]) -> TokenStream {
     let mut checks = TokenStream::new();
-    let mut total: Option<&input::Duration> = None;
+    let mut total: Option<&value::Duration> = None;
     let mut below_retry = false;
     let mut windows = Vec::new();
     for layer in layers {

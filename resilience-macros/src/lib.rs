@@ -2,17 +2,12 @@
 
 mod attr;
 mod derive_classify;
-mod diag;
 mod emit;
-mod form;
-mod input;
-mod item;
-mod keys;
-mod names;
-mod nearest;
-mod shared;
+mod errors;
+mod function;
 mod stack;
-mod types;
+mod syntax;
+mod value;
 
 use proc_macro::TokenStream;
 

@@ -1,15 +1,16 @@
 //! `#[checkpoint("page:{id}:{n}", ..)]`.
 
-use crate::diag::Errors;
-use crate::emit::{Context, label};
-use crate::input::{self, Setter};
-use crate::item::Item;
-use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
-use crate::types;
+use super::recorded::{around, choice, durations, first_key, store, was, was_setter};
+use crate::emit::Context;
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::types;
+use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Error, Expr, LitStr, Result};
+use syn::{Error, Expr, Result};
 
 pub(crate) const SPEC: Spec = Spec {
     attr: "checkpoint",
@@ -52,7 +53,7 @@ const KEY: &str = "write the key first, without a name: `#[checkpoint(\"page:{id
 
 /// The checked arguments.
 pub(crate) struct Checked {
-    key: Option<input::Key>,
+    key: Option<value::Key>,
     /// The arguments of a step without a key.
     unkeyed: Vec<Ident>,
     setters: Vec<Setter>,
@@ -77,104 +78,19 @@ pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checke
     if let Some(in_job) = reader.switch("in_job") {
         setters.push(Setter::new("in_job", quote!(#in_job)));
     }
-    let store = reader.value("store", "expression", input::expression);
+    let store = reader.value("store", "expression", value::expression);
     let rollback = reader.value("rollback", "path", |tokens| {
-        input::without_self(&tokens)?;
-        input::path_or_closure(tokens)
+        value::without_self(&tokens)?;
+        value::path_or_closure(tokens)
     });
     if let (Some(rollback), Some(words)) = (&rollback, undoable(item)) {
         errors.at(rollback, words);
     }
     let refusal = (inputs.is_none() && !item.arguments().is_empty())
-        .then(|| input::same_for_all(item, &[], ", or `inputs(..)` with the arguments that must not change"));
+        .then(|| value::same_for_all(item, &[], ", or `inputs(..)` with the arguments that must not change"));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     let unkeyed = if key.is_none() { item.plain_names() } else { Vec::new() };
     Checked { key, unkeyed, setters, inputs, store, rollback }
-}
-
-/// Takes the key out of what is left, and reports whatever else there is.
-pub(crate) fn first_key(
-    reader: &mut Reader<'_>,
-    item: &Item,
-    refusal: Option<&str>,
-    errors: &Errors,
-) -> Option<input::Key> {
-    let mut rest = reader.rest().into_iter();
-    let first = rest.next()?;
-    for second in rest {
-        errors.here(second.span, "expected one key, and then `name = value`");
-    }
-    errors.ok(input::key(first.tokens(), item, refusal))
-}
-
-/// `version`, and the durations that jobs have, too.
-pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
-    let mut setters = Vec::new();
-    let version = reader.value("version", "1", input::count);
-    setters.extend(version.map(|version| Setter::new("version", version)));
-    let ttl = reader.value("ttl", "7d", |tokens| {
-        if input::open(tokens.clone()).to_string() == "never" {
-            let span = input::own_span_of(&tokens);
-            let tokens = quote_spanned!(span=> ::core::time::Duration::ZERO);
-            return Ok(input::Duration { tokens, nanos: None, span });
-        }
-        input::lasting(tokens, "`ttl` must be longer than 0s: it is how long a result is kept")
-    });
-    setters.extend(ttl.map(|ttl| Setter::new("ttl", ttl.tokens)));
-    let lease = reader.value("lease", "30s", lease);
-    setters.extend(lease.map(|lease| Setter::new("lease", lease.tokens)));
-    let wait = reader.value("wait", "5m", input::duration);
-    setters.extend(wait.map(|wait| Setter::new("wait", wait.tokens)));
-    setters
-}
-
-/// `was = "earlier"`.
-pub(crate) fn was(reader: &mut Reader<'_>) -> Option<LitStr> {
-    reader.value("was", "\"old_name\"", |tokens| {
-        let span = input::span_of(&tokens);
-        let words = "expected the earlier name in quotes, for instance `\"old_name\"`";
-        syn::parse2(input::open(tokens)).map_err(|_| Error::new(span, words))
-    })
-}
-
-/// The earlier name, as a setter.
-pub(crate) fn was_setter(name: &LitStr) -> Setter {
-    Setter::new("was", quote_spanned!(name.span()=> &[#name]))
-}
-
-fn lease(tokens: TokenStream) -> Result<input::Duration> {
-    let lease = input::duration(tokens)?;
-    if lease.nanos.is_some_and(|nanos| nanos < 3_000_000) {
-        return Err(Error::new(
-            lease.span,
-            "`lease` must be at least 3ms: it is renewed three times in that time",
-        ));
-    }
-    Ok(lease)
-}
-
-/// `key = error` or its other word, as a setter.
-pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &str) -> Option<Setter> {
-    let value = reader.value(name, other, |tokens| {
-        let span = input::own_span_of(&tokens);
-        let ty = if name == "on_store_error" { "OnStoreError" } else { "Otherwise" };
-        let ty = Ident::new(ty, span);
-        let variant = match input::open(tokens).to_string() {
-            word if word == "rerun" && other == "rerun" => "Rerun",
-            word if word == "run" && other == "run" => "Run",
-            word if word == usual => {
-                if usual == "fail" {
-                    "Fail"
-                } else {
-                    "Error"
-                }
-            }
-            _ => return Err(Error::new(span, format!("expected `{usual}` or `{other}`\nhelp: write `{name} = {usual}` or `{name} = {other}`"))),
-        };
-        let variant = Ident::new(variant, span);
-        Ok(quote_spanned!(span=> __resilience::#ty::#variant))
-    })?;
-    Some(Setter::new(name, value))
 }
 
 /// `inputs(a, b = expression)`.
@@ -226,7 +142,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream 
 fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
     let (ty, _) = item.return_type();
     let was = setters.iter().find_map(|setter| setter.value_of("was")).unwrap_or_else(|| quote!(&[]));
-    let at = Span::mixed_site().located_at(input::span_of(&rollback.to_token_stream()));
+    let at = Span::mixed_site().located_at(value::span_of(&rollback.to_token_stream()));
     let worked = quote_spanned!(at=> __resilience::Undone::worked(__resilience::Step(__resilience::call1(#rollback, __value)).__settle().await));
     quote_spanned! {Span::mixed_site()=>
         #[__resilience::linkme::distributed_slice(__resilience::UNDOS_0_1)]
@@ -281,54 +197,4 @@ pub(crate) fn wrap(
         }
     };
     around(cx, site, &body, attr, &quote!(#key, #inputs, #store), &TokenStream::new())
-}
-
-/// `store = expression`, as an argument of the runtime.
-pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
-    match store {
-        None => quote!(__resilience::None),
-        Some(store) => quote!(__resilience::Some(__resilience::IntoStore::into_store(#store))),
-    }
-}
-
-/// The `body` of a step or a job, which makes `__outcome` and `__verdict`: looked up before it, recorded
-/// after it.
-pub(crate) fn around(
-    cx: &Context<'_>,
-    site: &Ident,
-    body: &TokenStream,
-    attr: &Ident,
-    begin: &TokenStream,
-    end: &TokenStream,
-) -> TokenStream {
-    let refused = cx.refused(site, attr);
-    let label = label(site);
-    let at = Span::mixed_site().located_at(cx.return_at());
-    let (first, last) = if cx.is_async {
-        (
-            quote_spanned!(at=> (&#site).begin(#begin).await),
-            quote_spanned!(at=> __running.end(__outcome, __verdict, #end).await),
-        )
-    } else {
-        (
-            quote_spanned!(at=> (&#site).begin_blocking(#begin)),
-            quote_spanned!(at=> __running.end_blocking(__outcome, __verdict, #end)),
-        )
-    };
-    let bound = cx.bound(site);
-    let kept = cx.given(site, &quote_spanned!(Span::mixed_site()=> __kept), &quote!(__resilience::None));
-    quote_spanned! {Span::mixed_site()=>
-        let #bound = #label: {
-            let __running = match #first {
-                __resilience::Ok(__running) => __running,
-                __resilience::Err(__resilience::Ok(__kept)) => break #label #kept,
-                __resilience::Err(__resilience::Err(__rejected)) => break #label #refused,
-            };
-            #body
-            match #last {
-                __resilience::Ok((__outcome, __verdict)) => #bound,
-                __resilience::Err(__rejected) => #refused,
-            }
-        };
-    }
 }

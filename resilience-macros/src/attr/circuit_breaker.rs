@@ -1,10 +1,10 @@
 //! `#[circuit_breaker(threshold = 5, recovery = 60s, ..)]`.
 
-use crate::diag::Errors;
-use crate::emit::{Context, Rules, label};
-use crate::input::{self, Setter};
-use crate::item::Item;
-use crate::keys::{Entry, Positional, Reader, Spec, Value, key};
+use crate::emit::{Context, label};
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key};
+use crate::value::{self, Rules, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
@@ -118,7 +118,7 @@ pub(crate) struct Checked {
     start: TokenStream,
     setters: Vec<Setter>,
     rules: Rules,
-    pub(crate) window: Option<input::Duration>,
+    pub(crate) window: Option<value::Duration>,
     pub(crate) key: Option<TokenStream>,
     max_keys: Option<TokenStream>,
     key_label: bool,
@@ -146,42 +146,42 @@ pub(crate) fn check(mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Ch
     let key_at = reader.span_of("key");
     let has_default_recovery =
         ["recovery", "policy", "instance"].iter().all(|key| reader.span_of(key).is_none());
-    let start = reader.value("policy", "CONST", input::constant);
+    let start = reader.value("policy", "CONST", value::constant);
     let mut setters = Vec::new();
     for (name, words) in COUNTS {
-        if let Some(count) = reader.value(name, "5", |tokens| input::count_from_one(tokens, words)) {
+        if let Some(count) = reader.value(name, "5", |tokens| value::count_from_one(tokens, words)) {
             setters.push(Setter::new(name, count));
         }
     }
     let window =
-        reader.value("window", "60s", |tokens| input::lasting(tokens, "`window` must be longer than 0s"));
+        reader.value("window", "60s", |tokens| value::lasting(tokens, "`window` must be longer than 0s"));
     setters.extend(window.iter().map(|window| Setter::new("window", window.tokens.clone())));
-    let recovery = reader.value("recovery", "60s", |tokens| input::lasting(tokens, ZERO_RECOVERY));
-    let cap = reader.value("cap", "10m", input::duration);
-    errors.ok(input::in_order(recovery.as_ref(), cap.as_ref(), LOW_CAP));
-    let is_low = |cap: &&input::Duration| cap.nanos.is_some_and(|nanos| nanos < DEFAULT_RECOVERY);
+    let recovery = reader.value("recovery", "60s", |tokens| value::lasting(tokens, ZERO_RECOVERY));
+    let cap = reader.value("cap", "10m", value::duration);
+    errors.ok(value::in_order(recovery.as_ref(), cap.as_ref(), LOW_CAP));
+    let is_low = |cap: &&value::Duration| cap.nanos.is_some_and(|nanos| nanos < DEFAULT_RECOVERY);
     if let (true, Some(cap)) = (has_default_recovery, cap.as_ref().filter(is_low)) {
         errors.here(cap.span, format!("{LOW_CAP}\nnote: `recovery` is 60s by default"));
     }
     setters.extend(recovery.map(|recovery| Setter::new("recovery", recovery.tokens)));
     setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     for name in ["retry_after_cap", "probe_timeout"] {
-        if let Some(duration) = reader.value(name, "60s", input::duration) {
+        if let Some(duration) = reader.value(name, "60s", value::duration) {
             setters.push(Setter::new(name, duration.tokens));
         }
     }
-    if let Some(growth) = reader.value("growth", "2.0", |tokens| input::factor_from_one(tokens, SHRINKING)) {
+    if let Some(growth) = reader.value("growth", "2.0", |tokens| value::factor_from_one(tokens, SHRINKING)) {
         setters.push(Setter::new("growth", growth));
     }
     for hook in hooks {
-        if let Some(path) = reader.value(hook, "path", input::path) {
+        if let Some(path) = reader.value(hook, "path", value::path) {
             setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
     let rules = Rules::read(&mut reader);
-    let key = reader.value("key", "self.host", |tokens| input::policy_key(tokens, item));
+    let key = reader.value("key", "self.host", |tokens| value::policy_key(tokens, item));
     let max_keys_at = reader.span_of("max_keys");
-    let max_keys = reader.value("max_keys", "1024", |tokens| input::count_from_one(tokens, NO_KEYS));
+    let max_keys = reader.value("max_keys", "1024", |tokens| value::count_from_one(tokens, NO_KEYS));
     if let (Some(at), None) = (max_keys_at, key_at) {
         errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a breaker");
     }
@@ -190,7 +190,7 @@ pub(crate) fn check(mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Ch
     if let (Some(at), None) = (key_label_at, key_at) {
         errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
     }
-    let instance = reader.value("instance", "self.breaker", input::expression);
+    let instance = reader.value("instance", "self.breaker", value::expression);
     if let Some(instance_at) = instance_at {
         for at in configured.into_iter().chain(key_at) {
             errors.here(
@@ -212,7 +212,7 @@ pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
     let start = if start.is_empty() {
         quote!(#ty::of(&__RESILIENCE_POINT))
     } else {
-        let given = input::typed(start, &ty);
+        let given = value::typed(start, &ty);
         quote!(#ty::owned_by(#given, &__RESILIENCE_POINT))
     };
     let breaker = Setter::all(setters, &ty, start);
@@ -241,11 +241,11 @@ pub(crate) fn wrap(
 ) -> TokenStream {
     let ruling = checked.rules.ruling();
     let refused = cx.refused(site, attr);
-    let instance = checked.instance.as_ref().map(|given| input::instance(given, &quote!(CircuitBreaker)));
+    let instance = checked.instance.as_ref().map(|given| value::instance(given, &quote!(CircuitBreaker)));
     let admit = match (&checked.instance, &checked.key) {
-        (Some(given), _) => quote_spanned!(input::mixed_span_of(given)=> (&#site).admit(__instance)),
+        (Some(given), _) => quote_spanned!(value::mixed_span_of(given)=> (&#site).admit(__instance)),
         (None, Some(given)) => {
-            quote_spanned!(input::mixed_span_of(given)=> __resilience::Keyed::admit(&#site, &(#given)))
+            quote_spanned!(value::mixed_span_of(given)=> __resilience::Keyed::admit(&#site, &(#given)))
         }
         (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
     };

@@ -1,13 +1,13 @@
 //! `#[job("import:{id}", ..)]`.
 
-use super::checkpoint::{around, choice, durations, first_key, store, was, was_setter};
-use crate::diag::Errors;
+use super::recorded::{around, choice, durations, first_key, store, was, was_setter};
 use crate::emit::Context;
-use crate::input::{self, Setter};
-use crate::item::{self, Item};
-use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
-use crate::shared::Shared;
-use crate::types::{self, peeled};
+use crate::errors::Errors;
+use crate::function::item::{self, Item};
+use crate::function::options::Shared;
+use crate::function::types::{self, peeled};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -54,7 +54,7 @@ const KEY: &str = "write the key first, without a name: `#[job(\"import:{id}\")]
 
 /// The checked arguments.
 pub(crate) struct Checked {
-    key: Option<input::Key>,
+    key: Option<value::Key>,
     name: TokenStream,
     /// The key as it was before.
     earlier: Option<TokenStream>,
@@ -100,23 +100,23 @@ pub(crate) fn check(
     let mut setters = durations(&mut reader);
     let was = was(&mut reader);
     setters.extend(was.as_ref().map(was_setter));
-    let max_recoveries = reader.value("max_recoveries", "10", input::count);
+    let max_recoveries = reader.value("max_recoveries", "10", value::count);
     setters.extend(max_recoveries.map(|max| Setter::new("max_recoveries", max)));
     setters.extend(choice(&mut reader, "on_mismatch", "rerun", "error"));
     setters.extend(choice(&mut reader, "on_corrupt", "rerun", "error"));
     if let Some(rerun) = reader.switch("rerun") {
         setters.push(Setter::new("rerun", quote!(#rerun)));
     }
-    let store = reader.value("store", "expression", input::expression);
+    let store = reader.value("store", "expression", value::expression);
     let on = reader.value("on", "Type", |tokens| {
-        let span = input::span_of(&tokens);
+        let span = value::span_of(&tokens);
         syn::parse2::<Type>(tokens).map_err(|_| Error::new(span, "expected a type: `on = App`"))
     });
     let provided = reader.take("provided").map(|entry| names(entry, item, errors)).unwrap_or_default();
     let before = errors.is_empty();
     // Without a recorded argument there is one job only.
     let recorded = item.plain_names().into_iter().find(|name| !provided.contains(name));
-    let refusal = recorded.map(|_| input::same_for_all(item, &provided, ""));
+    let refusal = recorded.map(|_| value::same_for_all(item, &provided, ""));
     let key = first_key(&mut reader, item, refusal.as_deref(), errors);
     if key.is_none() && before && errors.is_empty() {
         errors.at(attr, "`job` needs a key\nhelp: write `#[job(\"import:{id}\")]`");
@@ -138,7 +138,7 @@ pub(crate) fn check(
     let (recorded, arguments) = arguments(item, &provided, on.as_ref(), errors);
     // A job without a name of its own is called after its key: an earlier name is an earlier key, too.
     let earlier = was.filter(|_| shared.name.is_none());
-    let earlier = earlier.and_then(|was| errors.ok(input::key(was.to_token_stream(), item, None)));
+    let earlier = earlier.and_then(|was| errors.ok(value::key(was.to_token_stream(), item, None)));
     let earlier = earlier.map(|key| key.rendered);
     Checked { key, name, earlier, setters, on, store, recorded, arguments }
 }

@@ -3,16 +3,17 @@
 pub(crate) mod checkpoint;
 pub(crate) mod circuit_breaker;
 pub(crate) mod job;
+mod recorded;
 pub(crate) mod timeout;
 pub(crate) mod with_fallback;
 pub(crate) mod with_recovery;
 pub(crate) mod with_retry;
 
-use crate::diag::Errors;
 use crate::emit::Context;
-use crate::item::Item;
-use crate::keys::{Entry, Spec};
-use crate::shared::Shared;
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::options::Shared;
+use crate::syntax::keys::{Entry, Spec};
 use proc_macro2::{Ident, TokenStream};
 
 /// What each attribute understands.
@@ -141,7 +142,7 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
-    use crate::keys::Spec;
+    use crate::syntax::keys::Spec;
 
     /// The page of an attribute has a row for every key, and no row for a key that does not exist.
     fn check(spec: &Spec, page: &str) {
@@ -149,11 +150,11 @@ mod tests {
             page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
         let words = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
         let documented: Vec<_> = words.map(|word| word.split('(').next().unwrap_or(word)).collect();
-        for key in spec.keys.iter().chain(crate::keys::SHARED) {
+        for key in spec.keys.iter().chain(crate::syntax::keys::SHARED) {
             assert!(documented.contains(&key.name), "{}: `{}` has no row", spec.attr, key.name);
         }
         for word in documented {
-            let mut keys = spec.keys.iter().chain(crate::keys::SHARED);
+            let mut keys = spec.keys.iter().chain(crate::syntax::keys::SHARED);
             assert!(keys.any(|key| key.name == word), "{}: there is no key `{word}`", spec.attr);
         }
     }

@@ -1,11 +1,11 @@
 //! `#[timeout(2s, ..)]`.
 
-use crate::diag::Errors;
 use crate::emit::Context;
-use crate::input::{self, Setter};
-use crate::item::{self, Item};
-use crate::keys::{Entry, Positional, Reader, SHARED, Spec, Value, key};
-use crate::types::peeled;
+use crate::errors::Errors;
+use crate::function::item::{self, Item};
+use crate::function::types::peeled;
+use crate::syntax::keys::{Entry, Positional, Reader, SHARED, Spec, Value, key};
+use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
@@ -59,7 +59,7 @@ const ADAPTIVE_LIMIT: &str = "`adaptive` is not supported yet\nhelp: write a fix
 /// The checked arguments.
 pub(crate) struct Checked {
     /// The limit, unless a policy is given that has one.
-    pub(crate) limit: Option<input::Duration>,
+    pub(crate) limit: Option<value::Duration>,
     /// The policy that is given.
     instance: Option<TokenStream>,
     setters: Vec<Setter>,
@@ -85,10 +85,10 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     let growth_at = reader.span_of("growth");
     let mut setters = Vec::new();
     let growth = reader.value("growth", "2.0", |tokens| {
-        input::factor_from_one(tokens, "`growth` of a timeout is a finite factor of at least 1")
+        value::factor_from_one(tokens, "`growth` of a timeout is a finite factor of at least 1")
     });
     let cap_at = reader.span_of("cap");
-    let cap = reader.value("cap", "30s", input::duration);
+    let cap = reader.value("cap", "30s", value::duration);
     if let (None, Some(at)) = (growth_at, cap_at) {
         errors.here(
             at,
@@ -101,8 +101,8 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     let needs_thread = [("threads", "bounds"), ("stack", "is the stack of")]
         .map(|(key, verb)| Some((reader.span_of(key)?, key, verb)));
     let threads =
-        reader.value("threads", "16", |tokens| input::count_from_one(tokens, "`threads` is at least 1"));
-    let stack = reader.value("stack", "8MiB", input::size);
+        reader.value("threads", "16", |tokens| value::count_from_one(tokens, "`threads` is at least 1"));
+    let stack = reader.value("stack", "8MiB", value::size);
     for (at, key, verb) in needs_thread.into_iter().flatten().filter(|_| !thread) {
         errors.here(
             at,
@@ -113,7 +113,7 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     }
     check_kind(attr, item, thread, strict_at, errors);
     let instance_at = reader.span_of("instance");
-    let instance = reader.value("instance", "LIMIT", input::expression);
+    let instance = reader.value("instance", "LIMIT", value::expression);
     let grows = growth.is_some();
     setters.extend(growth.map(|growth| Setter::new("growth", growth)));
     setters.extend(threads.map(|threads| Setter::new("threads", threads)));
@@ -145,12 +145,12 @@ pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: 
     for second in rest {
         errors.here(second.span, "`timeout` takes one limit, and then `key = value`");
     }
-    let limit = errors.ok(input::duration(first.tokens()))?;
+    let limit = errors.ok(value::duration(first.tokens()))?;
     if limit.nanos == Some(0) {
         errors.here(limit.span, "a timeout of zero would end every call before it starts");
     }
     let words = "`cap` is shorter than the limit of the first attempt";
-    errors.ok(input::in_order(Some(&limit), cap.as_ref(), words));
+    errors.ok(value::in_order(Some(&limit), cap.as_ref(), words));
     setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
     Some(Checked { limit: Some(limit), instance: None, setters, grows, strict, thread })
 }
@@ -302,7 +302,7 @@ pub(crate) fn around(
         None => ended,
         Some(given) => {
             // Copied, so that the body may take what it came from.
-            let instance = input::instance(given, &quote!(Timeout));
+            let instance = value::instance(given, &quote!(Timeout));
             quote_spanned!(here=> { let __instance = { #instance *__instance }; #ended })
         }
     }

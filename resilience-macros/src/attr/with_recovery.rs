@@ -1,13 +1,12 @@
 //! `#[with_recovery(on(corrupt, rollback), on(severity >= high, manual), otherwise = retry)]`.
 
-use super::with_fallback::{self, Call};
-use crate::diag::Errors;
 use crate::emit::{Context, label};
-use crate::input;
-use crate::item::Item;
-use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
-use crate::nearest::hint;
-use crate::shared::Shared;
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::options::Shared;
+use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::syntax::suggest::hint;
+use crate::value::{self, Call};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Error, Result};
@@ -91,8 +90,8 @@ pub(crate) fn check(
     let mut seen = Vec::new();
     let rule = |entry| errors.ok(rule(entry, &mut seen, errors));
     let rules: Vec<_> = reader.take_all("on").into_iter().filter_map(rule).collect();
-    let otherwise = reader.value("otherwise", "escalate", |tokens| strategy(&input::open(tokens)));
-    let rollback = reader.value("rollback", "path", |tokens| with_fallback::call(&input::open(tokens), item));
+    let otherwise = reader.value("otherwise", "escalate", |tokens| strategy(&value::open(tokens)));
+    let rollback = reader.value("rollback", "path", |tokens| value::call(&value::open(tokens), item));
     let checked = Checked { rules, otherwise, rollback };
     if let (true, Some(Call { error: Some(error), .. })) =
         (shared.when_ok.is_some() && checked.rolls_back_unknown(), &checked.rollback)
@@ -129,15 +128,15 @@ fn rule(entry: Entry, seen: &mut Vec<String>, errors: &Errors) -> Result<Rule> {
         covers_unknown |= ["unknown", "severity >= low", "severity >= medium", "severity == medium"]
             .contains(&shown.as_str());
         if seen.contains(&shown) {
-            errors.here(input::span_of(&part), format!("`{shown}` already has a rule"));
+            errors.here(value::span_of(&part), format!("`{shown}` already has a rule"));
         }
         seen.push(shown);
     }
-    Ok(Rule { conditions, covers_unknown, then: strategy(&input::open(then))? })
+    Ok(Rule { conditions, covers_unknown, then: strategy(&value::open(then))? })
 }
 
 fn strategy(tokens: &TokenStream) -> Result<Strategy> {
-    let span = input::span_of(tokens);
+    let span = value::span_of(tokens);
     let name = tokens.to_string();
     let found = STRATEGIES.iter().find(|(word, _)| *word == name);
     found.map(|(_, variant)| Strategy { variant, span }).ok_or_else(|| {
@@ -149,11 +148,11 @@ fn strategy(tokens: &TokenStream) -> Result<Strategy> {
 
 /// A category, or `severity >= high`.
 fn condition(tokens: &TokenStream) -> Result<TokenStream> {
-    let span = input::span_of(tokens);
+    let span = value::span_of(tokens);
     let parts: Vec<TokenTree> = tokens.clone().into_iter().collect();
     match parts.as_slice() {
         [TokenTree::Ident(word)] => {
-            let category = input::category(word)?;
+            let category = value::category(word)?;
             Ok(quote!(__resilience::Condition::Category(__resilience::Category::#category)))
         }
         [TokenTree::Ident(word), compare @ .., TokenTree::Ident(level)] if word == "severity" => {
@@ -216,7 +215,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
         }
     });
     let rollback = checked.rollback.as_ref().map(|Call { tokens, error }| {
-        let at = Span::mixed_site().located_at(input::span_of(tokens));
+        let at = Span::mixed_site().located_at(value::span_of(tokens));
         let settle = if cx.is_async {
             quote_spanned!(at=> __resilience::Step(__answer).__settle().await)
         } else {

@@ -1,9 +1,9 @@
 //! `#[with_retry(max = 3, backoff = 2.0, ..)]`.
 
-use crate::diag::Errors;
-use crate::emit::{Context, Rules, given_local, retry_local};
-use crate::input::{self, Setter};
-use crate::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::emit::{Context, given_local, retry_local};
+use crate::errors::Errors;
+use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::value::{self, Rules, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, Result};
@@ -213,7 +213,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     let configured = configured.filter(|key| !["instance", "when", "unless", "on"].contains(key));
     let configured: Vec<_> =
         configured.filter_map(|key| reader.span_of(key)).chain(on.iter().map(|entry| entry.span)).collect();
-    let instance = reader.value("instance", "RETRY", input::expression);
+    let instance = reader.value("instance", "RETRY", value::expression);
     if let Some(instance_at) = instance_at {
         for at in configured {
             errors.here(at, "a retry given with `instance` has its own settings: set this where it is made");
@@ -229,12 +229,12 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     bounds.check(errors);
     let mut seen = Vec::new();
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
-    let start = reader.value("policy", "CONST", input::constant);
+    let start = reader.value("policy", "CONST", value::constant);
     let remembers = timed || starts || is_decorrelated || !on.is_empty();
     let words = "`give_up_after` is zero\nhelp: to make no retry, write `max = 0`";
-    let give_up_after = reader.value("give_up_after", "30s", |tokens| input::lasting(tokens, words));
+    let give_up_after = reader.value("give_up_after", "30s", |tokens| value::lasting(tokens, words));
     setters.extend(give_up_after.map(|limit| Setter::new("give_up_after", limit.tokens)));
-    let retry_after_cap = reader.value("retry_after_cap", "60s", input::duration);
+    let retry_after_cap = reader.value("retry_after_cap", "60s", value::duration);
     setters.extend(retry_after_cap.map(|cap| Setter::new("retry_after_cap", cap.tokens)));
     if let Some(idempotent) = reader.switch("idempotent") {
         setters.push(Setter::new("idempotent", quote!(#idempotent)));
@@ -248,7 +248,7 @@ pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
     setters.extend(setter);
     let rules = Rules::read(&mut reader);
     for hook in ["on_retry", "on_give_up"] {
-        if let Some(path) = reader.value(hook, "path", input::path) {
+        if let Some(path) = reader.value(hook, "path", value::path) {
             setters.push(Setter::new(hook, path.to_token_stream()));
         }
     }
@@ -265,8 +265,8 @@ struct Schedule {
 
 /// The first wait and the longest one, where they are written.
 struct Bounds {
-    base: Option<input::Duration>,
-    cap: Option<input::Duration>,
+    base: Option<value::Duration>,
+    cap: Option<value::Duration>,
     /// Whether one that is not written is the default.
     has_defaults: bool,
 }
@@ -287,7 +287,7 @@ impl Bounds {
                 errors.here(cap.span, format!("{DISORDER}\nnote: `base` is 100ms by default"));
             }
             (base, cap) => {
-                errors.ok(input::in_order(base.as_ref(), cap.as_ref(), DISORDER));
+                errors.ok(value::in_order(base.as_ref(), cap.as_ref(), DISORDER));
             }
         }
     }
@@ -306,7 +306,7 @@ impl Bounds {
 /// Takes the keys of a schedule.
 fn schedule(reader: &mut Reader<'_>) -> Schedule {
     let mut setters = Vec::new();
-    if let Some(max) = reader.value("max", "3", input::count) {
+    if let Some(max) = reader.value("max", "3", value::count) {
         setters.push(Setter::new("max", max));
     }
     let backoff = reader.value("backoff", "2.0", backoff);
@@ -330,10 +330,10 @@ fn schedule(reader: &mut Reader<'_>) -> Schedule {
 }
 
 /// The duration called `name`; of one that cannot be read the length is not known, as of an expression.
-fn bound(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<input::Duration> {
+fn bound(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<value::Duration> {
     let span = reader.span_of(name)?;
-    let unread = input::Duration { tokens: TokenStream::new(), nanos: None, span };
-    Some(reader.value(name, form, input::duration).unwrap_or(unread))
+    let unread = value::Duration { tokens: TokenStream::new(), nanos: None, span };
+    Some(reader.value(name, form, value::duration).unwrap_or(unread))
 }
 
 enum Backoff {
@@ -342,8 +342,8 @@ enum Backoff {
 }
 
 fn backoff(tokens: TokenStream) -> Result<Backoff> {
-    input::without_self(&tokens)?;
-    let span = input::own_span_of(&tokens);
+    value::without_self(&tokens)?;
+    let span = value::own_span_of(&tokens);
     let kind = |kind: &str| {
         let kind = Ident::new(kind, span);
         Setter::new("backoff", quote_spanned!(span=> __resilience::Backoff::#kind))
@@ -354,13 +354,13 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
         "fibonacci" => Backoff::Setter(kind("Fibonacci")),
         "decorrelated" => Backoff::Decorrelated(kind("Decorrelated")),
         "exponential" => return Err(Error::new(span, EXPONENTIAL)),
-        text if input::is_duration(text) => {
+        text if value::is_duration(text) => {
             let words = format!(
                 "`backoff` is the factor from one wait to the next, not a time\nhelp: for the first wait write `base = {text}`"
             );
             return Err(Error::new(span, words));
         }
-        _ => match syn::parse2(input::open(tokens.clone())) {
+        _ => match syn::parse2(value::open(tokens.clone())) {
             Ok(syn::Expr::Path(path)) if is_function(&path.path) => Backoff::Setter(Setter::new(
                 "backoff",
                 quote_spanned!(span=> __resilience::Backoff::Custom(#path)),
@@ -368,7 +368,7 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
             Ok(syn::Expr::Call(call)) => return Err(no_such_backoff(&call, span)),
             _ => {
                 let words = "`backoff` is below 1, so that each wait would be shorter than the one before";
-                let factor = input::factor_from_one(tokens, words)?;
+                let factor = value::factor_from_one(tokens, words)?;
                 Backoff::Setter(Setter::new(
                     "backoff",
                     quote_spanned!(span=> __resilience::Backoff::Exponential(#factor)),
@@ -387,7 +387,7 @@ fn no_such_backoff(call: &syn::ExprCall, span: Span) -> Error {
         call.args.first().map(|argument| argument.to_token_stream().to_string()).unwrap_or_default();
     let argument = Some(argument).filter(|text| !text.contains(' '));
     let factor = argument.as_ref().and_then(|text| text.parse::<f64>().ok()).unwrap_or(2.0);
-    let base = argument.filter(|text| input::is_duration(text)).unwrap_or_else(|| "100ms".to_owned());
+    let base = argument.filter(|text| value::is_duration(text)).unwrap_or_else(|| "100ms".to_owned());
     let last = name.rsplit("::").next().unwrap_or_default().to_lowercase();
     let help = if last.contains("expo") {
         format!("write the factor: `backoff = {factor:?}`")
@@ -408,7 +408,7 @@ fn is_function(path: &syn::Path) -> bool {
 }
 
 fn jitter(tokens: &TokenStream) -> Result<Setter> {
-    let span = input::own_span_of(tokens);
+    let span = value::own_span_of(tokens);
     let kind = match tokens.to_string().as_str() {
         "full" => "Full",
         "equal" => "Equal",
@@ -419,7 +419,7 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
             return Err(Error::new(span, words));
         }
         _ => {
-            let Some(range) = input::multipliers(tokens) else {
+            let Some(range) = value::multipliers(tokens) else {
                 return Err(Error::new(
                     span,
                     "expected `full`, `equal`, `none`, or multipliers such as `0.8..1.2`",
@@ -440,7 +440,7 @@ const BUDGETS: &str =
     "expected `default`, `none`, `per_key`, `shared` (one for all keys), or the path of a `static` budget";
 
 fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
-    let span = input::own_span_of(&tokens);
+    let span = value::own_span_of(&tokens);
     let of = |of| Some(Setter::new("budget_of", of));
     let own = || of(quote_spanned!(span=> __resilience::BudgetOf::Own));
     Ok(match tokens.to_string().as_str() {
@@ -449,7 +449,7 @@ fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
         "shared" => (BudgetSource::Function, own()),
         "none" => (BudgetSource::None, of(quote_spanned!(span=> __resilience::BudgetOf::None))),
         _ => {
-            let path = input::path_or(BUDGETS, tokens)?;
+            let path = value::path_or(BUDGETS, tokens)?;
             let shared = quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path));
             (BudgetSource::Settings, of(shared))
         }
@@ -495,7 +495,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
         errors
             .here(second.span(), format!("`on(..)` has one category, and then `key = value`\nhelp: {help}"));
     }
-    let category = errors.ok(input::category(&word))?;
+    let category = errors.ok(value::category(&word))?;
     if seen.contains(&word) {
         errors.here(word.span(), format!("`{word}` already has a rule"));
     }
@@ -507,7 +507,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
 /// The settings: one expression.
 fn policy(checked: &Checked) -> TokenStream {
     let ty = quote!(__resilience::Retry);
-    let start = if checked.start.is_empty() { quote!(#ty::new()) } else { input::typed(&checked.start, &ty) };
+    let start = if checked.start.is_empty() { quote!(#ty::new()) } else { value::typed(&checked.start, &ty) };
     let policy = Setter::all(&checked.setters, &ty, start);
     let on = match checked.on.as_slice() {
         [] => None,
@@ -558,7 +558,7 @@ pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &To
     let ruling = checked.rules.ruling();
     let retry = retry_local();
     let given = checked.instance.as_ref().map(|given| {
-        let (instance, local) = (input::instance(given, &quote!(Retry)), given_local());
+        let (instance, local) = (value::instance(given, &quote!(Retry)), given_local());
         quote_spanned!(here=> #instance let #local = (&#site).given(__instance);)
     });
     let local = if checked.is_given() { given_local() } else { site.clone() };

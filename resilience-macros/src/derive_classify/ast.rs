@@ -1,7 +1,7 @@
 //! The type as written: its variants, their fields, and the words on each.
 
 use super::attr::{self, Words};
-use crate::diag::Errors;
+use crate::errors::Errors;
 use proc_macro2::Ident;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Member, Type};
 

@@ -1,7 +1,7 @@
 //! The words inside `#[classify(..)]`, not yet understood.
 
-use crate::diag::Errors;
-use crate::{input, keys};
+use crate::errors::Errors;
+use crate::{syntax::keys, value};
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -55,12 +55,12 @@ fn words(attr: &Attribute, errors: &Errors) -> Vec<Option<Entry>> {
 }
 
 fn entry(part: TokenStream) -> syn::Result<Entry> {
-    let part = input::open(part);
+    let part = value::open(part);
     let mut tokens = part.clone().into_iter();
     let word = syn::parse2::<AnyWord>(tokens.next().map(TokenTree::into_token_stream).unwrap_or_default());
     let value = match tokens.next() {
         None => None,
-        Some(TokenTree::Punct(equals)) if equals.as_char() == '=' => Some(input::open(tokens.collect())),
+        Some(TokenTree::Punct(equals)) if equals.as_char() == '=' => Some(value::open(tokens.collect())),
         Some(_) => return Err(strange(&part)),
     };
     word.map(|AnyWord(word)| Entry { word, value }).map_err(|_| strange(&part))

@@ -2,9 +2,9 @@
 
 use super::ast::{Field, Input, Shape};
 use super::attr::Entry;
-use crate::diag::Errors;
-use crate::input::{CATEGORIES, variant};
-use crate::nearest::hint;
+use crate::errors::Errors;
+use crate::syntax::suggest::hint;
+use crate::value::{CATEGORIES, variant};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use std::fmt::Display;

@@ -1,7 +1,7 @@
 //! The implementation, and the entry by which `dyn Error` finds it.
 
 use super::check::{Arm, Base, Checked, Named, Rule, Setter, With};
-use crate::input::located;
+use crate::value::located;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;

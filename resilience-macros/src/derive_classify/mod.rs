@@ -5,7 +5,7 @@ mod attr;
 mod check;
 mod expand;
 
-use crate::diag::Errors;
+use crate::errors::Errors;
 use proc_macro2::TokenStream;
 
 /// The implementation for the type in `input`, or every mistake in it beside one that says `Unknown`,

@@ -4,14 +4,14 @@
 //! Each attribute hands its arguments to one hidden attribute behind all others, which sees the whole
 //! stack. Expanding them one by one would nest them in reverse order.
 
-mod contradictions;
+mod rules;
 
 use crate::attr::{self, Layer};
-use crate::diag::Errors;
 use crate::emit;
-use crate::item::Item;
-use crate::keys::{self, Value};
-use crate::shared::Shared;
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::options::Shared;
+use crate::syntax::keys::{self, Value};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::Parser;
@@ -261,7 +261,7 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
     }
     let read = |(attr, entries)| Layer::read(attr, entries, &shared, &item, &errors);
     let layers: Vec<Layer> = own.into_iter().filter_map(read).collect();
-    contradictions::check(&layers, &shared, &item, &errors);
+    rules::check(&layers, &shared, &item, &errors);
     if let Some(errors) = errors.finish() {
         item.attrs.retain(|attr| !is_hidden(attr));
         return quote!(#item #errors);

@@ -1,9 +1,9 @@
 //! Stacks that contradict themselves, each with the sentence that says what would happen.
 
 use crate::attr::{Layer, Policy};
-use crate::diag::Errors;
-use crate::item::Item;
-use crate::shared::Shared;
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::options::Shared;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Error;

@@ -1,7 +1,7 @@
 //! Functions that are async without the word: `-> impl Future<Output = R>`, `-> Pin<Box<dyn Future<..>>>`,
 //! and what `#[async_trait]` makes of an `async fn`.
 
-use crate::types;
+use crate::function::types;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;

@@ -1,5 +1,6 @@
 //! One kind of value a file: how it is written, and what is wrong with it otherwise.
 
+mod call;
 mod category;
 mod count;
 mod duration;
@@ -7,8 +8,10 @@ mod key;
 mod number;
 mod path_or_closure;
 mod range;
+mod rules;
 mod size;
 
+pub(crate) use call::{Call, call};
 pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration, is_duration};
@@ -16,6 +19,7 @@ pub(crate) use key::{Key, key, policy_key, same_for_all};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
 pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
+pub(crate) use rules::Rules;
 pub(crate) use size::size;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};

@@ -1,10 +1,10 @@
 //! The annotated function: attributes and signature are parsed, the body stays opaque tokens, so that
 //! half-typed code inside it is reported by the compiler alone.
 
-use crate::form::{self, Form};
-use crate::names;
-use crate::nearest::hint;
-use crate::types;
+use crate::function::async_kind::{self, Form};
+use crate::function::types;
+use crate::function::uses;
+use crate::syntax::suggest::hint;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
@@ -101,7 +101,7 @@ impl Item {
         match &self.form {
             Form::Plain if !starts_with_hash(&body) => (Vec::new(), body),
             Form::Plain => split.parse2(body.clone()).unwrap_or_else(|_| (Vec::new(), body)),
-            Form::Future { .. } => (Vec::new(), form::made_future(&body)),
+            Form::Future { .. } => (Vec::new(), async_kind::made_future(&body)),
             Form::Block { rest, .. } => (Vec::new(), rest.clone()),
         }
     }
@@ -179,13 +179,13 @@ impl Item {
             FnArg::Typed(typed) => Some(&*typed.pat),
             FnArg::Receiver(_) => None,
         });
-        typed.flat_map(names::bound).collect()
+        typed.flat_map(uses::bound).collect()
     }
 
     /// The conditions that the argument `name` stands under, once for each argument that binds it.
     pub(crate) fn conditions(&self, name: &Ident) -> Vec<Vec<Attribute>> {
         let conditions = self.sig.inputs.iter().filter_map(|input| match input {
-            FnArg::Typed(typed) => names::bound(&typed.pat).contains(name).then(|| cfgs(&typed.attrs)),
+            FnArg::Typed(typed) => uses::bound(&typed.pat).contains(name).then(|| cfgs(&typed.attrs)),
             FnArg::Receiver(_) => None,
         });
         conditions.collect()
@@ -209,7 +209,7 @@ impl Item {
     ) -> Vec<MutableBinding> {
         let mut found = Vec::new();
         let mut take = |pat: &mut Pat, reborrow: bool, cfgs: &[Attribute]| {
-            names::bindings(pat, &mut |binding| {
+            uses::bindings(pat, &mut |binding| {
                 let taken = binding.by_ref.is_none() && (reborrow || used_again(&binding.ident));
                 if taken && binding.mutability.take().is_some() {
                     let (name, cfgs) = (binding.ident.clone(), cfgs.to_vec());

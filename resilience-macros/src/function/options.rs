@@ -1,9 +1,9 @@
 //! The keys about the function itself: written once, in any attribute of the stack.
 
-use crate::diag::Errors;
-use crate::input;
-use crate::item::Item;
-use crate::keys::{self, Entry, SHARED, Spec, Value};
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::syntax::keys::{self, Entry, SHARED, Spec, Value};
+use crate::value;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Error, Expr, LitStr, Result};
@@ -75,9 +75,9 @@ impl Shared {
         };
         match name.as_str() {
             "name" => self.name = Some(point_name(tokens)?),
-            "classify" => self.classify = Some(input::path_or_closure(tokens)?),
-            "rejected" => self.rejected = Some(input::path_or_closure(tokens)?),
-            "when_ok" => self.when_ok = Some(input::path_or_closure(tokens)?),
+            "classify" => self.classify = Some(value::path_or_closure(tokens)?),
+            "rejected" => self.rejected = Some(value::path_or_closure(tokens)?),
+            "when_ok" => self.when_ok = Some(value::path_or_closure(tokens)?),
             "clone" => self.clone = arguments(tokens, item)?,
             "context" => self.context = pairs(tokens)?,
             _ => self.runtime = Some(runtime(tokens)?),
@@ -95,7 +95,7 @@ fn pairs(tokens: TokenStream) -> Result<Vec<(String, TokenStream)>> {
     let mut found: Vec<(String, TokenStream)> = Vec::new();
     for entry in keys::entries(tokens) {
         let (key, value) = match (&entry.key, &entry.value) {
-            (Some(key), Value::Given(value)) => (key, input::expression(value.clone())?),
+            (Some(key), Value::Given(value)) => (key, value::expression(value.clone())?),
             (Some(key), Value::Word) => (key, quote!(#key)),
             _ => return Err(Error::new(entry.span, "expected `name = expression`")),
         };
@@ -114,8 +114,8 @@ fn is_shared(entry: &Entry, key: &Ident) -> bool {
 }
 
 fn point_name(tokens: TokenStream) -> Result<LitStr> {
-    let span = input::span_of(&tokens);
-    let name: LitStr = syn::parse2(input::open(tokens))
+    let span = value::span_of(&tokens);
+    let name: LitStr = syn::parse2(value::open(tokens))
         .map_err(|_| Error::new(span, "expected a name in quotes, for instance `\"Type::function\"`"))?;
     if name.value().trim().is_empty() {
         return Err(Error::new(span, "the name of a point cannot be empty"));
@@ -129,7 +129,7 @@ fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
     for part in keys::split(tokens) {
         let mut words = part.clone().into_iter();
         let (Some(TokenTree::Ident(name)), None) = (words.next(), words.next()) else {
-            return Err(Error::new(input::span_of(&part), "expected the name of an argument"));
+            return Err(Error::new(value::span_of(&part), "expected the name of an argument"));
         };
         if !bound.contains(&name) {
             return Err(Error::new(name.span(), item.has_no_argument(&name.to_string())));
@@ -141,14 +141,14 @@ fn arguments(tokens: TokenStream, item: &Item) -> Result<Vec<Ident>> {
 
 fn runtime(tokens: TokenStream) -> Result<TokenStream> {
     let path: syn::Path = syn::parse2(tokens.clone()).map_err(|_| {
-        Error::new(input::span_of(&tokens), "expected a path, for instance `crate = ::resilience`")
+        Error::new(value::span_of(&tokens), "expected a path, for instance `crate = ::resilience`")
     })?;
     let first = path.segments.first().map(|segment| segment.ident.to_string());
     if path.leading_colon.is_none() && !matches!(first.as_deref(), Some("crate" | "self" | "super")) {
         let words = format!(
             "expected an absolute path, which works in every module\nhelp: write `crate = ::{tokens}`"
         );
-        return Err(Error::new(input::span_of(&tokens), words));
+        return Err(Error::new(value::span_of(&tokens), words));
     }
     Ok(tokens)
 }

@@ -1,6 +1,6 @@
 //! Categories, in snake case.
 
-use crate::nearest::hint;
+use crate::syntax::suggest::hint;
 use proc_macro2::Ident;
 use syn::{Error, Result};
 

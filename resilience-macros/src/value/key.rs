@@ -1,8 +1,8 @@
 //! Keys of jobs and steps: `"page:{id}:{n}"`, a constant, or an expression over the arguments.
 
 use super::{open, span_of};
-use crate::item::Item;
-use crate::types::peeled;
+use crate::function::item::Item;
+use crate::function::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;

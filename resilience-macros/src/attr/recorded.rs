@@ -1,0 +1,146 @@
+//! What `checkpoint` and `job` have in common: a key, the settings of a record, and the code that looks the
+//! result up before the body and records it afterwards.
+
+use crate::emit::{Context, label};
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::syntax::keys::Reader;
+use crate::value::{self, Setter};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Error, LitStr, Result};
+
+/// Takes the key out of what is left, and reports whatever else there is.
+pub(crate) fn first_key(
+    reader: &mut Reader<'_>,
+    item: &Item,
+    refusal: Option<&str>,
+    errors: &Errors,
+) -> Option<value::Key> {
+    let mut rest = reader.rest().into_iter();
+    let first = rest.next()?;
+    for second in rest {
+        errors.here(second.span, "expected one key, and then `name = value`");
+    }
+    errors.ok(value::key(first.tokens(), item, refusal))
+}
+
+/// `version`, and the durations that jobs have, too.
+pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
+    let mut setters = Vec::new();
+    let version = reader.value("version", "1", value::count);
+    setters.extend(version.map(|version| Setter::new("version", version)));
+    let ttl = reader.value("ttl", "7d", |tokens| {
+        if value::open(tokens.clone()).to_string() == "never" {
+            let span = value::own_span_of(&tokens);
+            let tokens = quote_spanned!(span=> ::core::time::Duration::ZERO);
+            return Ok(value::Duration { tokens, nanos: None, span });
+        }
+        value::lasting(tokens, "`ttl` must be longer than 0s: it is how long a result is kept")
+    });
+    setters.extend(ttl.map(|ttl| Setter::new("ttl", ttl.tokens)));
+    let lease = reader.value("lease", "30s", lease);
+    setters.extend(lease.map(|lease| Setter::new("lease", lease.tokens)));
+    let wait = reader.value("wait", "5m", value::duration);
+    setters.extend(wait.map(|wait| Setter::new("wait", wait.tokens)));
+    setters
+}
+
+/// `was = "earlier"`.
+pub(crate) fn was(reader: &mut Reader<'_>) -> Option<LitStr> {
+    reader.value("was", "\"old_name\"", |tokens| {
+        let span = value::span_of(&tokens);
+        let words = "expected the earlier name in quotes, for instance `\"old_name\"`";
+        syn::parse2(value::open(tokens)).map_err(|_| Error::new(span, words))
+    })
+}
+
+/// The earlier name, as a setter.
+pub(crate) fn was_setter(name: &LitStr) -> Setter {
+    Setter::new("was", quote_spanned!(name.span()=> &[#name]))
+}
+
+fn lease(tokens: TokenStream) -> Result<value::Duration> {
+    let lease = value::duration(tokens)?;
+    if lease.nanos.is_some_and(|nanos| nanos < 3_000_000) {
+        return Err(Error::new(
+            lease.span,
+            "`lease` must be at least 3ms: it is renewed three times in that time",
+        ));
+    }
+    Ok(lease)
+}
+
+/// `key = error` or its other word, as a setter.
+pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &str) -> Option<Setter> {
+    let value = reader.value(name, other, |tokens| {
+        let span = value::own_span_of(&tokens);
+        let ty = if name == "on_store_error" { "OnStoreError" } else { "Otherwise" };
+        let ty = Ident::new(ty, span);
+        let variant = match value::open(tokens).to_string() {
+            word if word == "rerun" && other == "rerun" => "Rerun",
+            word if word == "run" && other == "run" => "Run",
+            word if word == usual => {
+                if usual == "fail" {
+                    "Fail"
+                } else {
+                    "Error"
+                }
+            }
+            _ => return Err(Error::new(span, format!("expected `{usual}` or `{other}`\nhelp: write `{name} = {usual}` or `{name} = {other}`"))),
+        };
+        let variant = Ident::new(variant, span);
+        Ok(quote_spanned!(span=> __resilience::#ty::#variant))
+    })?;
+    Some(Setter::new(name, value))
+}
+
+/// `store = expression`, as an argument of the runtime.
+pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
+    match store {
+        None => quote!(__resilience::None),
+        Some(store) => quote!(__resilience::Some(__resilience::IntoStore::into_store(#store))),
+    }
+}
+
+/// The `body` of a step or a job, which makes `__outcome` and `__verdict`: looked up before it, recorded
+/// after it.
+pub(crate) fn around(
+    cx: &Context<'_>,
+    site: &Ident,
+    body: &TokenStream,
+    attr: &Ident,
+    begin: &TokenStream,
+    end: &TokenStream,
+) -> TokenStream {
+    let refused = cx.refused(site, attr);
+    let label = label(site);
+    let at = Span::mixed_site().located_at(cx.return_at());
+    let (first, last) = if cx.is_async {
+        (
+            quote_spanned!(at=> (&#site).begin(#begin).await),
+            quote_spanned!(at=> __running.end(__outcome, __verdict, #end).await),
+        )
+    } else {
+        (
+            quote_spanned!(at=> (&#site).begin_blocking(#begin)),
+            quote_spanned!(at=> __running.end_blocking(__outcome, __verdict, #end)),
+        )
+    };
+    let bound = cx.bound(site);
+    let kept = cx.given(site, &quote_spanned!(Span::mixed_site()=> __kept), &quote!(__resilience::None));
+    quote_spanned! {Span::mixed_site()=>
+        let #bound = #label: {
+            let __running = match #first {
+                __resilience::Ok(__running) => __running,
+                __resilience::Err(__resilience::Ok(__kept)) => break #label #kept,
+                __resilience::Err(__resilience::Err(__rejected)) => break #label #refused,
+            };
+            #body
+            match #last {
+                __resilience::Ok((__outcome, __verdict)) => #bound,
+                __resilience::Err(__rejected) => #refused,
+            }
+        };
+    }
+}
