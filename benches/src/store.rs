@@ -58,9 +58,11 @@ fn measure(dir: &Path) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (mut raw, mut one, mut threads, mut tasks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut job_one, mut job_threads, mut job_tasks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut bare_one = Vec::new();
     let (mut bare, mut alone, mut four, mut slowest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         raw.push(raw_rate(&log)?);
+        bare_one.push(bare_rate_of_one(&dir.join("bare-one.sqlite")).map_err(io::Error::other)?);
         bare.push(bare_rate(&dir.join("bare.sqlite")).map_err(io::Error::other)?);
         job_one.push(in_job(|| rate_of(1)));
         job_threads.push(in_job(|| rate_of(WRITERS)));
@@ -83,6 +85,11 @@ fn measure(dir: &Path) -> io::Result<usize> {
     println!("| durable, median of {ROUNDS} rounds | a second | x `fdatasync` | at least | |");
     println!("|---|--:|--:|--:|---|");
     println!("| 256 bytes and `fdatasync`, file written before | {:.0} | 1.00 | | |", median(raw.clone()));
+    println!(
+        "| SQLite by hand: one row written, committed and synced | {:.0} | {:.2} | | |",
+        median(bare_one.clone()),
+        by_disk(&bare_one)
+    );
     println!(
         "| SQLite by hand: 64 rows written, committed, changed, committed and synced | {:.0} | {:.2} | | |",
         median(bare.clone()),
@@ -183,6 +190,22 @@ fn bare_rate(file: &Path) -> rusqlite::Result<f64> {
         rows += WRITERS;
     }
     Ok(rows as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// Rows a second of one thread that writes each in a commit of its own: what SQLite leaves to a step in a job.
+fn bare_rate_of_one(file: &Path) -> rusqlite::Result<f64> {
+    let tables = rusqlite::Connection::open(file)?;
+    tables.pragma_update(None, "journal_mode", "WAL")?;
+    tables.pragma_update(None, "synchronous", "FULL")?;
+    tables.execute_batch("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, row BLOB) WITHOUT ROWID")?;
+    let (begun, recorded) = (Instant::now(), vec![2_u8; 380]);
+    let mut rows = 0_u32;
+    while begun.elapsed() < CELL {
+        let mut insert = tables.prepare_cached("INSERT INTO rows VALUES (?1, ?2)")?;
+        insert.execute(rusqlite::params![format!("s//step:{}", next()), recorded])?;
+        rows += 1;
+    }
+    Ok(f64::from(rows) / begun.elapsed().as_secs_f64())
 }
 
 /// Numbers that no step had before.
