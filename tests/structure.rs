@@ -51,6 +51,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "durable",
         &[
+            "moment",
             "of_process",
             "record",
             "store",
@@ -72,7 +73,7 @@ const RUNTIME_UPWARD: &[(&str, &str)] = &[
     ("classify::history", "testing::world"),
     ("clock", "testing::world"),
     ("clock::timer", "testing::world"),
-    ("durable", "testing::moments"),
+    ("durable::moment", "testing::moments"),
     ("durable::lease::hold", "testing::world"),
     ("durable::recovery::runtime", "testing::world"),
     ("durable::recovery::sweep", "testing::world"),
@@ -101,12 +102,6 @@ const RUNTIME_UPWARD: &[(&str, &str)] = &[
     ("durable::record::error", "durable::store"),
     // A caller that blocks anyway does the store's work.
     ("durable::store::sqlite::commit", "durable::lease::block_on"),
-    // A named moment of crash tests.
-    ("durable::job::run", "durable"),
-    ("durable::job::undo", "durable"),
-    ("durable::recovery::scan", "durable"),
-    ("durable::step::policy", "durable"),
-    ("durable::step::progress", "durable"),
 ];
 
 /// Cycles of the runtime that are not cut yet.
@@ -127,11 +122,7 @@ const RUNTIME_CYCLES: &[&[&str]] = &[
         "site",
         "testing::world",
     ],
-    &["durable::job::run", "durable::job::undo"],
     &["durable::lease", "durable::record", "durable::store"],
-    &["durable::lease::heartbeat", "durable::lease::hold"],
-    &["durable::recovery::pool", "durable::recovery::scan"],
-    &["durable::store::owners", "durable::store::sqlite"],
     &[
         "policy::with_retry::budget",
         "policy::with_retry::check",

@@ -9,6 +9,7 @@ mod admin;
 mod default_store;
 mod job;
 mod lease;
+mod moment;
 mod of_process;
 pub mod record;
 mod recovery;
@@ -40,7 +41,8 @@ pub mod __private {
     //! What expansions name.
 
     pub use super::job::call::{Call, Provided};
-    pub use super::job::run::{Begun as JobBegun, Caught, Running as RunningJob};
+    pub use super::job::run::Begun as JobBegun;
+    pub use super::job::running::{Caught, Running as RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
     pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
     pub use super::record::args::{Args, Given};
@@ -50,13 +52,4 @@ pub mod __private {
     pub use super::step::site::{CheckpointSite, IntoStore, inputs};
     pub use super::{Checkpoint, InScope, Job, OnStoreError, Otherwise, Recovery};
     pub use crate::classify::Severity;
-}
-
-/// A named moment at which a crash test may strike.
-#[inline]
-pub(crate) fn point(name: &'static str) {
-    #[cfg(feature = "testing")]
-    crate::testing::reached(name);
-    #[cfg(not(feature = "testing"))]
-    let _ = name;
 }

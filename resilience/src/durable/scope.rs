@@ -1,7 +1,7 @@
 //! What the running code is part of: a job, and a step.
 
 use crate::classify::{Category, Classification};
-use crate::durable::lease::hold::Shared;
+use crate::durable::lease::shared::Shared;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;

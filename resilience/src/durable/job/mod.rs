@@ -3,5 +3,6 @@
 pub(crate) mod call;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod running;
 pub(crate) mod site;
 pub(crate) mod undo;

@@ -1,6 +1,7 @@
 //! A named, recorded call that is found and finished after a crash.
 
-use super::run::{Begun, Caught, Running, Unfinished, dropped};
+use super::run::Begun;
+use super::running::{Caught, Running, Unfinished, dropped};
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};

@@ -1,19 +1,19 @@
-//! A job whose body runs: what has to be settled before it, and how it ends.
+//! The steps of a job's call: what has to be settled before its body runs, and how the body's end is recorded.
 
 use crate::classify::{Category, Classification, Classify};
+use crate::durable::job::running::{Panic, Running, listed};
 use crate::durable::job::undo;
 use crate::durable::lease::block_on::{Mode, block_on};
-use crate::durable::lease::hold::Lease;
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;
 use crate::durable::record::stats::count_resumed;
-use crate::durable::record::{Corrupt, Record, Status};
-use crate::durable::scope::{self, JobScope, Scope, Wanted};
+use crate::durable::record::{Record, Status};
+use crate::durable::scope::{self, JobScope, Wanted};
 use crate::durable::step::policy::completed;
-use crate::durable::store::{Completion, Query, Release, Store, StoreError};
+use crate::durable::store::{Completion, Query, Release, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::policy::Verdict;
@@ -21,12 +21,8 @@ use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 /// What the look-up says.
 #[derive(Debug)]
@@ -88,63 +84,10 @@ pub(crate) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Resu
     })
 }
 
-/// A job whose body runs, or whose steps are being undone.
-#[derive(Debug)]
-#[doc(hidden)]
-#[must_use]
-pub struct Running {
-    pub(crate) at: Box<Place>,
-    pub(crate) lease: Lease,
-    pub(crate) scope: Scope,
-    pub(crate) record: Record,
-    pub(crate) unfinished: Unfinished,
-}
-
-/// Reports a job whose call is dropped before its end.
-#[derive(Debug)]
-pub(crate) struct Unfinished(Option<Box<Place>>);
-
-impl Unfinished {
-    pub(crate) fn new(at: &Place) -> Self {
-        Self(Some(Box::new(at.clone())))
-    }
-
-    /// Reports why the job is interrupted, or that another one has it now.
-    fn interrupted(&mut self, problem: &str) {
-        if let Some(at) = self.0.take() {
-            let (point, job, problem) = (at.point.clone(), at.key.clone(), problem.to_owned());
-            emit(&Event::JobInterrupted { point, job, problem }, None);
-        }
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        self.interrupted("its call was dropped, or its store did not record its end");
-    }
-}
-
 impl Running {
-    /// What the body is part of.
-    pub fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        &self.at.key
-    }
-
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        &self.lease.shared().store
-    }
-
-    pub(crate) fn fence(&self) -> u64 {
-        self.lease.shared().fence
-    }
-
     /// What has to be settled before a body may run that ran before.
     pub(crate) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Begun, JobError> {
-        crate::durable::point("after claim");
+        crate::durable::moment::reached("after claim");
         remind();
         if self.record.attempts <= 1 {
             emit(&Event::JobStarted { point: self.at.point.clone(), job: self.at.key.clone() }, None);
@@ -183,94 +126,6 @@ impl Running {
         Ok((found < recorded).then_some((recorded, found)))
     }
 
-    /// An entry in the job's history.
-    pub(crate) fn event(&self, strategy: &str, result: &str, reason: &str) -> JobEvent {
-        event(&self.record, strategy, result, reason)
-    }
-
-    /// Ends the job without a result.
-    pub(crate) async fn stop(
-        self,
-        mode: Mode,
-        status: Status,
-        class: Option<Classification>,
-        reason: &str,
-    ) -> Result<Record, JobError> {
-        let event = self.event(status.as_str(), "ok", reason);
-        let event = match &class {
-            Some(class) => event.because(class),
-            None => event,
-        };
-        let before = Note::read(&self.record.note);
-        let note = Note { class: class.or(before.class), problem: None, ..before }.with(event);
-        self.end_as(mode, status, note).await
-    }
-
-    /// Ends the job; where the store is out of order, it ends so once the store is in order again.
-    async fn end_as(self, mode: Mode, status: Status, note: Note) -> Result<Record, JobError> {
-        let key = self.lease.shared().key.clone();
-        // Steps that are undone are done again if the job starts again: from the beginning.
-        let removes = (self.record.status == Status::RollingBack).then(|| place::cursors(self.id()));
-        let completion =
-            Completion { note: note.write(), removes, ..Completion::of(key, self.fence(), status) };
-        match completed(mode, self.store(), completion).await {
-            Ok(record) => {
-                if !status.is_held() {
-                    self.ended(status, note.class);
-                }
-                Ok(record)
-            }
-            Err((error, completion)) if error.is_outage() => {
-                let at = self.at.clone();
-                self.ended_later(completion, note.class);
-                Err(JobError::store(at, error))
-            }
-            Err((StoreError::Fenced { .. }, _)) => Err(self.fenced()),
-            Err((error, _)) => Err(JobError::store(self.at, error)),
-        }
-    }
-
-    /// The job has ended in the store.
-    fn ended(mut self, status: Status, class: Option<Classification>) {
-        self.report(status, class);
-        self.lease.ended();
-    }
-
-    /// The job ends in the store as soon as that takes it.
-    fn ended_later(mut self, completion: Completion, class: Option<Classification>) {
-        self.report(completion.status, class);
-        self.lease.complete_later(completion);
-    }
-
-    fn report(&mut self, status: Status, class: Option<Classification>) {
-        self.unfinished.0 = None;
-        let (point, job) = (self.at.point.clone(), self.at.key.clone());
-        match status {
-            Status::Done => emit(&Event::JobDone { point, job }, None),
-            // It has an event of its own.
-            Status::RolledBack => {}
-            _ => emit(&Event::JobFailed { point, job, status: status.as_str(), class }, None),
-        }
-    }
-
-    /// The job is another holder's by now.
-    fn fenced(mut self) -> JobError {
-        self.unfinished.interrupted("its lease was lost to another holder");
-        self.lease.ended();
-        JobError::Fenced { at: self.at }
-    }
-
-    /// The note of a job that ends because of `problem`.
-    fn troubled(&self, problem: &str, class: Option<&Classification>, event: JobEvent) -> Note {
-        let event = match class {
-            Some(class) => event.because(class),
-            None => event,
-        };
-        let before = Note::read(&self.record.note);
-        let class = class.copied().or(before.class);
-        Note { class, problem: Some(problem.to_owned()), ..before }.with(event)
-    }
-
     /// Records how the body ended.
     pub(crate) async fn settle<R>(
         self,
@@ -282,7 +137,7 @@ impl Running {
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
     {
-        crate::durable::point("after body");
+        crate::durable::moment::reached("after body");
         let key = self.lease.shared().key.clone();
         let settled = self.try_settle(mode, outcome, verdict, strategy).await;
         if let Some(outer) = scope::current().job {
@@ -355,7 +210,7 @@ impl Running {
         match completed(mode, &shared.store, completion).await {
             Ok(_) => {
                 self.ended(Status::Done, None);
-                crate::durable::point("after complete");
+                crate::durable::moment::reached("after complete");
                 if is_resumed {
                     count_resumed(&at.point, true);
                 }
@@ -528,101 +383,12 @@ impl Running {
     }
 }
 
-/// What a panic carries.
-type Panic = Box<dyn Any + Send>;
-
 /// The words of a panic, cut to a length that a history can keep.
 fn message(panic: &(dyn Any + Send)) -> String {
     const LONGEST: usize = 1_000;
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     words.unwrap_or("a value that is no text").chars().take(LONGEST).collect()
-}
-
-pin_project_lite::pin_project! {
-    /// A body whose panic is its result.
-    #[derive(Debug)]
-    #[doc(hidden)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Caught<F> {
-        #[pin]
-        body: F,
-    }
-}
-
-impl<F> Caught<F> {
-    /// Catches the panics of `body`.
-    pub fn new(body: F) -> Self {
-        Self { body }
-    }
-}
-
-impl<F: Future> Future for Caught<F> {
-    type Output = Result<F::Output, Panic>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let body = self.project().body;
-        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
-}
-
-fn event(record: &Record, strategy: &str, result: &str, reason: &str) -> JobEvent {
-    JobEvent {
-        at: record.updated,
-        step: None,
-        attempt: record.attempts,
-        category: None,
-        code: None,
-        strategy: strategy.to_owned(),
-        result: result.to_owned(),
-        owner: record.owner.clone(),
-        reason: reason.to_owned(),
-    }
-}
-
-/// The note of a job whose call was dropped.
-pub(crate) fn dropped(record: &Record) -> Vec<u8> {
-    let problem = "its call was dropped before it ended: by a timeout around it, or the end of its runtime";
-    let note = Note::read(&record.note);
-    // Undoing goes on where it was; the problem is why it undoes.
-    let problem = if record.status == Status::RollingBack { note.problem } else { Some(problem.to_owned()) };
-    let reason = "its call was dropped";
-    Note { problem, ..note }.with(event(record, "resume", "interrupted", reason)).write()
-}
-
-/// Every step of a job, whatever its state.
-pub(crate) async fn steps(store: &Arc<dyn Store>, job: &str) -> Result<Vec<Record>, StoreError> {
-    all(store, Query::new(place::step(Some(job), ""))).await
-}
-
-/// Every record of `query`; damaged ones are an error.
-async fn all(store: &Arc<dyn Store>, query: Query) -> Result<Vec<Record>, StoreError> {
-    let (found, damaged) = listed(store, query).await?;
-    match damaged.into_iter().next() {
-        Some((key, reason)) => Err(StoreError::Corrupt { key, reason }),
-        None => Ok(found),
-    }
-}
-
-/// Every record of `query`, page by page, and the keys of those that are damaged.
-pub(crate) async fn listed(
-    store: &Arc<dyn Store>,
-    query: Query,
-) -> Result<(Vec<Record>, Vec<(String, Corrupt)>), StoreError> {
-    let (mut found, mut damaged) = (Vec::new(), Vec::new());
-    let mut query = query.limit(1_000);
-    loop {
-        let page = store.list(query.clone()).await?;
-        found.extend(page.records);
-        damaged.extend(page.corrupt);
-        match page.next {
-            Some(next) => query.after = next,
-            None => return Ok((found, damaged)),
-        }
-    }
 }
 
 /// Whether this process recovers jobs.

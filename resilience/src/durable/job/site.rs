@@ -2,7 +2,8 @@
 
 use super::call::{Call, Provided};
 use super::policy::{Job, Who};
-use super::run::{Begun, Running, kept};
+use super::run::{Begun, kept};
+use super::running::Running;
 use crate::classify::Classification;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::Args;

@@ -1,7 +1,7 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
 
 use crate::classify::Classification;
-use crate::durable::job::run::{Caught, Running, steps};
+use crate::durable::job::running::{Caught, Running, steps};
 use crate::durable::lease::acquire::Asked;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::alert::critical;
@@ -103,7 +103,7 @@ pub(crate) async fn start(mut job: Running, mode: Mode, class: Classification) -
         Completion { note: note.write(), ..Completion::of(key, job.fence(), Status::RollingBack) };
     let failed = |error| JobError::store(job.at.clone(), error);
     job.record = job.store().complete(completion).await.map_err(failed)?;
-    crate::durable::point("rollback started");
+    crate::durable::moment::reached("rollback started");
     finish(job, mode).await
 }
 
@@ -129,7 +129,7 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
             job.stop(mode, status, None, &words).await?;
             return Ok(status);
         }
-        crate::durable::point("in rollback");
+        crate::durable::moment::reached("in rollback");
     }
     let undone: Vec<_> = done.iter().filter(|step| UndoSite::of(&step.function).is_none()).collect();
     let words = match undone.len() {
@@ -168,7 +168,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
         Mode::Async => undoing.await,
         Mode::Blocking => block_on(undoing),
     };
-    crate::durable::point("after undo");
+    crate::durable::moment::reached("after undo");
     if !matches!(undone, Ok(Ok(()))) {
         return Ok(false);
     }

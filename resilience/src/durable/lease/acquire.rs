@@ -3,7 +3,7 @@
 use super::block_on::Mode;
 use super::hold::Lease;
 use super::turn::{self, Turn, turn};
-use super::{heartbeat, hold};
+use super::{end, heartbeat, hold};
 use crate::clock;
 use crate::durable::record::error::Contradiction;
 use crate::durable::record::{Record, Status, codec};
@@ -116,7 +116,7 @@ pub(crate) async fn claim(
     const LONGEST: Duration = Duration::from_millis(250);
 
     let started = clock::now();
-    hold::pay(store).await;
+    end::pay(store).await;
     let busy = || Answer::Busy { owner: claim.owner.clone(), left: claim.lease };
     if mode == Mode::Blocking && turn::would_wait_for_itself(store, &claim.key) {
         return Ok(busy());

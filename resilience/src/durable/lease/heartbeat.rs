@@ -1,7 +1,8 @@
 //! The heartbeat: one thread for each open store raises the counter of this process while it holds leases there.
 
 use super::block_on::block_on;
-use super::hold::{self, Loss, Shared};
+use super::end;
+use super::shared::{Loss, Shared};
 use crate::clock;
 use crate::durable::of_process::OfProcess;
 use crate::durable::store::{Store, StoreError};
@@ -213,7 +214,7 @@ impl Heart {
             let beaten = catch_unwind(AssertUnwindSafe(|| {
                 block_on(async {
                     self.beat(&store, lease).await?;
-                    hold::pay(&store).await;
+                    end::pay(&store).await;
                     Ok::<_, StoreError>(())
                 })
             }));

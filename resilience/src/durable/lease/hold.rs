@@ -1,18 +1,19 @@
 //! Leases that this process holds: kept by the heartbeat, released when they are dropped.
 
 use super::block_on::block_on;
+use super::end::{End, NoteOf, settle};
 use super::heartbeat;
+use super::shared::Shared;
 use super::turn::Turn;
 use crate::durable::of_process::OfProcess;
-use crate::durable::record::{Record, Status};
-use crate::durable::store::{self, Completion, Release, Store, StoreError};
+use crate::durable::record::Status;
+use crate::durable::store::{Completion, Release, Store};
 use crate::policy::InvalidPolicy;
 use crate::sync::locked;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -25,57 +26,6 @@ pub(crate) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> 
     Ok(length)
 }
 
-/// What the heartbeat and the holder share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) key: String,
-    pub(crate) fence: u64,
-    pub(crate) length: Duration,
-    /// The process that holds it: a fork's child has a copy, and ends nothing.
-    process: u32,
-    pub(crate) loss: Arc<Loss>,
-}
-
-/// Whether a lease is lost, for all who want to know.
-#[derive(Debug, Default)]
-pub(crate) struct Loss {
-    lost: AtomicBool,
-    waiting: Mutex<Vec<Waker>>,
-}
-
-impl Loss {
-    /// The lease is lost, or has to be taken for lost.
-    pub(crate) fn lose(&self) {
-        self.lost.store(true, Ordering::Release);
-        std::mem::take(&mut *locked(&self.waiting)).into_iter().for_each(Waker::wake);
-    }
-
-    /// The heartbeat found the lease again.
-    pub(crate) fn keep(&self) {
-        self.lost.store(false, Ordering::Release);
-    }
-
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
-    }
-
-    /// Ready once the lease is known to be lost.
-    pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_lost() {
-            return Poll::Ready(());
-        }
-        {
-            let mut waiting = locked(&self.waiting);
-            // Polled in a loop, it leaves one waker behind, not one for each poll.
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
-        }
-        if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
 /// A lease of this process on one key.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -84,38 +34,6 @@ pub(crate) struct Lease {
     turn: Option<Turn>,
     /// How it ends if it is dropped; `None` once it has ended.
     on_drop: Option<End>,
-}
-
-/// How a lease ends in the store.
-#[derive(Clone, Debug)]
-enum End {
-    /// Dropped, as this status; the note is made of the record.
-    Dropped(Status, Option<NoteOf>),
-    /// Without a result.
-    Released(Box<Release>),
-    /// With one.
-    Completed(Box<Completion>),
-}
-
-/// The note of a record whose lease was dropped.
-pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
-
-impl End {
-    async fn reach(self, shared: &Shared, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        let (status, note_of) = match self {
-            Self::Completed(completion) => return store.complete(*completion).await.map(drop),
-            Self::Released(release) => return store.release(*release).await,
-            Self::Dropped(status, note_of) => (status, note_of),
-        };
-        let release = Release::new(shared.key.clone(), shared.fence, status);
-        let Some(note_of) = note_of else { return store.release(release).await };
-        let record = store.get(&shared.key).await?;
-        let is_ours = |record: &Record| record.status.is_held() && record.fence == shared.fence;
-        match record.filter(is_ours) {
-            Some(record) => store.release(release.note(note_of(&record))).await,
-            None => Ok(()),
-        }
-    }
 }
 
 impl Lease {
@@ -180,49 +98,6 @@ impl Drop for Lease {
                     settle(ended, shared, end, turn);
                 }),
             );
-        }
-    }
-}
-
-/// Keeps the end of a lease that the store did not take because it is out of order.
-fn settle(ended: Result<(), StoreError>, shared: Arc<Shared>, end: End, turn: Option<Turn>) {
-    let is_own = shared.process == std::process::id();
-    if is_own && ended.is_err_and(|error| error.is_outage()) {
-        locked(&OWED).push(Owed { shared, end, _turn: turn });
-    }
-}
-
-/// The ends that the stores did not take yet. Their leases are kept until then: nobody else may take them for those
-/// of a process that is gone.
-static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
-
-#[derive(Debug)]
-struct Owed {
-    shared: Arc<Shared>,
-    end: End,
-    _turn: Option<Turn>,
-}
-
-/// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed for good.
-pub(crate) async fn pay(store: &Arc<dyn Store>) {
-    /// Those that are not paid, also because the caller was dropped, are owed again.
-    struct Unpaid(Vec<Owed>);
-    impl Drop for Unpaid {
-        fn drop(&mut self) {
-            locked(&OWED).append(&mut self.0);
-        }
-    }
-    let mut unpaid = {
-        let mut owed = locked(&OWED);
-        if owed.is_empty() {
-            return;
-        }
-        Unpaid(owed.extract_if(.., |owed| store::same(&owed.shared.store, store)).collect())
-    };
-    while let Some(owed) = unpaid.0.last() {
-        match owed.end.clone().reach(&owed.shared, store).await {
-            Err(error) if error.is_outage() => break,
-            _ => drop(unpaid.0.pop()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod acquire;
 pub(crate) mod block_on;
+pub(crate) mod end;
 pub(crate) mod heartbeat;
 pub(crate) mod hold;
+pub(crate) mod shared;
 pub(crate) mod turn;

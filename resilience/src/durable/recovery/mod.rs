@@ -1,5 +1,6 @@
 //! Finding the jobs whose owner is gone, and running them again.
 
+pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod retention;
 mod runtime;
@@ -14,9 +15,9 @@ use crate::durable::job::site::JOBS_0_1;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::record::Status;
 use crate::durable::record::error::{JobError, Place};
+use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::pool::Watch;
 use crate::durable::recovery::runtime::JobRuntime;
-use crate::durable::recovery::scan::Pass;
 use crate::durable::store::Store;
 use crate::point::PointName;
 use crate::rejected::Rejected;

@@ -556,7 +556,7 @@ impl Running {
     }
 
     async fn give_back(self) {
-        crate::durable::point("after body");
+        crate::durable::moment::reached("after body");
         if let Held::ByItself(lease) = self.held {
             lease.give_back().await;
         }
@@ -571,7 +571,7 @@ impl Running {
     /// Has the store keep `value`, durable when this returns.
     async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), Rejected> {
         let Self { at, held, scope, on_store_error, .. } = self;
-        crate::durable::point("after body");
+        crate::durable::moment::reached("after body");
         let (store, completion, lease) = match held {
             Held::Unprotected => return Ok(()),
             Held::ByItself(lease) => {
@@ -593,7 +593,7 @@ impl Running {
                 if let Some(lease) = lease {
                     lease.ended();
                 }
-                crate::durable::point("after complete");
+                crate::durable::moment::reached("after complete");
                 let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
                 emit(&Event::StepRecorded { point, key, job }, None);
                 Ok(())
@@ -631,7 +631,7 @@ pub(crate) async fn completed(
 ) -> Result<Record, (StoreError, Completion)> {
     const WAITS: [Duration; 3] =
         [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
-    crate::durable::point("before complete");
+    crate::durable::moment::reached("before complete");
     for wait in WAITS {
         match store.complete(completion.clone()).await {
             Err(StoreError::Unavailable(_)) => mode.pause(wait).await,

@@ -187,7 +187,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
             StoreError::TooLarge { bytes } => CheckpointError::TooLarge { at, bytes, value },
             error => CheckpointError::store(at, error),
         })?;
-        crate::durable::point("after save");
+        crate::durable::moment::reached("after save");
         self.unsaved = None;
         self.skipped = 0;
         self.saved = Some(clock::now());

@@ -3,6 +3,8 @@
 //! A store has to make each operation atomic and durable; what an operation means is decided in one place
 //! for all stores, by the functions of [`rules`], which read and write [`Rows`].
 
+#[cfg(feature = "sqlite")]
+mod files;
 mod memory;
 pub(crate) mod owners;
 pub mod rules;

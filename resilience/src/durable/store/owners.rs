@@ -64,7 +64,7 @@ pub(crate) use locks::Owners;
 #[cfg(feature = "sqlite")]
 mod locks {
     use super::new_name;
-    use crate::durable::store::sqlite::files::{self, Inode};
+    use crate::durable::store::files::{self, Inode};
     use crate::durable::store::{Liveness, StoreError};
     use std::collections::HashSet;
     use std::fs::{File, OpenOptions, TryLockError};

@@ -4,12 +4,12 @@
 //! transaction, so that many callers share one sync.
 
 mod commit;
-pub(crate) mod files;
 mod place;
 mod tables;
 mod upkeep;
 mod wal;
 
+use super::files::{self, Inode};
 use super::rules;
 use super::{
     Capabilities, Claim, Claimed, Completion, Cursor, Liveness, Otherwise, Page, Quarantined, Query, Release,
@@ -20,7 +20,7 @@ use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use crate::sync::locked;
 use commit::Committer;
-use files::Inode;
+
 use place::{FILE, Mark, Moment, OWNERS, Place, files_of};
 use rusqlite::Connection;
 use std::fs;

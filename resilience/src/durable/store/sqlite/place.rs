@@ -1,8 +1,8 @@
 //! The files of one open store: whether they are still those that were opened, and which processes have them open.
 
-use super::files::{self, Inode};
 use crate::durable::record::Millis;
 use crate::durable::store::StoreError;
+use crate::durable::store::files::{self, Inode};
 use crate::durable::store::owners::{Owners, Watch};
 use crate::durable::store::rules::Life;
 use std::fs::{File, OpenOptions, TryLockError};

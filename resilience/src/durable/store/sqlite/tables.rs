@@ -1,9 +1,9 @@
 //! The tables of a store, and the rows in them.
 
-use super::files::{self, Inode};
 use super::place::{Moment, Place};
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Millis, Record, Status};
+use crate::durable::store::files::{self, Inode};
 use crate::durable::store::rules::{Life, PAGE_BYTES, QUARANTINE, Rows, is_kept_for_a_time, millis};
 use crate::durable::store::{Liveness, Page, Quarantined, Query, StoreError};
 use rusqlite::{

@@ -1,11 +1,11 @@
 //! What an operator does with a store: measure it, check it, copy it, make it smaller.
 
 use super::commit::on_thread;
-use super::files;
 use super::place::{FILE, OWNERS};
 use super::tables::{self, connect, create_log, damaged_records, failed};
 use super::{Inner, SqliteStore, absolute, find, sound_log};
 use crate::durable::store::StoreError;
+use crate::durable::store::files;
 use crate::durable::store::owners::Owners;
 use crate::sync::locked;
 use rusqlite::Connection;

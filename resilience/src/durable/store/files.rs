@@ -14,7 +14,7 @@ pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
 }
 
 /// What the operating system's refusal of a write means; `None` if it is none of the disk's own.
-pub(super) fn of_disk(kind: io::ErrorKind, words: impl Fn() -> String) -> Option<StoreError> {
+pub(crate) fn of_disk(kind: io::ErrorKind, words: impl Fn() -> String) -> Option<StoreError> {
     match kind {
         // The disk, the user's quota, and the process's limit of a file's size.
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {

@@ -1,0 +1,84 @@
+//! How leases end in the store, and the ends that it did not take yet.
+
+use super::shared::Shared;
+use super::turn::Turn;
+use crate::durable::of_process::OfProcess;
+use crate::durable::record::{Record, Status};
+use crate::durable::store::{self, Completion, Release, Store, StoreError};
+use crate::sync::locked;
+use std::sync::{Arc, Mutex};
+
+/// How a lease ends in the store.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// Dropped, as this status; the note is made of the record.
+    Dropped(Status, Option<NoteOf>),
+    /// Without a result.
+    Released(Box<Release>),
+    /// With one.
+    Completed(Box<Completion>),
+}
+
+/// The note of a record whose lease was dropped.
+pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
+
+impl End {
+    pub(super) async fn reach(self, shared: &Shared, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        let (status, note_of) = match self {
+            Self::Completed(completion) => return store.complete(*completion).await.map(drop),
+            Self::Released(release) => return store.release(*release).await,
+            Self::Dropped(status, note_of) => (status, note_of),
+        };
+        let release = Release::new(shared.key.clone(), shared.fence, status);
+        let Some(note_of) = note_of else { return store.release(release).await };
+        let record = store.get(&shared.key).await?;
+        let is_ours = |record: &Record| record.status.is_held() && record.fence == shared.fence;
+        match record.filter(is_ours) {
+            Some(record) => store.release(release.note(note_of(&record))).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Keeps the end of a lease that the store did not take because it is out of order.
+pub(super) fn settle(ended: Result<(), StoreError>, shared: Arc<Shared>, end: End, turn: Option<Turn>) {
+    let is_own = shared.process == std::process::id();
+    if is_own && ended.is_err_and(|error| error.is_outage()) {
+        locked(&OWED).push(Owed { shared, end, _turn: turn });
+    }
+}
+
+/// The ends that the stores did not take yet. Their leases are kept until then: nobody else may take them for those
+/// of a process that is gone.
+static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
+
+#[derive(Debug)]
+struct Owed {
+    shared: Arc<Shared>,
+    end: End,
+    _turn: Option<Turn>,
+}
+
+/// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed for good.
+pub(crate) async fn pay(store: &Arc<dyn Store>) {
+    /// Those that are not paid, also because the caller was dropped, are owed again.
+    struct Unpaid(Vec<Owed>);
+    impl Drop for Unpaid {
+        fn drop(&mut self) {
+            locked(&OWED).append(&mut self.0);
+        }
+    }
+    let mut unpaid = {
+        let mut owed = locked(&OWED);
+        if owed.is_empty() {
+            return;
+        }
+        Unpaid(owed.extract_if(.., |owed| store::same(&owed.shared.store, store)).collect())
+    };
+    while let Some(owed) = unpaid.0.last() {
+        match owed.end.clone().reach(&owed.shared, store).await {
+            Err(error) if error.is_outage() => break,
+            _ => drop(unpaid.0.pop()),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the heartbeat and the holder of a lease share.
+
+use crate::durable::store::Store;
+use crate::sync::locked;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// What the heartbeat and the holder share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) key: String,
+    pub(crate) fence: u64,
+    pub(crate) length: Duration,
+    /// The process that holds it: a fork's child has a copy, and ends nothing.
+    pub(super) process: u32,
+    pub(crate) loss: Arc<Loss>,
+}
+
+/// Whether a lease is lost, for all who want to know.
+#[derive(Debug, Default)]
+pub(crate) struct Loss {
+    lost: AtomicBool,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Loss {
+    /// The lease is lost, or has to be taken for lost.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        std::mem::take(&mut *locked(&self.waiting)).into_iter().for_each(Waker::wake);
+    }
+
+    /// The heartbeat found the lease again.
+    pub(crate) fn keep(&self) {
+        self.lost.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Ready once the lease is known to be lost.
+    pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_lost() {
+            return Poll::Ready(());
+        }
+        {
+            let mut waiting = locked(&self.waiting);
+            // Polled in a loop, it leaves one waker behind, not one for each poll.
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
+        }
+        if self.is_lost() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

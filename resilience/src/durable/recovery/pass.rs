@@ -1,0 +1,200 @@
+//! One recovery: what it has for the jobs that it finds, how it calls them, and what it reports.
+
+use crate::durable::job::call::{Call, Provided};
+use crate::durable::job::site::JobSite;
+use crate::durable::lease::{hold, turn};
+use crate::durable::record::alert::warning;
+use crate::durable::record::args::Args;
+use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, Status};
+use crate::durable::recovery::runtime::JobRuntime;
+use crate::durable::scope::Resumption;
+use crate::durable::store::{Liveness, Store, StoreError};
+use crate::event::{Event, emit};
+use crate::point::PointName;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The states of a job that is not at an end.
+pub(super) const OPEN: [Status; 3] = [Status::Running, Status::RollingBack, Status::Interrupted];
+
+/// What one recovery looks for, and what the jobs that it finds need.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    provided: Provided,
+    pub(super) store: Arc<dyn Store>,
+    runtime: JobRuntime,
+    pub(super) reports: Reports,
+}
+
+impl Pass {
+    pub(crate) fn new(provided: Provided, store: Arc<dyn Store>, runtime: JobRuntime) -> Self {
+        Self { provided, store, runtime, reports: Reports::default() }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(crate) fn provided(&self) -> &Provided {
+        &self.provided
+    }
+
+    pub(crate) fn runtime(&self) -> &JobRuntime {
+        &self.runtime
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    /// Whether a job has not ended and, as far as can be told at once, nobody holds it.
+    pub(super) fn may_be_free(&self, record: &Record) -> bool {
+        let is_held = record.status.is_held() && !record.owner.is_empty();
+        let may_be_dead = || self.store.liveness(&record.owner) != Liveness::Alive;
+        let is_ours = || turn::is_taken(&self.store, &record.key);
+        OPEN.contains(&record.status) && (!is_held || may_be_dead() && !is_ours())
+    }
+
+    /// Whether no call of this process works on the job. One that has just ended lets go of the key a moment
+    /// after its record has changed; blocks the thread for at most that moment.
+    fn is_let_go(&self, record: &Record) -> bool {
+        const MOMENT: Duration = Duration::from_millis(1);
+        const MOST: u32 = 100;
+        for _ in 0..MOST {
+            if !turn::is_taken(&self.store, &record.key) {
+                return true;
+            }
+            std::thread::sleep(MOMENT);
+        }
+        false
+    }
+
+    /// The record of `key`, after what this process held of it has been given back.
+    pub(super) async fn settled(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        let found = self.store.get(key).await?;
+        match &found {
+            Some(record) if record.status.is_held() && record.owner == self.store.owner() => {
+                hold::settled(&self.store).await;
+                self.store.get(key).await
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// The call that runs the job of `key`; `None` if it runs or has ended meanwhile.
+    pub(crate) async fn prepare(&self, key: &str) -> Result<Option<(Call, Arc<Resumption>)>, JobError> {
+        let at = || Place::new(PointName::new("recover"), place::id(key));
+        let failed = |error| JobError::store(at(), error);
+        let Some(record) = self.settled(key).await.map_err(failed)? else { return Ok(None) };
+        if !self.may_be_free(&record) || !self.is_let_go(&record) {
+            return Ok(None);
+        }
+        let call = self.call(&record).inspect_err(|problem| self.reports.problem(&record, problem))?;
+        let resumption = Arc::new(Resumption::new(record, self.store.clone()));
+        Ok(Some((call.within(resumption.scope()), resumption)))
+    }
+
+    /// The call of the function that has the job's name, with the recorded arguments.
+    pub(super) fn call(&self, record: &Record) -> Result<Call, JobError> {
+        if let Some(known) = self.reports.contradiction(record) {
+            return Err(known);
+        }
+        let id = place::id(&record.key);
+        let Some(site) = JobSite::named(&record.function) else {
+            let at = Place::new(PointName::new("recover"), id);
+            return Err(JobError::UnknownName { at, name: record.function.clone() });
+        };
+        let at = || Place::new(site.point().name(), id);
+        // A job that undoes its steps needs its name only, but is called all the same.
+        (site.needs())(&self.provided).map_err(|ty| JobError::NotProvided { at: at(), ty })?;
+        let args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;
+        (site.run())(&self.provided, args).map_err(|message| JobError::Codec { at: at(), message })
+    }
+}
+
+/// What the looks of one recovery have reported: each problem once, not at every look.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    keys: Mutex<HashSet<String>>,
+    /// The revisions of records that contradict the code. Called again, their functions would only be refused
+    /// again, and what is above them would run again and again.
+    contradictions: Mutex<HashMap<String, (u64, JobError)>>,
+    /// Whether the last look failed.
+    is_failing: AtomicBool,
+}
+
+impl Reports {
+    /// Whether `key` has not been reported yet.
+    pub(crate) fn is_first(&self, key: &str) -> bool {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
+    }
+
+    /// Reports the first look of several that failed.
+    pub(crate) fn looked(&self, looked: Result<(), StoreError>) {
+        let was_failing = self.is_failing.swap(looked.is_err(), Ordering::Relaxed);
+        if let Err(error) = looked
+            && !was_failing
+        {
+            warning("a sweep failed, and will be tried again", error.as_str());
+        }
+    }
+
+    /// Reports once why an interrupted job stays so.
+    pub(super) fn problem(&self, record: &Record, problem: &JobError) {
+        let id = place::id(&record.key);
+        if self.is_first(id) {
+            let (point, job) = (problem.place().point.clone(), id.to_owned());
+            emit(&Event::JobInterrupted { point, job, problem: problem.to_string() }, None);
+        }
+    }
+
+    /// Reports that the call for `record` was refused.
+    pub(crate) fn refused(&self, record: &Record, error: &JobError) {
+        // It is stopped, dead or undone: that is what recovery was to find out. An interruption was reported.
+        if !matches!(error, JobError::Stopped { .. } | JobError::Interrupted { .. }) {
+            self.problem(record, error);
+        }
+        if matches!(error, JobError::Mismatch { .. }) {
+            let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(record.key.clone(), (record.revision, error.clone()));
+        }
+    }
+
+    /// Follows a record that has only been given a note.
+    pub(super) fn noted(&self, before: &Record, revision: u64) {
+        let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get_mut(&before.key).filter(|known| known.0 == before.revision) {
+            known.0 = revision;
+        }
+    }
+
+    /// In what `record` is known to contradict the code.
+    fn contradiction(&self, record: &Record) -> Option<JobError> {
+        let known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (revision, error) = known.get(&record.key)?;
+        (*revision == record.revision).then(|| error.clone())
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::event::AlertLevel;
+
+    #[test]
+    fn a_sweep_that_fails_is_reported_once_until_one_succeeds() {
+        let world = crate::testing::isolate();
+        let reports = Reports::default();
+        let down = || Err(StoreError::Unavailable("its code panicked".to_owned()));
+        for looked in [down(), down(), Ok(()), Ok(()), down(), down()] {
+            reports.looked(looked);
+        }
+        let events = world.events();
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert!(events.iter().all(|event| matches!(event, Event::Alert { level: AlertLevel::Warning, .. })));
+    }
+}
