@@ -89,6 +89,8 @@
 //! crates](guide::foreign_errors). With the feature `sqlite`, `guide::operating`: where the store of a program is, how to look
 //! inside, back it up and move it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc(hidden)]
 pub mod __private;
 pub mod classify;
