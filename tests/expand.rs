@@ -9,11 +9,8 @@ include!("macros/modules.rs");
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use syn::{Attribute, ImplItem, Item, Meta};
-
-const OURS: [&str; 7] =
-    ["with_retry", "circuit_breaker", "timeout", "with_fallback", "checkpoint", "job", "with_recovery"];
 
 /// Does what the compiler does: expands the first macro of ours until none is left.
 fn expand(mut tokens: TokenStream) -> TokenStream {
@@ -34,7 +31,7 @@ fn expand(mut tokens: TokenStream) -> TokenStream {
 
 fn is_ours(attribute: &Attribute) -> bool {
     let name = attribute.path().segments.last().expect("a name").ident.to_string();
-    OURS.contains(&name.as_str()) || name == "__stack"
+    name == "__stack" || attr::ATTRIBUTES.iter().any(|definition| definition.spec.attr == name)
 }
 
 fn expand_file(source: &str) -> String {
@@ -55,58 +52,46 @@ fn expand_file(source: &str) -> String {
     prettyplease::unparse(&file)
 }
 
-fn check(stem: &str) {
+/// The sources in the folder of expansions, by stem.
+fn sources() -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expand");
-    let source = std::fs::read_to_string(folder.join(format!("{stem}.rs"))).expect("a source");
-    let expanded = expand_file(&source);
-    assert_eq!(expanded, expand_file(&source), "the same input gives the same output");
-    let kept = folder.join(format!("{stem}.expanded.rs"));
+    let paths = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path());
+    let stem = |path: PathBuf| {
+        let stem = path.file_name()?.to_str()?.strip_suffix(".rs")?.to_owned();
+        (!stem.ends_with(".expanded")).then_some((path, stem))
+    };
+    let mut sources: Vec<_> = paths.filter_map(stem).collect();
+    sources.sort();
+    sources
+}
+
+#[test]
+fn every_expansion_is_as_before() {
     let accept = ["SNAPSHOTS", "EXPAND"].map(std::env::var_os);
-    if accept.into_iter().flatten().any(|value| value == "overwrite") {
-        std::fs::write(&kept, &expanded).expect("a snapshot");
+    let accept = accept.into_iter().flatten().any(|value| value == "overwrite");
+    let mut changed = String::new();
+    for (path, stem) in sources() {
+        let source = std::fs::read_to_string(&path).expect("a source");
+        let expanded = expand_file(&source);
+        assert_eq!(expanded, expand_file(&source), "the same input gives the same output");
+        let kept = path.with_extension("expanded.rs");
+        if accept {
+            std::fs::write(&kept, &expanded).expect("a snapshot");
+        }
+        if std::fs::read_to_string(&kept).unwrap_or_default() != expanded {
+            changed += &format!("the expansion of {stem} has changed; it is now:\n{expanded}\n");
+        }
     }
-    let kept = std::fs::read_to_string(&kept).unwrap_or_default();
-    assert!(kept == expanded, "the expansion of {stem} has changed; it is now:\n{expanded}");
+    assert!(changed.is_empty(), "{changed}");
 }
 
 #[test]
-fn with_retry() {
-    check("with_retry");
-}
-
-#[test]
-fn circuit_breaker() {
-    check("circuit_breaker");
-}
-
-#[test]
-fn timeout() {
-    check("timeout");
-}
-
-#[test]
-fn with_fallback() {
-    check("with_fallback");
-}
-
-#[test]
-fn checkpoint() {
-    check("checkpoint");
-}
-
-#[test]
-fn job() {
-    check("job");
-}
-
-#[test]
-fn with_recovery() {
-    check("with_recovery");
-}
-
-#[test]
-fn composition() {
-    check("composition");
+fn every_attribute_has_an_expansion() {
+    let stems: Vec<_> = sources().into_iter().map(|(_, stem)| stem).collect();
+    for definition in attr::ATTRIBUTES {
+        let stem = definition.spec.attr;
+        assert!(stems.iter().any(|other| other == stem), "tests/expand/{stem}.rs is missing");
+    }
 }
 
 /// Words that a pattern binds in `tokens`: after `let`, and in `Ok(..)`, `Err(..)` and `Some(..)` before `=`.
@@ -134,11 +119,9 @@ fn bound(tokens: TokenStream, names: &mut Vec<String>) {
 #[test]
 fn every_local_of_an_expansion_begins_with_two_underscores() {
     let mut seen = 0;
-    for entry in std::fs::read_dir("tests/expand").expect("the folder") {
-        let path = entry.expect("a file").path();
-        let Some(source) = path.to_str().and_then(|path| path.strip_suffix(".expanded.rs")) else { continue };
-        let source = std::fs::read_to_string(format!("{source}.rs")).expect("the source");
-        let expanded = std::fs::read_to_string(&path).expect("the expansion");
+    for (path, _) in sources() {
+        let source = std::fs::read_to_string(&path).expect("the source");
+        let expanded = std::fs::read_to_string(path.with_extension("expanded.rs")).expect("the expansion");
         let mut names = Vec::new();
         bound(expanded.parse().expect("tokens"), &mut names);
         let is_word = |name: &&String| name.starts_with(|c: char| c.is_lowercase());

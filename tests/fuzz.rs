@@ -15,17 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const ENTRIES: [&str; 9] = [
-    "with_retry",
-    "circuit_breaker",
-    "timeout",
-    "with_fallback",
-    "checkpoint",
-    "job",
-    "with_recovery",
-    "__stack",
-    "Classify",
-];
+/// The names of all entry points.
+fn entries() -> Vec<&'static str> {
+    let attributes = attr::ATTRIBUTES.iter().map(|definition| definition.spec.attr);
+    attributes.chain(["__stack", "Classify"]).collect()
+}
 
 /// Words that the macros look for, and some that they do not.
 const WORDS: [&str; 106] = [
@@ -229,7 +223,7 @@ impl Random {
         let args = self.tokens(3);
         let inner = self.tokens(3);
         let item = self.pick(&ITEMS).replace("ARGS", &inner);
-        format!("{}\n{args}\n{item}", self.pick(&ENTRIES))
+        format!("{}\n{args}\n{item}", self.pick(&entries()))
     }
 }
 

@@ -14,9 +14,6 @@ use proc_macro2::{Delimiter, Group, Ident, LineColumn, Span, TokenStream, TokenT
 use std::fmt::Write;
 use std::path::Path;
 
-const ATTRIBUTES: [&str; 7] =
-    ["with_retry", "circuit_breaker", "timeout", "with_fallback", "checkpoint", "job", "with_recovery"];
-
 #[test]
 fn messages() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
@@ -106,7 +103,8 @@ fn attribute(tokens: &[TokenTree]) -> Option<(String, TokenStream, Span)> {
     let is_derive = name == "derive" && args.clone().into_iter().any(|token| token.to_string() == "Classify");
     let span =
         if is_derive { args.clone().into_iter().next()?.span() } else { hash.span().join(group.span())? };
-    (is_derive || name == "__stack" || ATTRIBUTES.contains(&name.as_str())).then_some((name, args, span))
+    let is_ours = name == "__stack" || attr::ATTRIBUTES.iter().any(|definition| definition.spec.attr == name);
+    (is_derive || is_ours).then_some((name, args, span))
 }
 
 /// Whether an attribute goes on with `token`, for those that are above the one that is expanded.
@@ -202,11 +200,28 @@ fn errors_of(attribute: &str, args: &str, item: &str) -> Vec<String> {
     errors.into_iter().map(|error| error.message).collect()
 }
 
+/// What each attribute understands.
+fn specs() -> impl Iterator<Item = &'static syntax::keys::Spec> {
+    attr::ATTRIBUTES.iter().map(|definition| definition.spec)
+}
+
+#[test]
+fn every_attribute_has_its_messages() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
+    for spec in specs() {
+        assert!(
+            folder.join(format!("{}.rs", spec.attr)).exists(),
+            "tests/messages/{}.rs is missing",
+            spec.attr
+        );
+    }
+}
+
 #[test]
 fn a_bare_name_is_the_users() {
-    let all = attr::SPECS.iter().flat_map(|spec| spec.foreign).map(|(word, _)| *word);
+    let all = specs().flat_map(|spec| spec.foreign).map(|(word, _)| *word);
     for word in all.chain(["key", "id", "handler"]) {
-        for spec in attr::SPECS {
+        for spec in specs() {
             let is_own = spec.names().contains(&word);
             let (item, instead) = match spec.positional {
                 syntax::keys::Positional::Key => {
@@ -242,7 +257,7 @@ fn a_bare_name_is_the_users() {
 
 #[test]
 fn a_word_of_another_library_is_a_key_where_it_has_a_value() {
-    for spec in attr::SPECS {
+    for spec in specs() {
         for (word, _) in spec.foreign {
             let errors =
                 errors_of(spec.attr, &format!("{word} = 1"), "fn f(n: u32) -> Result<u32, E> { Ok(1) }");

@@ -135,11 +135,9 @@ pub mod guide {
 pub mod testing;
 mod text;
 
-#[cfg(all(feature = "macros", feature = "durable"))]
-#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
-pub use resilience_macros::{checkpoint, job, with_recovery};
 #[cfg(feature = "macros")]
-pub use resilience_macros::{circuit_breaker, timeout, with_fallback, with_retry};
+#[doc(inline)]
+pub use resilience_macros::*;
 
 #[doc(inline)]
 pub use classify::{

@@ -2,6 +2,8 @@
 
 #[path = "../../resilience-macros/src/attr/mod.rs"]
 mod attr;
+#[path = "../../resilience-macros/src/context.rs"]
+mod context;
 #[path = "../../resilience-macros/src/derive_classify/mod.rs"]
 mod derive_classify;
 #[path = "../../resilience-macros/src/emit.rs"]
@@ -10,6 +12,8 @@ mod emit;
 mod errors;
 #[path = "../../resilience-macros/src/function/mod.rs"]
 mod function;
+#[path = "../../resilience-macros/src/layer.rs"]
+mod layer;
 #[path = "../../resilience-macros/src/stack/mod.rs"]
 mod stack;
 #[path = "../../resilience-macros/src/syntax/mod.rs"]

@@ -1,10 +1,10 @@
 //! `#[checkpoint("page:{id}:{n}", ..)]`.
 
 use super::recorded::{around, choice, durations, first_key, store, was, was_setter};
-use crate::emit::Context;
-use crate::errors::Errors;
+use crate::context::{Context, Place};
 use crate::function::item::Item;
 use crate::function::types;
+use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -12,7 +12,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Error, Expr, Result};
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "CHECKPOINT", read: |input| Some(Box::new(check(input))) };
+
+const SPEC: Spec = Spec {
     attr: "checkpoint",
     keys: &[
         key("version", "1"),
@@ -59,11 +62,12 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     inputs: Option<Vec<(String, TokenStream)>>,
     store: Option<TokenStream>,
-    pub(crate) rollback: Option<Expr>,
+    rollback: Option<Expr>,
 }
 
 /// Reads the arguments.
-pub(crate) fn check(entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+fn check(input: Input<'_>) -> Checked {
+    let Input { entries, item, errors, .. } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let inputs = reader.take("inputs").and_then(|entry| errors.ok(inputs(entry, item)));
     let mut setters = durations(&mut reader);
@@ -120,21 +124,67 @@ fn undoable(item: &Item) -> Option<&'static str> {
     (has_impl_trait || names_self)
         .then_some("`rollback` needs a return type that can be named outside of the function\nhelp: write the type without `Self` and `impl`")
 }
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            records: Some(Record {
+                result: "the result",
+                judged: "count a recorded value as a call that succeeded",
+            }),
+            without_failures: Some("record the fallback's value and return it from then on"),
+            ..Traits::default()
+        }
+    }
 
-pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream {
-    let ty = quote!(__resilience::Checkpoint);
-    let policy = Setter::all(&checked.setters, &ty, quote!(__resilience::Checkpoint::new("")));
-    let template = match checked.key.as_ref().map(|key| &key.template) {
-        None => quote!(__resilience::None),
-        Some(Some(template)) => quote!(__resilience::Some(#template)),
-        Some(None) => quote!(__resilience::Some("an expression")),
-    };
-    let undone = checked.rollback.is_some().then(|| quote!(.undone()));
-    let undo = checked.rollback.as_ref().map(|rollback| undo(rollback, &checked.setters, item));
-    quote! {
-        static #site: __resilience::CheckpointSite =
-            __resilience::CheckpointSite::new(&__RESILIENCE_POINT, #template, #policy)#undone;
-        #undo
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let ty = quote!(__resilience::Checkpoint);
+        let policy = Setter::all(&self.setters, &ty, quote!(__resilience::Checkpoint::new("")));
+        let template = match self.key.as_ref().map(|key| &key.template) {
+            None => quote!(__resilience::None),
+            Some(Some(template)) => quote!(__resilience::Some(#template)),
+            Some(None) => quote!(__resilience::Some("an expression")),
+        };
+        let undone = self.rollback.is_some().then(|| quote!(.undone()));
+        let undo = self.rollback.as_ref().map(|rollback| undo(rollback, &self.setters, stack.item));
+        quote! {
+            static #site: __resilience::CheckpointSite =
+                __resilience::CheckpointSite::new(&__RESILIENCE_POINT, #template, #policy)#undone;
+            #undo
+        }
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let none = quote!(__resilience::None);
+        let some = |value: TokenStream| quote!(__resilience::Some(#value));
+        let key = self.key.as_ref().map_or_else(|| none.clone(), |key| some(key.rendered.clone()));
+        let inputs = match &self.inputs {
+            Some(inputs) => {
+                let (names, values): (Vec<_>, Vec<_>) = inputs.iter().cloned().unzip();
+                some(quote!(__resilience::inputs(__resilience::Args::new()#(.input(#names, &#values))*)))
+            }
+            None if self.unkeyed.is_empty() => none,
+            None => {
+                let names = &self.unkeyed;
+                let texts = names.iter().map(|name| name.unraw().to_string());
+                some(quote_spanned!(Span::mixed_site()=> __resilience::inputs({
+                    let __args = __resilience::Args::new();
+                    #(let __args = __resilience::Given::new(&#names).added_to(__args, #texts);)*
+                    __args
+                })))
+            }
+        };
+        let store = store(self.store.as_ref());
+        let body = if cx.is_async {
+            quote_spanned!(Span::mixed_site()=> let (__outcome, __verdict) = __resilience::InScope::new((&__running).scope(), async { #inner (__outcome, __verdict) }).await;)
+        } else {
+            quote_spanned! {Span::mixed_site()=>
+                let __entered = (&__running).enter();
+                #inner
+                ::core::mem::drop(__entered);
+            }
+        };
+        around(cx, place, &body, &quote!(#key, #inputs, #store), &TokenStream::new())
     }
 }
 
@@ -158,43 +208,4 @@ fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
             }),
         );
     }
-}
-
-pub(crate) fn wrap(
-    checked: &Checked,
-    cx: &Context<'_>,
-    site: &Ident,
-    inner: &TokenStream,
-    attr: &Ident,
-) -> TokenStream {
-    let none = quote!(__resilience::None);
-    let some = |value: TokenStream| quote!(__resilience::Some(#value));
-    let key = checked.key.as_ref().map_or_else(|| none.clone(), |key| some(key.rendered.clone()));
-    let inputs = match &checked.inputs {
-        Some(inputs) => {
-            let (names, values): (Vec<_>, Vec<_>) = inputs.iter().cloned().unzip();
-            some(quote!(__resilience::inputs(__resilience::Args::new()#(.input(#names, &#values))*)))
-        }
-        None if checked.unkeyed.is_empty() => none,
-        None => {
-            let names = &checked.unkeyed;
-            let texts = names.iter().map(|name| name.unraw().to_string());
-            some(quote_spanned!(Span::mixed_site()=> __resilience::inputs({
-                let __args = __resilience::Args::new();
-                #(let __args = __resilience::Given::new(&#names).added_to(__args, #texts);)*
-                __args
-            })))
-        }
-    };
-    let store = store(checked.store.as_ref());
-    let body = if cx.is_async {
-        quote_spanned!(Span::mixed_site()=> let (__outcome, __verdict) = __resilience::InScope::new((&__running).scope(), async { #inner (__outcome, __verdict) }).await;)
-    } else {
-        quote_spanned! {Span::mixed_site()=>
-            let __entered = (&__running).enter();
-            #inner
-            ::core::mem::drop(__entered);
-        }
-    };
-    around(cx, site, &body, attr, &quote!(#key, #inputs, #store), &TokenStream::new())
 }

@@ -1,14 +1,16 @@
 //! `#[circuit_breaker(threshold = 5, recovery = 60s, ..)]`.
 
-use crate::emit::{Context, label};
-use crate::errors::Errors;
-use crate::function::item::Item;
+use crate::context::{Context, Place};
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key};
 use crate::value::{self, Rules, Setter};
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "BREAKER", read: |input| Some(Box::new(check(input))) };
+
+const SPEC: Spec = Spec {
     attr: "circuit_breaker",
     keys: &[
         key("threshold", "5"),
@@ -118,15 +120,16 @@ pub(crate) struct Checked {
     start: TokenStream,
     setters: Vec<Setter>,
     rules: Rules,
-    pub(crate) window: Option<value::Duration>,
-    pub(crate) key: Option<TokenStream>,
+    window: Option<value::Duration>,
+    key: Option<TokenStream>,
     max_keys: Option<TokenStream>,
     key_label: bool,
     instance: Option<TokenStream>,
 }
 
 /// Reads the arguments.
-pub(crate) fn check(mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Checked {
+fn check(input: Input<'_>) -> Checked {
+    let Input { mut entries, item, errors, .. } = input;
     // `window = 100` belongs to a rate, which is refused as a whole.
     let has_rate = |entry: &Entry| entry.is("rate") && matches!(entry.value, Value::Given(_));
     if entries.iter().any(has_rate) {
@@ -202,66 +205,73 @@ pub(crate) fn check(mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Ch
     }
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, key_label, instance }
 }
-
-pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
-    let Checked { start, setters, .. } = checked;
-    if checked.instance.is_some() {
-        return quote!(static #site: __resilience::InstanceSite = __resilience::InstanceSite::of(&__RESILIENCE_POINT););
-    }
-    let ty = quote!(__resilience::CircuitBreaker);
-    let start = if start.is_empty() {
-        quote!(#ty::of(&__RESILIENCE_POINT))
-    } else {
-        let given = value::typed(start, &ty);
-        quote!(#ty::owned_by(#given, &__RESILIENCE_POINT))
-    };
-    let breaker = Setter::all(setters, &ty, start);
-    let label = checked.key_label.then(|| quote!(.key_label()));
-    if checked.key.is_none() {
-        return quote!(static #site: __resilience::CircuitBreaker = #breaker.checked(););
-    }
-    let max_keys = checked.max_keys.iter();
-    quote! {
-        static #site: __resilience::KeyedBreakers = {
-            const fn __fresh() -> __resilience::CircuitBreaker { #breaker #label.checked() }
-            const fn __keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
-                __resilience::Keyed::new(__fresh)#(.max_keys(#max_keys))*
-            }
-            __resilience::KeyedBreakers::new(__keyed(), __keyed)
-        };
-    }
-}
-
-pub(crate) fn wrap(
-    checked: &Checked,
-    cx: &Context<'_>,
-    site: &Ident,
-    inner: &TokenStream,
-    attr: &Ident,
-) -> TokenStream {
-    let ruling = checked.rules.ruling();
-    let refused = cx.refused(site, attr);
-    let instance = checked.instance.as_ref().map(|given| value::instance(given, &quote!(CircuitBreaker)));
-    let admit = match (&checked.instance, &checked.key) {
-        (Some(given), _) => quote_spanned!(value::mixed_span_of(given)=> (&#site).admit(__instance)),
-        (None, Some(given)) => {
-            quote_spanned!(value::mixed_span_of(given)=> __resilience::Keyed::admit(&#site, &(#given)))
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            judges: true,
+            without_failures: Some("see every call succeed and never open"),
+            key: self.key.as_ref(),
+            window: self.window.as_ref(),
+            ..Traits::default()
         }
-        (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
-    };
-    let label = label(site);
-    let bound = cx.bound(site);
-    quote_spanned! {Span::mixed_site()=>
-        let #bound = #label: {
-            #instance
-            // Not a `match` around the body: what it looks at would live as long as the body waits.
-            let __permit = match #admit {
-                __resilience::Ok(__permit) => __permit,
-                __resilience::Err(__rejected) => break #label #refused,
-            };
-            #inner
-            let __verdict = __permit.settle(__verdict, #ruling);
-            #bound
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let Checked { start, setters, .. } = self;
+        if self.instance.is_some() {
+            return quote!(static #site: __resilience::InstanceSite = __resilience::InstanceSite::of(&__RESILIENCE_POINT););
+        }
+        let ty = quote!(__resilience::CircuitBreaker);
+        let start = if start.is_empty() {
+            quote!(#ty::of(&__RESILIENCE_POINT))
+        } else {
+            let given = value::typed(start, &ty);
+            quote!(#ty::owned_by(#given, &__RESILIENCE_POINT))
         };
+        let breaker = Setter::all(setters, &ty, start);
+        let label = self.key_label.then(|| quote!(.key_label()));
+        if self.key.is_none() {
+            return quote!(static #site: __resilience::CircuitBreaker = #breaker.checked(););
+        }
+        let max_keys = self.max_keys.iter();
+        quote! {
+            static #site: __resilience::KeyedBreakers = {
+                const fn __fresh() -> __resilience::CircuitBreaker { #breaker #label.checked() }
+                const fn __keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
+                    __resilience::Keyed::new(__fresh)#(.max_keys(#max_keys))*
+                }
+                __resilience::KeyedBreakers::new(__keyed(), __keyed)
+            };
+        }
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let site = &place.site;
+        let ruling = self.rules.ruling();
+        let refused = cx.refused(place);
+        let instance = self.instance.as_ref().map(|given| value::instance(given, &quote!(CircuitBreaker)));
+        let admit = match (&self.instance, &self.key) {
+            (Some(given), _) => quote_spanned!(value::mixed_span_of(given)=> (&#site).admit(__instance)),
+            (None, Some(given)) => {
+                quote_spanned!(value::mixed_span_of(given)=> __resilience::Keyed::admit(&#site, &(#given)))
+            }
+            (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
+        };
+        let label = place.label();
+        let bound = place.bound();
+        quote_spanned! {Span::mixed_site()=>
+            let #bound = #label: {
+                #instance
+                // Not a `match` around the body: what it looks at would live as long as the body waits.
+                let __permit = match #admit {
+                    __resilience::Ok(__permit) => __permit,
+                    __resilience::Err(__rejected) => break #label #refused,
+                };
+                #inner
+                let __verdict = __permit.settle(__verdict, #ruling);
+                #bound
+            };
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! `#[job("import:{id}", ..)]`.
 
 use super::recorded::{around, choice, durations, first_key, store, was, was_setter};
-use crate::emit::Context;
+use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
-use crate::function::options::Shared;
 use crate::function::types::{self, peeled};
+use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -14,7 +14,10 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, FnArg, GenericParam, Pat, ReceiverKind, Type};
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "JOB", read: |input| Some(Box::new(check(input))) };
+
+const SPEC: Spec = Spec {
     attr: "job",
     keys: &[
         key("version", "1"),
@@ -89,13 +92,8 @@ struct Argument {
 }
 
 /// Reads the arguments.
-pub(crate) fn check(
-    attr: &Ident,
-    entries: Vec<Entry>,
-    shared: &Shared,
-    item: &Item,
-    errors: &Errors,
-) -> Checked {
+fn check(input: Input<'_>) -> Checked {
+    let Input { attr, entries, shared, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let mut setters = durations(&mut reader);
     let was = was(&mut reader);
@@ -297,107 +295,116 @@ fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
     }
 }
 
-/// The `static`; the linker enters it in the table of jobs.
-pub(crate) fn site(checked: &Checked, site: &Ident, item: &Item) -> TokenStream {
-    let ty = quote!(__resilience::Job);
-    let name = &checked.name;
-    let policy = Setter::all(&checked.setters, &ty, quote!(__resilience::Job::new(#name)));
-    let template = checked.key.as_ref().and_then(|key| key.template.clone());
-    let template = template.unwrap_or_else(|| quote!("an expression"));
-    let needs = checked.arguments.iter().filter_map(|Argument { needs, cfgs, .. }| {
-        needs
-            .as_ref()
-            .map(|needs| quote_spanned!(Span::mixed_site()=> #(#cfgs)* __provided.get::<#needs>()?;))
-    });
-    let reads = checked.arguments.iter().filter_map(|Argument { read, cfgs, .. }| {
-        read.as_ref().map(|read| quote_spanned!(Span::mixed_site()=> #(#cfgs)* let _ = #read;))
-    });
-    let makes = checked.arguments.iter().map(|Argument { make, cfgs, .. }| quote!(#(#cfgs)* #make));
-    let passes = checked.arguments.iter().map(|Argument { pass, cfgs, .. }| quote!(#(#cfgs)* #pass));
-    let function = &item.sig.ident;
-    // An argument of the same name would hide the function from the table.
-    let hidden = item.bound_names().contains(function).then(|| quote!(self::));
-    let path = checked.on.as_ref().map_or_else(|| quote!(#hidden #function), |on| quote!(<#on>::#function));
-    let call = if item.is_async() {
-        quote!(__resilience::Call::of_future(async move { let _ = #path(#(#passes),*).await; }))
-    } else {
-        quote!(__resilience::Call::of_closure(move || { let _ = #path(#(#passes),*); }))
-    };
-    quote_spanned! {Span::mixed_site()=>
-        #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
-        #[linkme(crate = __resilience::linkme)]
-        static #site: __resilience::JobSite = __resilience::JobSite::new(
-            &__RESILIENCE_POINT,
-            #template,
-            #policy,
-            |__provided| {
-                let _ = __provided;
-                #(#needs)*
-                __resilience::Ok(())
-            },
-            |__args| {
-                #[allow(unused_mut)]
-                let mut __args = __args;
-                #(#reads)*
-                let _ = __args;
-                __resilience::Ok(())
-            },
-            |__provided, __args| {
-                let _ = __provided;
-                #[allow(unused_mut)]
-                let mut __args = __args;
-                #(#makes)*
-                let _ = __args;
-                __resilience::Ok(#call)
-            },
-        );
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            resumes: true,
+            records: Some(Record {
+                result: "the job's result",
+                judged: "run the whole job again, or count it as one call",
+            }),
+            without_failures: Some("be `Done` with the fallback's value"),
+            ..Traits::default()
+        }
     }
-}
 
-pub(crate) fn wrap(
-    checked: &Checked,
-    cx: &Context<'_>,
-    site: &Ident,
-    inner: &TokenStream,
-    attr: &Ident,
-) -> TokenStream {
-    let key = checked.key.as_ref().map(|key| key.rendered.clone());
-    let arguments = checked.recorded.iter().map(|Recorded { name, text, at, cfgs }| {
-        let at = Span::mixed_site().located_at(*at);
-        quote_spanned!(at=> #(#cfgs)* let __args = __args.argument(#text, &#name);)
-    });
-    let earlier = checked.earlier.as_ref().map(|key| quote!(.earlier(#key)));
-    let store = store(checked.store.as_ref());
-    let args = if checked.recorded.is_empty() {
-        quote!(__resilience::Args::new()#earlier)
-    } else {
-        quote_spanned! {Span::mixed_site()=> {
-            let __args = __resilience::Args::new();
-            #(#arguments)*
-            __args #earlier
-        }}
-    };
-    let begin = quote!(#key, #args, #store);
-    let strategy = cx.recovery().map_or_else(
-        || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
-        |recovery| quote_spanned!(Span::mixed_site()=> |__class| (&#recovery).wanted(__class)),
-    );
-    let body = if cx.is_async {
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let ty = quote!(__resilience::Job);
+        let name = &self.name;
+        let policy = Setter::all(&self.setters, &ty, quote!(__resilience::Job::new(#name)));
+        let template = self.key.as_ref().and_then(|key| key.template.clone());
+        let template = template.unwrap_or_else(|| quote!("an expression"));
+        let needs = self.arguments.iter().filter_map(|Argument { needs, cfgs, .. }| {
+            needs
+                .as_ref()
+                .map(|needs| quote_spanned!(Span::mixed_site()=> #(#cfgs)* __provided.get::<#needs>()?;))
+        });
+        let reads = self.arguments.iter().filter_map(|Argument { read, cfgs, .. }| {
+            read.as_ref().map(|read| quote_spanned!(Span::mixed_site()=> #(#cfgs)* let _ = #read;))
+        });
+        let makes = self.arguments.iter().map(|Argument { make, cfgs, .. }| quote!(#(#cfgs)* #make));
+        let passes = self.arguments.iter().map(|Argument { pass, cfgs, .. }| quote!(#(#cfgs)* #pass));
+        let item = stack.item;
+        let function = &item.sig.ident;
+        // An argument of the same name would hide the function from the table.
+        let hidden = item.bound_names().contains(function).then(|| quote!(self::));
+        let path = self.on.as_ref().map_or_else(|| quote!(#hidden #function), |on| quote!(<#on>::#function));
+        let call = if item.is_async() {
+            quote!(__resilience::Call::of_future(async move { let _ = #path(#(#passes),*).await; }))
+        } else {
+            quote!(__resilience::Call::of_closure(move || { let _ = #path(#(#passes),*); }))
+        };
         quote_spanned! {Span::mixed_site()=>
-            let __caught = __resilience::InScope::new(
-                (&__running).scope(),
-                __resilience::Caught::new(async { #inner (__outcome, __verdict) }),
-            )
-            .await;
-            let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
+            #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
+            #[linkme(crate = __resilience::linkme)]
+            static #site: __resilience::JobSite = __resilience::JobSite::new(
+                &__RESILIENCE_POINT,
+                #template,
+                #policy,
+                |__provided| {
+                    let _ = __provided;
+                    #(#needs)*
+                    __resilience::Ok(())
+                },
+                |__args| {
+                    #[allow(unused_mut)]
+                    let mut __args = __args;
+                    #(#reads)*
+                    let _ = __args;
+                    __resilience::Ok(())
+                },
+                |__provided, __args| {
+                    let _ = __provided;
+                    #[allow(unused_mut)]
+                    let mut __args = __args;
+                    #(#makes)*
+                    let _ = __args;
+                    __resilience::Ok(#call)
+                },
+            );
         }
-    } else {
-        quote_spanned! {Span::mixed_site()=>
-            let (__running, (__outcome, __verdict)) = __running.run(|| {
-                #inner
-                (__outcome, __verdict)
-            });
-        }
-    };
-    around(cx, site, &body, attr, &begin, &strategy)
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let key = self.key.as_ref().map(|key| key.rendered.clone());
+        let arguments = self.recorded.iter().map(|Recorded { name, text, at, cfgs }| {
+            let at = Span::mixed_site().located_at(*at);
+            quote_spanned!(at=> #(#cfgs)* let __args = __args.argument(#text, &#name);)
+        });
+        let earlier = self.earlier.as_ref().map(|key| quote!(.earlier(#key)));
+        let store = store(self.store.as_ref());
+        let args = if self.recorded.is_empty() {
+            quote!(__resilience::Args::new()#earlier)
+        } else {
+            quote_spanned! {Span::mixed_site()=> {
+                let __args = __resilience::Args::new();
+                #(#arguments)*
+                __args #earlier
+            }}
+        };
+        let begin = quote!(#key, #args, #store);
+        let strategy = cx.handler.as_ref().map_or_else(
+            || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
+            |recovery| quote_spanned!(Span::mixed_site()=> |__class| (&#recovery).wanted(__class)),
+        );
+        let body = if cx.is_async {
+            quote_spanned! {Span::mixed_site()=>
+                let __caught = __resilience::InScope::new(
+                    (&__running).scope(),
+                    __resilience::Caught::new(async { #inner (__outcome, __verdict) }),
+                )
+                .await;
+                let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;
+            }
+        } else {
+            quote_spanned! {Span::mixed_site()=>
+                let (__running, (__outcome, __verdict)) = __running.run(|| {
+                    #inner
+                    (__outcome, __verdict)
+                });
+            }
+        };
+        around(cx, place, &body, &begin, &strategy)
+    }
 }

@@ -1,7 +1,7 @@
 //! What `checkpoint` and `job` have in common: a key, the settings of a record, and the code that looks the
 //! result up before the body and records it afterwards.
 
-use crate::emit::{Context, label};
+use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::syntax::keys::Reader;
@@ -107,15 +107,15 @@ pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
 /// after it.
 pub(crate) fn around(
     cx: &Context<'_>,
-    site: &Ident,
+    place: &Place,
     body: &TokenStream,
-    attr: &Ident,
     begin: &TokenStream,
     end: &TokenStream,
 ) -> TokenStream {
-    let refused = cx.refused(site, attr);
-    let label = label(site);
-    let at = Span::mixed_site().located_at(cx.return_at());
+    let site = &place.site;
+    let refused = cx.refused(place);
+    let label = place.label();
+    let at = Span::mixed_site().located_at(cx.return_at);
     let (first, last) = if cx.is_async {
         (
             quote_spanned!(at=> (&#site).begin(#begin).await),
@@ -127,8 +127,8 @@ pub(crate) fn around(
             quote_spanned!(at=> __running.end_blocking(__outcome, __verdict, #end)),
         )
     };
-    let bound = cx.bound(site);
-    let kept = cx.given(site, &quote_spanned!(Span::mixed_site()=> __kept), &quote!(__resilience::None));
+    let bound = place.bound();
+    let kept = place.given(&quote_spanned!(Span::mixed_site()=> __kept), &quote!(__resilience::None));
     quote_spanned! {Span::mixed_site()=>
         let #bound = #label: {
             let __running = match #first {

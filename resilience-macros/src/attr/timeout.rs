@@ -1,15 +1,19 @@
 //! `#[timeout(2s, ..)]`.
 
-use crate::emit::Context;
+use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::peeled;
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, SHARED, Spec, Value, key};
 use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "TIMEOUT", read: |input| Some(Box::new(check(input)?)) };
+
+const SPEC: Spec = Spec {
     attr: "timeout",
     keys: &[
         key("growth", "2.0"),
@@ -59,17 +63,18 @@ const ADAPTIVE_LIMIT: &str = "`adaptive` is not supported yet\nhelp: write a fix
 /// The checked arguments.
 pub(crate) struct Checked {
     /// The limit, unless a policy is given that has one.
-    pub(crate) limit: Option<value::Duration>,
+    limit: Option<value::Duration>,
     /// The policy that is given.
     instance: Option<TokenStream>,
     setters: Vec<Setter>,
-    pub(crate) grows: bool,
+    grows: bool,
     strict: bool,
-    pub(crate) thread: bool,
+    thread: bool,
 }
 
 /// Reads the arguments.
-pub(crate) fn check(attr: &Ident, mut entries: Vec<Entry>, item: &Item, errors: &Errors) -> Option<Checked> {
+fn check(input: Input<'_>) -> Option<Checked> {
+    let Input { attr, mut entries, item, errors, .. } = input;
     // Its own message says how the limit is written.
     let names_limit = |entry: &Entry| foreign(entry).is_some_and(|words| [LIMIT, ADAPTIVE].contains(&words));
     let mut is_named = entries.iter().any(names_limit);
@@ -232,78 +237,116 @@ fn borrowed_arguments(item: &Item, errors: &Errors) {
 fn is_static(reference: &syn::TypeReference) -> bool {
     reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
 }
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits { moves_thread: self.thread, limit: self.limit.as_ref(), ..Traits::default() }
+    }
 
-pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
-    let ty = quote!(__resilience::Timeout);
-    let thread = checked.thread.then(|| quote!(.thread()));
-    let Some(limit) = &checked.limit else {
-        return quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::of_instance(&__RESILIENCE_POINT)#thread;);
-    };
-    let new = Setter::new("new", limit.tokens.clone()).make(&ty);
-    let policy = Setter::all(&checked.setters, &ty, new);
-    let strict = checked.strict.then(|| quote!(.strict()));
-    quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::new(&__RESILIENCE_POINT, #policy #strict.checked())#thread;)
+    fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
+        if self.grows && !stack.above().any(|traits| traits.loops) {
+            errors.at(
+                attr,
+                "`growth` lengthens the limit on each retry, and no `with_retry` is above\nhelp: move this line below `with_retry`, or leave `growth` out",
+            );
+        }
+    }
+
+    fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
+        let Some(value::Duration { tokens: limit, span, .. }) = &self.limit else {
+            return TokenStream::new();
+        };
+        let total = stack.total().map(|total| {
+            let total = &total.tokens;
+            quote_spanned!(*span=> const _: () = __resilience::check_attempt(#total, #limit);)
+        });
+        let windows = stack.above().filter_map(|traits| traits.window).map(|window| {
+            let window = &window.tokens;
+            quote_spanned!(*span=> const _: () = __resilience::check_window(#window, #limit);)
+        });
+        let windows = windows.collect::<TokenStream>();
+        quote!(#total #windows)
+    }
+
+    fn wrap_future(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        future: &TokenStream,
+        done: &TokenStream,
+    ) -> Option<TokenStream> {
+        let outcome = quote_spanned!(Span::mixed_site()=> __outcome);
+        Some(self.around(cx, place, future, &outcome, done))
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let ty = quote!(__resilience::Timeout);
+        let thread = self.thread.then(|| quote!(.thread()));
+        let Some(limit) = &self.limit else {
+            return quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::of_instance(&__RESILIENCE_POINT)#thread;);
+        };
+        let new = Setter::new("new", limit.tokens.clone()).make(&ty);
+        let policy = Setter::all(&self.setters, &ty, new);
+        let strict = self.strict.then(|| quote!(.strict()));
+        quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::new(&__RESILIENCE_POINT, #policy #strict.checked())#thread;)
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let bound = place.bound();
+        let body = if self.thread {
+            let body = quote_spanned!(Span::mixed_site()=> move || { #inner #bound });
+            match cx.retry_elsewhere(place) {
+                None => body,
+                Some(retry) => quote_spanned!(Span::mixed_site()=> { #retry #body }),
+            }
+        } else {
+            quote_spanned!(Span::mixed_site()=> async { #inner #bound })
+        };
+        let done = quote_spanned!(Span::mixed_site()=> __done);
+        let run = self.around(cx, place, &body, &done, &done);
+        quote_spanned!(Span::mixed_site()=> let #bound = #run;)
+    }
 }
 
-pub(crate) fn wrap(
-    checked: &Checked,
-    cx: &Context<'_>,
-    site: &Ident,
-    inner: &TokenStream,
-    attr: &Ident,
-) -> TokenStream {
-    let bound = cx.bound(site);
-    let body = if checked.thread {
-        let body = quote_spanned!(Span::mixed_site()=> move || { #inner #bound });
-        match cx.retry_elsewhere(site) {
-            None => body,
-            Some(retry) => quote_spanned!(Span::mixed_site()=> { #retry #body }),
-        }
-    } else {
-        quote_spanned!(Span::mixed_site()=> async { #inner #bound })
-    };
-    let done = quote_spanned!(Span::mixed_site()=> __done);
-    let run = around(checked, cx, site, attr, &body, &done, &done);
-    quote_spanned!(Span::mixed_site()=> let #bound = #run;)
-}
-
-/// `body` with the limit around it: what it gives is bound to `name`, and `done` makes an outcome of it.
-pub(crate) fn around(
-    checked: &Checked,
-    cx: &Context<'_>,
-    site: &Ident,
-    attr: &Ident,
-    body: &TokenStream,
-    name: &TokenStream,
-    done: &TokenStream,
-) -> TokenStream {
-    let refused = cx.refused(site, attr);
-    let here = Span::mixed_site();
-    let is_given = checked.instance.is_some();
-    let attempt = if checked.grows || is_given { cx.attempt(site) } else { quote!(1) };
-    let run = match (checked.thread, checked.grows) {
-        (true, _) if is_given => {
-            quote_spanned!(here=> (&#site).on_thread_within(&__instance, #attempt, #body))
-        }
-        (true, _) => quote_spanned!(here=> (&#site).on_thread(#attempt, #body)),
-        _ if is_given => {
-            quote_spanned!(here=> __resilience::Timed::given(&#site, &__instance, #attempt, #body).await)
-        }
-        (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
-        (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
-    };
-    let ended = quote_spanned! {Span::mixed_site()=>
-        match #run {
-            __resilience::Ok(#name) => #done,
-            __resilience::Err(__rejected) => #refused,
-        }
-    };
-    match &checked.instance {
-        None => ended,
-        Some(given) => {
-            // Copied, so that the body may take what it came from.
-            let instance = value::instance(given, &quote!(Timeout));
-            quote_spanned!(here=> { let __instance = { #instance *__instance }; #ended })
+impl Checked {
+    /// `body` with the limit around it: what it gives is bound to `name`, and `done` makes an outcome of it.
+    fn around(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        body: &TokenStream,
+        name: &TokenStream,
+        done: &TokenStream,
+    ) -> TokenStream {
+        let site = &place.site;
+        let refused = cx.refused(place);
+        let here = Span::mixed_site();
+        let is_given = self.instance.is_some();
+        let attempt = if self.grows || is_given { cx.attempt(place) } else { quote!(1) };
+        let run = match (self.thread, self.grows) {
+            (true, _) if is_given => {
+                quote_spanned!(here=> (&#site).on_thread_within(&__instance, #attempt, #body))
+            }
+            (true, _) => quote_spanned!(here=> (&#site).on_thread(#attempt, #body)),
+            _ if is_given => {
+                quote_spanned!(here=> __resilience::Timed::given(&#site, &__instance, #attempt, #body).await)
+            }
+            (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
+            (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
+        };
+        let ended = quote_spanned! {Span::mixed_site()=>
+            match #run {
+                __resilience::Ok(#name) => #done,
+                __resilience::Err(__rejected) => #refused,
+            }
+        };
+        match &self.instance {
+            None => ended,
+            Some(given) => {
+                // Copied, so that the body may take what it came from.
+                let instance = value::instance(given, &quote!(Timeout));
+                quote_spanned!(here=> { let __instance = { #instance *__instance }; #ended })
+            }
         }
     }
 }

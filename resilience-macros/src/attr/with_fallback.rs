@@ -1,17 +1,20 @@
 //! `#[with_fallback(path, ..)]`.
 
-use crate::emit::{Context, label};
+use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::function::options::Shared;
 use crate::function::uses;
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::value::{self, Call, Rules};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, Expr, Result};
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "FALLBACK", read: |input| Some(Box::new(check(input))) };
+
+const SPEC: Spec = Spec {
     attr: "with_fallback",
     keys: &[
         key("value", "expression"),
@@ -52,31 +55,9 @@ enum Step {
     Value(TokenStream),
 }
 
-impl Checked {
-    /// Whether a step is called with the argument `name`.
-    pub(crate) fn uses(&self, name: &Ident) -> bool {
-        let name = name.to_string();
-        self.steps.iter().any(|step| {
-            let (Step::Call { call: Call { tokens, .. }, .. } | Step::Value(tokens)) = step;
-            let expr = syn::parse2::<Expr>(tokens.clone());
-            expr.is_ok_and(|expr| uses::used(&expr, &name).is_some())
-        })
-    }
-
-    /// Whether some errors pass through untouched because of what the attribute says.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.rules.any() || !self.on.is_empty()
-    }
-}
-
 /// Reads the arguments.
-pub(crate) fn check(
-    attr: &Ident,
-    entries: Vec<Entry>,
-    shared: &Shared,
-    item: &Item,
-    errors: &Errors,
-) -> Checked {
+fn check(input: Input<'_>) -> Checked {
+    let Input { attr, entries, shared, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let rules = Rules::read(&mut reader);
     let on: Vec<Ident> =
@@ -147,20 +128,69 @@ fn without_error(value: &TokenStream, item: &Item) -> Result<()> {
         )),
     }
 }
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            hides_failures: true,
+            hides_all: !self.rules.any() && self.on.is_empty(),
+            keeps_arguments: true,
+            ..Traits::default()
+        }
+    }
 
-pub(crate) fn site(checked: &Checked, site: &Ident) -> TokenStream {
-    let names = checked.steps.iter().map(|step| match step {
-        Step::Call { shown, .. } => shown.clone(),
-        Step::Value(tokens) => format!("value = {}", readable(tokens)),
-    });
-    let on = match checked.on.as_slice() {
-        [] => None,
-        on => Some(quote!(.on(&[#(__resilience::Category::#on),*]))),
-    };
-    let hook = checked.hook.iter();
-    quote! {
-        static #site: __resilience::FallbackSite =
-            __resilience::FallbackSite::new(&__RESILIENCE_POINT, &[#(#names),*]) #on #(.on_fallback(#hook))*;
+    fn uses(&self, name: &Ident) -> bool {
+        let name = name.to_string();
+        self.steps.iter().any(|step| {
+            let (Step::Call { call: Call { tokens, .. }, .. } | Step::Value(tokens)) = step;
+            let expr = syn::parse2::<Expr>(tokens.clone());
+            expr.is_ok_and(|expr| uses::used(&expr, &name).is_some())
+        })
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let names = self.steps.iter().map(|step| match step {
+            Step::Call { shown, .. } => shown.clone(),
+            Step::Value(tokens) => format!("value = {}", readable(tokens)),
+        });
+        let on = match self.on.as_slice() {
+            [] => None,
+            on => Some(quote!(.on(&[#(__resilience::Category::#on),*]))),
+        };
+        let hook = self.hook.iter();
+        quote! {
+            static #site: __resilience::FallbackSite =
+                __resilience::FallbackSite::new(&__RESILIENCE_POINT, &[#(#names),*]) #on #(.on_fallback(#hook))*;
+        }
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let site = &place.site;
+        let ruling = self.rules.ruling();
+        let label = place.label();
+        let steps = self.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, place, number));
+        let bound = place.bound();
+        let none_answered = if let Some(Step::Value(_)) = self.steps.last() {
+            TokenStream::new()
+        } else {
+            quote_spanned!(Span::mixed_site()=> (&#site).failed(); #bound)
+        };
+        let settled = cx.is_async.then(|| {
+            quote_spanned! {Span::mixed_site()=>
+                #[allow(unused_imports)]
+                use __resilience::Settled as _;
+            }
+        });
+        quote_spanned! {Span::mixed_site()=>
+            #inner
+            #settled
+            let #bound = #label: {
+                let __resilience::Some(__class) = __verdict else { break #label #bound };
+                if !(&#site).applies(&__class, #ruling) { break #label #bound }
+                #(#steps)*
+                #none_answered
+            };
+        }
     }
 }
 
@@ -170,39 +200,11 @@ fn readable(tokens: &TokenStream) -> String {
     shown.replace(" :: ", "::").replace(" . ", ".").replace(" (", "(").replace(" ,", ",").trim().to_owned()
 }
 
-pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
-    let ruling = checked.rules.ruling();
-    let label = label(site);
-    let steps = checked.steps.iter().zip(1_u32..).map(|(step, number)| expand_step(step, cx, site, number));
-    let bound = cx.bound(site);
-    let none_answered = if let Some(Step::Value(_)) = checked.steps.last() {
-        TokenStream::new()
-    } else {
-        quote_spanned!(Span::mixed_site()=> (&#site).failed(); #bound)
-    };
-    let settled = cx.is_async.then(|| {
-        quote_spanned! {Span::mixed_site()=>
-            #[allow(unused_imports)]
-            use __resilience::Settled as _;
-        }
-    });
-    quote_spanned! {Span::mixed_site()=>
-        #inner
-        #settled
-        let #bound = #label: {
-            let __resilience::Some(__class) = __verdict else { break #label #bound };
-            if !(&#site).applies(&__class, #ruling) { break #label #bound }
-            #(#steps)*
-            #none_answered
-        };
-    }
-}
-
-fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> TokenStream {
-    let label = label(site);
+fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> TokenStream {
+    let (site, label) = (&place.site, place.label());
     let here = Span::mixed_site();
     let success = quote_spanned!(here=> __resilience::Outcome::success(__value));
-    let success = cx.given(site, &success, &quote!(__resilience::None));
+    let success = place.given(&success, &quote!(__resilience::None));
     let taken = quote_spanned! {here=> {
         (&#site).answered(&__class, #number);
         break #label #success;
@@ -210,7 +212,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, site: &Ident, number: u32) -> Toke
     match step {
         Step::Value(value) => {
             // The type lets the value coerce as the body's own would.
-            let at = Span::mixed_site().located_at(cx.return_at());
+            let at = Span::mixed_site().located_at(cx.return_at);
             let of_type =
                 cx.return_type().map(|ty| quote_spanned!(at=> : <#ty as __resilience::Outcome>::Value));
             quote_spanned! {Span::mixed_site()=>

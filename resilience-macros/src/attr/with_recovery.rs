@@ -1,9 +1,8 @@
 //! `#[with_recovery(on(corrupt, rollback), on(severity >= high, manual), otherwise = retry)]`.
 
-use crate::emit::{Context, label};
+use crate::context::{Context, Place};
 use crate::errors::Errors;
-use crate::function::item::Item;
-use crate::function::options::Shared;
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::syntax::suggest::hint;
 use crate::value::{self, Call};
@@ -11,7 +10,10 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Error, Result};
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "RECOVERY", read: |input| Some(Box::new(check(input))) };
+
+const SPEC: Spec = Spec {
     attr: "with_recovery",
     keys: &[key("on", "(category, strategy)"), key("otherwise", "escalate"), key("rollback", "path")],
     foreign: &[
@@ -61,11 +63,6 @@ impl Checked {
         self.rules.iter().map(|rule| &rule.then).chain(&self.otherwise)
     }
 
-    /// Where `retry` is written, if it is.
-    pub(crate) fn retries(&self) -> Option<Span> {
-        self.strategies().find(|strategy| strategy.variant == "Retry").map(|strategy| strategy.span)
-    }
-
     /// Whether an error of category `Unknown` is rolled back.
     fn rolls_back_unknown(&self) -> bool {
         let rule = self.rules.iter().find(|rule| rule.covers_unknown);
@@ -79,13 +76,8 @@ impl Checked {
 }
 
 /// Reads the arguments.
-pub(crate) fn check(
-    attr: &Ident,
-    entries: Vec<Entry>,
-    shared: &Shared,
-    item: &Item,
-    errors: &Errors,
-) -> Checked {
+fn check(input: Input<'_>) -> Checked {
+    let Input { attr, entries, shared, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let mut seen = Vec::new();
     let rule = |entry| errors.ok(rule(entry, &mut seen, errors));
@@ -183,75 +175,98 @@ fn condition(tokens: &TokenStream) -> Result<TokenStream> {
         _ => Err(Error::new(span, "expected a category, or `severity >= high`")),
     }
 }
-
-pub(crate) fn site(checked: &Checked, site: &Ident, has_job: bool) -> TokenStream {
-    let strategy = |strategy: &Strategy| {
-        let variant = Ident::new(strategy.variant, Span::call_site());
-        quote!(__resilience::Recovery::#variant)
-    };
-    let rules = checked.rules.iter().flat_map(|Rule { conditions, then, .. }| {
-        let then = strategy(then);
-        conditions.iter().map(move |condition| quote!((#condition, #then)))
-    });
-    let otherwise = checked.otherwise.iter().map(strategy);
-    let with_job = has_job.then(|| quote!(.with_job()));
-    let undo = checked.rollback.is_some().then(|| quote!(.with_undo()));
-    quote! {
-        static #site: __resilience::RecoverySite =
-            __resilience::RecoverySite::new(&__RESILIENCE_POINT, &[#(#rules),*])#(.otherwise(#otherwise))* #with_job #undo;
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            handles_failures: true,
+            keeps_arguments: true,
+            twice: Some("\nhelp: write all rules in one"),
+            without_failures: Some("see no failure"),
+            ..Traits::default()
+        }
     }
-}
 
-pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
-    let label = label(site);
-    let skip = checked.skips().then(|| {
-        let at = Span::mixed_site().located_at(cx.return_at());
-        let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&__outcome));
-        let skipped = cx.given(site, &skipped, &quote!(__resilience::None));
-        quote_spanned! {Span::mixed_site()=>
-            if let __resilience::Recovery::Skip = __strategy {
-                break #label #skipped;
-            }
+    fn check_stack(&self, _: &Ident, stack: Stack<'_>, errors: &Errors) {
+        let retries = self.strategies().find(|strategy| strategy.variant == "Retry");
+        if let Some(Strategy { span, .. }) = retries.filter(|_| !stack.any(|traits| traits.loops)) {
+            errors.here(
+                *span,
+                "the strategy `retry` needs a `with_retry` in the stack\nhelp: put `#[with_retry]` below, or take another strategy",
+            );
         }
-    });
-    let rollback = checked.rollback.as_ref().map(|Call { tokens, error }| {
-        let at = Span::mixed_site().located_at(value::span_of(tokens));
-        let settle = if cx.is_async {
-            quote_spanned!(at=> __resilience::Step(__answer).__settle().await)
-        } else {
-            quote_spanned!(at=> __answer)
+    }
+
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let strategy = |strategy: &Strategy| {
+            let variant = Ident::new(strategy.variant, Span::call_site());
+            quote!(__resilience::Recovery::#variant)
         };
-        let undo = quote_spanned! {Span::mixed_site()=>
-            let __answer = #tokens;
-            let __worked = __resilience::Undone::worked(#settle);
-            (&#site).undone(__worked);
-        };
-        // A value that `when_ok` refuses has no error.
-        let undo = match error {
-            None => undo,
-            Some(error) => quote_spanned! {Span::mixed_site()=>
-                if let __resilience::Err(#error) = __resilience::Outcome::judge(&__outcome) { #undo }
-            },
-        };
-        quote_spanned! {Span::mixed_site()=>
-            if let __resilience::Recovery::Rollback = __strategy {
-                #[allow(unused_imports)]
-                use __resilience::Settled as _;
-                #undo
-            }
+        let rules = self.rules.iter().flat_map(|Rule { conditions, then, .. }| {
+            let then = strategy(then);
+            conditions.iter().map(move |condition| quote!((#condition, #then)))
+        });
+        let otherwise = self.otherwise.iter().map(strategy);
+        let with_job = stack.any(|traits| traits.resumes).then(|| quote!(.with_job()));
+        let undo = self.rollback.is_some().then(|| quote!(.with_undo()));
+        quote! {
+            static #site: __resilience::RecoverySite =
+                __resilience::RecoverySite::new(&__RESILIENCE_POINT, &[#(#rules),*])#(.otherwise(#otherwise))* #with_job #undo;
         }
-    });
-    let bound = cx.bound(site);
-    quote_spanned! {Span::mixed_site()=>
-        #inner
-        let #bound = #label: {
-            let __resilience::Some(__class) = &__verdict else { break #label #bound };
-            let __strategy = (&#site).decide(__class);
-            #skip
-            #rollback
-            let _ = __strategy;
-            #bound
-        };
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let site = &place.site;
+        let label = place.label();
+        let skip = self.skips().then(|| {
+            let at = Span::mixed_site().located_at(cx.return_at);
+            let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&__outcome));
+            let skipped = place.given(&skipped, &quote!(__resilience::None));
+            quote_spanned! {Span::mixed_site()=>
+                if let __resilience::Recovery::Skip = __strategy {
+                    break #label #skipped;
+                }
+            }
+        });
+        let rollback = self.rollback.as_ref().map(|Call { tokens, error }| {
+            let at = Span::mixed_site().located_at(value::span_of(tokens));
+            let settle = if cx.is_async {
+                quote_spanned!(at=> __resilience::Step(__answer).__settle().await)
+            } else {
+                quote_spanned!(at=> __answer)
+            };
+            let undo = quote_spanned! {Span::mixed_site()=>
+                let __answer = #tokens;
+                let __worked = __resilience::Undone::worked(#settle);
+                (&#site).undone(__worked);
+            };
+            // A value that `when_ok` refuses has no error.
+            let undo = match error {
+                None => undo,
+                Some(error) => quote_spanned! {Span::mixed_site()=>
+                    if let __resilience::Err(#error) = __resilience::Outcome::judge(&__outcome) { #undo }
+                },
+            };
+            quote_spanned! {Span::mixed_site()=>
+                if let __resilience::Recovery::Rollback = __strategy {
+                    #[allow(unused_imports)]
+                    use __resilience::Settled as _;
+                    #undo
+                }
+            }
+        });
+        let bound = place.bound();
+        quote_spanned! {Span::mixed_site()=>
+            #inner
+            let #bound = #label: {
+                let __resilience::Some(__class) = &__verdict else { break #label #bound };
+                let __strategy = (&#site).decide(__class);
+                #skip
+                #rollback
+                let _ = __strategy;
+                #bound
+            };
+        }
     }
 }
 

@@ -1,14 +1,18 @@
 //! `#[with_retry(max = 3, backoff = 2.0, ..)]`.
 
-use crate::emit::{Context, given_local, retry_local};
+use crate::context::{Context, Place, retry_local};
 use crate::errors::Errors;
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
 use crate::value::{self, Rules, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, Result};
 
-pub(crate) const SPEC: Spec = Spec {
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "RETRY", read: |input| Some(Box::new(check(input))) };
+
+const SPEC: Spec = Spec {
     attr: "with_retry",
     keys: &[
         key("max", "3"),
@@ -171,13 +175,8 @@ enum BudgetSource {
 
 impl Checked {
     /// Whether the settings are those of a policy that the program owns.
-    pub(crate) fn is_given(&self) -> bool {
+    fn is_given(&self) -> bool {
         self.instance.is_some()
-    }
-
-    /// Whether the attribute asks for a budget for each key.
-    pub(crate) fn budget_per_key(&self) -> bool {
-        self.budget == BudgetSource::PerKey
     }
 
     /// Whether the budgets of keys pay, in a stack that has a `key` or not: at least those of the settings
@@ -205,7 +204,8 @@ impl Checked {
 }
 
 /// Reads the arguments.
-pub(crate) fn check(entries: Vec<Entry>, errors: &Errors) -> Checked {
+fn check(input: Input<'_>) -> Checked {
+    let Input { entries, errors, .. } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let on = reader.take_all("on");
     let instance_at = reader.span_of("instance");
@@ -520,79 +520,112 @@ fn policy(checked: &Checked) -> TokenStream {
     quote!(#policy #on #together)
 }
 
-/// The `static`; `is_compared` where the settings are compared with those of another layer, `has_key` where
-/// the stack has a `key`.
-pub(crate) fn site(checked: &Checked, site: &Ident, is_compared: bool, has_key: bool) -> TokenStream {
-    let is_keyed = checked.has_keyed_budgets(has_key);
-    let budgets = is_keyed.then(|| {
-        quote! {
-            static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
-                const fn __fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
-                __resilience::Site::new(__fresh(), __fresh)
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            loops: true,
+            judges: true,
+            twice: Some(
+                " multiply their attempts\nhelp: keep one; `on(category, ..)` sets a rule for one category",
+            ),
+            without_failures: Some("see every call succeed and never retry"),
+            ..Traits::default()
+        }
+    }
+
+    fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
+        if self.budget == BudgetSource::PerKey && !stack.any(|traits| traits.key.is_some()) {
+            errors.at(
+                attr,
+                "`budget = per_key` needs a `circuit_breaker(key = ..)` in the same stack\nhelp: add `#[circuit_breaker(key = ..)]`",
+            );
+        }
+    }
+
+    fn handle(&self, place: &Place) -> Ident {
+        if self.is_given() { Ident::new("__given", Span::mixed_site()) } else { place.site.clone() }
+    }
+
+    fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
+        let total = stack.total().filter(|_| !self.is_given()).map(|total| {
+            let (limit, span) = (&total.tokens, total.span);
+            quote_spanned!(span=> const _: () = __resilience::check_waits(&__RESILIENCE_POLICY, #limit);)
+        });
+        total.unwrap_or_default()
+    }
+
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let is_keyed = self.has_keyed_budgets(stack.any(|traits| traits.key.is_some()));
+        let budgets = is_keyed.then(|| {
+            quote! {
+                static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
+                    const fn __fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
+                    __resilience::Site::new(__fresh(), __fresh)
+                };
+            }
+        });
+        let per_key = is_keyed.then(|| quote!(.per_key(&__RESILIENCE_BUDGETS)));
+        if self.is_given() {
+            return quote! {
+                #budgets
+                static #site: __resilience::RetrySite = __resilience::RetrySite::of_instance(&__RESILIENCE_POINT)#per_key;
             };
         }
-    });
-    let per_key = is_keyed.then(|| quote!(.per_key(&__RESILIENCE_BUDGETS)));
-    if checked.is_given() {
-        return quote! {
+        let policy = policy(self);
+        let (named, policy) = if stack.total().is_some() {
+            let named = quote!(const __RESILIENCE_POLICY: __resilience::Retry = #policy;);
+            (Some(named), quote!(__RESILIENCE_POLICY))
+        } else {
+            (None, policy)
+        };
+        quote! {
             #budgets
-            static #site: __resilience::RetrySite = __resilience::RetrySite::of_instance(&__RESILIENCE_POINT)#per_key;
-        };
+            #named
+            static #site: __resilience::RetrySite = __resilience::RetrySite::new(&__RESILIENCE_POINT, #policy)#per_key;
+        }
     }
-    let policy = policy(checked);
-    let (named, policy) = if is_compared {
-        let named = quote!(const __RESILIENCE_POLICY: __resilience::Retry = #policy;);
-        (Some(named), quote!(__RESILIENCE_POLICY))
-    } else {
-        (None, policy)
-    };
-    quote! {
-        #budgets
-        #named
-        static #site: __resilience::RetrySite = __resilience::RetrySite::new(&__RESILIENCE_POINT, #policy)#per_key;
-    }
-}
 
-pub(crate) fn wrap(checked: &Checked, cx: &Context<'_>, site: &Ident, inner: &TokenStream) -> TokenStream {
-    let here = Span::mixed_site();
-    let ruling = checked.rules.ruling();
-    let retry = retry_local();
-    let given = checked.instance.as_ref().map(|given| {
-        let (instance, local) = (value::instance(given, &quote!(Retry)), given_local());
-        quote_spanned!(here=> #instance let #local = (&#site).given(__instance);)
-    });
-    let local = if checked.is_given() { given_local() } else { site.clone() };
-    let (own, site) = (site, &local);
-    let wait = if cx.is_async {
-        quote_spanned!(here=> (&#site).pause(&#retry, __wait).await)
-    } else {
-        quote_spanned!(here=> (&#site).sleep(&#retry, __wait))
-    };
-    let start =
-        Ident::new(if checked.remembers || checked.is_given() { "start_remembering" } else { "start" }, here);
-    let lent = cx.lent();
-    let key = cx.key.filter(|_| checked.has_keyed_budgets(true));
-    let budgets = key.map(
-        |key| quote_spanned!(here=> let __budget = __resilience::Keyed::get(&__RESILIENCE_BUDGETS, &(#key));),
-    );
-    let budget = checked.budget(site, key.is_some());
-    let bound = cx.bound(own);
-    let kept = if cx.is_outermost(own) { quote!(_) } else { quote_spanned!(here=> __verdict) };
-    quote_spanned! {here=>
-        #budgets
-        #given
-        #lent
-        let mut #retry = (&#site).#start();
-        let #bound = loop {
-            // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
-            let __wait = {
-                #inner
-                match (&#site).settle(&mut #retry, __verdict, #ruling, #budget) {
-                    __resilience::Ok(#kept) => break #bound,
-                    __resilience::Err(__wait) => __wait,
-                }
-            };
-            #wait;
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let (own, site) = (&place.site, &self.handle(place));
+        let here = Span::mixed_site();
+        let ruling = self.rules.ruling();
+        let retry = retry_local();
+        let given = self.instance.as_ref().map(|given| {
+            let instance = value::instance(given, &quote!(Retry));
+            quote_spanned!(here=> #instance let #site = (&#own).given(__instance);)
+        });
+        let wait = if cx.is_async {
+            quote_spanned!(here=> (&#site).pause(&#retry, __wait).await)
+        } else {
+            quote_spanned!(here=> (&#site).sleep(&#retry, __wait))
         };
+        let start =
+            Ident::new(if self.remembers || self.is_given() { "start_remembering" } else { "start" }, here);
+        let lent = cx.lent();
+        let key = cx.key.filter(|_| self.has_keyed_budgets(true));
+        let budgets = key.map(
+            |key| quote_spanned!(here=> let __budget = __resilience::Keyed::get(&__RESILIENCE_BUDGETS, &(#key));),
+        );
+        let budget = self.budget(site, key.is_some());
+        let bound = place.bound();
+        let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
+        quote_spanned! {here=>
+            #budgets
+            #given
+            #lent
+            let mut #retry = (&#site).#start();
+            let #bound = loop {
+                // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
+                let __wait = {
+                    #inner
+                    match (&#site).settle(&mut #retry, __verdict, #ruling, #budget) {
+                        __resilience::Ok(#kept) => break #bound,
+                        __resilience::Err(__wait) => __wait,
+                    }
+                };
+                #wait;
+            };
+        }
     }
 }

@@ -6,11 +6,12 @@
 
 mod rules;
 
-use crate::attr::{self, Layer};
+use crate::attr;
 use crate::emit;
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::options::Shared;
+use crate::layer::{Definition, Input, Stacked};
 use crate::syntax::keys::{self, Value};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -255,12 +256,16 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
     let mut shared = Shared::default();
     let mut own = Vec::new();
     for Applied { attr, args } in gathered.applied {
-        let Some(spec) = attr::spec(&attr) else { continue };
+        let Some(definition) = attr::definition(&attr) else { continue };
         let entries = keys::checked_entries(args, &errors);
-        own.push((attr, shared.take(spec, entries, &item, &errors)));
+        own.push((attr, definition, shared.take(definition.spec, entries, &item, &errors)));
     }
-    let read = |(attr, entries)| Layer::read(attr, entries, &shared, &item, &errors);
-    let layers: Vec<Layer> = own.into_iter().filter_map(read).collect();
+    let read = |(attr, definition, entries): (Ident, &'static Definition, _)| {
+        let input = Input { attr: &attr, entries, shared: &shared, item: &item, errors: &errors };
+        let layer = (definition.read)(input)?;
+        Some(Stacked { attr, definition, layer })
+    };
+    let layers: Vec<Stacked> = own.into_iter().filter_map(read).collect();
     rules::check(&layers, &shared, &item, &errors);
     if let Some(errors) = errors.finish() {
         item.attrs.retain(|attr| !is_hidden(attr));

@@ -1,136 +1,147 @@
-//! Stacks that contradict themselves, each with the sentence that says what would happen.
+//! Stacks that contradict themselves, each with the sentence that says what would happen. No rule names an
+//! attribute: it asks for traits.
 
-use crate::attr::{Layer, Policy};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::options::Shared;
+use crate::layer::{Record, Stack, Stacked, Traits};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Error;
 
 /// Reports every contradiction between the layers, and between them and the function.
-pub(crate) fn check(layers: &[Layer], shared: &Shared, item: &Item, errors: &Errors) {
-    for (at, layer) in layers.iter().enumerate() {
-        let above = layers.iter().take(at);
-        for other in above {
-            if let Some(words) = contradiction(other, layer) {
-                let mut error = Error::new_spanned(&layer.attr, words.below);
-                error.combine(Error::new_spanned(&other.attr, words.above));
+pub(crate) fn check(layers: &[Stacked], shared: &Shared, item: &Item, errors: &Errors) {
+    for (at, below) in layers.iter().enumerate() {
+        for above in layers.iter().take(at) {
+            if let Some(words) = contradiction(&Side::of(above), &Side::of(below)) {
+                let mut error = Error::new_spanned(&below.attr, words.below);
+                error.combine(Error::new_spanned(&above.attr, words.above));
                 errors.push(error);
             }
         }
-        alone(layer, layers, errors);
+        below.layer.check_stack(&below.attr, Stack { layers, at, item }, errors);
     }
-    if layers.iter().any(Layer::loops) {
+    let any = |is_such: fn(&Traits<'_>) -> bool| layers.iter().any(|layer| is_such(&layer.traits()));
+    if any(|traits| traits.loops) {
         looping(item, errors);
     }
     if let [first, ..] = shared.clone.as_slice()
-        && !layers.iter().any(|layer| {
-            matches!(layer.policy, Policy::WithRetry(_) | Policy::WithFallback(_) | Policy::WithRecovery(_))
-        })
+        && !any(|traits| traits.loops || traits.keeps_arguments)
     {
         errors.at(first, "no attribute of this function uses an argument twice\nhelp: leave `clone` out");
     }
 }
 
+/// One of two layers that are held against each other.
+struct Side<'a> {
+    name: &'static str,
+    is: Traits<'a>,
+}
+
+impl<'a> Side<'a> {
+    fn of(stacked: &'a Stacked) -> Self {
+        Self { name: stacked.definition.spec.attr, is: stacked.traits() }
+    }
+}
+
+/// What is said at the upper of two layers, and at the lower one.
 struct Words {
-    above: &'static str,
-    below: &'static str,
+    above: String,
+    below: String,
 }
 
-fn contradiction(above: &Layer, below: &Layer) -> Option<Words> {
-    use Policy::{Checkpoint, CircuitBreaker, Job, Timeout, WithFallback, WithRecovery, WithRetry};
-    match (&above.policy, &below.policy) {
-        (WithRetry(_), WithRetry(_)) => Some(Words {
-            above: "the first `with_retry` is here",
-            below: "two `with_retry` on one function multiply their attempts\nhelp: keep one; `on(category, ..)` sets a rule for one category",
-        }),
-        (WithRetry(_), WithFallback(_)) => Some(Words {
-            above: "this `with_retry` would see every call succeed and never retry",
-            below: "`with_fallback` below `with_retry` hides every failure from it\nhelp: move this line to the top",
-        }),
-        (CircuitBreaker(_), WithFallback(_)) => Some(Words {
-            above: "this `circuit_breaker` would see every call succeed and never open",
-            below: "`with_fallback` below `circuit_breaker` hides every failure from it\nhelp: move this line to the top",
-        }),
-        (WithRecovery(_), WithRecovery(_)) => Some(Words {
-            above: "the first `with_recovery` is here",
-            below: "two `with_recovery` on one function\nhelp: write all rules in one",
-        }),
-        (Job(_), Job(_)) | (Checkpoint(_), Checkpoint(_)) => Some(Words {
-            above: "the result is recorded here, too",
-            below: "the result of one function is recorded twice\nhelp: keep one of the two",
-        }),
-        (Job(_), Checkpoint(_)) | (Checkpoint(_), Job(_)) => Some(Words {
-            above: "the result is recorded here, too",
-            below: "`job` and `checkpoint` on one function record its result twice\nhelp: keep one of the two",
-        }),
-        (Checkpoint(_), WithFallback(_)) => Some(Words {
-            above: "this `checkpoint` would record the fallback's value and return it from then on",
-            below: "`with_fallback` below `checkpoint` would have its value recorded as the result\nhelp: move this line to the top",
-        }),
-        (Job(_), WithFallback(_)) => Some(Words {
-            above: "this `job` would be `Done` with the fallback's value",
-            below: "`with_fallback` below `job` would have its value recorded as the job's result\nhelp: move this line to the top",
-        }),
-        (WithRecovery(_), WithFallback(_)) => Some(Words {
-            above: "this `with_recovery` would see no failure",
-            below: "`with_fallback` below `with_recovery` hides every failure from it\nhelp: move this line to the top",
-        }),
-        (WithRetry(_) | CircuitBreaker(_), Checkpoint(_)) => Some(Words {
-            above: "this line would count a recorded value as a call that succeeded",
-            below: "`checkpoint` is below an attribute that judges attempts\nhelp: move this line up",
-        }),
-        (WithRetry(_) | CircuitBreaker(_), Job(_)) => Some(Words {
-            above: "this line would run the whole job again, or count it as one call",
-            below: "`job` is below an attribute that judges attempts\nhelp: move this line up",
-        }),
-        (WithRetry(_) | CircuitBreaker(_) | Timeout(_) | Checkpoint(_) | Job(_), WithRecovery(_)) => {
-            Some(Words {
-                above: "this line would see the result of `with_recovery` instead of the failure",
-                below: "`with_recovery` handles the final failure, so that only `with_fallback` may be above it\nhelp: move this line up",
-            })
-        }
-        (Checkpoint(_) | Job(_), Timeout(timeout)) if timeout.thread => Some(Words {
-            above: "the lease of this line would end while the abandoned body still runs",
-            below: "a body abandoned on its thread may still act after another process has taken over the step\n\
-                    help: leave `thread` out, and use the time limit of what the body calls",
-        }),
-        (WithFallback(_), WithFallback(inner)) if !inner.is_limited() => Some(Words {
-            above: "this `with_fallback` would never run",
-            below: "the lower `with_fallback` answers every error\nhelp: list both functions in one, or limit this one with `on(..)`",
-        }),
-        _ => None,
-    }
+/// What is wrong with the order of two layers, by the first rule that they break.
+fn contradiction(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 7] = [
+        only_once,
+        hidden_failures,
+        recorded_twice,
+        record_below_judge,
+        handler_below,
+        abandoned,
+        unreachable,
+    ];
+    RULES.iter().find_map(|rule| rule(above, below))
 }
 
-fn alone(layer: &Layer, layers: &[Layer], errors: &Errors) {
-    match &layer.policy {
-        Policy::Timeout(timeout) if timeout.grows => {
-            let mut above = layers.iter().take_while(|other| !std::ptr::eq(*other, layer));
-            if !above.any(Layer::loops) {
-                errors.at(
-                    &layer.attr,
-                    "`growth` lengthens the limit on each retry, and no `with_retry` is above\nhelp: move this line below `with_retry`, or leave `growth` out",
-                );
-            }
-        }
-        Policy::WithRecovery(recovery) if !layers.iter().any(Layer::loops) => {
-            if let Some(at) = recovery.retries() {
-                errors.here(
-                    at,
-                    "the strategy `retry` needs a `with_retry` in the stack\nhelp: put `#[with_retry]` below, or take another strategy",
-                );
-            }
-        }
-        Policy::WithRetry(retry) if retry.budget_per_key() && !layers.iter().any(Layer::has_key) => {
-            errors.at(
-                &layer.attr,
-                "`budget = per_key` needs a `circuit_breaker(key = ..)` in the same stack\nhelp: add `#[circuit_breaker(key = ..)]`",
-            );
-        }
-        _ => {}
-    }
+/// An attribute that makes sense only once is written twice.
+fn only_once(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    let twice = below.is.twice.filter(|_| above.name == below.name)?;
+    Some(Words {
+        above: format!("the first `{}` is here", above.name),
+        below: format!("two `{}` on one function{twice}", below.name),
+    })
+}
+
+/// The upper layer acts on failures, and the lower one hides them.
+fn hidden_failures(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    let would = above.is.without_failures.filter(|_| below.is.hides_failures)?;
+    let effect = match &above.is.records {
+        Some(Record { result, .. }) => format!("would have its value recorded as {result}"),
+        None => "hides every failure from it".to_owned(),
+    };
+    Some(Words {
+        above: format!("this `{}` would {would}", above.name),
+        below: format!("`{}` below `{}` {effect}\nhelp: move this line to the top", below.name, above.name),
+    })
+}
+
+/// Both record the result.
+fn recorded_twice(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    above.is.records.as_ref().and(below.is.records.as_ref())?;
+    let what = if above.name == below.name {
+        "the result of one function is recorded twice".to_owned()
+    } else {
+        format!("`{}` and `{}` on one function record its result twice", above.name, below.name)
+    };
+    Some(Words {
+        above: "the result is recorded here, too".to_owned(),
+        below: format!("{what}\nhelp: keep one of the two"),
+    })
+}
+
+/// The upper layer judges attempts, and would judge a record.
+fn record_below_judge(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    let recorded = below.is.records.as_ref().filter(|_| above.is.judges)?;
+    Some(Words {
+        above: format!("this line would {}", recorded.judged),
+        below: format!(
+            "`{}` is below an attribute that judges attempts\nhelp: move this line up",
+            below.name
+        ),
+    })
+}
+
+/// The lower layer decides about the final failure, and the upper one wants to see failures, too.
+fn handler_below(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    let name = below.name;
+    (below.is.handles_failures && !above.is.hides_failures).then(|| Words {
+        above: format!("this line would see the result of `{name}` instead of the failure"),
+        below: format!(
+            "`{name}` handles the final failure, so that only `with_fallback` may be above it\nhelp: move this line up"
+        ),
+    })
+}
+
+/// The upper layer holds a lease, and the lower one may abandon the body on its thread.
+fn abandoned(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    (above.is.records.is_some() && below.is.moves_thread).then(|| Words {
+        above: "the lease of this line would end while the abandoned body still runs".to_owned(),
+        below: "a body abandoned on its thread may still act after another process has taken over the step\n\
+                help: leave `thread` out, and use the time limit of what the body calls"
+            .to_owned(),
+    })
+}
+
+/// The lower layer leaves no failure for the upper one.
+fn unreachable(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    (above.is.hides_failures && below.is.hides_all).then(|| Words {
+        above: format!("this `{}` would never run", above.name),
+        below: format!(
+            "the lower `{}` answers every error\nhelp: list both functions in one, or limit this one with `on(..)`",
+            below.name
+        ),
+    })
 }
 
 /// What a body that runs more than once cannot have.

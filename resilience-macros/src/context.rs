@@ -1,0 +1,208 @@
+//! What the layers of one function may ask about it.
+
+use crate::function::item::{Item, MutableBinding};
+use crate::function::options::Shared;
+use crate::value;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, Lifetime};
+
+/// Where in the expansion one layer is.
+pub(crate) struct Place {
+    /// The attribute's name, spanned over the whole attribute.
+    pub(crate) attr: Ident,
+    /// The name of the layer's `static`.
+    pub(crate) site: Ident,
+    /// How many layers are above.
+    pub(crate) above: usize,
+}
+
+impl Place {
+    pub(crate) fn is_outermost(&self) -> bool {
+        self.above == 0
+    }
+
+    /// The label of the layer's block, named after its `static`.
+    pub(crate) fn label(&self) -> Lifetime {
+        let name = self.site.to_string().to_lowercase();
+        Lifetime::new(&format!("'{name}"), Span::mixed_site())
+    }
+
+    /// `__outcome`, or `(__outcome, __verdict)` where a layer above needs the verdict.
+    pub(crate) fn bound(&self) -> TokenStream {
+        let here = Span::mixed_site();
+        self.given(&quote_spanned!(here=> __outcome), &quote_spanned!(here=> __verdict))
+    }
+
+    /// As [`bound`](Self::bound), of another outcome.
+    pub(crate) fn given(&self, outcome: &TokenStream, verdict: &TokenStream) -> TokenStream {
+        if self.is_outermost() { outcome.clone() } else { quote!((#outcome, #verdict)) }
+    }
+}
+
+/// What every layer of one function needs to know of it.
+pub(crate) struct Context<'a> {
+    pub(crate) is_async: bool,
+    /// What the function returns, with `_` in place of what cannot be written out.
+    pub(crate) ty: TokenStream,
+    /// Whether something in it cannot be.
+    pub(crate) has_impl_trait: bool,
+    pub(crate) shared: &'a Shared,
+    pub(crate) cloned: Vec<Cloned>,
+    /// The name of the retry in the stack, and how many layers are above it.
+    pub(crate) retry: Option<(Ident, usize)>,
+    /// The key of the layer that keeps state for each.
+    pub(crate) key: Option<&'a TokenStream>,
+    /// Whether a layer uses the arguments after the body has run.
+    pub(crate) keeps_arguments: bool,
+    /// Where errors about the outcome's type point.
+    pub(crate) return_at: Span,
+    /// The `static` of the layer that decides about the final failure.
+    pub(crate) handler: Option<Ident>,
+}
+
+impl Context<'_> {
+    /// The value made of `__rejected`, with its class if a layer above that at `place` needs it; complaints
+    /// point at its attribute.
+    pub(crate) fn refused(&self, place: &Place) -> TokenStream {
+        let at = Span::mixed_site().located_at(place.attr.span());
+        let rejected = Ident::new("__rejected", Span::mixed_site());
+        match (&self.shared.rejected, place.is_outermost()) {
+            (None, true) => quote_spanned!(at=> __resilience::refused(#rejected)),
+            (None, false) => quote_spanned!(at=> __resilience::refused_with_class(#rejected)),
+            (Some(make), is_outermost) => {
+                let named = if is_outermost { "refused_by" } else { "refused_by_with_class" };
+                let at = value::mixed_span_of(make);
+                let call = Ident::new(named, at);
+                quote_spanned!(at=> __resilience::#call(#rejected, #make))
+            }
+        }
+    }
+
+    /// What the function returns, if it can be written out.
+    pub(crate) fn return_type(&self) -> Option<&TokenStream> {
+        (!self.has_impl_trait).then_some(&self.ty)
+    }
+
+    /// The number of the attempt that the layer at `place` is part of, from 1.
+    pub(crate) fn attempt(&self, place: &Place) -> TokenStream {
+        Self::number(self.is_retried(place))
+    }
+
+    /// The number of the running attempt of something that a retry repeats, or not.
+    pub(crate) fn number(is_retried: bool) -> TokenStream {
+        let retry = retry_local();
+        if is_retried { quote!((&#retry).attempt()) } else { quote!(1) }
+    }
+
+    /// Whether the layer at `place` is below the retry.
+    pub(crate) fn is_retried(&self, place: &Place) -> bool {
+        self.retry.as_ref().is_some_and(|(_, at)| place.above > *at)
+    }
+
+    /// Before the layer at `place` takes what is below it to another thread: what that has to know of the
+    /// retry above.
+    pub(crate) fn retry_elsewhere(&self, place: &Place) -> Option<TokenStream> {
+        let retry = retry_local();
+        self.is_retried(place).then(|| quote!(let #retry = (&#retry).elsewhere();))
+    }
+
+    fn lent_name(name: &Ident) -> Ident {
+        Ident::new(&format!("__resilience_{}", name.unraw()), Span::mixed_site())
+    }
+
+    /// Whether arguments named in `clone(..)` are moved by the last attempt.
+    pub(crate) fn lends(&self) -> bool {
+        self.retry.is_some() && !self.keeps_arguments
+    }
+
+    /// Before the first attempt: takes the arguments that each attempt gets a clone of.
+    pub(crate) fn lent(&self) -> TokenStream {
+        if !self.lends() {
+            return TokenStream::new();
+        }
+        let lent = self.cloned.iter().map(|Cloned { name, cfgs }| {
+            let kept = Self::lent_name(name);
+            let new = quote_spanned!(Span::mixed_site().located_at(name.span())=> __resilience::Lent::new);
+            quote!(#(#cfgs)* let mut #kept = #new(#name);)
+        });
+        quote!(#(#lent)*)
+    }
+
+    /// Clones of the arguments that are also passed to the fallback, made before another thread takes them.
+    pub(crate) fn copies(&self) -> TokenStream {
+        let names = self.cloned.iter().filter(|_| self.keeps_arguments);
+        let shadows = shadows();
+        let clones = names.map(|Cloned { name, cfgs }| {
+            let clone = cloned(name);
+            quote!(#(#cfgs)* #shadows let #name = #clone;)
+        });
+        clones.collect()
+    }
+
+    /// Before an attempt of several takes its arguments to another thread: those that it would not leave behind
+    /// for the next one are told by name.
+    pub(crate) fn taken_each_time(&self, item: &Item, place: &Place) -> TokenStream {
+        if !self.is_retried(place) {
+            return TokenStream::new();
+        }
+        let names = item.plain_names().into_iter().filter(|name| !self.shared.clone.contains(name));
+        let checks = names.map(|name| {
+            let at = Span::mixed_site().located_at(name.span());
+            quote_spanned!(at=> __resilience::TakenEachTime::taken(&#name);)
+        });
+        checks.collect()
+    }
+
+    /// At the start of an attempt: the arguments that start afresh.
+    pub(crate) fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
+        let shadows = shadows();
+        let clones = self.cloned.iter().map(|Cloned { name, cfgs }| {
+            let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
+            match &self.retry {
+                Some((retry, _)) if self.lends() => {
+                    let (kept, local) = (Self::lent_name(name), retry_local());
+                    quote!(#(#cfgs)* #shadows let #mutability #name = __resilience::Lent::next(&mut #kept, (&#retry).is_last(&#local));)
+                }
+                _ => {
+                    let clone = cloned(name);
+                    quote!(#(#cfgs)* #shadows let #mutability #name = #clone;)
+                }
+            }
+        });
+        let starts = mutable.iter().filter(|binding| !self.shared.clone.contains(&binding.name)).map(|binding| {
+            let MutableBinding { name, cfgs, .. } = binding;
+            if binding.reborrow {
+                quote!(#(#cfgs)* #shadows let mut #name = &mut *#name;)
+            } else {
+                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> __resilience::StartsAgain::start(&#name));
+                quote!(#(#cfgs)* #shadows let mut #name = #start;)
+            }
+        });
+        quote!(#(#clones)* #(#starts)*)
+    }
+}
+
+/// An argument that `clone(..)` names.
+pub(crate) struct Cloned {
+    pub(crate) name: Ident,
+    /// The conditions that it stands under.
+    pub(crate) cfgs: Vec<Attribute>,
+}
+
+/// A clone of the argument `name`, which complains there.
+fn cloned(name: &Ident) -> TokenStream {
+    let at = Span::mixed_site().located_at(name.span());
+    quote_spanned!(at=> ::core::clone::Clone::clone(&#name))
+}
+
+/// A new binding of an argument carries the user's name, and so the user's lints about shadowing.
+fn shadows() -> TokenStream {
+    quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
+}
+
+/// The local that holds the running retry.
+pub(crate) fn retry_local() -> Ident {
+    Ident::new("__retry", Span::mixed_site())
+}

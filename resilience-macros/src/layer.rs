@@ -1,0 +1,158 @@
+//! What an attribute is to the rest of its stack: one registration, one layer of the expansion, and traits that
+//! the others ask about, so that no attribute has to know another.
+
+use crate::context::{Context, Place};
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::options::Shared;
+use crate::syntax::keys::{Entry, Spec};
+use crate::value::Duration;
+use proc_macro2::{Ident, TokenStream};
+
+/// The registration of one attribute.
+pub(crate) struct Definition {
+    pub(crate) spec: &'static Spec,
+    /// The word in the names of the layer's `static` and label.
+    pub(crate) word: &'static str,
+    /// Reads the arguments; every mistake goes to the errors of the input.
+    pub(crate) read: fn(Input<'_>) -> Option<Box<dyn Layer>>,
+}
+
+/// What an attribute reads: its own arguments, and the function.
+pub(crate) struct Input<'a> {
+    /// The attribute's name, spanned over the whole attribute.
+    pub(crate) attr: &'a Ident,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) shared: &'a Shared,
+    pub(crate) item: &'a Item,
+    pub(crate) errors: &'a Errors,
+}
+
+/// One policy of a stack.
+pub(crate) trait Layer {
+    /// What the rest of the stack has to know of this use of the attribute.
+    fn traits(&self) -> Traits<'_>;
+
+    /// Reports what the stack lacks for this layer; `attr` is where the attribute is written.
+    fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
+        let _ = (attr, stack, errors);
+    }
+
+    /// Whether it uses the argument `name` after the body has run.
+    fn uses(&self, name: &Ident) -> bool {
+        let _ = name;
+        false
+    }
+
+    /// The name under which the layers below reach this one.
+    fn handle(&self, place: &Place) -> Ident {
+        place.site.clone()
+    }
+
+    /// The layer's `static`.
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream;
+
+    /// `const _` items that compare values with those of other layers.
+    fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
+        let _ = stack;
+        TokenStream::new()
+    }
+
+    /// `inner`, statements that bind an `__outcome` and its `__verdict`, with this layer around them: the same.
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream;
+
+    /// An expression that awaits the body's own `future` with this layer around it, for a layer that does so at
+    /// less cost than around statements: what the future gives is bound to `__outcome`, and `done` is the result.
+    fn wrap_future(
+        &self,
+        cx: &Context<'_>,
+        place: &Place,
+        future: &TokenStream,
+        done: &TokenStream,
+    ) -> Option<TokenStream> {
+        let _ = (cx, place, future, done);
+        None
+    }
+}
+
+/// What a layer says of itself. The default is a layer that runs what is below once and looks at nothing.
+#[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own, asked by one rule")]
+pub(crate) struct Traits<'a> {
+    /// It runs what is below more than once.
+    pub(crate) loops: bool,
+    /// It judges each attempt below by its outcome.
+    pub(crate) judges: bool,
+    /// It replaces failures, which the layers above do not see.
+    pub(crate) hides_failures: bool,
+    /// It replaces all of them.
+    pub(crate) hides_all: bool,
+    /// It decides what happens about the final failure.
+    pub(crate) handles_failures: bool,
+    /// It uses the arguments after the body has run.
+    pub(crate) keeps_arguments: bool,
+    /// It takes what is below to another thread, and may abandon it there.
+    pub(crate) moves_thread: bool,
+    /// The function is called again after a crash.
+    pub(crate) resumes: bool,
+    /// It records the result.
+    pub(crate) records: Option<Record>,
+    /// What a second one on the function would do, and what to write instead, where only one makes sense.
+    pub(crate) twice: Option<&'static str>,
+    /// What it would do if the layers below hid all failures.
+    pub(crate) without_failures: Option<&'static str>,
+    /// It keeps separate state for each value of this expression.
+    pub(crate) key: Option<&'a TokenStream>,
+    /// How long what is below may take.
+    pub(crate) limit: Option<&'a Duration>,
+    /// The time within which it counts.
+    pub(crate) window: Option<&'a Duration>,
+}
+
+/// How rules speak of a layer that records the result.
+pub(crate) struct Record {
+    /// What the record is.
+    pub(crate) result: &'static str,
+    /// What a layer above that judges attempts would do.
+    pub(crate) judged: &'static str,
+}
+
+/// One attribute of a function, read.
+pub(crate) struct Stacked {
+    /// The attribute's name, spanned over the whole attribute.
+    pub(crate) attr: Ident,
+    pub(crate) definition: &'static Definition,
+    pub(crate) layer: Box<dyn Layer>,
+}
+
+impl Stacked {
+    pub(crate) fn traits(&self) -> Traits<'_> {
+        self.layer.traits()
+    }
+}
+
+/// All layers of a function as the one at `at`, counted from the top, sees them.
+#[derive(Clone, Copy)]
+pub(crate) struct Stack<'a> {
+    pub(crate) layers: &'a [Stacked],
+    pub(crate) at: usize,
+    pub(crate) item: &'a Item,
+}
+
+impl<'a> Stack<'a> {
+    /// The traits of the layers above, from the top.
+    pub(crate) fn above(self) -> impl Iterator<Item = Traits<'a>> {
+        self.layers.iter().take(self.at).map(Stacked::traits)
+    }
+
+    /// Whether any layer is such.
+    pub(crate) fn any(self, is_such: impl Fn(Traits<'_>) -> bool) -> bool {
+        self.layers.iter().any(|layer| is_such(layer.traits()))
+    }
+
+    /// The limit of the whole call: the nearest above that is not itself run more than once. Of several the others
+    /// are longer, or are reported.
+    pub(crate) fn total(self) -> Option<&'a Duration> {
+        self.above().take_while(|traits| !traits.loops).filter_map(|traits| traits.limit).last()
+    }
+}
