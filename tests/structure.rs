@@ -132,9 +132,27 @@ const RUNTIME_CYCLES: &[&[&str]] = &[
     ],
 ];
 
-/// Cycles of the macro crate that are not cut yet.
-const MACROS_CYCLES: &[&[&str]] =
-    &[&["attr", "attr::timeout", "emit"], &["attr", "emit"], &["function", "syntax", "value"]];
+/// The modules of the macro crate, from the bottom up.
+const MACROS_FLOORS: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "errors",
+            "syntax",
+            "function",
+            "value",
+            "options",
+            "context",
+            "layer",
+            "attr",
+            "emit",
+            "stack",
+            "derive_classify",
+        ],
+    ),
+    ("syntax", &["units", "tokens", "suggest", "keys"]),
+    ("function", &["types", "uses", "async_kind", "item"]),
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -148,7 +166,7 @@ static RUNTIME: LazyLock<House> = LazyLock::new(|| House {
 
 static MACROS: LazyLock<House> = LazyLock::new(|| House {
     modules: Modules::read(&root().join("resilience-macros/src")),
-    floors: &[],
+    floors: MACROS_FLOORS,
     apart: &["attr"],
 });
 
@@ -230,7 +248,7 @@ fn arrows_of_the_runtime_point_down() {
 
 #[test]
 fn arrows_of_the_macros_point_down() {
-    hold(&MACROS, &[], MACROS_CYCLES);
+    hold(&MACROS, &[], &[]);
 }
 
 /// A planted import is an arrow that was not there.

@@ -1,7 +1,7 @@
 //! What the layers of one function may ask about it.
 
 use crate::function::item::{Item, MutableBinding};
-use crate::function::options::Shared;
+use crate::options::Shared;
 use crate::value;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};

@@ -2,8 +2,8 @@
 
 use crate::context::{Cloned, Context, Place};
 use crate::function::item::Item;
-use crate::function::options::Shared;
 use crate::layer::{Stack, Stacked, Traits};
+use crate::options::Shared;
 use crate::value;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

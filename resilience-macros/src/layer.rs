@@ -4,7 +4,7 @@
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::function::options::Shared;
+use crate::options::Shared;
 use crate::syntax::keys::{Entry, Spec};
 use crate::value::Duration;
 use proc_macro2::{Ident, TokenStream};

@@ -7,6 +7,7 @@ mod emit;
 mod errors;
 mod function;
 mod layer;
+mod options;
 mod stack;
 mod syntax;
 mod value;

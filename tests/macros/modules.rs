@@ -14,6 +14,8 @@ mod errors;
 mod function;
 #[path = "../../resilience-macros/src/layer.rs"]
 mod layer;
+#[path = "../../resilience-macros/src/options.rs"]
+mod options;
 #[path = "../../resilience-macros/src/stack/mod.rs"]
 mod stack;
 #[path = "../../resilience-macros/src/syntax/mod.rs"]

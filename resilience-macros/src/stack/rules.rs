@@ -3,8 +3,8 @@
 
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::function::options::Shared;
 use crate::layer::{Record, Stack, Stacked, Traits};
+use crate::options::Shared;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Error;

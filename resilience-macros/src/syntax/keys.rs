@@ -1,9 +1,10 @@
 //! Reads the arguments of an attribute against its table of keys: every unknown, duplicated or foreign
 //! word is reported on its own token, with the nearest name and the list.
 
+use super::suggest::{hint, nearest};
+use super::tokens::{open, span_of};
+use super::units::is_unit;
 use crate::errors::Errors;
-use crate::syntax::suggest::{hint, nearest};
-use crate::value;
 use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
@@ -220,7 +221,7 @@ fn ends_expression(part: &[TokenTree]) -> bool {
 }
 
 fn entry(part: TokenStream) -> Entry {
-    let span = value::span_of(&part);
+    let span = span_of(&part);
     let mut tokens = part.clone().into_iter();
     let bare = Entry { key: None, value: Value::Bare(part), span };
     let Some(TokenTree::Ident(key)) = tokens.next() else { return bare };
@@ -441,11 +442,11 @@ fn advice(word: &str, text: &str, value: &Value) -> String {
 /// The value as it would be written in place of `example`.
 fn own_value(word: &str, example: &str, value: &Value) -> Option<String> {
     let Value::Given(tokens) = value else { return None };
-    let mut tokens = value::open(tokens.clone()).into_iter();
+    let mut tokens = open(tokens.clone()).into_iter();
     let (Some(TokenTree::Literal(literal)), None) = (tokens.next(), tokens.next()) else { return None };
     let value = literal.to_string();
     let digits = value.trim_end_matches(|c: char| c.is_alphabetic());
-    let is_number = digits.starts_with(|c: char| c.is_ascii_digit()) && !digits.contains('_');
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
     let (is_whole, unit) = (!digits.contains('.'), &value[digits.len()..]);
     if !is_number {
         return None;
@@ -461,7 +462,7 @@ fn own_value(word: &str, example: &str, value: &Value) -> Option<String> {
             let (_, unit) = units.iter().find(|(end, _)| word.ends_with(end))?;
             Some(format!("{digits}{unit}"))
         }
-        (true, _) => value::is_duration(&value).then_some(value),
+        (true, _) => is_unit(unit).then_some(value),
         (false, "") if is_whole || example.contains('.') => Some(value),
         (false, _) => None,
     }

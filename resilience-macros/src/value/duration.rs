@@ -1,7 +1,8 @@
 //! Durations: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`, or a const expression of type `Duration`.
 
 use super::{constant, literal, open, span_of};
-use proc_macro2::{Ident, TokenStream};
+use crate::syntax::units::nanos_in;
+use proc_macro2::TokenStream;
 use quote::quote_spanned;
 use syn::{Error, Lit, Result};
 
@@ -13,23 +14,8 @@ pub(crate) struct Duration {
     pub(crate) span: proc_macro2::Span,
 }
 
-const UNITS: [(&str, u64); 7] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60 * 1_000_000_000),
-    ("h", 3_600 * 1_000_000_000),
-];
-const DAY: u64 = 24 * 3_600 * 1_000_000_000;
 const FORMS: &str = "help: write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
 const TOO_LONG: &str = "this duration is longer than `213503d` (584 years), the longest one";
-
-/// Whether `word` is a unit of time.
-pub(super) fn is_unit(word: &Ident) -> bool {
-    UNITS.iter().any(|(unit, _)| word == unit) || word == "d"
-}
 
 /// Whether `text` is a duration as it is written in an attribute.
 pub(crate) fn is_duration(text: &str) -> bool {
@@ -64,8 +50,7 @@ pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {
             format!("`{text}` has no unit\nhelp: write `{text}s` for seconds or `{text}ms` for milliseconds"),
         ));
     }
-    let unit = UNITS.iter().find(|(name, _)| *name == suffix).map(|(_, nanos)| *nanos);
-    let Some(unit) = unit.or((suffix == "d").then_some(DAY)) else {
+    let Some(unit) = nanos_in(&suffix) else {
         return Err(Error::new(span, format!("`{suffix}` is not a unit of time\n{FORMS}")));
     };
     let nanos = nanos(&digits, unit).ok_or_else(|| Error::new(span, TOO_LONG))?;
@@ -122,7 +107,7 @@ mod tests {
             ("250us", 250_000),
             ("2m", 120_000_000_000),
             ("1h", 3_600_000_000_000),
-            ("7d", 7 * DAY),
+            ("7d", 7 * 24 * 3_600 * 1_000_000_000),
             ("1_000ms", 1_000_000_000),
             ("0.1s", 100_000_000),
             ("1e3ms", 1_000_000_000),

@@ -22,19 +22,13 @@ pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
 pub(crate) use rules::Rules;
 pub(crate) use size::size;
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
+pub(crate) use crate::syntax::tokens::{located, mixed_span_of, open, own_span_of, readable, span_of};
+
+use crate::syntax::units::is_unit;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::quote_spanned;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Lit, Result};
-
-/// `tokens` without the invisible groups that a value gets on its way through `macro_rules!`.
-pub(crate) fn open(tokens: TokenStream) -> TokenStream {
-    let mut inner = tokens.clone().into_iter();
-    match (inner.next(), inner.next()) {
-        (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::None => open(group.stream()),
-        _ => tokens,
-    }
-}
 
 /// One expression and nothing behind it.
 pub(crate) fn expression(tokens: TokenStream) -> Result<TokenStream> {
@@ -57,7 +51,7 @@ fn parsed(tokens: &TokenStream) -> Result<Expr> {
         (_, Some(TokenTree::Punct(punct))) if punct.as_char() == ';' => {
             "expected a comma between arguments, found a semicolon".to_owned()
         }
-        (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit))) if duration::is_unit(&unit) => {
+        (Some(TokenTree::Literal(number)), Some(TokenTree::Ident(unit))) if is_unit(&unit.to_string()) => {
             format!("a number and its unit are one word\nhelp: write `{number}{unit}`")
         }
         _ => "expected the end of the value".to_owned(),
@@ -122,25 +116,6 @@ fn at_run_time(tokens: &TokenStream) -> Option<String> {
     words.iter().enumerate().any(reads).then(|| shown(tokens))
 }
 
-/// `tokens` as they are written in source code.
-pub(crate) fn readable(tokens: &TokenStream) -> String {
-    let mut shown = tokens.to_string();
-    for (spaced, tight) in [
-        (" :: ", "::"),
-        (" (", "("),
-        (" ,", ","),
-        (" . ", "."),
-        ("* ", "*"),
-        ("& ", "&"),
-        (" ?", "?"),
-        (" !", "!"),
-        ("- ", "-"),
-    ] {
-        shown = shown.replace(spaced, tight);
-    }
-    shown.trim().to_owned()
-}
-
 /// The literal that `tokens` are, if they are one; with the sign before it.
 fn literal(tokens: &TokenStream) -> Option<(bool, Lit)> {
     let mut inner = tokens.clone().into_iter().peekable();
@@ -150,11 +125,6 @@ fn literal(tokens: &TokenStream) -> Option<(bool, Lit)> {
     }
     let lit = syn::parse2(open(inner.collect())).ok()?;
     Some((negative, lit))
-}
-
-/// Where `tokens` begin: a stable compiler makes no span over several.
-pub(crate) fn span_of(tokens: &TokenStream) -> Span {
-    tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
 }
 
 /// A whole policy of type `ty`: the error about another type points at it.
@@ -172,25 +142,6 @@ pub(crate) fn instance(given: &TokenStream, ty: &TokenStream) -> TokenStream {
         let __held = &(#given);
         let __instance: &__resilience::#ty = __held;
     }
-}
-
-/// `tokens` shown at `at`, meaning what they meant before.
-pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
-    let there = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(at));
-        token
-    };
-    tokens.clone().into_iter().map(there).collect()
-}
-
-/// Where `tokens` are, for tokens of our own in their place, which the lints of the user's crate ignore.
-pub(crate) fn own_span_of(tokens: &TokenStream) -> Span {
-    Span::call_site().located_at(span_of(tokens))
-}
-
-/// Where `value` is, for tokens of our own around it that name locals of the expansion.
-pub(crate) fn mixed_span_of(value: &impl ToTokens) -> Span {
-    Span::mixed_site().located_at(span_of(&value.to_token_stream()))
 }
 
 /// A call of a policy's setter, spanned at the value, so that its errors point there.
