@@ -86,7 +86,7 @@
 //! # Guide
 //!
 //! [When not to use it](guide::limits), [the order of attributes](guide::order), [errors of other
-//! crates](guide::foreign_errors). With the feature `sqlite`, `guide::operating`: where the store of a program is, how to look
+//! crates](guide::foreign_errors), [the terms](guide::glossary). With the feature `sqlite`, `guide::operating`: where the store of a program is, how to look
 //! inside, back it up and move it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -124,6 +124,9 @@ pub mod guide {
 
     #[doc = include_str!("docs/foreign_errors.md")]
     pub mod foreign_errors {}
+
+    #[doc = include_str!("docs/glossary.md")]
+    pub mod glossary {}
 
     #[cfg(feature = "sqlite")]
     #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
