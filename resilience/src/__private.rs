@@ -13,7 +13,8 @@ pub use crate::policy::keyed::Keyed;
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits};
-pub use crate::policy::{Backoff, BudgetOf, CircuitBreaker, Jitter, Retry, Rule, Ruling, Timeout, Verdict};
+// Every policy's own module, so that an expansion can name what is in it.
+pub use crate::policy::*;
 pub use crate::site::Site;
 pub use crate::template::Key;
 #[cfg(feature = "macros")]

@@ -141,6 +141,10 @@ mod text;
 #[cfg(feature = "macros")]
 #[doc(inline)]
 pub use resilience_macros::*;
+// Already there: named for the note about the feature on docs.rs.
+#[cfg(all(feature = "macros", feature = "durable"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+pub use resilience_macros::{checkpoint, job, with_recovery};
 
 #[doc(inline)]
 pub use classify::{
