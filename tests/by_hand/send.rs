@@ -51,6 +51,7 @@ async fn spawned<T: Send + 'static>(call: impl Future<Output = T> + Send + 'stat
 const RETRY: Retry = Retry::new();
 static BREAKER: CircuitBreaker = CircuitBreaker::new("spawned");
 const LIMIT: Timeout = Timeout::new(Duration::from_secs(9)).name("spawned");
+const IMPORT: Job = Job::new("import").version(2);
 const FALLBACK: Fallback = Fallback::new("spawned");
 
 #[tokio::test]
@@ -170,6 +171,7 @@ async fn durable_functions_are_spawned() {
     fn send<F: Future + Send>(_: F) {}
     let shared = client();
     send(Job::run("import", 7_u32, async |_: u32| shared.get().await));
+    send(IMPORT.call_async("import:7", 7_u32, async |_: u32| shared.get().await));
     let step = Checkpoint::new("page");
     send(step.call_async("page:1", async || shared.get().await));
     let mut progress = Progress::<u64>::open("rows");

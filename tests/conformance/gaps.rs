@@ -22,13 +22,12 @@ pub(crate) enum Gap {
     WaitAfterMany,
     WaitingCrowd,
     Interrupt,
-    JobSettings,
     Format,
     Nothing,
 }
 
 impl Gap {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Bulkhead,
         Self::RateLimit,
         Self::Hedge,
@@ -46,7 +45,6 @@ impl Gap {
         Self::WaitAfterMany,
         Self::WaitingCrowd,
         Self::Interrupt,
-        Self::JobSettings,
         Self::Format,
         Self::Nothing,
     ];
@@ -71,7 +69,6 @@ impl Gap {
             Self::WaitAfterMany => "wait-after-many",
             Self::WaitingCrowd => "waiting-crowd",
             Self::Interrupt => "interrupt",
-            Self::JobSettings => "job-settings",
             Self::Format => "format",
             Self::Nothing => "nothing-to-check",
         }
@@ -99,7 +96,6 @@ impl Gap {
             Self::WaitAfterMany => "the runner makes every attempt before a wait, and no more than 10,000",
             Self::WaitingCrowd => "a thread of `parallel` would wait, and no clock moves for it",
             Self::Interrupt => "a run is not interrupted from inside: `jobs::cancel` stops it",
-            Self::JobSettings => "`Job::run` takes no setting of its own",
             Self::Format => "the runner does not know a word of the scenario",
             Self::Nothing => "no expectation is left that can be checked",
         }

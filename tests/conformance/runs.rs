@@ -29,6 +29,7 @@ pub(crate) struct Runs {
 
 #[derive(Debug)]
 struct Plan {
+    job: Job,
     steps: Vec<Step>,
     goes_on: bool,
     stack: Arc<Stack>,
@@ -57,9 +58,6 @@ enum Kept {
     Text(String),
     Odd(BTreeMap<(u8, u8), u8>),
 }
-
-/// How often a job is recovered by default.
-const MAX_RECOVERIES: u32 = 10;
 
 const STEP: Checkpoint = Checkpoint::new("conformance::step");
 
@@ -122,11 +120,11 @@ impl Runs {
         let mut fields = Fields::of("checkpoint", &config["checkpoint"])?;
         let steps = fields.take("steps").unwrap_or_default();
         let goes_on = fields.switch("continue_on_error")?.unwrap_or(false);
-        if fields.count("max_recoveries")?.is_some_and(|most| most != MAX_RECOVERIES) {
-            return lacks(Gap::JobSettings);
-        }
+        let job = Job::new("conformance::run");
+        let job = fields.count("max_recoveries")?.map_or(job, |most| job.max_recoveries(most));
         fields.finish()?;
         let plan = Plan {
+            job,
             steps: read_all(&steps)?,
             goes_on,
             stack: stack.clone(),
@@ -152,7 +150,7 @@ impl Runs {
                     .map(|name| named(name).map_or_else(|| Step::new(name), Step::again))
                     .collect(),
             };
-            let run = Job::run(&id_too, (), async |()| {
+            let run = plan.job.call_async(&id_too, (), async |()| {
                 work(&id_too, &steps, &plan, cancel_before.as_deref()).await
             });
             tokio::select! {

@@ -145,7 +145,48 @@ impl Job {
         self
     }
 
-    /// Runs `body` with `input` as the job `name`, or gives the recorded result.
+    /// Runs `body` with `input` as the job `id`, or returns the recorded result, with the settings of this value. The
+    /// job is listed under the value's name, and its id under that: two values of one name with one id are one job.
+    ///
+    /// Such a job is resumed by calling it again; `recover()` runs only annotated functions.
+    ///
+    /// # Errors
+    ///
+    /// The body's own; or the error type made from [`Rejected::Job`](crate::Rejected::Job).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Job, Rejected};
+    ///
+    /// const IMPORT: Job = Job::new("import").version(2).max_recoveries(3);
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let rows: Result<u32, Rejected> = IMPORT.call("import:7", "a.csv", |file| Ok(file.len() as u32));
+    /// assert_eq!(rows.unwrap(), 5);
+    /// ```
+    pub fn call<I, R>(&self, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
+    where
+        I: Serialize,
+        R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
+    {
+        self.run_as_blocking(&Who::by_hand(self.name), id, input, body)
+    }
+
+    /// As [`call`](Self::call), for async code.
+    ///
+    /// # Errors
+    ///
+    /// The body's own; or the error type made from [`Rejected::Job`](crate::Rejected::Job).
+    pub async fn call_async<I, R>(&self, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
+    where
+        I: Serialize,
+        R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
+    {
+        self.run_as(&Who::by_hand(self.name), id, input, body).await
+    }
+
+    /// Runs `body` with `input` as the job `name`, or returns the recorded result, with the default settings.
     ///
     /// Such a job is resumed by calling it again; `recover()` runs only annotated functions.
     ///
@@ -157,20 +198,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        let job = Self::new("");
-        let args = Args::new().argument("input", &input);
-        let (who, reads) = (Who::by_hand(name), codec::reads::<R::Value>);
-        let running = match job.begin(Mode::Async, &who, name.to_owned(), args, None, reads).await.noted() {
-            Begun::Run(running) => running,
-            other => return other.or_refuse(),
-        };
-        let caught = scope::InScope::new(running.scope(), Caught::new(body(input))).await;
-        let (running, outcome) = running.ran(caught).await;
-        let class = outcome.judge().err().map(crate::Classify::classify);
-        match running.settle(Mode::Async, outcome, class, |_| Wanted::Fail).await {
-            Ok((outcome, _)) => outcome,
-            Err(rejected) => R::refuse(rejected),
-        }
+        Self::new("").run_as(&Who::by_hand(name), name, input, body).await
     }
 
     /// As [`run`](Self::run), from sync code.
@@ -183,10 +211,35 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        let job = Self::new("");
-        let args = Args::new().argument("input", &input);
-        let (who, reads) = (Who::by_hand(name), codec::reads::<R::Value>);
-        let begun = block_on(job.begin(Mode::Blocking, &who, name.to_owned(), args, None, reads));
+        Self::new("").run_as_blocking(&Who::by_hand(name), name, input, body)
+    }
+
+    async fn run_as<I, R>(&self, who: &Who, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
+    where
+        I: Serialize,
+        R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
+    {
+        let (args, reads) = (Args::new().argument("input", &input), codec::reads::<R::Value>);
+        let running = match self.begin(Mode::Async, who, id.to_owned(), args, None, reads).await.noted() {
+            Begun::Run(running) => running,
+            other => return other.or_refuse(),
+        };
+        let caught = scope::InScope::new(running.scope(), Caught::new(body(input))).await;
+        let (running, outcome) = running.ran(caught).await;
+        let class = outcome.judge().err().map(crate::Classify::classify);
+        match running.settle(Mode::Async, outcome, class, |_| Wanted::Fail).await {
+            Ok((outcome, _)) => outcome,
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    fn run_as_blocking<I, R>(&self, who: &Who, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
+    where
+        I: Serialize,
+        R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
+    {
+        let (args, reads) = (Args::new().argument("input", &input), codec::reads::<R::Value>);
+        let begun = block_on(self.begin(Mode::Blocking, who, id.to_owned(), args, None, reads));
         let running = match begun.noted() {
             Begun::Run(running) => running,
             other => return other.or_refuse(),
