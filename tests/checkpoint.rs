@@ -241,6 +241,39 @@ fn what_cannot_be_kept_is_said_and_nothing_is_recorded() {
     assert!(matches!(long, CheckpointError::KeyTooLong { .. }), "{long}");
 }
 
+#[checkpoint("{name}")]
+fn named(name: &str) -> Result<u32, Error> {
+    panic!("`{name}` must not run")
+}
+
+#[checkpoint("{name}")]
+async fn named_async(name: &str) -> Result<u32, Error> {
+    panic!("`{name}` must not run")
+}
+
+#[tokio::test]
+async fn a_step_whose_key_is_empty_is_refused() {
+    const STEP: Checkpoint = Checkpoint::new("step");
+    let _world = isolate();
+    let body = || -> Result<u32, Error> { panic!("it must not run") };
+    let mut cursor = resilience::Progress::<u32>::open("");
+    for refused in [
+        named(""),
+        named_async("").await,
+        STEP.call("", body),
+        STEP.call_async("", async || body()).await,
+        Job::run_blocking("a job", (), |()| named("")),
+        cursor.save(&1).await.map(|()| 1).map_err(Error::from),
+        cursor.restore().await.map(|_| 1).map_err(Error::from),
+        resilience::Progress::<u32>::peek("").await.map(|_| 1).map_err(Error::from),
+    ] {
+        let error = refused.unwrap_err().checkpoint();
+        assert!(matches!(error, CheckpointError::EmptyKey { .. }), "{error}");
+        assert!(error.to_string().contains("is empty"), "{error}");
+    }
+    assert!(checkpoints::list("").await.unwrap().is_empty());
+}
+
 /// Read back, `Long` is a `Short`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

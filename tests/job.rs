@@ -378,24 +378,31 @@ async fn a_cursor_can_be_read_while_its_owner_works() {
     assert_eq!(Progress::<u32>::peek("row of 1").await.unwrap(), None);
 }
 
-#[test]
-fn a_job_without_an_id_has_cursors_and_steps_of_its_own() {
+#[job("{name}", name = "named")]
+fn named(name: &str) -> Result<(), Error> {
+    panic!("`{name}` must not run")
+}
+
+#[job("{name}", name = "named async")]
+async fn named_async(name: &str) -> Result<(), Error> {
+    panic!("`{name}` must not run")
+}
+
+#[tokio::test]
+async fn a_job_whose_key_is_empty_is_refused() {
     let _world = isolate();
-    let mut outside = Progress::<u32>::open("rows");
-    outside.save_blocking(&1).unwrap();
-    let body = |()| {
-        let mut inside = Progress::<u32>::open("rows");
-        let before = inside.restore_blocking()?;
-        inside.save_blocking(&2)?;
-        tick()?;
-        assert_eq!(jobs::blocking::get("")?.expect("this job").cursors.len(), 1);
-        Ok::<_, Error>(before)
-    };
-    assert_eq!(resilience::Job::run_blocking("", (), body).unwrap(), None);
-    assert_eq!(jobs::blocking::steps("").unwrap().len(), 1);
-    assert_eq!(outside.restore_blocking().unwrap(), Some(1));
-    assert!(jobs::blocking::remove("").unwrap());
-    assert_eq!(outside.restore_blocking().unwrap(), Some(1));
+    let body = |()| -> Result<(), Error> { panic!("it must not run") };
+    for refused in [
+        named(""),
+        named_async("").await,
+        resilience::Job::run_blocking("", (), body),
+        resilience::Job::run("", (), async |()| body(())).await,
+    ] {
+        let error = refused.unwrap_err().job();
+        assert!(matches!(error, JobError::EmptyKey { .. }), "{error}");
+        assert!(error.to_string().contains("is empty"), "{error}");
+    }
+    assert!(jobs::list(Filter::new()).await.unwrap().items.is_empty());
 }
 
 #[checkpoint("key:{n}")]
@@ -403,6 +410,29 @@ fn keyed(n: u32) -> Result<(String, u64, u32), Error> {
     let _ = n;
     let step = step().expect("inside of a step");
     Ok((step.idempotency_key(), step.fence(), step.attempt()))
+}
+
+#[test]
+fn the_history_of_a_job_that_did_not_end_well_says_failed() {
+    let _world = isolate();
+    let of = |id: &str| {
+        let events = jobs::blocking::get(id).unwrap().expect(id).events;
+        events.last().map(|event| (event.strategy.clone(), event.result.clone())).expect("an event")
+    };
+    let failed = ("failed".to_owned(), "failed".to_owned());
+
+    let error = resilience::Job::run_blocking("returns", (), |()| Err::<(), _>(Error::Broken));
+    assert_eq!(error, Err(Error::Broken));
+    assert_eq!(of("returns"), failed);
+
+    let panics =
+        || resilience::Job::run_blocking("panics", (), |()| -> Result<(), Error> { panic!("broken") });
+    assert!(std::panic::catch_unwind(panics).is_err());
+    assert_eq!(of("panics"), failed);
+
+    let large = resilience::Job::run_blocking("too large", (), |()| Ok::<_, Error>("x".repeat(1 << 20)));
+    assert!(matches!(large.unwrap_err().job(), JobError::TooLarge { .. }));
+    assert_eq!(of("too large"), failed);
 }
 
 #[job("cancelled:{id}")]
@@ -443,6 +473,9 @@ fn a_job_that_was_recovered_too_often_is_dead() {
     futures::executor::block_on(store.cas(None, often)).unwrap();
     assert_eq!(jobs::blocking::sweep().unwrap().count(Status::Dead), 1);
     assert!(world.events().iter().any(|event| format!("{event:?}").contains("the job is dead")));
+    let events = jobs::blocking::get("dies:1").unwrap().expect("a dead job").events;
+    let last = events.last().expect("an event");
+    assert_eq!((&*last.strategy, &*last.result), ("dead", "failed"));
 }
 
 #[test]

@@ -278,6 +278,9 @@ impl Job {
         store: Option<Arc<dyn Store>>,
         reads: Reads,
     ) -> Result<Begun, JobError> {
+        if id.is_empty() {
+            return Err(JobError::EmptyKey { at });
+        }
         if id.len() > defaults::KEY_LIMIT {
             return Err(JobError::KeyTooLong { bytes: id.len(), at });
         }

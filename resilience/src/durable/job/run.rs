@@ -249,7 +249,7 @@ impl Running {
         }
         self.warn("the result of a job was not recorded", problem);
         let class = Classification::new(Category::Permanent);
-        self.troubled(problem, Some(&class), self.event("failed", "ok", problem))
+        self.troubled(problem, Some(&class), self.event("failed", "failed", problem))
     }
 
     /// Leaves the job to its recovery: what it stopped at is not of its own making.
@@ -296,7 +296,7 @@ impl Running {
             None => format!("the body panicked: {message}"),
         };
         let class = Classification::new(Category::Permanent);
-        let event = JobEvent { step, ..self.event("failed", "ok", &problem) };
+        let event = JobEvent { step, ..self.event("failed", "failed", &problem) };
         let note = self.troubled(&problem, Some(&class), event);
         self.warn("the body of a job panicked", &problem);
         let _ = self.end_with(mode, Status::Failed, note).await;

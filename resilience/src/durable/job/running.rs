@@ -85,7 +85,8 @@ impl Running {
         class: Option<Classification>,
         reason: &str,
     ) -> Result<Record, JobError> {
-        let event = self.event(status.as_str(), "ok", reason);
+        let result = if status == Status::RolledBack { "ok" } else { "failed" };
+        let event = self.event(status.as_str(), result, reason);
         let event = match &class {
             Some(class) => event.because(class),
             None => event,

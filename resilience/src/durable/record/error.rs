@@ -168,6 +168,13 @@ pub enum CheckpointError {
         /// How many.
         bytes: usize,
     },
+    /// The key renders to nothing.
+    #[error("the key of a step of `{}` is empty: it needs at least one character", .at.point)]
+    #[non_exhaustive]
+    EmptyKey {
+        /// The step.
+        at: Box<Place>,
+    },
     /// A step that belongs to a job was called outside of every job.
     #[error(
         "step {at} belongs to a job (`in_job`), and was called outside of every job: make the task that calls it part of its job with `resilience::in_scope(..)`"
@@ -231,6 +238,7 @@ impl CheckpointError {
             | Self::Encode { at, .. }
             | Self::TooLarge { at, .. }
             | Self::KeyTooLong { at, .. }
+            | Self::EmptyKey { at, .. }
             | Self::OutsideJob { at, .. }
             | Self::NoKey { at, .. }
             | Self::Overlap { at, .. }
@@ -273,7 +281,30 @@ impl CheckpointError {
             }
             _ => Classification::new(Category::Rejected),
         };
+        let class = class.action(self.action());
         self.retry_after().map_or(class, |wait| class.retry_after(wait))
+    }
+
+    /// What a person can do about it.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => action::BUSY,
+            Self::Fenced { .. } => action::FENCED,
+            Self::NotRecorded { .. } => action::NOT_RECORDED,
+            Self::Mismatch { .. } => action::MISMATCH,
+            Self::Corrupt { .. } => action::CORRUPT,
+            Self::Undecodable { .. } => action::UNDECODABLE,
+            Self::Encode { .. } => action::ENCODE,
+            Self::TooLarge { .. } => action::TOO_LARGE,
+            Self::KeyTooLong { .. } => "shorten the key",
+            Self::EmptyKey { .. } | Self::NoKey { .. } | Self::Overlap { .. } => {
+                "give the step a key of its own"
+            }
+            Self::OutsideJob { .. } => "call the step inside its job, in a task through `in_scope`",
+            Self::Recursive { .. } => "give the inner call another key",
+            Self::Cancelled { .. } => Category::Cancelled.action(),
+            Self::Store { .. } => action::STORE,
+        }
     }
 
     /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
@@ -410,6 +441,13 @@ pub enum JobError {
         /// How many.
         bytes: usize,
     },
+    /// The key renders to nothing.
+    #[error("the key of a job of `{}` is empty: it needs at least one character", .at.point)]
+    #[non_exhaustive]
+    EmptyKey {
+        /// The job.
+        at: Box<Place>,
+    },
     /// Something that cannot be recorded was not handed to `recover()`.
     #[error("job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`")]
     #[non_exhaustive]
@@ -520,6 +558,7 @@ impl JobError {
             | Self::Codec { at, .. }
             | Self::TooLarge { at, .. }
             | Self::KeyTooLong { at, .. }
+            | Self::EmptyKey { at, .. }
             | Self::NotProvided { at, .. }
             | Self::Interrupted { at, .. }
             | Self::Unfinished { at, .. }
@@ -553,9 +592,9 @@ impl JobError {
     /// What the call's error means: the recorded error's class for a job that failed before, which a further
     /// call would only be told again.
     pub(crate) fn class(&self) -> Classification {
-        match self {
+        let class = match self {
             Self::Stopped { class: Some(class), .. } => {
-                Classification { retry: Retryable::Never, retry_after: None, ..**class }
+                return Classification { retry: Retryable::Never, retry_after: None, ..**class };
             }
             Self::Fenced { .. } | Self::NotRecorded { .. } => {
                 Classification::new(Category::Rejected).delivered(Delivered::Yes)
@@ -563,10 +602,38 @@ impl JobError {
             Self::TooLarge { value, .. } if !value.is_empty() => {
                 Classification::new(Category::Rejected).delivered(Delivered::Yes)
             }
-            _ => {
-                let class = Classification::new(Category::Rejected);
-                self.retry_after().map_or(class, |wait| class.retry_after(wait))
+            _ => Classification::new(Category::Rejected),
+        };
+        let class = class.action(self.action());
+        self.retry_after().map_or(class, |wait| class.retry_after(wait))
+    }
+
+    /// What a person can do about it.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => action::BUSY,
+            Self::Recursive { .. } => "call another job, or a function that is no job",
+            Self::Stopped { .. } => "remove the cause, then start the job again with `jobs::resume`",
+            Self::Fenced { .. } => action::FENCED,
+            Self::NotRecorded { .. } => action::NOT_RECORDED,
+            Self::Mismatch { .. } => action::MISMATCH,
+            Self::Corrupt { .. } => action::CORRUPT,
+            Self::Lost { .. } => "restore the store from a backup, or remove the job",
+            Self::Codec { .. } => action::ENCODE,
+            Self::TooLarge { .. } => action::TOO_LARGE,
+            Self::KeyTooLong { .. } => "shorten the key",
+            Self::EmptyKey { .. } => "give the job a key of its own",
+            Self::NotProvided { .. } => "add `.provide(Arc::new(..))` to `recover()`",
+            Self::Interrupted { .. } | Self::NotStarted { .. } => {
+                "remove the reason; the next sweep goes on with the job"
             }
+            Self::Unfinished { .. } => "look at the layers above the job",
+            Self::Unknown { .. } => "check the job's id; `jobs::list` lists them",
+            Self::UnknownStep { .. } => "check the step's key; `jobs::steps` lists them",
+            Self::UnknownName { .. } => "write the recorded name as `was` of the function",
+            Self::SameName { .. } => "give one of the functions another `name`",
+            Self::WrongState { .. } => "look at the job's state",
+            Self::Store { .. } => action::STORE,
         }
     }
 
@@ -591,7 +658,115 @@ impl JobError {
     }
 }
 
+/// Actions that steps and jobs have in common.
+mod action {
+    pub(super) const BUSY: &str = "wait for the other holder, or look at the process that holds it";
+    pub(super) const FENCED: &str = "find what kept the process from renewing its lease";
+    pub(super) const NOT_RECORDED: &str = "check the store, then record the value that the error carries";
+    pub(super) const MISMATCH: &str =
+        "correct the key, `was` or `version`, or begin anew with `on_mismatch = rerun`";
+    pub(super) const CORRUPT: &str = "look at the quarantined bytes, or begin anew with `on_corrupt = rerun`";
+    pub(super) const UNDECODABLE: &str = "restore the type, or begin anew with `on_mismatch = rerun`";
+    pub(super) const ENCODE: &str = "change the type so that serde writes and reads its values";
+    pub(super) const TOO_LARGE: &str = "store the value elsewhere and record a reference to it";
+    pub(super) const STORE: &str = "check that the store can be used";
+}
+
 /// The category of a class, in brackets.
 fn in_brackets(class: Option<&Classification>) -> String {
     class.map_or(String::new(), |class| format!(" ({})", class.category))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::Classify;
+    use crate::rejected::Rejected;
+
+    fn at() -> Box<Place> {
+        Place::new(PointName::new("shop::charge"), "order:7")
+    }
+
+    fn store() -> Box<StoreError> {
+        Box::new(StoreError::Unavailable("down".to_owned()))
+    }
+
+    fn contradiction() -> Box<Contradiction> {
+        let (stored, current) = ("1".to_owned(), "2".to_owned());
+        Box::new(Contradiction { what: Mismatch::Version, stored, current, names: Vec::new(), recorded: 0 })
+    }
+
+    /// Asserts that the action of each error has its word and that of no other category.
+    fn assert_actions(errors: Vec<(Rejected, &str)>) {
+        for (error, word) in errors {
+            let action = error.classify().action;
+            assert!(action.contains(word), "{error}: {action}");
+            assert_ne!(action, Category::Rejected.action(), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_action_of_every_error_of_a_step_fits() {
+        use CheckpointError as E;
+        let (owner, retry_after, message, value) = (String::new(), Duration::ZERO, String::new(), Vec::new());
+        let errors = vec![
+            (E::Busy { at: at(), owner, retry_after }, "wait for the other holder"),
+            (E::Fenced { at: at() }, "lease"),
+            (
+                E::NotRecorded { at: at(), value: value.clone(), store: store() },
+                "the value that the error carries",
+            ),
+            (E::Mismatch { at: at(), contradiction: contradiction() }, "`on_mismatch = rerun`"),
+            (E::Corrupt { at: at(), reason: Corrupt::Checksum }, "`on_corrupt = rerun`"),
+            (E::Undecodable { at: at(), message: message.clone() }, "the type"),
+            (E::Encode { at: at(), message }, "serde"),
+            (E::TooLarge { at: at(), bytes: 1, value }, "a reference"),
+            (E::KeyTooLong { at: at(), bytes: 1 }, "shorten"),
+            (E::EmptyKey { at: at() }, "key"),
+            (E::OutsideJob { at: at() }, "`in_scope`"),
+            (E::NoKey { at: at() }, "key"),
+            (E::Overlap { at: at() }, "key"),
+            (E::Recursive { at: at() }, "another key"),
+            (E::Cancelled { at: at() }, "none"),
+            (E::Store { at: at(), store: store() }, "the store"),
+        ];
+        assert_actions(errors.into_iter().map(|(error, word)| (error.into(), word)).collect());
+    }
+
+    #[test]
+    fn the_action_of_every_error_of_a_job_fits() {
+        use JobError as E;
+        let (owner, retry_after, text, value) = (String::new(), Duration::ZERO, String::new, Vec::new());
+        let class = Some(Box::new(Classification::new(Category::NotFound)));
+        let status = Status::Failed;
+        let errors = vec![
+            (E::Busy { at: at(), owner, retry_after }, "wait for the other holder"),
+            (E::Recursive { at: at() }, "another job"),
+            (E::Stopped { at: at(), status, class: None }, "`jobs::resume`"),
+            (E::Stopped { at: at(), status, class }, "check the name"),
+            (E::Fenced { at: at() }, "lease"),
+            (
+                E::NotRecorded { at: at(), value: value.clone(), store: store() },
+                "the value that the error carries",
+            ),
+            (E::Mismatch { at: at(), contradiction: contradiction() }, "`on_mismatch = rerun`"),
+            (E::Corrupt { at: at(), reason: Corrupt::Checksum }, "`on_corrupt = rerun`"),
+            (E::Lost { at: at(), recorded: 2, found: 1 }, "backup"),
+            (E::Codec { at: at(), message: text() }, "serde"),
+            (E::TooLarge { at: at(), bytes: 1, value }, "a reference"),
+            (E::KeyTooLong { at: at(), bytes: 1 }, "shorten"),
+            (E::EmptyKey { at: at() }, "key"),
+            (E::NotProvided { at: at(), ty: "Client" }, "provide"),
+            (E::Interrupted { at: at(), problem: text() }, "next sweep"),
+            (E::Unfinished { at: at() }, "layers"),
+            (E::NotStarted { at: at(), reason: text() }, "next sweep"),
+            (E::Unknown { at: at() }, "`jobs::list`"),
+            (E::UnknownStep { at: at(), step: text() }, "`jobs::steps`"),
+            (E::UnknownName { at: at(), name: text() }, "`was`"),
+            (E::SameName { at: at() }, "`name`"),
+            (E::WrongState { at: at(), status }, "state"),
+            (E::Store { at: at(), store: store() }, "the store"),
+        ];
+        assert_actions(errors.into_iter().map(|(error, word)| (error.into(), word)).collect());
+    }
 }

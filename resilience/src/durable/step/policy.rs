@@ -256,6 +256,9 @@ impl Checkpoint {
             }
             warn_outside(&who.point);
         }
+        if key.is_empty() {
+            return Err(CheckpointError::EmptyKey { at: place("") });
+        }
         if key.len() > defaults::KEY_LIMIT {
             let bytes = key.len();
             return Err(CheckpointError::KeyTooLong { at: place(&key), bytes });

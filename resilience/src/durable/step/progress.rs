@@ -139,7 +139,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// ```
     pub async fn peek(name: &str) -> Result<Option<C>, Rejected> {
         let cursor = Self::open(name);
-        let at = cursor.at();
+        let at = cursor.named()?;
         let job = scope::current().job;
         let key = place::cursor(job.as_ref().map(|job| job.id.as_str()), &cursor.name);
         let store = job.map_or_else(crate::durable::default_store, |job| Ok(job.store().clone()));
@@ -260,6 +260,12 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         Place::new(PointName::new("progress"), self.name.as_str())
     }
 
+    /// Which cursor it is; one without a name is refused.
+    fn named(&self) -> Result<Box<Place>, CheckpointError> {
+        let at = self.at();
+        if self.name.is_empty() { Err(CheckpointError::EmptyKey { at }) } else { Ok(at) }
+    }
+
     /// Notes in the running job how the use of the cursor ended.
     fn noted<T>(&self, result: Result<T, Rejected>) -> Result<T, Rejected> {
         if let Some(job) = scope::current().job {
@@ -282,7 +288,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 
     async fn claim(&self) -> Result<Kept, Rejected> {
-        let at = self.at();
+        let at = self.named()?;
         if let Some(job) = scope::current().job {
             let key = place::cursor(Some(&job.id), &self.name);
             return Ok(Kept { store: job.store().clone(), key, holder: job.holder(), lease: None });
