@@ -282,7 +282,7 @@ fn steps_are_undone_in_the_reverse_of_the_order_in_which_they_were_done_last() {
 }
 
 #[test]
-fn an_expired_record_under_the_earlier_key_holds_nobody() {
+fn an_expired_record_under_the_earlier_key_blocks_no_call() {
     let world = isolate();
     let store = left_by_earlier_code("imp:4", "imp:{id}", r#"{"id":4}"#);
     let mut ended = block_on(store.get("j/imp:4")).unwrap().unwrap();
@@ -451,7 +451,7 @@ fn behind(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_stands_above_a_refused_job_does_not_run_at_every_look() {
+fn what_is_above_a_refused_job_does_not_run_at_every_look() {
     let (send, looked) = channel();
     LOOKED.set(Mutex::new(send)).unwrap();
     let store = left_elsewhere("answered:1", "answered:{id}", r#"{"id":1}"#);
@@ -471,7 +471,7 @@ fn fewer(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_contradicts_the_code_is_told_and_not_run() {
+fn what_contradicts_the_code_is_reported_and_not_run() {
     let _world = isolate();
     left_by_earlier_code("raised:1", "raised:{id}", r#"{"id":1}"#);
     let recovered = recover_all();

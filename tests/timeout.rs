@@ -37,7 +37,7 @@ async fn takes(time: Duration) -> Result<u32, Failure> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_call_is_ended_at_its_limit_and_told_once() {
+async fn a_slow_call_is_ended_at_its_limit_and_reported_once() {
     let world = testing::isolate();
     let start = Instant::now();
     let error = takes(Duration::from_secs(60)).await.unwrap_err();

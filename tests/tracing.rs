@@ -88,7 +88,7 @@ impl Subscriber for Capture {
 }
 
 /// What `work` tells, in a world of its own.
-fn told(work: impl FnOnce(&testing::World)) -> Vec<Seen> {
+fn reported(work: impl FnOnce(&testing::World)) -> Vec<Seen> {
     let world = testing::isolate();
     let capture = Capture::default();
     tracing::subscriber::with_default(capture.clone(), || work(&world));
@@ -138,7 +138,7 @@ fn levels(seen: &[Seen]) -> Vec<Level> {
 
 #[test]
 fn attempts_from_one_started_trace_failed_debug_recovered_info() {
-    let seen = told(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
+    let seen = reported(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
     assert!(seen.iter().all(|seen| seen.target == "resilience::retry"), "{seen:#?}");
     assert!(
         seen.iter().all(|seen| seen.field("point") == "tracing::fetch" && seen.field("attempts_max") == "3"),
@@ -180,17 +180,17 @@ impl From<Rejected> for Coded {
 
 #[test]
 fn the_code_of_the_other_side_is_a_field_where_there_is_one() {
-    let seen = told(|_| drop(post()));
+    let seen = reported(|_| drop(post()));
     let judged: Vec<_> = seen.iter().filter(|seen| seen.fields.contains_key("category")).collect();
     assert!(judged.len() >= 5, "{seen:#?}");
     assert!(judged.iter().all(|seen| seen.field("code") == "503"), "{seen:#?}");
-    let seen = told(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
+    let seen = reported(|_| drop(fetch(&Cell::new(0), 1, Category::Unavailable, SECRET)));
     assert!(seen.iter().all(|seen| !seen.fields.contains_key("code")), "{seen:#?}");
 }
 
 #[test]
 fn retries_that_all_failed_are_one_warning() {
-    let seen = told(|_| drop(fetch(&Cell::new(0), 99, Category::Transient, SECRET)));
+    let seen = reported(|_| drop(fetch(&Cell::new(0), 99, Category::Transient, SECRET)));
     let warnings: Vec<_> = seen.iter().filter(|seen| seen.level == Level::WARN).collect();
     assert_eq!(warnings.len(), 1, "{seen:#?}");
     assert_eq!((warnings[0].field("attempt"), warnings[0].field("attempts_max")), ("3", "3"));
@@ -204,7 +204,7 @@ fn retries_that_all_failed_are_one_warning() {
 #[test]
 fn an_error_that_is_not_retried_is_debug() {
     for category in [Category::NotFound, Category::Invalid, Category::Auth, Category::Resource] {
-        let seen = told(|_| drop(fetch(&Cell::new(0), 99, category, SECRET)));
+        let seen = reported(|_| drop(fetch(&Cell::new(0), 99, category, SECRET)));
         assert_eq!(levels(&seen), [Level::TRACE, Level::DEBUG], "{seen:#?}");
         let failed = &seen[1];
         assert_eq!((failed.field("attempt"), failed.field("attempts_max")), ("1", "3"));
@@ -216,12 +216,12 @@ fn an_error_that_is_not_retried_is_debug() {
 
 #[test]
 fn a_success_says_nothing_above_trace() {
-    let seen = told(|_| drop(fetch(&Cell::new(0), 0, Category::Unknown, SECRET)));
+    let seen = reported(|_| drop(fetch(&Cell::new(0), 0, Category::Unknown, SECRET)));
     assert!(seen.iter().all(|seen| seen.level == Level::TRACE), "{seen:#?}");
 }
 
 #[test]
-fn an_async_function_tells_the_same() {
+fn an_async_function_reports_the_same() {
     #[with_retry(max = 2, jitter = none, name = "same")]
     fn now() -> Result<u32, Secret> {
         Err(Secret(Category::Transient))
@@ -231,7 +231,10 @@ fn an_async_function_tells_the_same() {
         Err(Secret(Category::Transient))
     }
     let text = |seen: Vec<Seen>| format!("{seen:?}").replace("same#2", "same");
-    assert_eq!(text(told(|_| drop(now()))), text(told(|_| drop(futures::executor::block_on(later())))));
+    assert_eq!(
+        text(reported(|_| drop(now()))),
+        text(reported(|_| drop(futures::executor::block_on(later()))))
+    );
 }
 
 #[test]
@@ -240,7 +243,7 @@ fn a_breaker_opens_with_a_warning_closes_with_info_and_refuses_at_most_once_a_se
     fn guarded(fails: bool) -> Result<u32, Secret> {
         if fails { Err(Secret(Category::Connection)) } else { Ok(1) }
     }
-    let seen = told(|world| {
+    let seen = reported(|world| {
         drop([guarded(true), guarded(true)]);
         (0..50).for_each(|_| drop(guarded(false)));
         world.advance(Duration::from_secs(1));
@@ -276,7 +279,7 @@ fn the_key_is_a_field_only_with_key_label() {
         if fails { Err(Secret(Category::Connection)) } else { Ok(1) }
     }
     let told_by = |call: fn(&str, bool) -> Result<u32, Secret>| {
-        told(move |world| {
+        reported(move |world| {
             drop([call("a.example", true), call("a.example", true)]);
             world.advance(Duration::from_secs(1));
             drop(call("a.example", false));
@@ -292,7 +295,7 @@ fn the_key_is_a_field_only_with_key_label() {
 
 #[test]
 fn rejections_of_each_breaker_are_reported_at_most_once_a_second() {
-    let seen = told(|_| {
+    let seen = reported(|_| {
         for name in ["first", "second"] {
             let breaker = resilience::CircuitBreaker::named(name);
             breaker.force_open();
@@ -311,9 +314,9 @@ fn rejections_of_all_keys_together_are_reported_at_most_once_a_second() {
     }
     let rejected =
         |seen: &[Seen]| seen.iter().filter(|seen| seen.field("policy") == "circuit_breaker").count();
-    let seen = told(|_| (0..40).for_each(|call| drop(guarded(call % 10))));
+    let seen = reported(|_| (0..40).for_each(|call| drop(guarded(call % 10))));
     assert_eq!(rejected(&seen), 1, "{seen:#?}");
-    let seen = told(|world| {
+    let seen = reported(|world| {
         (0..40).for_each(|call| drop(guarded(call % 10)));
         world.advance(Duration::from_secs(1));
         (0..40).for_each(|call| drop(guarded(call % 10)));
@@ -322,7 +325,7 @@ fn rejections_of_all_keys_together_are_reported_at_most_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_is_told() {
+async fn a_timeout_is_reported() {
     #[timeout(2s)]
     async fn slow(_password: &str) -> Result<u32, Secret> {
         std::future::pending().await
@@ -345,9 +348,9 @@ fn a_fallback_that_hides_what_will_not_pass_is_a_warning_at_most_once_a_minute()
         Err(Secret(category))
     }
     let warnings = |seen: &[Seen]| levels(seen).iter().filter(|level| **level == Level::WARN).count();
-    let seen = told(|_| drop(hides(Category::Unavailable)));
+    let seen = reported(|_| drop(hides(Category::Unavailable)));
     assert_eq!((warnings(&seen), seen.len()), (0, 1), "{seen:#?}");
-    let seen = told(|world| {
+    let seen = reported(|world| {
         for _ in 0..10 {
             drop([Category::Auth, Category::Invalid, Category::Permanent].map(hides));
         }
@@ -358,7 +361,7 @@ fn a_fallback_that_hides_what_will_not_pass_is_a_warning_at_most_once_a_minute()
 }
 
 #[test]
-fn nothing_secret_is_told() {
+fn nothing_secret_is_reported() {
     #[with_fallback(value = SECRET.to_owned())]
     #[with_retry(max = 2)]
     #[circuit_breaker(threshold = 2)]
@@ -387,7 +390,7 @@ fn nothing_secret_is_told() {
         step(password)?;
         Err(Secret(Category::Corrupt))
     }
-    let seen = told(|_| {
+    let seen = reported(|_| {
         for category in [Category::Auth, Category::Unavailable, Category::Connection] {
             drop((keyed(SECRET), recorded(7, SECRET), resilience::recover().until_done().blocking()));
             drop(everything(SECRET, category));
@@ -422,13 +425,13 @@ fn every_line_about_a_job_names_it() {
         Ok(id)
     }
     let lines = |work: fn()| {
-        let seen = told(|_| work());
+        let seen = reported(|_| work());
         assert!(seen.iter().all(|seen| seen.field("job") == "named:7"), "{seen:#?}");
         let line = |seen: &Seen| (seen.level, seen.field("message").to_owned());
         seen.iter().filter(|seen| seen.target == "resilience::job").map(line).collect::<Vec<_>>()
     };
     let debug = |text: &str| (Level::DEBUG, text.to_owned());
-    drop(told(|_| drop(named(1, ""))));
+    drop(reported(|_| drop(named(1, ""))));
     assert_eq!(lines(|| drop(named(7, ""))), [debug("started"), debug("done")]);
     let parked = [debug("started"), debug("ended without a result")];
     assert_eq!(lines(|| drop(named(7, "unavailable"))), parked);
@@ -449,7 +452,7 @@ fn the_subscriber_and_the_span_go_along_to_a_timeouts_thread() {
         Some(())
     }
     const BY_HAND: Timeout = Timeout::new(Duration::from_secs(60));
-    let seen = told(|_| {
+    let seen = reported(|_| {
         tracing::info_span!(target: "resilience::test", "around").in_scope(|| {
             assert_eq!(on_thread(std::thread::current().id()), Some(()));
             let by_hand = BY_HAND.call(|| {
@@ -474,7 +477,7 @@ fn a_panic_and_a_result_that_is_not_recorded_are_warnings_that_name_the_job() {
     fn large(bytes: usize) -> Result<String, Secret> {
         Ok("x".repeat(bytes))
     }
-    let seen = told(|_| {
+    let seen = reported(|_| {
         drop(std::panic::catch_unwind(|| breaks(2)));
         drop(large(1 << 20));
     });
@@ -512,7 +515,7 @@ mod unclassified {
     struct Mute;
 
     fn notices(work: impl FnOnce()) -> Vec<Seen> {
-        let seen = told(|_| work());
+        let seen = reported(|_| work());
         seen.into_iter().filter(|seen| seen.target == "resilience::classify").collect()
     }
 
@@ -607,7 +610,7 @@ fn a_sync_wait_inside_a_future_is_said_once_per_point() {
         None
     }
     fn warnings(work: impl FnOnce()) -> Vec<String> {
-        let said = told(|_| work());
+        let said = reported(|_| work());
         let said = said.iter().filter(|seen| seen.field("message").contains("blocks the thread"));
         said.map(|seen| format!("{} {}", seen.level, seen.field("point"))).collect()
     }
@@ -647,7 +650,7 @@ mod outside {
     #[test]
     fn a_step_outside_of_every_job_while_jobs_run_is_one_warning() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let seen = told(|_| {
+        let seen = reported(|_| {
             runtime.block_on(async {
                 // While no job runs, steps are used without jobs.
                 assert_eq!(step(1).await.ok(), Some(1));

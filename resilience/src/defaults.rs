@@ -14,9 +14,9 @@ pub mod with_retry {
     pub const CAP: Duration = Duration::from_secs(10);
     /// The largest multiplier that a `jitter` range may have; the smallest is 0.
     pub const JITTER_LIMIT: f64 = 10.0;
-    /// `retry_after_cap`: the longest wait that is taken from the other side; 0 takes none.
+    /// `retry_after_cap`: the longest wait that is taken from the server; 0 takes none.
     pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(60);
-    /// How much is added at random to the other side's wait, at most, as a part of it.
+    /// How much is added at random to the server's wait, at most, as a part of it.
     pub const RETRY_AFTER_SPREAD: f64 = 0.1;
     /// `idempotent`: whether a request that may have been carried out is repeated.
     pub const IDEMPOTENT: bool = true;
@@ -61,7 +61,7 @@ pub mod circuit_breaker {
     pub const GROWTH: f64 = 1.0;
     /// `cap`: the longest open time that growth reaches, or `recovery` if that is longer.
     pub const CAP: Duration = Duration::from_secs(600);
-    /// `retry_after_cap`: the longest open time that is taken from the other side; 0 takes none.
+    /// `retry_after_cap`: the longest open time that is taken from the server; 0 takes none.
     pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(300);
     /// `probes`: how many calls may try at once while half-open; from 1 to [`COUNT_LIMIT`].
     pub const PROBES: u32 = 1;

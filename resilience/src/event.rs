@@ -1,4 +1,4 @@
-//! What happens inside the policies, told to hooks, to `tracing`, and to test worlds.
+//! What happens inside the policies, reported to hooks, to `tracing`, and to test worlds.
 
 use crate::classify::Classification;
 use crate::point::PointName;
@@ -380,7 +380,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// A function that is told of an event.
+/// A function that is called with an event.
 pub type Hook = fn(&Event);
 
 static HOOK_PANICS: AtomicU64 = AtomicU64::new(0);
@@ -390,7 +390,7 @@ pub fn hook_panics() -> u64 {
     HOOK_PANICS.load(Ordering::Relaxed)
 }
 
-/// Whether anybody would be told of an event worth a debug line; if not, it need not be made.
+/// Whether an event worth a debug line would be seen; if not, it need not be made.
 #[inline]
 pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
     #[cfg(feature = "tracing")]
@@ -562,7 +562,7 @@ mod trace {
             Event::Closed { point, key } => {
                 info!(target: "resilience::breaker", point = &**point, key = shown(key), "closed");
             }
-            // Nothing but a breaker tells of refusals so far.
+            // Only breakers report rejections so far.
             Event::Rejected { point, key, policy, retry_after } => {
                 if is_due(Duration::from_secs(1)) {
                     let (key, delay_ms) = (shown(key), retry_after.map(delay_ms));

@@ -29,7 +29,7 @@ pub struct PointName(Kept);
 enum Kept {
     Static(&'static str),
     Shared(Arc<str>),
-    /// Read only when somebody asks: until then nobody need know which points share a name.
+    /// Read only when it is asked for: until then it need not be known which points share a name.
     Point(&'static PointSite),
 }
 
@@ -45,7 +45,7 @@ impl PointName {
         Self(Kept::Point(point))
     }
 
-    /// What tells the stack of this point from another one's: its address, or 0 for a policy made by hand.
+    /// What distinguishes the stack of this point from another one's: its address, or 0 for a policy made by hand.
     pub(crate) fn stack(&self) -> usize {
         match self.0 {
             Kept::Point(point) => point.stack(),
@@ -197,7 +197,7 @@ pub struct PointSite {
 }
 
 impl PointSite {
-    /// The point of `module::function` with its layers, outermost first; it stands where this is called.
+    /// The point of `module::function` with its layers, outermost first; its location is where this is called.
     #[track_caller]
     pub const fn new(
         module: &'static str,

@@ -16,7 +16,7 @@ impl Key {
         Self::default()
     }
 
-    /// Adds a piece of the template as it stands.
+    /// Adds a piece of the template as it is.
     pub fn text(mut self, text: &str) -> Self {
         self.text.push_str(text);
         self

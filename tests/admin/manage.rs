@@ -109,7 +109,7 @@ async fn every_operation_is_one_of_any_store_async() {
 }
 
 #[test]
-fn a_job_tells_what_is_known_and_serialises() {
+fn a_job_shows_what_is_known_and_serialises() {
     let _world = isolate();
     let store = filled();
     let jobs = jobs::blocking::of(store.clone());

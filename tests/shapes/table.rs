@@ -22,7 +22,7 @@ The columns are always the same experiment, so a row that differs from its neigh
 | checkpoint | `#[checkpoint(\"row\", inputs(), store = ..)]` | three: the body fails, then succeeds, then does not run: its value was recorded |
 | all four | fallback, `timeout(10s)`, retry, breaker, `timeout(2s)`; sync without the timeouts | one whose body fails, then hangs (sync: fails again), then succeeds; one whose body always fails |
 
-A dash: a sync body cannot be stopped from outside, so `timeout` stands on async functions (its `thread` form
+A dash: a sync body cannot be stopped from outside, so `timeout` is for async functions (its `thread` form
 is tested in `tests/timeout.rs`), a value that borrows or is not `Serialize` cannot be recorded, a recursive function
 needs a key that differs from call to call, or the row is among those that do not compile, below.
 ";

@@ -49,7 +49,7 @@ fn the_suite_sees_each_fault() {
 }
 
 #[test]
-fn violations_are_told_case_by_case() {
+fn violations_are_reported_case_by_case() {
     let fresh = || Arc::new(Faulty::new(Fault::NoOrder));
     let broken = block_on(conformance(fresh)).expect_err("the fault is seen");
     let text = broken.to_string();

@@ -487,7 +487,7 @@ fn kept_waiting(store: &SqliteStore) -> rusqlite::Connection {
 }
 
 #[test]
-fn a_waker_that_panics_keeps_nobody_from_an_answer() {
+fn a_waker_that_panics_keeps_no_other_from_an_answer() {
     struct Panics;
     impl std::task::Wake for Panics {
         fn wake(self: Arc<Self>) {

@@ -30,7 +30,7 @@ fn drop_at_the_answer<T>(call: impl Future<Output = T>) {
 }
 
 #[test]
-fn a_claim_that_nobody_takes_is_given_back() {
+fn a_claim_whose_caller_is_gone_is_given_back() {
     let (store, world) = world(Fault::LateAnswers);
     let status = |key: &str| block_on(store.get(key)).expect("a store").expect("a record").status;
     drop_at_the_answer(step(1));
@@ -158,7 +158,7 @@ fn owed(store: &Faulty) {
 }
 
 #[test]
-fn a_claim_that_nobody_takes_is_given_back_when_the_store_has_room_again() {
+fn a_claim_whose_caller_is_gone_is_given_back_when_the_store_has_room_again() {
     let (store, world) = world(Fault::None);
     owed(&store);
     assert_eq!((block_on(step(1)), runs(), world.waits()), (Ok(1), 1, vec![]));
@@ -194,7 +194,7 @@ fn long(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_short_lease_that_has_ended_keeps_nobody_from_claiming() {
+fn a_short_lease_that_has_ended_blocks_no_claim() {
     assert_eq!((short(1), long(1)), (Ok(1), Ok(1)));
 }
 

@@ -113,7 +113,7 @@ fn step(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_store_that_another_process_has_locked_is_told_so() {
+fn a_store_that_another_process_has_locked_is_reported() {
     let scratch = Scratch::new();
     let _world = isolate();
     let dir = scratch.path("state");

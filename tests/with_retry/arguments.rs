@@ -85,7 +85,7 @@ fn two_arguments_can_be_cloned() {
 }
 
 #[test]
-fn a_mut_copy_argument_starts_afresh() {
+fn a_mut_copy_argument_starts_anew() {
     #[with_retry(max = 3)]
     fn now(mut countdown: u32, seen: &RefCell<Vec<u32>>) -> Option<()> {
         countdown -= 1;
@@ -107,7 +107,7 @@ fn a_mut_copy_argument_starts_afresh() {
 }
 
 #[test]
-fn a_mut_argument_that_is_cloned_starts_afresh() {
+fn a_mut_argument_that_is_cloned_starts_anew() {
     #[with_retry(max = 2, clone(parts))]
     fn now(mut parts: Vec<u32>, seen: &RefCell<Vec<usize>>) -> Option<()> {
         parts.push(0);

@@ -335,13 +335,13 @@ async fn a_retry_dropped_in_its_wait_returns_its_tokens() {
 }
 
 #[test]
-fn the_handle_tells_what_is_left() {
+fn the_handle_shows_what_is_left() {
     let _world = testing::isolate();
     counted(broken);
     let budget = point("with_retry::budget::broken").and_then(|point| point.budget()).expect("a budget");
     assert_eq!((budget.tokens(), budget.max_tokens()), (0, 500));
     assert!(
-        point("with_retry::budget::the_handle_tells_what_is_left::broken").is_none(),
+        point("with_retry::budget::the_handle_shows_what_is_left::broken").is_none(),
         "named after its module"
     );
 }

@@ -39,7 +39,7 @@ pub enum Category {
     Resource,
     /// Bad data came back.
     Corrupt,
-    /// The state at the other side is another than assumed.
+    /// The state of the service is not the assumed one.
     Conflict,
     /// Not allowed, or not known who asks.
     Auth,
@@ -49,7 +49,7 @@ pub enum Category {
     Invalid,
     /// It will fail again however often it is tried.
     Permanent,
-    /// Somebody gave up waiting.
+    /// The caller gave up waiting.
     Cancelled,
     /// One of our own policies refused the call.
     Rejected,
@@ -69,7 +69,7 @@ pub enum Retryable {
     Backoff,
 }
 
-/// Whether the failed request can have been carried out by the other side.
+/// Whether the failed request can have been carried out by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Delivered {
@@ -88,7 +88,7 @@ pub enum Severity {
     Low,
     /// Worth a look when it goes on.
     Medium,
-    /// Somebody should look.
+    /// A person should look.
     High,
     /// A person must act now.
     Critical,

@@ -1,8 +1,8 @@
-//! The code that the other side gave with a failure.
+//! The code that the server returned with a failure.
 
 use std::fmt;
 
-/// The code that the other side gave with a failure, for people and machines that look it up.
+/// The code that the server returned with a failure, for people and machines that look it up.
 ///
 /// Never decides anything: a [`Category`](super::Category) does.
 ///

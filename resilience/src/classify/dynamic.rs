@@ -95,7 +95,7 @@ pub(super) fn known_itself(error: &(dyn Error + 'static)) -> Option<Classificati
 #[cfg(feature = "anyhow")]
 pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<Classification> {
     let address = |found: &dyn Classify| std::ptr::from_ref(found).addr();
-    // The type of a layer with a context is private to anyhow: where the context lies in memory tells which
+    // The type of a layer with a context is private to anyhow: where the context lies in memory shows which
     // layer it belongs to. What is a layer itself is not a context.
     let contexts: Vec<_> = every_known()
         .filter_map(|find| Some((find, find(Hidden::Context(error))?)))

@@ -40,7 +40,7 @@ always!(
     std::char::ParseCharError, std::net::AddrParseError,
 );
 
-// Text is read only where somebody asks for it: see `from_text`.
+// Text is read only where it is asked for: see `from_text`.
 always!(Unknown: Missing, std::fmt::Error, String, str, ());
 
 #[cfg(feature = "tokio")]
@@ -150,7 +150,7 @@ fn by_kind(kind: ErrorKind) -> Classification {
     category.into()
 }
 
-/// Nobody listened, so nobody can have carried out the request.
+/// No process listened, so none can have carried out the request.
 pub(super) const fn refused() -> Classification {
     Classification::new(Category::Connection).delivered(Delivered::No)
 }

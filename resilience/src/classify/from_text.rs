@@ -2,7 +2,7 @@
 
 use super::{Category, Classification, foreign, wait_hint};
 
-/// How much of a message is read, in bytes: what matters stands at its start.
+/// How much of a message is read, in bytes: what matters is at its start.
 const READ: usize = 4096;
 /// How many words `..` in a phrase may stand for.
 const GAP: usize = 8;
@@ -111,7 +111,7 @@ const REASONS: &[(u16, &str)] = &[
 ///    "exceeded .. current quota" is `RateLimited` where the message says how long to wait, as
 ///    [`wait_hint`](super::wait_hint) reads it: that quota is refilled.
 ///
-/// 2. An HTTP status: a number from 400 to 599 that stands alone, after "http" (with or without a
+/// 2. An HTTP status: a number from 400 to 599 that is alone, after "http" (with or without a
 ///    version), "status", "error code" or "response code", or before the standard's own phrase ("429 Too
 ///    Many Requests"); at the end of a clause also after "error", "returned" or "responded with". The
 ///    class is the row of the status, and the number is its code.
@@ -166,7 +166,7 @@ fn by_status(words: &[Word]) -> Option<Classification> {
     Some(Classification::from_status(status))
 }
 
-/// Whether the phrase stands somewhere in the words and is not denied.
+/// Whether the phrase is among the words and is not negated.
 fn says(words: &[Word], phrase: &str) -> bool {
     (0..words.len()).any(|n| starts(words.get(n..), phrase) && !is_denied(words, n))
 }
@@ -199,7 +199,7 @@ fn text(words: &[Word], n: Option<usize>) -> &str {
     n.and_then(|n| words.get(n)).map_or("", |word| &word.text)
 }
 
-/// The HTTP status that the word at `n` is, going by what stands around it.
+/// The HTTP status that the word at `n` is, going by the words around it.
 fn status(words: &[Word], n: usize) -> Option<u16> {
     let word = words.get(n).filter(|word| word.alone)?;
     let status: u16 = word.text.parse().ok().filter(|status| (400..600).contains(status))?;

@@ -31,7 +31,7 @@ pub struct ErrorRecord {
     pub category: Category,
     /// How bad it is.
     pub severity: Severity,
-    /// The code that the other side gave, if it gave one: `"503"`, `"os error 104"`.
+    /// The code that the server returned, if it returned one: `"503"`, `"os error 104"`.
     pub code: Option<String>,
     /// What a person can do about it.
     pub action: &'static str,
@@ -58,13 +58,13 @@ impl ErrorRecord {
         }
     }
 
-    /// Sets the code that the other side gave.
+    /// Sets the code that the server returned.
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Adds a pair that tells where the call was.
+    /// Adds a pair that says where the call was.
     pub fn context(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.context.push((key.into(), value.into()));
         self

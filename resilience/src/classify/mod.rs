@@ -133,7 +133,7 @@ pub struct Classification {
     pub severity: Severity,
     /// Whether to repeat the call.
     pub retry: Retryable,
-    /// How long the other side asked to wait before the next call.
+    /// How long the server asked to wait before the next call.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
@@ -143,7 +143,7 @@ pub struct Classification {
     pub delivered: Delivered,
     /// What a person can do about it.
     pub action: &'static str,
-    /// The code that the other side gave, if it gave one.
+    /// The code that the server returned, if it returned one.
     pub code: Option<Code>,
 }
 
@@ -197,7 +197,7 @@ impl Classification {
         self
     }
 
-    /// Sets how long the other side asked to wait.
+    /// Sets how long the server asked to wait.
     pub const fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
@@ -215,7 +215,7 @@ impl Classification {
         self
     }
 
-    /// Sets the code that the other side gave.
+    /// Sets the code that the server returned.
     pub const fn code(mut self, code: Code) -> Self {
         self.code = Some(code);
         self

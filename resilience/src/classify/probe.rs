@@ -1,4 +1,4 @@
-//! How an expansion asks an error of any type what it means, without being told which way to ask.
+//! How an expansion asks an error of any type what it means, without knowing which way to ask.
 //!
 //! Method lookup takes the first type in a chain of dereferences whose method fits, so a [`Probe`] asks
 //! errors that implement `Classify` themselves, else [`BySource`] those that are `Error`, else
@@ -241,7 +241,7 @@ pub fn class<C: Into<Classification>>(class: C) -> Classification {
     class.into()
 }
 
-/// The class that the message of `error` tells.
+/// The class that the message of `error` implies.
 pub fn by_text<E: Display + ?Sized>(error: &E) -> Classification {
     from_text(&error.to_string())
 }

@@ -87,7 +87,7 @@ impl Moment {
 pub(crate) fn rfc_3339(time: SystemTime) -> Option<String> {
     let Moment { year, month, day, second } = Moment::of(time)?;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    // Before 1970 the fraction counts backwards: such a time is told to the second.
+    // Before 1970 the fraction counts backwards: such a time is written to the second.
     let millis = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
 }

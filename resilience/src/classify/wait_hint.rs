@@ -123,7 +123,7 @@ struct Number<'a> {
 }
 
 impl Number<'_> {
-    /// This many units of so many nanoseconds.
+    /// This many units of the given number of nanoseconds.
     fn nanos(&self, unit: u64) -> u128 {
         let unit = u128::from(unit);
         let whole = self.whole.parse().unwrap_or(u128::MAX).saturating_mul(unit);

@@ -52,7 +52,7 @@ pub(crate) fn pause(wait: Duration) -> Timer {
 }
 
 /// A limit that goes off after `wait` unless it is dropped before. In a test world whose runtime has no
-/// paused clock it goes off when the world's clock is moved past it, or in real time if nobody moves it.
+/// paused clock it goes off when the world's clock is moved past it, or in real time if it is not moved.
 pub(crate) fn alarm(wait: Duration) -> Timer {
     #[cfg(feature = "testing")]
     if let Some(world) = crate::testing::current()
@@ -295,8 +295,8 @@ mod tests {
         locked(&timers.entries).wakers.len()
     }
 
-    struct Tells(Mutex<Sender<()>>);
-    impl Wake for Tells {
+    struct Sends(Mutex<Sender<()>>);
+    impl Wake for Sends {
         fn wake(self: Arc<Self>) {
             let _ = locked(&self.0).send(());
         }
@@ -304,7 +304,7 @@ mod tests {
 
     fn telling() -> (Waker, Receiver<()>) {
         let (sender, receiver) = channel();
-        (Waker::from(Arc::new(Tells(Mutex::new(sender)))), receiver)
+        (Waker::from(Arc::new(Sends(Mutex::new(sender)))), receiver)
     }
 
     fn is_woken(woken: &Receiver<()>) -> bool {

@@ -1,6 +1,6 @@
 //! Named moments, at which crash tests may stop or kill the process.
 
-/// Tells a crash test that the moment `name` is reached; nothing without the feature `testing`.
+/// Reports to a crash test that the moment `name` is reached; nothing without the feature `testing`.
 #[inline]
 pub(crate) fn reached(name: &'static str) {
     #[cfg(feature = "testing")]

@@ -137,7 +137,7 @@ struct Refused {
     after: u64,
 }
 
-/// What is to become of a job whose body fails.
+/// What to do with a job whose body fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum Wanted {

@@ -189,7 +189,7 @@ struct Table<T> {
 /// A part of the map, by the hash of the key.
 ///
 /// A key that has all 64 bits of its hash in common with another one takes the place of that one. The hash is
-/// seeded at random, so that nobody meets such a pair by chance or design; a light one suffices because the
+/// seeded at random, so that such a pair is met neither by chance nor by design; a light one suffices because the
 /// map is bounded.
 type Shard<T> = RwLock<Entries<T>>;
 type Entries<T> = HashMap<u64, Entry<T>, BuildHasherDefault<AsIs>>;

@@ -19,7 +19,7 @@ const fn preset(max: u32, base_ms: u64, cap_s: u64) -> Retry {
     Retry::new().max(max).base(Duration::from_millis(base_ms)).cap(Duration::from_secs(cap_s)).checked()
 }
 
-/// Short calls that somebody waits for.
+/// Short calls that a person waits for.
 pub const QUICK: Retry = preset(3, 500, 5);
 /// Something on the same machine.
 pub const LOCAL: Retry = preset(2, 100, 1);

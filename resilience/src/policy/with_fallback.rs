@@ -43,7 +43,7 @@ impl Fallback {
         self
     }
 
-    /// Tells `hook` of every answer.
+    /// Calls `hook` for every answer.
     pub const fn on_fallback(mut self, hook: Hook) -> Self {
         self.hook = Some(hook);
         self
@@ -289,7 +289,7 @@ impl FallbackSite {
         self
     }
 
-    /// Tells `hook` of every answer.
+    /// Calls `hook` for every answer.
     pub const fn on_fallback(mut self, hook: Hook) -> Self {
         self.policy = self.policy.on_fallback(hook);
         self

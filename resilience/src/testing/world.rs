@@ -43,7 +43,7 @@ fn swap(world: Option<Arc<Inner>>) -> Option<Arc<Inner>> {
 /// breakers, counters) starts fresh. It covers this thread and current-thread runtimes on it, and
 /// follows tokio's paused clock; other threads and the workers of a multi-thread runtime join with
 /// [`in_world`]. A wait between attempts in a runtime whose clock is not paused moves the manual clock;
-/// a timeout there goes off when the clock is moved past it, or in real time if nobody moves it.
+/// a timeout there goes off when the clock is moved past it, or in real time if it is not moved.
 ///
 /// # Examples
 ///
@@ -289,7 +289,7 @@ impl Inner {
     }
 }
 
-/// A limit on the world's clock, with a real timer behind it for a clock that nobody moves.
+/// A limit on the world's clock, with a real timer behind it for a clock that is not moved.
 #[derive(Debug)]
 pub(crate) struct WorldAlarm {
     world: Arc<Inner>,

@@ -435,7 +435,7 @@ impl Jobs {
         let key = place::step(Some(id), step);
         let from = all.iter().find(|record| record.key == key && record.order > 0);
         let from = from.ok_or_else(|| JobError::UnknownStep { at: at(id), step: step.to_owned() })?.order;
-        // Until its steps are free nobody may run it: they would give it what they did before.
+        // Until its steps are free it must not run: they would give it what they did before.
         let parked = |record: Record| match record.status {
             status if status.is_held() => Err(JobError::WrongState { at: at(id), status }),
             _ => Ok(Record {

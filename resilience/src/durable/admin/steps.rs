@@ -330,7 +330,7 @@ impl Checkpoints {
         }
     }
 
-    /// Forgets every step and cursor outside of jobs that nobody works on; returns how many. Jobs and their steps
+    /// Forgets every step and cursor outside of jobs that has no holder; returns how many. Jobs and their steps
     /// stay, also when the handle is that of a job.
     ///
     /// # Errors
@@ -343,7 +343,7 @@ impl Checkpoints {
     }
 
     /// Forgets the steps outside of jobs that ended at least `older_than` ago, failed ones included, the cursors outside
-    /// of jobs that nobody has saved for that long, and the jobs that were done or undone that long ago, with their
+    /// of jobs that were not saved for that long, and the jobs that were done or undone that long ago, with their
     /// steps; returns how many. Jobs in any other state stay: they wait for a person or for a run. The damaged bytes of
     /// steps are quarantined, those of jobs stay where they are. A step that is forgotten has another idempotency key
     /// when it is begun again.
@@ -429,7 +429,7 @@ twins! { Checkpoints of of_this_place:
     fn of_job(id: &str) -> Vec<CheckpointInfo>;
     /// Forgets the step of `key`, so that it runs again, and the cursor of `key`; returns whether one was there.
     fn remove(key: &str) -> bool;
-    /// Forgets every step and cursor outside of jobs that nobody works on; returns how many.
+    /// Forgets every step and cursor outside of jobs that has no holder; returns how many.
     fn clear() -> usize;
     /// Forgets what ended at least `older_than` ago: steps and cursors outside of jobs, and finished jobs.
     fn cleanup(older_than: Duration) -> usize;

@@ -338,7 +338,7 @@ impl Job {
     }
 
     /// Whether the job is recorded under its `earlier` key, and not under `id`. What is damaged is recorded:
-    /// the claim says what becomes of it.
+    /// the claim decides about it.
     async fn is_under(&self, store: &Arc<dyn Store>, id: &str, earlier: &str) -> Result<bool, StoreError> {
         match store.get(&place::job(id)).await {
             Ok(None) => {}

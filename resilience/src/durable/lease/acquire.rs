@@ -26,18 +26,18 @@ pub(crate) enum Answer {
     Mismatch(Box<Contradiction>),
 }
 
-/// A claim under way. Dropped before the answer is there, it gives back what the store still gives it: nobody
-/// would hold that lease, and everybody would wait for its end.
+/// A claim under way. If it is dropped before the store answers, the lease is released as soon as it is
+/// granted: no caller would hold it, and all would wait for its end.
 #[must_use]
 pub(crate) struct Asked {
     store: Arc<dyn Store>,
-    /// What the record is to be if nobody takes the answer.
+    /// What the record is to be if the answer is not taken.
     status: Status,
     answer: Option<Work<'static, Claimed>>,
     takes_lease: bool,
     length: Duration,
     turn: Option<Turn>,
-    /// The process that asks: in a fork's child nobody answers.
+    /// The process that asks: in a fork's child no answer comes.
     process: u32,
 }
 

@@ -48,7 +48,7 @@ pub(super) fn settle(ended: Result<(), StoreError>, shared: Arc<Shared>, end: En
     }
 }
 
-/// The ends that the stores did not take yet. Their leases are kept until then: nobody else may take them for those
+/// The ends that the stores did not take yet. Their leases are kept until then: no other process may take them for those
 /// of a process that is gone.
 static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 

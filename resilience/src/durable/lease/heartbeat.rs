@@ -49,7 +49,7 @@ struct Kept {
 /// # Errors
 ///
 /// [`StoreError::Unavailable`] if the thread cannot be started; what the store says if the counter cannot be raised: a
-/// claim that nobody keeps must not be made.
+/// claim that is not kept must not be made.
 pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(), StoreError> {
     // A manual clock stands still.
     if clock::is_manual() {
@@ -225,7 +225,7 @@ impl Heart {
 
     /// Waits until the next beat is due; `None` once the store is closed.
     fn next(&self, wait: Duration) -> Option<(Arc<dyn Store>, Duration)> {
-        // A store that nobody uses any more is not kept open by its heartbeat: this often it looks.
+        // A store that is no longer used is not kept open by its heartbeat: this often it looks.
         const IDLE: Duration = Duration::from_secs(1);
         let due = Instant::now().checked_add(wait);
         let mut state = locked(&self.state);

@@ -77,7 +77,7 @@ impl fmt::Display for Contradiction {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// Somebody else does the work, and the wait for it is over.
+    /// Another holder does the work, and the wait for it is over.
     #[error("step {at} is being done by process {owner}")]
     #[non_exhaustive]
     Busy {
@@ -332,7 +332,7 @@ impl CheckpointError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// Somebody else runs it, and the wait for it is over.
+    /// Another holder runs it, and the wait for it is over.
     #[error("job {at} is being run by process {owner}")]
     #[non_exhaustive]
     Busy {
@@ -515,7 +515,7 @@ pub enum JobError {
     #[error("several jobs are called `{}`: {}", .at.key, .at.point)]
     #[non_exhaustive]
     SameName {
-        /// The name and where it stands.
+        /// The name and where it is.
         at: Box<Place>,
     },
     /// The job is in a state in which this cannot be done.
@@ -590,7 +590,7 @@ impl JobError {
     }
 
     /// What the call's error means: the recorded error's class for a job that failed before, which a further
-    /// call would only be told again.
+    /// call would only get again.
     pub(crate) fn class(&self) -> Classification {
         let class = match self {
             Self::Stopped { class: Some(class), .. } => {

@@ -13,7 +13,7 @@ pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
     value.serialize(Finite).map(drop).map_err(|error| error.0)
 }
 
-/// Writes nothing, and fails at the first value that JSON cannot hold; tells whether a value is `null`.
+/// Writes nothing, and fails at the first value that JSON cannot hold; returns whether a value is `null`.
 #[derive(Clone, Copy)]
 struct Finite;
 

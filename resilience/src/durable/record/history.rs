@@ -1,4 +1,4 @@
-//! What is told about a job beside its result: why it failed, and what recovery did.
+//! What is known about a job beside its result: why it failed, and what recovery did.
 
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::Millis;
@@ -62,7 +62,7 @@ impl JobEvent {
     }
 }
 
-/// What is told about a job.
+/// What is known about a job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
     pub(crate) class: Option<Classification>,

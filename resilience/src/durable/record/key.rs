@@ -45,7 +45,7 @@ pub(crate) mod place {
         format!("{JOBS}{id}")
     }
 
-    /// The id of the job whose record stands at `key`.
+    /// The id of the job whose record is at `key`.
     pub(crate) fn id(key: &str) -> &str {
         key.strip_prefix(JOBS).unwrap_or(key)
     }

@@ -32,7 +32,7 @@ static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI)
 pub enum Status {
     /// Claimed before and given back without a result, or undone since; its fence stays used.
     Free,
-    /// Somebody holds it: see [`Record::owner`] and [`Record::lease`].
+    /// It has a holder: see [`Record::owner`] and [`Record::lease`].
     Running,
     /// It has its one recorded result.
     Done,
@@ -88,12 +88,12 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.code() == code)
     }
 
-    /// Whether somebody holds a lease on it.
+    /// Whether a process holds a lease on it.
     pub const fn is_held(self) -> bool {
         matches!(self, Self::Running | Self::RollingBack)
     }
 
-    /// Whether it stays as it is until somebody asks for something else.
+    /// Whether it stays as it is until something else is asked for.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::RolledBack | Self::Dead)
     }
@@ -177,7 +177,7 @@ pub struct Record {
     pub order: u64,
     /// Whether a job was asked to stop at its next step.
     pub cancelled: bool,
-    /// What is to be told about it, as JSON: the error of a failed job, its recovery events.
+    /// What else is known about it, as JSON: the error of a failed job, its recovery events.
     pub note: Vec<u8>,
     /// The recorded arguments of a job.
     pub input: Vec<u8>,
@@ -438,7 +438,7 @@ impl Record {
         }
     }
 
-    /// A record of format 1. Its incarnation is the time at which it was begun, as that is what told its fresh
+    /// A record of format 1. Its incarnation is the time at which it was begun, as that is what distinguished its fresh
     /// starts apart.
     fn decode_1(key: &str, bytes: &[u8]) -> Result<Self, Corrupt> {
         let (fields, checksum) = bytes.split_last_chunk::<4>().ok_or(Corrupt::Short)?;

@@ -51,7 +51,7 @@ impl Pass {
         &self.reports
     }
 
-    /// Whether a job has not ended and, as far as can be told at once, nobody holds it.
+    /// Whether a job has not ended and, as far as can be seen at once, no process holds it.
     pub(super) fn may_be_free(&self, record: &Record) -> bool {
         let is_held = record.status.is_held() && !record.owner.is_empty();
         let may_be_dead = || self.store.liveness(&record.owner) != Liveness::Alive;

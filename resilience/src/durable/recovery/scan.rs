@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 impl Pass {
-    /// Finds the jobs without an owner, marks them, and queues those that can run; `found` is told of each.
+    /// Finds the jobs without an owner, marks them, and queues those that can run; `found` lists each.
     /// A panic of the store's own code is an error of the store.
     pub(crate) async fn look(
         self: &Arc<Self>,

@@ -1,4 +1,4 @@
-//! What becomes of a failure, by what it means.
+//! What to do about a failure, by its category.
 
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::alert::critical_at;
@@ -187,7 +187,7 @@ impl RecoverySite {
         rule.map(|(_, strategy)| *strategy).or(self.otherwise)
     }
 
-    /// What becomes of the job whose body failed like this.
+    /// What to do with the job whose body failed like this.
     pub fn wanted(&self, class: &Classification) -> Wanted {
         match self.strategy(class) {
             Some(Recovery::Rollback) => Wanted::Rollback,

@@ -33,7 +33,7 @@ pub enum OnStoreError {
     /// The body does not run, or its value comes back as `NotRecorded`.
     #[default]
     Fail,
-    /// The body runs unprotected; a warning tells of it.
+    /// The body runs unprotected; a warning reports it.
     Run,
 }
 

@@ -214,7 +214,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The same as those of [`restore`](Self::restore).
     pub fn restore_blocking(&mut self) -> Result<Option<C>, Rejected> {
         block_on(self.restore())
     }
@@ -223,7 +223,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The same as those of [`peek`](Self::peek).
     pub fn peek_blocking(name: &str) -> Result<Option<C>, Rejected> {
         block_on(Self::peek(name))
     }
@@ -232,7 +232,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The same as those of [`save`](Self::save).
     pub fn save_blocking(&mut self, cursor: &C) -> Result<(), Rejected> {
         block_on(self.save(cursor))
     }
@@ -241,7 +241,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The same as those of [`flush`](Self::flush).
     pub fn flush_blocking(&mut self) -> Result<(), Rejected> {
         block_on(self.flush())
     }
@@ -250,7 +250,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The same as those of [`finish`](Self::finish).
     pub fn finish_blocking(self) -> Result<(), Rejected> {
         block_on(self.finish())
     }

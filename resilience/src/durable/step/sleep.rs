@@ -41,7 +41,7 @@ pub async fn sleep_until(key: &str, at: SystemTime) -> Result<(), Rejected> {
 ///
 /// # Errors
 ///
-/// As there.
+/// The same as those of [`sleep_until`].
 pub fn sleep_until_blocking(key: &str, at: SystemTime) -> Result<(), Rejected> {
     let end: Result<u64, Rejected> = block_on(SLEEP.call_async(key, async || Ok(millis(at))));
     let end = UNIX_EPOCH + Duration::from_millis(end?);

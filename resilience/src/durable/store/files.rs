@@ -157,7 +157,7 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What tells a file from all others of this machine.
+/// The identity of a file among all others of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
 
@@ -234,7 +234,7 @@ pub(crate) fn open_file(file: &Path) -> io::Result<File> {
     options.open(file)
 }
 
-/// Nobody else owns it or may write to it.
+/// No other user owns it or may write to it.
 #[cfg(unix)]
 fn private(path: &Path, found: &fs::Metadata) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt;

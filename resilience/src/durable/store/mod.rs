@@ -104,7 +104,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Who this process is to the store; the same for as long as the store is open.
     fn owner(&self) -> String;
 
-    /// What tells this store from all others, for ever: part of every idempotency key. Two values of this type
+    /// The identity of this store among all others, for ever: part of every idempotency key. Two values of this type
     /// with the same identity are the same store.
     fn identity(&self) -> String;
 }
@@ -431,7 +431,7 @@ pub struct Query {
     pub statuses: Vec<Status>,
     /// Only keys after this one.
     pub after: String,
-    /// At most so many records; 0 is 100, and no page has more than 1,000.
+    /// At most this many records; 0 is 100, and no page has more than 1,000.
     pub limit: usize,
     /// Whether inputs and values are read, too. A page ends after the record that makes it more than 4 MiB.
     pub values: bool,
@@ -556,7 +556,7 @@ pub enum StoreError {
         /// What is wrong with them.
         reason: Corrupt,
     },
-    /// The lease is somebody else's by now.
+    /// The lease has another holder by now.
     #[error("the lease of `{key}` was lost to another holder")]
     Fenced {
         /// The key whose lease it is.

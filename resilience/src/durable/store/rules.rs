@@ -172,10 +172,10 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         other => other?,
     };
     let Some(stored) = stored.filter(|stored| !stored.is_expired(now)) else {
-        return afresh(rows, claim, None, now);
+        return new_incarnation(rows, claim, None, now);
     };
     if stored.status == Status::Free && stored.fence == 0 {
-        return afresh(rows, claim, Some(&stored), now);
+        return new_incarnation(rows, claim, Some(&stored), now);
     }
     let life = life(rows, &stored)?;
     if let (Some(what), false) = (mismatch(claim, &stored), stored.status == Status::Free) {
@@ -183,7 +183,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
             return Ok(Claimed::Mismatch { what, stored });
         }
         rows.quarantine(&claim.key, "replaced")?;
-        return afresh(rows, claim, Some(&stored), now);
+        return new_incarnation(rows, claim, Some(&stored), now);
     }
     match (stored.status, life) {
         (Status::Done, _) if claim.replaces != Some(stored.incarnation) => Ok(Claimed::Done(stored)),
@@ -199,7 +199,7 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
         (Status::Free | Status::Interrupted, _) => take(rows, claim, stored, now),
         (Status::Done, _) => {
             rows.quarantine(&claim.key, "replaced")?;
-            afresh(rows, claim, Some(&stored), now)
+            new_incarnation(rows, claim, Some(&stored), now)
         }
         // From where it was, as after `resume`: what is recorded of it counts.
         (Status::Failed | Status::Manual | Status::RolledBack | Status::Dead, _) if claim.restart => {
@@ -275,7 +275,7 @@ fn recovered(rows: &mut impl Rows, record: Record) -> Result<Record, StoreError>
 }
 
 /// Starts a new incarnation; nothing of the old one is used.
-fn afresh(
+fn new_incarnation(
     rows: &mut impl Rows,
     claim: &Claim,
     stored: Option<&Record>,

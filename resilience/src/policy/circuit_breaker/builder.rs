@@ -125,19 +125,19 @@ macro_rules! setters {
                 self
             }
 
-            /// A function that is told when it becomes half-open.
+            /// A function that is called when it becomes half-open.
             pub const fn on_half_open(mut self, hook: Hook) -> Self {
                 self.settings.hooks.half_open = Some(hook);
                 self
             }
 
-            /// A function that is told when it closes.
+            /// A function that is called when it closes.
             pub const fn on_close(mut self, hook: Hook) -> Self {
                 self.settings.hooks.close = Some(hook);
                 self
             }
 
-            /// A function that is told of each refused call.
+            /// A function that is called for each rejected call.
             pub const fn on_reject(mut self, hook: Hook) -> Self {
                 self.settings.hooks.reject = Some(hook);
                 self

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_told_in_words() {
+    fn nonsense_is_refused_in_words() {
         let base = CircuitBreakerConfig::DEFAULT;
         let cases = [
             (CircuitBreakerConfig { threshold: 0, ..base }, "`threshold`"),
@@ -177,8 +177,8 @@ mod tests {
             (CircuitBreakerConfig { cap: Some(59 * SECOND), ..base }, "`cap`"),
         ];
         for (config, word) in cases {
-            let told = config.judge().expect_err(word);
-            assert!(told.message().contains(word), "{told}");
+            let refused = config.judge().expect_err(word);
+            assert!(refused.message().contains(word), "{refused}");
         }
         assert_eq!(base.judge(), Ok(()));
         let low = CircuitBreakerConfig { cap: Some(30 * SECOND), ..base };

@@ -1,4 +1,4 @@
-//! The state shared by all callers: one word that everybody reads, and a lock for everything rare.
+//! The state shared by all callers: one word that every call reads, and a lock for everything rare.
 //!
 //! Transitions happen under the lock. Without it a caller only counts or clears failures in a row, by
 //! compare-and-swap within one generation, so that a transition is never overwritten.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Handles; each may be called at any time from any thread. Setting a state that it already has is no
-/// transition, and nobody is told.
+/// transition, and makes no event.
 impl CircuitBreaker {
     /// What it does with a call at the moment.
     ///

@@ -448,7 +448,7 @@ impl CircuitBreaker {
         self.live.gate.given_back(token);
     }
 
-    /// Tells of a transition, if there was one; the lock must be free.
+    /// Reports a transition, if there was one; the lock must be free.
     #[inline]
     fn tell(&self, change: Option<Change>) {
         if let Some(change) = change {

@@ -79,7 +79,7 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
         }
     }
 
-    /// Tells the breaker, where the call was admitted.
+    /// Reports to the breaker that admitted the call.
     #[inline]
     fn tell<T>(&self, tell: impl FnOnce(&CircuitBreaker) -> T) -> T {
         #[cfg(feature = "testing")]

@@ -16,11 +16,11 @@ pub enum State {
     Open,
     /// A few calls pass as probes; their results decide.
     HalfOpen,
-    /// Calls are refused until somebody sets another state.
+    /// Calls are refused until another state is set.
     ForcedOpen,
-    /// Calls pass and nothing is counted, until somebody sets another state.
+    /// Calls pass and nothing is counted, until another state is set.
     Disabled,
-    /// Calls pass and failures are counted, but never open it, until somebody sets another state.
+    /// Calls pass and failures are counted, but never open it, until another state is set.
     MetricsOnly,
 }
 
@@ -142,7 +142,7 @@ impl Token {
     pub(super) const SPENT: Self = Self(u32::MAX);
 }
 
-/// A transition that somebody is to be told of, once the lock is free.
+/// A transition to report once the lock is free.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Change {
     Opened { class: Option<Classification>, failures: u32, recovery: Option<Duration> },

@@ -44,7 +44,7 @@ fn fail(breaker: &CircuitBreaker) {
     assert_eq!(breaker.call(|| Err::<(), _>(DOWN)), Err(DOWN));
 }
 
-/// The time until the next call, as a refused call is told.
+/// The time until the next call, as a rejected call reports it.
 fn refused(breaker: &CircuitBreaker) -> Option<Duration> {
     match breaker.call(|| Ok::<_, Oops>(())) {
         Err(Oops::Refused(rejected @ Rejected::CircuitOpen { .. })) => rejected.retry_after(),
@@ -335,7 +335,7 @@ fn a_success_in_metrics_only_mode_takes_no_lock() {
 }
 
 #[test]
-fn a_slow_probe_whose_place_nobody_wanted_still_counts() {
+fn a_slow_probe_whose_slot_was_not_reused_still_counts() {
     let world = isolate();
     let breaker = breaker(1).recovery(SECOND);
     breaker.set_state(State::HalfOpen);
@@ -518,7 +518,7 @@ fn hooks_may_use_the_breaker_that_calls_them() {
 }
 
 #[test]
-fn a_snapshot_tells_it_all() {
+fn a_snapshot_has_every_count() {
     let world = isolate();
     let breaker = CircuitBreaker::named(format!("{}:{}", "llm", 7)).threshold(1);
     assert_eq!(breaker.snapshot().since, None);

@@ -64,7 +64,7 @@ pub struct RetryConfig {
     pub jitter: Option<Jitter>,
     /// How long after its start a call may begin its last wait, at most.
     pub give_up_after: Option<Duration>,
-    /// The longest wait that is taken from the other side.
+    /// The longest wait that is taken from the server.
     pub retry_after_cap: Duration,
     /// Whether a request that may have been carried out is repeated.
     pub idempotent: bool,
@@ -72,9 +72,9 @@ pub struct RetryConfig {
     pub on: &'static [Rule],
     /// Which budget pays for retries.
     pub budget: BudgetOf,
-    /// Told of each retry.
+    /// Called for each retry.
     pub on_retry: Option<Hook>,
-    /// Told when a call fails for good.
+    /// Called when a call fails for good.
     pub on_give_up: Option<Hook>,
 }
 
@@ -254,7 +254,7 @@ impl Retry {
         self
     }
 
-    /// Sets the longest wait that is taken from the other side: by default 60 s; an error that asks for
+    /// Sets the longest wait that is taken from the server: by default 60 s; an error that asks for
     /// a longer one ends the call at once.
     pub const fn retry_after_cap(mut self, cap: Duration) -> Self {
         self.retry_after_cap = cap;
@@ -302,13 +302,13 @@ impl Retry {
         self
     }
 
-    /// Sets a function that is told of each retry before its wait.
+    /// Sets a function that is called for each retry before its wait.
     pub const fn on_retry(mut self, hook: Hook) -> Self {
         self.on_retry = Some(hook);
         self
     }
 
-    /// Sets a function that is told when a call fails for good.
+    /// Sets a function that is called when a call fails for good.
     pub const fn on_give_up(mut self, hook: Hook) -> Self {
         self.on_give_up = Some(hook);
         self

@@ -86,7 +86,7 @@ impl Stop {
 }
 
 impl Progress {
-    /// More attempts than anybody waits for; who counts to here stops.
+    /// More attempts than a caller waits for: a count that reaches it stops.
     pub(super) const MANY: u32 = u32::MAX >> 1;
 
     /// The progress of a call without rules whose waits do not depend on one another.
@@ -173,7 +173,7 @@ fn is_once(
     }
 }
 
-/// The longer of the own wait and the one that the other side asks for, if there is time for it.
+/// The longer of the own wait and the one that the server asks for, if there is time for it.
 fn wait(
     retry: &Retry,
     schedule: &Schedule,
@@ -193,7 +193,7 @@ fn wait(
     Ok(if fits(retry, moment, spread).is_ok() { spread } else { asked })
 }
 
-/// The other side's wait plus a random part of it, so that its callers do not all return at one instant.
+/// The server's wait plus a random part of it, so that its callers do not all return at one instant.
 fn spread(schedule: &Schedule, asked: Duration, random: f64) -> Duration {
     if schedule.jitter == Jitter::None {
         return asked;

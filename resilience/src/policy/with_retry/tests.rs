@@ -107,7 +107,7 @@ fn a_value_without_a_name_is_named_after_its_call() {
 }
 
 #[test]
-fn hooks_are_told_and_may_panic() {
+fn hooks_are_called_and_may_panic() {
     static RETRIES: AtomicU32 = AtomicU32::new(0);
     let _world = isolate();
     let retry = STEADY.on_retry(|event| {

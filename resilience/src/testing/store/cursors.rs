@@ -1,4 +1,4 @@
-//! How far somebody's work has come.
+//! How far a holder's work has come.
 
 use super::{Verdict, cases, claim, fenced, hold, lapsed, ok, present, same};
 use crate::durable::Record;
@@ -27,7 +27,7 @@ async fn a_cursor_is_kept_and_moved_on(store: &dyn Store) -> Verdict {
 
 async fn a_cursor_of_a_lost_lease_is_refused(store: &dyn Store) -> Verdict {
     let late = lapsed(store, "job").await?;
-    ok(store.put_cursor(cursor(&late, b"1")).await, "a cursor of a lease that nobody took")?;
+    ok(store.put_cursor(cursor(&late, b"1")).await, "a cursor of a lease that was not taken")?;
     hold(store, claim(store, "job")).await?;
     fenced(store.put_cursor(cursor(&late, b"2")).await, "job", "a late cursor")?;
     same(present(store, "p/job/rows").await?.value, b"1".to_vec(), "the cursor stays")

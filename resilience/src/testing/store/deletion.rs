@@ -63,10 +63,10 @@ async fn what_is_deleted_by_age_has_a_prefix_and_a_limit(store: &dyn Store) -> V
 async fn what_is_held_is_not_removed(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let refused = Err(StoreError::Conflict { key: "a".to_owned() });
-    same(store.remove("a".to_owned(), vec!["a/".to_owned()]).await, refused, "what somebody holds")?;
+    same(store.remove("a".to_owned(), vec!["a/".to_owned()]).await, refused, "what has a holder")?;
     same(present(store, "a").await?, held, "it stays")?;
     lapsed(store, "b").await?;
-    rule(ok(store.remove("b".to_owned(), Vec::new()).await, "a removal")?, "what nobody holds any more goes")
+    rule(ok(store.remove("b".to_owned(), Vec::new()).await, "a removal")?, "what has no holder any more goes")
 }
 
 async fn what_is_removed_goes_with_what_belongs_to_it(store: &dyn Store) -> Verdict {

@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 cases![
-    nothing_is_recorded_under_a_key_that_nobody_claimed,
+    nothing_is_recorded_under_a_key_without_a_claim,
     a_claim_gives_a_lease_under_a_fence,
     what_is_held_is_busy,
     a_lapsed_lease_is_taken_under_a_higher_fence,
@@ -26,7 +26,7 @@ cases![
     any_text_is_a_key,
 ];
 
-async fn nothing_is_recorded_under_a_key_that_nobody_claimed(store: &dyn Store) -> Verdict {
+async fn nothing_is_recorded_under_a_key_without_a_claim(store: &dyn Store) -> Verdict {
     same(ok(store.get("absent").await, "a read")?, None, "an absent key is `None`")
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 cases![
     what_was_done_is_given_again,
-    a_result_told_twice_is_one_result,
+    a_result_recorded_twice_is_one_result,
     a_result_cannot_be_changed,
-    a_late_result_counts_if_nobody_took_the_lease,
+    a_late_result_counts_if_the_lease_was_not_taken,
     values_are_kept_byte_for_byte,
     what_is_too_large_is_refused_whole,
     what_stopped_waits_to_be_restarted,
@@ -41,11 +41,11 @@ async fn what_was_done_is_given_again(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?, recorded, "a claim of what is done changes nothing")
 }
 
-async fn a_result_told_twice_is_one_result(store: &dyn Store) -> Verdict {
+async fn a_result_recorded_twice_is_one_result(store: &dyn Store) -> Verdict {
     let held = hold(store, claim(store, "a")).await?;
     let first = ok(store.complete(done(&held, b"1")).await, "a result")?;
     let second = ok(store.complete(done(&held, b"1")).await, "the same result")?;
-    same(second, first, "told again, it changes nothing")
+    same(second, first, "recorded again, it changes nothing")
 }
 
 async fn a_result_cannot_be_changed(store: &dyn Store) -> Verdict {
@@ -57,7 +57,7 @@ async fn a_result_cannot_be_changed(store: &dyn Store) -> Verdict {
     same(present(store, "a").await?.value, b"1".to_vec(), "the first result")
 }
 
-async fn a_late_result_counts_if_nobody_took_the_lease(store: &dyn Store) -> Verdict {
+async fn a_late_result_counts_if_the_lease_was_not_taken(store: &dyn Store) -> Verdict {
     let held = lapsed(store, "a").await?;
     ok(store.complete(done(&held, b"1")).await, "a late result")?;
     same(present(store, "a").await?.value, b"1".to_vec(), "it is recorded")
@@ -169,7 +169,7 @@ async fn steps_are_counted_as_they_end(store: &dyn Store) -> Verdict {
         same(
             ok(store.complete(end).await, "the same result")?.order,
             order,
-            "told again, it keeps its place",
+            "recorded again, it keeps its place",
         )?;
         same(present(store, "n/job/").await?.progress, count, "how many have ended")?;
     }

@@ -44,7 +44,7 @@ pub struct SqliteOptions {
 
 impl SqliteOptions {
     /// How long to wait for another process that writes; default 10 s. One that is stopped in the middle of a
-    /// commit (`SIGSTOP`, a frozen container) keeps the others waiting that long, and they are told
+    /// commit (`SIGSTOP`, a frozen container) keeps the others waiting that long, and they get
     /// [`StoreError::Unavailable`]; one that is killed does not.
     pub const fn busy_timeout(mut self, wait: Duration) -> Self {
         self.busy = wait;
@@ -225,8 +225,8 @@ impl SqliteStore {
     /// Opens the store in `dir` to look at it: without joining the processes that use it, without writing
     /// anything, whoever owns it. Every operation that writes fails with [`StoreError::ReadOnly`].
     ///
-    /// Each look opens the files anew and closes them again, so that it sees what others have written, and keeps nobody
-    /// from anything. Where a log is in use, SQLite keeps its index (`store.sqlite-shm`).
+    /// Each look opens the files anew and closes them again, so that it sees what others have written, and blocks no
+    /// other process. Where a log is in use, SQLite keeps its index (`store.sqlite-shm`).
     ///
     /// # Errors
     ///

@@ -135,7 +135,7 @@ impl Mark {
     }
 }
 
-/// Tells a mark from bytes that a power cut left.
+/// Distinguishes a mark from bytes that a power cut left.
 fn checksum(number: u64) -> [u8; 8] {
     (!number).rotate_left(17).to_le_bytes()
 }

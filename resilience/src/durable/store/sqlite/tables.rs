@@ -87,7 +87,7 @@ pub(super) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Co
 /// Reads from the store in `file` without writing anything, whatever other processes do with it: by a connection for
 /// this one time.
 ///
-/// Without a log nothing but the file is needed, and SQLite is told that the file does not change, since it would make
+/// Without a log nothing but the file is needed, and SQLite is opened as if the file did not change, since it would make
 /// a log otherwise. If that was not so, what was read does not count.
 pub(super) fn look<T>(
     file: &Path,
@@ -180,7 +180,7 @@ pub(super) fn create(file: &Path) -> Result<(), StoreError> {
     create_log(file)
 }
 
-/// Has the store in `file`, which nobody else has open, be written to by way of a log.
+/// Has the store in `file`, which no other process has open, be written to by way of a log.
 pub(super) fn create_log(file: &Path) -> Result<(), StoreError> {
     let connection = connect_draft(file)?;
     use_log(&connection)?;
@@ -198,7 +198,7 @@ fn connect_draft(file: &Path) -> Result<Connection, StoreError> {
 /// Has the tables be written to by way of a log, if they are not yet.
 pub(super) fn use_log(connection: &Connection) -> Result<(), StoreError> {
     let mut pragma = connection.prepare("PRAGMA journal_mode = WAL").map_err(failed)?;
-    // The file is written to after the one row of the answer: only the end of the rows tells whether that was done.
+    // The file is written to after the one row of the answer: only the end of the rows shows whether that was done.
     let modes: Result<Vec<String>, _> = pragma.query_map([], |row| row.get(0)).and_then(Iterator::collect);
     match modes.map_err(failed)?.pop() {
         Some(mode) if mode == "wal" => Ok(()),
@@ -270,7 +270,7 @@ pub(super) fn last_fence(connection: &Connection) -> Result<u64, StoreError> {
     Ok(fence.unsigned_abs())
 }
 
-/// What tells this store from all others.
+/// The identity of this store among all others.
 pub(super) fn identity(connection: &Connection) -> Result<String, StoreError> {
     let sql = "SELECT value FROM meta WHERE name = 'identity'";
     connection.query_row(sql, [], |row| row.get(0)).map_err(failed)
@@ -373,7 +373,7 @@ pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     let rusqlite::Error::SqliteFailure(code, _) = &error else {
         return StoreError::Unavailable(error.to_string());
     };
-    // SQLite itself tells only a full disk from other errors of input and output.
+    // SQLite itself distinguishes only a full disk from other errors of input and output.
     meaning(*code, std::io::Error::last_os_error().kind(), &error.to_string())
 }
 
@@ -469,7 +469,7 @@ impl<'a> Table<'a> {
     }
 
     /// Whether the transaction may be committed. The last fence that was given out is kept in it; every transaction
-    /// that writes takes one, so that the fence also tells whether an acknowledged transaction is missing.
+    /// that writes takes one, so that the fence also shows whether an acknowledged transaction is missing.
     pub(super) fn finish(mut self) -> Result<Option<u64>, StoreError> {
         if let Some(error) = self.broken {
             return Err(error);
@@ -780,7 +780,7 @@ impl Rows for Table<'_> {
     }
 
     fn bury(&mut self, owner: &str) -> Result<(), StoreError> {
-        // Its other records are judged by the row, as long as its lock tells that it is dead.
+        // Its other records are judged by the row, as long as its lock shows that it is dead.
         if let (Some(place), Some((_, named))) = (self.place, row_of(self.tx()?, owner)?)
             && place.owners.liveness(owner, named) == Liveness::Dead
         {
