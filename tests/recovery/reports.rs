@@ -52,7 +52,7 @@ fn dies(id: u32) -> Result<u32, Error> {
 }
 
 /// What was reported of jobs so far, without the points; each report names the job.
-fn reported(world: &World, job: &str) -> Vec<String> {
+fn reports_of(world: &World, job: &str) -> Vec<String> {
     let events = world.events();
     let of_jobs = events.iter().filter(|event| !matches!(event, Event::AttemptFailed { .. }));
     of_jobs
@@ -70,13 +70,13 @@ fn a_job_is_reported_from_its_beginning_to_its_end() {
     let world = isolate();
     reported(1).unwrap();
     let whole = ["job reported:1 started", "step recorded, job reported:1", "job reported:1 done"];
-    assert_eq!(reported(&world, "reported:1"), whole);
+    assert_eq!(reports_of(&world, "reported:1"), whole);
 
     let world = isolate();
     block_on(reported_async(1)).unwrap();
     let whole =
         ["job reported-async:1 started", "step recorded, job reported-async:1", "job reported-async:1 done"];
-    assert_eq!(reported(&world, "reported-async:1"), whole);
+    assert_eq!(reports_of(&world, "reported-async:1"), whole);
 }
 
 #[test]
@@ -85,12 +85,12 @@ fn a_failure_is_reported_with_its_class() {
     FAILS.set(true);
     reported(1).unwrap_err();
     assert!(
-        reported(&world, "reported:1").contains(&"job reported:1 failed: unavailable, medium".to_owned())
+        reports_of(&world, "reported:1").contains(&"job reported:1 failed: unavailable, medium".to_owned())
     );
     let world = isolate();
     block_on(reported_async(1)).unwrap_err();
     let failed = "job reported-async:1 failed: unavailable, medium".to_owned();
-    assert!(reported(&world, "reported-async:1").contains(&failed));
+    assert!(reports_of(&world, "reported-async:1").contains(&failed));
 
     let world = isolate();
     parked(1).unwrap_err();
@@ -99,7 +99,7 @@ fn a_failure_is_reported_with_its_class() {
         "job parked:1 manual: unavailable, medium",
         "CRITICAL: job parked:1: the job waits for a person: unavailable",
     ];
-    assert_eq!(reported(&world, "parked:1"), whole);
+    assert_eq!(reports_of(&world, "parked:1"), whole);
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn a_call_that_is_dropped_and_goes_on_is_reported() {
     }
     let dropped =
         "job reported-async:1 interrupted: its call was dropped, or its store did not record its end";
-    assert_eq!(reported(&world, "reported-async:1").last().map(String::as_str), Some(dropped));
+    assert_eq!(reports_of(&world, "reported-async:1").last().map(String::as_str), Some(dropped));
     block_on(reported_async(1)).unwrap();
-    let reports = reported(&world, "reported-async:1");
+    let reports = reports_of(&world, "reported-async:1");
     let resumed = [
         "job reported-async:1 resumed",
         "recorded step reused, job reported-async:1",
@@ -127,7 +127,7 @@ fn what_keeps_a_job_from_running_again_is_reported_once() {
     let world = isolate();
     left_by_earlier_code("nameless:1", "nameless:{id}", "{}");
     recover_all();
-    let reports = reported(&world, "nameless:1");
+    let reports = reports_of(&world, "nameless:1");
     let [report] = &*reports else { panic!("{reports:?}") };
     assert!(report.contains("which no function of this program has"), "{report}");
 }
@@ -137,7 +137,7 @@ fn an_alert_names_the_job() {
     let world = isolate();
     escalates(1).unwrap_err();
     let escalated = "CRITICAL: job escalates:1: escalated: unavailable".to_owned();
-    assert!(reported(&world, "escalates:1").contains(&escalated));
+    assert!(reports_of(&world, "escalates:1").contains(&escalated));
 
     let world = isolate();
     let store = left_by_earlier_code("dies:1", "dies:{id}", r#"{"id":1}"#);
@@ -147,6 +147,6 @@ fn an_alert_names_the_job() {
     recover_all();
     let whole =
         ["CRITICAL: job dies:1: the job is dead: recovered too often", "job dies:1 dead"].map(str::to_owned);
-    assert_eq!(reported(&world, "dies:1"), whole);
+    assert_eq!(reports_of(&world, "dies:1"), whole);
     assert!(jobs::blocking::get("dies:1").unwrap().is_some());
 }
