@@ -142,7 +142,7 @@ impl Context<'_> {
     }
 
     /// Before an attempt of several takes its arguments to another thread: those that it would not leave behind
-    /// for the next one are told by name.
+    /// for the next one are reported by name.
     pub(crate) fn taken_each_time(&self, item: &Item, place: &Place) -> TokenStream {
         if !self.is_retried(place) {
             return TokenStream::new();
@@ -155,8 +155,8 @@ impl Context<'_> {
         checks.collect()
     }
 
-    /// At the start of an attempt: the arguments that start afresh.
-    pub(crate) fn afresh(&self, mutable: &[MutableBinding]) -> TokenStream {
+    /// At the start of an attempt: the arguments that are reset.
+    pub(crate) fn reset(&self, mutable: &[MutableBinding]) -> TokenStream {
         let shadows = shadows();
         let clones = self.cloned.iter().map(|Cloned { name, cfgs }| {
             let mutability = mutable.iter().any(|binding| binding.name == *name).then(|| quote!(mut));
@@ -187,7 +187,7 @@ impl Context<'_> {
 /// An argument that `clone(..)` names.
 pub(crate) struct Cloned {
     pub(crate) name: Ident,
-    /// The conditions that it stands under.
+    /// The `cfg` conditions that it is under.
     pub(crate) cfgs: Vec<Attribute>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item) -> T
         cx.retry.is_some() || shared.clone.contains(name) || layers.iter().any(uses)
     });
     let (inner_attrs, body) = item.body_parts();
-    let stack = stack(layers, &places, &cx, &item, body, &cx.afresh(&mutable));
+    let stack = stack(layers, &places, &cx, &item, body, &cx.reset(&mutable));
     let seen = |at| Stack { layers, at, item: &item };
     let numbered = || layers.iter().zip(&places).enumerate();
     let statics = numbered().map(|(at, (stacked, place))| stacked.layer.site(place, seen(at)));
@@ -82,7 +82,7 @@ fn places(layers: &[Stacked]) -> Vec<Place> {
     places
 }
 
-/// The layers around the body: statements that bind `__outcome`. The arguments that start `afresh` do so where an
+/// The layers around the body: statements that bind `__outcome`. The arguments in `reset` are reset where an
 /// attempt begins.
 fn stack(
     layers: &[Stacked],
@@ -90,7 +90,7 @@ fn stack(
     cx: &Context<'_>,
     item: &Item,
     body: TokenStream,
-    afresh: &TokenStream,
+    reset: &TokenStream,
 ) -> TokenStream {
     let pairs = || layers.iter().zip(places);
     // The arguments that an attempt is lent are taken before another thread takes them with it.
@@ -99,7 +99,7 @@ fn stack(
     };
     let moved = pairs().find(takes).map(|(_, place)| place.above);
     let nothing = TokenStream::new();
-    let at_body = if moved.is_none() { afresh } else { &nothing };
+    let at_body = if moved.is_none() { reset } else { &nothing };
     let (attempt, is_wrapped) = attempt(item, cx, body, at_body, pairs().next_back());
     let rest = pairs().rev().skip(usize::from(is_wrapped));
     rest.fold(attempt, |inner, (stacked, place)| {
@@ -108,7 +108,7 @@ fn stack(
             return wrapped;
         }
         let mut before = cx.taken_each_time(item, place);
-        before.extend(if moved == Some(place.above) { afresh.clone() } else { cx.copies() });
+        before.extend(if moved == Some(place.above) { reset.clone() } else { cx.copies() });
         scoped(&before, wrapped, &place.bound())
     })
 }
@@ -119,7 +119,7 @@ fn point(item: &Item, cx: &Context<'_>, places: &[Place]) -> TokenStream {
     let sites = places.iter().map(|place| &place.site);
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
-    // Called where the topmost attribute stands: that is the point's place.
+    // Called where the topmost attribute is: that is the point's place.
     let new = quote_spanned!(top=> __resilience::PointSite::new);
     let new = quote_spanned!(top=> #new(::core::module_path!(), #function, &[#(&#sites),*]));
     quote! {
@@ -144,7 +144,7 @@ fn attempt(
     item: &Item,
     cx: &Context<'_>,
     body: TokenStream,
-    afresh: &TokenStream,
+    reset: &TokenStream,
     innermost: Option<(&Stacked, &Place)>,
 ) -> (TokenStream, bool) {
     let ty = &cx.ty;
@@ -155,9 +155,9 @@ fn attempt(
         let body = item.block(body);
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
         let run = quote_spanned!(here=> let __outcome: #ty = __resilience::call_once(#closure #body););
-        return (scoped(afresh, quote!(#run #judged), &judgement), false);
+        return (scoped(reset, quote!(#run #judged), &judgement), false);
     }
-    // Never taken: it tells the compiler the type of the block before it reads the body. In one block with
+    // Never taken: it gives the compiler the type of the block before the body is read. In one block with
     // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
     // would else be what an empty body gives.
     let typed = quote_spanned!(here=> if let __resilience::Some(__outcome) = __resilience::None::<#ty> { return __outcome; };);
@@ -169,19 +169,19 @@ fn attempt(
         stacked.layer.wrap_future(cx, place, &future, &done).map(|run| (run, bound))
     });
     if let Some((run, bound)) = wrapped {
-        return (scoped(afresh, quote_spanned!(here=> let #bound = #run;), &bound), true);
+        return (scoped(reset, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
     let attempt = quote_spanned!(here=> let __outcome = #future.await; #judged);
-    (scoped(afresh, attempt, &judgement), false)
+    (scoped(reset, attempt, &judgement), false)
 }
 
-/// `attempt`, which binds `bound`, in a block of its own with the arguments that start afresh: what stands
+/// `attempt`, which binds `bound`, in a block of its own with the arguments that are reset: what comes
 /// after it means the function's own.
-fn scoped(afresh: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> TokenStream {
-    if afresh.is_empty() {
+fn scoped(reset: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> TokenStream {
+    if reset.is_empty() {
         return attempt;
     }
-    quote_spanned!(Span::mixed_site()=> let #bound = { #afresh #attempt #bound };)
+    quote_spanned!(Span::mixed_site()=> let #bound = { #reset #attempt #bound };)
 }
 
 /// What `__outcome` means: its `__verdict`.

@@ -113,7 +113,7 @@ const SHRINKING: &str =
 const RECOVERY: &str = "write `recovery = <60s>`: how long it stays open";
 const THRESHOLD: &str = "write `threshold = <5>`: how many failures open it";
 const PROBES: &str = "write `probes = <1>`: how many calls at once try a half-open breaker";
-const WINDOW: &str = "write `threshold = 5, window = 60s`: so many failures within a time";
+const WINDOW: &str = "write `threshold = 5, window = 60s`: that many failures within that time";
 
 /// The checked arguments.
 pub(crate) struct Checked {

@@ -73,7 +73,7 @@ struct Recorded {
     name: Ident,
     text: String,
     at: Span,
-    /// The conditions that it stands under.
+    /// The `cfg` conditions that it is under.
     cfgs: Vec<Attribute>,
 }
 
@@ -87,7 +87,7 @@ struct Argument {
     pass: TokenStream,
     /// The type that has to be provided.
     needs: Option<TokenStream>,
-    /// The conditions that it stands under.
+    /// The `cfg` conditions that it is under.
     cfgs: Vec<Attribute>,
 }
 

@@ -32,7 +32,7 @@ pub(super) fn refuse(attrs: &[Attribute], errors: &Errors) {
     for attr in ours(attrs) {
         errors.at(
             attr,
-            "`classify` stands on a variant or a type and names the field there, for instance `status = .code`",
+            "`classify` belongs on a variant or a type and names the field there, for instance `status = .code`",
         );
     }
 }

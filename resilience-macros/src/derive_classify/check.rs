@@ -180,7 +180,7 @@ fn on_the_enum(entry: &Entry) -> String {
     if variant(&word.to_string()).is_some() {
         return format!("what an enum means depends on its variant: write `default = {word}` for the others");
     }
-    format!("`{word}` belongs on a variant; on the enum stand `default = ..` and `crate = ..`")
+    format!("`{word}` belongs on a variant; the enum takes `default = ..` and `crate = ..`")
 }
 
 fn default_category(entry: &Entry, shape: &Shape<'_>) -> Result<Ident> {
@@ -449,7 +449,7 @@ fn categories() -> String {
     format!("categories: {}", CATEGORIES.map(|(name, _)| name).join(", "))
 }
 
-/// The tokens behind the `=`; `form` is what could stand there.
+/// The tokens behind the `=`; `form` is what could be there.
 fn given(entry: &Entry, form: &str) -> Result<TokenStream> {
     let value = entry.value.as_ref().filter(|value| !value.is_empty());
     value.cloned().ok_or_else(|| at(&entry.word, needs(entry, form)))

@@ -138,7 +138,7 @@ fn with_tokens(with: &With<'_>, root: &TokenStream) -> TokenStream {
     }
 }
 
-/// The `self` of the method, which stands outside of what is spanned `mixed`.
+/// The `self` of the method, which is outside of what is spanned `mixed`.
 fn this(at: Span) -> Ident {
     Ident::new("self", Span::call_site().located_at(at))
 }

@@ -105,7 +105,7 @@ fn split(block: TokenStream) -> (Vec<Binding>, TokenStream) {
     }
 }
 
-/// The end of `if let Some(..) = None::<R> { .. }`, which tells the compiler a type and nothing else.
+/// The end of `if let Some(..) = None::<R> { .. }`, which gives the compiler a type and nothing else.
 fn typed_return(tokens: &[TokenTree]) -> Option<usize> {
     let is = |at: usize, name: &str| matches!(tokens.get(at), Some(TokenTree::Ident(word)) if word == name);
     if !is(0, "if") || !is(1, "let") {

@@ -182,7 +182,7 @@ impl Item {
         typed.flat_map(uses::bound).collect()
     }
 
-    /// The conditions that the argument `name` stands under, once for each argument that binds it.
+    /// The `cfg` conditions that the argument `name` is under, once for each argument that binds it.
     pub(crate) fn conditions(&self, name: &Ident) -> Vec<Vec<Attribute>> {
         let conditions = self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => uses::bound(&typed.pat).contains(name).then(|| cfgs(&typed.attrs)),
@@ -264,7 +264,7 @@ impl Item {
 pub(crate) struct MutableBinding {
     pub(crate) name: Ident,
     pub(crate) reborrow: bool,
-    /// The conditions that the argument stands under.
+    /// The `cfg` conditions that the argument is under.
     pub(crate) cfgs: Vec<Attribute>,
 }
 

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_borrow_is_seen_wherever_it_stands() {
+    fn a_borrow_is_seen_wherever_it_is() {
         let own = Lifetime::new("'a", proc_macro2::Span::call_site());
         for text in [
             "&str",

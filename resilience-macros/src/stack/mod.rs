@@ -302,7 +302,7 @@ mod tests {
             }
         }
         assert_eq!(said("timeout", "1s", later, SPAN), 1);
-        // What stands below ours has run when the hidden attribute is expanded.
+        // What is below ours has run when the hidden attribute is expanded.
         let hidden = finish(read("{ with_retry } () []"), &read(sync)).to_string();
         assert!(!hidden.contains(SPAN), "{hidden}");
         assert_eq!(said("with_retry", "", "fn f() -> R { let span; body() }", SPAN), 0);
