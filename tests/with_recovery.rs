@@ -1,10 +1,10 @@
 //! `#[with_recovery]` through the macro: what becomes of a failure by what it means, in and outside of jobs.
 
-use resilience::durable::{Status, recovery_stats};
+use resilience::durable::{Recovery, Status, WithRecovery, recovery_stats};
 use resilience::testing::{World, isolate};
 use resilience::{
-    Category, Classify, Event, Rejected, checkpoint, job, jobs, recover, with_fallback, with_recovery,
-    with_retry,
+    Category, Classification, Classify, Event, Rejected, checkpoint, job, jobs, recover, with_fallback,
+    with_recovery, with_retry,
 };
 use std::cell::{Cell, RefCell};
 use std::sync::{Mutex, PoisonError};
@@ -323,4 +323,66 @@ fn a_refused_value_is_rolled_back() {
     let _world = isolate();
     assert_eq!((refuses(7), refuses(8)), (Ok(7), Ok(8)));
     assert_eq!(logged(), ["undone 7"]);
+}
+
+thread_local! {
+    static CHOSEN: Cell<Recovery> = const { Cell::new(Recovery::Retry) };
+}
+
+const CHOOSING: WithRecovery<fn(&Classification) -> Recovery> =
+    WithRecovery::new("choosing", |_| CHOSEN.get());
+
+#[job("chosen:{id}")]
+fn chosen(id: u32) -> Result<u32, Error> {
+    reserve(id)?;
+    CHOOSING.call(|| Err(Error::Corrupt))
+}
+
+#[job("chosen-async:{id}")]
+async fn chosen_async(id: u32) -> Result<u32, Error> {
+    reserve(id)?;
+    CHOOSING.call_async(async || Err(Error::Corrupt)).await
+}
+
+#[tokio::test]
+async fn a_recovery_as_a_value_takes_the_strategy_that_is_chosen_at_run_time() {
+    let world = isolate();
+    let fails = || Err::<u32, _>(Error::Corrupt);
+    for (strategy, expected) in [
+        (Recovery::Retry, Err(Error::Corrupt)),
+        (Recovery::Skip, Ok(0)),
+        (Recovery::Rollback, Err(Error::Corrupt)),
+        (Recovery::Escalate, Err(Error::Corrupt)),
+        (Recovery::Manual, Err(Error::Corrupt)),
+    ] {
+        CHOSEN.set(strategy);
+        assert_eq!(CHOOSING.call(fails), expected, "{strategy:?}");
+        assert_eq!(CHOOSING.call_async(async || fails()).await, expected, "{strategy:?}");
+    }
+    assert_eq!(CHOOSING.call(|| Ok::<_, Error>(5)), Ok(5));
+    assert_eq!(alerts(&world), ["escalated: corrupt"; 4]);
+    let stats = recovery_stats();
+    let of_point: Vec<_> = stats.by_point.iter().filter(|(point, ..)| point == "choosing").collect();
+    assert_eq!(of_point, [&("choosing".to_owned(), 8, 2)]);
+}
+
+#[tokio::test]
+async fn a_recovery_as_a_value_ends_the_job_that_it_is_called_in() {
+    let world = isolate();
+    for (id, strategy, status, undone) in [
+        (1, Recovery::Rollback, Status::RolledBack, 1),
+        (2, Recovery::Manual, Status::Manual, 0),
+        (3, Recovery::Escalate, Status::Failed, 0),
+    ] {
+        CHOSEN.set(strategy);
+        chosen(id).unwrap_err();
+        chosen_async(id).await.unwrap_err();
+        for key in [format!("chosen:{id}"), format!("chosen-async:{id}")] {
+            assert_eq!(jobs::get(&key).await.unwrap().unwrap().status, status, "{key}");
+        }
+        let mut log = logged();
+        log.retain(|line| line != "reserve");
+        assert_eq!(log, vec![format!("unreserve {id}"); 2 * undone]);
+    }
+    assert_eq!(alerts(&world).iter().filter(|alert| alert.starts_with("escalated")).count(), 2);
 }

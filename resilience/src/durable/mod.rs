@@ -26,6 +26,7 @@ pub use record::error::{CheckpointError, Contradiction, JobError, Place};
 pub use record::history::JobEvent;
 pub use record::{Record, Status};
 pub use recovery::strategy::{Recovery, RecoveryStats, recovery_stats};
+pub use recovery::value::WithRecovery;
 pub use recovery::{Recover, Recovered, RecoveredJob, recover, recover_blocking};
 pub use scope::{InScope, Step, in_scope, in_scope_blocking, job, step};
 pub use step::policy::{Checkpoint, OnStoreError};

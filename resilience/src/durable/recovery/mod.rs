@@ -7,6 +7,7 @@ mod runtime;
 mod scan;
 pub(crate) mod strategy;
 pub(crate) mod sweep;
+pub(crate) mod value;
 
 use crate::defaults::durable as defaults;
 use crate::durable::job::call::Provided;

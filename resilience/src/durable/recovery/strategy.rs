@@ -201,22 +201,7 @@ impl RecoverySite {
     pub fn decide(&self, class: &Classification) -> Recovery {
         let Some(strategy) = self.strategy(class) else { return Recovery::Retry };
         self.taken.fetch_add(1, Ordering::Relaxed);
-        let job = scope::current().job;
-        let is_of_job = self.has_job || job.is_some();
-        match (strategy, job) {
-            (Recovery::Rollback, Some(job)) if !self.has_job && !self.has_undo => job.want(Wanted::Rollback),
-            (Recovery::Manual, Some(job)) if !self.has_job => job.want(Wanted::Manual),
-            (Recovery::Manual, _) if self.has_job => {}
-            (Recovery::Manual | Recovery::Escalate, _) => self.escalate(class),
-            _ => {}
-        }
-        match strategy {
-            // The retry below has counted it.
-            Recovery::Retry => {}
-            // Counted when it is known how it went.
-            Recovery::Rollback if self.has_undo || is_of_job => {}
-            _ => stats::count(&self.point.name(), strategy.as_str(), strategy == Recovery::Skip),
-        }
+        act(&self.point.name(), strategy, class, self.has_job, self.has_undo);
         strategy
     }
 
@@ -225,17 +210,39 @@ impl RecoverySite {
     pub fn undone(&self, worked: bool) {
         stats::count(&self.point.name(), Recovery::Rollback.as_str(), worked);
         if !worked {
-            self.alert("an undo failed", "the undo of `with_recovery`");
+            alert(&self.point.name(), "an undo failed", "the undo of `with_recovery`");
         }
     }
+}
 
-    fn escalate(&self, class: &Classification) {
-        self.alert("escalated", class.category.as_str());
+/// Does what `strategy` asks for about a failure of `class` in `point`, which is a job itself, or has an undo of its own.
+pub(super) fn act(
+    point: &PointName,
+    strategy: Recovery,
+    class: &Classification,
+    is_job: bool,
+    has_undo: bool,
+) {
+    let job = scope::current().job;
+    let is_of_job = is_job || job.is_some();
+    match (strategy, job) {
+        (Recovery::Rollback, Some(job)) if !is_job && !has_undo => job.want(Wanted::Rollback),
+        (Recovery::Manual, Some(job)) if !is_job => job.want(Wanted::Manual),
+        (Recovery::Manual, _) if is_job => {}
+        (Recovery::Manual | Recovery::Escalate, _) => alert(point, "escalated", class.category.as_str()),
+        _ => {}
     }
+    match strategy {
+        // The retry below has counted it.
+        Recovery::Retry => {}
+        // Counted when it is known how it went.
+        Recovery::Rollback if has_undo || is_of_job => {}
+        _ => stats::count(point, strategy.as_str(), strategy == Recovery::Skip),
+    }
+}
 
-    fn alert(&self, message: &'static str, reason: &str) {
-        critical_at(&self.point.name(), scope::job().as_deref(), message, reason);
-    }
+fn alert(point: &PointName, message: &'static str, reason: &str) {
+    critical_at(point, scope::job().as_deref(), message, reason);
 }
 
 impl Layer for RecoverySite {

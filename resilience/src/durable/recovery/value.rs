@@ -1,0 +1,73 @@
+//! `with_recovery` as a plain value.
+
+use super::strategy::{Recovery, Skip, act};
+use crate::classify::{Classification, Classify};
+use crate::point::PointName;
+
+/// `#[with_recovery]` as a plain value: a closure chooses the strategy when a call has failed.
+///
+/// The strategies do what they do in the attribute. `Rollback` and `Manual` concern the job that the call runs in, which
+/// ends accordingly if it fails; outside of every job `Rollback` changes nothing and `Manual` is `Escalate`. `Retry`
+/// returns the error: what is to be tried again is a [`Retry`](crate::Retry) in the body. `Skip` returns
+/// `Ok(T::default())` or `None`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{Recovery, WithRecovery};
+/// use resilience::{Category, Classify};
+///
+/// #[derive(Debug, Classify)]
+/// enum LoadError {
+///     #[classify(not_found)]
+///     Missing,
+/// }
+///
+/// # let _world = resilience::testing::isolate();
+/// let is_strict = false;
+/// let recovery = WithRecovery::new("load", |class| match class.category {
+///     Category::NotFound if !is_strict => Recovery::Skip,
+///     _ => Recovery::Escalate,
+/// });
+/// let rows: Result<Vec<u32>, LoadError> = recovery.call(|| Err(LoadError::Missing));
+/// assert_eq!(rows.unwrap(), []);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct WithRecovery<C> {
+    name: &'static str,
+    choose: C,
+}
+
+impl<C: Fn(&Classification) -> Recovery> WithRecovery<C> {
+    /// The recovery of the calls named `name`, in alerts and [`recovery_stats`](crate::durable::recovery_stats), for whose
+    /// failures `choose` returns the strategy.
+    pub const fn new(name: &'static str, choose: C) -> Self {
+        Self { name, choose }
+    }
+
+    /// Calls `body`, and does about its failure what was chosen.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, unless the strategy is `Skip`.
+    pub fn call<R: Skip<Error: Classify>>(&self, body: impl FnOnce() -> R) -> R {
+        self.settle(body())
+    }
+
+    /// As [`call`](Self::call), for async code.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, unless the strategy is `Skip`.
+    pub async fn call_async<R: Skip<Error: Classify>>(&self, body: impl AsyncFnOnce() -> R) -> R {
+        self.settle(body().await)
+    }
+
+    fn settle<R: Skip<Error: Classify>>(&self, outcome: R) -> R {
+        let Err(error) = outcome.judge() else { return outcome };
+        let class = error.classify();
+        let strategy = (self.choose)(&class);
+        act(&PointName::new(self.name), strategy, &class, false, false);
+        if strategy == Recovery::Skip { R::skipped(&outcome) } else { outcome }
+    }
+}
