@@ -385,9 +385,19 @@ pub type Hook = fn(&Event);
 
 static HOOK_PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// How many hooks have panicked in this process; such a panic is ignored otherwise.
+/// Returns how often a hook, or a subscriber of `tracing`, has panicked in this process at an event of this
+/// library. The panic goes no further: the call ends as it would have ended without it.
 pub fn hook_panics() -> u64 {
     HOOK_PANICS.load(Ordering::Relaxed)
+}
+
+/// Calls code of the program, a hook or a subscriber, and counts its panic instead of passing it on.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    if result.is_err() {
+        HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
+    }
+    result.ok()
 }
 
 /// Whether an event worth a debug line would be seen; if not, it need not be made.
@@ -457,13 +467,11 @@ pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
 /// As [`emit`], logged as `log` says.
 #[cold]
 pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
-    if let Some(hook) = hook
-        && catch_unwind(AssertUnwindSafe(|| hook(event))).is_err()
-    {
-        HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
+    if let Some(hook) = hook {
+        guarded(|| hook(event));
     }
     #[cfg(feature = "tracing")]
-    trace::event(event, log);
+    guarded(|| trace::event(event, log));
     #[cfg(not(feature = "tracing"))]
     let _ = (log.pace, log.shows_key);
     #[cfg(feature = "testing")]
@@ -477,7 +485,7 @@ pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
 pub(crate) fn blocks(point: &PointName) {
     #[cfg(all(feature = "tokio", feature = "tracing"))]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::WARN {
-        trace::blocks(point);
+        guarded(|| trace::blocks(point));
     }
     #[cfg(not(all(feature = "tokio", feature = "tracing")))]
     let _ = point;
@@ -513,7 +521,9 @@ mod trace {
     /// Logs that an attempt begins.
     #[cold]
     pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
-        trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, "attempt started");
+        super::guarded(|| {
+            trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, "attempt started");
+        });
     }
 
     /// A sync function waits inside a future.

@@ -43,16 +43,19 @@ impl Said {
 #[cold]
 pub(super) fn unclassified(point: &'static PointSite, name: &'static str) {
     #[cfg(feature = "tracing")]
-    if tracing::enabled!(target: "resilience::classify", tracing::Level::DEBUG) && SAID.is_first(point, name)
-    {
-        tracing::debug!(
-            target: "resilience::classify",
-            point = &*point.name(),
-            error_type = name,
-            "nothing classifies `{name}`, so its errors are `Unknown` and retried: {}",
-            way(name)
-        );
-    }
+    crate::event::guarded(|| {
+        if tracing::enabled!(target: "resilience::classify", tracing::Level::DEBUG)
+            && SAID.is_first(point, name)
+        {
+            tracing::debug!(
+                target: "resilience::classify",
+                point = &*point.name(),
+                error_type = name,
+                "nothing classifies `{name}`, so its errors are `Unknown` and retried: {}",
+                way(name)
+            );
+        }
+    });
     #[cfg(not(feature = "tracing"))]
     let _ = (point, name, way, &SAID, Said::is_first);
 }

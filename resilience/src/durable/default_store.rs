@@ -78,11 +78,13 @@ fn open() -> Result<Arc<dyn Store>, StoreError> {
 fn open() -> Result<Arc<dyn Store>, StoreError> {
     if is_test() && given("RESILIENCE_STATE").is_none() && APPLICATION.get().is_none() {
         #[cfg(feature = "tracing")]
-        tracing::warn!(
-            target: "resilience::store",
-            "this is a test binary outside of a test world: jobs and steps are kept in memory. Begin tests with \
-             `resilience::testing::isolate()`, or set RESILIENCE_STATE to a directory"
-        );
+        crate::event::guarded(|| {
+            tracing::warn!(
+                target: "resilience::store",
+                "this is a test binary outside of a test world: jobs and steps are kept in memory. Begin tests with \
+                 `resilience::testing::isolate()`, or set RESILIENCE_STATE to a directory"
+            );
+        });
         return Ok(Arc::new(MemoryStore::new()));
     }
     let dir = state_dir().ok_or_else(|| {

@@ -312,9 +312,11 @@ impl Running {
 
     fn warn(&self, message: &'static str, problem: &str) {
         #[cfg(feature = "tracing")]
-        tracing::warn!(
-            target: "resilience::job", job = self.id(), name = %self.record.function, %problem, "{message}"
-        );
+        crate::event::guarded(|| {
+            tracing::warn!(
+                target: "resilience::job", job = self.id(), name = %self.record.function, %problem, "{message}"
+            );
+        });
         #[cfg(not(feature = "tracing"))]
         let _ = (self, message, problem);
     }
@@ -407,9 +409,11 @@ fn remind() {
     let _ = is_first;
     #[cfg(feature = "tracing")]
     if is_first {
-        tracing::warn!(
-            target: "resilience::job",
-            "this program runs jobs but never recovers them: add `resilience::recover().await?;` at its start"
-        );
+        crate::event::guarded(|| {
+            tracing::warn!(
+                target: "resilience::job",
+                "this program runs jobs but never recovers them: add `resilience::recover().await?;` at its start"
+            );
+        });
     }
 }

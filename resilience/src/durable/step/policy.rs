@@ -356,22 +356,28 @@ fn warn_outside(point: &PointName) {
     if scope::running_jobs() == 0 {
         return;
     }
-    let mut warned = locked(&WARNED);
-    if warned.contains(&**point) {
+    let is_first = {
+        let mut warned = locked(&WARNED);
+        !warned.contains(&**point) && warned.insert(point.to_string())
+    };
+    if !is_first {
         return;
     }
-    warned.insert(point.to_string());
     #[cfg(feature = "tracing")]
-    tracing::warn!(
-        target: "resilience::checkpoint", point = &**point,
-        "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
-         `resilience::in_scope(..)`; `in_job` makes this an error"
-    );
+    crate::event::guarded(|| {
+        tracing::warn!(
+            target: "resilience::checkpoint", point = &**point,
+            "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
+             `resilience::in_scope(..)`; `in_job` makes this an error"
+        );
+    });
 }
 
 fn warn_unprotected(point: &PointName, error: &StoreError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = error.as_str(), "runs unprotected");
+    crate::event::guarded(|| {
+        tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = error.as_str(), "runs unprotected");
+    });
     #[cfg(not(feature = "tracing"))]
     let _ = (point, error);
 }

@@ -144,7 +144,7 @@ impl Context {
             #[cfg(feature = "tracing")]
             subscriber: tracing::dispatcher::get_default(Clone::clone),
             #[cfg(feature = "tracing")]
-            span: tracing::Span::current(),
+            span: crate::event::guarded(tracing::Span::current).unwrap_or_else(tracing::Span::none),
         }
     }
 
@@ -163,8 +163,23 @@ impl Context {
         let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
         #[cfg(feature = "tracing")]
         if !self.subscriber.is::<tracing::subscriber::NoSubscriber>() {
-            return tracing::dispatcher::with_default(&self.subscriber, || self.span.in_scope(work));
+            return tracing::dispatcher::with_default(&self.subscriber, || {
+                let _entered = Entered(crate::event::guarded(|| self.span.enter()));
+                work();
+            });
         }
         work();
+    }
+}
+
+/// A span that is left with care: its subscriber may panic, also while the body panics.
+#[cfg(feature = "tracing")]
+struct Entered<'a>(Option<tracing::span::Entered<'a>>);
+
+#[cfg(feature = "tracing")]
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let entered = self.0.take();
+        crate::event::guarded(|| drop(entered));
     }
 }

@@ -207,11 +207,13 @@ impl Place {
         let is_first = bytes > LOG_WARNING && !self.has_warned.swap(true, Ordering::Relaxed);
         #[cfg(feature = "tracing")]
         if is_first {
-            tracing::warn!(
-                target: "resilience::store",
-                dir = %self.dir.display(), bytes,
-                "the log of the store keeps growing: another program holds a read transaction open"
-            );
+            crate::event::guarded(|| {
+                tracing::warn!(
+                    target: "resilience::store",
+                    dir = %self.dir.display(), bytes,
+                    "the log of the store keeps growing: another program holds a read transaction open"
+                );
+            });
         }
         #[cfg(not(feature = "tracing"))]
         let _ = is_first;
