@@ -30,6 +30,9 @@ fn messages() {
 fn check(path: &Path) -> Result<(), String> {
     let source = std::fs::read_to_string(path).expect("a source");
     let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("a path in the repository").display();
+    if let Some(at) = inner_attribute(&source) {
+        return Err(format!("{name}:{at}: an inner attribute takes the place of the case's own mistake\n"));
+    }
     let found = report(&source, &name.to_string());
     let kept = path.with_extension("stderr");
     let expected = std::fs::read_to_string(&kept).unwrap_or_default();
@@ -43,6 +46,12 @@ fn check(path: &Path) -> Result<(), String> {
     let lines = found.lines().chain(["the end"]).zip(expected.lines().chain(["the end"]));
     let (at, (found, expected)) = lines.enumerate().find(differs).unwrap_or_default();
     Err(format!("{name}: line {} of its .stderr\nexpected: {expected}\n   found: {found}\n", at + 1))
+}
+
+/// The line of a `//!` or `#![..]`, which would belong to the item of a case and hide its mistake.
+fn inner_attribute(source: &str) -> Option<usize> {
+    let is_inner = |line: &str| ["//!", "/*!", "#!"].iter().any(|start| line.trim_start().starts_with(start));
+    source.lines().position(is_inner).map(|at| at + 1)
 }
 
 /// Every error that the macros make of `source`, as rustc prints them.
@@ -203,6 +212,13 @@ fn errors_of(attribute: &str, args: &str, item: &str) -> Vec<String> {
 /// What each attribute understands.
 fn specs() -> impl Iterator<Item = &'static syntax::keys::Spec> {
     attr::ATTRIBUTES.iter().map(|definition| definition.spec)
+}
+
+#[test]
+fn a_case_has_no_inner_attribute() {
+    assert_eq!(inner_attribute("// a\n\n//! Of the function below.\n#[job(1)]\nfn f() {}"), Some(3));
+    assert_eq!(inner_attribute("// a\n    #![allow(dead_code)]"), Some(2));
+    assert_eq!(inner_attribute("/// Documented.\n#[job(1)]\nfn f() {}"), None);
 }
 
 #[test]

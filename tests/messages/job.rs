@@ -11,7 +11,7 @@ impl App {
 
 // earlier_key_of_no_argument
 
-//! An earlier key is rendered from the arguments of today.
+// An earlier key is rendered from the arguments of today.
 
 #[job("import:{id}", was = "imp:{number}")]
 fn import(id: u32) -> Result<u32, Rejected> {
