@@ -167,3 +167,22 @@ fn load(id: u32) -> io::Result<u32> {
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// key_of_an_instance
+
+struct Client {
+    breakers: CircuitBreakers,
+    host: String,
+}
+
+impl Client {
+    #[circuit_breaker(instance = self.breakers, key = self.host)]
+    fn load(&self, id: u32) -> io::Result<u32> {
+        Ok(id)
+    }
+
+    #[circuit_breaker(key = "{self.host}/{id}", instance = self.breakers, threshold = 5)]
+    fn load(&self, id: u32) -> io::Result<u32> {
+        Ok(id)
+    }
+}

@@ -61,3 +61,15 @@ fn load(id: u32) -> io::Result<u32> {
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// step_with_error_beside_an_argument_of_that_name
+
+#[with_fallback(explain(error))]
+fn load(error: u32) -> io::Result<u32> {
+    Ok(error)
+}
+
+#[with_fallback(explain(id, error))]
+async fn load(id: u32, error: &str) -> io::Result<u32> {
+    Ok(id)
+}

@@ -3,6 +3,7 @@
 use crate::context::{Context, Place};
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key};
+use crate::syntax::tokens::readable;
 use crate::value::{self, Rules, Setter};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -182,7 +183,11 @@ fn check(input: Input<'_>) -> Checked {
         }
     }
     let rules = Rules::read(&mut reader);
-    let key = reader.value("key", "self.host", |tokens| value::policy_key(tokens, item));
+    let mut written_key = String::new();
+    let key = reader.value("key", "self.host", |tokens| {
+        written_key = readable(&tokens);
+        value::policy_key(tokens, item)
+    });
     let max_keys_at = reader.span_of("max_keys");
     let max_keys = reader.value("max_keys", "1024", |tokens| value::count_from_one(tokens, NO_KEYS));
     if let (Some(at), None) = (max_keys_at, key_at) {
@@ -195,12 +200,25 @@ fn check(input: Input<'_>) -> Checked {
     }
     let instance = reader.value("instance", "self.breaker", value::expression);
     if let Some(instance_at) = instance_at {
-        for at in configured.into_iter().chain(key_at) {
+        for at in configured {
             errors.here(
                 at,
                 "the breaker of `instance` has its own settings\nhelp: set this where the breaker is made",
             );
             errors.here(instance_at, "`instance` is written here");
+        }
+        if let (Some(at), Some(instance)) = (key_at, &instance) {
+            // The paths in a template are more than the text of `format!` takes.
+            let key = if written_key.starts_with('"') { "format!(..)" } else { &written_key };
+            let instance = readable(instance);
+            errors.here(
+                at,
+                format!(
+                    "`instance` is one breaker, and `key` needs one for each key\n\
+                     help: make `{instance}` a `CircuitBreakers`, and write `instance = {instance}.get(&{key})` \
+                     without `key`"
+                ),
+            );
         }
     }
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, key_label, instance }

@@ -177,7 +177,8 @@ fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     if (is_word || is_field) && (is_self || item.bound_names().contains(&word)) {
         return Some(format!(
             "the limit is the same for all calls, but `{name}` is an argument\n\
-             help: write a duration such as `2s`, or the path of a constant"
+             help: write a duration such as `2s`, the path of a constant, or `instance = ..` with a `Timeout` \
+             that is made at run time"
         ));
     }
     (is_word && word == "adaptive").then(|| ADAPTIVE_LIMIT.to_owned())
