@@ -82,7 +82,7 @@ fn places(layers: &[Stacked]) -> Vec<Place> {
     places
 }
 
-/// The layers around the body: statements that bind `__outcome`. The arguments in `reset` are reset where an
+/// The layers around the body: statements that bind `__outcome`. The `reset_arguments` are run where an
 /// attempt begins.
 fn stack(
     layers: &[Stacked],
@@ -90,7 +90,7 @@ fn stack(
     cx: &Context<'_>,
     item: &Item,
     body: TokenStream,
-    reset: &TokenStream,
+    reset_arguments: &TokenStream,
 ) -> TokenStream {
     let pairs = || layers.iter().zip(places);
     // The arguments that an attempt is lent are taken before another thread takes them with it.
@@ -99,7 +99,7 @@ fn stack(
     };
     let moved = pairs().find(takes).map(|(_, place)| place.above);
     let nothing = TokenStream::new();
-    let at_body = if moved.is_none() { reset } else { &nothing };
+    let at_body = if moved.is_none() { reset_arguments } else { &nothing };
     let (attempt, is_wrapped) = attempt(item, cx, body, at_body, pairs().next_back());
     let rest = pairs().rev().skip(usize::from(is_wrapped));
     rest.fold(attempt, |inner, (stacked, place)| {
@@ -108,7 +108,7 @@ fn stack(
             return wrapped;
         }
         let mut before = cx.taken_each_time(item, place);
-        before.extend(if moved == Some(place.above) { reset.clone() } else { cx.copies() });
+        before.extend(if moved == Some(place.above) { reset_arguments.clone() } else { cx.copies() });
         scoped(&before, wrapped, &place.bound())
     })
 }
@@ -144,7 +144,7 @@ fn attempt(
     item: &Item,
     cx: &Context<'_>,
     body: TokenStream,
-    reset: &TokenStream,
+    reset_arguments: &TokenStream,
     innermost: Option<(&Stacked, &Place)>,
 ) -> (TokenStream, bool) {
     let ty = &cx.ty;
@@ -155,7 +155,7 @@ fn attempt(
         let body = item.block(body);
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
         let run = quote_spanned!(here=> let __outcome: #ty = __resilience::call_once(#closure #body););
-        return (scoped(reset, quote!(#run #judged), &judgement), false);
+        return (scoped(reset_arguments, quote!(#run #judged), &judgement), false);
     }
     // Never taken: it gives the compiler the type of the block before the body is read. In one block with
     // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
@@ -169,19 +169,19 @@ fn attempt(
         stacked.layer.wrap_future(cx, place, &future, &done).map(|run| (run, bound))
     });
     if let Some((run, bound)) = wrapped {
-        return (scoped(reset, quote_spanned!(here=> let #bound = #run;), &bound), true);
+        return (scoped(reset_arguments, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
     let attempt = quote_spanned!(here=> let __outcome = #future.await; #judged);
-    (scoped(reset, attempt, &judgement), false)
+    (scoped(reset_arguments, attempt, &judgement), false)
 }
 
 /// `attempt`, which binds `bound`, in a block of its own with the arguments that are reset: what comes
 /// after it means the function's own.
-fn scoped(reset: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> TokenStream {
-    if reset.is_empty() {
+fn scoped(reset_arguments: &TokenStream, attempt: TokenStream, bound: &TokenStream) -> TokenStream {
+    if reset_arguments.is_empty() {
         return attempt;
     }
-    quote_spanned!(Span::mixed_site()=> let #bound = { #reset #attempt #bound };)
+    quote_spanned!(Span::mixed_site()=> let #bound = { #reset_arguments #attempt #bound };)
 }
 
 /// What `__outcome` means: its `__verdict`.
