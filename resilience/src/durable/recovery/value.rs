@@ -30,7 +30,7 @@ use crate::point::PointName;
 ///     _ => Recovery::Escalate,
 /// });
 /// let rows: Result<Vec<u32>, LoadError> = recovery.call(|| Err(LoadError::Missing));
-/// assert_eq!(rows.unwrap(), []);
+/// assert!(rows.unwrap().is_empty());
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct WithRecovery<C> {
