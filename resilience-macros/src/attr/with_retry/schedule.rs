@@ -1,0 +1,189 @@
+//! When and how often: the keys that `with_retry` and its `on(..)` have in common.
+
+use crate::errors::Errors;
+use crate::syntax::keys::Reader;
+use crate::value::{self, Setter};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{Error, Result};
+
+/// The settings that say when and how often, those that an `on(..)` has, too.
+pub(super) struct Schedule {
+    pub(super) setters: Vec<Setter>,
+    /// Whether each wait depends on the one before.
+    pub(super) is_decorrelated: bool,
+    pub(super) bounds: Bounds,
+}
+
+/// The first wait and the longest one, where they are written.
+pub(super) struct Bounds {
+    base: Option<value::Duration>,
+    cap: Option<value::Duration>,
+    /// Whether one that is not written is the default.
+    has_defaults: bool,
+}
+
+const DEFAULT_BASE: u64 = 100_000_000;
+const DEFAULT_CAP: u64 = 10_000_000_000;
+const DISORDER: &str = "`base` is longer than `cap`, which would cut the first wait already";
+
+impl Bounds {
+    /// Reports a `base` over its `cap`.
+    pub(super) fn check(&self, errors: &Errors) {
+        let Self { base, cap, has_defaults } = self;
+        match (base, cap) {
+            (Some(base), None) if *has_defaults && base.nanos > Some(DEFAULT_CAP) => {
+                errors.here(base.span, format!("{DISORDER}\nnote: `cap` is 10s by default"));
+            }
+            (None, Some(cap)) if *has_defaults && cap.nanos.is_some_and(|cap| cap < DEFAULT_BASE) => {
+                errors.here(cap.span, format!("{DISORDER}\nnote: `base` is 100ms by default"));
+            }
+            (base, cap) => {
+                errors.ok(value::in_order(base.as_ref(), cap.as_ref(), DISORDER));
+            }
+        }
+    }
+
+    /// As [`check`](Self::check), for a rule among settings that have the bounds `around`.
+    pub(super) fn check_within(&self, around: &Self, errors: &Errors) {
+        let Self { base, cap, .. } = self;
+        if base.is_some() || cap.is_some() {
+            let base = base.as_ref().or(around.base.as_ref()).cloned();
+            let cap = cap.as_ref().or(around.cap.as_ref()).cloned();
+            Self { base, cap, has_defaults: around.has_defaults }.check(errors);
+        }
+    }
+}
+
+/// Takes the keys of a schedule.
+pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
+    let mut setters = Vec::new();
+    if let Some(max) = reader.value("max", "3", value::count) {
+        setters.push(Setter::new("max", max));
+    }
+    let backoff = reader.value("backoff", "2.0", backoff);
+    let has_defaults = reader.span_of("policy").is_none();
+    let bounds =
+        Bounds { base: bound(reader, "base", "100ms"), cap: bound(reader, "cap", "10s"), has_defaults };
+    setters.extend(bounds.base.iter().map(|base| Setter::new("base", base.tokens.clone())));
+    setters.extend(bounds.cap.iter().map(|cap| Setter::new("cap", cap.tokens.clone())));
+    let jitter_at = reader.span_of("jitter");
+    let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
+    if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
+        let words = "`backoff = decorrelated` has its own jitter\nhelp: leave `jitter` out";
+        reader.errors.here(at, words);
+    }
+    let is_decorrelated = matches!(backoff, Some(Backoff::Decorrelated(_)));
+    if let Some(Backoff::Setter(backoff) | Backoff::Decorrelated(backoff)) = backoff {
+        setters.push(backoff);
+    }
+    setters.extend(jitter);
+    Schedule { setters, is_decorrelated, bounds }
+}
+
+/// The duration called `name`; of one that cannot be read the length is not known, as of an expression.
+fn bound(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<value::Duration> {
+    let span = reader.span_of(name)?;
+    let unread = value::Duration { tokens: TokenStream::new(), nanos: None, span };
+    Some(reader.value(name, form, value::duration).unwrap_or(unread))
+}
+
+enum Backoff {
+    Setter(Setter),
+    Decorrelated(Setter),
+}
+
+fn backoff(tokens: TokenStream) -> Result<Backoff> {
+    value::without_self(&tokens)?;
+    let span = value::own_span_of(&tokens);
+    let kind = |kind: &str| {
+        let kind = Ident::new(kind, span);
+        Setter::new("backoff", quote_spanned!(span=> __resilience::Backoff::#kind))
+    };
+    Ok(match tokens.to_string().as_str() {
+        "constant" => Backoff::Setter(kind("Constant")),
+        "linear" => Backoff::Setter(kind("Linear")),
+        "fibonacci" => Backoff::Setter(kind("Fibonacci")),
+        "decorrelated" => Backoff::Decorrelated(kind("Decorrelated")),
+        "exponential" => return Err(Error::new(span, EXPONENTIAL)),
+        text if value::is_duration(text) => {
+            let words = format!(
+                "`backoff` is the factor from one wait to the next, not a time\nhelp: for the first wait write `base = {text}`"
+            );
+            return Err(Error::new(span, words));
+        }
+        _ => match syn::parse2(value::open(tokens.clone())) {
+            Ok(syn::Expr::Path(path)) if is_function(&path.path) => Backoff::Setter(Setter::new(
+                "backoff",
+                quote_spanned!(span=> __resilience::Backoff::Custom(#path)),
+            )),
+            Ok(syn::Expr::Call(call)) => return Err(no_such_backoff(&call, span)),
+            _ => {
+                let words = "`backoff` is below 1, so that each wait would be shorter than the one before";
+                let factor = value::factor_from_one(tokens, words)?;
+                Backoff::Setter(Setter::new(
+                    "backoff",
+                    quote_spanned!(span=> __resilience::Backoff::Exponential(#factor)),
+                ))
+            }
+        },
+    })
+}
+
+const EXPONENTIAL: &str = "`exponential` needs its factor\nhelp: write the factor alone: `backoff = 2.0` doubles the wait each time";
+
+/// A backoff of another library that is written as a call: `exponential(2)`, `fixed(1s)`.
+fn no_such_backoff(call: &syn::ExprCall, span: Span) -> Error {
+    let name = call.func.to_token_stream().to_string().replace(' ', "");
+    let argument =
+        call.args.first().map(|argument| argument.to_token_stream().to_string()).unwrap_or_default();
+    let argument = Some(argument).filter(|text| !text.contains(' '));
+    let factor = argument.as_ref().and_then(|text| text.parse::<f64>().ok()).unwrap_or(2.0);
+    let base = argument.filter(|text| value::is_duration(text)).unwrap_or_else(|| "100ms".to_owned());
+    let last = name.rsplit("::").next().unwrap_or_default().to_lowercase();
+    let help = if last.contains("expo") {
+        format!("write the factor: `backoff = {factor:?}`")
+    } else if ["const", "fixed", "linear", "fibonacci"].iter().any(|kind| last.contains(kind)) {
+        let kind =
+            if last.contains("linear") || last.contains("fibonacci") { last.as_str() } else { "constant" };
+        format!("write `backoff = {kind}, base = {base}`")
+    } else {
+        "write a factor such as `2.0`, a kind such as `linear`, or the path of a `fn(u32) -> Duration`"
+            .to_owned()
+    };
+    Error::new(span, format!("`backoff` takes no call: found `{name}(..)`\nhelp: {help}"))
+}
+
+/// A function is written in snake case, a const factor in capitals.
+fn is_function(path: &syn::Path) -> bool {
+    path.segments.last().is_some_and(|segment| segment.ident.to_string().chars().any(char::is_lowercase))
+}
+
+fn jitter(tokens: &TokenStream) -> Result<Setter> {
+    let span = value::own_span_of(tokens);
+    let kind = match tokens.to_string().as_str() {
+        "full" => "Full",
+        "equal" => "Equal",
+        "none" => "None",
+        "true" | "false" => {
+            let words = "`jitter` is no switch: it is full unless another kind is written\nhelp: to take it off write \
+                         `jitter = none`; the other kinds are `equal` and multipliers such as `0.8..1.2`";
+            return Err(Error::new(span, words));
+        }
+        _ => {
+            let Some(range) = value::multipliers(tokens) else {
+                return Err(Error::new(
+                    span,
+                    "expected `full`, `equal`, `none`, or multipliers such as `0.8..1.2`",
+                ));
+            };
+            let (low, high) = range?;
+            return Ok(Setter::new(
+                "jitter",
+                quote_spanned!(span=> __resilience::Jitter::Range(#low, #high)),
+            ));
+        }
+    };
+    let kind = Ident::new(kind, span);
+    Ok(Setter::new("jitter", quote_spanned!(span=> __resilience::Jitter::#kind)))
+}
