@@ -86,6 +86,7 @@ const RUNTIME_UPWARD: &[(&str, &str)] = &[
     ("classify::dynamic", "rejected"),
     ("classify::history", "point"),
     ("classify::history", "point::names"),
+    ("classify::notice", "event"),
     ("classify::notice", "point"),
     ("classify::probe", "point"),
     ("outcome", "classify::probe"),
