@@ -92,3 +92,61 @@ mod limits {
         assert_eq!(load(1).await.expect("in time"), 1);
     }
 }
+
+/// A path to a constant is a key like any other.
+mod constant_keys {
+    use super::*;
+    use resilience::jobs;
+    use std::cell::Cell;
+
+    const STEP: &str = "nightly";
+    const JOB: &str = "import";
+
+    mod names {
+        pub const JOB: &str = "export";
+    }
+
+    thread_local! {
+        static RUNS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    fn runs() -> u32 {
+        RUNS.set(RUNS.get() + 1);
+        RUNS.get()
+    }
+
+    #[checkpoint(STEP)]
+    fn step() -> Result<u32, Rejected> {
+        Ok(runs())
+    }
+
+    #[checkpoint(STEP)]
+    async fn step_async() -> Result<u32, Rejected> {
+        Ok(runs())
+    }
+
+    #[job(JOB, name = "a sync import")]
+    fn import() -> Result<u32, Rejected> {
+        Ok(step()? + step()?)
+    }
+
+    #[job(names::JOB, name = "an async import")]
+    async fn import_async() -> Result<u32, Rejected> {
+        Ok(step_async().await? + step_async().await?)
+    }
+
+    #[tokio::test]
+    async fn are_the_key_of_a_step_and_the_id_of_a_job() {
+        let _world = isolate();
+        assert_eq!(import().expect("a job"), 2, "the second call of the step has the first one's value");
+        assert_eq!(import_async().await.expect("a job"), 4, "each function has steps of its own");
+        assert_eq!(
+            (import().ok(), import_async().await.ok()),
+            (Some(2), Some(4)),
+            "a job that is done runs no more"
+        );
+        for id in [JOB, names::JOB] {
+            assert!(jobs::get(id).await.expect("an answer of the store").is_some(), "{id}");
+        }
+    }
+}

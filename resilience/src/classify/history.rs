@@ -404,6 +404,8 @@ impl ErrorHistory {
     }
 
     /// Returns every pattern of the last 10 minutes, the most frequent first.
+    ///
+    /// A pattern is a point and a category: errors of all keys of a keyed breaker are counted together. [`Point::keys`](crate::Point::keys) and [`snapshot()`](crate::snapshot) tell the keys apart.
     pub fn patterns(&self) -> Vec<ErrorPattern> {
         let now = now();
         let mut patterns: HashMap<(PointName, Category), u64> = HashMap::new();
