@@ -125,3 +125,72 @@ mod tests {
         }
     }
 }
+
+#[cfg(all(test, any(feature = "reqwest", feature = "reqwest_012")))]
+mod reqwest_tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener};
+    use std::time::Duration;
+
+    /// A server on loopback that answers its first request with `answer`, or waits until the client leaves.
+    fn server(answer: Option<&'static str>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let _ = client.read(&mut [0; 1024]);
+            match answer {
+                Some(answer) => client.write_all(answer.as_bytes()).unwrap(),
+                None => drop(client.read(&mut [0; 1024])),
+            }
+        });
+        address
+    }
+
+    /// An address where nothing listens.
+    fn nobody() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    macro_rules! real_errors {
+        ($($test:ident $feature:literal $name:ident)+) => {
+            $(
+                #[cfg(feature = $feature)]
+                #[tokio::test]
+                async fn $test() {
+                    let get = async |address: SocketAddr, limit: u64| {
+                        let client = ::$name::Client::builder().no_proxy().timeout(Duration::from_millis(limit));
+                        let call = client.build()?.get(format!("http://{address}/"));
+                        call.send().await?.error_for_status()?.text().await
+                    };
+                    let (long, short) = (60_000, 50);
+                    let busy = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n";
+                    let gone = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n";
+                    let half = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort";
+                    for (address, limit, category, delivered) in [
+                        (server(Some(busy)), long, Category::RateLimited, Delivered::No),
+                        (server(Some(gone)), long, Category::NotFound, Delivered::No),
+                        (server(None), short, Category::Timeout, Delivered::Maybe),
+                        (server(Some(half)), long, Category::Connection, Delivered::Maybe),
+                        (server(Some("")), long, Category::Connection, Delivered::Maybe),
+                        (nobody(), long, Category::Connection, Delivered::No),
+                    ] {
+                        let error = get(address, limit).await.unwrap_err();
+                        let class = error.classify();
+                        assert_eq!((class.category, class.delivered), (category, delivered), "{error:?}");
+                        let boxed: Box<dyn Error> = Box::new(error);
+                        assert_eq!(boxed.classify(), class, "found behind `dyn Error`");
+                    }
+                    let builder = ::$name::Client::new().get("no address").build().unwrap_err();
+                    assert_eq!(builder.classify().category, Category::Invalid);
+                }
+            )+
+        };
+    }
+
+    real_errors! {
+        real_errors_of_reqwest_013 "reqwest" reqwest
+        real_errors_of_reqwest_012 "reqwest_012" reqwest_012
+    }
+}
