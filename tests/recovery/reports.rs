@@ -3,7 +3,7 @@
 use super::{Error, left_by_earlier_code, recover_all};
 use futures::executor::block_on;
 use resilience::testing::{World, isolate};
-use resilience::{Event, Rejected, checkpoint, job, jobs, with_recovery};
+use resilience::{Category, Event, Rejected, checkpoint, job, jobs, with_recovery};
 use std::cell::Cell;
 
 thread_local! {
@@ -44,6 +44,22 @@ fn escalated() -> Result<u32, Error> {
 fn escalates(id: u32) -> Result<u32, Error> {
     let _ = id;
     escalated()
+}
+
+#[job("fails:{id}")]
+fn fails(id: u32) -> Result<u32, Error> {
+    let _ = id;
+    Err(Error::Down)
+}
+
+#[job("fails-async:{id}")]
+async fn fails_async(id: u32) -> Result<u32, Error> {
+    tokio::task::yield_now().await;
+    fails_quietly(id)
+}
+
+fn fails_quietly(_: u32) -> Result<u32, Error> {
+    Err(Error::Down)
 }
 
 #[job("dies:{id}", max_recoveries = 0)]
@@ -130,6 +146,23 @@ fn what_keeps_a_job_from_running_again_is_reported_once() {
     let reports = reports_of(&world, "nameless:1");
     let [report] = &*reports else { panic!("{reports:?}") };
     assert!(report.contains("which no function of this program has"), "{report}");
+}
+
+#[test]
+fn a_recovery_says_what_its_jobs_failed_of() {
+    let _world = isolate();
+    for (id, name) in [("fails:1", "fails:{id}"), ("fails-async:1", "fails-async:{id}")] {
+        left_by_earlier_code(id, name, r#"{"id":1}"#);
+        let recovered = recover_all();
+        let [job] = &*recovered.jobs else { panic!("{recovered}") };
+        assert_eq!(job.class.map(|class| class.category), Some(Category::Unavailable), "{recovered}");
+        let text = recovered.to_string();
+        assert!(text.contains(&format!("{id} is failed (unavailable)")), "{text}");
+    }
+    left_by_earlier_code("reported:1", "reported:{id}", r#"{"id":1}"#);
+    let recovered = recover_all();
+    assert!(recovered.jobs.iter().all(|job| job.class.is_none()), "{recovered}");
+    assert!(recovered.to_string().ends_with("reported:1 is done"), "{recovered}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod strategy;
 pub(crate) mod sweep;
 pub(crate) mod value;
 
+use crate::classify::Classification;
 use crate::defaults::durable as defaults;
 use crate::durable::job::call::Provided;
 use crate::durable::job::run;
@@ -198,6 +199,8 @@ pub struct RecoveredJob {
     /// What it is: `Interrupted` or `RollingBack` when it is queued; after `until_done` what it is then: `Done`,
     /// `Failed`, .., or `Interrupted` if it could not be run.
     pub status: Status,
+    /// What the error meant that it ended with; `None` if it has not ended, or is done.
+    pub class: Option<Classification>,
     /// Why it cannot be run, or was not; known before it runs if no function has its name, for instance.
     pub problem: Option<JobError>,
 }
@@ -215,6 +218,9 @@ impl fmt::Display for Recovered {
         write!(f, "{} interrupted {jobs} found", self.jobs.len())?;
         for job in &self.jobs {
             write!(f, "\n    {} is {}", job.id, job.status)?;
+            if let Some(class) = &job.class {
+                write!(f, " ({})", class.category)?;
+            }
             if let Some(problem) = &job.problem {
                 write!(f, ": {problem}")?;
             }

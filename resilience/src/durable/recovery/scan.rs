@@ -103,7 +103,7 @@ impl Pass {
             None => pool().add(self, &record.key, record.revision, watch),
         }
         let id = place::id(&record.key).to_owned();
-        Ok(Some(RecoveredJob { id, name: record.function, status: record.status, problem }))
+        Ok(Some(RecoveredJob { id, name: record.function, status: record.status, class: None, problem }))
     }
 
     /// Marks a job as interrupted, if its owner is dead, and returns its record; `None` if its owner may live.
@@ -152,6 +152,9 @@ impl Pass {
             let key = place::job(&job.id);
             let record = self.settled(&key).await.ok().flatten();
             job.status = record.as_ref().map_or(job.status, |record| record.status);
+            if !OPEN.contains(&job.status) && job.status != Status::Done {
+                job.class = record.as_ref().and_then(|record| Note::read(&record.note).class);
+            }
             if OPEN.contains(&job.status) && job.problem.is_none() {
                 let known = problems.remove(&key);
                 if let (Some(record), Some(problem)) = (&record, &known)
