@@ -61,6 +61,12 @@ pub(crate) enum Fault {
     Blocks,
     /// Listings panic.
     Panics,
+    /// The heartbeat panics.
+    PanicsInRenew,
+    /// A release panics at once.
+    PanicsInRelease,
+    /// A release panics when it is asked for once more.
+    PanicsLaterInRelease,
 }
 
 /// A store in memory with a fault.
@@ -99,6 +105,11 @@ impl Faulty {
         let (send, receive) = channel();
         *self.released.lock().expect("the sender") = Some(send);
         receive
+    }
+
+    fn panic(&self) -> ! {
+        self.panics.fetch_add(1, Ordering::SeqCst);
+        panic!("the store's own code");
     }
 
     fn fault(&self) -> Fault {
@@ -156,6 +167,9 @@ impl Store for Faulty {
             let is_heartbeat = std::thread::current().name() == Some("resilience-heartbeat");
             if is_heartbeat && self.has(Fault::Hangs) {
                 std::future::pending::<()>().await;
+            }
+            if is_heartbeat && self.has(Fault::PanicsInRenew) {
+                self.panic();
             }
             while is_heartbeat && self.has(Fault::Blocks) {
                 std::thread::park();
@@ -221,8 +235,11 @@ impl Store for Faulty {
                 if self.has(Fault::NoReleases) {
                     std::future::pending::<()>().await;
                 }
-                if self.has(Fault::SlowReleases) {
+                if self.has(Fault::SlowReleases) || self.has(Fault::PanicsLaterInRelease) {
                     tokio::task::yield_now().await;
+                }
+                if self.has(Fault::PanicsInRelease) || self.has(Fault::PanicsLaterInRelease) {
+                    self.panic();
                 }
                 self.inner.release(release).await?;
                 if let Some(released) = &*self.released.lock().expect("the sender") {
@@ -243,8 +260,7 @@ impl Store for Faulty {
     fn list(&self, query: Query) -> Work<'_, Page> {
         Box::pin(async move {
             if self.has(Fault::Panics) {
-                self.panics.fetch_add(1, Ordering::SeqCst);
-                panic!("the store's own code");
+                self.panic();
             }
             let mut page = self.inner.list(query).await?;
             if self.has(Fault::NoOrder) {

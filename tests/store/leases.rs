@@ -7,7 +7,7 @@ use resilience::durable::{CheckpointError, JobError, SqliteStore, Status, Store,
 use resilience::{Progress, Rejected, checkpoint, job, jobs};
 use std::cell::Cell;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[checkpoint("step:{id}")]
 async fn step(id: u32) -> Result<u32, Error> {
@@ -142,6 +142,69 @@ fn a_store_that_does_not_answer_keeps_no_other_from_giving_leases_back() {
         let key = released.recv_timeout(Duration::from_secs(60));
         assert_eq!(key.as_deref(), Ok(format!("c/dropped:{id}").as_str()));
     }
+}
+
+static PANICS: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::None)));
+
+/// Waits until the heartbeat has panicked and then goes on as before.
+async fn outlasts_a_panic() {
+    let step = resilience::step().expect("inside of a step");
+    PANICS.set(Fault::PanicsInRenew);
+    step.lease_lost().await;
+    PANICS.set(Fault::None);
+    let limit = Instant::now() + Duration::from_secs(60);
+    while step.is_lease_lost() {
+        assert!(Instant::now() < limit, "there is no heartbeat any more");
+        std::thread::yield_now();
+    }
+}
+
+#[checkpoint("panics:{id}", lease = 0.03s, store = &*PANICS)]
+async fn outlasts_a_panic_async(id: u32) -> Result<u32, Error> {
+    outlasts_a_panic().await;
+    Ok(id)
+}
+
+#[checkpoint("panics:{id}", lease = 0.03s, store = &*PANICS)]
+fn outlasts_a_panic_sync(id: u32) -> Result<u32, Error> {
+    block_on(outlasts_a_panic());
+    Ok(id)
+}
+
+#[tokio::test]
+async fn a_heartbeat_survives_a_store_that_panics() {
+    assert_eq!(outlasts_a_panic_async(1).await, Ok(1));
+    let panics = PANICS.panics();
+    assert!(panics > 0);
+    assert_eq!(outlasts_a_panic_sync(2), Ok(2));
+    assert!(PANICS.panics() > panics);
+}
+
+static PANICS_AT_RELEASE: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Fault::None)));
+
+#[checkpoint("dropped:{id}", store = &*PANICS_AT_RELEASE)]
+async fn dropped_where_a_release_panics(id: u32) -> Result<u32, Error> {
+    std::future::pending::<()>().await;
+    Ok(id)
+}
+
+#[test]
+fn a_store_that_panics_at_a_release_keeps_no_later_one_from_it() {
+    let store = &*PANICS_AT_RELEASE;
+    let released = store.released();
+    store.set(Fault::PanicsInRelease);
+    drop_at_the_answer(dropped_where_a_release_panics(1));
+    assert_eq!(store.panics(), 1, "in the drop, which it did not leave");
+    store.set(Fault::PanicsLaterInRelease);
+    drop_at_the_answer(dropped_where_a_release_panics(2));
+    let limit = Instant::now() + Duration::from_secs(60);
+    while store.panics() < 2 {
+        assert!(Instant::now() < limit, "nothing was released");
+        std::thread::yield_now();
+    }
+    store.set(Fault::SlowReleases);
+    drop_at_the_answer(dropped_where_a_release_panics(3));
+    assert_eq!(released.recv_timeout(Duration::from_secs(60)).as_deref(), Ok("c/dropped:3"));
 }
 
 /// A step that the store holds, with no caller, because the store was full when it was to be released.

@@ -104,8 +104,10 @@ impl Drop for Lease {
 
 /// Runs `chore`, something to do in `store`, to its end, without the caller.
 pub(crate) fn finish(store: &Arc<dyn Store>, mut chore: Chore) {
-    // A store that answers at once leaves nothing to wait for: the next caller finds the key free.
-    if chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+    // A store that answers at once leaves nothing to wait for: the next caller finds the key free. A panic of its code
+    // must not come out of a drop.
+    let mut first = || chore.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+    if matches!(catch_unwind(AssertUnwindSafe(&mut first)), Ok(true)) {
         beside(store, chore);
     }
 }
@@ -137,7 +139,7 @@ fn beside(store: &Arc<dyn Store>, chore: Chore) {
     // In a test world everything happens on the test's own thread, in order.
     #[cfg(feature = "testing")]
     if crate::testing::current().is_some() {
-        return block_on(chore);
+        return drop(catch_unwind(AssertUnwindSafe(|| block_on(chore))));
     }
     let of = (store.identity(), store.owner());
     let mut all = locked(&CHORES);
