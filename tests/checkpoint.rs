@@ -1,7 +1,8 @@
 //! `#[checkpoint]` through the macro: what is recorded, what is given again, and what is refused.
 
+use futures::FutureExt;
 use resilience::durable::store::Store;
-use resilience::durable::{CheckpointError, MemoryStore, Status};
+use resilience::durable::{CheckpointError, JobError, MemoryStore, Status};
 use resilience::testing::isolate;
 use resilience::{Checkpoint, Classify, Job, Rejected, checkpoint, checkpoints, with_retry};
 use serde::{Deserialize, Serialize};
@@ -641,4 +642,33 @@ async fn a_step_that_belongs_to_a_job_is_refused_outside_of_one() {
     assert_eq!(inside, Ok((1, 2)));
     let by_hand: Result<u32, Rejected> = Checkpoint::new("by-hand").in_job(true).call("key", || Ok(1));
     assert!(by_hand.unwrap_err().to_string().contains("in_job"));
+}
+
+#[test]
+fn a_sync_call_does_not_wait_for_a_task_of_its_own_thread() {
+    const STEP: Checkpoint = Checkpoint::new("step");
+    let (send, ended) = std::sync::mpsc::channel();
+    let calls = std::thread::spawn(move || {
+        let world = isolate();
+        let never = async || std::future::pending::<Result<u32, Error>>().await;
+        let mut step = Box::pin(STEP.call_async("one", never));
+        assert!(step.as_mut().now_or_never().is_none());
+        let refused = STEP.call("one", || -> Result<u32, Error> { panic!("it must not run") });
+        let refused = refused.unwrap_err().checkpoint();
+        assert!(matches!(refused, CheckpointError::Busy { .. }), "{refused}");
+
+        let mut job = Box::pin(Job::run("one", (), async |()| never().await));
+        assert!(job.as_mut().now_or_never().is_none());
+        let refused = Job::run_blocking("one", (), |()| -> Result<u32, Error> { panic!("it must not run") });
+        let Err(Error::Rejected(Rejected::Job(refused))) = refused else { panic!("{refused:?}") };
+        assert!(matches!(*refused, JobError::Busy { .. }), "{refused}");
+        assert_eq!(world.waits(), [], "refused at once");
+
+        drop((step, job));
+        assert_eq!(STEP.call("one", || Ok::<_, Error>(2)), Ok(2));
+        send.send(()).unwrap();
+    });
+    let limit = Duration::from_secs(60);
+    assert_ne!(ended.recv_timeout(limit), Err(std::sync::mpsc::RecvTimeoutError::Timeout), "it waits");
+    calls.join().unwrap();
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 fn the_store_in_memory_conforms() {
     let cases =
         block_on(conformance(|| Arc::new(MemoryStore::new()))).unwrap_or_else(|broken| panic!("{broken}"));
-    assert!(cases >= 45, "{cases} cases");
+    assert!(cases >= 46, "{cases} cases");
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod conformance;
 #[cfg(unix)]
 mod contention;
 mod damage;
+#[cfg(unix)]
+mod deaths;
 #[cfg(target_os = "linux")]
 mod disk;
 mod ends;

@@ -1,12 +1,14 @@
 //! What a recorded step means to other code: every difference, and what each choice makes of it.
 
-use crate::common::{Error, quarantined};
+use crate::common::{Error, Scratch, quarantined};
 use resilience::checkpoint;
 use resilience::durable::store::{Mismatch, Query};
-use resilience::durable::{CheckpointError, MemoryStore, Record, Store, use_store};
+use resilience::durable::{CheckpointError, MemoryStore, Record, SqliteStore, Store, use_store};
+use resilience::recover;
 use resilience::testing::isolate;
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 thread_local! {
     static RUNS: Cell<u32> = const { Cell::new(0) };
@@ -112,4 +114,27 @@ fn record(store: &MemoryStore) -> Record {
     let keys = crate::common::block_on(store.list(Query::new("").values()));
     let records = keys.expect("a listing").records;
     records.into_iter().find(|record| record.key.ends_with("row:1")).expect("the record of row 1")
+}
+
+#[test]
+fn quarantined_bytes_go_after_30_days() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let scratch = Scratch::new();
+    let sqlite = || SqliteStore::open(scratch.path("state")).expect("a store");
+    let stores: [fn(&dyn Fn() -> SqliteStore) -> Arc<dyn Store>; 2] =
+        [|_| Arc::new(MemoryStore::new()), |sqlite| Arc::new(sqlite())];
+    for store in stores {
+        let world = isolate();
+        use_store(store(&sqlite));
+        assert_eq!((redoing::recorded(1, 1), redoing::version(1, 1)), (Ok(1), Ok(3)));
+        world.advance(20 * DAY);
+        assert_eq!((redoing::recorded(2, 1), redoing::version(2, 1)), (Ok(1), Ok(3)));
+        assert_eq!(quarantined().len(), 2, "what was replaced");
+        let recovered = |days: u32| {
+            world.advance(days * DAY);
+            recover().once().blocking().expect("a recovery");
+            quarantined().len()
+        };
+        assert_eq!([recovered(9), recovered(2), recovered(18), recovered(2)], [2, 1, 1, 0]);
+    }
 }

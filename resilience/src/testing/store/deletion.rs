@@ -1,7 +1,9 @@
 //! What is deleted, and what never is.
 
-use super::{Verdict, cases, claim, ended, hold, lapse, lapsed, ok, present, release, rule, same};
-use crate::durable::store::{Store, StoreError};
+use super::{
+    LONG, SHORT, Verdict, cases, claim, ended, hold, lapse, lapsed, ok, present, release, rule, same,
+};
+use crate::durable::store::{Claim, Store, StoreError};
 use crate::durable::{Record, Status};
 
 cases![
@@ -11,6 +13,7 @@ cases![
     what_is_held_is_not_removed,
     what_is_removed_goes_with_what_belongs_to_it,
     only_jobs_that_are_done_or_undone_are_removed_by_their_end,
+    a_step_outside_of_jobs_goes_by_its_own_time_to_live,
 ];
 
 async fn only_what_ended_is_deleted_by_age(store: &dyn Store) -> Verdict {
@@ -97,6 +100,28 @@ async fn only_jobs_that_are_done_or_undone_are_removed_by_their_end(store: &dyn 
         same(ok(store.get(key).await, "a read")?, None, "what was removed")?;
     }
     for key in ["j/running", "j/failed", "s/done2/1"] {
+        present(store, key).await?;
+    }
+    Ok(())
+}
+
+async fn a_step_outside_of_jobs_goes_by_its_own_time_to_live(store: &dyn Store) -> Verdict {
+    let with = |key, ttl| Claim { ttl, ..claim(store, key) };
+    ended(store, with("c/long", LONG), Status::Done, b"").await?;
+    ended(store, claim(store, "c/for ever"), Status::Done, b"").await?;
+    ended(store, with("s/a job/of", SHORT), Status::Done, b"").await?;
+    let mut last = 0;
+    for key in ["c/1", "c/2", "c/3"] {
+        last = ended(store, with(key, SHORT), Status::Done, b"").await?.completed;
+    }
+    lapse(store, last + SHORT.as_millis() as u64 + 1).await?;
+    for expected in [2, 1, 0] {
+        same(ok(store.delete_expired(2).await, "a deletion")?, expected, "at most two at a time")?;
+    }
+    for key in ["c/1", "c/2", "c/3"] {
+        same(ok(store.get(key).await, "a read")?, None, "a step whose time is over")?;
+    }
+    for key in ["c/long", "c/for ever", "s/a job/of"] {
         present(store, key).await?;
     }
     Ok(())

@@ -1,0 +1,109 @@
+//! Jobs whose process dies again and again: a job is given up only if none of its runs gets any further.
+
+use crate::common::{Error, Scratch, block_on, child, given_dir};
+use resilience::durable::{JobInfo, SqliteStore, Status, use_store};
+use resilience::{Progress, checkpoint, job, jobs, recover};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What this run of a job records before its process dies.
+fn records(what: &str) -> bool {
+    std::env::var("DEATHS_RECORDS").is_ok_and(|records| records == what)
+}
+
+/// The number of the run.
+fn run() -> u32 {
+    std::env::var("DEATHS_RUN").ok().and_then(|run| run.parse().ok()).expect("a number")
+}
+
+#[checkpoint("page:{n}")]
+fn page(n: u32) -> Result<u32, Error> {
+    Ok(n)
+}
+
+#[checkpoint("page:{n}")]
+async fn page_async(n: u32) -> Result<u32, Error> {
+    Ok(n)
+}
+
+#[job("sync:{id}", max_recoveries = 1)]
+fn dies(id: u32) -> Result<u32, Error> {
+    if records("a step") {
+        page(run())?;
+    }
+    if records("a cursor") {
+        Progress::open("rows").save_blocking(&(run() + id))?;
+    }
+    std::process::abort()
+}
+
+#[job("async:{id}", max_recoveries = 1)]
+async fn dies_async(id: u32) -> Result<u32, Error> {
+    if records("a step") {
+        page_async(run()).await?;
+    }
+    if records("a cursor") {
+        Progress::open("rows").save(&(run() + id)).await?;
+    }
+    std::process::abort()
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn runs_a_job_until_it_dies() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(SqliteStore::open(dir).expect("a store")));
+    if run() == 1 {
+        let job = std::env::var("DEATHS_JOB").expect("a job");
+        let ended = if job == "sync:1" { dies(1) } else { block_on(dies_async(1)) };
+        panic!("it has ended: {ended:?}");
+    }
+    let recovered = recover().once().until_done().blocking().expect("a recovery");
+    assert_eq!(recovered.count(Status::Dead), 1, "{recovered}");
+    println!("given up");
+}
+
+/// Starts a process for each of `runs`, which dies after it has recorded that, and one more; returns the number of
+/// the one that gave the job up.
+fn given_up_by(job: &str, runs: &[&str]) -> Option<usize> {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let number = (1..).zip(runs.iter().chain([&"nothing"])).find_map(|(number, records)| {
+        let mut process = child("deaths::runs_a_job_until_it_dies", &dir);
+        process.env("DEATHS_JOB", job).env("DEATHS_RECORDS", records).env("DEATHS_RUN", number.to_string());
+        let output = process.output().expect("a process");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!text.contains("panicked"), "{text}");
+        let is_given_up = output.status.success() && text.contains("given up");
+        is_given_up.then_some(number)
+    });
+    assert_eq!(info(&dir, job).status == Status::Dead, number.is_some());
+    number
+}
+
+fn info(dir: &Path, job: &str) -> JobInfo {
+    let store = Arc::new(SqliteStore::open(dir).expect("a store"));
+    jobs::blocking::of(store).get(job).expect("a store").expect("the job")
+}
+
+#[test]
+fn recoveries_count_only_without_progress() {
+    for job in ["sync:1", "async:1"] {
+        assert_eq!(given_up_by(job, &["nothing", "nothing"]), Some(3), "{job}: one recovery is allowed");
+        assert_eq!(
+            given_up_by(job, &["nothing", "a step", "nothing"]),
+            Some(4),
+            "{job}: it got further once"
+        );
+        assert_eq!(
+            given_up_by(job, &["a step", "a step", "a cursor", "a cursor"]),
+            None,
+            "{job}: it gets further"
+        );
+        assert_eq!(
+            given_up_by(job, &["a step", "a cursor", "nothing"]),
+            Some(4),
+            "{job}: it gets no further"
+        );
+    }
+}
