@@ -5,7 +5,10 @@ use resilience::{Classify, Rejected};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 /// A directory that is gone when the test is over.
 #[derive(Debug)]
@@ -109,4 +112,37 @@ pub(crate) fn ran() -> u32 {
 /// How many runs there were since this was asked last.
 pub(crate) fn runs() -> u32 {
     RUNS.with(|runs| runs.replace(0))
+}
+
+/// Counts what is reported at WARN of stores.
+#[derive(Clone, Default)]
+pub(crate) struct Warnings(Arc<AtomicU32>);
+
+impl Warnings {
+    /// How many there were.
+    pub(crate) fn count(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN && metadata.target() == "resilience::store"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }

@@ -1,7 +1,7 @@
 //! Where an embedded store may stand, and who may read it.
 #![cfg(unix)]
 
-use crate::common::{Error, Scratch, block_on};
+use crate::common::{Error, Scratch, Warnings, block_on, child, given_dir};
 use resilience::checkpoint;
 use resilience::durable::store::{Claim, Claimed};
 use resilience::durable::{CheckpointError, SqliteStore, Store, StoreError, use_store};
@@ -52,7 +52,7 @@ fn a_place_that_others_can_write_to_is_refused() {
     set_mode(&dir, 0o700);
     drop(SqliteStore::open(&dir).expect("a store"));
     set_mode(&dir.join("store.sqlite"), 0o666);
-    assert!(refused(&dir).contains("store.sqlite can be written to by others"));
+    assert!(refused(&dir).contains("store.sqlite can be written to by others than its user "));
 }
 
 #[test]
@@ -78,7 +78,12 @@ fn a_directory_of_another_user_is_refused() {
         eprintln!("SKIPPED: only root can give a directory away ({error})");
         return;
     }
-    assert!(refused(&dir).contains("belongs to user 12345 (mode 0700), not to this process's user"));
+    for mode in [0o700, 0o770, 0o777] {
+        set_mode(&dir, mode);
+        let words = refused(&dir);
+        let told = format!("belongs to user 12345 (mode 0{mode:o}), not to this process's user");
+        assert!(words.contains(&told) && !words.contains("chmod"), "{words}");
+    }
 }
 
 #[test]
@@ -149,4 +154,73 @@ fn a_clock_that_jumps_takes_no_lease_away() {
         assert_eq!(left, Duration::from_secs(30), "its owner lives, whatever the clocks say");
         back.advance(Duration::from_secs(7_200));
     }
+}
+
+/// Not a test of its own: two steps in the store of the process, which is in no test world.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn uses_the_store_of_the_process() {
+    let Some(dir) = given_dir() else { return };
+    let warnings = Warnings::default();
+    tracing::subscriber::set_global_default(warnings.clone()).expect("the only one");
+    if let Ok(name) = std::env::var("PLACES_APPLICATION") {
+        resilience::application(name);
+    }
+    assert_eq!((step(1), step(2), step(1)), (Ok(1), Ok(2), Ok(1)));
+    let is_kept = fs::read_dir(&dir).expect("the directory").next().is_some();
+    println!("kept: {is_kept}, warnings: {}", warnings.count());
+}
+
+/// Where a process puts its store that has these variables, and is called so; `None` if it has said once that it keeps
+/// everything in memory.
+#[cfg(target_os = "linux")]
+fn placed(variables: &[(&str, &str)], application: Option<&str>) -> Option<String> {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let mut process = child("places::uses_the_store_of_the_process", &dir);
+    process.env_remove("RESILIENCE_STATE").env_remove("XDG_STATE_HOME").env("HOME", dir.join("home"));
+    for (name, value) in variables {
+        process.env(name, value.replace("SCRATCH", dir.to_str().expect("a path")));
+    }
+    application.map(|name| process.env("PLACES_APPLICATION", name));
+    let output = process.current_dir(&dir).output().expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    if text.contains("kept: false, warnings: 1") {
+        return None;
+    }
+    assert!(text.contains("kept: true, warnings: 0"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let mut dirs = vec![dir.clone()];
+    while let Some(next) = dirs.pop() {
+        for entry in fs::read_dir(next).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.ends_with("store.sqlite") {
+                let place = path.parent().and_then(|place| place.strip_prefix(&dir).ok()).expect("below");
+                return Some(place.to_str().expect("a path").to_owned());
+            }
+            dirs.extend(path.is_dir().then_some(path));
+        }
+    }
+    panic!("there is no store")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_store_of_a_process_is_where_its_environment_and_name_say() {
+    let state = ("RESILIENCE_STATE", "SCRATCH/given");
+    let xdg = ("XDG_STATE_HOME", "SCRATCH/xdg");
+    for (variables, application, place) in [
+        (&[state, xdg][..], Some("importer"), "given"),
+        (&[("RESILIENCE_STATE", "relative")], None, "relative"),
+        (&[xdg], Some("importer"), "xdg/resilience/importer"),
+        (&[("XDG_STATE_HOME", "relative")], Some("importer"), "home/.local/state/resilience/importer"),
+        (&[], Some("importer"), "home/.local/state/resilience/importer"),
+    ] {
+        assert_eq!(placed(variables, application).as_deref(), Some(place), "{variables:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_test_binary_outside_of_a_world_keeps_everything_in_memory_and_says_so_once() {
+    assert_eq!(placed(&[("XDG_STATE_HOME", "SCRATCH/xdg")], None), None);
 }

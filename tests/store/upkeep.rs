@@ -1,6 +1,6 @@
 //! The files of a store: how large they get, what is in them at rest, and where they may not be written to.
 
-use crate::common::{Scratch, block_on, child, given_dir};
+use crate::common::{Scratch, Warnings, block_on, child, given_dir};
 use futures::FutureExt;
 use resilience::durable::store::{Claim, Claimed, Completion, Release};
 use resilience::durable::{SqliteStore, Status, Store, StoreError};
@@ -8,12 +8,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Waits until `is_so`, for as long as a loaded machine may need.
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -93,32 +89,6 @@ fn the_log_stays_small_while_several_processes_write_all_the_time() {
     }
 }
 
-/// Counts what is reported at WARN of stores.
-#[derive(Clone, Default)]
-struct Warnings(Arc<AtomicUsize>);
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN && metadata.target() == "resilience::store"
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, _: &Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 #[test]
 #[ignore = "run by others, in a process of its own"]
 fn is_read_all_the_time() {
@@ -130,7 +100,7 @@ fn is_read_all_the_time() {
     let reader = rusqlite::Connection::open(dir.join("state/store.sqlite")).expect("another program");
     reader.execute_batch("BEGIN; SELECT count(*) FROM records").expect("a reader");
     let log = || size(&dir, "state/store.sqlite-wal");
-    let reports = || warnings.0.load(Ordering::SeqCst);
+    let reports = || warnings.count();
     let mut written = 0;
     // Without a rest in between: it is reported while it is written to.
     while log() <= 66 << 20 {

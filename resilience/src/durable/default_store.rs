@@ -93,10 +93,15 @@ fn open() -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(crate::durable::store::SqliteStore::open(dir)?))
 }
 
-/// Whether cargo built this program as a test: `target/debug/deps/name-0123456789abcdef`.
+/// Whether cargo built this program as a test.
 #[cfg(feature = "sqlite")]
 fn is_test() -> bool {
-    let Ok(program) = std::env::current_exe() else { return false };
+    std::env::current_exe().is_ok_and(|program| is_test_binary(&program))
+}
+
+/// Whether cargo built `program` as a test: `target/debug/deps/name-0123456789abcdef`.
+#[cfg(feature = "sqlite")]
+fn is_test_binary(program: &Path) -> bool {
     let name = program.file_stem().unwrap_or_default().to_string_lossy();
     let hash = name.rsplit_once('-').map_or("", |(_, hash)| hash);
     let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -106,13 +111,17 @@ fn is_test() -> bool {
 /// The name of the file by which this program was started: also after that file was replaced or removed.
 #[cfg(feature = "sqlite")]
 fn program() -> String {
-    let started = std::env::args_os().next().map(PathBuf::from);
-    let file = started.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let file =
-        file.or_else(|| Some(std::env::current_exe().ok()?.file_name()?.to_string_lossy().into_owned()));
-    let file = file.unwrap_or_else(|| "program".to_owned());
+    let started = std::env::args_os().next().and_then(|started| name_of(started.as_ref()));
+    let name = started.or_else(|| name_of(&std::env::current_exe().ok()?));
+    name.unwrap_or_else(|| "program".to_owned())
+}
+
+/// The name of a program that is at `path`.
+#[cfg(feature = "sqlite")]
+fn name_of(path: &Path) -> Option<String> {
+    let file = path.file_name()?.to_string_lossy();
     let file = file.strip_suffix(" (deleted)").unwrap_or(&file);
-    file.strip_suffix(".exe").unwrap_or(file).to_owned()
+    Some(file.strip_suffix(".exe").unwrap_or(file).to_owned())
 }
 
 #[cfg(feature = "sqlite")]
@@ -120,9 +129,18 @@ fn given(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// `RESILIENCE_STATE`, or `<platform state>/resilience/<application>`.
+/// The directory of this program's store.
 #[cfg(feature = "sqlite")]
 fn state_dir() -> Option<PathBuf> {
+    state_dir_of(given, || APPLICATION.get().cloned().unwrap_or_else(program))
+}
+
+/// `RESILIENCE_STATE`, or `<platform state>/resilience/<application>`, as the variables of the environment `given` say.
+#[cfg(feature = "sqlite")]
+fn state_dir_of(
+    given: impl Fn(&str) -> Option<PathBuf>,
+    application: impl FnOnce() -> String,
+) -> Option<PathBuf> {
     if let Some(dir) = given("RESILIENCE_STATE") {
         return Some(dir);
     }
@@ -135,6 +153,70 @@ fn state_dir() -> Option<PathBuf> {
         let state = given("XDG_STATE_HOME").filter(|state| state.is_absolute());
         state.or_else(|| given("HOME").map(|home| home.join(".local/state")))
     };
-    let application = APPLICATION.get().cloned().unwrap_or_else(program);
-    Some(base?.join("resilience").join(crate::durable::record::key::part(&application)))
+    Some(base?.join("resilience").join(crate::durable::record::key::part(&application())))
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_has_the_whole_name_of_its_file() {
+        for (path, name) in [
+            ("/usr/bin/importer", Some("importer")),
+            ("importer", Some("importer")),
+            ("./importer", Some("importer")),
+            ("/usr/bin/importer (deleted)", Some("importer")),
+            ("importer.exe", Some("importer")),
+            ("/opt/importer-1.4.0", Some("importer-1.4.0")),
+            ("/opt/importer.blue", Some("importer.blue")),
+            ("/opt/importer.green", Some("importer.green")),
+            ("target/release/importer-0123456789abcdef", Some("importer-0123456789abcdef")),
+            ("", None),
+            ("/", None),
+        ] {
+            assert_eq!(name_of(path.as_ref()).as_deref(), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_test_binary_is_known_by_its_directory_and_hash() {
+        for (path, is_test) in [
+            ("/work/target/debug/deps/importer-0123456789abcdef", true),
+            ("/work/target/debug/deps/importer-0123456789abcdef.exe", true),
+            ("/work/target/debug/importer-0123456789abcdef", false),
+            ("/work/target/debug/deps/importer-0123456789abcde", false),
+            ("/work/target/debug/deps/importer-0123456789abcdeg", false),
+            ("/work/target/debug/importer", false),
+        ] {
+            assert_eq!(is_test_binary(path.as_ref()), is_test, "{path}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_store_is_where_the_environment_says() {
+        let all = [("RESILIENCE_STATE", "/data"), ("XDG_STATE_HOME", "/state"), ("HOME", "/home/a")];
+        for (variables, application, dir) in [
+            (&all[..], "importer", Some("/data")),
+            (&[("RESILIENCE_STATE", "data")], "importer", Some("data")),
+            (&all[1..], "importer", Some("/state/resilience/importer")),
+            (&all[1..], "importer-1.4.0", Some("/state/resilience/importer-1.4.0")),
+            (&all[1..], "a/b c", Some("/state/resilience/a%2Fb%20c")),
+            (&all[2..], "importer", Some("/home/a/.local/state/resilience/importer")),
+            (
+                &[("XDG_STATE_HOME", "state"), all[2]],
+                "importer",
+                Some("/home/a/.local/state/resilience/importer"),
+            ),
+            (&[], "importer", None),
+        ] {
+            let given = |name: &str| {
+                let value = variables.iter().find(|(variable, _)| *variable == name)?.1;
+                Some(PathBuf::from(value))
+            };
+            let found = state_dir_of(given, || application.to_owned());
+            assert_eq!(found, dir.map(PathBuf::from), "{variables:?}");
+        }
+    }
 }

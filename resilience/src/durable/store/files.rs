@@ -234,27 +234,26 @@ pub(crate) fn open_file(file: &Path) -> io::Result<File> {
     options.open(file)
 }
 
-/// No other user owns it or may write to it.
+/// Checks that this process's user owns `path`, and that no other user may write to it. Another owner is reported first:
+/// only that user can change the mode.
 #[cfg(unix)]
 fn private(path: &Path, found: &fs::Metadata) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt;
-    if found.mode() & 0o022 != 0 {
-        let mode = found.mode() & 0o7777;
-        let words =
-            format!("can be written to by others (mode {mode:04o}): take the right away with `chmod go-w`");
+    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+    if let Some(own) = own_user().filter(|own| *own != owner) {
+        let words = format!(
+            "belongs to user {owner} (mode {mode:04o}), not to this process's user {own}: run as that user, or set \
+             RESILIENCE_STATE to a directory of your own"
+        );
         return refused(path, &words);
     }
-    match own_user() {
-        Some(own) if own != found.uid() => {
-            let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-            let words = format!(
-                "belongs to user {owner} (mode {mode:04o}), not to this process's user {own}: run as that user, or set \
-                 RESILIENCE_STATE to a directory of your own"
-            );
-            refused(path, &words)
-        }
-        _ => Ok(()),
+    if mode & 0o022 != 0 {
+        let words = format!(
+            "can be written to by others than its user {owner} (mode {mode:04o}): take the right away with `chmod go-w`"
+        );
+        return refused(path, &words);
     }
+    Ok(())
 }
 
 #[cfg(not(unix))]
