@@ -1,5 +1,8 @@
 //! `points()`, `snapshot()` and `point(name)`: every annotated function, before its first call and after.
 
+// Nothing of this crate is used: being named is enough for its points.
+use resilience_rename as _;
+
 use resilience::{
     CircuitBreaker, Point, PointInfo, Rejected, circuit_breaker, point, points, snapshot, testing, timeout,
     with_fallback, with_retry,
@@ -353,4 +356,12 @@ fn raw_names_are_listed_without_their_mark() {
     assert_eq!(r#match(), Some(1));
     let names: Vec<_> = points().iter().map(|point| point.name.to_string()).collect();
     assert!(names.iter().any(|name| name == "inventory::match"), "{names:?}");
+}
+
+#[test]
+fn points_of_a_crate_that_is_only_named_are_listed() {
+    let names: Vec<_> = points().iter().map(|point| point.name.to_string()).collect();
+    for name in ["resilience_rename::renamed", "resilience_rename::through_a_framework"] {
+        assert!(names.iter().any(|listed| listed == name), "{name} is not in {names:?}");
+    }
 }

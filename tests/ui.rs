@@ -109,7 +109,10 @@ fn check(case: &Path, options: &[String]) -> Result<(), String> {
     let passes = case.components().any(|part| part.as_os_str() == "pass");
     let mut rustc = rustc();
     let name = case.with_extension("").to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-    rustc.args(["--edition=2024", "--crate-type=bin", "--error-format=json"]);
+    // A case may begin with `// edition: 2018`.
+    let source = std::fs::read_to_string(Path::new(ROOT).join(case)).expect("a source");
+    let edition = source.lines().next().and_then(|line| line.strip_prefix("// edition: ")).unwrap_or("2024");
+    rustc.args(["--crate-type=bin", "--error-format=json"]).arg(format!("--edition={edition}"));
     rustc.arg(format!("--crate-name={name}")).args(["--out-dir", env!("CARGO_TARGET_TMPDIR")]);
     // What `cargo check` shows of a mistake has to be enough; what is right has to compile to the end.
     rustc.arg(if passes { "--emit=obj" } else { "--emit=metadata" });
