@@ -149,7 +149,7 @@ mod reqwest_tests {
     }
 
     /// An address where nothing listens.
-    fn nobody() -> SocketAddr {
+    fn unused() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
@@ -174,7 +174,7 @@ mod reqwest_tests {
                         (server(None), short, Category::Timeout, Delivered::Maybe),
                         (server(Some(half)), long, Category::Connection, Delivered::Maybe),
                         (server(Some("")), long, Category::Connection, Delivered::Maybe),
-                        (nobody(), long, Category::Connection, Delivered::No),
+                        (unused(), long, Category::Connection, Delivered::No),
                     ] {
                         let error = get(address, limit).await.unwrap_err();
                         let class = error.classify();
