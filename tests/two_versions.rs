@@ -84,8 +84,11 @@ fn main() {
 #[test]
 fn each_version_sees_its_own_points() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two_versions");
-    release("0.1.0", &folder.join("one"));
-    release("0.2.0", &folder.join("two"));
+    for (version, place) in [("0.1.0", "one"), ("0.2.0", "two")] {
+        // Files that an earlier run copied may be gone from the crates.
+        let _ = fs::remove_dir_all(folder.join(place));
+        release(version, &folder.join(place));
+    }
     fs::create_dir_all(folder.join("both/src")).expect("a folder");
     fs::write(folder.join("both/src/main.rs"), MAIN).expect("a program");
     let manifest = "[package]\nname = \"both\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\

@@ -678,6 +678,7 @@ fn in_brackets(class: Option<&Classification>) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unnecessary_box_returns, reason = "as the errors have them")]
 mod tests {
     use super::*;
     use crate::classify::Classify;

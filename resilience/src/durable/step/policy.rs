@@ -360,17 +360,18 @@ fn warn_outside(point: &PointName) {
         let mut warned = locked(&WARNED);
         !warned.contains(&**point) && warned.insert(point.to_string())
     };
-    if !is_first {
-        return;
-    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = is_first;
     #[cfg(feature = "tracing")]
-    crate::event::guarded(|| {
-        tracing::warn!(
-            target: "resilience::checkpoint", point = &**point,
-            "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
-             `resilience::in_scope(..)`; `in_job` makes this an error"
-        );
-    });
+    if is_first {
+        crate::event::guarded(|| {
+            tracing::warn!(
+                target: "resilience::checkpoint", point = &**point,
+                "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
+                 `resilience::in_scope(..)`; `in_job` makes this an error"
+            );
+        });
+    }
 }
 
 fn warn_unprotected(point: &PointName, error: &StoreError) {
