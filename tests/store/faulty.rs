@@ -41,9 +41,9 @@ pub(crate) enum Fault {
     NoMercy,
     /// The lease of the job is not asked for.
     NoHolder,
-    /// What became of a claim is told later than it was done.
+    /// A claim is answered at the second poll, after it was made.
     LateAnswers,
-    /// What became of a release is told later than it was done.
+    /// A release is made at the second poll.
     LateReleases,
     /// A release is answered once so many are asked for, or not at all.
     Together(u32),

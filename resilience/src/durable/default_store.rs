@@ -182,12 +182,12 @@ mod tests {
     #[test]
     fn a_test_binary_is_known_by_its_directory_and_hash() {
         for (path, is_test) in [
-            ("/work/target/debug/deps/importer-0123456789abcdef", true),
-            ("/work/target/debug/deps/importer-0123456789abcdef.exe", true),
-            ("/work/target/debug/importer-0123456789abcdef", false),
-            ("/work/target/debug/deps/importer-0123456789abcde", false),
-            ("/work/target/debug/deps/importer-0123456789abcdeg", false),
-            ("/work/target/debug/importer", false),
+            ("/importer/target/debug/deps/importer-0123456789abcdef", true),
+            ("/importer/target/debug/deps/importer-0123456789abcdef.exe", true),
+            ("/importer/target/debug/importer-0123456789abcdef", false),
+            ("/importer/target/debug/deps/importer-0123456789abcde", false),
+            ("/importer/target/debug/deps/importer-0123456789abcdeg", false),
+            ("/importer/target/debug/importer", false),
         ] {
             assert_eq!(is_test_binary(path.as_ref()), is_test, "{path}");
         }

@@ -246,6 +246,7 @@ impl Place {
         if written.is_err() {
             // A full disk: the commit needs the room that is left.
             let _ = log.set_len(bytes);
+            return bytes;
         }
         longer
     }
