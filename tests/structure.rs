@@ -26,17 +26,10 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "text",
-            "sync",
             "defaults",
-            "template",
-            "clock",
-            "rng",
-            "site",
-            "scope",
+            "base",
             "outcome",
             "classify",
-            "serialise",
             "rejected",
             "point",
             "event",
@@ -51,7 +44,6 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "durable",
         &[
-            "moment",
             "of_process",
             "record",
             "store",
@@ -69,19 +61,6 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// Arrows of the runtime that do not hold yet, each from a file to one above it.
 const RUNTIME_UPWARD: &[(&str, &str)] = &[
-    // The seam that test worlds fill is in `testing`.
-    ("classify::history", "testing::world"),
-    ("clock", "testing::world"),
-    ("clock::timer", "testing::world"),
-    ("durable::moment", "testing::moments"),
-    ("durable::lease::hold", "testing::world"),
-    ("durable::recovery::runtime", "testing::world"),
-    ("durable::recovery::sweep", "testing::world"),
-    ("event", "testing::world"),
-    ("policy::circuit_breaker::permit", "testing::world"),
-    ("policy::timeout::thread", "testing::world"),
-    ("rng", "testing::world"),
-    ("site", "testing::world"),
     // Classification, rejections and points know each other.
     ("classify::dynamic", "rejected"),
     ("classify::history", "point"),
@@ -107,22 +86,9 @@ const RUNTIME_UPWARD: &[(&str, &str)] = &[
 
 /// Cycles of the runtime that are not cut yet.
 const RUNTIME_CYCLES: &[&[&str]] = &[
-    &[
-        "classify", "clock", "durable", "event", "outcome", "point", "policy", "registry", "rejected", "rng",
-        "scope", "site", "testing",
-    ],
+    &["classify", "durable", "event", "outcome", "point", "policy", "registry", "rejected"],
     &["classify::foreign", "classify::from_text", "classify::probe", "outcome"],
-    &[
-        "classify::history",
-        "clock",
-        "clock::paused",
-        "clock::timer",
-        "event",
-        "point",
-        "point::names",
-        "site",
-        "testing::world",
-    ],
+    &["classify::history", "point", "point::names"],
     &["durable::lease", "durable::record", "durable::store"],
     &[
         "policy::with_retry::budget",
@@ -264,30 +230,48 @@ fn finds(house: &House, module: &str, line: &str, from: &str, to: &str) {
 fn a_wrong_import_is_found() {
     let timeout = "policy::timeout";
     finds(&RUNTIME, timeout, "use super::CircuitBreaker;", timeout, "policy::circuit_breaker");
-    finds(&RUNTIME, "clock", "use crate::{sync::locked, scope as budgets};", "clock", "scope");
-    finds(&RUNTIME, "rng", "use crate::durable::Job as Work;", "rng", "durable::job::policy");
-    finds(&RUNTIME, "text", "pub use crate::Rejected;", "text", "rejected");
-    finds(&RUNTIME, "site", "fn planted() { crate::registry::points(); }", "site", "registry");
-    finds(&RUNTIME, "sync", "fn planted(_: Option<&crate::event::Event>) {}", "sync", "event");
-    finds(&RUNTIME, "scope", "fn planted() { vec![crate::policy::Retry::new()]; }", "scope", RETRY);
-    finds(&RUNTIME, "scope", "macro_rules! planted { () => { $crate::Retry::new() } }", "scope", RETRY);
-    finds(&RUNTIME, "clock::timer", "use super::super::registry;", "clock::timer", "registry");
+    finds(&RUNTIME, "base::clock", "use crate::{sync::locked, event as events};", "base::clock", "event");
+    finds(&RUNTIME, "base::rng", "use crate::durable::Job as Work;", "base::rng", "durable::job::policy");
+    finds(&RUNTIME, "base::text", "pub use crate::Rejected;", "base::text", "rejected");
+    finds(&RUNTIME, "base::site", "fn planted() { crate::registry::points(); }", "base::site", "registry");
+    finds(&RUNTIME, "base::sync", "fn planted(_: Option<&crate::event::Event>) {}", "base::sync", "event");
     finds(
         &RUNTIME,
-        "template",
+        "base::scope",
+        "fn planted() { vec![crate::policy::Retry::new()]; }",
+        "base::scope",
+        RETRY,
+    );
+    finds(
+        &RUNTIME,
+        "base::scope",
+        "macro_rules! planted { () => { $crate::Retry::new() } }",
+        "base::scope",
+        RETRY,
+    );
+    finds(&RUNTIME, "base::timer", "use super::super::registry;", "base::timer", "registry");
+    finds(
+        &RUNTIME,
+        "base::template",
         "use crate::policy; fn planted() { policy::Retry::new(); }",
-        "template",
+        "base::template",
         RETRY,
     );
     finds(
         &RUNTIME,
-        "template",
+        "base::template",
         "use crate::policy::*; fn planted() -> Retry { Retry::new() }",
-        "template",
+        "base::template",
         RETRY,
     );
-    finds(&RUNTIME, "text", "mod planted { use super::super::scope; }", "text", "scope");
-    finds(&RUNTIME, "text", "#[cfg(feature = \"testing\")] use crate::scope::Limits;", "text", "scope");
+    finds(&RUNTIME, "base::text", "mod planted { use super::super::super::point; }", "base::text", "point");
+    finds(
+        &RUNTIME,
+        "base::text",
+        "#[cfg(feature = \"testing\")] use crate::point::Layer;",
+        "base::text",
+        "point",
+    );
     finds(&RUNTIME, "durable::scope", "use super::job::site;", "durable::scope", "durable::job::site");
     finds(&MACROS, "attr::timeout", "use super::job::SPEC as KEYS;", "attr::timeout", "attr::job");
 }
@@ -316,11 +300,11 @@ fn a_new_cycle_is_found() {
 fn a_right_import_is_no_arrow() {
     for (module, line) in [
         ("durable::recovery::scan", "use crate::durable::job::site::JobSite;"),
-        ("text", "/// See crate::durable::recovery.\nfn planted() {}"),
-        ("text", "const PLANTED: &str = \"crate::durable::recovery\";"),
-        ("text", "#[cfg(test)] mod planted { use crate::durable::job::run; }"),
-        ("text", "#[cfg(all(test, feature = \"tokio\"))] use crate::{durable::job, policy};"),
-        ("text", "use std::scope; fn planted() { ::rejected::new(); }"),
+        ("base::text", "/// See crate::durable::recovery.\nfn planted() {}"),
+        ("base::text", "const PLANTED: &str = \"crate::durable::recovery\";"),
+        ("base::text", "#[cfg(test)] mod planted { use crate::durable::job::run; }"),
+        ("base::text", "#[cfg(all(test, feature = \"tokio\"))] use crate::{durable::job, policy};"),
+        ("base::text", "use std::scope; fn planted() { ::rejected::new(); }"),
         ("policy", "pub use timeout::Timeout as Planted;"),
     ] {
         assert_eq!(RUNTIME.planted(module, line), RUNTIME.wrong(), "{line}");

@@ -1,11 +1,14 @@
 //! What happens inside the policies, reported to hooks, to `tracing`, and to test worlds.
 
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::base::world::World;
 use crate::classify::Classification;
 use crate::point::PointName;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 /// One thing that a policy did.
@@ -27,7 +30,7 @@ pub enum Event {
         /// How long the next attempt waits; `None` if no attempt follows.
         #[cfg_attr(
             feature = "serde",
-            serde(rename = "delay_s", serialize_with = "crate::serialise::seconds")
+            serde(rename = "delay_s", serialize_with = "crate::base::serialise::seconds")
         )]
         delay: Option<Duration>,
         /// Why no attempt follows; `None` if one does.
@@ -47,7 +50,7 @@ pub enum Event {
         /// How long the retry waits.
         #[cfg_attr(
             feature = "serde",
-            serde(rename = "delay_s", serialize_with = "crate::serialise::seconds")
+            serde(rename = "delay_s", serialize_with = "crate::base::serialise::seconds")
         )]
         delay: Duration,
     },
@@ -92,7 +95,7 @@ pub enum Event {
         /// How long it stays open; `None` where only a person closes it.
         #[cfg_attr(
             feature = "serde",
-            serde(rename = "recovery_s", serialize_with = "crate::serialise::seconds")
+            serde(rename = "recovery_s", serialize_with = "crate::base::serialise::seconds")
         )]
         recovery: Option<Duration>,
     },
@@ -124,7 +127,7 @@ pub enum Event {
         /// When it will admit a call again, if it knows.
         #[cfg_attr(
             feature = "serde",
-            serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+            serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
         )]
         retry_after: Option<Duration>,
     },
@@ -136,7 +139,7 @@ pub enum Event {
         /// The time that the call was given.
         #[cfg_attr(
             feature = "serde",
-            serde(rename = "limit_s", serialize_with = "crate::serialise::seconds")
+            serde(rename = "limit_s", serialize_with = "crate::base::serialise::seconds")
         )]
         limit: Duration,
     },
@@ -407,12 +410,11 @@ pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG {
         return true;
     }
-    #[cfg(feature = "testing")]
-    if crate::testing::current().is_some() {
-        return true;
-    }
-    hook.is_some()
+    hook.is_some() || World::here().is_some()
 }
+
+/// Every event of a test world so far, in order; outside of one nothing is kept.
+pub(crate) static SEEN: Site<Mutex<Vec<Event>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
 
 /// How an event appears in `tracing`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -474,9 +476,8 @@ pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
     guarded(|| trace::event(event, log));
     #[cfg(not(feature = "tracing"))]
     let _ = (log.pace, log.shows_key);
-    #[cfg(feature = "testing")]
-    if let Some(world) = crate::testing::current() {
-        world.record(event);
+    if let Some(seen) = World::here().and_then(|world| SEEN.in_world(&world)) {
+        locked(seen).push(event.clone());
     }
 }
 

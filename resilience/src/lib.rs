@@ -93,8 +93,8 @@
 
 #[doc(hidden)]
 pub mod __private;
+mod base;
 pub mod classify;
-mod clock;
 #[doc(hidden)]
 pub mod defaults;
 #[cfg(feature = "durable")]
@@ -106,13 +106,6 @@ pub mod point;
 pub mod policy;
 mod registry;
 pub mod rejected;
-mod rng;
-mod scope;
-#[cfg(feature = "serde")]
-mod serialise;
-mod site;
-mod sync;
-mod template;
 pub mod guide {
     //! The guide: pages about the library as a whole.
 
@@ -136,7 +129,6 @@ pub mod guide {
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod text;
 
 #[cfg(feature = "macros")]
 #[doc(inline)]
@@ -146,6 +138,8 @@ pub use resilience_macros::*;
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub use resilience_macros::{checkpoint, job, with_recovery};
 
+pub use base::scope::remaining;
+pub(crate) use base::{clock, rng, scope, site, sync, template, text};
 #[doc(inline)]
 pub use classify::{
     Category, Classification, Classify, Delivered, ErrorHistory, ErrorRecord, Severity, report,
@@ -171,4 +165,3 @@ pub use registry::{
     points, snapshot,
 };
 pub use rejected::Rejected;
-pub use scope::remaining;

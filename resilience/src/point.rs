@@ -161,11 +161,11 @@ pub struct KeySnapshot {
     /// How long calls are rejected; `None` if they are not, or if it is not known.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+        serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub retry_after: Option<Duration>,
     /// What was counted for this key since it was first used, or used again after its eviction.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialise::map"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
     pub counters: Vec<(&'static str, u64)>,
 }
 

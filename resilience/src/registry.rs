@@ -30,7 +30,7 @@ pub struct PointInfo {
     /// How long one call takes at most, if a timeout bounds it.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "worst_case_s", serialize_with = "crate::serialise::seconds")
+        serde(rename = "worst_case_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub worst_case: Option<Duration>,
     /// Whether another point has the same name, so that this one got, or gave away, a number.
@@ -48,7 +48,7 @@ pub struct PolicyInfo {
     /// The policy's name, as in its attribute.
     pub kind: &'static str,
     /// Every setting with its effective value, as an attribute spells it.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialise::map"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
     pub settings: Vec<(&'static str, String)>,
 }
 
@@ -84,7 +84,7 @@ pub struct PolicySnapshot {
     /// The state in a word, for a policy that has one: `"closed"`.
     pub state: Option<&'static str>,
     /// What was counted since the program started, for all keys together.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialise::map"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
     pub counters: Vec<(&'static str, u64)>,
     /// The state for each key, sorted by key; empty on a policy without keys.
     pub keys: Vec<KeySnapshot>,

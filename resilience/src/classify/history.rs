@@ -1,6 +1,7 @@
 //! What went wrong lately: the last errors, and how often each kind occurred where.
 
 use super::{Category, Classification, Classify, Severity};
+use crate::base::world::World;
 use crate::clock::{now, time_of_day};
 use crate::point::{POINTS_0_1, PointName, PointSite, table};
 use crate::site::Site;
@@ -145,16 +146,10 @@ impl Moment {
     }
 }
 
-#[cfg(feature = "testing")]
 fn order() -> u64 {
     static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     // Shared by all threads, which a program outside of test worlds must not pay for.
-    if crate::testing::current().is_some() { LAST.fetch_add(1, Ordering::Relaxed) } else { 0 }
-}
-
-#[cfg(not(feature = "testing"))]
-const fn order() -> u64 {
-    0
+    if World::here().is_some() { LAST.fetch_add(1, Ordering::Relaxed) } else { 0 }
 }
 
 /// The failures of one annotated function, in its `static`; empty until the first one.

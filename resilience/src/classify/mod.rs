@@ -97,8 +97,6 @@ pub use history::{ErrorHistory, ErrorPattern, ErrorRecord, history, report};
 #[cfg(feature = "macros")]
 pub use resilience_macros::Classify;
 pub use retry_after::retry_after;
-#[cfg(feature = "serde")]
-pub(crate) use retry_after::rfc_3339;
 pub use wait_hint::wait_hint;
 
 use std::time::Duration;
@@ -136,7 +134,7 @@ pub struct Classification {
     /// How long the server asked to wait before the next call.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+        serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub retry_after: Option<Duration>,
     /// Whether the request can have been carried out.

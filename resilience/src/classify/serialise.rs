@@ -1,6 +1,7 @@
 //! What the feature `serde` adds: records and the words in them, written for other programs.
 
-use super::{Category, Code, ErrorPattern, ErrorRecord, Severity, retry_after};
+use super::{Category, Code, ErrorPattern, ErrorRecord, Severity};
+use crate::base::calendar;
 use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
 
 macro_rules! by_name {
@@ -37,7 +38,7 @@ impl Serialize for ErrorRecord {
         record.serialize_field("action", self.action)?;
         record.serialize_field("context", &Pairs(&self.context))?;
         record.serialize_field("attempt", &self.attempt)?;
-        record.serialize_field("at", &retry_after::rfc_3339(self.at))?;
+        record.serialize_field("at", &calendar::rfc_3339(self.at))?;
         record.end()
     }
 }

@@ -9,7 +9,9 @@ mod admin;
 mod default_store;
 mod job;
 mod lease;
-mod moment;
+mod moment {
+    pub(crate) use crate::base::world::reached;
+}
 mod of_process;
 pub mod record;
 mod recovery;

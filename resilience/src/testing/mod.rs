@@ -3,19 +3,15 @@
 
 mod world;
 
-pub use world::{InWorld, NoWaits, World, WorldHandle, in_world, isolate, no_waits};
-pub(crate) use world::{WorldAlarm, current};
+#[cfg(feature = "durable")]
+pub use crate::base::world::on_moment;
+pub use crate::base::world::{InWorld, in_world};
+pub use world::{NoWaits, World, WorldHandle, isolate, no_waits};
 
 mod flaky;
 pub use flaky::Flaky;
 
 pub mod rejected;
 
-#[cfg(feature = "durable")]
-mod moments;
-#[cfg(feature = "durable")]
-pub use moments::on_moment;
-#[cfg(feature = "durable")]
-pub(crate) use moments::reached;
 #[cfg(feature = "durable")]
 pub mod store;

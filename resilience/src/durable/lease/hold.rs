@@ -137,8 +137,7 @@ impl std::fmt::Debug for Chores {
 /// Runs `chore` on the thread for the chores of `store`: a drop must not wait for a store.
 fn beside(store: &Arc<dyn Store>, chore: Chore) {
     // In a test world everything happens on the test's own thread, in order.
-    #[cfg(feature = "testing")]
-    if crate::testing::current().is_some() {
+    if crate::clock::is_manual() {
         return drop(catch_unwind(AssertUnwindSafe(|| block_on(chore))));
     }
     let of = (store.identity(), store.owner());

@@ -2,7 +2,8 @@
 //!
 //! The errors carry their place in a box: a `Result` with one of them stays small.
 
-use crate::classify::{Category, Classification, Delivered, Retryable, rfc_3339};
+use crate::base::calendar::rfc_3339;
+use crate::classify::{Category, Classification, Delivered, Retryable};
 use crate::durable::record::{Corrupt, Millis, Status, codec};
 use crate::durable::store::{Mismatch, StoreError};
 use crate::point::PointName;

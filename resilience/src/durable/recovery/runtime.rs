@@ -1,6 +1,7 @@
 //! Where recovered jobs run: async ones on the runtime that called `recover()`, or on one of this crate's own;
 //! sync ones on threads.
 
+use crate::base::world::{World, in_world};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "tokio")]
@@ -60,8 +61,7 @@ impl JobRuntime {
     pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
         #[cfg(not(feature = "tokio"))]
         let _ = self;
-        #[cfg(feature = "testing")]
-        let job = crate::testing::in_world(job);
+        let job = in_world(job);
         #[cfg(feature = "tokio")]
         {
             let theirs = self.tokio.clone().filter(|_| self.is_borrowed());
@@ -106,13 +106,9 @@ pub(crate) fn on_thread(call: impl FnOnce() + Send + 'static) {
 
 /// Makes `call` part of the test world of this thread, wherever it runs.
 pub(crate) fn in_this_world(call: impl FnOnce() + Send + 'static) -> impl FnOnce() + Send + 'static {
-    #[cfg(feature = "testing")]
-    let world = crate::testing::WorldHandle::here();
-    move || {
-        #[cfg(feature = "testing")]
-        if let Some(world) = world {
-            return world.run(call);
-        }
-        call();
+    let world = World::here();
+    move || match world {
+        Some(world) => world.run(call),
+        None => call(),
     }
 }

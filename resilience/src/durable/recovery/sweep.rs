@@ -39,8 +39,7 @@ fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a 
 /// the place of the first.
 pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
     // A test's clock stands still, and its thread has no other.
-    #[cfg(feature = "testing")]
-    if crate::testing::current().is_some() {
+    if crate::clock::is_manual() {
         return;
     }
     let mut sweeps = locked(&SWEEPS);

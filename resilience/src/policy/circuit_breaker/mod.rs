@@ -158,7 +158,7 @@ pub struct BreakerSnapshot {
     /// What it does with a call.
     pub state: State,
     /// Since when; `None` if it never changed. It is serialised as an RFC 3339 time in UTC.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialise::moment"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::moment"))]
     pub since: Option<Instant>,
     /// How many failures count at the moment: in a row or inside the window, or those that opened it.
     pub failures: u32,
@@ -171,7 +171,7 @@ pub struct BreakerSnapshot {
     /// How long it stays open; `None` if it is not open, or its time is over.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "retry_after_s", serialize_with = "crate::serialise::seconds")
+        serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub retry_after: Option<Duration>,
 }

@@ -2,6 +2,7 @@
 
 use super::CircuitBreaker;
 use super::state::Token;
+use crate::base::world::World;
 use crate::classify::Classify;
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
@@ -25,8 +26,7 @@ pub struct PermitOf<B: Deref<Target = CircuitBreaker>> {
     breaker: B,
     token: Token,
     /// The result counts in the test world of the admission, on whichever thread it comes.
-    #[cfg(feature = "testing")]
-    world: Option<crate::testing::WorldHandle>,
+    world: Option<World>,
 }
 
 /// A breaker that is found where it is used, and so takes no room in a future.
@@ -71,18 +71,12 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
 
     #[inline]
     fn new(breaker: B, token: Token) -> Self {
-        Self {
-            breaker,
-            token,
-            #[cfg(feature = "testing")]
-            world: crate::testing::WorldHandle::here(),
-        }
+        Self { breaker, token, world: World::here() }
     }
 
     /// Reports to the breaker that admitted the call.
     #[inline]
     fn tell<T>(&self, tell: impl FnOnce(&CircuitBreaker) -> T) -> T {
-        #[cfg(feature = "testing")]
         if let Some(world) = &self.world {
             return world.run(|| tell(&self.breaker));
         }

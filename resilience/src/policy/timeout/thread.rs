@@ -1,6 +1,7 @@
 //! Running a sync body on a helper thread, in the context that it would have on the caller's thread.
 
 use super::TimeoutConfig;
+use crate::base::world::World;
 use crate::scope;
 use crate::sync::locked;
 use std::any::Any;
@@ -122,8 +123,7 @@ fn ended_late(group: Group) {
 /// What the code on the caller's thread is part of, apart from what [`scope::carried`] takes along.
 struct Context {
     limits: scope::Limits,
-    #[cfg(feature = "testing")]
-    world: Option<crate::testing::WorldHandle>,
+    world: Option<World>,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
     #[cfg(feature = "tracing")]
@@ -137,8 +137,7 @@ impl Context {
     fn here(limit: Duration) -> Self {
         Self {
             limits: scope::limits_until(limit),
-            #[cfg(feature = "testing")]
-            world: crate::testing::WorldHandle::here(),
+            world: World::here(),
             #[cfg(feature = "tokio")]
             runtime: tokio::runtime::Handle::try_current().ok(),
             #[cfg(feature = "tracing")]
@@ -150,7 +149,6 @@ impl Context {
 
     /// Runs `work` on this thread in the context.
     fn run(self, work: Work) {
-        #[cfg(feature = "testing")]
         if let Some(world) = &self.world {
             return world.run(|| self.run_in_world(work));
         }

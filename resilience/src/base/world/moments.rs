@@ -12,6 +12,7 @@ pub fn on_moment(strike: fn(&'static str)) {
     let _ = STRIKE.set(strike);
 }
 
+/// Reports to a crash test that the moment `name` is reached.
 pub(crate) fn reached(name: &'static str) {
     if let Some(strike) = STRIKE.get() {
         strike(name);

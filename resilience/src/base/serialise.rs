@@ -1,6 +1,6 @@
 //! How values without a natural form in JSON are serialised.
 
-use crate::{classify, clock};
+use super::{calendar, clock};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ impl Value for u64 {
 pub(crate) fn moment<S: Serializer>(moment: &Option<Instant>, serializer: S) -> Result<S::Ok, S::Error> {
     let at = moment.and_then(|moment| {
         let ago = clock::now().saturating_duration_since(moment);
-        clock::time_of_day().checked_sub(ago).and_then(classify::rfc_3339)
+        clock::time_of_day().checked_sub(ago).and_then(calendar::rfc_3339)
     });
     at.serialize(serializer)
 }

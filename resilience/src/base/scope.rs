@@ -1,7 +1,7 @@
 //! What a running call can know of the timeouts around it: the time left, and whether one of them is
 //! just dropping it.
 
-use crate::clock::{later, now, origin};
+use super::clock::{later, now, origin};
 use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -11,7 +11,10 @@
 //! A paused clock (`start_paused`, `tokio::time::pause`) moves only with tokio's own timer, so a wait that
 //! begins under one uses it, outside the cooperative budget as `tokio::time::timeout` does.
 
-use crate::sync::locked;
+use super::real_clock::real_now;
+use super::sync::locked;
+use super::time::later;
+use super::world::World;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -21,56 +24,49 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "testing")]
-use crate::testing::WorldAlarm;
-
 /// A wait that ends at a moment fixed when it was made.
 #[derive(Debug)]
 pub(crate) enum Timer {
-    #[cfg(feature = "testing")]
-    Ended,
     Thread(Alarm),
     /// On tokio's paused clock; boxed, because it is large and only tests have it.
     #[cfg(feature = "tokio")]
     Tokio(Pin<Box<tokio::time::Sleep>>),
-    #[cfg(feature = "testing")]
+    /// On the clock of a test world.
     World(WorldAlarm),
 }
 
 /// A pause between two attempts. In a test world whose runtime has no paused clock it moves the world's
 /// clock and ends at once.
 pub(crate) fn pause(wait: Duration) -> Timer {
-    #[cfg(feature = "testing")]
-    if let Some(world) = crate::testing::current() {
-        if !world.follows_tokio() {
-            world.sleep(wait);
-            return Timer::Ended;
+    match World::here() {
+        Some(world) if world.pause(wait) => {
+            let at = world.now();
+            Timer::World(WorldAlarm { world, at, real: None })
         }
-        world.note_wait(wait);
+        _ => real(wait),
     }
-    real(wait)
 }
 
 /// A limit that goes off after `wait` unless it is dropped before. In a test world whose runtime has no
 /// paused clock it goes off when the world's clock is moved past it, or in real time if it is not moved.
 pub(crate) fn alarm(wait: Duration) -> Timer {
-    #[cfg(feature = "testing")]
-    if let Some(world) = crate::testing::current()
-        && !world.follows_tokio()
-    {
-        return Timer::World(world.alarm(wait, Box::new(real(wait))));
+    match World::here() {
+        Some(world) if !world.follows_tokio() => {
+            let at = later(world.now(), wait);
+            Timer::World(WorldAlarm { world, at, real: Some(Box::new(real(wait))) })
+        }
+        _ => real(wait),
     }
-    real(wait)
 }
 
 fn real(wait: Duration) -> Timer {
     #[cfg(feature = "tokio")]
-    if super::paused_clock().is_some()
+    if super::real_clock::paused_clock().is_some()
         && let Some(sleep) = tokio_sleep(wait)
     {
         return Timer::Tokio(sleep);
     }
-    Timer::Thread(Alarm::new(&THREAD, super::later(Instant::now(), wait)))
+    Timer::Thread(Alarm::new(&THREAD, later(Instant::now(), wait)))
 }
 
 /// Tokio's timer, for a paused clock. The panic that is caught belongs to a runtime that was built with a
@@ -84,13 +80,10 @@ impl Timer {
     /// The moment at which it goes off, on the clock of this thread.
     pub(crate) fn ends(&self) -> Instant {
         match self {
-            #[cfg(feature = "testing")]
-            Self::Ended => super::now(),
-            Self::Thread(alarm) => super::on_this_clock(alarm.at),
+            Self::Thread(alarm) => on_this_clock(alarm.at),
             #[cfg(feature = "tokio")]
-            Self::Tokio(sleep) => super::on_this_clock(super::paused::moved_on(sleep.deadline().into_std())),
-            #[cfg(feature = "testing")]
-            Self::World(alarm) => alarm.ends(),
+            Self::Tokio(sleep) => on_this_clock(super::paused::moved_on(sleep.deadline().into_std())),
+            Self::World(alarm) => alarm.at,
         }
     }
 }
@@ -100,8 +93,6 @@ impl Future for Timer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut *self {
-            #[cfg(feature = "testing")]
-            Self::Ended => Poll::Ready(()),
             Self::Thread(alarm) => alarm.poll(cx.waker()),
             #[cfg(feature = "tokio")]
             Self::Tokio(sleep) => {
@@ -111,13 +102,42 @@ impl Future for Timer {
                 }
                 // The runtime shuts down, and its clock stops: the rest of the wait passes in real time.
                 let left = sleep.deadline().saturating_duration_since(tokio::time::Instant::now());
-                let alarm = Alarm::new(&THREAD, super::later(Instant::now(), left));
+                let alarm = Alarm::new(&THREAD, later(Instant::now(), left));
                 self.set(Self::Thread(alarm));
                 self.poll(cx)
             }
-            #[cfg(feature = "testing")]
             Self::World(alarm) => alarm.poll(cx),
         }
+    }
+}
+
+/// A moment of the real clock as this thread's clock reads it.
+fn on_this_clock(at: Instant) -> Instant {
+    let left = || at.saturating_duration_since(real_now());
+    World::here().map_or(at, |world| later(world.now(), left()))
+}
+
+/// A moment on a world's clock.
+#[derive(Debug)]
+pub(crate) struct WorldAlarm {
+    world: World,
+    at: Instant,
+    /// Goes off where the world's clock is not moved; `None` when the moment has been reached.
+    real: Option<Box<Timer>>,
+}
+
+impl WorldAlarm {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(real) = self.real.as_mut().filter(|_| self.world.now() < self.at) else {
+            return Poll::Ready(());
+        };
+        if Pin::new(&mut **real).poll(cx).is_ready() {
+            let left = self.at.saturating_duration_since(self.world.now());
+            self.world.advance(left);
+            return Poll::Ready(());
+        }
+        self.world.wake_on_advance(cx.waker());
+        Poll::Pending
     }
 }
 

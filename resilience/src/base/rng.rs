@@ -1,5 +1,6 @@
 //! The seam of randomness: jitter comes from here and from nowhere else.
 
+use super::world::World;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use std::cell::RefCell;
@@ -11,8 +12,7 @@ thread_local! {
 
 /// A number in `0.0..1.0`; from the world's seeded generator on a thread inside a test world.
 pub(crate) fn uniform() -> f64 {
-    #[cfg(feature = "testing")]
-    if let Some(world) = crate::testing::current() {
+    if let Some(world) = World::here() {
         return world.uniform();
     }
     RNG.with(|rng| rng.try_borrow_mut().map_or(0.5, |mut rng| rng.random()))

@@ -4,7 +4,7 @@
 //! So that a sync function can end by time (`give_up_after`, a breaker's recovery), the waits of sync
 //! functions in the same runtime are added to it.
 
-use super::later;
+use super::time::later;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,0 +1,91 @@
+//! Days and dates in GMT.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const DAY: i64 = 24 * 3600;
+
+/// A moment in GMT that the calendar has; compares in the order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+    // Up to 86,400: a leap second is the first second of the next day.
+    pub(crate) second: i64,
+}
+
+impl Moment {
+    pub(crate) fn new(year: i64, month: i64, day: i64, second: i64) -> Option<Self> {
+        (1..=length(year, month)).contains(&day).then_some(Self { year, month, day, second })
+    }
+
+    pub(crate) fn system_time(self) -> Option<SystemTime> {
+        let seconds = days_from_epoch(self.year, self.month, self.day) * DAY + self.second;
+        let distance = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
+    }
+
+    pub(crate) fn of(time: SystemTime) -> Option<Self> {
+        let seconds = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).ok()?,
+            Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
+        };
+        let (year, month, day) = civil(seconds.div_euclid(DAY));
+        Some(Self { year, month, day, second: seconds.rem_euclid(DAY) })
+    }
+}
+
+/// `1994-11-06T08:49:37.250Z`: RFC 3339, in UTC; nothing for times too far off to count in seconds.
+#[cfg(feature = "serde")]
+pub(crate) fn rfc_3339(time: SystemTime) -> Option<String> {
+    let Moment { year, month, day, second } = Moment::of(time)?;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    // Before 1970 the fraction counts backwards: such a time is written to the second.
+    let millis = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
+}
+
+/// How many days a month has; none outside of 1 to 12.
+fn length(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    }
+}
+
+/// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
+/// the day that only leap years have is the last one.
+fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let before_month = (153 * ((month + 9) % 12) + 2) / 5;
+    let before_year = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // 719,468 days lie between 0000-03-01 and 1970-01-01.
+    before_year + before_month + day - 1 - 719_468
+}
+
+/// Year, month and day of a day since 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
+    // 146,097 days are 400 years; the guess is at most one year too late.
+    let guess = 1970 + (days * 400).div_euclid(146_097) + 1;
+    let year = (guess - 3..=guess).rev().find(|year| days_from_epoch(*year, 1, 1) <= days).unwrap_or(guess);
+    let month = (1..=12).rev().find(|month| days_from_epoch(year, *month, 1) <= days).unwrap_or(1);
+    (year, month, days - days_from_epoch(year, month, 1) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn days_and_dates_agree(day in -800_000..3_000_000_i64) {
+            let (year, month, of_month) = civil(day);
+            prop_assert!((1..=length(year, month)).contains(&of_month));
+            prop_assert_eq!(days_from_epoch(year, month, of_month), day);
+        }
+    }
+}

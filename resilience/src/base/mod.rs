@@ -1,0 +1,18 @@
+//! What the rest of the crate is built on: time, randomness, state and text. It knows nothing of failures or policies.
+
+pub(crate) mod calendar;
+pub(crate) mod clock;
+#[cfg(feature = "tokio")]
+mod paused;
+mod real_clock;
+pub(crate) mod rng;
+pub(crate) mod scope;
+#[cfg(feature = "serde")]
+pub(crate) mod serialise;
+pub(crate) mod site;
+pub(crate) mod sync;
+pub(crate) mod template;
+pub(crate) mod text;
+mod time;
+mod timer;
+pub(crate) mod world;

@@ -1,0 +1,28 @@
+//! The clock outside of test worlds: the system's, or tokio's where a test has paused that.
+
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "tokio")]
+pub(super) use super::paused::paused_clock;
+
+/// Tokio's reading of the time where its clock is not the system's.
+#[cfg(all(feature = "testing", not(feature = "tokio")))]
+pub(super) const fn paused_clock() -> Option<Instant> {
+    None
+}
+
+/// The present moment outside of any test world.
+pub(super) fn real_now() -> Instant {
+    #[cfg(feature = "tokio")]
+    return super::paused::moved_on(tokio::time::Instant::now().into_std());
+    #[cfg(not(feature = "tokio"))]
+    Instant::now()
+}
+
+/// Blocks this thread for `wait`, at least. Under a paused clock of tokio's the wait counts as time that has passed on
+/// it.
+pub(super) fn sleep(wait: Duration) {
+    std::thread::sleep(wait);
+    #[cfg(feature = "tokio")]
+    super::paused::slept(wait);
+}

@@ -1,0 +1,36 @@
+//! State in a `static`, replaced by a fresh copy on threads inside a test world.
+
+use super::world::{Copies, World};
+use std::fmt::Debug;
+use std::ops::Deref;
+
+/// A `static`'s state; without a test world it is the static itself, at no cost.
+#[derive(Debug)]
+pub struct Site<T> {
+    real: T,
+    copies: Copies<T>,
+}
+
+impl<T> Site<T> {
+    /// A site holding `real`; `fresh` makes the copy of a test world.
+    pub const fn new(real: T, fresh: fn() -> T) -> Self {
+        Self { real, copies: Copies::new(fresh) }
+    }
+}
+
+impl<T: Send + Sync + 'static> Site<T> {
+    /// The copy of `world`; `None` in one that uses the state of the process.
+    #[inline]
+    pub(crate) fn in_world(&self, world: &World) -> Option<&'static T> {
+        world.copy_of(&self.copies)
+    }
+}
+
+impl<T: Debug + Send + Sync + 'static> Deref for Site<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        World::here().and_then(|world| self.in_world(&world)).unwrap_or(&self.real)
+    }
+}

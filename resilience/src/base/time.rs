@@ -1,0 +1,28 @@
+//! Moments as numbers, and arithmetic that does not overflow.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// A moment before every reading of every clock, a paused one included, as far as the machine has been up
+/// that long: moments counted from it fit an integer.
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(|| {
+        let now = Instant::now();
+        let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
+        earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
+    })
+}
+
+/// A moment in nanoseconds after [`origin`]: 584 years fit.
+#[inline]
+pub(crate) fn nanos(moment: Instant) -> u64 {
+    let after = moment.saturating_duration_since(origin());
+    after.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(after.subsec_nanos()))
+}
+
+/// `from + wait`, or a moment about thirty years ahead where that would overflow.
+pub(crate) fn later(from: Instant, wait: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    from.checked_add(wait).or_else(|| from.checked_add(FAR)).unwrap_or(from)
+}

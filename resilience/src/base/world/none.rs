@@ -1,0 +1,78 @@
+//! A program without test worlds.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::task::Waker;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A test world, of which there is none.
+#[derive(Clone, Debug)]
+pub(crate) enum World {}
+
+/// The copies that test worlds have of a static's state: none.
+#[derive(Debug)]
+pub(crate) struct Copies<T>(PhantomData<fn() -> T>);
+
+impl<T> Copies<T> {
+    pub(crate) const fn new(_: fn() -> T) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl World {
+    #[inline]
+    pub(crate) const fn here() -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn run<R>(&self, _: impl FnOnce() -> R) -> R {
+        match *self {}
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        match *self {}
+    }
+
+    pub(crate) fn time_of_day(&self) -> Option<SystemTime> {
+        match *self {}
+    }
+
+    pub(crate) fn advance(&self, _: Duration) {
+        match *self {}
+    }
+
+    pub(crate) fn wake_on_advance(&self, _: &Waker) {
+        match *self {}
+    }
+
+    pub(crate) fn sleep(&self, _: Duration) {
+        match *self {}
+    }
+
+    pub(crate) fn pause(&self, _: Duration) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn follows_tokio(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn uniform(&self) -> f64 {
+        match *self {}
+    }
+
+    pub(crate) fn copy_of<T: Any + Send + Sync>(&self, _: &Copies<T>) -> Option<&'static T> {
+        match *self {}
+    }
+}
+
+/// Returns `future`, which runs in no world.
+#[cfg(feature = "durable")]
+pub(crate) fn in_world<F: Future>(future: F) -> F {
+    future
+}
+
+/// Does nothing: no crash test waits for the moment.
+#[cfg(feature = "durable")]
+#[inline]
+pub(crate) fn reached(_: &'static str) {}

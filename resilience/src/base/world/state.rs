@@ -1,0 +1,246 @@
+//! A test world: what a test's thread sees in place of the process's clock, randomness and static state.
+
+use crate::base::real_clock::{paused_clock, real_now};
+use crate::base::sync::locked;
+use crate::base::time::later;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How many times worlds are entered now: while it is zero nothing looks for one.
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static CURRENT: RefCell<Option<World>> = const { RefCell::new(None) };
+}
+
+fn swap(world: Option<World>) -> Option<World> {
+    CURRENT.try_with(|current| current.replace(world)).ok().flatten()
+}
+
+/// A test world; shared by all threads in it.
+#[derive(Clone, Debug)]
+pub(crate) struct World(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    origin: Instant,
+    /// The time of day at `origin`.
+    began: SystemTime,
+    time: Mutex<Time>,
+    rng: Mutex<SmallRng>,
+    copies: Mutex<HashMap<usize, &'static (dyn Any + Send + Sync)>>,
+    waits: Mutex<Vec<Duration>>,
+    sleepers: Mutex<Vec<Waker>>,
+    /// Whether it only ends waits, and leaves the process's clock and state in place.
+    only_waits: bool,
+}
+
+/// The manual part of a clock, and the reading of tokio's paused clock that it is counted from.
+#[derive(Debug, Default)]
+struct Time {
+    moved: Duration,
+    tokio: Option<Instant>,
+}
+
+/// The thread is in a world until this is dropped, then in the one before.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    before: Option<World>,
+    // It restores its own thread, so it must be dropped there.
+    stays: PhantomData<Rc<()>>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        swap(self.before.take());
+        IN_USE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl World {
+    /// The world of this thread, if it is in one.
+    pub(crate) fn here() -> Option<Self> {
+        if IN_USE.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        CURRENT.try_with(|current| current.try_borrow().ok().and_then(|world| world.clone())).ok().flatten()
+    }
+
+    pub(crate) fn new(only_waits: bool) -> Self {
+        let world = Self(Arc::new(State {
+            origin: Instant::now(),
+            began: SystemTime::now(),
+            time: Mutex::default(),
+            rng: Mutex::new(SmallRng::seed_from_u64(0)),
+            copies: Mutex::default(),
+            waits: Mutex::default(),
+            sleepers: Mutex::default(),
+            only_waits,
+        }));
+        world.now();
+        world
+    }
+
+    pub(crate) fn enter(&self) -> Entered {
+        IN_USE.fetch_add(1, Ordering::Relaxed);
+        Entered { before: swap(Some(self.clone())), stays: PhantomData }
+    }
+
+    /// Runs `work` on this thread inside the world.
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _entered = self.enter();
+        work()
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        if self.0.only_waits {
+            return real_now();
+        }
+        let mut time = locked(&self.0.time);
+        let followed = match paused_clock() {
+            Some(now) => now.saturating_duration_since(*time.tokio.get_or_insert(now)),
+            None => Duration::ZERO,
+        };
+        later(self.0.origin, time.moved.saturating_add(followed))
+    }
+
+    /// The time of day by this clock; `None` where it is the system's.
+    pub(crate) fn time_of_day(&self) -> Option<SystemTime> {
+        let moved = self.now().saturating_duration_since(self.0.origin);
+        self.0.began.checked_add(moved).filter(|_| !self.0.only_waits)
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        {
+            let mut time = locked(&self.0.time);
+            time.moved = time.moved.saturating_add(by);
+        }
+        let sleepers = std::mem::take(&mut *locked(&self.0.sleepers));
+        sleepers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes `waker` when the clock is moved next.
+    pub(crate) fn wake_on_advance(&self, waker: &Waker) {
+        locked(&self.0.sleepers).push(waker.clone());
+    }
+
+    /// Lets a wait pass at once.
+    pub(crate) fn sleep(&self, wait: Duration) {
+        locked(&self.0.waits).push(wait);
+        if !self.0.only_waits {
+            self.advance(wait);
+        }
+    }
+
+    /// Lets a wait of async code pass at once, unless it passes on tokio's own paused clock; returns whether it has
+    /// passed.
+    pub(crate) fn pause(&self, wait: Duration) -> bool {
+        if self.follows_tokio() {
+            locked(&self.0.waits).push(wait);
+            return false;
+        }
+        self.sleep(wait);
+        true
+    }
+
+    /// Whether waits in this thread's runtime pass on tokio's own paused clock.
+    pub(crate) fn follows_tokio(&self) -> bool {
+        !self.0.only_waits && paused_clock().is_some()
+    }
+
+    /// All waits so far, in order.
+    pub(crate) fn waits(&self) -> Vec<Duration> {
+        locked(&self.0.waits).clone()
+    }
+
+    pub(crate) fn uniform(&self) -> f64 {
+        locked(&self.0.rng).random()
+    }
+
+    /// Starts the random numbers again from `seed`.
+    pub(crate) fn seed(&self, seed: u64) {
+        *locked(&self.0.rng) = SmallRng::seed_from_u64(seed);
+    }
+
+    /// This world's own copy of a static's state; `None` where it uses that of the process.
+    pub(crate) fn copy_of<T: Any + Send + Sync>(&self, copies: &Copies<T>) -> Option<&'static T> {
+        if self.0.only_waits {
+            return None;
+        }
+        let mut all = locked(&self.0.copies);
+        // Leaked: the static that it stands in for lives as long as the process, too.
+        let copy = *all.entry(copies.number()).or_insert_with(|| Box::leak(Box::new((copies.make)())));
+        (copy as &dyn Any).downcast_ref()
+    }
+}
+
+/// The copies that test worlds have of a static's state.
+#[derive(Debug)]
+pub(crate) struct Copies<T> {
+    make: fn() -> T,
+    /// Which static it is, from 1; 0 until a world asks. An address would not do: another value may live there later.
+    number: AtomicUsize,
+}
+
+impl<T> Copies<T> {
+    pub(crate) const fn new(make: fn() -> T) -> Self {
+        Self { make, number: AtomicUsize::new(0) }
+    }
+
+    fn number(&self) -> usize {
+        static LAST: AtomicUsize = AtomicUsize::new(0);
+        match self.number.load(Ordering::Relaxed) {
+            0 => {
+                let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+                let taken = self.number.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
+                taken.map_or_else(|earlier| earlier, |_| next)
+            }
+            number => number,
+        }
+    }
+}
+
+/// Lets `future` run in the world of the thread that calls this function, wherever it is polled.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = tokio::runtime::Runtime::new().unwrap();
+/// let world = resilience::testing::isolate();
+/// let spawned = resilience::testing::in_world(async { /* an annotated call */ });
+/// runtime.block_on(async { tokio::spawn(spawned).await.unwrap() });
+/// ```
+pub fn in_world<F: Future>(future: F) -> InWorld<F> {
+    InWorld { world: World::here(), future }
+}
+
+pin_project_lite::pin_project! {
+    /// A future that is polled inside a world; see [`in_world`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct InWorld<F> {
+        world: Option<World>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for InWorld<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.world.as_ref().map(World::enter);
+        this.future.poll(cx)
+    }
+}
