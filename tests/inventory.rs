@@ -64,10 +64,10 @@ fn setting(info: &PointInfo, policy: usize, key: &str) -> String {
     let settings = &info.stack[policy].settings;
     settings
         .iter()
-        .find(|(name, _)| *name == key)
+        .find(|setting| setting.name == key)
         .unwrap_or_else(|| panic!("no {key} in {settings:?}"))
-        .1
-        .clone()
+        .value
+        .to_string()
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_settings_of_a_helper_thread_are_listed() {
     assert_eq!((by_default(), as_written()), (Some(1), Some(1)));
     let own = |name: &str| {
         let settings = info(name).stack[0].settings.clone();
-        settings.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")
+        settings.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let name = "inventory::by_default";
     assert_eq!(own(name), "limit = 50ms, thread = true, threads = 16, stack = 8MiB");

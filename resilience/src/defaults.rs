@@ -35,20 +35,6 @@ pub mod with_retry {
     pub const BUDGET_LIMIT: u32 = 200_000;
 }
 
-/// The numbers of `timeout`.
-pub mod timeout {
-    use std::time::Duration;
-
-    /// How far `growth` lengthens the limit at most.
-    pub const CAP: Duration = Duration::from_secs(30);
-    /// How many abandoned bodies of `thread` may run at once; from 1.
-    pub const THREADS: u32 = 16;
-    /// The stack of a helper thread in bytes, as large as a main thread's; at least [`STACK_FLOOR`].
-    pub const STACK: usize = 8 << 20;
-    /// The smallest stack that a helper thread may have, in bytes.
-    pub const STACK_FLOOR: usize = 64 << 10;
-}
-
 /// The numbers of `circuit_breaker`.
 pub mod circuit_breaker {
     use std::time::Duration;

@@ -139,6 +139,8 @@ pub use resilience_macros::*;
 pub use resilience_macros::{checkpoint, job, with_recovery};
 
 pub use base::scope::remaining;
+#[doc(inline)]
+pub use base::setting as settings;
 pub(crate) use base::{clock, rng, scope, site, sync, template, text};
 #[doc(inline)]
 pub use classify::{

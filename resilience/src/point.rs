@@ -4,6 +4,7 @@ mod names;
 
 pub(crate) use names::table;
 
+use crate::base::setting::Effective;
 use crate::classify::PointErrors;
 use crate::site::Site;
 use linkme::distributed_slice;
@@ -123,8 +124,8 @@ impl fmt::Display for PointName {
 pub trait Layer: Sync + fmt::Debug {
     /// The policy's name, as in its attribute.
     fn kind(&self) -> &'static str;
-    /// The effective settings, defaults included, as the attribute would spell them.
-    fn settings(&self) -> Vec<(&'static str, String)>;
+    /// The effective settings, defaults included.
+    fn settings(&self) -> Vec<Effective>;
     /// The state in a word, for a policy that has one.
     fn state(&self) -> Option<&'static str> {
         None

@@ -1,5 +1,6 @@
 //! The inventory: every annotated function of the binary, before its first call and after.
 
+use crate::base::setting::Effective;
 use crate::point::{KeySnapshot, Layer, POINTS_0_1, PointName, PointSite, table};
 use crate::policy::keyed::Keyed;
 use crate::policy::{CircuitBreaker, CircuitBreakers, State};
@@ -47,9 +48,9 @@ pub struct PointInfo {
 pub struct PolicyInfo {
     /// The policy's name, as in its attribute.
     pub kind: &'static str,
-    /// Every setting with its effective value, as an attribute spells it.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
-    pub settings: Vec<(&'static str, String)>,
+    /// Every setting with its effective value. They are serialised as a map of texts, as an attribute spells them.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::settings"))]
+    pub settings: Vec<Effective>,
 }
 
 /// The live state of every point; see [`snapshot`].
@@ -605,7 +606,7 @@ impl fmt::Display for PointInfo {
 
 impl fmt::Display for PolicyInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings: Vec<_> = self.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let settings: Vec<_> = self.settings.iter().map(ToString::to_string).collect();
         write!(f, "{}({})", self.kind, settings.join(", "))
     }
 }

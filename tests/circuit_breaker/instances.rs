@@ -132,8 +132,8 @@ fn the_inventory_shows_the_settings_once_they_are_known() {
         failed()
     }
     let _world = testing::isolate();
-    let settings = || point("by instance").unwrap().info().stack[0].settings.clone();
-    assert_eq!(settings()[0], ("instance", "..".to_owned()));
+    let policy = || point("by instance").unwrap().info().stack[0].clone();
+    assert_eq!(policy().settings[0].to_string(), "instance = ..");
     let _ = by_instance();
-    assert!(settings().contains(&("threshold", "1".to_owned())), "{:?}", settings());
+    assert!(policy().to_string().contains("threshold = 1"), "{}", policy());
 }

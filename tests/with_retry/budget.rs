@@ -182,7 +182,7 @@ fn retries(call: Call, calls: u32, tenant: &str) -> u32 {
 fn shown(point_name: &str) -> String {
     let info = point(point_name).expect("a point").info();
     let settings = &info.stack[0].settings;
-    settings.iter().find(|(key, _)| *key == "budget").expect("a budget").1.clone()
+    settings.iter().find(|setting| setting.name == "budget").expect("a budget").value.to_string()
 }
 
 macro_rules! keyed {

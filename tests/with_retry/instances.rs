@@ -52,12 +52,12 @@ fn the_settings_can_be_known_only_at_run_time() {
     let _world = testing::isolate();
     CALLS.set(0);
     let info = || point("retry of the environment").unwrap().info();
-    assert_eq!(info().stack[0].settings, [("instance", "..".to_owned())]);
+    assert_eq!(info().stack[0].to_string(), "with_retry(instance = ..)");
     assert!(info().to_string().contains("any number of calls"), "{}", info());
     assert_eq!((fetch(), CALLS.take()), (Err(Down), 3));
     assert_eq!((futures::executor::block_on(fetch_later()), CALLS.take()), (Err(Down), 3));
     assert_eq!(info().max_calls, 3);
-    assert!(info().stack[0].settings.contains(&("base", "1s".to_owned())), "{}", info());
+    assert!(info().stack[0].to_string().contains("base = 1s"), "{}", info());
     let counters = point("retry of the environment").unwrap().snapshot().policies[0].counters.clone();
     assert!(counters.contains(&("retries", 2)) && counters.contains(&("gave_up", 1)), "{counters:?}");
 }

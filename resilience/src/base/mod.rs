@@ -9,6 +9,8 @@ pub(crate) mod rng;
 pub(crate) mod scope;
 #[cfg(feature = "serde")]
 pub(crate) mod serialise;
+pub mod setting;
+pub(crate) mod settings;
 pub(crate) mod site;
 pub(crate) mod sync;
 pub(crate) mod template;

@@ -1,5 +1,6 @@
 //! How values without a natural form in JSON are serialised.
 
+use super::setting::Effective;
 use super::{calendar, clock};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::time::{Duration, Instant};
@@ -27,6 +28,12 @@ pub(crate) fn map<T: Value, S: Serializer>(
         map.serialize_entry(key, &rest.fold(first.clone(), T::join))?;
     }
     map.end()
+}
+
+/// Serialises settings as a map of texts.
+pub(crate) fn settings<S: Serializer>(settings: &[Effective], serializer: S) -> Result<S::Ok, S::Error> {
+    let pairs: Vec<_> = settings.iter().map(|setting| (setting.name, setting.value.to_string())).collect();
+    map(&pairs, serializer)
 }
 
 /// What a map of [`map`] has as values.

@@ -15,6 +15,7 @@ pub use with_retry::{Backoff, Budget, BudgetConfig, BudgetOf, Jitter, Retry, Ret
 pub mod presets;
 pub mod with_retry;
 
+pub use crate::base::setting::InvalidPolicy;
 use crate::classify::Classification;
 
 /// What a stack knows of an outcome: `None` for a success, else what the failure means.
@@ -45,28 +46,3 @@ impl Ruling {
         }
     }
 }
-
-/// A setting that makes no sense; see the `try_new` of each policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidPolicy {
-    message: &'static str,
-}
-
-impl InvalidPolicy {
-    pub(crate) const fn new(message: &'static str) -> Self {
-        Self { message }
-    }
-
-    /// The words that the compiler would use.
-    pub const fn message(&self) -> &'static str {
-        self.message
-    }
-}
-
-impl std::fmt::Display for InvalidPolicy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.message)
-    }
-}
-
-impl std::error::Error for InvalidPolicy {}

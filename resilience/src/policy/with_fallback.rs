@@ -1,5 +1,6 @@
 //! Answering with something else when everything below has failed.
 
+use crate::base::setting::Effective;
 use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, Hook, Log, Pace, emit_as};
 use crate::outcome::Outcome;
@@ -321,11 +322,11 @@ impl Layer for FallbackSite {
         "with_fallback"
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = vec![("steps", self.steps.join(", "))];
+    fn settings(&self) -> Vec<Effective> {
+        let mut settings = vec![Effective::text("steps", self.steps.join(", "))];
         if !self.policy.on.is_empty() {
             let names: Vec<_> = self.policy.on.iter().map(|category| category.as_str()).collect();
-            settings.push(("on", names.join(", ")));
+            settings.push(Effective::text("on", names.join(", ")));
         }
         settings
     }

@@ -4,6 +4,7 @@ use super::call::{Call, Provided};
 use super::policy::{Job, Who};
 use super::run::{Begun, kept};
 use super::running::Running;
+use crate::base::setting::Effective;
 use crate::classify::Classification;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::Args;
@@ -226,16 +227,16 @@ impl Layer for JobSite {
         "job"
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<Effective> {
         let policy = &self.policy;
         vec![
-            ("key", self.template.to_owned()),
-            ("name", self.name.to_owned()),
-            ("version", policy.version.to_string()),
-            ("lease", seconds(policy.lease)),
-            ("wait", seconds(policy.wait)),
-            ("max_recoveries", policy.max_recoveries.to_string()),
-            ("ttl", seconds(policy.ttl)),
+            Effective::text("key", self.template),
+            Effective::text("name", self.name),
+            Effective::text("version", policy.version.to_string()),
+            Effective::text("lease", seconds(policy.lease)),
+            Effective::text("wait", seconds(policy.wait)),
+            Effective::text("max_recoveries", policy.max_recoveries.to_string()),
+            Effective::text("ttl", seconds(policy.ttl)),
         ]
     }
 

@@ -1,5 +1,6 @@
 //! What to do about a failure, by its category.
 
+use crate::base::setting::Effective;
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::alert::critical_at;
 use crate::durable::record::stats::{self, Count};
@@ -250,14 +251,14 @@ impl Layer for RecoverySite {
         "with_recovery"
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<Effective> {
         let rules: Vec<_> = self
             .rules
             .iter()
             .map(|(condition, strategy)| format!("{}: {}", condition.words(), strategy.as_str()))
             .collect();
         let otherwise = self.otherwise.map_or("the error", Recovery::as_str);
-        vec![("on", rules.join(", ")), ("otherwise", otherwise.to_owned())]
+        vec![Effective::text("on", rules.join(", ")), Effective::text("otherwise", otherwise)]
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

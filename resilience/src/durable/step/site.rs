@@ -1,6 +1,7 @@
 //! The `static`s of annotated steps, and what their expansions call.
 
 use super::policy::{Ask, Begun, Checkpoint, Running, Who, kept};
+use crate::base::setting::Effective;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::{Args, Inputs};
 use crate::durable::scope;
@@ -166,19 +167,19 @@ impl Layer for CheckpointSite {
         "checkpoint"
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<Effective> {
         let policy = &self.policy;
         let mut settings = vec![
-            ("key", self.template.unwrap_or("function#occurrence").to_owned()),
-            ("version", policy.version.to_string()),
-            ("lease", seconds(policy.lease)),
-            ("wait", seconds(policy.wait)),
+            Effective::text("key", self.template.unwrap_or("function#occurrence")),
+            Effective::text("version", policy.version.to_string()),
+            Effective::text("lease", seconds(policy.lease)),
+            Effective::text("wait", seconds(policy.wait)),
         ];
         if !policy.ttl.is_zero() {
-            settings.push(("ttl", seconds(policy.ttl)));
+            settings.push(Effective::text("ttl", seconds(policy.ttl)));
         }
         if self.can_undo {
-            settings.push(("rollback", "true".to_owned()));
+            settings.push(Effective::text("rollback", "true"));
         }
         settings
     }

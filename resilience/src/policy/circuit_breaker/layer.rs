@@ -1,6 +1,7 @@
 //! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
 
 use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit, Settings};
+use crate::base::setting::Effective;
 use crate::point::{KeySnapshot, Layer, PointSite};
 use crate::policy::keyed::{EntryMap, Key, Keyed};
 use crate::policy::{Ruling, Verdict};
@@ -18,7 +19,7 @@ impl Layer for CircuitBreaker {
         KIND
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<Effective> {
         settings(&self.settings)
     }
 
@@ -42,10 +43,10 @@ impl CircuitBreaker {
     }
 }
 
-fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
+fn settings(settings: &Settings) -> Vec<Effective> {
     let mut all = numbers(&settings.config);
     all.extend(settings.key_label.then(|| ("key_label", true.to_string())));
-    all
+    all.into_iter().map(|(name, value)| Effective::text(name, value)).collect()
 }
 
 fn numbers(config: &CircuitBreakerConfig) -> Vec<(&'static str, String)> {
@@ -88,9 +89,9 @@ impl Layer for CircuitBreakers {
         KIND
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<Effective> {
         let mut settings = settings(&self.settings);
-        settings.push(("max_keys", self.limit().to_string()));
+        settings.push(Effective::text("max_keys", self.limit().to_string()));
         settings
     }
 
@@ -136,9 +137,9 @@ impl Layer for KeyedBreakers {
         KIND
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<Effective> {
         let mut settings = settings(&self.make().settings);
-        settings.push(("max_keys", self.limit().to_string()));
+        settings.push(Effective::text("max_keys", self.limit().to_string()));
         settings
     }
 
@@ -217,8 +218,8 @@ impl Layer for InstanceSite {
     }
 
     /// Known once a breaker was used.
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut all = vec![("instance", "..".to_owned())];
+    fn settings(&self) -> Vec<Effective> {
+        let mut all = vec![Effective::text("instance", "..")];
         all.extend(self.seen.get().map(settings).into_iter().flatten());
         all
     }

@@ -691,7 +691,7 @@ fn keys_have_breakers_of_their_own() {
 fn settings_are_spelled_as_in_the_attribute() {
     let breaker = breaker(3);
     let site = breaker.layer();
-    let spelled: Vec<_> = site.settings().iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let spelled: Vec<_> = site.settings().iter().map(ToString::to_string).collect();
     assert_eq!(
         spelled.join(", "),
         "threshold = 3, recovery = 60s, growth = 1.0, cap = 600s, retry_after_cap = 300s, probes = 1, \

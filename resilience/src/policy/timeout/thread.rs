@@ -1,9 +1,9 @@
 //! Running a sync body on a helper thread, in the context that it would have on the caller's thread.
 
 use super::TimeoutConfig;
+use crate::base::scope;
+use crate::base::sync::locked;
 use crate::base::world::World;
-use crate::scope;
-use crate::sync::locked;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

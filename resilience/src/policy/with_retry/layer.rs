@@ -5,6 +5,7 @@ use super::budget::BudgetOf;
 use super::config::Retry;
 use super::run::{self, CallSite, Counted, Counting, Remembering, Running, Wait};
 use super::{Budget, Rule, waits};
+use crate::base::setting::Effective;
 use crate::clock;
 use crate::event;
 use crate::point::{Layer, PointName, PointSite};
@@ -348,12 +349,12 @@ impl Layer for RetrySite {
         "with_retry"
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<Effective> {
         let mut settings = Vec::new();
         if self.given.is_some() {
             settings.push(("instance", "..".to_owned()));
         }
-        let Some(retry) = self.known() else { return settings };
+        let Some(retry) = self.known() else { return texts(settings) };
         let schedule = retry.schedule(None);
         settings.extend([
             ("max", schedule.max.to_string()),
@@ -375,7 +376,7 @@ impl Layer for RetrySite {
         };
         settings.push(("budget", budget.to_owned()));
         settings.extend(retry.rules.iter().map(|rule| ("on", on(retry, rule))));
-        settings
+        texts(settings)
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -408,6 +409,10 @@ impl Layer for RetrySite {
     fn policy(&self) -> &dyn Any {
         self
     }
+}
+
+fn texts(settings: Vec<(&'static str, String)>) -> Vec<Effective> {
+    settings.into_iter().map(|(name, value)| Effective::text(name, value)).collect()
 }
 
 fn time(wait: Duration) -> String {

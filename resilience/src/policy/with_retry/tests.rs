@@ -339,7 +339,7 @@ fn a_site_counts_denied_retries() {
 fn a_site_shows_its_settings_as_the_attribute_spells_them() {
     assert_eq!(SITE.kind(), "with_retry");
     assert_eq!(SITE.calls(), 3);
-    let settings: Vec<_> = SITE.settings().iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let settings: Vec<_> = SITE.settings().iter().map(ToString::to_string).collect();
     assert_eq!(
         settings.join(", "),
         "max = 1, backoff = 2.0, base = 100ms, cap = 10s, jitter = none, \

@@ -1,0 +1,220 @@
+//! Settings as data: their names, ranges, defaults and values.
+//!
+//! Every policy has a table of its settings (`TimeoutConfig::TABLE`), and reads and writes each of them by
+//! its name. [`PolicyInfo::settings`](crate::PolicyInfo::settings) lists the values that apply.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::policy::TimeoutConfig;
+//! use resilience::settings::Value;
+//! use std::time::Duration;
+//!
+//! for setting in TimeoutConfig::TABLE {
+//!     println!("{setting}");
+//! }
+//! let mut config = TimeoutConfig::from(Duration::from_secs(2));
+//! config.set("cap", Value::Time(Duration::from_secs(5))).unwrap();
+//! assert_eq!(config.get("cap").unwrap().to_string(), "5s");
+//! assert!(config.set("growth", Value::Factor(0.5)).is_err());
+//! ```
+
+use super::text::Text;
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// One setting of a policy: a row of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The name, which is also the key in the attribute.
+    pub name: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+    /// Which values are valid, as in ``from `1` to `5` ``; empty if all are.
+    pub range: &'static str,
+    /// The default as an attribute spells it: a value, `off`, `required`, or the setting whose value it is.
+    pub default: &'static str,
+    /// What the value means: "how long the breaker stays open".
+    pub meaning: &'static str,
+}
+
+/// ``recovery (duration above `0s`, default `60s`): how long the breaker stays open``.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, kind, range, default, meaning } = self;
+        let space = if range.is_empty() { "" } else { " " };
+        write!(f, "{name} ({kind}{space}{range}, default `{default}`): {meaning}")
+    }
+}
+
+/// What the values of a setting are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A whole number.
+    Count,
+    /// A number by which something is multiplied.
+    Factor,
+    /// A length of time.
+    Time,
+    /// A number of bytes.
+    Bytes,
+    /// Yes or no.
+    Switch,
+    /// One of a few words, or what the page of the attribute says.
+    Word,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Count => "count",
+            Self::Factor => "factor",
+            Self::Time => "duration",
+            Self::Bytes => "size",
+            Self::Switch => "switch",
+            Self::Word => "word",
+        })
+    }
+}
+
+/// The value of a setting.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A whole number: `3`.
+    Count(u64),
+    /// A number by which something is multiplied: `2.0`.
+    Factor(f64),
+    /// Two factors, the smaller one first: `0.8..1.2`.
+    Range(f64, f64),
+    /// A length of time: `60s`.
+    Time(Duration),
+    /// A number of bytes: `8MiB`.
+    Bytes(u64),
+    /// Yes or no: `true`.
+    Switch(bool),
+    /// A word or a longer text: `full`.
+    Word(Cow<'static, str>),
+    /// No value: the setting is switched off, or is at its default.
+    Off,
+}
+
+/// As an attribute spells it.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Factor(factor) => write!(f, "{factor:?}"),
+            Self::Range(low, high) => write!(f, "{low:?}..{high:?}"),
+            Self::Time(time) => f.write_str(Text::<48>::new().time(*time).as_str()),
+            Self::Bytes(bytes) => {
+                let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+                match units.iter().find(|(shift, _)| *bytes > 0 && bytes.trailing_zeros() >= *shift) {
+                    Some((shift, unit)) => write!(f, "{}{unit}", bytes >> shift),
+                    None => write!(f, "{bytes}"),
+                }
+            }
+            Self::Switch(is_on) => write!(f, "{is_on}"),
+            Self::Word(word) => f.write_str(word),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+/// A setting with the value that applies.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Effective {
+    /// The name, which is also the key in the attribute.
+    pub name: &'static str,
+    /// The value that applies; of a default that depends on other settings, what it comes to.
+    pub value: Value,
+    /// Whether nothing else was set.
+    pub is_default: bool,
+    /// The row of the policy's table; `None` for what has none, such as `instance`.
+    pub setting: Option<&'static Setting>,
+}
+
+impl Effective {
+    /// Something that was set and has no row in the table of its policy.
+    pub(crate) fn text(name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        Self { name, value: Value::Word(value.into()), is_default: false, setting: None }
+    }
+}
+
+/// `recovery = 60s`.
+impl fmt::Display for Effective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.name, self.value)
+    }
+}
+
+/// What is wrong with a setting, in a sentence; nothing where all is well.
+pub(crate) type Complaint = Option<&'static str>;
+
+/// Panics with the complaint, if there is one: a compile error in a `const`.
+#[track_caller]
+pub(crate) const fn enforce(complaint: Complaint) {
+    if let Some(complaint) = complaint {
+        panic!("{}", complaint)
+    }
+}
+
+/// A setting that makes no sense; see the `try_new` of each policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidPolicy {
+    message: &'static str,
+}
+
+impl InvalidPolicy {
+    pub(crate) const fn new(message: &'static str) -> Self {
+        Self { message }
+    }
+
+    /// The complaint as an error, if there is one.
+    pub(crate) const fn unless_valid(complaint: Complaint) -> Result<(), Self> {
+        match complaint {
+            Some(message) => Err(Self { message }),
+            None => Ok(()),
+        }
+    }
+
+    /// The words that the compiler would use.
+    pub const fn message(&self) -> &'static str {
+        self.message
+    }
+}
+
+impl fmt::Display for InvalidPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message)
+    }
+}
+
+impl std::error::Error for InvalidPolicy {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_spelled_as_in_an_attribute() {
+        let spelled = [
+            Value::Count(3),
+            Value::Factor(2.0),
+            Value::Range(0.8, 1.2),
+            Value::Time(Duration::from_micros(1500)),
+            Value::Bytes(8 << 20),
+            Value::Bytes(1000),
+            Value::Bytes(0),
+            Value::Switch(true),
+            Value::Word("full".into()),
+            Value::Off,
+        ]
+        .map(|value| value.to_string());
+        assert_eq!(spelled, ["3", "2.0", "0.8..1.2", "1.5ms", "8MiB", "1000", "0", "true", "full", "off"]);
+    }
+}

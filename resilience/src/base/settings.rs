@@ -1,0 +1,624 @@
+//! The declaration of a policy's settings: one row for each, from which everything else is made.
+//!
+//! ```text
+//! threshold: Count from 1 to 2147483647 = 5, "how many failures open the breaker";
+//! ```
+//!
+//! A row is a name, a form, a range, a default and a meaning. From the rows [`settings!`](settings) makes the
+//! public struct of the settings and its defaults, a `const` setter with its documentation on each policy value,
+//! the judgement of each value, the table, reading and writing by name, and what the inventory lists.
+//!
+//! Forms are `Count` (`u32`), `Factor` (`f64`), `Time` (`Duration`), `Bytes` (`usize`), `Switch` (`bool`), `Flag`
+//! (a switch whose setter takes no argument), or a type that has the same functions as these. The file that declares
+//! settings imports the forms that it uses. Ranges are `from x`,
+//! `to x` and `above x`. A default is one of
+//!
+//! - a value;
+//! - `required`: there is none, and no setter, because the constructor takes it;
+//! - `off`: the field is an `Option`;
+//! - `as other`: an `Option`; the default is the value of `other`;
+//! - `value not below other`: an `Option`; the default is at least the value of `other`, and so is what is set;
+//! - `value unless set`: an `Option`, where it matters whether the value was set.
+
+use super::setting::{Complaint, Kind, Value};
+use std::time::Duration;
+
+/// The settings of a policy value, and which of them were set: a bit for each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings<C> {
+    pub(crate) config: C,
+    /// Two settings contradict each other only once both were set, or when all are judged.
+    pub(crate) set: u32,
+}
+
+impl<C: Copy> Settings<C> {
+    /// Settings that count as set, all of them.
+    pub(crate) const fn whole(config: C) -> Self {
+        Self { config, set: u32::MAX }
+    }
+}
+
+pub(crate) struct Count;
+pub(crate) struct Factor;
+pub(crate) struct Time;
+pub(crate) struct Bytes;
+pub(crate) struct Switch;
+pub(crate) type Flag = Switch;
+
+impl Count {
+    pub(crate) const KIND: Kind = Kind::Count;
+
+    pub(crate) const fn complaint(_: u32) -> Complaint {
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<u32> {
+        match Number::read(text) {
+            Some(Number { digits, decimals: 0, unit: b"" }) if digits <= u32::MAX as u128 => {
+                Some(digits as u32)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn from(count: u32, least: u32) -> bool {
+        count >= least
+    }
+
+    pub(crate) fn value(count: u32) -> Value {
+        Value::Count(count.into())
+    }
+
+    pub(crate) fn of(value: &Value) -> Option<u32> {
+        if let Value::Count(count) = value { u32::try_from(*count).ok() } else { None }
+    }
+}
+
+impl Factor {
+    pub(crate) const KIND: Kind = Kind::Factor;
+
+    pub(crate) const fn complaint(_: f64) -> Complaint {
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<f64> {
+        match Number::read(text) {
+            Some(Number { digits, decimals, unit: b"" }) => {
+                Some(digits as f64 / 10_u128.pow(decimals) as f64)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn from(factor: f64, least: f64) -> bool {
+        factor >= least && factor < f64::INFINITY
+    }
+
+    pub(crate) const fn value(factor: f64) -> Value {
+        Value::Factor(factor)
+    }
+
+    pub(crate) const fn of(value: &Value) -> Option<f64> {
+        if let Value::Factor(factor) = value { Some(*factor) } else { None }
+    }
+}
+
+impl Time {
+    pub(crate) const KIND: Kind = Kind::Time;
+
+    pub(crate) const fn complaint(_: Duration) -> Complaint {
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<Duration> {
+        let Some(Number { digits, decimals, unit }) = Number::read(text) else { return None };
+        let nanos = match unit {
+            b"us" => 1_000,
+            b"ms" => 1_000_000,
+            b"s" => 1_000_000_000,
+            b"m" => 60 * 1_000_000_000,
+            b"h" => 3600 * 1_000_000_000,
+            b"d" => 24 * 3600 * 1_000_000_000,
+            _ => return None,
+        };
+        let nanos = digits * nanos / 10_u128.pow(decimals);
+        let second = 1_000_000_000;
+        Some(Duration::new((nanos / second) as u64, (nanos % second) as u32))
+    }
+
+    pub(crate) const fn from(time: Duration, least: Duration) -> bool {
+        time.as_nanos() >= least.as_nanos()
+    }
+
+    pub(crate) const fn above(time: Duration, bound: Duration) -> bool {
+        time.as_nanos() > bound.as_nanos()
+    }
+
+    pub(crate) const fn max(time: Duration, other: Duration) -> Duration {
+        if Self::from(time, other) { time } else { other }
+    }
+
+    pub(crate) const fn value(time: Duration) -> Value {
+        Value::Time(time)
+    }
+
+    pub(crate) const fn of(value: &Value) -> Option<Duration> {
+        if let Value::Time(time) = value { Some(*time) } else { None }
+    }
+}
+
+impl Bytes {
+    pub(crate) const KIND: Kind = Kind::Bytes;
+
+    pub(crate) const fn complaint(_: usize) -> Complaint {
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<usize> {
+        let Some(Number { digits, decimals: 0, unit }) = Number::read(text) else { return None };
+        let shift = match unit {
+            b"" => 0,
+            b"KiB" => 10,
+            b"MiB" => 20,
+            b"GiB" => 30,
+            _ => return None,
+        };
+        Some((digits << shift) as usize)
+    }
+
+    pub(crate) const fn from(bytes: usize, least: usize) -> bool {
+        bytes >= least
+    }
+
+    pub(crate) const fn value(bytes: usize) -> Value {
+        Value::Bytes(bytes as u64)
+    }
+
+    pub(crate) fn of(value: &Value) -> Option<usize> {
+        if let Value::Bytes(bytes) = value { usize::try_from(*bytes).ok() } else { None }
+    }
+}
+
+impl Switch {
+    pub(crate) const KIND: Kind = Kind::Switch;
+
+    pub(crate) const fn complaint(_: bool) -> Complaint {
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<bool> {
+        match text.as_bytes() {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn value(is_on: bool) -> Value {
+        Value::Switch(is_on)
+    }
+
+    pub(crate) const fn of(value: &Value) -> Option<bool> {
+        if let Value::Switch(is_on) = value { Some(*is_on) } else { None }
+    }
+}
+
+/// A number as an attribute spells it: `digits / 10^decimals`, then its unit.
+struct Number<'a> {
+    digits: u128,
+    decimals: u32,
+    unit: &'a [u8],
+}
+
+impl<'a> Number<'a> {
+    const fn read(text: &'a str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let (mut digits, mut decimals, mut n) = (0_u128, 0, 0);
+        let mut has_point = false;
+        while n < bytes.len() {
+            match bytes[n] {
+                digit @ b'0'..=b'9' => {
+                    digits = digits * 10 + (digit - b'0') as u128;
+                    decimals += has_point as u32;
+                }
+                b'.' if !has_point => has_point = true,
+                _ => break,
+            }
+            n += 1;
+        }
+        // Longer numbers are in no table.
+        if n == 0 || n > 18 { None } else { Some(Self { digits, decimals, unit: bytes.split_at(n).1 }) }
+    }
+}
+
+/// The value of a literal in a table, which is read while the library is compiled.
+pub(crate) const fn literal<T: Copy>(read: Option<T>) -> T {
+    match read {
+        Some(value) => value,
+        None => panic!("a literal in a table of settings cannot be read"),
+    }
+}
+
+/// Declares the settings of a policy; the documentation of this module explains the rows.
+///
+/// `for policy Timeout(settings) { rows }` makes the setters of `Timeout`, whose field `settings` is the
+/// [`Settings`]; `rule` in place of `policy` says that what is not set is that of a policy. `also` has fields
+/// that are no settings of the table. `together { (base, cap): order; }` names a `const fn order(&self) ->
+/// Complaint` of the struct, which judges two settings that were both set.
+macro_rules! settings {
+    (
+        $(#[$meta:meta])*
+        pub struct $Config:ident {
+            $( for $($role:ident $Policy:ident ($($path:ident).+)),+ {
+                $(
+                    $(#[$doc:meta])*
+                    $name:ident: $Form:ident $($how:ident $bound:literal)* = $default:tt $($more:ident)*, $meaning:literal;
+                )+
+            } )+
+            $( also { $( $(#[$also_doc:meta])* $also:ident: $Also:ty = $initial:expr; )+ } )?
+            $( together { $( ($one:ident, $other:ident): $judge:ident; )+ } )?
+        }
+    ) => {
+        $(#[$meta])*
+        pub struct $Config {
+            $( $(
+                #[doc = concat!(
+                    "Holds ", $meaning, ": ",
+                    settings!(@range $Form $($how $bound)*), "; ",
+                    settings!(@default policy $default $($more)*), "."
+                )]
+                pub $name: settings!(@field $Form $default $($more)*),
+            )+ )+
+            $( $( $(#[$also_doc])* pub $also: $Also, )+ )?
+        }
+
+        /// The place of each setting in the table, and its bit in [`Settings::set`](crate::base::settings::Settings).
+        #[allow(non_camel_case_types, reason = "they are called as the settings are")]
+        #[derive(Clone, Copy)]
+        enum Row { $( $( $name, )+ )+ }
+
+        impl $Config {
+            /// The defaults of all settings that have one.
+            pub(crate) const DEFAULT: Self = Self {
+                $( $( $name: settings!(@initial $Form $default $($more)*), )+ )+
+                $( $( $also: $initial, )+ )?
+            };
+
+            /// The table of the settings: a row for each, in the order of the documentation.
+            pub const TABLE: &'static [$crate::base::setting::Setting] = &[ $( $( $crate::base::setting::Setting {
+                name: stringify!($name),
+                kind: $Form::KIND,
+                range: concat!("" $(, settings!(@space $how), stringify!($how), " `", stringify!($bound), "`")*).trim_ascii(),
+                default: settings!(@spelled $default $($more)*),
+                meaning: $meaning,
+            }, )+ )+ ];
+
+            /// Returns the value of the setting called `name`: the one that applies, where it is not set.
+            pub fn get(&self, name: &str) -> Option<$crate::base::setting::Value> {
+                match name {
+                    $( $( stringify!($name) => Some(settings!(@value self $name $Form $default $($more)*)), )+ )+
+                    _ => None,
+                }
+            }
+
+            /// Sets the setting called `name`; [`Off`](crate::settings::Value::Off) switches it off, or back to
+            /// a default that depends on other settings.
+            ///
+            /// The value is judged alone: `try_new` of the policy judges it together with the others.
+            ///
+            /// # Errors
+            ///
+            /// If there is no such setting, it has values of another kind, or this one is out of its range.
+            pub fn set(
+                &mut self,
+                name: &str,
+                value: $crate::base::setting::Value,
+            ) -> Result<(), $crate::base::setting::InvalidPolicy> {
+                let mut next = *self;
+                let row = match name {
+                    $( $( stringify!($name) => {
+                        let read = settings!(@read value $Form $default $($more)*);
+                        next.$name = read.ok_or($crate::base::setting::InvalidPolicy::new(
+                            concat!("`", stringify!($name), "` has values of another kind"),
+                        ))?;
+                        Row::$name
+                    } )+ )+
+                    _ => return Err($crate::base::setting::InvalidPolicy::new("there is no such setting")),
+                };
+                $crate::base::setting::InvalidPolicy::unless_valid(next.alone(row))?;
+                *self = next;
+                Ok(())
+            }
+
+            /// Lists the settings with the values that apply; what is switched off is left out.
+            pub fn effective(&self) -> Vec<$crate::base::setting::Effective> {
+                use $crate::base::setting::{Effective, Value};
+                let mut all = Vec::new();
+                $( $(
+                    let value = settings!(@value self $name $Form $default $($more)*);
+                    if settings!(@is_listed $Form)(&value) {
+                        all.push(Effective {
+                            name: stringify!($name),
+                            is_default: settings!(@is_default self $name value $Form $default $($more)*),
+                            value,
+                            setting: Self::TABLE.get(Row::$name as usize),
+                        });
+                    }
+                )+ )+
+                all
+            }
+
+            /// What is wrong with one setting, whatever the others are.
+            const fn alone(&self, row: Row) -> $crate::base::setting::Complaint {
+                match row {
+                    $( $( Row::$name => {
+                        if let Some(value) = settings!(@some self $name $Form $default $($more)*) {
+                            let complaint = $Form::complaint(value);
+                            if complaint.is_some() {
+                                return complaint;
+                            }
+                            $(
+                                let bound = const { settings!(@literal $Form $bound) };
+                                if !$Form::$how(value, bound) {
+                                    return Some(concat!(
+                                        "`", stringify!($name), "` must be ", settings!(@must $Form $how),
+                                        stringify!($bound), ": ", $meaning
+                                    ));
+                                }
+                            )*
+                            let _ = value;
+                        }
+                    } )+ )+
+                }
+                None
+            }
+
+            /// What is wrong with two settings together, of those whose bit is in `set`.
+            const fn together(&self, set: u32) -> $crate::base::setting::Complaint {
+                $( $( settings!(@floor self set $name $Form $meaning, $default $($more)*); )+ )+
+                $( $(
+                    if settings!(@both set $one $other) {
+                        let complaint = self.$judge();
+                        if complaint.is_some() {
+                            return complaint;
+                        }
+                    }
+                )+ )?
+                let _ = set;
+                None
+            }
+
+            /// What is wrong with the settings: with one alone, then with two together.
+            pub(crate) const fn complaint(&self) -> $crate::base::setting::Complaint {
+                $( $(
+                    let complaint = self.alone(Row::$name);
+                    if complaint.is_some() {
+                        return complaint;
+                    }
+                )+ )+
+                self.together(u32::MAX)
+            }
+
+            $( $( settings!(@accessor $name $Form $default $($more)*); )+ )+
+        }
+
+        impl $crate::base::settings::Settings<$Config> {
+            /// Notes that a setting was set, and judges it.
+            #[track_caller]
+            const fn note(&mut self, row: Row) {
+                self.set |= 1 << row as u32;
+                $crate::base::setting::enforce(self.config.alone(row));
+                $crate::base::setting::enforce(self.config.together(self.set));
+            }
+        }
+
+        $( settings!(@policies [$($role $Policy ($($path).+))+] { $(
+            $(#[$doc])* $name: $Form $($how $bound)* = $default $($more)*, $meaning;
+        )+ }); )+
+    };
+
+    // The setters of one policy after the other.
+    (@policies [] $rows:tt) => {};
+    (@policies [$role:ident $Policy:ident $path:tt $($more:tt)*] $rows:tt) => {
+        settings!(@setters $role $Policy $path $rows);
+        settings!(@policies [$($more)*] $rows);
+    };
+    (@setters $role:ident $Policy:ident $path:tt {
+        $( $(#[$doc:meta])* $name:ident: $Form:ident $($how:ident $bound:literal)* = $default:tt $($more:ident)*, $meaning:literal; )+
+    }) => {
+        /// Settings. Each setter panics on a value that makes no sense, which in a `const` or `static` is a compile
+        /// error.
+        impl $Policy {
+            $( settings!(@setter $role $path [$(#[$doc])*] $name $Form [$($how $bound)*] $meaning, $default $($more)*); )+
+        }
+    };
+    (@setter $role:ident $path:tt $docs:tt $name:ident $Form:ident $range:tt $meaning:literal, required) => {};
+    (@setter $role:ident ($($path:ident).+) [$($docs:tt)*] $name:ident Flag [] $meaning:literal, $default:tt) => {
+        #[doc = concat!("Switches on ", $meaning, "; off by default.")]
+        ///
+        $($docs)*
+        pub const fn $name(mut self) -> Self {
+            self.$($path).+.config.$name = true;
+            self.$($path).+.note(Row::$name);
+            self
+        }
+    };
+    (
+        @setter $role:ident ($($path:ident).+) [$($docs:tt)*] $name:ident $Form:ident [$($how:ident $bound:literal)*]
+        $meaning:literal, $default:tt $($more:ident)*
+    ) => {
+        #[doc = concat!("Sets ", $meaning, ".")]
+        ///
+        #[doc = concat!(settings!(@Range $Form $($how $bound)*), "; ", settings!(@default $role $default $($more)*), ".")]
+        ///
+        $($docs)*
+        #[doc = settings!(@panics $Form [$($how)*] $($more)*)]
+        #[track_caller]
+        pub const fn $name(mut self, $name: settings!(@type $Form)) -> Self {
+            self.$($path).+.config.$name = settings!(@wrapped $name $default $($more)*);
+            self.$($path).+.note(Row::$name);
+            self
+        }
+    };
+
+    // Documentation.
+    (@range $Form:ident $($how:ident $bound:literal)*) => {
+        concat!(settings!(@noun a $Form) $(, " ", stringify!($how), " `", stringify!($bound), "`")*)
+    };
+    (@Range $Form:ident $($how:ident $bound:literal)*) => {
+        concat!(settings!(@noun A $Form) $(, " ", stringify!($how), " `", stringify!($bound), "`")*)
+    };
+    (@noun $a:ident Count) => { concat!(stringify!($a), " count") };
+    (@noun $a:ident Factor) => { concat!(stringify!($a), " factor") };
+    (@noun $a:ident Time) => { concat!(stringify!($a), " duration") };
+    (@noun $a:ident Bytes) => { concat!(stringify!($a), " number of bytes") };
+    (@noun $a:ident Switch) => { concat!(stringify!($a), " switch") };
+    (@noun $a:ident Flag) => { concat!(stringify!($a), " switch") };
+    (@noun $a:ident $Form:ident) => { concat!(stringify!($a), " `", stringify!($Form), "`") };
+    (@default rule $($default:tt)+) => { "default: as in the policy" };
+    (@default policy required) => { "required" };
+    (@default policy off) => { "off by default" };
+    (@default policy as $other:ident) => { concat!("default: the value of `", stringify!($other), "`") };
+    (@default policy $default:tt not below $other:ident) => {
+        concat!("default: `", stringify!($default), "`, or the value of `", stringify!($other), "` if that is larger")
+    };
+    (@default policy $default:tt $($more:ident)*) => { concat!("default: `", stringify!($default), "`") };
+    (@spelled as $other:ident) => { stringify!($other) };
+    (@spelled $default:tt $($more:ident)*) => { stringify!($default) };
+    (@space $how:ident) => { " " };
+    (@panics $Form:ident [] not below $other:ident) => {
+        concat!("\n# Panics\n\nIf it is below a `", stringify!($other), "` that was set.")
+    };
+    (@panics $Form:ident [] $($more:ident)*) => { "" };
+    (@panics $Form:ident [$($how:ident)+] $($more:ident)*) => { "\n# Panics\n\nIf the value is out of this range." };
+    (@must Factor from) => { "a finite number and at least " };
+    (@must $Form:ident from) => { "at least " };
+    (@must $Form:ident to) => { "at most " };
+    (@must $Form:ident above) => { "longer than " };
+
+    // Types: of a value, and of the field.
+    (@type Count) => { u32 };
+    (@type Factor) => { f64 };
+    (@type Time) => { std::time::Duration };
+    (@type Bytes) => { usize };
+    (@type Switch) => { bool };
+    (@type Flag) => { bool };
+    (@type $Form:ident) => { $Form };
+    (@field $Form:ident required) => { settings!(@type $Form) };
+    (@field $Form:ident off) => { Option<settings!(@type $Form)> };
+    (@field $Form:ident $default:tt) => { settings!(@type $Form) };
+    (@field $Form:ident $default:tt $($more:ident)+) => { Option<settings!(@type $Form)> };
+
+    // Values: of a literal, of the field at first, of the field that was set, the one that applies.
+    (@literal $Form:ident $text:tt) => {
+        $crate::base::settings::literal($Form::read(stringify!($text)))
+    };
+    (@initial Time required) => { std::time::Duration::MAX };
+    (@initial $Form:ident off) => { None };
+    (@initial $Form:ident $default:tt) => { settings!(@literal $Form $default) };
+    (@initial $Form:ident $default:tt $($more:ident)+) => { None };
+    (@wrapped $value:ident off) => { Some($value) };
+    (@wrapped $value:ident $default:tt) => { $value };
+    (@wrapped $value:ident $default:tt $($more:ident)+) => { Some($value) };
+    (@some $self:ident $name:ident $Form:ident off) => { $self.$name };
+    (@some $self:ident $name:ident $Form:ident $default:tt) => { Some($self.$name) };
+    (@some $self:ident $name:ident $Form:ident $default:tt $($more:ident)+) => { $self.$name };
+    (@value $self:ident $name:ident $Form:ident off) => {
+        $self.$name.map_or($crate::base::setting::Value::Off, $Form::value)
+    };
+    (@value $self:ident $name:ident $Form:ident $default:tt) => {
+        $Form::value($self.$name)
+    };
+    (@value $self:ident $name:ident $Form:ident $default:tt $($more:ident)+) => {
+        $Form::value($self.$name())
+    };
+    (@read $value:ident $Form:ident required) => { $Form::of(&$value) };
+    (@read $value:ident $Form:ident off) => { settings!(@read $value $Form off or off) };
+    (@read $value:ident $Form:ident $default:tt) => { $Form::of(&$value) };
+    (@read $value:ident $Form:ident $default:tt $($more:ident)+) => {
+        match &$value {
+            $crate::base::setting::Value::Off => Some(None),
+            value => $Form::of(value).map(Some),
+        }
+    };
+    (@is_listed Flag) => { |value: &Value| *value == Value::Switch(true) };
+    (@is_listed $Form:ident) => { |value: &Value| *value != Value::Off };
+    (@is_default $self:ident $name:ident $value:ident $Form:ident required) => { false };
+    (@is_default $self:ident $name:ident $value:ident $Form:ident off) => { $self.$name.is_none() };
+    (@is_default $self:ident $name:ident $value:ident $Form:ident $default:tt) => {
+        $value == $Form::value(const { settings!(@literal $Form $default) })
+    };
+    (@is_default $self:ident $name:ident $value:ident $Form:ident $default:tt $($more:ident)+) => {
+        $self.$name.is_none()
+    };
+
+    // The value that applies where the field is an `Option` with a default.
+    (@accessor $name:ident $Form:ident as $other:ident) => {
+        pub(crate) const fn $name(&self) -> settings!(@type $Form) {
+            match self.$name {
+                Some(value) => value,
+                None => self.$other,
+            }
+        }
+    };
+    (@accessor $name:ident $Form:ident $default:tt not below $other:ident) => {
+        pub(crate) const fn $name(&self) -> settings!(@type $Form) {
+            let set = match self.$name {
+                Some(value) => value,
+                None => const { settings!(@literal $Form $default) },
+            };
+            $Form::max(set, self.$other)
+        }
+    };
+    (@accessor $name:ident $Form:ident $default:tt unless set) => {
+        pub(crate) const fn $name(&self) -> settings!(@type $Form) {
+            match self.$name {
+                Some(value) => value,
+                None => const { settings!(@literal $Form $default) },
+            }
+        }
+    };
+    (@accessor $name:ident $Form:ident $default:tt) => {};
+
+    // Two settings that were both set.
+    (@both $set:ident $one:ident $other:ident) => {
+        $set & (1 << Row::$one as u32) != 0 && $set & (1 << Row::$other as u32) != 0
+    };
+    (@floor $self:ident $set:ident $name:ident $Form:ident $meaning:literal, $default:tt not below $other:ident) => {
+        if let Some(value) = $self.$name
+            && settings!(@both $set $name $other)
+            && !$Form::from(value, $self.$other)
+        {
+            return Some(concat!(
+                "`", stringify!($name), "` must be at least `", stringify!($other), "`: ", $meaning
+            ));
+        }
+    };
+    (@floor $self:ident $set:ident $name:ident $Form:ident $meaning:literal, $($default:tt)+) => {};
+}
+
+pub(crate) use settings;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_read_as_an_attribute_spells_them() {
+        let times = ["250us", "100ms", "1.5s", "60s", "10m", "2h", "30d"].map(Time::read);
+        let millis = [0.25, 100.0, 1500.0, 60_000.0, 600_000.0, 7_200_000.0, 2_592_000_000.0];
+        let expected = millis.map(|millis: f64| Some(Duration::from_secs_f64(millis / 1000.0)));
+        assert_eq!(times, expected);
+        assert_eq!(
+            ["1", "2147483647", "1.5", "1s", ""].map(Count::read),
+            [Some(1), Some(i32::MAX as u32), None, None, None]
+        );
+        assert_eq!(["2.0", "0.1", "3", "1e9"].map(Factor::read), [Some(2.0), Some(0.1), Some(3.0), None]);
+        assert_eq!(
+            ["64KiB", "8MiB", "1GiB", "17"].map(Bytes::read),
+            [Some(65536), Some(8 << 20), Some(1 << 30), Some(17)]
+        );
+        assert_eq!(["true", "false", "yes"].map(Switch::read), [Some(true), Some(false), None]);
+        assert_eq!(["60", "s", "1 s", "99999999999999999999s"].map(Time::read), [None; 4]);
+    }
+}

@@ -1,0 +1,219 @@
+//! The timeout of one annotated function: its `static`, its runs, and what the inventory sees of it.
+
+use super::thread::{self, Group, Stopped};
+use super::{Timeout, TimeoutConfig, poll_within, refusal, timed_out};
+use crate::base::clock::{Timer, alarm};
+use crate::base::scope::nanos;
+use crate::base::setting::Effective;
+use crate::point::{Layer, PointName, PointSite};
+use crate::rejected::Rejected;
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The timeout of one annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct TimeoutSite {
+    owner: PointName,
+    policy: Timeout,
+    /// The limit of the first attempt, in nanoseconds.
+    limit: u64,
+    is_on_thread: bool,
+    /// The first timeout that was given, where each call is given one.
+    given: Option<OnceLock<Timeout>>,
+    timed_out: AtomicU64,
+}
+
+impl TimeoutSite {
+    /// The site of `policy` in the stack of `point`.
+    pub const fn new(point: &'static PointSite, policy: Timeout) -> Self {
+        Self {
+            owner: PointName::of(point),
+            policy,
+            limit: nanos(policy.config().limit),
+            is_on_thread: false,
+            given: None,
+            timed_out: AtomicU64::new(0),
+        }
+    }
+
+    /// The site in the stack of `point` of timeouts that the calls are given.
+    pub const fn of_instance(point: &'static PointSite) -> Self {
+        Self {
+            owner: PointName::of(point),
+            policy: Timeout::of(TimeoutConfig::of(Duration::MAX)),
+            limit: u64::MAX,
+            is_on_thread: false,
+            given: Some(OnceLock::new()),
+            timed_out: AtomicU64::new(0),
+        }
+    }
+
+    fn note(&self, timeout: &Timeout) {
+        if let Some(given) = &self.given {
+            given.get_or_init(|| *timeout);
+        }
+    }
+
+    /// The timeout, if it is known.
+    fn known(&self) -> Option<&Timeout> {
+        self.given.as_ref().map_or(Some(&self.policy), OnceLock::get)
+    }
+
+    /// The same for a sync function, whose body runs on a helper thread.
+    pub const fn thread(mut self) -> Self {
+        self.is_on_thread = true;
+        self
+    }
+
+    #[cold]
+    fn timed_out(&self, limit: Duration) -> Rejected {
+        self.timed_out.fetch_add(1, Ordering::Relaxed);
+        timed_out(self.owner.clone(), limit)
+    }
+
+    fn group(&self) -> Group {
+        Group::Function(std::ptr::from_ref(self).addr())
+    }
+
+    /// Runs `body` on a helper thread and abandons it there if it takes longer than the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::TimedOut`], or [`Rejected::BulkheadFull`] while too many abandoned bodies still run or
+    /// where the system has no thread left.
+    pub fn on_thread<T: Send + 'static>(
+        &'static self,
+        attempt: u32,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejected> {
+        self.on_thread_within(&self.policy, attempt, body)
+    }
+
+    /// As [`on_thread`](Self::on_thread), with the settings of `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`on_thread`](Self::on_thread).
+    pub fn on_thread_within<T: Send + 'static>(
+        &'static self,
+        timeout: &Timeout,
+        attempt: u32,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejected> {
+        self.note(timeout);
+        let limit = timeout.limit(attempt);
+        thread::run(self.group(), timeout.config(), limit, body)
+            .map_err(|stopped| self.stopped(limit, stopped))
+    }
+
+    #[cold]
+    fn stopped(&self, limit: Duration, stopped: Stopped) -> Rejected {
+        if let Stopped::TimedOut = stopped {
+            self.timed_out.fetch_add(1, Ordering::Relaxed);
+        }
+        refusal(self.owner.clone(), limit, stopped)
+    }
+}
+pin_project_lite::pin_project! {
+    /// A body with a limit: polls the body first, and makes the timer when the body is first pending.
+    #[must_use = "futures do nothing unless polled"]
+    #[doc(hidden)]
+    pub struct Timed<'a, F> {
+        #[pin]
+        body: Option<F>,
+        timer: Option<Timer>,
+        site: &'a TimeoutSite,
+        // In nanoseconds: half the size of a `Duration`, and quicker to compare.
+        limit: u64,
+    }
+}
+
+impl<'a, F: Future> Timed<'a, F> {
+    /// A run of `body` within the limit of `site`.
+    #[inline]
+    pub fn new(site: &'a TimeoutSite, body: F) -> Self {
+        Self::within(site, site.limit, body)
+    }
+
+    /// The `attempt`th run of `body`, counted from 1, within a limit that grows.
+    #[inline]
+    pub fn grown(site: &'a TimeoutSite, attempt: u32, body: F) -> Self {
+        let limit = if attempt == 1 { site.limit } else { nanos(site.policy.limit(attempt)) };
+        Self::within(site, limit, body)
+    }
+
+    /// The `attempt`th run of `body`, counted from 1, within the limit of `timeout`.
+    pub fn given(site: &'a TimeoutSite, timeout: &Timeout, attempt: u32, body: F) -> Self {
+        site.note(timeout);
+        let limit = timeout.limit(attempt);
+        let timer = timeout.config().strict.then(|| alarm(limit));
+        Self { body: Some(body), timer, site, limit: nanos(limit) }
+    }
+
+    #[inline]
+    fn within(site: &'a TimeoutSite, limit: u64, body: F) -> Self {
+        let timer = site.policy.config().strict.then(|| alarm(Duration::from_nanos(limit)));
+        Self { body: Some(body), timer, site, limit }
+    }
+}
+
+impl<F: Future> Future for Timed<'_, F> {
+    type Output = Result<F::Output, Rejected>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let limit = *this.limit;
+        poll_within(this.body, this.timer, limit, this.site.owner.stack(), cx)
+            .map(|done| done.ok_or_else(|| this.site.timed_out(Duration::from_nanos(limit))))
+    }
+}
+
+impl Layer for TimeoutSite {
+    fn kind(&self) -> &'static str {
+        "timeout"
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let mut settings = Vec::new();
+        if self.given.is_some() {
+            settings.push(Effective::text("instance", ".."));
+        }
+        let Some(timeout) = self.known() else { return settings };
+        let config = timeout.config();
+        for setting in config.effective() {
+            match setting.name {
+                "growth" | "cap" if config.growth <= 1.0 => continue,
+                "threads" | "stack" if !self.is_on_thread => continue,
+                "threads" => settings.push(Effective::text("thread", "true")),
+                _ => {}
+            }
+            settings.push(setting);
+        }
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let mut counters = vec![("timed_out", self.timed_out.load(Ordering::Relaxed))];
+        if self.is_on_thread {
+            counters.push(("abandoned", thread::abandoned(self.group()).into()));
+        }
+        counters
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        let Some(timeout) = self.known() else { return inner };
+        let longest = timeout.limit(u32::MAX);
+        Some(inner.map_or(longest, |inner| inner.min(longest)))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
