@@ -69,13 +69,13 @@ impl Context<'_> {
         let at = Span::mixed_site().located_at(place.attr.span());
         let rejected = Ident::new("__rejected", Span::mixed_site());
         match (&self.shared.rejected, place.is_outermost()) {
-            (None, true) => quote_spanned!(at=> __resilience::refused(#rejected)),
-            (None, false) => quote_spanned!(at=> __resilience::refused_with_class(#rejected)),
+            (None, true) => quote_spanned!(at=> __rt::refused(#rejected)),
+            (None, false) => quote_spanned!(at=> __rt::refused_with_class(#rejected)),
             (Some(make), is_outermost) => {
                 let named = if is_outermost { "refused_by" } else { "refused_by_with_class" };
                 let at = value::mixed_span_of(make);
                 let call = Ident::new(named, at);
-                quote_spanned!(at=> __resilience::#call(#rejected, #make))
+                quote_spanned!(at=> __rt::#call(#rejected, #make))
             }
         }
     }
@@ -109,7 +109,7 @@ impl Context<'_> {
     }
 
     fn lent_name(name: &Ident) -> Ident {
-        Ident::new(&format!("__resilience_{}", name.unraw()), Span::mixed_site())
+        Ident::new(&format!("__lent_{}", name.unraw()), Span::mixed_site())
     }
 
     /// Whether arguments named in `clone(..)` are moved by the last attempt.
@@ -124,7 +124,7 @@ impl Context<'_> {
         }
         let lent = self.cloned.iter().map(|Cloned { name, cfgs }| {
             let kept = Self::lent_name(name);
-            let new = quote_spanned!(Span::mixed_site().located_at(name.span())=> __resilience::Lent::new);
+            let new = quote_spanned!(Span::mixed_site().located_at(name.span())=> __rt::Lent::new);
             quote!(#(#cfgs)* let mut #kept = #new(#name);)
         });
         quote!(#(#lent)*)
@@ -150,7 +150,7 @@ impl Context<'_> {
         let names = item.plain_names().into_iter().filter(|name| !self.shared.clone.contains(name));
         let checks = names.map(|name| {
             let at = Span::mixed_site().located_at(name.span());
-            quote_spanned!(at=> __resilience::TakenEachTime::taken(&#name);)
+            quote_spanned!(at=> __rt::TakenEachTime::taken(&#name);)
         });
         checks.collect()
     }
@@ -163,7 +163,7 @@ impl Context<'_> {
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
                     let (kept, local) = (Self::lent_name(name), retry_local());
-                    quote!(#(#cfgs)* #shadows let #mutability #name = __resilience::Lent::next(&mut #kept, (&#retry).is_last(&#local));)
+                    quote!(#(#cfgs)* #shadows let #mutability #name = __rt::Lent::next(&mut #kept, (&#retry).is_last(&#local));)
                 }
                 _ => {
                     let clone = cloned(name);
@@ -176,7 +176,7 @@ impl Context<'_> {
             if binding.reborrow {
                 quote!(#(#cfgs)* #shadows let mut #name = &mut *#name;)
             } else {
-                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> __resilience::StartsAgain::start(&#name));
+                let start = quote_spanned!(Span::mixed_site().located_at(name.span())=> __rt::StartsAgain::start(&#name));
                 quote!(#(#cfgs)* #shadows let mut #name = #start;)
             }
         });

@@ -32,7 +32,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item) -> T
     let Item { attrs, vis, sig, .. } = &item;
     let outcome = item.around(returned(&stack));
     let body = quote! {
-        use #runtime::__private as __resilience;
+        use #runtime::__private as __rt;
         #point
         #(#statics)*
         #(#comparisons)*
@@ -67,11 +67,11 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
     }
 }
 
-/// `__RESILIENCE_RETRY`, `__RESILIENCE_TIMEOUT`, `__RESILIENCE_TIMEOUT_2`, ..
+/// `__RETRY`, `__TIMEOUT`, `__TIMEOUT_2`, ..
 fn places(layers: &[Stacked]) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for Stacked { attr, definition, .. } in layers {
-        let name = format_ident!("__RESILIENCE_{}", definition.word);
+        let name = format_ident!("__{}", definition.word);
         let same = |other: &&Place| other.site.to_string().starts_with(&name.to_string());
         let site = match places.iter().filter(same).count() {
             0 => name,
@@ -120,12 +120,12 @@ fn point(item: &Item, cx: &Context<'_>, places: &[Place]) -> TokenStream {
     let function = item.sig.ident.unraw().to_string();
     let name = cx.shared.name.iter();
     // Called where the topmost attribute is: that is the point's place.
-    let new = quote_spanned!(top=> __resilience::PointSite::new);
+    let new = quote_spanned!(top=> __rt::PointSite::new);
     let new = quote_spanned!(top=> #new(::core::module_path!(), #function, &[#(&#sites),*]));
     quote! {
-        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-        #[linkme(crate = __resilience::linkme)]
-        static __RESILIENCE_POINT: __resilience::PointSite = #new #(.named(#name))*;
+        #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+        #[linkme(crate = __rt::linkme)]
+        static __POINT: __rt::PointSite = #new #(.named(#name))*;
     }
 }
 
@@ -154,13 +154,14 @@ fn attempt(
     if !cx.is_async {
         let body = item.block(body);
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
-        let run = quote_spanned!(here=> let __outcome: #ty = __resilience::call_once(#closure #body););
+        let run = quote_spanned!(here=> let __outcome = __rt::call_once(#closure #body););
         return (scoped(reset_arguments, quote!(#run #judged), &judgement), false);
     }
     // Never taken: it gives the compiler the type of the block before the body is read. In one block with
     // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
     // would else be what an empty body gives.
-    let typed = quote_spanned!(here=> if let __resilience::Some(__outcome) = __resilience::None::<#ty> { return __outcome; };);
+    let typed =
+        quote_spanned!(here=> if let __rt::Some(__outcome) = __rt::None::<#ty> { return __outcome; };);
     let body = item.block(quote!(#typed #body));
     let future = quote_spanned!(here=> async #body);
     let wrapped = innermost.and_then(|(stacked, place)| {
@@ -191,30 +192,30 @@ fn judged(cx: &Context<'_>) -> TokenStream {
     let attempt = Context::number(cx.retry.is_some());
     let Shared { classify, context, when_ok, .. } = cx.shared;
     if classify.is_none() && context.is_empty() && when_ok.is_none() {
-        let probe = quote_spanned!(at=> __resilience::Outcome::probe(&__outcome));
-        return quote_spanned!(here=> let __verdict = #probe.probed_verdict(&__RESILIENCE_POINT, #attempt););
+        let probe = quote_spanned!(at=> __rt::Outcome::probe(&__outcome));
+        return quote_spanned!(here=> let __verdict = #probe.probed_verdict(&__POINT, #attempt););
     }
     let class = match classify {
-        None => quote_spanned!(here=> __resilience::Probe::new(__error).probed_class_at(&__RESILIENCE_POINT)),
+        None => quote_spanned!(here=> __rt::Probe::new(__error).probed_class_at(&__POINT)),
         Some(classify) => {
-            quote_spanned!(value::mixed_span_of(classify)=> __resilience::asked(__error, #classify))
+            quote_spanned!(value::mixed_span_of(classify)=> __rt::asked(__error, #classify))
         }
     };
     let (names, values): (Vec<_>, Vec<_>) = context.iter().cloned().unzip();
-    let judge = quote_spanned!(at=> __resilience::Outcome::judge(&__outcome));
+    let judge = quote_spanned!(at=> __rt::Outcome::judge(&__outcome));
     let returned = match when_ok {
-        None => quote_spanned!(here=> __resilience::Ok(_) => __resilience::None),
+        None => quote_spanned!(here=> __rt::Ok(_) => __rt::None),
         Some(when_ok) => {
             let at = value::mixed_span_of(when_ok);
-            let judged = quote_spanned!(at=> __resilience::returned(__value, #when_ok));
-            quote_spanned!(here=> __resilience::Ok(__value) => #judged)
+            let judged = quote_spanned!(at=> __rt::returned(__value, #when_ok));
+            quote_spanned!(here=> __rt::Ok(__value) => #judged)
         }
     };
     quote_spanned! {here=>
         let __verdict = match #judge {
             #returned,
-            __resilience::Err(__error) => {
-                __resilience::noted(&__RESILIENCE_POINT, #attempt, &[#((#names, &(#values))),*], #class)
+            __rt::Err(__error) => {
+                __rt::noted(&__POINT, #attempt, &[#((#names, &(#values))),*], #class)
             }
         };
     }

@@ -1,122 +1,112 @@
 fn sync(id: u32, name: &str) -> Result<String, Error> {
-    use ::resilience::__private as __resilience;
-    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-    #[linkme(crate = __resilience::linkme)]
-    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
         ::core::module_path!(),
         "sync",
-        &[&__RESILIENCE_CHECKPOINT],
+        &[&__CHECKPOINT],
     );
-    static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
-        &__RESILIENCE_POINT,
-        __resilience::Some("page:{id}:{name}"),
-        __resilience::Checkpoint::new(""),
+    static __CHECKPOINT: __rt::CheckpointSite = __rt::CheckpointSite::new(
+        &__POINT,
+        __rt::Some("page:{id}:{name}"),
+        __rt::Checkpoint::new(""),
     );
-    let __outcome = '__resilience_checkpoint: {
-        let __running = match (&__RESILIENCE_CHECKPOINT)
+    let __outcome = '__checkpoint: {
+        let __running = match (&__CHECKPOINT)
             .begin_blocking(
-                __resilience::Some(
-                    __resilience::Key::new()
+                __rt::Some(
+                    __rt::Key::new()
                         .text("page:")
                         .value(&(id))
                         .text(":")
                         .value(&(name))
                         .finish(),
                 ),
-                __resilience::None,
-                __resilience::None,
+                __rt::None,
+                __rt::None,
             )
         {
-            __resilience::Ok(__running) => __running,
-            __resilience::Err(__resilience::Ok(__kept)) => {
-                break '__resilience_checkpoint __kept;
-            }
-            __resilience::Err(__resilience::Err(__rejected)) => {
-                break '__resilience_checkpoint __resilience::refused(__rejected);
+            __rt::Ok(__running) => __running,
+            __rt::Err(__rt::Ok(__kept)) => break '__checkpoint __kept,
+            __rt::Err(__rt::Err(__rejected)) => {
+                break '__checkpoint __rt::refused(__rejected);
             }
         };
         let __entered = (&__running).enter();
-        let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
-            String,
-            Error,
-        > { fetch(id, name) });
-        let __verdict = __resilience::Outcome::probe(&__outcome)
-            .probed_verdict(&__RESILIENCE_POINT, 1);
+        let __outcome = __rt::call_once(|| -> Result<String, Error> { fetch(id, name) });
+        let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
         ::core::mem::drop(__entered);
         match __running.end_blocking(__outcome, __verdict) {
-            __resilience::Ok((__outcome, __verdict)) => __outcome,
-            __resilience::Err(__rejected) => __resilience::refused(__rejected),
+            __rt::Ok((__outcome, __verdict)) => __outcome,
+            __rt::Err(__rejected) => __rt::refused(__rejected),
         }
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
-    use ::resilience::__private as __resilience;
-    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-    #[linkme(crate = __resilience::linkme)]
-    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        &[&__RESILIENCE_CHECKPOINT],
+        &[&__CHECKPOINT],
     );
-    static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
-            &__RESILIENCE_POINT,
-            __resilience::Some("page:{id}:{name}"),
-            __resilience::Checkpoint::ttl(
-                __resilience::Checkpoint::new(""),
-                ::core::time::Duration::from_nanos(604800000000000u64),
+    static __CHECKPOINT: __rt::CheckpointSite = __rt::CheckpointSite::new(
+            &__POINT,
+            __rt::Some("page:{id}:{name}"),
+            __rt::Checkpoint::ttl(
+                __rt::Checkpoint::new(""),
+                ::core::time::Duration::from_secs(604800),
             ),
         )
         .undone();
-    #[__resilience::linkme::distributed_slice(__resilience::UNDOS_0_1)]
-    #[linkme(crate = __resilience::linkme)]
-    static __RESILIENCE_UNDO: __resilience::UndoSite = __resilience::UndoSite::new(
-        &__RESILIENCE_POINT,
+    #[__rt::linkme::distributed_slice(__rt::UNDOS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __UNDO: __rt::UndoSite = __rt::UndoSite::new(
+        &__POINT,
         &[],
         |__bytes| ::std::boxed::Box::pin(async move {
             #[allow(unused_imports)]
-            use __resilience::Settled as _;
-            let __value = __resilience::recorded::<
-                <Result<String, Error> as __resilience::Outcome>::Value,
+            use __rt::Settled as _;
+            let __value = __rt::recorded::<
+                <Result<String, Error> as __rt::Outcome>::Value,
             >(&__bytes)?;
-            __resilience::undone(
-                __resilience::Undone::worked(
-                    __resilience::Step(__resilience::call1(remove, __value))
-                        .__settle()
-                        .await,
+            __rt::undone(
+                __rt::Undone::worked(
+                    __rt::Step(__rt::call1(remove, __value)).__settle().await,
                 ),
             )
         }),
     );
-    let __outcome = '__resilience_checkpoint: {
-        let __running = match (&__RESILIENCE_CHECKPOINT)
+    let __outcome = '__checkpoint: {
+        let __running = match (&__CHECKPOINT)
             .begin(
-                __resilience::Some(
-                    __resilience::Key::new()
+                __rt::Some(
+                    __rt::Key::new()
                         .text("page:")
                         .value(&(id))
                         .text(":")
                         .value(&(name))
                         .finish(),
                 ),
-                __resilience::None,
-                __resilience::None,
+                __rt::None,
+                __rt::None,
             )
             .await
         {
-            __resilience::Ok(__running) => __running,
-            __resilience::Err(__resilience::Ok(__kept)) => {
-                break '__resilience_checkpoint __kept;
-            }
-            __resilience::Err(__resilience::Err(__rejected)) => {
-                break '__resilience_checkpoint __resilience::refused(__rejected);
+            __rt::Ok(__running) => __running,
+            __rt::Err(__rt::Ok(__kept)) => break '__checkpoint __kept,
+            __rt::Err(__rt::Err(__rejected)) => {
+                break '__checkpoint __rt::refused(__rejected);
             }
         };
-        let (__outcome, __verdict) = __resilience::InScope::new(
+        let (__outcome, __verdict) = __rt::InScope::new(
                 (&__running).scope(),
                 async {
                     let __outcome = async {
-                        if let __resilience::Some(__outcome) = __resilience::None::<
+                        if let __rt::Some(__outcome) = __rt::None::<
                             Result<String, Error>,
                         > {
                             return __outcome;
@@ -124,63 +114,61 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                         fetch(id, name).await
                     }
                         .await;
-                    let __verdict = __resilience::Outcome::probe(&__outcome)
-                        .probed_verdict(&__RESILIENCE_POINT, 1);
+                    let __verdict = __rt::Outcome::probe(&__outcome)
+                        .probed_verdict(&__POINT, 1);
                     (__outcome, __verdict)
                 },
             )
             .await;
         match __running.end(__outcome, __verdict).await {
-            __resilience::Ok((__outcome, __verdict)) => __outcome,
-            __resilience::Err(__rejected) => __resilience::refused(__rejected),
+            __rt::Ok((__outcome, __verdict)) => __outcome,
+            __rt::Err(__rejected) => __rt::refused(__rejected),
         }
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
-        use ::resilience::__private as __resilience;
-        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-        #[linkme(crate = __resilience::linkme)]
-        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        use ::resilience::__private as __rt;
+        #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+        #[linkme(crate = __rt::linkme)]
+        static __POINT: __rt::PointSite = __rt::PointSite::new(
             ::core::module_path!(),
             "method",
-            &[&__RESILIENCE_CHECKPOINT],
+            &[&__CHECKPOINT],
         );
-        static __RESILIENCE_CHECKPOINT: __resilience::CheckpointSite = __resilience::CheckpointSite::new(
-            &__RESILIENCE_POINT,
-            __resilience::Some("page:{self.tenant}:{id}"),
-            __resilience::Checkpoint::new(""),
+        static __CHECKPOINT: __rt::CheckpointSite = __rt::CheckpointSite::new(
+            &__POINT,
+            __rt::Some("page:{self.tenant}:{id}"),
+            __rt::Checkpoint::new(""),
         );
-        let __outcome = '__resilience_checkpoint: {
-            let __running = match (&__RESILIENCE_CHECKPOINT)
+        let __outcome = '__checkpoint: {
+            let __running = match (&__CHECKPOINT)
                 .begin(
-                    __resilience::Some(
-                        __resilience::Key::new()
+                    __rt::Some(
+                        __rt::Key::new()
                             .text("page:")
                             .value(&(self.tenant))
                             .text(":")
                             .value(&(id))
                             .finish(),
                     ),
-                    __resilience::None,
-                    __resilience::None,
+                    __rt::None,
+                    __rt::None,
                 )
                 .await
             {
-                __resilience::Ok(__running) => __running,
-                __resilience::Err(__resilience::Ok(__kept)) => {
-                    break '__resilience_checkpoint __kept;
-                }
-                __resilience::Err(__resilience::Err(__rejected)) => {
-                    break '__resilience_checkpoint __resilience::refused(__rejected);
+                __rt::Ok(__running) => __running,
+                __rt::Err(__rt::Ok(__kept)) => break '__checkpoint __kept,
+                __rt::Err(__rt::Err(__rejected)) => {
+                    break '__checkpoint __rt::refused(__rejected);
                 }
             };
-            let (__outcome, __verdict) = __resilience::InScope::new(
+            let (__outcome, __verdict) = __rt::InScope::new(
                     (&__running).scope(),
                     async {
                         let __outcome = async {
-                            if let __resilience::Some(__outcome) = __resilience::None::<
+                            if let __rt::Some(__outcome) = __rt::None::<
                                 Result<String, Error>,
                             > {
                                 return __outcome;
@@ -188,15 +176,15 @@ impl Service {
                             self.fetch(id).await
                         }
                             .await;
-                        let __verdict = __resilience::Outcome::probe(&__outcome)
-                            .probed_verdict(&__RESILIENCE_POINT, 1);
+                        let __verdict = __rt::Outcome::probe(&__outcome)
+                            .probed_verdict(&__POINT, 1);
                         (__outcome, __verdict)
                     },
                 )
                 .await;
             match __running.end(__outcome, __verdict).await {
-                __resilience::Ok((__outcome, __verdict)) => __outcome,
-                __resilience::Err(__rejected) => __resilience::refused(__rejected),
+                __rt::Ok((__outcome, __verdict)) => __outcome,
+                __rt::Err(__rejected) => __rt::refused(__rejected),
             }
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;

@@ -1,57 +1,52 @@
 fn sync(id: u32, name: String) -> Result<String, Error> {
-    use ::resilience::__private as __resilience;
-    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-    #[linkme(crate = __resilience::linkme)]
-    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
         ::core::module_path!(),
         "sync",
-        &[&__RESILIENCE_TIMEOUT],
+        &[&__TIMEOUT],
     );
-    static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
-            &__RESILIENCE_POINT,
-            __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
-                .checked(),
+    static __TIMEOUT: __rt::TimeoutSite = __rt::TimeoutSite::new(
+            &__POINT,
+            __rt::Timeout::new(::core::time::Duration::from_secs(2)).checked(),
         )
         .thread();
-    let __outcome = match (&__RESILIENCE_TIMEOUT)
+    let __outcome = match (&__TIMEOUT)
         .on_thread(
             1,
             move || {
-                let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
-                    String,
-                    Error,
-                > { fetch(id, name) });
-                let __verdict = __resilience::Outcome::probe(&__outcome)
-                    .probed_verdict(&__RESILIENCE_POINT, 1);
+                let __outcome = __rt::call_once(|| -> Result<String, Error> {
+                    fetch(id, name)
+                });
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, 1);
                 __outcome
             },
         )
     {
-        __resilience::Ok(__done) => __done,
-        __resilience::Err(__rejected) => __resilience::refused(__rejected),
+        __rt::Ok(__done) => __done,
+        __rt::Err(__rejected) => __rt::refused(__rejected),
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
-    use ::resilience::__private as __resilience;
-    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-    #[linkme(crate = __resilience::linkme)]
-    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        &[&__RESILIENCE_TIMEOUT],
+        &[&__TIMEOUT],
     );
-    static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
-        &__RESILIENCE_POINT,
-        __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
-            .checked(),
+    static __TIMEOUT: __rt::TimeoutSite = __rt::TimeoutSite::new(
+        &__POINT,
+        __rt::Timeout::new(::core::time::Duration::from_secs(2)).checked(),
     );
-    let __outcome = match __resilience::Timed::new(
-            &__RESILIENCE_TIMEOUT,
+    let __outcome = match __rt::Timed::new(
+            &__TIMEOUT,
             async {
-                if let __resilience::Some(__outcome) = __resilience::None::<
-                    Result<String, Error>,
-                > {
+                if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                     return __outcome;
                 }
                 fetch(id, name).await
@@ -59,37 +54,32 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         )
         .await
     {
-        __resilience::Ok(__outcome) => {
-            let __verdict = __resilience::Outcome::probe(&__outcome)
-                .probed_verdict(&__RESILIENCE_POINT, 1);
+        __rt::Ok(__outcome) => {
+            let __verdict = __rt::Outcome::probe(&__outcome).probed_verdict(&__POINT, 1);
             __outcome
         }
-        __resilience::Err(__rejected) => __resilience::refused(__rejected),
+        __rt::Err(__rejected) => __rt::refused(__rejected),
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
-        use ::resilience::__private as __resilience;
-        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-        #[linkme(crate = __resilience::linkme)]
-        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        use ::resilience::__private as __rt;
+        #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+        #[linkme(crate = __rt::linkme)]
+        static __POINT: __rt::PointSite = __rt::PointSite::new(
             ::core::module_path!(),
             "method",
-            &[&__RESILIENCE_TIMEOUT],
+            &[&__TIMEOUT],
         );
-        static __RESILIENCE_TIMEOUT: __resilience::TimeoutSite = __resilience::TimeoutSite::new(
-            &__RESILIENCE_POINT,
-            __resilience::Timeout::new(::core::time::Duration::from_nanos(2000000000u64))
-                .strict()
-                .checked(),
+        static __TIMEOUT: __rt::TimeoutSite = __rt::TimeoutSite::new(
+            &__POINT,
+            __rt::Timeout::new(::core::time::Duration::from_secs(2)).strict().checked(),
         );
-        let __outcome = match __resilience::Timed::new(
-                &__RESILIENCE_TIMEOUT,
+        let __outcome = match __rt::Timed::new(
+                &__TIMEOUT,
                 async {
-                    if let __resilience::Some(__outcome) = __resilience::None::<
-                        Result<String, Error>,
-                    > {
+                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                         return __outcome;
                     }
                     self.fetch(id).await
@@ -97,12 +87,12 @@ impl Service {
             )
             .await
         {
-            __resilience::Ok(__outcome) => {
-                let __verdict = __resilience::Outcome::probe(&__outcome)
-                    .probed_verdict(&__RESILIENCE_POINT, 1);
+            __rt::Ok(__outcome) => {
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, 1);
                 __outcome
             }
-            __resilience::Err(__rejected) => __resilience::refused(__rejected),
+            __rt::Err(__rejected) => __rt::refused(__rejected),
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }

@@ -1,134 +1,108 @@
 fn sync(id: u32, name: &str) -> Result<String, Error> {
-    use ::resilience::__private as __resilience;
-    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-    #[linkme(crate = __resilience::linkme)]
-    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
         ::core::module_path!(),
         "sync",
-        &[&__RESILIENCE_RETRY],
+        &[&__RETRY],
     );
-    static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
-        &__RESILIENCE_POINT,
-        __resilience::Retry::backoff(
-            __resilience::Retry::max(__resilience::Retry::new(), 3),
-            __resilience::Backoff::Exponential(2f64),
+    static __RETRY: __rt::RetrySite = __rt::RetrySite::new(
+        &__POINT,
+        __rt::Retry::backoff(
+            __rt::Retry::max(__rt::Retry::new(), 3),
+            __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __retry = (&__RESILIENCE_RETRY).start();
+    let mut __retry = (&__RETRY).start();
     let __outcome = loop {
         let __wait = {
-            let __outcome: Result<String, Error> = __resilience::call_once(|| -> Result<
-                String,
-                Error,
-            > { fetch(id, name) });
-            let __verdict = __resilience::Outcome::probe(&__outcome)
-                .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
-            match (&__RESILIENCE_RETRY)
-                .settle(
-                    &mut __retry,
-                    __verdict,
-                    __resilience::Ruling::ByCategory,
-                    (&__RESILIENCE_RETRY).own_budget(),
-                )
-            {
-                __resilience::Ok(_) => break __outcome,
-                __resilience::Err(__wait) => __wait,
+            let __outcome = __rt::call_once(|| -> Result<String, Error> {
+                fetch(id, name)
+            });
+            let __verdict = __rt::Outcome::probe(&__outcome)
+                .probed_verdict(&__POINT, (&__retry).attempt());
+            match (&__RETRY).settle(&mut __retry, __verdict) {
+                __rt::Ok(_) => break __outcome,
+                __rt::Err(__wait) => __wait,
             }
         };
-        (&__RESILIENCE_RETRY).sleep(&__retry, __wait);
+        (&__RETRY).sleep(&__retry, __wait);
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
-    use ::resilience::__private as __resilience;
-    #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-    #[linkme(crate = __resilience::linkme)]
-    static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
         ::core::module_path!(),
         "asynchronous",
-        &[&__RESILIENCE_RETRY],
+        &[&__RETRY],
     );
-    static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
-        &__RESILIENCE_POINT,
-        __resilience::Retry::backoff(
-            __resilience::Retry::max(__resilience::Retry::new(), 3),
-            __resilience::Backoff::Exponential(2f64),
+    static __RETRY: __rt::RetrySite = __rt::RetrySite::new(
+        &__POINT,
+        __rt::Retry::backoff(
+            __rt::Retry::max(__rt::Retry::new(), 3),
+            __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __retry = (&__RESILIENCE_RETRY).start();
+    let mut __retry = (&__RETRY).start();
     let __outcome = loop {
         let __wait = {
             let __outcome = async {
-                if let __resilience::Some(__outcome) = __resilience::None::<
-                    Result<String, Error>,
-                > {
+                if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                     return __outcome;
                 }
                 fetch(id, name).await
             }
                 .await;
-            let __verdict = __resilience::Outcome::probe(&__outcome)
-                .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
-            match (&__RESILIENCE_RETRY)
-                .settle(
-                    &mut __retry,
-                    __verdict,
-                    __resilience::Ruling::ByCategory,
-                    (&__RESILIENCE_RETRY).own_budget(),
-                )
-            {
-                __resilience::Ok(_) => break __outcome,
-                __resilience::Err(__wait) => __wait,
+            let __verdict = __rt::Outcome::probe(&__outcome)
+                .probed_verdict(&__POINT, (&__retry).attempt());
+            match (&__RETRY).settle(&mut __retry, __verdict) {
+                __rt::Ok(_) => break __outcome,
+                __rt::Err(__wait) => __wait,
             }
         };
-        (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
+        (&__RETRY).pause(&__retry, __wait).await;
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
 impl Service {
     async fn method(&self, id: u32) -> Result<String, Error> {
-        use ::resilience::__private as __resilience;
-        #[__resilience::linkme::distributed_slice(__resilience::POINTS_0_1)]
-        #[linkme(crate = __resilience::linkme)]
-        static __RESILIENCE_POINT: __resilience::PointSite = __resilience::PointSite::new(
+        use ::resilience::__private as __rt;
+        #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+        #[linkme(crate = __rt::linkme)]
+        static __POINT: __rt::PointSite = __rt::PointSite::new(
             ::core::module_path!(),
             "method",
-            &[&__RESILIENCE_RETRY],
+            &[&__RETRY],
         );
-        static __RESILIENCE_RETRY: __resilience::RetrySite = __resilience::RetrySite::new(
-            &__RESILIENCE_POINT,
-            __resilience::Retry::backoff(
-                __resilience::Retry::max(__resilience::Retry::new(), 3),
-                __resilience::Backoff::Exponential(2f64),
+        static __RETRY: __rt::RetrySite = __rt::RetrySite::new(
+            &__POINT,
+            __rt::Retry::backoff(
+                __rt::Retry::max(__rt::Retry::new(), 3),
+                __rt::Backoff::Exponential(2f64),
             ),
         );
-        let mut __retry = (&__RESILIENCE_RETRY).start();
+        let mut __retry = (&__RETRY).start();
         let __outcome = loop {
             let __wait = {
                 let __outcome = async {
-                    if let __resilience::Some(__outcome) = __resilience::None::<
-                        Result<String, Error>,
-                    > {
+                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                         return __outcome;
                     }
                     self.fetch(id).await
                 }
                     .await;
-                let __verdict = __resilience::Outcome::probe(&__outcome)
-                    .probed_verdict(&__RESILIENCE_POINT, (&__retry).attempt());
-                match (&__RESILIENCE_RETRY)
-                    .settle(
-                        &mut __retry,
-                        __verdict,
-                        __resilience::Ruling::ByCategory,
-                        (&__RESILIENCE_RETRY).own_budget(),
-                    )
-                {
-                    __resilience::Ok(_) => break __outcome,
-                    __resilience::Err(__wait) => __wait,
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, (&__retry).attempt());
+                match (&__RETRY).settle(&mut __retry, __verdict) {
+                    __rt::Ok(_) => break __outcome,
+                    __rt::Err(__wait) => __wait,
                 }
             };
-            (&__RESILIENCE_RETRY).pause(&__retry, __wait).await;
+            (&__RETRY).pause(&__retry, __wait).await;
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }

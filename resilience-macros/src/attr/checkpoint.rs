@@ -138,45 +138,45 @@ impl Layer for Checked {
 
     fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let site = &place.site;
-        let ty = quote!(__resilience::Checkpoint);
-        let policy = Setter::all(&self.setters, &ty, quote!(__resilience::Checkpoint::new("")));
+        let ty = quote!(__rt::Checkpoint);
+        let policy = Setter::all(&self.setters, &ty, quote!(__rt::Checkpoint::new("")));
         let template = match self.key.as_ref().map(|key| &key.template) {
-            None => quote!(__resilience::None),
-            Some(Some(template)) => quote!(__resilience::Some(#template)),
-            Some(None) => quote!(__resilience::Some("an expression")),
+            None => quote!(__rt::None),
+            Some(Some(template)) => quote!(__rt::Some(#template)),
+            Some(None) => quote!(__rt::Some("an expression")),
         };
         let undone = self.rollback.is_some().then(|| quote!(.undone()));
         let undo = self.rollback.as_ref().map(|rollback| undo(rollback, &self.setters, stack.item));
         quote! {
-            static #site: __resilience::CheckpointSite =
-                __resilience::CheckpointSite::new(&__RESILIENCE_POINT, #template, #policy)#undone;
+            static #site: __rt::CheckpointSite =
+                __rt::CheckpointSite::new(&__POINT, #template, #policy)#undone;
             #undo
         }
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let none = quote!(__resilience::None);
-        let some = |value: TokenStream| quote!(__resilience::Some(#value));
+        let none = quote!(__rt::None);
+        let some = |value: TokenStream| quote!(__rt::Some(#value));
         let key = self.key.as_ref().map_or_else(|| none.clone(), |key| some(key.rendered.clone()));
         let inputs = match &self.inputs {
             Some(inputs) => {
                 let (names, values): (Vec<_>, Vec<_>) = inputs.iter().cloned().unzip();
-                some(quote!(__resilience::inputs(__resilience::Args::new()#(.input(#names, &#values))*)))
+                some(quote!(__rt::inputs(__rt::Args::new()#(.input(#names, &#values))*)))
             }
             None if self.unkeyed.is_empty() => none,
             None => {
                 let names = &self.unkeyed;
                 let texts = names.iter().map(|name| name.unraw().to_string());
-                some(quote_spanned!(Span::mixed_site()=> __resilience::inputs({
-                    let __args = __resilience::Args::new();
-                    #(let __args = __resilience::Given::new(&#names).added_to(__args, #texts);)*
+                some(quote_spanned!(Span::mixed_site()=> __rt::inputs({
+                    let __args = __rt::Args::new();
+                    #(let __args = __rt::Given::new(&#names).added_to(__args, #texts);)*
                     __args
                 })))
             }
         };
         let store = store(self.store.as_ref());
         let body = if cx.is_async {
-            quote_spanned!(Span::mixed_site()=> let (__outcome, __verdict) = __resilience::InScope::new((&__running).scope(), async { #inner (__outcome, __verdict) }).await;)
+            quote_spanned!(Span::mixed_site()=> let (__outcome, __verdict) = __rt::InScope::new((&__running).scope(), async { #inner (__outcome, __verdict) }).await;)
         } else {
             quote_spanned! {Span::mixed_site()=>
                 let __entered = (&__running).enter();
@@ -193,18 +193,18 @@ fn undo(rollback: &Expr, setters: &[Setter], item: &Item) -> TokenStream {
     let (ty, _) = item.return_type();
     let was = setters.iter().find_map(|setter| setter.value_of("was")).unwrap_or_else(|| quote!(&[]));
     let at = Span::mixed_site().located_at(value::span_of(&rollback.to_token_stream()));
-    let worked = quote_spanned!(at=> __resilience::Undone::worked(__resilience::Step(__resilience::call1(#rollback, __value)).__settle().await));
+    let worked = quote_spanned!(at=> __rt::Undone::worked(__rt::Step(__rt::call1(#rollback, __value)).__settle().await));
     quote_spanned! {Span::mixed_site()=>
-        #[__resilience::linkme::distributed_slice(__resilience::UNDOS_0_1)]
-        #[linkme(crate = __resilience::linkme)]
-        static __RESILIENCE_UNDO: __resilience::UndoSite = __resilience::UndoSite::new(
-            &__RESILIENCE_POINT,
+        #[__rt::linkme::distributed_slice(__rt::UNDOS_0_1)]
+        #[linkme(crate = __rt::linkme)]
+        static __UNDO: __rt::UndoSite = __rt::UndoSite::new(
+            &__POINT,
             #was,
             |__bytes| ::std::boxed::Box::pin(async move {
                 #[allow(unused_imports)]
-                use __resilience::Settled as _;
-                let __value = __resilience::recorded::<<#ty as __resilience::Outcome>::Value>(&__bytes)?;
-                __resilience::undone(#worked)
+                use __rt::Settled as _;
+                let __value = __rt::recorded::<<#ty as __rt::Outcome>::Value>(&__bytes)?;
+                __rt::undone(#worked)
             }),
         );
     }

@@ -238,28 +238,28 @@ impl Layer for Checked {
         let site = &place.site;
         let Checked { start, setters, .. } = self;
         if self.instance.is_some() {
-            return quote!(static #site: __resilience::InstanceSite = __resilience::InstanceSite::of(&__RESILIENCE_POINT););
+            return quote!(static #site: __rt::InstanceSite = __rt::InstanceSite::of(&__POINT););
         }
-        let ty = quote!(__resilience::CircuitBreaker);
+        let ty = quote!(__rt::CircuitBreaker);
         let start = if start.is_empty() {
-            quote!(#ty::of(&__RESILIENCE_POINT))
+            quote!(#ty::of(&__POINT))
         } else {
             let given = value::typed(start, &ty);
-            quote!(#ty::owned_by(#given, &__RESILIENCE_POINT))
+            quote!(#ty::owned_by(#given, &__POINT))
         };
         let breaker = Setter::all(setters, &ty, start);
         let label = self.key_label.then(|| quote!(.key_label()));
         if self.key.is_none() {
-            return quote!(static #site: __resilience::CircuitBreaker = #breaker.checked(););
+            return quote!(static #site: __rt::CircuitBreaker = #breaker.checked(););
         }
         let max_keys = self.max_keys.iter();
         quote! {
-            static #site: __resilience::KeyedBreakers = {
-                const fn __fresh() -> __resilience::CircuitBreaker { #breaker #label.checked() }
-                const fn __keyed() -> __resilience::Keyed<__resilience::CircuitBreaker> {
-                    __resilience::Keyed::new(__fresh)#(.max_keys(#max_keys))*
+            static #site: __rt::KeyedBreakers = {
+                const fn __fresh() -> __rt::CircuitBreaker { #breaker #label.checked() }
+                const fn __keyed() -> __rt::Keyed<__rt::CircuitBreaker> {
+                    __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))*
                 }
-                __resilience::KeyedBreakers::new(__keyed(), __keyed)
+                __rt::KeyedBreakers::new(__keyed(), __keyed)
             };
         }
     }
@@ -272,9 +272,9 @@ impl Layer for Checked {
         let admit = match (&self.instance, &self.key) {
             (Some(given), _) => quote_spanned!(value::mixed_span_of(given)=> (&#site).admit(__instance)),
             (None, Some(given)) => {
-                quote_spanned!(value::mixed_span_of(given)=> __resilience::Keyed::admit(&#site, &(#given)))
+                quote_spanned!(value::mixed_span_of(given)=> __rt::Keyed::admit(&#site, &(#given)))
             }
-            (None, None) => quote_spanned!(Span::mixed_site()=> __resilience::Found(|| &#site).admit()),
+            (None, None) => quote_spanned!(Span::mixed_site()=> __rt::Found(|| &#site).admit()),
         };
         let label = place.label();
         let bound = place.bound();
@@ -283,8 +283,8 @@ impl Layer for Checked {
                 #instance
                 // Not a `match` around the body: what it looks at would live as long as the body waits.
                 let __permit = match #admit {
-                    __resilience::Ok(__permit) => __permit,
-                    __resilience::Err(__rejected) => break #label #refused,
+                    __rt::Ok(__permit) => __permit,
+                    __rt::Err(__rejected) => break #label #refused,
                 };
                 #inner
                 let __verdict = __permit.settle(__verdict, #ruling);

@@ -187,7 +187,7 @@ fn arguments(
             FnArg::Receiver(receiver) => item::cfgs(&receiver.attrs),
             FnArg::Typed(typed) => item::cfgs(&typed.attrs),
         };
-        let made = format_ident!("__resilience_{}", n, span = Span::mixed_site());
+        let made = format_ident!("__argument_{}", n, span = Span::mixed_site());
         match input {
             FnArg::Receiver(receiver) => match (on, receiver_of(receiver)) {
                 (None, _) => errors.at(
@@ -285,7 +285,7 @@ fn taken(made: &Ident, text: &str, ty: &Type) -> Argument {
         }
         other => (other.to_token_stream(), quote!(#made)),
     };
-    let read = quote_spanned!(at=> __resilience::Args::take::<#owned>(&mut __args, #text)?);
+    let read = quote_spanned!(at=> __rt::Args::take::<#owned>(__args, #text)?);
     Argument {
         make: quote_spanned!(at=> let #made = #read;),
         read: Some(read),
@@ -310,9 +310,9 @@ impl Layer for Checked {
 
     fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let site = &place.site;
-        let ty = quote!(__resilience::Job);
+        let ty = quote!(__rt::Job);
         let name = &self.name;
-        let policy = Setter::all(&self.setters, &ty, quote!(__resilience::Job::new(#name)));
+        let policy = Setter::all(&self.setters, &ty, quote!(__rt::Job::new(#name)));
         let template = self.key.as_ref().and_then(|key| key.template.clone());
         let template = template.unwrap_or_else(|| quote!("an expression"));
         let needs = self.arguments.iter().filter_map(|Argument { needs, cfgs, .. }| {
@@ -331,36 +331,28 @@ impl Layer for Checked {
         let hidden = item.bound_names().contains(function).then(|| quote!(self::));
         let path = self.on.as_ref().map_or_else(|| quote!(#hidden #function), |on| quote!(<#on>::#function));
         let call = if item.is_async() {
-            quote!(__resilience::Call::of_future(async move { let _ = #path(#(#passes),*).await; }))
+            quote!(__rt::Call::of_future(async move { let _ = #path(#(#passes),*).await; }))
         } else {
-            quote!(__resilience::Call::of_closure(move || { let _ = #path(#(#passes),*); }))
+            quote!(__rt::Call::of_closure(move || { let _ = #path(#(#passes),*); }))
         };
         quote_spanned! {Span::mixed_site()=>
-            #[__resilience::linkme::distributed_slice(__resilience::JOBS_0_1)]
-            #[linkme(crate = __resilience::linkme)]
-            static #site: __resilience::JobSite = __resilience::JobSite::new(
-                &__RESILIENCE_POINT,
+            #[__rt::linkme::distributed_slice(__rt::JOBS_0_1)]
+            #[linkme(crate = __rt::linkme)]
+            static #site: __rt::JobSite = __rt::JobSite::new(
+                &__POINT,
                 #template,
                 #policy,
                 |__provided| {
-                    let _ = __provided;
                     #(#needs)*
-                    __resilience::Ok(())
+                    __rt::Ok(())
                 },
                 |__args| {
-                    #[allow(unused_mut)]
-                    let mut __args = __args;
                     #(#reads)*
-                    let _ = __args;
-                    __resilience::Ok(())
+                    __rt::Ok(())
                 },
                 |__provided, __args| {
-                    let _ = __provided;
-                    #[allow(unused_mut)]
-                    let mut __args = __args;
                     #(#makes)*
-                    let _ = __args;
-                    __resilience::Ok(#call)
+                    __rt::Ok(#call)
                 },
             );
         }
@@ -368,31 +360,33 @@ impl Layer for Checked {
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
         let key = self.key.as_ref().map(|key| key.rendered.clone());
+        let is_plain = self.recorded.iter().all(|recorded| recorded.cfgs.is_empty());
         let arguments = self.recorded.iter().map(|Recorded { name, text, at, cfgs }| {
             let at = Span::mixed_site().located_at(*at);
-            quote_spanned!(at=> #(#cfgs)* let __args = __args.argument(#text, &#name);)
+            let argument = quote_spanned!(at=> .argument(#text, &#name));
+            if is_plain { argument } else { quote!(#(#cfgs)* let __args = __args #argument;) }
         });
         let earlier = self.earlier.as_ref().map(|key| quote!(.earlier(#key)));
         let store = store(self.store.as_ref());
-        let args = if self.recorded.is_empty() {
-            quote!(__resilience::Args::new()#earlier)
+        let args = if is_plain {
+            quote!(__rt::Args::new()#(#arguments)* #earlier)
         } else {
             quote_spanned! {Span::mixed_site()=> {
-                let __args = __resilience::Args::new();
+                let __args = __rt::Args::new();
                 #(#arguments)*
                 __args #earlier
             }}
         };
         let begin = quote!(#key, #args, #store);
         let strategy = cx.handler.as_ref().map_or_else(
-            || quote_spanned!(Span::mixed_site()=> |_| __resilience::Wanted::Fail),
+            || quote_spanned!(Span::mixed_site()=> |_| __rt::Wanted::Fail),
             |recovery| quote_spanned!(Span::mixed_site()=> |__class| (&#recovery).wanted(__class)),
         );
         let body = if cx.is_async {
             quote_spanned! {Span::mixed_site()=>
-                let __caught = __resilience::InScope::new(
+                let __caught = __rt::InScope::new(
                     (&__running).scope(),
-                    __resilience::Caught::new(async { #inner (__outcome, __verdict) }),
+                    __rt::Caught::new(async { #inner (__outcome, __verdict) }),
                 )
                 .await;
                 let (__running, (__outcome, __verdict)) = __running.ran(__caught).await;

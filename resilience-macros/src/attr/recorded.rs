@@ -90,7 +90,7 @@ pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &s
             _ => return Err(Error::new(span, format!("expected `{usual}` or `{other}`\nhelp: write `{name} = {usual}` or `{name} = {other}`"))),
         };
         let variant = Ident::new(variant, span);
-        Ok(quote_spanned!(span=> __resilience::#ty::#variant))
+        Ok(quote_spanned!(span=> __rt::#ty::#variant))
     })?;
     Some(Setter::new(name, value))
 }
@@ -98,8 +98,8 @@ pub(crate) fn choice(reader: &mut Reader<'_>, name: &str, other: &str, usual: &s
 /// `store = expression`, as an argument of the runtime.
 pub(crate) fn store(store: Option<&TokenStream>) -> TokenStream {
     match store {
-        None => quote!(__resilience::None),
-        Some(store) => quote!(__resilience::Some(__resilience::IntoStore::into_store(#store))),
+        None => quote!(__rt::None),
+        Some(store) => quote!(__rt::Some(__rt::IntoStore::into_store(#store))),
     }
 }
 
@@ -128,18 +128,18 @@ pub(crate) fn around(
         )
     };
     let bound = place.bound();
-    let kept = place.given(&quote_spanned!(Span::mixed_site()=> __kept), &quote!(__resilience::None));
+    let kept = place.given(&quote_spanned!(Span::mixed_site()=> __kept), &quote!(__rt::None));
     quote_spanned! {Span::mixed_site()=>
         let #bound = #label: {
             let __running = match #first {
-                __resilience::Ok(__running) => __running,
-                __resilience::Err(__resilience::Ok(__kept)) => break #label #kept,
-                __resilience::Err(__resilience::Err(__rejected)) => break #label #refused,
+                __rt::Ok(__running) => __running,
+                __rt::Err(__rt::Ok(__kept)) => break #label #kept,
+                __rt::Err(__rt::Err(__rejected)) => break #label #refused,
             };
             #body
             match #last {
-                __resilience::Ok((__outcome, __verdict)) => #bound,
-                __resilience::Err(__rejected) => #refused,
+                __rt::Ok((__outcome, __verdict)) => #bound,
+                __rt::Err(__rejected) => #refused,
             }
         };
     }

@@ -258,11 +258,11 @@ impl Layer for Checked {
         };
         let total = stack.total().map(|total| {
             let total = &total.tokens;
-            quote_spanned!(*span=> const _: () = __resilience::check_attempt(#total, #limit);)
+            quote_spanned!(*span=> const _: () = __rt::check_attempt(#total, #limit);)
         });
         let windows = stack.above().filter_map(|traits| traits.window).map(|window| {
             let window = &window.tokens;
-            quote_spanned!(*span=> const _: () = __resilience::check_window(#window, #limit);)
+            quote_spanned!(*span=> const _: () = __rt::check_window(#window, #limit);)
         });
         let windows = windows.collect::<TokenStream>();
         quote!(#total #windows)
@@ -281,15 +281,15 @@ impl Layer for Checked {
 
     fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
         let site = &place.site;
-        let ty = quote!(__resilience::Timeout);
+        let ty = quote!(__rt::Timeout);
         let thread = self.thread.then(|| quote!(.thread()));
         let Some(limit) = &self.limit else {
-            return quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::of_instance(&__RESILIENCE_POINT)#thread;);
+            return quote!(static #site: __rt::TimeoutSite = __rt::TimeoutSite::of_instance(&__POINT)#thread;);
         };
         let new = Setter::new("new", limit.tokens.clone()).make(&ty);
         let policy = Setter::all(&self.setters, &ty, new);
         let strict = self.strict.then(|| quote!(.strict()));
-        quote!(static #site: __resilience::TimeoutSite = __resilience::TimeoutSite::new(&__RESILIENCE_POINT, #policy #strict.checked())#thread;)
+        quote!(static #site: __rt::TimeoutSite = __rt::TimeoutSite::new(&__POINT, #policy #strict.checked())#thread;)
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
@@ -330,15 +330,15 @@ impl Checked {
             }
             (true, _) => quote_spanned!(here=> (&#site).on_thread(#attempt, #body)),
             _ if is_given => {
-                quote_spanned!(here=> __resilience::Timed::given(&#site, &__instance, #attempt, #body).await)
+                quote_spanned!(here=> __rt::Timed::given(&#site, &__instance, #attempt, #body).await)
             }
-            (false, true) => quote_spanned!(here=> __resilience::Timed::grown(&#site, #attempt, #body).await),
-            (false, false) => quote_spanned!(here=> __resilience::Timed::new(&#site, #body).await),
+            (false, true) => quote_spanned!(here=> __rt::Timed::grown(&#site, #attempt, #body).await),
+            (false, false) => quote_spanned!(here=> __rt::Timed::new(&#site, #body).await),
         };
         let ended = quote_spanned! {Span::mixed_site()=>
             match #run {
-                __resilience::Ok(#name) => #done,
-                __resilience::Err(__rejected) => #refused,
+                __rt::Ok(#name) => #done,
+                __rt::Err(__rejected) => #refused,
             }
         };
         match &self.instance {

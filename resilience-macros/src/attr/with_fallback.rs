@@ -155,12 +155,12 @@ impl Layer for Checked {
         });
         let on = match self.on.as_slice() {
             [] => None,
-            on => Some(quote!(.on(&[#(__resilience::Category::#on),*]))),
+            on => Some(quote!(.on(&[#(__rt::Category::#on),*]))),
         };
         let hook = self.hook.iter();
         quote! {
-            static #site: __resilience::FallbackSite =
-                __resilience::FallbackSite::new(&__RESILIENCE_POINT, &[#(#names),*]) #on #(.on_fallback(#hook))*;
+            static #site: __rt::FallbackSite =
+                __rt::FallbackSite::new(&__POINT, &[#(#names),*]) #on #(.on_fallback(#hook))*;
         }
     }
 
@@ -178,15 +178,14 @@ impl Layer for Checked {
         let settled = cx.is_async.then(|| {
             quote_spanned! {Span::mixed_site()=>
                 #[allow(unused_imports)]
-                use __resilience::Settled as _;
+                use __rt::Settled as _;
             }
         });
         quote_spanned! {Span::mixed_site()=>
             #inner
             #settled
             let #bound = #label: {
-                let __resilience::Some(__class) = __verdict else { break #label #bound };
-                if !(&#site).applies(&__class, #ruling) { break #label #bound }
+                let __rt::Some(__class) = (&#site).handles(__verdict, #ruling) else { break #label #bound };
                 #(#steps)*
                 #none_answered
             };
@@ -203,8 +202,8 @@ fn readable(tokens: &TokenStream) -> String {
 fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> TokenStream {
     let (site, label) = (&place.site, place.label());
     let here = Span::mixed_site();
-    let success = quote_spanned!(here=> __resilience::Outcome::success(__value));
-    let success = place.given(&success, &quote!(__resilience::None));
+    let success = quote_spanned!(here=> __rt::Outcome::success(__value));
+    let success = place.given(&success, &quote!(__rt::None));
     let taken = quote_spanned! {here=> {
         (&#site).answered(&__class, #number);
         break #label #success;
@@ -213,8 +212,7 @@ fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> Tok
         Step::Value(value) => {
             // The type lets the value coerce as the body's own would.
             let at = Span::mixed_site().located_at(cx.return_at);
-            let of_type =
-                cx.return_type().map(|ty| quote_spanned!(at=> : <#ty as __resilience::Outcome>::Value));
+            let of_type = cx.return_type().map(|ty| quote_spanned!(at=> : <#ty as __rt::Outcome>::Value));
             quote_spanned! {Span::mixed_site()=>
                 let __value #of_type = #value;
                 (&#site).answered(&__class, #number);
@@ -225,21 +223,21 @@ fn expand_step(step: &Step, cx: &Context<'_>, place: &Place, number: u32) -> Tok
             // At the step itself: what is wrong with its answer is said there.
             let at = Span::mixed_site().located_at(value::span_of(tokens));
             let settle = if cx.is_async {
-                quote_spanned!(at=> __resilience::Step(__answer).__settle().await)
+                quote_spanned!(at=> __rt::Step(__answer).__settle().await)
             } else {
                 quote_spanned!(at=> __answer)
             };
-            let instead = quote_spanned!(at=> __resilience::instead(&__outcome, #settle));
+            let instead = quote_spanned!(at=> __rt::instead(&__outcome, #settle));
             let attempt = quote_spanned! {Span::mixed_site()=>
                 let __answer = #tokens;
-                if let __resilience::Some(__value) = #instead #taken
+                if let __rt::Some(__value) = #instead #taken
             };
             if let Some(error) = error {
                 quote_spanned! {Span::mixed_site()=>
-                    if let __resilience::Err(#error) = __resilience::Outcome::judge(&__outcome) { #attempt }
+                    if let __rt::Err(#error) = __rt::Outcome::judge(&__outcome) { #attempt }
                 }
             } else {
-                quote_spanned!(Span::mixed_site()=> { #attempt })
+                attempt
             }
         }
     }

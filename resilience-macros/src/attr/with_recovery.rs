@@ -145,7 +145,7 @@ fn condition(tokens: &TokenStream) -> Result<TokenStream> {
     match parts.as_slice() {
         [TokenTree::Ident(word)] => {
             let category = value::category(word)?;
-            Ok(quote!(__resilience::Condition::Category(__resilience::Category::#category)))
+            Ok(quote!(__rt::Condition::Category(__rt::Category::#category)))
         }
         [TokenTree::Ident(word), compare @ .., TokenTree::Ident(level)] if word == "severity" => {
             let compare: String = compare.iter().map(ToString::to_string).collect();
@@ -170,7 +170,7 @@ fn condition(tokens: &TokenStream) -> Result<TokenStream> {
                 )
             })?;
             let (kind, variant) = (Ident::new(kind, Span::call_site()), Ident::new(variant, level.span()));
-            Ok(quote!(__resilience::Condition::#kind(__resilience::Severity::#variant)))
+            Ok(quote!(__rt::Condition::#kind(__rt::Severity::#variant)))
         }
         _ => Err(Error::new(span, "expected a category, or `severity >= high`")),
     }
@@ -200,7 +200,7 @@ impl Layer for Checked {
         let site = &place.site;
         let strategy = |strategy: &Strategy| {
             let variant = Ident::new(strategy.variant, Span::call_site());
-            quote!(__resilience::Recovery::#variant)
+            quote!(__rt::Recovery::#variant)
         };
         let rules = self.rules.iter().flat_map(|Rule { conditions, then, .. }| {
             let then = strategy(then);
@@ -210,8 +210,8 @@ impl Layer for Checked {
         let with_job = stack.any(|traits| traits.resumes).then(|| quote!(.with_job()));
         let undo = self.rollback.is_some().then(|| quote!(.with_undo()));
         quote! {
-            static #site: __resilience::RecoverySite =
-                __resilience::RecoverySite::new(&__RESILIENCE_POINT, &[#(#rules),*])#(.otherwise(#otherwise))* #with_job #undo;
+            static #site: __rt::RecoverySite =
+                __rt::RecoverySite::new(&__POINT, &[#(#rules),*])#(.otherwise(#otherwise))* #with_job #undo;
         }
     }
 
@@ -220,10 +220,10 @@ impl Layer for Checked {
         let label = place.label();
         let skip = self.skips().then(|| {
             let at = Span::mixed_site().located_at(cx.return_at);
-            let skipped = quote_spanned!(at=> __resilience::Skip::skipped(&__outcome));
-            let skipped = place.given(&skipped, &quote!(__resilience::None));
+            let skipped = quote_spanned!(at=> __rt::Skip::skipped(&__outcome));
+            let skipped = place.given(&skipped, &quote!(__rt::None));
             quote_spanned! {Span::mixed_site()=>
-                if let __resilience::Recovery::Skip = __strategy {
+                if let __rt::Recovery::Skip = __strategy {
                     break #label #skipped;
                 }
             }
@@ -231,26 +231,26 @@ impl Layer for Checked {
         let rollback = self.rollback.as_ref().map(|Call { tokens, error }| {
             let at = Span::mixed_site().located_at(value::span_of(tokens));
             let settle = if cx.is_async {
-                quote_spanned!(at=> __resilience::Step(__answer).__settle().await)
+                quote_spanned!(at=> __rt::Step(__answer).__settle().await)
             } else {
                 quote_spanned!(at=> __answer)
             };
             let undo = quote_spanned! {Span::mixed_site()=>
                 let __answer = #tokens;
-                let __worked = __resilience::Undone::worked(#settle);
+                let __worked = __rt::Undone::worked(#settle);
                 (&#site).undone(__worked);
             };
             // A value that `when_ok` refuses has no error.
             let undo = match error {
                 None => undo,
                 Some(error) => quote_spanned! {Span::mixed_site()=>
-                    if let __resilience::Err(#error) = __resilience::Outcome::judge(&__outcome) { #undo }
+                    if let __rt::Err(#error) = __rt::Outcome::judge(&__outcome) { #undo }
                 },
             };
             quote_spanned! {Span::mixed_site()=>
-                if let __resilience::Recovery::Rollback = __strategy {
+                if let __rt::Recovery::Rollback = __strategy {
                     #[allow(unused_imports)]
-                    use __resilience::Settled as _;
+                    use __rt::Settled as _;
                     #undo
                 }
             }
@@ -259,7 +259,7 @@ impl Layer for Checked {
         quote_spanned! {Span::mixed_site()=>
             #inner
             let #bound = #label: {
-                let __resilience::Some(__class) = &__verdict else { break #label #bound };
+                let __rt::Some(__class) = &__verdict else { break #label #bound };
                 let __strategy = (&#site).decide(__class);
                 #skip
                 #rollback

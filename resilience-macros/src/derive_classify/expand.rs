@@ -67,7 +67,7 @@ fn asked<'r, 'a>(rule: &'r Rule<'a>) -> Option<&'r Named<'a>> {
 fn bindings<'r, 'a>(rule: &'r Rule<'a>) -> impl Iterator<Item = (&'r Named<'a>, Ident)> {
     let asked = asked(rule).map(|named| (named, local("asked", named.span)));
     let wait = rule.retry_after.as_ref().map(|named| (named, wait_local(rule, named)));
-    let both = asked.is_some() && wait.as_ref().is_some_and(|(_, name)| name == "__resilience_asked");
+    let both = asked.is_some() && wait.as_ref().is_some_and(|(_, name)| name == "__asked");
     asked.into_iter().chain(wait.filter(|_| !both))
 }
 
@@ -78,7 +78,7 @@ fn wait_local(rule: &Rule<'_>, wait: &Named<'_>) -> Ident {
 }
 
 fn local(name: &str, at: Span) -> Ident {
-    format_ident!("__resilience_{name}", span = mixed(at))
+    format_ident!("__{name}", span = mixed(at))
 }
 
 fn rule_tokens(rule: &Rule<'_>, root: &TokenStream) -> TokenStream {

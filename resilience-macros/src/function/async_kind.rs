@@ -55,11 +55,11 @@ impl Form {
         let future = match self {
             Self::Plain => return inner,
             Self::Future { boxed: false, .. } => quote_spanned!(here=> async move { #inner }),
-            Self::Future { .. } => quote_spanned!(here=> __resilience::boxed(async move { #inner })),
+            Self::Future { .. } => quote_spanned!(here=> __rt::boxed(async move { #inner })),
             Self::Block { prologue: bindings, .. } => {
                 let renamed = bindings.iter().any(|binding| binding.argument == "self");
                 let inner = if renamed { self_renamed(inner) } else { inner };
-                quote_spanned!(here=> __resilience::boxed(async move { #prologue #inner }))
+                quote_spanned!(here=> __rt::boxed(async move { #prologue #inner }))
             }
         };
         quote_spanned!(here=> #[allow(clippy::needless_return)] return #future;)
@@ -160,5 +160,5 @@ fn self_renamed(tokens: TokenStream) -> TokenStream {
 
 /// The attempt's body for a function that makes a future: make it, and wait for it.
 pub(crate) fn made_future(body: &TokenStream) -> TokenStream {
-    quote!(__resilience::call_once(|| { #body }).await)
+    quote!(__rt::call_once(|| { #body }).await)
 }

@@ -43,7 +43,7 @@ pub(crate) fn call(tokens: &TokenStream, item: &Item) -> Result<Call> {
                     return quote!((#tokens)());
                 }
                 let call = Ident::new(&format!("call{}", arguments.len()), at);
-                quote_spanned!(at=> __resilience::#call(#tokens, #(#arguments),*))
+                quote_spanned!(at=> __rt::#call(#tokens, #(#arguments),*))
             })?;
             Ok(Call { tokens, error })
         }

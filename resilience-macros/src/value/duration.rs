@@ -2,7 +2,7 @@
 
 use super::{constant, literal, open, span_of};
 use crate::syntax::units::nanos_in;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::{Error, Lit, Result};
 
@@ -11,7 +11,7 @@ use syn::{Error, Lit, Result};
 pub(crate) struct Duration {
     pub(crate) tokens: TokenStream,
     pub(crate) nanos: Option<u64>,
-    pub(crate) span: proc_macro2::Span,
+    pub(crate) span: Span,
 }
 
 const FORMS: &str = "help: write a duration with its unit: `60s`, `1.5s`, `100ms`, `250us`, `2m`, `1h`, `7d`";
@@ -60,8 +60,18 @@ pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {
             "this duration is shorter than `1ns`, the shortest one\nhelp: write `0s` for none",
         ));
     }
-    let tokens = quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos));
+    let tokens = written_out(nanos, span);
     Ok(Duration { tokens, nanos: Some(nanos), span })
+}
+
+/// The constant that is `nanos` long, in the largest unit that is exact.
+fn written_out(nanos: u64, span: Span) -> TokenStream {
+    let (unit, count) = [("from_secs", 1_000_000_000), ("from_millis", 1_000_000), ("from_micros", 1_000)]
+        .into_iter()
+        .find(|(_, length)| nanos % length == 0)
+        .map_or(("from_nanos", nanos), |(unit, length)| (unit, nanos / length));
+    let (unit, count) = (Ident::new(unit, span), Literal::u64_unsuffixed(count));
+    quote_spanned!(span=> ::core::time::Duration::#unit(#count))
 }
 
 /// `digits` times `unit`, exact for whole and decimal numbers; `None` where it does not fit 584 years.

@@ -35,10 +35,10 @@ pub(crate) fn key(tokens: TokenStream, item: &Item, refusal: Option<&str>) -> Re
     };
     if is_constant {
         refuse_constant(span, refusal)?;
-        let rendered = quote_spanned!(span=> __resilience::Key::new().text(#tokens).finish());
+        let rendered = quote_spanned!(span=> __rt::Key::new().text(#tokens).finish());
         return Ok(Key { rendered, template: Some(tokens) });
     }
-    let rendered = quote_spanned!(span=> __resilience::Key::new().value(&(#tokens)).finish());
+    let rendered = quote_spanned!(span=> __rt::Key::new().value(&(#tokens)).finish());
     Ok(Key { rendered, template: None })
 }
 
@@ -161,7 +161,7 @@ fn template(literal: &LitStr, item: &Item, refusal: Option<&str>) -> Result<Key>
     let span = literal.span();
     let text = literal.value();
     let pieces = pieces(&text).map_err(|words| Error::new(span, words))?;
-    let mut rendered = quote_spanned!(span=> __resilience::Key::new());
+    let mut rendered = quote_spanned!(span=> __rt::Key::new());
     for piece in &pieces {
         rendered = match piece {
             Piece::Text(text) => quote_spanned!(span=> #rendered.text(#text)),

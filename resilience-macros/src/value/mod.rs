@@ -140,7 +140,7 @@ pub(crate) fn instance(given: &TokenStream, ty: &TokenStream) -> TokenStream {
     let at = mixed_span_of(given);
     quote_spanned! {at=>
         let __held = &(#given);
-        let __instance: &__resilience::#ty = __held;
+        let __instance: &__rt::#ty = __held;
     }
 }
 

@@ -25,15 +25,16 @@ impl Rules {
 
     /// What they say of the outcome `__outcome`, whose verdict is `__verdict`.
     pub(crate) fn ruling(&self) -> TokenStream {
-        let when = self.when.as_ref().map(
-            |when| quote_spanned!(mixed_span_of(when)=> __resilience::when(&__outcome, &__verdict, #when)),
-        );
+        let when = self
+            .when
+            .as_ref()
+            .map(|when| quote_spanned!(mixed_span_of(when)=> __rt::when(&__outcome, &__verdict, #when)));
         let unless = self
             .unless
             .as_ref()
-            .map(|unless| quote_spanned!(mixed_span_of(unless)=> __resilience::unless(&__outcome, #unless)));
+            .map(|unless| quote_spanned!(mixed_span_of(unless)=> __rt::unless(&__outcome, #unless)));
         match (when, unless) {
-            (None, None) => quote!(__resilience::Ruling::ByCategory),
+            (None, None) => quote!(__rt::Ruling::ByCategory),
             (Some(ruling), None) | (None, Some(ruling)) => ruling,
             (Some(when), Some(unless)) => quote!(#unless.or_else(|| #when)),
         }

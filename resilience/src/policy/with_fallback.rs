@@ -5,7 +5,7 @@ use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, Hook, Log, Pace, emit_as};
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointName, PointSite};
-use crate::policy::Ruling;
+use crate::policy::{Ruling, Verdict};
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 use crate::site::Site;
 use std::any::Any;
@@ -296,9 +296,15 @@ impl FallbackSite {
         self
     }
 
+    /// The class of the failure to answer, if there is one.
+    #[inline]
+    pub fn handles(&self, verdict: Verdict, ruling: Ruling) -> Option<Classification> {
+        verdict.filter(|class| self.applies(class, ruling))
+    }
+
     /// Whether an error of this class is answered.
     #[cold]
-    pub fn applies(&self, class: &Classification, ruling: Ruling) -> bool {
+    fn applies(&self, class: &Classification, ruling: Ruling) -> bool {
         self.policy.applies(class, ruling)
     }
 

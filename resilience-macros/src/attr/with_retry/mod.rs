@@ -101,14 +101,24 @@ impl Checked {
         has_key && may
     }
 
+    /// Whether categories decide what is retried, and the function's own budget pays.
+    fn is_plain(&self, is_keyed: bool) -> bool {
+        let own = match self.budget {
+            BudgetSource::Default | BudgetSource::PerKey => !is_keyed,
+            BudgetSource::Function => true,
+            BudgetSource::Settings | BudgetSource::None => false,
+        };
+        own && !self.is_given() && !self.rules.any()
+    }
+
     /// The budget that pays for retries, `keyed` where the stack has a `key`.
     fn budget(&self, site: &Ident, is_keyed: bool) -> TokenStream {
         let here = Span::mixed_site();
         match self.budget {
-            BudgetSource::None => quote_spanned!(here=> __resilience::None),
+            BudgetSource::None => quote_spanned!(here=> __rt::None),
             BudgetSource::Settings if is_keyed => quote_spanned!(here=> (&#site).budget_or(&__budget)),
             BudgetSource::Settings => quote_spanned!(here=> (&#site).budget()),
-            _ if is_keyed => quote_spanned!(here=> __resilience::Some(&*__budget)),
+            _ if is_keyed => quote_spanned!(here=> __rt::Some(&*__budget)),
             _ => quote_spanned!(here=> (&#site).own_budget()),
         }
     }
@@ -172,15 +182,15 @@ const BUDGETS: &str =
 fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
     let span = value::own_span_of(&tokens);
     let of = |of| Some(Setter::new("budget_of", of));
-    let own = || of(quote_spanned!(span=> __resilience::BudgetOf::Own));
+    let own = || of(quote_spanned!(span=> __rt::BudgetOf::Own));
     Ok(match tokens.to_string().as_str() {
         "default" => (BudgetSource::Default, own()),
         "per_key" => (BudgetSource::PerKey, own()),
         "shared" => (BudgetSource::Function, own()),
-        "none" => (BudgetSource::None, of(quote_spanned!(span=> __resilience::BudgetOf::None))),
+        "none" => (BudgetSource::None, of(quote_spanned!(span=> __rt::BudgetOf::None))),
         _ => {
             let path = value::path_or(BUDGETS, tokens)?;
-            let shared = quote_spanned!(span=> __resilience::BudgetOf::Shared(&#path));
+            let shared = quote_spanned!(span=> __rt::BudgetOf::Shared(&#path));
             (BudgetSource::Settings, of(shared))
         }
     })
@@ -230,13 +240,13 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
         errors.here(word.span(), format!("`{word}` already has a rule"));
     }
     seen.push(word);
-    let start = quote!(__resilience::Rule::new(__resilience::Category::#category));
-    Some(Setter::all(&setters, &quote!(__resilience::Rule), start))
+    let start = quote!(__rt::Rule::new(__rt::Category::#category));
+    Some(Setter::all(&setters, &quote!(__rt::Rule), start))
 }
 
 /// The settings: one expression.
 fn policy(checked: &Checked) -> TokenStream {
-    let ty = quote!(__resilience::Retry);
+    let ty = quote!(__rt::Retry);
     let start = if checked.start.is_empty() { quote!(#ty::new()) } else { value::typed(&checked.start, &ty) };
     let policy = Setter::all(&checked.setters, &ty, start);
     let on = match checked.on.as_slice() {
@@ -279,7 +289,7 @@ impl Layer for Checked {
     fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
         let total = stack.total().filter(|_| !self.is_given()).map(|total| {
             let (limit, span) = (&total.tokens, total.span);
-            quote_spanned!(span=> const _: () = __resilience::check_waits(&__RESILIENCE_POLICY, #limit);)
+            quote_spanned!(span=> const _: () = __rt::check_waits(&__POLICY, #limit);)
         });
         total.unwrap_or_default()
     }
@@ -289,37 +299,36 @@ impl Layer for Checked {
         let is_keyed = self.has_keyed_budgets(stack.any(|traits| traits.key.is_some()));
         let budgets = is_keyed.then(|| {
             quote! {
-                static __RESILIENCE_BUDGETS: __resilience::KeyedBudgets = {
-                    const fn __fresh() -> __resilience::Keyed<__resilience::Budget> { __resilience::Keyed::new(__resilience::Budget::new) }
-                    __resilience::Site::new(__fresh(), __fresh)
+                static __BUDGETS: __rt::KeyedBudgets = {
+                    const fn __fresh() -> __rt::Keyed<__rt::Budget> { __rt::Keyed::new(__rt::Budget::new) }
+                    __rt::Site::new(__fresh(), __fresh)
                 };
             }
         });
-        let per_key = is_keyed.then(|| quote!(.per_key(&__RESILIENCE_BUDGETS)));
+        let per_key = is_keyed.then(|| quote!(.per_key(&__BUDGETS)));
         if self.is_given() {
             return quote! {
                 #budgets
-                static #site: __resilience::RetrySite = __resilience::RetrySite::of_instance(&__RESILIENCE_POINT)#per_key;
+                static #site: __rt::RetrySite = __rt::RetrySite::of_instance(&__POINT)#per_key;
             };
         }
         let policy = policy(self);
         let (named, policy) = if stack.total().is_some() {
-            let named = quote!(const __RESILIENCE_POLICY: __resilience::Retry = #policy;);
-            (Some(named), quote!(__RESILIENCE_POLICY))
+            let named = quote!(const __POLICY: __rt::Retry = #policy;);
+            (Some(named), quote!(__POLICY))
         } else {
             (None, policy)
         };
         quote! {
             #budgets
             #named
-            static #site: __resilience::RetrySite = __resilience::RetrySite::new(&__RESILIENCE_POINT, #policy)#per_key;
+            static #site: __rt::RetrySite = __rt::RetrySite::new(&__POINT, #policy)#per_key;
         }
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
         let (own, site) = (&place.site, &self.handle(place));
         let here = Span::mixed_site();
-        let ruling = self.rules.ruling();
         let retry = retry_local();
         let given = self.instance.as_ref().map(|given| {
             let instance = value::instance(given, &quote!(Retry));
@@ -334,10 +343,14 @@ impl Layer for Checked {
             Ident::new(if self.remembers || self.is_given() { "start_remembering" } else { "start" }, here);
         let lent = cx.lent();
         let key = cx.key.filter(|_| self.has_keyed_budgets(true));
-        let budgets = key.map(
-            |key| quote_spanned!(here=> let __budget = __resilience::Keyed::get(&__RESILIENCE_BUDGETS, &(#key));),
-        );
-        let budget = self.budget(site, key.is_some());
+        let budgets =
+            key.map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
+        let settle = if self.is_plain(key.is_some()) {
+            quote_spanned!(here=> (&#site).settle(&mut #retry, __verdict))
+        } else {
+            let (ruling, budget) = (self.rules.ruling(), self.budget(site, key.is_some()));
+            quote_spanned!(here=> (&#site).settle_with(&mut #retry, __verdict, #ruling, #budget))
+        };
         let bound = place.bound();
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         quote_spanned! {here=>
@@ -349,9 +362,9 @@ impl Layer for Checked {
                 // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
                 let __wait = {
                     #inner
-                    match (&#site).settle(&mut #retry, __verdict, #ruling, #budget) {
-                        __resilience::Ok(#kept) => break #bound,
-                        __resilience::Err(__wait) => __wait,
+                    match #settle {
+                        __rt::Ok(#kept) => break #bound,
+                        __rt::Err(__wait) => __wait,
                     }
                 };
                 #wait;

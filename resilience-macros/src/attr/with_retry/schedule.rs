@@ -98,7 +98,7 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
     let span = value::own_span_of(&tokens);
     let kind = |kind: &str| {
         let kind = Ident::new(kind, span);
-        Setter::new("backoff", quote_spanned!(span=> __resilience::Backoff::#kind))
+        Setter::new("backoff", quote_spanned!(span=> __rt::Backoff::#kind))
     };
     Ok(match tokens.to_string().as_str() {
         "constant" => Backoff::Setter(kind("Constant")),
@@ -113,17 +113,16 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
             return Err(Error::new(span, words));
         }
         _ => match syn::parse2(value::open(tokens.clone())) {
-            Ok(syn::Expr::Path(path)) if is_function(&path.path) => Backoff::Setter(Setter::new(
-                "backoff",
-                quote_spanned!(span=> __resilience::Backoff::Custom(#path)),
-            )),
+            Ok(syn::Expr::Path(path)) if is_function(&path.path) => {
+                Backoff::Setter(Setter::new("backoff", quote_spanned!(span=> __rt::Backoff::Custom(#path))))
+            }
             Ok(syn::Expr::Call(call)) => return Err(no_such_backoff(&call, span)),
             _ => {
                 let words = "`backoff` is below 1, so that each wait would be shorter than the one before";
                 let factor = value::factor_from_one(tokens, words)?;
                 Backoff::Setter(Setter::new(
                     "backoff",
-                    quote_spanned!(span=> __resilience::Backoff::Exponential(#factor)),
+                    quote_spanned!(span=> __rt::Backoff::Exponential(#factor)),
                 ))
             }
         },
@@ -178,12 +177,9 @@ fn jitter(tokens: &TokenStream) -> Result<Setter> {
                 ));
             };
             let (low, high) = range?;
-            return Ok(Setter::new(
-                "jitter",
-                quote_spanned!(span=> __resilience::Jitter::Range(#low, #high)),
-            ));
+            return Ok(Setter::new("jitter", quote_spanned!(span=> __rt::Jitter::Range(#low, #high))));
         }
     };
     let kind = Ident::new(kind, span);
-    Ok(Setter::new("jitter", quote_spanned!(span=> __resilience::Jitter::#kind)))
+    Ok(Setter::new("jitter", quote_spanned!(span=> __rt::Jitter::#kind)))
 }

@@ -38,8 +38,8 @@ pub struct JobSite {
     name: &'static str,
     policy: Job,
     needs: fn(&Provided) -> Result<(), &'static str>,
-    reads: fn(Args) -> Result<(), String>,
-    run: fn(&Provided, Args) -> Result<Call, String>,
+    reads: fn(&mut Args) -> Result<(), String>,
+    run: fn(&Provided, &mut Args) -> Result<Call, String>,
     begun: AtomicU64,
     reused: AtomicU64,
 }
@@ -52,8 +52,8 @@ impl JobSite {
         template: &'static str,
         policy: Job,
         needs: fn(&Provided) -> Result<(), &'static str>,
-        reads: fn(Args) -> Result<(), String>,
-        run: fn(&Provided, Args) -> Result<Call, String>,
+        reads: fn(&mut Args) -> Result<(), String>,
+        run: fn(&Provided, &mut Args) -> Result<Call, String>,
     ) -> Self {
         let (begun, reused) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { point, template, name: policy.name, policy, needs, reads, run, begun, reused }
@@ -86,7 +86,7 @@ impl JobSite {
         self.needs
     }
 
-    pub(crate) fn run(&self) -> fn(&Provided, Args) -> Result<Call, String> {
+    pub(crate) fn run(&self) -> fn(&Provided, &mut Args) -> Result<Call, String> {
         self.run
     }
 

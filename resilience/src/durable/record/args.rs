@@ -154,10 +154,10 @@ impl Args {
     }
 
     /// Reads every argument as a recovery would, and notes the first that does not come back as it was given.
-    pub(crate) fn read_back(mut self, reads: fn(Self) -> Result<(), String>) -> Self {
+    pub(crate) fn read_back(mut self, reads: fn(&mut Self) -> Result<(), String>) -> Self {
         if self.error.is_none() {
-            let given = Self { fields: self.fields.clone(), is_given: true, ..Self::default() };
-            self.error = reads(given).err();
+            let mut given = Self { fields: self.fields.clone(), is_given: true, ..Self::default() };
+            self.error = reads(&mut given).err();
         }
         self
     }

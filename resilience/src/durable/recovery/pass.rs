@@ -111,8 +111,8 @@ impl Pass {
         let at = || Place::new(site.point().name(), id);
         // A job that undoes its steps needs its name only, but is called all the same.
         (site.needs())(&self.provided).map_err(|ty| JobError::NotProvided { at: at(), ty })?;
-        let args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;
-        (site.run())(&self.provided, args).map_err(|message| JobError::Codec { at: at(), message })
+        let mut args = Args::read(&record.input).map_err(|message| JobError::Codec { at: at(), message })?;
+        (site.run())(&self.provided, &mut args).map_err(|message| JobError::Codec { at: at(), message })
     }
 }
 

@@ -151,13 +151,24 @@ impl RetrySite {
         run::begin_retry(self, run::attempt(call), wait);
     }
 
+    /// What follows an attempt that is judged by its category and whose retries the function's own budget pays
+    /// for: the verdict with which the call ends.
+    ///
+    /// # Errors
+    ///
+    /// The wait before the next attempt, if one follows.
+    #[inline]
+    pub fn settle(&self, call: &mut impl Running, verdict: Verdict) -> Result<Verdict, Wait<'_>> {
+        run::settle(self, call, verdict, Ruling::ByCategory, Some(&self.state.budget))
+    }
+
     /// What follows an attempt whose retries `budget` pays for: the verdict with which the call ends.
     ///
     /// # Errors
     ///
     /// The wait before the next attempt, if one follows.
     #[inline]
-    pub fn settle<'b>(
+    pub fn settle_with<'b>(
         &self,
         call: &mut impl Running,
         verdict: Verdict,
@@ -236,12 +247,12 @@ impl<'a> GivenRetry<'a> {
         run::begin_retry(&self, run::attempt(call), wait);
     }
 
-    /// See [`RetrySite::settle`].
+    /// See [`RetrySite::settle_with`].
     ///
     /// # Errors
     ///
     /// The wait before the next attempt, if one follows.
-    pub fn settle<'b>(
+    pub fn settle_with<'b>(
         self,
         call: &mut impl Running,
         verdict: Verdict,

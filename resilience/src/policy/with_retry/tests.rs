@@ -293,7 +293,7 @@ fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
         assert_eq!(call.attempt() as usize, last.len());
         let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
         let verdict = outcome.judge().err().map(Classify::classify);
-        match SITE.settle(&mut call, verdict, Ruling::ByCategory, SITE.own_budget()) {
+        match SITE.settle_with(&mut call, verdict, Ruling::ByCategory, SITE.own_budget()) {
             Ok(_) => return (outcome, last),
             Err(wait) => SITE.sleep(&call, wait),
         }
