@@ -364,7 +364,7 @@ impl Layer for Checked {
         let arguments = self.recorded.iter().map(|Recorded { name, text, at, cfgs }| {
             let at = Span::mixed_site().located_at(*at);
             let argument = quote_spanned!(at=> .argument(#text, &#name));
-            if is_plain { argument } else { quote!(#(#cfgs)* let __args = __args #argument;) }
+            if is_plain { argument } else { quote_spanned!(at=> #(#cfgs)* let __args = __args #argument;) }
         });
         let earlier = self.earlier.as_ref().map(|key| quote!(.earlier(#key)));
         let store = store(self.store.as_ref());

@@ -68,7 +68,7 @@ pub(crate) fn duration(tokens: TokenStream) -> Result<Duration> {
 fn written_out(nanos: u64, span: Span) -> TokenStream {
     let (unit, count) = [("from_secs", 1_000_000_000), ("from_millis", 1_000_000), ("from_micros", 1_000)]
         .into_iter()
-        .find(|(_, length)| nanos % length == 0)
+        .find(|(_, length)| nanos.is_multiple_of(*length))
         .map_or(("from_nanos", nanos), |(unit, length)| (unit, nanos / length));
     let (unit, count) = (Ident::new(unit, span), Literal::u64_unsuffixed(count));
     quote_spanned!(span=> ::core::time::Duration::#unit(#count))
