@@ -35,34 +35,6 @@ pub mod with_retry {
     pub const BUDGET_LIMIT: u32 = 200_000;
 }
 
-/// The numbers of `circuit_breaker`.
-pub mod circuit_breaker {
-    use std::time::Duration;
-
-    /// `threshold`: how many failures open it; from 1 to [`COUNT_LIMIT`].
-    pub const THRESHOLD: u32 = 5;
-    /// `recovery`: how long it stays open; above 0.
-    pub const RECOVERY: Duration = Duration::from_secs(60);
-    /// `growth`: the factor from one open time to the next; at least 1, finite.
-    pub const GROWTH: f64 = 1.0;
-    /// `cap`: the longest open time that growth reaches, or `recovery` if that is longer.
-    pub const CAP: Duration = Duration::from_secs(600);
-    /// `retry_after_cap`: the longest open time that is taken from the server; 0 takes none.
-    pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(300);
-    /// `probes`: how many calls may try at once while half-open; from 1 to [`COUNT_LIMIT`].
-    pub const PROBES: u32 = 1;
-    /// `successes`: how many successful probes close it; from 1 to [`COUNT_LIMIT`].
-    pub const SUCCESSES: u32 = 1;
-    /// The largest number that any of a breaker's counts may name.
-    pub const COUNT_LIMIT: u32 = i32::MAX as u32;
-}
-
-/// The numbers of policies that keep separate state for each key.
-pub mod keyed {
-    /// `max_keys`: how many keys have state at once; from 1.
-    pub const MAX_KEYS: usize = 1024;
-}
-
 /// The numbers of `job` and `checkpoint`.
 #[cfg(feature = "durable")]
 pub mod durable {

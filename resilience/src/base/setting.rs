@@ -143,6 +143,11 @@ impl Effective {
     pub(crate) fn text(name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         Self { name, value: Value::Word(value.into()), is_default: false, setting: None }
     }
+
+    /// A number that has no row in the table of its policy.
+    pub(crate) fn count(name: &'static str, count: usize, default: usize) -> Self {
+        Self { name, value: Value::Count(count as u64), is_default: count == default, setting: None }
+    }
 }
 
 /// `recovery = 60s`.

@@ -65,6 +65,10 @@ impl Count {
         count >= least
     }
 
+    pub(crate) const fn to(count: u32, most: u32) -> bool {
+        count <= most
+    }
+
     pub(crate) fn value(count: u32) -> Value {
         Value::Count(count.into())
     }

@@ -1,7 +1,6 @@
 //! Separate state for each key: a bounded map that makes an entry at its first use and drops idle ones.
 
 use crate::clock::now;
-use crate::defaults;
 use crate::point::PointName;
 use rapidhash::quality::RandomState;
 use std::collections::HashMap;
@@ -244,7 +243,7 @@ impl Kept {
 impl<T: PerKey> Keyed<T> {
     /// Creates a map that makes each entry with `make`; at most 1,024 keys unless set otherwise.
     pub const fn new(make: fn() -> T) -> Self {
-        Self { make, max_keys: defaults::keyed::MAX_KEYS, entries: EntryMap::new() }
+        Self { make, max_keys: MAX_KEYS, entries: EntryMap::new() }
     }
 
     /// Sets how many keys have an entry at once; from 1, default 1,024.
@@ -289,6 +288,9 @@ impl<T: PerKey> Keyed<T> {
         self.max_keys
     }
 }
+
+/// How many keys have an entry at once, unless set otherwise.
+pub(crate) const MAX_KEYS: usize = 1024;
 
 pub(crate) const NO_KEYS: &str = "`max_keys` must be at least 1: how many keys have state at once";
 

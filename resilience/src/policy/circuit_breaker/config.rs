@@ -1,111 +1,51 @@
 //! The settings of a breaker, what they mean together, and what makes no sense.
 
-use crate::defaults::circuit_breaker as defaults;
-use crate::policy::InvalidPolicy;
+use super::{CircuitBreaker, CircuitBreakers};
+use crate::base::settings::{Count, Factor, Flag, Time, settings};
 use std::time::Duration;
 
-/// The numbers of a [`CircuitBreaker`](super::CircuitBreaker), for
-/// [`try_new`](super::CircuitBreaker::try_new).
-///
-/// # Examples
-///
-/// ```
-/// use resilience::policy::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
-///
-/// let config = CircuitBreakerConfig { threshold: 3, ..CircuitBreakerConfig::default() };
-/// assert!(CircuitBreaker::try_new("search".to_owned(), config).is_ok());
-///
-/// let never = CircuitBreakerConfig { threshold: 0, ..CircuitBreakerConfig::default() };
-/// assert!(CircuitBreaker::try_new("search".to_owned(), never).is_err());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CircuitBreakerConfig {
-    /// How many failures open it: in a row, or inside `window`; from 1, default 5.
-    pub threshold: u32,
-    /// The time within which `threshold` failures open it; default `None`: failures in a row.
-    pub window: Option<Duration>,
-    /// How long it stays open before a probe; default 60 s.
-    pub recovery: Duration,
-    /// The factor from one open time to the next while probes fail; from 1, default 1.
-    pub growth: f64,
-    /// The longest open time that `growth` reaches; default 10 minutes, or `recovery` if that is longer.
-    pub cap: Option<Duration>,
-    /// How far an error's own `retry_after` may lengthen the open time; default 5 minutes.
-    pub retry_after_cap: Duration,
-    /// How many probes run at once; from 1, default 1.
-    pub probes: u32,
-    /// How many successful probes close it; from 1, default 1.
-    pub successes: u32,
-    /// How long a probe may run before it loses its slot to the next call; default `recovery`.
-    pub probe_timeout: Option<Duration>,
+settings! {
+    /// The settings of a [`CircuitBreaker`], for [`try_new`](CircuitBreaker::try_new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
+    ///
+    /// let config = CircuitBreakerConfig { threshold: 3, ..CircuitBreakerConfig::default() };
+    /// assert!(CircuitBreaker::try_new("search".to_owned(), config).is_ok());
+    ///
+    /// let never = CircuitBreakerConfig { threshold: 0, ..CircuitBreakerConfig::default() };
+    /// assert!(CircuitBreaker::try_new("search".to_owned(), never).is_err());
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub struct CircuitBreakerConfig {
+        for policy CircuitBreaker(setup.settings), policy CircuitBreakers(setup.settings) {
+            /// They count in a row, or within [`window`](Self::window).
+            threshold: Count from 1 to 2147483647 = 5, "how many failures open the breaker";
+            /// Without it the failures in a row count; with it successes clear nothing. The times of the last
+            /// `threshold` failures are kept, 16 bytes each.
+            window: Time above 0s = off, "the time within which failures are counted";
+            /// The next call after it is a probe. A [`cap`](Self::cap) that is set must not be shorter.
+            recovery: Time above 0s = 60s, "how long the breaker stays open";
+            /// The open time grows while probes fail, up to [`cap`](Self::cap).
+            growth: Factor from 1.0 = 1.0, "the factor from one open time to the next";
+            cap: Time = 10m not below recovery, "the longest open time that `growth` reaches";
+            /// Zero ignores what the error asks for.
+            retry_after_cap: Time = 5m, "the longest open time that the `retry_after` of an error may ask for";
+            probes: Count from 1 to 2147483647 = 1, "how many probes may run at once while the breaker is half-open";
+            successes: Count from 1 to 2147483647 = 1, "how many successful probes close the breaker";
+            /// Then the next call gets its slot. The result of a late probe still counts while the breaker is
+            /// half-open: a service whose healthy calls take longer than this closes its breaker.
+            probe_timeout: Time above 0s = as recovery, "how long a probe may run before it loses its slot";
+            /// Keys are made of arguments, so they are not shown unless you ask for it. The environment variable
+            /// `RESILIENCE_KEY_LABELS=1` switches them on for all policies.
+            key_label: Flag = false, "showing the keys of a keyed breaker in `tracing` and in the texts of rejections";
+        }
+    }
 }
 
 impl CircuitBreakerConfig {
-    pub(super) const DEFAULT: Self = Self {
-        threshold: defaults::THRESHOLD,
-        window: None,
-        recovery: defaults::RECOVERY,
-        growth: defaults::GROWTH,
-        cap: None,
-        retry_after_cap: defaults::RETRY_AFTER_CAP,
-        probes: defaults::PROBES,
-        successes: defaults::SUCCESSES,
-        probe_timeout: None,
-    };
-
-    /// Whether every setting makes sense, also together with the others.
-    ///
-    /// # Errors
-    ///
-    /// The first one that does not, in the words that the compiler would use.
-    pub(super) const fn judge(&self) -> Result<(), InvalidPolicy> {
-        let problem = match self {
-            Self { threshold: 0, .. } => "`threshold` must be at least 1: how many failures open the breaker",
-            Self { probes: 0, .. } => {
-                "`probes` must be at least 1: without a probe the breaker would never close"
-            }
-            Self { successes: 0, .. } => {
-                "`successes` must be at least 1: how many successful probes close the breaker"
-            }
-            Self { threshold: n, .. } | Self { probes: n, .. } | Self { successes: n, .. }
-                if *n > defaults::COUNT_LIMIT =>
-            {
-                "`threshold`, `probes` and `successes` must be at most 2147483647"
-            }
-            Self { window: Some(Duration::ZERO), .. } => "`window` must be longer than 0s",
-            Self { recovery: Duration::ZERO, .. } => {
-                "`recovery` must be longer than 0s: how long the breaker stays open"
-            }
-            Self { probe_timeout: Some(Duration::ZERO), .. } => "`probe_timeout` must be longer than 0s",
-            Self { growth, .. } if !(growth.is_finite() && *growth >= 1.0) => {
-                "`growth` must be a finite number and at least 1: the factor from one open time to the next"
-            }
-            Self { cap: Some(cap), recovery, .. } if cap.as_nanos() < recovery.as_nanos() => {
-                "`cap` must be at least `recovery`: it is the longest open time"
-            }
-            _ => return Ok(()),
-        };
-        Err(InvalidPolicy::new(problem))
-    }
-
-    /// As [`judge`](Self::judge), for settings of which more may follow: a default `recovery`, which a later
-    /// setter may replace, contradicts no `cap`.
-    pub(super) const fn judge_so_far(mut self, has_recovery: bool) -> Result<(), InvalidPolicy> {
-        if !has_recovery {
-            self.recovery = Duration::from_nanos(1);
-        }
-        self.judge()
-    }
-
-    /// The longest open time that growth reaches.
-    pub(super) fn cap(&self) -> Duration {
-        self.cap.unwrap_or(defaults::CAP).max(self.recovery)
-    }
-
-    pub(super) fn probe_timeout(&self) -> Duration {
-        self.probe_timeout.unwrap_or(self.recovery)
-    }
-
     /// How long the breaker stays open after `reopenings` failed probes in a row, if the error that opened
     /// it asked to wait for `asked`.
     pub(super) fn open_time(&self, reopenings: u32, asked: Option<Duration>) -> Duration {
@@ -177,13 +117,21 @@ mod tests {
             (CircuitBreakerConfig { cap: Some(59 * SECOND), ..base }, "`cap`"),
         ];
         for (config, word) in cases {
-            let refused = config.judge().expect_err(word);
-            assert!(refused.message().contains(word), "{refused}");
+            let complaint = config.complaint().expect(word);
+            assert!(complaint.starts_with(word), "{complaint}");
         }
-        assert_eq!(base.judge(), Ok(()));
-        let low = CircuitBreakerConfig { cap: Some(30 * SECOND), ..base };
-        assert_eq!(low.judge_so_far(false), Ok(()), "a shorter `recovery` may follow");
-        assert!(low.judge_so_far(true).is_err());
-        assert_eq!(CircuitBreakerConfig { cap: Some(60 * SECOND), ..base }.judge(), Ok(()));
+        assert_eq!(base.complaint(), None);
+        assert_eq!(CircuitBreakerConfig { cap: Some(60 * SECOND), ..base }.complaint(), None);
+    }
+
+    #[test]
+    fn a_cap_is_judged_with_a_recovery_once_both_are_set() {
+        let breaker = CircuitBreaker::new("test");
+        let low = breaker.cap(30 * SECOND);
+        assert_eq!(low.recovery(20 * SECOND).config().cap(), 30 * SECOND);
+        let refused = |make: fn() -> CircuitBreaker| std::panic::catch_unwind(make).is_err();
+        assert!(refused(|| CircuitBreaker::new("test").cap(30 * SECOND).recovery(40 * SECOND)));
+        assert!(refused(|| CircuitBreaker::new("test").recovery(60 * SECOND).cap(30 * SECOND)));
+        assert!(refused(|| CircuitBreaker::new("test").cap(30 * SECOND).checked()));
     }
 }

@@ -17,7 +17,8 @@ impl CircuitBreaker {
 
     /// State and counts at one moment.
     pub fn snapshot(&self) -> BreakerSnapshot {
-        let reading = self.live.gate.read(&self.settings.config);
+        let config = self.config();
+        let reading = self.live.gate.read(&config);
         BreakerSnapshot {
             name: self.owner.clone(),
             key: self.key.clone(),
@@ -26,14 +27,14 @@ impl CircuitBreaker {
             failures: reading.failures,
             successes: reading.successes,
             rejected: self.live.counters.rejected.load(Ordering::Relaxed),
-            threshold: self.settings.config.threshold,
+            threshold: config.threshold,
             retry_after: reading.left,
         }
     }
 
     /// Whether a call would be admitted now. Only a hint: the answer may be wrong a moment later.
     pub fn is_available(&self) -> bool {
-        self.live.gate.has_room(&self.settings.config)
+        self.live.gate.has_room(&self.config())
     }
 
     /// Closes it and forgets what was counted; results of running calls are ignored.
@@ -43,7 +44,7 @@ impl CircuitBreaker {
 
     /// Opens it until `until`; from then on the next call is a probe. Of an open breaker it moves the end.
     pub fn open_until(&self, until: Instant) {
-        self.tell(self.live.gate.open_until(Some(until), &self.settings.config));
+        self.tell(self.live.gate.open_until(Some(until), &self.config()));
     }
 
     /// Refuses every call until another state is set.
@@ -65,7 +66,7 @@ impl CircuitBreaker {
     pub fn set_state(&self, state: State) {
         self.tell(match state {
             State::Closed => self.live.gate.reset(),
-            State::Open => self.live.gate.open_until(None, &self.settings.config),
+            State::Open => self.live.gate.open_until(None, &self.config()),
             _ => self.live.gate.set(state),
         });
     }

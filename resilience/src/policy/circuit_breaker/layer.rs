@@ -1,16 +1,14 @@
 //! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
 
-use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit, Settings};
+use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit};
 use crate::base::setting::Effective;
 use crate::point::{KeySnapshot, Layer, PointSite};
-use crate::policy::keyed::{EntryMap, Key, Keyed};
+use crate::policy::keyed::{EntryMap, Key, Keyed, MAX_KEYS};
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
 use crate::site::Site;
-use crate::text::Text;
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 const KIND: &str = "circuit_breaker";
 
@@ -20,7 +18,7 @@ impl Layer for CircuitBreaker {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        settings(&self.settings)
+        self.config().effective()
     }
 
     fn state(&self) -> Option<&'static str> {
@@ -43,29 +41,11 @@ impl CircuitBreaker {
     }
 }
 
-fn settings(settings: &Settings) -> Vec<Effective> {
-    let mut all = numbers(&settings.config);
-    all.extend(settings.key_label.then(|| ("key_label", true.to_string())));
-    all.into_iter().map(|(name, value)| Effective::text(name, value)).collect()
-}
-
-fn numbers(config: &CircuitBreakerConfig) -> Vec<(&'static str, String)> {
-    let mut settings = vec![("threshold", config.threshold.to_string())];
-    settings.extend(config.window.map(|window| ("window", time(window))));
-    settings.extend([
-        ("recovery", time(config.recovery)),
-        ("growth", format!("{:?}", config.growth)),
-        ("cap", time(config.cap())),
-        ("retry_after_cap", time(config.retry_after_cap)),
-        ("probes", config.probes.to_string()),
-        ("successes", config.successes.to_string()),
-        ("probe_timeout", time(config.probe_timeout())),
-    ]);
-    settings
-}
-
-fn time(time: Duration) -> String {
-    Text::<40>::new().time(time).as_str().to_owned()
+/// The settings of breakers by key: those of each breaker, and how many keys are kept.
+fn keyed(config: &CircuitBreakerConfig, max_keys: usize) -> Vec<Effective> {
+    let mut all = config.effective();
+    all.push(Effective::count("max_keys", max_keys, MAX_KEYS));
+    all
 }
 
 /// What was counted for all keys, evicted ones included.
@@ -90,9 +70,7 @@ impl Layer for CircuitBreakers {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        let mut settings = settings(&self.settings);
-        settings.push(Effective::text("max_keys", self.limit().to_string()));
-        settings
+        keyed(&self.setup.settings.config, self.limit())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -138,9 +116,7 @@ impl Layer for KeyedBreakers {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        let mut settings = settings(&self.make().settings);
-        settings.push(Effective::text("max_keys", self.limit().to_string()));
-        settings
+        keyed(&self.make().config(), self.limit())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -162,7 +138,7 @@ impl Layer for KeyedBreakers {
 pub struct InstanceSite {
     point: &'static PointSite,
     /// The settings of the breaker that was used first.
-    seen: OnceLock<Settings>,
+    seen: OnceLock<CircuitBreakerConfig>,
 }
 
 impl InstanceSite {
@@ -178,7 +154,7 @@ impl InstanceSite {
     /// If it rejects the call.
     #[inline]
     pub fn admit<'b>(&self, breaker: &'b CircuitBreaker) -> Result<InstancePermit<'b>, Rejected> {
-        self.seen.get_or_init(|| breaker.settings);
+        self.seen.get_or_init(|| breaker.config());
         let permit = Some(breaker.acquire()?);
         Ok(InstancePermit { permit, point: self.point })
     }
@@ -220,7 +196,7 @@ impl Layer for InstanceSite {
     /// Known once a breaker was used.
     fn settings(&self) -> Vec<Effective> {
         let mut all = vec![Effective::text("instance", "..")];
-        all.extend(self.seen.get().map(settings).into_iter().flatten());
+        all.extend(self.seen.get().map(CircuitBreakerConfig::effective).into_iter().flatten());
         all
     }
 

@@ -27,6 +27,7 @@ pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
 pub use state::State;
 
+use crate::base::settings::Settings;
 use crate::classify::{Category, Classification, Classify, Counts};
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
 use crate::outcome::Refuse;
@@ -81,7 +82,7 @@ pub struct CircuitBreaker {
     origin: OnceLock<Origin>,
     /// The counters of all keys, on a keyed breaker.
     totals: Option<Arc<Counters>>,
-    settings: Settings,
+    setup: Setup,
 }
 
 /// What changes while a breaker is used; fresh in a test world.
@@ -99,20 +100,14 @@ impl Live {
 
 /// What is set once.
 #[derive(Clone, Copy, Debug)]
-struct Settings {
-    config: CircuitBreakerConfig,
-    /// Whether `recovery` was set, be it to its default.
-    has_recovery: bool,
-    /// Whether texts and `tracing` show the key.
-    key_label: bool,
+struct Setup {
+    settings: Settings<CircuitBreakerConfig>,
     hooks: Hooks,
 }
 
-impl Settings {
+impl Setup {
     const DEFAULT: Self = Self {
-        config: CircuitBreakerConfig::DEFAULT,
-        has_recovery: false,
-        key_label: false,
+        settings: Settings { config: CircuitBreakerConfig::DEFAULT, set: 0 },
         hooks: Hooks { open: None, half_open: None, close: None, reject: None },
     };
 }
@@ -190,12 +185,12 @@ impl fmt::Display for BreakerSnapshot {
 impl CircuitBreaker {
     /// A closed breaker with the default settings.
     pub const fn new(name: &'static str) -> Self {
-        Self::with(PointName::new(name), Settings::DEFAULT)
+        Self::with(PointName::new(name), Setup::DEFAULT)
     }
 
     /// As [`new`](Self::new), for a name made at run time.
     pub fn named(name: impl Into<String>) -> Self {
-        Self::with(PointName::from(name.into()), Settings::DEFAULT)
+        Self::with(PointName::from(name.into()), Setup::DEFAULT)
     }
 
     /// As [`named`](Self::named), with settings known only at run time.
@@ -204,37 +199,40 @@ impl CircuitBreaker {
     ///
     /// If a setting makes no sense.
     pub fn try_new(name: impl Into<String>, config: CircuitBreakerConfig) -> Result<Self, InvalidPolicy> {
-        config.judge()?;
-        Ok(Self::with(
-            PointName::from(name.into()),
-            Settings { config, has_recovery: true, ..Settings::DEFAULT },
-        ))
+        InvalidPolicy::unless_valid(config.complaint())?;
+        let setup = Setup { settings: Settings::whole(config), ..Setup::DEFAULT };
+        Ok(Self::with(PointName::from(name.into()), setup))
     }
 
     /// The breaker of an annotated function.
     #[doc(hidden)]
     pub const fn of(point: &'static PointSite) -> Self {
-        Self::with(PointName::of(point), Settings::DEFAULT)
+        Self::with(PointName::of(point), Setup::DEFAULT)
     }
 
-    const fn with(owner: PointName, settings: Settings) -> Self {
+    const fn with(owner: PointName, setup: Setup) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
             owner,
             key: None,
             origin: OnceLock::new(),
             totals: None,
-            settings,
+            setup,
         }
     }
 
     /// A breaker with the settings of this one, for an annotated function.
     #[doc(hidden)]
     pub const fn owned_by(self, point: &'static PointSite) -> Self {
-        let breaker = Self::with(PointName::of(point), self.settings);
+        let breaker = Self::with(PointName::of(point), self.setup);
         // A destructor cannot run while compiling; there is nothing yet that it would free.
         std::mem::forget(self);
         breaker
+    }
+
+    /// The settings: the one place that reads them. No call of a closed breaker that succeeds comes here.
+    const fn config(&self) -> CircuitBreakerConfig {
+        self.setup.settings.config
     }
 }
 
@@ -345,14 +343,14 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn admit(&self) -> Admission {
-        let (admission, change) = self.live.gate.admit(&self.settings.config);
+        let (admission, change) = self.live.gate.admit(&self.config());
         self.tell(change);
         admission.inspect_err(|left| self.count_rejection(*left))
     }
 
     fn count_rejection(&self, left: Option<Wait>) {
         self.count(Counted::Rejected);
-        if is_heard(self.settings.hooks.reject) {
+        if is_heard(self.setup.hooks.reject) {
             self.report_rejection(left);
         }
     }
@@ -365,7 +363,7 @@ impl CircuitBreaker {
             Event::Rejected { point, key, policy: "circuit_breaker", retry_after: left.map(Wait::duration) };
         let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
         let log = Log { pace: Some(&all_keys.pace), ..self.log() };
-        emit_as(&event, self.settings.hooks.reject, log);
+        emit_as(&event, self.setup.hooks.reject, log);
     }
 
     fn log(&self) -> Log<'_> {
@@ -373,7 +371,7 @@ impl CircuitBreaker {
     }
 
     fn shows_key(&self) -> bool {
-        self.key.is_some() && (self.settings.key_label || crate::event::shows_all_keys())
+        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
     }
 
     #[inline]
@@ -421,12 +419,12 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn succeeded(&self, token: Token) {
-        self.tell(self.live.gate.succeeded(token, &self.settings.config));
+        self.tell(self.live.gate.succeeded(token, &self.config()));
     }
 
     fn failed(&self, token: Token, class: &Classification) {
         self.count(Counted::Failure);
-        self.tell(self.live.gate.failed(token, class, &self.settings.config));
+        self.tell(self.live.gate.failed(token, class, &self.config()));
     }
 
     /// The end of a call whose permit was dropped.
@@ -460,7 +458,7 @@ impl CircuitBreaker {
     #[inline(never)]
     fn tell_of(&self, change: Change) {
         let (point, key) = (self.owner.clone(), self.key.clone());
-        let hooks = &self.settings.hooks;
+        let hooks = &self.setup.hooks;
         let (event, hook) = match change {
             Change::Opened { class, failures, recovery } => {
                 self.count(Counted::Opened);

@@ -1,9 +1,8 @@
 //! A set of breakers, one for each key, that several functions share.
 
-use super::{CircuitBreaker, Settings};
-use crate::defaults;
+use super::{CircuitBreaker, Setup};
 use crate::point::PointName;
-use crate::policy::keyed::{EntryMap, Key, NO_KEYS, PerKey};
+use crate::policy::keyed::{EntryMap, Key, MAX_KEYS, NO_KEYS, PerKey};
 use crate::site::Site;
 use std::sync::Arc;
 
@@ -46,7 +45,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug)]
 pub struct CircuitBreakers {
-    pub(super) settings: Settings,
+    pub(super) setup: Setup,
     name: &'static str,
     max_keys: usize,
     entries: Site<EntryMap<CircuitBreaker>>,
@@ -62,9 +61,9 @@ impl CircuitBreakers {
     /// Creates a set whose breakers have the default settings, under the name `circuit_breakers`.
     pub const fn new() -> Self {
         Self {
-            settings: Settings::DEFAULT,
+            setup: Setup::DEFAULT,
             name: "circuit_breakers",
-            max_keys: defaults::keyed::MAX_KEYS,
+            max_keys: MAX_KEYS,
             entries: Site::new(EntryMap::new(), EntryMap::new),
         }
     }
@@ -114,7 +113,7 @@ impl CircuitBreakers {
     }
 
     fn make(&self) -> CircuitBreaker {
-        CircuitBreaker::with(PointName::new(self.name), self.settings)
+        CircuitBreaker::with(PointName::new(self.name), self.setup)
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -139,6 +138,6 @@ impl PerKey for CircuitBreaker {
     }
 
     fn evict_last(&self, now: std::time::Instant) -> bool {
-        self.live.gate.is_in_use(now, &self.settings.config)
+        self.live.gate.is_in_use(now, &self.config())
     }
 }

@@ -1,9 +1,6 @@
-use resilience::{CircuitBreaker, circuit_breaker, defaults};
+use resilience::{CircuitBreaker, circuit_breaker};
 use std::io;
 use std::time::Duration;
-
-// What the attribute takes for the default where `recovery` is not written.
-const _: () = assert!(defaults::circuit_breaker::RECOVERY.as_nanos() == 60_000_000_000);
 
 const QUICK: CircuitBreaker = CircuitBreaker::new("quick").recovery(Duration::from_secs(5));
 
