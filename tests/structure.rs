@@ -28,16 +28,14 @@ const FLOORS: &[(&str, &[&str])] = &[
         &[
             "defaults",
             "base",
-            "outcome",
-            "classify",
-            "rejected",
+            "failure",
             "point",
             "event",
-            "registry",
             "policy",
             "durable",
             "testing",
             "__private",
+            "classify",
             "guide",
         ],
     ),
@@ -61,23 +59,13 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// Arrows of the runtime that do not hold yet, each from a file to one above it.
 const RUNTIME_UPWARD: &[(&str, &str)] = &[
-    // Classification, rejections and points know each other.
-    ("classify::dynamic", "rejected"),
-    ("classify::history", "point"),
-    ("classify::history", "point::names"),
-    ("classify::notice", "event"),
-    ("classify::notice", "point"),
-    ("classify::probe", "point"),
-    ("outcome", "classify::probe"),
-    ("outcome", "rejected"),
-    ("rejected", "point"),
     // A rejection carries the error of the job or step that made it.
-    ("rejected", "durable::record::error"),
+    ("failure::rejected", "durable::record::error"),
     // The inventory lists breakers, and gives handles to them.
-    ("registry", "policy::circuit_breaker"),
-    ("registry", "policy::circuit_breaker::set"),
-    ("registry", "policy::circuit_breaker::state"),
-    ("registry", "policy::keyed"),
+    ("point::registry", "policy::circuit_breaker"),
+    ("point::registry", "policy::circuit_breaker::set"),
+    ("point::registry", "policy::circuit_breaker::state"),
+    ("point::registry", "policy::keyed"),
     // The errors of jobs and steps carry that of their store.
     ("durable::record::error", "durable::store"),
     // A caller that blocks anyway does the store's work.
@@ -86,9 +74,7 @@ const RUNTIME_UPWARD: &[(&str, &str)] = &[
 
 /// Cycles of the runtime that are not cut yet.
 const RUNTIME_CYCLES: &[&[&str]] = &[
-    &["classify", "durable", "event", "outcome", "point", "policy", "registry", "rejected"],
-    &["classify::foreign", "classify::from_text", "classify::probe", "outcome"],
-    &["classify::history", "point", "point::names"],
+    &["durable", "event", "failure", "point", "policy"],
     &["durable::lease", "durable::record", "durable::store"],
     &[
         "policy::with_retry::budget",
@@ -232,8 +218,14 @@ fn a_wrong_import_is_found() {
     finds(&RUNTIME, timeout, "use super::CircuitBreaker;", timeout, "policy::circuit_breaker");
     finds(&RUNTIME, "base::clock", "use crate::{sync::locked, event as events};", "base::clock", "event");
     finds(&RUNTIME, "base::rng", "use crate::durable::Job as Work;", "base::rng", "durable::job::policy");
-    finds(&RUNTIME, "base::text", "pub use crate::Rejected;", "base::text", "rejected");
-    finds(&RUNTIME, "base::site", "fn planted() { crate::registry::points(); }", "base::site", "registry");
+    finds(&RUNTIME, "base::text", "pub use crate::Rejected;", "base::text", "failure::rejected");
+    finds(
+        &RUNTIME,
+        "base::site",
+        "fn planted() { crate::registry::points(); }",
+        "base::site",
+        "point::registry",
+    );
     finds(&RUNTIME, "base::sync", "fn planted(_: Option<&crate::event::Event>) {}", "base::sync", "event");
     finds(
         &RUNTIME,
@@ -249,7 +241,7 @@ fn a_wrong_import_is_found() {
         "base::scope",
         RETRY,
     );
-    finds(&RUNTIME, "base::timer", "use super::super::registry;", "base::timer", "registry");
+    finds(&RUNTIME, "base::timer", "use super::super::registry;", "base::timer", "point::registry");
     finds(
         &RUNTIME,
         "base::template",
@@ -264,13 +256,19 @@ fn a_wrong_import_is_found() {
         "base::template",
         RETRY,
     );
-    finds(&RUNTIME, "base::text", "mod planted { use super::super::super::point; }", "base::text", "point");
+    finds(
+        &RUNTIME,
+        "base::text",
+        "mod planted { use super::super::super::point::Layer; }",
+        "base::text",
+        "point::layer",
+    );
     finds(
         &RUNTIME,
         "base::text",
         "#[cfg(feature = \"testing\")] use crate::point::Layer;",
         "base::text",
-        "point",
+        "point::layer",
     );
     finds(&RUNTIME, "durable::scope", "use super::job::site;", "durable::scope", "durable::job::site");
     finds(&MACROS, "attr::timeout", "use super::job::SPEC as KEYS;", "attr::timeout", "attr::job");

@@ -116,7 +116,7 @@ fn the_tables_carry_the_version() {
     let version =
         manifest.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version");
     let (major, _) = version.rsplit_once('.').expect("three numbers");
-    let files = ["point.rs", "classify/dynamic.rs", "durable/job/site.rs", "durable/job/undo.rs"];
+    let files = ["point/site.rs", "failure/dynamic.rs", "durable/job/site.rs", "durable/job/undo.rs"];
     for (table, file) in TABLES.iter().zip(files) {
         let name = format!("{table}_{}", major.replace('.', "_"));
         let source = fs::read_to_string(root.join("resilience/src").join(file)).expect("a source");

@@ -1,11 +1,12 @@
 //! What expansions name, and nothing else does. No part of the public interface: it may change in any
 //! release together with the macros.
 
-pub use crate::classify::Category;
-pub use crate::classify::probe::*;
 #[cfg(feature = "durable")]
 pub use crate::durable::__private::*;
-pub use crate::outcome::{FromRejected, Outcome};
+pub use crate::failure::Category;
+pub use crate::failure::outcome::{FromRejected, Outcome};
+pub use crate::failure::probe::*;
+pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
 pub use crate::policy::circuit_breaker::{Found, InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
@@ -14,17 +15,17 @@ pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits};
 // Every policy's own module, so that an expansion can name what is in it.
+pub use crate::base::site::Site;
+pub use crate::base::template::Key;
 pub use crate::policy::*;
-pub use crate::site::Site;
-pub use crate::template::Key;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;
 
 pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
 
-use crate::classify::{Classification, Classify};
-use crate::rejected::Rejected;
+use crate::failure::rejected::Rejected;
+use crate::failure::{Classification, Classify};
 use std::future::Future;
 use std::pin::Pin;
 

@@ -101,11 +101,9 @@ pub mod defaults;
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub mod durable;
 pub mod event;
-pub mod outcome;
+mod failure;
 pub mod point;
 pub mod policy;
-mod registry;
-pub mod rejected;
 pub mod guide {
     //! The guide: pages about the library as a whole.
 
@@ -141,7 +139,7 @@ pub use resilience_macros::{checkpoint, job, with_recovery};
 pub use base::scope::remaining;
 #[doc(inline)]
 pub use base::setting as settings;
-pub(crate) use base::{clock, rng, scope, site, sync, template, text};
+pub(crate) use base::{clock, rng, scope, site, sync, text};
 #[doc(inline)]
 pub use classify::{
     Category, Classification, Classify, Delivered, ErrorHistory, ErrorRecord, Severity, report,
@@ -155,15 +153,18 @@ pub use durable::{
 };
 #[doc(inline)]
 pub use event::Event;
+pub use failure::rejected::Rejected;
+#[doc(inline)]
+pub use failure::{outcome, rejected};
 pub use point::KeySnapshot;
+pub(crate) use point::registry;
+pub use point::registry::{
+    BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
+    points, snapshot,
+};
 #[doc(inline)]
 pub use policy::presets;
 #[doc(inline)]
 pub use policy::{
     Backoff, Budget, CircuitBreaker, CircuitBreakers, Fallback, Jitter, Permit, Retry, Rule, State, Timeout,
 };
-pub use registry::{
-    BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
-    points, snapshot,
-};
-pub use rejected::Rejected;

@@ -2,6 +2,8 @@
 
 pub(crate) mod calendar;
 pub(crate) mod clock;
+pub(crate) mod guarded;
+pub(crate) mod name;
 #[cfg(feature = "tokio")]
 mod paused;
 mod real_clock;

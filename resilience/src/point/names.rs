@@ -1,63 +1,10 @@
-//! The names of all points: one table, made once.
+//! Names that tell points apart.
 
-use super::{POINTS_0_1, PointSite};
 use std::collections::HashMap;
-use std::sync::OnceLock;
-
-/// The name of each point, and the point of each name.
-#[derive(Debug)]
-pub(crate) struct Names {
-    /// In the order of the points.
-    names: Vec<Name>,
-    points: HashMap<&'static str, usize>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Name {
-    text: &'static str,
-    is_ambiguous: bool,
-}
-
-/// The table of the points of this binary.
-pub(crate) fn table() -> &'static Names {
-    static TABLE: OnceLock<Names> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let written = POINTS_0_1.iter().map(|site| {
-            let place = site.place();
-            (site.written(), (place.file(), place.line(), place.column()))
-        });
-        // Leaked once: they live as long as the points do.
-        let leak = |(text, is_ambiguous): (String, bool)| Name { text: text.leak(), is_ambiguous };
-        let names: Vec<_> = unique(&written.collect::<Vec<_>>()).into_iter().map(leak).collect();
-        let points = names.iter().enumerate().map(|(n, name)| (name.text, n)).collect();
-        Names { names, points }
-    })
-}
-
-impl Names {
-    pub(crate) fn name(&self, site: &'static PointSite) -> Option<&'static str> {
-        self.of(site).map(|name| name.text)
-    }
-
-    pub(crate) fn is_ambiguous(&self, site: &'static PointSite) -> bool {
-        self.of(site).is_some_and(|name| name.is_ambiguous)
-    }
-
-    /// The point called `name`.
-    pub(crate) fn point(&self, name: &str) -> Option<&'static PointSite> {
-        self.points.get(name).and_then(|n| POINTS_0_1.get(*n))
-    }
-
-    fn of(&self, site: &'static PointSite) -> Option<&Name> {
-        let first = POINTS_0_1.as_ptr().addr();
-        let place = site.stack().checked_sub(first)? / size_of::<PointSite>();
-        self.names.get(place)
-    }
-}
 
 /// Names that tell points apart which were written with the same one: `name`, `name#2`, .. in order of their
 /// places, then of their order here; and whether the written one was shared.
-fn unique<P: Ord>(written: &[(String, P)]) -> Vec<(String, bool)> {
+pub(super) fn unique<P: Ord>(written: &[(String, P)]) -> Vec<(String, bool)> {
     let mut order: Vec<_> = (0..written.len()).collect();
     order.sort_by_key(|n| &written[*n].1);
     let mut sharing: HashMap<&str, u32> = HashMap::new();

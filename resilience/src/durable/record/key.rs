@@ -1,6 +1,6 @@
 //! Keys of jobs and steps, and where their records are in a store.
 
-pub(crate) use crate::template::Key;
+pub(crate) use crate::base::template::Key;
 
 /// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
 const EMPTY: &str = "%";

@@ -28,8 +28,8 @@ pub use set::CircuitBreakers;
 pub use state::State;
 
 use crate::base::settings::Settings;
-use crate::classify::{Category, Classification, Classify, Counts};
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
+use crate::failure::{Category, Classification, Classify, Counts};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};

@@ -1,13 +1,20 @@
 //! What happens inside the policies, reported to hooks, to `tracing`, and to test worlds.
 
+pub(crate) mod history;
+#[cfg(feature = "serde")]
+mod serialise;
+
+pub(crate) use crate::base::guarded::guarded;
+pub use crate::base::guarded::hook_panics;
+use crate::base::name::PointName;
 use crate::base::site::Site;
 use crate::base::sync::locked;
 use crate::base::world::World;
-use crate::classify::Classification;
-use crate::point::PointName;
+use crate::failure::Classification;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+#[cfg(feature = "tracing")]
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -386,23 +393,6 @@ impl fmt::Display for Event {
 /// A function that is called with an event.
 pub type Hook = fn(&Event);
 
-static HOOK_PANICS: AtomicU64 = AtomicU64::new(0);
-
-/// Returns how often a hook, or a subscriber of `tracing`, has panicked in this process at an event of this
-/// library. The panic goes no further: the call ends as it would have ended without it.
-pub fn hook_panics() -> u64 {
-    HOOK_PANICS.load(Ordering::Relaxed)
-}
-
-/// Calls code of the program, a hook or a subscriber, and counts its panic instead of passing it on.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let result = catch_unwind(AssertUnwindSafe(work));
-    if result.is_err() {
-        HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
-    }
-    result.ok()
-}
-
 /// Whether an event worth a debug line would be seen; if not, it need not be made.
 #[inline]
 pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
@@ -501,8 +491,8 @@ mod trace {
     //! made of arguments, and shown only where they were asked for.
 
     use super::{AlertLevel, Event, Log};
-    use crate::classify::{Classification, Code};
-    use crate::point::PointName;
+    use crate::base::name::PointName;
+    use crate::failure::{Classification, Code};
     use std::time::Duration;
     use tracing::field::{DisplayValue, display};
     use tracing::{debug, error, info, trace, warn};
@@ -584,7 +574,7 @@ mod trace {
                 debug!(target: "resilience::timeout", point = &**point, limit_ms = delay_ms(*limit), "timed out");
             }
             Event::FellBack { point, class, step } => {
-                use crate::classify::Category::{Auth, Invalid, Permanent};
+                use crate::failure::Category::{Auth, Invalid, Permanent};
                 let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
                 let hides = matches!(class.category, Auth | Invalid | Permanent);
                 if hides && is_due(Duration::from_secs(60)) {

@@ -1,7 +1,8 @@
 //! What an annotated function returns, seen as a success or a failure.
 
-use crate::classify::probe::Probe;
-use crate::rejected::Rejected;
+use super::probe::Probe;
+use super::rejected::Rejected;
+use super::{Category, Classification, Classify};
 use std::fmt;
 
 /// A value that is a success or a failure: `Result` and `Option`, under any alias.
@@ -50,6 +51,13 @@ pub struct Missing;
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no value")
+    }
+}
+
+/// Always `Unknown`.
+impl Classify for Missing {
+    fn classify(&self) -> Classification {
+        Category::Unknown.into()
     }
 }
 

@@ -7,10 +7,7 @@
 //! others will have for every type: where the first way is closed, such a trait would come next.
 
 use super::dynamic::Context as AsContext;
-use super::notice::unclassified;
 use super::{AsStatus, AsWait, Category, Classification, Classify, dynamic, from_text};
-use crate::point::PointSite;
-use std::any::type_name;
 use std::error::Error;
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -19,34 +16,19 @@ use std::ops::Deref;
 pub use super::dynamic::{CLASSIFIERS_0_1, Hidden, Known};
 pub use linkme;
 
-/// What `context(..)` adds to a record.
-pub type Context<'a> = &'a [(&'static str, &'a dyn Display)];
-
-/// Records a failed attempt of `point` in its history of errors, and returns its class.
-#[cold]
-pub fn noted(
-    point: &'static PointSite,
-    attempt: u32,
-    context: Context<'_>,
-    class: Classification,
-) -> Option<Classification> {
-    point.errors().add(class, attempt, context);
-    Some(class)
-}
-
 /// The first way: the error says it itself.
 #[derive(Debug)]
-pub struct Probe<'a, E: ?Sized>(BySource<'a, E>);
+pub struct Probe<'a, E: ?Sized>(pub(crate) BySource<'a, E>);
 
 /// The second way: one of its sources is known.
 ///
 /// The error itself is not looked up: had it a class, it would say so. So it may borrow.
 #[derive(Debug)]
-pub struct BySource<'a, E: ?Sized>(ByNothing<'a, E>);
+pub struct BySource<'a, E: ?Sized>(pub(crate) ByNothing<'a, E>);
 
 /// The last way: nothing is known.
 #[derive(Debug)]
-pub struct ByNothing<'a, E: ?Sized>(Option<&'a E>);
+pub struct ByNothing<'a, E: ?Sized>(pub(crate) Option<&'a E>);
 
 impl<'a, E: ?Sized> Probe<'a, E> {
     /// Asks `error`.
@@ -86,18 +68,6 @@ impl<E: Classify + ?Sized> Probe<'_, E> {
     pub fn probed_class(&self) -> Classification {
         self.0.0.0.map_or(UNKNOWN, Classify::classify)
     }
-
-    /// The same of an attempt of `point`.
-    #[inline]
-    pub fn probed_class_at(&self, _: &'static PointSite) -> Classification {
-        self.probed_class()
-    }
-
-    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
-    #[inline]
-    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
-        self.0.0.0.and_then(|error| seen(point, attempt, || error.classify()))
-    }
 }
 
 impl<E: Error + ?Sized> BySource<'_, E> {
@@ -105,18 +75,6 @@ impl<E: Error + ?Sized> BySource<'_, E> {
     #[inline]
     pub fn probed_class(&self) -> Classification {
         self.0.0.and_then(source).unwrap_or(UNKNOWN)
-    }
-
-    /// The same of an attempt of `point`; says once where there is none.
-    #[inline]
-    pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
-        self.0.0.map_or(UNKNOWN, |error| source_at(point, error))
-    }
-
-    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
-    #[inline]
-    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
-        self.0.0.and_then(|error| seen(point, attempt, || source_at(point, error)))
     }
 }
 
@@ -126,43 +84,13 @@ impl<E: ?Sized> ByNothing<'_, E> {
     pub const fn probed_class(&self) -> Classification {
         UNKNOWN
     }
-
-    /// The same of an attempt of `point`; says so once.
-    #[inline]
-    pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
-        unclassified(point, type_name::<E>());
-        UNKNOWN
-    }
-
-    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
-    #[inline]
-    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
-        self.0.and_then(|_| seen(point, attempt, || self.probed_class_at(point)))
-    }
 }
 
-const UNKNOWN: Classification = Classification::new(Category::Unknown);
+pub(crate) const UNKNOWN: Classification = Classification::new(Category::Unknown);
 
-fn source<E: Error + ?Sized>(error: &E) -> Option<Classification> {
+/// The class of the first known source.
+pub(crate) fn source<E: Error + ?Sized>(error: &E) -> Option<Classification> {
     dynamic::known(error.source())
-}
-
-fn source_at<E: Error + ?Sized>(point: &'static PointSite, error: &E) -> Classification {
-    source(error).unwrap_or_else(|| {
-        unclassified(point, type_name::<E>());
-        UNKNOWN
-    })
-}
-
-/// Out of line with the question, so that a success pays for neither.
-#[cold]
-#[inline(never)]
-fn seen(
-    point: &'static PointSite,
-    attempt: u32,
-    class: impl FnOnce() -> Classification,
-) -> Option<Classification> {
-    noted(point, attempt, &[], class())
 }
 
 /// A type that registers itself, to be found behind `dyn Error` and among the contexts of anyhow; methods

@@ -1,7 +1,7 @@
 //! Finding a class behind `dyn Error`: built-in types, and those registered at link time.
 
+use super::rejected::Rejected;
 use super::{Category, Classification, Classify};
-use crate::rejected::Rejected;
 use linkme::distributed_slice;
 use std::error::Error;
 use std::fmt;
@@ -64,7 +64,7 @@ const DEEPEST: usize = 64;
 /// What an error means that is known only as `dyn Error`: the class of the first known error in its
 /// chain of sources, itself included; `Unknown` if there is none.
 ///
-/// Known are the built-in types (see the [module](super)) and every non-generic type that derives
+/// Known are the built-in types (see the [module](crate::classify)) and every non-generic type that derives
 /// `Classify`.
 ///
 /// # Examples

@@ -1,7 +1,7 @@
 //! Says in the log that nothing classifies a type of error: once for each point and type.
 
-use crate::point::PointSite;
-use crate::site::Site;
+use super::site::PointSite;
+use crate::base::site::Site;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,7 +43,7 @@ impl Said {
 #[cold]
 pub(super) fn unclassified(point: &'static PointSite, name: &'static str) {
     #[cfg(feature = "tracing")]
-    crate::event::guarded(|| {
+    crate::base::guarded::guarded(|| {
         if tracing::enabled!(target: "resilience::classify", tracing::Level::DEBUG)
             && SAID.is_first(point, name)
         {

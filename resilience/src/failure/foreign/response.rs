@@ -1,7 +1,7 @@
 //! A response with a status that reports a failure.
 
-use crate::classify::{AsStatus, Classification, retry_after, wait_hint};
 use crate::clock::time_of_day;
+use crate::failure::{AsStatus, Classification, retry_after, wait_hint};
 use http::{HeaderMap, HeaderValue};
 
 /// Classifies a response by its status, with the wait that its headers ask for.

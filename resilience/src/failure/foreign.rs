@@ -13,7 +13,6 @@ mod response;
 pub use response::from_response;
 
 use super::{Category, Classification, Classify, Code, Delivered, dynamic, of_dyn};
-use crate::outcome::Missing;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -41,7 +40,7 @@ always!(
 );
 
 // Text is read only where it is asked for: see `from_text`.
-always!(Unknown: Missing, std::fmt::Error, String, str, ());
+always!(Unknown: std::fmt::Error, String, str, ());
 
 #[cfg(feature = "tokio")]
 always!(Timeout: tokio::time::error::Elapsed);

@@ -1,10 +1,12 @@
 //! The inventory: every annotated function of the binary, before its first call and after.
 
+use super::layer::{KeySnapshot, Layer};
+use super::site::{POINTS_0_1, PointSite, table};
+use crate::base::name::PointName;
 use crate::base::setting::Effective;
-use crate::point::{KeySnapshot, Layer, POINTS_0_1, PointName, PointSite, table};
+use crate::base::site::Site;
 use crate::policy::keyed::Keyed;
 use crate::policy::{CircuitBreaker, CircuitBreakers, State};
-use crate::site::Site;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;

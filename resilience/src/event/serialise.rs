@@ -1,30 +1,8 @@
-//! What the feature `serde` adds: records and the words in them, written for other programs.
+//! What the feature `serde` adds: records of errors, written for other programs.
 
-use super::{Category, Code, ErrorPattern, ErrorRecord, Severity};
+use super::history::{ErrorPattern, ErrorRecord};
 use crate::base::calendar;
 use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
-
-macro_rules! by_name {
-    ($($word:ty),+) => {
-        $(
-            /// As its stable name: what `as_str` gives.
-            impl Serialize for $word {
-                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                    serializer.serialize_str(self.as_str())
-                }
-            }
-        )+
-    };
-}
-
-by_name!(Category, Severity);
-
-/// As its text: `503`, `os error 104`.
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// `{point, category, severity, code, action, context, attempt, at}`: `code` is a text or null, `context`
 /// a map in which the last of equal keys counts, `at` an RFC 3339 time in UTC with milliseconds.

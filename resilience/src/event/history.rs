@@ -1,24 +1,20 @@
 //! What went wrong lately: the last errors, and how often each kind occurred where.
 
-use super::{Category, Classification, Classify, Severity};
-use crate::base::world::World;
-use crate::clock::{now, time_of_day};
-use crate::point::{POINTS_0_1, PointName, PointSite, table};
-use crate::site::Site;
+use crate::base::clock::{now, time_of_day};
+use crate::base::name::PointName;
+use crate::base::site::Site;
+use crate::failure::errors::{
+    DEFAULT_LIMIT, Entry, FORGET, Failures, LIMIT, Moment, Patterns, TEXT, Totals, cut, shorten,
+};
+use crate::failure::{Category, Classification, Classify, Severity};
+use crate::point::{POINTS_0_1, PointSite, table};
 use std::collections::{HashMap, VecDeque};
-use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-/// How many records are kept unless said otherwise.
-const LIMIT: usize = 100;
-/// A pattern that was not seen for this long is dropped.
-const FORGET: Duration = Duration::from_secs(600);
 /// How many components have patterns at most: their names can come from outside.
 const POINTS: usize = 1_000;
-/// The longest text of a context, in bytes.
-const TEXT: usize = 256;
 /// The most pairs of a context.
 const PAIRS: usize = 32;
 
@@ -116,10 +112,17 @@ pub struct ErrorPattern {
 /// ```
 #[derive(Debug)]
 pub struct ErrorHistory {
-    limit: AtomicUsize,
-    /// Whether the failures of the annotated functions belong to this history.
-    is_of_process: bool,
+    scope: Scope,
     state: Mutex<State>,
+}
+
+/// Whose errors a history keeps.
+#[derive(Debug)]
+enum Scope {
+    /// Those of the process, the failures of the annotated functions among them.
+    Process,
+    /// What its owner records, with its limit.
+    Own(AtomicUsize),
 }
 
 /// What is kept of everything that is no annotated function.
@@ -127,150 +130,8 @@ pub struct ErrorHistory {
 struct State {
     records: VecDeque<(Moment, ErrorRecord)>,
     totals: Totals,
-    points: HashMap<String, Counts>,
+    points: HashMap<String, Patterns>,
     swept: Option<Instant>,
-}
-
-type Totals = [u64; Category::ALL.len()];
-
-/// When a record was made; `order` tells records apart while the clock of a test world stands still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Moment {
-    at: Instant,
-    order: u64,
-}
-
-impl Moment {
-    fn now() -> Self {
-        Self { at: now(), order: order() }
-    }
-}
-
-fn order() -> u64 {
-    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    // Shared by all threads, which a program outside of test worlds must not pay for.
-    if World::here().is_some() { LAST.fetch_add(1, Ordering::Relaxed) } else { 0 }
-}
-
-/// The failures of one annotated function, in its `static`; empty until the first one.
-#[derive(Debug)]
-pub(crate) struct PointErrors(Mutex<Option<Box<Failures>>>);
-
-#[derive(Debug, Default)]
-struct Failures {
-    entries: VecDeque<Entry>,
-    totals: Totals,
-    counts: Counts,
-}
-
-/// One failed attempt, as short as it can be kept: texts are made when it is read.
-#[derive(Debug)]
-struct Entry {
-    moment: Moment,
-    class: Classification,
-    attempt: u32,
-    context: Box<[(&'static str, String)]>,
-}
-
-impl PointErrors {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Failures>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records a failed attempt.
-    pub(super) fn add(&self, class: Classification, attempt: u32, context: &[(&'static str, &dyn Display)]) {
-        let context = context.iter().map(|(name, value)| (*name, bounded(value))).collect();
-        let (moment, limit) = (Moment::now(), history().limit.load(Ordering::Relaxed));
-        let mut failures = self.lock();
-        let failures = failures.get_or_insert_default();
-        if let Some(total) = failures.totals.get_mut(class.category as usize) {
-            *total += 1;
-        }
-        failures.counts.add(class.category, moment.at);
-        if limit > 0 {
-            // One by one: nearly always a single entry is dropped, and draining a range costs more.
-            while failures.entries.len() >= limit {
-                failures.entries.pop_front();
-            }
-            failures.entries.push_back(Entry { moment, class, attempt, context });
-        }
-    }
-
-    fn read<T>(&self, read: impl FnOnce(&Failures) -> T) -> Option<T> {
-        self.lock().as_deref().map(read)
-    }
-}
-
-/// Drops the oldest entries until `limit` are left.
-fn shorten<T>(entries: &mut VecDeque<T>, limit: usize) {
-    entries.drain(..entries.len().saturating_sub(limit));
-}
-
-/// `value` as text, cut off where it becomes too long.
-fn bounded(value: &dyn Display) -> String {
-    struct Bounded(String);
-    impl fmt::Write for Bounded {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.push_str(cut(text, TEXT - self.0.len()));
-            // An error ends the formatting of a text that is long enough.
-            if self.0.len() < TEXT { Ok(()) } else { Err(fmt::Error) }
-        }
-    }
-    let mut text = Bounded(String::new());
-    let _ = fmt::write(&mut text, format_args!("{value}"));
-    text.0
-}
-
-/// At most `limit` bytes of `text`, in whole characters.
-fn cut(text: &str, limit: usize) -> &str {
-    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.get(..end.unwrap_or(0)).unwrap_or("")
-}
-
-/// The patterns of one point, each at the index of its category.
-#[derive(Debug, Default)]
-struct Counts([Option<Seen>; Category::ALL.len()]);
-
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    count: u64,
-    last: Instant,
-}
-
-impl Seen {
-    fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last) < FORGET
-    }
-}
-
-impl Counts {
-    fn last(&self) -> Option<Instant> {
-        self.0.iter().flatten().map(|seen| seen.last).max()
-    }
-
-    fn add(&mut self, category: Category, now: Instant) {
-        if let Some(place) = self.0.get_mut(category as usize) {
-            let count = place.filter(|seen| seen.is_fresh(now)).map_or(0, |seen| seen.count);
-            *place = Some(Seen { count: count + 1, last: now });
-        }
-    }
-
-    fn of(&self, category: Category, now: Instant) -> u64 {
-        let seen = self.0.get(category as usize).copied().flatten();
-        seen.filter(|seen| seen.is_fresh(now)).map_or(0, |seen| seen.count)
-    }
-
-    /// Drops what is stale; false if nothing is left.
-    fn sweep(&mut self, now: Instant) -> bool {
-        for place in &mut self.0 {
-            *place = place.filter(|seen| seen.is_fresh(now));
-        }
-        self.last().is_some()
-    }
 }
 
 impl State {
@@ -308,16 +169,27 @@ impl Default for ErrorHistory {
 impl ErrorHistory {
     /// An empty history of 100 records.
     pub fn new() -> Self {
-        Self::with_limit(LIMIT)
+        Self::with_limit(DEFAULT_LIMIT)
     }
 
     /// An empty history of `limit` records; 0 keeps only the counts.
     pub fn with_limit(limit: usize) -> Self {
-        Self { limit: AtomicUsize::new(limit), is_of_process: false, state: Mutex::default() }
+        Self { scope: Scope::Own(AtomicUsize::new(limit)), state: Mutex::default() }
     }
 
     fn of_process() -> Self {
-        Self { is_of_process: true, ..Self::new() }
+        Self { scope: Scope::Process, state: Mutex::default() }
+    }
+
+    fn limit(&self) -> &AtomicUsize {
+        match &self.scope {
+            Scope::Process => &LIMIT,
+            Scope::Own(limit) => limit,
+        }
+    }
+
+    const fn is_of_process(&self) -> bool {
+        matches!(self.scope, Scope::Process)
     }
 
     /// Sets how many records are kept, by default 100, and drops the oldest of those that are too many; 0
@@ -329,12 +201,10 @@ impl ErrorHistory {
     /// resilience::classify::history().set_limit(50);
     /// ```
     pub fn set_limit(&self, limit: usize) {
-        self.limit.store(limit, Ordering::Relaxed);
+        self.limit().store(limit, Ordering::Relaxed);
         shorten(&mut self.state().records, limit);
         for point in self.points() {
-            if let Some(failures) = &mut *point.errors().lock() {
-                shorten(&mut failures.entries, limit);
-            }
+            point.errors().shorten(limit);
         }
     }
 
@@ -344,7 +214,7 @@ impl ErrorHistory {
 
     /// The annotated functions whose failures belong to this history.
     fn points(&self) -> impl Iterator<Item = &'static PointSite> {
-        self.is_of_process.then(|| POINTS_0_1.iter()).into_iter().flatten()
+        self.is_of_process().then(|| POINTS_0_1.iter()).into_iter().flatten()
     }
 
     /// Adds an error; the oldest record makes room for it.
@@ -354,7 +224,7 @@ impl ErrorHistory {
         {
             text.truncate(cut(text, TEXT).len());
         }
-        let (moment, limit) = (Moment::now(), self.limit.load(Ordering::Relaxed));
+        let (moment, limit) = (Moment::now(), self.limit().load(Ordering::Relaxed));
         let mut state = self.state();
         state.count(&record, moment.at);
         state.records.push_back((moment, record));
@@ -371,13 +241,13 @@ impl ErrorHistory {
         };
         for point in self.points() {
             let read = |failures: &Failures| {
-                let record = |entry: &Entry| (entry.moment, entry.record(point, time_of(entry.moment)));
+                let record = |entry: &Entry| (entry.moment, record(entry, point, time_of(entry.moment)));
                 records.extend(failures.entries.iter().map(record));
             };
             point.errors().read(read);
         }
         records.sort_by_key(|(moment, _)| *moment);
-        let more = records.len().saturating_sub(self.limit.load(Ordering::Relaxed));
+        let more = records.len().saturating_sub(self.limit().load(Ordering::Relaxed));
         records.into_iter().skip(more).map(|(_, record)| record).collect()
     }
 
@@ -393,8 +263,8 @@ impl ErrorHistory {
     pub fn count_at(&self, point: &str, category: Category) -> u64 {
         let now = now();
         let own = self.state().points.get(point).map_or(0, |counts| counts.of(category, now));
-        let function = if self.is_of_process { table().point(point) } else { None };
-        let read = |point: &PointSite| point.errors().read(|failures| failures.counts.of(category, now));
+        let function = if self.is_of_process() { table().point(point) } else { None };
+        let read = |point: &PointSite| point.errors().read(|failures| failures.patterns.of(category, now));
         own + function.and_then(read).unwrap_or(0)
     }
 
@@ -404,7 +274,7 @@ impl ErrorHistory {
     pub fn patterns(&self) -> Vec<ErrorPattern> {
         let now = now();
         let mut patterns: HashMap<(PointName, Category), u64> = HashMap::new();
-        let mut add = |point: &PointName, counts: &Counts| {
+        let mut add = |point: &PointName, counts: &Patterns| {
             for category in Category::ALL {
                 let count = counts.of(category, now);
                 if count > 0 {
@@ -416,7 +286,7 @@ impl ErrorHistory {
             add(&PointName::from(point.clone()), counts);
         }
         for point in self.points() {
-            point.errors().read(|failures| add(&point.name(), &failures.counts));
+            point.errors().read(|failures| add(&point.name(), &failures.patterns));
         }
         let pattern = |((point, category), count)| ErrorPattern { point, category, count };
         let mut patterns: Vec<_> = patterns.into_iter().map(pattern).collect();
@@ -430,20 +300,19 @@ impl ErrorHistory {
     pub fn clear(&self) {
         *self.state() = State::default();
         for point in self.points() {
-            *point.errors().lock() = None;
+            point.errors().clear();
         }
     }
 }
 
-impl Entry {
-    fn record(&self, point: &'static PointSite, at: SystemTime) -> ErrorRecord {
-        let context = self.context.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        ErrorRecord {
-            attempt: self.attempt,
-            context: context.collect(),
-            at,
-            ..ErrorRecord::new(point.name(), &self.class)
-        }
+/// The record of a failed attempt of `point`.
+fn record(entry: &Entry, point: &'static PointSite, at: SystemTime) -> ErrorRecord {
+    let context = entry.context.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    ErrorRecord {
+        attempt: entry.attempt,
+        context: context.collect(),
+        at,
+        ..ErrorRecord::new(point.name(), &entry.class)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The status of a gRPC call.
 
-use crate::classify::{Category, Classification, Classify, Delivered, Retryable, dynamic};
+use crate::failure::{Category, Classification, Classify, Delivered, Retryable, dynamic};
 use std::error::Error;
 use std::time::Duration;
 use tonic::{Code, Status};

@@ -1,7 +1,7 @@
 //! Errors of HTTP clients.
 
-use crate::classify::foreign::refused;
-use crate::classify::{Category, Classification, Classify, Delivered, dynamic};
+use crate::failure::foreign::refused;
+use crate::failure::{Category, Classification, Classify, Delivered, dynamic};
 use std::error::Error;
 
 #[cfg(any(feature = "reqwest", feature = "reqwest_012"))]

@@ -1,10 +1,10 @@
 //! The errors that a policy itself makes.
 
-use crate::classify::{Category, Classification, Classify};
+use super::{Category, Classification, Classify};
+use crate::base::name::PointName;
+use crate::base::text::Text;
 #[cfg(feature = "durable")]
 use crate::durable::{CheckpointError, JobError};
-use crate::point::PointName;
-use crate::text::Text;
 use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::sync::Arc;

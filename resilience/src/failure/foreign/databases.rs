@@ -1,8 +1,8 @@
 //! Errors of database clients.
 
 #[cfg(feature = "redis")]
-use crate::classify::foreign::refused;
-use crate::classify::{Category, Classification, Classify, Delivered, dynamic};
+use crate::failure::foreign::refused;
+use crate::failure::{Category, Classification, Classify, Delivered, dynamic};
 use std::error::Error;
 
 #[cfg(any(feature = "sqlx", feature = "sqlx_08"))]

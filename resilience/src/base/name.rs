@@ -1,0 +1,109 @@
+//! Names of points and policies.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The name of a point or of a policy made by hand; cheap to clone, reads as a `str`.
+#[derive(Clone)]
+pub struct PointName(Kept);
+
+/// Something whose name is worked out when it is first asked for: until then it need not be known which others share it.
+pub(crate) trait Named: Sync {
+    /// The name, which no other has.
+    fn unique(&'static self) -> &'static str;
+    /// What distinguishes the stack of policies from all others; never 0.
+    fn stack(&self) -> usize;
+}
+
+#[derive(Clone)]
+enum Kept {
+    Static(&'static str),
+    Shared(Arc<str>),
+    Named(&'static dyn Named),
+}
+
+impl PointName {
+    /// A name known when the program is compiled.
+    pub const fn new(name: &'static str) -> Self {
+        Self(Kept::Static(name))
+    }
+
+    /// The name of an annotated function, unique in the binary.
+    #[inline]
+    pub(crate) const fn of(point: &'static dyn Named) -> Self {
+        Self(Kept::Named(point))
+    }
+
+    /// What distinguishes the stack of this point from another one's: its address, or 0 for a policy made by hand.
+    pub(crate) fn stack(&self) -> usize {
+        match self.0 {
+            Kept::Named(point) => point.stack(),
+            Kept::Static(_) | Kept::Shared(_) => 0,
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for PointName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+/// Two names that read the same are the same.
+impl std::hash::Hash for PointName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl std::borrow::Borrow<str> for PointName {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+impl From<String> for PointName {
+    fn from(name: String) -> Self {
+        Self(Kept::Shared(name.into()))
+    }
+}
+
+impl From<&'static str> for PointName {
+    fn from(name: &'static str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl Deref for PointName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Kept::Static(name) => name,
+            Kept::Shared(name) => name,
+            Kept::Named(point) => point.unique(),
+        }
+    }
+}
+
+impl PartialEq for PointName {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for PointName {}
+
+impl fmt::Debug for PointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for PointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}

@@ -1,0 +1,67 @@
+//! What the inventory asks of a policy.
+
+use crate::base::setting::Effective;
+use std::any::Any;
+use std::fmt;
+use std::time::Duration;
+
+/// What the inventory asks of one layer of a stack; policies do not know each other, only this.
+#[doc(hidden)]
+pub trait Layer: Sync + fmt::Debug {
+    /// The policy's name, as in its attribute.
+    fn kind(&self) -> &'static str;
+    /// The effective settings, defaults included.
+    fn settings(&self) -> Vec<Effective>;
+    /// The state in a word, for a policy that has one.
+    fn state(&self) -> Option<&'static str> {
+        None
+    }
+    /// What was counted so far.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+    /// What is kept for each key, sorted by key; empty on a policy without keys.
+    fn keys(&self) -> Vec<KeySnapshot> {
+        Vec::new()
+    }
+    /// How often this layer calls what is below it, at most.
+    fn calls(&self) -> u64 {
+        1
+    }
+    /// How long a call can take through this layer, if what is below takes at most `inner`.
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        inner
+    }
+    /// The policy itself, for handles.
+    fn policy(&self) -> &dyn Any;
+}
+
+/// The live state that a policy keeps for one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct KeySnapshot {
+    /// The key, as text.
+    pub key: String,
+    /// The state in a word: `"closed"`.
+    pub state: &'static str,
+    /// How long calls are rejected; `None` if they are not, or if it is not known.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub retry_after: Option<Duration>,
+    /// What was counted for this key since it was first used, or used again after its eviction.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+impl fmt::Display for KeySnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.state)?;
+        if let Some(wait) = self.retry_after {
+            write!(f, " for {wait:?}")?;
+        }
+        self.counters.iter().try_for_each(|(name, count)| write!(f, ", {name} {count}"))
+    }
+}

@@ -1,0 +1,85 @@
+//! What an error means that came out of an attempt of a point: as a [`Probe`] asks, and noted with the point.
+
+use super::notice::unclassified;
+use super::site::PointSite;
+use crate::failure::probe::{ByNothing, BySource, Probe, UNKNOWN, source};
+use crate::failure::{Classification, Classify};
+use std::any::type_name;
+use std::error::Error;
+use std::fmt::Display;
+
+/// What `context(..)` adds to a record.
+pub type Context<'a> = &'a [(&'static str, &'a dyn Display)];
+
+/// Records a failed attempt of `point` in its history of errors, and returns its class.
+#[cold]
+pub fn noted(
+    point: &'static PointSite,
+    attempt: u32,
+    context: Context<'_>,
+    class: Classification,
+) -> Option<Classification> {
+    point.errors().add(class, attempt, context);
+    Some(class)
+}
+
+impl<E: Classify + ?Sized> Probe<'_, E> {
+    /// What the error of an attempt of `point` says; `Unknown` if there is none.
+    #[inline]
+    pub fn probed_class_at(&self, _: &'static PointSite) -> Classification {
+        self.probed_class()
+    }
+
+    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    #[inline]
+    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        self.0.0.0.and_then(|error| seen(point, attempt, || error.classify()))
+    }
+}
+
+impl<E: Error + ?Sized> BySource<'_, E> {
+    /// What the first known source of the error of an attempt of `point` says; logs once where there is none.
+    #[inline]
+    pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
+        self.0.0.map_or(UNKNOWN, |error| source_at(point, error))
+    }
+
+    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    #[inline]
+    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        self.0.0.and_then(|error| seen(point, attempt, || source_at(point, error)))
+    }
+}
+
+impl<E: ?Sized> ByNothing<'_, E> {
+    /// `Unknown`; logs so once.
+    #[inline]
+    pub fn probed_class_at(&self, point: &'static PointSite) -> Classification {
+        unclassified(point, type_name::<E>());
+        UNKNOWN
+    }
+
+    /// The same of an attempt of `point`, noted in the history of errors; nothing of a success.
+    #[inline]
+    pub fn probed_verdict(&self, point: &'static PointSite, attempt: u32) -> Option<Classification> {
+        self.0.and_then(|_| seen(point, attempt, || self.probed_class_at(point)))
+    }
+}
+
+fn source_at<E: Error + ?Sized>(point: &'static PointSite, error: &E) -> Classification {
+    source(error).unwrap_or_else(|| {
+        unclassified(point, type_name::<E>());
+        UNKNOWN
+    })
+}
+
+/// Out of line with the question, so that a success pays for neither.
+#[cold]
+#[inline(never)]
+fn seen(
+    point: &'static PointSite,
+    attempt: u32,
+    class: impl FnOnce() -> Classification,
+) -> Option<Classification> {
+    noted(point, attempt, &[], class())
+}

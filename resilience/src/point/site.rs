@@ -1,0 +1,165 @@
+//! A point: one annotated function, its name, and the layers of its stack.
+
+use super::layer::Layer;
+use super::names::unique;
+use crate::base::name::{Named, PointName};
+use crate::base::site::Site;
+use crate::failure::errors::PointErrors;
+use linkme::distributed_slice;
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::OnceLock;
+
+/// Every point of the binary, filled in by the linker.
+///
+/// The name carries the version, so that two versions of the crate in one binary do not meet.
+#[distributed_slice]
+#[doc(hidden)]
+pub static POINTS_0_1: [PointSite];
+
+/// Made once for all points: the compiler's own time.
+#[expect(clippy::declare_interior_mutable_const, reason = "every point gets a copy of its own")]
+const NO_ERRORS: Site<PointErrors> = Site::new(PointErrors::new(), PointErrors::new);
+
+/// The `static` of one annotated function.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct PointSite {
+    module: &'static str,
+    function: &'static str,
+    name: Option<&'static str>,
+    place: &'static Location<'static>,
+    layers: &'static [&'static dyn Layer],
+    unique: OnceLock<&'static str>,
+    errors: Site<PointErrors>,
+}
+
+impl PointSite {
+    /// The point of `module::function` with its layers, outermost first; its location is where this is called.
+    #[track_caller]
+    pub const fn new(
+        module: &'static str,
+        function: &'static str,
+        layers: &'static [&'static dyn Layer],
+    ) -> Self {
+        let place = Location::caller();
+        Self { module, function, name: None, place, layers, unique: OnceLock::new(), errors: NO_ERRORS }
+    }
+
+    /// The failed attempts of this point.
+    pub(crate) fn errors(&self) -> &PointErrors {
+        &self.errors
+    }
+
+    /// Gives the point a name of its own in place of its path.
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// The name as written, not yet told apart from others that read the same.
+    fn written(&self) -> String {
+        match self.name {
+            Some(name) => name.to_owned(),
+            None => format!("{}::{}", self.module, self.function),
+        }
+    }
+
+    /// What records call the function: its name if it was given one, else crate and function without the
+    /// modules between, so that it can be moved.
+    #[cfg(feature = "durable")]
+    pub(crate) fn identity(&self) -> String {
+        match self.name {
+            Some(name) => name.to_owned(),
+            None => format!("{}::{}", self.module.split("::").next().unwrap_or(self.module), self.function),
+        }
+    }
+
+    /// Whether another point has the same name as written.
+    pub(crate) fn is_ambiguous(&'static self) -> bool {
+        table().is_ambiguous(self)
+    }
+
+    /// The name, unique in the binary: points that share one are `name`, `name#2`, .. in order of file and
+    /// line, then of their place in the table.
+    #[inline]
+    pub const fn name(&'static self) -> PointName {
+        PointName::of(self)
+    }
+
+    pub(crate) fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    pub(crate) fn layers(&self) -> &'static [&'static dyn Layer] {
+        self.layers
+    }
+
+    pub(crate) fn stack(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl Named for PointSite {
+    fn unique(&'static self) -> &'static str {
+        self.unique.get_or_init(|| {
+            // A static outside of the table is one of a test.
+            table().name(self).unwrap_or_else(|| self.written().leak())
+        })
+    }
+
+    fn stack(&self) -> usize {
+        self.stack()
+    }
+}
+
+/// The name of each point, and the point of each name.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// In the order of the points.
+    names: Vec<Name>,
+    points: HashMap<&'static str, usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Name {
+    text: &'static str,
+    is_ambiguous: bool,
+}
+
+/// The table of the points of this binary.
+pub(crate) fn table() -> &'static Names {
+    static TABLE: OnceLock<Names> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let written = POINTS_0_1.iter().map(|site| {
+            let place = site.place();
+            (site.written(), (place.file(), place.line(), place.column()))
+        });
+        // Leaked once: they live as long as the points do.
+        let leak = |(text, is_ambiguous): (String, bool)| Name { text: text.leak(), is_ambiguous };
+        let names: Vec<_> = unique(&written.collect::<Vec<_>>()).into_iter().map(leak).collect();
+        let points = names.iter().enumerate().map(|(n, name)| (name.text, n)).collect();
+        Names { names, points }
+    })
+}
+
+impl Names {
+    pub(crate) fn name(&self, site: &'static PointSite) -> Option<&'static str> {
+        self.of(site).map(|name| name.text)
+    }
+
+    pub(crate) fn is_ambiguous(&self, site: &'static PointSite) -> bool {
+        self.of(site).is_some_and(|name| name.is_ambiguous)
+    }
+
+    /// The point called `name`.
+    pub(crate) fn point(&self, name: &str) -> Option<&'static PointSite> {
+        self.points.get(name).and_then(|n| POINTS_0_1.get(*n))
+    }
+
+    fn of(&self, site: &'static PointSite) -> Option<&Name> {
+        let first = POINTS_0_1.as_ptr().addr();
+        let place = site.stack().checked_sub(first)? / size_of::<PointSite>();
+        self.names.get(place)
+    }
+}
