@@ -59,23 +59,16 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// Arrows of the runtime that do not hold yet, each from a file to one above it.
 const RUNTIME_UPWARD: &[(&str, &str)] = &[
-    // A rejection carries the error of the job or step that made it.
-    ("failure::rejected", "durable::record::error"),
     // The inventory lists breakers, and gives handles to them.
     ("point::registry", "policy::circuit_breaker"),
     ("point::registry", "policy::circuit_breaker::set"),
     ("point::registry", "policy::circuit_breaker::state"),
     ("point::registry", "policy::keyed"),
-    // The errors of jobs and steps carry that of their store.
-    ("durable::record::error", "durable::store"),
-    // A caller that blocks anyway does the store's work.
-    ("durable::store::sqlite::commit", "durable::lease::block_on"),
 ];
 
 /// Cycles of the runtime that are not cut yet.
 const RUNTIME_CYCLES: &[&[&str]] = &[
-    &["durable", "event", "failure", "point", "policy"],
-    &["durable::lease", "durable::record", "durable::store"],
+    &["event", "point", "policy"],
     &[
         "policy::with_retry::budget",
         "policy::with_retry::check",

@@ -1,5 +1,7 @@
 //! What the rest of the crate is built on: time, randomness, state and text. It knows nothing of failures or policies.
 
+#[cfg(feature = "durable")]
+pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod clock;
 pub(crate) mod guarded;

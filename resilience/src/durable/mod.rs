@@ -19,12 +19,12 @@ mod scope;
 mod step;
 pub mod store;
 
+pub use crate::failure::durable::{CheckpointError, Contradiction, JobError, Place};
 pub use admin::jobs::{self, CursorInfo, JobInfo};
 pub use admin::steps::{self as checkpoints, CheckpointInfo};
 pub(crate) use default_store::default_store;
 pub use default_store::{application, use_store};
 pub use job::policy::Job;
-pub use record::error::{CheckpointError, Contradiction, JobError, Place};
 pub use record::history::JobEvent;
 pub use record::{Record, Status};
 pub use recovery::strategy::{Recovery, RecoveryStats, recovery_stats};

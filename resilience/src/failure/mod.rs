@@ -3,6 +3,8 @@
 mod category;
 mod classification;
 mod code;
+#[cfg(feature = "durable")]
+pub(crate) mod durable;
 mod dynamic;
 pub(crate) mod errors;
 mod foreign;

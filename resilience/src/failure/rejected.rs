@@ -1,10 +1,10 @@
 //! The errors that a policy itself makes.
 
+#[cfg(feature = "durable")]
+use super::durable::{CheckpointError, JobError};
 use super::{Category, Classification, Classify};
 use crate::base::name::PointName;
 use crate::base::text::Text;
-#[cfg(feature = "durable")]
-use crate::durable::{CheckpointError, JobError};
 use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -297,18 +297,6 @@ impl Rejected {
     pub fn limit(&self) -> Option<Duration> {
         match self {
             Self::TimedOut { limit, .. } => Some(*limit),
-            _ => None,
-        }
-    }
-
-    /// Returns the value of a body that succeeded and that the store could not record, if this is such a
-    /// rejection and the value is a `T`: the effect has happened, and need not be repeated.
-    #[cfg(feature = "durable")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
-    pub fn not_recorded<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        match self {
-            Self::Checkpoint(error) => error.not_recorded(),
-            Self::Job(error) => error.not_recorded(),
             _ => None,
         }
     }

@@ -18,10 +18,14 @@
 //! ```
 
 #[cfg(feature = "durable")]
-use crate::durable::{CheckpointError, JobError};
+use crate::durable::{CheckpointError, JobError, Place};
 use crate::point::PointName;
 use crate::rejected::{Origin, Rejected};
 use std::time::Duration;
+
+/// Who holds a lease that the tests' own process does not.
+#[cfg(feature = "durable")]
+const ANOTHER: &str = "another process";
 
 fn origin(point: &str) -> Origin {
     PointName::from(point.to_owned()).into()
@@ -67,11 +71,13 @@ pub fn shutting_down(point: &str) -> Rejected {
 /// Returns a [`Rejected::Checkpoint`] of `point`: another process runs the step `key`, for up to `retry_after`.
 #[cfg(feature = "durable")]
 pub fn checkpoint_busy(point: &str, key: &str, retry_after: Duration) -> Rejected {
-    CheckpointError::busy(point.to_owned().into(), key, retry_after).into()
+    let at = Place::new(point.to_owned().into(), key);
+    CheckpointError::Busy { at, owner: ANOTHER.to_owned(), retry_after }.into()
 }
 
 /// Returns a [`Rejected::Job`] of `point`: another process runs the job `id`, for up to `retry_after`.
 #[cfg(feature = "durable")]
 pub fn job_busy(point: &str, id: &str, retry_after: Duration) -> Rejected {
-    JobError::busy(point.to_owned().into(), id, retry_after).into()
+    let at = Place::new(point.to_owned().into(), id);
+    JobError::Busy { at, owner: ANOTHER.to_owned(), retry_after }.into()
 }

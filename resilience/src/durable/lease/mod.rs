@@ -1,9 +1,10 @@
 //! The right to work on a key: asking for it, keeping it, and waiting for it.
 
 pub(crate) mod acquire;
-pub(crate) mod block_on;
 pub(crate) mod end;
 pub(crate) mod heartbeat;
 pub(crate) mod hold;
 pub(crate) mod shared;
 pub(crate) mod turn;
+
+pub(crate) use crate::base::block_on;

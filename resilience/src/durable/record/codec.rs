@@ -1,6 +1,7 @@
 //! How values become bytes, and which inputs are the same.
 
 use crate::durable::record::finite;
+use crate::failure::rejected::Rejected;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde_json::Value;
@@ -26,6 +27,20 @@ pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, String
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+impl Rejected {
+    /// Returns the value of a body that succeeded and that the store could not record, if this is such a
+    /// rejection and the value is a `T`: the effect has happened, and need not be repeated.
+    #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+    pub fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
+        let value = match self {
+            Self::Checkpoint(error) => error.not_recorded(),
+            Self::Job(error) => error.not_recorded(),
+            _ => None,
+        };
+        decode(value?).ok()
+    }
 }
 
 /// Encodes `value` and reads it back; returns the bytes and the value that they are.

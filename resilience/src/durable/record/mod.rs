@@ -7,17 +7,15 @@
 pub(crate) mod alert;
 pub(crate) mod args;
 pub(crate) mod codec;
-pub(crate) mod error;
 mod finite;
 pub(crate) mod history;
 pub(crate) mod key;
 pub(crate) mod stats;
 
-use crc::{CRC_32_ISCSI, Crc, Table};
-use std::fmt;
+pub(crate) use crate::failure::durable as error;
+pub use crate::failure::durable::{Corrupt, Millis, Status};
 
-/// Milliseconds since 1970 in the store's clock.
-pub type Millis = u64;
+use crc::{CRC_32_ISCSI, Crc, Table};
 
 const MAGIC: &[u8; 4] = b"RSLR";
 /// The released format; a new one gets the next number, and the earlier ones stay readable.
@@ -25,92 +23,6 @@ const FORMAT: u8 = 2;
 /// The format of releases before 0.2: one part, a deadline in place of a lease, no incarnation.
 const FORMAT_1: u8 = 1;
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
-
-/// How far the work under a key has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Status {
-    /// Claimed before and given back without a result, or undone since; its fence stays used.
-    Free,
-    /// It has a holder: see [`Record::owner`] and [`Record::lease`].
-    Running,
-    /// It has its one recorded result.
-    Done,
-    /// A job ended with an error.
-    Failed,
-    /// A job lost its owner, and may be run again.
-    Interrupted,
-    /// A job waits for a person.
-    Manual,
-    /// A job undoes its steps.
-    RollingBack,
-    /// A job has undone its steps.
-    RolledBack,
-    /// A job was recovered too often.
-    Dead,
-}
-
-impl Status {
-    const ALL: [Self; 9] = [
-        Self::Free,
-        Self::Running,
-        Self::Done,
-        Self::Failed,
-        Self::Interrupted,
-        Self::Manual,
-        Self::RollingBack,
-        Self::RolledBack,
-        Self::Dead,
-    ];
-
-    /// The stable name: `"running"`, `"rolled_back"`, ..
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Free => "free",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-            Self::Manual => "manual",
-            Self::RollingBack => "rolling_back",
-            Self::RolledBack => "rolled_back",
-            Self::Dead => "dead",
-        }
-    }
-
-    /// The number in the stored bytes; it never changes its meaning.
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The status of a stored number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.code() == code)
-    }
-
-    /// Whether a process holds a lease on it.
-    pub const fn is_held(self) -> bool {
-        matches!(self, Self::Running | Self::RollingBack)
-    }
-
-    /// Whether it stays as it is until something else is asked for.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::RolledBack | Self::Dead)
-    }
-}
-
-/// As it reads.
-impl serde::Serialize for Status {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// How values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,50 +95,6 @@ pub struct Record {
     pub input: Vec<u8>,
     /// The recorded result, or a cursor.
     pub value: Vec<u8>,
-}
-
-/// Bytes that are no record, or not the one that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Corrupt {
-    /// There are fewer bytes than a record has.
-    Short,
-    /// The bytes do not begin as a record does.
-    NoRecord,
-    /// The format is of a later release: the number.
-    LaterFormat(u8),
-    /// The values are written in a way that this release does not know: its number.
-    UnknownCodec(u8),
-    /// The checksum does not match the bytes.
-    Checksum,
-    /// A field holds what no record can hold.
-    Field,
-    /// It is the record of another key.
-    OtherKey,
-    /// What the store keeps beside the record contradicts it.
-    Contradiction,
-}
-
-/// As it reads.
-impl serde::Serialize for Corrupt {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for Corrupt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Short => f.write_str("too short for a record"),
-            Self::NoRecord => f.write_str("no record"),
-            Self::LaterFormat(format) => write!(f, "format {format} is of a later release"),
-            Self::UnknownCodec(codec) => write!(f, "codec {codec} is not known to this release"),
-            Self::Checksum => f.write_str("the checksum does not match"),
-            Self::Field => f.write_str("a field holds what no record can hold"),
-            Self::OtherKey => f.write_str("the record of another key"),
-            Self::Contradiction => f.write_str("the store's own columns contradict it"),
-        }
-    }
 }
 
 impl Record {

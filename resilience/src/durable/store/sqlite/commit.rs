@@ -6,7 +6,7 @@
 
 use super::place::{Moment, Place};
 use super::tables::{Table, compact, failed, fold, is_busy, shrink};
-use crate::durable::lease::block_on;
+use crate::base::block_on;
 use crate::durable::store::{StoreError, Work};
 use crate::sync::locked;
 use rusqlite::{Connection, Transaction, TransactionBehavior};

@@ -2,77 +2,9 @@
 //!
 //! The errors carry their place in a box: a `Result` with one of them stays small.
 
-use crate::base::calendar::rfc_3339;
-use crate::classify::{Category, Classification, Delivered, Retryable};
-use crate::durable::record::{Corrupt, Millis, Status, codec};
-use crate::durable::store::{Mismatch, StoreError};
-use crate::point::PointName;
-use serde::de::DeserializeOwned;
-use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
-
-/// Which point it is about, and which key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Place {
-    /// The point that was called.
-    pub point: PointName,
-    /// The key of the step, or the id of the job.
-    pub key: String,
-}
-
-impl Place {
-    #[expect(clippy::unnecessary_box_returns, reason = "every error keeps it boxed")]
-    pub(crate) fn new(point: PointName, key: impl Into<String>) -> Box<Self> {
-        Box::new(Self { point, key: key.into() })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` of `{}`", self.key, self.point)
-    }
-}
-
-/// In what a record contradicts the code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Contradiction {
-    /// In what they differ.
-    pub what: Mismatch,
-    /// What is recorded.
-    pub stored: String,
-    /// What the code says.
-    pub current: String,
-    /// The arguments that differ, where that is known.
-    pub names: Vec<String>,
-    /// When it was recorded.
-    pub recorded: Millis,
-}
-
-impl fmt::Display for Contradiction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, stored, current, names, recorded } = self;
-        match &**names {
-            [] => write!(f, "{what}: recorded {stored}, now {current}")?,
-            [name] => write!(f, "{what}: `{name}` differs")?,
-            names => write!(f, "{what}: `{}` differ", names.join("`, `"))?,
-        }
-        let recorded = UNIX_EPOCH.checked_add(Duration::from_millis(*recorded)).and_then(rfc_3339);
-        recorded.map_or(Ok(()), |recorded| write!(f, " (recorded at {recorded})"))?;
-        match what {
-            Mismatch::Function => {
-                write!(f, "; if it was renamed, write `was = \"{}\"`", stored.trim_matches('`'))
-            }
-            Mismatch::Version => {
-                write!(f, "; to go on with it, write `version = {stored}`, to begin anew, `on_mismatch = rerun`")
-            }
-            Mismatch::Inputs => {
-                f.write_str("; name what tells two calls apart in the key, or, to begin anew, write `on_mismatch = rerun`")
-            }
-        }
-    }
-}
+use super::{Contradiction, Corrupt, Place, Status, StoreError};
+use crate::failure::{Category, Classification, Delivered, Retryable};
+use std::time::Duration;
 
 /// Why a checkpoint refused a call, or could not keep its result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -249,11 +181,6 @@ impl CheckpointError {
         }
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn busy(point: PointName, key: &str, retry_after: Duration) -> Self {
-        Self::Busy { at: Place::new(point, key), owner: "another process".to_owned(), retry_after }
-    }
-
     pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
@@ -321,9 +248,10 @@ impl CheckpointError {
         )
     }
 
-    pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
+    /// The encoded value of a body that has run, where the store did not keep it.
+    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
         match self {
-            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => codec::decode(value).ok(),
+            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => Some(value),
             _ => None,
         }
     }
@@ -540,11 +468,6 @@ pub enum JobError {
 }
 
 impl JobError {
-    #[cfg(feature = "testing")]
-    pub(crate) fn busy(point: PointName, id: &str, retry_after: Duration) -> Self {
-        Self::Busy { at: Place::new(point, id), owner: "another process".to_owned(), retry_after }
-    }
-
     /// Which job it is about.
     pub fn place(&self) -> &Place {
         match self {
@@ -651,9 +574,10 @@ impl JobError {
         )
     }
 
-    pub(crate) fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
+    /// The encoded value of a body that has run, where the store did not keep it.
+    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
         match self {
-            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => codec::decode(value).ok(),
+            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => Some(value),
             _ => None,
         }
     }
@@ -682,8 +606,10 @@ fn in_brackets(class: Option<&Classification>) -> String {
 #[expect(clippy::unnecessary_box_returns, reason = "as the errors have them")]
 mod tests {
     use super::*;
-    use crate::classify::Classify;
-    use crate::rejected::Rejected;
+    use crate::base::name::PointName;
+    use crate::failure::Classify;
+    use crate::failure::durable::Mismatch;
+    use crate::failure::rejected::Rejected;
 
     fn at() -> Box<Place> {
         Place::new(PointName::new("shop::charge"), "order:7")

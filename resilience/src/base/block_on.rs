@@ -1,6 +1,6 @@
-//! Waiting for a store from sync and from async code.
+//! Waiting for a future from sync and from async code.
 
-use crate::clock;
+use super::clock;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
