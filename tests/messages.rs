@@ -4,7 +4,7 @@
 //! tokens that know their place in the file, and every `compile_error!` is printed as rustc prints it. What
 //! only rustc can see (types, values of constants) is in `tests/ui/`.
 //!
-//! `SNAPSHOTS=overwrite cargo test --test messages` accepts what has changed.
+//! `cargo xtask accept messages` accepts what has changed.
 
 #![allow(dead_code, unused_imports, reason = "the macro crate's sources are compiled here a second time")]
 

@@ -4,7 +4,7 @@
 //! Each case is one call of `rustc` against the library as cargo has built it for the other tests. Mistakes
 //! that the macros report by themselves are in `tests/messages/`, which needs no compiler.
 //!
-//! - `SNAPSHOTS=overwrite cargo test --test ui` accepts what has changed.
+//! - `cargo xtask accept ui` accepts what has changed.
 //! - `cargo test --test ui -- ui no_unit` runs the cases with `no_unit` in their path.
 //!
 //! The compiler's texts change with its version, so they are compared on one version only.
@@ -136,8 +136,7 @@ fn check(case: &Path, options: &[String]) -> Result<(), String> {
     if expected == said {
         return Ok(());
     }
-    let accept = ["SNAPSHOTS", "TRYBUILD"].map(std::env::var_os).into_iter().flatten();
-    if accept.into_iter().any(|value| value == "overwrite") {
+    if std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite") {
         return std::fs::write(&kept, said).map_err(|error| format!("{}: {error}\n", kept.display()));
     }
     Err(format!("{}:\nexpected:\n{expected}\nfound:\n{said}\n", case.display()))

@@ -1,6 +1,6 @@
 //! What is pinned: the verdict on every scenario of `tests/scenarios`, and the tables of `docs/conformance.md`.
 //!
-//! `SNAPSHOTS=overwrite` writes both anew; read the difference before it is committed.
+//! `cargo xtask accept conformance` writes both anew; read the difference before it is committed.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn hold(file: &str, change: impl FnOnce(&str) -> String) {
     let differences: Vec<_> = differences(&before, &after);
     assert!(
         differences.is_empty(),
-        "{file} is not what was found; `SNAPSHOTS=overwrite` accepts it:\n{}",
+        "{file} is not what was found; `cargo xtask accept conformance` accepts it:\n{}",
         differences.join("\n")
     );
 }

@@ -1,6 +1,6 @@
 //! Every shape of function under every policy, executed: how often the body ran, and what came back.
 //!
-//! `docs/shapes.md` is what this test has seen; `SNAPSHOTS=overwrite cargo test --test shapes` rewrites it.
+//! `docs/shapes.md` is what this test has seen; `cargo xtask accept shapes` rewrites it.
 
 #![allow(dead_code, unused_imports, reason = "every shape is stamped six times, with one set of imports")]
 #![allow(clippy::all, reason = "shapes are as people write them, not as they might better be written")]

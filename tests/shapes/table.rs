@@ -1,17 +1,18 @@
 //! `docs/shapes.md`: every row that was executed, and every row that cannot be.
 
 use crate::kit::Row;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 const HEAD: &str = "\
 # Shapes
 
-Every shape of function under every policy, as `tests/shapes` has executed it: how often the body ran and
-what came back. `SNAPSHOTS=overwrite cargo test --test shapes` rewrites this page; the test fails when it is
-out of date. A cell counts the runs of the body and names what came back: `3: value; 4: error` is one call
-whose body ran three times and gave a value, and one whose body ran four times and whose caller got its error.
-The columns are always the same experiment, so a row that differs from its neighbours would be a defect:
+Every shape of function under every policy, as `tests/shapes` has executed it: how often the body ran and what came
+back. `3: value; 4: error` is one call whose body ran three times and whose caller got a value, and one whose body ran
+four times and whose caller got the error. All rows of a column are the same experiment, so almost all rows are equal:
+this page shows the usual row, the shapes that have it, and how the others differ. `cargo xtask accept shapes` rewrites
+it; the test fails when it is out of date.
 
 | column | attribute | calls |
 |---|---|---|
@@ -22,10 +23,14 @@ The columns are always the same experiment, so a row that differs from its neigh
 | checkpoint | `#[checkpoint(\"row\", inputs(), store = ..)]` | three: the body fails, then succeeds, then does not run: its value was recorded |
 | all four | fallback, `timeout(10s)`, retry, breaker, `timeout(2s)`; sync without the timeouts | one whose body fails, then hangs (sync: fails again), then succeeds; one whose body always fails |
 
-A dash: a sync body cannot be stopped from outside, so `timeout` is for async functions (its `thread` form
-is tested in `tests/timeout.rs`), a value that borrows or is not `Serialize` cannot be recorded, a recursive function
-needs a key that differs from call to call, or the row is among those that do not compile, below.
+A policy is missing where it cannot be: a sync body cannot be stopped from outside, so `timeout` is for async functions
+(`tests/timeout.rs` tests its form `thread`); a value that borrows or is not `Serialize` cannot be recorded; a recursive
+function needs a key that differs from call to call.
 ";
+
+/// The experiments of a row, in the order of its cells.
+const COLUMNS: [&str; 6] =
+    ["with_retry", "circuit_breaker", "timeout", "with_fallback", "checkpoint", "all four"];
 
 /// What does not compile, with the case that shows its error.
 const REFUSED: [(&str, &str); 18] = [
@@ -78,30 +83,71 @@ fn refusal(case: &str) -> (String, String) {
     (error.lines().next().unwrap_or_default().replace('|', "\\|"), source)
 }
 
+/// What the cells of a row say, in the order of [`COLUMNS`].
+fn texts(row: &Row) -> [&str; COLUMNS.len()] {
+    row.cells.each_ref().map(|cell| match cell {
+        Some(Ok(seen) | Err(seen)) => seen.as_str(),
+        None => "-",
+    })
+}
+
+/// The most frequent text of each column, among the rows of one kind that have one.
+fn usual<'a>(rows: &'a [Row], kind: &str) -> [&'a str; COLUMNS.len()] {
+    std::array::from_fn(|column| {
+        let mut counts = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.kind == kind) {
+            *counts.entry(texts(row)[column]).or_insert(0) += usize::from(row.cells[column].is_some());
+        }
+        counts.into_iter().max_by_key(|(_, count)| *count).map_or("-", |(text, _)| text)
+    })
+}
+
+/// How a row differs from the usual one of its kind; empty if it does not.
+fn differences(row: &Row, usual: &[&str; COLUMNS.len()]) -> String {
+    let cells = COLUMNS.iter().zip(texts(row)).zip(usual);
+    let differing = cells.filter(|((_, seen), usual)| seen != *usual);
+    let words = differing.map(|((column, seen), _)| match seen {
+        "-" => format!("no {column}"),
+        seen => format!("{column}: {seen}"),
+    });
+    words.collect::<Vec<_>>().join("<br>")
+}
+
 fn page(rows: &[Row]) -> String {
     let mut page = HEAD.to_owned();
     let cells = rows.iter().flat_map(|row| &row.cells).flatten().count();
-    _ = writeln!(page, "\n{} rows, {cells} cells executed.", rows.len());
-    let mut group = "";
-    for row in rows {
-        if row.group != group {
-            group = row.group;
-            _ = writeln!(page, "\n## {group}\n");
-            _ = writeln!(
-                page,
-                "| shape | | with_retry | circuit_breaker | timeout | with_fallback | checkpoint | all four |"
-            );
-            _ = writeln!(page, "|---|---|---|---|---|---|---|---|");
+    _ = writeln!(page, "\n{} rows, {cells} cells executed.\n", rows.len());
+    let kinds = ["sync", "async"].map(|kind| (kind, usual(rows, kind)));
+    _ = writeln!(page, "| usual row | {} |\n|---|{}", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
+    for (kind, usual) in &kinds {
+        _ = writeln!(page, "| {kind} | {} |", usual.join(" | "));
+    }
+    for group in rows.chunk_by(|one, next| one.group == next.group) {
+        _ = writeln!(page, "\n## {}\n", group[0].group);
+        let (mut same, mut other) = (Vec::<(String, Vec<&str>)>::new(), String::new());
+        for row in group {
+            let shape = row.shape.replace('|', "\\|");
+            let usual = kinds.iter().find(|(kind, _)| *kind == row.kind).map_or([""; 6], |(_, usual)| *usual);
+            let differs = differences(row, &usual);
+            if !differs.is_empty() {
+                _ = writeln!(other, "| {shape} | {} | {differs} |", row.kind);
+            } else if let Some((_, kinds)) = same.iter_mut().find(|(known, _)| *known == shape) {
+                kinds.push(row.kind);
+            } else {
+                same.push((shape, vec![row.kind]));
+            }
         }
-        _ = write!(page, "| {} | {} |", row.shape.replace('|', "\\|"), row.kind);
-        for cell in &row.cells {
-            let text = match cell {
-                Some(Ok(seen) | Err(seen)) => seen.as_str(),
-                None => "-",
-            };
-            _ = write!(page, " {text} |");
+        let named = same.iter().map(|(shape, kinds)| match kinds.as_slice() {
+            [kind] => format!("{shape} ({kind})"),
+            _ => shape.clone(),
+        });
+        let named = named.collect::<Vec<_>>().join("; ");
+        if !named.is_empty() {
+            _ = writeln!(page, "As usual: {named}.");
         }
-        page.push('\n');
+        if !other.is_empty() {
+            _ = write!(page, "\n| shape | | differs |\n|---|---|---|\n{other}");
+        }
     }
     page.push_str("\n## What does not compile\n\n| shape | what the compiler says | case |\n|---|---|---|\n");
     for (shape, case) in REFUSED {
@@ -113,8 +159,6 @@ fn page(rows: &[Row]) -> String {
 
 /// Fails with every cell that is not as it should be, or when the page is out of date.
 pub fn check(rows: &[Row]) {
-    const COLUMNS: [&str; 6] =
-        ["with_retry", "circuit_breaker", "timeout", "with_fallback", "checkpoint", "all four"];
     let mut wrong = Vec::new();
     for row in rows {
         for (cell, column) in row.cells.iter().zip(COLUMNS) {
@@ -131,8 +175,5 @@ pub fn check(rows: &[Row]) {
         return;
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == page,
-        "docs/shapes.md is out of date: `SNAPSHOTS=overwrite cargo test --test shapes` rewrites it"
-    );
+    assert!(committed == page, "docs/shapes.md is out of date: `cargo xtask accept shapes` rewrites it");
 }

@@ -1,0 +1,67 @@
+//! `docs/public-api.txt`: what users of the crate can name, so that each change of it shows in review.
+
+use crate::{Result, cargo, replace, root, run};
+use public_api::{Builder, MINIMUM_NIGHTLY_RUST_VERSION, PublicApi};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The features whose items are listed: those that build without other people's crates.
+const FEATURES: &str = "durable,testing";
+
+pub(crate) fn write() -> Result<()> {
+    replace(&path(), &listing()?)
+}
+
+pub(crate) fn check() -> Result<()> {
+    let (written, now) = (fs::read_to_string(path())?, listing()?);
+    let differences = differences(&written, &now);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let help = "help: `cargo xtask api` writes it anew; name the change in CHANGELOG.md";
+    Err(format!("docs/public-api.txt does not agree with the code:\n{differences}{help}").into())
+}
+
+fn path() -> PathBuf {
+    root().join("docs/public-api.txt")
+}
+
+/// The lines that only one of two listings has.
+fn differences(written: &str, now: &str) -> String {
+    let only = |sign, these: &str, those: &str| -> String {
+        let those: Vec<&str> = those.lines().collect();
+        let lines = these.lines().filter(|line| !those.contains(line));
+        lines.map(|line| format!("{sign} {line}\n")).collect()
+    };
+    only('-', written, now) + &only('+', now, written)
+}
+
+/// One line for each public item: what the documentation shows, without what compilers implement.
+fn listing() -> Result<String> {
+    let target = root().join("target/public-api");
+    let mut rustdoc = Command::new(cargo());
+    rustdoc.args(["rustdoc", "--quiet", "--package", "resilience", "--lib", "--features", FEATURES]);
+    rustdoc.args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
+    // The JSON is unstable, so a stable rustdoc has to be allowed to write it.
+    run(rustdoc.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", &target))?;
+    let json = target.join("doc/resilience.json");
+    let api: PublicApi = Builder::from_rustdoc_json(json)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()
+        .map_err(|error| format!("{error}\nnote: made for the rustdoc of {MINIMUM_NIGHTLY_RUST_VERSION}"))?;
+    Ok(api.items().map(|item| format!("{item}\n")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differences;
+
+    #[test]
+    fn a_difference_names_each_line() {
+        assert_eq!(differences("a\nb\n", "a\nb\n"), "");
+        assert_eq!(differences("a\nb\n", "b\nc\n"), "- a\n+ c\n");
+    }
+}

@@ -1,0 +1,76 @@
+//! Tasks of the repository: `cargo xtask api [--check]` and `cargo xtask accept [KIND]..`.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+mod api;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  api             writes docs/public-api.txt: what users can name, one item a line
+  api --check     fails if that file does not agree with the code
+  accept [KIND].. accepts what the code produces now as expected: expand, messages, ui, conformance,
+                  shapes, golden (only where the stored format changed); without a KIND all but golden";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["api"] => api::write(),
+        ["api", "--check"] => api::check(),
+        ["accept", kinds @ ..] => accept(kinds),
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The test files that compare what is produced with what is checked in.
+const SNAPSHOTS: [&str; 5] = ["expand", "messages", "ui", "conformance", "shapes"];
+
+fn accept(kinds: &[&str]) -> Result<()> {
+    for &kind in if kinds.is_empty() { &SNAPSHOTS } else { kinds } {
+        let mut test = Command::new(cargo());
+        test.args(["test", "--quiet", "--test"]);
+        match kind {
+            "golden" => test.args(["store", "released"]).env("GOLDEN", "write"),
+            kind if SNAPSHOTS.contains(&kind) => test.arg(kind).env("SNAPSHOTS", "overwrite"),
+            kind => return Err(format!("`{kind}` is no kind of snapshot\n\n{USAGE}").into()),
+        };
+        run(&mut test)?;
+    }
+    Ok(())
+}
+
+/// Runs `command` in the root of the repository.
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.current_dir(root()).status()?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+fn cargo() -> PathBuf {
+    env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Writes `text` to `path` of the repository, if it is not what is there.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    Ok(fs::write(path, text)?)
+}
