@@ -209,3 +209,40 @@ fn events_of_a_value_have_its_name() {
     assert_eq!(events.len(), 3 * 2 + 2);
     assert!(events.iter().all(|event| event.point() == "quotes"), "{events:?}");
 }
+
+#[test]
+fn what_a_retry_and_a_fallback_did_is_in_the_statistics_of_recoveries() {
+    use resilience::durable::recovery_stats;
+    use std::io;
+
+    let _world = testing::isolate();
+    let down = || io::Error::from(io::ErrorKind::ConnectionRefused);
+    let fails = |times: u32| {
+        let mut calls = 0;
+        move || {
+            calls += 1;
+            if calls > times { Ok(()) } else { Err(down()) }
+        }
+    };
+    let quotes = FAST.name("quotes");
+    quotes.call(fails(0)).expect("nothing to recover from");
+    quotes.call(fails(1)).expect("saved");
+    quotes.classify(|_: &io::Error| Category::NotFound).call(fails(1)).expect_err("not retried");
+    block_on(quotes.call_async(|| std::future::ready(Err::<(), _>(down())))).expect_err("down");
+    FAST.call(fails(1)).expect("saved");
+    let fallback = Fallback::new("cached");
+    let outcome: Result<u32, io::Error> = fallback.call(|| Err(down()), |_| Some(1));
+    outcome.expect("saved");
+    let outcome: Result<u32, io::Error> = block_on(fallback.call_async(async || Err(down()), async |_| None));
+    outcome.expect_err("no value");
+    let stats = recovery_stats();
+    let of = |word: &str| {
+        let found = stats.by_strategy.iter().find(|(strategy, _, _)| *strategy == word);
+        found.map(|(_, taken, worked)| (*taken, *worked)).expect("a strategy")
+    };
+    assert_eq!((of("retry"), of("fallback")), ((3, 2), (2, 1)));
+    let [cached, quotes, here] = &stats.by_point[..] else { panic!("{stats:?}") };
+    assert_eq!((cached, quotes), (&("cached".to_owned(), 2, 1), &("quotes".to_owned(), 2, 1)));
+    assert!(here.0.starts_with("tests/by_hand.rs:") && (here.1, here.2) == (1, 1), "{here:?}");
+    assert!(resilience::points().iter().all(|point| !["quotes", "cached"].contains(&&*point.name)));
+}

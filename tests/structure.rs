@@ -42,7 +42,6 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "durable",
         &[
-            "of_process",
             "record",
             "store",
             "default_store",

@@ -6,6 +6,8 @@ pub(crate) mod calendar;
 pub(crate) mod clock;
 pub(crate) mod guarded;
 pub(crate) mod name;
+#[cfg(feature = "durable")]
+pub(crate) mod of_process;
 #[cfg(feature = "tokio")]
 mod paused;
 mod real_clock;

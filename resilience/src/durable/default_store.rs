@@ -1,6 +1,6 @@
 //! The store of jobs and steps that name none, and where it is.
 
-use crate::durable::of_process::OfProcess;
+use crate::base::of_process::OfProcess;
 use crate::durable::store::{MemoryStore, Store, StoreError};
 use crate::site::Site;
 use crate::sync::locked;

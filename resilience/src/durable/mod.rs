@@ -12,7 +12,6 @@ mod lease;
 mod moment {
     pub(crate) use crate::base::world::reached;
 }
-mod of_process;
 pub mod record;
 mod recovery;
 mod scope;

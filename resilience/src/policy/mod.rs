@@ -4,6 +4,8 @@ pub mod circuit_breaker;
 pub(crate) mod contradictions;
 mod judged;
 pub mod keyed;
+#[cfg(feature = "durable")]
+pub(crate) mod recoveries;
 pub mod timeout;
 pub mod with_fallback;
 

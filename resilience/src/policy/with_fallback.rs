@@ -154,8 +154,13 @@ impl Fallback {
         self.on.is_empty() || self.on.contains(&class.category)
     }
 
-    /// The success that replaces an error of this class, with its event.
-    fn answered<R: Outcome>(&self, class: Classification, value: R::Value) -> R {
+    /// The success that replaces the failed `outcome`, an error of `class`, with its event; or that outcome, if the
+    /// fallback has no value either.
+    fn settle<R: Outcome>(&self, outcome: R, class: Classification, value: Option<R::Value>) -> R {
+        // A plain value has no counters of its own.
+        #[cfg(feature = "durable")]
+        crate::policy::recoveries::count(&PointName::new(self.name), "fallback", value.is_some());
+        let Some(value) = value else { return outcome };
         let log = Log { pace: Some(Pace::shared(self.name)), ..Log::default() };
         emit_as(&Event::FellBack { point: PointName::new(self.name), class, step: 1 }, self.hook, log);
         R::success(value)
@@ -213,10 +218,8 @@ impl<C, W, U> Judged<Fallback, C, W, U> {
         U: Predicate<R::Error>,
     {
         let Some((error, class)) = self.to_answer(&outcome) else { return outcome };
-        match instead(error).value() {
-            Some(value) => self.policy.answered(class, value),
-            None => outcome,
-        }
+        let value = instead(error).value();
+        self.policy.settle(outcome, class, value)
     }
 
     /// Returns `outcome`, or what the async `instead` answers to its error.
@@ -233,10 +236,8 @@ impl<C, W, U> Judged<Fallback, C, W, U> {
         U: Predicate<R::Error>,
     {
         let Some((error, class)) = self.to_answer(&outcome) else { return outcome };
-        match instead(error).await.value() {
-            Some(value) => self.policy.answered(class, value),
-            None => outcome,
-        }
+        let value = instead(error).await.value();
+        self.policy.settle(outcome, class, value)
     }
 
     /// The error of `outcome` and its class, if it is one that the fallback answers.

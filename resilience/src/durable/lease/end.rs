@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use super::turn::Turn;
-use crate::durable::of_process::OfProcess;
+use crate::base::of_process::OfProcess;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{self, Completion, Release, Store, StoreError};
 use crate::sync::locked;

@@ -3,8 +3,8 @@
 use super::block_on::block_on;
 use super::end;
 use super::shared::{Loss, Shared};
+use crate::base::of_process::OfProcess;
 use crate::clock;
-use crate::durable::of_process::OfProcess;
 use crate::durable::store::{Store, StoreError};
 use crate::sync::locked;
 use std::panic::{AssertUnwindSafe, catch_unwind};

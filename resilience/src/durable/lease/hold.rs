@@ -5,7 +5,7 @@ use super::end::{End, NoteOf, settle};
 use super::heartbeat;
 use super::shared::Shared;
 use super::turn::Turn;
-use crate::durable::of_process::OfProcess;
+use crate::base::of_process::OfProcess;
 use crate::durable::record::Status;
 use crate::durable::store::{Completion, Release, Store};
 use crate::policy::InvalidPolicy;

@@ -2,7 +2,7 @@
 //! find its result.
 
 use super::block_on::Mode;
-use crate::durable::of_process::OfProcess;
+use crate::base::of_process::OfProcess;
 use crate::durable::store::Store;
 use crate::sync::locked;
 use std::collections::HashMap;

@@ -10,7 +10,6 @@ pub(crate) mod codec;
 mod finite;
 pub(crate) mod history;
 pub(crate) mod key;
-pub(crate) mod stats;
 
 pub(crate) use crate::failure::durable as error;
 pub use crate::failure::durable::{Corrupt, Millis, Status};

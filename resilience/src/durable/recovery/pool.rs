@@ -1,8 +1,8 @@
 //! Running the jobs that recoveries have found: one queue for the whole process, and at most 16 jobs at once.
 
+use crate::base::of_process::OfProcess;
 use crate::durable::job::call::Call;
 use crate::durable::lease::block_on::block_on;
-use crate::durable::of_process::OfProcess;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::key::place;
 use crate::durable::recovery::pass::Pass;

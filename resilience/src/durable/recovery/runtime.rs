@@ -78,7 +78,7 @@ impl JobRuntime {
 /// made now.
 #[cfg(feature = "tokio")]
 fn own_runtime() -> Option<tokio::runtime::Handle> {
-    use crate::durable::of_process::OfProcess;
+    use crate::base::of_process::OfProcess;
     use crate::sync::locked;
     use std::sync::Mutex;
     use tokio::runtime::{Builder, Runtime};

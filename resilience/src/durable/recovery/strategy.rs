@@ -3,10 +3,10 @@
 use crate::base::setting::Effective;
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::alert::critical_at;
-use crate::durable::record::stats::{self, Count};
 use crate::durable::scope::{self, Wanted};
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointName, PointSite};
+use crate::policy::recoveries::{self, Count};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,9 +74,10 @@ impl Condition {
 
 /// How failures of this process were recovered from, since it started.
 ///
-/// It counts the calls that a retry or a fallback of an annotated function saved or could not save, the
-/// failures for which a `with_recovery` found a strategy, the jobs whose steps were undone, and the jobs that
-/// were begun again.
+/// It counts the calls that a retry or a fallback saved or could not save, the failures for which a
+/// `with_recovery` found a strategy, the jobs whose steps were undone, and the jobs that were begun again: of
+/// annotated functions, and of plain values under their names. A [`Retry`](crate::Retry) without a name counts
+/// under the place of its call.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RecoveryStats {
@@ -111,7 +112,7 @@ pub fn recovery_stats() -> RecoveryStats {
     let words = Recovery::ALL.map(Recovery::as_str).into_iter().chain(["fallback", "resume"]);
     let mut by_strategy: Vec<_> = words.map(|word| (word, 0, 0)).collect();
     let mut by_point = BTreeMap::<String, Count>::new();
-    for (strategy, point, (taken, worked)) in stats::counted().into_iter().chain(of_policies()) {
+    for (strategy, point, (taken, worked)) in recoveries::counted().into_iter().chain(of_policies()) {
         let point = by_point.entry(point.to_string()).or_default();
         (point.0, point.1) = (point.0 + taken, point.1 + worked);
         if let Some((_, all, well)) = by_strategy.iter_mut().find(|(word, _, _)| *word == strategy) {
@@ -209,7 +210,7 @@ impl RecoverySite {
     /// The attribute's own undo has run.
     #[cold]
     pub fn undone(&self, worked: bool) {
-        stats::count(&self.point.name(), Recovery::Rollback.as_str(), worked);
+        recoveries::count(&self.point.name(), Recovery::Rollback.as_str(), worked);
         if !worked {
             alert(&self.point.name(), "an undo failed", "the undo of `with_recovery`");
         }
@@ -238,7 +239,7 @@ pub(super) fn act(
         Recovery::Retry => {}
         // Counted when it is known how it went.
         Recovery::Rollback if has_undo || is_of_job => {}
-        _ => stats::count(point, strategy.as_str(), strategy == Recovery::Skip),
+        _ => recoveries::count(point, strategy.as_str(), strategy == Recovery::Skip),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Looking for interrupted jobs again and again, for as long as the process lives.
 
+use crate::base::of_process::OfProcess;
 use crate::durable::job::call::Provided;
 use crate::durable::lease::block_on::block_on;
-use crate::durable::of_process::OfProcess;
 use crate::durable::record::alert::warning;
 use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::retention::forget_old;

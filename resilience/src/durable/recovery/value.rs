@@ -11,6 +11,9 @@ use crate::point::PointName;
 /// returns the error: what is to be tried again is a [`Retry`](crate::Retry) in the body. `Skip` returns
 /// `Ok(T::default())` or `None`.
 ///
+/// As a [`Retry`](crate::Retry) or a [`Fallback`](crate::policy::Fallback), it has no state, and is not in the inventory
+/// ([`points`](crate::points)): what it did is counted under its name.
+///
 /// # Examples
 ///
 /// ```

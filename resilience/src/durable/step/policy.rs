@@ -1,12 +1,12 @@
 //! A step whose success is recorded under a key: it runs once, and afterwards the recorded value is given.
 
+use crate::base::of_process::OfProcess;
 use crate::classify::Classify;
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::{Lease, judged};
 use crate::durable::lease::turn::Turn;
-use crate::durable::of_process::OfProcess;
 use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};

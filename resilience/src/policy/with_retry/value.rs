@@ -10,6 +10,8 @@ use crate::event::blocks;
 use crate::outcome::Outcome;
 use crate::point::PointName;
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
+#[cfg(feature = "durable")]
+use crate::policy::recoveries;
 use crate::policy::{Ruling, Verdict};
 use std::future::Future;
 use std::panic::Location;
@@ -33,7 +35,15 @@ impl CallSite for InlineCall<'_> {
         }
     }
 
-    fn count(&self, _: Counted) {}
+    /// Counts how the call ended that failed at least once: a plain value has no counters of its own.
+    fn count(&self, counted: Counted) {
+        #[cfg(feature = "durable")]
+        if let Counted::Recovered | Counted::GaveUp = counted {
+            recoveries::count(&self.name(), "retry", matches!(counted, Counted::Recovered));
+        }
+        #[cfg(not(feature = "durable"))]
+        let _ = counted;
+    }
 }
 
 impl InlineCall<'_> {

@@ -15,7 +15,7 @@ use super::{
     Capabilities, Claim, Claimed, Completion, Cursor, Liveness, Otherwise, Page, Quarantined, Query, Release,
     Store, StoreError, Work,
 };
-use crate::durable::of_process::OfProcess;
+use crate::base::of_process::OfProcess;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
 use crate::sync::locked;

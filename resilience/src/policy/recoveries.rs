@@ -1,0 +1,73 @@
+//! How often a failure was recovered from, by strategy and point, where no `static` of an annotated function counts it.
+
+use crate::base::of_process::OfProcess;
+use crate::base::site::Site;
+use crate::point::PointName;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+/// How often a strategy was taken, and how often it worked.
+pub(crate) type Count = (u64, u64);
+
+/// Callers of one point share its counters, and no lock keeps one waiting for the other.
+#[derive(Debug, Default)]
+struct Counters {
+    taken: AtomicU64,
+    worked: AtomicU64,
+}
+
+impl Counters {
+    fn count(&self, worked: bool) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.worked.fetch_add(u64::from(worked), Ordering::Relaxed);
+    }
+
+    fn counted(&self) -> Count {
+        (self.taken.load(Ordering::Relaxed), self.worked.load(Ordering::Relaxed))
+    }
+}
+
+type Counts = BTreeMap<&'static str, HashMap<PointName, Counters>>;
+
+static COUNTS: Site<OfProcess<RwLock<Counts>>> =
+    Site::new(OfProcess::new(RwLock::new(BTreeMap::new()), |_| RwLock::default()), || {
+        OfProcess::new(RwLock::default(), |_| RwLock::default())
+    });
+
+/// How many points are counted one by one: names of jobs made by hand have no limit.
+const MOST_POINTS: usize = 1_000;
+
+fn counts() -> &'static RwLock<Counts> {
+    let counts: &'static OfProcess<RwLock<Counts>> = &COUNTS;
+    counts
+}
+
+/// Counts that `strategy` was taken at `point`.
+pub(crate) fn count(point: &PointName, strategy: &'static str, worked: bool) {
+    {
+        let counts = counts().read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counters) = counts.get(strategy).and_then(|points| points.get(point)) {
+            return counters.count(worked);
+        }
+    }
+    let mut counts = counts().write().unwrap_or_else(PoisonError::into_inner);
+    let points = counts.entry(strategy).or_default();
+    let is_one_by_one = points.len() < MOST_POINTS || points.contains_key(point);
+    let point = if is_one_by_one { point.clone() } else { PointName::new("_other") };
+    points.entry(point).or_default().count(worked);
+}
+
+/// Counts how a job that was begun again has ended.
+pub(crate) fn count_resumed(point: &PointName, worked: bool) {
+    count(point, "resume", worked);
+}
+
+/// What was counted so far.
+pub(crate) fn counted() -> Vec<(&'static str, PointName, Count)> {
+    let counts = counts().read().unwrap_or_else(PoisonError::into_inner);
+    let all = counts.iter().flat_map(|(strategy, points)| {
+        points.iter().map(|(point, counters)| (*strategy, point.clone(), counters.counted()))
+    });
+    all.collect()
+}
