@@ -2,6 +2,7 @@
 
 use crate::base::of_process::OfProcess;
 use crate::durable::store::{MemoryStore, Store, StoreError};
+use crate::of_process::OfProcess;
 use crate::site::Site;
 use crate::sync::locked;
 #[cfg(feature = "sqlite")]
@@ -54,7 +55,9 @@ pub fn application(name: impl Into<String>) {
 
 /// Makes `store` the one of all jobs and steps that name none, in this process or test world.
 pub fn use_store(new: Arc<dyn Store>) {
-    *store().0 = Some(new);
+    // The one before is dropped without the lock: closing it may take long.
+    let before = store().0.replace(new);
+    drop(before);
 }
 
 /// The store of jobs and steps that name none.

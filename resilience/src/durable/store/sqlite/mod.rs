@@ -18,6 +18,7 @@ use super::{
 use crate::base::of_process::OfProcess;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
+use crate::of_process::OfProcess;
 use crate::sync::locked;
 use commit::Committer;
 
@@ -72,10 +73,10 @@ impl SqliteOptions {
         let dir = absolute(dir.as_ref())?;
         files::prepare(&dir, self.network)?;
         let dir = fs::canonicalize(&dir).unwrap_or(dir);
-        let mut open = locked(&OPEN);
-        open.retain(|(_, inner)| inner.strong_count() > 0);
         let file = dir.join(FILE);
-        if let Some(inner) = find(&open, &file) {
+        let door = door(&dir);
+        let _alone = locked(&door);
+        if let Some(inner) = find(&file) {
             return Ok(SqliteStore { inner });
         }
         let [_, log, _] = files_of(&file);
@@ -96,7 +97,7 @@ impl SqliteOptions {
         }
         let inner = Arc::new(Inner::open(dir, owners, self.busy)?);
         if let Some(inode) = files::inode(&file) {
-            open.push((inode, Arc::downgrade(&inner)));
+            locked(&OPEN).push((inode, Arc::downgrade(&inner)));
         }
         Ok(SqliteStore { inner })
     }
@@ -108,12 +109,34 @@ static OPEN: OfProcess<Mutex<OpenStores>> = OfProcess::new(Mutex::new(Vec::new()
 type OpenStores = Vec<(Inode, Weak<Inner>)>;
 
 /// The open store in `file`.
-fn find(open: &[(Inode, Weak<Inner>)], file: &Path) -> Option<Arc<Inner>> {
+fn find(file: &Path) -> Option<Arc<Inner>> {
     let inode = files::inode(file)?;
-    let inners = open.iter().filter(|(other, _)| *other == inode);
-    inners
-        .filter_map(|(_, inner)| inner.upgrade())
-        .find(|inner| inner.place.check().is_ok() && !inner.place.is_poisoned())
+    // What is dropped below may be the last handle, whose store is closed then: that takes its time.
+    let inners: Vec<_> = {
+        let mut open = locked(&OPEN);
+        open.retain(|(_, inner)| inner.strong_count() > 0);
+        let inners = open.iter().filter(|(other, _)| *other == inode);
+        inners.filter_map(|(_, inner)| inner.upgrade()).collect()
+    };
+    inners.into_iter().find(|inner| inner.place.check().is_ok() && !inner.place.is_poisoned())
+}
+
+/// The directories whose stores are being opened by this process, and what only one of its threads holds meanwhile.
+static DOORS: OfProcess<Mutex<Doors>> = OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
+
+type Doors = Vec<(Option<Inode>, Weak<Mutex<()>>)>;
+
+/// The lock for opening the store in `dir`: stores in other directories are opened meanwhile.
+fn door(dir: &Path) -> Arc<Mutex<()>> {
+    let inode = files::inode(dir);
+    let mut doors = locked(&DOORS);
+    doors.retain(|(_, door)| door.strong_count() > 0);
+    let known = doors.iter().filter(|(of, _)| *of == inode).find_map(|(_, door)| door.upgrade());
+    known.unwrap_or_else(|| {
+        let door = Arc::default();
+        doors.push((inode, Arc::downgrade(&door)));
+        door
+    })
 }
 
 /// `dir` as an absolute path: the process may change its directory later.
@@ -261,12 +284,10 @@ impl SqliteStore {
             Err(error) => return Err(files::failed(&file)(error)),
         }
         let dir = fs::canonicalize(&dir).unwrap_or(dir);
-        let open = locked(&OPEN);
         // The log of a store that this process has open is SQLite's alone; it was checked when it was opened.
-        if find(&open, &file).is_none() {
+        if find(&file).is_none() {
             sound_log(&file)?;
         }
-        drop(open);
         Ok(Self { inner: Arc::new(Inner::inspect(dir)?) })
     }
 

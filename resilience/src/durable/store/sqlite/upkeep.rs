@@ -7,7 +7,6 @@ use super::{Inner, SqliteStore, absolute, find, sound_log};
 use crate::durable::store::StoreError;
 use crate::durable::store::files;
 use crate::durable::store::owners::Owners;
-use crate::sync::locked;
 use rusqlite::Connection;
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
@@ -158,12 +157,9 @@ impl Inner {
 
     fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let file = self.place.dir.join(FILE);
-        let is_open = {
-            let open = locked(&super::OPEN);
-            find(&open, &file).is_some()
-        };
         // The log of a store that this process has open is SQLite's alone; it was checked when it was opened.
-        let log = if is_open { None } else { sound_log(&file).err().map(|error| error.to_string()) };
+        let log =
+            if find(&file).is_some() { None } else { sound_log(&file).err().map(|error| error.to_string()) };
         let mut found = self.read_apart(|connection| {
             let mut found = tables::integrity(connection)?;
             // Records cannot be read from pages that are damaged.
