@@ -130,8 +130,28 @@ fn has_few_rights() {
     let Some(dir) = given_dir() else { return };
     let error = SqliteStore::open(dir.join("own")).expect_err("it may not be written to");
     assert!(error.is_outage() && error.to_string().contains("own"), "{error}");
-    let error = SqliteStore::open(dir.join("own/new")).expect_err("it may not be written to");
-    assert!(error.is_outage() && error.to_string().contains("own"), "{error}");
+    let own = fs::metadata("/proc/self").expect("this process").uid();
+    // Which directory refuses to have another one made in it, below it or at any depth.
+    for (new, above, owner) in [
+        ("own/new", "own", &*format!("{own} (mode 0500)")),
+        ("foreign/new", "foreign", "0 (mode 0755)"),
+        ("foreign/new/deep/state", "foreign", "0 (mode 0755)"),
+        ("closed/there/state", "closed", "0 (mode 0700)"),
+    ] {
+        let error = SqliteStore::open(dir.join(new)).expect_err("it may not be written to");
+        let above = dir.join(above).display().to_string();
+        let told = [
+            format!("in {above}: "),
+            format!(
+                ". {above} belongs to user {owner}, and this process is of user {own}; set RESILIENCE_STATE"
+            ),
+        ];
+        let text = error.to_string();
+        assert!(error.is_outage() && told.iter().all(|told| text.contains(told)), "{text}");
+    }
+    let error = SqliteStore::open(dir.join("program/state")).expect_err("a file is in the way");
+    let refused = format!("state cannot be made in {}: Not a directory", dir.join("program").display());
+    assert!(error.to_string().contains(&refused), "{error}");
     assert!(matches!(SqliteStore::open(dir.join("foreign")), Err(StoreError::Refused(_))));
     for name in ["own", "foreign"] {
         let store = SqliteStore::inspect(dir.join(name)).expect("it may be read");
@@ -165,6 +185,8 @@ fn a_directory_that_may_only_be_read_can_be_looked_at() {
         }
     }
     assert_ne!(fs::metadata(scratch.path("foreign")).expect("it").uid(), OTHER);
+    fs::create_dir_all(scratch.path("closed/there")).expect("a directory");
+    fs::set_permissions(scratch.path("closed"), fs::Permissions::from_mode(0o700)).expect("its mode");
     // The program itself may be where that user may not go. It is copied by another process: a file that this one has
     // open for writing, as a process that another test starts just now has, too, cannot be run.
     let program = scratch.path("program");

@@ -45,8 +45,34 @@ fn make(dir: &Path) -> Result<(), StoreError> {
         Ok(()) => sync_dir(above),
         // Another process was faster; what else is there is looked at next.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(failed(dir)(error)),
+        Err(error) => Err(not_made(dir, above, &error)),
     }
+}
+
+/// Why `dir` could not be made in the directory `above`, which is what refused it.
+fn not_made(dir: &Path, above: &Path, error: &io::Error) -> StoreError {
+    let words = || {
+        let words = format!("{} cannot be made in {}: {error}", dir.display(), above.display());
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return words;
+        }
+        format!("{words}{}; set RESILIENCE_STATE to a directory of your own", owner_and_user(above))
+    };
+    of_disk(error.kind(), words).unwrap_or_else(|| StoreError::Unavailable(words()))
+}
+
+/// Whose directory `dir` is and which user this process has, for an error; nothing where that is not known.
+#[cfg(unix)]
+fn owner_and_user(dir: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = fs::metadata(dir) else { return String::new() };
+    let own = own_user().map_or(String::new(), |own| format!(", and this process is of user {own}"));
+    format!(". {} belongs to user {} (mode {:04o}){own}", dir.display(), found.uid(), found.mode() & 0o7777)
+}
+
+#[cfg(not(unix))]
+fn owner_and_user(_: &Path) -> String {
+    String::new()
 }
 
 /// Makes `dir` if it is not there, for this user alone, and checks that it is safe.
