@@ -275,6 +275,69 @@ async fn a_step_whose_key_is_empty_is_refused() {
     assert!(checkpoints::list("").await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn a_step_or_cursor_whose_key_is_too_long_is_refused_in_every_call() {
+    const STEP: Checkpoint = Checkpoint::new("step");
+    let _world = isolate();
+    let body = || -> Result<u32, Error> { panic!("it must not run") };
+    // Outside of every job, in a job, and written with escapes that make it too long.
+    for (key, is_in_job) in [("x".repeat(513), false), ("x".repeat(513), true), ("/".repeat(171), false)] {
+        let open = || resilience::Progress::<u32>::open(&key);
+        let sync = || {
+            vec![
+                named(&key),
+                open().save_blocking(&1).map(|()| 1).map_err(Error::from),
+                open().restore_blocking().map(|_| 1).map_err(Error::from),
+                open().flush_blocking().map(|()| 1).map_err(Error::from),
+                resilience::Progress::<u32>::peek_blocking(&key).map(|_| 1).map_err(Error::from),
+                open().finish_blocking().map(|()| 1).map_err(Error::from),
+            ]
+        };
+        let later = async || {
+            vec![
+                named_async(&key).await,
+                open().save(&1).await.map(|()| 1).map_err(Error::from),
+                open().restore().await.map(|_| 1).map_err(Error::from),
+                open().flush().await.map(|()| 1).map_err(Error::from),
+                resilience::Progress::<u32>::peek(&key).await.map(|_| 1).map_err(Error::from),
+                open().finish().await.map(|()| 1).map_err(Error::from),
+            ]
+        };
+        let mut refused = Vec::new();
+        if is_in_job {
+            let ran: Result<(), Error> = Job::run_blocking("sync", (), |()| {
+                refused.extend(sync());
+                Ok(())
+            });
+            ran.unwrap();
+            let refused = &mut refused;
+            let ran: Result<(), Error> = Job::run("async", (), async |()| {
+                refused.extend(later().await);
+                Ok(())
+            })
+            .await;
+            ran.unwrap();
+        } else {
+            refused.extend(sync());
+            refused.extend(later().await);
+            if key.len() == 513 {
+                refused.push(STEP.call(&key, body));
+                refused.push(STEP.call_async(&key, async || body()).await);
+            }
+        }
+        for refused in refused {
+            let error = refused.unwrap_err().checkpoint();
+            assert!(matches!(error, CheckpointError::KeyTooLong { bytes, .. } if bytes == 513), "{error}");
+            assert!(error.to_string().contains("more than a key may have (512)"), "{error}");
+        }
+    }
+    // The longest that there may be.
+    let mut cursor = resilience::Progress::<u32>::open(&"x".repeat(512));
+    cursor.save(&1).await.unwrap();
+    assert_eq!(cursor.restore().await.unwrap(), Some(1));
+    assert_eq!(checkpoints::list("").await.unwrap().len(), 1);
+}
+
 /// Read back, `Long` is a `Short`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

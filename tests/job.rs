@@ -405,6 +405,23 @@ async fn a_job_whose_key_is_empty_is_refused() {
     assert!(jobs::list(Filter::new()).await.unwrap().items.is_empty());
 }
 
+#[tokio::test]
+async fn a_job_whose_key_is_too_long_is_refused() {
+    let _world = isolate();
+    let key = "x".repeat(513);
+    let body = |()| -> Result<(), Error> { panic!("it must not run") };
+    for refused in [
+        named(&key),
+        named_async(&key).await,
+        resilience::Job::run_blocking(&key, (), body),
+        resilience::Job::run(&key, (), async |()| body(())).await,
+    ] {
+        let error = refused.unwrap_err().job();
+        assert!(matches!(error, JobError::KeyTooLong { bytes: 513, .. }), "{error}");
+    }
+    assert!(jobs::list(Filter::new()).await.unwrap().items.is_empty());
+}
+
 #[checkpoint("key:{n}")]
 fn keyed(n: u32) -> Result<(String, u64, u32), Error> {
     let _ = n;

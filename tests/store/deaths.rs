@@ -1,10 +1,29 @@
-//! Jobs whose process dies again and again: a job is given up only if none of its runs gets any further.
+//! Jobs whose process dies, again and again or before it has recorded how the body ended.
 
-use crate::common::{Error, Scratch, block_on, child, given_dir};
+use crate::common::{Scratch, block_on, child, given_dir};
 use resilience::durable::{JobInfo, SqliteStore, Status, use_store};
-use resilience::{Progress, checkpoint, job, jobs, recover};
+use resilience::{Classify, Progress, Rejected, checkpoint, job, jobs, recover, with_recovery};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+#[derive(Debug, Classify)]
+enum Error {
+    #[classify(corrupt)]
+    Own,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
 
 /// What this run of a job records before its process dies.
 fn records(what: &str) -> bool {
@@ -105,5 +124,94 @@ fn recoveries_count_only_without_progress() {
             Some(4),
             "{job}: it gets no further"
         );
+    }
+}
+
+/// Notes in the log of the test's directory that `what` was done.
+fn log(what: &str) {
+    let file = given_dir().expect("a directory").join("log");
+    let log = OpenOptions::new().create(true).append(true).open(file);
+    log.and_then(|mut log| writeln!(log, "{what}")).expect("the log");
+}
+
+#[checkpoint("book", rollback = unbook)]
+fn book() -> Result<u32, Error> {
+    log("book");
+    Ok(1)
+}
+
+#[checkpoint("book", rollback = unbook)]
+async fn book_async() -> Result<u32, Error> {
+    log("book");
+    Ok(1)
+}
+
+fn unbook(_: u32) {
+    log("unbook");
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("undone:{id}")]
+fn undone(id: u32) -> Result<u32, Error> {
+    log("body");
+    book()?;
+    let _ = id;
+    Err(Error::Own)
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("undone-async:{id}")]
+async fn undone_async(id: u32) -> Result<u32, Error> {
+    log("body");
+    book_async().await?;
+    let _ = id;
+    Err(Error::Own)
+}
+
+/// Kills this process when it is about to record that the body has failed: the step was recorded before.
+fn kill_before_the_end(moment: &'static str) {
+    static RECORDED: AtomicU32 = AtomicU32::new(0);
+    if moment == "before complete" && RECORDED.fetch_add(1, Ordering::SeqCst) == 1 {
+        let own = std::process::id().to_string();
+        Command::new("kill").args(["-KILL", &own]).status().expect("kill");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn fails_and_dies() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(SqliteStore::open(dir.join("state")).expect("a store")));
+    if run() == 1 {
+        resilience::testing::on_moment(kill_before_the_end);
+        let ended = match std::env::var("DEATHS_JOB").as_deref() {
+            Ok("sync") => undone(1),
+            _ => block_on(undone_async(1)),
+        };
+        panic!("it has ended: {ended:?}");
+    }
+    let recovered = recover().once().until_done().blocking().expect("a recovery");
+    assert_eq!(recovered.count(Status::RolledBack), 1, "{recovered}");
+    println!("undone");
+}
+
+#[test]
+fn a_failure_that_was_not_recorded_before_the_process_died_has_not_happened() {
+    for kind in ["sync", "async"] {
+        let scratch = Scratch::new();
+        let run = |number: &str| {
+            let mut process = child("deaths::fails_and_dies", &scratch.path(""));
+            process.env("DEATHS_JOB", kind).env("DEATHS_RUN", number).output().expect("a process")
+        };
+        let logged = || fs::read_to_string(scratch.path("log")).expect("the log");
+        let died = run("1");
+        assert_eq!(died.status.signal(), Some(9), "{died:?}");
+        assert_eq!(logged(), "body\nbook\n");
+        let recovered = run("2");
+        assert!(recovered.status.success(), "{recovered:?}");
+        assert_eq!(logged(), "body\nbook\nbody\nunbook\n", "{kind}: its recorded step is not done again");
     }
 }

@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     NoHolder,
     /// A claim is answered at the second poll, after it was made.
     LateAnswers,
+    /// A result is recorded at the second poll.
+    LateResults,
     /// A release is made at the second poll.
     LateReleases,
     /// A release is answered once so many are asked for, or not at all.
@@ -195,6 +197,9 @@ impl Store for Faulty {
                     return Err(error);
                 }
                 _ => {}
+            }
+            if self.has(Fault::LateResults) {
+                futures::pending!();
             }
             if self.has(Fault::NoFence)
                 && let Some(stored) = self.inner.get(&completion.key).await?

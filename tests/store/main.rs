@@ -15,8 +15,13 @@ mod faulty;
 mod golden;
 #[cfg(target_os = "linux")]
 mod hostile;
+mod keys;
 mod leases;
+#[cfg(target_os = "linux")]
+mod million;
 mod mismatch;
+#[cfg(target_os = "linux")]
+mod opening;
 mod outage;
 #[cfg(unix)]
 mod owners;
@@ -26,5 +31,6 @@ mod power_cut;
 mod released;
 #[cfg(target_os = "linux")]
 mod shim;
+mod undoing;
 #[cfg(target_os = "linux")]
 mod upkeep;

@@ -2,7 +2,6 @@
 
 use crate::base::of_process::OfProcess;
 use crate::durable::store::{MemoryStore, Store, StoreError};
-use crate::of_process::OfProcess;
 use crate::site::Site;
 use crate::sync::locked;
 #[cfg(feature = "sqlite")]

@@ -11,7 +11,6 @@ use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{self, JobScope, Wanted};
-use crate::durable::step::policy::completed;
 use crate::durable::store::{Completion, Query, Release, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
@@ -22,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the look-up says.
@@ -195,7 +195,7 @@ impl Running {
         }
     }
 
-    async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
+    async fn record(mut self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
         let is_resumed = self.record.attempts > 1;
         let event = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
         let before = Note::read(&self.record.note);
@@ -207,7 +207,8 @@ impl Running {
         let completion =
             Completion { note, removes, ..Completion::done(shared.key.clone(), shared.fence, value) };
         let at = self.at.clone();
-        match completed(mode, &shared.store, completion).await {
+        let completion = Arc::new(completion);
+        match self.lease.complete(mode, &completion).await {
             Ok(_) => {
                 self.ended(Status::Done, None);
                 crate::durable::moment::reached("after complete");
@@ -216,23 +217,23 @@ impl Running {
                 }
                 Ok(())
             }
-            Err((error, completion)) if error.is_outage() => {
-                let (value, store) = (completion.value, Box::new(error));
+            Err(error) if error.is_outage() => {
+                let (value, store) = (completion.value.clone(), Box::new(error));
                 let error = JobError::NotRecorded { at, value, store };
                 let failed = Completion {
                     note: self.unrecordable(&error.to_string()).write(),
-                    ..Completion::of(completion.key, completion.fence, Status::Failed)
+                    ..Completion::of(shared.key.clone(), shared.fence, Status::Failed)
                 };
                 self.ended_later(failed, Some(Classification::new(Category::Permanent)));
                 Err(error)
             }
-            Err((StoreError::TooLarge { bytes }, completion)) => {
-                let error = JobError::TooLarge { at, bytes, value: completion.value };
+            Err(StoreError::TooLarge { bytes }) => {
+                let error = JobError::TooLarge { at, bytes, value: completion.value.clone() };
                 self.unrecorded(mode, &error.to_string()).await?;
                 Err(error)
             }
-            Err((StoreError::Fenced { .. }, _)) => Err(self.fenced()),
-            Err((error, _)) => Err(JobError::store(at, error)),
+            Err(StoreError::Fenced { .. }) => Err(self.fenced()),
+            Err(error) => Err(JobError::store(at, error)),
         }
     }
 
@@ -269,19 +270,12 @@ impl Running {
     }
 
     /// Releases the job as interrupted. That counts no recovery: its process lives.
-    async fn release(self, note: Note) -> Result<(), JobError> {
-        let shared = self.lease.shared().clone();
-        let release = Release::new(shared.key.clone(), shared.fence, Status::Interrupted).note(note.write());
-        match shared.store.release(release.clone()).await {
-            Ok(()) => {
-                self.lease.ended();
-                Ok(())
-            }
+    async fn release(mut self, note: Note) -> Result<(), JobError> {
+        let (key, fence) = (self.lease.shared().key.clone(), self.fence());
+        let release = Release::new(key, fence, Status::Interrupted).note(note.write());
+        match self.lease.release(release).await {
             Err(StoreError::Fenced { .. }) => Err(self.fenced()),
-            Err(_) => {
-                self.lease.release_later(release);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 

@@ -8,7 +8,6 @@ use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Record, Status};
 use crate::durable::scope::Scope;
-use crate::durable::step::policy::completed;
 use crate::durable::store::{Completion, Query, Store, StoreError};
 use crate::event::{Event, emit};
 use std::any::Any;
@@ -98,25 +97,34 @@ impl Running {
 
     /// Ends the job; where the store is out of order, it ends so once the store is in order again.
     pub(super) async fn end_as(self, mode: Mode, status: Status, note: Note) -> Result<Record, JobError> {
+        let class = note.class;
+        let (job, record) = self.record_as(mode, status, note).await?;
+        job.ended(status, class);
+        Ok(record)
+    }
+
+    /// Records what the job is from now on; where the store is out of order, that is recorded once the store is in order
+    /// again.
+    pub(super) async fn record_as(
+        mut self,
+        mode: Mode,
+        status: Status,
+        note: Note,
+    ) -> Result<(Self, Record), JobError> {
         let key = self.lease.shared().key.clone();
         // Steps that are undone are done again if the job starts again: from the beginning.
         let removes = (self.record.status == Status::RollingBack).then(|| place::cursors(self.id()));
         let completion =
             Completion { note: note.write(), removes, ..Completion::of(key, self.fence(), status) };
-        match completed(mode, self.store(), completion).await {
-            Ok(record) => {
-                if !status.is_held() {
-                    self.ended(status, note.class);
+        match self.lease.complete(mode, &Arc::new(completion)).await {
+            Ok(record) => Ok((self, record)),
+            Err(StoreError::Fenced { .. }) => Err(self.fenced()),
+            Err(error) => {
+                if error.is_outage() {
+                    self.report(status, note.class);
                 }
-                Ok(record)
+                Err(JobError::store(self.at, error))
             }
-            Err((error, completion)) if error.is_outage() => {
-                let at = self.at.clone();
-                self.ended_later(completion, note.class);
-                Err(JobError::store(at, error))
-            }
-            Err((StoreError::Fenced { .. }, _)) => Err(self.fenced()),
-            Err((error, _)) => Err(JobError::store(self.at, error)),
         }
     }
 
@@ -133,6 +141,9 @@ impl Running {
     }
 
     fn report(&mut self, status: Status, class: Option<Classification>) {
+        if status == Status::RollingBack {
+            return self.unfinished.interrupted("its store did not record that its steps are to be undone");
+        }
         self.unfinished.0 = None;
         let (point, job) = (self.at.point.clone(), self.at.key.clone());
         match status {

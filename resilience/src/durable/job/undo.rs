@@ -94,15 +94,12 @@ pub fn undone(worked: bool) -> Result<(), String> {
 }
 
 /// Has the job undo its steps from now on.
-pub(crate) async fn start(mut job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
+pub(crate) async fn start(job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
     let note = Note::read(&job.record.note);
     let event = job.event("rollback", "started", "the body failed").because(&class);
     let note = Note { class: Some(class), problem: None, ..note }.with(event);
-    let key = job.lease.shared().key.clone();
-    let completion =
-        Completion { note: note.write(), ..Completion::of(key, job.fence(), Status::RollingBack) };
-    let failed = |error| JobError::store(job.at.clone(), error);
-    job.record = job.store().complete(completion).await.map_err(failed)?;
+    let (mut job, record) = job.record_as(mode, Status::RollingBack, note).await?;
+    job.record = record;
     crate::durable::moment::reached("rollback started");
     finish(job, mode).await
 }

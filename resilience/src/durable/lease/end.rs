@@ -1,5 +1,6 @@
 //! How leases end in the store, and the ends that it did not take yet.
 
+use super::block_on::Mode;
 use super::shared::Shared;
 use super::turn::Turn;
 use crate::base::of_process::OfProcess;
@@ -7,6 +8,7 @@ use crate::durable::record::{Record, Status};
 use crate::durable::store::{self, Completion, Release, Store, StoreError};
 use crate::sync::locked;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// How a lease ends in the store.
 #[derive(Clone, Debug)]
@@ -15,8 +17,8 @@ pub(super) enum End {
     Dropped(Status, Option<NoteOf>),
     /// Without a result.
     Released(Box<Release>),
-    /// With one.
-    Completed(Box<Completion>),
+    /// With one; work that goes on, the undoing of a job, goes on without this holder.
+    Completed(Arc<Completion>),
 }
 
 /// The note of a record whose lease was dropped.
@@ -25,7 +27,13 @@ pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
 impl End {
     pub(super) async fn reach(self, shared: &Shared, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let (status, note_of) = match self {
-            Self::Completed(completion) => return store.complete(*completion).await.map(drop),
+            Self::Completed(completion) => {
+                store.complete(Completion::clone(&completion)).await?;
+                if !completion.status.is_held() {
+                    return Ok(());
+                }
+                (Status::Interrupted, None)
+            }
             Self::Released(release) => return store.release(*release).await,
             Self::Dropped(status, note_of) => (status, note_of),
         };
@@ -38,6 +46,25 @@ impl End {
             None => Ok(()),
         }
     }
+}
+
+/// Completes, and tries again for a while if the store is down for the moment: the same completion twice
+/// changes nothing.
+pub(crate) async fn completed(
+    mode: Mode,
+    store: &Arc<dyn Store>,
+    completion: &Completion,
+) -> Result<Record, StoreError> {
+    const WAITS: [Duration; 3] =
+        [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
+    crate::durable::moment::reached("before complete");
+    for wait in WAITS {
+        match store.complete(completion.clone()).await {
+            Err(StoreError::Unavailable(_)) => mode.pause(wait).await,
+            answered => return answered,
+        }
+    }
+    store.complete(completion.clone()).await
 }
 
 /// Keeps the end of a lease that the store did not take because it is out of order.

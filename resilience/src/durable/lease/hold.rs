@@ -1,13 +1,13 @@
 //! Leases that this process holds: kept by the heartbeat, released when they are dropped.
 
-use super::block_on::block_on;
-use super::end::{End, NoteOf, settle};
+use super::block_on::{Mode, block_on};
+use super::end::{End, NoteOf, completed, settle};
 use super::heartbeat;
 use super::shared::Shared;
 use super::turn::Turn;
 use crate::base::of_process::OfProcess;
-use crate::durable::record::Status;
-use crate::durable::store::{Completion, Release, Store};
+use crate::durable::record::{Record, Status};
+use crate::durable::store::{Completion, Release, Store, StoreError};
 use crate::policy::InvalidPolicy;
 use crate::sync::locked;
 use std::collections::{BTreeMap, VecDeque};
@@ -68,12 +68,40 @@ impl Lease {
         self.on_drop = None;
     }
 
-    /// Ends the lease as `completion` says, as soon as the store takes it, without the caller.
-    pub(crate) fn complete_later(mut self, completion: Completion) {
-        self.on_drop = Some(End::Completed(Box::new(completion)));
+    /// Ends the lease as `completion` says. Where the store is out of order, or the caller is dropped before the store has
+    /// answered, the lease ends so as soon as the store takes it: what was done is not forgotten.
+    pub(crate) async fn complete(
+        &mut self,
+        mode: Mode,
+        completion: &Arc<Completion>,
+    ) -> Result<Record, StoreError> {
+        let before = self.on_drop.replace(End::Completed(completion.clone()));
+        let done = completed(mode, &self.shared.store, completion).await;
+        match &done {
+            Ok(_) if completion.status.is_held() => self.on_drop = before,
+            Ok(_) | Err(StoreError::Fenced { .. }) => self.on_drop = None,
+            Err(error) if error.is_outage() => {}
+            Err(_) => self.on_drop = before,
+        }
+        done
     }
 
-    /// As [`complete_later`](Self::complete_later), without a result.
+    /// Ends the lease as `completion` says, as soon as the store takes it, without the caller.
+    pub(crate) fn complete_later(mut self, completion: Completion) {
+        self.on_drop = Some(End::Completed(Arc::new(completion)));
+    }
+
+    /// Ends the lease without a result; as [`complete`](Self::complete) where the store does not answer.
+    pub(crate) async fn release(&mut self, release: Release) -> Result<(), StoreError> {
+        self.on_drop = Some(End::Released(Box::new(release.clone())));
+        let released = self.shared.store.release(release).await;
+        if matches!(released, Ok(()) | Err(StoreError::Fenced { .. })) {
+            self.on_drop = None;
+        }
+        released
+    }
+
+    /// Ends the lease without a result, as soon as the store takes that, without the caller.
     pub(crate) fn release_later(mut self, release: Release) {
         self.on_drop = Some(End::Released(Box::new(release)));
     }

@@ -5,6 +5,7 @@ use crate::classify::Classify;
 use crate::defaults::durable as defaults;
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::lease::end::completed;
 use crate::durable::lease::hold::{Lease, judged};
 use crate::durable::lease::turn::Turn;
 use crate::durable::record::args::Inputs;
@@ -13,7 +14,7 @@ use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{self, JobScope, Occurrence, Scope, Step, StepBody};
-use crate::durable::store::{self, Claim, Completion, Otherwise, Store, StoreError};
+use crate::durable::store::{self, Claim, Completion, Otherwise, Release, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::point::PointName;
@@ -256,13 +257,7 @@ impl Checkpoint {
             }
             warn_outside(&who.point);
         }
-        if key.is_empty() {
-            return Err(CheckpointError::EmptyKey { at: place("") });
-        }
-        if key.len() > defaults::KEY_LIMIT {
-            let bytes = key.len();
-            return Err(CheckpointError::KeyTooLong { at: place(&key), bytes });
-        }
+        check_key(place(&key))?;
         let inputs = ask.inputs.transpose();
         let inputs = inputs.map_err(|message| CheckpointError::Encode { at: place(&key), message })?;
         let store = match (ask.store, &scope.job) {
@@ -345,6 +340,15 @@ impl Checkpoint {
             Err(error) => CheckpointError::store(at, error),
         };
         Begun::Refused(error.into())
+    }
+}
+
+/// The place, if a step or cursor can be recorded under its key.
+pub(crate) fn check_key(at: Box<Place>) -> Result<Box<Place>, CheckpointError> {
+    match at.key.len() {
+        0 => Err(CheckpointError::EmptyKey { at }),
+        bytes if bytes > defaults::KEY_LIMIT => Err(CheckpointError::KeyTooLong { at, bytes }),
+        _ => Ok(at),
     }
 }
 
@@ -582,7 +586,7 @@ impl Running {
     async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), Rejected> {
         let Self { at, held, scope, on_store_error, .. } = self;
         crate::durable::moment::reached("after body");
-        let (store, completion, lease) = match held {
+        let (store, completion, mut lease) = match held {
             Held::Unprotected => return Ok(()),
             Held::ByItself(lease) => {
                 let shared = lease.shared();
@@ -598,31 +602,37 @@ impl Running {
                 (job.store().clone(), Completion { record: Some(record), ..completion }, None)
             }
         };
-        match completed(mode, &store, completion).await {
+        let completion = Arc::new(completion);
+        let completed = match &mut lease {
+            Some(lease) => lease.complete(mode, &completion).await,
+            None => completed(mode, &store, &completion).await,
+        };
+        match completed {
             Ok(_) => {
-                if let Some(lease) = lease {
-                    lease.ended();
-                }
                 crate::durable::moment::reached("after complete");
                 let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
                 emit(&Event::StepRecorded { point, key, job }, None);
                 Ok(())
             }
-            Err((error, _)) if error.is_outage() && on_store_error == OnStoreError::Run => {
+            Err(error) if error.is_outage() && on_store_error == OnStoreError::Run => {
                 warn_unprotected(&at.point, &error);
                 Ok(())
             }
-            Err((error, completion)) if error.is_outage() => {
-                let (value, store) = (completion.value, Box::new(error));
+            Err(error) if error.is_outage() => {
+                // The caller has the value, and decides what is done with it.
+                if let Some(lease) = lease {
+                    lease.release_later(Release::new(completion.key.clone(), completion.fence, Status::Free));
+                }
+                let (value, store) = (completion.value.clone(), Box::new(error));
                 Err(CheckpointError::NotRecorded { at, value, store }.into())
             }
-            Err((StoreError::TooLarge { bytes }, completion)) => {
+            Err(StoreError::TooLarge { bytes }) => {
                 if let Some(lease) = lease {
                     lease.give_back().await;
                 }
-                Err(CheckpointError::TooLarge { at, bytes, value: completion.value }.into())
+                Err(CheckpointError::TooLarge { at, bytes, value: completion.value.clone() }.into())
             }
-            Err((error, _)) => {
+            Err(error) => {
                 if let Some(lease) = lease {
                     lease.give_back().await;
                 }
@@ -630,24 +640,4 @@ impl Running {
             }
         }
     }
-}
-
-/// Completes, and tries again for a while if the store is down for the moment: the same completion twice
-/// changes nothing.
-pub(crate) async fn completed(
-    mode: Mode,
-    store: &Arc<dyn Store>,
-    completion: Completion,
-) -> Result<Record, (StoreError, Completion)> {
-    const WAITS: [Duration; 3] =
-        [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
-    crate::durable::moment::reached("before complete");
-    for wait in WAITS {
-        match store.complete(completion.clone()).await {
-            Err(StoreError::Unavailable(_)) => mode.pause(wait).await,
-            Ok(record) => return Ok(record),
-            Err(error) => return Err((error, completion)),
-        }
-    }
-    store.complete(completion.clone()).await.map_err(|error| (error, completion))
 }

@@ -10,7 +10,7 @@ use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{Key, place};
 use crate::durable::scope;
-use crate::durable::step::policy::note_refusal;
+use crate::durable::step::policy::{check_key, note_refusal};
 use crate::durable::store::{Claim, Claimed, Cursor, Holder, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -155,7 +155,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// [`Rejected::Checkpoint`]: the lease was lost to another holder, the cursor cannot be encoded or is too
     /// large, or the store cannot be used.
     pub async fn save(&mut self, cursor: &C) -> Result<(), Rejected> {
-        let at = self.at();
+        let at = self.named()?;
         let read_back = codec::read_back(cursor);
         let (bytes, _) = read_back.map_err(|message| CheckpointError::Encode { at, message })?;
         self.unsaved = Some(bytes);
@@ -179,8 +179,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 
     async fn try_flush(&mut self) -> Result<(), Rejected> {
+        let at = self.named()?;
         let Some(value) = self.unsaved.clone() else { return Ok(()) };
-        let at = self.at();
         let place = self.place().await?;
         let cursor = Cursor { key: place.key.clone(), holder: place.holder.clone(), value: value.clone() };
         place.store.put_cursor(cursor).await.map_err(|error| match error {
@@ -260,10 +260,9 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         Place::new(PointName::new("progress"), self.name.as_str())
     }
 
-    /// Which cursor it is; one without a name is refused.
+    /// Which cursor it is; one without a name, or with one that is no key, is refused.
     fn named(&self) -> Result<Box<Place>, CheckpointError> {
-        let at = self.at();
-        if self.name.is_empty() { Err(CheckpointError::EmptyKey { at }) } else { Ok(at) }
+        check_key(self.at())
     }
 
     /// Notes in the running job how the use of the cursor ended.

@@ -18,7 +18,6 @@ use super::{
 use crate::base::of_process::OfProcess;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
-use crate::of_process::OfProcess;
 use crate::sync::locked;
 use commit::Committer;
 
