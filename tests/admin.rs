@@ -12,6 +12,8 @@ mod inspect;
 mod listings;
 #[path = "admin/manage.rs"]
 mod manage;
+#[path = "admin/retention.rs"]
+mod retention;
 #[cfg(target_os = "linux")]
 #[path = "store/shim.rs"]
 mod shim;

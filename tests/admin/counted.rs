@@ -1,4 +1,4 @@
-//! A store in memory that counts what its listings read.
+//! A store in memory that counts what its listings read, and its writes that remove jobs.
 
 use resilience::durable::store::{
     Capabilities, Claim, Claimed, Completion, Cursor, Page, Quarantined, Query, Release, Work,
@@ -12,12 +12,18 @@ pub(crate) struct Counted {
     inner: MemoryStore,
     records: AtomicUsize,
     bytes: AtomicUsize,
+    removals: AtomicUsize,
 }
 
 impl Counted {
     /// How many records, and how many bytes of values, the listings have read since this was asked last.
     pub(crate) fn read(&self) -> (usize, usize) {
         (self.records.swap(0, Ordering::Relaxed), self.bytes.swap(0, Ordering::Relaxed))
+    }
+
+    /// How many writes have removed jobs since this was asked last.
+    pub(crate) fn removals(&self) -> usize {
+        self.removals.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -66,6 +72,7 @@ impl Store for Counted {
     }
 
     fn delete_expired(&self, limit: usize) -> Work<'_, usize> {
+        self.removals.fetch_add(1, Ordering::Relaxed);
         self.inner.delete_expired(limit)
     }
 
@@ -74,6 +81,7 @@ impl Store for Counted {
     }
 
     fn remove_ended(&self, keys: Vec<String>, before: u64) -> Work<'_, usize> {
+        self.removals.fetch_add(1, Ordering::Relaxed);
         self.inner.remove_ended(keys, before)
     }
 
