@@ -62,8 +62,8 @@ impl Timeout {
     /// # Errors
     ///
     /// The body's own, or its error type made from one of these:
-    /// - [`Rejected::TimedOut`] after the limit.
-    /// - [`Rejected::BulkheadFull`] without running the body, while as many abandoned bodies as
+    /// - [`Rejected::TimedOut`](crate::Rejected::TimedOut) after the limit.
+    /// - [`Rejected::BulkheadFull`](crate::Rejected::BulkheadFull) without running the body, while as many abandoned bodies as
     ///   [`threads`](Self::threads) allows still run, or where the system has no thread left. The values
     ///   with one [name](Self::name) share their count.
     ///
@@ -103,7 +103,7 @@ impl Timeout {
     ///
     /// # Errors
     ///
-    /// The body's own, or its error type made from [`Rejected::TimedOut`].
+    /// The body's own, or its error type made from [`Rejected::TimedOut`](crate::Rejected::TimedOut).
     ///
     /// # Examples
     ///
