@@ -66,16 +66,7 @@ const RUNTIME_UPWARD: &[(&str, &str)] = &[
 ];
 
 /// Cycles of the runtime that are not cut yet.
-const RUNTIME_CYCLES: &[&[&str]] = &[
-    &["event", "point", "policy"],
-    &[
-        "policy::with_retry::budget",
-        "policy::with_retry::check",
-        "policy::with_retry::config",
-        "policy::with_retry::rule",
-        "policy::with_retry::waits",
-    ],
-];
+const RUNTIME_CYCLES: &[&[&str]] = &[&["event", "point", "policy"]];
 
 /// The modules of the macro crate, from the bottom up.
 const MACROS_FLOORS: &[(&str, &[&str])] = &[

@@ -32,6 +32,11 @@ pub(crate) struct Settings<C> {
 }
 
 impl<C: Copy> Settings<C> {
+    /// Whether the setting in this row of the table was set.
+    pub(crate) const fn has(&self, row: u32) -> bool {
+        self.set & (1 << row) != 0
+    }
+
     /// Settings that count as set, all of them.
     pub(crate) const fn whole(config: C) -> Self {
         Self { config, set: u32::MAX }

@@ -1,5 +1,7 @@
 //! How long to wait before a retry.
 
+use crate::base::setting::{Complaint, Kind, Value};
+use crate::base::settings::Factor;
 use std::panic::catch_unwind;
 use std::time::Duration;
 
@@ -36,6 +38,105 @@ pub enum Jitter {
     None,
     /// The wait times a number from the first to the second; from 0 to 10.
     Range(f64, f64),
+}
+
+/// The largest multiplier of a `jitter` range.
+const JITTER_LIMIT: f64 = 10.0;
+/// How much is added at random to the server's wait, at most, as a part of it.
+pub(super) const RETRY_AFTER_SPREAD: f64 = 0.1;
+
+/// As the form of a setting.
+impl Backoff {
+    pub(super) const KIND: Kind = Kind::Word;
+
+    pub(super) const fn complaint(self) -> Complaint {
+        match self {
+            Self::Exponential(factor) if factor.is_nan() => Some("`backoff` is not a number"),
+            Self::Exponential(factor) if factor < 1.0 => {
+                Some("`backoff` is below 1: each wait would be shorter than the one before")
+            }
+            Self::Exponential(f64::INFINITY) => Some("`backoff` is infinite"),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn read(text: &str) -> Option<Self> {
+        Some(match text.as_bytes() {
+            b"constant" => Self::Constant,
+            b"linear" => Self::Linear,
+            b"fibonacci" => Self::Fibonacci,
+            b"decorrelated" => Self::Decorrelated,
+            _ => match Factor::read(text) {
+                Some(factor) => Self::Exponential(factor),
+                None => return None,
+            },
+        })
+    }
+
+    pub(super) fn value(self) -> Value {
+        Value::Word(match self {
+            Self::Exponential(factor) => return Value::Factor(factor),
+            Self::Constant => "constant".into(),
+            Self::Linear => "linear".into(),
+            Self::Fibonacci => "fibonacci".into(),
+            Self::Decorrelated => "decorrelated".into(),
+            Self::Custom(_) => "fn".into(),
+        })
+    }
+
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Factor(factor) => Some(Self::Exponential(*factor)),
+            Value::Word(word) => Self::read(word),
+            _ => None,
+        }
+    }
+}
+
+/// As the form of a setting.
+impl Jitter {
+    pub(super) const KIND: Kind = Kind::Word;
+
+    pub(super) const fn complaint(self) -> Complaint {
+        let Self::Range(low, high) = self else { return None };
+        if low.is_nan() || high.is_nan() {
+            Some("the range of `jitter` has an end that is not a number")
+        } else if low < 0.0 || high < 0.0 {
+            Some("the range of `jitter` goes below 0: no wait is negative")
+        } else if low > high {
+            Some("the range of `jitter` is reversed: write the smaller multiplier first")
+        } else if high > JITTER_LIMIT {
+            Some("the range of `jitter` goes above 10, the largest multiplier")
+        } else {
+            None
+        }
+    }
+
+    pub(super) const fn read(text: &str) -> Option<Self> {
+        match text.as_bytes() {
+            b"full" => Some(Self::Full),
+            b"equal" => Some(Self::Equal),
+            b"none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    pub(super) fn value(self) -> Value {
+        Value::Word(match self {
+            Self::Full => "full".into(),
+            Self::Equal => "equal".into(),
+            Self::None => "none".into(),
+            Self::Range(low, high) => return Value::Range(low, high),
+        })
+    }
+
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Range(low, high) => Some(Self::Range(*low, *high)),
+            Value::Word(word) => Self::read(word),
+            _ => None,
+        }
+    }
 }
 
 /// The waits of one kind of retry, every setting known.

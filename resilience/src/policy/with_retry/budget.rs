@@ -1,9 +1,8 @@
 //! A token bucket that limits the retry rate, so that retries cannot overload a failing dependency.
 
-use super::check;
+use crate::base::setting::{Complaint, InvalidPolicy};
+use crate::base::settings::{Count, Settings, settings};
 use crate::clock::now;
-use crate::defaults::with_retry as defaults;
-use crate::policy::InvalidPolicy;
 use crate::site::Site;
 use crate::sync::{AtomicU64, Ordering};
 use std::sync::OnceLock;
@@ -38,36 +37,53 @@ pub enum BudgetOf {
 /// ```
 #[derive(Debug)]
 pub struct Budget {
-    settings: BudgetConfig,
+    settings: Settings<BudgetConfig>,
     bucket: Site<Bucket>,
 }
 
-/// The numbers of a [`Budget`], for [`try_new`](Budget::try_new): how many tokens what costs, and what
-/// returns them. All go up to 200,000.
-///
-/// # Examples
-///
-/// ```
-/// use resilience::policy::with_retry::{Budget, BudgetConfig};
-///
-/// let config = BudgetConfig { capacity: 50, ..BudgetConfig::default() };
-/// assert_eq!(Budget::try_new(config).unwrap().tokens(), 50);
-///
-/// let never = BudgetConfig { deposit: 0, refill: 0, ..config };
-/// assert!(Budget::try_new(never).is_err());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BudgetConfig {
-    /// The tokens of the full bucket; from 1, default 500.
-    pub capacity: u32,
-    /// What a retry costs; from 1, default 5.
-    pub cost: u32,
-    /// What a retry after a timeout costs; from 1, default 10.
-    pub timeout_cost: u32,
-    /// What a success returns; default 1.
-    pub deposit: u32,
-    /// What flows back each second; default 5.
-    pub refill: u32,
+settings! {
+    /// The numbers of a [`Budget`], for [`try_new`](Budget::try_new): how many tokens what costs, and what
+    /// returns them. All go up to 200,000.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::with_retry::{Budget, BudgetConfig};
+    ///
+    /// let config = BudgetConfig { capacity: 50, ..BudgetConfig::default() };
+    /// assert_eq!(Budget::try_new(config).unwrap().tokens(), 50);
+    ///
+    /// let never = BudgetConfig { deposit: 0, refill: 0, ..config };
+    /// assert!(Budget::try_new(never).is_err());
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BudgetConfig {
+        for policy Budget(settings) {
+            capacity: Count from 1 to 200000 = 500, "how many tokens the full bucket has";
+            /// It is at most all that the full bucket has.
+            cost: Count from 1 to 200000 = 5, "how many tokens a retry costs";
+            /// It is at most all that the full bucket has.
+            timeout_cost: Count from 1 to 200000 = 10, "how many tokens a retry after a timeout costs";
+            /// It is not 0 where nothing flows back with time either.
+            deposit: Count to 200000 = 1, "how many tokens a success returns";
+            /// It is not 0 where successes return nothing either.
+            refill: Count to 200000 = 5, "how many tokens flow back each second";
+        }
+        together {
+            (deposit, refill): flows_back;
+        }
+    }
+}
+
+impl BudgetConfig {
+    const fn flows_back(&self) -> Complaint {
+        if self.deposit == 0 && self.refill == 0 {
+            return Some(
+                "`deposit` and `refill` of a budget are both zero: once used up it would stay empty",
+            );
+        }
+        None
+    }
 }
 
 impl Default for BudgetConfig {
@@ -106,10 +122,10 @@ impl Default for Budget {
 impl Budget {
     /// A full bucket: 500 tokens; a retry costs 5, after a timeout 10; a success returns 1, each second 5.
     pub const fn new() -> Self {
-        Self::of(BudgetConfig::DEFAULT)
+        Self::of(Settings { config: BudgetConfig::DEFAULT, set: 0 })
     }
 
-    const fn of(settings: BudgetConfig) -> Self {
+    const fn of(settings: Settings<BudgetConfig>) -> Self {
         Self { settings, bucket: Site::new(Bucket::new(), Bucket::new) }
     }
 
@@ -119,79 +135,15 @@ impl Budget {
     ///
     /// With the words that the compiler would use, where they make no sense.
     pub const fn try_new(config: BudgetConfig) -> Result<Self, InvalidPolicy> {
-        match check::budget(&config) {
+        match config.complaint() {
             Some(complaint) => Err(InvalidPolicy::new(complaint)),
-            None => Ok(Self::of(config)),
+            None => Ok(Self::of(Settings::whole(config))),
         }
-    }
-
-    /// Sets the tokens of the full bucket: from 1 to 200,000, by default 500.
-    ///
-    /// # Panics
-    ///
-    /// If out of range.
-    #[track_caller]
-    pub const fn capacity(mut self, tokens: u32) -> Self {
-        check::enforce(check::at_least_one(tokens));
-        self.settings.capacity = tokens;
-        self
-    }
-
-    /// Sets the tokens that a retry costs, at most all that the full bucket has: from 1 to 200,000, by
-    /// default 5.
-    ///
-    /// # Panics
-    ///
-    /// If out of range.
-    #[track_caller]
-    pub const fn cost(mut self, tokens: u32) -> Self {
-        check::enforce(check::at_least_one(tokens));
-        self.settings.cost = tokens;
-        self
-    }
-
-    /// Sets the tokens that a retry after a timeout costs, at most all that the full bucket has: from 1 to
-    /// 200,000, by default 10.
-    ///
-    /// # Panics
-    ///
-    /// If out of range.
-    #[track_caller]
-    pub const fn timeout_cost(mut self, tokens: u32) -> Self {
-        check::enforce(check::at_least_one(tokens));
-        self.settings.timeout_cost = tokens;
-        self
-    }
-
-    /// Sets the tokens that a success returns: from 0 to 200,000, by default 1.
-    ///
-    /// # Panics
-    ///
-    /// If out of range, or zero where nothing flows back with time either.
-    #[track_caller]
-    pub const fn deposit(mut self, tokens: u32) -> Self {
-        check::enforce(check::at_most(tokens));
-        check::enforce(check::flows_back(tokens, self.settings.refill));
-        self.settings.deposit = tokens;
-        self
-    }
-
-    /// Sets the tokens that flow back each second: from 0 to 200,000, by default 5.
-    ///
-    /// # Panics
-    ///
-    /// If out of range, or zero where successes return nothing either.
-    #[track_caller]
-    pub const fn refill(mut self, tokens_per_second: u32) -> Self {
-        check::enforce(check::at_most(tokens_per_second));
-        check::enforce(check::flows_back(self.settings.deposit, tokens_per_second));
-        self.settings.refill = tokens_per_second;
-        self
     }
 
     /// The tokens of the full bucket.
     pub const fn max_tokens(&self) -> u32 {
-        self.settings.capacity
+        self.settings.config.capacity
     }
 
     /// The whole tokens that are in the bucket now.
@@ -199,10 +151,13 @@ impl Budget {
         let bucket = &*self.bucket;
         let word = bucket.word.load(Ordering::Relaxed);
         if word == FULL {
-            return self.settings.capacity;
+            return self.settings.config.capacity;
         }
-        let missing = missing(word, bucket.ticks(), self.settings.refill);
-        self.settings.capacity.saturating_sub(u32::try_from(missing.div_ceil(MILLI)).unwrap_or(u32::MAX))
+        let missing = missing(word, bucket.ticks(), self.settings.config.refill);
+        self.settings
+            .config
+            .capacity
+            .saturating_sub(u32::try_from(missing.div_ceil(MILLI)).unwrap_or(u32::MAX))
     }
 
     /// How many retries were not made because the bucket had too little.
@@ -219,25 +174,15 @@ impl Budget {
     #[cold]
     pub(super) fn withdraw(&self, after_timeout: bool) -> Option<Withdrawal<'_>> {
         let bucket = &*self.bucket;
-        let tokens = bucket.withdraw(&self.settings, after_timeout, bucket.ticks())?;
+        let tokens = bucket.withdraw(&self.settings.config, after_timeout, bucket.ticks())?;
         Some(Withdrawal { budget: self, tokens })
     }
 
     /// Takes what a success returns.
     #[cold]
     pub(super) fn deposit_success(&self) {
-        self.bucket.put_back(u64::from(self.settings.deposit) * MILLI);
+        self.bucket.put_back(u64::from(self.settings.config.deposit) * MILLI);
     }
-}
-
-impl BudgetConfig {
-    const DEFAULT: Self = Self {
-        capacity: defaults::BUDGET_CAPACITY,
-        cost: defaults::BUDGET_COST,
-        timeout_cost: defaults::BUDGET_TIMEOUT_COST,
-        deposit: defaults::BUDGET_DEPOSIT,
-        refill: defaults::BUDGET_REFILL,
-    };
 }
 
 /// What changes of a budget. The word is 0 while the bucket is full; otherwise its low bits are the
@@ -257,7 +202,11 @@ const MISSING_BITS: u32 = 28;
 const MISSING: u64 = (1 << MISSING_BITS) - 1;
 const TICKS: u64 = u64::MAX >> MISSING_BITS;
 
-const _: () = assert!(defaults::BUDGET_LIMIT as u64 * MILLI <= MISSING);
+/// No capacity that is allowed has more thousandths than the word has room for.
+const _: () = {
+    let too_many = BudgetConfig { capacity: (MISSING / MILLI) as u32 + 1, ..BudgetConfig::DEFAULT };
+    assert!(too_many.complaint().is_some());
+};
 
 /// The thousandths missing at `ticks`, when time has given back its part.
 fn missing(word: u64, ticks: u64, refill: u32) -> u64 {
@@ -397,7 +346,7 @@ mod tests {
     #[test]
     fn the_largest_numbers_fit() {
         let world = crate::testing::isolate();
-        let most = defaults::BUDGET_LIMIT;
+        let most = 200_000;
         let budget = Budget::new().capacity(most).cost(most).timeout_cost(most).deposit(most).refill(most);
         assert_eq!((drawn(&budget), budget.tokens()), (1, 0));
         world.advance(Duration::from_secs(1));
@@ -426,7 +375,7 @@ mod tests {
         assert!(refused(|| Budget::new().capacity(0)));
         assert!(refused(|| Budget::new().cost(0)));
         assert!(refused(|| Budget::new().timeout_cost(0)));
-        assert!(refused(|| Budget::new().capacity(defaults::BUDGET_LIMIT + 1)));
+        assert!(refused(|| Budget::new().capacity(200_001)));
         assert!(refused(|| Budget::new().deposit(u32::MAX)));
         assert!(refused(|| Budget::new().deposit(0).refill(0)));
         assert!(refused(|| Budget::new().refill(0).deposit(0)));

@@ -1,11 +1,11 @@
-//! The settings of a retry: a plain value, made in a `const` or at run time.
+//! The settings of a retry: plain values, made in a `const` or at run time.
 
-use super::backoff::{Backoff, Jitter, Schedule, duration};
+use super::backoff::{Backoff, Jitter, Schedule};
 use super::budget::BudgetOf;
-use super::{Budget, Rule, check, waits};
-use crate::defaults::with_retry as defaults;
+use crate::base::setting::{Complaint, Effective};
+use crate::base::settings::{Count, Settings, Switch, Time, settings};
+use crate::classify::Category;
 use crate::event::Hook;
-use crate::policy::InvalidPolicy;
 use std::time::Duration;
 
 /// When to call again after a failure, how often, and after which waits.
@@ -29,378 +29,200 @@ use std::time::Duration;
 /// });
 /// assert_eq!((answer.unwrap(), calls), (7, 3));
 /// ```
-#[allow(clippy::struct_field_names, reason = "fields are called as the settings are")]
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
-    pub(super) max: u32,
-    pub(super) backoff: Backoff,
-    pub(super) base: Option<Duration>,
-    pub(super) cap: Option<Duration>,
-    pub(super) jitter: Option<Jitter>,
-    pub(super) give_up_after: Option<Duration>,
-    pub(super) retry_after_cap: Duration,
-    pub(super) idempotent: bool,
-    pub(super) rules: &'static [Rule],
-    pub(super) budget: BudgetOf,
-    pub(super) on_retry: Option<Hook>,
-    pub(super) on_give_up: Option<Hook>,
+    pub(super) settings: Settings<RetryConfig>,
     pub(super) name: Option<&'static str>,
 }
 
-/// The settings of a [`Retry`] that are known only at run time; see [`Retry::try_new`].
+/// What is done about errors of one category, in place of the general rule, "never" included.
 ///
-/// Each field means what the setter of its name says; write `..RetryConfig::default()` for the others.
+/// Its retries are counted apart from all others. What is not set is as in the [`Retry`](super::Retry)
+/// that the rule is given to. An error that says itself, against its category, that it must not be
+/// repeated (or only once) is still believed.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Category;
+/// use resilience::policy::with_retry::{Retry, Rule};
+/// use std::time::Duration;
+///
+/// const RULES: &[Rule] = &[
+///     Rule::new(Category::Invalid).max(1),
+///     Rule::new(Category::RateLimited).max(5).base(Duration::from_secs(1)),
+/// ];
+/// const RETRY: Retry = Retry::new().on(RULES).checked();
+/// assert_eq!(RETRY.max_attempts(), 1 + 3 + 1 + 5);
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub struct RetryConfig {
-    /// How many retries follow a failed call.
-    pub max: u32,
-    /// How the wait grows.
-    pub backoff: Backoff,
-    /// The first wait before jitter.
-    pub base: Duration,
-    /// The longest wait, after jitter.
-    pub cap: Duration,
-    /// How the wait is spread; `None` is `Full`, or the spread of `Decorrelated` itself.
-    pub jitter: Option<Jitter>,
-    /// How long after its start a call may begin its last wait, at most.
-    pub give_up_after: Option<Duration>,
-    /// The longest wait that is taken from the server.
-    pub retry_after_cap: Duration,
-    /// Whether a request that may have been carried out is repeated.
-    pub idempotent: bool,
-    /// Other rules for single categories.
-    pub on: &'static [Rule],
-    /// Which budget pays for retries.
-    pub budget: BudgetOf,
-    /// Called for each retry.
-    pub on_retry: Option<Hook>,
-    /// Called when a call fails for good.
-    pub on_give_up: Option<Hook>,
+pub struct Rule {
+    pub(super) category: Category,
+    /// What is not set here is as in the retry.
+    pub(super) settings: Settings<RetryConfig>,
 }
 
-impl Default for RetryConfig {
-    fn default() -> Self {
-        let retry = Retry::new();
-        Self {
-            max: retry.max,
-            backoff: retry.backoff,
-            base: retry.base_or_default(),
-            cap: retry.cap_or_default(),
-            jitter: retry.jitter,
-            give_up_after: retry.give_up_after,
-            retry_after_cap: retry.retry_after_cap,
-            idempotent: retry.idempotent,
-            on: retry.rules,
-            budget: retry.budget,
-            on_retry: retry.on_retry,
-            on_give_up: retry.on_give_up,
+settings! {
+    /// The settings of a [`Retry`] that are known only at run time; see [`Retry::try_new`].
+    ///
+    /// Each field means what the setter of its name says; write `..RetryConfig::default()` for the others.
+    #[derive(Clone, Copy, Debug)]
+    pub struct RetryConfig {
+        for policy Retry(settings), rule Rule(settings) {
+            /// A call runs its body at most once more than that; 0 makes no retry.
+            max: Count = 3, "how many retries follow a failed call";
+            /// The factor of [`Backoff::Exponential`] must be finite and at least 1.
+            backoff: Backoff = 2.0, "how the wait grows from one retry to the next";
+            /// It is at most [`cap`](Self::cap); 0 does not wait at all.
+            base: Time = 100ms, "the first wait before jitter";
+            /// It is at least [`base`](Self::base).
+            cap: Time = 10s, "the longest wait, after jitter";
+            /// A range goes from the smaller multiplier to the larger one, from 0 to 10. [`Backoff::Decorrelated`] has
+            /// its own jitter.
+            jitter: Jitter = full unless set, "how the wait is spread at random";
+        }
+        for policy Retry(settings) {
+            /// No wait begins that would end later. The running attempt is not cut: that is what a timeout does.
+            give_up_after: Time above 0s = off, "the time after the start of a call within which retries may begin";
+            /// An error that asks for a longer one ends the call at once; 0 takes none.
+            retry_after_cap: Time = 60s, "the longest wait that is taken from the server";
+            /// Without it only errors with `delivered = no` are retried.
+            idempotent: Switch = true, "whether a request that may have been carried out is repeated";
+        }
+        also {
+            /// Other rules for single categories.
+            on: &'static [Rule] = &[];
+            /// Which budget pays for retries.
+            budget: BudgetOf = BudgetOf::Own;
+            /// Called for each retry.
+            on_retry: Option<Hook> = None;
+            /// Called when a call fails for good.
+            on_give_up: Option<Hook> = None;
+        }
+        together {
+            (base, cap): order;
+            (backoff, jitter): jitters;
         }
     }
 }
 
-impl Default for Retry {
+impl RetryConfig {
+    const fn order(&self) -> Complaint {
+        order(self.base, self.cap)
+    }
+
+    const fn jitters(&self) -> Complaint {
+        jitters(self.backoff, self.jitter)
+    }
+}
+
+pub(super) const fn order(base: Duration, cap: Duration) -> Complaint {
+    if Time::from(cap, base) {
+        return None;
+    }
+    Some("`base` is longer than `cap`: the first wait would already be cut")
+}
+
+/// A jitter beside a backoff that has its own.
+pub(super) const fn jitters(backoff: Backoff, jitter: Option<Jitter>) -> Complaint {
+    match (backoff, jitter) {
+        (Backoff::Decorrelated, Some(_)) => Some("`decorrelated` has its own jitter: leave out `jitter`"),
+        _ => None,
+    }
+}
+
+impl Default for RetryConfig {
     fn default() -> Self {
-        Self::new()
+        Self::DEFAULT
+    }
+}
+
+impl Rule {
+    /// A rule that makes `category` worth repeating, with the general settings.
+    pub const fn new(category: Category) -> Self {
+        Self { category, settings: Settings { config: RetryConfig::DEFAULT, set: 0 } }
+    }
+
+    const fn has(&self, row: Row) -> bool {
+        self.settings.has(row as u32)
+    }
+
+    /// Returns what the rule itself sets.
+    pub(super) fn own_settings(&self) -> impl Iterator<Item = Effective> {
+        let settings = self.settings;
+        let place = |name| RetryConfig::TABLE.iter().position(|row| row.name == name);
+        let is_set = move |name| place(name).is_some_and(|row| settings.has(row as u32));
+        settings.config.effective().into_iter().filter(move |setting| is_set(setting.name))
+    }
+
+    /// Returns the jitter that the rule itself sets.
+    pub(super) const fn own_jitter(&self) -> Option<Jitter> {
+        self.settings.config.jitter
+    }
+
+    /// Returns the schedule of a retry with what this rule sets in place of `general`.
+    const fn over(&self, general: Schedule) -> Schedule {
+        let own = self.settings.config.schedule();
+        Schedule {
+            max: if self.has(Row::max) { own.max } else { general.max },
+            backoff: if self.has(Row::backoff) { own.backoff } else { general.backoff },
+            base: if self.has(Row::base) { own.base } else { general.base },
+            cap: if self.has(Row::cap) { own.cap } else { general.cap },
+            jitter: if self.has(Row::jitter) { own.jitter } else { general.jitter },
+        }
+    }
+}
+
+impl RetryConfig {
+    const fn schedule(&self) -> Schedule {
+        Schedule {
+            max: self.max,
+            backoff: self.backoff,
+            base: self.base,
+            cap: self.cap,
+            jitter: self.jitter(),
+        }
     }
 }
 
 impl Retry {
     /// Made once, not anew for every annotated function: the compiler's own time.
-    const DEFAULT: Self = Self {
-        max: defaults::MAX,
-        backoff: Backoff::Exponential(defaults::BACKOFF),
-        base: None,
-        cap: None,
-        jitter: None,
-        give_up_after: None,
-        retry_after_cap: defaults::RETRY_AFTER_CAP,
-        idempotent: defaults::IDEMPOTENT,
-        rules: &[],
-        budget: BudgetOf::Own,
-        on_retry: None,
-        on_give_up: None,
-        name: None,
-    };
+    const DEFAULT: Self = Self { settings: Settings { config: RetryConfig::DEFAULT, set: 0 }, name: None };
 
     /// Three retries after 100, 200 and 400 ms at most, fully jittered, with a budget of their own.
     pub const fn new() -> Self {
         Self::DEFAULT
     }
 
-    /// Settings from run time, judged as a whole.
-    ///
-    /// # Errors
-    ///
-    /// With the words that the compiler would use, where they make no sense.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::policy::with_retry::{Backoff, Retry, RetryConfig};
-    ///
-    /// let config = RetryConfig { backoff: Backoff::Exponential(0.5), ..RetryConfig::default() };
-    /// assert!(Retry::try_new(config).unwrap_err().message().contains("below 1"));
-    /// ```
-    pub const fn try_new(config: RetryConfig) -> Result<Self, InvalidPolicy> {
-        let retry = Self {
-            max: config.max,
-            backoff: config.backoff,
-            base: Some(config.base),
-            cap: Some(config.cap),
-            jitter: config.jitter,
-            give_up_after: config.give_up_after,
-            retry_after_cap: config.retry_after_cap,
-            idempotent: config.idempotent,
-            rules: config.on,
-            budget: config.budget,
-            on_retry: config.on_retry,
-            on_give_up: config.on_give_up,
-            name: None,
-        };
-        match check::whole(&retry) {
-            Some(complaint) => Err(InvalidPolicy::new(complaint)),
-            None => Ok(retry),
+    pub(super) const fn config(&self) -> &RetryConfig {
+        &self.settings.config
+    }
+
+    /// The settings that hold for retries under `rule`, or under none.
+    pub(super) const fn schedule(&self, rule: Option<&Rule>) -> Schedule {
+        let general = self.config().schedule();
+        match rule {
+            Some(rule) => rule.over(general),
+            None => general,
         }
-    }
-
-    /// Judges all settings together, those not set at their defaults.
-    ///
-    /// Worth writing at the end of a `const`; the attribute does it by itself. A value that was never
-    /// judged as a whole is safe to use: `cap` wins over a longer `base`, and the first of two rules for
-    /// one category holds.
-    ///
-    /// # Panics
-    ///
-    /// If they make no sense: `base` over `cap`, two rules for one category, `jitter` beside
-    /// `decorrelated`, a first wait that is longer than `give_up_after` at the mean of its jitter.
-    #[track_caller]
-    pub const fn checked(self) -> Self {
-        check::enforce(check::whole(&self));
-        self
-    }
-
-    /// Sets how many retries follow a failed call: by default 3, so up to 4 calls; 0 makes none.
-    pub const fn max(mut self, max: u32) -> Self {
-        self.max = max;
-        self
-    }
-
-    /// Sets how the wait grows; by default it doubles.
-    ///
-    /// # Panics
-    ///
-    /// If the factor is below 1, infinite or not a number.
-    #[track_caller]
-    pub const fn backoff(mut self, backoff: Backoff) -> Self {
-        check::enforce(check::backoff(backoff));
-        check::enforce(check::jitters(backoff, self.jitter));
-        self.backoff = backoff;
-        self
-    }
-
-    /// Sets the first wait before jitter: by default 100 ms, at most `cap`; 0 does not wait at all.
-    ///
-    /// # Panics
-    ///
-    /// If it is longer than a `cap` that was set before.
-    #[track_caller]
-    pub const fn base(mut self, base: Duration) -> Self {
-        if let Some(cap) = self.cap {
-            check::enforce(check::order(base, cap));
-        }
-        self.base = Some(base);
-        self
-    }
-
-    /// Sets the longest wait, after jitter: by default 10 s, at least `base`.
-    ///
-    /// # Panics
-    ///
-    /// If it is shorter than a `base` that was set before.
-    #[track_caller]
-    pub const fn cap(mut self, cap: Duration) -> Self {
-        if let Some(base) = self.base {
-            check::enforce(check::order(base, cap));
-        }
-        self.cap = Some(cap);
-        self
-    }
-
-    /// Sets how the wait is spread at random; by default fully.
-    ///
-    /// # Panics
-    ///
-    /// If a range is reversed, goes below 0 or above 10, or has an end that is not a number; or beside
-    /// `Decorrelated`, which has its own.
-    #[track_caller]
-    pub const fn jitter(mut self, jitter: Jitter) -> Self {
-        check::enforce(check::jitter(jitter));
-        check::enforce(check::jitters(self.backoff, Some(jitter)));
-        self.jitter = Some(jitter);
-        self
-    }
-
-    /// Sets a limit to the time from the start of the call: no wait begins that would pass it.
-    ///
-    /// The running attempt is not cut; that is what a timeout does. Off by default.
-    ///
-    /// # Panics
-    ///
-    /// If it is zero.
-    #[track_caller]
-    pub const fn give_up_after(mut self, limit: Duration) -> Self {
-        check::enforce(check::give_up_after(limit));
-        self.give_up_after = Some(limit);
-        self
-    }
-
-    /// Sets the longest wait that is taken from the server: by default 60 s; an error that asks for
-    /// a longer one ends the call at once.
-    pub const fn retry_after_cap(mut self, cap: Duration) -> Self {
-        self.retry_after_cap = cap;
-        self
-    }
-
-    /// Sets whether a request that may have been carried out is repeated; by default it is. `false`
-    /// repeats only after errors with `delivered = no`.
-    pub const fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = idempotent;
-        self
-    }
-
-    /// Sets other rules for single categories.
-    ///
-    /// # Panics
-    ///
-    /// If two of them name one category.
-    #[track_caller]
-    pub const fn on(mut self, rules: &'static [Rule]) -> Self {
-        check::enforce(check::twice(rules));
-        self.rules = rules;
-        self
-    }
-
-    /// Sets the budget that pays for the retries; several policies can share it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::policy::with_retry::{Budget, Retry};
-    ///
-    /// static DATABASE: Budget = Budget::new().capacity(100);
-    /// static READ: Retry = Retry::new().budget(&DATABASE);
-    /// static WRITE: Retry = Retry::new().max(1).budget(&DATABASE);
-    /// ```
-    pub const fn budget(self, budget: &'static Budget) -> Self {
-        self.budget_of(BudgetOf::Shared(budget))
-    }
-
-    /// Sets which budget pays for the retries. By default each annotated function has its own, or one for
-    /// each key; calls that this value makes by itself have none.
-    pub const fn budget_of(mut self, budget: BudgetOf) -> Self {
-        self.budget = budget;
-        self
-    }
-
-    /// Sets a function that is called for each retry before its wait.
-    pub const fn on_retry(mut self, hook: Hook) -> Self {
-        self.on_retry = Some(hook);
-        self
-    }
-
-    /// Sets a function that is called when a call fails for good.
-    pub const fn on_give_up(mut self, hook: Hook) -> Self {
-        self.on_give_up = Some(hook);
-        self
-    }
-
-    /// Sets the name that events carry when this value makes calls by itself; by default `file:line` of the
-    /// call.
-    pub const fn name(mut self, name: &'static str) -> Self {
-        self.name = Some(name);
-        self
     }
 
     /// Returns how often a call runs its body at most, by the counts alone: 1, `max`, and the `max` of each
     /// rule. [`give_up_after`](Self::give_up_after) can end it earlier.
     pub const fn max_attempts(&self) -> u64 {
-        let mut attempts = 1 + self.max as u64;
+        let mut attempts = 1 + self.config().max as u64;
         let mut n = 0;
-        while n < self.rules.len() {
-            attempts = attempts.saturating_add(self.schedule(Some(&self.rules[n])).max as u64);
+        let rules = self.config().on;
+        while n < rules.len() {
+            attempts = attempts.saturating_add(self.schedule(Some(&rules[n])).max as u64);
             n += 1;
         }
         attempts
     }
-
-    /// Returns the sum of the waits of `max` retries at the mean of their jitter.
-    ///
-    /// Waits of a `Custom` function count as zero; those after the thousandth count as that one. A sum that
-    /// no `Duration` holds is `Duration::MAX`.
-    pub const fn mean_waits(&self) -> Duration {
-        duration(waits::mean(&self.schedule(None)))
-    }
-
-    /// The longest that all waits of one call can add up to, in nanoseconds.
-    pub(super) const fn longest_waits(&self) -> u128 {
-        let server = self.retry_after_cap.as_nanos();
-        let server = server.saturating_add(super::backoff::scaled(server, defaults::RETRY_AFTER_SPREAD));
-        let mut sum = waits::longest(&self.schedule(None), server);
-        let mut n = 0;
-        while n < self.rules.len() {
-            sum = sum.saturating_add(waits::longest(&self.schedule(Some(&self.rules[n])), server));
-            n += 1;
-        }
-        sum
-    }
-
-    pub(super) const fn base_or_default(&self) -> Duration {
-        or(self.base, defaults::BASE)
-    }
-
-    pub(super) const fn cap_or_default(&self) -> Duration {
-        or(self.cap, defaults::CAP)
-    }
-
-    pub(super) const fn jitter_or_default(&self) -> Jitter {
-        match self.jitter {
-            Some(jitter) => jitter,
-            None => Jitter::Full,
-        }
-    }
-
-    /// The settings that hold for retries under `rule`, or under none.
-    pub(super) const fn schedule(&self, rule: Option<&Rule>) -> Schedule {
-        let general = Schedule {
-            max: self.max,
-            backoff: self.backoff,
-            base: self.base_or_default(),
-            cap: self.cap_or_default(),
-            jitter: self.jitter_or_default(),
-        };
-        let Some(rule) = rule else { return general };
-        Schedule {
-            max: match rule.max {
-                Some(max) => max,
-                None => general.max,
-            },
-            backoff: match rule.backoff {
-                Some(backoff) => backoff,
-                None => general.backoff,
-            },
-            base: or(rule.base, general.base),
-            cap: or(rule.cap, general.cap),
-            jitter: match rule.jitter {
-                Some(jitter) => jitter,
-                None => general.jitter,
-            },
-        }
-    }
 }
 
-const fn or(set: Option<Duration>, default: Duration) -> Duration {
-    match set {
-        Some(set) => set,
-        None => default,
+impl Default for Retry {
+    fn default() -> Self {
+        Self::new()
     }
 }

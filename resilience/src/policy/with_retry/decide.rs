@@ -1,9 +1,8 @@
 //! Whether a failed attempt is followed by another one, and after which wait: a pure function.
 
-use super::backoff::{Jitter, Schedule, duration, scaled};
+use super::backoff::{Jitter, RETRY_AFTER_SPREAD, Schedule, duration, scaled};
 use super::config::Retry;
 use crate::classify::{Category, Classification, Delivered, Retryable};
-use crate::defaults::with_retry as defaults;
 use crate::policy::Ruling;
 use std::time::Duration;
 
@@ -131,9 +130,9 @@ pub(super) fn decide(
     ruling: Ruling,
     moment: impl FnOnce() -> Moment,
 ) -> Result<Planned, Stop> {
-    let rule = retry.rules.iter().position(|rule| rule.category == class.category);
+    let rule = retry.config().on.iter().position(|rule| rule.category == class.category);
     let once = is_once(retry, progress, class, ruling, rule.is_some())?;
-    let schedule = retry.schedule(rule.and_then(|n| retry.rules.get(n)));
+    let schedule = retry.schedule(rule.and_then(|n| retry.config().on.get(n)));
     let slot = progress.slot(rule);
     if slot.retries >= schedule.max {
         return Err(Stop::NoneLeft);
@@ -167,7 +166,7 @@ fn is_once(
     };
     match words {
         Retryable::Never => Err(Stop::NotRetryable),
-        _ if !retry.idempotent && class.delivered != Delivered::No => Err(Stop::Delivered),
+        _ if !retry.config().idempotent && class.delivered != Delivered::No => Err(Stop::Delivered),
         Retryable::Once if progress.once => Err(Stop::OnceUsed),
         words => Ok(words == Retryable::Once),
     }
@@ -184,7 +183,7 @@ fn wait(
     let Some(asked) = asked.filter(|asked| *asked > own) else {
         return fits(retry, moment, own).map(|()| own);
     };
-    if asked > retry.retry_after_cap {
+    if asked > retry.config().retry_after_cap {
         return Err(Stop::ServerWait);
     }
     fits(retry, moment, asked)?;
@@ -199,7 +198,7 @@ fn spread(schedule: &Schedule, asked: Duration, random: f64) -> Duration {
         return asked;
     }
     let asked = asked.as_nanos();
-    duration(asked.saturating_add(scaled(asked, random * defaults::RETRY_AFTER_SPREAD)))
+    duration(asked.saturating_add(scaled(asked, random * RETRY_AFTER_SPREAD)))
 }
 
 fn fits(retry: &Retry, moment: &Moment, wait: Duration) -> Result<(), Stop> {
@@ -207,7 +206,7 @@ fn fits(retry: &Retry, moment: &Moment, wait: Duration) -> Result<(), Stop> {
     if moment.remaining.is_some_and(|remaining| wait >= remaining) {
         return Err(Stop::Remaining);
     }
-    match retry.give_up_after {
+    match retry.config().give_up_after {
         Some(limit) if moment.elapsed.saturating_add(wait) > limit => Err(Stop::GiveUpAfter),
         _ => Ok(()),
     }

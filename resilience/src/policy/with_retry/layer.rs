@@ -1,6 +1,6 @@
 //! The retry of one annotated function: its `static`, and what the inventory sees of it.
 
-use super::backoff::{Backoff, Jitter, duration};
+use super::backoff::{Backoff, duration};
 use super::budget::BudgetOf;
 use super::config::Retry;
 use super::run::{self, CallSite, Counted, Counting, Remembering, Running, Wait};
@@ -13,7 +13,6 @@ use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
 use crate::registry::{Point, PointKey};
 use crate::site::Site;
-use crate::text::Text;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -204,14 +203,14 @@ impl RetrySite {
 
     /// Whether each key has a budget of its own.
     fn is_keyed(&self) -> bool {
-        let names_none = |retry: &Retry| matches!(retry.budget, BudgetOf::Own);
+        let names_none = |retry: &Retry| matches!(retry.config().budget, BudgetOf::Own);
         self.keyed.is_some() && self.known().is_none_or(names_none)
     }
 }
 
 /// The budget that `retry` names, if it names one; `own` where that is the default.
 const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
-    match retry.budget {
+    match retry.config().budget {
         BudgetOf::Own => Some(own),
         BudgetOf::None => None,
         BudgetOf::Shared(budget) => Some(budget),
@@ -363,31 +362,21 @@ impl Layer for RetrySite {
     fn settings(&self) -> Vec<Effective> {
         let mut settings = Vec::new();
         if self.given.is_some() {
-            settings.push(("instance", "..".to_owned()));
+            settings.push(Effective::text("instance", ".."));
         }
-        let Some(retry) = self.known() else { return texts(settings) };
-        let schedule = retry.schedule(None);
-        settings.extend([
-            ("max", schedule.max.to_string()),
-            ("backoff", backoff(schedule.backoff)),
-            ("base", time(schedule.base)),
-            ("cap", time(schedule.cap)),
-        ]);
-        if !matches!(schedule.backoff, Backoff::Decorrelated) {
-            settings.push(("jitter", jitter(schedule.jitter)));
-        }
-        settings.extend(retry.give_up_after.map(|limit| ("give_up_after", time(limit))));
-        settings.push(("retry_after_cap", time(retry.retry_after_cap)));
-        settings.push(("idempotent", retry.idempotent.to_string()));
-        let budget = match retry.budget {
-            BudgetOf::Own if self.is_keyed() => "per_key",
-            BudgetOf::Own => "default",
-            BudgetOf::None => "none",
-            BudgetOf::Shared(_) => "shared",
+        let Some(retry) = self.known() else { return settings };
+        let has_own_jitter = matches!(retry.config().backoff, Backoff::Decorrelated);
+        let effective = retry.config().effective().into_iter();
+        settings.extend(effective.filter(|setting| !(has_own_jitter && setting.name == "jitter")));
+        let (budget, is_default) = match retry.config().budget {
+            BudgetOf::Own if self.is_keyed() => ("per_key", true),
+            BudgetOf::Own => ("default", true),
+            BudgetOf::None => ("none", false),
+            BudgetOf::Shared(_) => ("shared", false),
         };
-        settings.push(("budget", budget.to_owned()));
-        settings.extend(retry.rules.iter().map(|rule| ("on", on(retry, rule))));
-        texts(settings)
+        settings.push(Effective { is_default, ..Effective::text("budget", budget) });
+        settings.extend(retry.config().on.iter().map(|rule| Effective::text("on", on(retry, rule))));
+        settings
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -405,7 +394,10 @@ impl Layer for RetrySite {
     fn calls(&self) -> u64 {
         let Some(retry) = self.known() else { return u64::MAX };
         let attempts = retry.max_attempts();
-        retry.give_up_after.map_or(attempts, |limit| attempts.min(waits::attempts_within(retry, limit)))
+        retry
+            .config()
+            .give_up_after
+            .map_or(attempts, |limit| attempts.min(waits::attempts_within(retry, limit)))
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
@@ -413,7 +405,7 @@ impl Layer for RetrySite {
         let attempts = inner.as_nanos().saturating_mul(u128::from(self.calls()));
         let all = duration(attempts.saturating_add(retry.longest_waits()));
         // No wait ends after `give_up_after`, so the last attempt begins before.
-        let limit = retry.give_up_after.map(|limit| limit.saturating_add(inner));
+        let limit = retry.config().give_up_after.map(|limit| limit.saturating_add(inner));
         Some(limit.map_or(all, |limit| limit.min(all)))
     }
 
@@ -422,42 +414,10 @@ impl Layer for RetrySite {
     }
 }
 
-fn texts(settings: Vec<(&'static str, String)>) -> Vec<Effective> {
-    settings.into_iter().map(|(name, value)| Effective::text(name, value)).collect()
-}
-
-fn time(wait: Duration) -> String {
-    Text::<48>::new().time(wait).as_str().to_owned()
-}
-
-fn backoff(backoff: Backoff) -> String {
-    match backoff {
-        Backoff::Exponential(factor) => format!("{factor:?}"),
-        Backoff::Constant => "constant".to_owned(),
-        Backoff::Linear => "linear".to_owned(),
-        Backoff::Fibonacci => "fibonacci".to_owned(),
-        Backoff::Decorrelated => "decorrelated".to_owned(),
-        Backoff::Custom(_) => "fn".to_owned(),
-    }
-}
-
-fn jitter(jitter: Jitter) -> String {
-    match jitter {
-        Jitter::Full => "full".to_owned(),
-        Jitter::Equal => "equal".to_owned(),
-        Jitter::None => "none".to_owned(),
-        Jitter::Range(low, high) => format!("{low:?}..{high:?}"),
-    }
-}
-
 /// A rule with the number of its retries, and what else it says itself.
 fn on(retry: &Retry, rule: &Rule) -> String {
     let max = retry.schedule(Some(rule)).max;
-    let more = [
-        rule.backoff.map(|value| format!(", backoff = {}", backoff(value))),
-        rule.base.map(|value| format!(", base = {}", time(value))),
-        rule.cap.map(|value| format!(", cap = {}", time(value))),
-        rule.jitter.map(|value| format!(", jitter = {}", jitter(value))),
-    ];
-    format!("({}, max = {max}{})", rule.category, more.into_iter().flatten().collect::<String>())
+    let own = rule.own_settings().filter(|setting| setting.name != "max");
+    let own: Vec<_> = own.map(|setting| format!(", {setting}")).collect();
+    format!("({}, max = {max}{})", rule.category, own.concat())
 }

@@ -5,21 +5,20 @@
 
 mod backoff;
 mod budget;
+mod builder;
 mod check;
 mod config;
 mod decide;
 mod layer;
-mod rule;
 mod run;
 mod value;
 mod waits;
 
 pub use backoff::{Backoff, Jitter};
 pub use budget::{Budget, BudgetConfig, BudgetOf};
-pub use config::{Retry, RetryConfig};
+pub use config::{Retry, RetryConfig, Rule};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
-pub use rule::Rule;
 #[doc(hidden)]
 pub use waits::check_waits;
 

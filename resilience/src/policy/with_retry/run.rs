@@ -96,7 +96,7 @@ impl Remembering {
     /// A call whose length matters if `retry` says so.
     #[inline]
     pub(super) fn start(retry: &Retry) -> Self {
-        let started = if retry.give_up_after.is_some() { Some(now()) } else { None };
+        let started = if retry.config().give_up_after.is_some() { Some(now()) } else { None };
         Self { progress: None, started }
     }
 }
@@ -241,7 +241,8 @@ fn succeeded<S: CallSite>(site: &S, failed: u32, budget: Option<&Budget>) {
 /// Whether a policy below rejected the call. That policy emitted the event; a retry adds none, so that an
 /// open breaker costs no second event for each call.
 fn is_rejected(retry: &Retry, class: &Classification) -> bool {
-    class.category == Category::Rejected && retry.rules.iter().all(|rule| rule.category != Category::Rejected)
+    class.category == Category::Rejected
+        && retry.config().on.iter().all(|rule| rule.category != Category::Rejected)
 }
 
 /// Decides what follows a failure, and emits its events: `Err` of the wait before the next attempt, or the
@@ -291,7 +292,7 @@ fn judged<'b>(
     match next {
         Ok(wait) => {
             let delay = wait.delay;
-            emit(&Event::Retrying { point, attempt, attempts_max, class, delay }, retry.on_retry);
+            emit(&Event::Retrying { point, attempt, attempts_max, class, delay }, retry.config().on_retry);
             Some(wait)
         }
         Err(stop) => {
@@ -304,7 +305,7 @@ fn judged<'b>(
             }
             site.count(Counted::GaveUp);
             let reason = stop.reason();
-            emit(&Event::GaveUp { point, attempt, attempts_max, class, reason }, retry.on_give_up);
+            emit(&Event::GaveUp { point, attempt, attempts_max, class, reason }, retry.config().on_give_up);
             None
         }
     }

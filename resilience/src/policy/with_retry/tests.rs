@@ -324,7 +324,8 @@ fn a_site_counts_denied_retries() {
     let _world = isolate();
     let down = Some(Category::Unavailable.into());
     let mut first = DENIED.start();
-    let settle = |call: &mut _, verdict| DENIED.settle(call, verdict, Ruling::ByCategory, DENIED.budget());
+    let settle =
+        |call: &mut _, verdict| DENIED.settle_with(call, verdict, Ruling::ByCategory, DENIED.budget());
     let wait = settle(&mut first, down).unwrap_err();
     assert_eq!(wait.delay, 100 * MS);
     DENIED.sleep(&first, wait);
@@ -381,7 +382,7 @@ fn setters_refuse_nonsense_in_words() {
         (|| Retry::new().jitter(Jitter::Range(0.1, 10.1)), "above 10"),
         (|| Retry::new().base(2 * SECOND).cap(SECOND), "longer than `cap`"),
         (|| Retry::new().cap(SECOND).base(2 * SECOND), "longer than `cap`"),
-        (|| Retry::new().give_up_after(Duration::ZERO), "`max = 0`"),
+        (|| Retry::new().give_up_after(Duration::ZERO), "`give_up_after` must be longer than 0s"),
         (|| Retry::new().jitter(Jitter::Full).backoff(Backoff::Decorrelated), "its own jitter"),
         (|| Retry::new().backoff(Backoff::Decorrelated).jitter(Jitter::Full), "its own jitter"),
     ];
@@ -406,10 +407,15 @@ fn the_whole_is_judged_with_its_defaults_and_rules() {
             .contains("`cap`")
     );
     let both = || {
-        let rule = const { &[Rule::new(Category::Auth).backoff(Backoff::Decorrelated).jitter(Jitter::Full)] };
-        Retry::new().on(rule).checked()
+        let _ = Rule::new(Category::Auth).backoff(Backoff::Decorrelated).jitter(Jitter::Full);
+        Retry::new()
     };
     assert!(refused(both).contains("its own jitter"));
+    let one = || {
+        let rule = const { &[Rule::new(Category::Auth).jitter(Jitter::Full)] };
+        Retry::new().backoff(Backoff::Decorrelated).on(rule).checked()
+    };
+    assert!(refused(one).contains("its own jitter"));
 }
 
 const QUICK_RULE: &[Rule] = &[Rule::new(Category::Timeout).max(5).base(Duration::from_millis(2))];

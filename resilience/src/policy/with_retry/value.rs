@@ -48,7 +48,7 @@ impl CallSite for InlineCall<'_> {
 
 impl InlineCall<'_> {
     const fn budget(&self) -> Option<&'static Budget> {
-        match self.retry.budget {
+        match self.retry.config().budget {
             BudgetOf::Own | BudgetOf::None => None,
             BudgetOf::Shared(budget) => Some(budget),
         }

@@ -75,7 +75,7 @@ pub(super) const fn mean_of_first(schedule: &Schedule) -> u128 {
 
 /// How many attempts a call can make whose waits, at the shortest that jitter allows, end within `limit`.
 pub(super) fn attempts_within(retry: &Retry, limit: Duration) -> u64 {
-    let rules = retry.rules.iter().map(|rule| retry.schedule(Some(rule)));
+    let rules = retry.config().on.iter().map(|rule| retry.schedule(Some(rule)));
     let mut runs: Vec<_> =
         rules.chain([retry.schedule(None)]).flat_map(|schedule| shortest(&schedule)).collect();
     // Waits never become shorter, so the shortest ones of all schedules can be made first.
@@ -199,9 +199,9 @@ const fn mean_between(low: u128, high: u128, cap: u128) -> u128 {
 #[track_caller]
 pub const fn check_waits(retry: &Retry, total: Duration) {
     refuse_longer(&retry.schedule(None), "", total);
-    let mut n = 0;
-    while n < retry.rules.len() {
-        let rule = &retry.rules[n];
+    let (rules, mut n) = (retry.config().on, 0);
+    while n < rules.len() {
+        let rule = &rules[n];
         refuse_longer(&retry.schedule(Some(rule)), rule.category.as_str(), total);
         n += 1;
     }
@@ -267,7 +267,7 @@ mod tests {
             let mut sum = Duration::ZERO;
             for _ in 0..4_000 {
                 let mut previous = None;
-                for n in 0..retry.max {
+                for n in 0..retry.config().max {
                     previous = Some(schedule.delay(n, previous, crate::rng::uniform()));
                     sum += previous.unwrap_or_default();
                 }
