@@ -320,6 +320,42 @@ fn a_paused_clock_moves_with_the_waits() {
     });
 }
 
+/// A breaker reads the clocks of two runtimes as if they were one: it stays open for as much longer as the first
+/// clock was ahead. In worlds of their own the two do not meet.
+#[test]
+fn two_paused_clocks_and_one_breaker() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    #[circuit_breaker(threshold = 1, recovery = 60s)]
+    async fn load(calls: &Calls) -> Option<()> {
+        (count(calls) > 1).then_some(())
+    }
+    let paused = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap()
+    };
+    let opens_an_hour_ahead = |calls: &Calls| {
+        paused().block_on(async {
+            tokio::time::advance(HOUR).await;
+            assert_eq!(load(calls).await, None);
+        });
+    };
+    let calls = Calls::default();
+    opens_an_hour_ahead(&calls);
+    paused().block_on(async {
+        tokio::time::advance(HOUR).await;
+        assert_eq!(load(&calls).await, None);
+        assert_eq!(calls.load(Ordering::Relaxed), 1, "open");
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(load(&calls).await, Some(()));
+    });
+    let calls = Calls::default();
+    let world = testing::isolate();
+    opens_an_hour_ahead(&calls);
+    drop(world);
+    let _world = testing::isolate();
+    assert_eq!(paused().block_on(load(&calls)), Some(()));
+}
+
 #[test]
 fn sync_waits_under_a_paused_clock_pass_on_it() {
     #[with_retry(max = 1000, base = 1ms, backoff = constant, jitter = none, give_up_after = 10ms, budget = none)]

@@ -32,9 +32,9 @@ fn differences(written: &str, now: &str) -> String {
     let only = |sign, these: &str, those: &str| -> String {
         let those: Vec<&str> = those.lines().collect();
         let lines = these.lines().filter(|line| !those.contains(line));
-        lines.map(|line| format!("{sign} {line}\n")).collect()
+        lines.flat_map(|line| [sign, line, "\n"]).collect()
     };
-    only('-', written, now) + &only('+', now, written)
+    only("- ", written, now) + &only("+ ", now, written)
 }
 
 /// One line for each public item: what the documentation shows, without what compilers implement.
@@ -52,7 +52,8 @@ fn listing() -> Result<String> {
         .omit_auto_derived_impls(true)
         .build()
         .map_err(|error| format!("{error}\nnote: made for the rustdoc of {MINIMUM_NIGHTLY_RUST_VERSION}"))?;
-    Ok(api.items().map(|item| format!("{item}\n")).collect())
+    let lines: Vec<String> = api.items().map(ToString::to_string).collect();
+    Ok(lines.join("\n") + "\n")
 }
 
 #[cfg(test)]

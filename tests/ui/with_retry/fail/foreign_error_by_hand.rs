@@ -18,4 +18,6 @@ static BREAKER: CircuitBreaker = CircuitBreaker::new("search");
 fn main() {
     let _ = RETRY.call(load);
     let _ = BREAKER.call(load);
+    let _ = RETRY.call_async(async || load());
+    let _ = BREAKER.call_async(async || load());
 }
