@@ -102,6 +102,7 @@ pub mod defaults;
 pub mod durable;
 pub mod event;
 mod failure;
+mod keyed;
 pub mod point;
 pub mod policy;
 pub mod guide {
@@ -157,11 +158,11 @@ pub use failure::rejected::Rejected;
 #[doc(inline)]
 pub use failure::{outcome, rejected};
 pub use point::KeySnapshot;
+pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot};
 pub(crate) use point::registry;
-pub use point::registry::{
-    BreakerHandle, Point, PointInfo, PointKey, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot, point,
-    points, snapshot,
-};
+pub use point::registry::{Point, PointKey, point, points, snapshot};
+#[doc(inline)]
+pub use policy::circuit_breaker::BreakerHandle;
 #[doc(inline)]
 pub use policy::presets;
 #[doc(inline)]

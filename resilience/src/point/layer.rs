@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What the inventory asks of one layer of a stack; policies do not know each other, only this.
 #[doc(hidden)]
-pub trait Layer: Sync + fmt::Debug {
+pub trait Layer: Any + Send + Sync + fmt::Debug {
     /// The policy's name, as in its attribute.
     fn kind(&self) -> &'static str;
     /// The effective settings, defaults included.

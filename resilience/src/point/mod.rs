@@ -1,5 +1,6 @@
 //! A point: one annotated function, its name, and the layers of its stack.
 
+pub(crate) mod info;
 mod layer;
 mod names;
 mod notice;

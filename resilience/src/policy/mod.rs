@@ -3,7 +3,6 @@
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
 mod judged;
-pub mod keyed;
 #[cfg(feature = "durable")]
 pub(crate) mod recoveries;
 pub mod timeout;
@@ -16,6 +15,12 @@ pub use with_fallback::Fallback;
 pub use with_retry::{Backoff, Budget, BudgetConfig, BudgetOf, Jitter, Retry, RetryConfig, Rule};
 pub mod presets;
 pub mod with_retry;
+
+pub mod keyed {
+    //! Separate state for each key: a bounded map that makes an entry at its first use and drops idle ones.
+
+    pub use crate::keyed::*;
+}
 
 pub use crate::base::setting::InvalidPolicy;
 use crate::classify::Classification;

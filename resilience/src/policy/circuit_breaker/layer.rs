@@ -34,13 +34,6 @@ impl Layer for CircuitBreaker {
     }
 }
 
-impl CircuitBreaker {
-    /// What the inventory sees of it.
-    pub(crate) fn layer(&self) -> &dyn Layer {
-        self
-    }
-}
-
 /// The settings of breakers by key: those of each breaker, and how many keys are kept.
 fn keyed(config: &CircuitBreakerConfig, max_keys: usize) -> Vec<Effective> {
     let mut all = config.effective();
@@ -82,13 +75,6 @@ impl Layer for CircuitBreakers {
     }
 
     fn policy(&self) -> &dyn Any {
-        self
-    }
-}
-
-impl CircuitBreakers {
-    /// What the inventory sees of it.
-    pub(crate) fn layer(&self) -> &dyn Layer {
         self
     }
 }

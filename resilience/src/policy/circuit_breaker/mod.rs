@@ -11,6 +11,7 @@ mod builder;
 mod config;
 mod gate;
 mod handle;
+mod inventory;
 mod judged;
 mod layer;
 mod permit;
@@ -19,6 +20,7 @@ mod state;
 mod window;
 
 pub use config::CircuitBreakerConfig;
+pub use inventory::BreakerHandle;
 #[doc(hidden)]
 pub use layer::{InstancePermit, InstanceSite, KeyedBreakers};
 #[doc(hidden)]

@@ -690,7 +690,7 @@ fn keys_have_breakers_of_their_own() {
 #[test]
 fn settings_are_spelled_as_in_the_attribute() {
     let breaker = breaker(3);
-    let site = breaker.layer();
+    let site: &dyn crate::point::Layer = &breaker;
     let spelled: Vec<_> = site.settings().iter().map(ToString::to_string).collect();
     assert_eq!(
         spelled.join(", "),

@@ -1,7 +1,7 @@
 //! Separate state for each key: a bounded map that makes an entry at its first use and drops idle ones.
 
-use crate::clock::now;
-use crate::point::PointName;
+use crate::base::clock::now;
+use crate::base::name::PointName;
 use rapidhash::quality::RandomState;
 use std::collections::HashMap;
 use std::fmt;

@@ -1,0 +1,196 @@
+//! What the inventory says of points and their policies.
+
+use super::layer::{KeySnapshot, Layer};
+use super::site::PointSite;
+use crate::base::name::PointName;
+use crate::base::setting::Effective;
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+/// One annotated function, as written.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PointInfo {
+    /// The name, unique in the binary.
+    pub name: PointName,
+    /// The source file.
+    pub file: &'static str,
+    /// The line of the topmost attribute.
+    pub line: u32,
+    /// The policies, outermost first.
+    pub stack: Vec<PolicyInfo>,
+    /// How often one call runs the body at most; `u64::MAX` while that is not known, for a retry that the
+    /// program owns and has not used yet.
+    pub max_calls: u64,
+    /// How long one call takes at most, if a timeout bounds it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "worst_case_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub worst_case: Option<Duration>,
+    /// Whether another point has the same name, so that this one got, or gave away, a number.
+    pub ambiguous: bool,
+    /// Whether it is a breaker, or a set of them, that joined by hand.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    joined: bool,
+}
+
+/// One policy of a point with its effective settings.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PolicyInfo {
+    /// The policy's name, as in its attribute.
+    pub kind: &'static str,
+    /// Every setting with its effective value. They are serialised as a map of texts, as an attribute spells them.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::settings"))]
+    pub settings: Vec<Effective>,
+}
+
+/// The live state of every point; see [`snapshot`].
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// One entry a point, sorted by name.
+    pub points: Vec<PointSnapshot>,
+}
+
+/// The live state of one point.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PointSnapshot {
+    /// The name, unique in the binary.
+    pub name: PointName,
+    /// How many calls were made; `None` because this build counts only what goes wrong.
+    pub calls: Option<u64>,
+    /// The policies, outermost first.
+    pub policies: Vec<PolicySnapshot>,
+}
+
+/// The live state of one policy.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PolicySnapshot {
+    /// The policy's name, as in its attribute.
+    pub kind: &'static str,
+    /// The state in a word, for a policy that has one: `"closed"`.
+    pub state: Option<&'static str>,
+    /// What was counted since the program started, for all keys together.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
+    pub counters: Vec<(&'static str, u64)>,
+    /// The state for each key, sorted by key; empty on a policy without keys.
+    pub keys: Vec<KeySnapshot>,
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut points = self.points.iter();
+        points.next().map_or(Ok(()), |first| first.fmt(f))?;
+        points.try_for_each(|point| write!(f, "\n{point}"))
+    }
+}
+
+impl fmt::Display for PointSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.policies.iter().try_for_each(|policy| write!(f, "\n    {policy}"))
+    }
+}
+
+impl fmt::Display for PolicySnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind)?;
+        self.state.map_or(Ok(()), |state| write!(f, " {state}"))?;
+        let mut separator = ": ";
+        for (name, count) in &self.counters {
+            write!(f, "{separator}{name} {count}")?;
+            separator = ", ";
+        }
+        self.keys.iter().try_for_each(|key| write!(f, "\n        {key}"))
+    }
+}
+
+impl PointInfo {
+    pub(super) fn of(point: &'static PointSite) -> Self {
+        let place = point.place();
+        let layers = point.layers();
+        Self {
+            name: point.name(),
+            file: place.file(),
+            line: place.line(),
+            stack: layers.iter().map(|layer| PolicyInfo::of(*layer)).collect(),
+            max_calls: layers.iter().map(|layer| layer.calls()).fold(1, u64::saturating_mul),
+            worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),
+            ambiguous: false,
+            joined: false,
+        }
+    }
+}
+
+impl PointInfo {
+    /// A policy that joined by hand at `place`.
+    pub(super) fn joined<'a>(
+        name: PointName,
+        place: &Location<'static>,
+        layers: impl Iterator<Item = &'a dyn Layer>,
+    ) -> Self {
+        Self {
+            name,
+            file: place.file(),
+            line: place.line(),
+            stack: layers.map(PolicyInfo::of).collect(),
+            max_calls: 1,
+            worst_case: None,
+            ambiguous: false,
+            joined: true,
+        }
+    }
+}
+
+impl PolicyInfo {
+    fn of(layer: &dyn Layer) -> Self {
+        Self { kind: layer.kind(), settings: layer.settings() }
+    }
+}
+
+impl PolicySnapshot {
+    pub(super) fn of(layer: &dyn Layer) -> Self {
+        Self { kind: layer.kind(), state: layer.state(), counters: layer.counters(), keys: layer.keys() }
+    }
+}
+
+impl fmt::Display for PointInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}:{}) ", self.name, self.file, self.line)?;
+        match self.max_calls {
+            1 => f.write_str("up to 1 call")?,
+            u64::MAX => f.write_str("any number of calls")?,
+            many => write!(f, "up to {many} calls")?,
+        }
+        if let Some(worst) = self.worst_case {
+            write!(f, ", at most {worst:?}")?;
+        }
+        match (self.ambiguous, self.joined) {
+            (false, _) => {}
+            (true, true) => f.write_str("; shares its name: give the breaker another")?,
+            (true, false) => {
+                let function = self.name.rsplit("::").next().unwrap_or("");
+                let function = function.split('#').next().unwrap_or(function);
+                write!(f, "; shares its name: write `name = \"Type::{function}\"`")?;
+            }
+        }
+        self.stack.iter().try_for_each(|policy| write!(f, "\n    {policy}"))
+    }
+}
+
+impl fmt::Display for PolicyInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: Vec<_> = self.settings.iter().map(ToString::to_string).collect();
+        write!(f, "{}({})", self.kind, settings.join(", "))
+    }
+}
