@@ -49,7 +49,7 @@ pub struct PolicyInfo {
     pub settings: Vec<Effective>,
 }
 
-/// The live state of every point; see [`snapshot`].
+/// The live state of every point; see [`snapshot`](crate::snapshot()).
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
