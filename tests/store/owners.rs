@@ -130,3 +130,27 @@ fn the_file_of_a_dead_process_goes_once_no_record_names_it() {
     futures::executor::block_on(store.delete_expired(100)).expect("a store");
     assert!(left.iter().all(|file| !file.exists()), "{left:?}");
 }
+
+#[test]
+fn the_records_are_looked_through_once_for_each_dead_owner() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("store");
+    Holder::start(&dir).kill();
+    let left = lock_files(&dir);
+    let store = SqliteStore::open(&dir).expect("a store");
+    let sweep =
+        |store: &SqliteStore| futures::executor::block_on(store.delete_expired(100)).expect("a store");
+    sweep(&store);
+    assert!(left.iter().all(|file| file.exists()), "its job names it");
+    let other = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+    other.execute("DELETE FROM records", []).expect("its lock");
+    drop(other);
+    sweep(&store);
+    assert!(
+        left.iter().all(|file| file.exists()),
+        "the job was changed by no one that this process knows of"
+    );
+    drop(store);
+    sweep(&SqliteStore::open(&dir).expect("a store"));
+    assert!(left.iter().all(|file| !file.exists()), "it looks again");
+}

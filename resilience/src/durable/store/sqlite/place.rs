@@ -5,6 +5,8 @@ use crate::durable::store::StoreError;
 use crate::durable::store::files::{self, Inode};
 use crate::durable::store::owners::{Owners, Watch};
 use crate::durable::store::rules::Life;
+use crate::sync::locked;
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -56,6 +58,8 @@ pub(super) struct Place {
     has_warned: AtomicBool,
     /// A write could not be made durable.
     is_poisoned: AtomicBool,
+    /// The dead owners that records still named when all records were looked through.
+    still_named: Mutex<HashSet<String>>,
     /// `None` for who only looks.
     mark: Option<Mark>,
 }
@@ -165,6 +169,7 @@ impl Place {
             busy,
             has_warned: AtomicBool::new(false),
             is_poisoned: AtomicBool::new(false),
+            still_named: Mutex::default(),
             mark,
         }
     }
@@ -191,6 +196,23 @@ impl Place {
         if let Some(mark) = &self.mark {
             mark.write(fence);
         }
+    }
+
+    /// Leaves out those of `dead` that records still named when these were last looked through. That takes long in a large
+    /// store; a record of such an owner changes by this process, or the next one to open the store looks again.
+    pub(super) fn not_named_before(&self, dead: &mut HashSet<String>) {
+        let named = locked(&self.still_named);
+        dead.retain(|owner| !named.contains(owner));
+    }
+
+    /// Records name the dead owner `owner`.
+    pub(super) fn is_named(&self, owner: String) {
+        locked(&self.still_named).insert(owner);
+    }
+
+    /// A record of the dead owner `owner` has changed.
+    pub(super) fn may_be_unnamed(&self, owner: &str) {
+        locked(&self.still_named).remove(owner);
     }
 
     /// Nothing more is written by way of this handle.

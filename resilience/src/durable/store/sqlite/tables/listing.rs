@@ -1,0 +1,121 @@
+//! Pages of the records and of the quarantine.
+
+use super::errors::failed;
+use super::rows::{Row, begin, end_of, number};
+use crate::durable::record::Status;
+use crate::durable::store::rules::PAGE_BYTES;
+use crate::durable::store::{Page, Quarantined, Query, StoreError};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// How many rows a page of a listing looks at, at most: those in other states than asked for count, too.
+const SCANNED: i64 = 2_000;
+
+/// The rows of a query, as statements select them.
+pub(super) struct Selection<'a> {
+    columns: &'static str,
+    /// One bound on each side, and these first: SQLite searches by the first ones, and reads all rows between them.
+    from: &'static str,
+    begin: &'a str,
+    end: String,
+    /// Only some states; empty for all.
+    only: String,
+    open: &'static str,
+}
+
+impl<'a> Selection<'a> {
+    pub(super) fn of(query: &'a Query) -> Self {
+        let statuses: Vec<_> = query.statuses.iter().map(|status| status.code().to_string()).collect();
+        let only = if statuses.is_empty() {
+            String::new()
+        } else {
+            format!("AND status IN ({})", statuses.join(","))
+        };
+        let is_open = !query.statuses.is_empty() && !query.statuses.contains(&Status::Done);
+        // The planner uses a partial index only where its condition is spelled out.
+        let open = if is_open && query.prefix.starts_with("j/") {
+            "AND status <> 2 AND key >= 'j/' AND key < 'j0'"
+        } else {
+            ""
+        };
+        let (from, begin) = begin(&query.prefix, &query.after);
+        let columns = if query.values { Row::COLUMNS } else { Row::HEAD };
+        Self { columns, from, begin, end: end_of(&query.prefix), only, open }
+    }
+
+    /// Selects the last key that a page looks at.
+    pub(super) fn last(&self) -> String {
+        let Self { from, open, .. } = self;
+        format!(
+            "SELECT key FROM records WHERE {from} AND key < ?2 {open} ORDER BY key LIMIT 1 OFFSET {SCANNED}"
+        )
+    }
+
+    /// Selects the rows of a page, up to the end that `to` compares with the second parameter.
+    pub(super) fn rows(&self, to: &str) -> String {
+        let Self { columns, from, only, open, .. } = self;
+        format!("SELECT {columns} FROM records WHERE {from} AND {to} {only} {open} ORDER BY key LIMIT ?3")
+    }
+}
+
+pub(crate) fn list(connection: &Connection, query: &Query) -> Result<Page, StoreError> {
+    let selection = Selection::of(query);
+    let Selection { begin, end, .. } = &selection;
+    // Few rows in these states among many in others would make one page take long.
+    let bound: Option<String> = if selection.only.is_empty() {
+        None
+    } else {
+        let mut select = connection.prepare_cached(&selection.last()).map_err(failed)?;
+        select.query_row([begin, end.as_str()], |row| row.get(0)).optional().map_err(failed)?
+    };
+    let (to, last) = bound.as_ref().map_or(("key < ?2", end), |bound| ("key <= ?2", bound));
+    let mut select = connection.prepare_cached(&selection.rows(to)).map_err(failed)?;
+    let size = query.size();
+    let limit = i64::try_from(size).unwrap_or(i64::MAX);
+    let rows = select.query_map(params![begin, last, limit], Row::read).map_err(failed)?;
+    let mut page = Page::default();
+    let (mut last, mut bytes) = (None, 0);
+    for row in rows {
+        let row = row.map_err(failed)?;
+        bytes += row.head.len() + row.body.as_ref().map_or(0, Vec::len);
+        match row.record() {
+            Ok(record) => page.records.push(record),
+            Err(reason) => page.corrupt.push((row.key.clone(), reason)),
+        }
+        last = Some(row.key);
+        if bytes > PAGE_BYTES {
+            page.next = last;
+            return Ok(page);
+        }
+    }
+    let is_full = page.records.len() + page.corrupt.len() == size;
+    page.next = if is_full { last } else { bound };
+    Ok(page)
+}
+
+const QUARANTINED: &str = "SELECT id, key, at, why, length(record), record FROM quarantine";
+
+fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Quarantined> {
+    let number = |column: usize| row.get::<_, i64>(column).map(|value| u64::try_from(value).unwrap_or(0));
+    let size = usize::try_from(number(4)?).unwrap_or(usize::MAX);
+    Ok(Quarantined::new(number(0)?, row.get::<_, String>(1)?, number(2)?, row.get::<_, String>(3)?, size))
+}
+
+/// The newest entries of the quarantine before the entry `before`.
+pub(crate) fn quarantine(
+    connection: &Connection,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<Quarantined>, StoreError> {
+    let sql = format!("{QUARANTINED} WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+    let mut select = connection.prepare_cached(&sql).map_err(failed)?;
+    let rows = select.query_map([before, i64::try_from(limit).unwrap_or(i64::MAX)], entry);
+    rows.and_then(Iterator::collect).map_err(failed)
+}
+
+/// The entry `id` of the quarantine.
+pub(crate) fn quarantined(connection: &Connection, id: u64) -> Result<Option<Quarantined>, StoreError> {
+    let sql = format!("{QUARANTINED} WHERE id = ?1");
+    let mut select = connection.prepare_cached(&sql).map_err(failed)?;
+    let row = |row: &rusqlite::Row<'_>| Ok(Quarantined { bytes: row.get(5)?, ..entry(row)? });
+    select.query_row([number(id)], row).optional().map_err(failed)
+}

@@ -1,0 +1,81 @@
+//! Reading from a store without opening it: nothing is written.
+
+use super::super::place::files_of;
+use super::errors::failed;
+use super::schema::{check_version, connect};
+use crate::durable::store::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How long a look waits for another process.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reads from the store in `file` without writing anything, whatever other processes do with it: by a connection for
+/// this one time.
+///
+/// Without a log nothing but the file is needed, and SQLite is opened as if the file did not change, since it would make
+/// a log otherwise. If that was not so, what was read does not count.
+pub(crate) fn look<T>(
+    file: &Path,
+    read: impl Fn(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    const LOOKS: usize = 10;
+    let mut last = Err(StoreError::Unavailable("it changes all the time".to_owned()));
+    for _ in 0..LOOKS {
+        let before = Seen::of(file);
+        if before.log.is_some() {
+            let looked = connect(file, LOOK, true).and_then(|connection| {
+                check_version(&connection)?;
+                read(&connection)
+            });
+            let is_refused =
+                matches!(looked, Err(StoreError::Unavailable(_) | StoreError::ReadOnly | StoreError::Full));
+            // The log's index cannot be made in this directory, or the log went away meanwhile.
+            if !is_refused || has_log(file) {
+                return looked;
+            }
+        }
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let uri = format!("file:{}?immutable=1", uri_path(file));
+        last = Connection::open_with_flags(uri, flags).map_err(failed).and_then(|connection| {
+            check_version(&connection)?;
+            read(&connection)
+        });
+        if Seen::of(file) == before {
+            return last;
+        }
+    }
+    last
+}
+
+/// What a file and its log looked like.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    file: Option<(u64, Option<SystemTime>)>,
+    log: Option<u64>,
+}
+
+impl Seen {
+    fn of(file: &Path) -> Self {
+        let [_, log, _] = files_of(file);
+        let found = std::fs::metadata(file).ok();
+        let file = found.map(|found| (found.len(), found.modified().ok()));
+        Self { file, log: std::fs::metadata(log).ok().map(|log| log.len()) }
+    }
+}
+
+fn has_log(file: &Path) -> bool {
+    let [_, log, _] = files_of(file);
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// A path as a URI has it.
+fn uri_path(file: &Path) -> String {
+    let escaped = |byte: u8| match byte {
+        b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    file.as_os_str().as_encoded_bytes().iter().copied().map(escaped).collect()
+}

@@ -1,0 +1,65 @@
+//! The tables of a store, and the rows in them.
+
+mod errors;
+mod listing;
+mod look;
+mod owners;
+mod retention;
+mod rows;
+mod schema;
+mod table;
+mod upkeep;
+
+pub(super) use errors::{failed, is_busy};
+pub(super) use listing::{list, quarantine, quarantined};
+pub(super) use look::look;
+pub(super) use owners::{beat, enrol, owners};
+pub(super) use rows::{at_once, get, number, row_of};
+pub(super) use schema::{connect, create, create_log, identity, last_fence, migrate, use_log};
+pub(super) use table::Table;
+pub(super) use upkeep::{check_small, compact, damaged_records, fold, integrity, shrink, size};
+
+#[cfg(test)]
+mod tests {
+    //! How SQLite reads what a sweep asks for: by an index, however many finished jobs there are.
+
+    use super::listing::Selection;
+    use super::{retention, schema};
+    use crate::durable::record::Status;
+    use crate::durable::store::Query;
+    use rusqlite::Connection;
+
+    /// How SQLite carries `sql` out, in words.
+    fn plan(sql: &str) -> String {
+        let connection = Connection::open_in_memory().expect("SQLite");
+        connection.execute_batch(schema::TABLES).expect("the tables");
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
+        let steps = plan.query_map([], |row| row.get::<_, String>(3)).expect("a plan");
+        steps.map(|step| step.expect("a step")).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_is_over_is_found_by_its_time() {
+        assert_eq!(plan(retention::EXPIRED), "SEARCH records USING INDEX expiring (expires>? AND expires<?)");
+        let plan = plan(retention::LONG_QUARANTINED);
+        assert!(plan.contains("SEARCH quarantine USING COVERING INDEX quarantined (at<?)"), "{plan}");
+    }
+
+    #[test]
+    fn a_look_for_jobs_to_run_passes_over_finished_ones() {
+        let open = [Status::Running, Status::Interrupted, Status::RollingBack];
+        for after in ["", "j/import:7"] {
+            let mut query = Query::new("j/").only(&open);
+            query.after = after.to_owned();
+            let selection = Selection::of(&query);
+            for sql in [selection.last(), selection.rows("key < ?2"), selection.rows("key <= ?2")] {
+                let plan = plan(&sql);
+                assert!(
+                    plan.starts_with("SEARCH records USING") && plan.contains("INDEX open_jobs"),
+                    "{plan}"
+                );
+                assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+            }
+        }
+    }
+}

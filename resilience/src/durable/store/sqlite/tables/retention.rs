@@ -1,0 +1,85 @@
+//! Deleting what is over.
+
+use super::errors::failed;
+use super::rows::{Row, begin, end_of, get, number};
+use super::table::Table;
+use crate::durable::record::key::place;
+use crate::durable::record::{Corrupt, Millis};
+use crate::durable::store::StoreError;
+use crate::durable::store::rules::{QUARANTINE, Rows};
+use rusqlite::params;
+
+/// What is over, the oldest first.
+pub(super) const EXPIRED: &str =
+    "SELECT key FROM records WHERE expires > 0 AND expires <= ?1 ORDER BY expires LIMIT ?2";
+/// What was quarantined long ago.
+pub(super) const LONG_QUARANTINED: &str =
+    "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE at < ?1 LIMIT ?2)";
+
+impl Table<'_> {
+    /// Deletes what is to be deleted by itself by now, with its parts, at most `limit` records; returns how many.
+    pub(crate) fn delete_expired(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let (now, limit) = (number(self.now()), i64::try_from(limit).unwrap_or(i64::MAX));
+        let keys: Vec<String> = {
+            let mut select = self.tx()?.prepare_cached(EXPIRED).map_err(failed)?;
+            let keys = select.query_map([now, limit], |row| row.get(0));
+            keys.and_then(Iterator::collect).map_err(failed)?
+        };
+        for key in &keys {
+            // A row whose columns contradict its record is damage, not something old.
+            let is_expired =
+                matches!(get(self.tx()?, key), Ok(Some(record)) if record.is_expired(self.now()));
+            if !is_expired {
+                self.quarantine(key, "corrupt")?;
+                continue;
+            }
+            self.remove(key)?;
+            place::parts_of(key).iter().try_for_each(|prefix| self.remove_all(prefix))?;
+        }
+        self.forget_the_dead()?;
+        let before = number(self.now().saturating_sub(QUARANTINE));
+        let gone = self.write(LONG_QUARANTINED, [before, limit])?;
+        Ok(keys.len() + gone)
+    }
+
+    /// Deletes what ended before `before` under `prefix`, at most `limit` records; what is damaged is
+    /// quarantined. Returns how many are gone.
+    pub(crate) fn delete_older_than(
+        &mut self,
+        prefix: &str,
+        before: Millis,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let mut after = String::new();
+        let mut count = 0;
+        loop {
+            let rows = self.ended_before(prefix, &after, before)?;
+            let Some(last) = rows.last() else { return Ok(count) };
+            after.clone_from(&last.key);
+            for row in rows {
+                match row.record() {
+                    Ok(record) if record.has_ended_before(before) => self.remove(&row.key)?,
+                    Ok(_) | Err(Corrupt::LaterFormat(_) | Corrupt::UnknownCodec(_)) => continue,
+                    Err(_) => self.quarantine(&row.key, "corrupt")?,
+                }
+                count += 1;
+                if count == limit {
+                    return Ok(count);
+                }
+            }
+        }
+    }
+
+    /// The next rows that ended before `before`, few at a time: a record may have a megabyte.
+    fn ended_before(&self, prefix: &str, after: &str, before: Millis) -> Result<Vec<Row>, StoreError> {
+        let (from, begin) = begin(prefix, after);
+        let sql = format!(
+            "SELECT {} FROM records WHERE {from} AND key < ?2
+                AND completed > 0 AND completed < ?3 ORDER BY key LIMIT 32",
+            Row::COLUMNS
+        );
+        let mut select = self.tx()?.prepare_cached(&sql).map_err(failed)?;
+        let rows = select.query_map(params![begin, end_of(prefix), number(before)], Row::read);
+        rows.and_then(Iterator::collect).map_err(failed)
+    }
+}

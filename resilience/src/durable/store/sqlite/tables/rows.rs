@@ -1,0 +1,127 @@
+//! The rows of the tables, and reading them.
+
+use super::errors::failed;
+use crate::durable::record::key::place;
+use crate::durable::record::{Corrupt, Record};
+use crate::durable::store::StoreError;
+use crate::durable::store::files::Inode;
+use rusqlite::{Connection, OptionalExtension};
+
+pub(crate) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The columns of a row, compared with the record that they are taken from.
+pub(super) struct Row {
+    pub(super) key: String,
+    status: i64,
+    fence: i64,
+    pub(super) head: Vec<u8>,
+    /// `None` where values are not asked for.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl Row {
+    pub(super) const COLUMNS: &'static str = "key, status, fence, head, body";
+    pub(super) const HEAD: &'static str = "key, status, fence, head, NULL";
+
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            key: row.get(0)?,
+            status: row.get(1)?,
+            fence: row.get(2)?,
+            head: row.get(3)?,
+            body: row.get(4)?,
+        })
+    }
+
+    pub(super) fn record(&self) -> Result<Record, Corrupt> {
+        let record = match &self.body {
+            // A format without a head and a body, which could not be read when the store was brought up to date.
+            Some(body) if body.is_empty() => Record::decode(&self.key, &self.head)?,
+            Some(body) => Record::decode_parts(&self.key, &self.head, body)?,
+            None => Record::decode_head(&self.key, &self.head)?,
+        };
+        let agrees = i64::from(record.status.code()) == self.status && number(record.fence) == self.fence;
+        if agrees { Ok(record) } else { Err(Corrupt::Contradiction) }
+    }
+}
+
+/// Has all that `read` reads be of one moment, which costs less than a lock for each statement, too.
+pub(crate) fn at_once<T>(
+    reader: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let tx = reader.unchecked_transaction().map_err(failed)?;
+    read(&tx)
+}
+
+pub(crate) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
+    if place::is_tally(key) {
+        return tally(connection, key);
+    }
+    let sql = "SELECT key, status, fence, head, body FROM records WHERE key = ?1";
+    let row = connection.prepare_cached(sql).map_err(failed)?.query_row([key], Row::read).optional();
+    let corrupt = |reason| StoreError::Corrupt { key: key.to_owned(), reason };
+    match row.map_err(failed)? {
+        Some(row) => row.record().map(Some).map_err(corrupt),
+        None => neighbours(connection, key).map(|()| None),
+    }
+}
+
+/// The count of a job's steps, which is beside the fence: a step changes two pages, its own and theirs.
+pub(super) fn tally(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let bytes = connection.prepare_cached(sql).map_err(failed)?.query_row([key], |row| row.get(0)).optional();
+    let bytes: Option<Vec<u8>> = bytes.map_err(failed)?;
+    let corrupt = |reason| StoreError::Corrupt { key: key.to_owned(), reason };
+    bytes.map(|bytes| Record::decode(key, &bytes).map_err(corrupt)).transpose()
+}
+
+/// Looks at the rows around the place where `key` is not: a row whose key was damaged is there, as the search for
+/// its key ends beside it.
+fn neighbours(connection: &Connection, key: &str) -> Result<(), StoreError> {
+    for sql in [
+        "SELECT key, status, fence, head, NULL FROM records WHERE key < ?1 ORDER BY key DESC LIMIT 1",
+        "SELECT key, status, fence, head, NULL FROM records WHERE key > ?1 ORDER BY key LIMIT 1",
+    ] {
+        let row = connection.prepare_cached(sql).map_err(failed)?.query_row([key], Row::read).optional();
+        let Some(row) = row.map_err(failed)? else { continue };
+        if row.record() == Err(Corrupt::OtherKey) {
+            return Err(StoreError::Corrupt { key: row.key, reason: Corrupt::OtherKey });
+        }
+    }
+    Ok(())
+}
+
+/// The condition on the first parameter for keys that begin with `prefix` and come after `after`, and its value.
+pub(super) fn begin<'a>(prefix: &'a str, after: &'a str) -> (&'static str, &'a str) {
+    if after < prefix { ("key >= ?1", prefix) } else { ("key > ?1", after) }
+}
+
+/// The first text after all that begin with `prefix`, in the order of bytes.
+pub(crate) fn end_of(prefix: &str) -> String {
+    let mut end: Vec<char> = prefix.chars().collect();
+    while let Some(last) = end.pop() {
+        // A range of characters steps over what is none.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return end.into_iter().collect();
+        }
+    }
+    char::MAX.to_string().repeat(64)
+}
+
+/// The counter of the owner `name`, and the file that its row names.
+pub(crate) fn row_of(
+    connection: &Connection,
+    name: &str,
+) -> Result<Option<(u64, Option<Inode>)>, StoreError> {
+    let sql = "SELECT counter, device, inode FROM owners WHERE name = ?1";
+    let row = connection.prepare_cached(sql).map_err(failed)?.query_row([name], |row| {
+        let named = row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?);
+        let named = named.map(|(device, inode)| Inode(device.cast_unsigned(), inode.cast_unsigned()));
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), named))
+    });
+    row.optional().map_err(failed)
+}

@@ -1,0 +1,99 @@
+//! Looking after the tables: damage in them, their size, and the room that they take.
+
+use super::super::place::Place;
+use super::errors::failed;
+use super::rows::Row;
+use crate::durable::store::StoreError;
+use rusqlite::Connection;
+use std::time::Duration;
+
+/// How many free pages are returned to the file system at one time of rest.
+const SHRINK: u32 = 4_096;
+/// Up to how many bytes a file is checked as a whole when it is opened: 32 MiB.
+const CHECKED: u64 = 32 << 20;
+
+/// Looks for damage in the tables and their indexes, if the file is not too large for that.
+pub(crate) fn check_small(connection: &Connection) -> Result<(), StoreError> {
+    let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let size: i64 = connection.query_row(size, [], |row| row.get(0)).map_err(failed)?;
+    if u64::try_from(size).unwrap_or(0) > CHECKED {
+        return Ok(());
+    }
+    match integrity(connection)?.first() {
+        None => Ok(()),
+        Some(words) => Err(StoreError::Unavailable(format!(
+            "its file is damaged ({words}); nothing in it was changed. Restore it from a backup"
+        ))),
+    }
+}
+
+/// What is wrong with the tables and their indexes; nothing if they are sound.
+pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut check = connection.prepare("PRAGMA integrity_check(10)").map_err(failed)?;
+    let found: Result<Vec<String>, _> = check.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+    Ok(found.map_err(failed)?.into_iter().filter(|words| words != "ok").collect())
+}
+
+/// The records that are damaged, in words.
+pub(crate) fn damaged_records(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    let sql = format!("SELECT {} FROM records ORDER BY key", Row::COLUMNS);
+    let mut select = connection.prepare(&sql).map_err(failed)?;
+    let mut rows = select.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let row = Row::read(row).map_err(failed)?;
+        if let Err(reason) = row.record() {
+            found.push(format!("the record of `{}` is damaged: {reason}", row.key));
+        }
+    }
+    Ok(found)
+}
+
+/// The bytes of the tables, and those of their free pages.
+pub(crate) fn size(connection: &Connection) -> Result<(u64, u64), StoreError> {
+    let sql = "SELECT page_count * page_size, freelist_count * page_size
+        FROM pragma_page_count, pragma_page_size, pragma_freelist_count";
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
+    };
+    connection.query_row(sql, [], row).map_err(failed)
+}
+
+/// Rewrites the file without free pages, and moves the log into it.
+pub(crate) fn compact(connection: &Connection, place: &Place) -> Result<(), StoreError> {
+    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").map_err(failed)?;
+    fold(connection, place, Duration::ZERO);
+    Ok(())
+}
+
+/// Moves the log into the tables, as far as readers and other processes let it within `wait`; whether nothing is left in
+/// it.
+pub(crate) fn fold(connection: &Connection, place: &Place, wait: Duration) -> bool {
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let busy = connection
+        .busy_timeout(wait)
+        .and_then(|()| connection.query_row(sql, [], |row| row.get::<_, i64>(0)));
+    let _ = connection.busy_timeout(place.busy);
+    place.watch_log(place.log_size());
+    busy == Ok(0)
+}
+
+/// Returns free pages to the file system, some at a time; whether there are more.
+pub(crate) fn shrink(connection: &Connection) -> bool {
+    let free =
+        || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0)).unwrap_or(0);
+    if free() == 0 {
+        return false;
+    }
+    let mut shrunk = false;
+    let step = connection.prepare(&format!("PRAGMA incremental_vacuum({SHRINK})")).and_then(|mut vacuum| {
+        let mut rows = vacuum.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    });
+    shrunk |= step.is_ok();
+    // A store that was not made to shrink keeps its free pages.
+    shrunk
+        && free() > 0
+        && connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0)) == Ok(2)
+}
