@@ -49,6 +49,7 @@ fn meaning(code: ffi::Error, os: std::io::ErrorKind, words: &str) -> StoreError 
 mod tests {
     use super::*;
     use std::io::ErrorKind;
+    use std::path::Path;
 
     const ROOM: &[i32] = &[ffi::SQLITE_FULL];
     const READ_ONLY: &[i32] = &[

@@ -34,13 +34,22 @@ mod tests {
         let connection = Connection::open_in_memory().expect("SQLite");
         connection.execute_batch(schema::TABLES).expect("the tables");
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
-        let steps = plan.query_map([], |row| row.get::<_, String>(3)).expect("a plan");
-        steps.map(|step| step.expect("a step")).collect::<Vec<_>>().join("; ")
+        // Without values for its parameters, which a plan does not need.
+        let (mut rows, mut steps) = (plan.raw_query(), Vec::new());
+        while let Some(row) = rows.next().expect("a step") {
+            steps.push(row.get::<_, String>(3).expect("its words"));
+        }
+        steps.join("; ")
     }
 
     #[test]
     fn what_is_over_is_found_by_its_time() {
-        assert_eq!(plan(retention::EXPIRED), "SEARCH records USING INDEX expiring (expires>? AND expires<?)");
+        let expired = plan(retention::EXPIRED);
+        assert!(
+            expired.starts_with("SEARCH records USING") && expired.contains("INDEX expiring ("),
+            "{expired}"
+        );
+        assert!(!expired.contains("TEMP B-TREE"), "{expired}");
         let plan = plan(retention::LONG_QUARANTINED);
         assert!(plan.contains("SEARCH quarantine USING COVERING INDEX quarantined (at<?)"), "{plan}");
     }
