@@ -2,11 +2,11 @@
 
 use crate::context::{Context, Place};
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key};
+use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::syntax::tokens::readable;
-use crate::value::{self, Rules, Setter};
+use crate::value::{self, Rules, Setter, Settings};
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "BREAKER", read: |input| Some(Box::new(check(input))) };
@@ -14,26 +14,26 @@ pub(crate) static DEFINITION: Definition =
 const SPEC: Spec = Spec {
     attr: "circuit_breaker",
     keys: &[
-        key("threshold", "5"),
-        key("window", "60s"),
-        key("recovery", "60s"),
-        key("growth", "1.0"),
-        key("cap", "10m"),
-        key("retry_after_cap", "5m"),
-        key("probes", "1"),
-        key("successes", "1"),
-        key("probe_timeout", "60s"),
+        setting("threshold", "5", Setting::Count(1)),
+        setting("window", "60s", Setting::Lasting),
+        setting("recovery", "60s", Setting::Lasting),
+        setting("growth", "1.0", Setting::Factor),
+        setting("cap", "10m", Setting::Time),
+        setting("retry_after_cap", "5m", Setting::Time),
+        setting("probes", "1", Setting::Count(1)),
+        setting("successes", "1", Setting::Count(1)),
+        setting("probe_timeout", "60s", Setting::Lasting),
         key("when", "|error| .."),
         key("unless", "|error| .."),
         key("key", "host"),
         key("max_keys", "1024"),
-        key("key_label", "true"),
+        setting("key_label", "true", Setting::Flag),
         key("instance", "self.breaker"),
         key("policy", "CONST"),
-        key("on_open", "path"),
-        key("on_half_open", "path"),
-        key("on_close", "path"),
-        key("on_reject", "path"),
+        setting("on_open", "path", Setting::Hook),
+        setting("on_half_open", "path", Setting::Hook),
+        setting("on_close", "path", Setting::Hook),
+        setting("on_reject", "path", Setting::Hook),
     ],
     foreign: &[
         ("failure_threshold", THRESHOLD),
@@ -100,17 +100,7 @@ const NO_RATE: &str = "write `threshold = 5`, optionally with `window = 60s`: ra
 const NO_SLOWNESS: &str =
     "put `#[timeout(2s)]` below, which makes slow calls fail: counting slow calls is not supported yet";
 
-const COUNTS: [(&str, &str); 3] = [
-    ("threshold", "`threshold` must be at least 1: it is how many failures open the breaker"),
-    ("probes", "`probes` must be at least 1: without a probe the breaker would never close"),
-    ("successes", "`successes` must be at least 1: it is how many successful probes close the breaker"),
-];
-const ZERO_RECOVERY: &str = "`recovery` must be longer than 0s: how long the breaker stays open";
-const NO_KEYS: &str = "`max_keys` must be at least 1: how many keys have state at once";
-const LOW_CAP: &str = "`cap` must be at least `recovery`: it is the longest open time";
-const DEFAULT_RECOVERY: u64 = 60_000_000_000;
-const SHRINKING: &str =
-    "`growth` must be a finite number and at least 1: the factor from one open time to the next";
+const LOW_CAP: &str = "`cap` must be at least `recovery`";
 const RECOVERY: &str = "write `recovery = <60s>`: how long it stays open";
 const THRESHOLD: &str = "write `threshold = <5>`: how many failures open it";
 const PROBES: &str = "write `probes = <1>`: how many calls at once try a half-open breaker";
@@ -124,7 +114,6 @@ pub(crate) struct Checked {
     window: Option<value::Duration>,
     key: Option<TokenStream>,
     max_keys: Option<TokenStream>,
-    key_label: bool,
     instance: Option<TokenStream>,
 }
 
@@ -137,50 +126,23 @@ fn check(input: Input<'_>) -> Checked {
         entries.retain(|entry| !entry.is("window") && !entry.is("min_calls"));
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let config =
-        ["threshold", "window", "recovery", "growth", "cap", "retry_after_cap", "probes", "successes"];
-    let hooks = ["on_open", "on_half_open", "on_close", "on_reject"];
-    let configured: Vec<_> = config
-        .iter()
-        .chain(&["probe_timeout", "policy", "max_keys", "key_label"])
-        .chain(&hooks)
-        .filter_map(|key| reader.span_of(key))
-        .collect();
+    let others = ["policy", "max_keys"].iter().filter_map(|key| reader.span_of(key));
+    let configured: Vec<_> = value::written(&reader, &SPEC).into_iter().chain(others).collect();
     let instance_at = reader.span_of("instance");
     let key_at = reader.span_of("key");
     let has_default_recovery =
         ["recovery", "policy", "instance"].iter().all(|key| reader.span_of(key).is_none());
     let start = reader.value("policy", "CONST", value::constant);
-    let mut setters = Vec::new();
-    for (name, words) in COUNTS {
-        if let Some(count) = reader.value(name, "5", |tokens| value::count_from_one(tokens, words)) {
-            setters.push(Setter::new(name, count));
-        }
-    }
-    let window =
-        reader.value("window", "60s", |tokens| value::lasting(tokens, "`window` must be longer than 0s"));
-    setters.extend(window.iter().map(|window| Setter::new("window", window.tokens.clone())));
-    let recovery = reader.value("recovery", "60s", |tokens| value::lasting(tokens, ZERO_RECOVERY));
-    let cap = reader.value("cap", "10m", value::duration);
-    errors.ok(value::in_order(recovery.as_ref(), cap.as_ref(), LOW_CAP));
-    let is_low = |cap: &&value::Duration| cap.nanos.is_some_and(|nanos| nanos < DEFAULT_RECOVERY);
-    if let (true, Some(cap)) = (has_default_recovery, cap.as_ref().filter(is_low)) {
-        errors.here(cap.span, format!("{LOW_CAP}\nnote: `recovery` is 60s by default"));
-    }
-    setters.extend(recovery.map(|recovery| Setter::new("recovery", recovery.tokens)));
-    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
-    for name in ["retry_after_cap", "probe_timeout"] {
-        if let Some(duration) = reader.value(name, "60s", value::duration) {
-            setters.push(Setter::new(name, duration.tokens));
-        }
-    }
-    if let Some(growth) = reader.value("growth", "2.0", |tokens| value::factor_from_one(tokens, SHRINKING)) {
-        setters.push(Setter::new("growth", growth));
-    }
-    for hook in hooks {
-        if let Some(path) = reader.value(hook, "path", value::path) {
-            setters.push(Setter::new(hook, path.to_token_stream()));
-        }
+    let key_label_at = reader.span_of("key_label");
+    let settings = Settings::read(&mut reader, &SPEC);
+    let (recovery, cap) = (settings.duration("recovery"), settings.duration("cap"));
+    errors.ok(value::in_order(recovery, cap, LOW_CAP));
+    let is_low =
+        |default| cap.filter(|cap| has_default_recovery && cap.nanos.is_some_and(|nanos| nanos < default));
+    if let Some((default, text)) = value::default_time(&SPEC, "recovery")
+        && let Some(cap) = is_low(default)
+    {
+        errors.here(cap.span, format!("{LOW_CAP}\nnote: `recovery` is {text} by default"));
     }
     let rules = Rules::read(&mut reader);
     let mut written_key = String::new();
@@ -189,12 +151,10 @@ fn check(input: Input<'_>) -> Checked {
         value::policy_key(tokens, item)
     });
     let max_keys_at = reader.span_of("max_keys");
-    let max_keys = reader.value("max_keys", "1024", |tokens| value::count_from_one(tokens, NO_KEYS));
+    let max_keys = reader.value("max_keys", "1024", |tokens| value::count_from(tokens, "max_keys", 1));
     if let (Some(at), None) = (max_keys_at, key_at) {
         errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a breaker");
     }
-    let key_label_at = reader.span_of("key_label");
-    let key_label = reader.switch("key_label").unwrap_or(false);
     if let (Some(at), None) = (key_label_at, key_at) {
         errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
     }
@@ -221,7 +181,9 @@ fn check(input: Input<'_>) -> Checked {
             );
         }
     }
-    Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, key_label, instance }
+    let window = settings.duration("window").cloned();
+    let setters = settings.setters;
+    Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
 }
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
@@ -248,14 +210,13 @@ impl Layer for Checked {
             quote!(#ty::owned_by(#given, &__POINT))
         };
         let breaker = Setter::all(setters, &ty, start);
-        let label = self.key_label.then(|| quote!(.key_label()));
         if self.key.is_none() {
             return quote!(static #site: __rt::CircuitBreaker = #breaker.checked(););
         }
         let max_keys = self.max_keys.iter();
         quote! {
             static #site: __rt::KeyedBreakers = {
-                const fn __fresh() -> __rt::CircuitBreaker { #breaker #label.checked() }
+                const fn __fresh() -> __rt::CircuitBreaker { #breaker.checked() }
                 const fn __keyed() -> __rt::Keyed<__rt::CircuitBreaker> {
                     __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))*
                 }

@@ -36,7 +36,7 @@ pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
             let tokens = quote_spanned!(span=> ::core::time::Duration::ZERO);
             return Ok(value::Duration { tokens, nanos: None, span });
         }
-        value::lasting(tokens, "`ttl` must be longer than 0s: it is how long a result is kept")
+        value::lasting(tokens, "ttl")
     });
     setters.extend(ttl.map(|ttl| Setter::new("ttl", ttl.tokens)));
     let lease = reader.value("lease", "30s", lease);

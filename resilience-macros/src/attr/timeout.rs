@@ -5,8 +5,8 @@ use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::peeled;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, SHARED, Spec, Value, key};
-use crate::value::{self, Setter};
+use crate::syntax::keys::{Entry, Positional, Reader, SHARED, Setting, Spec, Value, key, setting};
+use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
@@ -16,12 +16,12 @@ pub(crate) static DEFINITION: Definition =
 const SPEC: Spec = Spec {
     attr: "timeout",
     keys: &[
-        key("growth", "2.0"),
-        key("cap", "30s"),
-        key("strict", "true"),
+        setting("growth", "2.0", Setting::Factor),
+        setting("cap", "30s", Setting::Time),
+        setting("strict", "true", Setting::Flag),
         key("thread", "true"),
-        key("threads", "16"),
-        key("stack", "8MiB"),
+        setting("threads", "16", Setting::Count(1)),
+        setting("stack", "8MiB", Setting::Size),
         key("instance", "LIMIT"),
     ],
     foreign: &[
@@ -68,7 +68,6 @@ pub(crate) struct Checked {
     instance: Option<TokenStream>,
     setters: Vec<Setter>,
     grows: bool,
-    strict: bool,
     thread: bool,
 }
 
@@ -83,31 +82,20 @@ fn check(input: Input<'_>) -> Option<Checked> {
         is_named = true;
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let configured: Vec<_> = ["growth", "cap", "strict", "threads", "stack"]
-        .iter()
-        .filter_map(|key| reader.span_of(key))
-        .collect();
+    let configured = value::written(&reader, &SPEC);
     let growth_at = reader.span_of("growth");
-    let mut setters = Vec::new();
-    let growth = reader.value("growth", "2.0", |tokens| {
-        value::factor_from_one(tokens, "`growth` of a timeout is a finite factor of at least 1")
-    });
     let cap_at = reader.span_of("cap");
-    let cap = reader.value("cap", "30s", value::duration);
+    let strict_at = reader.span_of("strict");
+    let needs_thread = [("threads", "bounds"), ("stack", "is the stack of")]
+        .map(|(key, verb)| Some((reader.span_of(key)?, key, verb)));
+    let thread = reader.switch("thread").unwrap_or(false);
+    let settings = Settings::read(&mut reader, &SPEC);
     if let (None, Some(at)) = (growth_at, cap_at) {
         errors.here(
             at,
             "`cap` bounds `growth`, which is not written\nhelp: add `growth = 2.0`, or leave `cap` out",
         );
     }
-    let strict_at = reader.span_of("strict");
-    let strict = reader.switch("strict").unwrap_or(false);
-    let thread = reader.switch("thread").unwrap_or(false);
-    let needs_thread = [("threads", "bounds"), ("stack", "is the stack of")]
-        .map(|(key, verb)| Some((reader.span_of(key)?, key, verb)));
-    let threads =
-        reader.value("threads", "16", |tokens| value::count_from_one(tokens, "`threads` is at least 1"));
-    let stack = reader.value("stack", "8MiB", value::size);
     for (at, key, verb) in needs_thread.into_iter().flatten().filter(|_| !thread) {
         errors.here(
             at,
@@ -119,10 +107,6 @@ fn check(input: Input<'_>) -> Option<Checked> {
     check_kind(attr, item, thread, strict_at, errors);
     let instance_at = reader.span_of("instance");
     let instance = reader.value("instance", "LIMIT", value::expression);
-    let grows = growth.is_some();
-    setters.extend(growth.map(|growth| Setter::new("growth", growth)));
-    setters.extend(threads.map(|threads| Setter::new("threads", threads)));
-    setters.extend(stack.map(|stack| Setter::new("stack", stack)));
     let mut rest = reader.rest().into_iter();
     if let Some(at) = instance_at {
         for own in configured.into_iter().chain(rest.map(|entry| entry.span)) {
@@ -137,7 +121,6 @@ fn check(input: Input<'_>) -> Option<Checked> {
             instance: Some(instance?),
             setters: Vec::new(),
             grows: false,
-            strict: false,
             thread,
         });
     }
@@ -152,12 +135,12 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let limit = errors.ok(value::duration(first.tokens()))?;
     if limit.nanos == Some(0) {
-        errors.here(limit.span, "a timeout of zero would end every call before it starts");
+        errors.here(limit.span, "the limit must be longer than 0s");
     }
-    let words = "`cap` is shorter than the limit of the first attempt";
-    errors.ok(value::in_order(Some(&limit), cap.as_ref(), words));
-    setters.extend(cap.map(|cap| Setter::new("cap", cap.tokens)));
-    Some(Checked { limit: Some(limit), instance: None, setters, grows, strict, thread })
+    let words = "`cap` must be at least the limit";
+    errors.ok(value::in_order(Some(&limit), settings.duration("cap"), words));
+    let grows = settings.setters.iter().any(|setter| setter.value_of("growth").is_some());
+    Some(Checked { limit: Some(limit), instance: None, setters: settings.setters, grows, thread })
 }
 
 /// What to write instead of a word of another library, if the key is one.
@@ -288,8 +271,7 @@ impl Layer for Checked {
         };
         let new = Setter::new("new", limit.tokens.clone()).make(&ty);
         let policy = Setter::all(&self.setters, &ty, new);
-        let strict = self.strict.then(|| quote!(.strict()));
-        quote!(static #site: __rt::TimeoutSite = __rt::TimeoutSite::new(&__POINT, #policy #strict.checked())#thread;)
+        quote!(static #site: __rt::TimeoutSite = __rt::TimeoutSite::new(&__POINT, #policy.checked())#thread;)
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {

@@ -11,12 +11,44 @@ use quote::ToTokens;
 /// One key of an attribute.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    /// How the value looks, for messages and docs: `60s`, `3`, `|e| ..`.
+    /// How the value looks, for messages and docs: `60s`, `3`, `|e| ..`. Of a setting it is the default, if that
+    /// is a value.
     pub(crate) form: &'static str,
+    /// Of a setting of the policy: how its value is read.
+    pub(crate) setting: Option<Setting>,
+}
+
+/// How the value of a setting is written. What it may be, and what it means, is in the policy's own table; the
+/// bounds here are those of values that can be judged without evaluating them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// A whole number, at least this.
+    Count(u32),
+    /// A number, at least 1.
+    Factor,
+    /// A length of time.
+    Time,
+    /// A length of time that is not zero.
+    Lasting,
+    /// A number of bytes.
+    Size,
+    /// `true` or `false`.
+    Switch,
+    /// A switch that is off unless it is written.
+    Flag,
+    /// What the attribute itself reads.
+    Own,
+    /// The path of a function that gets an event.
+    Hook,
 }
 
 pub(crate) const fn key(name: &'static str, form: &'static str) -> Key {
-    Key { name, form }
+    Key { name, form, setting: None }
+}
+
+/// A key that is a setting of the policy.
+pub(crate) const fn setting(name: &'static str, form: &'static str, setting: Setting) -> Key {
+    Key { name, form, setting: Some(setting) }
 }
 
 /// What an attribute understands.
@@ -75,6 +107,11 @@ impl Spec {
     /// The names of all keys, the shared ones included.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.keys.iter().chain(SHARED).map(|key| key.name).collect()
+    }
+
+    /// The keys that are settings of the policy.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static Key, Setting)> {
+        self.keys.iter().filter_map(|key| Some((key, key.setting?)))
     }
 
     /// What to write instead of the entry's key, if that is a word of another library.
@@ -318,6 +355,11 @@ impl<'a> Reader<'a> {
     /// Where the entry called `name` is, if there is one that was not taken yet.
     pub(crate) fn span_of(&self, name: &str) -> Option<Span> {
         self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.span)
+    }
+
+    /// The key of the entry called `name`, if there is one that was not taken yet.
+    pub(crate) fn key_of(&self, name: &str) -> Option<TokenStream> {
+        self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.key.to_token_stream())
     }
 
     /// Takes every entry called `name`.

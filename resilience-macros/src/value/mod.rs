@@ -9,6 +9,7 @@ mod number;
 mod path_or_closure;
 mod range;
 mod rules;
+mod settings;
 mod size;
 
 pub(crate) use call::{Call, call};
@@ -18,8 +19,9 @@ pub(crate) use duration::{Duration, duration, is_duration};
 pub(crate) use key::{Key, key, policy_key, same_for_all};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
-pub(crate) use range::{count_from_one, factor_from_one, in_order, lasting};
+pub(crate) use range::{count_from, factor_from_one, in_order, lasting};
 pub(crate) use rules::Rules;
+pub(crate) use settings::{Settings, default_time, written};
 pub(crate) use size::size;
 
 pub(crate) use crate::syntax::tokens::{located, mixed_span_of, open, own_span_of, readable, span_of};
@@ -157,6 +159,11 @@ impl Setter {
         Self { name: Ident::new(name, span), value, span }
     }
 
+    /// A setter without a value, spanned at its key.
+    pub(crate) fn flag(name: &str, span: Span) -> Self {
+        Self { name: Ident::new(name, span), value: TokenStream::new(), span }
+    }
+
     /// A new policy of type `ty` made from the value.
     pub(crate) fn make(&self, ty: &TokenStream) -> TokenStream {
         let (Self { name, value, span }, ty) = (self, located(ty, self.span));
@@ -171,6 +178,9 @@ impl Setter {
     /// `policy` with this setting, where `ty` is the policy's type.
     pub(crate) fn apply(&self, ty: &TokenStream, policy: &TokenStream) -> TokenStream {
         let (Self { name, value, span }, ty) = (self, located(ty, self.span));
+        if value.is_empty() {
+            return quote_spanned!(*span=> #policy.#name());
+        }
         quote_spanned!(*span=> #ty::#name(#policy, #value))
     }
 

@@ -5,17 +5,21 @@ use super::{Duration, count, duration, literal, number, span_of};
 use proc_macro2::TokenStream;
 use syn::{Error, Lit, Result};
 
-/// A count from 1; `words` say what 0 would mean.
-pub(crate) fn count_from_one(tokens: TokenStream, words: &str) -> Result<TokenStream> {
+/// The count called `name`, at least `least`.
+pub(crate) fn count_from(tokens: TokenStream, name: &str, least: u32) -> Result<TokenStream> {
     let count = count(tokens)?;
-    match literal(&count) {
-        Some((_, Lit::Int(int))) if int.base10_digits() == "0" => Err(Error::new(span_of(&count), words)),
-        _ => Ok(count),
+    let value = match literal(&count) {
+        Some((_, Lit::Int(int))) => int.base10_parse::<u32>().ok(),
+        _ => None,
+    };
+    if value.is_some_and(|value| value < least) {
+        return Err(Error::new(span_of(&count), format!("`{name}` must be at least {least}")));
     }
+    Ok(count)
 }
 
-/// A factor from 1; `words` say what less would mean.
-pub(crate) fn factor_from_one(tokens: TokenStream, words: &str) -> Result<TokenStream> {
+/// The factor called `name`, at least 1.
+pub(crate) fn factor_from_one(tokens: TokenStream, name: &str) -> Result<TokenStream> {
     let factor = number(tokens)?;
     let value = match literal(&factor) {
         Some((_, Lit::Float(float))) => float.base10_parse::<f64>().ok(),
@@ -23,16 +27,17 @@ pub(crate) fn factor_from_one(tokens: TokenStream, words: &str) -> Result<TokenS
         _ => None,
     };
     if value.is_some_and(|value| value < 1.0) {
+        let words = format!("`{name}` must be a finite number and at least 1.0");
         return Err(Error::new(span_of(&factor), words));
     }
     Ok(factor)
 }
 
-/// A duration over zero; `words` say what zero would mean.
-pub(crate) fn lasting(tokens: TokenStream, words: &str) -> Result<Duration> {
+/// The duration called `name`, longer than zero.
+pub(crate) fn lasting(tokens: TokenStream, name: &str) -> Result<Duration> {
     let duration = duration(tokens)?;
     if duration.nanos == Some(0) {
-        return Err(Error::new(duration.span, words));
+        return Err(Error::new(duration.span, format!("`{name}` must be longer than 0s")));
     }
     Ok(duration)
 }

@@ -8,10 +8,10 @@ use self::schedule::{Bounds, Schedule, schedule};
 use crate::context::{Context, Place, retry_local};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::value::{self, Rules, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::Result;
 
 pub(crate) static DEFINITION: Definition =
@@ -20,22 +20,22 @@ pub(crate) static DEFINITION: Definition =
 const SPEC: Spec = Spec {
     attr: "with_retry",
     keys: &[
-        key("max", "3"),
-        key("backoff", "2.0"),
-        key("base", "100ms"),
-        key("cap", "10s"),
-        key("jitter", "full"),
-        key("give_up_after", "30s"),
-        key("retry_after_cap", "60s"),
-        key("idempotent", "false"),
+        setting("max", "3", Setting::Count(0)),
+        setting("backoff", "2.0", Setting::Own),
+        setting("base", "100ms", Setting::Time),
+        setting("cap", "10s", Setting::Time),
+        setting("jitter", "full", Setting::Own),
+        setting("give_up_after", "30s", Setting::Lasting),
+        setting("retry_after_cap", "60s", Setting::Time),
+        setting("idempotent", "false", Setting::Switch),
         key("budget", "none"),
         key("on", "(category, max = 5)"),
         key("when", "|error| .."),
         key("unless", "|error| .."),
         key("instance", "RETRY"),
         key("policy", "CONST"),
-        key("on_retry", "path"),
-        key("on_give_up", "path"),
+        setting("on_retry", "path", Setting::Hook),
+        setting("on_give_up", "path", Setting::Hook),
     ],
     foreign: WORDS,
     positional: Positional::Nothing,
@@ -44,11 +44,11 @@ const SPEC: Spec = Spec {
 const RULE: Spec = Spec {
     attr: "on(..)",
     keys: &[
-        key("max", "5"),
-        key("backoff", "2.0"),
-        key("base", "1s"),
-        key("cap", "10s"),
-        key("jitter", "full"),
+        setting("max", "5", Setting::Count(0)),
+        setting("backoff", "2.0", Setting::Own),
+        setting("base", "1s", Setting::Time),
+        setting("cap", "10s", Setting::Time),
+        setting("jitter", "full", Setting::Own),
     ],
     foreign: WORDS,
     positional: Positional::Category,
@@ -130,10 +130,9 @@ fn check(input: Input<'_>) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let on = reader.take_all("on");
     let instance_at = reader.span_of("instance");
-    let configured = SPEC.keys.iter().map(|key| key.name);
-    let configured = configured.filter(|key| !["instance", "when", "unless", "on"].contains(key));
-    let configured: Vec<_> =
-        configured.filter_map(|key| reader.span_of(key)).chain(on.iter().map(|entry| entry.span)).collect();
+    let others = ["budget", "policy"].iter().filter_map(|key| reader.span_of(key));
+    let others = others.chain(on.iter().map(|entry| entry.span));
+    let configured: Vec<_> = value::written(&reader, &SPEC).into_iter().chain(others).collect();
     let instance = reader.value("instance", "RETRY", value::expression);
     if let Some(instance_at) = instance_at {
         for at in configured {
@@ -146,20 +145,12 @@ fn check(input: Input<'_>) -> Checked {
     let give_up_at = reader.span_of("give_up_after");
     let depends = give_up_at.or_else(|| depends.then(Span::call_site));
     let (timed, starts) = (is_set(&["give_up_after"]), is_set(&["policy"]));
-    let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader);
+    let Schedule { mut setters, is_decorrelated, bounds } = schedule(&mut reader, &SPEC);
     bounds.check(errors);
     let mut seen = Vec::new();
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
     let start = reader.value("policy", "CONST", value::constant);
     let remembers = timed || starts || is_decorrelated || !on.is_empty();
-    let words = "`give_up_after` is zero\nhelp: to make no retry, write `max = 0`";
-    let give_up_after = reader.value("give_up_after", "30s", |tokens| value::lasting(tokens, words));
-    setters.extend(give_up_after.map(|limit| Setter::new("give_up_after", limit.tokens)));
-    let retry_after_cap = reader.value("retry_after_cap", "60s", value::duration);
-    setters.extend(retry_after_cap.map(|cap| Setter::new("retry_after_cap", cap.tokens)));
-    if let Some(idempotent) = reader.switch("idempotent") {
-        setters.push(Setter::new("idempotent", quote!(#idempotent)));
-    }
     let budget = reader.value("budget", "none", budget);
     let (budget, setter) = match budget {
         None if starts || instance_at.is_some() => (BudgetSource::Settings, None),
@@ -167,12 +158,9 @@ fn check(input: Input<'_>) -> Checked {
         Some(budget) => budget,
     };
     setters.extend(setter);
+    // What is wrong with all settings together is reported at the last one.
+    setters.sort_by_key(|setter| setter.value_of("give_up_after").is_some());
     let rules = Rules::read(&mut reader);
-    for hook in ["on_retry", "on_give_up"] {
-        if let Some(path) = reader.value(hook, "path", value::path) {
-            setters.push(Setter::new(hook, path.to_token_stream()));
-        }
-    }
     Checked { instance, start: start.unwrap_or_default(), setters, rules, on, remembers, depends, budget }
 }
 
@@ -203,7 +191,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
         return None;
     };
     let mut reader = Reader::inside(&SPEC, &RULE, keys::entries(list), errors);
-    let Schedule { setters, bounds, .. } = schedule(&mut reader);
+    let Schedule { setters, bounds, .. } = schedule(&mut reader, &RULE);
     bounds.check_within(around, errors);
     let rest = reader.rest();
     for other in rest.iter().filter(|other| other.key.is_none()) {

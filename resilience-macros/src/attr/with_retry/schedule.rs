@@ -1,8 +1,9 @@
 //! When and how often: the keys that `with_retry` and its `on(..)` have in common.
 
+use super::SPEC;
 use crate::errors::Errors;
-use crate::syntax::keys::Reader;
-use crate::value::{self, Setter};
+use crate::syntax::keys::{Reader, Spec};
+use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Error, Result};
@@ -23,20 +24,27 @@ pub(super) struct Bounds {
     has_defaults: bool,
 }
 
-const DEFAULT_BASE: u64 = 100_000_000;
-const DEFAULT_CAP: u64 = 10_000_000_000;
 const DISORDER: &str = "`base` is longer than `cap`, which would cut the first wait already";
 
 impl Bounds {
     /// Reports a `base` over its `cap`.
     pub(super) fn check(&self, errors: &Errors) {
         let Self { base, cap, has_defaults } = self;
+        let default = |name| value::default_time(&SPEC, name).filter(|_| *has_defaults);
         match (base, cap) {
-            (Some(base), None) if *has_defaults && base.nanos > Some(DEFAULT_CAP) => {
-                errors.here(base.span, format!("{DISORDER}\nnote: `cap` is 10s by default"));
+            (Some(base), None) => {
+                if let Some((cap, text)) = default("cap")
+                    && base.nanos > Some(cap)
+                {
+                    errors.here(base.span, format!("{DISORDER}\nnote: `cap` is {text} by default"));
+                }
             }
-            (None, Some(cap)) if *has_defaults && cap.nanos.is_some_and(|cap| cap < DEFAULT_BASE) => {
-                errors.here(cap.span, format!("{DISORDER}\nnote: `base` is 100ms by default"));
+            (None, Some(cap)) => {
+                if let Some((base, text)) = default("base")
+                    && cap.nanos.is_some_and(|cap| cap < base)
+                {
+                    errors.here(cap.span, format!("{DISORDER}\nnote: `base` is {text} by default"));
+                }
             }
             (base, cap) => {
                 errors.ok(value::in_order(base.as_ref(), cap.as_ref(), DISORDER));
@@ -55,18 +63,20 @@ impl Bounds {
     }
 }
 
-/// Takes the keys of a schedule.
-pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
-    let mut setters = Vec::new();
-    if let Some(max) = reader.value("max", "3", value::count) {
-        setters.push(Setter::new("max", max));
-    }
-    let backoff = reader.value("backoff", "2.0", backoff);
+/// Takes the settings of `spec`, among them those of a schedule.
+pub(super) fn schedule(reader: &mut Reader<'_>, spec: &Spec) -> Schedule {
+    let written = ["base", "cap"].map(|name| reader.span_of(name));
     let has_defaults = reader.span_of("policy").is_none();
-    let bounds =
-        Bounds { base: bound(reader, "base", "100ms"), cap: bound(reader, "cap", "10s"), has_defaults };
-    setters.extend(bounds.base.iter().map(|base| Setter::new("base", base.tokens.clone())));
-    setters.extend(bounds.cap.iter().map(|cap| Setter::new("cap", cap.tokens.clone())));
+    let settings = Settings::read(reader, spec);
+    // Of a duration that cannot be read the length is not known, as of an expression.
+    let bound = |name, span| {
+        let unread = || Some(value::Duration { tokens: TokenStream::new(), nanos: None, span: span? });
+        settings.duration(name).cloned().or_else(unread)
+    };
+    let [base, cap] = written;
+    let bounds = Bounds { base: bound("base", base), cap: bound("cap", cap), has_defaults };
+    let mut setters = settings.setters;
+    let backoff = reader.value("backoff", "2.0", backoff);
     let jitter_at = reader.span_of("jitter");
     let jitter = reader.value("jitter", "full", |tokens| jitter(&tokens));
     if let (Some(Backoff::Decorrelated(_)), Some(at)) = (&backoff, jitter_at) {
@@ -79,13 +89,6 @@ pub(super) fn schedule(reader: &mut Reader<'_>) -> Schedule {
     }
     setters.extend(jitter);
     Schedule { setters, is_decorrelated, bounds }
-}
-
-/// The duration called `name`; of one that cannot be read the length is not known, as of an expression.
-fn bound(reader: &mut Reader<'_>, name: &str, form: &str) -> Option<value::Duration> {
-    let span = reader.span_of(name)?;
-    let unread = value::Duration { tokens: TokenStream::new(), nanos: None, span };
-    Some(reader.value(name, form, value::duration).unwrap_or(unread))
 }
 
 enum Backoff {
@@ -118,8 +121,7 @@ fn backoff(tokens: TokenStream) -> Result<Backoff> {
             }
             Ok(syn::Expr::Call(call)) => return Err(no_such_backoff(&call, span)),
             _ => {
-                let words = "`backoff` is below 1, so that each wait would be shorter than the one before";
-                let factor = value::factor_from_one(tokens, words)?;
+                let factor = value::factor_from_one(tokens, "backoff")?;
                 Backoff::Setter(Setter::new(
                     "backoff",
                     quote_spanned!(span=> __rt::Backoff::Exponential(#factor)),

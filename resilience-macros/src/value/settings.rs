@@ -1,0 +1,73 @@
+//! The settings of a policy, each read as its key says.
+
+use super::{Duration, Setter, count_from, duration, factor_from_one, lasting, own_span_of, path, size};
+use crate::syntax::keys::{Reader, Setting, Spec};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+
+/// The settings that an attribute writes.
+pub(crate) struct Settings {
+    pub(crate) setters: Vec<Setter>,
+    durations: Vec<(&'static str, Duration)>,
+}
+
+impl Settings {
+    /// Takes the settings of `spec`, but for those that the attribute reads itself; what is wrong is reported.
+    pub(crate) fn read(reader: &mut Reader<'_>, spec: &Spec) -> Self {
+        let mut settings = Self { setters: Vec::new(), durations: Vec::new() };
+        for (key, setting) in spec.settings() {
+            let setter = settings.one(reader, key.name, key.form, setting);
+            settings.setters.extend(setter);
+        }
+        settings
+    }
+
+    fn one(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        form: &str,
+        setting: Setting,
+    ) -> Option<Setter> {
+        let mut time = |reader: &mut Reader<'_>, read: fn(TokenStream, &str) -> syn::Result<Duration>| {
+            let duration = reader.value(name, form, |tokens| read(tokens, name))?;
+            self.durations.push((name, duration.clone()));
+            Some(duration.tokens)
+        };
+        let value = match setting {
+            Setting::Count(least) => reader.value(name, form, |tokens| count_from(tokens, name, least))?,
+            Setting::Factor => reader.value(name, form, |tokens| factor_from_one(tokens, name))?,
+            Setting::Time => time(reader, |tokens, _| duration(tokens))?,
+            Setting::Lasting => time(reader, lasting)?,
+            Setting::Size => reader.value(name, form, size)?,
+            Setting::Switch => {
+                let is_on = reader.switch(name)?;
+                quote!(#is_on)
+            }
+            Setting::Flag => {
+                let at = reader.key_of(name)?;
+                return reader.switch(name)?.then(|| Setter::flag(name, own_span_of(&at)));
+            }
+            Setting::Hook => reader.value(name, form, path)?.to_token_stream(),
+            Setting::Own => return None,
+        };
+        Some(Setter::new(name, value))
+    }
+
+    /// The duration called `name`, if it is written and could be read.
+    pub(crate) fn duration(&self, name: &str) -> Option<&Duration> {
+        self.durations.iter().find(|(other, _)| *other == name).map(|(_, duration)| duration)
+    }
+}
+
+/// Where the settings of `spec` are written that were not taken yet.
+pub(crate) fn written(reader: &Reader<'_>, spec: &Spec) -> Vec<Span> {
+    spec.settings().filter_map(|(key, _)| reader.span_of(key.name)).collect()
+}
+
+/// The default of a setting, in nanoseconds and as it is written.
+pub(crate) fn default_time(spec: &Spec, name: &str) -> Option<(u64, &'static str)> {
+    let key = spec.keys.iter().find(|key| key.name == name)?;
+    let time = duration(key.form.parse().ok()?).ok()?;
+    Some((time.nanos?, key.form))
+}

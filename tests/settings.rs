@@ -1,0 +1,137 @@
+//! The settings of the policies: their tables agree with the keys of the attributes and with the pages.
+
+#![allow(dead_code, unused_imports, reason = "the macro crate's sources are compiled here a second time")]
+
+include!("macros/modules.rs");
+
+use resilience::circuit_breaker;
+use resilience::policy::{BudgetConfig, CircuitBreakerConfig, RetryConfig, TimeoutConfig};
+use resilience::settings::{Kind, Setting as Row};
+use syntax::keys::{Key, Setting, Spec};
+
+struct Policy {
+    spec: &'static Spec,
+    page: &'static str,
+    table: &'static [Row],
+}
+
+/// The policies that have a table.
+fn policies() -> Vec<Policy> {
+    let policy = |attr, page, table| {
+        let definition = attr::ATTRIBUTES.iter().find(|definition| definition.spec.attr == attr);
+        Policy { spec: definition.expect("an attribute").spec, page, table }
+    };
+    vec![
+        policy("with_retry", include_str!("../resilience-macros/src/docs/with_retry.md"), RetryConfig::TABLE),
+        policy(
+            "circuit_breaker",
+            include_str!("../resilience-macros/src/docs/circuit_breaker.md"),
+            CircuitBreakerConfig::TABLE,
+        ),
+        policy("timeout", include_str!("../resilience-macros/src/docs/timeout.md"), TimeoutConfig::TABLE),
+    ]
+}
+
+impl Policy {
+    /// The keys that set a row of the table.
+    fn keys(&self) -> impl Iterator<Item = (&'static Key, Setting)> {
+        self.spec.settings().filter(|(_, setting)| *setting != Setting::Hook)
+    }
+
+    /// The cells of the page's row for `name`: its type and its default.
+    fn documented(&self, name: &str) -> (&'static str, String) {
+        let first = if name == "limit" { "| the limit |".to_owned() } else { format!("| `{name}` |") };
+        let row = self.page.lines().find(|line| line.starts_with(&first));
+        let row = row.unwrap_or_else(|| panic!("the page of {} has no row {first}", self.spec.attr));
+        let cells: Vec<_> = row.split(" | ").collect();
+        (cells[1], cells[2].replace('`', ""))
+    }
+}
+
+#[test]
+fn the_keys_of_an_attribute_are_the_rows_of_its_table() {
+    for policy in policies() {
+        let keys: Vec<_> = policy.keys().map(|(key, _)| key.name).collect();
+        let rows = policy.table.iter().map(|row| row.name).filter(|name| *name != "limit");
+        assert_eq!(keys, rows.collect::<Vec<_>>(), "{}", policy.spec.attr);
+    }
+}
+
+#[test]
+fn what_an_attribute_judges_before_the_compiler_is_the_range_of_the_table() {
+    for policy in policies() {
+        for (key, setting) in policy.keys() {
+            let row = policy.table.iter().find(|row| row.name == key.name).expect("a row");
+            let (kind, least) = match setting {
+                Setting::Count(0) => (Kind::Count, String::new()),
+                Setting::Count(least) => (Kind::Count, format!("from `{least}`")),
+                Setting::Factor => (Kind::Factor, "from `1.0`".to_owned()),
+                Setting::Time => (Kind::Time, String::new()),
+                Setting::Lasting => (Kind::Time, "above `0s`".to_owned()),
+                // No size is judged before the compiler.
+                Setting::Size => (Kind::Bytes, row.range.to_owned()),
+                Setting::Switch | Setting::Flag => (Kind::Switch, String::new()),
+                Setting::Own | Setting::Hook => (Kind::Word, String::new()),
+            };
+            assert_eq!(row.kind, kind, "{row}");
+            let range = row.range.split(" to ").next().expect("a range");
+            assert_eq!(range, least, "{row}");
+        }
+    }
+}
+
+/// What an attribute compares with where it is not written, too.
+#[test]
+fn the_example_of_a_key_is_the_default_where_that_is_a_value() {
+    let is_value = |row: &&Row| row.default.starts_with(|c: char| c.is_ascii_digit());
+    for policy in policies() {
+        for row in policy.table.iter().filter(is_value).filter(|row| row.kind != Kind::Factor) {
+            let (key, _) = policy.keys().find(|(key, _)| key.name == row.name).expect("a key");
+            assert_eq!(key.form, row.default, "{row}");
+        }
+    }
+}
+
+#[test]
+fn a_page_has_every_setting_with_its_kind_and_default() {
+    for policy in policies() {
+        for row in policy.table {
+            let (kind, default) = policy.documented(row.name);
+            assert_eq!(default, row.default, "{}: {row}", policy.spec.attr);
+            let is_word = row.kind == Kind::Word;
+            assert!(is_word || kind.starts_with(&row.kind.to_string()), "{kind} of {row}");
+        }
+    }
+}
+
+#[test]
+fn the_page_of_the_retry_has_the_numbers_of_a_budget() {
+    let default = |name| {
+        let row = BudgetConfig::TABLE.iter().find(|row| row.name == name);
+        row.expect("a row of the budget").default
+    };
+    let [capacity, cost, timeout_cost, deposit, refill] =
+        ["capacity", "cost", "timeout_cost", "deposit", "refill"].map(default);
+    let sentence = format!(
+        "A budget holds {capacity} tokens; a retry costs {cost} ({timeout_cost} after a timeout), a success \
+         returns {deposit}, and {refill} flow back each second."
+    );
+    assert!(policies()[0].page.contains(&sentence), "{sentence}");
+}
+
+#[circuit_breaker(key = host)]
+fn keyed(host: &str) -> Option<usize> {
+    Some(host.len())
+}
+
+#[test]
+fn the_page_of_the_breaker_has_the_default_number_of_keys() {
+    let info = resilience::point("settings::keyed").expect("a point").info();
+    let settings = &info.stack[0].settings;
+    let max_keys = settings.iter().find(|setting| setting.name == "max_keys").expect("the number of keys");
+    assert!(max_keys.is_default);
+    assert_eq!(policies()[1].documented("max_keys").1, max_keys.value.to_string());
+    let key = policies()[1].spec.keys.iter().find(|key| key.name == "max_keys").expect("a key");
+    assert_eq!(key.form, max_keys.value.to_string());
+    assert_eq!(keyed("a"), Some(1));
+}
