@@ -187,7 +187,13 @@ fn a_wrong_import_is_found() {
         "base::site",
         "point::registry",
     );
-    finds(&RUNTIME, "base::sync", "fn planted(_: Option<&crate::event::Event>) {}", "base::sync", "event");
+    finds(
+        &RUNTIME,
+        "base::sync",
+        "fn planted(_: Option<&crate::event::Event>) {}",
+        "base::sync",
+        "event::kinds",
+    );
     finds(
         &RUNTIME,
         "base::scope",

@@ -2,7 +2,8 @@
 
 use crate::base::sync::locked;
 use crate::base::world::{self, Entered};
-use crate::event::{Event, SEEN};
+use crate::event::Event;
+use crate::event::emit::SEEN;
 use std::time::{Duration, Instant};
 
 /// Gives this thread a world of its own until the returned guard is dropped.

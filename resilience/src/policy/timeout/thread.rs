@@ -143,7 +143,7 @@ impl Context {
             #[cfg(feature = "tracing")]
             subscriber: tracing::dispatcher::get_default(Clone::clone),
             #[cfg(feature = "tracing")]
-            span: crate::event::guarded(tracing::Span::current).unwrap_or_else(tracing::Span::none),
+            span: crate::base::guarded::guarded(tracing::Span::current).unwrap_or_else(tracing::Span::none),
         }
     }
 
@@ -162,7 +162,7 @@ impl Context {
         #[cfg(feature = "tracing")]
         if !self.subscriber.is::<tracing::subscriber::NoSubscriber>() {
             return tracing::dispatcher::with_default(&self.subscriber, || {
-                let _entered = Entered(crate::event::guarded(|| self.span.enter()));
+                let _entered = Entered(crate::base::guarded::guarded(|| self.span.enter()));
                 work();
             });
         }
@@ -178,6 +178,6 @@ struct Entered<'a>(Option<tracing::span::Entered<'a>>);
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let entered = self.0.take();
-        crate::event::guarded(|| drop(entered));
+        crate::base::guarded::guarded(|| drop(entered));
     }
 }

@@ -1,0 +1,56 @@
+//! Passing events on.
+
+use super::kinds::{Event, Hook};
+use super::log::Log;
+#[cfg(feature = "tracing")]
+use super::trace;
+use crate::base::guarded::guarded;
+use crate::base::name::PointName;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::base::world::World;
+use std::sync::Mutex;
+
+/// Whether an event worth a debug line would be seen; if not, it need not be made.
+#[inline]
+pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
+    #[cfg(feature = "tracing")]
+    if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG {
+        return true;
+    }
+    hook.is_some() || World::here().is_some()
+}
+
+/// Every event of a test world so far, in order; outside of one nothing is kept.
+pub(crate) static SEEN: Site<Mutex<Vec<Event>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
+
+/// Passes `event` to `hook`, to `tracing` and to the test world.
+pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
+    emit_as(event, hook, Log::default());
+}
+
+/// As [`emit`], logged as `log` says.
+#[cold]
+pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
+    if let Some(hook) = hook {
+        guarded(|| hook(event));
+    }
+    #[cfg(feature = "tracing")]
+    guarded(|| trace::event(event, log));
+    #[cfg(not(feature = "tracing"))]
+    let _ = (log.pace, log.shows_key);
+    if let Some(seen) = World::here().and_then(|world| SEEN.in_world(&world)) {
+        locked(seen).push(event.clone());
+    }
+}
+
+/// A sync function is about to wait on this thread: said once per point where that blocks an executor.
+#[cold]
+pub(crate) fn blocks(point: &PointName) {
+    #[cfg(all(feature = "tokio", feature = "tracing"))]
+    if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::WARN {
+        guarded(|| trace::blocks(point));
+    }
+    #[cfg(not(all(feature = "tokio", feature = "tracing")))]
+    let _ = point;
+}

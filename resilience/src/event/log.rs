@@ -1,0 +1,54 @@
+//! How often, and with what, events appear in `tracing`.
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+#[cfg(feature = "tracing")]
+use std::sync::atomic::Ordering;
+#[cfg(feature = "tracing")]
+use std::time::Duration;
+
+/// How an event appears in `tracing`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Log<'a> {
+    /// Limits how often a line appears that would repeat itself; without one it always does.
+    pub(crate) pace: Option<&'a Pace>,
+    /// Whether the key is shown.
+    pub(crate) shows_key: bool,
+}
+
+/// When something was last logged: part of the policy that logs it.
+#[derive(Debug, Default)]
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only lines of `tracing` are limited"))]
+pub(crate) struct Pace(AtomicU64);
+
+impl Pace {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Whether the last `true` was at least `every` ago.
+    #[cfg(feature = "tracing")]
+    pub(super) fn allows(&self, every: Duration) -> bool {
+        use crate::base::clock;
+        let now = clock::nanos(clock::now()).max(1);
+        let last = self.0.load(Ordering::Relaxed);
+        // A clock that reads earlier belongs to another test world.
+        let is_due = last == 0 || now < last || u128::from(now - last) >= every.as_nanos();
+        is_due && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// One that stands in for a policy without state of its own, chosen by `name`.
+    pub(crate) fn shared(name: &str) -> &'static Self {
+        #[expect(clippy::declare_interior_mutable_const, reason = "every slot gets a copy of its own")]
+        const NEW: Pace = Pace::new();
+        static SLOTS: [Pace; 64] = [NEW; 64];
+        let hash = name.bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        &SLOTS[hash % SLOTS.len()]
+    }
+}
+
+/// Whether the environment asks for the keys of all policies in `tracing`; read once.
+pub(crate) fn shows_all_keys() -> bool {
+    static ALL: OnceLock<bool> = OnceLock::new();
+    *ALL.get_or_init(|| std::env::var_os("RESILIENCE_KEY_LABELS").is_some_and(|value| value == "1"))
+}

@@ -1,0 +1,183 @@
+//! Events as `tracing` events: names and fields only, never arguments, values or error texts. Keys are
+//! made of arguments, and shown only where they were asked for.
+
+use super::kinds::{AlertLevel, Event};
+use super::log::Log;
+use crate::base::guarded::guarded;
+use crate::base::name::PointName;
+use crate::failure::{Classification, Code};
+use std::time::Duration;
+use tracing::field::{DisplayValue, display};
+use tracing::{debug, error, info, trace, warn};
+
+fn delay_ms(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn category(class: &Classification) -> &'static str {
+    class.category.as_str()
+}
+
+fn code(class: &Classification) -> Option<DisplayValue<Code>> {
+    class.code.map(display)
+}
+
+/// Logs that an attempt begins.
+#[cold]
+pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
+    guarded(|| {
+        trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, "attempt started");
+    });
+}
+
+/// A sync function waits inside a future.
+#[cfg(feature = "tokio")]
+pub(super) fn blocks(point: &PointName) {
+    use std::collections::BTreeSet;
+    use std::sync::{Mutex, PoisonError};
+    /// The points of which it has been said; the values without a point count as one.
+    static SAID: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+    let said = || SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said().contains(&point.stack()) || !crate::base::clock::is_polled() || !said().insert(point.stack()) {
+        return;
+    }
+    warn!(target: "resilience::retry", point = &**point, "a sync function waits inside a future, and blocks the thread of its runtime: make it async, or call it in `tokio::task::spawn_blocking`");
+}
+
+impl Log<'_> {
+    /// Whether a line that is logged at most once in `every` is due.
+    fn is_due(self, every: Duration) -> bool {
+        self.pace.is_none_or(|pace| pace.allows(every))
+    }
+}
+
+pub(super) fn event(event: &Event, log: Log<'_>) {
+    match event {
+        Event::AttemptFailed { .. } | Event::Recovered { .. } | Event::GaveUp { .. } => retry(event),
+        // One line for a failed attempt and the wait after it: that of `AttemptFailed`.
+        Event::Retrying { .. } => {}
+        Event::Opened { .. } | Event::HalfOpened { .. } | Event::Closed { .. } | Event::Rejected { .. } => {
+            breaker(event, log);
+        }
+        Event::TimedOut { point, limit } => {
+            debug!(target: "resilience::timeout", point = &**point, limit_ms = delay_ms(*limit), "timed out");
+        }
+        Event::FellBack { point, class, step } => fell_back(point, class, *step, log),
+        Event::StepRecorded { .. } | Event::StepReused { .. } => step(event),
+        Event::JobStarted { .. }
+        | Event::JobResumed { .. }
+        | Event::JobDone { .. }
+        | Event::JobFailed { .. }
+        | Event::JobInterrupted { .. }
+        | Event::RolledBack { .. } => job(event),
+        Event::Alert { .. } => alert(event),
+    }
+}
+
+fn retry(event: &Event) {
+    match event {
+        Event::AttemptFailed { point, attempt, attempts_max, class, delay, reason } => {
+            let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+            let delay_ms = delay.map(delay_ms);
+            debug!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, delay_ms, reason, "attempt failed");
+        }
+        Event::Recovered { point, attempt, attempts_max } => {
+            info!(target: "resilience::retry", point = &**point, attempt, attempts_max, "succeeded after retries");
+        }
+        Event::GaveUp { point, attempt, attempts_max, class, reason } => {
+            let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+            warn!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, reason, "gave up");
+        }
+        _ => {}
+    }
+}
+
+fn breaker(event: &Event, log: Log<'_>) {
+    let shown = |key: &Option<PointName>| key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
+    match event {
+        Event::Opened { point, key, class, failures, recovery } => {
+            let key = shown(key);
+            let category = class.as_ref().map(category);
+            let severity = class.as_ref().map(|class| class.severity.as_str());
+            let code = class.as_ref().and_then(code);
+            let delay_ms = recovery.map(delay_ms);
+            warn!(target: "resilience::breaker", point = &**point, key, category, severity, code, failures, delay_ms, "opened");
+        }
+        Event::HalfOpened { point, key } => {
+            info!(target: "resilience::breaker", point = &**point, key = shown(key), "half-open");
+        }
+        Event::Closed { point, key } => {
+            info!(target: "resilience::breaker", point = &**point, key = shown(key), "closed");
+        }
+        // Only breakers report rejections so far.
+        Event::Rejected { point, key, policy, retry_after } if log.is_due(Duration::from_secs(1)) => {
+            let (key, delay_ms) = (shown(key), retry_after.map(delay_ms));
+            debug!(target: "resilience::breaker", point = &**point, key, policy, delay_ms, "rejected");
+        }
+        _ => {}
+    }
+}
+
+fn fell_back(point: &PointName, class: &Classification, step: u32, log: Log<'_>) {
+    use crate::failure::Category::{Auth, Invalid, Permanent};
+    let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+    let hides = matches!(class.category, Auth | Invalid | Permanent);
+    if hides && log.is_due(Duration::from_secs(60)) {
+        warn!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fallback hides an error that will not pass by itself");
+    } else {
+        debug!(target: "resilience::fallback", point = &**point, category, severity, code, step, "fell back");
+    }
+}
+
+fn step(event: &Event) {
+    match event {
+        Event::StepRecorded { point, job, .. } => {
+            debug!(target: "resilience::checkpoint", point = &**point, job, "recorded");
+        }
+        Event::StepReused { point, job, .. } => {
+            debug!(target: "resilience::checkpoint", point = &**point, job, "reused");
+        }
+        _ => {}
+    }
+}
+
+fn job(event: &Event) {
+    match event {
+        Event::JobStarted { point, job } => {
+            debug!(target: "resilience::job", point = &**point, job, "started");
+        }
+        Event::JobDone { point, job } => {
+            debug!(target: "resilience::job", point = &**point, job, "done");
+        }
+        Event::JobFailed { point, job, status, class } => {
+            let category = class.as_ref().map(category);
+            let severity = class.as_ref().map(|class| class.severity.as_str());
+            let code = class.as_ref().and_then(code);
+            debug!(target: "resilience::job", point = &**point, job, status, category, severity, code, "ended without a result");
+        }
+        Event::JobInterrupted { point, job, problem } => {
+            warn!(target: "resilience::job", point = &**point, job, problem, "interrupted");
+        }
+        Event::JobResumed { point, job } => {
+            info!(target: "resilience::job", point = &**point, job, "resumed");
+        }
+        Event::RolledBack { point, job, steps } => {
+            warn!(target: "resilience::job", point = &**point, job, steps, "rolled back");
+        }
+        _ => {}
+    }
+}
+
+fn alert(event: &Event) {
+    match event {
+        Event::Alert { point, job, level: level @ AlertLevel::Warning, message, reason } => {
+            let level = level.as_str();
+            warn!(target: "resilience::alert", point = &**point, job, level, reason, message);
+        }
+        Event::Alert { point, job, level: level @ AlertLevel::Critical, message, reason } => {
+            let level = level.as_str();
+            error!(target: "resilience::alert", point = &**point, job, level, reason, message);
+        }
+        _ => {}
+    }
+}
