@@ -154,6 +154,7 @@ pub use durable::{
 };
 #[doc(inline)]
 pub use event::Event;
+#[doc(no_inline)]
 pub use failure::rejected::Rejected;
 #[doc(inline)]
 pub use failure::{outcome, rejected};
@@ -162,7 +163,7 @@ pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snap
 pub(crate) use point::registry;
 pub use point::registry::{Point, PointKey, point, points, snapshot};
 #[doc(inline)]
-pub use policy::circuit_breaker::BreakerHandle;
+pub use policy::circuit_breaker::inventory::BreakerHandle;
 #[doc(inline)]
 pub use policy::presets;
 #[doc(inline)]

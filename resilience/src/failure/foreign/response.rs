@@ -1,6 +1,6 @@
 //! A response with a status that reports a failure.
 
-use crate::clock::time_of_day;
+use crate::base::clock::time_of_day;
 use crate::failure::{AsStatus, Classification, retry_after, wait_hint};
 use http::{HeaderMap, HeaderValue};
 

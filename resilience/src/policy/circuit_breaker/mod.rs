@@ -11,7 +11,7 @@ mod builder;
 mod config;
 mod gate;
 mod handle;
-mod inventory;
+pub(crate) mod inventory;
 mod judged;
 mod layer;
 mod permit;
@@ -20,7 +20,6 @@ mod state;
 mod window;
 
 pub use config::CircuitBreakerConfig;
-pub use inventory::BreakerHandle;
 #[doc(hidden)]
 pub use layer::{InstancePermit, InstanceSite, KeyedBreakers};
 #[doc(hidden)]

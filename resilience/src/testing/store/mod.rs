@@ -11,7 +11,7 @@ mod listings;
 mod mismatch;
 mod results;
 
-use crate::clock;
+use crate::base::clock;
 use crate::durable::store::{Claim, Claimed, Release, Store, StoreError};
 use crate::durable::{Record, Status};
 use std::fmt;
