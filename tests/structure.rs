@@ -46,6 +46,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "default_store",
             "lease",
             "scope",
+            "call",
             "step",
             "job",
             "recovery",

@@ -6,6 +6,7 @@
 //! least once; each key has exactly one recorded result.
 
 mod admin;
+mod call;
 mod default_store;
 mod job;
 mod lease;
@@ -43,14 +44,13 @@ pub mod __private {
     //! What expansions name.
 
     pub use super::job::call::{Call, Provided};
-    pub use super::job::run::Begun as JobBegun;
-    pub use super::job::running::{Caught, Running as RunningJob};
+    pub use super::job::running::{Caught, RunningJob};
     pub use super::job::site::{JOBS_0_1, JobSite};
     pub use super::job::undo::{UNDOS_0_1, UndoSite, Undoing, Undone, recorded, undone};
     pub use super::record::args::{Args, Given};
     pub use super::recovery::strategy::{Condition, RecoverySite, Skip};
     pub use super::scope::Wanted;
-    pub use super::step::policy::{Begun as StepBegun, Running as RunningStep};
+    pub use super::step::running::RunningStep;
     pub use super::step::site::{CheckpointSite, IntoStore, inputs};
     pub use super::{Checkpoint, InScope, Job, OnStoreError, Otherwise, Recovery};
     pub use crate::classify::Severity;

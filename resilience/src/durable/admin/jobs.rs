@@ -22,7 +22,7 @@ pub use crate::durable::admin::listing::{Filter, Page};
 use crate::classify::Classification;
 use crate::durable::admin::listing::{self, Owners, all, yield_now};
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
-use crate::durable::job::run::note_refusal;
+use crate::durable::call::note_refusal;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::{place, whole};
@@ -242,7 +242,7 @@ fn failed(id: &str) -> impl Fn(StoreError) -> Rejected {
     move |error| {
         let rejected = JobError::store(at(id), error).into();
         if let Some(job) = scope::current().job {
-            note_refusal(&job, &rejected);
+            note_refusal(&job, place::job(id), &rejected);
         }
         rejected
     }

@@ -23,13 +23,13 @@ pub use crate::durable::admin::listing::{Filter, Page};
 pub use crate::durable::store::Quarantined;
 
 use crate::durable::admin::listing::{self, Owners, all};
+use crate::durable::call::note_refusal;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{place, whole};
 use crate::durable::record::{Corrupt, Millis, Record, Status};
 use crate::durable::recovery::retention::forget_ended_before;
 use crate::durable::scope;
-use crate::durable::step::policy::note_refusal;
 use crate::durable::store::{Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -174,7 +174,7 @@ fn failed(key: &str) -> impl Fn(StoreError) -> Rejected {
 fn refused(key: &str, error: CheckpointError) -> Rejected {
     let rejected = error.into();
     if let Some(job) = scope::current().job {
-        note_refusal(&job, &format!("checkpoints {key}"), &rejected);
+        note_refusal(&job, format!("checkpoints {key}"), &rejected);
     }
     rejected
 }

@@ -1,25 +1,18 @@
 //! A named, recorded call that is found and finished after a crash.
 
-use super::run::Begun;
-use super::running::{Caught, Running, Unfinished, dropped};
+use super::running::Caught;
 use crate::defaults::durable as defaults;
-use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
+use crate::durable::call::Owner;
 use crate::durable::lease::block_on::{Mode, block_on};
-use crate::durable::lease::hold::{Lease, judged};
-use crate::durable::record::Status;
+use crate::durable::lease::hold::judged;
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
-use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::Note;
-use crate::durable::record::key::place;
-use crate::durable::scope::{self, JobScope, Wanted};
-use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
+use crate::durable::scope::{self, Wanted};
+use crate::durable::store::Otherwise;
 use crate::outcome::Refuse;
-use crate::point::PointName;
 use crate::policy::InvalidPolicy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A job as a plain value: how its calls are recorded.
@@ -170,7 +163,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        self.run_as_blocking(&Who::by_hand(self.name), id, input, body)
+        self.run_as_blocking(&Owner::by_hand(self.name), id, input, body)
     }
 
     /// As [`call`](Self::call), for async code.
@@ -183,7 +176,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        self.run_as(&Who::by_hand(self.name), id, input, body).await
+        self.run_as(&Owner::by_hand(self.name), id, input, body).await
     }
 
     /// Runs `body` with `input` as the job `name`, or returns the recorded result, with the default settings.
@@ -198,7 +191,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        Self::new("").run_as(&Who::by_hand(name), name, input, body).await
+        Self::new("").run_as(&Owner::by_hand(name), name, input, body).await
     }
 
     /// As [`run`](Self::run), from sync code.
@@ -211,18 +204,18 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        Self::new("").run_as_blocking(&Who::by_hand(name), name, input, body)
+        Self::new("").run_as_blocking(&Owner::by_hand(name), name, input, body)
     }
 
-    async fn run_as<I, R>(&self, who: &Who, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
+    async fn run_as<I, R>(&self, owner: &Owner, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
     where
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
         let (args, reads) = (Args::new().argument("input", &input), codec::reads::<R::Value>);
-        let running = match self.begin(Mode::Async, who, id.to_owned(), args, None, reads).await.noted() {
-            Begun::Run(running) => running,
-            other => return other.or_refuse(),
+        let running = match self.begin(Mode::Async, owner, id.to_owned(), args, None, reads).await {
+            Ok(running) => running,
+            Err(other) => return other.or_refuse(),
         };
         let caught = scope::InScope::new(running.scope(), Caught::new(body(input))).await;
         let (running, outcome) = running.ran(caught).await;
@@ -233,16 +226,16 @@ impl Job {
         }
     }
 
-    fn run_as_blocking<I, R>(&self, who: &Who, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
+    fn run_as_blocking<I, R>(&self, owner: &Owner, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
     where
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
         let (args, reads) = (Args::new().argument("input", &input), codec::reads::<R::Value>);
-        let begun = block_on(self.begin(Mode::Blocking, who, id.to_owned(), args, None, reads));
-        let running = match begun.noted() {
-            Begun::Run(running) => running,
-            other => return other.or_refuse(),
+        let begun = block_on(self.begin(Mode::Blocking, owner, id.to_owned(), args, None, reads));
+        let running = match begun {
+            Ok(running) => running,
+            Err(other) => return other.or_refuse(),
         };
         let (running, outcome) = running.run(|| body(input));
         let class = outcome.judge().err().map(crate::Classify::classify);
@@ -250,163 +243,5 @@ impl Job {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),
         }
-    }
-
-    /// Looks the job up, and claims it if it has to run.
-    pub(crate) async fn begin(
-        &self,
-        mode: Mode,
-        who: &Who,
-        id: String,
-        args: Args,
-        store: Option<Arc<dyn Store>>,
-        reads: Reads,
-    ) -> Begun {
-        let at = Place::new(who.point.clone(), id.clone());
-        match self.try_begin(mode, who, (id, at.clone()), args, store, reads).await {
-            Ok(begun) => begun,
-            Err(error) => Begun::Refused(error.into()),
-        }
-    }
-
-    async fn try_begin(
-        &self,
-        mode: Mode,
-        who: &Who,
-        (id, at): (String, Box<Place>),
-        mut args: Args,
-        store: Option<Arc<dyn Store>>,
-        reads: Reads,
-    ) -> Result<Begun, JobError> {
-        if id.is_empty() {
-            return Err(JobError::EmptyKey { at });
-        }
-        if id.len() > defaults::KEY_LIMIT {
-            return Err(JobError::KeyTooLong { bytes: id.len(), at });
-        }
-        let store = match store.map_or_else(crate::durable::default_store, Ok) {
-            Ok(store) => store,
-            Err(error) => return Err(JobError::store(at, error)),
-        };
-        let (id, at) = match args.earlier.take() {
-            Some(earlier) => match self.is_under(&store, &id, &earlier).await {
-                Ok(true) => (earlier.clone(), Place::new(who.point.clone(), earlier)),
-                Ok(false) => (id, at),
-                Err(error) => return Err(JobError::store(at, error)),
-            },
-            None => (id, at),
-        };
-        let outer = scope::current();
-        if outer.holds(&store, &place::job(&id)) {
-            return Err(JobError::Recursive { at });
-        }
-        let (input, inputs) = match args.finish() {
-            Ok(args) => args,
-            Err(message) => return Err(JobError::Codec { at, message }),
-        };
-        let request = Claim {
-            lease: self.lease,
-            was: self.was.iter().map(|name| (*name).to_owned()).collect(),
-            version: self.version,
-            inputs: Some(inputs),
-            input,
-            ttl: self.ttl,
-            on_corrupt: self.on_corrupt,
-            restart: self.rerun,
-            ..Claim::new(place::job(&id), store.owner(), who.name.clone())
-        };
-        let request = Request { mode, store: &store, claim: request, reads, patience: patience(self.wait) };
-        let (key, answer) = request.answer(self.on_mismatch).await;
-        match answer {
-            Ok(Answer::Held(record, turn)) => {
-                let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
-                let lease = lease.noted(dropped);
-                let scope = Arc::new(JobScope::new(id, lease.shared().clone(), &record));
-                let unfinished = Unfinished::new(&at);
-                let running = Running { at, lease, scope: outer.in_job(scope), record, unfinished };
-                running.admitted(mode, self.max_recoveries).await
-            }
-            Ok(Answer::Done(record)) => Ok(Begun::Kept(record, at)),
-            Ok(Answer::Busy { owner, left }) => Err(JobError::Busy { at, owner, retry_after: left }),
-            Ok(Answer::Mismatch(contradiction)) => Err(JobError::Mismatch { at, contradiction }),
-            Ok(Answer::Stopped(record)) => {
-                let class = Note::read(&record.note).class.map(Box::new);
-                Err(JobError::Stopped { at, status: record.status, class })
-            }
-            Err(error) => Err(JobError::store(at, error)),
-        }
-    }
-
-    /// Whether the job is recorded under its `earlier` key, and not under `id`. What is damaged is recorded:
-    /// the claim decides about it.
-    async fn is_under(&self, store: &Arc<dyn Store>, id: &str, earlier: &str) -> Result<bool, StoreError> {
-        match store.get(&place::job(id)).await {
-            Ok(None) => {}
-            Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        let stored = match store.get(&place::job(earlier)).await {
-            Ok(None) => return Ok(false),
-            Ok(Some(stored)) => stored,
-            Err(StoreError::Corrupt { .. }) => return Ok(true),
-            Err(error) => return Err(error),
-        };
-        let name = stored.function.as_str();
-        let is_own = name == self.name || self.was.contains(&name);
-        Ok(is_own && !stored.is_expired(store.now().await?))
-    }
-}
-
-/// A claim of a job, and how it is made.
-struct Request<'a> {
-    mode: Mode,
-    store: &'a Arc<dyn Store>,
-    claim: Claim,
-    reads: Reads,
-    patience: Duration,
-}
-
-impl Request<'_> {
-    /// The key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
-    /// code may have more or fewer of them by now.
-    async fn answer(mut self, on_mismatch: Otherwise) -> (String, Result<Answer, StoreError>) {
-        let mut answer = self.ask().await;
-        if let Ok(Answer::Mismatch(contradiction)) = &mut answer
-            && contradiction.what == Mismatch::Inputs
-            && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
-            && let Some(difference) = codec::difference(&recorded.input, &self.claim.input)
-        {
-            contradiction.names = difference.changed;
-            if contradiction.names.is_empty() {
-                self.claim.inputs = recorded.inputs;
-                answer = self.ask().await;
-            }
-        }
-        let is_other = match &answer {
-            Ok(Answer::Mismatch(_)) => true,
-            Ok(Answer::Done(record)) => !(self.reads)(&record.value),
-            _ => false,
-        };
-        if is_other && on_mismatch == Otherwise::Rerun {
-            self.claim.on_mismatch = on_mismatch;
-            answer = self.ask().await;
-        }
-        (self.claim.key, answer)
-    }
-
-    async fn ask(&self) -> Result<Answer, StoreError> {
-        claim(self.mode, self.store, &self.claim, Status::Interrupted, self.reads, self.patience).await
-    }
-}
-
-/// Whose job it is.
-pub(crate) struct Who {
-    pub(crate) point: PointName,
-    pub(crate) name: String,
-}
-
-impl Who {
-    fn by_hand(name: &str) -> Self {
-        Self { point: PointName::from(name.to_owned()), name: name.to_owned() }
     }
 }

@@ -1,19 +1,20 @@
 //! The steps of a job's call: what has to be settled before its body runs, and how the body's end is recorded.
 
-use crate::classify::{Category, Classification, Classify};
-use crate::durable::job::running::{Panic, Running, listed};
+use crate::classify::{Category, Classification};
+use crate::durable::call::note_end;
+use crate::durable::job::running::{Panic, RunningJob, listed};
 use crate::durable::job::undo;
 use crate::durable::lease::block_on::{Mode, block_on};
+use crate::durable::record::Status;
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
-use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::error::JobError;
 use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;
-use crate::durable::record::{Record, Status};
-use crate::durable::scope::{self, JobScope, Wanted};
+use crate::durable::scope::{self, Wanted};
 use crate::durable::store::{Completion, Query, Release, StoreError};
 use crate::event::{Event, emit};
-use crate::outcome::{Outcome, Refuse};
+use crate::outcome::Outcome;
 use crate::policy::Verdict;
 use crate::policy::recoveries::count_resumed;
 use crate::rejected::Rejected;
@@ -24,74 +25,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the look-up says.
-#[derive(Debug)]
-#[doc(hidden)]
-pub enum Begun {
-    /// The body has to run.
-    Run(Running),
-    /// It ran before: its record.
-    Kept(Record, Box<Place>),
-    /// It may not run.
-    Refused(Rejected),
-}
-
-impl Begun {
-    /// Notes the answer in the job that the call is part of.
-    pub(crate) fn noted(self) -> Self {
-        if let Some(outer) = scope::current().job {
-            outer.begins();
-            match &self {
-                Self::Run(_) => {}
-                Self::Kept(_, at) => outer.succeeded(&place::job(&at.key)),
-                Self::Refused(rejected) => note_refusal(&outer, rejected),
-            }
-        }
-        self
-    }
-
-    pub(crate) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
-        let rejected = match self {
-            Self::Kept(record, at) => match kept(&record, at) {
-                Ok(value) => return R::success(value),
-                Err(rejected) => rejected,
-            },
-            Self::Refused(rejected) => rejected,
-            Self::Run(running) => JobError::Fenced { at: running.at }.into(),
-        };
-        R::refuse(rejected)
-    }
-}
-
-/// Notes in the job `outer` that a job which it calls was refused, unless the code is what is wrong.
-pub(crate) fn note_refusal(outer: &JobScope, rejected: &Rejected) {
-    if let Rejected::Job(error) = rejected
-        && error.is_interruption()
-    {
-        outer.refused(place::job(&error.place().key), &error.to_string(), rejected.classify());
-    }
-}
-
-/// The recorded result of a job.
-pub(crate) fn kept<T: DeserializeOwned>(record: &Record, at: Box<Place>) -> Result<T, Rejected> {
-    codec::decode(&record.value).map_err(|message| {
-        let message = format!("the recorded result cannot be read: {message}");
-        let rejected = Rejected::from(JobError::Codec { at, message });
-        if let Some(outer) = scope::current().job {
-            outer.refused(record.key.clone(), &rejected.to_string(), rejected.classify());
-        }
-        rejected
-    })
-}
-
-impl Running {
+impl RunningJob {
     /// What has to be settled before a body may run that ran before.
-    pub(crate) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Begun, JobError> {
+    pub(crate) async fn admitted(self, mode: Mode, max_recoveries: u32) -> Result<Self, JobError> {
         crate::durable::moment::reached("after claim");
         remind();
         if self.record.attempts <= 1 {
             emit(&Event::JobStarted { point: self.at.point.clone(), job: self.at.key.clone() }, None);
-            return Ok(Begun::Run(self));
+            return Ok(self);
         }
         let at = self.at.clone();
         if self.record.recoveries > max_recoveries {
@@ -110,7 +51,7 @@ impl Running {
             return Err(JobError::Stopped { at, status, class: None });
         }
         emit(&Event::JobResumed { point: at.point.clone(), job: at.key.clone() }, None);
-        Ok(Begun::Run(self))
+        Ok(self)
     }
 
     /// How many steps were recorded and how many are there, if the two differ.
@@ -141,11 +82,7 @@ impl Running {
         let key = self.lease.shared().key.clone();
         let settled = self.try_settle(mode, outcome, verdict, strategy).await;
         if let Some(outer) = scope::current().job {
-            match &settled {
-                Ok((outcome, None)) if outcome.is_success() => outer.succeeded(&key),
-                Ok(_) => {}
-                Err(rejected) => note_refusal(&outer, rejected),
-            }
+            note_end(&outer, &key, &settled);
         }
         settled
     }

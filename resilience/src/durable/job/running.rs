@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 #[doc(hidden)]
 #[must_use]
-pub struct Running {
+pub struct RunningJob {
     pub(crate) at: Box<Place>,
     pub(crate) lease: Lease,
     pub(crate) scope: Scope,
@@ -53,7 +53,7 @@ impl Drop for Unfinished {
     }
 }
 
-impl Running {
+impl RunningJob {
     /// What the body is part of.
     pub fn scope(&self) -> &Scope {
         &self.scope

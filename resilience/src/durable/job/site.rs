@@ -1,11 +1,11 @@
 //! The `static`s of annotated jobs, and what their expansions call.
 
 use super::call::{Call, Provided};
-use super::policy::{Job, Who};
-use super::run::{Begun, kept};
-use super::running::Running;
+use super::policy::Job;
+use super::running::RunningJob;
 use crate::base::setting::Effective;
 use crate::classify::Classification;
+use crate::durable::call::{NotRun, Owner};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
@@ -90,8 +90,8 @@ impl JobSite {
         self.run
     }
 
-    fn who(&self) -> Who {
-        Who { point: self.point.name(), name: self.name.to_owned() }
+    fn owner(&self) -> Owner {
+        Owner { point: self.point.name(), name: self.name.to_owned() }
     }
 
     /// Looks the job up, and claims it if it has to run.
@@ -104,12 +104,13 @@ impl JobSite {
         key: String,
         args: Args,
         store: Option<Arc<dyn Store>>,
-    ) -> Result<Running, Result<R, Rejected>>
+    ) -> Result<RunningJob, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
-        self.noted(self.policy.begin(Mode::Async, &self.who(), key, args, store, reads).await).or_kept()
+        let begun = self.policy.begin(Mode::Async, &self.owner(), key, args, store, reads).await;
+        self.counted(begun).map_err(NotRun::outcome)
     }
 
     /// As [`begin`](Self::begin), from sync code.
@@ -122,13 +123,13 @@ impl JobSite {
         key: String,
         args: Args,
         store: Option<Arc<dyn Store>>,
-    ) -> Result<Running, Result<R, Rejected>>
+    ) -> Result<RunningJob, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
-        let who = self.who();
-        self.noted(block_on(self.policy.begin(Mode::Blocking, &who, key, args, store, reads))).or_kept()
+        let begun = block_on(self.policy.begin(Mode::Blocking, &self.owner(), key, args, store, reads));
+        self.counted(begun).map_err(NotRun::outcome)
     }
 
     /// The key, the arguments and the store of this call; those of the record, where recovery makes it: the
@@ -151,41 +152,26 @@ impl JobSite {
     }
 
     /// Counts the answer, and notes for the recovery that made the call why it was refused.
-    fn noted(&self, begun: Begun) -> Begun {
-        let begun = begun.noted();
+    fn counted<W>(&self, begun: Result<W, NotRun>) -> Result<W, NotRun> {
         match &begun {
-            Begun::Kept(..) => {
+            Err(NotRun::Recorded(..)) => {
                 self.reused.fetch_add(1, Ordering::Relaxed);
             }
-            Begun::Run(_) => {
+            Ok(_) => {
                 self.begun.fetch_add(1, Ordering::Relaxed);
             }
-            Begun::Refused(Rejected::Job(error)) => {
+            Err(NotRun::Refused(Rejected::Job(error))) => {
                 if let Some(resumption) = scope::current().resumption {
                     resumption.refuse(|name| self.has_name(name), error);
                 }
             }
-            Begun::Refused(_) => {}
+            Err(NotRun::Refused(_)) => {}
         }
         begun
     }
 }
 
-impl Begun {
-    /// The running job; or the outcome without one.
-    fn or_kept<R>(self) -> Result<Running, Result<R, Rejected>>
-    where
-        R: Outcome<Value: DeserializeOwned>,
-    {
-        match self {
-            Self::Run(running) => Ok(running),
-            Self::Kept(record, at) => Err(kept(&record, at).map(R::success)),
-            Self::Refused(rejected) => Err(Err(rejected)),
-        }
-    }
-}
-
-impl Running {
+impl RunningJob {
     /// Records how the body ended, and returns what was recorded; `strategy` chooses what is done with a job
     /// whose body failed.
     ///

@@ -1,7 +1,7 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
 
 use crate::classify::Classification;
-use crate::durable::job::running::{Caught, Running, steps};
+use crate::durable::job::running::{Caught, RunningJob, steps};
 use crate::durable::lease::acquire::Asked;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::alert::critical;
@@ -52,7 +52,7 @@ impl UndoSite {
         UNDOS_0_1.iter().find(|site| {
             let own = site.point.identity();
             own == function
-                || crate::durable::step::policy::earlier(&own, site.was).iter().any(|was| was == function)
+                || crate::durable::step::begin::earlier(&own, site.was).iter().any(|was| was == function)
         })
     }
 }
@@ -94,7 +94,7 @@ pub fn undone(worked: bool) -> Result<(), String> {
 }
 
 /// Has the job undo its steps from now on.
-pub(crate) async fn start(job: Running, mode: Mode, class: Classification) -> Result<Status, JobError> {
+pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) -> Result<Status, JobError> {
     let note = Note::read(&job.record.note);
     let event = job.event("rollback", "started", "the body failed").because(&class);
     let note = Note { class: Some(class), problem: None, ..note }.with(event);
@@ -105,7 +105,7 @@ pub(crate) async fn start(job: Running, mode: Mode, class: Classification) -> Re
 }
 
 /// Undoes what is left to undo, and ends the job.
-pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError> {
+pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let mut done = steps(job.store(), job.id()).await.map_err(failed)?;
     done.retain(|step| step.status == Status::Done);
@@ -142,7 +142,7 @@ pub(crate) async fn finish(job: Running, mode: Mode) -> Result<Status, JobError>
 }
 
 /// Undoes what `step` recorded, unless that was done before; returns whether it worked.
-async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Result<bool, JobError> {
+async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> Result<bool, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let name = step.key.strip_prefix(&place::step(Some(job.id()), "")).unwrap_or(&step.key);
     let holder = Holder { key: job.lease.shared().key.clone(), fence: job.fence() };
@@ -176,7 +176,7 @@ async fn undo(job: &Running, mode: Mode, site: &UndoSite, step: &Record) -> Resu
 }
 
 /// What `step` did is undone: it is as one that is to be done.
-async fn free(job: &Running, step: &Record) -> Result<(), JobError> {
+async fn free(job: &RunningJob, step: &Record) -> Result<(), JobError> {
     // Begun again, it is another one for the outside world: it has another idempotency key.
     let incarnation = step.incarnation.saturating_add(1);
     let free = Record { status: Status::Free, completed: 0, incarnation, ..step.clone() };

@@ -45,6 +45,11 @@ pub(crate) mod place {
         format!("{JOBS}{id}")
     }
 
+    /// Whether the record of `key` is that of a job.
+    pub(crate) fn is_job(key: &str) -> bool {
+        key.starts_with(JOBS)
+    }
+
     /// The id of the job whose record is at `key`.
     pub(crate) fn id(key: &str) -> &str {
         key.strip_prefix(JOBS).unwrap_or(key)

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::defaults::durable as defaults;
+use crate::durable::call::note_refusal;
 use crate::durable::lease::acquire::Asked;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::lease::hold::Lease;
@@ -10,7 +11,7 @@ use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{Key, place};
 use crate::durable::scope;
-use crate::durable::step::policy::{check_key, note_refusal};
+use crate::durable::step::begin::check_key;
 use crate::durable::store::{Claim, Claimed, Cursor, Holder, Store, StoreError};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -272,7 +273,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
             job.begins();
             match &result {
                 Ok(_) => job.succeeded(&key),
-                Err(rejected) => note_refusal(&job, &key, rejected),
+                Err(rejected) => note_refusal(&job, key, rejected),
             }
         }
         result

@@ -1,7 +1,10 @@
 //! The `static`s of annotated steps, and what their expansions call.
 
-use super::policy::{Ask, Begun, Checkpoint, Running, Who, kept};
+use super::begin::Ask;
+use super::policy::Checkpoint;
+use super::running::RunningStep;
 use crate::base::setting::Effective;
+use crate::durable::call::{NotRun, Owner};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::{Args, Inputs};
 use crate::durable::scope;
@@ -66,8 +69,8 @@ impl CheckpointSite {
         self
     }
 
-    fn who(&self) -> Who {
-        Who { point: self.point.name(), function: self.point.identity() }
+    fn owner(&self) -> Owner {
+        Owner { point: self.point.name(), name: self.point.identity() }
     }
 
     /// Looks the step up, and claims it if it has to run.
@@ -80,12 +83,12 @@ impl CheckpointSite {
         key: Option<String>,
         inputs: Option<Result<Inputs, String>>,
         store: Option<Arc<dyn Store>>,
-    ) -> Result<Running, Result<R, Rejected>>
+    ) -> Result<RunningStep, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
         let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
-        self.counted(self.policy.begin(Mode::Async, &self.who(), ask).await).or_kept()
+        self.counted(self.policy.begin(Mode::Async, &self.owner(), ask).await).map_err(NotRun::outcome)
     }
 
     /// As [`begin`](Self::begin), from sync code.
@@ -98,40 +101,25 @@ impl CheckpointSite {
         key: Option<String>,
         inputs: Option<Result<Inputs, String>>,
         store: Option<Arc<dyn Store>>,
-    ) -> Result<Running, Result<R, Rejected>>
+    ) -> Result<RunningStep, Result<R, Rejected>>
     where
         R: Outcome<Value: DeserializeOwned>,
     {
         let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.who(), ask))).or_kept()
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.owner(), ask))).map_err(NotRun::outcome)
     }
 
-    fn counted(&self, begun: Begun) -> Begun {
-        let begun = begun.noted();
+    fn counted<W>(&self, begun: Result<W, NotRun>) -> Result<W, NotRun> {
         match &begun {
-            Begun::Kept(..) => self.reused.fetch_add(1, Ordering::Relaxed),
-            Begun::Run(_) => self.recorded.fetch_add(1, Ordering::Relaxed),
-            Begun::Refused(_) => 0,
+            Err(NotRun::Recorded(..)) => self.reused.fetch_add(1, Ordering::Relaxed),
+            Ok(_) => self.recorded.fetch_add(1, Ordering::Relaxed),
+            Err(NotRun::Refused(_)) => 0,
         };
         begun
     }
 }
 
-impl Begun {
-    /// The running step; or the outcome without one.
-    fn or_kept<R>(self) -> Result<Running, Result<R, Rejected>>
-    where
-        R: Outcome<Value: DeserializeOwned>,
-    {
-        match self {
-            Self::Run(running) => Ok(running),
-            Self::Kept(record, at) => Err(kept(&record, at).map(R::success)),
-            Self::Refused(rejected) => Err(Err(rejected)),
-        }
-    }
-}
-
-impl Running {
+impl RunningStep {
     /// Records a success, and gives what was recorded.
     ///
     /// # Errors

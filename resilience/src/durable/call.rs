@@ -1,0 +1,120 @@
+//! What the calls of steps and jobs have in common: whose they are, why a body does not run, and what the job around
+//! them learns.
+
+use crate::classify::Classify;
+use crate::durable::record::error::{CheckpointError, JobError, Place};
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, codec};
+use crate::durable::scope::{self, JobScope};
+use crate::outcome::{Outcome, Refuse};
+use crate::point::PointName;
+use crate::policy::Verdict;
+use crate::rejected::Rejected;
+use serde::de::DeserializeOwned;
+
+/// Whose step or job a call is of.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) point: PointName,
+    /// The name that its records have.
+    pub(crate) name: String,
+}
+
+impl Owner {
+    /// That of a plain value.
+    pub(crate) fn by_hand(name: &str) -> Self {
+        Self { point: PointName::from(name.to_owned()), name: name.to_owned() }
+    }
+}
+
+/// Why the body of a step or job does not run.
+#[derive(Debug)]
+pub(crate) enum NotRun {
+    /// It ran before: its record.
+    Recorded(Box<Record>, Box<Place>),
+    /// It may not run.
+    Refused(Rejected),
+}
+
+impl From<CheckpointError> for NotRun {
+    fn from(error: CheckpointError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<JobError> for NotRun {
+    fn from(error: JobError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl NotRun {
+    /// The recorded outcome, or why there is none.
+    pub(crate) fn outcome<R: Outcome<Value: DeserializeOwned>>(self) -> Result<R, Rejected> {
+        let (record, at) = match self {
+            Self::Recorded(record, at) => (record, at),
+            Self::Refused(rejected) => return Err(rejected),
+        };
+        codec::decode(&record.value).map(R::success).map_err(|message| {
+            let key = key_in_job(&record, &at);
+            let rejected: Rejected = if place::is_job(&record.key) {
+                let message = format!("the recorded result cannot be read: {message}");
+                JobError::Codec { at, message }.into()
+            } else {
+                CheckpointError::Undecodable { at, message }.into()
+            };
+            if let Some(job) = scope::current().job {
+                job.refused(key, &rejected.to_string(), rejected.classify());
+            }
+            rejected
+        })
+    }
+
+    /// As [`outcome`](Self::outcome), as an outcome of the caller's own type.
+    pub(crate) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
+        self.outcome().unwrap_or_else(R::refuse)
+    }
+}
+
+/// Under which key the job around knows the call that `record` answers.
+fn key_in_job(record: &Record, at: &Place) -> String {
+    if place::is_job(&record.key) { record.key.clone() } else { at.key.clone() }
+}
+
+/// Notes in the job that the call is part of, if any, how it has begun.
+pub(crate) fn noted<W>(begun: Result<W, NotRun>) -> Result<W, NotRun> {
+    if let Some(job) = scope::current().job {
+        job.begins();
+        match &begun {
+            Ok(_) => {}
+            Err(NotRun::Recorded(record, at)) => job.succeeded(&key_in_job(record, at)),
+            Err(NotRun::Refused(rejected)) => {
+                let key = rejected.key().unwrap_or_default();
+                let is_job = matches!(rejected, Rejected::Job(_));
+                note_refusal(&job, if is_job { place::job(key) } else { key.to_owned() }, rejected);
+            }
+        }
+    }
+    begun
+}
+
+/// Notes in `job` how the call of `key` has ended.
+pub(crate) fn note_end<R: Outcome>(job: &JobScope, key: &str, ended: &Result<(R, Verdict), Rejected>) {
+    match ended {
+        Ok((outcome, None)) if outcome.is_success() => job.succeeded(key),
+        Ok(_) => {}
+        Err(rejected) => note_refusal(job, key.to_owned(), rejected),
+    }
+}
+
+/// Notes in `job` that the call of `key` was refused, unless the code is what is wrong.
+pub(crate) fn note_refusal(job: &JobScope, key: String, rejected: &Rejected) {
+    let is_interruption = match rejected {
+        Rejected::Checkpoint(error) => error.is_interruption(),
+        Rejected::Job(error) => error.is_interruption(),
+        _ => false,
+    };
+    if is_interruption {
+        job.refused(key, &rejected.to_string(), rejected.classify());
+    }
+}

@@ -1,0 +1,180 @@
+//! The look-up of a job: whether its body has to run.
+
+use super::policy::Job;
+use super::running::{RunningJob, Unfinished, dropped};
+use crate::defaults::durable as defaults;
+use crate::durable::call::{NotRun, Owner, noted};
+use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
+use crate::durable::lease::block_on::Mode;
+use crate::durable::lease::hold::Lease;
+use crate::durable::record::Status;
+use crate::durable::record::args::Args;
+use crate::durable::record::codec;
+use crate::durable::record::error::{JobError, Place};
+use crate::durable::record::history::Note;
+use crate::durable::record::key::place;
+use crate::durable::scope::{self, JobScope};
+use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Job {
+    /// Looks the job `id` of `owner` up, and claims it if it has to run.
+    pub(crate) async fn begin(
+        &self,
+        mode: Mode,
+        owner: &Owner,
+        id: String,
+        args: Args,
+        store: Option<Arc<dyn Store>>,
+        reads: Reads,
+    ) -> Result<RunningJob, NotRun> {
+        noted(self.look_up(mode, owner, id, args, store, reads).await)
+    }
+
+    async fn look_up(
+        &self,
+        mode: Mode,
+        owner: &Owner,
+        id: String,
+        mut args: Args,
+        store: Option<Arc<dyn Store>>,
+        reads: Reads,
+    ) -> Result<RunningJob, NotRun> {
+        let at = check_key(Place::new(owner.point.clone(), id))?;
+        let store = match store.map_or_else(crate::durable::default_store, Ok) {
+            Ok(store) => store,
+            Err(error) => return Err(JobError::store(at, error).into()),
+        };
+        let at = match args.earlier.take() {
+            Some(earlier) => match self.is_under(&store, &at.key, &earlier).await {
+                Ok(true) => Place::new(owner.point.clone(), earlier),
+                Ok(false) => at,
+                Err(error) => return Err(JobError::store(at, error).into()),
+            },
+            None => at,
+        };
+        let key = place::job(&at.key);
+        if scope::current().holds(&store, &key) {
+            return Err(JobError::Recursive { at }.into());
+        }
+        let (input, inputs) = match args.finish() {
+            Ok(args) => args,
+            Err(message) => return Err(JobError::Codec { at, message }.into()),
+        };
+        let claim = Claim {
+            lease: self.lease,
+            was: self.was.iter().map(|name| (*name).to_owned()).collect(),
+            version: self.version,
+            inputs: Some(inputs),
+            input,
+            ttl: self.ttl,
+            on_corrupt: self.on_corrupt,
+            restart: self.rerun,
+            ..Claim::new(key, store.owner(), owner.name.clone())
+        };
+        let request = Request { mode, store: &store, claim, reads, patience: patience(self.wait) };
+        let (key, answer) = request.answer(self.on_mismatch).await;
+        let running = self.answered(at, store, key, answer)?;
+        Ok(running.admitted(mode, self.max_recoveries).await?)
+    }
+
+    /// What the answer to the claim of `key` means.
+    fn answered(
+        &self,
+        at: Box<Place>,
+        store: Arc<dyn Store>,
+        key: String,
+        answer: Result<Answer, StoreError>,
+    ) -> Result<RunningJob, NotRun> {
+        let error = match answer {
+            Ok(Answer::Held(record, turn)) => {
+                let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
+                let lease = lease.noted(dropped);
+                let scope = Arc::new(JobScope::new(at.key.clone(), lease.shared().clone(), &record));
+                let unfinished = Unfinished::new(&at);
+                let scope = scope::current().in_job(scope);
+                return Ok(RunningJob { at, lease, scope, record, unfinished });
+            }
+            Ok(Answer::Done(record)) => return Err(NotRun::Recorded(Box::new(record), at)),
+            Ok(Answer::Busy { owner, left }) => JobError::Busy { at, owner, retry_after: left },
+            Ok(Answer::Mismatch(contradiction)) => JobError::Mismatch { at, contradiction },
+            Ok(Answer::Stopped(record)) => {
+                let class = Note::read(&record.note).class.map(Box::new);
+                JobError::Stopped { at, status: record.status, class }
+            }
+            Err(error) => JobError::store(at, error),
+        };
+        Err(error.into())
+    }
+
+    /// Whether the job is recorded under its `earlier` key, and not under `id`. What is damaged is recorded:
+    /// the claim decides about it.
+    async fn is_under(&self, store: &Arc<dyn Store>, id: &str, earlier: &str) -> Result<bool, StoreError> {
+        match store.get(&place::job(id)).await {
+            Ok(None) => {}
+            Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let stored = match store.get(&place::job(earlier)).await {
+            Ok(None) => return Ok(false),
+            Ok(Some(stored)) => stored,
+            Err(StoreError::Corrupt { .. }) => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let name = stored.function.as_str();
+        let is_own = name == self.name || self.was.contains(&name);
+        Ok(is_own && !stored.is_expired(store.now().await?))
+    }
+}
+
+/// The place, if a job can be recorded under its key.
+fn check_key(at: Box<Place>) -> Result<Box<Place>, JobError> {
+    match at.key.len() {
+        0 => Err(JobError::EmptyKey { at }),
+        bytes if bytes > defaults::KEY_LIMIT => Err(JobError::KeyTooLong { at, bytes }),
+        _ => Ok(at),
+    }
+}
+
+/// A claim of a job, and how it is made.
+struct Request<'a> {
+    mode: Mode,
+    store: &'a Arc<dyn Store>,
+    claim: Claim,
+    reads: Reads,
+    patience: Duration,
+}
+
+impl Request<'_> {
+    /// The key, and the answer to the claim. The hash of the recorded arguments decides nothing by itself: the
+    /// code may have more or fewer of them by now.
+    async fn answer(mut self, on_mismatch: Otherwise) -> (String, Result<Answer, StoreError>) {
+        let mut answer = self.ask().await;
+        if let Ok(Answer::Mismatch(contradiction)) = &mut answer
+            && contradiction.what == Mismatch::Inputs
+            && let Ok(Some(recorded)) = self.store.get(&self.claim.key).await
+            && let Some(difference) = codec::difference(&recorded.input, &self.claim.input)
+        {
+            contradiction.names = difference.changed;
+            if contradiction.names.is_empty() {
+                self.claim.inputs = recorded.inputs;
+                answer = self.ask().await;
+            }
+        }
+        let is_other = match &answer {
+            Ok(Answer::Mismatch(_)) => true,
+            Ok(Answer::Done(record)) => !(self.reads)(&record.value),
+            _ => false,
+        };
+        if is_other && on_mismatch == Otherwise::Rerun {
+            self.claim.on_mismatch = on_mismatch;
+            answer = self.ask().await;
+        }
+        (self.claim.key, answer)
+    }
+
+    async fn ask(&self) -> Result<Answer, StoreError> {
+        claim(self.mode, self.store, &self.claim, Status::Interrupted, self.reads, self.patience).await
+    }
+}

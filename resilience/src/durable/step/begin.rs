@@ -1,0 +1,195 @@
+//! The look-up of a step: whether its body has to run.
+
+use super::policy::{Checkpoint, OnStoreError};
+use super::running::{RunningStep, warn_unprotected};
+use crate::base::of_process::OfProcess;
+use crate::defaults::durable as defaults;
+use crate::durable::call::{NotRun, Owner, noted};
+use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
+use crate::durable::lease::block_on::Mode;
+use crate::durable::record::Status;
+use crate::durable::record::args::Inputs;
+use crate::durable::record::codec;
+use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::key::place;
+use crate::durable::scope::{self, Occurrence, Scope};
+use crate::durable::store::{self, Claim, Store, StoreError};
+use crate::event::{Event, emit};
+use crate::point::PointName;
+use crate::sync::locked;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What a call says of itself.
+pub(crate) struct Ask {
+    /// `None` for a step without a key of its own.
+    pub(crate) key: Option<String>,
+    pub(crate) inputs: Option<Result<Inputs, String>>,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) reads: Reads,
+}
+
+impl Ask {
+    /// A step with this key, whose value is a `T`.
+    pub(crate) fn new<T: DeserializeOwned>(key: Option<String>) -> Self {
+        Self { key, inputs: None, store: None, reads: codec::reads::<T> }
+    }
+}
+
+/// A step that is about to be looked up.
+struct Prepared {
+    at: Box<Place>,
+    store: Arc<dyn Store>,
+    scope: Scope,
+    claim: Claim,
+    occurrence: Option<Occurrence>,
+}
+
+impl Checkpoint {
+    /// Looks the step of `owner` up, and claims it if it has to run.
+    pub(crate) async fn begin(&self, mode: Mode, owner: &Owner, ask: Ask) -> Result<RunningStep, NotRun> {
+        noted(self.look_up(mode, owner, ask).await)
+    }
+
+    async fn look_up(&self, mode: Mode, owner: &Owner, ask: Ask) -> Result<RunningStep, NotRun> {
+        let reads = ask.reads;
+        let prepared = match self.prepare(owner, ask) {
+            Err(CheckpointError::Store { .. }) if self.on_store_error == OnStoreError::Run => {
+                return Ok(RunningStep::unprotected(owner.point.clone(), scope::current()));
+            }
+            prepared => prepared?,
+        };
+        let Prepared { store, claim: request, .. } = &prepared;
+        let answer = claim(mode, store, request, Status::Free, reads, patience(self.wait)).await;
+        prepared.answered(answer, self.on_store_error)
+    }
+
+    fn prepare(&self, owner: &Owner, ask: Ask) -> Result<Prepared, CheckpointError> {
+        let scope = scope::current();
+        let place = |key: &str| Place::new(owner.point.clone(), key);
+        let (key, occurrence) = match (ask.key, &scope.job) {
+            (Some(key), _) => (key, None),
+            (None, None) => return Err(CheckpointError::NoKey { at: place("") }),
+            (None, Some(job)) => {
+                let (key, occurrence) = job
+                    .occurrence(&owner.name)
+                    .map_err(|key| CheckpointError::Overlap { at: place(&key) })?;
+                (key, Some(occurrence))
+            }
+        };
+        if scope.job.is_none() {
+            if self.in_job {
+                return Err(CheckpointError::OutsideJob { at: place(&key) });
+            }
+            warn_outside(&owner.point);
+        }
+        check_key(place(&key))?;
+        let inputs = ask.inputs.transpose();
+        let inputs = inputs.map_err(|message| CheckpointError::Encode { at: place(&key), message })?;
+        let store = match (ask.store, &scope.job) {
+            (Some(store), _) => store,
+            (None, Some(job)) => job.store().clone(),
+            (None, None) => {
+                crate::durable::default_store().map_err(|error| CheckpointError::store(place(&key), error))?
+            }
+        };
+        let id = scope.job.as_ref().map(|job| job.id.as_str());
+        let full = place::step(id, &key);
+        if scope.holds(&store, &full) {
+            return Err(CheckpointError::Recursive { at: place(&key) });
+        }
+        // A step in another store than its job's is not under the job's lease.
+        let job = scope.job.as_ref().filter(|job| store::same(job.store(), &store));
+        let claim = Claim {
+            lease: self.lease,
+            was: earlier(&owner.name, self.was),
+            version: self.version,
+            inputs: inputs.as_ref().map(|inputs| inputs.hash),
+            input: inputs.map_or(Vec::new(), |inputs| inputs.each),
+            ttl: self.ttl,
+            holder: job.map(|job| job.holder()),
+            on_mismatch: self.on_mismatch,
+            on_corrupt: self.on_corrupt,
+            ..Claim::new(full, store.owner(), owner.name.clone())
+        };
+        Ok(Prepared { at: place(&key), store, scope, claim, occurrence })
+    }
+}
+
+impl Prepared {
+    /// What the answer to the claim means.
+    fn answered(
+        self,
+        answer: Result<Answer, StoreError>,
+        on_store_error: OnStoreError,
+    ) -> Result<RunningStep, NotRun> {
+        let Self { at, store, scope, claim, occurrence } = self;
+        let error = match answer {
+            Ok(Answer::Held(record, turn)) => {
+                let step = RunningStep::held(at, store, scope, claim, record, turn);
+                return Ok(step.with(on_store_error, occurrence));
+            }
+            Ok(Answer::Done(record)) => {
+                let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
+                emit(&Event::StepReused { point, key, job }, None);
+                return Err(NotRun::Recorded(Box::new(record), at));
+            }
+            Ok(Answer::Busy { owner, left }) => CheckpointError::Busy { at, owner, retry_after: left },
+            Ok(Answer::Mismatch(contradiction)) => CheckpointError::Mismatch { at, contradiction },
+            Ok(Answer::Stopped(record)) => {
+                let owner = record.owner;
+                CheckpointError::Busy { at, owner, retry_after: Duration::ZERO }
+            }
+            Err(error) if error.is_outage() && on_store_error == OnStoreError::Run => {
+                warn_unprotected(&at.point, &error);
+                return Ok(RunningStep::unprotected(at.point.clone(), scope));
+            }
+            Err(error) => CheckpointError::store(at, error),
+        };
+        Err(error.into())
+    }
+}
+
+/// The place, if a step or cursor can be recorded under its key.
+pub(crate) fn check_key(at: Box<Place>) -> Result<Box<Place>, CheckpointError> {
+    match at.key.len() {
+        0 => Err(CheckpointError::EmptyKey { at }),
+        bytes if bytes > defaults::KEY_LIMIT => Err(CheckpointError::KeyTooLong { at, bytes }),
+        _ => Ok(at),
+    }
+}
+
+/// Reports once for each function that its step runs outside of every job while jobs run: its result belongs to none
+/// of them.
+fn warn_outside(point: &PointName) {
+    static WARNED: OfProcess<Mutex<BTreeSet<String>>> =
+        OfProcess::new(Mutex::new(BTreeSet::new()), |_| Mutex::default());
+    if scope::running_jobs() == 0 {
+        return;
+    }
+    let is_first = {
+        let mut warned = locked(&WARNED);
+        !warned.contains(&**point) && warned.insert(point.to_string())
+    };
+    #[cfg(not(feature = "tracing"))]
+    let _ = is_first;
+    #[cfg(feature = "tracing")]
+    if is_first {
+        crate::event::guarded(|| {
+            tracing::warn!(
+                target: "resilience::checkpoint", point = &**point,
+                "a step runs outside of every job while jobs run: make the task that calls it part of its job with \
+                 `resilience::in_scope(..)`; `in_job` makes this an error"
+            );
+        });
+    }
+}
+
+/// Earlier names as records have them: a name without a crate is one of the same crate.
+pub(crate) fn earlier(function: &str, was: &[&str]) -> Vec<String> {
+    let home = function.split("::").next().unwrap_or(function);
+    let full = |name: &&str| if name.contains("::") { (*name).to_owned() } else { format!("{home}::{name}") };
+    was.iter().map(full).chain(was.iter().map(|name| (*name).to_owned())).collect()
+}

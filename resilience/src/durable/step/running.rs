@@ -1,0 +1,213 @@
+//! A step whose body runs: what guards it, and how its value is recorded.
+
+use super::policy::OnStoreError;
+use crate::durable::call::note_end;
+use crate::durable::lease::block_on::Mode;
+use crate::durable::lease::end::completed;
+use crate::durable::lease::hold::Lease;
+use crate::durable::lease::turn::Turn;
+use crate::durable::record::codec;
+use crate::durable::record::error::{CheckpointError, Place};
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, Status};
+use crate::durable::scope::{JobScope, Occurrence, Scope, Step, StepBody};
+use crate::durable::store::{Claim, Completion, Release, Store, StoreError};
+use crate::event::{Event, emit};
+use crate::outcome::Outcome;
+use crate::point::PointName;
+use crate::policy::Verdict;
+use crate::rejected::Rejected;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// A step whose body runs.
+#[derive(Debug)]
+#[doc(hidden)]
+#[must_use]
+pub struct RunningStep {
+    at: Box<Place>,
+    held: Held,
+    scope: Scope,
+    on_store_error: OnStoreError,
+    _occurrence: Option<Occurrence>,
+    _body: Option<StepBody>,
+}
+
+/// What guards a step while its body runs.
+#[derive(Debug)]
+enum Held {
+    /// Nothing: the store cannot be used.
+    Unprotected,
+    /// A lease of its own.
+    ByItself(Lease),
+    /// The lease of its job.
+    ByJob {
+        job: Arc<JobScope>,
+        /// The record to be written when it ends.
+        record: Box<Record>,
+        /// Kept until it has ended.
+        _turn: Turn,
+    },
+}
+
+impl RunningStep {
+    /// The step that `claim` was granted for, with its `record`.
+    pub(super) fn held(
+        at: Box<Place>,
+        store: Arc<dyn Store>,
+        scope: Scope,
+        claim: Claim,
+        record: Record,
+        turn: Turn,
+    ) -> Self {
+        let body = scope.job.as_ref().map(|job| StepBody::new(job, &at.key));
+        let job = scope.job.clone().filter(|_| claim.holder.is_some());
+        let (held, step) = if let Some(job) = job {
+            let step = Step::in_job(&job, &record);
+            (Held::ByJob { job, record: Box::new(record), _turn: turn }, step)
+        } else {
+            let (key, length) = (claim.key.clone(), claim.lease);
+            let lease = Lease::new(store, key, record.fence, length, Some(turn), Status::Free);
+            let step = Step::of_its_own(lease.shared(), &record);
+            (Held::ByItself(lease), step)
+        };
+        let scope = scope.in_step(step, claim.key);
+        Self { at, held, scope, on_store_error: OnStoreError::Fail, _occurrence: None, _body: body }
+    }
+
+    /// A step of `point` whose store cannot be used.
+    pub(super) fn unprotected(point: PointName, scope: Scope) -> Self {
+        let at = Place::new(point, "");
+        let held = Held::Unprotected;
+        Self { at, held, scope, on_store_error: OnStoreError::Run, _occurrence: None, _body: None }
+    }
+
+    /// The same step, with what a store that fails means, and the call that it is of a step without a key.
+    pub(super) fn with(self, on_store_error: OnStoreError, occurrence: Option<Occurrence>) -> Self {
+        Self { on_store_error, _occurrence: occurrence, ..self }
+    }
+
+    /// What the body is part of.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Records the outcome, if it is a success, and returns what was recorded.
+    pub(crate) async fn settle<R>(
+        self,
+        mode: Mode,
+        outcome: R,
+        verdict: Verdict,
+    ) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        let (job, key) = (self.scope.job.clone(), self.at.key.clone());
+        let settled = self.try_settle(mode, outcome, verdict).await;
+        if let Some(job) = job {
+            note_end(&job, &key, &settled);
+        }
+        settled
+    }
+
+    async fn try_settle<R>(self, mode: Mode, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
+    where
+        R: Outcome<Value: Serialize + DeserializeOwned>,
+    {
+        let (None, Ok(value)) = (&verdict, outcome.judge()) else {
+            self.give_back().await;
+            return Ok((outcome, verdict));
+        };
+        if matches!(self.held, Held::Unprotected) {
+            return Ok((outcome, verdict));
+        }
+        // What cannot be read back is not recorded in the first place.
+        match codec::read_back(value) {
+            Ok((bytes, value)) => self.record(mode, bytes).await.map(|()| (R::success(value), verdict)),
+            Err(message) => Err(self.unrecordable(message).await),
+        }
+    }
+
+    async fn give_back(self) {
+        crate::durable::moment::reached("after body");
+        if let Held::ByItself(lease) = self.held {
+            lease.give_back().await;
+        }
+    }
+
+    async fn unrecordable(self, message: String) -> Rejected {
+        let at = self.at.clone();
+        self.give_back().await;
+        CheckpointError::Encode { at, message }.into()
+    }
+
+    /// Has the store keep `value`, durable when this returns.
+    async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), Rejected> {
+        let Self { at, held, scope, on_store_error, .. } = self;
+        crate::durable::moment::reached("after body");
+        let (store, completion, mut lease) = match held {
+            Held::Unprotected => return Ok(()),
+            Held::ByItself(lease) => {
+                let shared = lease.shared();
+                let completion = Completion::done(shared.key.clone(), shared.fence, value);
+                (shared.store.clone(), completion, Some(lease))
+            }
+            Held::ByJob { job, record, .. } => {
+                let completion = Completion {
+                    holder: Some(job.holder()),
+                    tally: Some(place::tally(&job.id)),
+                    ..Completion::done(record.key.clone(), record.fence, value)
+                };
+                (job.store().clone(), Completion { record: Some(record), ..completion }, None)
+            }
+        };
+        let completion = Arc::new(completion);
+        let completed = match &mut lease {
+            Some(lease) => lease.complete(mode, &completion).await,
+            None => completed(mode, &store, &completion).await,
+        };
+        match completed {
+            Ok(_) => {
+                crate::durable::moment::reached("after complete");
+                let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
+                emit(&Event::StepRecorded { point, key, job }, None);
+                Ok(())
+            }
+            Err(error) if error.is_outage() && on_store_error == OnStoreError::Run => {
+                warn_unprotected(&at.point, &error);
+                Ok(())
+            }
+            Err(error) if error.is_outage() => {
+                // The caller has the value, and decides what is done with it.
+                if let Some(lease) = lease {
+                    lease.release_later(Release::new(completion.key.clone(), completion.fence, Status::Free));
+                }
+                let (value, store) = (completion.value.clone(), Box::new(error));
+                Err(CheckpointError::NotRecorded { at, value, store }.into())
+            }
+            Err(StoreError::TooLarge { bytes }) => {
+                if let Some(lease) = lease {
+                    lease.give_back().await;
+                }
+                Err(CheckpointError::TooLarge { at, bytes, value: completion.value.clone() }.into())
+            }
+            Err(error) => {
+                if let Some(lease) = lease {
+                    lease.give_back().await;
+                }
+                Err(CheckpointError::store(at, error).into())
+            }
+        }
+    }
+}
+
+/// Reports that a step runs without its store.
+pub(super) fn warn_unprotected(point: &PointName, error: &StoreError) {
+    #[cfg(feature = "tracing")]
+    crate::event::guarded(|| {
+        tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = error.as_str(), "runs unprotected");
+    });
+    #[cfg(not(feature = "tracing"))]
+    let _ = (point, error);
+}
