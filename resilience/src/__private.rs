@@ -8,7 +8,7 @@ pub use crate::failure::outcome::{FromRejected, Outcome};
 pub use crate::failure::probe::*;
 pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
-pub use crate::policy::circuit_breaker::{Found, InstanceSite, KeyedBreakers};
+pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::keyed::Keyed;
 pub use crate::policy::timeout::{Timed, TimeoutSite};

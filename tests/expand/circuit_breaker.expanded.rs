@@ -13,7 +13,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         )
         .checked();
     let __outcome = '__breaker: {
-        let __permit = match __rt::Found(|| &__BREAKER).admit() {
+        let __permit = match (&__BREAKER).acquire() {
             __rt::Ok(__permit) => __permit,
             __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
         };
@@ -39,7 +39,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         )
         .checked();
     let __outcome = '__breaker: {
-        let __permit = match __rt::Found(|| &__BREAKER).admit() {
+        let __permit = match (&__BREAKER).acquire() {
             __rt::Ok(__permit) => __permit,
             __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
         };
@@ -72,7 +72,7 @@ impl Service {
             )
             .checked();
         let __outcome = '__breaker: {
-            let __permit = match __rt::Found(|| &__BREAKER).admit() {
+            let __permit = match (&__BREAKER).acquire() {
                 __rt::Ok(__permit) => __permit,
                 __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
             };

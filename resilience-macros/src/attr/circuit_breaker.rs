@@ -235,7 +235,7 @@ impl Layer for Checked {
             (None, Some(given)) => {
                 quote_spanned!(value::mixed_span_of(given)=> __rt::Keyed::admit(&#site, &(#given)))
             }
-            (None, None) => quote_spanned!(Span::mixed_site()=> __rt::Found(|| &#site).admit()),
+            (None, None) => quote_spanned!(Span::mixed_site()=> (&#site).acquire()),
         };
         let label = place.label();
         let bound = place.bound();

@@ -1,5 +1,6 @@
 //! Names of points and policies.
 
+use super::scope::Stack;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ pub struct PointName(Kept);
 pub(crate) trait Named: Sync {
     /// The name, which no other has.
     fn unique(&'static self) -> &'static str;
-    /// What distinguishes the stack of policies from all others; never 0.
-    fn stack(&self) -> usize;
+    /// What distinguishes its stack of policies from all others.
+    fn stack(&'static self) -> Stack;
 }
 
 #[derive(Clone)]
@@ -35,11 +36,11 @@ impl PointName {
         Self(Kept::Named(point))
     }
 
-    /// What distinguishes the stack of this point from another one's: its address, or 0 for a policy made by hand.
-    pub(crate) fn stack(&self) -> usize {
+    /// What distinguishes the stack of this point from another one's.
+    pub(crate) fn stack(&self) -> Stack {
         match self.0 {
             Kept::Named(point) => point.stack(),
-            Kept::Static(_) | Kept::Shared(_) => 0,
+            Kept::Static(_) | Kept::Shared(_) => Stack::BY_HAND,
         }
     }
 }

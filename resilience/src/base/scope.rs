@@ -3,6 +3,7 @@
 
 use super::clock::{later, now, origin};
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,25 @@ pub(crate) struct Limits {
 const NONE: u64 = u64::MAX;
 const NO_LIMITS: Limits = Limits { at: NONE, whole: NONE };
 
+/// What distinguishes the stack of one function from those of all others: the address of its point, without the
+/// bits that are zero and those that no program is large enough for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stack(NonZeroU32);
+
+impl Stack {
+    /// That of every policy that is called by hand: an even number, which no point has.
+    pub(crate) const BY_HAND: Self = Self(NonZeroU32::MIN.saturating_add(1));
+
+    /// The stack of the function whose point is `point`.
+    pub(crate) fn of<T>(point: &'static T) -> Self {
+        // A point has more than the 16 bytes that no longer differ.
+        Self(NonZeroU32::MIN | (std::ptr::from_ref(point).addr() >> 3) as u32)
+    }
+}
+
 thread_local! {
     static LIMITS: Cell<Limits> = const { Cell::new(NO_LIMITS) };
-    static CUT: Cell<Option<usize>> = const { Cell::new(None) };
+    static CUT: Cell<Option<Stack>> = const { Cell::new(None) };
 }
 
 /// `wait` in nanoseconds, at most 584 years of them.
@@ -120,8 +137,8 @@ impl Drop for Within {
 }
 
 /// Runs `end`, which drops the body of a timeout of the stack `stack`: what is dropped in it can tell.
-pub(crate) fn cutting(stack: usize, end: impl FnOnce()) {
-    struct Restore(Option<usize>);
+pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) {
+    struct Restore(Option<Stack>);
     impl Drop for Restore {
         fn drop(&mut self) {
             let _ = CUT.try_with(|cut| cut.set(self.0));
@@ -132,6 +149,6 @@ pub(crate) fn cutting(stack: usize, end: impl FnOnce()) {
 }
 
 /// Whether the running drop is the work of a timeout of the stack `stack`.
-pub(crate) fn is_cut(stack: usize) -> bool {
+pub(crate) fn is_cut(stack: Stack) -> bool {
     CUT.try_with(Cell::get).ok().flatten() == Some(stack)
 }

@@ -5,6 +5,7 @@ use super::kinds::{AlertLevel, Event};
 use super::log::Log;
 use crate::base::guarded::guarded;
 use crate::base::name::PointName;
+use crate::base::scope::Stack;
 use crate::failure::{Classification, Code};
 use std::time::Duration;
 use tracing::field::{DisplayValue, display};
@@ -36,7 +37,7 @@ pub(super) fn blocks(point: &PointName) {
     use std::collections::BTreeSet;
     use std::sync::{Mutex, PoisonError};
     /// The points of which it has been said; the values without a point count as one.
-    static SAID: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+    static SAID: Mutex<BTreeSet<Stack>> = Mutex::new(BTreeSet::new());
     let said = || SAID.lock().unwrap_or_else(PoisonError::into_inner);
     if said().contains(&point.stack()) || !crate::base::clock::is_polled() || !said().insert(point.stack()) {
         return;

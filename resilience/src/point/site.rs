@@ -3,6 +3,7 @@
 use super::layer::Layer;
 use super::names::unique;
 use crate::base::name::{Named, PointName};
+use crate::base::scope::Stack;
 use crate::base::site::Site;
 use crate::failure::errors::PointErrors;
 use linkme::distributed_slice;
@@ -95,8 +96,8 @@ impl PointSite {
         self.layers
     }
 
-    pub(crate) fn stack(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+    pub(crate) fn stack(&'static self) -> Stack {
+        Stack::of(self)
     }
 }
 
@@ -108,7 +109,7 @@ impl Named for PointSite {
         })
     }
 
-    fn stack(&self) -> usize {
+    fn stack(&'static self) -> Stack {
         self.stack()
     }
 }
@@ -159,7 +160,7 @@ impl Names {
 
     fn of(&self, site: &'static PointSite) -> Option<&Name> {
         let first = POINTS_0_1.as_ptr().addr();
-        let place = site.stack().checked_sub(first)? / size_of::<PointSite>();
+        let place = std::ptr::from_ref(site).addr().checked_sub(first)? / size_of::<PointSite>();
         self.names.get(place)
     }
 }

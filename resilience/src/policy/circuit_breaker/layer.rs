@@ -4,7 +4,6 @@ use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, 
 use crate::base::setting::Effective;
 use crate::point::{KeySnapshot, Layer, PointSite};
 use crate::policy::keyed::{EntryMap, Key, Keyed, MAX_KEYS};
-use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
 use crate::site::Site;
 use std::any::Any;
@@ -139,38 +138,9 @@ impl InstanceSite {
     ///
     /// If it rejects the call.
     #[inline]
-    pub fn admit<'b>(&self, breaker: &'b CircuitBreaker) -> Result<InstancePermit<'b>, Rejected> {
+    pub fn admit<'b>(&self, breaker: &'b CircuitBreaker) -> Result<Permit<'b>, Rejected> {
         self.seen.get_or_init(|| breaker.config());
-        let permit = Some(breaker.acquire()?);
-        Ok(InstancePermit { permit, point: self.point })
-    }
-}
-
-/// A permit that knows the stack in which it is held, which a breaker of the user's does not.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct InstancePermit<'b> {
-    permit: Option<Permit<'b>>,
-    point: &'static PointSite,
-}
-
-impl InstancePermit<'_> {
-    /// See [`PermitOf::settle`](super::PermitOf::settle).
-    #[inline]
-    pub fn settle(mut self, verdict: Verdict, ruling: Ruling) -> Verdict {
-        match self.permit.take() {
-            Some(permit) => permit.settle(verdict, ruling),
-            None => verdict,
-        }
-    }
-}
-
-impl Drop for InstancePermit<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(permit) = self.permit.take() {
-            permit.abandoned_in(self.point.stack());
-        }
+        Ok(breaker.acquire()?.held_in(self.point.stack()))
     }
 }
 

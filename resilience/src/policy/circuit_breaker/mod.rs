@@ -21,13 +21,12 @@ mod window;
 
 pub use config::CircuitBreakerConfig;
 #[doc(hidden)]
-pub use layer::{InstancePermit, InstanceSite, KeyedBreakers};
-#[doc(hidden)]
-pub use permit::Found;
+pub use layer::{InstanceSite, KeyedBreakers};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
 pub use state::State;
 
+use crate::base::scope::{Stack, is_cut};
 use crate::base::settings::Settings;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
 use crate::failure::{Category, Classification, Classify, Counts};
@@ -35,7 +34,6 @@ use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Origin, Rejected, Wait};
-use crate::scope::is_cut;
 use crate::site::Site;
 use gate::{Admission, Gate};
 use state::{Change, Token, Word};
@@ -304,6 +302,7 @@ impl CircuitBreaker {
     /// # Errors
     ///
     /// [`Rejected::CircuitOpen`] if the breaker is open, or half-open with all its probes under way.
+    #[inline]
     pub fn acquire(&self) -> Result<Permit<'_>, Rejected> {
         PermitOf::ask(self)
     }
@@ -428,15 +427,11 @@ impl CircuitBreaker {
         self.tell(self.live.gate.failed(token, class, &self.config()));
     }
 
-    /// The end of a call whose permit was dropped.
+    /// The end of a call whose permit was dropped, in this stack or in the breaker's own.
     #[cold]
     #[inline(never)]
-    fn abandoned(&self, token: Token) {
-        self.abandoned_in(self.owner.stack(), token);
-    }
-
-    #[cold]
-    fn abandoned_in(&self, stack: usize, token: Token) {
+    fn abandoned(&self, stack: Option<Stack>, token: Token) {
+        let stack = stack.unwrap_or_else(|| self.owner.stack());
         if std::thread::panicking() {
             self.count(Counted::Panicked);
         } else if is_cut(stack) {

@@ -2,6 +2,7 @@
 
 use super::CircuitBreaker;
 use super::state::Token;
+use crate::base::scope::Stack;
 use crate::base::world::World;
 use crate::classify::Classify;
 use crate::policy::{Ruling, Verdict};
@@ -25,40 +26,10 @@ pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 pub struct PermitOf<B: Deref<Target = CircuitBreaker>> {
     breaker: B,
     token: Token,
+    /// The stack in which it is held, where the breaker does not know: that of a breaker that the program owns.
+    stack: Option<Stack>,
     /// The result counts in the test world of the admission, on whichever thread it comes.
     world: Option<World>,
-}
-
-/// A breaker that is found where it is used, and so takes no room in a future.
-#[derive(Clone, Copy)]
-#[doc(hidden)]
-pub struct Found<F>(pub F);
-
-impl<F: Fn() -> &'static CircuitBreaker> Deref for Found<F> {
-    type Target = CircuitBreaker;
-
-    #[inline]
-    fn deref(&self) -> &CircuitBreaker {
-        (self.0)()
-    }
-}
-
-impl<F> std::fmt::Debug for Found<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Found")
-    }
-}
-
-impl<F: Fn() -> &'static CircuitBreaker> Found<F> {
-    /// Asks to make one call.
-    ///
-    /// # Errors
-    ///
-    /// If the breaker refuses it.
-    #[inline]
-    pub fn admit(self) -> Result<PermitOf<Self>, Rejected> {
-        PermitOf::ask(self)
-    }
 }
 
 impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
@@ -66,12 +37,14 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     #[inline]
     pub(super) fn ask(breaker: B) -> Result<Self, Rejected> {
         let token = breaker.token()?;
-        Ok(Self::new(breaker, token))
+        Ok(Self { breaker, token, stack: None, world: World::here() })
     }
 
+    /// The permit, held in `stack`.
     #[inline]
-    fn new(breaker: B, token: Token) -> Self {
-        Self { breaker, token, world: World::here() }
+    pub(super) fn held_in(mut self, stack: Stack) -> Self {
+        self.stack = Some(stack);
+        self
     }
 
     /// Reports to the breaker that admitted the call.
@@ -92,12 +65,6 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     /// The call failed with `error`, whose category says what it counts as.
     pub fn failure<E: Classify + ?Sized>(self, error: &E) {
         self.settle(Some(error.classify()), Ruling::ByCategory);
-    }
-
-    /// The call was dropped in the stack `stack`.
-    pub(super) fn abandoned_in(mut self, stack: usize) {
-        let token = std::mem::replace(&mut self.token, Token::SPENT);
-        self.tell(|breaker| breaker.abandoned_in(stack, token));
     }
 
     /// The call ended with `outcome`, which `judge` reads.
@@ -124,7 +91,7 @@ impl<B: Deref<Target = CircuitBreaker>> Drop for PermitOf<B> {
     #[inline]
     fn drop(&mut self) {
         if self.token != Token::SPENT {
-            self.tell(|breaker| breaker.abandoned(self.token));
+            self.tell(|breaker| breaker.abandoned(self.stack, self.token));
         }
     }
 }

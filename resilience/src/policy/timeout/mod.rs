@@ -46,7 +46,7 @@ fn poll_within<F: Future>(
     mut body: Pin<&mut Option<F>>,
     timer: &mut Option<Timer>,
     limit: u64,
-    stack: usize,
+    stack: scope::Stack,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
     {
