@@ -3,15 +3,11 @@
 //! Code asks [`World::here`]. Without the feature `testing` there is never a world, and [`World`] has no values: the
 //! compiler removes what would be done in one.
 
-#[cfg(all(feature = "testing", feature = "durable"))]
-mod moments;
 #[cfg(not(feature = "testing"))]
 mod none;
 #[cfg(feature = "testing")]
 mod state;
 
-#[cfg(all(feature = "testing", feature = "durable"))]
-pub use moments::*;
 #[cfg(not(feature = "testing"))]
 pub(crate) use none::*;
 #[cfg(feature = "testing")]

@@ -1,5 +1,11 @@
 //! A test world: what a test's thread sees in place of the process's clock, randomness and static state.
 
+#[cfg(feature = "durable")]
+mod moments;
+
+#[cfg(feature = "durable")]
+pub use moments::*;
+
 use crate::base::real_clock::{paused_clock, real_now};
 use crate::base::sync::locked;
 use crate::base::time::later;

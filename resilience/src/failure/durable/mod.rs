@@ -1,9 +1,17 @@
 //! Why a checkpoint or a job refused a call, as its [`Rejected`](super::rejected::Rejected) carries it.
+//!
+//! The errors carry their place in a box: a `Result` with one of them stays small.
 
-mod error;
+mod action;
+mod job;
+mod step;
 mod store;
+#[cfg(test)]
+#[expect(clippy::unnecessary_box_returns, reason = "as the errors have them")]
+mod tests;
 
-pub use error::{CheckpointError, JobError};
+pub use job::JobError;
+pub use step::CheckpointError;
 pub use store::{Corrupt, StoreError};
 
 use crate::base::calendar::rfc_3339;

@@ -276,85 +276,85 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(all(feature = "testing", not(loom)))]
-    use std::time::Duration;
 
     #[cfg(all(feature = "testing", not(loom)))]
-    fn drawn(budget: &Budget) -> usize {
-        let spent = std::iter::from_fn(|| budget.withdraw(false).map(Withdrawal::spend));
-        spent.count()
-    }
+    mod in_a_world {
+        use super::*;
+        use crate::testing::isolate;
+        use std::time::Duration;
 
-    #[cfg(all(feature = "testing", not(loom)))]
-    #[test]
-    fn about_a_hundred_at_once_then_one_a_second() {
-        let world = crate::testing::isolate();
-        let budget = Budget::new();
-        assert_eq!((drawn(&budget), budget.tokens(), budget.denied()), (100, 0, 1));
-        world.advance(Duration::from_millis(999));
-        assert_eq!(drawn(&budget), 0);
-        for _ in 0..10 {
-            world.advance(Duration::from_secs(1));
-            assert_eq!(drawn(&budget), 1);
+        fn drawn(budget: &Budget) -> usize {
+            let spent = std::iter::from_fn(|| budget.withdraw(false).map(Withdrawal::spend));
+            spent.count()
         }
-        world.advance(Duration::from_secs(50));
-        assert_eq!((budget.tokens(), drawn(&budget)), (250 + 4, 50));
-        world.advance(Duration::from_secs(3_600));
-        assert_eq!((budget.tokens(), drawn(&budget)), (500, 100));
-    }
 
-    #[cfg(all(feature = "testing", not(loom)))]
-    #[test]
-    fn successes_return_tokens_and_the_full_bucket_is_not_written() {
-        let _world = crate::testing::isolate();
-        let budget = Budget::new();
-        budget.deposit_success();
-        assert!(budget.is_full());
-        budget.withdraw(false).unwrap().spend();
-        budget.withdraw(true).unwrap().spend();
-        assert_eq!(budget.tokens(), 485);
-        (0..14).for_each(|_| budget.deposit_success());
-        assert!(!budget.is_full());
-        budget.deposit_success();
-        assert!(budget.is_full());
-    }
+        #[test]
+        fn about_a_hundred_at_once_then_one_a_second() {
+            let world = isolate();
+            let budget = Budget::new();
+            assert_eq!((drawn(&budget), budget.tokens(), budget.denied()), (100, 0, 1));
+            world.advance(Duration::from_millis(999));
+            assert_eq!(drawn(&budget), 0);
+            for _ in 0..10 {
+                world.advance(Duration::from_secs(1));
+                assert_eq!(drawn(&budget), 1);
+            }
+            world.advance(Duration::from_secs(50));
+            assert_eq!((budget.tokens(), drawn(&budget)), (250 + 4, 50));
+            world.advance(Duration::from_secs(3_600));
+            assert_eq!((budget.tokens(), drawn(&budget)), (500, 100));
+        }
 
-    #[cfg(all(feature = "testing", not(loom)))]
-    #[test]
-    fn tokens_that_are_not_spent_go_back() {
-        let world = crate::testing::isolate();
-        let budget = Budget::new();
-        let (first, second) = (budget.withdraw(false), budget.withdraw(true));
-        assert_eq!(budget.tokens(), 485);
-        drop(second);
-        assert_eq!(budget.tokens(), 495);
-        world.advance(Duration::from_secs(60));
-        drop(first);
-        assert!(budget.is_full(), "time gave back what the drop gives back: no more than full");
-    }
+        #[test]
+        fn successes_return_tokens_and_the_full_bucket_is_not_written() {
+            let _world = isolate();
+            let budget = Budget::new();
+            budget.deposit_success();
+            assert!(budget.is_full());
+            budget.withdraw(false).unwrap().spend();
+            budget.withdraw(true).unwrap().spend();
+            assert_eq!(budget.tokens(), 485);
+            (0..14).for_each(|_| budget.deposit_success());
+            assert!(!budget.is_full());
+            budget.deposit_success();
+            assert!(budget.is_full());
+        }
 
-    #[cfg(all(feature = "testing", not(loom)))]
-    #[test]
-    fn a_cost_over_the_capacity_is_the_capacity() {
-        let _world = crate::testing::isolate();
-        let budget = Budget::new().capacity(3).refill(0);
-        assert_eq!(drawn(&budget), 1);
-        assert_eq!(budget.tokens(), 0);
-    }
+        #[test]
+        fn tokens_that_are_not_spent_go_back() {
+            let world = isolate();
+            let budget = Budget::new();
+            let (first, second) = (budget.withdraw(false), budget.withdraw(true));
+            assert_eq!(budget.tokens(), 485);
+            drop(second);
+            assert_eq!(budget.tokens(), 495);
+            world.advance(Duration::from_secs(60));
+            drop(first);
+            assert!(budget.is_full(), "time gave back what the drop gives back: no more than full");
+        }
 
-    #[cfg(all(feature = "testing", not(loom)))]
-    #[test]
-    fn the_largest_numbers_fit() {
-        let world = crate::testing::isolate();
-        let most = 200_000;
-        let budget = Budget::new().capacity(most).cost(most).timeout_cost(most).deposit(most).refill(most);
-        assert_eq!((drawn(&budget), budget.tokens()), (1, 0));
-        world.advance(Duration::from_secs(1));
-        assert_eq!((budget.tokens(), drawn(&budget)), (most, 1));
-        world.advance(Duration::from_secs(u64::from(u32::MAX)));
-        assert!(budget.tokens() <= most);
-        budget.deposit_success();
-        assert!(budget.is_full());
+        #[test]
+        fn a_cost_over_the_capacity_is_the_capacity() {
+            let _world = isolate();
+            let budget = Budget::new().capacity(3).refill(0);
+            assert_eq!(drawn(&budget), 1);
+            assert_eq!(budget.tokens(), 0);
+        }
+
+        #[test]
+        fn the_largest_numbers_fit() {
+            let world = isolate();
+            let most = 200_000;
+            let budget =
+                Budget::new().capacity(most).cost(most).timeout_cost(most).deposit(most).refill(most);
+            assert_eq!((drawn(&budget), budget.tokens()), (1, 0));
+            world.advance(Duration::from_secs(1));
+            assert_eq!((budget.tokens(), drawn(&budget)), (most, 1));
+            world.advance(Duration::from_secs(u64::from(u32::MAX)));
+            assert!(budget.tokens() <= most);
+            budget.deposit_success();
+            assert!(budget.is_full());
+        }
     }
 
     #[test]

@@ -1,0 +1,336 @@
+//! Why a job refused a call.
+
+use super::{Contradiction, Corrupt, Place, Status, StoreError, action};
+use crate::failure::{Category, Classification, Delivered, Retryable};
+use std::time::Duration;
+
+/// Why a job refused a call, or could not keep its result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// Another holder runs it, and the wait for it is over.
+    #[error("job {at} is being run by process {owner}")]
+    #[non_exhaustive]
+    Busy {
+        /// The job.
+        at: Box<Place>,
+        /// Who runs it.
+        owner: String,
+        /// How long its lease still lasts.
+        retry_after: Duration,
+    },
+    /// It was called inside of itself: it would wait for its own end.
+    #[error("job {at} is called inside of itself and would wait for its own end")]
+    #[non_exhaustive]
+    Recursive {
+        /// The job.
+        at: Box<Place>,
+    },
+    /// It ended before, and not with a result: only `resume` or `rerun` starts it again.
+    #[error("job {at} ended before as {status}{}; `jobs::resume` or `rerun` starts it again", in_brackets(.class.as_deref()))]
+    #[non_exhaustive]
+    Stopped {
+        /// The job.
+        at: Box<Place>,
+        /// How it ended.
+        status: Status,
+        /// What its error meant, if it had one.
+        class: Option<Box<Classification>>,
+    },
+    /// The lease was lost to another holder while the body ran; its result is discarded.
+    #[error("job {at} lost its lease to another holder; its result is discarded")]
+    #[non_exhaustive]
+    Fenced {
+        /// The job.
+        at: Box<Place>,
+    },
+    /// The body succeeded, and the store could not keep its result; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[error("job {at} was done, but its result could not be recorded: {store}")]
+    #[non_exhaustive]
+    NotRecorded {
+        /// The job.
+        at: Box<Place>,
+        /// The encoded result.
+        value: Vec<u8>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+    /// What is recorded contradicts the code.
+    #[error("job {at} was recorded for {contradiction}")]
+    #[non_exhaustive]
+    Mismatch {
+        /// The job.
+        at: Box<Place>,
+        /// In what.
+        contradiction: Box<Contradiction>,
+    },
+    /// The job's record is damaged; its bytes are kept.
+    #[error("the record of job {at} is damaged: {reason}")]
+    #[non_exhaustive]
+    Corrupt {
+        /// The job.
+        at: Box<Place>,
+        /// What is wrong with them.
+        reason: Corrupt,
+    },
+    /// Records of steps that were done are missing.
+    #[error("job {at} has lost records: {recorded} steps were done, {found} are there")]
+    #[non_exhaustive]
+    Lost {
+        /// The job.
+        at: Box<Place>,
+        /// How many steps were recorded.
+        recorded: u64,
+        /// How many of them are there.
+        found: u64,
+    },
+    /// An argument or the result cannot be encoded, or a recorded one not be read.
+    #[error("job {at}: {message}")]
+    #[non_exhaustive]
+    Codec {
+        /// The job.
+        at: Box<Place>,
+        /// What the encoder or decoder said.
+        message: String,
+    },
+    /// The result or the arguments have more bytes than a record may have; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[error(
+        "job {at} would record {bytes} bytes, more than a record may have (1 MiB): store them elsewhere, and record a reference to them"
+    )]
+    #[non_exhaustive]
+    TooLarge {
+        /// The job.
+        at: Box<Place>,
+        /// The number of bytes.
+        bytes: usize,
+        /// The encoded result; empty if it is the arguments that are too large.
+        value: Vec<u8>,
+    },
+    /// The key has more bytes than a key may have.
+    #[error("the key of a job of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
+    #[non_exhaustive]
+    KeyTooLong {
+        /// The job.
+        at: Box<Place>,
+        /// How many.
+        bytes: usize,
+    },
+    /// The key renders to nothing.
+    #[error("the key of a job of `{}` is empty: it needs at least one character", .at.point)]
+    #[non_exhaustive]
+    EmptyKey {
+        /// The job.
+        at: Box<Place>,
+    },
+    /// Something that cannot be recorded was not handed to `recover()`.
+    #[error("job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`")]
+    #[non_exhaustive]
+    NotProvided {
+        /// The job.
+        at: Box<Place>,
+        /// Its type.
+        ty: &'static str,
+    },
+    /// It was interrupted while it ran; its recovery goes on with it.
+    #[error("job {at} was interrupted: {problem}")]
+    #[non_exhaustive]
+    Interrupted {
+        /// The job.
+        at: Box<Place>,
+        /// Why, in words.
+        problem: String,
+    },
+    /// Recovery called it, and it has ended neither with a result nor with an error: a layer above the job did
+    /// not call it, for instance.
+    #[error("job `{}` was called and has not ended: a layer above the job did not call it, for instance", .at.key)]
+    #[non_exhaustive]
+    Unfinished {
+        /// The job.
+        at: Box<Place>,
+    },
+    /// It was not called; the next sweep tries again.
+    #[error("job `{}` was not started: {reason}; the next sweep tries again", .at.key)]
+    #[non_exhaustive]
+    NotStarted {
+        /// The job.
+        at: Box<Place>,
+        /// Why.
+        reason: String,
+    },
+    /// There is no job of this id.
+    #[error("there is no job `{}`", .at.key)]
+    #[non_exhaustive]
+    Unknown {
+        /// The job.
+        at: Box<Place>,
+    },
+    /// The job has not recorded such a step.
+    #[error("job `{}` has recorded no step `{step}`; `jobs::steps` lists them", .at.key)]
+    #[non_exhaustive]
+    UnknownStep {
+        /// The job.
+        at: Box<Place>,
+        /// The key that was asked for.
+        step: String,
+    },
+    /// No function of this program has the job's name.
+    #[error(
+        "job `{}` was recorded under the name `{name}`, which no function of this program has; if it was renamed, write `was = \"{name}\"`",
+        .at.key
+    )]
+    #[non_exhaustive]
+    UnknownName {
+        /// The job.
+        at: Box<Place>,
+        /// The recorded name.
+        name: String,
+    },
+    /// Several functions of this program have one name; the words say which.
+    #[error("several jobs are called `{}`: {}", .at.key, .at.point)]
+    #[non_exhaustive]
+    SameName {
+        /// The name and where it is.
+        at: Box<Place>,
+    },
+    /// The job is in a state in which this cannot be done.
+    #[error("job `{}` is {status}", .at.key)]
+    #[non_exhaustive]
+    WrongState {
+        /// The job.
+        at: Box<Place>,
+        /// Its state.
+        status: Status,
+    },
+    /// The store cannot be used, and the body was not run.
+    #[error("job {at} was not run: {store}")]
+    #[non_exhaustive]
+    Store {
+        /// The job.
+        at: Box<Place>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+}
+
+impl JobError {
+    /// Which job it is about.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Busy { at, .. }
+            | Self::Recursive { at, .. }
+            | Self::Stopped { at, .. }
+            | Self::Fenced { at, .. }
+            | Self::NotRecorded { at, .. }
+            | Self::Mismatch { at, .. }
+            | Self::Corrupt { at, .. }
+            | Self::Lost { at, .. }
+            | Self::Codec { at, .. }
+            | Self::TooLarge { at, .. }
+            | Self::KeyTooLong { at, .. }
+            | Self::EmptyKey { at, .. }
+            | Self::NotProvided { at, .. }
+            | Self::Interrupted { at, .. }
+            | Self::Unfinished { at, .. }
+            | Self::NotStarted { at, .. }
+            | Self::Unknown { at, .. }
+            | Self::UnknownStep { at, .. }
+            | Self::UnknownName { at, .. }
+            | Self::SameName { at, .. }
+            | Self::WrongState { at, .. }
+            | Self::Store { at, .. } => at,
+        }
+    }
+
+    pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced { .. } => Self::Fenced { at },
+            StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: Vec::new() },
+            other => Self::Store { at, store: Box::new(other) },
+        }
+    }
+
+    /// When to come back, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// What the call's error means: the recorded error's class for a job that failed before, which a further
+    /// call would only get again.
+    pub(crate) fn class(&self) -> Classification {
+        let class = match self {
+            Self::Stopped { class: Some(class), .. } => {
+                return Classification { retry: Retryable::Never, retry_after: None, ..**class };
+            }
+            Self::Fenced { .. } | Self::NotRecorded { .. } => {
+                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            }
+            Self::TooLarge { value, .. } if !value.is_empty() => {
+                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            }
+            _ => Classification::new(Category::Rejected),
+        };
+        let class = class.action(self.action());
+        self.retry_after().map_or(class, |wait| class.retry_after(wait))
+    }
+
+    /// What a person can do about it.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => action::BUSY,
+            Self::Recursive { .. } => "call another job, or a function that is no job",
+            Self::Stopped { .. } => "remove the cause, then start the job again with `jobs::resume`",
+            Self::Fenced { .. } => action::FENCED,
+            Self::NotRecorded { .. } => action::NOT_RECORDED,
+            Self::Mismatch { .. } => action::MISMATCH,
+            Self::Corrupt { .. } => action::CORRUPT,
+            Self::Lost { .. } => "restore the store from a backup, or remove the job",
+            Self::Codec { .. } => action::ENCODE,
+            Self::TooLarge { .. } => action::TOO_LARGE,
+            Self::KeyTooLong { .. } => "shorten the key",
+            Self::EmptyKey { .. } => "give the job a key of its own",
+            Self::NotProvided { .. } => "add `.provide(Arc::new(..))` to `recover()`",
+            Self::Interrupted { .. } | Self::NotStarted { .. } => {
+                "remove the reason; the next sweep goes on with the job"
+            }
+            Self::Unfinished { .. } => "look at the layers above the job",
+            Self::Unknown { .. } => "check the job's id; `jobs::list` lists them",
+            Self::UnknownStep { .. } => "check the step's key; `jobs::steps` lists them",
+            Self::UnknownName { .. } => "write the recorded name as `was` of the function",
+            Self::SameName { .. } => "give one of the functions another `name`",
+            Self::WrongState { .. } => "look at the job's state",
+            Self::Store { .. } => action::STORE,
+        }
+    }
+
+    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    pub(crate) const fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Fenced { .. }
+                | Self::Mismatch { .. }
+                | Self::Corrupt { .. }
+                | Self::Lost { .. }
+                | Self::Store { .. }
+        )
+    }
+
+    /// The encoded value of a body that has run, where the store did not keep it.
+    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
+        match self {
+            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// The category of a class, in brackets.
+fn in_brackets(class: Option<&Classification>) -> String {
+    class.map_or(String::new(), |class| format!(" ({})", class.category))
+}

@@ -1,0 +1,256 @@
+//! Why a checkpoint refused a call.
+
+use super::{Contradiction, Corrupt, Place, StoreError, action};
+use crate::failure::{Category, Classification, Delivered};
+use std::time::Duration;
+
+/// Why a checkpoint refused a call, or could not keep its result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Another holder does the work, and the wait for it is over.
+    #[error("step {at} is being done by process {owner}")]
+    #[non_exhaustive]
+    Busy {
+        /// The step.
+        at: Box<Place>,
+        /// Who does it.
+        owner: String,
+        /// How long its lease still lasts.
+        retry_after: Duration,
+    },
+    /// The lease was lost to another holder while the body ran; its value is discarded.
+    #[error("step {at} lost its lease to another holder; its value is discarded")]
+    #[non_exhaustive]
+    Fenced {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// The body succeeded, and the store could not keep its value; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[error("step {at} was done, but its value could not be recorded: {store}")]
+    #[non_exhaustive]
+    NotRecorded {
+        /// The step.
+        at: Box<Place>,
+        /// The encoded value.
+        value: Vec<u8>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+    /// What is recorded contradicts the code.
+    #[error("step {at} was recorded for {contradiction}")]
+    #[non_exhaustive]
+    Mismatch {
+        /// The step.
+        at: Box<Place>,
+        /// In what.
+        contradiction: Box<Contradiction>,
+    },
+    /// The bytes under the key are damaged; they are kept.
+    #[error("the record of step {at} is damaged: {reason}")]
+    #[non_exhaustive]
+    Corrupt {
+        /// The step.
+        at: Box<Place>,
+        /// What is wrong with them.
+        reason: Corrupt,
+    },
+    /// The recorded value is no longer a value of the function's type.
+    #[error(
+        "the recorded value of step {at} cannot be read: {message}; if its type has changed, write `on_mismatch = rerun` to do the step again"
+    )]
+    #[non_exhaustive]
+    Undecodable {
+        /// The step.
+        at: Box<Place>,
+        /// What the decoder said.
+        message: String,
+    },
+    /// The value cannot be encoded, so nothing was recorded.
+    #[error("the value of step {at} cannot be recorded: {message}")]
+    #[non_exhaustive]
+    Encode {
+        /// The step.
+        at: Box<Place>,
+        /// What the encoder said.
+        message: String,
+    },
+    /// The value has more bytes than a record may have; see
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    #[error(
+        "the value of step {at} has {bytes} bytes, more than a record may have (1 MiB): store it elsewhere, and record a reference to it"
+    )]
+    #[non_exhaustive]
+    TooLarge {
+        /// The step.
+        at: Box<Place>,
+        /// The number of bytes.
+        bytes: usize,
+        /// The encoded value; empty if the body did not run.
+        value: Vec<u8>,
+    },
+    /// The key has more bytes than a key may have.
+    #[error("the key of a step of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
+    #[non_exhaustive]
+    KeyTooLong {
+        /// The step.
+        at: Box<Place>,
+        /// How many.
+        bytes: usize,
+    },
+    /// The key renders to nothing.
+    #[error("the key of a step of `{}` is empty: it needs at least one character", .at.point)]
+    #[non_exhaustive]
+    EmptyKey {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// A step that belongs to a job was called outside of every job.
+    #[error(
+        "step {at} belongs to a job (`in_job`), and was called outside of every job: make the task that calls it part of its job with `resilience::in_scope(..)`"
+    )]
+    #[non_exhaustive]
+    OutsideJob {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// A step without a key was called outside of a job.
+    #[error("`{}` has no key of its own and was called outside of a job", .at.point)]
+    #[non_exhaustive]
+    NoKey {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// Two calls of a step without a key overlap: which is which cannot be known after a crash.
+    #[error("two calls of step {at} overlap: give it a key, for instance `checkpoint(\"page:{{n}}\")`")]
+    #[non_exhaustive]
+    Overlap {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// The step was called inside of itself: it would wait for its own end.
+    #[error(
+        "step {at} is called inside of itself and would wait for its own end: the inner call needs another key"
+    )]
+    #[non_exhaustive]
+    Recursive {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// The job around the step was asked to stop.
+    #[error("the job of step {at} was cancelled")]
+    #[non_exhaustive]
+    Cancelled {
+        /// The step.
+        at: Box<Place>,
+    },
+    /// The store cannot be used, and the body was not run.
+    #[error("step {at} was not run: {store}")]
+    #[non_exhaustive]
+    Store {
+        /// The step.
+        at: Box<Place>,
+        /// What the store said.
+        store: Box<StoreError>,
+    },
+}
+
+impl CheckpointError {
+    /// Which step it is about.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Busy { at, .. }
+            | Self::Fenced { at, .. }
+            | Self::NotRecorded { at, .. }
+            | Self::Mismatch { at, .. }
+            | Self::Corrupt { at, .. }
+            | Self::Undecodable { at, .. }
+            | Self::Encode { at, .. }
+            | Self::TooLarge { at, .. }
+            | Self::KeyTooLong { at, .. }
+            | Self::EmptyKey { at, .. }
+            | Self::OutsideJob { at, .. }
+            | Self::NoKey { at, .. }
+            | Self::Overlap { at, .. }
+            | Self::Recursive { at, .. }
+            | Self::Cancelled { at, .. }
+            | Self::Store { at, .. } => at,
+        }
+    }
+
+    pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced { .. } => Self::Fenced { at },
+            StoreError::Cancelled { .. } => Self::Cancelled { at },
+            StoreError::Corrupt { reason, .. } => Self::Corrupt { at, reason },
+            StoreError::TooLarge { bytes } => Self::TooLarge { at, bytes, value: Vec::new() },
+            other => Self::Store { at, store: Box::new(other) },
+        }
+    }
+
+    /// When to come back, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// What the call's error means. Where the body has run, what it did is done.
+    pub(crate) fn class(&self) -> Classification {
+        let class = match self {
+            // The job around the step was asked to stop.
+            Self::Cancelled { .. } => Classification::new(Category::Cancelled),
+            Self::Fenced { .. } | Self::NotRecorded { .. } | Self::Encode { .. } | Self::TooLarge { .. } => {
+                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            }
+            _ => Classification::new(Category::Rejected),
+        };
+        let class = class.action(self.action());
+        self.retry_after().map_or(class, |wait| class.retry_after(wait))
+    }
+
+    /// What a person can do about it.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => action::BUSY,
+            Self::Fenced { .. } => action::FENCED,
+            Self::NotRecorded { .. } => action::NOT_RECORDED,
+            Self::Mismatch { .. } => action::MISMATCH,
+            Self::Corrupt { .. } => action::CORRUPT,
+            Self::Undecodable { .. } => action::UNDECODABLE,
+            Self::Encode { .. } => action::ENCODE,
+            Self::TooLarge { .. } => action::TOO_LARGE,
+            Self::KeyTooLong { .. } => "shorten the key",
+            Self::EmptyKey { .. } | Self::NoKey { .. } | Self::Overlap { .. } => {
+                "give the step a key of its own"
+            }
+            Self::OutsideJob { .. } => "call the step inside its job, in a task through `in_scope`",
+            Self::Recursive { .. } => "give the inner call another key",
+            Self::Cancelled { .. } => Category::Cancelled.action(),
+            Self::Store { .. } => action::STORE,
+        }
+    }
+
+    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    pub(crate) const fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Fenced { .. }
+                | Self::Mismatch { .. }
+                | Self::Corrupt { .. }
+                | Self::Undecodable { .. }
+                | Self::Store { .. }
+        )
+    }
+
+    /// The encoded value of a body that has run, where the store did not keep it.
+    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
+        match self {
+            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The actions of all errors.
+
+use super::*;
+use crate::base::name::PointName;
+use crate::failure::rejected::Rejected;
+use crate::failure::{Category, Classification, Classify};
+
+fn at() -> Box<Place> {
+    Place::new(PointName::new("shop::charge"), "order:7")
+}
+
+fn store() -> Box<StoreError> {
+    Box::new(StoreError::Unavailable("down".to_owned()))
+}
+
+fn contradiction() -> Box<Contradiction> {
+    let (stored, current) = ("1".to_owned(), "2".to_owned());
+    Box::new(Contradiction { what: Mismatch::Version, stored, current, names: Vec::new(), recorded: 0 })
+}
+
+/// Asserts that the action of each error has its word and that of no other category.
+fn assert_actions(errors: Vec<(Rejected, &str)>) {
+    for (error, word) in errors {
+        let action = error.classify().action;
+        assert!(action.contains(word), "{error}: {action}");
+        assert_ne!(action, Category::Rejected.action(), "{error}");
+    }
+}
+
+#[test]
+fn the_action_of_every_error_of_a_step_fits() {
+    use CheckpointError as E;
+    let (owner, retry_after, message, value) = (String::new(), Duration::ZERO, String::new(), Vec::new());
+    let errors = vec![
+        (E::Busy { at: at(), owner, retry_after }, "wait for the other holder"),
+        (E::Fenced { at: at() }, "lease"),
+        (
+            E::NotRecorded { at: at(), value: value.clone(), store: store() },
+            "the value that the error carries",
+        ),
+        (E::Mismatch { at: at(), contradiction: contradiction() }, "`on_mismatch = rerun`"),
+        (E::Corrupt { at: at(), reason: Corrupt::Checksum }, "`on_corrupt = rerun`"),
+        (E::Undecodable { at: at(), message: message.clone() }, "the type"),
+        (E::Encode { at: at(), message }, "serde"),
+        (E::TooLarge { at: at(), bytes: 1, value }, "a reference"),
+        (E::KeyTooLong { at: at(), bytes: 1 }, "shorten"),
+        (E::EmptyKey { at: at() }, "key"),
+        (E::OutsideJob { at: at() }, "`in_scope`"),
+        (E::NoKey { at: at() }, "key"),
+        (E::Overlap { at: at() }, "key"),
+        (E::Recursive { at: at() }, "another key"),
+        (E::Cancelled { at: at() }, "none"),
+        (E::Store { at: at(), store: store() }, "the store"),
+    ];
+    assert_actions(errors.into_iter().map(|(error, word)| (error.into(), word)).collect());
+}
+
+#[test]
+fn the_action_of_every_error_of_a_job_fits() {
+    use JobError as E;
+    let (owner, retry_after, text, value) = (String::new(), Duration::ZERO, String::new, Vec::new());
+    let class = Some(Box::new(Classification::new(Category::NotFound)));
+    let status = Status::Failed;
+    let errors = vec![
+        (E::Busy { at: at(), owner, retry_after }, "wait for the other holder"),
+        (E::Recursive { at: at() }, "another job"),
+        (E::Stopped { at: at(), status, class: None }, "`jobs::resume`"),
+        (E::Stopped { at: at(), status, class }, "check the name"),
+        (E::Fenced { at: at() }, "lease"),
+        (
+            E::NotRecorded { at: at(), value: value.clone(), store: store() },
+            "the value that the error carries",
+        ),
+        (E::Mismatch { at: at(), contradiction: contradiction() }, "`on_mismatch = rerun`"),
+        (E::Corrupt { at: at(), reason: Corrupt::Checksum }, "`on_corrupt = rerun`"),
+        (E::Lost { at: at(), recorded: 2, found: 1 }, "backup"),
+        (E::Codec { at: at(), message: text() }, "serde"),
+        (E::TooLarge { at: at(), bytes: 1, value }, "a reference"),
+        (E::KeyTooLong { at: at(), bytes: 1 }, "shorten"),
+        (E::EmptyKey { at: at() }, "key"),
+        (E::NotProvided { at: at(), ty: "Client" }, "provide"),
+        (E::Interrupted { at: at(), problem: text() }, "next sweep"),
+        (E::Unfinished { at: at() }, "layers"),
+        (E::NotStarted { at: at(), reason: text() }, "next sweep"),
+        (E::Unknown { at: at() }, "`jobs::list`"),
+        (E::UnknownStep { at: at(), step: text() }, "`jobs::steps`"),
+        (E::UnknownName { at: at(), name: text() }, "`was`"),
+        (E::SameName { at: at() }, "`name`"),
+        (E::WrongState { at: at(), status }, "state"),
+        (E::Store { at: at(), store: store() }, "the store"),
+    ];
+    assert_actions(errors.into_iter().map(|(error, word)| (error.into(), word)).collect());
+}
