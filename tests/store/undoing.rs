@@ -5,7 +5,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use resilience::durable::{JobError, Recovery, Status, StoreError, WithRecovery};
 use resilience::{
-    Checkpoint, Classify, Job, Rejected, checkpoint, checkpoints, job, jobs, recover, with_recovery,
+    Checkpoint, Classify, Event, Job, Rejected, checkpoint, checkpoints, job, jobs, recover, with_recovery,
 };
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -176,7 +176,7 @@ async fn failing(id: u32) -> Result<u32, Error> {
 
 #[test]
 fn a_call_that_is_dropped_while_its_end_is_recorded_has_ended() {
-    let (store, _world) = world(Fault::None);
+    let (store, world) = world(Fault::None);
     FAILING.set(Some((store.clone(), Fault::LateResults)));
     let dropped = |call: &mut (dyn Future<Output = Result<u32, Error>> + Unpin)| {
         assert!(call.now_or_never().is_none(), "the store has not answered");
@@ -194,6 +194,18 @@ fn a_call_that_is_dropped_while_its_end_is_recorded_has_ended() {
     dropped(&mut Box::pin(
         Checkpoint::new("pay").call_async("paid-by-hand", async || pay_now(32)).boxed_local(),
     ));
+    let reported = |id: &str| {
+        let of = |event: &Event| match event {
+            Event::JobDone { job, .. } => (job == id).then_some("done"),
+            Event::JobFailed { job, .. } => (job == id).then_some("failed"),
+            Event::JobInterrupted { job, .. } => (job == id).then_some("interrupted"),
+            _ => None,
+        };
+        world.events().iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(reported("failing-async:25"), ["failed"]);
+    assert_eq!(reported("failing-async:26"), ["done"]);
+    assert_eq!(reported("undoing-async:21"), ["interrupted"]);
     assert_eq!(status("failing-async:25"), Status::Failed);
     assert_eq!(status("failing-async:26"), Status::Done);
     assert_eq!(recover().until_done().blocking().expect("a store").count(Status::RolledBack), 1);

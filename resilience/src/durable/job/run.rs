@@ -145,7 +145,7 @@ impl RunningJob {
             Completion { note, removes, ..Completion::done(shared.key.clone(), shared.fence, value) };
         let at = self.at.clone();
         let completion = Arc::new(completion);
-        match self.lease.complete(mode, &completion).await {
+        match self.complete(mode, &completion, None).await {
             Ok(_) => {
                 self.ended(Status::Done, None);
                 crate::durable::moment::reached("after complete");

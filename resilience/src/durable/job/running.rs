@@ -29,27 +29,50 @@ pub struct RunningJob {
     pub(crate) unfinished: Unfinished,
 }
 
-/// Reports a job whose call is dropped before its end.
+/// Reports how a job ends, also if its call is dropped before that.
 #[derive(Debug)]
-pub(crate) struct Unfinished(Option<Box<Place>>);
+pub(crate) struct Unfinished {
+    /// `None` once it is reported.
+    at: Option<Box<Place>>,
+    /// How it ends in the store, with the caller or without.
+    ending: Option<(Status, Option<Classification>)>,
+}
 
 impl Unfinished {
     pub(crate) fn new(at: &Place) -> Self {
-        Self(Some(Box::new(at.clone())))
+        Self { at: Some(Box::new(at.clone())), ending: None }
     }
 
     /// Reports why the job is interrupted, or that another one has it now.
     pub(super) fn interrupted(&mut self, problem: &str) {
-        if let Some(at) = self.0.take() {
-            let (point, job, problem) = (at.point.clone(), at.key.clone(), problem.to_owned());
+        if let Some(at) = self.at.take() {
+            let (point, job, problem) = (at.point, at.key, problem.to_owned());
             emit(&Event::JobInterrupted { point, job, problem }, None);
+        }
+    }
+
+    /// Reports that the job is `status` from now on.
+    fn ended(&mut self, status: Status, class: Option<Classification>) {
+        if status == Status::RollingBack {
+            return self.interrupted("its store did not record that its steps are to be undone");
+        }
+        let Some(at) = self.at.take() else { return };
+        let (point, job) = (at.point, at.key);
+        match status {
+            Status::Done => emit(&Event::JobDone { point, job }, None),
+            // It has an event of its own.
+            Status::RolledBack => {}
+            _ => emit(&Event::JobFailed { point, job, status: status.as_str(), class }, None),
         }
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        self.interrupted("its call was dropped, or its store did not record its end");
+        match self.ending.take() {
+            Some((status, class)) => self.ended(status, class),
+            None => self.interrupted("its call was dropped, or its store did not record its end"),
+        }
     }
 }
 
@@ -116,42 +139,39 @@ impl RunningJob {
         let removes = (self.record.status == Status::RollingBack).then(|| place::cursors(self.id()));
         let completion =
             Completion { note: note.write(), removes, ..Completion::of(key, self.fence(), status) };
-        match self.lease.complete(mode, &Arc::new(completion)).await {
+        match self.complete(mode, &Arc::new(completion), note.class).await {
             Ok(record) => Ok((self, record)),
             Err(StoreError::Fenced { .. }) => Err(self.fenced()),
-            Err(error) => {
-                if error.is_outage() {
-                    self.report(status, note.class);
-                }
-                Err(JobError::store(self.at, error))
-            }
+            Err(error) => Err(JobError::store(self.at, error)),
         }
+    }
+
+    /// Ends the lease as `completion` says, which is reported once the lease ends so, whether the caller is there then
+    /// or not.
+    pub(super) async fn complete(
+        &mut self,
+        mode: Mode,
+        completion: &Arc<Completion>,
+        class: Option<Classification>,
+    ) -> Result<Record, StoreError> {
+        self.unfinished.ending = Some((completion.status, class));
+        let done = self.lease.complete(mode, completion).await;
+        if !matches!(&done, Err(error) if error.is_outage()) {
+            self.unfinished.ending = None;
+        }
+        done
     }
 
     /// The job has ended in the store.
     pub(super) fn ended(mut self, status: Status, class: Option<Classification>) {
-        self.report(status, class);
+        self.unfinished.ended(status, class);
         self.lease.ended();
     }
 
     /// The job ends in the store as soon as that takes it.
     pub(super) fn ended_later(mut self, completion: Completion, class: Option<Classification>) {
-        self.report(completion.status, class);
+        self.unfinished.ended(completion.status, class);
         self.lease.complete_later(completion);
-    }
-
-    fn report(&mut self, status: Status, class: Option<Classification>) {
-        if status == Status::RollingBack {
-            return self.unfinished.interrupted("its store did not record that its steps are to be undone");
-        }
-        self.unfinished.0 = None;
-        let (point, job) = (self.at.point.clone(), self.at.key.clone());
-        match status {
-            Status::Done => emit(&Event::JobDone { point, job }, None),
-            // It has an event of its own.
-            Status::RolledBack => {}
-            _ => emit(&Event::JobFailed { point, job, status: status.as_str(), class }, None),
-        }
     }
 
     /// The job is another holder's by now.

@@ -116,6 +116,9 @@ impl Pass {
     }
 }
 
+/// How many problems are remembered. A store may have any number of jobs that cannot be run.
+const MOST_PROBLEMS: usize = 10_000;
+
 /// What the looks of one recovery have reported: each problem once, not at every look.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
@@ -128,9 +131,18 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Whether `key` has not been reported yet.
+    /// Whether `key` has not been reported yet. What is more than can be remembered is not reported one by one.
     pub(crate) fn is_first(&self, key: &str) -> bool {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.contains(key) || keys.len() > MOST_PROBLEMS {
+            return false;
+        }
+        keys.insert(key.to_owned());
+        if keys.len() > MOST_PROBLEMS {
+            warning("more jobs cannot be run than are reported one by one", "see `jobs::list`");
+            return false;
+        }
+        true
     }
 
     /// Reports the first look of several that failed.
@@ -160,7 +172,9 @@ impl Reports {
         }
         if matches!(error, JobError::Mismatch { .. }) {
             let mut known = self.contradictions.lock().unwrap_or_else(PoisonError::into_inner);
-            known.insert(record.key.clone(), (record.revision, error.clone()));
+            if known.len() < MOST_PROBLEMS || known.contains_key(&record.key) {
+                known.insert(record.key.clone(), (record.revision, error.clone()));
+            }
         }
     }
 
@@ -184,6 +198,17 @@ impl Reports {
 mod tests {
     use super::*;
     use crate::event::AlertLevel;
+
+    #[test]
+    fn the_problems_of_any_number_of_jobs_take_little_memory() {
+        let world = crate::testing::isolate();
+        let reports = Reports::default();
+        let id = |n: usize| format!("import:{n}");
+        assert_eq!((0..MOST_PROBLEMS * 3).filter(|n| reports.is_first(&id(*n))).count(), MOST_PROBLEMS);
+        assert!(!reports.is_first(&id(0)) && !reports.is_first(&id(MOST_PROBLEMS * 2)));
+        let remembered = reports.keys.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert_eq!((remembered, world.events().len()), (MOST_PROBLEMS + 1, 1), "the rest is one alert");
+    }
 
     #[test]
     fn a_sweep_that_fails_is_reported_once_until_one_succeeds() {
