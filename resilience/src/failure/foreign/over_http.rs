@@ -66,7 +66,7 @@ fn by_source(error: &dyn Error, otherwise: Category) -> Classification {
 #[cfg(feature = "ureq")]
 impl Classify for ureq::Error {
     fn classify(&self) -> Classification {
-        use ureq::{Error as E, Timeout, http as of_ureq};
+        use ureq::{Error as E, Timeout};
         match self {
             E::StatusCode(status) => Classification::from_status(*status),
             E::Io(error) => error.classify(),
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn ureq_by_variant() {
-        use ureq::{Error as E, Timeout};
+        use ureq::{Error as E, Timeout, http as of_ureq};
         let uri = of_ureq::Uri::try_from("http://[").map_err(of_ureq::Error::from);
         for (error, category, delivered) in [
             (E::StatusCode(404), Category::NotFound, Delivered::No),
