@@ -2,6 +2,7 @@
  *
  * HOSTILE_LOCKS    the first lock that is taken on a file makes `$HOSTILE_LOCKS.here` and waits for `$HOSTILE_LOCKS.go`
  * HOSTILE_LINK     as HOSTILE_LOCKS, for the first link to a file
+ * HOSTILE_MISSING  as HOSTILE_LOCKS, when the file of a store was looked for and is not there
  * HOSTILE_THREADS  while this file exists no thread can be made
  *
  * Removing a file called `fork-now` forks: the removal succeeds in the child, and fails in the parent once the child
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +43,16 @@ int flock(int fd, int operation) {
 int link(const char *from, const char *to) {
     wait_at("HOSTILE_LINK");
     return REAL("link", int (*)(const char *, const char *))(from, to);
+}
+
+int statx(int dir, const char *restrict path, int flags, unsigned int mask, struct statx *restrict found) {
+    int result = REAL("statx", int (*)(int, const char *, int, unsigned int, struct statx *))(dir, path, flags, mask, found);
+    if (result && errno == ENOENT) {
+        size_t length = strlen(path);
+        if (length > 13 && !strcmp(path + length - 13, "/store.sqlite")) wait_at("HOSTILE_MISSING");
+        errno = ENOENT;
+    }
+    return result;
 }
 
 int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {

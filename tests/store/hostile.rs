@@ -590,6 +590,24 @@ fn a_process_that_dies_while_it_makes_a_store_leaves_nothing_behind_for_the_next
 }
 
 #[test]
+fn a_store_that_another_process_makes_while_it_is_looked_for_is_not_lost() {
+    let scratch = Scratch::new();
+    let looked = scratch.path("looked");
+    let mut looker = child("hostile::opens_and_records", &scratch.path(""));
+    looker.env("HOSTILE_MISSING", &looked);
+    looker.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    let mut looker = Killed::start(looker);
+    wait_until("the process that has found no store", || looked.with_extension("here").exists());
+    let store = SqliteStore::open(scratch.path("new/state")).expect("a store");
+    let claimed = block_on(store.claim(Claim::new("c/first", store.owner(), "first"))).expect("a store");
+    assert!(matches!(claimed, Claimed::Held(_)), "{claimed:?}");
+    fs::write(looked.with_extension("go"), "").expect("a file");
+    assert!(looker.0.wait().expect("its end").success());
+    let own = format!("c/step:{}", looker.0.id());
+    assert!(block_on(store.get(&own)).expect("a store").is_some(), "it is in the same store");
+}
+
+#[test]
 fn a_store_that_another_process_is_making_is_left_to_it() {
     let scratch = Scratch::new();
     let dir = scratch.path("new/state");

@@ -79,12 +79,16 @@ impl SqliteOptions {
             return Ok(SqliteStore { inner });
         }
         let [_, log, _] = files_of(&file);
-        let is_there = files::check(&file)?;
+        let mut is_there = files::check(&file)?;
         if !is_there && (fs::metadata(&log).is_ok_and(|log| log.len() > 0) || Mark::is_in(&dir)) {
-            return Err(StoreError::Lost(format!(
-                "{} is missing, and a store was here: restore it from a backup, or remove the directory to begin anew",
-                file.display()
-            )));
+            // Another process may have made it since, and used it.
+            is_there = files::check(&file)?;
+            if !is_there {
+                return Err(StoreError::Lost(format!(
+                    "{} is missing, and a store was here: restore it from a backup, or remove the directory to begin anew",
+                    file.display()
+                )));
+            }
         }
         // What may not be written to says so here, in words that name the file.
         let owners = Owners::join(dir.join(OWNERS))?;
