@@ -74,7 +74,7 @@ const MACROS_FLOORS: &[(&str, &[&str])] = &[
             "derive_classify",
         ],
     ),
-    ("syntax", &["units", "tokens", "suggest", "keys"]),
+    ("syntax", &["units", "tokens", "suggest", "entries", "keys"]),
     ("function", &["types", "uses", "async_kind", "item"]),
 ];
 

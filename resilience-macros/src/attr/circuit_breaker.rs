@@ -160,31 +160,27 @@ fn check(input: Input<'_>) -> Checked {
     }
     let instance = reader.value("instance", "self.breaker", value::expression);
     if let Some(instance_at) = instance_at {
-        for at in configured {
-            errors.here(
-                at,
-                "the breaker of `instance` has its own settings\nhelp: set this where the breaker is made",
-            );
-            errors.here(instance_at, "`instance` is written here");
-        }
+        value::not_beside_instance(errors, "breaker", instance_at, configured.into_iter());
         if let (Some(at), Some(instance)) = (key_at, &instance) {
-            // The paths in a template are more than the text of `format!` takes.
-            let key = if written_key.starts_with('"') { "format!(..)" } else { &written_key };
-            let instance = readable(instance);
-            errors.here(
-                at,
-                format!(
-                    "`instance` is one breaker, and `key` needs one for each key\n\
-                     help: make `{instance}` a `CircuitBreakers`, and write `instance = {instance}.get(&{key})` \
-                     without `key`"
-                ),
-            );
+            errors.here(at, key_beside_instance(&written_key, instance));
         }
     }
     let window = settings.duration("window").cloned();
     let setters = settings.setters;
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
 }
+
+/// What to write for `instance` and `key` together.
+fn key_beside_instance(key: &str, instance: &TokenStream) -> String {
+    // The paths in a template are more than the text of `format!` takes.
+    let key = if key.starts_with('"') { "format!(..)" } else { key };
+    let instance = readable(instance);
+    format!(
+        "`instance` is one breaker, and `key` needs one for each key\n\
+         help: make `{instance}` a `CircuitBreakers`, and write `instance = {instance}.get(&{key})` without `key`"
+    )
+}
+
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {

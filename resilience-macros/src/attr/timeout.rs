@@ -83,39 +83,17 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
     let configured = value::written(&reader, &SPEC);
-    let growth_at = reader.span_of("growth");
-    let cap_at = reader.span_of("cap");
     let strict_at = reader.span_of("strict");
-    let needs_thread = [("threads", "bounds"), ("stack", "is the stack of")]
-        .map(|(key, verb)| Some((reader.span_of(key)?, key, verb)));
     let thread = reader.switch("thread").unwrap_or(false);
+    check_dependent(&reader, thread, errors);
     let settings = Settings::read(&mut reader, &SPEC);
-    if let (None, Some(at)) = (growth_at, cap_at) {
-        errors.here(
-            at,
-            "`cap` bounds `growth`, which is not written\nhelp: add `growth = 2.0`, or leave `cap` out",
-        );
-    }
-    for (at, key, verb) in needs_thread.into_iter().flatten().filter(|_| !thread) {
-        errors.here(
-            at,
-            format!(
-                "`{key}` {verb} the helper threads of `thread`, which is not written\nhelp: add `thread`"
-            ),
-        );
-    }
     check_kind(attr, item, thread, strict_at, errors);
     let instance_at = reader.span_of("instance");
     let instance = reader.value("instance", "LIMIT", value::expression);
     let mut rest = reader.rest().into_iter();
     if let Some(at) = instance_at {
-        for own in configured.into_iter().chain(rest.map(|entry| entry.span)) {
-            errors.here(
-                own,
-                "the timeout of `instance` has its own settings\nhelp: set this where the timeout is made",
-            );
-            errors.here(at, "`instance` is written here");
-        }
+        let written = configured.into_iter().chain(rest.map(|entry| entry.span));
+        value::not_beside_instance(errors, "timeout", at, written);
         return Some(Checked {
             limit: None,
             instance: Some(instance?),
@@ -141,6 +119,26 @@ fn check(input: Input<'_>) -> Option<Checked> {
     errors.ok(value::in_order(Some(&limit), settings.duration("cap"), words));
     let grows = settings.setters.iter().any(|setter| setter.value_of("growth").is_some());
     Some(Checked { limit: Some(limit), instance: None, setters: settings.setters, grows, thread })
+}
+
+/// Reports settings of something that is not written: they would do nothing.
+fn check_dependent(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
+    if let (Some(at), None) = (reader.span_of("cap"), reader.span_of("growth")) {
+        errors.here(
+            at,
+            "`cap` bounds `growth`, which is not written\nhelp: add `growth = 2.0`, or leave `cap` out",
+        );
+    }
+    for (key, verb) in [("threads", "bounds"), ("stack", "is the stack of")] {
+        if let (Some(at), false) = (reader.span_of(key), has_thread) {
+            errors.here(
+                at,
+                format!(
+                    "`{key}` {verb} the helper threads of `thread`, which is not written\nhelp: add `thread`"
+                ),
+            );
+        }
+    }
 }
 
 /// What to write instead of a word of another library, if the key is one.

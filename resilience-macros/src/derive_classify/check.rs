@@ -2,14 +2,14 @@
 
 use super::ast::{Field, Input, Shape};
 use super::attr::Entry;
+use super::words::{alone, at, categories, category, given, span, unknown_word, value};
 use crate::errors::Errors;
 use crate::syntax::suggest::hint;
-use crate::value::{CATEGORIES, variant};
+use crate::value::variant;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use std::fmt::Display;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, Generics, LitInt, LitStr, Member, Path, Result, Type};
+use syn::{Expr, Generics, LitInt, LitStr, Member, Path, Result, Type};
 
 /// A type whose words were understood.
 pub(super) struct Checked<'a> {
@@ -74,9 +74,6 @@ const RETRY: Words = &[("never", "Never"), ("once", "Once"), ("backoff", "Backof
 const SEVERITY: Words =
     &[("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical"), ("fatal", "Fatal")];
 const DELIVERED: Words = &[("no", "No"), ("maybe", "Maybe"), ("yes", "Yes")];
-
-const KEYS: [&str; 8] =
-    ["status", "transparent", "with", "text", "retry_after", "retry", "severity", "delivered"];
 
 /// Understands every word of `input`; what contradicts itself or is missing is reported.
 pub(super) fn check<'a>(input: &Input<'a>, errors: &Errors) -> Checked<'a> {
@@ -422,63 +419,4 @@ fn is_choice(group: &proc_macro2::Group) -> bool {
         _ => false,
     };
     chooses && group.delimiter() == proc_macro2::Delimiter::Parenthesis
-}
-
-/// The variant of `Category` that a word names.
-fn category(word: &Ident) -> Result<Ident> {
-    let name = word.to_string();
-    let found = variant(&name).map(|variant| Ident::new(variant, word.span()));
-    found.ok_or_else(|| {
-        let names = CATEGORIES.map(|(name, _)| name);
-        at(word, format!("no category `{name}`{}\n{}", hint(&name, &names), categories()))
-    })
-}
-
-fn unknown_word(word: &Ident) -> String {
-    let name = word.to_string();
-    let words: Vec<_> = CATEGORIES.iter().map(|(name, _)| *name).chain(KEYS).chain(["action"]).collect();
-    format!(
-        "`classify` does not know `{name}`{}\n{}\nkeys: {}, action",
-        hint(&name, &words),
-        categories(),
-        KEYS.join(", ")
-    )
-}
-
-fn categories() -> String {
-    format!("categories: {}", CATEGORIES.map(|(name, _)| name).join(", "))
-}
-
-/// The tokens behind the `=`; `form` is what could be there.
-fn given(entry: &Entry, form: &str) -> Result<TokenStream> {
-    let value = entry.value.as_ref().filter(|value| !value.is_empty());
-    value.cloned().ok_or_else(|| at(&entry.word, needs(entry, form)))
-}
-
-fn value<T: syn::parse::Parse>(entry: &Entry, form: &str) -> Result<T> {
-    let tokens = given(entry, form)?;
-    syn::parse2(tokens.clone()).map_err(|_| at(&tokens, format!("write `{} = {form}`", entry.word)))
-}
-
-fn needs(entry: &Entry, form: &str) -> String {
-    format!("`{0}` needs a value: `{0} = {form}`", entry.word)
-}
-
-fn alone(entry: &Entry) -> Result<()> {
-    match &entry.value {
-        None => Ok(()),
-        Some(value) if value.is_empty() => Err(at(&entry.word, format!("`{}` takes no value", entry.word))),
-        Some(value) => Err(at(value, format!("`{}` takes no value", entry.word))),
-    }
-}
-
-fn at(tokens: impl ToTokens, message: impl Display) -> Error {
-    Error::new_spanned(tokens, message)
-}
-
-fn span(member: &Member) -> Span {
-    match member {
-        Member::Named(name) => name.span(),
-        Member::Unnamed(index) => index.span,
-    }
 }

@@ -4,6 +4,7 @@ mod ast;
 mod attr;
 mod check;
 mod expand;
+mod words;
 
 use crate::errors::Errors;
 use proc_macro2::TokenStream;

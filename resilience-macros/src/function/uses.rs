@@ -44,42 +44,19 @@ pub(crate) fn used(expr: &Expr, name: &str) -> Option<Ident> {
     match expr {
         Expr::Array(array) => array.elems.iter().find_map(used),
         Expr::Assign(assign) => any(&[&assign.left, &assign.right]),
-        Expr::Async(this) => used_in(&this.block, name),
         Expr::Await(this) => used(&this.base),
         Expr::Binary(binary) => any(&[&binary.left, &binary.right]),
-        Expr::Block(block) => used_in(&block.block, name),
         Expr::Break(this) => this.expr.as_deref().and_then(used),
         Expr::Call(call) => {
             let function = Some(&*call.func).filter(|function| !matches!(function, Expr::Path(_)));
             function.and_then(used).or_else(|| call.args.iter().find_map(used))
         }
         Expr::Cast(cast) => used(&cast.expr),
-        Expr::Closure(closure) if closure.inputs.iter().any(|pat| binds(pat, name)) => None,
-        Expr::Closure(closure) => used(&closure.body),
-        Expr::Const(this) => used_in(&this.block, name),
         Expr::Field(field) => used(&field.base),
-        Expr::ForLoop(this) => {
-            used(&this.expr).or_else(|| if binds(&this.pat, name) { None } else { used_in(&this.body, name) })
-        }
         Expr::Group(group) => used(&group.expr),
-        Expr::If(this) => {
-            let then = || if binds_in(&this.cond, name) { None } else { used_in(&this.then_branch, name) };
-            let otherwise = || this.else_branch.as_ref().and_then(|(_, expr)| used(expr));
-            used(&this.cond).or_else(then).or_else(otherwise)
-        }
         Expr::Index(index) => any(&[&index.expr, &index.index]),
         Expr::Let(this) => used(&this.expr),
-        Expr::Loop(this) => used_in(&this.body, name),
         Expr::Macro(this) => used_in_macro(this.mac.tokens.clone(), name),
-        Expr::Match(this) => {
-            let arms = this.arms.iter().filter(|arm| !binds(&arm.pat, name));
-            let in_arm = |pat: &Pat| match pat {
-                Pat::Guard(guard) => used(&guard.guard),
-                _ => None,
-            };
-            used(&this.expr)
-                .or_else(|| arms.clone().find_map(|arm| in_arm(&arm.pat).or_else(|| used(&arm.body))))
-        }
         Expr::MethodCall(call) => used(&call.receiver).or_else(|| call.args.iter().find_map(used)),
         Expr::Paren(paren) => used(&paren.expr),
         Expr::Path(path) => path.path.get_ident().filter(|ident| *ident == name).cloned(),
@@ -96,9 +73,40 @@ pub(crate) fn used(expr: &Expr, name: &str) -> Option<Ident> {
             fields.chain(this.rest.as_deref()).find_map(used)
         }
         Expr::Try(this) => used(&this.expr),
-        Expr::TryBlock(this) => used_in(&this.block, name),
         Expr::Tuple(tuple) => tuple.elems.iter().find_map(used),
         Expr::Unary(unary) => used(&unary.expr),
+        with_block => used_in_blocks_of(with_block, name),
+    }
+}
+
+/// As [`used`], of an expression with a body that may have bindings of its own.
+fn used_in_blocks_of(expr: &Expr, name: &str) -> Option<Ident> {
+    let used = |expr: &Expr| used(expr, name);
+    match expr {
+        Expr::Async(this) => used_in(&this.block, name),
+        Expr::Block(block) => used_in(&block.block, name),
+        Expr::Closure(closure) if closure.inputs.iter().any(|pat| binds(pat, name)) => None,
+        Expr::Closure(closure) => used(&closure.body),
+        Expr::Const(this) => used_in(&this.block, name),
+        Expr::ForLoop(this) => {
+            used(&this.expr).or_else(|| if binds(&this.pat, name) { None } else { used_in(&this.body, name) })
+        }
+        Expr::If(this) => {
+            let then = || if binds_in(&this.cond, name) { None } else { used_in(&this.then_branch, name) };
+            let otherwise = || this.else_branch.as_ref().and_then(|(_, expr)| used(expr));
+            used(&this.cond).or_else(then).or_else(otherwise)
+        }
+        Expr::Loop(this) => used_in(&this.body, name),
+        Expr::Match(this) => {
+            let arms = this.arms.iter().filter(|arm| !binds(&arm.pat, name));
+            let in_arm = |pat: &Pat| match pat {
+                Pat::Guard(guard) => used(&guard.guard),
+                _ => None,
+            };
+            used(&this.expr)
+                .or_else(|| arms.clone().find_map(|arm| in_arm(&arm.pat).or_else(|| used(&arm.body))))
+        }
+        Expr::TryBlock(this) => used_in(&this.block, name),
         Expr::Unsafe(this) => used_in(&this.block, name),
         Expr::While(this) => used(&this.cond)
             .or_else(|| if binds_in(&this.cond, name) { None } else { used_in(&this.body, name) }),

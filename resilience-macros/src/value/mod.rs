@@ -21,7 +21,7 @@ pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
 pub(crate) use range::{count_from, factor_from_one, in_order, lasting};
 pub(crate) use rules::Rules;
-pub(crate) use settings::{Settings, default_time, written};
+pub(crate) use settings::{Settings, default_time, not_beside_instance, written};
 pub(crate) use size::size;
 
 pub(crate) use crate::syntax::tokens::{located, mixed_span_of, open, own_span_of, readable, span_of};

@@ -1,6 +1,7 @@
 //! The settings of a policy, each read as its key says.
 
 use super::{Duration, Setter, count_from, duration, factor_from_one, lasting, own_span_of, path, size};
+use crate::errors::Errors;
 use crate::syntax::keys::{Reader, Setting, Spec};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -63,6 +64,25 @@ impl Settings {
 /// Where the settings of `spec` are written that were not taken yet.
 pub(crate) fn written(reader: &Reader<'_>, spec: &Spec) -> Vec<Span> {
     spec.settings().filter_map(|(key, _)| reader.span_of(key.name)).collect()
+}
+
+/// Reports each of the settings at `written`, for the `instance` at `at` has its own: `policy` is
+/// the noun for it.
+pub(crate) fn not_beside_instance(
+    errors: &Errors,
+    policy: &str,
+    at: Span,
+    written: impl Iterator<Item = Span>,
+) {
+    for setting in written {
+        errors.here(
+            setting,
+            format!(
+                "the {policy} of `instance` has its own settings\nhelp: set this where the {policy} is made"
+            ),
+        );
+        errors.here(at, "`instance` is written here");
+    }
 }
 
 /// The default of a setting, in nanoseconds and as it is written.

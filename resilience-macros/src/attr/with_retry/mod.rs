@@ -134,11 +134,8 @@ fn check(input: Input<'_>) -> Checked {
     let others = others.chain(on.iter().map(|entry| entry.span));
     let configured: Vec<_> = value::written(&reader, &SPEC).into_iter().chain(others).collect();
     let instance = reader.value("instance", "RETRY", value::expression);
-    if let Some(instance_at) = instance_at {
-        for at in configured {
-            errors.here(at, "a retry given with `instance` has its own settings: set this where it is made");
-            errors.here(instance_at, "the retry is given here");
-        }
+    if let Some(at) = instance_at {
+        value::not_beside_instance(errors, "retry", at, configured.into_iter());
     }
     let is_set = |keys: &[&str]| keys.iter().any(|key| reader.span_of(key).is_some());
     let depends = is_set(&["base", "cap", "jitter", "policy"]) || !on.is_empty();
