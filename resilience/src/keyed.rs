@@ -1,4 +1,13 @@
 //! Separate state for each key: a bounded map that makes an entry at its first use and drops idle ones.
+//!
+//! A *key* divides the state of a policy: with `key = host`, each host has its own breaker and its own retry
+//! budget, so that one host that is down does not close the others. Choose what fails together: a host, a
+//! tenant, a model, a shard. A key with a value for each request (a user's query, a trace id) divides the
+//! state so finely that no breaker ever sees a second failure.
+//!
+//! Keys are kept in memory and are made of arguments, which can come from outside. The map is therefore
+//! bounded (`max_keys`, by default 1,024), and neither logs nor the texts of rejections show a key unless the
+//! policy has `key_label`.
 
 use crate::base::clock::now;
 use crate::base::name::PointName;
@@ -10,9 +19,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-/// A value that can pick out an entry of a keyed policy: text, an integer, `bool` or `char`.
+/// Picks out an entry of a keyed policy: text, an integer, `bool` or `char`.
 ///
-/// For other types make a text of what tells them apart, or hand on the part that does.
+/// References, `Box`, `Rc`, `Arc` and `Cow` of a key are keys, too. Integers of different types with one
+/// value are one key; the text `"42"` and the number `42` are two. For other types make a text of what
+/// distinguishes them (`key = self.id.to_string()`), or implement the trait by handing on the part that does,
+/// which allocates nothing.
 ///
 /// # Examples
 ///
@@ -29,22 +41,49 @@ use std::time::Instant;
 ///
 /// assert!(Tenant(42).read(|key| key == KeyRef::Number(42)));
 /// ```
+///
+/// A key of two parts:
+///
+/// ```
+/// use resilience::policy::keyed::{Key, KeyRef};
+///
+/// struct Shard { region: &'static str, number: u8 }
+///
+/// impl Key for Shard {
+///     fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+///         format!("{}:{}", self.region, self.number).read(reader)
+///     }
+/// }
+///
+/// let shard = Shard { region: "eu", number: 3 };
+/// assert_eq!(shard.read(|key| key.to_string()), "eu:3");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a policy",
     label = "is no text, integer, `bool` or `char`",
     note = "write what tells the keys apart, for instance `key = self.id.to_string()`, or implement `Key`"
 )]
 pub trait Key {
-    /// Hands the key to `reader`.
+    /// Passes the key to `reader`, exactly once, and returns what that returns.
     fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R;
 }
 
-/// A key as a map sees it.
+/// Borrows a key, as a map of keys sees it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::keyed::KeyRef;
+///
+/// assert_eq!(KeyRef::Text("a.example").to_string(), "a.example");
+/// assert_eq!(KeyRef::Number(-7).to_string(), "-7");
+/// assert_ne!(KeyRef::Text("42"), KeyRef::Number(42));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyRef<'a> {
-    /// A text.
+    /// A text, compared byte by byte; also what `bool` and `char` are.
     Text(&'a str),
-    /// An integer of any type.
+    /// An integer of any type; `u128` has no key, as it does not fit.
     Number(i128),
 }
 
@@ -137,11 +176,20 @@ pub trait PerKey: Send + Sync + Sized {
     }
 }
 
-/// Separate values for up to `max_keys` keys, each made at its first use.
+/// Keeps a separate value for each of up to `max_keys` keys, made at its first use.
+///
+/// An annotated function with `key = ..` has one inside; use one directly for policies as values, with
+/// [`CircuitBreaker`](crate::CircuitBreaker) as `T`. [`CircuitBreakers`](crate::CircuitBreakers) is the same
+/// with the settings of a breaker, for several functions.
+///
+/// # Eviction
 ///
 /// When room is needed, an entry that has not been used for long is evicted: among up to 127 keys the least
-/// recently used one, where all uses between two new keys count as one moment; among more keys nearly that one.
-/// An evicted value lives on until the last `Arc` of it is dropped.
+/// recently used one, where all uses between two new keys count as one moment; among more keys nearly that
+/// one. A breaker that is not closed goes last. An evicted value lives on until the last `Arc` of it is
+/// dropped; a later use of its key makes a new value.
+///
+/// # Cost
 ///
 /// Looking up a known key allocates nothing; it takes a read lock on a part of the map, and writes to the
 /// entry only if it is the first use since any new key was added.
@@ -242,6 +290,9 @@ impl Kept {
 
 impl<T: PerKey> Keyed<T> {
     /// Creates a map that makes each entry with `make`; at most 1,024 keys unless set otherwise.
+    ///
+    /// `make` is a function or a closure that captures nothing, so that the map can be a `static`. It is
+    /// called once more than there are keys, for the counters of all keys together.
     pub const fn new(make: fn() -> T) -> Self {
         Self { make, max_keys: MAX_KEYS, entries: EntryMap::new() }
     }
@@ -264,18 +315,48 @@ impl<T: PerKey> Keyed<T> {
     }
 
     /// Returns the entry for `key`, made now if there is none.
+    ///
+    /// Keep the `Arc` only for a call: an entry that is held longer can be evicted meanwhile, and its state
+    /// is then no longer that of its key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::policy::keyed::Keyed;
+    /// use std::sync::Arc;
+    ///
+    /// static SHARDS: Keyed<CircuitBreaker> = Keyed::new(|| CircuitBreaker::new("shards"));
+    ///
+    /// assert!(Arc::ptr_eq(&SHARDS.get(&3_u8), &SHARDS.get(&3_i64)), "one number is one key");
+    /// ```
     #[inline]
     pub fn get<K: Key + ?Sized>(&self, key: &K) -> Arc<T> {
         self.entries.get(key, self.max_keys, &self.make)
     }
 
-    /// Returns the entry for the text `key` or for the number that it is the text of, if there is one;
-    /// looking does not count as a use.
+    /// Returns the entry for `key` if there is one, without making it.
+    ///
+    /// `key` is the text, or the number as its text. Looking does not count as a use, so it delays no
+    /// eviction.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::policy::keyed::Keyed;
+    ///
+    /// static SHARDS: Keyed<CircuitBreaker> = Keyed::new(|| CircuitBreaker::new("shards"));
+    ///
+    /// SHARDS.get(&42);
+    /// assert!(SHARDS.peek("42").is_some());
+    /// assert!(SHARDS.peek("43").is_none());
+    /// ```
     pub fn peek(&self, key: &str) -> Option<Arc<T>> {
         self.entries.peek(key)
     }
 
-    /// Returns every key that has an entry, as text, sorted.
+    /// Returns every key that has an entry, as text, sorted; a moment later there may be others.
     pub fn keys(&self) -> Vec<String> {
         self.entries.keys()
     }

@@ -3,7 +3,11 @@
 
 use std::fmt;
 
-/// The kind of a failure, as far as recovery is concerned.
+/// Names the kind of a failure; policies decide by it.
+///
+/// An error gets its category from [`Classify`](trait@crate::Classify), derived or written by hand, or from
+/// one of the [built-in](crate::classify#built-in) classifiers. The category fills all fields of a
+/// [`Classification`](crate::Classification), each of which an error can override:
 ///
 /// | category | retry | severity | delivered | a breaker counts it as | HTTP status |
 /// |---|---|---|---|---|---|
@@ -22,81 +26,196 @@ use std::fmt;
 /// | `Cancelled` | never | low | maybe | nothing | 499 |
 /// | `Rejected` | never | low | no | nothing | - |
 /// | `Unknown` | backoff | medium | maybe | failure | - |
+///
+/// A breaker counts what says something about the health of the service: an answer such as "not found" is a
+/// success to it, because the service worked. `delivered` says whether the service can have carried out the
+/// request; a retry with `idempotent = false` repeats only what was not delivered.
+///
+/// The enum is `non_exhaustive`: a `match` outside of this crate needs a `_` arm.
+///
+/// # Choosing a category
+///
+/// - Could the same request succeed later, without a change by a person? Then `Timeout`, `RateLimited`,
+///   `Connection`, `Unavailable` or `Transient`.
+/// - Has something outside of the request to change first? Then `Resource`, `Auth` or `Permanent`.
+/// - Is the request the problem? Then `Invalid`, `NotFound` or `Conflict`.
+/// - Prefer [`Unknown`](Self::Unknown) to a guess: it is retried a few times and counted.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{Category, Classification, Retryable};
+///
+/// assert_eq!(Category::RateLimited.as_str(), "rate_limited");
+/// assert!(Category::Timeout.is_retryable());
+/// assert!(!Category::Invalid.is_retryable());
+///
+/// // Each field of the row can be overridden for one error.
+/// let closed_for_good = Classification::new(Category::Unavailable).retry(Retryable::Never);
+/// assert!(!closed_for_good.is_retryable());
+///
+/// let retried: Vec<_> = Category::ALL.into_iter().filter(|category| category.is_retryable()).collect();
+/// assert_eq!(retried.len(), 7, "six with backoff, and a conflict once");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Category {
-    /// No answer in time.
+    /// No answer arrived in time: a client's own limit, an HTTP 408 or 504, or a [`timeout`](crate::Timeout)
+    /// of this library.
+    ///
+    /// Retried with backoff. The service may have carried out the request, so that a retry can do it twice.
     Timeout,
     /// The service asks for fewer calls.
+    ///
+    /// Retried with backoff, and not before [`retry_after`](crate::Classification::retry_after) where the
+    /// service says how long to wait. A quota that waiting does not refill is [`Resource`](Self::Resource).
     RateLimited,
     /// The connection could not be made, or broke.
+    ///
+    /// Retried with backoff. A refused connection cannot have carried out the request; a broken one may have.
     Connection,
-    /// The service is there but cannot serve now.
+    /// The service is there but cannot serve now: overloaded, restarting, or failing inside.
+    ///
+    /// Retried with backoff. This is the category of HTTP 500, 502, 503 and every 5xx without a row of its
+    /// own.
     Unavailable,
-    /// A passing fault of any other kind.
+    /// A passing fault of any other kind: a deadlock, a locked database, an interrupted system call.
+    ///
+    /// Retried with backoff. Low severity, as it is expected under load.
     Transient,
-    /// Memory, disk or quota is used up.
+    /// Memory, disk or quota is used up, here or at the service.
+    ///
+    /// Never retried, because another attempt uses more of what is missing. A breaker counts it as a failure.
     Resource,
-    /// Bad data came back.
+    /// Bad data came back: a response that cannot be decoded, a checksum that does not match.
+    ///
+    /// Never retried by default: the service has done the work, and would send the same bytes. Override
+    /// `retry` for a source that is known to recover, such as a truncated download.
     Corrupt,
-    /// The state of the service is not the assumed one.
+    /// The state of the service is not what the request assumed: a unique key exists, a version has moved on.
+    ///
+    /// Retried once in a call: a race that was lost is often won the second time, and a conflict that stays
+    /// is an answer. A breaker counts it as a success.
     Conflict,
-    /// Not allowed, or not known who asks.
+    /// The caller is not known, or is not allowed to do this.
+    ///
+    /// Never retried. The severity is high, because an expired credential fails every call until a person
+    /// acts.
     Auth,
-    /// What was asked for is not there.
+    /// The thing that was asked for is not there.
+    ///
+    /// Never retried. Where a read follows a write on an eventually consistent service, override it with
+    /// `retry = backoff`, or with a [`Rule`](crate::Rule) for this category.
     NotFound,
-    /// The request itself is wrong.
+    /// The request itself is wrong: malformed, too large, or outside of what the service accepts.
+    ///
+    /// Never retried, and counted as a success by a breaker: one caller's bad input must not close the
+    /// service to the others.
     Invalid,
-    /// It will fail again however often it is tried.
+    /// The call fails again however often it is made: not implemented, read-only, not supported.
+    ///
+    /// Never retried. A redirect or any other status below 400 that a program treats as an error is one, too.
     Permanent,
-    /// The caller gave up waiting.
+    /// The caller gave up waiting, or a person stopped the work.
+    ///
+    /// Never retried. A breaker counts it as nothing, because it says nothing about the service.
     Cancelled,
-    /// One of our own policies refused the call.
+    /// One of this library's own policies refused the call; see [`Rejected`](crate::Rejected).
+    ///
+    /// Never retried, whatever `when` or the error itself says, except under a [`Rule`](crate::Rule) that
+    /// names this category: otherwise each layer of a stack would repeat the refusals of the one below.
     Rejected,
     /// Nothing is known about this error.
+    ///
+    /// Retried with backoff and counted as a failure, so that policies work before errors are classified. The
+    /// type of such an error is reported once at DEBUG, with what to write; see the
+    /// [module](crate::classify).
     Unknown,
 }
 
-/// Whether a failed call is worth repeating.
+/// Says whether a failed call is worth repeating.
+///
+/// The word comes from the [`Category`], unless the error overrides it
+/// (`#[classify(timeout, retry = never)]`). A policy's `when`, `unless` and [`Rule`](crate::Rule)s are asked
+/// on top of it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{Category, Classification, Retryable};
+///
+/// assert_eq!(Classification::new(Category::Timeout).retry, Retryable::Backoff);
+/// assert_eq!(Classification::new(Category::Conflict).retry, Retryable::Once);
+/// assert_eq!(Classification::new(Category::Auth).retry, Retryable::Never);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Retryable {
-    /// It would fail again.
+    /// The call would fail again, or a retry would do harm.
     Never,
-    /// One more time, at once or after the usual wait.
+    /// One retry in a call, after the usual wait; a second error of this sort ends the call.
+    ///
+    /// It counts against `max` like any other retry.
     Once,
-    /// As often as the policy allows, with growing waits.
+    /// As many retries as the policy allows, with growing waits.
     Backoff,
 }
 
-/// Whether the failed request can have been carried out by the server.
+/// Says whether the service can have carried out the failed request.
+///
+/// A retry with `idempotent = false` repeats only what is [`No`](Self::No): a payment that may have been made
+/// is not made again.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{self, Delivered};
+/// use std::io::{Error, ErrorKind};
+///
+/// let refused = classify::of(&Error::from(ErrorKind::ConnectionRefused));
+/// assert_eq!(refused.delivered, Delivered::No, "no process listened");
+/// let reset = classify::of(&Error::from(ErrorKind::ConnectionReset));
+/// assert_eq!(reset.delivered, Delivered::Maybe, "the request may have arrived before");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Delivered {
-    /// It certainly was not.
+    /// The request certainly was not carried out: refused, rejected, or never sent.
     No,
-    /// It is not known.
+    /// It is not known: the answer is missing, and the request may have arrived.
     Maybe,
-    /// It certainly was.
+    /// The request certainly was carried out, and only its answer is bad.
     Yes,
 }
 
-/// How bad a failure is, in rising order.
+/// Ranks how bad a failure is, in rising order.
+///
+/// No policy decides by it, except [`with_recovery`](crate#attributes), which can start from a severity;
+/// otherwise it is for logs, alerts and the [history of errors](crate::classify::ErrorHistory).
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Severity;
+///
+/// assert!(Severity::Low < Severity::High);
+/// assert_eq!(Severity::Critical.to_string(), "critical");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
-    /// Expected now and then.
+    /// Expected now and then; the policies handle it.
     Low,
     /// Worth a look when it goes on.
     Medium,
-    /// A person should look.
+    /// A person should look: it will not pass by itself.
     High,
-    /// A person must act now.
+    /// A person must act now. No category has it by default; an error asks for it with `severity = critical`.
     Critical,
-    /// The process should stop.
+    /// The process should stop. Nothing in this library stops the process; the program decides.
     Fatal,
 }
 
-/// What a circuit breaker makes of a category.
+/// What a circuit breaker counts a category as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counts {
     Failure,
@@ -151,7 +270,7 @@ const TABLE: [Row; 15] = {
 };
 
 impl Category {
-    /// Every category, in the order of the table.
+    /// All categories, in the order of the [table](Self): the order in which the variants are declared.
     pub const ALL: [Self; 15] = {
         let mut all = [Self::Unknown; 15];
         let mut n = 0;
@@ -166,12 +285,18 @@ impl Category {
         &TABLE[self as usize]
     }
 
-    /// The stable name, in snake case: `"rate_limited"`.
+    /// Returns the stable name, in snake case: `"rate_limited"`.
+    ///
+    /// It is the word in attributes, logs, events and serialised records, and never changes for a variant.
     pub const fn as_str(self) -> &'static str {
         self.row().name
     }
 
-    /// Whether a failure of this kind is worth repeating at all.
+    /// Returns whether the row of this category asks for any retry, with backoff or once.
+    ///
+    /// An error can override its row: ask
+    /// [`Classification::is_retryable`](crate::Classification::is_retryable) where there is an error, and
+    /// this where there is only a category.
     pub const fn is_retryable(self) -> bool {
         !matches!(self.row().retry, Retryable::Never)
     }
@@ -235,7 +360,7 @@ impl fmt::Display for Category {
 }
 
 impl Severity {
-    /// The stable name, in lower case: `"high"`.
+    /// Returns the stable name, in lower case: `"high"`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Low => "low",

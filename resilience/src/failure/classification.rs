@@ -3,15 +3,33 @@
 use super::{Category, Code, Delivered, Retryable, Severity};
 use std::time::Duration;
 
-/// The category of an HTTP status code; see [`Category::from_status`], and
-/// [`Classification::from_status`] for the whole row with the status as its code.
+/// Returns the category of an HTTP status code; see [`Category::from_status`].
+///
+/// [`Classification::from_status`] returns the whole row, with the status as its code.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{from_status, Category};
+///
+/// assert_eq!(from_status(404), Category::NotFound);
+/// assert_eq!(from_status(599), Category::Unavailable, "a 5xx without a row of its own");
+/// assert_eq!(from_status(0), Category::Unknown, "no HTTP status");
+/// ```
 pub const fn from_status(status: u16) -> Category {
     Category::from_status(status)
 }
 
-/// What a policy knows about a failure.
+/// Describes a failure to policies, logs and people.
 ///
-/// Made from a [`Category`], whose row of the table fills every field; setters override single ones.
+/// [`new`](Self::new) fills every field from the row of a [`Category`]; the setters, all `const`, override
+/// single ones. A function that is named in `classify = ..` or `#[classify(with = ..)]` returns one, or a
+/// plain `Category`. The type is `Copy` and holds no text of the error, so that it can be logged anywhere.
+///
+/// It implements [`Classify`](trait@Classify) itself: an error type can keep one in a variant, as
+/// `from_response` (feature `http`) makes it.
+///
+/// With the feature `serde` it serialises as a map; `retry_after` is `retry_after_s`, in seconds.
 ///
 /// # Examples
 ///
@@ -23,27 +41,46 @@ pub const fn from_status(status: u16) -> Category {
 /// assert_eq!(busy.retry, Retryable::Backoff);
 /// assert_eq!(busy.retry_after, Some(Duration::from_secs(2)));
 /// ```
+///
+/// A constant for each failure of a protocol:
+///
+/// ```
+/// use resilience::classify::{Category, Classification, Delivered, Retryable, Severity};
+///
+/// const QUEUE_FULL: Classification = Classification::new(Category::Unavailable)
+///     .delivered(Delivered::No)
+///     .severity(Severity::Low)
+///     .action("add consumers, or slow the producers down");
+/// const POISONED: Classification = Classification::new(Category::Corrupt).retry(Retryable::Never);
+///
+/// assert!(QUEUE_FULL.is_retryable());
+/// assert!(!POISONED.is_retryable());
+/// assert_eq!(QUEUE_FULL.to_string(), "unavailable, low");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Classification {
-    /// The kind of the failure.
+    /// The kind of the failure: what breakers count, and what rules for a category match.
     pub category: Category,
-    /// How bad it is.
+    /// How bad the failure is, for logs and alerts.
     pub severity: Severity,
-    /// Whether to repeat the call.
+    /// Whether a retry repeats the call.
     pub retry: Retryable,
-    /// How long the server asked to wait before the next call.
+    /// How long the service asked to wait before the next call; `None` if it said nothing.
+    ///
+    /// A retry never waits less. Where the wait is longer than its `retry_after_cap`, or does not fit into a
+    /// timeout, the call ends with this error instead.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub retry_after: Option<Duration>,
-    /// Whether the request can have been carried out.
+    /// Whether the service can have carried out the request.
     pub delivered: Delivered,
-    /// What a person can do about it.
+    /// What a person can do about it, as an imperative: `"check the credentials"`.
     pub action: &'static str,
-    /// The code that the server returned, if it returned one.
+    /// The code that the service or the system returned, if it returned one.
     pub code: Option<Code>,
 }
 
@@ -57,7 +94,7 @@ impl std::fmt::Display for Classification {
 }
 
 impl Classification {
-    /// The row of `category`, without a `retry_after`.
+    /// Creates the row of `category`, with neither a `retry_after` nor a code.
     pub const fn new(category: Category) -> Self {
         Self {
             category,
@@ -70,7 +107,10 @@ impl Classification {
         }
     }
 
-    /// The row of an HTTP status, with the status as its code where it has three digits.
+    /// Creates the row of an HTTP status, with the status as its code where it has three digits.
+    ///
+    /// `Retry-After` is a header, not part of the status: `from_response` (feature `http`) reads both, or add
+    /// the wait with [`retry_after`](Self::retry_after).
     ///
     /// # Examples
     ///
@@ -91,37 +131,48 @@ impl Classification {
         self
     }
 
-    /// Sets whether the call is worth repeating.
+    /// Sets whether the call is worth repeating, in place of what the category says.
+    ///
+    /// A [`Rule`](crate::Rule) for the category does not overrule it; a `when` that returns true does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, Retryable};
+    ///
+    /// let read_after_write = Classification::new(Category::NotFound).retry(Retryable::Backoff);
+    /// assert!(read_after_write.is_retryable());
+    /// ```
     pub const fn retry(mut self, retry: Retryable) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Sets how long the server asked to wait.
+    /// Sets how long the service asked to wait; the next attempt does not start earlier.
     pub const fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// Sets whether the request can have been carried out.
+    /// Sets whether the service can have carried out the request.
     pub const fn delivered(mut self, delivered: Delivered) -> Self {
         self.delivered = delivered;
         self
     }
 
-    /// Sets what a person can do about it.
+    /// Sets what a person can do about it. Use the imperative and no values: the text goes into logs.
     pub const fn action(mut self, action: &'static str) -> Self {
         self.action = action;
         self
     }
 
-    /// Sets the code that the server returned.
+    /// Sets the code that the service returned; it is shown, and decides nothing.
     pub const fn code(mut self, code: Code) -> Self {
         self.code = Some(code);
         self
     }
 
-    /// Whether the call is worth repeating at all.
+    /// Returns whether a retry would repeat the call, once or with backoff.
     pub const fn is_retryable(&self) -> bool {
         !matches!(self.retry, Retryable::Never)
     }
@@ -133,10 +184,55 @@ impl From<Category> for Classification {
     }
 }
 
-/// An error that knows what it means.
+/// Classifies an error: the error itself knows what it means.
 ///
-/// Derive it, or write it by hand. Policies in an attribute find it by themselves; in generic code the
-/// bound `E: Classify` decides.
+/// Derive it for an error type of your own (the [module](crate::classify) has all keys of the derive), or
+/// implement it where the class depends on values. Policies in an attribute find the implementation by
+/// themselves; in generic code the bound `E: Classify` decides. Without one, a policy asks the first known
+/// error in the chain of sources, and else uses [`Category::Unknown`].
+///
+/// An implementation runs on the failure path, once for each policy that asks. It must not block, and a panic
+/// in it is a panic of the call.
+///
+/// # Examples
+///
+/// Written by hand, where the class depends on a value:
+///
+/// ```
+/// use resilience::classify::{self, Category, Classification, Classify};
+/// use std::time::Duration;
+///
+/// #[derive(Debug)]
+/// enum QueueError {
+///     Full { eta: Duration },
+///     Protocol(u16),
+/// }
+///
+/// impl Classify for QueueError {
+///     fn classify(&self) -> Classification {
+///         match self {
+///             Self::Full { eta } => Classification::new(Category::RateLimited).retry_after(*eta),
+///             Self::Protocol(status) => Classification::from_status(*status),
+///         }
+///     }
+/// }
+///
+/// let full = QueueError::Full { eta: Duration::from_secs(3) };
+/// assert_eq!(classify::of(&full).retry_after, Some(Duration::from_secs(3)));
+/// assert_eq!(classify::of(&QueueError::Protocol(401)).category, Category::Auth);
+/// ```
+///
+/// In generic code:
+///
+/// ```
+/// use resilience::{Classify, Retry};
+///
+/// fn fetch<E: Classify>(source: impl Fn() -> Result<u32, E>) -> Result<u32, E> {
+///     Retry::new().max(2).call(source)
+/// }
+///
+/// assert_eq!(fetch(|| Ok::<_, std::io::Error>(7)).unwrap(), 7);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be classified: it does not implement `Classify`",
     label = "does not implement `Classify`",
@@ -145,7 +241,7 @@ impl From<Category> for Classification {
     note = "or enable the feature of `resilience` that knows the type: `anyhow` (1), `http` (1), `redis` (1), `reqwest` (0.13), `reqwest_012` (0.12), `serde_json` (1), `sqlx` (0.9), `sqlx_08` (0.8), `tonic` (0.14), `ureq` (3)"
 )]
 pub trait Classify {
-    /// What this error means.
+    /// Returns what this error means.
     fn classify(&self) -> Classification;
 }
 
@@ -156,14 +252,17 @@ impl Classify for Classification {
     }
 }
 
-/// The row of the category.
+/// Returns the row of the category.
 impl Classify for Category {
     fn classify(&self) -> Classification {
         (*self).into()
     }
 }
 
-/// What `error` means.
+/// Returns what `error` means: the same as [`Classify::classify`], without an import of the trait.
+///
+/// For an error that is known only as `dyn Error`, and that need not implement the trait, see
+/// [`of_dyn`](super::of_dyn).
 ///
 /// # Examples
 ///
@@ -172,6 +271,7 @@ impl Classify for Category {
 ///
 /// let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
 /// assert_eq!(classify::of(&error).category, Category::Timeout);
+/// assert_eq!(classify::of(&error).action, "raise the timeout or reduce the work");
 /// ```
 pub fn of<E: Classify + ?Sized>(error: &E) -> Classification {
     error.classify()

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-/// The code that the server returned with a failure, for people and machines that look it up.
+/// Holds the code that the service or the system returned with a failure, for people and machines that look
+/// it up.
 ///
-/// Never decides anything: a [`Category`](super::Category) does.
+/// It never decides anything: the [`Category`](super::Category) does. Logs and events show it beside the
+/// category, as `unavailable (503)`. A derive with `status = ..` fills it, as do the built-in classifiers of
+/// HTTP clients and of `std::io::Error`.
 ///
 /// # Examples
 ///
@@ -19,9 +22,9 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
-    /// An HTTP status: `503`.
+    /// An HTTP status, from 100 to 999: `503`.
     Status(u16),
-    /// The operating system's number of an error: `os error 104`.
+    /// The operating system's number of an error (`errno` on Unix): `os error 104`.
     Os(i32),
 }
 

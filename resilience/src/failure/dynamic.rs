@@ -61,11 +61,13 @@ impl<C: fmt::Debug + fmt::Display + Send + Sync + 'static> Context for C {}
 /// How far a chain is followed: an error that names itself as its source must not hang the caller.
 const DEEPEST: usize = 64;
 
-/// What an error means that is known only as `dyn Error`: the class of the first known error in its
-/// chain of sources, itself included; `Unknown` if there is none.
+/// Returns what an error means that is known only as `dyn Error`.
 ///
-/// Known are the built-in types (see the [module](crate::classify)) and every non-generic type that derives
-/// `Classify`.
+/// This is the class of the first known error in its chain of sources, from `error` itself on; `Unknown` if
+/// there is none. Known are the built-in types (see the [module](crate::classify)) and every non-generic type
+/// that derives `Classify`, also behind a `Box` or an `Arc`. A type with a written implementation of
+/// `Classify` is not found. At most 64 errors of the chain are looked at, so that a chain without an end
+/// cannot hang the caller.
 ///
 /// # Examples
 ///
@@ -75,6 +77,9 @@ const DEEPEST: usize = 64;
 ///
 /// let error: Box<dyn Error> = "x".parse::<u8>().unwrap_err().into();
 /// assert_eq!(of_dyn(&*error).category, Category::Invalid);
+///
+/// let text_only: Box<dyn Error> = "HTTP 503".into();
+/// assert_eq!(of_dyn(&*text_only).category, Category::Unknown, "text is read only where asked for");
 /// ```
 pub fn of_dyn(error: &(dyn Error + 'static)) -> Classification {
     known(Some(error)).unwrap_or(Category::Unknown.into())

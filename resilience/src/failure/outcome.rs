@@ -1,49 +1,143 @@
-//! What an annotated function returns, seen as a success or a failure.
+//! Success and failure of what an annotated function returns.
+//!
+//! A policy judges what a function returns by the trait [`Outcome`](crate::outcome::Outcome), which `Result`
+//! and `Option` implement. A type alias works like the type behind it. A `None` is a failure of which nothing
+//! is known ([`Missing`](crate::outcome::Missing)), so it is retried with backoff; where `None` is an answer,
+//! return `Result<Option<T>, E>`.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::Retry;
+//! use resilience::outcome::Missing;
+//!
+//! let mut calls = 0;
+//! let found: Option<u32> = Retry::new().max(3).base(std::time::Duration::ZERO).call(|| {
+//!     calls += 1;
+//!     (calls == 2).then_some(7)
+//! });
+//! assert_eq!((found, calls), (Some(7), 2));
+//! assert_eq!(Missing::from(resilience_rejected()).to_string(), "no value");
+//! # fn resilience_rejected() -> resilience::Rejected {
+//! #     let breaker = resilience::CircuitBreaker::new("search");
+//! #     breaker.force_open();
+//! #     breaker.acquire().unwrap_err()
+//! # }
+//! ```
 
 use super::probe::Probe;
 use super::rejected::Rejected;
 use super::{Category, Classification, Classify};
 use std::fmt;
 
-/// A value that is a success or a failure: `Result` and `Option`, under any alias.
+/// Judges a value as a success or a failure: `Result` and `Option`, under any alias.
+///
+/// Implement it for a type of your own that is one or the other, such as a response that carries its status.
+/// The policies then judge it like a `Result`. For a single call, `call_judged` of a policy takes a closure
+/// instead.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{Category, Classification, Classify};
+/// use resilience::outcome::Outcome;
+/// use resilience::Retry;
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Reply {
+///     Body(String),
+///     Status(Status),
+/// }
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Status(u16);
+///
+/// impl Classify for Status {
+///     fn classify(&self) -> Classification {
+///         Classification::from_status(self.0)
+///     }
+/// }
+///
+/// impl Outcome for Reply {
+///     type Value = String;
+///     type Error = Status;
+///
+///     fn judge(&self) -> Result<&String, &Status> {
+///         match self {
+///             Self::Body(body) => Ok(body),
+///             Self::Status(status) => Err(status),
+///         }
+///     }
+///
+///     fn success(body: String) -> Self {
+///         Self::Body(body)
+///     }
+///
+///     fn failure(status: Status) -> Self {
+///         Self::Status(status)
+///     }
+/// }
+///
+/// let mut calls = 0;
+/// let reply = Retry::new().call(|| {
+///     calls += 1;
+///     Reply::Status(Status(404))
+/// });
+/// assert_eq!((reply, calls), (Reply::Status(Status(404)), 1), "404 is not retried");
+/// assert_eq!(Category::from_status(404), Category::NotFound);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a policy cannot judge `{Self}`: it is neither a `Result` nor an `Option`",
     label = "is no outcome",
     note = "return `Result<{Self}, E>`, or `Option<{Self}>` where `None` means that the call failed"
 )]
 pub trait Outcome: Sized {
-    /// What a success carries.
+    /// What a success carries: the `T` of a `Result` or an `Option`.
     type Value;
-    /// What a failure carries.
+    /// What a failure carries: the `E` of a `Result`; [`Missing`] for an `Option`.
     type Error;
 
-    /// The failure, if it is one.
+    /// Returns the value of a success, or the error of a failure.
     ///
     /// # Errors
     ///
-    /// The failure's error.
+    /// The failure's error. It does not mean that judging failed: judging cannot fail.
     fn judge(&self) -> Result<&Self::Value, &Self::Error>;
 
-    /// Asks the failure what it means, if it is one.
+    /// Asks the failure what it means, if it is one; expansions call it.
     #[inline]
     fn probe(&self) -> Probe<'_, Self::Error> {
         Probe::of(self.judge().err())
     }
 
-    /// A success that carries `value`.
+    /// Creates a success that carries `value`, as a fallback does.
     fn success(value: Self::Value) -> Self;
 
-    /// A failure that stands for `error`.
+    /// Creates a failure that carries `error`, as a policy does that rejects a call.
     fn failure(error: Self::Error) -> Self;
 
-    /// Whether this is a success.
+    /// Returns whether this is a success.
     #[inline]
     fn is_success(&self) -> bool {
         self.judge().is_ok()
     }
 }
 
-/// The error of a `None`: nothing is known about it.
+/// Stands in for the error of a `None`, of which nothing is known.
+///
+/// Its category is [`Unknown`](Category::Unknown). A [`Rejected`] converts into it, so that policies can
+/// reject calls of functions that return an `Option`: the caller gets `None`, and events have the reason.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::CircuitBreaker;
+///
+/// let breaker = CircuitBreaker::new("cache");
+/// breaker.force_open();
+/// let value: Option<u32> = breaker.call(|| Some(1));
+/// assert_eq!(value, None, "rejected, as the breaker's events say");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Missing;
@@ -54,7 +148,7 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Always `Unknown`.
+/// Is always `Unknown`.
 impl Classify for Missing {
     fn classify(&self) -> Classification {
         Category::Unknown.into()

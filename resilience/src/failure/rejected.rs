@@ -1,4 +1,63 @@
-//! The errors that a policy itself makes.
+//! The errors that policies make.
+//!
+//! [`Rejected`](crate::Rejected) is the only error type that this library adds to a call. It says that a
+//! policy rejected the call, or ended it, and which one; every other error that a caller gets is the
+//! function's own.
+//!
+//! # How to take part
+//!
+//! A function with a policy that can reject a call returns an error type that implements `From<Rejected>`.
+//! Three ways, from the usual one to the special ones:
+//!
+//! - A variant of your enum, `Rejected(#[from] resilience::Rejected)` with thiserror, marked
+//!   `#[classify(transparent)]`: callers can match on it, and outer policies see its class.
+//! - `std::io::Error`, `Box<dyn Error>` and `anyhow::Error` take it as they are, and keep the class.
+//! - `rejected = |rejected| ..` in an attribute makes the error there, for types of other crates.
+//!
+//! A function that returns an `Option` needs nothing: a rejected call is `None`.
+//!
+//! # Examples
+//!
+//! An error type with a variant for rejections, and a caller that answers each kind differently:
+//!
+//! ```
+//! use resilience::{CircuitBreaker, Rejected};
+//!
+//! #[derive(Debug)]
+//! enum SearchError {
+//!     Io(std::io::Error),
+//!     Rejected(Rejected),
+//! }
+//!
+//! impl From<Rejected> for SearchError {
+//!     fn from(rejected: Rejected) -> Self {
+//!         Self::Rejected(rejected)
+//!     }
+//! }
+//!
+//! impl resilience::Classify for SearchError {
+//!     fn classify(&self) -> resilience::Classification {
+//!         match self {
+//!             Self::Io(error) => error.classify(),
+//!             Self::Rejected(rejected) => rejected.classify(),
+//!         }
+//!     }
+//! }
+//!
+//! fn status(error: &SearchError) -> u16 {
+//!     match error {
+//!         SearchError::Io(_) => 502,
+//!         SearchError::Rejected(Rejected::TimedOut { .. }) => 504,
+//!         SearchError::Rejected(Rejected::RateLimited { .. }) => 429,
+//!         SearchError::Rejected(_) => 503,
+//!     }
+//! }
+//!
+//! let breaker = CircuitBreaker::new("search");
+//! breaker.force_open();
+//! let answer: Result<u32, SearchError> = breaker.call(|| Err(SearchError::Io(std::io::Error::other("down"))));
+//! assert_eq!(status(&answer.unwrap_err()), 503, "the closure did not run");
+//! ```
 
 #[cfg(feature = "durable")]
 use super::durable::{CheckpointError, JobError};
@@ -11,15 +70,29 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-/// Why a policy rejected a call or ended it: the only errors that this library makes.
+/// Says why a policy rejected a call or ended it; the only error that this library makes.
 ///
-/// Texts are for people and may change; match on the variants and use the getters in programs.
-/// An error type takes part by `From<Rejected>`, for instance a variant
-/// `Rejected(#[from] resilience::Rejected)`; `std::io::Error`, `Box<dyn Error>` and `anyhow::Error`
-/// implement it and keep the class.
+/// Texts are for people and may change; match on the variants and use the getters in programs. The enum and
+/// its variants are `non_exhaustive`: write `Rejected::TimedOut { .. }` and a `_` arm. An error type takes
+/// part by `From<Rejected>`; the [module](crate::rejected) shows how.
 ///
-/// The type is 24 bytes large, because it is part of every error type that implements `From<Rejected>`.
-/// Tests make one with the functions of `testing::rejected` (feature `testing`).
+/// | variant | category | made by |
+/// |---|---|---|
+/// | `CircuitOpen` | `Rejected` | a circuit breaker that is open |
+/// | `BulkheadFull` | `Rejected` | `timeout(.., thread)`, when too many abandoned calls are still running |
+/// | `TimedOut` | `Timeout` | a timeout |
+/// | `Checkpoint` | by its error, mostly `Rejected` | a checkpoint |
+/// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
+/// | `RateLimited` | `RateLimited` | no policy of this release |
+/// | `LockTimeout` | `Transient` | no policy of this release |
+/// | `ShuttingDown` | `Rejected` | no policy of this release |
+///
+/// A retry does not repeat a call that is rejected, unless a [`Rule`](crate::Rule) names
+/// [`Category::Rejected`]; it does repeat what timed out. A breaker counts every rejection as nothing, except
+/// `TimedOut`, which is a failure.
+///
+/// The type is 24 bytes large, because it is part of every error type that implements `From<Rejected>`. Tests
+/// make one with the functions of `testing::rejected` (feature `testing`).
 ///
 /// # Examples
 ///
@@ -31,27 +104,35 @@ use std::{fmt, io};
 /// let rejected = breaker.acquire().unwrap_err();
 /// assert!(matches!(rejected, Rejected::CircuitOpen { .. }));
 /// assert_eq!((rejected.point(), rejected.key(), rejected.retry_after()), ("search", None, None));
+/// assert_eq!(rejected.to_string(), "circuit breaker of `search` is open");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejected {
-    /// The circuit breaker of `point` is open.
+    /// The circuit breaker of `point` is open: the service behind it has failed too often.
+    ///
+    /// The body did not run. The next calls are rejected, too, until `retry_after` has passed; answer from a
+    /// fallback, or return the error.
     #[error("circuit breaker of {} is open{}", point.label(), After("; retry in ", *retry_after))]
     #[non_exhaustive]
     CircuitOpen {
         /// The point whose breaker rejected the call.
         point: Origin,
-        /// How long it will reject calls, if that is known; read by [`retry_after`](Self::retry_after).
+        /// How long the breaker will reject calls; `None` where a person forced it open, or where its probes
+        /// are running. Read it with [`retry_after`](Self::retry_after).
         retry_after: Option<Wait>,
     },
-    /// Too many calls of `point` are running.
+    /// Too many calls of `point` are running at once.
+    ///
+    /// A `timeout(.., thread)` abandons the thread of a call that takes too long; where too many of them have
+    /// not ended, further calls are rejected. The body did not run.
     #[error("too many calls of {} are running", point.label())]
     #[non_exhaustive]
     BulkheadFull {
         /// The point whose bulkhead rejected the call.
         point: Origin,
     },
-    /// The rate limit of `point` is used up.
+    /// The rate limit of `point` is used up. No policy of this release makes it.
     #[error("rate limit of {} is used up{}", point.label(), After("; retry in ", *retry_after))]
     #[non_exhaustive]
     RateLimited {
@@ -62,41 +143,60 @@ pub enum Rejected {
         retry_after: Option<Wait>,
     },
     /// The call of `point` did not end within `limit`.
+    ///
+    /// The body had begun. An async body was dropped at its current `.await`; a sync one was abandoned on its
+    /// helper thread, where it runs on to its end. Either way, what it had sent may still be carried out.
     #[error("{} timed out after {limit:?}", point.label())]
     #[non_exhaustive]
     TimedOut {
         /// The point whose timeout ended the call.
         point: Origin,
-        /// The time that the call was given.
+        /// The time that the call was given: `limit` of the timeout, grown with the attempt where it has a
+        /// `growth`.
         limit: Duration,
     },
-    /// The lock of `point` could not be acquired in time.
+    /// The lock of `point` could not be acquired in time. No policy of this release makes it.
     #[error("the lock of {} could not be acquired in time", point.label())]
     #[non_exhaustive]
     LockTimeout {
         /// The point that waited for the lock.
         point: Origin,
     },
-    /// The process is shutting down.
+    /// The process is shutting down and admits no new call. No policy of this release makes it.
     #[error("{} was rejected: the process is shutting down", point.label())]
     #[non_exhaustive]
     ShuttingDown {
         /// The point that was called.
         point: Origin,
     },
-    /// A checkpoint rejected the call, or could not record its result.
+    /// A checkpoint rejected the call, or could not record its result; see
+    /// [`CheckpointError`](crate::durable::CheckpointError) for what to do about each cause.
     #[cfg(feature = "durable")]
     #[error("{0}")]
     Checkpoint(Box<CheckpointError>),
-    /// A job rejected the call, or could not record its result.
+    /// A job rejected the call, or could not record its result; see [`JobError`](crate::durable::JobError)
+    /// for what to do about each cause.
     #[cfg(feature = "durable")]
     #[error("{0}")]
     Job(Box<JobError>),
 }
 
-/// The point whose policy rejected a call, with the key on a keyed policy.
+/// Names the point whose policy rejected a call, with the key on a keyed policy.
 ///
-/// It dereferences to the name of the point, and is cheap to clone.
+/// It dereferences to the name of the point, compares by name and key, and is cheap to clone. Texts show the
+/// key only on a policy with `key_label`, because keys are made of arguments.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{CircuitBreaker, Rejected};
+///
+/// let breaker = CircuitBreaker::new("search");
+/// breaker.force_open();
+/// let Err(Rejected::CircuitOpen { point, .. }) = breaker.acquire() else { unreachable!() };
+/// assert_eq!(&*point, "search");
+/// assert_eq!(point.key(), None, "not a keyed breaker");
+/// ```
 #[derive(Clone)]
 pub struct Origin(Arc<Source>);
 
@@ -170,7 +270,9 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A length of time in eight bytes, to the nanosecond; at most about 584 years.
+/// Holds a length of time in eight bytes, to the nanosecond; at most about 584 years.
+///
+/// `Option<Wait>` needs no more room than `Wait`, which keeps [`Rejected`] small. Longer durations saturate.
 ///
 /// # Examples
 ///
@@ -179,6 +281,7 @@ impl fmt::Display for Origin {
 /// use std::time::Duration;
 ///
 /// assert_eq!(Wait::from(Duration::from_secs(2)).duration(), Duration::from_secs(2));
+/// assert!(Wait::from(Duration::MAX).duration() > Duration::from_secs(584 * 365 * 24 * 3600));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wait(NonZeroU64);
@@ -257,7 +360,27 @@ impl Rejected {
         }
     }
 
-    /// Returns the name of the point whose policy made this error.
+    /// Returns the name of the point whose policy made this error, as [`points()`](crate::points()) spells
+    /// it.
+    ///
+    /// For a policy that is used as a value, this is the name that it was given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Rejected, Timeout};
+    /// use std::time::Duration;
+    ///
+    /// const LIMIT: Timeout = Timeout::new(Duration::from_nanos(1)).name("report");
+    ///
+    /// let late: Result<(), Rejected> = LIMIT.call(|| {
+    ///     std::thread::park_timeout(Duration::from_millis(200));
+    ///     Ok(())
+    /// });
+    /// let rejected = late.unwrap_err();
+    /// assert_eq!(rejected.point(), "report");
+    /// assert_eq!(rejected.limit(), Some(Duration::from_nanos(1)));
+    /// ```
     pub fn point(&self) -> &str {
         match self {
             #[cfg(feature = "durable")]
@@ -280,6 +403,24 @@ impl Rejected {
     }
 
     /// Returns how long to wait before the next call can be admitted, where that is known.
+    ///
+    /// It is counted from the moment of the rejection: a client that gets it in a `Retry-After` header should
+    /// get it at once. `None` does not mean that the next call is admitted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, Rejected};
+    /// use std::time::Duration;
+    ///
+    /// let breaker = CircuitBreaker::new("search").threshold(1).recovery(Duration::from_secs(60));
+    /// let failed: Result<(), std::io::Error> = breaker.call(|| Err(std::io::ErrorKind::TimedOut.into()));
+    /// assert!(failed.is_err());
+    ///
+    /// let rejected: Rejected = breaker.acquire().unwrap_err();
+    /// let wait = rejected.retry_after().unwrap();
+    /// assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{wait:?}");
+    /// ```
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::CircuitOpen { retry_after, .. } | Self::RateLimited { retry_after, .. } => {
@@ -293,7 +434,7 @@ impl Rejected {
         }
     }
 
-    /// Returns the time that a call was given which timed out.
+    /// Returns the time that a call was given which timed out; `None` for every other rejection.
     pub fn limit(&self) -> Option<Duration> {
         match self {
             Self::TimedOut { limit, .. } => Some(*limit),
@@ -316,6 +457,9 @@ impl From<JobError> for Rejected {
     }
 }
 
+/// The kind is `TimedOut` for a timeout, else `Other`; the [`Rejected`] is the inner error.
+///
+/// `error.get_ref()` returns it, and [`classify::of`](crate::classify::of) finds its class.
 impl From<Rejected> for io::Error {
     fn from(rejected: Rejected) -> Self {
         let kind = match rejected {

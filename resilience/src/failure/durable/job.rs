@@ -4,29 +4,82 @@ use super::{Contradiction, Corrupt, Place, Status, StoreError, action};
 use crate::failure::{Category, Classification, Delivered, Retryable};
 use std::time::Duration;
 
-/// Why a job refused a call, or could not keep its result.
+/// Says why a job rejected a call, or could not keep its result.
+///
+/// It arrives inside [`Rejected::Job`](crate::Rejected::Job), and from the functions of [`jobs`](crate::jobs)
+/// directly.
+///
+/// | variant | what to do |
+/// |---|---|
+/// | `Busy` | wait for the other holder, or raise `wait` |
+/// | `Recursive` | call another job, or a function that is no job |
+/// | `Stopped` | remove the cause, then start the job again with `jobs::resume` |
+/// | `Fenced` | find what kept the process from renewing its lease |
+/// | `NotRecorded` | mend the store; [`Rejected::not_recorded`](crate::Rejected::not_recorded) has the value |
+/// | `Mismatch` | correct the key, `was` or `version`, or begin anew with `on_mismatch = rerun` |
+/// | `Corrupt` | inspect the quarantined bytes, or begin anew with `on_corrupt = rerun` |
+/// | `Lost` | restore the store from a backup, or remove the job |
+/// | `Codec` | change the type so that serde writes and reads its values |
+/// | `TooLarge` | store the value elsewhere and record a reference to it |
+/// | `KeyTooLong`, `EmptyKey` | correct the key: 1 to 512 bytes |
+/// | `NotProvided` | add `.provide(Arc::new(..))` to `recover()` |
+/// | `Interrupted`, `NotStarted` | remove the reason; the next sweep goes on with the job |
+/// | `Unfinished` | look at the layers above the job: one of them answers without a call |
+/// | `Unknown`, `UnknownStep` | check the id; `jobs::list` and `jobs::steps` list them |
+/// | `UnknownName` | write the recorded name as `was` of the function |
+/// | `SameName` | give one of the functions another `name` |
+/// | `WrongState` | look at the job's state, which changed or does not allow this |
+/// | `Store` | see the [`StoreError`] |
+///
+/// The variants are `non_exhaustive`: match them with `..`.
+///
+/// # Examples
+///
+/// A caller that comes back to a job which another process runs:
+///
+/// ```
+/// use resilience::durable::JobError;
+///
+/// fn wait(error: &JobError) -> Option<std::time::Duration> {
+///     match error {
+///         JobError::Busy { .. } => error.retry_after(),
+///         _ => None,
+///     }
+/// }
+/// # #[cfg(feature = "testing")]
+/// # {
+/// # use std::time::Duration;
+/// # let busy = resilience::testing::rejected::job_busy("import", "import:7", Duration::from_secs(3));
+/// # let resilience::Rejected::Job(busy) = busy else { unreachable!() };
+/// # assert_eq!(wait(&busy), Some(Duration::from_secs(3)));
+/// # assert_eq!(busy.place().key, "import:7");
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// Another holder runs it, and the wait for it is over.
+    /// Another holder runs it, and the wait for it is over: `wait`, 5 minutes by default.
     #[error("job {at} is being run by process {owner}")]
     #[non_exhaustive]
     Busy {
         /// The job.
         at: Box<Place>,
-        /// Who runs it.
+        /// The process that runs it.
         owner: String,
-        /// How long its lease still lasts.
+        /// How long its lease still lasts. The owner renews it while it is alive.
         retry_after: Duration,
     },
-    /// It was called inside of itself: it would wait for its own end.
+    /// The job was called inside of itself, with one id: it would wait for its own end.
     #[error("job {at} is called inside of itself and would wait for its own end")]
     #[non_exhaustive]
     Recursive {
         /// The job.
         at: Box<Place>,
     },
-    /// It ended before, and not with a result: only `resume` or `rerun` starts it again.
+    /// The job ended before, and not with a result: only `jobs::resume` or `rerun` starts it again.
+    ///
+    /// Its category is that of the recorded error, so that a fallback answers as at the first time; it is not
+    /// retried.
     #[error("job {at} ended before as {status}{}; `jobs::resume` or `rerun` starts it again", in_brackets(.class.as_deref()))]
     #[non_exhaustive]
     Stopped {
@@ -44,19 +97,20 @@ pub enum JobError {
         /// The job.
         at: Box<Place>,
     },
-    /// The body succeeded, and the store could not keep its result; see
-    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    /// The body succeeded, and the store could not keep its result.
+    ///
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded) returns the value.
     #[error("job {at} was done, but its result could not be recorded: {store}")]
     #[non_exhaustive]
     NotRecorded {
         /// The job.
         at: Box<Place>,
-        /// The encoded result.
+        /// The encoded result, as JSON.
         value: Vec<u8>,
         /// What the store said.
         store: Box<StoreError>,
     },
-    /// What is recorded contradicts the code.
+    /// What is recorded contradicts the code: another function, version or input.
     #[error("job {at} was recorded for {contradiction}")]
     #[non_exhaustive]
     Mismatch {
@@ -74,7 +128,7 @@ pub enum JobError {
         /// What is wrong with them.
         reason: Corrupt,
     },
-    /// Records of steps that were done are missing.
+    /// Records of steps that were done are missing: running the job again would repeat their effects.
     #[error("job {at} has lost records: {recorded} steps were done, {found} are there")]
     #[non_exhaustive]
     Lost {
@@ -94,7 +148,7 @@ pub enum JobError {
         /// What the encoder or decoder said.
         message: String,
     },
-    /// The result or the arguments have more bytes than a record may have; see
+    /// The result or the arguments have more bytes than a record may have, 1 MiB; see
     /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
     #[error(
         "job {at} would record {bytes} bytes, more than a record may have (1 MiB): store them elsewhere, and record a reference to them"
@@ -108,7 +162,7 @@ pub enum JobError {
         /// The encoded result; empty if it is the arguments that are too large.
         value: Vec<u8>,
     },
-    /// The key has more bytes than a key may have.
+    /// The key has more than 512 bytes.
     #[error("the key of a job of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
     #[non_exhaustive]
     KeyTooLong {
@@ -117,14 +171,14 @@ pub enum JobError {
         /// How many.
         bytes: usize,
     },
-    /// The key renders to nothing.
+    /// The key renders to nothing, so that all calls would be one job.
     #[error("the key of a job of `{}` is empty: it needs at least one character", .at.point)]
     #[non_exhaustive]
     EmptyKey {
         /// The job.
         at: Box<Place>,
     },
-    /// Something that cannot be recorded was not handed to `recover()`.
+    /// An argument that cannot be recorded (`provided(..)`) was not given to `recover()`.
     #[error("job {at} needs a `{ty}`, which `recover()` was not given: add `.provide(Arc::new(..))`")]
     #[non_exhaustive]
     NotProvided {
@@ -133,7 +187,7 @@ pub enum JobError {
         /// Its type.
         ty: &'static str,
     },
-    /// It was interrupted while it ran; its recovery goes on with it.
+    /// The job was interrupted while it ran; its recovery goes on with it.
     #[error("job {at} was interrupted: {problem}")]
     #[non_exhaustive]
     Interrupted {
@@ -175,7 +229,8 @@ pub enum JobError {
         /// The key that was asked for.
         step: String,
     },
-    /// No function of this program has the job's name.
+    /// No function of this program has the job's name: it was renamed, or removed, or another program made
+    /// it.
     #[error(
         "job `{}` was recorded under the name `{name}`, which no function of this program has; if it was renamed, write `was = \"{name}\"`",
         .at.key
@@ -187,14 +242,14 @@ pub enum JobError {
         /// The recorded name.
         name: String,
     },
-    /// Several functions of this program have one name; the words say which.
+    /// Several functions of this program have one name; the text says which.
     #[error("several jobs are called `{}`: {}", .at.key, .at.point)]
     #[non_exhaustive]
     SameName {
         /// The name and where it is.
         at: Box<Place>,
     },
-    /// The job is in a state in which this cannot be done.
+    /// The job is in a state in which this cannot be done: a finished job cannot be cancelled, for instance.
     #[error("job `{}` is {status}", .at.key)]
     #[non_exhaustive]
     WrongState {
@@ -215,7 +270,7 @@ pub enum JobError {
 }
 
 impl JobError {
-    /// Which job it is about.
+    /// Returns which job it is about.
     pub fn place(&self) -> &Place {
         match self {
             Self::Busy { at, .. }
@@ -252,7 +307,7 @@ impl JobError {
         }
     }
 
-    /// When to come back, where that is known.
+    /// Returns when to come back, where that is known: for [`Busy`](Self::Busy).
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } => Some(*retry_after),

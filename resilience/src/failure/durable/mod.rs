@@ -19,31 +19,57 @@ use crate::base::name::PointName;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Milliseconds since 1970 in the store's clock.
+/// Counts milliseconds since 1970-01-01 UTC, by the clock of the store.
 pub type Millis = u64;
 
-/// How far the work under a key has come.
+/// Says how far the work under a key has come: of a job, a step or a cursor.
+///
+/// ```text
+///            begin                 result
+///  (none) ----------> Running ----------------> Done
+///                      |  ^  \  error
+///       owner is gone  |  |   +------> Failed | Manual | RollingBack -> RolledBack
+///                      v  | recover
+///                  Interrupted -- too often --> Dead
+/// ```
+///
+/// `Done`, `Failed`, `RolledBack` and `Dead` are [final](Self::is_final): a further call returns the recorded
+/// end. `jobs::resume` starts a job again that ended without a result.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::Status;
+///
+/// assert_eq!(Status::RolledBack.as_str(), "rolled_back");
+/// assert!(Status::RollingBack.is_held() && !Status::RollingBack.is_final());
+/// assert!(Status::Dead.is_final());
+/// assert_eq!(Status::from_code(Status::Manual.code()), Some(Status::Manual));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// Claimed before and given back without a result, or undone since; its fence stays used.
+    /// The key was claimed before and given back without a result, or undone since. Its fence stays used.
     Free,
-    /// It has a holder: see [`Record::owner`](crate::durable::Record::owner) and
+    /// A process works on it: see [`Record::owner`](crate::durable::Record::owner) and
     /// [`Record::lease`](crate::durable::Record::lease).
+    ///
+    /// The lease can have ended, when its owner has died and no sweep has found it yet.
     Running,
-    /// It has its one recorded result.
+    /// Its one result is recorded; further calls return it. Final.
     Done,
-    /// A job ended with an error.
+    /// The body of a job returned an error, which is recorded. Final until `jobs::resume`.
     Failed,
-    /// A job lost its owner, and may be run again.
+    /// A job lost its owner, or stopped before its end. The next sweep of a `recover()` runs it again.
     Interrupted,
-    /// A job waits for a person.
+    /// A job is parked until a person has decided, with `jobs::resume` or `jobs::cancel`.
     Manual,
-    /// A job undoes its steps.
+    /// A job undoes its recorded steps, the last one first; a process holds a lease on it.
     RollingBack,
-    /// A job has undone its steps.
+    /// A job has undone its recorded steps. Final.
     RolledBack,
-    /// A job was recovered too often.
+    /// A job was recovered as often as it may be, 10 times unless set otherwise. Final, with a critical
+    /// alert.
     Dead,
 }
 
@@ -60,7 +86,7 @@ impl Status {
         Self::Dead,
     ];
 
-    /// The stable name: `"running"`, `"rolled_back"`, ..
+    /// Returns the stable name, in snake case: `"running"`, `"rolled_back"`, ..
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Free => "free",
@@ -75,22 +101,22 @@ impl Status {
         }
     }
 
-    /// The number in the stored bytes; it never changes its meaning.
+    /// Returns the number in the stored bytes; it never changes its meaning.
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// The status of a stored number.
+    /// Returns the status of a stored number; `None` for one that this release does not know.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.code() == code)
     }
 
-    /// Whether a process holds a lease on it.
+    /// Returns whether a process holds a lease on it: `Running` and `RollingBack`.
     pub const fn is_held(self) -> bool {
         matches!(self, Self::Running | Self::RollingBack)
     }
 
-    /// Whether it stays as it is until something else is asked for.
+    /// Returns whether it stays as it is until a person asks for something else.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::RolledBack | Self::Dead)
     }
@@ -109,15 +135,15 @@ impl fmt::Display for Status {
     }
 }
 
-/// In what a record contradicts the code.
+/// Names in what a record contradicts the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// Another function recorded it.
+    /// Another function recorded it: the function was renamed, or two functions have one key.
     Function,
-    /// Another version of the code recorded it.
+    /// Another `version` of the code recorded it.
     Version,
-    /// It was recorded for other inputs.
+    /// It was recorded for other inputs: the key does not tell two calls apart.
     Inputs,
 }
 
@@ -131,11 +157,13 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Which point it is about, and which key.
+/// Names the step or job that an error is about.
+///
+/// It reads as `` `page:7` of `shop::fetch_page` ``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
-    /// The point that was called.
+    /// The point that was called, as [`points()`](crate::points()) spells it.
     pub point: PointName,
     /// The key of the step, or the id of the job.
     pub key: String,
@@ -154,17 +182,20 @@ impl fmt::Display for Place {
     }
 }
 
-/// In what a record contradicts the code.
+/// Describes in what a record contradicts the code: what is recorded, and what the code says now.
+///
+/// Its text ends with what to write: `was = ".."` after a renaming, `version = ..` to go on with records of
+/// an earlier version, `on_mismatch = rerun` to begin anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Contradiction {
     /// In what they differ.
     pub what: Mismatch,
-    /// What is recorded.
+    /// What is recorded: a function's name, a version, or the arguments.
     pub stored: String,
-    /// What the code says.
+    /// What the code says, in the same form.
     pub current: String,
-    /// The arguments that differ, where that is known.
+    /// The arguments that differ; empty where that is not known, and for another function or version.
     pub names: Vec<String>,
     /// When it was recorded.
     pub recorded: Millis,

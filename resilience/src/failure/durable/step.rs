@@ -4,41 +4,93 @@ use super::{Contradiction, Corrupt, Place, StoreError, action};
 use crate::failure::{Category, Classification, Delivered};
 use std::time::Duration;
 
-/// Why a checkpoint refused a call, or could not keep its result.
+/// Says why a checkpoint rejected a call, or could not keep its result.
+///
+/// It arrives inside [`Rejected::Checkpoint`](crate::Rejected::Checkpoint). "Ran" says whether the body has
+/// run in this call: what it did is then done, and calling again may do it twice.
+///
+/// | variant | ran | what to do |
+/// |---|---|---|
+/// | `Busy` | no | wait for the other holder, or raise `wait` |
+/// | `Fenced` | yes | find what kept the process from renewing its lease; the other holder's value counts |
+/// | `NotRecorded` | yes | mend the store; [`Rejected::not_recorded`](crate::Rejected::not_recorded) has the value |
+/// | `Mismatch` | no | correct the key, `was` or `version`, or begin anew with `on_mismatch = rerun` |
+/// | `Corrupt` | no | inspect the quarantined bytes, or begin anew with `on_corrupt = rerun` |
+/// | `Undecodable` | no | restore the type, or begin anew with `on_mismatch = rerun` |
+/// | `Encode` | yes | change the type so that serde writes and reads its values |
+/// | `TooLarge` | yes, if it has a value | store the value elsewhere and record a reference to it |
+/// | `KeyTooLong`, `EmptyKey` | no | correct the key: 1 to 512 bytes |
+/// | `OutsideJob` | no | call the step inside its job, in a task through `in_scope` |
+/// | `NoKey`, `Overlap` | no | give the step a key of its own |
+/// | `Recursive` | no | give the inner call another key |
+/// | `Cancelled` | no | nothing: a person asked the job to stop |
+/// | `Store` | no | see the [`StoreError`] |
+///
+/// The variants are `non_exhaustive`: match them with `..`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Rejected;
+/// use resilience::durable::CheckpointError;
+///
+/// /// The HTTP status of a request whose step was rejected.
+/// fn status(rejected: &Rejected) -> u16 {
+///     match rejected {
+///         Rejected::Checkpoint(error) => match **error {
+///             CheckpointError::Busy { .. } => 409,
+///             CheckpointError::Store { .. } | CheckpointError::NotRecorded { .. } => 503,
+///             _ => 500,
+///         },
+///         _ => 503,
+///     }
+/// }
+/// # #[cfg(feature = "testing")]
+/// # {
+/// # use resilience::testing::rejected;
+/// # let busy = rejected::checkpoint_busy("fetch", "page:7", std::time::Duration::from_secs(3));
+/// # assert_eq!(status(&busy), 409);
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// Another holder does the work, and the wait for it is over.
+    /// Another holder does the work, and the wait for it is over: `wait`, 5 minutes by default, or less if a
+    /// timeout around the call ends earlier.
     #[error("step {at} is being done by process {owner}")]
     #[non_exhaustive]
     Busy {
         /// The step.
         at: Box<Place>,
-        /// Who does it.
+        /// The process that does it.
         owner: String,
-        /// How long its lease still lasts.
+        /// How long its lease still lasts. The owner renews it while it is alive.
         retry_after: Duration,
     },
     /// The lease was lost to another holder while the body ran; its value is discarded.
+    ///
+    /// That happens to a process that was stopped, or could not reach the store, for longer than its lease.
     #[error("step {at} lost its lease to another holder; its value is discarded")]
     #[non_exhaustive]
     Fenced {
         /// The step.
         at: Box<Place>,
     },
-    /// The body succeeded, and the store could not keep its value; see
-    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
+    /// The body succeeded, and the store could not keep its value.
+    ///
+    /// [`Rejected::not_recorded`](crate::Rejected::not_recorded) returns the value, so that the effect need
+    /// not be repeated.
     #[error("step {at} was done, but its value could not be recorded: {store}")]
     #[non_exhaustive]
     NotRecorded {
         /// The step.
         at: Box<Place>,
-        /// The encoded value.
+        /// The encoded value, as JSON.
         value: Vec<u8>,
         /// What the store said.
         store: Box<StoreError>,
     },
-    /// What is recorded contradicts the code.
+    /// What is recorded contradicts the code, which would return a value that belongs to something else.
     #[error("step {at} was recorded for {contradiction}")]
     #[non_exhaustive]
     Mismatch {
@@ -56,7 +108,7 @@ pub enum CheckpointError {
         /// What is wrong with them.
         reason: Corrupt,
     },
-    /// The recorded value is no longer a value of the function's type.
+    /// The recorded value is no longer a value of the function's type: a field was renamed or removed.
     #[error(
         "the recorded value of step {at} cannot be read: {message}; if its type has changed, write `on_mismatch = rerun` to do the step again"
     )]
@@ -67,7 +119,8 @@ pub enum CheckpointError {
         /// What the decoder said.
         message: String,
     },
-    /// The value cannot be encoded, so nothing was recorded.
+    /// The value cannot be encoded, so nothing was recorded; for instance a map whose keys are no texts, or a
+    /// NaN.
     #[error("the value of step {at} cannot be recorded: {message}")]
     #[non_exhaustive]
     Encode {
@@ -76,7 +129,7 @@ pub enum CheckpointError {
         /// What the encoder said.
         message: String,
     },
-    /// The value has more bytes than a record may have; see
+    /// The value has more bytes than a record may have, 1 MiB; see
     /// [`Rejected::not_recorded`](crate::Rejected::not_recorded).
     #[error(
         "the value of step {at} has {bytes} bytes, more than a record may have (1 MiB): store it elsewhere, and record a reference to it"
@@ -90,7 +143,7 @@ pub enum CheckpointError {
         /// The encoded value; empty if the body did not run.
         value: Vec<u8>,
     },
-    /// The key has more bytes than a key may have.
+    /// The key has more than 512 bytes.
     #[error("the key of a step of `{}` has {bytes} bytes, more than a key may have (512)", .at.point)]
     #[non_exhaustive]
     KeyTooLong {
@@ -99,14 +152,15 @@ pub enum CheckpointError {
         /// How many.
         bytes: usize,
     },
-    /// The key renders to nothing.
+    /// The key renders to nothing, so that all calls would share it.
     #[error("the key of a step of `{}` is empty: it needs at least one character", .at.point)]
     #[non_exhaustive]
     EmptyKey {
         /// The step.
         at: Box<Place>,
     },
-    /// A step that belongs to a job was called outside of every job.
+    /// A step that belongs to a job (`in_job`) was called outside of every job, for instance in a spawned
+    /// task.
     #[error(
         "step {at} belongs to a job (`in_job`), and was called outside of every job: make the task that calls it part of its job with `resilience::in_scope(..)`"
     )]
@@ -115,14 +169,14 @@ pub enum CheckpointError {
         /// The step.
         at: Box<Place>,
     },
-    /// A step without a key was called outside of a job.
+    /// A step without a key was called outside of a job. Inside, its place in the job distinguishes it.
     #[error("`{}` has no key of its own and was called outside of a job", .at.point)]
     #[non_exhaustive]
     NoKey {
         /// The step.
         at: Box<Place>,
     },
-    /// Two calls of a step without a key overlap: which is which cannot be known after a crash.
+    /// Two calls of a step without a key overlap: after a crash it could not be known which is which.
     #[error("two calls of step {at} overlap: give it a key, for instance `checkpoint(\"page:{{n}}\")`")]
     #[non_exhaustive]
     Overlap {
@@ -138,7 +192,7 @@ pub enum CheckpointError {
         /// The step.
         at: Box<Place>,
     },
-    /// The job around the step was asked to stop.
+    /// The job around the step was asked to stop; the step has not begun.
     #[error("the job of step {at} was cancelled")]
     #[non_exhaustive]
     Cancelled {
@@ -157,7 +211,7 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Which step it is about.
+    /// Returns which step it is about.
     pub fn place(&self) -> &Place {
         match self {
             Self::Busy { at, .. }
@@ -189,7 +243,7 @@ impl CheckpointError {
         }
     }
 
-    /// When to come back, where that is known.
+    /// Returns when to come back, where that is known: for [`Busy`](Self::Busy).
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } => Some(*retry_after),
