@@ -14,13 +14,13 @@ use serde::de::DeserializeOwned;
 
 /// Whose step or job a call is of.
 #[derive(Debug)]
-pub(crate) struct Owner {
+pub(crate) struct Identity {
     pub(crate) point: PointName,
     /// The name that its records have.
     pub(crate) name: String,
 }
 
-impl Owner {
+impl Identity {
     /// That of a plain value.
     pub(crate) fn by_hand(name: &str) -> Self {
         Self { point: PointName::from(name.to_owned()), name: name.to_owned() }

@@ -1,7 +1,7 @@
 //! What the running code is part of: a job, and a step.
 
 use crate::classify::{Category, Classification};
-use crate::durable::lease::shared::Shared;
+use crate::durable::lease::shared::LeaseState;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
@@ -27,7 +27,7 @@ thread_local! {
 pub struct Scope {
     pub(crate) job: Option<Arc<JobScope>>,
     pub(crate) step: Option<Step>,
-    held: Option<Arc<Held>>,
+    held: Option<Arc<HeldKey>>,
     /// The recorded job that recovery calls this code for, until its body begins.
     pub(crate) resumption: Option<Arc<Resumption>>,
 }
@@ -92,19 +92,19 @@ impl Resumption {
 
 /// A key that is worked on, and those within whose work that is.
 #[derive(Debug)]
-struct Held {
+struct HeldKey {
     store: Arc<dyn Store>,
     key: String,
-    outer: Option<Arc<Held>>,
+    outer: Option<Arc<HeldKey>>,
 }
 
 /// The running job.
 #[derive(Debug)]
 pub(crate) struct JobScope {
     pub(crate) id: String,
-    pub(crate) lease: Arc<Shared>,
+    pub(crate) lease: Arc<LeaseState>,
     incarnation: u64,
-    _running: Running,
+    _running: CountedJob,
     /// An earlier run of this incarnation may have carried out any step that has no record.
     is_repeated: bool,
     /// How often each step was begun in this run.
@@ -151,12 +151,12 @@ pub enum Wanted {
 
 impl JobScope {
     /// The job `id`, whose record is `record`.
-    pub(crate) fn new(id: String, lease: Arc<Shared>, record: &Record) -> Self {
+    pub(crate) fn new(id: String, lease: Arc<LeaseState>, record: &Record) -> Self {
         Self {
             id,
             lease,
             incarnation: record.incarnation,
-            _running: Running::new(),
+            _running: CountedJob::new(),
             is_repeated: record.attempts > 1,
             attempts: Mutex::default(),
             occurrences: Mutex::default(),
@@ -291,7 +291,7 @@ impl Drop for Occurrence {
 /// The running step, for the outside world; see [`step()`].
 #[derive(Clone, Debug)]
 pub struct Step {
-    lease: Arc<Shared>,
+    lease: Arc<LeaseState>,
     attempt: u32,
     may_repeat: bool,
     idempotency_key: u128,
@@ -299,7 +299,7 @@ pub struct Step {
 
 impl Step {
     /// The step of `record` under a lease of its own.
-    pub(crate) fn of_its_own(lease: &Arc<Shared>, record: &Record) -> Self {
+    pub(crate) fn of_its_own(lease: &Arc<LeaseState>, record: &Record) -> Self {
         let parts = ["", "0", &record.key, &record.incarnation.to_string()];
         Self {
             lease: lease.clone(),
@@ -367,12 +367,12 @@ pub(crate) fn running_jobs() -> usize {
 
 /// One running job, counted until it is dropped.
 #[derive(Debug)]
-struct Running {
+struct CountedJob {
     /// Where it was counted: it may be dropped elsewhere.
     count: &'static AtomicUsize,
 }
 
-impl Running {
+impl CountedJob {
     fn new() -> Self {
         let count: &'static AtomicUsize = &RUNNING;
         count.fetch_add(1, Ordering::Relaxed);
@@ -380,7 +380,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for CountedJob {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
@@ -431,13 +431,13 @@ impl Scope {
     /// Inside of a job that was begun here.
     pub(crate) fn in_job(self, job: Arc<JobScope>) -> Self {
         let (store, key) = (job.store().clone(), job.lease.key.clone());
-        let held = Some(Arc::new(Held { store, key, outer: self.held }));
+        let held = Some(Arc::new(HeldKey { store, key, outer: self.held }));
         Self { job: Some(job), step: None, held, resumption: None }
     }
 
     /// Inside of the step under `key`, which was begun here.
     pub(crate) fn in_step(self, step: Step, key: String) -> Self {
-        let held = Some(Arc::new(Held { store: step.lease.store.clone(), key, outer: self.held }));
+        let held = Some(Arc::new(HeldKey { store: step.lease.store.clone(), key, outer: self.held }));
         Self { job: self.job, step: Some(step), held, resumption: None }
     }
 

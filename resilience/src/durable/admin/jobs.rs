@@ -20,7 +20,7 @@
 pub use crate::durable::admin::listing::{Filter, Page};
 
 use crate::classify::Classification;
-use crate::durable::admin::listing::{self, Owners, all, yield_now};
+use crate::durable::admin::listing::{self, KnownOwners, all, yield_now};
 use crate::durable::admin::steps::{CheckpointInfo, steps_of};
 use crate::durable::call::note_refusal;
 use crate::durable::record::error::{JobError, Place};
@@ -125,7 +125,7 @@ impl std::fmt::Display for JobInfo {
 }
 
 impl JobInfo {
-    fn of(record: Record, has_values: bool, owners: &mut Owners<'_>) -> Self {
+    fn of(record: Record, has_values: bool, owners: &mut KnownOwners<'_>) -> Self {
         let note = Note::read(&record.note);
         let text = |bytes: &[u8]| has_values.then(|| String::from_utf8_lossy(bytes).into_owned());
         Self {
@@ -155,7 +155,7 @@ impl JobInfo {
         }
     }
 
-    fn damaged((key, reason): (String, Corrupt), owners: &mut Owners<'_>) -> Self {
+    fn damaged((key, reason): (String, Corrupt), owners: &mut KnownOwners<'_>) -> Self {
         Self { damaged: Some(reason), ..Self::of(Record::new(key), false, owners) }
     }
 }
@@ -258,7 +258,7 @@ impl Jobs {
     /// [`Rejected::Job`] if the store cannot be used.
     pub async fn list(&self, filter: impl Into<Filter>) -> Result<Page<JobInfo>, Rejected> {
         let filter = filter.into();
-        let mut owners = Owners::of(&self.store);
+        let mut owners = KnownOwners::of(&self.store);
         let page = listing::page(&self.store, &[place::JOBS], &filter, &mut owners).await;
         let Page { items, next } = page.map_err(failed(""))?;
         let item = |row: listing::Row| match row.record {
@@ -325,7 +325,7 @@ impl Jobs {
             }
             yield_now().await;
         }
-        let job = JobInfo::of(record, true, &mut Owners::of(store));
+        let job = JobInfo::of(record, true, &mut KnownOwners::of(store));
         Ok(Some(JobInfo { cursors, steps: Some(steps), ..job }))
     }
 

@@ -110,7 +110,7 @@ impl Filter {
         self.name.is_some() || self.older_than.is_some() || !self.owners.is_empty()
     }
 
-    fn admits(&self, record: &Record, before: Millis, owners: &mut Owners<'_>) -> bool {
+    fn admits(&self, record: &Record, before: Millis, owners: &mut KnownOwners<'_>) -> bool {
         self.name.as_ref().is_none_or(|name| record.function == *name)
             && (self.older_than.is_none() || record.updated <= before)
             && (self.owners.is_empty()
@@ -173,12 +173,12 @@ impl<'a, T> IntoIterator for &'a Page<T> {
 }
 
 /// Which owners live; each is judged once.
-pub(super) struct Owners<'a> {
+pub(super) struct KnownOwners<'a> {
     store: &'a Arc<dyn Store>,
     known: HashMap<String, Liveness>,
 }
 
-impl<'a> Owners<'a> {
+impl<'a> KnownOwners<'a> {
     pub(super) fn of(store: &'a Arc<dyn Store>) -> Self {
         Self { store, known: HashMap::new() }
     }
@@ -224,7 +224,7 @@ pub(super) async fn page(
     store: &Arc<dyn Store>,
     places: &[&str],
     filter: &Filter,
-    owners: &mut Owners<'_>,
+    owners: &mut KnownOwners<'_>,
 ) -> Result<Page<Row>, StoreError> {
     let wanted = if filter.limit == 0 { ITEMS } else { filter.limit.min(MOST) };
     let age = filter.older_than.map_or(0, |age| Millis::try_from(age.as_millis()).unwrap_or(Millis::MAX));

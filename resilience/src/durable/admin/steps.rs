@@ -22,7 +22,7 @@
 pub use crate::durable::admin::listing::{Filter, Page};
 pub use crate::durable::store::Quarantined;
 
-use crate::durable::admin::listing::{self, Owners, all};
+use crate::durable::admin::listing::{self, KnownOwners, all};
 use crate::durable::call::note_refusal;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
@@ -259,7 +259,7 @@ impl Checkpoints {
     pub async fn list(&self, filter: impl Into<Filter>) -> Result<Page<CheckpointInfo>, Rejected> {
         let filter = filter.into();
         let [steps, cursors] = self.placed("");
-        let mut owners = Owners::of(&self.store);
+        let mut owners = KnownOwners::of(&self.store);
         let page = listing::page(&self.store, &[&steps, &cursors], &filter, &mut owners).await;
         let Page { items, next } = page.map_err(failed(""))?;
         let item = |row: listing::Row| match row.record {

@@ -3,7 +3,7 @@
 use super::policy::Job;
 use super::running::{RunningJob, Unfinished, dropped};
 use crate::defaults::durable as defaults;
-use crate::durable::call::{NotRun, Owner, noted};
+use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::hold::Lease;
@@ -19,36 +19,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 impl Job {
-    /// Looks the job `id` of `owner` up, and claims it if it has to run.
+    /// Looks the job `id` of `identity` up, and claims it if it has to run.
     pub(crate) async fn begin(
         &self,
         mode: Mode,
-        owner: &Owner,
+        identity: &Identity,
         id: String,
         args: Args,
         store: Option<Arc<dyn Store>>,
         reads: Reads,
     ) -> Result<RunningJob, NotRun> {
-        noted(self.look_up(mode, owner, id, args, store, reads).await)
+        noted(self.look_up(mode, identity, id, args, store, reads).await)
     }
 
     async fn look_up(
         &self,
         mode: Mode,
-        owner: &Owner,
+        identity: &Identity,
         id: String,
         mut args: Args,
         store: Option<Arc<dyn Store>>,
         reads: Reads,
     ) -> Result<RunningJob, NotRun> {
-        let at = check_key(Place::new(owner.point.clone(), id))?;
+        let at = check_key(Place::new(identity.point.clone(), id))?;
         let store = match store.map_or_else(crate::durable::default_store, Ok) {
             Ok(store) => store,
             Err(error) => return Err(JobError::store(at, error).into()),
         };
         let at = match args.earlier.take() {
             Some(earlier) => match self.is_under(&store, &at.key, &earlier).await {
-                Ok(true) => Place::new(owner.point.clone(), earlier),
+                Ok(true) => Place::new(identity.point.clone(), earlier),
                 Ok(false) => at,
                 Err(error) => return Err(JobError::store(at, error).into()),
             },
@@ -71,7 +71,7 @@ impl Job {
             ttl: self.ttl,
             on_corrupt: self.on_corrupt,
             restart: self.rerun,
-            ..Claim::new(key, store.owner(), owner.name.clone())
+            ..Claim::new(key, store.owner(), identity.name.clone())
         };
         let request = Request { mode, store: &store, claim, reads, patience: patience(self.wait) };
         let (key, answer) = request.answer(self.on_mismatch).await;
@@ -88,8 +88,8 @@ impl Job {
         answer: Result<Answer, StoreError>,
     ) -> Result<RunningJob, NotRun> {
         let error = match answer {
-            Ok(Answer::Held(record, turn)) => {
-                let lease = Lease::new(store, key, record.fence, self.lease, Some(turn), Status::Interrupted);
+            Ok(Answer::Held(record, lock)) => {
+                let lease = Lease::new(store, key, record.fence, self.lease, Some(lock), Status::Interrupted);
                 let lease = lease.noted(dropped);
                 let scope = Arc::new(JobScope::new(at.key.clone(), lease.shared().clone(), &record));
                 let unfinished = Unfinished::new(&at);

@@ -2,7 +2,7 @@
 
 use super::running::Caught;
 use crate::defaults::durable as defaults;
-use crate::durable::call::Owner;
+use crate::durable::call::Identity;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::lease::hold::judged;
 use crate::durable::record::args::Args;
@@ -163,7 +163,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        self.run_as_blocking(&Owner::by_hand(self.name), id, input, body)
+        self.run_as_blocking(&Identity::by_hand(self.name), id, input, body)
     }
 
     /// As [`call`](Self::call), for async code.
@@ -176,7 +176,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        self.run_as(&Owner::by_hand(self.name), id, input, body).await
+        self.run_as(&Identity::by_hand(self.name), id, input, body).await
     }
 
     /// Runs `body` with `input` as the job `name`, or returns the recorded result, with the default settings.
@@ -191,7 +191,7 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        Self::new("").run_as(&Owner::by_hand(name), name, input, body).await
+        Self::new("").run_as(&Identity::by_hand(name), name, input, body).await
     }
 
     /// As [`run`](Self::run), from sync code.
@@ -204,16 +204,16 @@ impl Job {
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
-        Self::new("").run_as_blocking(&Owner::by_hand(name), name, input, body)
+        Self::new("").run_as_blocking(&Identity::by_hand(name), name, input, body)
     }
 
-    async fn run_as<I, R>(&self, owner: &Owner, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
+    async fn run_as<I, R>(&self, identity: &Identity, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
     where
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
         let (args, reads) = (Args::new().argument("input", &input), codec::reads::<R::Value>);
-        let running = match self.begin(Mode::Async, owner, id.to_owned(), args, None, reads).await {
+        let running = match self.begin(Mode::Async, identity, id.to_owned(), args, None, reads).await {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
         };
@@ -226,13 +226,13 @@ impl Job {
         }
     }
 
-    fn run_as_blocking<I, R>(&self, owner: &Owner, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
+    fn run_as_blocking<I, R>(&self, identity: &Identity, id: &str, input: I, body: impl FnOnce(I) -> R) -> R
     where
         I: Serialize,
         R: Refuse<Value: Serialize + DeserializeOwned, Error: crate::Classify>,
     {
         let (args, reads) = (Args::new().argument("input", &input), codec::reads::<R::Value>);
-        let begun = block_on(self.begin(Mode::Blocking, owner, id.to_owned(), args, None, reads));
+        let begun = block_on(self.begin(Mode::Blocking, identity, id.to_owned(), args, None, reads));
         let running = match begun {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),

@@ -5,7 +5,7 @@ use super::policy::Job;
 use super::running::RunningJob;
 use crate::base::setting::Effective;
 use crate::classify::Classification;
-use crate::durable::call::{NotRun, Owner};
+use crate::durable::call::{Identity, NotRun};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
@@ -90,8 +90,8 @@ impl JobSite {
         self.run
     }
 
-    fn owner(&self) -> Owner {
-        Owner { point: self.point.name(), name: self.name.to_owned() }
+    fn identity(&self) -> Identity {
+        Identity { point: self.point.name(), name: self.name.to_owned() }
     }
 
     /// Looks the job up, and claims it if it has to run.
@@ -109,7 +109,7 @@ impl JobSite {
         R: Outcome<Value: DeserializeOwned>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
-        let begun = self.policy.begin(Mode::Async, &self.owner(), key, args, store, reads).await;
+        let begun = self.policy.begin(Mode::Async, &self.identity(), key, args, store, reads).await;
         self.counted(begun).map_err(NotRun::outcome)
     }
 
@@ -128,7 +128,7 @@ impl JobSite {
         R: Outcome<Value: DeserializeOwned>,
     {
         let ((key, args, store), reads) = (self.recorded(key, args, store), codec::reads::<R::Value>);
-        let begun = block_on(self.policy.begin(Mode::Blocking, &self.owner(), key, args, store, reads));
+        let begun = block_on(self.policy.begin(Mode::Blocking, &self.identity(), key, args, store, reads));
         self.counted(begun).map_err(NotRun::outcome)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::classify::Classification;
 use crate::durable::job::running::{Caught, RunningJob, steps};
-use crate::durable::lease::acquire::Asked;
+use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
@@ -151,7 +151,7 @@ async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> R
         holder: Some(holder.clone()),
         ..Claim::new(key.clone(), job.store().owner(), step.function.clone())
     };
-    let record = match Asked::new(job.store(), claim, Status::Free, None).await.map_err(failed)? {
+    let record = match PendingClaim::new(job.store(), claim, Status::Free, None).await.map_err(failed)? {
         Claimed::Held(record) => record,
         Claimed::Done(_) => return Ok(true),
         _ => return Ok(false),

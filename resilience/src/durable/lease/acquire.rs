@@ -2,7 +2,7 @@
 
 use super::block_on::Mode;
 use super::hold::Lease;
-use super::turn::{self, Turn, turn};
+use super::key_lock::{self, KeyLock, lock_key};
 use super::{end, heartbeat, hold};
 use crate::clock;
 use crate::durable::record::error::Contradiction;
@@ -19,7 +19,7 @@ pub(crate) type Reads = fn(&[u8]) -> bool;
 
 /// The answer to a claim, after waiting for whoever was before us.
 pub(crate) enum Answer {
-    Held(Record, Turn),
+    Held(Record, KeyLock),
     Done(Record),
     Busy { owner: String, left: Duration },
     Stopped(Record),
@@ -29,20 +29,20 @@ pub(crate) enum Answer {
 /// A claim under way. If it is dropped before the store answers, the lease is released as soon as it is
 /// granted: no caller would hold it, and all would wait for its end.
 #[must_use]
-pub(crate) struct Asked {
+pub(crate) struct PendingClaim {
     store: Arc<dyn Store>,
     /// What the record is to be if the answer is not taken.
     status: Status,
     answer: Option<Work<'static, Claimed>>,
     takes_lease: bool,
     length: Duration,
-    turn: Option<Turn>,
+    lock: Option<KeyLock>,
     /// The process that asks: in a fork's child no answer comes.
     process: u32,
 }
 
-impl Asked {
-    pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, turn: Option<Turn>) -> Self {
+impl PendingClaim {
+    pub(crate) fn new(store: &Arc<dyn Store>, claim: Claim, status: Status, lock: Option<KeyLock>) -> Self {
         let (asked, takes_lease, length) = (store.clone(), claim.holder.is_none(), claim.lease);
         let answer: Work<'static, Claimed> = Box::pin(async move {
             if takes_lease {
@@ -56,13 +56,13 @@ impl Asked {
             answer: Some(answer),
             takes_lease,
             length,
-            turn,
+            lock,
             process: std::process::id(),
         }
     }
 }
 
-impl Future for Asked {
+impl Future for PendingClaim {
     type Output = Result<Claimed, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -73,20 +73,20 @@ impl Future for Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for PendingClaim {
     fn drop(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         // A step of a job has no lease of its own.
         if !self.takes_lease || self.process != std::process::id() {
             return;
         }
-        let (store, turn, status, length) = (self.store.clone(), self.turn.take(), self.status, self.length);
+        let (store, lock, status, length) = (self.store.clone(), self.lock.take(), self.status, self.length);
         let of = store.clone();
         hold::finish(
             &of,
             Box::pin(async move {
                 if let Ok(Claimed::Held(record)) = answer.await {
-                    Lease::new(store, record.key, record.fence, length, turn, status).give_back().await;
+                    Lease::new(store, record.key, record.fence, length, lock, status).give_back().await;
                 }
             }),
         );
@@ -118,16 +118,18 @@ pub(crate) async fn claim(
     let started = clock::now();
     end::pay(store).await;
     let busy = || Answer::Busy { owner: claim.owner.clone(), left: claim.lease };
-    if mode == Mode::Blocking && turn::would_wait_for_itself(store, &claim.key) {
+    if mode == Mode::Blocking && key_lock::would_wait_for_itself(store, &claim.key) {
         return Ok(busy());
     }
-    let Some(turn) = mode.within(patience, turn(mode, store, &claim.key)).await else { return Ok(busy()) };
+    let Some(lock) = mode.within(patience, lock_key(mode, store, &claim.key)).await else {
+        return Ok(busy());
+    };
     let mut pause = FIRST;
     let mut replaces = None;
     loop {
         let request = Claim { replaces, ..claim.clone() };
-        let (owner, left) = match Asked::new(store, request, dropped, Some(turn.clone())).await? {
-            Claimed::Held(record) => return Ok(Answer::Held(record, turn)),
+        let (owner, left) = match PendingClaim::new(store, request, dropped, Some(lock.clone())).await? {
+            Claimed::Held(record) => return Ok(Answer::Held(record, lock)),
             // A value of another type is one more thing in which a record can contradict the code.
             Claimed::Done(record)
                 if replaces.is_none() && claim.on_mismatch == Otherwise::Rerun && !reads(&record.value) =>

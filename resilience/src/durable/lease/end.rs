@@ -1,8 +1,8 @@
 //! How leases end in the store, and the ends that it did not take yet.
 
 use super::block_on::Mode;
-use super::shared::Shared;
-use super::turn::Turn;
+use super::key_lock::KeyLock;
+use super::shared::LeaseState;
 use crate::base::of_process::OfProcess;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{self, Completion, Release, Store, StoreError};
@@ -25,7 +25,7 @@ pub(super) enum End {
 pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
 
 impl End {
-    pub(super) async fn reach(self, shared: &Shared, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    pub(super) async fn reach(self, shared: &LeaseState, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let (status, note_of) = match self {
             Self::Completed(completion) => {
                 store.complete(Completion::clone(&completion)).await?;
@@ -68,10 +68,15 @@ pub(crate) async fn completed(
 }
 
 /// Keeps the end of a lease that the store did not take because it is out of order.
-pub(super) fn settle(ended: Result<(), StoreError>, shared: Arc<Shared>, end: End, turn: Option<Turn>) {
+pub(super) fn settle(
+    ended: Result<(), StoreError>,
+    shared: Arc<LeaseState>,
+    end: End,
+    lock: Option<KeyLock>,
+) {
     let is_own = shared.process == std::process::id();
     if is_own && ended.is_err_and(|error| error.is_outage()) {
-        locked(&OWED).push(Owed { shared, end, _turn: turn });
+        locked(&OWED).push(Owed { shared, end, _lock: lock });
     }
 }
 
@@ -81,9 +86,9 @@ static OWED: OfProcess<Mutex<Vec<Owed>>> = OfProcess::new(Mutex::new(Vec::new())
 
 #[derive(Debug)]
 struct Owed {
-    shared: Arc<Shared>,
+    shared: Arc<LeaseState>,
     end: End,
-    _turn: Option<Turn>,
+    _lock: Option<KeyLock>,
 }
 
 /// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed for good.

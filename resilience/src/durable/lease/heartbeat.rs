@@ -2,7 +2,7 @@
 
 use super::block_on::block_on;
 use super::end;
-use super::shared::{Loss, Shared};
+use super::shared::{LeaseState, Loss};
 use crate::base::of_process::OfProcess;
 use crate::clock;
 use crate::durable::store::{Store, StoreError};
@@ -29,7 +29,7 @@ struct Heart {
 #[derive(Debug, Default)]
 struct State {
     has_thread: bool,
-    leases: Vec<Kept>,
+    leases: Vec<KeptLease>,
     /// When the counter was raised last.
     beaten: Option<Instant>,
     /// Others may have taken this process for dead, and not every lease has been looked at since.
@@ -38,8 +38,8 @@ struct State {
 
 /// A lease that is kept, as long as it is held.
 #[derive(Debug)]
-struct Kept {
-    lease: Weak<Shared>,
+struct KeptLease {
+    lease: Weak<LeaseState>,
     loss: Arc<Loss>,
     length: Duration,
 }
@@ -63,14 +63,18 @@ pub(crate) async fn ready(store: &Arc<dyn Store>, lease: Duration) -> Result<(),
 }
 
 /// Keeps `lease` for as long as it is held.
-pub(crate) fn keep(lease: &Arc<Shared>) {
+pub(crate) fn keep(lease: &Arc<LeaseState>) {
     if clock::is_manual() {
         return;
     }
     let heart = Heart::of(&lease.store);
     let mut state = locked(&heart.state);
     let is_shorter = state.shortest().is_none_or(|shortest| lease.length < shortest);
-    state.leases.push(Kept { lease: Arc::downgrade(lease), loss: lease.loss.clone(), length: lease.length });
+    state.leases.push(KeptLease {
+        lease: Arc::downgrade(lease),
+        loss: lease.loss.clone(),
+        length: lease.length,
+    });
     drop(state);
     if is_shorter {
         heart.changed.notify_one();
@@ -80,24 +84,24 @@ pub(crate) fn keep(lease: &Arc<Shared>) {
 
 /// The thread that reports leases as lost which were not renewed in time. It asks no store for anything: one that does
 /// not answer would keep it from that, as it does its own heartbeat.
-static WATCH: OfProcess<Watch> = OfProcess::new(Watch::new(), |_| Watch::new());
+static WATCH: OfProcess<LossWatch> = OfProcess::new(LossWatch::new(), |_| LossWatch::new());
 
 #[derive(Debug)]
-struct Watch {
-    state: Mutex<Watched>,
+struct LossWatch {
+    state: Mutex<LossWatchState>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct Watched {
+struct LossWatchState {
     has_thread: bool,
     /// There is a lease that may have to be looked at earlier than the others.
     is_changed: bool,
 }
 
-impl Watch {
+impl LossWatch {
     const fn new() -> Self {
-        let state = Watched { has_thread: false, is_changed: false };
+        let state = LossWatchState { has_thread: false, is_changed: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -123,7 +127,7 @@ impl Watch {
             let next = hearts.iter().filter_map(|heart| heart.lose_if_late(Instant::now())).min();
             drop(hearts);
             let state = locked(&self.state);
-            let wait = |state: &mut Watched| !state.is_changed;
+            let wait = |state: &mut LossWatchState| !state.is_changed;
             match next {
                 Some(next) => drop(self.changed.wait_timeout_while(state, next, wait)),
                 None => drop(self.changed.wait_while(state, wait)),
@@ -160,7 +164,7 @@ impl State {
         held.map(|kept| kept.loss.clone()).collect()
     }
 
-    fn held(&self) -> Vec<Arc<Shared>> {
+    fn held(&self) -> Vec<Arc<LeaseState>> {
         self.leases.iter().filter_map(|kept| kept.lease.upgrade()).collect()
     }
 }

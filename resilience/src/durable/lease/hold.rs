@@ -3,8 +3,8 @@
 use super::block_on::{Mode, block_on};
 use super::end::{End, NoteOf, completed, settle};
 use super::heartbeat;
-use super::shared::Shared;
-use super::turn::Turn;
+use super::key_lock::KeyLock;
+use super::shared::LeaseState;
 use crate::base::of_process::OfProcess;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{Completion, Release, Store, StoreError};
@@ -29,9 +29,9 @@ pub(crate) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> 
 /// A lease of this process on one key.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    shared: Arc<Shared>,
+    shared: Arc<LeaseState>,
     /// Kept until the lease has ended in the store.
-    turn: Option<Turn>,
+    lock: Option<KeyLock>,
     /// How it ends if it is dropped; `None` once it has ended.
     on_drop: Option<End>,
 }
@@ -42,13 +42,19 @@ impl Lease {
         key: String,
         fence: u64,
         length: Duration,
-        turn: Option<Turn>,
+        lock: Option<KeyLock>,
         on_drop: Status,
     ) -> Self {
-        let shared =
-            Arc::new(Shared { store, key, fence, length, process: std::process::id(), loss: Arc::default() });
+        let shared = Arc::new(LeaseState {
+            store,
+            key,
+            fence,
+            length,
+            process: std::process::id(),
+            loss: Arc::default(),
+        });
         heartbeat::keep(&shared);
-        Self { shared, turn, on_drop: Some(End::Dropped(on_drop, None)) }
+        Self { shared, lock, on_drop: Some(End::Dropped(on_drop, None)) }
     }
 
     /// The same, whose record gets this note if it is dropped.
@@ -59,7 +65,7 @@ impl Lease {
         self
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<LeaseState> {
         &self.shared
     }
 
@@ -111,19 +117,19 @@ impl Lease {
         let Some(end) = self.on_drop.clone() else { return };
         let ended = end.clone().reach(&self.shared, &self.shared.store).await;
         self.on_drop = None;
-        settle(ended, self.shared.clone(), end, self.turn.take());
+        settle(ended, self.shared.clone(), end, self.lock.take());
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(end) = self.on_drop.take().filter(|_| self.shared.process == std::process::id()) {
-            let (shared, turn) = (self.shared.clone(), self.turn.take());
+            let (shared, lock) = (self.shared.clone(), self.lock.take());
             finish(
                 &self.shared.store,
                 Box::pin(async move {
                     let ended = end.clone().reach(&shared, &shared.store).await;
-                    settle(ended, shared, end, turn);
+                    settle(ended, shared, end, lock);
                 }),
             );
         }

@@ -4,7 +4,7 @@ pub(crate) mod acquire;
 pub(crate) mod end;
 pub(crate) mod heartbeat;
 pub(crate) mod hold;
+pub(crate) mod key_lock;
 pub(crate) mod shared;
-pub(crate) mod turn;
 
 pub(crate) use crate::base::block_on;

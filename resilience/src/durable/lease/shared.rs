@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What the heartbeat and the holder share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct LeaseState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) key: String,
     pub(crate) fence: u64,

@@ -18,7 +18,7 @@ use crate::durable::lease::block_on::block_on;
 use crate::durable::record::Status;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::recovery::pass::Pass;
-use crate::durable::recovery::pool::Watch;
+use crate::durable::recovery::pool::EndWatch;
 use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::store::Store;
 use crate::point::PointName;
@@ -153,7 +153,7 @@ impl Recover {
         let mut provided = self.provided;
         provided.inherit(sweep::provided_for(&store));
         let pass = Arc::new(Pass::new(provided, store, runtime));
-        let watch = self.until_done.then(Arc::<Watch>::default);
+        let watch = self.until_done.then(Arc::<EndWatch>::default);
         let mut found = Recovered::default();
         pass.look(Some(&mut found), watch.as_ref()).await.map_err(failed)?;
         // A program that lives for seconds cleans up, too. What cannot be deleted now is found again.

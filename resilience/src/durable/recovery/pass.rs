@@ -2,7 +2,7 @@
 
 use crate::durable::job::call::{Call, Provided};
 use crate::durable::job::site::JobSite;
-use crate::durable::lease::{hold, turn};
+use crate::durable::lease::{hold, key_lock};
 use crate::durable::record::alert::warning;
 use crate::durable::record::args::Args;
 use crate::durable::record::error::{JobError, Place};
@@ -55,7 +55,7 @@ impl Pass {
     pub(super) fn may_be_free(&self, record: &Record) -> bool {
         let is_held = record.status.is_held() && !record.owner.is_empty();
         let may_be_dead = || self.store.liveness(&record.owner) != Liveness::Alive;
-        let is_ours = || turn::is_taken(&self.store, &record.key);
+        let is_ours = || key_lock::is_taken(&self.store, &record.key);
         OPEN.contains(&record.status) && (!is_held || may_be_dead() && !is_ours())
     }
 
@@ -65,7 +65,7 @@ impl Pass {
         const MOMENT: Duration = Duration::from_millis(1);
         const MOST: u32 = 100;
         for _ in 0..MOST {
-            if !turn::is_taken(&self.store, &record.key) {
+            if !key_lock::is_taken(&self.store, &record.key) {
                 return true;
             }
             std::thread::sleep(MOMENT);

@@ -59,7 +59,7 @@ struct Known {
 #[derive(Debug, Default)]
 struct KnownJob {
     /// Who waits for its end.
-    watches: Vec<Arc<Watch>>,
+    watches: Vec<Arc<EndWatch>>,
     /// Of a job that has left the queue: the revision of the record that was read, 0 before that.
     begun_from: Option<u64>,
     /// The last look that found the job without an owner after it had left the queue, and the revision then.
@@ -85,12 +85,24 @@ impl Pool {
 
     /// Whether the job, which `pass` has found at `revision` without an owner, is queued or runs already; then
     /// `watch` learns of its end.
-    pub(crate) fn has(&self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<Watch>>) -> bool {
+    pub(crate) fn has(
+        &self,
+        pass: &Arc<Pass>,
+        key: &str,
+        revision: u64,
+        watch: Option<&Arc<EndWatch>>,
+    ) -> bool {
         self.state().join(pass, key, revision, watch)
     }
 
     /// Queues the job, unless it is queued or runs; `watch` learns of its end in either case.
-    pub(crate) fn add(&'static self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<Watch>>) {
+    pub(crate) fn add(
+        &'static self,
+        pass: &Arc<Pass>,
+        key: &str,
+        revision: u64,
+        watch: Option<&Arc<EndWatch>>,
+    ) {
         let needs_starter = {
             let mut state = self.state();
             if state.join(pass, key, revision, watch) {
@@ -196,7 +208,7 @@ impl State {
     }
 
     /// Has `watch` wait for a job that is queued or runs; `false` if it does neither.
-    fn join(&mut self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<Watch>>) -> bool {
+    fn join(&mut self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<EndWatch>>) -> bool {
         let Some(job) = self.job(pass.store(), key) else { return false };
         if let Some(watch) = watch {
             watch.expect_one();
@@ -208,7 +220,7 @@ impl State {
         true
     }
 
-    fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<Watch>>) {
+    fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<EndWatch>>) {
         let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
         let job = KnownJob { watches, ..KnownJob::default() };
         if let Some(known) = self.known.iter_mut().find(|known| store::same(&known.store, pass.store())) {
@@ -338,7 +350,7 @@ impl Drop for Slot {
 
 /// Waits for the jobs that one recovery has found.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct EndWatch {
     state: Mutex<Watched>,
 }
 
@@ -350,7 +362,7 @@ struct Watched {
     waiting: Option<Waker>,
 }
 
-impl Watch {
+impl EndWatch {
     fn state(&self) -> MutexGuard<'_, Watched> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

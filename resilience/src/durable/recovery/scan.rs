@@ -8,7 +8,7 @@ use crate::durable::record::history::{JobEvent, Note};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::recovery::pass::{OPEN, Pass};
-use crate::durable::recovery::pool::{Watch, pool};
+use crate::durable::recovery::pool::{EndWatch, pool};
 use crate::durable::recovery::{Recovered, RecoveredJob};
 use crate::durable::store::{Query, Release, StoreError};
 use crate::point::PointName;
@@ -25,7 +25,7 @@ impl Pass {
     pub(crate) async fn look(
         self: &Arc<Self>,
         found: Option<&mut Recovered>,
-        watch: Option<&Arc<Watch>>,
+        watch: Option<&Arc<EndWatch>>,
     ) -> Result<(), StoreError> {
         let mut rows = pin!(self.look_at_rows(found, watch));
         poll_fn(|cx| {
@@ -39,7 +39,7 @@ impl Pass {
     async fn look_at_rows(
         self: &Arc<Self>,
         mut found: Option<&mut Recovered>,
-        watch: Option<&Arc<Watch>>,
+        watch: Option<&Arc<EndWatch>>,
     ) -> Result<(), StoreError> {
         end::pay(&self.store).await;
         let mut query = Query::new(place::JOBS).only(&OPEN).limit(256);
@@ -82,7 +82,7 @@ impl Pass {
     async fn take_up(
         self: &Arc<Self>,
         record: Record,
-        watch: Option<&Arc<Watch>>,
+        watch: Option<&Arc<EndWatch>>,
     ) -> Result<Option<RecoveredJob>, StoreError> {
         // The listing has no arguments.
         let record = if record.status.is_held() {

@@ -4,7 +4,7 @@ use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
 use crate::base::of_process::OfProcess;
 use crate::defaults::durable as defaults;
-use crate::durable::call::{NotRun, Owner, noted};
+use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
 use crate::durable::record::Status;
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What a call says of itself.
-pub(crate) struct Ask {
+pub(crate) struct StepRequest {
     /// `None` for a step without a key of its own.
     pub(crate) key: Option<String>,
     pub(crate) inputs: Option<Result<Inputs, String>>,
@@ -31,7 +31,7 @@ pub(crate) struct Ask {
     pub(crate) reads: Reads,
 }
 
-impl Ask {
+impl StepRequest {
     /// A step with this key, whose value is a `T`.
     pub(crate) fn new<T: DeserializeOwned>(key: Option<String>) -> Self {
         Self { key, inputs: None, store: None, reads: codec::reads::<T> }
@@ -48,16 +48,26 @@ struct Prepared {
 }
 
 impl Checkpoint {
-    /// Looks the step of `owner` up, and claims it if it has to run.
-    pub(crate) async fn begin(&self, mode: Mode, owner: &Owner, ask: Ask) -> Result<RunningStep, NotRun> {
-        noted(self.look_up(mode, owner, ask).await)
+    /// Looks the step of `identity` up, and claims it if it has to run.
+    pub(crate) async fn begin(
+        &self,
+        mode: Mode,
+        identity: &Identity,
+        ask: StepRequest,
+    ) -> Result<RunningStep, NotRun> {
+        noted(self.look_up(mode, identity, ask).await)
     }
 
-    async fn look_up(&self, mode: Mode, owner: &Owner, ask: Ask) -> Result<RunningStep, NotRun> {
+    async fn look_up(
+        &self,
+        mode: Mode,
+        identity: &Identity,
+        ask: StepRequest,
+    ) -> Result<RunningStep, NotRun> {
         let reads = ask.reads;
-        let prepared = match self.prepare(owner, ask) {
+        let prepared = match self.prepare(identity, ask) {
             Err(CheckpointError::Store { .. }) if self.on_store_error == OnStoreError::Run => {
-                return Ok(RunningStep::unprotected(owner.point.clone(), scope::current()));
+                return Ok(RunningStep::unprotected(identity.point.clone(), scope::current()));
             }
             prepared => prepared?,
         };
@@ -66,15 +76,15 @@ impl Checkpoint {
         prepared.answered(answer, self.on_store_error)
     }
 
-    fn prepare(&self, owner: &Owner, ask: Ask) -> Result<Prepared, CheckpointError> {
+    fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<Prepared, CheckpointError> {
         let scope = scope::current();
-        let place = |key: &str| Place::new(owner.point.clone(), key);
+        let place = |key: &str| Place::new(identity.point.clone(), key);
         let (key, occurrence) = match (ask.key, &scope.job) {
             (Some(key), _) => (key, None),
             (None, None) => return Err(CheckpointError::NoKey { at: place("") }),
             (None, Some(job)) => {
                 let (key, occurrence) = job
-                    .occurrence(&owner.name)
+                    .occurrence(&identity.name)
                     .map_err(|key| CheckpointError::Overlap { at: place(&key) })?;
                 (key, Some(occurrence))
             }
@@ -83,7 +93,7 @@ impl Checkpoint {
             if self.in_job {
                 return Err(CheckpointError::OutsideJob { at: place(&key) });
             }
-            warn_outside(&owner.point);
+            warn_outside(&identity.point);
         }
         check_key(place(&key))?;
         let inputs = ask.inputs.transpose();
@@ -104,7 +114,7 @@ impl Checkpoint {
         let job = scope.job.as_ref().filter(|job| store::same(job.store(), &store));
         let claim = Claim {
             lease: self.lease,
-            was: earlier(&owner.name, self.was),
+            was: earlier(&identity.name, self.was),
             version: self.version,
             inputs: inputs.as_ref().map(|inputs| inputs.hash),
             input: inputs.map_or(Vec::new(), |inputs| inputs.each),
@@ -112,7 +122,7 @@ impl Checkpoint {
             holder: job.map(|job| job.holder()),
             on_mismatch: self.on_mismatch,
             on_corrupt: self.on_corrupt,
-            ..Claim::new(full, store.owner(), owner.name.clone())
+            ..Claim::new(full, store.owner(), identity.name.clone())
         };
         Ok(Prepared { at: place(&key), store, scope, claim, occurrence })
     }
@@ -127,8 +137,8 @@ impl Prepared {
     ) -> Result<RunningStep, NotRun> {
         let Self { at, store, scope, claim, occurrence } = self;
         let error = match answer {
-            Ok(Answer::Held(record, turn)) => {
-                let step = RunningStep::held(at, store, scope, claim, record, turn);
+            Ok(Answer::Held(record, lock)) => {
+                let step = RunningStep::held(at, store, scope, claim, record, lock);
                 return Ok(step.with(on_store_error, occurrence));
             }
             Ok(Answer::Done(record)) => {

@@ -1,8 +1,8 @@
 //! The calls of a step that is a plain value.
 
-use super::begin::Ask;
+use super::begin::StepRequest;
 use super::policy::Checkpoint;
-use crate::durable::call::Owner;
+use crate::durable::call::Identity;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::scope;
 use crate::outcome::Refuse;
@@ -23,8 +23,8 @@ impl Checkpoint {
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
-        let ask = Ask::new::<R::Value>(Some(key.to_string()));
-        let running = match block_on(self.begin(Mode::Blocking, &self.owner(), ask)) {
+        let ask = StepRequest::new::<R::Value>(Some(key.to_string()));
+        let running = match block_on(self.begin(Mode::Blocking, &self.identity(), ask)) {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
         };
@@ -47,8 +47,8 @@ impl Checkpoint {
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,
     {
-        let ask = Ask::new::<R::Value>(Some(key.to_string()));
-        let running = match self.begin(Mode::Async, &self.owner(), ask).await {
+        let ask = StepRequest::new::<R::Value>(Some(key.to_string()));
+        let running = match self.begin(Mode::Async, &self.identity(), ask).await {
             Ok(running) => running,
             Err(other) => return other.or_refuse(),
         };
@@ -59,7 +59,7 @@ impl Checkpoint {
         }
     }
 
-    fn owner(&self) -> Owner {
-        Owner { point: PointName::new(self.name), name: self.name.to_owned() }
+    fn identity(&self) -> Identity {
+        Identity { point: PointName::new(self.name), name: self.name.to_owned() }
     }
 }

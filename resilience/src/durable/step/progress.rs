@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::defaults::durable as defaults;
 use crate::durable::call::note_refusal;
-use crate::durable::lease::acquire::Asked;
+use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::Status;
@@ -56,13 +56,13 @@ pub struct Progress<C> {
     skipped: u32,
     saved: Option<Instant>,
     unsaved: Option<Vec<u8>>,
-    place: Option<Kept>,
+    place: Option<CursorPlace>,
     cursor: PhantomData<fn(C) -> C>,
 }
 
 /// Where the cursor is kept, once that is known.
 #[derive(Debug)]
-struct Kept {
+struct CursorPlace {
     store: Arc<dyn Store>,
     key: String,
     holder: Holder,
@@ -203,7 +203,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     pub async fn finish(mut self) -> Result<(), Rejected> {
         let at = self.at();
         self.place().await?;
-        let Some(Kept { store, key, lease, .. }) = self.place.take() else { return Ok(()) };
+        let Some(CursorPlace { store, key, lease, .. }) = self.place.take() else { return Ok(()) };
         if let Some(lease) = lease {
             lease.give_back().await;
         }
@@ -279,7 +279,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         result
     }
 
-    async fn place(&mut self) -> Result<&Kept, Rejected> {
+    async fn place(&mut self) -> Result<&CursorPlace, Rejected> {
         let place = match self.place.take() {
             Some(place) => place,
             None => self.claim().await?,
@@ -287,22 +287,22 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         Ok(self.place.insert(place))
     }
 
-    async fn claim(&self) -> Result<Kept, Rejected> {
+    async fn claim(&self) -> Result<CursorPlace, Rejected> {
         let at = self.named()?;
         if let Some(job) = scope::current().job {
             let key = place::cursor(Some(&job.id), &self.name);
-            return Ok(Kept { store: job.store().clone(), key, holder: job.holder(), lease: None });
+            return Ok(CursorPlace { store: job.store().clone(), key, holder: job.holder(), lease: None });
         }
         let failed = |error: StoreError| CheckpointError::store(at.clone(), error);
         let store = crate::durable::default_store().map_err(failed)?;
         let key = place::cursor(None, &self.name);
         let request = Claim::new(key.clone(), store.owner(), "progress");
-        match Asked::new(&store, request, Status::Free, None).await.map_err(failed)? {
+        match PendingClaim::new(&store, request, Status::Free, None).await.map_err(failed)? {
             Claimed::Held(record) => {
                 let holder = Holder { key: key.clone(), fence: record.fence };
                 let length = defaults::LEASE;
                 let lease = Lease::new(store.clone(), key.clone(), record.fence, length, None, Status::Free);
-                Ok(Kept { store, key, holder, lease: Some(lease) })
+                Ok(CursorPlace { store, key, holder, lease: Some(lease) })
             }
             Claimed::Busy { owner, left: retry_after } => {
                 Err(CheckpointError::Busy { at, owner, retry_after }.into())

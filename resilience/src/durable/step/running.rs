@@ -5,7 +5,7 @@ use crate::durable::call::note_end;
 use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::end::completed;
 use crate::durable::lease::hold::Lease;
-use crate::durable::lease::turn::Turn;
+use crate::durable::lease::key_lock::KeyLock;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::place;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 #[must_use]
 pub struct RunningStep {
     at: Box<Place>,
-    held: Held,
+    held: Guard,
     scope: Scope,
     on_store_error: OnStoreError,
     _occurrence: Option<Occurrence>,
@@ -36,7 +36,7 @@ pub struct RunningStep {
 
 /// What guards a step while its body runs.
 #[derive(Debug)]
-enum Held {
+enum Guard {
     /// Nothing: the store cannot be used.
     Unprotected,
     /// A lease of its own.
@@ -47,7 +47,7 @@ enum Held {
         /// The record to be written when it ends.
         record: Box<Record>,
         /// Kept until it has ended.
-        _turn: Turn,
+        _lock: KeyLock,
     },
 }
 
@@ -59,18 +59,18 @@ impl RunningStep {
         scope: Scope,
         claim: Claim,
         record: Record,
-        turn: Turn,
+        lock: KeyLock,
     ) -> Self {
         let body = scope.job.as_ref().map(|job| StepBody::new(job, &at.key));
         let job = scope.job.clone().filter(|_| claim.holder.is_some());
         let (held, step) = if let Some(job) = job {
             let step = Step::in_job(&job, &record);
-            (Held::ByJob { job, record: Box::new(record), _turn: turn }, step)
+            (Guard::ByJob { job, record: Box::new(record), _lock: lock }, step)
         } else {
             let (key, length) = (claim.key.clone(), claim.lease);
-            let lease = Lease::new(store, key, record.fence, length, Some(turn), Status::Free);
+            let lease = Lease::new(store, key, record.fence, length, Some(lock), Status::Free);
             let step = Step::of_its_own(lease.shared(), &record);
-            (Held::ByItself(lease), step)
+            (Guard::ByItself(lease), step)
         };
         let scope = scope.in_step(step, claim.key);
         Self { at, held, scope, on_store_error: OnStoreError::Fail, _occurrence: None, _body: body }
@@ -79,7 +79,7 @@ impl RunningStep {
     /// A step of `point` whose store cannot be used.
     pub(super) fn unprotected(point: PointName, scope: Scope) -> Self {
         let at = Place::new(point, "");
-        let held = Held::Unprotected;
+        let held = Guard::Unprotected;
         Self { at, held, scope, on_store_error: OnStoreError::Run, _occurrence: None, _body: None }
     }
 
@@ -119,7 +119,7 @@ impl RunningStep {
             self.give_back().await;
             return Ok((outcome, verdict));
         };
-        if matches!(self.held, Held::Unprotected) {
+        if matches!(self.held, Guard::Unprotected) {
             return Ok((outcome, verdict));
         }
         // What cannot be read back is not recorded in the first place.
@@ -131,7 +131,7 @@ impl RunningStep {
 
     async fn give_back(self) {
         crate::durable::moment::reached("after body");
-        if let Held::ByItself(lease) = self.held {
+        if let Guard::ByItself(lease) = self.held {
             lease.give_back().await;
         }
     }
@@ -147,13 +147,13 @@ impl RunningStep {
         let Self { at, held, scope, on_store_error, .. } = self;
         crate::durable::moment::reached("after body");
         let (store, completion, mut lease) = match held {
-            Held::Unprotected => return Ok(()),
-            Held::ByItself(lease) => {
+            Guard::Unprotected => return Ok(()),
+            Guard::ByItself(lease) => {
                 let shared = lease.shared();
                 let completion = Completion::done(shared.key.clone(), shared.fence, value);
                 (shared.store.clone(), completion, Some(lease))
             }
-            Held::ByJob { job, record, .. } => {
+            Guard::ByJob { job, record, .. } => {
                 let completion = Completion {
                     holder: Some(job.holder()),
                     tally: Some(place::tally(&job.id)),

@@ -1,10 +1,10 @@
 //! The `static`s of annotated steps, and what their expansions call.
 
-use super::begin::Ask;
+use super::begin::StepRequest;
 use super::policy::Checkpoint;
 use super::running::RunningStep;
 use crate::base::setting::Effective;
-use crate::durable::call::{NotRun, Owner};
+use crate::durable::call::{Identity, NotRun};
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::args::{Args, Inputs};
 use crate::durable::scope;
@@ -69,8 +69,8 @@ impl CheckpointSite {
         self
     }
 
-    fn owner(&self) -> Owner {
-        Owner { point: self.point.name(), name: self.point.identity() }
+    fn identity(&self) -> Identity {
+        Identity { point: self.point.name(), name: self.point.identity() }
     }
 
     /// Looks the step up, and claims it if it has to run.
@@ -87,8 +87,8 @@ impl CheckpointSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
-        self.counted(self.policy.begin(Mode::Async, &self.owner(), ask).await).map_err(NotRun::outcome)
+        let ask = StepRequest { inputs, store, ..StepRequest::new::<R::Value>(key) };
+        self.counted(self.policy.begin(Mode::Async, &self.identity(), ask).await).map_err(NotRun::outcome)
     }
 
     /// As [`begin`](Self::begin), from sync code.
@@ -105,8 +105,9 @@ impl CheckpointSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let ask = Ask { inputs, store, ..Ask::new::<R::Value>(key) };
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.owner(), ask))).map_err(NotRun::outcome)
+        let ask = StepRequest { inputs, store, ..StepRequest::new::<R::Value>(key) };
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.identity(), ask)))
+            .map_err(NotRun::outcome)
     }
 
     fn counted<W>(&self, begun: Result<W, NotRun>) -> Result<W, NotRun> {

@@ -1,6 +1,6 @@
 //! Records in this process's memory: for tests, and for steps that need not outlive the process.
 
-use super::owners::{self, Watch};
+use super::owners::{self, CounterWatch};
 use super::rules::{self, Life, PAGE_BYTES, Rows};
 use super::{
     Capabilities, Claim, Claimed, Completion, Cursor, Page, Quarantined, Query, Release, Store, StoreError,
@@ -32,7 +32,7 @@ struct Tables {
     quarantined: u64,
     fence: u64,
     /// Other owners, which only tests have: when each was last seen to write.
-    watch: Watch,
+    watch: CounterWatch,
 }
 
 impl Default for MemoryStore {

@@ -18,7 +18,7 @@ pub(crate) fn new_name() -> String {
 
 /// What an observer has seen of the counters of owners whose locks it cannot judge.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct CounterWatch {
     seen: HashMap<String, Seen>,
 }
 
@@ -29,7 +29,7 @@ struct Seen {
     unchanged: Duration,
 }
 
-impl Watch {
+impl CounterWatch {
     /// Looks at the counter of `owner`, which is dead once it was seen unchanged for `lease`. A gap between two
     /// looks counts for at most `most`: an observer that was stopped itself has not watched.
     pub(crate) fn look(

@@ -38,7 +38,7 @@ const READERS: Duration = Duration::from_millis(20);
 const REST: Duration = Duration::from_secs(1);
 
 /// One operation on its way into a transaction.
-struct Job {
+struct Operation {
     run: Box<dyn FnOnce(&mut Table<'_>) -> Reply + Send>,
 }
 
@@ -62,7 +62,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    jobs: Vec<Job>,
+    operations: Vec<Operation>,
     /// The store is closed: nothing will be asked for any more.
     is_closed: bool,
     /// The thread waits for work, and has nothing to do at the next rest.
@@ -107,7 +107,7 @@ impl Committer {
             let result = table.apply(now, rule);
             Box::new(move |committed| given.give(committed.and(result)))
         });
-        locked(&self.shared.queue).jobs.push(Job { run });
+        locked(&self.shared.queue).operations.push(Operation { run });
         self.shared.submit();
         Box::pin(Pending { answer })
     }
@@ -176,7 +176,7 @@ impl Shared {
             let mut queue = locked(&self.queue);
             // The thread has a log to move when nothing more comes.
             let was_asleep = std::mem::take(&mut queue.is_asleep);
-            if queue.jobs.is_empty() && !was_asleep {
+            if queue.operations.is_empty() && !was_asleep {
                 return;
             }
         }
@@ -188,10 +188,10 @@ impl Shared {
         loop {
             let (is_idle, is_closed) = {
                 let queue = locked(&self.queue);
-                let idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.is_closed;
+                let idle = |queue: &mut Queue| queue.operations.is_empty() && !queue.is_closed;
                 let waited = self.arrived.wait_timeout_while(queue, REST, idle);
                 let (queue, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                (timeout.timed_out(), queue.jobs.is_empty() && queue.is_closed)
+                (timeout.timed_out(), queue.operations.is_empty() && queue.is_closed)
             };
             if is_closed {
                 return;
@@ -213,7 +213,7 @@ impl Shared {
         let has_more = rest.unwrap_or(false);
         let mut queue = locked(&self.queue);
         if !has_more {
-            let idle = |queue: &mut Queue| queue.is_asleep && queue.jobs.is_empty() && !queue.is_closed;
+            let idle = |queue: &mut Queue| queue.is_asleep && queue.operations.is_empty() && !queue.is_closed;
             queue = self.arrived.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
         }
         queue.is_asleep = false;
@@ -235,7 +235,7 @@ impl Shared {
         let (place, bytes) = (writer.place.clone(), writer.log);
         if !rest.is_empty() {
             // Before those that came meanwhile.
-            locked(&self.queue).jobs.splice(..0, rest);
+            locked(&self.queue).operations.splice(..0, rest);
         }
         drop(writer);
         for reply in replies {
@@ -247,7 +247,7 @@ impl Shared {
 
     /// Takes whatever is asked for, and waits a moment for as many as came last time: those who got their
     /// answers just now are about to ask for the next thing, and then share one commit.
-    fn gather(&self, writer: &mut Writer) -> Vec<Job> {
+    fn gather(&self, writer: &mut Writer) -> Vec<Operation> {
         let mut batch = self.take(BATCH);
         let crowd = writer.crowd.0.max(writer.crowd.1);
         let begun = Instant::now();
@@ -259,38 +259,38 @@ impl Shared {
         batch
     }
 
-    fn take(&self, most: usize) -> Vec<Job> {
+    fn take(&self, most: usize) -> Vec<Operation> {
         let mut queue = locked(&self.queue);
-        let count = queue.jobs.len().min(most);
-        queue.jobs.drain(..count).collect()
+        let count = queue.operations.len().min(most);
+        queue.operations.drain(..count).collect()
     }
 }
 
 impl Writer {
     /// Runs the operations of `batch` in one transaction and commits it, or nothing of it; returns those for which it
     /// had no room, too.
-    fn commit(&mut self, batch: Vec<Job>) -> (Result<(), StoreError>, Vec<Reply>, Vec<Job>) {
+    fn commit(&mut self, batch: Vec<Operation>) -> (Result<(), StoreError>, Vec<Reply>, Vec<Operation>) {
         let mut replies = Vec::with_capacity(batch.len());
-        let mut jobs = batch.into_iter();
-        let done = self.transact(&mut jobs, &mut replies);
+        let mut operations = batch.into_iter();
+        let done = self.transact(&mut operations, &mut replies);
         if done == Err(StoreError::Poisoned) {
             self.place.poison();
         }
-        (done, replies, jobs.collect())
+        (done, replies, operations.collect())
     }
 
     fn transact(
         &mut self,
-        jobs: &mut vec::IntoIter<Job>,
+        operations: &mut vec::IntoIter<Operation>,
         replies: &mut Vec<Reply>,
     ) -> Result<(), StoreError> {
         let place = self.place.clone();
         let begun = self.begin();
         let mut table = Table::new(begun.as_ref().ok(), &place);
         while table.bytes < BATCH_BYTES
-            && let Some(job) = jobs.next()
+            && let Some(operation) = operations.next()
         {
-            replies.push((job.run)(&mut table));
+            replies.push((operation.run)(&mut table));
         }
         let finished = table.finish();
         // What is not committed is rolled back when it is dropped.
@@ -365,7 +365,9 @@ impl Writer {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("waiting", &locked(&self.queue).jobs.len()).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("waiting", &locked(&self.queue).operations.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::durable::record::Millis;
 use crate::durable::store::StoreError;
 use crate::durable::store::files::{self, Inode};
-use crate::durable::store::owners::{Owners, Watch};
+use crate::durable::store::owners::{CounterWatch, Owners};
 use crate::durable::store::rules::Life;
 use crate::sync::locked;
 use std::collections::HashSet;
@@ -51,7 +51,7 @@ pub(super) struct Place {
     process: u32,
     files: Vec<(PathBuf, Option<Inode>)>,
     pub(super) owners: Owners,
-    watch: Mutex<Watch>,
+    watch: Mutex<CounterWatch>,
     pub(super) is_volatile: bool,
     /// How long an operation waits for another process.
     pub(super) busy: Duration,
@@ -66,11 +66,11 @@ pub(super) struct Place {
 
 /// The right to try to write next, among the processes that share a store.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct WriteTurn<'a> {
     file: Option<MutexGuard<'a, File>>,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WriteTurn<'_> {
     fn drop(&mut self) {
         if let Some(file) = &self.file {
             let _ = file.unlock();
@@ -177,18 +177,18 @@ impl Place {
     /// Waits until no other process tries to write. Without this queue a process that writes all the time would
     /// nearly always be faster than those that sleep between two tries. It is a courtesy: where it takes long, because
     /// a process was stopped in it, SQLite's own lock decides.
-    pub(super) fn queue(&self) -> Turn<'_> {
+    pub(super) fn queue(&self) -> WriteTurn<'_> {
         const PATIENCE: Duration = Duration::from_millis(500);
-        let Some(mark) = &self.mark else { return Turn { file: None } };
+        let Some(mark) = &self.mark else { return WriteTurn { file: None } };
         let file = mark.file.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         while let Err(TryLockError::WouldBlock) = file.try_lock() {
             if began.elapsed() > PATIENCE {
-                return Turn { file: None };
+                return WriteTurn { file: None };
             }
             std::thread::sleep(Duration::from_micros(50).mul_f64(1.0 + 3.0 * crate::rng::uniform()));
         }
-        Turn { file: Some(file) }
+        WriteTurn { file: Some(file) }
     }
 
     /// The transaction with `fence` is on disk.

@@ -33,20 +33,20 @@ fn taken() -> MutexGuard<'static, Option<HashMap<Key, Taken>>> {
 
 /// The right to work on a key, until it and its clones are dropped.
 #[derive(Clone, Debug)]
-pub(crate) struct Turn {
-    _held: Arc<Held>,
+pub(crate) struct KeyLock {
+    _held: Arc<HeldKeyLock>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldKeyLock {
     key: Key,
     /// A fork's child has a copy, and its own keys.
     process: u32,
 }
 
-/// Waits for the turn of `key` in `store`.
-pub(crate) fn turn(mode: Mode, store: &Arc<dyn Store>, key: &str) -> Waiting {
-    Waiting { mode, key: (store.identity(), key.to_owned()) }
+/// Waits for the lock of `key` in `store`.
+pub(crate) fn lock_key(mode: Mode, store: &Arc<dyn Store>, key: &str) -> KeyLockWait {
+    KeyLockWait { mode, key: (store.identity(), key.to_owned()) }
 }
 
 /// Whether a sync caller would wait here for a task that needs this very thread to go on.
@@ -69,23 +69,23 @@ fn others_drive() -> bool {
 }
 
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct KeyLockWait {
     mode: Mode,
     key: Key,
 }
 
-impl Future for Waiting {
-    type Output = Turn;
+impl Future for KeyLockWait {
+    type Output = KeyLock;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<KeyLock> {
         let mut taken = taken();
         let taken = taken.get_or_insert_default();
         match taken.get_mut(&self.key) {
             None => {
                 let task_of = (self.mode == Mode::Async).then(|| thread::current().id());
                 taken.insert(self.key.clone(), Taken { task_of, waiting: Vec::new() });
-                Poll::Ready(Turn {
-                    _held: Arc::new(Held { key: self.key.clone(), process: std::process::id() }),
+                Poll::Ready(KeyLock {
+                    _held: Arc::new(HeldKeyLock { key: self.key.clone(), process: std::process::id() }),
                 })
             }
             Some(Taken { waiting, .. }) => {
@@ -98,7 +98,7 @@ impl Future for Waiting {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldKeyLock {
     fn drop(&mut self) {
         if self.process != std::process::id() {
             return;
