@@ -540,7 +540,7 @@ fn threads_share_one_body() {
 
 #[test]
 fn a_lease_known_only_at_run_time_is_judged_without_a_panic() {
-    let told = "a lease is at least 3ms long: it is renewed every third of it";
+    let told = "`lease` must be at least 3ms: how long the claim of a process counts without being renewed";
     let (short, long) = (Duration::from_micros(2_999), Duration::from_millis(3));
     assert_eq!(Checkpoint::new("step").try_lease(short).unwrap_err().to_string(), told);
     assert_eq!(Job::new("job").try_lease(Duration::ZERO).unwrap_err().to_string(), told);

@@ -5,6 +5,7 @@
 include!("macros/modules.rs");
 
 use resilience::circuit_breaker;
+use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{BudgetConfig, CircuitBreakerConfig, RetryConfig, TimeoutConfig};
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};
@@ -29,6 +30,12 @@ fn policies() -> Vec<Policy> {
             CircuitBreakerConfig::TABLE,
         ),
         policy("timeout", include_str!("../resilience-macros/src/docs/timeout.md"), TimeoutConfig::TABLE),
+        policy(
+            "checkpoint",
+            include_str!("../resilience-macros/src/docs/checkpoint.md"),
+            CheckpointConfig::TABLE,
+        ),
+        policy("job", include_str!("../resilience-macros/src/docs/job.md"), JobConfig::TABLE),
     ]
 }
 
@@ -68,10 +75,11 @@ fn what_an_attribute_judges_before_the_compiler_is_the_range_of_the_table() {
                 Setting::Factor => (Kind::Factor, "from `1.0`".to_owned()),
                 Setting::Time => (Kind::Time, String::new()),
                 Setting::Lasting => (Kind::Time, "above `0s`".to_owned()),
+                Setting::TimeFrom(least) => (Kind::Time, format!("from `{least}`")),
                 // No size is judged before the compiler.
                 Setting::Size => (Kind::Bytes, row.range.to_owned()),
                 Setting::Switch | Setting::Flag => (Kind::Switch, String::new()),
-                Setting::Own | Setting::Hook => (Kind::Word, String::new()),
+                Setting::Own | Setting::Hook => (row.kind, String::new()),
             };
             assert_eq!(row.kind, kind, "{row}");
             let range = row.range.split(" to ").next().expect("a range");

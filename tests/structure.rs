@@ -24,7 +24,6 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "defaults",
             "base",
             "failure",
             "point",

@@ -95,8 +95,6 @@
 pub mod __private;
 mod base;
 pub mod classify;
-#[doc(hidden)]
-pub mod defaults;
 #[cfg(feature = "durable")]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub mod durable;

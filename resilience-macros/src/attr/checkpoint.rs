@@ -1,11 +1,11 @@
 //! `#[checkpoint("page:{id}:{n}", ..)]`.
 
-use super::recorded::{around, choice, durations, first_key, store, was, was_setter};
+use super::recorded::{around, choice, first_key, settings, store, was, was_setter};
 use crate::context::{Context, Place};
 use crate::function::item::Item;
 use crate::function::types;
 use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -18,18 +18,18 @@ pub(crate) static DEFINITION: Definition =
 const SPEC: Spec = Spec {
     attr: "checkpoint",
     keys: &[
-        key("version", "1"),
-        key("ttl", "7d"),
-        key("lease", "30s"),
-        key("wait", "5m"),
-        key("on_mismatch", "rerun"),
-        key("on_corrupt", "rerun"),
-        key("on_store_error", "run"),
+        setting("version", "1", Setting::Count(0)),
+        setting("ttl", "7d", Setting::Own),
+        setting("lease", "30s", Setting::TimeFrom("3ms")),
+        setting("wait", "5m", Setting::Time),
+        setting("on_mismatch", "rerun", Setting::Own),
+        setting("on_corrupt", "rerun", Setting::Own),
+        setting("on_store_error", "run", Setting::Own),
         key("inputs", "(argument, ..)"),
         key("store", "expression"),
         key("rollback", "path or |value| .."),
         key("was", "\"old_name\""),
-        key("in_job", "true"),
+        setting("in_job", "true", Setting::Switch),
     ],
     foreign: &[
         ("key", KEY),
@@ -70,7 +70,7 @@ fn check(input: Input<'_>) -> Checked {
     let Input { entries, item, errors, .. } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let inputs = reader.take("inputs").and_then(|entry| errors.ok(inputs(entry, item)));
-    let mut setters = durations(&mut reader);
+    let mut setters = settings(&mut reader, &SPEC);
     setters.extend(was(&mut reader).map(|name| was_setter(&name)));
     for (name, rerun, error) in [
         ("on_mismatch", "rerun", "error"),
@@ -78,9 +78,6 @@ fn check(input: Input<'_>) -> Checked {
         ("on_store_error", "run", "fail"),
     ] {
         setters.extend(choice(&mut reader, name, rerun, error));
-    }
-    if let Some(in_job) = reader.switch("in_job") {
-        setters.push(Setter::new("in_job", quote!(#in_job)));
     }
     let store = reader.value("store", "expression", value::expression);
     let rollback = reader.value("rollback", "path", |tokens| {

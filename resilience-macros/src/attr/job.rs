@@ -1,12 +1,12 @@
 //! `#[job("import:{id}", ..)]`.
 
-use super::recorded::{around, choice, durations, first_key, store, was, was_setter};
+use super::recorded::{around, choice, first_key, settings, store, was, was_setter};
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::{self, peeled};
 use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::value::{self, Setter};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -20,16 +20,16 @@ pub(crate) static DEFINITION: Definition =
 const SPEC: Spec = Spec {
     attr: "job",
     keys: &[
-        key("version", "1"),
+        setting("version", "1", Setting::Count(0)),
         key("provided", "(argument, ..)"),
         key("on", "Type"),
-        key("max_recoveries", "10"),
-        key("ttl", "30d"),
-        key("lease", "30s"),
-        key("wait", "5m"),
-        key("on_mismatch", "rerun"),
-        key("on_corrupt", "rerun"),
-        key("rerun", "true"),
+        setting("max_recoveries", "10", Setting::Count(0)),
+        setting("ttl", "30d", Setting::Own),
+        setting("lease", "30s", Setting::TimeFrom("3ms")),
+        setting("wait", "5m", Setting::Time),
+        setting("on_mismatch", "rerun", Setting::Own),
+        setting("on_corrupt", "rerun", Setting::Own),
+        setting("rerun", "true", Setting::Switch),
         key("store", "expression"),
         key("was", "\"old:{id}\""),
     ],
@@ -95,16 +95,11 @@ struct Argument {
 fn check(input: Input<'_>) -> Checked {
     let Input { attr, entries, shared, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let mut setters = durations(&mut reader);
+    let mut setters = settings(&mut reader, &SPEC);
     let was = was(&mut reader);
     setters.extend(was.as_ref().map(was_setter));
-    let max_recoveries = reader.value("max_recoveries", "10", value::count);
-    setters.extend(max_recoveries.map(|max| Setter::new("max_recoveries", max)));
     setters.extend(choice(&mut reader, "on_mismatch", "rerun", "error"));
     setters.extend(choice(&mut reader, "on_corrupt", "rerun", "error"));
-    if let Some(rerun) = reader.switch("rerun") {
-        setters.push(Setter::new("rerun", quote!(#rerun)));
-    }
     let store = reader.value("store", "expression", value::expression);
     let on = reader.value("on", "Type", |tokens| {
         let span = value::span_of(&tokens);

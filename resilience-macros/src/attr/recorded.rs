@@ -4,11 +4,11 @@
 use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::syntax::keys::Reader;
-use crate::value::{self, Setter};
+use crate::syntax::keys::{Reader, Spec};
+use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Error, LitStr, Result};
+use syn::{Error, LitStr};
 
 /// Takes the key out of what is left, and reports whatever else there is.
 pub(crate) fn first_key(
@@ -25,11 +25,9 @@ pub(crate) fn first_key(
     errors.ok(value::key(first.tokens(), item, refusal))
 }
 
-/// `version`, and the durations that jobs have, too.
-pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
-    let mut setters = Vec::new();
-    let version = reader.value("version", "1", value::count);
-    setters.extend(version.map(|version| Setter::new("version", version)));
+/// The settings of `spec` that are no choices between words.
+pub(crate) fn settings(reader: &mut Reader<'_>, spec: &Spec) -> Vec<Setter> {
+    let mut setters = Settings::read(reader, spec).setters;
     let ttl = reader.value("ttl", "7d", |tokens| {
         if value::open(tokens.clone()).to_string() == "never" {
             let span = value::own_span_of(&tokens);
@@ -39,10 +37,6 @@ pub(crate) fn durations(reader: &mut Reader<'_>) -> Vec<Setter> {
         value::lasting(tokens, "ttl")
     });
     setters.extend(ttl.map(|ttl| Setter::new("ttl", ttl.tokens)));
-    let lease = reader.value("lease", "30s", lease);
-    setters.extend(lease.map(|lease| Setter::new("lease", lease.tokens)));
-    let wait = reader.value("wait", "5m", value::duration);
-    setters.extend(wait.map(|wait| Setter::new("wait", wait.tokens)));
     setters
 }
 
@@ -58,17 +52,6 @@ pub(crate) fn was(reader: &mut Reader<'_>) -> Option<LitStr> {
 /// The earlier name, as a setter.
 pub(crate) fn was_setter(name: &LitStr) -> Setter {
     Setter::new("was", quote_spanned!(name.span()=> &[#name]))
-}
-
-fn lease(tokens: TokenStream) -> Result<value::Duration> {
-    let lease = value::duration(tokens)?;
-    if lease.nanos.is_some_and(|nanos| nanos < 3_000_000) {
-        return Err(Error::new(
-            lease.span,
-            "`lease` must be at least 3ms: it is renewed three times in that time",
-        ));
-    }
-    Ok(lease)
 }
 
 /// `key = error` or its other word, as a setter.

@@ -32,6 +32,8 @@ pub(crate) enum Setting {
     Time,
     /// A length of time that is not zero.
     Lasting,
+    /// A length of time, at least this one.
+    TimeFrom(&'static str),
     /// A number of bytes.
     Size,
     /// `true` or `false`.

@@ -19,7 +19,7 @@ pub(crate) use duration::{Duration, duration, is_duration};
 pub(crate) use key::{Key, key, policy_key, same_for_all};
 pub(crate) use number::{multipliers, number};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
-pub(crate) use range::{count_from, factor_from_one, in_order, lasting};
+pub(crate) use range::{count_from, duration_from, factor_from_one, in_order, lasting};
 pub(crate) use rules::Rules;
 pub(crate) use settings::{Settings, default_time, not_beside_instance, written};
 pub(crate) use size::size;

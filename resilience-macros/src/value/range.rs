@@ -42,6 +42,16 @@ pub(crate) fn lasting(tokens: TokenStream, name: &str) -> Result<Duration> {
     Ok(duration)
 }
 
+/// The duration called `name`, at least as long as `least` reads.
+pub(crate) fn duration_from(tokens: TokenStream, name: &str, least: &str) -> Result<Duration> {
+    let read = duration(tokens)?;
+    let shortest = duration(least.parse()?)?;
+    if read.nanos.zip(shortest.nanos).is_some_and(|(nanos, shortest)| nanos < shortest) {
+        return Err(Error::new(read.span, format!("`{name}` must be at least {least}")));
+    }
+    Ok(read)
+}
+
 /// Two durations of which the first may not be longer; `words` say what that would mean. Both are marked.
 pub(crate) fn in_order(low: Option<&Duration>, high: Option<&Duration>, words: &str) -> Result<()> {
     let (Some(low), Some(high)) = (low, high) else { return Ok(()) };

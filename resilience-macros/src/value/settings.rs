@@ -1,6 +1,8 @@
 //! The settings of a policy, each read as its key says.
 
-use super::{Duration, Setter, count_from, duration, factor_from_one, lasting, own_span_of, path, size};
+use super::{
+    Duration, Setter, count_from, duration, duration_from, factor_from_one, lasting, own_span_of, path, size,
+};
 use crate::errors::Errors;
 use crate::syntax::keys::{Reader, Setting, Spec};
 use proc_macro2::{Span, TokenStream};
@@ -40,6 +42,10 @@ impl Settings {
             Setting::Factor => reader.value(name, form, |tokens| factor_from_one(tokens, name))?,
             Setting::Time => time(reader, |tokens, _| duration(tokens))?,
             Setting::Lasting => time(reader, lasting)?,
+            Setting::TimeFrom(least) => {
+                let duration = reader.value(name, form, |tokens| duration_from(tokens, name, least))?;
+                duration.tokens
+            }
             Setting::Size => reader.value(name, form, size)?,
             Setting::Switch => {
                 let is_on = reader.switch(name)?;

@@ -8,7 +8,7 @@
 //! public struct of the settings and its defaults, a `const` setter with its documentation on each policy value,
 //! the judgement of each value, the table, reading and writing by name, and what the inventory lists.
 //!
-//! Forms are `Count` (`u32`), `Factor` (`f64`), `Time` (`Duration`), `Bytes` (`usize`), `Switch` (`bool`), `Flag`
+//! Forms are `Count` (`u32`), `Factor` (`f64`), `Time` and `Ttl` (`Duration`), `Bytes` (`usize`), `Switch` (`bool`), `Flag`
 //! (a switch whose setter takes no argument), or a type that has the same functions as these. The file that declares
 //! settings imports the forms that it uses. Ranges are `from x`,
 //! `to x` and `above x`. A default is one of
@@ -48,6 +48,8 @@ pub(crate) struct Factor;
 pub(crate) struct Time;
 pub(crate) struct Bytes;
 pub(crate) struct Switch;
+#[cfg(feature = "durable")]
+pub(crate) struct Ttl;
 pub(crate) type Flag = Switch;
 
 impl Count {
@@ -209,6 +211,27 @@ impl Switch {
 
     pub(crate) const fn of(value: &Value) -> Option<bool> {
         if let Value::Switch(is_on) = value { Some(*is_on) } else { None }
+    }
+}
+
+#[cfg(feature = "durable")]
+impl Ttl {
+    pub(crate) const KIND: Kind = Kind::Time;
+
+    pub(crate) const fn complaint(_: Duration) -> Complaint {
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<Duration> {
+        if let b"never" = text.as_bytes() { Some(Duration::ZERO) } else { Time::read(text) }
+    }
+
+    pub(crate) fn value(time: Duration) -> Value {
+        if time.is_zero() { Value::Word("never".into()) } else { Value::Time(time) }
+    }
+
+    pub(crate) fn of(value: &Value) -> Option<Duration> {
+        if let Value::Word(word) = value { Self::read(word) } else { Time::of(value) }
     }
 }
 
@@ -481,6 +504,7 @@ macro_rules! settings {
     (@noun $a:ident Factor) => { concat!(stringify!($a), " factor") };
     (@noun $a:ident Time) => { concat!(stringify!($a), " duration") };
     (@noun $a:ident Bytes) => { concat!(stringify!($a), " number of bytes") };
+    (@noun $a:ident Ttl) => { concat!(stringify!($a), " duration, 0 for no end") };
     (@noun $a:ident Switch) => { concat!(stringify!($a), " switch") };
     (@noun $a:ident Flag) => { concat!(stringify!($a), " switch") };
     (@noun $a:ident $Form:ident) => { concat!(stringify!($a), " `", stringify!($Form), "`") };
@@ -510,6 +534,7 @@ macro_rules! settings {
     (@type Factor) => { f64 };
     (@type Time) => { std::time::Duration };
     (@type Bytes) => { usize };
+    (@type Ttl) => { std::time::Duration };
     (@type Switch) => { bool };
     (@type Flag) => { bool };
     (@type $Form:ident) => { $Form };

@@ -24,14 +24,14 @@ pub use admin::jobs::{self, CursorInfo, JobInfo};
 pub use admin::steps::{self as checkpoints, CheckpointInfo};
 pub(crate) use default_store::default_store;
 pub use default_store::{application, use_store};
-pub use job::policy::Job;
+pub use job::policy::{Job, JobConfig};
 pub use record::history::JobEvent;
 pub use record::{Record, Status};
 pub use recovery::strategy::{Recovery, RecoveryStats, recovery_stats};
 pub use recovery::value::WithRecovery;
 pub use recovery::{Recover, Recovered, RecoveredJob, recover, recover_blocking};
 pub use scope::{InScope, Step, in_scope, in_scope_blocking, job, step};
-pub use step::policy::{Checkpoint, OnStoreError};
+pub use step::policy::{Checkpoint, CheckpointConfig, OnStoreError};
 pub use step::progress::Progress;
 pub use step::sleep::{sleep_until, sleep_until_blocking};
 #[cfg(feature = "sqlite")]

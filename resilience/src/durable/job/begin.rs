@@ -2,7 +2,6 @@
 
 use super::policy::Job;
 use super::running::{RunningJob, Unfinished, dropped};
-use crate::defaults::durable as defaults;
 use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
@@ -12,7 +11,7 @@ use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::Note;
-use crate::durable::record::key::place;
+use crate::durable::record::key::{KEY_LIMIT, place};
 use crate::durable::scope::{self, JobScope};
 use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
 use std::sync::Arc;
@@ -63,20 +62,20 @@ impl Job {
             Err(message) => return Err(JobError::Codec { at, message }.into()),
         };
         let claim = Claim {
-            lease: self.lease,
+            lease: self.config().lease,
             was: self.was.iter().map(|name| (*name).to_owned()).collect(),
-            version: self.version,
+            version: self.config().version,
             inputs: Some(inputs),
             input,
-            ttl: self.ttl,
-            on_corrupt: self.on_corrupt,
-            restart: self.rerun,
+            ttl: self.config().ttl,
+            on_corrupt: self.config().on_corrupt,
+            restart: self.config().rerun,
             ..Claim::new(key, store.owner(), identity.name.clone())
         };
-        let request = Request { mode, store: &store, claim, reads, patience: patience(self.wait) };
-        let (key, answer) = request.answer(self.on_mismatch).await;
+        let request = Request { mode, store: &store, claim, reads, patience: patience(self.config().wait) };
+        let (key, answer) = request.answer(self.config().on_mismatch).await;
         let running = self.answered(at, store, key, answer)?;
-        Ok(running.admitted(mode, self.max_recoveries).await?)
+        Ok(running.admitted(mode, self.config().max_recoveries).await?)
     }
 
     /// What the answer to the claim of `key` means.
@@ -89,7 +88,14 @@ impl Job {
     ) -> Result<RunningJob, NotRun> {
         let error = match answer {
             Ok(Answer::Held(record, lock)) => {
-                let lease = Lease::new(store, key, record.fence, self.lease, Some(lock), Status::Interrupted);
+                let lease = Lease::new(
+                    store,
+                    key,
+                    record.fence,
+                    self.config().lease,
+                    Some(lock),
+                    Status::Interrupted,
+                );
                 let lease = lease.noted(dropped);
                 let scope = Arc::new(JobScope::new(at.key.clone(), lease.shared().clone(), &record));
                 let unfinished = Unfinished::new(&at);
@@ -132,7 +138,7 @@ impl Job {
 fn check_key(at: Box<Place>) -> Result<Box<Place>, JobError> {
     match at.key.len() {
         0 => Err(JobError::EmptyKey { at }),
-        bytes if bytes > defaults::KEY_LIMIT => Err(JobError::KeyTooLong { at, bytes }),
+        bytes if bytes > KEY_LIMIT => Err(JobError::KeyTooLong { at, bytes }),
         _ => Ok(at),
     }
 }

@@ -1,16 +1,15 @@
 //! A named, recorded call that is found and finished after a crash.
 
 use super::running::Caught;
-use crate::defaults::durable as defaults;
+use crate::base::setting::InvalidPolicy;
+use crate::base::settings::{Count, Settings, Switch, Time, Ttl, settings};
 use crate::durable::call::Identity;
 use crate::durable::lease::block_on::{Mode, block_on};
-use crate::durable::lease::hold::judged;
 use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::scope::{self, Wanted};
-use crate::durable::store::Otherwise;
+use crate::durable::store::{LEASE, Otherwise};
 use crate::outcome::Refuse;
-use crate::policy::InvalidPolicy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -35,64 +34,77 @@ use std::time::Duration;
 pub struct Job {
     pub(crate) name: &'static str,
     pub(crate) was: &'static [&'static str],
-    pub(crate) version: u32,
-    pub(crate) ttl: Duration,
-    pub(crate) lease: Duration,
-    pub(crate) wait: Duration,
-    pub(crate) max_recoveries: u32,
-    pub(crate) on_mismatch: Otherwise,
-    pub(crate) on_corrupt: Otherwise,
-    pub(crate) rerun: bool,
+    settings: Settings<JobConfig>,
+}
+
+settings! {
+    /// The settings of a [`Job`], for [`try_new`](Job::try_new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Job;
+    /// use resilience::durable::JobConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = JobConfig { max_recoveries: 3, ..JobConfig::default() };
+    /// assert!(Job::try_new("import", config).is_ok());
+    /// let config = JobConfig { lease: Duration::ZERO, ..config };
+    /// assert!(Job::try_new("import", config).is_err());
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct JobConfig {
+        for policy Job(settings) {
+            /// A record of another version contradicts the code.
+            version: Count = 1, "the version of what the job does";
+            max_recoveries: Count = 10, "how often a job is recovered before it is `Dead`";
+            /// One that waits for a person is kept until it is removed.
+            ttl: Ttl = 30d, "how long a job that is done or undone is kept, with its steps";
+            /// It is renewed every third of that.
+            lease: Time from 3ms = 30s, "how long the claim of a process counts without being renewed";
+            /// A timeout around the call can end the wait earlier.
+            wait: Time = 5m, "how long a call waits for another holder";
+            on_mismatch: Otherwise = error, "what a record of another name, version or arguments under the key means";
+            on_corrupt: Otherwise = error, "what damaged bytes under the key mean";
+            rerun: Switch = false, "whether a call runs a job again that ended without a result";
+        }
+    }
+}
+
+const _: () = assert!(JobConfig::DEFAULT.lease.as_nanos() == LEASE.as_nanos());
+
+impl Default for JobConfig {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl Job {
     /// A job of the name `name`, under which its calls are recorded and listed.
     pub const fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            was: &[],
-            version: 1,
-            ttl: defaults::JOB_TTL,
-            lease: defaults::LEASE,
-            wait: defaults::WAIT,
-            max_recoveries: defaults::MAX_RECOVERIES,
-            on_mismatch: Otherwise::Error,
-            on_corrupt: Otherwise::Error,
-            rerun: false,
+        Self { name, was: &[], settings: Settings { config: JobConfig::DEFAULT, set: 0 } }
+    }
+
+    /// As [`new`](Self::new), with settings known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense.
+    pub const fn try_new(name: &'static str, config: JobConfig) -> Result<Self, InvalidPolicy> {
+        match config.complaint() {
+            Some(complaint) => Err(InvalidPolicy::new(complaint)),
+            None => Ok(Self { name, was: &[], settings: Settings::whole(config) }),
         }
     }
 
-    /// Earlier names, whose records count as this job's own.
+    pub(crate) const fn config(&self) -> &JobConfig {
+        &self.settings.config
+    }
+
+    /// Sets earlier names, whose records count as this job's own.
     pub const fn was(mut self, names: &'static [&'static str]) -> Self {
         self.was = names;
         self
-    }
-
-    /// The version of what the job does; a record of another one contradicts the code. Default 1.
-    pub const fn version(mut self, version: u32) -> Self {
-        self.version = version;
-        self
-    }
-
-    /// How long a job that is done or undone is kept, with its steps; default 30 days. One that waits for a person
-    /// is kept until it is removed.
-    pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
-        self
-    }
-
-    /// How long the claim of a process counts without being renewed; renewed every third of it. At least
-    /// 3 ms, default 30 s.
-    ///
-    /// # Panics
-    ///
-    /// If it is shorter than 3 ms; in a `const` that is a compile error. See [`try_lease`](Self::try_lease).
-    #[track_caller]
-    pub const fn lease(self, lease: Duration) -> Self {
-        match self.try_lease(lease) {
-            Ok(set) => set,
-            Err(invalid) => panic!("{}", invalid.message()),
-        }
     }
 
     /// As [`lease`](Self::lease), for a length known only at run time.
@@ -101,41 +113,11 @@ impl Job {
     ///
     /// If it is shorter than 3 ms.
     pub const fn try_lease(mut self, lease: Duration) -> Result<Self, InvalidPolicy> {
-        match judged(lease) {
-            Ok(lease) => self.lease = lease,
-            Err(invalid) => return Err(invalid),
+        self.settings.config.lease = lease;
+        match self.config().complaint() {
+            Some(complaint) => Err(InvalidPolicy::new(complaint)),
+            None => Ok(self),
         }
-        Ok(self)
-    }
-
-    /// How long a call waits for another holder; default 5 minutes, or what a timeout around it leaves.
-    pub const fn wait(mut self, wait: Duration) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// How often it is recovered before it is `Dead`; default 10.
-    pub const fn max_recoveries(mut self, max: u32) -> Self {
-        self.max_recoveries = max;
-        self
-    }
-
-    /// What a record of another name, version or arguments under the key means; default an error.
-    pub const fn on_mismatch(mut self, otherwise: Otherwise) -> Self {
-        self.on_mismatch = otherwise;
-        self
-    }
-
-    /// What damaged bytes under the key mean; default an error.
-    pub const fn on_corrupt(mut self, otherwise: Otherwise) -> Self {
-        self.on_corrupt = otherwise;
-        self
-    }
-
-    /// Starts a job that ended otherwise than with a result again when it is called.
-    pub const fn rerun(mut self, rerun: bool) -> Self {
-        self.rerun = rerun;
-        self
     }
 
     /// Runs `body` with `input` as the job `id`, or returns the recorded result, with the settings of this value. The

@@ -11,7 +11,6 @@ use crate::durable::record::args::Args;
 use crate::durable::record::codec;
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, Wanted};
-use crate::durable::step::site::seconds;
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointSite};
@@ -214,16 +213,9 @@ impl Layer for JobSite {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        let policy = &self.policy;
-        vec![
-            Effective::text("key", self.template),
-            Effective::text("name", self.name),
-            Effective::text("version", policy.version.to_string()),
-            Effective::text("lease", seconds(policy.lease)),
-            Effective::text("wait", seconds(policy.wait)),
-            Effective::text("max_recoveries", policy.max_recoveries.to_string()),
-            Effective::text("ttl", seconds(policy.ttl)),
-        ]
+        let mut settings = vec![Effective::text("key", self.template), Effective::text("name", self.name)];
+        settings.extend(self.policy.config().effective());
+        settings
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

@@ -8,7 +8,6 @@ use super::shared::LeaseState;
 use crate::base::of_process::OfProcess;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{Completion, Release, Store, StoreError};
-use crate::policy::InvalidPolicy;
 use crate::sync::locked;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -17,14 +16,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-
-/// `length`, if a lease can be that short: a third of it has to be a time to wait.
-pub(crate) const fn judged(length: Duration) -> Result<Duration, InvalidPolicy> {
-    if length.as_millis() < 3 {
-        return Err(InvalidPolicy::new("a lease is at least 3ms long: it is renewed every third of it"));
-    }
-    Ok(length)
-}
 
 /// A lease of this process on one key.
 #[derive(Debug)]

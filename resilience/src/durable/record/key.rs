@@ -2,6 +2,9 @@
 
 pub(crate) use crate::base::template::Key;
 
+/// The most bytes that a key may have.
+pub(crate) const KEY_LIMIT: usize = 512;
+
 /// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
 const EMPTY: &str = "%";
 

@@ -10,7 +10,6 @@ pub(crate) mod sweep;
 pub(crate) mod value;
 
 use crate::classify::Classification;
-use crate::defaults::durable as defaults;
 use crate::durable::job::call::Provided;
 use crate::durable::job::run;
 use crate::durable::job::site::JOBS_0_1;
@@ -28,6 +27,9 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often the sweep looks for jobs whose owner is gone, unless set otherwise.
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// Finds the jobs whose owner is gone, queues them to run again, and starts looking for more every 30 s.
 ///
@@ -60,7 +62,7 @@ use std::time::Duration;
 /// # }).unwrap();
 /// ```
 pub fn recover() -> Recover {
-    Recover { provided: Provided::default(), store: None, sweep: Some(defaults::SWEEP), until_done: false }
+    Recover { provided: Provided::default(), store: None, sweep: Some(SWEEP), until_done: false }
 }
 
 /// Recovers as [`recover`] does, from sync code: blocks until the jobs found are queued.

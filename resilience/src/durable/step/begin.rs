@@ -3,7 +3,6 @@
 use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
 use crate::base::of_process::OfProcess;
-use crate::defaults::durable as defaults;
 use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
@@ -11,7 +10,7 @@ use crate::durable::record::Status;
 use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
-use crate::durable::record::key::place;
+use crate::durable::record::key::{KEY_LIMIT, place};
 use crate::durable::scope::{self, Occurrence, Scope};
 use crate::durable::store::{self, Claim, Store, StoreError};
 use crate::event::{Event, emit};
@@ -66,14 +65,14 @@ impl Checkpoint {
     ) -> Result<RunningStep, NotRun> {
         let reads = ask.reads;
         let prepared = match self.prepare(identity, ask) {
-            Err(CheckpointError::Store { .. }) if self.on_store_error == OnStoreError::Run => {
+            Err(CheckpointError::Store { .. }) if self.config().on_store_error == OnStoreError::Run => {
                 return Ok(RunningStep::unprotected(identity.point.clone(), scope::current()));
             }
             prepared => prepared?,
         };
         let Prepared { store, claim: request, .. } = &prepared;
-        let answer = claim(mode, store, request, Status::Free, reads, patience(self.wait)).await;
-        prepared.answered(answer, self.on_store_error)
+        let answer = claim(mode, store, request, Status::Free, reads, patience(self.config().wait)).await;
+        prepared.answered(answer, self.config().on_store_error)
     }
 
     fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<Prepared, CheckpointError> {
@@ -90,7 +89,7 @@ impl Checkpoint {
             }
         };
         if scope.job.is_none() {
-            if self.in_job {
+            if self.config().in_job {
                 return Err(CheckpointError::OutsideJob { at: place(&key) });
             }
             warn_outside(&identity.point);
@@ -113,15 +112,15 @@ impl Checkpoint {
         // A step in another store than its job's is not under the job's lease.
         let job = scope.job.as_ref().filter(|job| store::same(job.store(), &store));
         let claim = Claim {
-            lease: self.lease,
+            lease: self.config().lease,
             was: earlier(&identity.name, self.was),
-            version: self.version,
+            version: self.config().version,
             inputs: inputs.as_ref().map(|inputs| inputs.hash),
             input: inputs.map_or(Vec::new(), |inputs| inputs.each),
-            ttl: self.ttl,
+            ttl: self.config().ttl,
             holder: job.map(|job| job.holder()),
-            on_mismatch: self.on_mismatch,
-            on_corrupt: self.on_corrupt,
+            on_mismatch: self.config().on_mismatch,
+            on_corrupt: self.config().on_corrupt,
             ..Claim::new(full, store.owner(), identity.name.clone())
         };
         Ok(Prepared { at: place(&key), store, scope, claim, occurrence })
@@ -166,7 +165,7 @@ impl Prepared {
 pub(crate) fn check_key(at: Box<Place>) -> Result<Box<Place>, CheckpointError> {
     match at.key.len() {
         0 => Err(CheckpointError::EmptyKey { at }),
-        bytes if bytes > defaults::KEY_LIMIT => Err(CheckpointError::KeyTooLong { at, bytes }),
+        bytes if bytes > KEY_LIMIT => Err(CheckpointError::KeyTooLong { at, bytes }),
         _ => Ok(at),
     }
 }

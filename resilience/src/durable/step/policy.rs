@@ -1,9 +1,8 @@
 //! A step whose success is recorded under a key, as a plain value: its settings.
 
-use crate::defaults::durable as defaults;
-use crate::durable::lease::hold::judged;
-use crate::durable::store::Otherwise;
-use crate::policy::InvalidPolicy;
+use crate::base::setting::{Complaint, InvalidPolicy, Kind, Value};
+use crate::base::settings::{Count, Settings, Switch, Time, Ttl, settings};
+use crate::durable::store::{LEASE, Otherwise};
 use std::time::Duration;
 
 /// What a store that cannot be used means.
@@ -14,6 +13,32 @@ pub enum OnStoreError {
     Fail,
     /// The body runs unprotected; a warning reports it.
     Run,
+}
+
+/// As the form of a setting.
+impl OnStoreError {
+    const KIND: Kind = Kind::Word;
+
+    const fn complaint(self) -> Complaint {
+        let _ = self;
+        None
+    }
+
+    const fn read(text: &str) -> Option<Self> {
+        match text.as_bytes() {
+            b"fail" => Some(Self::Fail),
+            b"run" => Some(Self::Run),
+            _ => None,
+        }
+    }
+
+    fn value(self) -> Value {
+        Value::Word(if self == Self::Fail { "fail" } else { "run" }.into())
+    }
+
+    fn of(value: &Value) -> Option<Self> {
+        if let Value::Word(word) = value { Self::read(word) } else { None }
+    }
 }
 
 /// A step as a plain value: how its results are kept.
@@ -40,63 +65,80 @@ pub enum OnStoreError {
 pub struct Checkpoint {
     pub(crate) name: &'static str,
     pub(crate) was: &'static [&'static str],
-    pub(crate) version: u32,
-    pub(crate) ttl: Duration,
-    pub(crate) lease: Duration,
-    pub(crate) wait: Duration,
-    pub(crate) on_mismatch: Otherwise,
-    pub(crate) on_corrupt: Otherwise,
-    pub(crate) on_store_error: OnStoreError,
-    pub(crate) in_job: bool,
+    settings: Settings<CheckpointConfig>,
+}
+
+settings! {
+    /// The settings of a [`Checkpoint`], for [`try_new`](Checkpoint::try_new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{Checkpoint, CheckpointConfig};
+    /// use std::time::Duration;
+    ///
+    /// let config = CheckpointConfig { version: 2, ..CheckpointConfig::default() };
+    /// assert!(Checkpoint::try_new("shop::charge", config).is_ok());
+    /// let config = CheckpointConfig { lease: Duration::ZERO, ..config };
+    /// assert!(Checkpoint::try_new("shop::charge", config).is_err());
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct CheckpointConfig {
+        for policy Checkpoint(settings) {
+            /// A record of another version contradicts the code.
+            version: Count = 1, "the version of what the step does";
+            /// In a job it begins to age when the job has ended.
+            ttl: Ttl = never, "how long a result counts";
+            /// It is renewed every third of that.
+            lease: Time from 3ms = 30s, "how long the claim of a process counts without being renewed";
+            /// A timeout around the call can end the wait earlier.
+            wait: Time = 5m, "how long a call waits for another holder";
+            on_mismatch: Otherwise = error, "what a record of another function, version or input under the key means";
+            on_corrupt: Otherwise = error, "what damaged bytes under the key mean";
+            /// By default the body does not run.
+            on_store_error: OnStoreError = fail, "what a store that cannot be used means";
+            /// Without it a step that is called outside of a job, by a spawned task that forgot
+            /// [`in_scope`](crate::in_scope), say, belongs to the store as a whole: all jobs share its result. A WARN
+            /// reports that once for each function, while jobs run in this process.
+            in_job: Switch = false, "whether a call outside of every job is rejected";
+        }
+    }
+}
+
+const _: () = assert!(CheckpointConfig::DEFAULT.lease.as_nanos() == LEASE.as_nanos());
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl Checkpoint {
     /// A step that belongs to `name`; one key cannot be recorded by two names.
     pub const fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            was: &[],
-            version: 1,
-            ttl: Duration::ZERO,
-            lease: defaults::LEASE,
-            wait: defaults::WAIT,
-            on_mismatch: Otherwise::Error,
-            on_corrupt: Otherwise::Error,
-            on_store_error: OnStoreError::Fail,
-            in_job: false,
+        Self { name, was: &[], settings: Settings { config: CheckpointConfig::DEFAULT, set: 0 } }
+    }
+
+    /// As [`new`](Self::new), with settings known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense.
+    pub const fn try_new(name: &'static str, config: CheckpointConfig) -> Result<Self, InvalidPolicy> {
+        match config.complaint() {
+            Some(complaint) => Err(InvalidPolicy::new(complaint)),
+            None => Ok(Self { name, was: &[], settings: Settings::whole(config) }),
         }
     }
 
-    /// Earlier names, whose records count as this step's own.
+    pub(crate) const fn config(&self) -> &CheckpointConfig {
+        &self.settings.config
+    }
+
+    /// Sets earlier names, whose records count as this step's own.
     pub const fn was(mut self, names: &'static [&'static str]) -> Self {
         self.was = names;
         self
-    }
-
-    /// The version of what the step does; a record of another one contradicts the code. Default 1.
-    pub const fn version(mut self, version: u32) -> Self {
-        self.version = version;
-        self
-    }
-
-    /// How long a result counts; default for ever. In a job it begins to age when the job has ended.
-    pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
-        self
-    }
-
-    /// How long the claim of a process counts without being renewed; renewed every third of it. At least
-    /// 3 ms, default 30 s.
-    ///
-    /// # Panics
-    ///
-    /// If it is shorter than 3 ms; in a `const` that is a compile error. See [`try_lease`](Self::try_lease).
-    #[track_caller]
-    pub const fn lease(self, lease: Duration) -> Self {
-        match self.try_lease(lease) {
-            Ok(set) => set,
-            Err(invalid) => panic!("{}", invalid.message()),
-        }
     }
 
     /// As [`lease`](Self::lease), for a length known only at run time.
@@ -105,42 +147,10 @@ impl Checkpoint {
     ///
     /// If it is shorter than 3 ms.
     pub const fn try_lease(mut self, lease: Duration) -> Result<Self, InvalidPolicy> {
-        match judged(lease) {
-            Ok(lease) => self.lease = lease,
-            Err(invalid) => return Err(invalid),
+        self.settings.config.lease = lease;
+        match self.config().complaint() {
+            Some(complaint) => Err(InvalidPolicy::new(complaint)),
+            None => Ok(self),
         }
-        Ok(self)
-    }
-
-    /// How long a call waits for another holder; default 5 minutes, or what a timeout around it leaves.
-    pub const fn wait(mut self, wait: Duration) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// What a record of another function, version or input under the key means; default an error.
-    pub const fn on_mismatch(mut self, otherwise: Otherwise) -> Self {
-        self.on_mismatch = otherwise;
-        self
-    }
-
-    /// What damaged bytes under the key mean; default an error.
-    pub const fn on_corrupt(mut self, otherwise: Otherwise) -> Self {
-        self.on_corrupt = otherwise;
-        self
-    }
-
-    /// Refuses the step outside of every job. Without it a step that is called outside of a job, by a spawned task
-    /// that forgot [`in_scope`](crate::in_scope), say, belongs to the store as a whole: all jobs share its result. A
-    /// WARN reports that once for each function, while jobs run in this process.
-    pub const fn in_job(mut self, in_job: bool) -> Self {
-        self.in_job = in_job;
-        self
-    }
-
-    /// What a store that cannot be used means; by default the body does not run.
-    pub const fn on_store_error(mut self, otherwise: OnStoreError) -> Self {
-        self.on_store_error = otherwise;
-        self
     }
 }

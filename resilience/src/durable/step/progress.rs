@@ -1,7 +1,6 @@
 //! How far one long function has come.
 
 use crate::clock;
-use crate::defaults::durable as defaults;
 use crate::durable::call::note_refusal;
 use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::block_on::block_on;
@@ -300,7 +299,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         match PendingClaim::new(&store, request, Status::Free, None).await.map_err(failed)? {
             Claimed::Held(record) => {
                 let holder = Holder { key: key.clone(), fence: record.fence };
-                let length = defaults::LEASE;
+                let length = crate::durable::store::LEASE;
                 let lease = Lease::new(store.clone(), key.clone(), record.fence, length, None, Status::Free);
                 Ok(CursorPlace { store, key, holder, lease: Some(lease) })
             }

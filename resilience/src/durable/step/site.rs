@@ -157,16 +157,9 @@ impl Layer for CheckpointSite {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        let policy = &self.policy;
-        let mut settings = vec![
-            Effective::text("key", self.template.unwrap_or("function#occurrence")),
-            Effective::text("version", policy.version.to_string()),
-            Effective::text("lease", seconds(policy.lease)),
-            Effective::text("wait", seconds(policy.wait)),
-        ];
-        if !policy.ttl.is_zero() {
-            settings.push(Effective::text("ttl", seconds(policy.ttl)));
-        }
+        let key = self.template.unwrap_or("function#occurrence");
+        let mut settings = vec![Effective::text("key", key)];
+        settings.extend(self.policy.config().effective());
         if self.can_undo {
             settings.push(Effective::text("rollback", "true"));
         }
@@ -187,9 +180,4 @@ impl Layer for CheckpointSite {
 #[doc(hidden)]
 pub fn inputs(args: Args) -> Result<Inputs, String> {
     args.hashes()
-}
-
-/// A length of time as an attribute spells it.
-pub(crate) fn seconds(wait: std::time::Duration) -> String {
-    crate::text::Text::<32>::new().time(wait).as_str().to_owned()
 }

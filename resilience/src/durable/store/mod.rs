@@ -11,6 +11,7 @@ pub mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use crate::base::setting::{Complaint, Kind, Value};
 pub use crate::failure::durable::{Mismatch, StoreError};
 pub use memory::MemoryStore;
 pub use rules::Rows;
@@ -213,6 +214,35 @@ pub enum Otherwise {
     Rerun,
 }
 
+/// As the form of a setting.
+impl Otherwise {
+    pub(crate) const KIND: Kind = Kind::Word;
+
+    pub(crate) const fn complaint(self) -> Complaint {
+        let _ = self;
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<Self> {
+        match text.as_bytes() {
+            b"error" => Some(Self::Error),
+            b"rerun" => Some(Self::Rerun),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn value(self) -> Value {
+        Value::Word(if self == Self::Error { "error" } else { "rerun" }.into())
+    }
+
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        if let Value::Word(word) = value { Self::read(word) } else { None }
+    }
+}
+
+/// How long a claim counts without being renewed, unless it says otherwise.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
 /// A request to do the work under a key.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -254,7 +284,7 @@ impl Claim {
         Self {
             key: key.into(),
             owner: owner.into(),
-            lease: crate::defaults::durable::LEASE,
+            lease: LEASE,
             function: function.into(),
             was: Vec::new(),
             version: 1,

@@ -134,6 +134,7 @@ impl Timeout {
         Called { timeout: self, body: Some(Lazy::Begins { start: Some(body) }), timer }
     }
 
+    #[inline]
     pub(super) const fn config(&self) -> &TimeoutConfig {
         &self.settings.config
     }
