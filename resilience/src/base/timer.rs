@@ -14,7 +14,7 @@
 use super::real_clock::real_now;
 use super::sync::locked;
 use super::time::later;
-use super::world::World;
+use super::world::{World, WorldAlarm};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -32,17 +32,14 @@ pub(crate) enum Timer {
     #[cfg(feature = "tokio")]
     Tokio(Pin<Box<tokio::time::Sleep>>),
     /// On the clock of a test world.
-    World(WorldAlarm),
+    World(WorldAlarm<Box<Self>>),
 }
 
 /// A pause between two attempts. In a test world whose runtime has no paused clock it moves the world's
 /// clock and ends at once.
 pub(crate) fn pause(wait: Duration) -> Timer {
     match World::here() {
-        Some(world) if world.pause(wait) => {
-            let at = world.now();
-            Timer::World(WorldAlarm { world, at, real: None })
-        }
+        Some(world) if world.pause(wait) => Timer::World(world.alarm_now()),
         _ => real(wait),
     }
 }
@@ -51,10 +48,7 @@ pub(crate) fn pause(wait: Duration) -> Timer {
 /// paused clock it goes off when the world's clock is moved past it, or in real time if it is not moved.
 pub(crate) fn alarm(wait: Duration) -> Timer {
     match World::here() {
-        Some(world) if !world.follows_tokio() => {
-            let at = later(world.now(), wait);
-            Timer::World(WorldAlarm { world, at, real: Some(Box::new(real(wait))) })
-        }
+        Some(world) if !world.follows_tokio() => Timer::World(world.alarm(wait, Box::new(real(wait)))),
         _ => real(wait),
     }
 }
@@ -83,7 +77,7 @@ impl Timer {
             Self::Thread(alarm) => on_this_clock(alarm.at),
             #[cfg(feature = "tokio")]
             Self::Tokio(sleep) => on_this_clock(super::paused::moved_on(sleep.deadline().into_std())),
-            Self::World(alarm) => alarm.at,
+            Self::World(alarm) => alarm.ends(),
         }
     }
 }
@@ -115,30 +109,6 @@ impl Future for Timer {
 fn on_this_clock(at: Instant) -> Instant {
     let left = || at.saturating_duration_since(real_now());
     World::here().map_or(at, |world| later(world.now(), left()))
-}
-
-/// A moment on a world's clock.
-#[derive(Debug)]
-pub(crate) struct WorldAlarm {
-    world: World,
-    at: Instant,
-    /// Goes off where the world's clock is not moved; `None` when the moment has been reached.
-    real: Option<Box<Timer>>,
-}
-
-impl WorldAlarm {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(real) = self.real.as_mut().filter(|_| self.world.now() < self.at) else {
-            return Poll::Ready(());
-        };
-        if Pin::new(&mut **real).poll(cx).is_ready() {
-            let left = self.at.saturating_duration_since(self.world.now());
-            self.world.advance(left);
-            return Poll::Ready(());
-        }
-        self.world.wake_on_advance(cx.waker());
-        Poll::Pending
-    }
 }
 
 /// One entry of the timer thread, removed when it is dropped.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
-use std::task::Waker;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A test world, of which there is none.
@@ -37,14 +37,6 @@ impl World {
         match *self {}
     }
 
-    pub(crate) fn advance(&self, _: Duration) {
-        match *self {}
-    }
-
-    pub(crate) fn wake_on_advance(&self, _: &Waker) {
-        match *self {}
-    }
-
     pub(crate) fn sleep(&self, _: Duration) {
         match *self {}
     }
@@ -57,12 +49,34 @@ impl World {
         match *self {}
     }
 
+    pub(crate) fn alarm<R>(self, _: Duration, _: R) -> WorldAlarm<R> {
+        match self {}
+    }
+
+    pub(crate) fn alarm_now<R>(self) -> WorldAlarm<R> {
+        match self {}
+    }
+
     pub(crate) fn uniform(&self) -> f64 {
         match *self {}
     }
 
     pub(crate) fn copy_of<T: Any + Send + Sync>(&self, _: &Copies<T>) -> Option<&'static T> {
         match *self {}
+    }
+}
+
+/// A moment on a world's clock, of which there is none: it has no size, so that it adds nothing to a timer.
+#[derive(Debug)]
+pub(crate) struct WorldAlarm<R>(World, PhantomData<R>);
+
+impl<R> WorldAlarm<R> {
+    pub(crate) fn ends(&self) -> Instant {
+        match self.0 {}
+    }
+
+    pub(crate) fn poll(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        match self.0 {}
     }
 }
 

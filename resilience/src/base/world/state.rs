@@ -135,11 +135,6 @@ impl World {
         sleepers.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes `waker` when the clock is moved next.
-    pub(crate) fn wake_on_advance(&self, waker: &Waker) {
-        locked(&self.0.sleepers).push(waker.clone());
-    }
-
     /// Lets a wait pass at once.
     pub(crate) fn sleep(&self, wait: Duration) {
         locked(&self.0.waits).push(wait);
@@ -187,6 +182,46 @@ impl World {
         // Leaked: the static that it stands in for lives as long as the process, too.
         let copy = *all.entry(copies.number()).or_insert_with(|| Box::leak(Box::new((copies.make)())));
         (copy as &dyn Any).downcast_ref()
+    }
+}
+
+/// A moment on a world's clock.
+#[derive(Debug)]
+pub(crate) struct WorldAlarm<R> {
+    world: World,
+    at: Instant,
+    /// Goes off where the world's clock is not moved; `None` when the moment has been reached.
+    real: Option<R>,
+}
+
+impl World {
+    /// An alarm that goes off when the clock is moved on by `wait`, or with `real`.
+    pub(crate) fn alarm<R>(self, wait: Duration, real: R) -> WorldAlarm<R> {
+        WorldAlarm { at: later(self.now(), wait), world: self, real: Some(real) }
+    }
+
+    /// An alarm that goes off at once.
+    pub(crate) fn alarm_now<R>(self) -> WorldAlarm<R> {
+        WorldAlarm { at: self.now(), world: self, real: None }
+    }
+}
+
+impl<R: Future<Output = ()> + Unpin> WorldAlarm<R> {
+    pub(crate) fn ends(&self) -> Instant {
+        self.at
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(real) = self.real.as_mut().filter(|_| self.world.now() < self.at) else {
+            return Poll::Ready(());
+        };
+        if Pin::new(real).poll(cx).is_ready() {
+            let left = self.at.saturating_duration_since(self.world.now());
+            self.world.advance(left);
+            return Poll::Ready(());
+        }
+        locked(&self.world.0.sleepers).push(cx.waker().clone());
+        Poll::Pending
     }
 }
 
