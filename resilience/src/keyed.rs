@@ -186,8 +186,8 @@ pub trait PerKey: Send + Sync + Sized {
 ///
 /// When room is needed, an entry that has not been used for long is evicted: among up to 127 keys the least
 /// recently used one, where all uses between two new keys count as one moment; among more keys nearly that
-/// one. A breaker that is not closed goes last. An evicted value lives on until the last `Arc` of it is
-/// dropped; a later use of its key makes a new value.
+/// one. A breaker that rejects calls, runs a probe or was set by an operator goes last. An evicted value lives
+/// on until the last `Arc` of it is dropped; a later use of its key makes a new value.
 ///
 /// # Cost
 ///

@@ -5,8 +5,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static HOOK_PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Returns how often a hook, or a subscriber of `tracing`, has panicked in this process at an event of this
-/// library. The panic goes no further: the call ends as it would have ended without it.
+/// Returns how often a hook or a subscriber has panicked in this process at an event of this library.
+///
+/// The panic goes no further: the call ends as it would have ended without it. A number above zero is worth
+/// an alert, because events were lost. Rust's panic hook has printed the message.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{CircuitBreaker, Event, event::hook_panics};
+///
+/// static SEARCH: CircuitBreaker = CircuitBreaker::new("search").on_open(|_: &Event| panic!("broken hook"));
+///
+/// let before = hook_panics();
+/// SEARCH.force_open();
+/// SEARCH.reset();
+/// SEARCH.open_until(std::time::Instant::now());
+/// assert!(hook_panics() > before);
+/// ```
 pub fn hook_panics() -> u64 {
     HOOK_PANICS.load(Ordering::Relaxed)
 }

@@ -5,7 +5,22 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// The name of a point or of a policy made by hand; cheap to clone, reads as a `str`.
+/// Names a point or a policy; cheap to clone, reads as a `str`.
+///
+/// Two names that read the same are equal, and a map with names as keys can be asked with a `&str`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::point::PointName;
+/// use std::collections::HashMap;
+///
+/// const NAME: PointName = PointName::new("quote");
+///
+/// let counts = HashMap::from([(PointName::from("quote".to_owned()), 3)]);
+/// assert_eq!(counts.get(&*NAME), Some(&3));
+/// assert!(NAME.starts_with("quo"));
+/// ```
 #[derive(Clone)]
 pub struct PointName(Kept);
 
@@ -25,7 +40,8 @@ enum Kept {
 }
 
 impl PointName {
-    /// A name known when the program is compiled.
+    /// Creates a name that is known when the program is compiled; [`From`] takes one that is made at run
+    /// time.
     pub const fn new(name: &'static str) -> Self {
         Self(Kept::Static(name))
     }

@@ -46,16 +46,27 @@ pub(crate) const fn nanos(wait: Duration) -> u64 {
     if nanos < NONE as u128 { nanos as u64 } else { NONE - 1 }
 }
 
-/// The least time left of all timeouts around the running code; `None` outside of any.
+/// Returns the least time left of all timeouts around the running code; `None` outside of any.
 ///
-/// A timeout whose timer has not started yet (see `timeout`) counts with its whole limit. Known to the
-/// code that an annotated function or a [`Timeout`](crate::policy::Timeout) runs, on the same thread or on
-/// the helper thread of `timeout(.., thread)`; other threads and spawned tasks do not inherit it.
+/// Pass it on as the timeout of a client or as a header (`grpc-timeout`), so that a service does not work for
+/// a caller that has gone. A timeout whose timer has not started yet (see `timeout`) counts with its whole
+/// limit.
+///
+/// It is known to the code that an annotated function or a [`Timeout`](crate::policy::Timeout) runs, on the
+/// same thread or on the helper thread of `timeout(.., thread)`. Other threads and spawned tasks do not
+/// inherit it: read it before the spawn.
 ///
 /// # Examples
 ///
 /// ```
+/// use resilience::{Rejected, Timeout};
+/// use std::time::Duration;
+///
 /// assert_eq!(resilience::remaining(), None);
+///
+/// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2));
+/// let left: Result<Option<Duration>, Rejected> = LIMIT.call(|| Ok(resilience::remaining()));
+/// assert!(left.unwrap().unwrap() <= Duration::from_secs(2));
 /// ```
 pub fn remaining() -> Option<Duration> {
     let Limits { at, whole } = LIMITS.try_with(Cell::get).ok()?;

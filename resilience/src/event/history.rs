@@ -18,7 +18,26 @@ const POINTS: usize = 1_000;
 /// The most pairs of a context.
 const PAIRS: usize = 32;
 
-/// One error, as the history keeps it; `Serialize` with the feature `serde`.
+/// Describes one error, as the [history](ErrorHistory) keeps it.
+///
+/// It holds a category, a severity and a code, but no text of the error, which can contain secrets. Pairs
+/// that say where the call was are added by `context(key = expr)` in an attribute, or by
+/// [`context`](Self::context).
+///
+/// With the feature `serde` it serialises as
+/// `{point, category, severity, code, action, context, attempt, at}`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{Category, Classification, ErrorRecord};
+///
+/// let class = Classification::from_status(503);
+/// let record = ErrorRecord::new("quote", &class).attempt(2).context("symbol", "ACME");
+/// assert_eq!((&*record.point, record.category), ("quote", Category::Unavailable));
+/// assert_eq!(record.code.as_deref(), Some("503"));
+/// assert_eq!(record.context, [("symbol".to_owned(), "ACME".to_owned())]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorRecord {
@@ -32,16 +51,16 @@ pub struct ErrorRecord {
     pub code: Option<String>,
     /// What a person can do about it.
     pub action: &'static str,
-    /// Pairs that tell where the call was.
+    /// Pairs that say where the call was, at most 32; texts are cut off after 256 bytes.
     pub context: Vec<(String, String)>,
     /// Which attempt failed, counted from 1.
     pub attempt: u32,
-    /// The time of day.
+    /// The time of day at which the attempt failed.
     pub at: SystemTime,
 }
 
 impl ErrorRecord {
-    /// A first attempt of `point` that failed just now, without context.
+    /// Creates the record of a first attempt of `point` that failed just now, without context.
     pub fn new(point: impl Into<PointName>, class: &Classification) -> Self {
         Self {
             point: point.into(),
@@ -74,7 +93,17 @@ impl ErrorRecord {
     }
 }
 
-/// One kind of failure at one point, and how often it was seen since it was last forgotten.
+/// Counts one kind of failure at one point, since it was last forgotten.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{history, report};
+///
+/// report("mailer", &std::io::Error::from(std::io::ErrorKind::TimedOut));
+/// let pattern = history().patterns().into_iter().find(|pattern| &*pattern.point == "mailer").unwrap();
+/// assert_eq!((pattern.category.as_str(), pattern.count), ("timeout", 1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorPattern {
@@ -86,15 +115,23 @@ pub struct ErrorPattern {
     pub count: u64,
 }
 
-/// The last errors and the counts of all, bounded in memory and shared between threads by reference.
+/// Keeps the last errors and the counts of all, bounded in memory and shared between threads by reference.
 ///
-/// Keeps the last 100 records, or as many as [`set_limit`](Self::set_limit) says. Counts go on beyond that:
-/// by category until [`clear`](Self::clear), and by point and category until a pattern was not seen for 10
-/// minutes. At most 1,000 components other than annotated functions are counted; beyond that, the one whose
-/// last error is oldest is evicted. Texts of a context are cut off after 256 bytes, and a record keeps 32
-/// of them.
+/// It answers "what is failing, and where" without a metrics system. The [`history`] of the process has the
+/// failed attempts of every annotated function, and what [`report`] adds. A history of your own counts what
+/// you record in it.
 ///
-/// The [`history`] of the process keeps the failures of each annotated function with that function, so that
+/// # Bounds
+///
+/// | what | bound |
+/// |---|---|
+/// | records | the last 100, or as many as [`set_limit`](Self::set_limit) says |
+/// | counts by category | until [`clear`](Self::clear) |
+/// | counts by point and category | until the pattern was not seen for 10 minutes |
+/// | components other than annotated functions | 1,000; then the one whose last error is oldest is evicted |
+/// | pairs of a context | 32, each text cut off after 256 bytes |
+///
+/// The history of the process keeps the failures of each annotated function with that function, so that
 /// failing calls of different functions do not wait for each other.
 ///
 /// # Examples
@@ -167,12 +204,12 @@ impl Default for ErrorHistory {
 }
 
 impl ErrorHistory {
-    /// An empty history of 100 records.
+    /// Creates an empty history that keeps 100 records.
     pub fn new() -> Self {
         Self::with_limit(DEFAULT_LIMIT)
     }
 
-    /// An empty history of `limit` records; 0 keeps only the counts.
+    /// Creates an empty history that keeps `limit` records; 0 keeps only the counts.
     pub fn with_limit(limit: usize) -> Self {
         Self { scope: Scope::Own(AtomicUsize::new(limit)), state: Mutex::default() }
     }
@@ -217,7 +254,7 @@ impl ErrorHistory {
         self.is_of_process().then(|| POINTS_0_1.iter()).into_iter().flatten()
     }
 
-    /// Adds an error; the oldest record makes room for it.
+    /// Adds an error. Where the limit is reached, the oldest record is dropped; the counts go on.
     pub fn record(&self, mut record: ErrorRecord) {
         record.context.truncate(PAIRS);
         for text in record.context.iter_mut().flat_map(|(name, value)| [name, value]).chain(&mut record.code)
@@ -232,6 +269,9 @@ impl ErrorHistory {
     }
 
     /// Returns the records that are kept, oldest first.
+    ///
+    /// They are copies; a record that is added meanwhile is not among them. The times of failed attempts of
+    /// annotated functions are worked out when they are read, from the monotonic clock.
     pub fn records(&self) -> Vec<ErrorRecord> {
         let mut records: Vec<_> = self.state().records.iter().cloned().collect();
         let (now, time) = (now(), time_of_day());
@@ -252,6 +292,16 @@ impl ErrorHistory {
     }
 
     /// Returns how many errors of `category` were seen since the start or the last [`clear`](Self::clear).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{history, report, Category};
+    ///
+    /// let before = history().count(Category::Connection);
+    /// report("mailer", &std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    /// assert_eq!(history().count(Category::Connection), before + 1);
+    /// ```
     pub fn count(&self, category: Category) -> u64 {
         let of = |totals: &Totals| totals.get(category as usize).copied().unwrap_or(0);
         let own = of(&self.state().totals);
@@ -270,7 +320,21 @@ impl ErrorHistory {
 
     /// Returns every pattern of the last 10 minutes, the most frequent first.
     ///
-    /// A pattern is a point and a category: errors of all keys of a keyed breaker are counted together. [`Point::keys`](crate::Point::keys) and [`snapshot()`](crate::snapshot) tell the keys apart.
+    /// A pattern is a point and a category: errors of all keys of a keyed breaker are counted together.
+    /// [`Point::keys`](crate::Point::keys) and [`snapshot()`](crate::snapshot) tell the keys apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, ErrorHistory, ErrorRecord};
+    ///
+    /// let history = ErrorHistory::new();
+    /// for (point, category) in [("a", Category::Timeout), ("b", Category::Auth), ("b", Category::Auth)] {
+    ///     history.record(ErrorRecord::new(point, &Classification::new(category)));
+    /// }
+    /// let worst = &history.patterns()[0];
+    /// assert_eq!((&*worst.point, worst.category, worst.count), ("b", Category::Auth, 2));
+    /// ```
     pub fn patterns(&self) -> Vec<ErrorPattern> {
         let now = now();
         let mut patterns: HashMap<(PointName, Category), u64> = HashMap::new();
@@ -296,7 +360,7 @@ impl ErrorHistory {
         patterns
     }
 
-    /// Forgets all records and counts.
+    /// Forgets all records and counts; of the process's history also those of the annotated functions.
     pub fn clear(&self) {
         *self.state() = State::default();
         for point in self.points() {
@@ -319,8 +383,20 @@ fn record(entry: &Entry, point: &'static PointSite, at: SystemTime) -> ErrorReco
 static HISTORY: Site<LazyLock<ErrorHistory>> =
     Site::new(LazyLock::new(ErrorHistory::of_process), || LazyLock::new(ErrorHistory::of_process));
 
-/// Returns the history of this process: the failed attempts of every annotated function, and what
-/// [`report`] adds.
+/// Returns the history of this process: failed attempts of every annotated function, and what [`report`]
+/// adds.
+///
+/// Policies that are used as values do not write to it: [`report`] their errors where they matter.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::history;
+///
+/// for pattern in history().patterns() {
+///     println!("{} {}: {} times", pattern.point, pattern.category, pattern.count);
+/// }
+/// ```
 pub fn history() -> &'static ErrorHistory {
     &HISTORY
 }

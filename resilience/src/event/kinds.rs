@@ -5,12 +5,69 @@ use crate::failure::Classification;
 use std::fmt;
 use std::time::Duration;
 
-/// One thing that a policy did.
+/// Reports one thing that a policy did.
+///
+/// # Kinds
+///
+/// | event | target in `tracing` | level |
+/// |---|---|---|
+/// | `AttemptFailed` | `resilience::retry` | DEBUG |
+/// | `Retrying` | in the line of `AttemptFailed`, as `delay_ms` | |
+/// | `Recovered` | `resilience::retry` | INFO |
+/// | `GaveUp` | `resilience::retry` | WARN |
+/// | `Opened` | `resilience::breaker` | WARN |
+/// | `HalfOpened`, `Closed` | `resilience::breaker` | INFO |
+/// | `Rejected` | `resilience::breaker` | DEBUG, at most one line a second |
+/// | `TimedOut` | `resilience::timeout` | DEBUG |
+/// | `FellBack` | `resilience::fallback` | DEBUG; WARN at most once a minute where it hides `Auth`, `Invalid` or `Permanent` |
+/// | `StepRecorded`, `StepReused` | `resilience::checkpoint` | DEBUG |
+/// | `JobStarted`, `JobDone`, `JobFailed` | `resilience::job` | DEBUG |
+/// | `JobResumed` | `resilience::job` | INFO |
+/// | `JobInterrupted`, `RolledBack` | `resilience::job` | WARN |
+/// | `Alert` | `resilience::alert` | WARN, or ERROR if it is critical |
+///
+/// Fields in `tracing` have the names of the fields here, durations as milliseconds (`delay_ms`, `limit_ms`),
+/// and a class as `category`, `severity` and `code`.
+///
+/// The enum and its variants are `non_exhaustive`: match them with `..` and a `_` arm.
+/// [`point`](Self::point), [`key`](Self::key) and [`job`](Self::job) read what most events have. `Display`
+/// writes one line without the key. With the feature `serde` it serialises as a map with the name of the
+/// variant as `kind`, in snake case.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Event, Retry};
+/// use std::io::{Error, ErrorKind};
+/// use std::sync::Mutex;
+/// use std::time::Duration;
+///
+/// static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+///
+/// fn note(event: &Event) {
+///     LINES.lock().unwrap().push(event.to_string());
+/// }
+///
+/// const RETRY: Retry =
+///     Retry::new().max(1).base(Duration::ZERO).name("quote").on_retry(note).on_give_up(note);
+///
+/// let failed: Result<(), Error> = RETRY.call(|| Err(ErrorKind::TimedOut.into()));
+/// assert!(failed.is_err());
+/// assert_eq!(
+///     *LINES.lock().unwrap(),
+///     [
+///         "quote: retrying after attempt 1 of 2: timeout, medium; in 0ns",
+///         "quote: gave up after attempt 2 of 2: timeout, medium; no retry is left",
+///     ]
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "kind", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event {
-    /// An attempt failed.
+    /// An attempt failed, whether or not a retry follows.
+    ///
+    /// Every failed attempt below a retry makes one; DEBUG.
     #[non_exhaustive]
     AttemptFailed {
         /// The point that was called.
@@ -21,16 +78,19 @@ pub enum Event {
         attempts_max: u32,
         /// What the error means.
         class: Classification,
-        /// How long the next attempt waits; `None` if no attempt follows.
+        /// How long the next attempt waits, with jitter; `None` if no attempt follows.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "delay_s", serialize_with = "crate::base::serialise::seconds")
         )]
         delay: Option<Duration>,
-        /// Why no attempt follows; `None` if one does.
+        /// Why no attempt follows, in words: `"no retry is left"`; `None` if one does.
         reason: Option<&'static str>,
     },
-    /// A retry begins its wait.
+    /// A retry begins its wait. `on_retry` gets it.
+    ///
+    /// `tracing` has one line for a failed attempt and the wait after it: that of
+    /// [`AttemptFailed`](Self::AttemptFailed).
     #[non_exhaustive]
     Retrying {
         /// The point that was called.
@@ -41,14 +101,14 @@ pub enum Event {
         attempts_max: u32,
         /// What the error means.
         class: Classification,
-        /// How long the retry waits.
+        /// How long the retry waits, with jitter, or as long as the service asked for.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "delay_s", serialize_with = "crate::base::serialise::seconds")
         )]
         delay: Duration,
     },
-    /// A call succeeded after retries.
+    /// A call succeeded after at least one retry; INFO.
     #[non_exhaustive]
     Recovered {
         /// The point that was called.
@@ -58,10 +118,12 @@ pub enum Event {
         /// How many attempts the call may make, those under `on(category, ..)` included.
         attempts_max: u32,
     },
-    /// A call failed after at least one retry, or although its error would have been retried: the budget
-    /// is used up, or no wait fits into `give_up_after`, `retry_after_cap` or a timeout.
+    /// A call failed for good after at least one retry, or although its error would have been retried.
+    /// `on_give_up` gets it; WARN.
     ///
-    /// A call whose first error is not retryable is only an [`AttemptFailed`](Self::AttemptFailed).
+    /// The second case is a budget that is used up, or a wait that does not fit into `give_up_after`,
+    /// `retry_after_cap` or a timeout. A call whose first error is not retryable is only an
+    /// [`AttemptFailed`](Self::AttemptFailed).
     #[non_exhaustive]
     GaveUp {
         /// The point that was called.
@@ -72,19 +134,19 @@ pub enum Event {
         attempts_max: u32,
         /// What the last error means.
         class: Classification,
-        /// Why no further attempt follows.
+        /// Why no further attempt follows, in words: `"the retry budget is used up"`.
         reason: &'static str,
     },
-    /// A circuit breaker opened.
+    /// A circuit breaker opened: calls are rejected from now on. `on_open` gets it; WARN.
     #[non_exhaustive]
     Opened {
         /// The point whose breaker it is.
         point: PointName,
         /// The key, on a keyed breaker.
         key: Option<PointName>,
-        /// What the error that tripped it means; `None` where it was opened by hand.
+        /// What the error that opened it means; `None` where a person or the program set the state.
         class: Option<Classification>,
-        /// How many failures tripped it.
+        /// How many failures opened it: in a row, or within the window.
         failures: u32,
         /// How long it stays open; `None` where only a person closes it.
         #[cfg_attr(
@@ -93,7 +155,9 @@ pub enum Event {
         )]
         recovery: Option<Duration>,
     },
-    /// A circuit breaker admits probes.
+    /// A circuit breaker became half-open: the next calls are probes. `on_half_open` gets it; INFO.
+    ///
+    /// The first call after the open time makes this event; no timer runs in the background.
     #[non_exhaustive]
     HalfOpened {
         /// The point whose breaker it is.
@@ -101,7 +165,7 @@ pub enum Event {
         /// The key, on a keyed breaker.
         key: Option<PointName>,
     },
-    /// A circuit breaker closed.
+    /// A circuit breaker closed: enough probes have succeeded, or it was reset. `on_close` gets it; INFO.
     #[non_exhaustive]
     Closed {
         /// The point whose breaker it is.
@@ -109,7 +173,9 @@ pub enum Event {
         /// The key, on a keyed breaker.
         key: Option<PointName>,
     },
-    /// A policy refused a call.
+    /// A policy rejected a call without running the body. `on_reject` gets it; DEBUG.
+    ///
+    /// Each rejected call makes the event, but `tracing` gets at most one line a second and point.
     #[non_exhaustive]
     Rejected {
         /// The point that was called.
@@ -118,14 +184,14 @@ pub enum Event {
         key: Option<PointName>,
         /// The policy that refused, as in its attribute.
         policy: &'static str,
-        /// When it will admit a call again, if it knows.
+        /// How long the policy will reject calls, if it knows.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
         )]
         retry_after: Option<Duration>,
     },
-    /// A timeout ended a call.
+    /// A timeout ended a call or an attempt; DEBUG.
     #[non_exhaustive]
     TimedOut {
         /// The point that was called.
@@ -137,17 +203,20 @@ pub enum Event {
         )]
         limit: Duration,
     },
-    /// A fallback answered.
+    /// A fallback answered in place of an error. `on_fallback` gets it; DEBUG.
+    ///
+    /// Where the error will not pass by itself (`Auth`, `Invalid`, `Permanent`), the line is a WARN at most
+    /// once a minute: a fallback should not hide a wrong password for weeks.
     #[non_exhaustive]
     FellBack {
         /// The point that was called.
         point: PointName,
-        /// What the error means that the fallback stands in for.
+        /// What the error means that the fallback answered.
         class: Classification,
         /// Which fallback answered, counted from 1.
         step: u32,
     },
-    /// A step's value was recorded.
+    /// The value of a checkpoint was recorded after its body ran; DEBUG.
     #[non_exhaustive]
     StepRecorded {
         /// The point that was called.
@@ -157,7 +226,7 @@ pub enum Event {
         /// The id of the job that the step belongs to.
         job: Option<String>,
     },
-    /// A recorded value was given in place of a call.
+    /// A checkpoint returned its recorded value, and its body did not run; DEBUG.
     #[non_exhaustive]
     StepReused {
         /// The point that was called.
@@ -167,7 +236,7 @@ pub enum Event {
         /// The id of the job that the step belongs to.
         job: Option<String>,
     },
-    /// The body of a job begins to run for the first time.
+    /// The body of a job begins to run for the first time; DEBUG.
     #[non_exhaustive]
     JobStarted {
         /// The point of the job.
@@ -175,7 +244,7 @@ pub enum Event {
         /// The job's id.
         job: String,
     },
-    /// A job that lost its owner begins to run again.
+    /// The body of a job begins to run again after an interruption; INFO.
     #[non_exhaustive]
     JobResumed {
         /// The point of the job.
@@ -183,7 +252,7 @@ pub enum Event {
         /// The job's id.
         job: String,
     },
-    /// The result of a job was recorded.
+    /// The result of a job was recorded; DEBUG.
     #[non_exhaustive]
     JobDone {
         /// The point of the job.
@@ -191,19 +260,23 @@ pub enum Event {
         /// The job's id.
         job: String,
     },
-    /// A job has ended without a result.
+    /// A job has ended without a result; DEBUG.
+    ///
+    /// A job that is parked or dead raises an [`Alert`](Self::Alert), too.
     #[non_exhaustive]
     JobFailed {
         /// The point of the job.
         point: PointName,
         /// The job's id.
         job: String,
-        /// What it is from now on: `"failed"`, `"manual"` or `"dead"`.
+        /// The new state of the job: `"failed"`, `"manual"` or `"dead"`.
         status: &'static str,
         /// What the error of its body means, if there was one.
         class: Option<Classification>,
     },
-    /// A job has stopped before its end, and goes on when it is recovered.
+    /// A job has stopped before its end, and goes on when it is recovered; WARN.
+    ///
+    /// For instance the store could not be reached, or the lease was lost.
     #[non_exhaustive]
     JobInterrupted {
         /// The point of the job, or `recover`.
@@ -213,7 +286,7 @@ pub enum Event {
         /// Why, in words.
         problem: String,
     },
-    /// A job has undone its steps.
+    /// A job has undone its recorded steps, the last one first; WARN.
     #[non_exhaustive]
     RolledBack {
         /// The point of the job.
@@ -223,10 +296,12 @@ pub enum Event {
         /// How many steps were undone.
         steps: usize,
     },
-    /// An operator should look at the point.
+    /// An operator should look: a job is dead or parked, an undo failed, a record is damaged.
+    ///
+    /// WARN or ERROR, by its level. There is no hook for alerts: subscribe to the target `resilience::alert`.
     #[non_exhaustive]
     Alert {
-        /// The point that it is about.
+        /// The point that it is about; `recover` for the recovery of the process.
         point: PointName,
         /// The id of the job that it is about, or of the job that the point runs in.
         job: Option<String>,
@@ -239,19 +314,28 @@ pub enum Event {
     },
 }
 
-/// The severity of an alert.
+/// Ranks an alert.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::event::AlertLevel;
+///
+/// assert!(AlertLevel::Critical > AlertLevel::Warning);
+/// assert_eq!(AlertLevel::Critical.as_str(), "CRITICAL");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "UPPERCASE"))]
 #[non_exhaustive]
 pub enum AlertLevel {
-    /// Worth a look.
+    /// Worth a look during working hours.
     Warning,
-    /// A person must act.
+    /// A person must act: something will not go on by itself.
     Critical,
 }
 
 impl AlertLevel {
-    /// `"WARNING"` or `"CRITICAL"`.
+    /// Returns the stable name, in upper case: `"WARNING"` or `"CRITICAL"`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Warning => "WARNING",
@@ -261,7 +345,7 @@ impl AlertLevel {
 }
 
 impl Event {
-    /// The point, or the policy made by hand, that this event is about.
+    /// Returns the point, or the name of the policy that is used as a value.
     pub fn point(&self) -> &str {
         match self {
             Self::AttemptFailed { point, .. }
@@ -317,8 +401,8 @@ impl Event {
     }
 }
 
-/// One line without the key, which is made of arguments: `search: opened after 5 failures, unavailable (503),
-/// medium, for 60s`.
+/// Writes one line without the key, which is made of arguments:
+/// `search: opened after 5 failures, unavailable (503), medium, for 60s`.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.point())?;
@@ -377,5 +461,20 @@ impl fmt::Display for Event {
     }
 }
 
-/// A function that is called with an event.
+/// Is called with an event: a plain function, so that policies stay `const` and `Copy`.
+///
+/// A hook runs on the thread of the call, which waits for it: count, or send to a channel, and return. It
+/// must not block. In async code it runs inside a poll. State goes into a `static`. A panic in it is caught,
+/// and counted by [`hook_panics`](crate::event::hook_panics).
+///
+/// # Examples
+///
+/// ```
+/// use resilience::event::Hook;
+/// use resilience::{Event, Retry};
+///
+/// const LOG: Hook = |event: &Event| eprintln!("{event}");
+/// const RETRY: Retry = Retry::new().on_give_up(LOG);
+/// # let _ = RETRY;
+/// ```
 pub type Hook = fn(&Event);

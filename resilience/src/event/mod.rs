@@ -1,4 +1,50 @@
 //! What happens inside the policies, reported to hooks, to `tracing`, and to test worlds.
+//!
+//! A policy makes an [`Event`](crate::event::Event) where something happens that a person may want to see: a
+//! failed attempt, an opened breaker, a finished job. A call that succeeds at once makes none, and costs
+//! nothing here.
+//!
+//! # Who gets them
+//!
+//! - A [`Hook`](crate::event::Hook) that is set on the policy (`on_retry`, `on_give_up`, `on_open`, ..): the
+//!   events of its kind, on the thread of the call, after the policy has released its locks.
+//! - `tracing`, with the feature of that name (on by default): the [table of
+//!   events](crate::event::Event#kinds) has targets and levels. Filter by target, for instance
+//!   `RUST_LOG=resilience::breaker=info`.
+//! - A test world: [`World::events`](crate::testing::World::events) returns all of them (feature `testing`).
+//!
+//! A hook or a subscriber that panics does not change what a call returns;
+//! [`hook_panics`](crate::event::hook_panics) counts it.
+//!
+//! # What they contain
+//!
+//! Names, numbers, categories and codes, and the id of a job. Never arguments, values or the text of an
+//! error, which can contain secrets. The key of a keyed policy is in the event itself, for hooks; `tracing`
+//! shows it only with `key_label`, or with `RESILIENCE_KEY_LABELS=1` in the environment.
+//!
+//! # Examples
+//!
+//! Counting opened breakers:
+//!
+//! ```
+//! use resilience::{CircuitBreaker, Event};
+//! use std::io::{Error, ErrorKind};
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! static OPENED: AtomicU64 = AtomicU64::new(0);
+//!
+//! fn count(event: &Event) {
+//!     if let Event::Opened { failures, .. } = event {
+//!         OPENED.fetch_add(u64::from(*failures > 0), Ordering::Relaxed);
+//!     }
+//! }
+//!
+//! static SEARCH: CircuitBreaker = CircuitBreaker::new("search").threshold(1).on_open(count);
+//!
+//! let failed: Result<(), Error> = SEARCH.call(|| Err(ErrorKind::ConnectionReset.into()));
+//! assert!(failed.is_err());
+//! assert_eq!(OPENED.load(Ordering::Relaxed), 1);
+//! ```
 
 pub(crate) mod emit;
 pub(crate) mod history;

@@ -8,7 +8,30 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-/// One annotated function, as written.
+/// Describes one annotated function as written, before any call.
+///
+/// `Display` writes the name, the place, the most calls and the longest time, then a line for each policy.
+/// With the feature `serde` it serialises as a map, with settings as the texts that an attribute has.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{points, timeout, with_retry};
+/// use std::time::Duration;
+///
+/// #[timeout(10s)]
+/// #[with_retry(max = 3, base = 50ms)]
+/// async fn download() -> std::io::Result<u32> {
+///     Ok(7)
+/// }
+///
+/// # let _ = download;
+/// let points = points();
+/// let info = points.iter().find(|info| info.name.ends_with("download")).unwrap();
+/// assert_eq!((info.max_calls, info.worst_case), (4, Some(Duration::from_secs(10))));
+/// let max = &info.stack[1].settings[0];
+/// assert_eq!((max.to_string(), max.is_default), ("max = 3".to_owned(), true));
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -17,61 +40,95 @@ pub struct PointInfo {
     pub name: PointName,
     /// The source file.
     pub file: &'static str,
-    /// The line of the topmost attribute.
+    /// The line of the topmost attribute, counted from 1.
     pub line: u32,
     /// The policies, outermost first.
     pub stack: Vec<PolicyInfo>,
-    /// How often one call runs the body at most; `u64::MAX` while that is not known, for a retry that the
-    /// program owns and has not used yet.
+    /// How often one call runs the body at most.
+    ///
+    /// It is `u64::MAX` while that is not known, for a retry that the program owns and has not used yet.
     pub max_calls: u64,
-    /// How long one call takes at most, if a timeout bounds it.
+    /// How long one call takes at most; `None` if no timeout bounds it.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "worst_case_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub worst_case: Option<Duration>,
-    /// Whether another point has the same name, so that this one got, or gave away, a number.
+    /// Whether another point has the same name as written, so that this one got, or gave away, a number.
     pub ambiguous: bool,
     /// Whether it is a breaker, or a set of them, that joined by hand.
     #[cfg_attr(feature = "serde", serde(skip))]
     joined: bool,
 }
 
-/// One policy of a point with its effective settings.
+/// Describes one policy of a point, with its effective settings.
+///
+/// `Display` writes it as an attribute: `circuit_breaker(threshold = 5, recovery = 60s, ..)`.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PolicyInfo {
     /// The policy's name, as in its attribute.
     pub kind: &'static str,
-    /// Every setting with its effective value. They are serialised as a map of texts, as an attribute spells them.
+    /// Every setting with its effective value, defaults included.
+    ///
+    /// They are serialised as a map of texts, as an attribute spells them.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::settings"))]
     pub settings: Vec<Effective>,
 }
 
-/// The live state of every point; see [`snapshot`](crate::snapshot()).
+/// Holds the live state of every point at one moment; see [`snapshot`](crate::snapshot()).
+///
+/// The points are read one after another, so that a call can move between two of them. `Display` writes one
+/// block a point.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// One entry a point, sorted by name.
+    /// One entry for each point, sorted by name.
     pub points: Vec<PointSnapshot>,
 }
 
-/// The live state of one point.
+/// Holds the live state of one point.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PointSnapshot {
     /// The name, unique in the binary.
     pub name: PointName,
-    /// How many calls were made; `None` because this build counts only what goes wrong.
+    /// How many calls were made; `None`, because this build counts only what goes wrong.
     pub calls: Option<u64>,
     /// The policies, outermost first.
     pub policies: Vec<PolicySnapshot>,
 }
 
-/// The live state of one policy.
+/// Holds the live state of one policy.
+///
+/// | policy | counters |
+/// |---|---|
+/// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up`, `denied` (by the budget) |
+/// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked` |
+/// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
+/// | `with_fallback` | `answered`, `failed` |
+/// | `checkpoint` | `begun`, `reused` |
+///
+/// Counters start at zero with the process and only grow, except `abandoned`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{point, with_retry};
+///
+/// #[with_retry(max = 2, base = 0s, name = "weather")]
+/// fn weather() -> std::io::Result<u32> {
+///     Err(std::io::ErrorKind::ConnectionReset.into())
+/// }
+///
+/// weather().unwrap_err();
+/// let policy = &point("weather").unwrap().snapshot().policies[0];
+/// assert!(policy.counters.contains(&("retries", 2)));
+/// assert!(policy.counters.contains(&("gave_up", 1)));
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -36,14 +36,31 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     fn policy(&self) -> &dyn Any;
 }
 
-/// The live state that a policy keeps for one key.
+/// Holds the live state that a policy keeps for one key.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{circuit_breaker, point};
+///
+/// #[circuit_breaker(threshold = 1, key = host, name = "crawl")]
+/// fn crawl(host: &str) -> std::io::Result<()> {
+///     if host == "down" { Err(std::io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
+/// }
+///
+/// let _ = (crawl("up"), crawl("down"));
+/// let keys = &point("crawl").unwrap().snapshot().policies[0].keys;
+/// assert_eq!((&*keys[0].key, keys[0].state), ("down", "open"));
+/// assert!(keys[0].retry_after.is_some());
+/// assert_eq!((&*keys[1].key, keys[1].state), ("up", "closed"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct KeySnapshot {
     /// The key, as text.
     pub key: String,
-    /// The state in a word: `"closed"`.
+    /// The state in a word: `"closed"`, `"open"`, `"half_open"`, ..
     pub state: &'static str,
     /// How long calls are rejected; `None` if they are not, or if it is not known.
     #[cfg_attr(

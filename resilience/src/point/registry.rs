@@ -176,8 +176,10 @@ fn sorted() -> Vec<(Point, bool)> {
     points
 }
 
-/// Every annotated function of the binary, sorted by name, whether it was called yet or not; and the
-/// breakers that joined by [`Point::register`].
+/// Returns every annotated function of the binary, sorted by name, whether it was called yet or not.
+///
+/// Breakers that joined by [`Point::register`] are among them. The list is complete before `main`, because
+/// the linker makes it; systems that it does not support (see [the limits](crate::guide::limits)) have none.
 ///
 /// # Examples
 ///
@@ -186,23 +188,97 @@ fn sorted() -> Vec<(Point, bool)> {
 ///     println!("{point}");
 /// }
 /// ```
+///
+/// A test that no function of a module can run for longer than a request may take:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// for point in resilience::points().iter().filter(|point| point.name.starts_with("shop::api::")) {
+///     let worst = point.worst_case.unwrap_or(Duration::MAX);
+///     assert!(worst <= Duration::from_secs(30), "{point}");
+/// }
+/// ```
 pub fn points() -> Vec<PointInfo> {
     sorted().iter().map(|(point, is_shared)| point.info_if(*is_shared)).collect()
 }
 
-/// The live state and counters of every point, sorted by name.
+/// Returns the live state and counters of every point, sorted by name.
+///
+/// It reads atomics, and takes a lock for a moment where a breaker is not closed; it can be called at any
+/// time. Its cost grows with the number of points and keys: for a page or an exporter, call it at most once a
+/// second.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{circuit_breaker, snapshot};
+///
+/// #[circuit_breaker(threshold = 1, name = "geocode")]
+/// fn geocode() -> std::io::Result<u32> {
+///     Err(std::io::ErrorKind::ConnectionRefused.into())
+/// }
+///
+/// geocode().unwrap_err();
+/// let open: Vec<_> = snapshot()
+///     .points
+///     .into_iter()
+///     .filter(|point| point.policies.iter().any(|policy| policy.state == Some("open")))
+///     .map(|point| point.name.to_string())
+///     .collect();
+/// assert_eq!(open, ["geocode"]);
+/// ```
 pub fn snapshot() -> Snapshot {
     Snapshot { points: sorted().iter().map(|(point, _)| point.snapshot()).collect() }
 }
 
-/// The point called `name`, as [`points`] spells it.
+/// Finds the point called `name`, as [`points`] spells it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{circuit_breaker, point};
+///
+/// #[circuit_breaker(threshold = 3, name = "translate")]
+/// fn translate() -> std::io::Result<u32> {
+///     Ok(7)
+/// }
+///
+/// # let _ = translate;
+/// assert!(point("translate").is_some(), "before the first call");
+/// assert!(point("translates").is_none());
+/// ```
 pub fn point(name: &str) -> Option<Point> {
     let function = table().point(name).map(|site| Point { kind: Kind::Function(site) });
     function.or_else(|| with_joined(|joined| joined.find(name).and_then(Member::point)))
 }
 
-/// A handle on one annotated function, or on a breaker that joined the inventory, for looking and for
-/// control by hand.
+/// Refers to one annotated function, or to a breaker that joined the inventory, to look at it and control it.
+///
+/// It is cheap to clone. [`point`] finds one by name.
+///
+/// # Examples
+///
+/// Reading and resetting a breaker:
+///
+/// ```
+/// use resilience::{State, circuit_breaker, point};
+///
+/// #[circuit_breaker(threshold = 1, recovery = 60s, name = "currency")]
+/// fn currency() -> std::io::Result<u32> {
+///     Err(std::io::ErrorKind::ConnectionRefused.into())
+/// }
+///
+/// currency().unwrap_err();
+/// let point = point("currency").unwrap();
+/// let breaker = point.breaker().unwrap();
+/// assert_eq!(breaker.state(), State::Open);
+/// assert_eq!(breaker.snapshot().failures, 1);
+///
+/// breaker.reset();
+/// assert_eq!(breaker.state(), State::Closed);
+/// println!("{point}");
+/// ```
 #[derive(Clone)]
 pub struct Point {
     kind: Kind,
@@ -216,7 +292,7 @@ enum Kind {
 }
 
 impl Point {
-    /// The name, unique in the inventory.
+    /// Returns the name, unique in the inventory.
     pub fn name(&self) -> PointName {
         match &self.kind {
             Kind::Function(site) => site.name(),
@@ -224,7 +300,7 @@ impl Point {
         }
     }
 
-    /// The point as written.
+    /// Returns the point as written: its place, its policies and their settings.
     pub fn info(&self) -> PointInfo {
         let sharing = |own: &str| with_joined(|joined| joined.sharing(own));
         self.info_if(match &self.kind {
@@ -257,13 +333,33 @@ impl Point {
         many.iter().copied().chain(one)
     }
 
-    /// The point's live state.
+    /// Returns the point's live state and counters.
     pub fn snapshot(&self) -> PointSnapshot {
         let policies = self.layers().map(PolicySnapshot::of).collect();
         PointSnapshot { name: self.name(), calls: None, policies }
     }
 
-    /// The state that the policies of this point keep for `key`, as the key reads.
+    /// Refers to the state that the policies of this point keep for `key`, written as text.
+    ///
+    /// The key need not have been used yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{State, circuit_breaker, point};
+    ///
+    /// #[circuit_breaker(threshold = 1, key = host, name = "probe_host")]
+    /// fn probe_host(host: &str) -> std::io::Result<()> {
+    ///     Err(std::io::ErrorKind::ConnectionRefused.into())
+    /// }
+    ///
+    /// let key = point("probe_host").unwrap().key("a.example");
+    /// assert_eq!(key.state(), None, "not used yet");
+    /// probe_host("a.example").unwrap_err();
+    /// assert_eq!(key.state(), Some(State::Open));
+    /// key.breaker().unwrap().reset();
+    /// assert_eq!(key.to_string(), "a.example: closed");
+    /// ```
     pub fn key(&self, key: impl Into<String>) -> PointKey {
         PointKey { point: self.clone(), key: key.into() }
     }
@@ -285,7 +381,7 @@ impl Point {
     }
 }
 
-/// A handle on one key of an annotated function; see [`Point::key`].
+/// Refers to one key of an annotated function, or of a set of breakers; see [`Point::key`].
 #[derive(Clone, Debug)]
 pub struct PointKey {
     point: Point,

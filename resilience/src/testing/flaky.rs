@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-/// A function's outcomes, written down beforehand: `e` fails, `ok` succeeds, the last one repeats.
+/// Plays outcomes that are written down beforehand: `e` fails, `ok` succeeds, the last one repeats.
+///
+/// It can be shared between threads, and counts its calls.
 ///
 /// # Examples
 ///
@@ -14,6 +16,24 @@ use std::sync::PoisonError;
 /// assert_eq!(flaky.next(), Ok(()));
 /// assert_eq!(flaky.calls(), 3);
 /// ```
+///
+/// As the service behind an async function:
+///
+/// ```
+/// use resilience::Retry;
+/// use resilience::testing::{Flaky, isolate};
+/// use std::io::{Error, ErrorKind};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let _world = isolate();
+/// let service = Flaky::script("e ok");
+/// let answer = Retry::new()
+///     .call_async(async || service.next().map_err(|_| Error::from(ErrorKind::ConnectionReset)))
+///     .await;
+/// assert!(answer.is_ok());
+/// assert_eq!(service.calls(), 2);
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Flaky {
     script: Vec<bool>,
@@ -21,13 +41,14 @@ pub struct Flaky {
 }
 
 impl Flaky {
-    /// Reads a script: words separated by white space, `ok` for a success and anything else for a
-    /// failure. An empty script always succeeds.
+    /// Reads a script: words separated by white space, `ok` for a success and anything else for a failure.
+    ///
+    /// An empty script always succeeds.
     pub fn script(words: &str) -> Self {
         Self { script: words.split_whitespace().map(|word| word == "ok").collect(), calls: Mutex::new(0) }
     }
 
-    /// The next outcome; a failure carries its number, counted from 1.
+    /// Plays the next outcome; a failure carries its number, counted from 1.
     ///
     /// # Errors
     ///
@@ -39,7 +60,7 @@ impl Flaky {
         if *step.unwrap_or(&true) { Ok(()) } else { Err(*calls) }
     }
 
-    /// How often [`next`](Self::next) was called.
+    /// Returns how often [`next`](Self::next) was called.
     pub fn calls(&self) -> usize {
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }

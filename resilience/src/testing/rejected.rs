@@ -1,4 +1,7 @@
-//! Rejections made by hand, for tests of code that handles them.
+//! Rejections made for tests of code that handles them.
+//!
+//! [`Rejected`] and its variants are `non_exhaustive`, so that a program cannot build one; these functions
+//! do. Each takes the name of the point that rejects.
 //!
 //! # Examples
 //!
@@ -32,11 +35,30 @@ fn origin(point: &str) -> Origin {
 }
 
 /// Returns a [`Rejected::CircuitOpen`] of `point`, which is open for `retry_after` if that is known.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::rejected;
+/// use std::time::Duration;
+///
+/// let rejected = rejected::circuit_open("search", Some(Duration::from_secs(30)));
+/// assert_eq!(rejected.retry_after(), Some(Duration::from_secs(30)));
+/// ```
 pub fn circuit_open(point: &str, retry_after: Option<Duration>) -> Rejected {
     Rejected::circuit_open(origin(point), retry_after.map(Into::into))
 }
 
 /// Returns a [`Rejected::CircuitOpen`] of the breaker that `point` has for `key`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::rejected;
+///
+/// let rejected = rejected::circuit_open_for("fetch", "a.example", None);
+/// assert_eq!((rejected.point(), rejected.key()), ("fetch", Some("a.example")));
+/// ```
 pub fn circuit_open_for(point: &str, key: &str, retry_after: Option<Duration>) -> Rejected {
     let (point, key) = (PointName::from(point.to_owned()), PointName::from(key.to_owned()));
     Rejected::circuit_open(Origin::new(point, Some(key), false), retry_after.map(Into::into))
@@ -54,6 +76,17 @@ pub fn rate_limited(point: &str, retry_after: Option<Duration>) -> Rejected {
 }
 
 /// Returns a [`Rejected::TimedOut`] of `point`, whose call was given `limit`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::rejected;
+/// use resilience::{Category, Classify};
+/// use std::time::Duration;
+///
+/// let late = rejected::timed_out("report", Duration::from_secs(2));
+/// assert_eq!((late.limit(), late.classify().category), (Some(Duration::from_secs(2)), Category::Timeout));
+/// ```
 pub fn timed_out(point: &str, limit: Duration) -> Rejected {
     Rejected::TimedOut { point: origin(point), limit }
 }

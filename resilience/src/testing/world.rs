@@ -10,10 +10,15 @@ use std::time::{Duration, Instant};
 ///
 /// Inside it every clock reading comes from a manual clock, a sleep on the thread moves that clock and
 /// returns at once, jitter comes from a seeded generator, and every static state of the crate (budgets,
-/// breakers, counters) starts fresh. It covers this thread and current-thread runtimes on it, and
-/// follows tokio's paused clock; other threads and the workers of a multi-thread runtime join with
-/// [`in_world`](super::in_world). A wait between attempts in a runtime whose clock is not paused moves the manual clock;
-/// a timeout there goes off when the clock is moved past it, or in real time if it is not moved.
+/// breakers, counters, the history of errors) starts fresh. The default store of jobs is in memory.
+///
+/// It covers this thread and current-thread runtimes on it, and follows tokio's paused clock; other threads
+/// and the workers of a multi-thread runtime join with [`in_world`](super::in_world) or [`World::handle`]. A
+/// wait between attempts in a runtime whose clock is not paused moves the manual clock; a timeout there goes
+/// off when the clock is moved past it, or in real time if it is not moved.
+///
+/// Worlds nest: an inner one hides the outer one until it is dropped. The guard is not `Send`: it ends on the
+/// thread that made it.
 ///
 /// # Examples
 ///
@@ -29,13 +34,50 @@ pub fn isolate() -> World {
     World::entered(false)
 }
 
-/// Ends every wait between attempts at once on this thread until the returned guard is dropped, as
-/// [`isolate`] does, but keeps the process's state and clock.
+/// Ends every wait between attempts at once on this thread until the returned guard is dropped.
+///
+/// The process's clock and state stay in place: breakers, budgets and stores are the real ones, and a
+/// `recovery` takes its real time. Use it in tests of larger parts of a program, which only must not be slow;
+/// use [`isolate`] to test the policies.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Retry, testing::no_waits};
+/// use std::io::{Error, ErrorKind};
+/// use std::time::Duration;
+///
+/// let _no_waits = no_waits();
+/// let mut calls = 0;
+/// let failed: Result<(), Error> = Retry::new().max(5).base(Duration::from_secs(5)).call(|| {
+///     calls += 1;
+///     Err(ErrorKind::TimedOut.into())
+/// });
+/// assert!(failed.is_err());
+/// assert_eq!(calls, 6, "in no time");
+/// ```
 pub fn no_waits() -> NoWaits {
     NoWaits { _world: World::entered(true) }
 }
 
-/// The guard of a test world; see [`isolate`].
+/// Guards a test world, which ends when this is dropped; see [`isolate`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Retry;
+/// use resilience::testing::isolate;
+/// use std::io::{Error, ErrorKind};
+///
+/// let waits = |seed| {
+///     let world = isolate();
+///     world.seed(seed);
+///     let _: Result<(), Error> = Retry::new().call(|| Err(ErrorKind::TimedOut.into()));
+///     world.waits()
+/// };
+/// assert_eq!(waits(1), waits(1), "jitter with one seed is the same");
+/// assert_ne!(waits(1), waits(2));
+/// ```
 #[derive(Debug)]
 #[must_use = "the world ends when this guard is dropped"]
 pub struct World {
@@ -43,21 +85,21 @@ pub struct World {
     _entered: Entered,
 }
 
-/// The guard of [`no_waits`].
+/// Guards the time without waits, which ends when this is dropped; see [`no_waits`].
 #[derive(Debug)]
 #[must_use = "waits come back when this guard is dropped"]
 pub struct NoWaits {
     _world: World,
 }
 
-/// A world that another thread can enter; see [`World::handle`].
+/// Refers to a world that another thread can enter; see [`World::handle`].
 #[derive(Clone, Debug)]
 pub struct WorldHandle {
     world: world::World,
 }
 
 impl WorldHandle {
-    /// Runs `work` on this thread inside the world.
+    /// Runs `work` on this thread inside the world, and returns what it returns.
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         self.world.run(work)
     }
@@ -69,17 +111,53 @@ impl World {
         Self { _entered: world.enter(), world }
     }
 
-    /// A handle with which another thread enters this world.
+    /// Returns a handle with which another thread enters this world.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::testing::isolate;
+    ///
+    /// static SEARCH: CircuitBreaker = CircuitBreaker::new("search");
+    ///
+    /// let world = isolate();
+    /// SEARCH.force_open();
+    /// let handle = world.handle();
+    /// std::thread::spawn(move || {
+    ///     assert!(SEARCH.is_available(), "outside of the world");
+    ///     handle.run(|| assert!(!SEARCH.is_available(), "inside of it"));
+    /// })
+    /// .join()
+    /// .unwrap();
+    /// ```
     pub fn handle(&self) -> WorldHandle {
         WorldHandle { world: self.world.clone() }
     }
 
-    /// The present moment on the world's clock.
+    /// Returns the present moment on the world's clock.
     pub fn now(&self) -> Instant {
         self.world.now()
     }
 
     /// Moves the clock on by `by`; timeouts that this passes go off.
+    ///
+    /// It returns at once. Futures that wait are woken, and run when their executor polls them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::testing::isolate;
+    /// use std::time::Duration;
+    ///
+    /// let world = isolate();
+    /// let breaker = CircuitBreaker::new("search").recovery(Duration::from_secs(60));
+    /// breaker.open_until(world.now() + Duration::from_secs(60));
+    /// assert!(!breaker.is_available());
+    /// world.advance(Duration::from_secs(60));
+    /// assert!(breaker.is_available());
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.world.advance(by);
     }
@@ -89,12 +167,24 @@ impl World {
         self.world.seed(seed);
     }
 
-    /// Every wait between attempts so far, in order.
+    /// Returns every wait between attempts so far, in order, of all threads in the world.
     pub fn waits(&self) -> Vec<Duration> {
         self.world.waits()
     }
 
-    /// Every event of the world so far, in order.
+    /// Returns every event of the world so far, in order, of all threads in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::testing::isolate;
+    /// use resilience::{CircuitBreaker, Event};
+    ///
+    /// let world = isolate();
+    /// CircuitBreaker::new("search").force_open();
+    /// let lines: Vec<_> = world.events().iter().map(ToString::to_string).collect();
+    /// assert_eq!(lines, ["search: opened by hand"]);
+    /// ```
     pub fn events(&self) -> Vec<Event> {
         SEEN.in_world(&self.world).map_or_else(Vec::new, |seen| locked(seen).clone())
     }

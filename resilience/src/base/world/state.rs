@@ -251,15 +251,28 @@ impl<T> Copies<T> {
     }
 }
 
-/// Lets `future` run in the world of the thread that calls this function, wherever it is polled.
+/// Polls `future` inside the world that this thread has now, on whichever thread it runs.
+///
+/// Spawn it on a multi-thread runtime, whose workers are not part of the world; a spawned task on a
+/// current-thread runtime of the test's own thread needs it only where it outlives the guard. Outside of a
+/// world it changes nothing.
 ///
 /// # Examples
 ///
 /// ```
-/// # let runtime = tokio::runtime::Runtime::new().unwrap();
-/// let world = resilience::testing::isolate();
-/// let spawned = resilience::testing::in_world(async { /* an annotated call */ });
-/// runtime.block_on(async { tokio::spawn(spawned).await.unwrap() });
+/// use resilience::CircuitBreaker;
+///
+/// static SEARCH: CircuitBreaker = CircuitBreaker::new("search");
+///
+/// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+/// let _world = resilience::testing::isolate();
+/// SEARCH.force_open();
+/// let spawned = resilience::testing::in_world(async { SEARCH.is_available() });
+/// let (inside, outside) = runtime.block_on(async {
+///     let outside = tokio::spawn(async { SEARCH.is_available() });
+///     (tokio::spawn(spawned).await.unwrap(), outside.await.unwrap())
+/// });
+/// assert_eq!((inside, outside), (false, true));
 /// ```
 pub fn in_world<F: Future>(future: F) -> InWorld<F> {
     InWorld { world: World::here(), future }

@@ -1,8 +1,40 @@
-//! The suite that every store has to pass, whoever wrote it.
+//! The suite that every store has to pass.
 //!
-//! Each case gets an empty store and checks one rule of [`Store`] from the outside; what a violation means
-//! for jobs and checkpoints is said in its words. Leases are let lapse in the store's own clock, so that
-//! the suite needs no control over it.
+//! A [`Store`] of your own has to keep its promises under contention, after lapsed leases and in front of
+//! records of other code. The suite checks them from the outside: each case gets an empty store and checks
+//! one rule, and its words say what a violation means for jobs and checkpoints. Leases lapse in the store's
+//! own clock, so that the suite needs no control over it.
+//!
+//! | cases | rules |
+//! |---|---|
+//! | leases | one holder a key, fences that only grow, no write by a holder that lost its lease |
+//! | results | one recorded result a key, what a release leaves behind, limits on sizes |
+//! | mismatch | other functions, versions and inputs are reported, never returned as values |
+//! | cursors | recorded progress is written by the holder only |
+//! | listings | the order of bytes, literal prefixes, pages that show each record once |
+//! | deletion | what is removed with a job, and what must not be removed |
+//!
+//! The suite cannot see what only a crash shows: that an acknowledged write survives. Test that with
+//! processes that are killed ([`on_moment`](crate::testing::on_moment)).
+//!
+//! # Examples
+//!
+//! A test of a store of your own:
+//!
+//! ```
+//! use resilience::durable::MemoryStore as MyStore;
+//! use std::sync::Arc;
+//!
+//! // #[tokio::test]
+//! async fn my_store_keeps_the_rules() {
+//!     match resilience::testing::store::conformance(|| Arc::new(MyStore::new())).await {
+//!         Ok(cases) => println!("{cases} cases passed"),
+//!         Err(violations) => panic!("{violations}"),
+//!     }
+//! }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+//! #     .block_on(my_store_keeps_the_rules());
+//! ```
 
 mod cursors;
 mod deletion;
@@ -34,7 +66,7 @@ macro_rules! cases {
 }
 use cases;
 
-/// The rules that a store broke.
+/// Lists the rules that a store broke; it is the error of [`conformance`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violations {
@@ -55,12 +87,17 @@ impl std::error::Error for Violations {}
 
 /// Runs every case on a store of its own, and returns how many there were.
 ///
-/// `fresh` makes an empty store; what one of them holds must not be seen by another. The suite waits some
-/// milliseconds for leases to lapse, in real time, or in that of the test world it runs in.
+/// `fresh` makes an empty store, once for each case; what one of them holds must not be seen by another: give
+/// each a directory, a schema or a prefix of its own. The suite waits some milliseconds for leases to lapse,
+/// in real time, or in that of the test world it runs in. All cases run, also after one has failed.
 ///
 /// # Errors
 ///
 /// Every rule that was broken, with what was seen.
+///
+/// # Panics
+///
+/// Where the store panics.
 ///
 /// # Examples
 ///

@@ -4,10 +4,28 @@ use std::sync::OnceLock;
 
 static STRIKE: OnceLock<fn(&'static str)> = OnceLock::new();
 
-/// Has `strike` called at every named moment of a job or step from now on, in the whole process, once for
-/// all: `"after claim"`, `"after body"`, `"before complete"`, `"after complete"`, `"rollback started"`,
-/// `"after undo"`, `"in rollback"`, `"in sweep"`, `"after save"`. For crash tests: a child process that
-/// blocks there can be killed at just that moment. Later calls change nothing.
+/// Calls `strike` at every named moment of a job or step from now on, in the whole process.
+///
+/// For crash tests: a child process that blocks in `strike` can be killed at just that moment, and its parent
+/// then checks what a new process recovers. The moments are `"after claim"`, `"after body"`,
+/// `"before complete"`, `"after complete"`, `"rollback started"`, `"after undo"`, `"in rollback"`,
+/// `"in sweep"` and `"after save"`. The first call decides; later ones change nothing.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::on_moment;
+///
+/// // In the child process of a crash test:
+/// on_moment(|name| {
+///     if std::env::var("STOP_AT").is_ok_and(|stop| stop == name) {
+///         println!("{name}"); // the parent waits for this line, then kills this process
+///         loop {
+///             std::thread::park();
+///         }
+///     }
+/// });
+/// ```
 pub fn on_moment(strike: fn(&'static str)) {
     let _ = STRIKE.set(strike);
 }
