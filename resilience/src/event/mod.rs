@@ -1,20 +1,20 @@
 //! What happens inside the policies, reported to hooks, to `tracing`, and to test worlds.
 //!
-//! A policy makes an [`Event`](crate::event::Event) where something happens that a person may want to see: a
+//! A policy makes an [`Event`] where something happens that a person may want to see: a
 //! failed attempt, an opened breaker, a finished job. A call that succeeds at once makes none, and costs
 //! nothing here.
 //!
 //! # Who gets them
 //!
-//! - A [`Hook`](crate::event::Hook) that is set on the policy (`on_retry`, `on_give_up`, `on_open`, ..): the
+//! - A [`Hook`] that is set on the policy (`on_retry`, `on_give_up`, `on_open`, ..): the
 //!   events of its kind, on the thread of the call, after the policy has released its locks.
 //! - `tracing`, with the feature of that name (on by default): the [table of
 //!   events](crate::event::Event#kinds) has targets and levels. Filter by target, for instance
 //!   `RUST_LOG=resilience::breaker=info`.
-//! - A test world: [`World::events`](crate::testing::World::events) returns all of them (feature `testing`).
+//! - A test world: `testing::World::events` returns all of them (feature `testing`).
 //!
 //! A hook or a subscriber that panics does not change what a call returns;
-//! [`hook_panics`](crate::event::hook_panics) counts it.
+//! [`hook_panics`] counts it.
 //!
 //! # What they contain
 //!

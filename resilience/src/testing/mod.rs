@@ -10,12 +10,12 @@
 //!
 //! | to test | use |
 //! |---|---|
-//! | what a function does over time: retries, a breaker that recovers, a budget | [`isolate`](crate::testing::isolate) |
-//! | code around it, where waits only cost time | [`no_waits`](crate::testing::no_waits) |
-//! | tasks and threads that a test starts | [`in_world`](crate::testing::in_world), [`World::handle`](crate::testing::World::handle) |
-//! | a dependency that fails a few times | [`Flaky`](crate::testing::Flaky) |
-//! | how a caller handles a rejection | [`rejected`](crate::testing::rejected) |
-//! | a store of your own | [`store::conformance`](crate::testing::store::conformance) (feature `durable`) |
+//! | what a function does over time: retries, a breaker that recovers, a budget | [`isolate`] |
+//! | code around it, where waits only cost time | [`no_waits`] |
+//! | tasks and threads that a test starts | [`in_world`], [`World::handle`] |
+//! | a dependency that fails a few times | [`Flaky`] |
+//! | how a caller handles a rejection | [`rejected`] |
+//! | a store of your own | [`store::conformance`] (feature `durable`) |
 //!
 //! A world belongs to the thread that made it, and ends when its guard is dropped: tests that run in parallel
 //! do not see each other's breakers. Name the guard (`let world`, or `let _world`): `let _ = isolate()` drops
@@ -96,7 +96,7 @@
 //! ```
 //!
 //! With a clock that is not paused, a wait between attempts moves the world's clock at once, and a timeout
-//! goes off when [`World::advance`](crate::testing::World::advance) passes it, else in real time.
+//! goes off when [`World::advance`] passes it, else in real time.
 
 mod world;
 
