@@ -12,30 +12,24 @@ use syntax::keys::{Key, Setting, Spec};
 
 struct Policy {
     spec: &'static Spec,
-    page: &'static str,
+    page: String,
     table: &'static [Row],
 }
 
 /// The policies that have a table.
 fn policies() -> Vec<Policy> {
-    let policy = |attr, page, table| {
+    let policy = |attr, table| {
         let definition = attr::ATTRIBUTES.iter().find(|definition| definition.spec.attr == attr);
+        let page = format!("{}/resilience-macros/src/docs/{attr}.md", env!("CARGO_MANIFEST_DIR"));
+        let page = std::fs::read_to_string(page).expect("the page of the attribute");
         Policy { spec: definition.expect("an attribute").spec, page, table }
     };
     vec![
-        policy("with_retry", include_str!("../resilience-macros/src/docs/with_retry.md"), RetryConfig::TABLE),
-        policy(
-            "circuit_breaker",
-            include_str!("../resilience-macros/src/docs/circuit_breaker.md"),
-            CircuitBreakerConfig::TABLE,
-        ),
-        policy("timeout", include_str!("../resilience-macros/src/docs/timeout.md"), TimeoutConfig::TABLE),
-        policy(
-            "checkpoint",
-            include_str!("../resilience-macros/src/docs/checkpoint.md"),
-            CheckpointConfig::TABLE,
-        ),
-        policy("job", include_str!("../resilience-macros/src/docs/job.md"), JobConfig::TABLE),
+        policy("with_retry", RetryConfig::TABLE),
+        policy("circuit_breaker", CircuitBreakerConfig::TABLE),
+        policy("timeout", TimeoutConfig::TABLE),
+        policy("checkpoint", CheckpointConfig::TABLE),
+        policy("job", JobConfig::TABLE),
     ]
 }
 
@@ -45,9 +39,11 @@ impl Policy {
         self.spec.settings().filter(|(_, setting)| *setting != Setting::Hook)
     }
 
-    /// The cells of the page's row for `name`: its type and its default.
-    fn documented(&self, name: &str) -> (&'static str, String) {
-        let first = if name == "limit" { "| the limit |".to_owned() } else { format!("| `{name}` |") };
+    /// The cells of the page's row for `name`, which is a key or else comes first without one: its type and its
+    /// default.
+    fn documented(&self, name: &str) -> (&str, String) {
+        let has_key = self.spec.names().contains(&name);
+        let first = if has_key { format!("| `{name}` |") } else { format!("| the {name} |") };
         let row = self.page.lines().find(|line| line.starts_with(&first));
         let row = row.unwrap_or_else(|| panic!("the page of {} has no row {first}", self.spec.attr));
         let cells: Vec<_> = row.split(" | ").collect();
@@ -59,7 +55,7 @@ impl Policy {
 fn the_keys_of_an_attribute_are_the_rows_of_its_table() {
     for policy in policies() {
         let keys: Vec<_> = policy.keys().map(|(key, _)| key.name).collect();
-        let rows = policy.table.iter().map(|row| row.name).filter(|name| *name != "limit");
+        let rows = policy.table.iter().filter(|row| row.default != "required").map(|row| row.name);
         assert_eq!(keys, rows.collect::<Vec<_>>(), "{}", policy.spec.attr);
     }
 }
