@@ -294,6 +294,23 @@ fn an_expired_record_under_the_earlier_key_blocks_no_call() {
 }
 
 #[test]
+fn a_contradiction_has_the_time_at_which_the_work_was_begun() {
+    const BEGUN: u64 = 1_000_000_000_000;
+    let world = isolate();
+    let store = left_by_earlier_code("import:9", "another:{id}", r#"{"id":9}"#);
+    let mut begun = block_on(store.get("j/import:9")).unwrap().unwrap();
+    begun.created = BEGUN;
+    block_on(store.cas(Some(begun.revision), begun)).unwrap();
+    world.advance(Duration::from_secs(60));
+    recover_all();
+    let JobError::Mismatch { contradiction, .. } = import(9).unwrap_err().job() else {
+        panic!("another name")
+    };
+    assert_eq!(contradiction.recorded, BEGUN);
+    assert!(contradiction.to_string().contains("(recorded at 2001-09-09T01:46:40.000Z)"), "{contradiction}");
+}
+
+#[test]
 fn jobs_of_another_store_are_recovered_there() {
     let _world = isolate();
     let other = left_by_earlier_code("import:6", "import:{id}", r#"{"id":6}"#);

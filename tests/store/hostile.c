@@ -4,6 +4,7 @@
  * HOSTILE_LINK     as HOSTILE_LOCKS, for the first link to a file
  * HOSTILE_MISSING  as HOSTILE_LOCKS, when the file of a store was looked for and is not there
  * HOSTILE_THREADS  while this file exists no thread can be made
+ * HOSTILE_SYNCS    the file that gets a line with the path of each file or directory that is synced
  *
  * Removing a file called `fork-now` forks: the removal succeeds in the child, and fails in the parent once the child
  * has ended.
@@ -58,6 +59,21 @@ int statx(int dir, const char *restrict path, int flags, unsigned int mask, stru
 int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {
     wait_at("HOSTILE_LINK");
     return REAL("linkat", int (*)(int, const char *, int, const char *, int))(from_dir, from, to_dir, to, flags);
+}
+
+int fsync(int fd) {
+    int result = REAL("fsync", int (*)(int))(fd);
+    const char *log = getenv("HOSTILE_SYNCS");
+    char link[64], line[4200];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = log && !result ? readlink(link, line, sizeof line - 1) : -1;
+    if (length > 0) {
+        line[length] = '\n';
+        int to = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
+        if (write(to, line, length + 1) < 0) result = -1;
+        close(to);
+    }
+    return result;
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {

@@ -590,6 +590,23 @@ fn a_process_that_dies_while_it_makes_a_store_leaves_nothing_behind_for_the_next
 }
 
 #[test]
+fn every_directory_with_a_new_name_in_it_is_synced() {
+    let scratch = Scratch::new();
+    let (dir, log) = (scratch.path(""), scratch.path("syncs"));
+    let dir = fs::canonicalize(dir).expect("a directory");
+    let mut opener = child("hostile::opens_and_records", &dir);
+    opener.env("HOSTILE_SYNCS", &log);
+    opener.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    assert!(opener.output().expect("a process").status.success());
+    let log = fs::read_to_string(log).expect("what was synced");
+    let synced = |path: &Path| log.lines().any(|line| Path::new(line) == path);
+    // The names of `new`, of `state`, and of the store's file and the directory of the owners.
+    for path in [dir.clone(), dir.join("new"), dir.join("new/state")] {
+        assert!(synced(&path), "{} is not in\n{log}", path.display());
+    }
+}
+
+#[test]
 fn a_store_that_another_process_makes_while_it_is_looked_for_is_not_lost() {
     let scratch = Scratch::new();
     let looked = scratch.path("looked");
