@@ -26,7 +26,8 @@ settings! {
             /// Without it the failures in a row count; with it successes clear nothing. The times of the last
             /// `threshold` failures are kept, 16 bytes each.
             window: Time above 0s = off, "the time within which failures are counted";
-            /// The next call after it is a probe. A [`cap`](Self::cap) that is set must not be shorter.
+            /// The next call after it is a probe. It panics, too, if it is longer than a [`cap`](Self::cap) that was
+            /// set.
             recovery: Time above 0s = 60s, "how long the breaker stays open";
             /// The open time grows while probes fail, up to [`cap`](Self::cap).
             growth: Factor from 1.0 = 1.0, "the factor from one open time to the next";

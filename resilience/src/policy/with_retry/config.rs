@@ -71,14 +71,27 @@ settings! {
         for policy Retry(settings), rule Rule(settings) {
             /// A call runs its body at most once more than that; 0 makes no retry.
             max: Count = 3, "how many retries follow a failed call";
-            /// The factor of [`Backoff::Exponential`] must be finite and at least 1.
+            /// # Panics
+            ///
+            /// If the factor of [`Backoff::Exponential`] is below 1, infinite or not a number; or if it is
+            /// [`Backoff::Decorrelated`] beside a [`jitter`](Self::jitter) that was set.
             backoff: Backoff = 2.0, "how the wait grows from one retry to the next";
-            /// It is at most [`cap`](Self::cap); 0 does not wait at all.
+            /// 0 does not wait at all.
+            ///
+            /// # Panics
+            ///
+            /// If it is longer than a [`cap`](Self::cap) that was set.
             base: Time = 100ms, "the first wait before jitter";
-            /// It is at least [`base`](Self::base).
+            /// # Panics
+            ///
+            /// If it is shorter than a [`base`](Self::base) that was set.
             cap: Time = 10s, "the longest wait, after jitter";
-            /// A range goes from the smaller multiplier to the larger one, from 0 to 10. [`Backoff::Decorrelated`] has
-            /// its own jitter.
+            /// [`Backoff::Decorrelated`] has its own.
+            ///
+            /// # Panics
+            ///
+            /// If a range is reversed, goes below 0 or above 10, or has an end that is not a number; or beside a
+            /// [`backoff`](Self::backoff) that was set to [`Backoff::Decorrelated`].
             jitter: Jitter = full unless set, "how the wait is spread at random";
         }
         for policy Retry(settings) {

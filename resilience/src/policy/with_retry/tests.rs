@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointSite};
 use crate::policy::{InvalidPolicy, Ruling};
+use crate::settings::Value;
 use crate::testing::isolate;
 use std::cell::Cell;
 use std::future::Future;
@@ -437,6 +438,37 @@ fn a_first_wait_that_never_fits_into_give_up_after_is_refused() {
     assert!(Retry::try_new(config).unwrap_err().message().contains(never));
     let config = RetryConfig { max: 0, on: QUICK_RULE, jitter: Some(Jitter::None), ..config };
     assert!(Retry::try_new(config).unwrap_err().message().contains("of an `on(..)`"));
+}
+
+#[test]
+fn settings_are_read_and_written_by_name() {
+    let mut config = RetryConfig::default();
+    for (name, value) in [
+        ("backoff", Value::Word("linear".into())),
+        ("backoff", Value::Factor(3.0)),
+        ("jitter", Value::Range(0.5, 1.5)),
+        ("jitter", Value::Word("none".into())),
+        ("give_up_after", Value::Time(SECOND)),
+        ("idempotent", Value::Switch(false)),
+    ] {
+        config.set(name, value.clone()).unwrap();
+        assert_eq!(config.get(name), Some(value), "{name}");
+    }
+    config.set("jitter", Value::Off).unwrap();
+    config.set("give_up_after", Value::Off).unwrap();
+    let defaults = [Some(Value::Word("full".into())), Some(Value::Off)];
+    assert_eq!([config.get("jitter"), config.get("give_up_after")], defaults);
+    for (name, value) in [
+        ("backoff", Value::Factor(0.5)),
+        ("backoff", Value::Word("full".into())),
+        ("jitter", Value::Range(2.0, 1.0)),
+        ("max", Value::Count(u64::MAX)),
+        ("base", Value::Off),
+        ("on", Value::Off),
+    ] {
+        assert!(config.set(name, value).is_err(), "{name}");
+    }
+    assert!(Retry::try_new(config).is_ok());
 }
 
 #[test]
