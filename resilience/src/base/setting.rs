@@ -24,7 +24,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// One setting of a policy: a row of its table.
+/// Describes one setting of a policy: a row of its table.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::CircuitBreakerConfig;
+///
+/// let recovery = CircuitBreakerConfig::TABLE.iter().find(|setting| setting.name == "recovery").unwrap();
+/// assert_eq!(
+///     recovery.to_string(),
+///     "recovery (duration above `0s`, default `60s`): how long the breaker stays open"
+/// );
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
@@ -124,7 +136,9 @@ impl fmt::Display for Value {
     }
 }
 
-/// A setting with the value that applies.
+/// Holds a setting with the value that applies.
+///
+/// [`PolicyInfo::settings`](crate::PolicyInfo::settings) lists them for each policy of a point.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Effective {
@@ -168,7 +182,20 @@ pub(crate) const fn enforce(complaint: Complaint) {
     }
 }
 
-/// A setting that makes no sense; see the `try_new` of each policy.
+/// Reports settings that make no sense; see the `try_new` of each policy.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Timeout, policy::InvalidPolicy};
+/// use std::time::Duration;
+///
+/// let invalid: InvalidPolicy = Timeout::try_new(Duration::ZERO).unwrap_err();
+/// assert_eq!(
+///     invalid.to_string(),
+///     "`limit` must be longer than 0s: how long the first attempt may take"
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidPolicy {
     message: &'static str,
@@ -187,7 +214,7 @@ impl InvalidPolicy {
         }
     }
 
-    /// The words that the compiler would use.
+    /// Returns the words that the compiler would use: the setting, its range, and what it means.
     pub const fn message(&self) -> &'static str {
         self.message
     }

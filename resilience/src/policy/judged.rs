@@ -46,11 +46,11 @@ pub struct Judged<P, C = Unset, W = Unset, U = Unset> {
     unless: U,
 }
 
-/// The place of a function of [`Judged`] that is not set.
+/// Takes the place of a function of [`Judged`] that is not set.
 #[derive(Clone, Copy, Debug)]
 pub struct Unset;
 
-/// What says what an error means: a function, or where none is set the error's own [`Classify`].
+/// Classifies an error: a function, or where none is set the error's own [`Classify`].
 #[diagnostic::on_unimplemented(
     message = "nothing says what the error `{E}` means",
     label = "`{E}` is not classified here",
@@ -73,9 +73,9 @@ impl<E: ?Sized, C: Into<Classification>, F: Fn(&E) -> C> Classifier<E> for F {
     }
 }
 
-/// A function of an error that `when` or `unless` has set, or not.
+/// Answers whether `when` or `unless` is true of an error, if it is set.
 pub trait Predicate<E: ?Sized> {
-    /// What it says of `error`; `None` where it is not set.
+    /// Returns what the function says of `error`; `None` where it is not set.
     fn holds(&self, error: &E) -> Option<bool>;
 }
 

@@ -1,4 +1,72 @@
-//! The policies: one room each; none knows another.
+//! The policies as plain values, with the settings of each.
+//!
+//! Every attribute is also a value with a `const` builder, usable around any closure. The settings, defaults
+//! and decisions are the same: an attribute makes such a value in a `static`.
+//!
+//! | policy | value | as an attribute |
+//! |---|---|---|
+//! | retry | [`Retry`] | `#[with_retry(..)]` |
+//! | circuit breaker | [`CircuitBreaker`], [`CircuitBreakers`] | `#[circuit_breaker(..)]` |
+//! | timeout | [`Timeout`] | `#[timeout(..)]` |
+//! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
+//!
+//! Prefer the attribute: it knows the function's name and errors, keeps counters, and appears in
+//! [`points()`](crate::points()). Use a value where the policy is chosen at run time, where the call is one
+//! line of a larger function, or in a library that wraps other people's closures.
+//!
+//! # Three ways to make one
+//!
+//! - A builder in a `const` or `static`: `Retry::new().max(2).checked()`. A value that makes no sense is a
+//!   compile error.
+//! - `try_new`, for settings from a file or a command line. A value that makes no sense is an
+//!   [`InvalidPolicy`], with the words that the compiler would use.
+//! - `instance = expr` in an attribute uses a value that the program owns.
+//!
+//! # Examples
+//!
+//! Policies around a closure, the breaker inside the retry:
+//!
+//! ```
+//! use resilience::{CircuitBreaker, Rejected, Retry};
+//! use std::time::Duration;
+//!
+//! #[derive(Debug)]
+//! enum QuoteError {
+//!     Io(std::io::Error),
+//!     Rejected(Rejected),
+//! }
+//! # impl From<Rejected> for QuoteError { fn from(rejected: Rejected) -> Self { Self::Rejected(rejected) } }
+//! # impl resilience::Classify for QuoteError {
+//! #     fn classify(&self) -> resilience::Classification {
+//! #         match self { Self::Io(error) => error.classify(), Self::Rejected(rejected) => rejected.classify() }
+//! #     }
+//! # }
+//!
+//! const RETRY: Retry = Retry::new().max(3).base(Duration::from_millis(1)).checked();
+//! static BREAKER: CircuitBreaker = CircuitBreaker::new("quotes").threshold(5);
+//!
+//! let mut attempts = 0;
+//! let quote = RETRY.call(|| {
+//!     BREAKER.call(|| {
+//!         attempts += 1;
+//!         if attempts < 3 { Err(QuoteError::Io(std::io::ErrorKind::TimedOut.into())) } else { Ok(42) }
+//!     })
+//! });
+//! assert_eq!(quote.unwrap(), 42);
+//! ```
+//!
+//! Settings from run time:
+//!
+//! ```
+//! use resilience::Retry;
+//! use resilience::policy::with_retry::RetryConfig;
+//!
+//! fn from_flag(max: u32) -> Result<Retry, resilience::policy::InvalidPolicy> {
+//!     Retry::try_new(RetryConfig { max, ..RetryConfig::default() })
+//! }
+//!
+//! assert_eq!(from_flag(5).unwrap().max_attempts(), 6);
+//! ```
 
 pub mod circuit_breaker;
 pub(crate) mod contradictions;

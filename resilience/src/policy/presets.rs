@@ -11,6 +11,18 @@
 //! | [`DOWNLOAD`] | 5 | 5 s | 300 s |
 //!
 //! The waits double and are fully jittered; everything else is as in [`Retry::new`].
+//!
+//! A preset is a start: the builder changes it, and an attribute uses it with `instance = presets::NETWORK`.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{Retry, presets};
+//! use std::time::Duration;
+//!
+//! const CALLS: Retry = presets::NETWORK.max(2).give_up_after(Duration::from_secs(5)).checked();
+//! assert_eq!(CALLS.max_attempts(), 3);
+//! ```
 
 use super::with_retry::Retry;
 use std::time::Duration;
@@ -19,17 +31,18 @@ const fn preset(max: u32, base_ms: u64, cap_s: u64) -> Retry {
     Retry::new().max(max).base(Duration::from_millis(base_ms)).cap(Duration::from_secs(cap_s)).checked()
 }
 
-/// Short calls that a person waits for.
+/// Retries short calls that a person waits for: 3 times, from 500 ms up to 5 s.
 pub const QUICK: Retry = preset(3, 500, 5);
-/// Something on the same machine.
+/// Retries something on the same machine: 2 times, from 100 ms up to 1 s.
 pub const LOCAL: Retry = preset(2, 100, 1);
-/// Calls over a network of one's own.
+/// Retries calls over a network of one's own: 4 times, from 500 ms up to 10 s.
 pub const NETWORK: Retry = preset(4, 500, 10);
-/// Queries of a database.
+/// Retries queries of a database: 3 times, from 500 ms up to 5 s. Deadlocks and serialization failures pass
+/// so.
 pub const DATABASE: Retry = preset(3, 500, 5);
-/// Services of others, with rate limits and outages.
+/// Retries services of other companies, with rate limits and outages: 5 times, from 2 s up to 120 s.
 pub const EXTERNAL_API: Retry = preset(5, 2_000, 120);
-/// Calls that take long themselves.
+/// Retries calls that take long themselves: 3 times, from 2 s up to 60 s.
 pub const SLOW: Retry = preset(3, 2_000, 60);
-/// Large transfers.
+/// Retries large transfers: 5 times, from 5 s up to 300 s.
 pub const DOWNLOAD: Retry = preset(5, 5_000, 300);

@@ -1,4 +1,18 @@
-//! Answering with something else when everything below has failed.
+//! Fallbacks: answer with something else when everything below has failed.
+//!
+//! # When to use one
+//!
+//! Where an older or simpler answer is better than an error: a cached quote, a default setting, a second
+//! service.
+//!
+//! # When not to
+//!
+//! - Where the caller must know that the work was not done: a payment, a write.
+//! - For errors that will not pass by themselves. Limit the fallback with `on` to what may pass; one that
+//!   hides `Auth`, `Invalid` or `Permanent` logs a WARN once a minute.
+//! - With a fallback that uses what has just failed: it fails as well, under load.
+//!
+//! Place it outermost, so that it answers when the retries, the breaker and the timeouts below have given up.
 
 use crate::base::setting::Effective;
 use crate::classify::{Category, Classification, Classify};
@@ -12,7 +26,7 @@ use std::any::Any;
 use std::future::{Future, Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// When a fallback answers, and under which name.
+/// Decides when a fallback answers, and under which name.
 ///
 /// # Examples
 ///
@@ -24,6 +38,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// let failed: Result<u32, std::io::Error> = Err(std::io::ErrorKind::TimedOut.into());
 /// assert_eq!(CACHED.or_else(failed, |_| Ok::<_, std::io::Error>(42)).unwrap(), 42);
+///
+/// let wrong: Result<u32, std::io::Error> = Err(std::io::ErrorKind::InvalidInput.into());
+/// assert!(CACHED.or_else(wrong, |_| Some(42)).is_err(), "not one of these categories");
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Fallback {
@@ -33,18 +50,18 @@ pub struct Fallback {
 }
 
 impl Fallback {
-    /// A fallback that answers every error.
+    /// Creates a fallback that answers every error; `name` appears in its events.
     pub const fn new(name: &'static str) -> Self {
         Self { name, on: &[], hook: None }
     }
 
-    /// Limits it to errors of these categories.
+    /// Limits it to errors of these categories; an empty list is every category.
     pub const fn on(mut self, categories: &'static [Category]) -> Self {
         self.on = categories;
         self
     }
 
-    /// Calls `hook` for every answer.
+    /// Sets a function that is called for every answer, with an [`Event::FellBack`].
     pub const fn on_fallback(mut self, hook: Hook) -> Self {
         self.hook = Some(hook);
         self
@@ -82,6 +99,22 @@ impl Fallback {
     /// # Errors
     ///
     /// The body's own error, if the fallback does not answer it or fails as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// const CACHED: Fallback = Fallback::new("quote");
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let quote: Result<u32, Error> = CACHED
+    ///     .call_async(async || Err(ErrorKind::TimedOut.into()), async |_: &Error| Some(42))
+    ///     .await;
+    /// assert_eq!(quote.unwrap(), 42);
+    /// # });
+    /// ```
     pub async fn call_async<R, I>(
         &self,
         body: impl AsyncFnOnce() -> R,
@@ -348,14 +381,16 @@ impl Layer for FallbackSite {
     }
 }
 
-/// What a fallback can return in place of a `T`: a `Result` with any error, or an `Option`.
+/// Is what a fallback can return in place of a `T`: a `Result` with any error, or an `Option`.
+///
+/// An `Err` or a `None` means that the fallback failed as well; the caller then gets the first error.
 #[diagnostic::on_unimplemented(
     message = "a fallback must give the same value as the function: `{T}`",
     label = "this fallback gives `{Self}`",
     note = "return `Result<{T}, _>` or `Option<{T}>`, directly or, in an async function, as a future"
 )]
 pub trait Instead<T> {
-    /// The value, unless the fallback failed as well.
+    /// Returns the value, unless the fallback failed as well.
     fn value(self) -> Option<T>;
 }
 

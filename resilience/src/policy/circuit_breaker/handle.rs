@@ -8,14 +8,14 @@ use std::time::Instant;
 /// Handles; each may be called at any time from any thread. Setting a state that it already has is no
 /// transition, and makes no event.
 impl CircuitBreaker {
-    /// What it does with a call at the moment.
+    /// Returns what it does with a call at the moment.
     ///
     /// It stays [`Open`](State::Open) after its time until a call comes, which is then the first probe.
     pub fn state(&self) -> State {
         self.live.gate.word().state()
     }
 
-    /// State and counts at one moment.
+    /// Returns state and counts, read together.
     pub fn snapshot(&self) -> BreakerSnapshot {
         let config = self.config();
         let reading = self.live.gate.read(&config);
@@ -32,7 +32,10 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether a call would be admitted now. Only a hint: the answer may be wrong a moment later.
+    /// Returns whether a call would be admitted now.
+    ///
+    /// It is only a hint, for instance to choose between two servers: the answer may be wrong a moment later.
+    /// Only [`acquire`](Self::acquire) reserves a call.
     pub fn is_available(&self) -> bool {
         self.live.gate.has_room(&self.config())
     }
@@ -43,11 +46,36 @@ impl CircuitBreaker {
     }
 
     /// Opens it until `until`; from then on the next call is a probe. Of an open breaker it moves the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, State};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let breaker = CircuitBreaker::new("search");
+    /// // The service has announced maintenance.
+    /// breaker.open_until(Instant::now() + Duration::from_secs(600));
+    /// assert_eq!(breaker.state(), State::Open);
+    /// assert!(breaker.snapshot().retry_after.unwrap() > Duration::from_secs(590));
+    /// ```
     pub fn open_until(&self, until: Instant) {
         self.tell(self.live.gate.open_until(Some(until), &self.config()));
     }
 
-    /// Refuses every call until another state is set.
+    /// Rejects every call until another state is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, State};
+    ///
+    /// let breaker = CircuitBreaker::new("search");
+    /// breaker.force_open();
+    /// assert!(breaker.acquire().is_err());
+    /// breaker.reset();
+    /// assert_eq!(breaker.state(), State::Closed);
+    /// ```
     pub fn force_open(&self) {
         self.set_state(State::ForcedOpen);
     }

@@ -9,7 +9,9 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-/// The breaker of a point: reads as a [`CircuitBreaker`].
+/// Refers to the breaker of a point: reads as a [`CircuitBreaker`].
+///
+/// [`Point::breaker`] returns it. One of a breaker that joined keeps it alive.
 #[derive(Clone, Debug)]
 pub enum BreakerHandle {
     /// That of an annotated function.
@@ -76,7 +78,27 @@ impl Point {
         join(&PointName::new(set.own_name()), Handle::Static(set), Location::caller());
     }
 
-    /// The breaker of the outermost `circuit_breaker` that has no key.
+    /// Returns the breaker of the outermost `circuit_breaker` that has no key.
+    ///
+    /// `None` for a point without one, and for a keyed breaker: [`key`](Self::key) and [`keys`](Self::keys)
+    /// lead to those.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{State, circuit_breaker, point};
+    ///
+    /// #[circuit_breaker(threshold = 3, name = "billing")]
+    /// fn bill() -> std::io::Result<u32> {
+    ///     Ok(7)
+    /// }
+    ///
+    /// let breaker = point("billing").unwrap().breaker().unwrap();
+    /// breaker.force_open();
+    /// assert!(bill().is_err());
+    /// breaker.reset();
+    /// assert_eq!(bill().unwrap(), 7);
+    /// ```
     pub fn breaker(&self) -> Option<BreakerHandle> {
         let joined = || self.shared().map(BreakerHandle::Joined);
         self.policy().map(BreakerHandle::Function).or_else(joined)

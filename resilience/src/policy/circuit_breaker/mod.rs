@@ -1,11 +1,82 @@
 //! Circuit breakers: stop calling what keeps failing, and try again with a single call after a while.
 //!
-//! Use one around a dependency that can be down for longer than a retry waits: it spares the dependency
-//! calls that would fail, and its callers the wait for them. Do not use one around work that fails for
-//! reasons of its own input: such errors (`Invalid`, `NotFound`, ..) count as successes.
+//! ```text
+//!             threshold failures                 recovery is over: the next call
+//!   Closed ----------------------> Open -----------------------------------------> HalfOpen
+//!     ^                             ^                                                 |  |
+//!     |                             +------------------- a probe fails ---------------+  |
+//!     +------------------------------ `successes` probes succeed ------------------------+
+//! ```
 //!
-//! It trips by a number of failures in a row, or inside a window of time. That suits up to about a hundred
-//! calls a second; with many more, failures in a row say little.
+//! The pattern is Michael Nygard's ("Release It!", 2007).
+//!
+//! # When to use one
+//!
+//! Around a dependency that can be down for longer than a retry waits: it spares the dependency calls that
+//! would fail, and its callers the wait for them.
+//!
+//! # When not to
+//!
+//! - Around work that fails for reasons of its own input: such errors (`Invalid`, `NotFound`, ..) count as
+//!   successes, so that the breaker would never open.
+//! - One breaker for many hosts or tenants: use `key`, or [`CircuitBreakers`], so that one that is down does
+//!   not close the others.
+//! - At far more than a hundred calls a second: it trips by a number of failures in a row, or inside a window
+//!   of time, and at such rates failures in a row say little. Raise `threshold`, or set a `window`.
+//!
+//! # Choosing numbers
+//!
+//! - `threshold`: how many calls may fail before the others are spared; 5 by default. A retry above the
+//!   breaker makes several attempts a call, each of which counts.
+//! - `window`: set it where successes and failures mix, for instance one bad server of four; without it one
+//!   success clears the count.
+//! - `recovery`: about the time of a restart; 60 s by default. `growth = 2.0` doubles it while probes fail,
+//!   up to `cap`.
+//! - `successes`: more than 1 where a service answers once and fails under load.
+//!
+//! # What counts
+//!
+//! The category of an error decides, by the [table](crate::Category): a failure, a success (the service
+//! answered), or nothing. `when` and `unless` override it. A call that is dropped counts as nothing, unless a
+//! timeout of its own stack dropped it: that is a failure. A call that panics counts as nothing but
+//! `panicked`.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{CircuitBreaker, Rejected, State};
+//! use std::io::{Error, ErrorKind};
+//! use std::time::Duration;
+//!
+//! #[derive(Debug)]
+//! enum SearchError {
+//!     Io(Error),
+//!     Rejected(Rejected),
+//! }
+//! # impl From<Rejected> for SearchError { fn from(rejected: Rejected) -> Self { Self::Rejected(rejected) } }
+//! # impl resilience::Classify for SearchError {
+//! #     fn classify(&self) -> resilience::Classification {
+//! #         match self { Self::Io(error) => error.classify(), Self::Rejected(rejected) => rejected.classify() }
+//! #     }
+//! # }
+//!
+//! static SEARCH: CircuitBreaker =
+//!     CircuitBreaker::new("search").threshold(2).recovery(Duration::from_secs(30));
+//!
+//! let search = |kind: ErrorKind| -> Result<u32, SearchError> {
+//!     SEARCH.call(|| Err(SearchError::Io(kind.into())))
+//! };
+//! for _ in 0..3 {
+//!     search(ErrorKind::NotFound).unwrap_err();
+//! }
+//! assert_eq!(SEARCH.state(), State::Closed, "an answer each time");
+//! for _ in 0..2 {
+//!     search(ErrorKind::ConnectionRefused).unwrap_err();
+//! }
+//! assert_eq!(SEARCH.state(), State::Open);
+//! let rejected = search(ErrorKind::ConnectionRefused).unwrap_err();
+//! assert!(matches!(rejected, SearchError::Rejected(Rejected::CircuitOpen { .. })));
+//! ```
 
 mod builder;
 mod config;
@@ -42,7 +113,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// A switch that opens when calls keep failing: then calls are refused at once, until a probe succeeds.
+/// Rejects calls at once while a dependency keeps failing, until a probe succeeds.
+///
+/// The [module](crate::policy::circuit_breaker) says when to use one and how to choose its numbers. A breaker
+/// has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
 ///
 /// A closed breaker costs a call two reads of one word, and writes nothing while nothing fails. Each result
 /// is judged against the state that admitted the call: what began before a transition cannot cause another
@@ -54,7 +128,8 @@ use std::time::{Duration, Instant};
 /// use resilience::policy::CircuitBreaker;
 /// use std::time::Duration;
 ///
-/// static SEARCH: CircuitBreaker = CircuitBreaker::new("search").threshold(3).recovery(Duration::from_secs(30));
+/// static SEARCH: CircuitBreaker =
+///     CircuitBreaker::new("search").threshold(3).recovery(Duration::from_secs(30));
 ///
 /// # #[derive(Debug)] struct Down;
 /// # impl resilience::Classify for Down {
@@ -140,7 +215,23 @@ struct Counters {
     pace: Pace,
 }
 
-/// The state of a breaker at one moment; see [`CircuitBreaker::snapshot`].
+/// Holds the state and counts of a breaker at one moment; see [`CircuitBreaker::snapshot`].
+///
+/// With the feature `serde` it serialises as a map, with `retry_after_s` in seconds and `since` as a time.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{CircuitBreaker, State};
+///
+/// let breaker = CircuitBreaker::new("search").threshold(3);
+/// let failed: Result<(), std::io::Error> = breaker.call(|| Err(std::io::ErrorKind::TimedOut.into()));
+/// assert!(failed.is_err());
+///
+/// let now = breaker.snapshot();
+/// assert_eq!((now.state, now.failures, now.threshold), (State::Closed, 1, 3));
+/// assert_eq!(now.to_string(), "search: closed, failures 1 of 3, rejected 0");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -182,21 +273,34 @@ impl fmt::Display for BreakerSnapshot {
 }
 
 impl CircuitBreaker {
-    /// A closed breaker with the default settings.
+    /// Creates a closed breaker with the default settings: open for 60 s after 5 failures in a row.
+    ///
+    /// `name` appears in events, errors and the inventory.
     pub const fn new(name: &'static str) -> Self {
         Self::with(PointName::new(name), Setup::DEFAULT)
     }
 
-    /// As [`new`](Self::new), for a name made at run time.
+    /// Creates a closed breaker with a name that is made at run time, and the default settings.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use std::sync::Arc;
+    ///
+    /// let breakers: Vec<_> =
+    ///     ["eu", "us"].map(|region| Arc::new(CircuitBreaker::named(format!("search {region}")).threshold(3))).into();
+    /// assert_eq!(&*breakers[1].snapshot().name, "search us");
+    /// ```
     pub fn named(name: impl Into<String>) -> Self {
         Self::with(PointName::from(name.into()), Setup::DEFAULT)
     }
 
-    /// As [`named`](Self::named), with settings known only at run time.
+    /// Creates a closed breaker with settings that are known only at run time.
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense.
+    /// If a setting makes no sense, with the words that the compiler would use.
     pub fn try_new(name: impl Into<String>, config: CircuitBreakerConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.complaint())?;
         let setup = Setup { settings: Settings::whole(config), ..Setup::DEFAULT };
@@ -237,11 +341,22 @@ impl CircuitBreaker {
 
 /// Calls.
 impl CircuitBreaker {
-    /// Runs `body` if the breaker admits it, and counts what comes out.
+    /// Runs `body` if the breaker admits it, and counts its outcome by the category of its error.
     ///
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    ///
+    /// static LOOKUP: CircuitBreaker = CircuitBreaker::new("lookup");
+    ///
+    /// let found: std::io::Result<u32> = LOOKUP.call(|| Ok(7));
+    /// assert_eq!(found.unwrap(), 7);
+    /// ```
     pub fn call<R>(&self, body: impl FnOnce() -> R) -> R
     where
         R: Refuse,
@@ -250,11 +365,26 @@ impl CircuitBreaker {
         self.call_judged(body, by_category)
     }
 
-    /// As [`call`](Self::call), for a body that waits.
+    /// Runs the async `body` if the breaker admits it, and counts its outcome by the category of its error.
+    ///
+    /// A call that is dropped before its end counts as nothing.
     ///
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::CircuitOpen`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    ///
+    /// static LOOKUP: CircuitBreaker = CircuitBreaker::new("lookup");
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let found: std::io::Result<u32> = LOOKUP.call_async(async || Ok(7)).await;
+    /// assert_eq!(found.unwrap(), 7);
+    /// # });
+    /// ```
     pub async fn call_async<R>(&self, body: impl AsyncFnOnce() -> R) -> R
     where
         R: Refuse,
@@ -297,21 +427,59 @@ impl CircuitBreaker {
         }
     }
 
-    /// Asks to make one call by hand.
+    /// Asks to make one call whose outcome is reported later.
+    ///
+    /// It suits code that is no closure: a connection that is taken from a pool, a stream. Report with
+    /// [`success`](PermitOf::success) or [`failure`](PermitOf::failure); a permit that is dropped counts as
+    /// cancelled.
     ///
     /// # Errors
     ///
     /// [`Rejected::CircuitOpen`] if the breaker is open, or half-open with all its probes under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, Rejected, State};
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// static POOL: CircuitBreaker = CircuitBreaker::new("pool").threshold(1);
+    ///
+    /// fn ping(answer: Result<(), Error>) -> Result<(), Rejected> {
+    ///     let permit = POOL.acquire()?;
+    ///     match answer {
+    ///         Ok(()) => permit.success(),
+    ///         Err(error) => permit.failure(&error),
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// ping(Ok(())).unwrap();
+    /// ping(Err(ErrorKind::ConnectionReset.into())).unwrap();
+    /// assert_eq!(POOL.state(), State::Open);
+    /// assert!(ping(Ok(())).is_err());
+    /// ```
     #[inline]
     pub fn acquire(&self) -> Result<Permit<'_>, Rejected> {
         PermitOf::ask(self)
     }
 
-    /// As [`acquire`](Self::acquire), with a permit that can be sent to another task or thread.
+    /// Asks to make one call, with a permit that can be sent to another task or thread.
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Self::acquire).
+    /// Same as [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use std::sync::Arc;
+    ///
+    /// let breaker = Arc::new(CircuitBreaker::new("workers"));
+    /// let permit = Arc::clone(&breaker).acquire_owned().unwrap();
+    /// std::thread::spawn(move || permit.success()).join().unwrap();
+    /// ```
     #[inline]
     pub fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, Rejected> {
         PermitOf::ask(self)

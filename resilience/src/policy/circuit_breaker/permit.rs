@@ -16,11 +16,13 @@ pub type Permit<'a> = PermitOf<&'a CircuitBreaker>;
 /// An admission that keeps its breaker alive; see [`CircuitBreaker::acquire_owned`].
 pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 
-/// The admission of one call by a breaker that is borrowed or shared.
+/// Allows one call through a breaker, which it reports the outcome to.
 ///
 /// Dropped without a result it counts as nothing but `cancelled` (`panicked` during a panic), and a probe
 /// gives its place back; dropped by a timeout of its own stack it counts as a failure of category
 /// [`Timeout`](crate::Category::Timeout).
+///
+/// See [`CircuitBreaker::acquire`] and [`acquire_owned`](CircuitBreaker::acquire_owned) for how to get one.
 #[derive(Debug)]
 #[must_use = "the call counts as cancelled when this is dropped"]
 pub struct PermitOf<B: Deref<Target = CircuitBreaker>> {
@@ -56,13 +58,25 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
         tell(&self.breaker)
     }
 
-    /// The call succeeded.
+    /// Reports that the call succeeded.
     #[inline]
     pub fn success(self) {
         self.settle(None, Ruling::ByCategory);
     }
 
-    /// The call failed with `error`, whose category says what it counts as.
+    /// Reports that the call failed with `error`, whose category says what it counts as.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, CircuitBreaker, State};
+    ///
+    /// let breaker = CircuitBreaker::new("search").threshold(1);
+    /// breaker.acquire().unwrap().failure(&Category::NotFound);
+    /// assert_eq!(breaker.state(), State::Closed, "the service answered");
+    /// breaker.acquire().unwrap().failure(&Category::Unavailable);
+    /// assert_eq!(breaker.state(), State::Open);
+    /// ```
     pub fn failure<E: Classify + ?Sized>(self, error: &E) {
         self.settle(Some(error.classify()), Ruling::ByCategory);
     }

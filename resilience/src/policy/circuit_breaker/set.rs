@@ -91,7 +91,7 @@ impl CircuitBreakers {
         self.name
     }
 
-    /// Returns the breaker of `key`, made now if there is none.
+    /// Returns the breaker of `key`, made now, closed, if there is none.
     #[inline]
     pub fn get<K: Key + ?Sized>(&self, key: &K) -> Arc<CircuitBreaker> {
         self.entries.get(key, self.max_keys, &|| self.make())
@@ -108,6 +108,20 @@ impl CircuitBreakers {
     }
 
     /// Returns the state of every breaker, sorted by key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreakers, State};
+    ///
+    /// static HOSTS: CircuitBreakers = CircuitBreakers::new().name("hosts");
+    ///
+    /// HOSTS.get("a.example").force_open();
+    /// HOSTS.get("b.example");
+    /// let open: Vec<_> = HOSTS.snapshot().into_iter().filter(|host| host.state != State::Closed).collect();
+    /// assert_eq!(open[0].key.as_deref(), Some("a.example"));
+    /// assert_eq!(open.len(), 1);
+    /// ```
     pub fn snapshot(&self) -> Vec<super::BreakerSnapshot> {
         self.entries.all().iter().map(|(_, breaker)| breaker.snapshot()).collect()
     }

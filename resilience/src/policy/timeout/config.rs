@@ -5,6 +5,9 @@ use std::time::Duration;
 
 /// Ends a call that takes longer than its limit.
 ///
+/// The [module](crate::policy::timeout) says how to choose the limit, and what happens to the body. The value
+/// is `Copy` and has no state.
+///
 /// # Examples
 ///
 /// ```

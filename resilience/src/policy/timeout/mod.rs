@@ -1,4 +1,34 @@
-//! Ending a call that takes too long: async by dropping it, sync by leaving it to a helper thread.
+//! Timeouts: end an attempt, or the whole call, that takes too long.
+//!
+//! # When to use one
+//!
+//! Around everything that waits for something else: without a limit, one service that does not answer holds
+//! all callers. Two are usual, in this order: an outer one for the whole call, which bounds what a caller
+//! waits, and an inner one for each attempt, so that a retry gets its chance.
+//!
+//! # When not to
+//!
+//! - Where the client has a limit of its own that also frees its resources: prefer that, and make this one
+//!   longer.
+//! - In a sync function, for work that must not go on: a thread cannot be stopped, so that the body runs on
+//!   to its end after the caller has left.
+//!
+//! # Choosing numbers
+//!
+//! A little above the slowest healthy answer, for instance 1.5 times the 99.9th percentile of the service.
+//! The limit of the whole call is the attempts and waits that have to fit: with `max = 2` and 2 s for an
+//! attempt, about 7 s. `growth` gives later attempts more time, where a slow answer is better than none.
+//!
+//! # Async and sync
+//!
+//! An async body is polled first and then its limit, and dropped when that has passed: everything that it
+//! holds is released at its current `.await`. The timer needs no runtime. A sync body runs on a helper
+//! thread, and is abandoned there. While 16 abandoned bodies still run
+//! ([`threads`](crate::Timeout::threads)), further calls are rejected with
+//! [`Rejected::BulkheadFull`]: a dependency that hangs must not use up the
+//! threads of the process.
+//!
+//! Code inside can ask how much time is left with [`remaining`](crate::remaining).
 
 mod config;
 mod site;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 impl Timeout {
-    /// A limit of `limit` for each attempt.
+    /// Creates a limit of `limit` for each attempt.
     ///
     /// # Panics
     ///
@@ -29,7 +29,7 @@ impl Timeout {
         Self { settings: Settings { config, set: TimeoutConfig::LIMIT_ONLY }, name: "timeout" }
     }
 
-    /// As [`new`](Self::new), for settings known only at run time: a limit, or a whole [`TimeoutConfig`].
+    /// Creates a timeout with settings known only at run time: a limit, or a whole [`TimeoutConfig`].
     ///
     /// # Errors
     ///
@@ -46,7 +46,17 @@ impl Timeout {
         self
     }
 
-    /// The limit of one attempt, counted from 1.
+    /// Returns the limit of one attempt, counted from 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Timeout;
+    /// use std::time::Duration;
+    ///
+    /// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2)).growth(2.0).cap(Duration::from_secs(5));
+    /// assert_eq!([1, 2, 3].map(|attempt| LIMIT.limit(attempt).as_secs()), [2, 4, 5]);
+    /// ```
     pub fn limit(&self, attempt: u32) -> Duration {
         self.settings.config.limit_of(attempt)
     }

@@ -5,38 +5,66 @@ use crate::base::settings::Factor;
 use std::panic::catch_unwind;
 use std::time::Duration;
 
-/// How the wait grows from one retry to the next.
+/// Chooses how the wait grows from one retry to the next.
 ///
-/// Retry n, counted from 0, waits as long as stated here, then at most `cap`, then jitter, then at most
-/// `cap` again.
+/// Retry n, counted from 0, waits as long as stated here, then at most `cap`, then jitter, then at most `cap`
+/// again. In an attribute it is `backoff = 2.0`, or a word: `constant`, `linear`, `fibonacci`,
+/// `decorrelated`, or the path of a function.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Backoff, Jitter, Retry};
+/// use std::time::Duration;
+///
+/// const SECOND: Duration = Duration::from_secs(1);
+/// const PLAIN: Retry = Retry::new().max(4).base(SECOND).cap(Duration::from_secs(60)).jitter(Jitter::None);
+///
+/// let total = |backoff| PLAIN.backoff(backoff).mean_waits();
+/// assert_eq!(total(Backoff::Exponential(2.0)), SECOND * (1 + 2 + 4 + 8));
+/// assert_eq!(total(Backoff::Constant), SECOND * 4);
+/// assert_eq!(total(Backoff::Linear), SECOND * (1 + 2 + 3 + 4));
+/// assert_eq!(total(Backoff::Fibonacci), SECOND * (1 + 1 + 2 + 3));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Backoff {
-    /// `base * factor^n`; the factor is at least 1 and finite.
+    /// `base * factor^n`; the factor is at least 1 and finite. The default, with 2.0.
     Exponential(f64),
-    /// `base` each time.
+    /// `base` each time: for polling, or for what frees itself at a fixed rate.
     Constant,
-    /// `base * (n + 1)`.
+    /// `base * (n + 1)`: slower growth, for few callers.
     Linear,
-    /// `base` times 1, 1, 2, 3, 5, 8, ..
+    /// `base` times 1, 1, 2, 3, 5, 8, ..: growth between linear and doubling.
     Fibonacci,
     /// A random wait from `base` to three times the wait before; it has no other jitter.
     ///
     /// The formula is that of "Exponential Backoff And Jitter" (Amazon's architecture blog, 2015).
     Decorrelated,
-    /// What the function says of n, at most `cap`; one that panics means `cap`.
+    /// What the function returns for n, at most `cap`; one that panics means `cap`.
     Custom(fn(u32) -> Duration),
 }
 
-/// How the wait is spread at random, so that many callers do not come back at one instant.
+/// Chooses how the wait is spread at random, so that many callers do not come back at one instant.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Jitter, Retry};
+/// use std::time::Duration;
+///
+/// // Half of the wait is certain, half random.
+/// const STEADY: Retry = Retry::new().max(1).base(Duration::from_secs(1)).jitter(Jitter::Equal);
+/// assert_eq!(STEADY.mean_waits(), Duration::from_millis(750));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Jitter {
-    /// From nothing to the whole wait.
+    /// From nothing to the whole wait. The default: it spreads callers best, at half of the mean wait.
     Full,
-    /// From half of the wait to the whole.
+    /// From half of the wait to the whole: where a retry at once would be useless.
     Equal,
-    /// No spread.
+    /// No spread: for a single caller, and for tests.
     None,
-    /// The wait times a number from the first to the second; from 0 to 10.
+    /// The wait times a number from the first to the second, from 0 to 10: `Range(0.8, 1.2)`.
     Range(f64, f64),
 }
 

@@ -8,7 +8,7 @@ use crate::sync::{AtomicU64, Ordering};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// Which budget pays for the retries of a policy.
+/// Chooses which budget pays for the retries of a policy.
 #[derive(Clone, Copy, Debug)]
 pub enum BudgetOf {
     /// In an attribute: a budget of the annotated function, one for each key if its stack has a `key`.
@@ -20,11 +20,27 @@ pub enum BudgetOf {
     Shared(&'static Budget),
 }
 
-/// A bucket of tokens that pays for retries; shared by all policies that are given the same `static`.
+/// Limits the rate of retries: a bucket of tokens, shared by all policies that are given the same `static`.
 ///
-/// In words: about 100 failed retries at once, then one a second, until successes return. A retry that
-/// cannot pay is not made, is counted, and the call ends with its last error. A full bucket is only
-/// read, so that it costs nothing while all is well; time is reckoned only when a retry asks.
+/// In words: about 100 failed retries at once, then one a second, until successes return. A retry that cannot
+/// pay is not made, is counted, and the call ends with its last error. A full bucket is only read, so that it
+/// costs nothing while all is well; time is reckoned only when a retry asks.
+///
+/// # Why
+///
+/// With three retries a call, a service that fails gets four times its load, and may never recover by itself.
+/// Google's "Site Reliability Engineering" (chapter 21, "Handling Overload") therefore limits retries to a
+/// part of the calls. The bucket with its costs is that of the AWS SDKs' standard retry mode (500 tokens, 5 a
+/// retry, 10 after a timeout, 1 returned by a success); the tokens that flow back with time let a program
+/// with few calls recover, too.
+///
+/// # Choosing numbers
+///
+/// - `capacity / cost` is how many retries can follow each other at once: 100 by default.
+/// - `refill / cost` is the rate of retries a second that goes on in an outage: 1 by default.
+/// - `deposit / cost` is the part of successful calls that may be followed by a retry: 20 % by default.
+/// - A function with a few calls a minute needs none of this changed; one with thousands a second can have a
+///   larger `capacity`.
 ///
 /// # Examples
 ///
@@ -33,7 +49,27 @@ pub enum BudgetOf {
 ///
 /// static SEARCH: Budget = Budget::new().capacity(50).refill(1);
 /// static RETRY: Retry = Retry::new().budget(&SEARCH);
+/// # let _ = &RETRY;
 /// assert_eq!(SEARCH.tokens(), 50);
+/// ```
+///
+/// An empty bucket ends a call early:
+///
+/// ```
+/// use resilience::{Budget, Retry};
+/// use std::io::{Error, ErrorKind};
+/// use std::time::Duration;
+///
+/// static SMALL: Budget = Budget::new().capacity(10).cost(5).refill(0);
+/// const RETRY: Retry = Retry::new().max(5).base(Duration::ZERO).budget(&SMALL);
+///
+/// let mut calls = 0;
+/// let _: Result<(), Error> = RETRY.call(|| {
+///     calls += 1;
+///     Err(ErrorKind::ConnectionReset.into())
+/// });
+/// assert_eq!(calls, 3, "two retries, then the budget is used up");
+/// assert_eq!((SMALL.tokens(), SMALL.denied()), (0, 1));
 /// ```
 #[derive(Debug)]
 pub struct Budget {
@@ -59,6 +95,7 @@ settings! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct BudgetConfig {
         for policy Budget(settings) {
+            /// It is how long a burst of retries can be: `capacity / cost` retries at once.
             capacity: Count from 1 to 200000 = 500, "how many tokens the full bucket has";
             /// It is at most all that the full bucket has.
             cost: Count from 1 to 200000 = 5, "how many tokens a retry costs";
@@ -120,7 +157,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// A full bucket: 500 tokens; a retry costs 5, after a timeout 10; a success returns 1, each second 5.
+    /// Creates a full bucket: 500 tokens; a retry costs 5, after a timeout 10; a success returns 1, each
+    /// second 5.
     pub const fn new() -> Self {
         Self::of(Settings { config: BudgetConfig::DEFAULT, set: 0 })
     }
@@ -129,7 +167,7 @@ impl Budget {
         Self { settings, bucket: Site::new(Bucket::new(), Bucket::new) }
     }
 
-    /// A full bucket with numbers from run time.
+    /// Creates a full bucket with numbers from run time.
     ///
     /// # Errors
     ///
@@ -141,12 +179,12 @@ impl Budget {
         }
     }
 
-    /// The tokens of the full bucket.
+    /// Returns the tokens of the full bucket: its `capacity`.
     pub const fn max_tokens(&self) -> u32 {
         self.settings.config.capacity
     }
 
-    /// The whole tokens that are in the bucket now.
+    /// Returns the whole tokens that are in the bucket now; it reads the clock unless the bucket is full.
     pub fn tokens(&self) -> u32 {
         let bucket = &*self.bucket;
         let word = bucket.word.load(Ordering::Relaxed);
@@ -160,7 +198,10 @@ impl Budget {
             .saturating_sub(u32::try_from(missing.div_ceil(MILLI)).unwrap_or(u32::MAX))
     }
 
-    /// How many retries were not made because the bucket had too little.
+    /// Returns how many retries were not made because the bucket had too little; it only grows.
+    ///
+    /// A number that grows says that a dependency is failing, and that calls end with errors that more
+    /// retries might have hidden.
     pub fn denied(&self) -> u64 {
         self.bucket.denied.load(Ordering::Relaxed)
     }

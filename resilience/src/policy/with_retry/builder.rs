@@ -10,7 +10,7 @@ use crate::event::Hook;
 use std::time::Duration;
 
 impl Retry {
-    /// Settings from run time, judged as a whole.
+    /// Creates a retry with settings from run time, judged as a whole.
     ///
     /// # Errors
     ///
@@ -48,11 +48,34 @@ impl Retry {
         self
     }
 
-    /// Sets other rules for single categories.
+    /// Sets rules for single categories, in place of the general settings; default none.
     ///
     /// # Panics
     ///
     /// If two of them name one category.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Retry, Rule};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// const RULES: &[Rule] = &[Rule::new(Category::NotFound).max(2), Rule::new(Category::Timeout).max(0)];
+    /// const RETRY: Retry = Retry::new().base(Duration::ZERO).on(RULES);
+    ///
+    /// let calls = |kind: ErrorKind| {
+    ///     let mut calls = 0;
+    ///     let _: Result<(), Error> = RETRY.call(|| {
+    ///         calls += 1;
+    ///         Err(kind.into())
+    ///     });
+    ///     calls
+    /// };
+    /// assert_eq!(calls(ErrorKind::NotFound), 3, "found only a moment after it was written");
+    /// assert_eq!(calls(ErrorKind::TimedOut), 1);
+    /// assert_eq!(calls(ErrorKind::ConnectionReset), 4, "as in general");
+    /// ```
     #[track_caller]
     pub const fn on(mut self, rules: &'static [Rule]) -> Self {
         enforce(check::twice(rules));
@@ -62,6 +85,8 @@ impl Retry {
 
     /// Sets the budget that pays for the retries; several policies can share it.
     ///
+    /// Share one among all functions that call one dependency: what overloads it is the sum of their retries.
+    ///
     /// # Examples
     ///
     /// ```
@@ -70,32 +95,60 @@ impl Retry {
     /// static DATABASE: Budget = Budget::new().capacity(100);
     /// static READ: Retry = Retry::new().budget(&DATABASE);
     /// static WRITE: Retry = Retry::new().max(1).budget(&DATABASE);
+    /// # let _ = (&READ, &WRITE);
     /// ```
     pub const fn budget(self, budget: &'static Budget) -> Self {
         self.budget_of(BudgetOf::Shared(budget))
     }
 
-    /// Sets which budget pays for the retries. By default each annotated function has its own, or one for
-    /// each key; calls that this value makes by itself have none.
+    /// Sets which budget pays for the retries.
+    ///
+    /// By default ([`BudgetOf::Own`]) each annotated function has its own, or one for each key; calls that
+    /// this value makes by itself have none. [`BudgetOf::None`] makes every retry: for work in the background
+    /// whose rate something else limits.
     pub const fn budget_of(mut self, budget: BudgetOf) -> Self {
         self.settings.config.budget = budget;
         self
     }
 
     /// Sets a function that is called for each retry before its wait.
+    ///
+    /// It gets an [`Event::Retrying`](crate::Event::Retrying).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Event, Retry};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::time::Duration;
+    ///
+    /// static RETRIES: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// const RETRY: Retry = Retry::new().max(2).base(Duration::ZERO).on_retry(|_: &Event| {
+    ///     RETRIES.fetch_add(1, Ordering::Relaxed);
+    /// });
+    ///
+    /// let _: Result<(), Error> = RETRY.call(|| Err(ErrorKind::TimedOut.into()));
+    /// assert_eq!(RETRIES.load(Ordering::Relaxed), 2);
+    /// ```
     pub const fn on_retry(mut self, hook: Hook) -> Self {
         self.settings.config.on_retry = Some(hook);
         self
     }
 
     /// Sets a function that is called when a call fails for good.
+    ///
+    /// It gets an [`Event::GaveUp`](crate::Event::GaveUp), with the reason. A call whose first error is not
+    /// retryable does not call it.
     pub const fn on_give_up(mut self, hook: Hook) -> Self {
         self.settings.config.on_give_up = Some(hook);
         self
     }
 
-    /// Sets the name that events carry when this value makes calls by itself; by default `file:line` of the
-    /// call.
+    /// Sets the name that events carry when this value makes calls by itself.
+    ///
+    /// The default is `file:line` of the call.
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
@@ -104,7 +157,17 @@ impl Retry {
     /// Returns the sum of the waits of `max` retries at the mean of their jitter.
     ///
     /// Waits of a `Custom` function count as zero; those after the thousandth count as that one. A sum that
-    /// no `Duration` holds is `Duration::MAX`.
+    /// no `Duration` holds is `Duration::MAX`. Attempts take their time on top.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use std::time::Duration;
+    ///
+    /// // Half of 100, 200 and 400 ms.
+    /// assert_eq!(Retry::new().mean_waits(), Duration::from_millis(350));
+    /// ```
     pub const fn mean_waits(&self) -> Duration {
         duration(waits::mean(&self.schedule(None)))
     }

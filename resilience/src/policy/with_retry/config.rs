@@ -8,11 +8,15 @@ use crate::classify::Category;
 use crate::event::Hook;
 use std::time::Duration;
 
-/// When to call again after a failure, how often, and after which waits.
+/// Decides when to call again after a failure, how often, and after which waits.
 ///
-/// A plain `Copy` value without state. Setters refuse nonsense by a panic, which is a compile error in a
-/// `const`; [`try_new`](Self::try_new) returns it as an error. Two settings that only together make no
-/// sense are refused once both are set, in any order, and by [`checked`](Self::checked).
+/// A plain `Copy` value without state: it can be a `const`, a field, or made for one call. By default 3
+/// retries follow a failed call, after at most 100, 200 and 400 ms; the [module](crate::policy::with_retry)
+/// says when to use it and how to choose the numbers, and [`presets`](crate::presets) has some.
+///
+/// Setters refuse nonsense by a panic, which is a compile error in a `const`; [`try_new`](Self::try_new)
+/// returns it as an error. Two settings that only together make no sense are refused once both are set, in
+/// any order, and by [`checked`](Self::checked).
 ///
 /// # Examples
 ///
@@ -35,11 +39,15 @@ pub struct Retry {
     pub(super) name: Option<&'static str>,
 }
 
-/// What is done about errors of one category, in place of the general rule, "never" included.
+/// Replaces the general settings of a [`Retry`] for errors of one category, "never" included.
 ///
-/// Its retries are counted apart from all others. What is not set is as in the [`Retry`](super::Retry)
-/// that the rule is given to. An error that says itself, against its category, that it must not be
-/// repeated (or only once) is still believed.
+/// Its retries are counted apart from all others. What is not set is as in the retry that the rule is given
+/// to. An error that says itself, against its category, that it must not be repeated (or only once) is still
+/// believed.
+///
+/// In an attribute it is `on(rate_limited, max = 5, base = 1s)`. Three uses are common: more patience with
+/// `RateLimited`, a retry of something that is usually final (`NotFound` after a write), and none of
+/// something that is usually retried (`max(0)`).
 ///
 /// # Examples
 ///
@@ -63,25 +71,44 @@ pub struct Rule {
 }
 
 settings! {
-    /// The settings of a [`Retry`] that are known only at run time; see [`Retry::try_new`].
+    /// Holds the settings of a [`Retry`] that are known only at run time; see [`Retry::try_new`].
     ///
     /// Each field means what the setter of its name says; write `..RetryConfig::default()` for the others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::with_retry::{Retry, RetryConfig};
+    /// use std::time::Duration;
+    ///
+    /// let config = RetryConfig { max: 5, cap: Duration::from_secs(2), ..RetryConfig::default() };
+    /// assert_eq!(Retry::try_new(config).unwrap().max_attempts(), 6);
+    ///
+    /// let reversed = RetryConfig { base: Duration::from_secs(9), ..config };
+    /// assert!(Retry::try_new(reversed).unwrap_err().message().starts_with("`base` is longer than `cap`"));
+    /// ```
     #[derive(Clone, Copy, Debug)]
     pub struct RetryConfig {
         for policy Retry(settings), rule Rule(settings) {
-            /// A call runs its body at most once more than that; 0 makes no retry.
+            /// A call runs its body at most once more than that; 0 makes no retry. Attempts under a [`Rule`]
+            /// come on top.
             max: Count = 3, "how many retries follow a failed call";
+            /// With 2.0 and the default `base` the waits are up to 100, 200, 400, .. ms.
+            ///
             /// # Panics
             ///
             /// If the factor of [`Backoff::Exponential`] is below 1, infinite or not a number; or if it is
             /// [`Backoff::Decorrelated`] beside a [`jitter`](Self::jitter) that was set.
             backoff: Backoff = 2.0, "how the wait grows from one retry to the next";
-            /// 0 does not wait at all.
+            /// 0 does not wait at all. About the time of one healthy call is a good start.
             ///
             /// # Panics
             ///
             /// If it is longer than a [`cap`](Self::cap) that was set.
             base: Time = 100ms, "the first wait before jitter";
+            /// It limits what backoff and jitter come to, but not the wait that a service asks for: that is
+            /// `retry_after_cap`.
+            ///
             /// # Panics
             ///
             /// If it is shorter than a [`base`](Self::base) that was set.
@@ -95,21 +122,23 @@ settings! {
             jitter: Jitter = full unless set, "how the wait is spread at random";
         }
         for policy Retry(settings) {
-            /// No wait begins that would end later. The running attempt is not cut: that is what a timeout does.
+            /// No wait begins that would end later. The running attempt is not cut: that is what a timeout
+            /// does. It is counted from the start of the first attempt.
             give_up_after: Time above 0s = off, "the time after the start of a call within which retries may begin";
-            /// An error that asks for a longer one ends the call at once; 0 takes none.
+            /// An error that asks for a longer one ends the call at once; 0 takes none. The wait is never
+            /// shortened: to call earlier than the service asked would only count against the caller.
             retry_after_cap: Time = 60s, "the longest wait that is taken from the server";
             /// Without it only errors with `delivered = no` are retried.
             idempotent: Switch = true, "whether a request that may have been carried out is repeated";
         }
         also {
-            /// Other rules for single categories.
+            /// Rules for single categories, at most one for each.
             on: &'static [Rule] = &[];
-            /// Which budget pays for retries.
+            /// Which budget pays for retries: by default one of the annotated function.
             budget: BudgetOf = BudgetOf::Own;
-            /// Called for each retry.
+            /// Called for each retry before its wait, with an [`Event::Retrying`](crate::Event::Retrying).
             on_retry: Option<Hook> = None;
-            /// Called when a call fails for good.
+            /// Called when a call fails for good, with an [`Event::GaveUp`](crate::Event::GaveUp).
             on_give_up: Option<Hook> = None;
         }
         together {
@@ -151,7 +180,7 @@ impl Default for RetryConfig {
 }
 
 impl Rule {
-    /// A rule that makes `category` worth repeating, with the general settings.
+    /// Creates a rule that makes `category` worth repeating, with the general settings.
     pub const fn new(category: Category) -> Self {
         Self { category, settings: Settings { config: RetryConfig::DEFAULT, set: 0 } }
     }
@@ -202,7 +231,10 @@ impl Retry {
     /// Made once, not anew for every annotated function: the compiler's own time.
     const DEFAULT: Self = Self { settings: Settings { config: RetryConfig::DEFAULT, set: 0 }, name: None };
 
-    /// Three retries after 100, 200 and 400 ms at most, fully jittered, with a budget of their own.
+    /// Creates three retries after at most 100, 200 and 400 ms, fully jittered.
+    ///
+    /// In an attribute they have a budget of their own; a value has none unless [`budget`](Self::budget)
+    /// gives it one.
     pub const fn new() -> Self {
         Self::DEFAULT
     }
@@ -220,8 +252,20 @@ impl Retry {
         }
     }
 
-    /// Returns how often a call runs its body at most, by the counts alone: 1, `max`, and the `max` of each
-    /// rule. [`give_up_after`](Self::give_up_after) can end it earlier.
+    /// Returns how often a call runs its body at most, by the counts alone.
+    ///
+    /// That is 1, plus `max`, plus the `max` of each rule. [`give_up_after`](Self::give_up_after), the budget
+    /// or a timeout can end the call earlier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Retry, Rule};
+    ///
+    /// const RULES: &[Rule] = &[Rule::new(Category::RateLimited).max(5)];
+    /// assert_eq!(Retry::new().max_attempts(), 4);
+    /// assert_eq!(Retry::new().max(0).on(RULES).max_attempts(), 6);
+    /// ```
     pub const fn max_attempts(&self) -> u64 {
         let mut attempts = 1 + self.config().max as u64;
         let mut n = 0;

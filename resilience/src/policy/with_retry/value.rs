@@ -198,7 +198,29 @@ impl Retry {
     }
 
     /// Calls the async `f` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome
-    /// means, and `None` for a success.
+    /// means.
+    ///
+    /// `judge` returns `None` for a success. It suits a type that is no `Result`, such as a response with a
+    /// status.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::from_status;
+    /// use resilience::Retry;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let mut calls = 0;
+    /// let status = Retry::new().max(1).base(std::time::Duration::ZERO).call_async_judged(
+    ///     || {
+    ///         calls += 1;
+    ///         async move { if calls == 1 { 503 } else { 200 } }
+    ///     },
+    ///     |status: &u16| (*status >= 400).then(|| from_status(*status).into()),
+    /// );
+    /// assert_eq!(status.await, 200);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn call_async_judged<R, F, Fut, J>(
         &self,
@@ -247,11 +269,45 @@ impl Retry {
     }
 
     /// Sets which errors are retried, in place of their category's rule.
+    ///
+    /// An error for which `when` returns false ends the call. Errors of category `Rejected` are not passed to
+    /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// let patient = Retry::new().base(Duration::ZERO).when(|error: &Error| error.kind() == ErrorKind::NotFound);
+    /// let mut calls = 0;
+    /// let _: Result<(), Error> = patient.call(|| {
+    ///     calls += 1;
+    ///     Err(ErrorKind::NotFound.into())
+    /// });
+    /// assert_eq!(calls, 4);
+    /// ```
     pub fn when<E: ?Sized, W: Fn(&E) -> bool>(self, when: W) -> Judged<Self, Unset, W> {
         Judged::new(self).when(when)
     }
 
-    /// Sets which errors are never retried.
+    /// Sets which errors are never retried, whatever `when`, the category and the rules say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// let retry = Retry::new().unless(|error: &Error| error.kind() == ErrorKind::TimedOut);
+    /// let mut calls = 0;
+    /// let _: Result<(), Error> = retry.call(|| {
+    ///     calls += 1;
+    ///     Err(ErrorKind::TimedOut.into())
+    /// });
+    /// assert_eq!(calls, 1);
+    /// ```
     pub fn unless<E: ?Sized, U: Fn(&E) -> bool>(self, unless: U) -> Judged<Self, Unset, Unset, U> {
         Judged::new(self).unless(unless)
     }
