@@ -28,8 +28,6 @@ pub struct PointName(Kept);
 pub(crate) trait Named: Sync {
     /// The name, which no other has.
     fn unique(&'static self) -> &'static str;
-    /// What distinguishes its stack of policies from all others.
-    fn stack(&'static self) -> Stack;
 }
 
 #[derive(Clone)]
@@ -53,9 +51,10 @@ impl PointName {
     }
 
     /// What distinguishes the stack of this point from another one's.
+    #[inline]
     pub(crate) fn stack(&self) -> Stack {
         match self.0 {
-            Kept::Named(point) => point.stack(),
+            Kept::Named(point) => Stack::of(point),
             Kept::Static(_) | Kept::Shared(_) => Stack::BY_HAND,
         }
     }

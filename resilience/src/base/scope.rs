@@ -29,7 +29,8 @@ impl Stack {
     pub(crate) const BY_HAND: Self = Self(NonZeroU32::MIN.saturating_add(1));
 
     /// The stack of the function whose point is `point`.
-    pub(crate) fn of<T>(point: &'static T) -> Self {
+    #[inline]
+    pub(crate) fn of(point: &'static impl ?Sized) -> Self {
         // A point has more than the 16 bytes that no longer differ.
         Self(NonZeroU32::MIN | (std::ptr::from_ref(point).addr() >> 3) as u32)
     }

@@ -108,10 +108,6 @@ impl Named for PointSite {
             table().name(self).unwrap_or_else(|| self.written().leak())
         })
     }
-
-    fn stack(&'static self) -> Stack {
-        self.stack()
-    }
 }
 
 /// The name of each point, and the point of each name.
