@@ -70,13 +70,14 @@ fn timed_out(point: PointName, limit: Duration) -> Rejected {
     emit(&Event::TimedOut { point: point.clone(), limit }, None);
     Rejected::timed_out(point, limit)
 }
+
 /// Polls `body` and then its limit; `None` if that has passed, and the body is dropped.
 #[inline]
 fn poll_within<F: Future>(
     mut body: Pin<&mut Option<F>>,
     timer: &mut Option<Timer>,
     limit: u64,
-    stack: scope::Stack,
+    stack: impl FnOnce() -> scope::Stack,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
     {
@@ -93,7 +94,7 @@ fn poll_within<F: Future>(
     if poll_timer(timer, Duration::from_nanos(limit), cx).is_pending() {
         return Poll::Pending;
     }
-    scope::cutting(stack, || body.set(None));
+    scope::cutting(stack(), || body.set(None));
     Poll::Ready(None)
 }
 

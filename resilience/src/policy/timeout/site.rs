@@ -170,7 +170,7 @@ impl<F: Future> Future for Timed<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let limit = *this.limit;
-        poll_within(this.body, this.timer, limit, this.site.owner.stack(), cx)
+        poll_within(this.body, this.timer, limit, || this.site.owner.stack(), cx)
             .map(|done| done.ok_or_else(|| this.site.timed_out(Duration::from_nanos(limit))))
     }
 }
