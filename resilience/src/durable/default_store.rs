@@ -80,7 +80,7 @@ fn open() -> Result<Arc<dyn Store>, StoreError> {
 fn open() -> Result<Arc<dyn Store>, StoreError> {
     if is_test() && given("RESILIENCE_STATE").is_none() && APPLICATION.get().is_none() {
         #[cfg(feature = "tracing")]
-        crate::event::guarded(|| {
+        crate::base::guarded::guarded(|| {
             tracing::warn!(
                 target: "resilience::store",
                 "this is a test binary outside of a test world: jobs and steps are kept in memory. Begin tests with \

@@ -55,8 +55,6 @@ mod serialise;
 #[cfg(feature = "tracing")]
 mod trace;
 
-#[cfg(all(feature = "durable", feature = "tracing"))]
-pub(crate) use crate::base::guarded::guarded;
 pub use crate::base::guarded::hook_panics;
 pub(crate) use emit::{blocks, emit, emit_as, is_heard};
 pub use kinds::{AlertLevel, Event, Hook};

@@ -243,7 +243,7 @@ impl RunningJob {
 
     fn warn(&self, message: &'static str, problem: &str) {
         #[cfg(feature = "tracing")]
-        crate::event::guarded(|| {
+        crate::base::guarded::guarded(|| {
             tracing::warn!(
                 target: "resilience::job", job = self.id(), name = %self.record.function, %problem, "{message}"
             );
@@ -340,7 +340,7 @@ fn remind() {
     let _ = is_first;
     #[cfg(feature = "tracing")]
     if is_first {
-        crate::event::guarded(|| {
+        crate::base::guarded::guarded(|| {
             tracing::warn!(
                 target: "resilience::job",
                 "this program runs jobs but never recovers them: add `resilience::recover().await?;` at its start"

@@ -186,7 +186,7 @@ fn warn_outside(point: &PointName) {
     let _ = is_first;
     #[cfg(feature = "tracing")]
     if is_first {
-        crate::event::guarded(|| {
+        crate::base::guarded::guarded(|| {
             tracing::warn!(
                 target: "resilience::checkpoint", point = &**point,
                 "a step runs outside of every job while jobs run: make the task that calls it part of its job with \

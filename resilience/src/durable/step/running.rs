@@ -205,7 +205,7 @@ impl RunningStep {
 /// Reports that a step runs without its store.
 pub(super) fn warn_unprotected(point: &PointName, error: &StoreError) {
     #[cfg(feature = "tracing")]
-    crate::event::guarded(|| {
+    crate::base::guarded::guarded(|| {
         tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = error.as_str(), "runs unprotected");
     });
     #[cfg(not(feature = "tracing"))]

@@ -229,7 +229,7 @@ impl Place {
         let is_first = bytes > LOG_WARNING && !self.has_warned.swap(true, Ordering::Relaxed);
         #[cfg(feature = "tracing")]
         if is_first {
-            crate::event::guarded(|| {
+            crate::base::guarded::guarded(|| {
                 tracing::warn!(
                     target: "resilience::store",
                     dir = %self.dir.display(), bytes,
