@@ -5,7 +5,6 @@ use super::kinds::{AlertLevel, Event};
 use super::log::Log;
 use crate::base::guarded::guarded;
 use crate::base::name::PointName;
-use crate::base::scope::Stack;
 use crate::failure::{Classification, Code};
 use std::time::Duration;
 use tracing::field::{DisplayValue, display};
@@ -34,6 +33,7 @@ pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
 /// A sync function waits inside a future.
 #[cfg(feature = "tokio")]
 pub(super) fn blocks(point: &PointName) {
+    use crate::base::scope::Stack;
     use std::collections::BTreeSet;
     use std::sync::{Mutex, PoisonError};
     /// The points of which it has been said; the values without a point count as one.
