@@ -44,10 +44,18 @@ fn leak(site: &'static Site<Default>) -> &'static Default {
 
 static APPLICATION: OnceLock<String> = OnceLock::new();
 
-/// Names this program: its store is in a directory of that name below the platform's directory for state. Without it
-/// the name is that of the file by which the program was started, whole: a file that is called by its version
-/// (`importer-1.4.0`) has another store after an update, so set the name. Call this before the first job or step;
-/// later calls change nothing. `RESILIENCE_STATE` names the whole directory instead.
+/// Names this program: its store is in a directory of that name below the platform's directory for state.
+///
+/// Without it the name is that of the file by which the program was started, whole: a file that is called by
+/// its version (`importer-1.4.0`) has another store after an update, so set the name. Call this before the
+/// first job or step; later calls change nothing. `RESILIENCE_STATE` names the whole directory instead.
+///
+/// # Examples
+///
+/// ```
+/// // At the start of `main`:
+/// resilience::application("importer");
+/// ```
 pub fn application(name: impl Into<String>) {
     let _ = APPLICATION.set(name.into());
 }

@@ -1,9 +1,68 @@
 //! Jobs and checkpoints that survive a crash: what was recorded once is not done again.
 //!
-//! A *job* is a named, recorded call: `#[job("import:{id}")]`. A *checkpoint* is a step whose success is
-//! recorded under a key: `#[checkpoint("page:{id}:{n}")]`. [`Progress`] is a cursor inside one long
-//! function. They are told apart by name and key, never by their position in the code. Bodies run at
-//! least once; each key has exactly one recorded result.
+//! | to | use |
+//! |---|---|
+//! | finish a call after a crash of the process | a *job*: `#[job("import:{id}")]`, or [`Job`] |
+//! | not repeat an effect that has happened | a *checkpoint*: `#[checkpoint("page:{id}:{n}")]`, or [`Checkpoint`] |
+//! | continue one long loop where it stopped | a *cursor*: [`Progress`] |
+//! | wait for days, over restarts | [`sleep_until`] |
+//! | find and run interrupted jobs | [`recover`], once at the start of the program |
+//! | look at jobs, resume, cancel or remove them | [`jobs`], [`checkpoints`] |
+//!
+//! They are distinguished by name and key, never by their position in the code, so that code can be moved and
+//! extended while jobs wait.
+//!
+//! # What is promised
+//!
+//! - Each key has exactly one recorded result. A body runs at least once: a crash between an effect and its
+//!   record repeats the effect. [`Step::idempotency_key`] makes the repetition harmless where the service
+//!   takes such a key.
+//! - What was acknowledged survives `kill -9`, and with [`SqliteStore`] a power cut, as far as the disk keeps
+//!   its word. Damaged bytes are never returned as a value.
+//! - One process at a time works on a key, also among several that share a store. One that is stopped for
+//!   longer than its lease cannot write any more.
+//! - A record of other code (another function, version or input) is reported, never returned.
+//!
+//! # What is not
+//!
+//! - Exactly-once effects on other systems without an idempotency key.
+//! - A bound on the time until a job is resumed: the sweep of a living process has to find it, every 30 s by
+//!   default.
+//!
+//! # Where records are
+//!
+//! In the default store: with the feature `sqlite` a file in the user's state directory, below a directory
+//! with the name of the program ([`application`]), or in the directory that `RESILIENCE_STATE` names; in test
+//! binaries in memory. [`use_store`] names another one.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{Rejected, checkpoint, job};
+//! use resilience::durable::{JobInfo, Status};
+//! use resilience::jobs;
+//!
+//! # let _world = resilience::testing::isolate();
+//! #[checkpoint("page:{n}")]
+//! fn fetch_page(n: u32) -> Result<u32, Rejected> {
+//!     Ok(n * 10) // an expensive call
+//! }
+//!
+//! #[job("catalog:{id}")]
+//! fn import_catalog(id: u64, pages: u32) -> Result<u32, Rejected> {
+//!     let mut rows = 0;
+//!     for n in 1..=pages {
+//!         rows += fetch_page(n)?;
+//!     }
+//!     Ok(rows)
+//! }
+//!
+//! // resilience::recover_blocking()?; at the start of the program
+//! assert_eq!(import_catalog(7, 3).unwrap(), 60);
+//! assert_eq!(import_catalog(7, 3).unwrap(), 60, "recorded: nothing ran");
+//! let job: JobInfo = jobs::blocking::get("catalog:7").unwrap().unwrap();
+//! assert_eq!((job.status, job.steps), (Status::Done, Some(3)));
+//! ```
 
 mod admin;
 mod call;

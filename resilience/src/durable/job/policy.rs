@@ -14,7 +14,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// A job as a plain value: how its calls are recorded.
+/// Records how its calls are run as jobs: a job as a plain value.
+///
+/// A job is a named, recorded call: its arguments are written before the body runs, its result afterwards.
+/// Called again with the same id it returns the recorded result, or goes on where a crash has stopped it,
+/// with all steps that were recorded. Prefer the attribute `#[job("import:{id}")]`:
+/// [`recover()`](crate::recover()) finds and runs those by itself, while a job that is a value goes on when
+/// it is called again.
+///
+/// Errors of the body end the job as `Failed`: calling it again returns the error's category without running
+/// it, until `jobs::resume`. A retry above the job cannot repeat it for the same reason; put the retry on the
+/// steps.
 ///
 /// # Examples
 ///
@@ -80,16 +90,16 @@ impl Default for JobConfig {
 }
 
 impl Job {
-    /// A job of the name `name`, under which its calls are recorded and listed.
+    /// Creates a job of the name `name`, under which its calls are recorded and listed.
     pub const fn new(name: &'static str) -> Self {
         Self { name, was: &[], settings: Settings { config: JobConfig::DEFAULT, set: 0 } }
     }
 
-    /// As [`new`](Self::new), with settings known only at run time.
+    /// Creates a job with settings known only at run time.
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense.
+    /// If a setting makes no sense, with the words that the compiler would use.
     pub const fn try_new(name: &'static str, config: JobConfig) -> Result<Self, InvalidPolicy> {
         match config.complaint() {
             Some(complaint) => Err(InvalidPolicy::new(complaint)),
@@ -101,13 +111,14 @@ impl Job {
         &self.settings.config
     }
 
-    /// Sets earlier names, whose records count as this job's own.
+    /// Sets earlier names, whose records count as this job's own: write the old name here when you rename a
+    /// job.
     pub const fn was(mut self, names: &'static [&'static str]) -> Self {
         self.was = names;
         self
     }
 
-    /// As [`lease`](Self::lease), for a length known only at run time.
+    /// Sets the lease to a length known only at run time; see [`lease`](Self::lease).
     ///
     /// # Errors
     ///
@@ -148,11 +159,29 @@ impl Job {
         self.run_as_blocking(&Identity::by_hand(self.name), id, input, body)
     }
 
-    /// As [`call`](Self::call), for async code.
+    /// Runs the async `body` with `input` as the job `id`, or returns the recorded result; see
+    /// [`call`](Self::call).
+    ///
+    /// A future that is dropped before its end leaves the job interrupted; calling it again goes on with it.
     ///
     /// # Errors
     ///
     /// The body's own; or the error type made from [`Rejected::Job`](crate::Rejected::Job).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Job, Rejected};
+    ///
+    /// const IMPORT: Job = Job::new("import");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let rows: Result<u32, Rejected> =
+    ///     IMPORT.call_async("import:8", "a.csv", async |file: &str| Ok(file.len() as u32)).await;
+    /// assert_eq!(rows.unwrap(), 5);
+    /// # });
+    /// ```
     pub async fn call_async<I, R>(&self, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
     where
         I: Serialize,
@@ -176,7 +205,7 @@ impl Job {
         Self::new("").run_as(&Identity::by_hand(name), name, input, body).await
     }
 
-    /// As [`run`](Self::run), from sync code.
+    /// Runs `body` with `input` as the job `name` from sync code; see [`run`](Self::run).
     ///
     /// # Errors
     ///

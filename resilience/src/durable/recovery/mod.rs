@@ -97,8 +97,22 @@ pub struct Recover {
 }
 
 impl Recover {
-    /// Hands in what jobs name in `provided(..)`: found by its type. What an earlier recovery of the same
-    /// store was given stays, unless it is of the same type.
+    /// Provides what jobs name in `provided(..)`: a pool, a client, found by its type.
+    ///
+    /// What an earlier recovery of the same store was given stays, unless it is of the same type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// struct Pool;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let pool = Arc::new(Pool);
+    /// resilience::recover().provide(pool).once().blocking()?;
+    /// # Ok::<(), resilience::Rejected>(())
+    /// ```
     pub fn provide<T: Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
         self.provided.insert(value);
         self
@@ -180,7 +194,21 @@ impl IntoFuture for Recover {
     }
 }
 
-/// What a recovery found.
+/// Lists what a recovery found.
+///
+/// `Display` writes a line for each job, for the log of a program's start.
+///
+/// # Examples
+///
+/// ```
+/// # let _world = resilience::testing::isolate();
+/// let recovered = resilience::recover().until_done().blocking()?;
+/// for job in recovered.jobs.iter().filter(|job| job.problem.is_some()) {
+///     eprintln!("{} of {} needs a person", job.id, job.name);
+/// }
+/// assert!(recovered.corrupt.is_empty());
+/// # Ok::<(), resilience::Rejected>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Recovered {

@@ -12,13 +12,31 @@ use serde::de::DeserializeOwned;
 use std::fmt::Display;
 
 impl Checkpoint {
-    /// The recorded value of `key`, or what `body` gives, recorded.
+    /// Returns the recorded value of `key`; or runs `body` and records its value.
     ///
-    /// The key is `key` as it prints; inside a job it belongs to that job, else to the store.
+    /// The key is `key` as it prints, 1 to 512 bytes; inside a job it belongs to that job, else to the store.
+    /// A call whose key another process works on waits for it, 5 minutes unless [`wait`](Self::wait) is set.
     ///
     /// # Errors
     ///
-    /// The body's own, which is not recorded; or the error type made from [`Rejected::Checkpoint`](crate::Rejected::Checkpoint).
+    /// The body's own, which is not recorded; or the error type made from
+    /// [`Rejected::Checkpoint`](crate::Rejected::Checkpoint).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Checkpoint, Rejected};
+    ///
+    /// const PRICE: Checkpoint = Checkpoint::new("shop::price");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let failed: Result<u32, Rejected> = PRICE.call("order:7", || {
+    ///     Err(resilience::testing::rejected::timed_out("prices", std::time::Duration::from_secs(2)))
+    /// });
+    /// assert!(failed.is_err(), "not recorded");
+    /// let price: Result<u32, Rejected> = PRICE.call("order:7", || Ok(42));
+    /// assert_eq!(price.unwrap(), 42);
+    /// ```
     pub fn call<R>(&self, key: impl Display, body: impl FnOnce() -> R) -> R
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,
@@ -38,11 +56,28 @@ impl Checkpoint {
         }
     }
 
-    /// As [`call`](Self::call), for a body that is awaited.
+    /// Returns the recorded value of `key`; or runs the async `body` and records its value.
+    ///
+    /// A future that is dropped before its end records nothing, and gives the claim back.
     ///
     /// # Errors
     ///
-    /// The body's own, which is not recorded; or the error type made from [`Rejected::Checkpoint`](crate::Rejected::Checkpoint).
+    /// The body's own, which is not recorded; or the error type made from
+    /// [`Rejected::Checkpoint`](crate::Rejected::Checkpoint).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Checkpoint, Rejected};
+    ///
+    /// const PRICE: Checkpoint = Checkpoint::new("shop::price");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let price: Result<u32, Rejected> = PRICE.call_async("order:8", async || Ok(42)).await;
+    /// assert_eq!(price.unwrap(), 42);
+    /// # });
+    /// ```
     pub async fn call_async<R>(&self, key: impl Display, body: impl AsyncFnOnce() -> R) -> R
     where
         R: Refuse<Value: Serialize + DeserializeOwned>,

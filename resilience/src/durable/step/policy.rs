@@ -5,13 +5,13 @@ use crate::base::settings::{Count, Settings, Switch, Time, Ttl, settings};
 use crate::durable::store::{LEASE, Otherwise};
 use std::time::Duration;
 
-/// What a store that cannot be used means.
+/// Chooses what happens to a step when the store cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnStoreError {
-    /// The body does not run, or its value comes back as `NotRecorded`.
+    /// The step is rejected: the body does not run, or its value comes back as `NotRecorded`. The default.
     #[default]
     Fail,
-    /// The body runs unprotected; a warning reports it.
+    /// The body runs unprotected, and a crash may repeat it; a warning reports it.
     Run,
 }
 
@@ -41,7 +41,16 @@ impl OnStoreError {
     }
 }
 
-/// A step as a plain value: how its results are kept.
+/// Records the result of a step under a key: a checkpoint as a plain value.
+///
+/// A step that succeeded once returns its recorded value from then on, also in another process and after a
+/// crash; an error is not recorded, so that the step runs again. Inside a job the key belongs to that job,
+/// and is removed with it; outside it belongs to the store, for ever unless a [`ttl`](Self::ttl) is set. The
+/// attribute is `#[checkpoint("page:{id}:{n}")]`.
+///
+/// Use one for each effect that must not be repeated and for each result that is expensive. Do not use one
+/// for what should be new each time, such as the time of day, unless its value has to stay the same over a
+/// crash.
 ///
 /// # Examples
 ///
@@ -114,16 +123,16 @@ impl Default for CheckpointConfig {
 }
 
 impl Checkpoint {
-    /// A step that belongs to `name`; one key cannot be recorded by two names.
+    /// Creates a step that belongs to `name`; one key cannot be recorded by two names.
     pub const fn new(name: &'static str) -> Self {
         Self { name, was: &[], settings: Settings { config: CheckpointConfig::DEFAULT, set: 0 } }
     }
 
-    /// As [`new`](Self::new), with settings known only at run time.
+    /// Creates a step with settings known only at run time.
     ///
     /// # Errors
     ///
-    /// If a setting makes no sense.
+    /// If a setting makes no sense, with the words that the compiler would use.
     pub const fn try_new(name: &'static str, config: CheckpointConfig) -> Result<Self, InvalidPolicy> {
         match config.complaint() {
             Some(complaint) => Err(InvalidPolicy::new(complaint)),
@@ -135,13 +144,14 @@ impl Checkpoint {
         &self.settings.config
     }
 
-    /// Sets earlier names, whose records count as this step's own.
+    /// Sets earlier names, whose records count as this step's own: write the old name here when you rename a
+    /// step.
     pub const fn was(mut self, names: &'static [&'static str]) -> Self {
         self.was = names;
         self
     }
 
-    /// As [`lease`](Self::lease), for a length known only at run time.
+    /// Sets the lease to a length known only at run time; see [`lease`](Self::lease).
     ///
     /// # Errors
     ///

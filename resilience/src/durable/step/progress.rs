@@ -20,12 +20,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A cursor that survives a crash: after it, the work goes on from the last one saved.
+/// Keeps a cursor that survives a crash: after it, the work goes on from the last one saved.
 ///
-/// Inside a job it belongs to the job, is fenced by the job's lease, and is removed when the job is done;
-/// outside of one it belongs to the store, and one process at a time can have it. What was done between
-/// the last save and the crash is done again, so each item's work must bear that. Dropping it saves
-/// nothing: an item half done must not count.
+/// Use it for one long loop whose items are too many or too small for a checkpoint each. Inside a job it
+/// belongs to the job, is fenced by the job's lease, and is removed when the job is done; outside of one it
+/// belongs to the store, and one process at a time can have it.
+///
+/// What was done between the last save and the crash is done again, so each item's work must bear that.
+/// Dropping it saves nothing: an item half done must not count. Each save is one durable write;
+/// [`every`](Self::every) and [`interval`](Self::interval) make fewer.
 ///
 /// # Examples
 ///
@@ -70,7 +73,9 @@ struct CursorPlace {
 }
 
 impl<C: Serialize + DeserializeOwned> Progress<C> {
-    /// The cursor called `name`: of the running job, or of the store outside of one.
+    /// Opens the cursor called `name`: of the running job, or of the store outside of one.
+    ///
+    /// Nothing is read or claimed before the first [`restore`](Self::restore) or [`save`](Self::save).
     pub fn open(name: &str) -> Self {
         Self {
             name: Key::new().value(name).finish(),
@@ -84,13 +89,13 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         }
     }
 
-    /// Writes only every `n`th save; 0 is taken for 1, the default.
+    /// Writes only every `n`th save; 0 is taken for 1, the default. [`flush`](Self::flush) writes the rest.
     pub fn every(mut self, n: u32) -> Self {
         self.every = n.max(1);
         self
     }
 
-    /// Writes at most one save in `interval`; default each.
+    /// Writes at most one save in `interval`, by the process's clock; by default each save is written.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self

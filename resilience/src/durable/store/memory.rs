@@ -14,9 +14,22 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// A store in memory: everything is lost with the process.
+/// Keeps records in memory: everything is lost with the process.
 ///
-/// Its clock is the time of day, or that of the test world of the thread that asks.
+/// It follows the same rules as every store, so that tests see the same answers. Its clock is the time of
+/// day, or that of the test world of the thread that asks.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, use_store};
+/// use std::sync::Arc;
+///
+/// # let _world = resilience::testing::isolate();
+/// use_store(Arc::new(MemoryStore::new()));
+/// let done: Result<u32, resilience::Rejected> = resilience::Checkpoint::new("shop::price").call("a", || Ok(1));
+/// assert_eq!(done.unwrap(), 1);
+/// ```
 #[derive(Debug)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
@@ -45,7 +58,7 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store, with an identity of its own.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,7 +1,22 @@
 //! Where records are kept: one trait, and the stores that come with the crate.
 //!
-//! A store has to make each operation atomic and durable; what an operation means is decided in one place
-//! for all stores, by the functions of [`rules`], which read and write [`Rows`].
+//! | store | durable | shared by | use |
+//! |---|---|---|---|
+//! | [`MemoryStore`] | no | one process | tests, and steps that need not outlive the process |
+//! | `SqliteStore` (feature `sqlite`) | yes | processes of one host | programs |
+//! | a [`Store`] of your own | as it says | as it says | another database |
+//!
+//! # Writing one
+//!
+//! A store has to make each operation atomic and durable; what an operation means is decided in one place for
+//! all stores, by the functions of [`rules`], which read and write [`Rows`]. So a store of your own is:
+//!
+//! 1. [`Rows`] for a transaction of the database: get, put and remove records by key, and a counter of
+//!    fences.
+//! 2. [`Store`], whose methods begin a transaction, call the rule of the same name, and commit.
+//! 3. An owner: a name for this process, and how others see that it has died.
+//!
+//! Then run [the suite](Store#the-suite) on it, and a test that kills processes.
 
 #[cfg(feature = "sqlite")]
 mod files;
@@ -26,21 +41,81 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What an operation of a store returns: a future that need not be polled on any particular runtime.
+/// Is what an operation of a store returns: a future that need not be polled on any particular runtime.
+///
+/// A future that is dropped may have done its work or not, but never a part of it.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A place for records.
+/// Keeps records: what jobs, checkpoints and cursors are built on.
 ///
-/// Every operation is atomic: concurrent callers, other processes included, see it whole or not at all.
-/// `testing::store` holds the suite that every store has to pass.
+/// # What each operation guarantees
+///
+/// - **Atomic.** Concurrent callers, other processes included, see it whole or not at all.
+/// - **Durable** where [`capabilities`](Self::capabilities) say so: what a method has returned `Ok` for
+///   survives `kill -9`. After an `Err` the write may have happened; the caller asks again with the same
+///   fence.
+/// - **Fenced.** [`claim`](Self::claim) gives a number above all earlier ones of the store; a write with a
+///   number that is no longer the record's is refused with [`StoreError::Fenced`].
+/// - **Checked.** Bytes that are no sound record are [`StoreError::Corrupt`], or quarantined where the claim
+///   says so, and never a value.
+/// - **On no clock.** Leases are judged by a monotonic clock of the observer, never by times of day.
+///
+/// The functions of [`rules`] implement all of this but atomicity and durability.
+///
+/// # Errors
+///
+/// Each operation returns the [`StoreError`] that fits; the library decides by it: an
+/// [outage](StoreError::is_outage) leaves a job to its recovery, `Fenced` discards a result.
+///
+/// # The suite
+///
+/// `testing::store::conformance` (feature `testing`) checks the rules on an empty store:
+///
+/// ```
+/// # #[cfg(feature = "testing")]
+/// # {
+/// use resilience::durable::MemoryStore;
+/// use std::sync::Arc;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// resilience::testing::store::conformance(|| Arc::new(MemoryStore::new())).await.unwrap();
+/// # });
+/// # }
+/// ```
+///
+/// # Examples
+///
+/// Reading what a step has recorded:
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Status, Store};
+/// use resilience::durable::store::{Claim, Claimed, Completion};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let claim = Claim::new("step", store.owner(), "shop::charge");
+/// let Claimed::Held(record) = store.claim(claim.clone()).await? else { unreachable!("it is free") };
+/// store.complete(Completion::done("step", record.fence, b"42".to_vec())).await?;
+///
+/// let Claimed::Done(record) = store.claim(claim).await? else { unreachable!("it is done") };
+/// assert_eq!((record.status, &*record.value), (Status::Done, &b"42"[..]));
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 pub trait Store: Send + Sync + fmt::Debug + 'static {
-    /// The record under `key`, as it was last written; `None` if there is none.
+    /// Returns the record under `key`, as it was last written; `None` if there is none.
+    ///
+    /// It sees every write that was acknowledged before, by any process. Damaged bytes are
+    /// [`StoreError::Corrupt`].
     fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>>;
 
     /// Takes a lease on `claim.key` under a new fence, if no living owner has one and nothing is recorded.
     ///
-    /// With [`Claim::holder`] it takes none, and writes nothing: a step of a job is guarded by the job's lease.
-    /// The answer [`Claimed::Held`] is then the record as [`Completion::record`] will write it.
+    /// The answer says what was found instead: a result, a living owner, an end that waits for a person, or a
+    /// record of other code. Of concurrent claims of one key exactly one is answered with [`Claimed::Held`].
+    ///
+    /// With [`Claim::holder`] it takes none, and writes nothing: a step of a job is guarded by the job's
+    /// lease. The answer [`Claimed::Held`] is then the record as [`Completion::record`] will write it.
     fn claim(&self, claim: Claim) -> Work<'_, Claimed>;
 
     /// Raises the counter of this process, whose shortest lease is `lease`: one write for all its leases.
@@ -49,21 +124,28 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// to look at what it holds.
     fn renew(&self, lease: Duration) -> Work<'_, ()>;
 
-    /// Records how the work under a lease ended, durable before it returns; done again with the same
-    /// fence and result it changes nothing.
+    /// Records how the work under a lease ended, durable before it returns.
+    ///
+    /// Done again with the same fence and result it changes nothing, so that a caller can repeat it after an
+    /// outage. Any other holder gets [`StoreError::Fenced`].
     fn complete(&self, completion: Completion) -> Work<'_, Record>;
 
-    /// Records how far the work of `cursor.holder` has come.
+    /// Records how far the work of `cursor.holder` has come, if its lease is still held.
     fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()>;
 
-    /// Ends a lease without a result; its fence stays used.
+    /// Ends a lease without a result; its fence stays used, so that a late write under it is refused.
     fn release(&self, release: Release) -> Work<'_, ()>;
 
-    /// Writes `record` if the one under its key has the revision `expected`, or is absent for `None`;
-    /// returns it with its new revision.
+    /// Writes `record` if the one under its key has the revision `expected`, or is absent for `None`.
+    ///
+    /// Returns it with its new revision; else it fails with [`StoreError::Conflict`], and nothing has
+    /// changed.
     fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record>;
 
-    /// The records of `query` in the order of their keys; a hint, as every listing is.
+    /// Lists the records of `query` in the order of the bytes of their keys; a hint, as every listing is.
+    ///
+    /// A record that exists during the whole listing is on exactly one page; one that is written meanwhile
+    /// may be on none.
     fn list(&self, query: Query) -> Work<'_, Page>;
 
     /// Deletes what ended before `before`, or was released before it, under keys that begin with `prefix`,
@@ -92,10 +174,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Deletes the entry `id` of the quarantine; returns whether it was there.
     fn remove_quarantined(&self, id: u64) -> Work<'_, bool>;
 
-    /// The time of day, for the times in records; it decides nothing but how long records are kept.
+    /// Returns the time of day, for the times in records; it decides nothing but how long records are kept.
     fn now(&self) -> Work<'_, Millis>;
 
-    /// What this store can promise.
+    /// Returns what this store can promise; the library reports it, and trusts it.
     fn capabilities(&self) -> Capabilities;
 
     /// Whether the process of `owner` lives, as far as the store can tell at once.
@@ -103,10 +185,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         if owner == self.owner() { Liveness::Alive } else { Liveness::Unknown }
     }
 
-    /// Who this process is to the store; the same for as long as the store is open.
+    /// Returns who this process is to the store; the same for as long as the store is open, and never used
+    /// again.
     fn owner(&self) -> String;
 
-    /// The identity of this store among all others, for ever: part of every idempotency key. Two values of this type
+    /// Returns the identity of this store among all others, for ever.
+    ///
+    /// It is part of every idempotency key, so a restored backup must have it, too. Two values of this type
     /// with the same identity are the same store.
     fn identity(&self) -> String;
 }
@@ -116,7 +201,7 @@ pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
     Arc::ptr_eq(one, other) || one.identity() == other.identity()
 }
 
-/// Whether a process lives.
+/// Says whether a process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Liveness {
@@ -152,7 +237,17 @@ impl serde::Serialize for Liveness {
     }
 }
 
-/// What a store can promise.
+/// Says what a store can promise.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Store};
+/// use resilience::durable::store::Capabilities;
+///
+/// assert!(!MemoryStore::new().capabilities().durable);
+/// assert!(Capabilities::new().durable().multi_host().multi_host);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -204,13 +299,13 @@ pub struct Holder {
     pub fence: u64,
 }
 
-/// What to do about a record that contradicts the code.
+/// Chooses what to do about a record that contradicts the code, or is damaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Otherwise {
-    /// Report it.
+    /// Report it: the call is rejected, and the record stays. The default.
     #[default]
     Error,
-    /// Quarantine it and do the work again.
+    /// Quarantine it and do the work again. The old bytes are kept for 30 days.
     Rerun,
 }
 
@@ -243,7 +338,7 @@ impl Otherwise {
 /// How long a claim counts without being renewed, unless it says otherwise.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-/// A request to do the work under a key.
+/// Asks to do the work under a key; see [`Store::claim`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Claim {
@@ -300,7 +395,7 @@ impl Claim {
     }
 }
 
-/// The answer to a [`Claim`].
+/// Answers a [`Claim`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
@@ -327,7 +422,7 @@ pub enum Claimed {
     },
 }
 
-/// How the work under a lease ended.
+/// Says how the work under a lease ended; see [`Store::complete`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Completion {
@@ -385,7 +480,7 @@ impl Completion {
     }
 }
 
-/// The end of a lease without a result.
+/// Ends a lease without a result; see [`Store::release`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Release {
@@ -419,7 +514,7 @@ impl Release {
     }
 }
 
-/// How far the work under a lease has come.
+/// Says how far the work under a lease has come; see [`Store::put_cursor`].
 #[derive(Clone, Debug)]
 pub struct Cursor {
     /// The key of the cursor.
@@ -430,7 +525,7 @@ pub struct Cursor {
     pub value: Vec<u8>,
 }
 
-/// What to list.
+/// Selects what to list; see [`Store::list`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Query {
@@ -489,7 +584,7 @@ impl Query {
     }
 }
 
-/// A part of a listing.
+/// Holds a part of a listing.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Page {

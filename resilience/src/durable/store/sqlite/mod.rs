@@ -34,7 +34,20 @@ use tables::{
 };
 pub use upkeep::StoreSize;
 
-/// How a store is opened; see [`SqliteStore::options`].
+/// Holds how a store is opened; see [`SqliteStore::options`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::SqliteStore;
+/// use std::time::Duration;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-options-{}", std::process::id()));
+/// let store = SqliteStore::options().busy_timeout(Duration::from_secs(30)).open(&dir)?;
+/// # drop(store);
+/// # std::fs::remove_dir_all(&dir).unwrap();
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SqliteOptions {
