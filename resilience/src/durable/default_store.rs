@@ -61,6 +61,19 @@ pub fn application(name: impl Into<String>) {
 }
 
 /// Makes `store` the one of all jobs and steps that name none, in this process or test world.
+///
+/// Call it at the start of the program, before `recover()`. Steps that run meanwhile keep the store that they
+/// began with.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, use_store};
+/// use std::sync::Arc;
+///
+/// # let _world = resilience::testing::isolate();
+/// use_store(Arc::new(MemoryStore::new()));
+/// ```
 pub fn use_store(new: Arc<dyn Store>) {
     // The one before is dropped without the lock: closing it may take long.
     let before = store().0.replace(new);

@@ -288,7 +288,29 @@ impl Drop for Occurrence {
     }
 }
 
-/// The running step, for the outside world; see [`step()`].
+/// Describes the running step to the outside world; see [`step()`].
+///
+/// A step runs at least once: a crash after the effect and before the record repeats it. What this returns
+/// lets the service on the receiving end see that.
+///
+/// # Examples
+///
+/// A payment that is made once:
+///
+/// ```
+/// use resilience::{Checkpoint, Rejected};
+///
+/// const CHARGE: Checkpoint = Checkpoint::new("shop::charge");
+///
+/// # let _world = resilience::testing::isolate();
+/// # fn charge(_key: &str) -> Result<u32, Rejected> { Ok(4711) }
+/// let receipt: Result<u32, Rejected> = CHARGE.call("order:9", || {
+///     let step = resilience::step().expect("inside of a step");
+///     assert_eq!((step.attempt(), step.may_repeat()), (1, false));
+///     charge(&step.idempotency_key()) // sent as the header `Idempotency-Key`
+/// });
+/// assert_eq!(receipt.unwrap(), 4711);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Step {
     lease: Arc<LeaseState>,
@@ -321,36 +343,41 @@ impl Step {
         }
     }
 
-    /// A text for the outside world that stays the same however often this step is attempted, over crashes and power
-    /// cuts, until it is undone, removed or begun anew, and that no other step has: 32 hexadecimal digits. Send it
-    /// along with a payment, say, and the payment is made once.
+    /// Returns a text that is the same for all attempts of this step, and that no other step has.
+    ///
+    /// It is 32 hexadecimal digits. It stays the same over crashes and power cuts, until the step is undone,
+    /// removed or begun anew. Send it along with a payment, say, and the payment is made once.
     pub fn idempotency_key(&self) -> String {
         format!("{:032x}", self.idempotency_key)
     }
 
-    /// The number of the claim: of the job, inside of one. A later claim has a higher number. Refuse whatever comes
-    /// with a lower one than you have seen.
+    /// Returns the number of the claim: of the job, inside of one.
+    ///
+    /// A later claim has a higher number. A service that remembers the highest one it has seen, and refuses
+    /// whatever comes with a lower one, cannot be written to by a process that has lost its lease.
     pub fn fence(&self) -> u64 {
         self.lease.fence
     }
 
-    /// How often this step was begun, this time included: in this run of the job, inside of one.
+    /// Returns how often this step was begun, this time included: in this run of the job, inside of one.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Whether an earlier attempt may have done the work already: it was begun, and nothing was recorded. True after
-    /// every crash of the job, for steps without a record.
+    /// Returns whether an earlier attempt may have done the work already.
+    ///
+    /// It was begun then, and nothing was recorded. True after every crash of the job, for steps without a
+    /// record. Where the service has no idempotency keys, look there first whether the work was done.
     pub fn may_repeat(&self) -> bool {
         self.may_repeat
     }
 
-    /// Whether the lease is known to be lost: the result of this step will be discarded.
+    /// Returns whether the lease is known to be lost: the result of this step will be discarded.
     pub fn is_lease_lost(&self) -> bool {
         self.lease.loss.is_lost()
     }
 
-    /// Ends when the lease is known to be lost; to be selected on beside long work.
+    /// Waits until the lease is known to be lost; select on it beside long work, and stop that work.
     pub fn lease_lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let lease = self.lease.clone();
         std::future::poll_fn(move |cx| lease.loss.poll_lost(cx))
@@ -396,7 +423,9 @@ fn identify(store: &str, parts: [&str; 4]) -> u128 {
     codec::hash(text.as_bytes())
 }
 
-/// The step that is running; `None` outside of one.
+/// Returns the step that is running on this thread or task; `None` outside of one.
+///
+/// A spawned task or thread is part of it only with [`in_scope`] or [`in_scope_blocking`].
 ///
 /// # Examples
 ///
@@ -407,7 +436,19 @@ pub fn step() -> Option<Step> {
     current().step
 }
 
-/// The id of the job that is running; `None` outside of one.
+/// Returns the id of the job that is running; `None` outside of one.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Job, Rejected};
+///
+/// # let _world = resilience::testing::isolate();
+/// assert_eq!(resilience::job_id(), None);
+/// let id: Result<Option<String>, Rejected> =
+///     Job::run_blocking("report:7", (), |()| Ok(resilience::job_id()));
+/// assert_eq!(id.unwrap().as_deref(), Some("report:7"));
+/// ```
 pub fn job() -> Option<String> {
     current().job.map(|job| job.id.clone())
 }
@@ -494,8 +535,10 @@ impl<F: Future> Future for InScope<F> {
     }
 }
 
-/// Makes `future` part of the running job and step, wherever it is polled: without it a spawned task is
-/// part of neither.
+/// Makes `future` part of the running job and step, wherever it is polled.
+///
+/// Without it a spawned task is part of neither: its steps would belong to the store as a whole, and be
+/// shared by all jobs. Call it on the task that spawns.
 ///
 /// # Examples
 ///
@@ -510,7 +553,7 @@ pub fn in_scope<F: Future>(future: F) -> InScope<F> {
     InScope { scope: current(), future }
 }
 
-/// Makes `work` part of the running job and step on whichever thread it runs.
+/// Makes `work` part of the running job and step on whichever thread it runs; see [`in_scope`].
 ///
 /// # Examples
 ///

@@ -1,7 +1,16 @@
 //! The jobs of a store: what they are, and what is to happen to those that wait for a person.
 //!
-//! The functions of this module use the default store; [`of`] gives the same for any other store, and [`blocking`]
-//! for sync code.
+//! The functions of this module use the default store; [`of`] gives the same for any other store, and
+//! [`blocking`] for sync code.
+//!
+//! | state of the job | what an operator can do |
+//! |---|---|
+//! | `Running` | [`get`] shows its owner and steps; [`cancel`] stops it at its next step |
+//! | `Interrupted` | nothing: the next sweep runs it; [`sweep`] does so now |
+//! | `Failed`, `Dead`, `RolledBack` | remove the cause, then [`resume`]; or [`remove`] |
+//! | `Manual` | decide: [`resume`] or [`cancel`] |
+//! | `Done` | [`get`] has its result; [`fork_from`] repeats a part of it |
+//! | damaged | restore a backup, or [`remove`], which quarantines its bytes |
 //!
 //! # Examples
 //!
@@ -14,6 +23,29 @@
 //! let jobs = jobs::blocking::of(store);
 //! assert_eq!(jobs.count()?.total(), 0);
 //! assert!(jobs.get("import:7")?.is_none());
+//! # Ok::<(), resilience::Rejected>(())
+//! ```
+//!
+//! A job that failed, and goes on where it was:
+//!
+//! ```
+//! use resilience::durable::Status;
+//! use resilience::{Job, Rejected, jobs};
+//! use resilience::testing::rejected;
+//! use std::time::Duration;
+//!
+//! # let _world = resilience::testing::isolate();
+//! let run = |is_up: bool| -> Result<u32, Rejected> {
+//!     Job::run_blocking("import:9", (), |()| {
+//!         if is_up { Ok(7) } else { Err(rejected::timed_out("import", Duration::from_secs(2))) }
+//!     })
+//! };
+//! run(false).unwrap_err();
+//! assert_eq!(jobs::blocking::get("import:9")?.unwrap().status, Status::Failed);
+//! run(true).unwrap_err(); // it has ended, and is not run again by itself
+//!
+//! jobs::blocking::resume("import:9")?;
+//! assert_eq!(run(true)?, 7);
 //! # Ok::<(), resilience::Rejected>(())
 //! ```
 
@@ -35,7 +67,23 @@ use crate::rejected::Rejected;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One job as it is recorded.
+/// Describes one job as it is recorded.
+///
+/// `Display` writes one line: `import:7 (import:{id}): failed, attempt 2, unavailable (503), medium`. It
+/// serialises as a map of its fields.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Job, Rejected, jobs};
+///
+/// # let _world = resilience::testing::isolate();
+/// let rows: Result<u32, Rejected> = Job::run_blocking("import:10", "a.csv", |file: &str| Ok(file.len() as u32));
+/// let job = jobs::blocking::get("import:10")?.unwrap();
+/// assert_eq!((job.result.as_deref(), job.attempts), (Some("5"), 1));
+/// assert_eq!(rows?, 5);
+/// # Ok::<(), resilience::Rejected>(())
+/// ```
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobInfo {
@@ -86,7 +134,7 @@ pub struct JobInfo {
     pub damaged: Option<Corrupt>,
 }
 
-/// A cursor that a [`Progress`](crate::Progress) of the job saved.
+/// Describes a cursor that a [`Progress`](crate::Progress) of the job saved.
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct CursorInfo {
@@ -193,7 +241,7 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// The jobs of one store; see [`of`].
+/// Refers to the jobs of one store; see [`of`].
 #[derive(Clone, Debug)]
 pub struct Jobs {
     store: Arc<dyn Store>,
@@ -395,8 +443,10 @@ impl Jobs {
         Ok(())
     }
 
-    /// Asks a job to stop: a running one at its next step, one that is not running at once, as `Failed` with the
-    /// category `Cancelled`.
+    /// Asks a job to stop.
+    ///
+    /// A running job stops at its next step, whose call is rejected with the category `Cancelled`; one that
+    /// is not running stops at once, as `Failed` with that category.
     ///
     /// # Errors
     ///

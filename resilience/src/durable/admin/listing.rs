@@ -17,7 +17,10 @@ const ROWS: usize = 256;
 /// After how many bytes a page ends.
 const BYTES: usize = 4 << 20;
 
-/// Which jobs, or which steps and cursors, to list. A text is a filter for the ids or keys that begin with it.
+/// Selects which jobs, or which steps and cursors, to list.
+///
+/// A text is a filter for the ids or keys that begin with it. Each method narrows the selection; all have to
+/// hold.
 ///
 /// # Examples
 ///

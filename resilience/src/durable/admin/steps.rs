@@ -38,7 +38,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One recorded step, or the cursor of a [`Progress`](crate::Progress).
+/// Describes one recorded step, or the cursor of a [`Progress`](crate::Progress).
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Checkpoint, Rejected, checkpoints};
+///
+/// # let _world = resilience::testing::isolate();
+/// let done: Result<u32, Rejected> = Checkpoint::new("shop::price").call("order:7", || Ok(42));
+/// let steps = checkpoints::blocking::list("order:")?;
+/// assert_eq!((&*steps[0].key, &*steps[0].function), ("order:7", "shop::price"));
+/// assert_eq!(checkpoints::blocking::load::<u32>("order:7")?, Some(42));
+/// assert_eq!(done?, 42);
+/// # Ok::<(), resilience::Rejected>(())
+/// ```
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct CheckpointInfo {
@@ -76,7 +90,7 @@ pub struct CheckpointInfo {
     pub damaged: Option<Corrupt>,
 }
 
-/// A recorded undo of a step.
+/// Describes a recorded undo of a step.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct UndoInfo {
@@ -123,7 +137,7 @@ impl CheckpointInfo {
     }
 }
 
-/// The steps and cursors of one store, of a job or outside of all jobs; see [`of`].
+/// Refers to the steps and cursors of one store, of a job or outside of all jobs; see [`of`].
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     store: Arc<dyn Store>,

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 /// How many recovery events a job keeps.
 const EVENTS: usize = 100;
 
-/// One thing that recovery did with a job.
+/// Describes one thing that recovery did with a job.
+///
+/// [`JobInfo::events`](crate::durable::JobInfo::events) has the last 100 of a job, with categories and names,
+/// never values.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobEvent {

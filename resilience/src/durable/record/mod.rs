@@ -23,7 +23,7 @@ const FORMAT: u8 = 2;
 const FORMAT_1: u8 = 1;
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-/// How values are written.
+/// Says how values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -39,7 +39,24 @@ impl Codec {
     }
 }
 
-/// What a store keeps under one key.
+/// Holds what a store keeps under one key.
+///
+/// A store reads and writes records as bytes, with [`encode`](Self::encode) and [`decode`](Self::decode),
+/// which check them; their format is versioned, and later releases read earlier formats.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::record::{Corrupt, Record};
+///
+/// let record = Record::new("import:7");
+/// let mut bytes = record.encode();
+/// assert_eq!(Record::decode("import:7", &bytes).unwrap(), record);
+/// assert_eq!(Record::decode("import:8", &bytes).unwrap_err(), Corrupt::OtherKey);
+///
+/// bytes[20] ^= 1;
+/// assert!(Record::decode("import:7", &bytes).is_err(), "a flipped bit");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
@@ -97,7 +114,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record of `key` with nothing in it.
+    /// Creates a record of `key` with nothing in it.
     pub fn new(key: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -126,12 +143,13 @@ impl Record {
         }
     }
 
-    /// Whether its time to live is over at `now`. What waits for a person or for another run has none.
+    /// Returns whether its time to live is over at `now`. What waits for a person or for another run has
+    /// none.
     pub fn is_expired(&self, now: Millis) -> bool {
         self.expires().is_some_and(|end| now >= end)
     }
 
-    /// When it ended; what was given back without a result ended then.
+    /// Returns when it ended; what was given back without a result ended then. `None` while it has not.
     pub fn ended(&self) -> Option<Millis> {
         match self.status {
             Status::Free if self.order == 0 => Some(self.updated),
@@ -139,26 +157,27 @@ impl Record {
         }
     }
 
-    /// Whether it ended before `before`.
+    /// Returns whether it ended before `before`.
     pub fn has_ended_before(&self, before: Millis) -> bool {
         self.ended().is_some_and(|ended| ended < before)
     }
 
-    /// When it is to be deleted by itself: its time to live after its end. `None` for what has none, and for
-    /// what waits for a person or for another run.
+    /// Returns when it is to be deleted by itself: its time to live after its end.
+    ///
+    /// `None` for what has none, and for what waits for a person or for another run.
     pub fn expires(&self) -> Option<Millis> {
         let ends = matches!(self.status, Status::Done | Status::RolledBack) && self.ttl > 0;
         ends.then(|| self.completed.saturating_add(self.ttl))
     }
 
-    /// The bytes to keep: the head and the body, in one.
+    /// Returns the bytes to keep: the head and the body, in one.
     pub fn encode(&self) -> Vec<u8> {
         let (mut head, body) = self.encode_parts();
         head.extend(body);
         head
     }
 
-    /// The bytes to keep, in two parts: head and body.
+    /// Returns the bytes to keep, in two parts: head and body. A listing then reads heads only.
     pub fn encode_parts(&self) -> (Vec<u8>, Vec<u8>) {
         let mut body = Writer(Vec::with_capacity(8 + self.input.len() + self.value.len()));
         body.bytes(&self.input);
@@ -204,12 +223,12 @@ impl Record {
         (out.0, body.0)
     }
 
-    /// The record that `bytes` are, found under `key`: as [`encode`](Self::encode) writes them, or of an earlier
-    /// format.
+    /// Reads the record that `bytes` are, found under `key`: as [`encode`](Self::encode) writes them, or of
+    /// an earlier format.
     ///
     /// # Errors
     ///
-    /// Why they are none, or another one.
+    /// Why they are none, or another one. Move such bytes into quarantine; never delete them.
     pub fn decode(key: &str, bytes: &[u8]) -> Result<Self, Corrupt> {
         if bytes.starts_with(MAGIC) && bytes.get(4) == Some(&FORMAT_1) {
             return Self::decode_1(key, bytes);

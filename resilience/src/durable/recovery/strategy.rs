@@ -11,26 +11,27 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What to do about a failure.
+/// Chooses what to do about a failure; `#[with_recovery]` and [`WithRecovery`](crate::durable::WithRecovery)
+/// take it by category or severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// The `with_retry` below has tried again; what is left is the caller's.
+    /// Return the error: the `with_retry` below has tried again, and this is what is left.
     Retry,
-    /// Undo what was done.
+    /// Undo what was done: in a job its recorded steps, the last one first.
     Rollback,
-    /// Go on without a value.
+    /// Go on without a value: the function returns the default of its type.
     Skip,
-    /// Park the job for a person.
+    /// Park the job until a person has decided, with an alert.
     Manual,
-    /// Raise an alert, and give the error to the caller.
+    /// Raise an alert, and return the error to the caller.
     Escalate,
 }
 
 impl Recovery {
     const ALL: [Self; 5] = [Self::Retry, Self::Rollback, Self::Skip, Self::Manual, Self::Escalate];
 
-    /// The word in the attribute.
+    /// Returns the word in the attribute: `"rollback"`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -72,12 +73,29 @@ impl Condition {
     }
 }
 
-/// How failures of this process were recovered from, since it started.
+/// Counts how failures of this process were recovered from, since it started.
 ///
 /// It counts the calls that a retry or a fallback saved or could not save, the failures for which a
 /// `with_recovery` found a strategy, the jobs whose steps were undone, and the jobs that were begun again: of
-/// annotated functions, and of plain values under their names. A [`Retry`](crate::Retry) without a name counts
-/// under the place of its call.
+/// annotated functions, and of plain values under their names. A [`Retry`](crate::Retry) without a name
+/// counts under the place of its call.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Retry;
+/// use resilience::testing::{Flaky, isolate};
+/// use std::io::{Error, ErrorKind};
+///
+/// let _world = isolate();
+/// let service = Flaky::script("e ok");
+/// let call = || service.next().map_err(|_| Error::from(ErrorKind::TimedOut));
+/// Retry::new().name("quote").call(call).unwrap();
+///
+/// let stats = resilience::durable::recovery_stats();
+/// assert_eq!((stats.total, stats.succeeded), (1, 1));
+/// assert_eq!(stats.by_point, [("quote".to_owned(), 1, 1)]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RecoveryStats {

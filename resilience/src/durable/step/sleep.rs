@@ -10,8 +10,11 @@ const STRETCH: Duration = Duration::from_secs(60);
 
 const SLEEP: Checkpoint = Checkpoint::new("resilience::sleep_until");
 
-/// Waits until `at`, a time of day, as the step `key`: the time is recorded at the first call, and after
-/// a restart the wait is for that same time, whatever `at` says then.
+/// Waits until `at`, a time of day, as the step `key`; after a restart it waits for that same time.
+///
+/// The time is recorded at the first call, whatever `at` says in later ones. Inside a job the wait goes on
+/// when the job is recovered. The time of day is read again at least every minute, so that a clock that is
+/// set is followed.
 ///
 /// # Errors
 ///
@@ -37,11 +40,21 @@ pub async fn sleep_until(key: &str, at: SystemTime) -> Result<(), Rejected> {
     Ok(())
 }
 
-/// As [`sleep_until`], from sync code.
+/// Waits until `at` as the step `key`, from sync code; see [`sleep_until`].
 ///
 /// # Errors
 ///
 /// The same as those of [`sleep_until`].
+///
+/// # Examples
+///
+/// ```
+/// # let _world = resilience::testing::isolate();
+/// use std::time::{Duration, SystemTime};
+///
+/// resilience::sleep_until_blocking("cool down", SystemTime::now() + Duration::from_secs(3600))?;
+/// # Ok::<(), resilience::Rejected>(())
+/// ```
 pub fn sleep_until_blocking(key: &str, at: SystemTime) -> Result<(), Rejected> {
     let end: Result<u64, Rejected> = block_on(SLEEP.call_async(key, async || Ok(millis(at))));
     let end = UNIX_EPOCH + Duration::from_millis(end?);

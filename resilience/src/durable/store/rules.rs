@@ -1,7 +1,8 @@
 //! What the operations of a store mean: the same for every store.
 //!
 //! Each function reads and writes [`Rows`] inside one transaction of the store, and writes nothing before
-//! everything has been checked.
+//! everything has been checked. A store of your own begins a transaction, calls the function, and commits if
+//! it returned `Ok`, else rolls back: then all answers are those of the stores that come with the crate.
 
 use super::{Claim, Claimed, Completion, Cursor, Holder, Mismatch, Otherwise, Release, StoreError};
 use crate::durable::record::key::place;
@@ -23,7 +24,11 @@ pub fn is_kept_for_a_time(key: &str) -> bool {
     key.starts_with(place::JOBS) || key.starts_with(place::STEPS)
 }
 
-/// One transaction of a store.
+/// Reads and writes the rows of one transaction of a store.
+///
+/// The transaction has to be serializable: of two that overlap, one sees all that the other has written. A
+/// database that only promises less (read committed, snapshot isolation) needs its locks, or a retry of the
+/// transaction.
 pub trait Rows {
     /// The record under `key`.
     ///
@@ -102,7 +107,7 @@ pub trait Rows {
     }
 }
 
-/// What is known of an owner.
+/// Says what is known of an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// It lives, or may live: when to look again at the latest.
@@ -111,7 +116,7 @@ pub enum Life {
     Dead,
 }
 
-/// `wait` in milliseconds, rounded up, so that no lease is shorter than asked for.
+/// Returns `wait` in milliseconds, rounded up, so that no lease is shorter than asked for.
 pub fn millis(wait: Duration) -> Millis {
     Millis::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(Millis::MAX)
 }
@@ -151,8 +156,9 @@ fn mismatch(claim: &Claim, stored: &Record) -> Option<Mismatch> {
     }
 }
 
-/// Takes the lease of `claim.key`, if it is free to be taken; for a step of a job, only looks whether its body has
-/// to run.
+/// Takes the lease of `claim.key`, if it is free to be taken.
+///
+/// For a step of a job, it only looks whether its body has to run.
 ///
 /// # Errors
 ///
