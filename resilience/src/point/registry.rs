@@ -205,9 +205,8 @@ pub fn points() -> Vec<PointInfo> {
 
 /// Returns the live state and counters of every point, sorted by name.
 ///
-/// It reads atomics, and takes a lock for a moment where a breaker is not closed; it can be called at any
-/// time. Its cost grows with the number of points and keys: for a page or an exporter, call it at most once a
-/// second.
+/// It reads atomics and takes short locks, so that it can be called at any time. Its cost grows with the
+/// number of points and keys: for a page or an exporter, call it at most once a second.
 ///
 /// # Examples
 ///
