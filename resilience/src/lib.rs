@@ -138,7 +138,6 @@ pub use resilience_macros::{checkpoint, job, with_recovery};
 pub use base::scope::remaining;
 #[doc(inline)]
 pub use base::setting as settings;
-pub(crate) use base::{clock, rng, scope, site, sync, text};
 #[doc(inline)]
 pub use classify::{
     Category, Classification, Classify, Delivered, ErrorHistory, ErrorRecord, Severity, report,
@@ -158,7 +157,6 @@ pub use failure::rejected::Rejected;
 pub use failure::{outcome, rejected};
 pub use point::KeySnapshot;
 pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot};
-pub(crate) use point::registry;
 pub use point::registry::{Point, PointKey, point, points, snapshot};
 #[doc(inline)]
 pub use policy::circuit_breaker::inventory::BreakerHandle;

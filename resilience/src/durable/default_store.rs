@@ -1,9 +1,9 @@
 //! The store of jobs and steps that name none, and where it is.
 
 use crate::base::of_process::OfProcess;
+use crate::base::site::Site;
+use crate::base::sync::locked;
 use crate::durable::store::{MemoryStore, Store, StoreError};
-use crate::site::Site;
-use crate::sync::locked;
 #[cfg(feature = "sqlite")]
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};

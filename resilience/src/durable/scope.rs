@@ -1,12 +1,12 @@
 //! What the running code is part of: a job, and a step.
 
+use crate::base::site::Site;
 use crate::classify::{Category, Classification};
 use crate::durable::lease::shared::LeaseState;
 use crate::durable::record::Record;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
 use crate::durable::store::{self, Holder, Store};
-use crate::site::Site;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -494,7 +494,7 @@ impl Scope {
     }
 
     pub(crate) fn enter(&self) -> Entered {
-        crate::scope::set_carrier(|work| Box::new(in_scope_blocking(work)));
+        crate::base::scope::set_carrier(|work| Box::new(in_scope_blocking(work)));
         Entered { before: Some(swap(self.clone())) }
     }
 }

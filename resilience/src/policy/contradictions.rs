@@ -1,7 +1,7 @@
 //! Contradictions between the policies of one stack that need their values: judged while compiling, and
 //! again by whoever changes a value at run time.
 
-use crate::text::Text;
+use crate::base::text::Text;
 use std::time::Duration;
 
 /// Refuses an attempt's timeout that is not shorter than that of the whole call.

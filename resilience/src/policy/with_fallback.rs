@@ -15,13 +15,13 @@
 //! Place it outermost, so that it answers when the retries, the breaker and the timeouts below have given up.
 
 use crate::base::setting::Effective;
+use crate::base::site::Site;
 use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, Hook, Log, Pace, emit_as};
 use crate::outcome::Outcome;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 use crate::policy::{Ruling, Verdict};
-use crate::site::Site;
 use std::any::Any;
 use std::future::{Future, Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};

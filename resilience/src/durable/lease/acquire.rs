@@ -4,7 +4,7 @@ use super::block_on::Mode;
 use super::hold::Lease;
 use super::key_lock::{self, KeyLock, lock_key};
 use super::{end, heartbeat, hold};
-use crate::clock;
+use crate::base::clock;
 use crate::durable::record::error::Contradiction;
 use crate::durable::record::{Record, Status, codec};
 use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
@@ -96,7 +96,7 @@ impl Drop for PendingClaim {
 /// How long a caller may wait for another holder: `wait`, or a little less than the enclosing timeouts
 /// leave, so that their limit is not what ends the wait.
 pub(crate) fn patience(wait: Duration) -> Duration {
-    match crate::scope::remaining() {
+    match crate::base::scope::remaining() {
         Some(left) => wait.min(left.saturating_sub((left / 10).min(Duration::from_millis(20)))),
         None => wait,
     }
@@ -148,7 +148,7 @@ pub(crate) async fn claim(
         if patience.is_zero() {
             return Ok(Answer::Busy { owner, left });
         }
-        let jittered = pause.mul_f64(0.5 + crate::rng::uniform() / 2.0);
+        let jittered = pause.mul_f64(0.5 + crate::base::rng::uniform() / 2.0);
         mode.pause(jittered.min(patience).min(left.max(Duration::from_millis(1)))).await;
         pause = (pause * 2).min(LONGEST);
     }

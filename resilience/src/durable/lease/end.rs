@@ -4,9 +4,9 @@ use super::block_on::Mode;
 use super::key_lock::KeyLock;
 use super::shared::LeaseState;
 use crate::base::of_process::OfProcess;
+use crate::base::sync::locked;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{self, Completion, Release, Store, StoreError};
-use crate::sync::locked;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

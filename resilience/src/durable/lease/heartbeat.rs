@@ -3,10 +3,10 @@
 use super::block_on::block_on;
 use super::end;
 use super::shared::{LeaseState, Loss};
+use crate::base::clock;
 use crate::base::of_process::OfProcess;
-use crate::clock;
+use crate::base::sync::locked;
 use crate::durable::store::{Store, StoreError};
-use crate::sync::locked;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;

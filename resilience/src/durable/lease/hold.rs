@@ -6,9 +6,9 @@ use super::heartbeat;
 use super::key_lock::KeyLock;
 use super::shared::LeaseState;
 use crate::base::of_process::OfProcess;
+use crate::base::sync::locked;
 use crate::durable::record::{Record, Status};
 use crate::durable::store::{Completion, Release, Store, StoreError};
-use crate::sync::locked;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -162,7 +162,7 @@ impl std::fmt::Debug for Chores {
 /// Runs `chore` on the thread for the chores of `store`: a drop must not wait for a store.
 fn beside(store: &Arc<dyn Store>, chore: Chore) {
     // In a test world everything happens on the test's own thread, in order.
-    if crate::clock::is_manual() {
+    if crate::base::clock::is_manual() {
         return drop(catch_unwind(AssertUnwindSafe(|| block_on(chore))));
     }
     let of = (store.identity(), store.owner());

@@ -3,8 +3,8 @@
 
 use super::block_on::Mode;
 use crate::base::of_process::OfProcess;
+use crate::base::sync::locked;
 use crate::durable::store::Store;
-use crate::sync::locked;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
 //! What the heartbeat and the holder of a lease share.
 
+use crate::base::sync::locked;
 use crate::durable::store::Store;
-use crate::sync::locked;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};

@@ -1,6 +1,7 @@
 //! Running the jobs that recoveries have found: one queue for the whole process, and at most 16 jobs at once.
 
 use crate::base::of_process::OfProcess;
+use crate::base::site::Site;
 use crate::durable::job::call::Call;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::record::error::{JobError, Place};
@@ -10,7 +11,6 @@ use crate::durable::recovery::runtime;
 use crate::durable::scope::Resumption;
 use crate::durable::store::{self, Store};
 use crate::point::PointName;
-use crate::site::Site;
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::mem;

@@ -79,7 +79,7 @@ impl JobRuntime {
 #[cfg(feature = "tokio")]
 fn own_runtime() -> Option<tokio::runtime::Handle> {
     use crate::base::of_process::OfProcess;
-    use crate::sync::locked;
+    use crate::base::sync::locked;
     use std::sync::Mutex;
     use tokio::runtime::{Builder, Runtime};
     static RUNTIME: OfProcess<Mutex<Option<Runtime>>> =

@@ -148,7 +148,7 @@ pub fn recovery_stats() -> RecoveryStats {
 /// What the retries and fallbacks of annotated functions have counted.
 fn of_policies() -> Vec<(&'static str, PointName, Count)> {
     let mut counted = Vec::new();
-    for point in crate::registry::snapshot().points {
+    for point in crate::point::registry::snapshot().points {
         for policy in &point.policies {
             let count =
                 |name| policy.counters.iter().find(|(known, _)| *known == name).map_or(0, |found| found.1);

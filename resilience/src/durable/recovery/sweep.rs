@@ -1,13 +1,13 @@
 //! Looking for interrupted jobs again and again, for as long as the process lives.
 
 use crate::base::of_process::OfProcess;
+use crate::base::sync::locked;
 use crate::durable::job::call::Provided;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::record::alert::warning;
 use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::retention::forget_old;
 use crate::durable::store::{self, Store};
-use crate::sync::locked;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a 
 /// the place of the first.
 pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
     // A test's clock stands still, and its thread has no other.
-    if crate::clock::is_manual() {
+    if crate::base::clock::is_manual() {
         return;
     }
     let mut sweeps = locked(&SWEEPS);

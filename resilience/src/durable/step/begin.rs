@@ -3,6 +3,7 @@
 use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
 use crate::base::of_process::OfProcess;
+use crate::base::sync::locked;
 use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
@@ -15,7 +16,6 @@ use crate::durable::scope::{self, Occurrence, Scope};
 use crate::durable::store::{self, Claim, Store, StoreError};
 use crate::event::{Event, emit};
 use crate::point::PointName;
-use crate::sync::locked;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

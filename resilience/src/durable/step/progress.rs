@@ -1,6 +1,6 @@
 //! How far one long function has come.
 
-use crate::clock;
+use crate::base::clock;
 use crate::durable::call::note_refusal;
 use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::block_on::block_on;

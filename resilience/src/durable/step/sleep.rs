@@ -35,7 +35,7 @@ pub async fn sleep_until(key: &str, at: SystemTime) -> Result<(), Rejected> {
     let end: Result<u64, Rejected> = SLEEP.call_async(key, async || Ok(millis(at))).await;
     let end = UNIX_EPOCH + Duration::from_millis(end?);
     while let Some(left) = left(end) {
-        Box::pin(crate::clock::pause(left.min(STRETCH))).await;
+        Box::pin(crate::base::clock::pause(left.min(STRETCH))).await;
     }
     Ok(())
 }
@@ -59,7 +59,7 @@ pub fn sleep_until_blocking(key: &str, at: SystemTime) -> Result<(), Rejected> {
     let end: Result<u64, Rejected> = block_on(SLEEP.call_async(key, async || Ok(millis(at))));
     let end = UNIX_EPOCH + Duration::from_millis(end?);
     while let Some(left) = left(end) {
-        crate::clock::sleep(left.min(STRETCH));
+        crate::base::clock::sleep(left.min(STRETCH));
     }
     Ok(())
 }
@@ -70,5 +70,5 @@ fn millis(at: SystemTime) -> u64 {
 }
 
 fn left(end: SystemTime) -> Option<Duration> {
-    end.duration_since(crate::clock::time_of_day()).ok().filter(|left| !left.is_zero())
+    end.duration_since(crate::base::clock::time_of_day()).ok().filter(|left| !left.is_zero())
 }

@@ -76,7 +76,7 @@ impl MemoryStore {
 }
 
 fn now() -> Millis {
-    let since = crate::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = crate::base::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
@@ -136,7 +136,7 @@ impl Rows for Tables {
         if owner == self.own {
             return Ok(Life::Alive(lease));
         }
-        Ok(self.watch.look(owner, None, lease, Duration::MAX, crate::clock::now()))
+        Ok(self.watch.look(owner, None, lease, Duration::MAX, crate::base::clock::now()))
     }
 
     fn bury(&mut self, owner: &str) -> Result<(), StoreError> {

@@ -5,10 +5,10 @@
 
 use super::config::CircuitBreakerConfig;
 use super::state::{Change, Memory, State, Token, Word};
+use crate::base::clock::{later, nanos, now};
+use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
 use crate::classify::Classification;
-use crate::clock::{later, nanos, now};
 use crate::rejected::Wait;
-use crate::sync::{AtomicU64, Mutex, Ordering, fence};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit};
 use crate::base::setting::Effective;
+use crate::base::site::Site;
 use crate::point::{KeySnapshot, Layer, PointSite};
 use crate::policy::keyed::{EntryMap, Key, Keyed, MAX_KEYS};
 use crate::rejected::Rejected;
-use crate::site::Site;
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 

@@ -78,7 +78,7 @@ fn never_more_probes_than_allowed() {
 fn the_open_time_ends_with_one_transition() {
     loom::model(|| {
         let (gate, config) = (Arc::new(Gate::new()), config(1, 1));
-        gate.open_until(Some(crate::clock::origin()), &config);
+        gate.open_until(Some(crate::base::clock::origin()), &config);
         let admit = move |gate: &Gate| gate.admit(&config);
         let (a, b) = together(&gate, admit, admit);
         let both = [a, b];

@@ -99,13 +99,13 @@ pub use state::State;
 
 use crate::base::scope::{Stack, is_cut};
 use crate::base::settings::Settings;
+use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
 use crate::failure::{Category, Classification, Classify, Counts};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Origin, Rejected, Wait};
-use crate::site::Site;
 use gate::{Admission, Gate};
 use state::{Change, Token, Word};
 use std::fmt;

@@ -1,9 +1,9 @@
 //! A set of breakers, one for each key, that several functions share.
 
 use super::{CircuitBreaker, Setup};
+use crate::base::site::Site;
 use crate::point::PointName;
 use crate::policy::keyed::{EntryMap, Key, MAX_KEYS, NO_KEYS, PerKey};
-use crate::site::Site;
 use std::sync::Arc;
 
 /// Circuit breakers by key, for a dependency that several functions call: one breaker for each host, tenant or

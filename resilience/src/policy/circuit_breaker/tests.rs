@@ -375,10 +375,10 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
     let _world = isolate();
     let breaker = breaker(1);
     let permit = breaker.acquire().unwrap();
-    crate::scope::cutting(OTHER.stack(), || drop(permit));
+    crate::base::scope::cutting(OTHER.stack(), || drop(permit));
     assert_eq!(breaker.state(), State::Closed);
     let permit = breaker.acquire().unwrap();
-    crate::scope::cutting(breaker.owner.stack(), || drop(permit));
+    crate::base::scope::cutting(breaker.owner.stack(), || drop(permit));
     assert_eq!(breaker.state(), State::Open);
     assert_eq!((counter(&breaker, "failures"), counter(&breaker, "cancelled")), (1, 1));
 }
@@ -393,7 +393,7 @@ fn a_breaker_of_the_users_learns_in_which_stack_it_is() {
     drop(SITE.admit(&breaker));
     assert_eq!((breaker.state(), counter(&breaker, "cancelled")), (State::Closed, 1));
     let permit = SITE.admit(&breaker).unwrap();
-    crate::scope::cutting(POINT.stack(), || drop(permit));
+    crate::base::scope::cutting(POINT.stack(), || drop(permit));
     assert_eq!((breaker.state(), counter(&breaker, "cancelled")), (State::Open, 1));
 }
 

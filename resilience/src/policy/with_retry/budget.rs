@@ -1,10 +1,10 @@
 //! A token bucket that limits the retry rate, so that retries cannot overload a failing dependency.
 
+use crate::base::clock::now;
 use crate::base::setting::{Complaint, InvalidPolicy};
 use crate::base::settings::{Count, Settings, settings};
-use crate::clock::now;
-use crate::site::Site;
-use crate::sync::{AtomicU64, Ordering};
+use crate::base::site::Site;
+use crate::base::sync::{AtomicU64, Ordering};
 use std::sync::OnceLock;
 use std::time::Instant;
 

@@ -3,12 +3,12 @@
 use super::budget::{Budget, Withdrawal};
 use super::config::Retry;
 use super::decide::{Moment, Progress, Stop, decide};
+use crate::base::clock::now;
+use crate::base::{rng, scope};
 use crate::classify::{Category, Classification};
-use crate::clock::now;
 use crate::event::{Event, emit, is_heard};
 use crate::point::PointName;
 use crate::policy::{Ruling, Verdict};
-use crate::{rng, scope};
 use std::mem;
 use std::time::{Duration, Instant};
 

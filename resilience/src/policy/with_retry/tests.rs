@@ -139,7 +139,7 @@ fn give_up_after_counts_the_attempts_too() {
 #[test]
 fn no_wait_outlasts_a_timeout_around_the_call() {
     let world = isolate();
-    let _within = crate::scope::within_whole(300_000_000);
+    let _within = crate::base::scope::within_whole(300_000_000);
     assert_eq!(calls(&STEADY, 9, Category::Timeout).0, 3);
     assert_eq!(world.waits(), [100 * MS, 200 * MS]);
 }

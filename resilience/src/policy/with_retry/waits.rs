@@ -3,7 +3,7 @@
 
 use super::backoff::{Backoff, Jitter, Schedule, scaled};
 use super::config::Retry;
-use crate::text::Text;
+use crate::base::text::Text;
 use std::time::Duration;
 
 /// How many waits are computed one by one. Later ones count as the last of them where the sum must not
@@ -268,7 +268,7 @@ mod tests {
             for _ in 0..4_000 {
                 let mut previous = None;
                 for n in 0..retry.config().max {
-                    previous = Some(schedule.delay(n, previous, crate::rng::uniform()));
+                    previous = Some(schedule.delay(n, previous, crate::base::rng::uniform()));
                     sum += previous.unwrap_or_default();
                 }
             }

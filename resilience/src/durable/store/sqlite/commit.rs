@@ -7,8 +7,8 @@
 use super::place::{Moment, Place};
 use super::tables::{Table, compact, failed, fold, is_busy, shrink};
 use crate::base::block_on;
+use crate::base::sync::locked;
 use crate::durable::store::{StoreError, Work};
-use crate::sync::locked;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fmt;
 use std::future::{Future, ready};

@@ -16,9 +16,9 @@ use super::{
     Store, StoreError, Work,
 };
 use crate::base::of_process::OfProcess;
+use crate::base::sync::locked;
 use crate::durable::record::{Millis, Record};
 use crate::durable::store::owners::Owners;
-use crate::sync::locked;
 use commit::Committer;
 
 use place::{FILE, Mark, Moment, OWNERS, Place, files_of};

@@ -1,11 +1,11 @@
 //! The files of one open store: whether they are still those that were opened, and which processes have them open.
 
+use crate::base::sync::locked;
 use crate::durable::record::Millis;
 use crate::durable::store::StoreError;
 use crate::durable::store::files::{self, Inode};
 use crate::durable::store::owners::{CounterWatch, Owners};
 use crate::durable::store::rules::Life;
-use crate::sync::locked;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -37,9 +37,9 @@ pub(super) struct Moment {
 
 impl Moment {
     pub(super) fn now() -> Self {
-        let since = crate::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = crate::base::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);
-        Self { wall, monotonic: crate::clock::now(), is_manual: crate::clock::is_manual() }
+        Self { wall, monotonic: crate::base::clock::now(), is_manual: crate::base::clock::is_manual() }
     }
 }
 
@@ -186,7 +186,7 @@ impl Place {
             if began.elapsed() > PATIENCE {
                 return WriteTurn { file: None };
             }
-            std::thread::sleep(Duration::from_micros(50).mul_f64(1.0 + 3.0 * crate::rng::uniform()));
+            std::thread::sleep(Duration::from_micros(50).mul_f64(1.0 + 3.0 * crate::base::rng::uniform()));
         }
         WriteTurn { file: Some(file) }
     }
