@@ -208,7 +208,7 @@ fn a_wrong_import_is_found() {
         "base::scope",
         RETRY,
     );
-    finds(&RUNTIME, "base::timer", "use super::super::registry;", "base::timer", "point::registry");
+    finds(&RUNTIME, "base::timer", "use super::super::point::registry;", "base::timer", "point::registry");
     finds(
         &RUNTIME,
         "base::template",
