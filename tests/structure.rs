@@ -177,7 +177,13 @@ fn finds(house: &House, module: &str, line: &str, from: &str, to: &str) {
 fn a_wrong_import_is_found() {
     let timeout = "policy::timeout";
     finds(&RUNTIME, timeout, "use super::CircuitBreaker;", timeout, "policy::circuit_breaker");
-    finds(&RUNTIME, "base::clock", "use crate::{base::sync::locked, event as events};", "base::clock", "event");
+    finds(
+        &RUNTIME,
+        "base::clock",
+        "use crate::{base::sync::locked, event as events};",
+        "base::clock",
+        "event",
+    );
     finds(&RUNTIME, "base::rng", "use crate::durable::Job as Work;", "base::rng", "durable::job::policy");
     finds(&RUNTIME, "base::text", "pub use crate::Rejected;", "base::text", "failure::rejected");
     finds(
