@@ -32,7 +32,8 @@ fn every_example_runs() {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["run", "--quiet", "--offline", "--bin", &example]).current_dir(&folder);
         let output = cargo
-            .env("CARGO_TARGET_DIR", format!("{folder}/target"))
+            // Where this test was built: the dependencies are there.
+            .env("CARGO_TARGET_DIR", format!("{}/..", env!("CARGO_TARGET_TMPDIR")))
             .env("RESILIENCE_STATE", format!("{folder}/state-{}", std::process::id()))
             .output()
             .expect("cargo");
