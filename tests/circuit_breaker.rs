@@ -17,7 +17,7 @@ mod instances;
 mod keys;
 
 use guarded::{Failure, down};
-use resilience::{Category, Classification, Event, Rejected, circuit_breaker, testing};
+use resilience::{Category, CircuitBreaker, Classification, Event, Rejected, circuit_breaker, testing};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -203,6 +203,21 @@ fn the_open_time_grows_up_to_a_cap_and_starts_again_after_closing() {
         it.fail(down());
         assert_eq!(it.retry_after(), Some(Duration::from_secs(1)));
     });
+}
+
+#[test]
+fn a_policy_brings_its_numbers_and_a_key_overrides_them() {
+    const fn two() -> CircuitBreaker {
+        CircuitBreaker::new("two").threshold(2).recovery(Duration::from_secs(9))
+    }
+    guarded!(as_named: circuit_breaker(policy = two()));
+    guarded!(overridden: circuit_breaker(policy = two(), threshold = 1));
+    for (scenario, failures) in [(as_named as fn(&dyn Fn(&guarded::Guarded)), 2), (overridden, 1)] {
+        scenario(&|it| {
+            (0..failures).for_each(|_| assert!(it.fail(down())));
+            assert_eq!(it.retry_after(), Some(Duration::from_secs(9)));
+        });
+    }
 }
 
 #[test]

@@ -16,13 +16,17 @@ struct Policy {
     table: &'static [Row],
 }
 
+/// The page of an attribute.
+fn page(attr: &str) -> String {
+    let page = format!("{}/resilience-macros/src/docs/{attr}.md", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(page).expect("the page of the attribute")
+}
+
 /// The policies that have a table.
 fn policies() -> Vec<Policy> {
     let policy = |attr, table| {
         let definition = attr::ATTRIBUTES.iter().find(|definition| definition.spec.attr == attr);
-        let page = format!("{}/resilience-macros/src/docs/{attr}.md", env!("CARGO_MANIFEST_DIR"));
-        let page = std::fs::read_to_string(page).expect("the page of the attribute");
-        Policy { spec: definition.expect("an attribute").spec, page, table }
+        Policy { spec: definition.expect("an attribute").spec, page: page(attr), table }
     };
     vec![
         policy("with_retry", RetryConfig::TABLE),
@@ -138,4 +142,62 @@ fn the_page_of_the_breaker_has_the_default_number_of_keys() {
     let key = policies()[1].spec.keys.iter().find(|key| key.name == "max_keys").expect("a key");
     assert_eq!(key.form, max_keys.value.to_string());
     assert_eq!(keyed("a"), Some(1));
+}
+
+/// The arguments of each attribute `stem` in `source`.
+fn arguments<'a>(source: &'a str, stem: &str) -> impl Iterator<Item = &'a str> {
+    let opening = format!("{stem}(");
+    let starts: Vec<_> = source.match_indices(&opening).map(|(at, _)| at + opening.len()).collect();
+    starts.into_iter().map(|start| {
+        let mut depth = 1_i32;
+        let end = source[start..].find(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            depth == 0
+        });
+        &source[start..end.map_or(source.len(), |end| start + end)]
+    })
+}
+
+/// The sources under `folder` that are written for people, not to be expanded or refused.
+fn sources(folder: &str) -> String {
+    let mut all = String::new();
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+        {
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_other = ["ui", "expand", "lints", "messages", "editor", "fuzz", "fuzz.rs", "hygiene.rs"];
+            if entry.is_dir() && !is_other.contains(&&*name) {
+                folders.push(entry);
+            } else if name.ends_with(".rs") && !is_other.contains(&&*name) {
+                all += &std::fs::read_to_string(entry).expect("a source");
+            }
+        }
+    }
+    all
+}
+
+/// A reader finds out how a key is written, and a maintainer what it does, by searching for it.
+#[test]
+fn every_key_has_an_example_and_a_test() {
+    let (examples, tests) = (sources("examples"), sources("tests"));
+    let mut missing = Vec::new();
+    for definition in attr::ATTRIBUTES {
+        let spec = definition.spec;
+        let page = page(spec.attr);
+        let blocks: String = page.split("```").skip(1).step_by(2).collect();
+        let written = |source: &str, key: &str| {
+            let is_word = |c: char| c.is_alphanumeric() || c == '_';
+            arguments(source, spec.attr).any(|text| text.split(|c| !is_word(c)).any(|word| word == key))
+        };
+        for key in spec.keys {
+            if !written(&examples, key.name) && !written(&blocks, key.name) {
+                missing.push(format!("{}: no example of `{}`", spec.attr, key.name));
+            }
+            if !written(&tests, key.name) {
+                missing.push(format!("{}: no test of `{}`", spec.attr, key.name));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -40,11 +40,43 @@
 //! Each page explains every key of its attribute, and the keys that belong to the function (`name`, `classify`,
 //! `rejected`, `clone`, `when_ok`, `context`, `crate`).
 //!
+//! A policy above another one sees that policy's result: a retry above a breaker sees each rejection, a timeout
+//! above a retry limits all attempts together with the waits between them.
+//!
 //! # Errors
 //!
 //! [`Classify`](trait@Classify), derived or written by hand, assigns a [`Category`] to an error; the category
 //! decides whether a call is retried and what a breaker counts. The module [`classify`] has the table, the
-//! built-in types and the derive. [`Rejected`] is the error that a policy itself makes.
+//! built-in types and the derive. [`Rejected`] is the error that a policy itself makes: an open breaker, a time
+//! that is over, a record that does not fit. The error type of a function with such a policy implements
+//! `From<Rejected>`.
+//!
+//! ```
+//! use resilience::{Category, Classify, Rejected};
+//! use std::time::Duration;
+//!
+//! #[derive(Debug, Classify)]
+//! enum ApiError {
+//!     #[classify(status = .0)]
+//!     Http(u16),
+//!     #[classify(rate_limited, retry_after = .0)]
+//!     Busy(Duration),
+//!     #[classify(transparent)]
+//!     Io(std::io::Error),
+//!     #[classify(transparent)]
+//!     Rejected(Rejected),
+//! }
+//!
+//! impl From<Rejected> for ApiError {
+//!     fn from(rejected: Rejected) -> Self {
+//!         Self::Rejected(rejected)
+//!     }
+//! }
+//!
+//! assert_eq!(ApiError::Http(503).classify().category, Category::Unavailable);
+//! assert_eq!(ApiError::Busy(Duration::from_secs(2)).classify().retry_after, Some(Duration::from_secs(2)));
+//! assert_eq!(ApiError::Io(std::io::ErrorKind::NotFound.into()).classify().category, Category::NotFound);
+//! ```
 //!
 //! # Values
 //!
@@ -63,6 +95,27 @@
 //!   or `RESILIENCE_KEY_LABELS=1`.
 //! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`].
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
+//!
+//! # Tests
+//!
+//! With the feature `testing`, `testing::isolate()` gives a test a clock that only the test moves, random numbers
+//! that are the same in each run, and breakers, budgets and stores of its own:
+//!
+//! ```
+//! # #[cfg(feature = "testing")] {
+//! use resilience::{testing, with_retry};
+//! use std::{io, time::Duration};
+//!
+//! #[with_retry(max = 2, base = 2s, jitter = none)]
+//! fn load() -> io::Result<u32> {
+//!     Err(io::ErrorKind::ConnectionReset.into())
+//! }
+//!
+//! let world = testing::isolate();
+//! assert!(load().is_err());
+//! assert_eq!(world.waits(), [Duration::from_secs(2), Duration::from_secs(4)], "they took no time");
+//! # }
+//! ```
 //!
 //! # Features
 //!
@@ -86,8 +139,8 @@
 //! # Guide
 //!
 //! [When not to use it](guide::limits), [the order of attributes](guide::order), [errors of other
-//! crates](guide::foreign_errors), [the terms](guide::glossary). With the feature `sqlite`, `guide::operating`: where the store of a program is, how to look
-//! inside, back it up and move it.
+//! crates](guide::foreign_errors), [the terms](guide::glossary). With the feature `sqlite`, `guide::operating`: where
+//! the store of a program is, how to look inside, back it up and move it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

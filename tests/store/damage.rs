@@ -295,6 +295,37 @@ fn a_damaged_job_is_listed_by_its_id() {
     assert!(jobs::blocking::remove("dented:1").expect("a store"));
 }
 
+#[job("mended:{id}", on_corrupt = rerun)]
+fn mended(id: u32) -> Result<u32, Error> {
+    Ok(id * 10)
+}
+
+#[job("mended:{id}", name = "store::mended_async", on_corrupt = rerun)]
+async fn mended_async(id: u32) -> Result<u32, Error> {
+    Ok(id * 100)
+}
+
+#[test]
+fn a_damaged_job_runs_again_where_it_says_so_and_its_bytes_are_kept() {
+    let scratch = Scratch::new();
+    let _world = isolate();
+    let dir = scratch.path("state");
+    use_store(Arc::new(SqliteStore::open(&dir).expect("a store")));
+    let spoil_and_call = |id: &str, call: &dyn Fn() -> Result<u32, Error>, result| {
+        assert_eq!(call(), Ok(result));
+        let before = quarantined().len();
+        let tables = rusqlite::Connection::open(dir.join("store.sqlite")).expect("the tables");
+        let change = "UPDATE records SET head = x'00', body = x'' WHERE key = 'j/' || ?1";
+        assert_eq!(tables.execute(change, [id]).expect("a change"), 1, "{id}");
+        assert_eq!(call(), Ok(result), "{id}");
+        assert_eq!(quarantined().len(), before + 1);
+        let job = jobs::blocking::get(id).expect("a store").expect("the job");
+        assert_eq!((job.status, job.damaged), (Status::Done, None), "{id}");
+    };
+    spoil_and_call("mended:1", &|| mended(1), 10);
+    spoil_and_call("mended:2", &|| block_on(mended_async(2)), 200);
+}
+
 #[job("moved:{id}", was = "place:{id}")]
 fn moved(id: u32) -> Result<u32, Error> {
     Ok(id)

@@ -121,7 +121,17 @@ impl fmt::Display for Value {
             Self::Count(count) => write!(f, "{count}"),
             Self::Factor(factor) => write!(f, "{factor:?}"),
             Self::Range(low, high) => write!(f, "{low:?}..{high:?}"),
-            Self::Time(time) => f.write_str(Text::<48>::new().time(*time).as_str()),
+            Self::Time(time) => {
+                // `60s` is what attributes have, and `1h` is easier to read than `3600s`.
+                let units = [(86_400, 1, "d"), (3600, 1, "h"), (60, 2, "m")];
+                let seconds = if time.subsec_nanos() == 0 { time.as_secs() } else { 0 };
+                let is_whole =
+                    |&&(unit, least, _): &&(u64, u64, _)| seconds % unit == 0 && seconds / unit >= least;
+                match units.iter().find(is_whole) {
+                    Some((unit, _, letter)) => write!(f, "{}{letter}", seconds / unit),
+                    None => f.write_str(Text::<48>::new().time(*time).as_str()),
+                }
+            }
             Self::Bytes(bytes) => {
                 let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
                 match units.iter().find(|(shift, _)| *bytes > 0 && bytes.trailing_zeros() >= *shift) {
@@ -239,6 +249,12 @@ mod tests {
             Value::Factor(2.0),
             Value::Range(0.8, 1.2),
             Value::Time(Duration::from_micros(1500)),
+            Value::Time(Duration::from_secs(60)),
+            Value::Time(Duration::from_secs(90)),
+            Value::Time(Duration::from_secs(600)),
+            Value::Time(Duration::from_secs(3600)),
+            Value::Time(Duration::from_secs(30 * 86_400)),
+            Value::Time(Duration::ZERO),
             Value::Bytes(8 << 20),
             Value::Bytes(1000),
             Value::Bytes(0),
@@ -247,6 +263,12 @@ mod tests {
             Value::Off,
         ]
         .map(|value| value.to_string());
-        assert_eq!(spelled, ["3", "2.0", "0.8..1.2", "1.5ms", "8MiB", "1000", "0", "true", "full", "off"]);
+        assert_eq!(
+            spelled,
+            [
+                "3", "2.0", "0.8..1.2", "1.5ms", "60s", "90s", "10m", "1h", "30d", "0s", "8MiB", "1000", "0",
+                "true", "full", "off"
+            ]
+        );
     }
 }

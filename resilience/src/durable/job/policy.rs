@@ -67,7 +67,7 @@ settings! {
         for policy Job(settings) {
             /// A record of another version contradicts the code.
             version: Count = 1, "the version of what the job does";
-            max_recoveries: Count = 10, "how often a job is recovered before it is `Dead`";
+            max_recoveries: Count = 10, "how often a job is recovered without progress before it is `Dead`";
             /// One that waits for a person is kept until it is removed.
             ttl: Ttl = 30d, "how long a job that is done or undone is kept, with its steps";
             /// It is renewed every third of that.

@@ -695,7 +695,7 @@ fn settings_are_spelled_as_in_the_attribute() {
     let spelled: Vec<_> = site.settings().iter().map(ToString::to_string).collect();
     assert_eq!(
         spelled.join(", "),
-        "threshold = 3, recovery = 60s, growth = 1.0, cap = 600s, retry_after_cap = 300s, probes = 1, \
+        "threshold = 3, recovery = 60s, growth = 1.0, cap = 10m, retry_after_cap = 5m, probes = 1, \
          successes = 1, probe_timeout = 60s"
     );
     assert_eq!((site.kind(), site.state()), ("circuit_breaker", Some("closed")));
