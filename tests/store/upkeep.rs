@@ -68,24 +68,28 @@ fn writes_much() {
     let Some(dir) = given_dir() else { return };
     let store = SqliteStore::open(dir.join("state")).expect("a store");
     let own = std::process::id();
-    for n in 0..220 {
-        record(&store, &format!("c/{own}:{n}"), 100_000);
+    for n in 0..50 {
+        record(&store, &format!("c/{own}:{n}"), 250_000);
         let log = size(&dir, "state/store.sqlite-wal");
-        assert!(log < 16 << 20, "after {n} records the log has {log} bytes");
+        assert!(log < 18 << 20, "after {n} records the log has {log} bytes");
     }
 }
 
+/// On a slow disk, too, where another process nearly always moves a part of the log while one wants to shorten it.
 #[test]
 fn the_log_stays_small_while_several_processes_write_all_the_time() {
-    let scratch = Scratch::new();
-    drop(SqliteStore::open(scratch.path("state")).expect("a store"));
-    let start = |_| {
-        let mut writer = child("upkeep::writes_much", &scratch.path(""));
-        writer.stdout(std::process::Stdio::null()).spawn().expect("a process")
-    };
-    let writers: Vec<_> = (0..3).map(start).collect();
-    for mut writer in writers {
-        assert!(writer.wait().expect("its end").success());
+    let slow = crate::shim::compiled("tests/store/slow.c").unwrap_or_else(|problem| panic!("{problem}"));
+    for milliseconds in ["0", "20"] {
+        let scratch = Scratch::new();
+        drop(SqliteStore::open(scratch.path("state")).expect("a store"));
+        let start = |_| {
+            let mut writer = child("upkeep::writes_much", &scratch.path(""));
+            writer.env("LD_PRELOAD", &slow).env("SLOW_MS", milliseconds);
+            writer.stdout(std::process::Stdio::null()).spawn().expect("a process")
+        };
+        let writers: Vec<_> = (0..3).map(start).collect();
+        let ends: Vec<_> = writers.into_iter().map(|mut writer| writer.wait().expect("its end")).collect();
+        assert!(ends.iter().all(std::process::ExitStatus::success), "{milliseconds} ms more: {ends:?}");
     }
 }
 

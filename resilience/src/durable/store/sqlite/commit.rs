@@ -5,7 +5,7 @@
 //! in the queue goes into one transaction, so that many callers share one sync.
 
 use super::place::{Moment, Place};
-use super::tables::{Table, compact, failed, fold, is_busy, shrink};
+use super::tables::{Table, compact, failed, fold, fold_long, is_busy, shrink};
 use crate::base::block_on;
 use crate::base::sync::locked;
 use crate::durable::store::{StoreError, Work};
@@ -30,10 +30,8 @@ const PATIENCE: Duration = Duration::from_micros(200);
 const SPIN: Duration = Duration::from_millis(2);
 /// How many bytes the log may have before a commit waits for it to be moved into the tables.
 const LOG_MOST: u64 = 8 << 20;
-/// How many more bytes the log has to have before that is tried again: a reader may be in the way.
-const LOG_STEP: u64 = 2 << 20;
-/// How long readers are waited for when the log is long.
-const READERS: Duration = Duration::from_millis(20);
+/// How much longer the log has to be, as a part of its length, before that is tried again: a reader may be in the way.
+const LOG_STEP: u64 = 4;
 /// How long nothing is asked for before the log is moved into the tables.
 const REST: Duration = Duration::from_secs(1);
 
@@ -76,7 +74,7 @@ struct Writer {
     written: Option<Instant>,
     /// How many bytes the log had when this process last had the right to write.
     log: u64,
-    /// How many bytes the log had after it was to be shortened last.
+    /// How many bytes the log had after the last try to shorten it.
     tried: u64,
     /// How many operations came together the last two times.
     crowd: (usize, usize),
@@ -312,36 +310,22 @@ impl Writer {
         // One process at a time tries to write, the others wait behind it.
         let place = self.place.clone();
         let _turn = place.queue();
-        self.shorten();
-        self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-        let began = Instant::now();
-        loop {
-            let tx = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
-            let waited = began.elapsed();
-            match tx {
-                Err(error) if is_busy(&error) && waited < self.place.busy => {
-                    // Nearly always another process waits for its sync, which is over soon.
-                    if waited < SPIN { std::thread::yield_now() } else { std::thread::sleep(PATIENCE) }
-                }
-                tx => {
-                    if tx.is_ok() {
-                        self.log = self.place.prepare_log();
-                    }
-                    self.connection.busy_timeout(self.place.busy).map_err(failed)?;
-                    return tx.map_err(failed);
-                }
-            }
+        self.tried = self.tried.min(self.log);
+        if self.log >= LOG_MOST.max(self.tried + self.tried / LOG_STEP) {
+            // The process before has the right to write for as long as its commit takes.
+            drop(write(&self.connection, place.busy)?);
+            self.shorten();
         }
+        let tx = write(&self.connection, place.busy)?;
+        self.log = place.prepare_log();
+        Ok(tx)
     }
 
     /// Moves a long log into the tables while it is this process's turn: after a commit others have written more before
     /// all of it is moved, so that with several processes the log would never begin anew.
     fn shorten(&mut self) {
-        self.tried = self.tried.min(self.log);
-        if self.log >= LOG_MOST && self.log >= self.tried + LOG_STEP {
-            fold(&self.connection, &self.place, READERS);
-            self.tried = self.place.log_size();
-        }
+        fold_long(&self.connection, &self.place);
+        self.tried = self.place.log_size();
     }
 
     /// Returns free pages to the file system and moves the log into the tables, as far as readers and other
@@ -355,11 +339,31 @@ impl Writer {
             return true;
         }
         let is_shrinking = shrink(&self.connection);
-        let is_whole = fold(&self.connection, &self.place, Duration::ZERO);
+        let is_whole = fold(&self.connection, &self.place);
         if is_whole && !is_shrinking {
             self.written = None;
         }
         self.written.is_some()
+    }
+}
+
+/// Waits for the right to write, at most for `busy`.
+fn write(connection: &Connection, busy: Duration) -> Result<Transaction<'_>, StoreError> {
+    connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+    let began = Instant::now();
+    loop {
+        let tx = Transaction::new_unchecked(connection, TransactionBehavior::Immediate);
+        let waited = began.elapsed();
+        match tx {
+            Err(error) if is_busy(&error) && waited < busy => {
+                // Nearly always another process waits for its sync, which is over soon.
+                if waited < SPIN { std::thread::yield_now() } else { std::thread::sleep(PATIENCE) }
+            }
+            tx => {
+                connection.busy_timeout(busy).map_err(failed)?;
+                return tx.map_err(failed);
+            }
+        }
     }
 }
 

@@ -224,7 +224,7 @@ impl Inner {
             place.owners.clear(&named);
         }
         files::clear_drafts(&file, |owner| place.owners.holds_lock(owner));
-        fold(&writer, &place, Duration::ZERO);
+        fold(&writer, &place);
         let open = Some(Connections { committer: Committer::start(writer, place.clone())?, reader });
         Ok(Self { place, open, identity })
     }

@@ -17,7 +17,7 @@ pub(super) use owners::{beat, enrol, owners};
 pub(super) use rows::{at_once, get, number, row_of};
 pub(super) use schema::{connect, create, create_log, identity, last_fence, migrate, use_log};
 pub(super) use table::Table;
-pub(super) use upkeep::{check_small, compact, damaged_records, fold, integrity, shrink, size};
+pub(super) use upkeep::{check_small, compact, damaged_records, fold, fold_long, integrity, shrink, size};
 
 #[cfg(test)]
 mod tests {

@@ -5,10 +5,16 @@ use super::errors::failed;
 use super::rows::Row;
 use crate::durable::store::StoreError;
 use rusqlite::Connection;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many free pages are returned to the file system at one time of rest.
 const SHRINK: u32 = 4_096;
+/// How long readers are waited for when the log is long.
+const READERS: Duration = Duration::from_millis(20);
+/// How long a checkpoint of another process is waited for when the log is long: several syncs of a slow disk.
+const CHECKPOINT: Duration = Duration::from_secs(2);
+/// How often a checkpoint of another process is looked at.
+const CHECKPOINT_POLL: Duration = Duration::from_millis(1);
 /// Up to how many bytes a file is checked as a whole when it is opened: 32 MiB.
 const CHECKED: u64 = 32 << 20;
 
@@ -62,20 +68,36 @@ pub(crate) fn size(connection: &Connection) -> Result<(u64, u64), StoreError> {
 /// Rewrites the file without free pages, and moves the log into it.
 pub(crate) fn compact(connection: &Connection, place: &Place) -> Result<(), StoreError> {
     connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").map_err(failed)?;
-    fold(connection, place, Duration::ZERO);
+    fold(connection, place);
     Ok(())
 }
 
-/// Moves the log into the tables, as far as readers and other processes let it within `wait`; whether nothing is left in
-/// it.
-pub(crate) fn fold(connection: &Connection, place: &Place, wait: Duration) -> bool {
-    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-    let busy = connection
-        .busy_timeout(wait)
-        .and_then(|()| connection.query_row(sql, [], |row| row.get::<_, i64>(0)));
+/// Moves the log into the tables, as far as readers and other processes let it without being waited for; whether nothing
+/// is left in it.
+pub(crate) fn fold(connection: &Connection, place: &Place) -> bool {
+    fold_within(connection, place, Duration::ZERO, Duration::ZERO)
+}
+
+/// Moves a log that is long into the tables, and waits for who is in the way.
+pub(crate) fn fold_long(connection: &Connection, place: &Place) {
+    fold_within(connection, place, READERS, CHECKPOINT);
+}
+
+fn fold_within(connection: &Connection, place: &Place, readers: Duration, checkpoint: Duration) -> bool {
+    let fold = || {
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+    };
+    let began = Instant::now();
+    let mut folded = connection.busy_timeout(readers).and_then(|()| fold());
+    // SQLite's own timeout is for readers and writers, and not for another process's checkpoint, which this answer means.
+    while matches!(folded, Ok((1, -1))) && began.elapsed() < checkpoint {
+        std::thread::sleep(CHECKPOINT_POLL);
+        folded = fold();
+    }
     let _ = connection.busy_timeout(place.busy);
     place.watch_log(place.log_size());
-    busy == Ok(0)
+    matches!(folded, Ok((0, _)))
 }
 
 /// Returns free pages to the file system, some at a time; whether there are more.
