@@ -17,5 +17,7 @@ mod retention;
 #[cfg(target_os = "linux")]
 #[path = "store/shim.rs"]
 mod shim;
+#[path = "admin/texts.rs"]
+mod texts;
 #[path = "admin/upkeep.rs"]
 mod upkeep;

@@ -30,6 +30,7 @@ const SPEC: Spec = Spec {
         setting("on_mismatch", "rerun", Setting::Own),
         setting("on_corrupt", "rerun", Setting::Own),
         setting("rerun", "true", Setting::Switch),
+        key("record_text", "true"),
         key("store", "expression"),
         key("was", "\"old:{id}\""),
     ],
@@ -44,6 +45,7 @@ const SPEC: Spec = Spec {
         ("max_attempts", "write `max_recoveries = <10>`: how many recoveries without progress end the job"),
         ("timeout", "put `#[timeout(2s)]` below for the body; `wait` is for another holder"),
         ("heartbeat", "write `lease = <30s>`: it is renewed every third of that"),
+        ("error_text", "write `record_text`"),
         ("alias", "write `was = \"old:{id}\"`"),
         ("with", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
         ("skip", "write `provided(argument)`, and hand the value to `recover().provide(..)`"),
@@ -64,6 +66,8 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     on: Option<Type>,
     store: Option<TokenStream>,
+    /// Where it is asked to record the text of any error.
+    records_text: Option<Span>,
     recorded: Vec<Recorded>,
     arguments: Vec<Argument>,
 }
@@ -96,6 +100,8 @@ fn check(input: Input<'_>) -> Checked {
     let Input { attr, entries, shared, item, errors } = input;
     let mut reader = Reader::new(&SPEC, entries, errors);
     let mut setters = settings(&mut reader, &SPEC);
+    let text_at = reader.span_of("record_text");
+    let records_text = reader.switch("record_text").and_then(|is_on| text_at.filter(|_| is_on));
     let was = was(&mut reader);
     setters.extend(was.as_ref().map(was_setter));
     setters.extend(choice(&mut reader, "on_mismatch", "rerun", "error"));
@@ -133,7 +139,7 @@ fn check(input: Input<'_>) -> Checked {
     let earlier = was.filter(|_| shared.name.is_none());
     let earlier = earlier.and_then(|was| errors.ok(value::key(was.to_token_stream(), item, None)));
     let earlier = earlier.map(|key| key.rendered);
-    Checked { key, name, earlier, setters, on, store, recorded, arguments }
+    Checked { key, name, earlier, setters, on, store, records_text, recorded, arguments }
 }
 
 fn names(entry: Entry, item: &Item, errors: &Errors) -> Vec<Ident> {
@@ -393,6 +399,19 @@ impl Layer for Checked {
                     (__outcome, __verdict)
                 });
             }
+        };
+        let text = match self.records_text {
+            None => {
+                quote_spanned!(Span::mixed_site()=> __rt::Outcome::probe(&__outcome).probed_text())
+            }
+            Some(at) => {
+                let at = Span::mixed_site().located_at(at);
+                quote_spanned!(at=> __rt::Outcome::judge(&__outcome).err().and_then(__rt::text))
+            }
+        };
+        let body = quote_spanned! {Span::mixed_site()=>
+            #body
+            let __running = __running.saying(#text);
         };
         around(cx, place, &body, &begin, &strategy)
     }

@@ -27,6 +27,13 @@ pub(super) struct Arm<'a> {
     pub(super) rule: Rule<'a>,
 }
 
+impl Arm<'_> {
+    /// What comes after `Self` in its pattern.
+    pub(super) fn path(&self) -> Option<TokenStream> {
+        self.variant.map(|variant| quote!(::#variant))
+    }
+}
+
 /// Where the class of an arm comes from, and what is overridden in it.
 pub(super) struct Rule<'a> {
     pub(super) base: Base<'a>,

@@ -13,7 +13,7 @@ pub(super) fn expand(checked: &Checked<'_>) -> TokenStream {
     // An enum without variants has no reference to look at.
     let value = if checked.arms.is_empty() { quote!(*self) } else { quote!(self) };
     let body = quote!(match #value { #(#arms)* });
-    let implementation = implement(checked, bounds(checked), &body);
+    let implementation = implement(checked, bounds(checked), &body, text_method(checked).as_ref());
     let registration = registration(checked);
     quote!(#implementation #registration)
 }
@@ -22,10 +22,15 @@ pub(super) fn expand(checked: &Checked<'_>) -> TokenStream {
 pub(super) fn unknown(checked: &Checked<'_>) -> TokenStream {
     let root = &checked.root;
     let body = quote!(#root::classify::Classification::new(#root::classify::Category::Unknown));
-    implement(checked, Vec::new(), &body)
+    implement(checked, Vec::new(), &body, None)
 }
 
-fn implement(checked: &Checked<'_>, bounds: Vec<WherePredicate>, body: &TokenStream) -> TokenStream {
+fn implement(
+    checked: &Checked<'_>,
+    bounds: Vec<WherePredicate>,
+    body: &TokenStream,
+    text: Option<&TokenStream>,
+) -> TokenStream {
     let Checked { ident, root, .. } = checked;
     let mut generics = checked.generics.clone();
     if !bounds.is_empty() {
@@ -39,17 +44,46 @@ fn implement(checked: &Checked<'_>, bounds: Vec<WherePredicate>, body: &TokenStr
             fn classify(&self) -> #root::classify::Classification {
                 #body
             }
+            #text
         }
     }
 }
 
+/// The method that returns what a record may keep of the error, if a variant lets it keep something.
+fn text_method(checked: &Checked<'_>) -> Option<TokenStream> {
+    let root = &checked.root;
+    let arm = |arm: &Arm<'_>| match &arm.rule.base {
+        Base::Text(span) => {
+            let (this, root, variant) = (this(*span), located(root, *span), arm.path());
+            Some(quote_spanned!(mixed(*span)=> Self #variant { .. } => #root::classify::probe::text(#this),))
+        }
+        Base::Transparent(named) => {
+            let (name, root, variant) = (local("asked", named.span), located(root, named.span), arm.path());
+            let member = &named.member;
+            Some(quote_spanned! {mixed(named.span)=>
+                Self #variant { #member: #name, .. } => #root::classify::probe::transparent_text(#name),
+            })
+        }
+        _ => None,
+    };
+    let arms: Vec<_> = checked.arms.iter().filter_map(arm).collect();
+    let others = (arms.len() < checked.arms.len()).then(|| quote!(_ => ::core::option::Option::None,));
+    (!arms.is_empty()).then(|| {
+        quote! {
+            fn recorded_text(&self) -> ::core::option::Option<::std::string::String> {
+                match self { #(#arms)* #others }
+            }
+        }
+    })
+}
+
 fn arm_tokens(arm: &Arm<'_>, root: &TokenStream) -> TokenStream {
-    let Arm { variant, rule } = arm;
+    let rule = &arm.rule;
     let fields = bindings(rule).map(|(named, name)| {
         let member = &named.member;
         quote!(#member: #name,)
     });
-    let variant = variant.map(|variant| quote!(::#variant));
+    let variant = arm.path();
     let class = rule_tokens(rule, root);
     quote!(Self #variant { #(#fields)* .. } => { #class })
 }

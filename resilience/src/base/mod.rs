@@ -13,6 +13,8 @@ mod paused;
 mod real_clock;
 pub(crate) mod rng;
 pub(crate) mod scope;
+#[cfg(feature = "durable")]
+pub(crate) mod scrub;
 #[cfg(feature = "serde")]
 pub(crate) mod serialise;
 pub mod setting;

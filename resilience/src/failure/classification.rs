@@ -243,6 +243,38 @@ impl From<Category> for Classification {
 pub trait Classify {
     /// Returns what this error means.
     fn classify(&self) -> Classification;
+
+    /// Returns the text that the record of a job may keep when the job fails with this error; `None` by default, since
+    /// texts of errors may contain what nothing else should.
+    ///
+    /// The derive returns the message of a variant with the word `text`, and asks the field of one that is
+    /// `transparent`. A job records the text without secrets and control characters, in at most 1,000 bytes
+    /// (`durable::JobInfo::text`); `#[job(.., record_text)]` records it for any error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Classification, Classify};
+    ///
+    /// #[derive(Debug)]
+    /// struct Refused(u16);
+    ///
+    /// impl Classify for Refused {
+    ///     fn classify(&self) -> Classification {
+    ///         Category::Invalid.into()
+    ///     }
+    ///
+    ///     fn recorded_text(&self) -> Option<String> {
+    ///         Some(format!("the printer refused the page with code {}", self.0))
+    ///     }
+    /// }
+    ///
+    /// assert!(Refused(7).recorded_text().unwrap().ends_with("code 7"));
+    /// assert_eq!(std::fmt::Error.recorded_text(), None);
+    /// ```
+    fn recorded_text(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A class that is kept in the place of an error, as `from_response` makes it.

@@ -86,19 +86,24 @@ pub fn of_dyn(error: &(dyn Error + 'static)) -> Classification {
 }
 
 /// The class of the first known error from `first` on.
-pub(super) fn known<'a>(first: Option<&'a (dyn Error + 'static)>) -> Option<Classification> {
+pub(super) fn known(first: Option<&(dyn Error + 'static)>) -> Option<Classification> {
+    first_known(first).map(Classify::classify)
+}
+
+/// The first known error from `first` on.
+pub(super) fn first_known<'a>(first: Option<&'a (dyn Error + 'static)>) -> Option<&'a dyn Classify> {
     let chain = std::iter::successors(first, |error: &&'a (dyn Error + 'static)| (*error).source());
     chain.take(DEEPEST).find_map(known_itself)
 }
 
-/// The class of `error` without a look at its sources.
-pub(super) fn known_itself(error: &(dyn Error + 'static)) -> Option<Classification> {
-    every_known().find_map(|find| find(Hidden::Error(error))).map(Classify::classify)
+/// What is known of `error` without a look at its sources.
+pub(super) fn known_itself<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Classify> {
+    every_known().find_map(|find| find(Hidden::Error(error)))
 }
 
-/// The class of the first error or context that is known, from the outermost one on.
+/// The first error or context that is known, from the outermost one on.
 #[cfg(feature = "anyhow")]
-pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<Classification> {
+pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<&dyn Classify> {
     let address = |found: &dyn Classify| std::ptr::from_ref(found).addr();
     // The type of a layer with a context is private to anyhow: where the context lies in memory shows which
     // layer it belongs to. What is a layer itself is not a context.
@@ -114,7 +119,7 @@ pub(super) fn known_in_anyhow(error: &anyhow::Error) -> Option<Classification> {
         let start = std::ptr::from_ref(layer).addr();
         let place = start..=start + size_of_val(layer);
         let context = contexts.iter().find(|context| place.contains(&address(**context)));
-        context.map(Classify::classify).or_else(|| known_itself(layer))
+        context.copied().or_else(|| known_itself(layer))
     })
 }
 

@@ -62,6 +62,10 @@ macro_rules! pointers {
                 fn classify(&self) -> Classification {
                     (**self).classify()
                 }
+
+                fn recorded_text(&self) -> Option<String> {
+                    (**self).recorded_text()
+                }
             }
         )+
     };
@@ -77,6 +81,10 @@ macro_rules! objects {
                 fn classify(&self) -> Classification {
                     of_dyn(self)
                 }
+
+                fn recorded_text(&self) -> Option<String> {
+                    dynamic::first_known(Some(self)).and_then(Classify::recorded_text)
+                }
             }
         )+
     };
@@ -88,7 +96,11 @@ objects!(dyn Error, dyn Error + Send, dyn Error + Sync, dyn Error + Send + Sync)
 #[cfg(feature = "anyhow")]
 impl Classify for anyhow::Error {
     fn classify(&self) -> Classification {
-        dynamic::known_in_anyhow(self).unwrap_or(Category::Unknown.into())
+        dynamic::known_in_anyhow(self).map_or(Category::Unknown.into(), Classify::classify)
+    }
+
+    fn recorded_text(&self) -> Option<String> {
+        dynamic::known_in_anyhow(self).and_then(Classify::recorded_text)
     }
 }
 
@@ -113,14 +125,22 @@ impl Classify for anyhow::Error {
 /// The operating system's number, where there is one, is the code.
 impl Classify for io::Error {
     fn classify(&self) -> Classification {
-        let wrapped = self.get_ref().map(|error| error as &(dyn Error + 'static));
-        // A kind says more than a distant cause does, but less than the very error that was wrapped.
-        let found = match self.kind() {
-            ErrorKind::Other => dynamic::known(wrapped),
-            _ => wrapped.and_then(dynamic::known_itself),
-        };
-        let class = found.unwrap_or_else(|| by_kind(self.kind()));
+        let class = known_inside(self).map_or_else(|| by_kind(self.kind()), Classify::classify);
         self.raw_os_error().map_or(class, |number| class.code(Code::Os(number)))
+    }
+
+    fn recorded_text(&self) -> Option<String> {
+        known_inside(self).and_then(Classify::recorded_text)
+    }
+}
+
+/// The error that `error` wraps, if that is known.
+fn known_inside(error: &io::Error) -> Option<&dyn Classify> {
+    let wrapped = error.get_ref().map(|error| error as &(dyn Error + 'static));
+    // A kind says more than a distant cause does, but less than the very error that was wrapped.
+    match error.kind() {
+        ErrorKind::Other => dynamic::first_known(wrapped),
+        _ => wrapped.and_then(dynamic::known_itself),
     }
 }
 

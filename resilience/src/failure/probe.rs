@@ -68,6 +68,11 @@ impl<E: Classify + ?Sized> Probe<'_, E> {
     pub fn probed_class(&self) -> Classification {
         self.0.0.0.map_or(UNKNOWN, Classify::classify)
     }
+
+    /// The text that the error lets a record keep.
+    pub fn probed_text(&self) -> Option<String> {
+        self.0.0.0.and_then(Classify::recorded_text)
+    }
 }
 
 impl<E: Error + ?Sized> BySource<'_, E> {
@@ -76,6 +81,11 @@ impl<E: Error + ?Sized> BySource<'_, E> {
     pub fn probed_class(&self) -> Classification {
         self.0.0.and_then(source).unwrap_or(UNKNOWN)
     }
+
+    /// The text that the first known source lets a record keep.
+    pub fn probed_text(&self) -> Option<String> {
+        self.0.0.and_then(|error| dynamic::first_known(error.source())).and_then(Classify::recorded_text)
+    }
 }
 
 impl<E: ?Sized> ByNothing<'_, E> {
@@ -83,6 +93,11 @@ impl<E: ?Sized> ByNothing<'_, E> {
     #[inline]
     pub const fn probed_class(&self) -> Classification {
         UNKNOWN
+    }
+
+    /// None.
+    pub const fn probed_text(&self) -> Option<String> {
+        None
     }
 }
 
@@ -172,6 +187,16 @@ pub fn class<C: Into<Classification>>(class: C) -> Classification {
 /// The class that the message of `error` implies.
 pub fn by_text<E: Display + ?Sized>(error: &E) -> Classification {
     from_text(&error.to_string())
+}
+
+/// The message of `error`, for the record of a job.
+pub fn text<E: Display + ?Sized>(error: &E) -> Option<String> {
+    Some(format!("{error:#}"))
+}
+
+/// What the field that `transparent` names lets a record keep.
+pub fn transparent_text<E: Classify + ?Sized>(error: &E) -> Option<String> {
+    error.recorded_text()
 }
 
 /// The class that `with` gives to `error`.

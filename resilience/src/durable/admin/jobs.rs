@@ -69,8 +69,8 @@ use std::sync::Arc;
 
 /// Describes one job as it is recorded.
 ///
-/// `Display` writes one line: `import:7 (import:{id}): failed, attempt 2, unavailable (503), medium`. It
-/// serialises as a map of its fields.
+/// `Display` writes one line: `import:7 (import:{id}): failed, attempt 2, unavailable (503), medium`, then the error's
+/// text and the problem where they are recorded. It serialises as a map of its fields.
 ///
 /// # Examples
 ///
@@ -122,6 +122,10 @@ pub struct JobInfo {
     pub steps: Option<u64>,
     /// What the error of a failed job meant.
     pub class: Option<Classification>,
+    /// What that error said, without secrets and control characters, in at most 1,000 bytes; `None` unless the job has
+    /// `record_text`, or the error lets its text be recorded (`#[classify(text)]`,
+    /// [`Classify::recorded_text`](crate::Classify::recorded_text)).
+    pub text: Option<String>,
     /// Why an interrupted job did not go on, or why the result of a failed one was not recorded, in words.
     pub problem: Option<String>,
     /// Whether it was asked to stop.
@@ -168,6 +172,7 @@ impl std::fmt::Display for JobInfo {
         }
         write!(f, "{} ({}): {}, attempt {}", self.id, self.name, self.status, self.attempts)?;
         self.class.map_or(Ok(()), |class| write!(f, ", {class}"))?;
+        self.text.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))?;
         self.problem.as_ref().map_or(Ok(()), |problem| write!(f, ": {problem}"))
     }
 }
@@ -192,6 +197,7 @@ impl JobInfo {
             result: text(&record.value).filter(|_| record.status == Status::Done),
             steps: None,
             class: note.class,
+            text: note.text,
             // One that runs again may have left it behind.
             problem: note.problem.filter(|_| record.status != Status::Running),
             cancelled: record.cancelled,
@@ -399,15 +405,10 @@ impl Jobs {
             let stored = stored.ok_or_else(|| JobError::Unknown { at: at(id) })?;
             let revision = stored.revision;
             let event = JobEvent {
-                at: store.now().await.map_err(failed(id))?,
-                step: None,
-                attempt: stored.attempts,
-                category: None,
-                code: None,
                 strategy: why.to_owned(),
                 result: "ok".to_owned(),
-                owner: store.owner(),
                 reason: "asked for".to_owned(),
+                ..JobEvent::by(store.owner(), store.now().await.map_err(failed(id))?, stored.attempts)
             };
             let note = Note { problem: None, ..Note::read(&stored.note) }.with(event).write();
             let record = change(Record { note, ..stored })?;
@@ -456,7 +457,7 @@ impl Jobs {
             Status::Running | Status::RollingBack => Ok(Record { cancelled: true, ..record }),
             Status::Interrupted | Status::Manual => {
                 let class = Some(Classification::new(crate::Category::Cancelled));
-                let note = Note { class, ..Note::read(&record.note) }.write();
+                let note = Note { class, text: None, ..Note::read(&record.note) }.write();
                 Ok(Record {
                     status: Status::Failed,
                     completed: record.updated,

@@ -100,14 +100,14 @@ impl Job {
                 let scope = Arc::new(JobScope::new(at.key.clone(), lease.shared().clone(), &record));
                 let unfinished = Unfinished::new(&at);
                 let scope = scope::current().in_job(scope);
-                return Ok(RunningJob { at, lease, scope, record, unfinished });
+                return Ok(RunningJob { at, lease, scope, record, unfinished, text: None });
             }
             Ok(Answer::Done(record)) => return Err(NotRun::Recorded(Box::new(record), at)),
             Ok(Answer::Busy { owner, left }) => JobError::Busy { at, owner, retry_after: left },
             Ok(Answer::Mismatch(contradiction)) => JobError::Mismatch { at, contradiction },
             Ok(Answer::Stopped(record)) => {
-                let class = Note::read(&record.note).class.map(Box::new);
-                JobError::Stopped { at, status: record.status, class }
+                let Note { class, text, .. } = Note::read(&record.note);
+                JobError::Stopped { at, status: record.status, class: class.map(Box::new), text }
             }
             Err(error) => JobError::store(at, error),
         };

@@ -231,6 +231,7 @@ impl Job {
         let caught = scope::InScope::new(running.scope(), Caught::new(body(input))).await;
         let (running, outcome) = running.ran(caught).await;
         let class = outcome.judge().err().map(crate::Classify::classify);
+        let running = running.saying(outcome.judge().err().and_then(crate::Classify::recorded_text));
         match running.settle(Mode::Async, outcome, class, |_| Wanted::Fail).await {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),
@@ -250,6 +251,7 @@ impl Job {
         };
         let (running, outcome) = running.run(|| body(input));
         let class = outcome.judge().err().map(crate::Classify::classify);
+        let running = running.saying(outcome.judge().err().and_then(crate::Classify::recorded_text));
         match block_on(running.settle(Mode::Blocking, outcome, class, |_| Wanted::Fail)) {
             Ok((outcome, _)) => outcome,
             Err(rejected) => R::refuse(rejected),

@@ -9,7 +9,7 @@ use crate::durable::record::Status;
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
 use crate::durable::record::error::JobError;
-use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::history::{JobEvent, Note, kept};
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, Wanted};
 use crate::durable::store::{Completion, Query, Release, StoreError};
@@ -39,7 +39,7 @@ impl RunningJob {
             let reason = "recovered too often";
             critical(&at, "the job is dead", reason);
             self.stop(mode, Status::Dead, None, reason).await?;
-            return Err(JobError::Stopped { at, status: Status::Dead, class: None });
+            return Err(JobError::Stopped { at, status: Status::Dead, class: None, text: None });
         }
         if let Some((recorded, found)) = self.lost().await? {
             critical(&at, "records of the job are lost", "steps that were done are missing");
@@ -48,7 +48,7 @@ impl RunningJob {
         }
         if self.record.status == Status::RollingBack {
             let status = undo::finish(self, mode).await?;
-            return Err(JobError::Stopped { at, status, class: None });
+            return Err(JobError::Stopped { at, status, class: None, text: None });
         }
         emit(&Event::JobResumed { point: at.point.clone(), job: at.key.clone() }, None);
         Ok(self)
@@ -316,12 +316,11 @@ impl RunningJob {
     }
 }
 
-/// The words of a panic, cut to a length that a history can keep.
+/// What a history can keep of the words of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
-    const LONGEST: usize = 1_000;
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    words.unwrap_or("a value that is no text").chars().take(LONGEST).collect()
+    kept(words.unwrap_or("a value that is no text"))
 }
 
 /// Whether this process recovers jobs.

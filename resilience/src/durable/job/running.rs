@@ -4,7 +4,7 @@ use crate::classify::Classification;
 use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::hold::Lease;
 use crate::durable::record::error::{JobError, Place};
-use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::history::{JobEvent, Note, kept};
 use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Record, Status};
 use crate::durable::scope::Scope;
@@ -27,6 +27,8 @@ pub struct RunningJob {
     pub(crate) scope: Scope,
     pub(crate) record: Record,
     pub(crate) unfinished: Unfinished,
+    /// What the error said that the body returned, where that is recorded.
+    pub(crate) text: Option<String>,
 }
 
 /// Reports how a job ends, also if its call is dropped before that.
@@ -82,6 +84,11 @@ impl RunningJob {
         &self.scope
     }
 
+    /// Notes what the error said that the body returned.
+    pub fn saying(self, text: Option<String>) -> Self {
+        Self { text: text.map(|text| kept(&text)).filter(|text| !text.is_empty()), ..self }
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.at.key
     }
@@ -109,12 +116,11 @@ impl RunningJob {
     ) -> Result<Record, JobError> {
         let result = if status == Status::RolledBack { "ok" } else { "failed" };
         let event = self.event(status.as_str(), result, reason);
-        let event = match &class {
-            Some(class) => event.because(class),
-            None => event,
-        };
         let before = Note::read(&self.record.note);
-        let note = Note { class: class.or(before.class), problem: None, ..before }.with(event);
+        let note = match class {
+            Some(class) => before.failed(class, self.text.clone(), event),
+            None => Note { problem: None, ..before }.with(event),
+        };
         self.end_as(mode, status, note).await
     }
 
@@ -188,8 +194,9 @@ impl RunningJob {
             None => event,
         };
         let before = Note::read(&self.record.note);
-        let class = class.copied().or(before.class);
-        Note { class, problem: Some(problem.to_owned()), ..before }.with(event)
+        // The problem says more than the text of the error.
+        let (class, text) = class.map_or((before.class, before.text), |class| (Some(*class), None));
+        Note { class, text, problem: Some(problem.to_owned()), events: before.events }.with(event)
     }
 }
 
@@ -228,15 +235,10 @@ impl<F: Future> Future for Caught<F> {
 
 fn event(record: &Record, strategy: &str, result: &str, reason: &str) -> JobEvent {
     JobEvent {
-        at: record.updated,
-        step: None,
-        attempt: record.attempts,
-        category: None,
-        code: None,
         strategy: strategy.to_owned(),
         result: result.to_owned(),
-        owner: record.owner.clone(),
         reason: reason.to_owned(),
+        ..JobEvent::by(record.owner.clone(), record.updated, record.attempts)
     }
 }
 

@@ -96,8 +96,8 @@ pub fn undone(worked: bool) -> Result<(), String> {
 /// Has the job undo its steps from now on.
 pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) -> Result<Status, JobError> {
     let note = Note::read(&job.record.note);
-    let event = job.event("rollback", "started", "the body failed").because(&class);
-    let note = Note { class: Some(class), problem: None, ..note }.with(event);
+    let event = job.event("rollback", "started", "the body failed");
+    let note = note.failed(class, job.text.clone(), event);
     let (mut job, record) = job.record_as(mode, Status::RollingBack, note).await?;
     job.record = record;
     crate::durable::moment::reached("rollback started");

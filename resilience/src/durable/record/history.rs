@@ -1,5 +1,6 @@
 //! What is known about a job beside its result: why it failed, and what recovery did.
 
+use crate::base::scrub::scrub;
 use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::Millis;
 use serde_json::{Value, json};
@@ -7,10 +8,18 @@ use serde_json::{Value, json};
 /// How many recovery events a job keeps.
 const EVENTS: usize = 100;
 
+/// How many bytes of a text of others a job keeps.
+const TEXT: usize = 1_000;
+
+/// What a job keeps of a text of others, of an error or a panic.
+pub(crate) fn kept(text: &str) -> String {
+    scrub(text, TEXT)
+}
+
 /// Describes one thing that recovery did with a job.
 ///
 /// [`JobInfo::events`](crate::durable::JobInfo::events) has the last 100 of a job, with categories and names,
-/// never values.
+/// never values; with the text of an error only where that is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobEvent {
@@ -24,6 +33,8 @@ pub struct JobEvent {
     pub category: Option<String>,
     /// The code that the error carried, as text: `"503"`, `"os error 104"`.
     pub code: Option<String>,
+    /// The text of the error, as in [`JobInfo::text`](crate::durable::JobInfo::text), where it is recorded.
+    pub text: Option<String>,
     /// What was done: `"resume"`, `"rollback"`, `"manual"`, ..
     pub strategy: String,
     /// How it went: `"ok"`, `"failed"`, ..
@@ -35,6 +46,13 @@ pub struct JobEvent {
 }
 
 impl JobEvent {
+    /// Something that `owner` did at `at` with a job that had been begun `attempt` times.
+    pub(crate) fn by(owner: String, at: Millis, attempt: u32) -> Self {
+        let (strategy, result, reason) = (String::new(), String::new(), String::new());
+        let (step, category, code, text) = (None, None, None, None);
+        Self { at, step, attempt, category, code, text, strategy, result, owner, reason }
+    }
+
     /// The same, because of an error of `class`.
     pub(crate) fn because(self, class: &Classification) -> Self {
         let code = class.code.map(|code| code.to_string());
@@ -44,8 +62,8 @@ impl JobEvent {
     fn to_json(&self) -> Value {
         json!({
             "at": self.at, "step": self.step, "attempt": self.attempt, "category": self.category,
-            "code": self.code, "strategy": self.strategy, "result": self.result, "owner": self.owner,
-            "reason": self.reason,
+            "code": self.code, "text": self.text, "strategy": self.strategy, "result": self.result,
+            "owner": self.owner, "reason": self.reason,
         })
     }
 
@@ -57,6 +75,7 @@ impl JobEvent {
             attempt: value["attempt"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             category: text("category"),
             code: text("code"),
+            text: text("text"),
             strategy: text("strategy").unwrap_or_default(),
             result: text("result").unwrap_or_default(),
             owner: text("owner").unwrap_or_default(),
@@ -69,6 +88,8 @@ impl JobEvent {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
     pub(crate) class: Option<Classification>,
+    /// What the error of that class said, where that is recorded.
+    pub(crate) text: Option<String>,
     /// Why the job did not go on, in words.
     pub(crate) problem: Option<String>,
     pub(crate) events: Vec<JobEvent>,
@@ -79,8 +100,8 @@ impl Note {
         let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return Self::default() };
         let class = &value["class"];
         let events = value["events"].as_array().into_iter().flatten().map(JobEvent::from_json).collect();
-        let problem = value["problem"].as_str().map(str::to_owned);
-        Self { class: read_class(class), problem, events }
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        Self { class: read_class(class), text: text("text"), problem: text("problem"), events }
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
@@ -89,7 +110,15 @@ impl Note {
             .map(|class| json!({ "category": class.category.as_str(), "severity": class.severity.as_str() }));
         let kept = self.events.len().saturating_sub(EVENTS);
         let events: Vec<_> = self.events.iter().skip(kept).map(JobEvent::to_json).collect();
-        json!({ "class": class, "problem": self.problem, "events": events }).to_string().into_bytes()
+        json!({ "class": class, "text": self.text, "problem": self.problem, "events": events })
+            .to_string()
+            .into_bytes()
+    }
+
+    /// Notes that the job failed with an error of `class` that said `text`, as `event` says.
+    pub(crate) fn failed(self, class: Classification, text: Option<String>, event: JobEvent) -> Self {
+        let event = JobEvent { text: text.clone(), ..event.because(&class) };
+        Self { class: Some(class), text, problem: None, ..self }.with(event)
     }
 
     /// Adds `event`. A job that is interrupted again for the same reason has one event of it, the last.
@@ -123,8 +152,7 @@ mod tests {
 
     fn event(result: &str, reason: &str, attempt: u32) -> JobEvent {
         let (strategy, result, reason) = ("resume".to_owned(), result.to_owned(), reason.to_owned());
-        let owner = String::new();
-        JobEvent { at: 0, step: None, attempt, category: None, code: None, strategy, result, owner, reason }
+        JobEvent { strategy, result, reason, ..JobEvent::by(String::new(), 0, attempt) }
     }
 
     #[test]

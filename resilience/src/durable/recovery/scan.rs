@@ -109,15 +109,10 @@ impl Pass {
     /// Marks a job as interrupted, if its owner is dead, and returns its record; `None` if its owner may live.
     async fn mark(&self, record: &Record) -> Result<Option<Record>, StoreError> {
         let note = Note::read(&record.note).with(JobEvent {
-            at: self.store.now().await?,
-            step: None,
-            attempt: record.attempts,
-            category: None,
-            code: None,
             strategy: "resume".to_owned(),
             result: "interrupted".to_owned(),
-            owner: self.store.owner(),
             reason: format!("its owner {} is gone", record.owner),
+            ..JobEvent::by(self.store.owner(), self.store.now().await?, record.attempts)
         });
         // Undoing that was released has no owner, and nothing happened to it.
         let note = if record.owner.is_empty() { Vec::new() } else { note.write() };

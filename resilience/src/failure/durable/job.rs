@@ -80,7 +80,7 @@ pub enum JobError {
     ///
     /// Its category is that of the recorded error, so that a fallback answers as at the first time; it is not
     /// retried.
-    #[error("job {at} ended before as {status}{}; `jobs::resume` or `rerun` starts it again", in_brackets(.class.as_deref()))]
+    #[error("job {at} ended before as {status}{}{}; `jobs::resume` or `rerun` starts it again", in_brackets(.class.as_deref()), behind_colon(.text.as_deref()))]
     #[non_exhaustive]
     Stopped {
         /// The job.
@@ -89,6 +89,8 @@ pub enum JobError {
         status: Status,
         /// What its error meant, if it had one.
         class: Option<Box<Classification>>,
+        /// What its error said, where that is recorded; see [`JobInfo::text`](crate::durable::JobInfo::text).
+        text: Option<String>,
     },
     /// The lease was lost to another holder while the body ran; its result is discarded.
     #[error("job {at} lost its lease to another holder; its result is discarded")]
@@ -388,4 +390,8 @@ impl JobError {
 /// The category of a class, in brackets.
 fn in_brackets(class: Option<&Classification>) -> String {
     class.map_or(String::new(), |class| format!(" ({})", class.category))
+}
+
+fn behind_colon(text: Option<&str>) -> String {
+    text.map_or(String::new(), |text| format!(": {text}"))
 }

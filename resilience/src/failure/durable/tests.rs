@@ -64,8 +64,8 @@ fn the_action_of_every_error_of_a_job_fits() {
     let errors = vec![
         (E::Busy { at: at(), owner, retry_after }, "wait for the other holder"),
         (E::Recursive { at: at() }, "another job"),
-        (E::Stopped { at: at(), status, class: None }, "`jobs::resume`"),
-        (E::Stopped { at: at(), status, class }, "check the name"),
+        (E::Stopped { at: at(), status, class: None, text: None }, "`jobs::resume`"),
+        (E::Stopped { at: at(), status, class, text: None }, "check the name"),
         (E::Fenced { at: at() }, "lease"),
         (
             E::NotRecorded { at: at(), value: value.clone(), store: store() },

@@ -1,0 +1,411 @@
+//! Makes text of others fit to be kept and shown: without secrets, control characters and bidirectional marks, and
+//! of a bounded length.
+//!
+//! Error messages carry what a program sent: addresses with passwords, headers, request bodies. What leaves the
+//! process (the record of a job, an alert) goes through [`scrub`] first. It knows secrets by their names
+//! (`password=..`), by their places (the user of an address, the word behind `Bearer`) and by their forms (`sk-..`,
+//! `AKIA..`, a JWT, a private key). When in doubt it hides too much: a message with one word less still says what
+//! was wrong. It cannot know a secret that looks like any other word, so texts are kept only where a program asks for
+//! it.
+
+/// Stands in for each secret.
+const HIDDEN: &str = "***";
+
+/// Returns `text` without secrets and without characters that a terminal acts on, in at most `most` bytes.
+///
+/// A text that is cut ends with `..`.
+pub(crate) fn scrub(text: &str, most: usize) -> String {
+    let mut scrubbed = String::new();
+    let (mut rest, mut before) = (text, None);
+    while let Some(first) = rest.chars().next() {
+        if scrubbed.len() > most {
+            break;
+        }
+        let found = MATCHERS.iter().find_map(|matcher| matcher(rest, before));
+        let Found { kept, secret } = found.unwrap_or(Found { kept: first.len_utf8(), secret: 0 });
+        let (shown, after) = rest.split_at_checked(kept).unwrap_or((rest, ""));
+        scrubbed.extend(shown.chars().map(harmless));
+        let (hidden, after) = after.split_at_checked(secret).unwrap_or((after, ""));
+        if secret > 0 {
+            scrubbed.push_str(HIDDEN);
+        }
+        before = hidden.chars().next_back().or(shown.chars().next_back());
+        rest = after;
+    }
+    cut(scrubbed.trim(), most)
+}
+
+/// At most `most` bytes of `text`.
+fn cut(text: &str, most: usize) -> String {
+    const MARK: &str = "..";
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let longest = most.saturating_sub(MARK.len());
+    let shown = (0..=longest).rev().find_map(|end| text.get(..end));
+    format!("{}{MARK}", shown.unwrap_or_default())
+}
+
+/// What a terminal shows as it is: white space is a space, what would move its cursor or turn its text is `U+FFFD`.
+fn harmless(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
+}
+
+/// How many bytes at the beginning of a text stay, and how many after them are a secret.
+#[derive(Debug)]
+struct Found {
+    kept: usize,
+    secret: usize,
+}
+
+/// Looks at the beginning of a text, and at the character before it.
+type Matcher = fn(&str, Option<char>) -> Option<Found>;
+
+const MATCHERS: [Matcher; 5] = [private_key, user_of_address, behind_scheme, behind_name, by_form];
+
+/// How far the end of one secret is looked for, where no character must end it.
+const FAR: usize = 8 * 1024;
+
+/// `-----BEGIN RSA PRIVATE KEY-----`, to the end of the block, or of the text if that was cut.
+fn private_key(text: &str, _: Option<char>) -> Option<Found> {
+    const DASHES: &str = "-----";
+    let title = text.strip_prefix("-----BEGIN ")?;
+    let (title, _) = title.split_once(DASHES).filter(|(title, _)| title.len() <= 64)?;
+    if !title.contains("PRIVATE KEY") {
+        return None;
+    }
+    let end = text.find("-----END ").map(|at| at + "-----END ".len());
+    let end = end.and_then(|at| Some(at + text.get(at..)?.find(DASHES)? + DASHES.len()));
+    Some(Found { kept: 0, secret: end.unwrap_or(text.len()) })
+}
+
+/// `postgres://user:password@host`: all between the slashes and the `@`.
+fn user_of_address(text: &str, _: Option<char>) -> Option<Found> {
+    const SLASHES: &str = "://";
+    let rest = text.strip_prefix(SLASHES)?;
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '|');
+    let end = rest.char_indices().find(|(at, c)| *at >= FAR || ends(*c)).map_or(rest.len(), |(at, _)| at);
+    let whole = rest.get(..end)?;
+    let host = whole.split(['/', '?', '#']).next()?;
+    let at = match (host.rfind('@'), host.split_once(':')) {
+        (Some(at), _) => at,
+        // A password with a slash in it: what is behind the colon is no port.
+        (None, Some((_, port))) if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            whole.rfind('@')?
+        }
+        _ => return None,
+    };
+    (at > 0).then_some(Found { kept: SLASHES.len(), secret: at })
+}
+
+/// `Bearer <token>`, `Basic <credentials>`.
+fn behind_scheme(text: &str, before: Option<char>) -> Option<Found> {
+    const SCHEMES: [&str; 2] = ["bearer", "basic"];
+    if is_part_of_word(before) {
+        return None;
+    }
+    let scheme = SCHEMES.iter().find(|scheme| begins_with(text, scheme))?;
+    let rest = text.get(scheme.len()..)?;
+    let token = rest.trim_start_matches(' ');
+    let spaces = rest.len() - token.len();
+    let len = run(token, |c| is_of_token(c) || matches!(c, '+' | '/' | '=' | '~' | '*' | ':'));
+    let token = token.get(..len)?.trim_end_matches(['.', ':']);
+    // "the bearer token is invalid", "basic authentication".
+    let is_word = token.len() < 20 && token.chars().skip(1).all(|c| c.is_ascii_lowercase());
+    (spaces > 0 && token.len() >= 4 && !is_word)
+        .then_some(Found { kept: scheme.len() + spaces, secret: token.len() })
+}
+
+/// `password=..`, `"api_key": ".."`, `Authorization: ..`.
+fn behind_name(text: &str, before: Option<char>) -> Option<Found> {
+    if before.is_some_and(is_of_token) {
+        return None;
+    }
+    let name_len = run(text, is_of_token);
+    let name = text.get(..name_len).filter(|name| name.len() <= 64)?;
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let plain = plain.to_ascii_lowercase();
+    let is_of_query = matches!(before, Some('?' | '&')) && matches!(&*plain, "key" | "sig" | "code");
+    let is_header = HEADERS.iter().any(|known| plain.ends_with(known));
+    let is_secret = is_header
+        || is_of_query
+        || ANYWHERE.iter().any(|known| plain.contains(known))
+        || AT_THE_END.iter().any(|known| plain.ends_with(known));
+    if !is_secret {
+        return None;
+    }
+    // The closing quote of a name, the sign, and what opens the value.
+    let rest = text.get(name_len..)?;
+    let quotes = |text: &str| run(text, |c| matches!(c, '"' | '\'' | '`' | '\\' | ']'));
+    let after_name = quotes(rest);
+    let sign = rest.get(after_name..)?.trim_start_matches(' ');
+    let value = ["=>", ":=", "==", "=", ":"].iter().find_map(|known| sign.strip_prefix(known))?;
+    let value = value.trim_start_matches(' ');
+    let value = value.strip_prefix("Some(").unwrap_or(value);
+    let opening = run(value, |c| matches!(c, '"' | '\'' | '`' | '\\'));
+    let (opening, value) = value.split_at_checked(opening)?;
+    let len = match opening.chars().next_back() {
+        Some(quote) => quoted(value, quote, opening.contains('\\')),
+        None if is_header => run(value, |c| !matches!(c, '\n' | '\r' | '"' | '\'' | '`' | '}' | ']' | '|')),
+        None => bare(value),
+    };
+    (len > 0).then_some(Found { kept: text.len() - value.len(), secret: len })
+}
+
+/// Names whose value is the rest of the line.
+const HEADERS: [&str; 2] = ["authorization", "cookie"];
+/// Parts of a name that make its value a secret.
+const ANYWHERE: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "accountkey",
+    "credential",
+];
+/// Ends of a name that make its value a secret: there may be as many `tokens` as one likes.
+const AT_THE_END: [&str; 7] =
+    ["token", "pwd", "pass", "sessionid", "signature", "signingkey", "encryptionkey"];
+
+/// The length of a value that ends with `quote`, which a backslash makes part of the value; or, where the opening quote
+/// itself had one, with the quote behind the next backslash: `{\"password\":\"..\"}`.
+fn quoted(value: &str, quote: char, is_quoted_twice: bool) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in value.char_indices() {
+        let is_end = if is_quoted_twice { c == '\\' } else { c == quote && !is_escaped };
+        if is_end {
+            return at;
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    value.len()
+}
+
+/// The length of a value without quotes.
+fn bare(value: &str) -> usize {
+    let mut chars = value.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let next = chars.peek().map(|(_, next)| *next);
+        let is_last = next.is_none_or(|next| next.is_whitespace() || ")}]>,;.\"'`".contains(next));
+        match c {
+            c if c.is_whitespace() => return at,
+            '&' | ';' | '"' | '\'' | '`' | '|' => return at,
+            ',' | ')' | ']' | '}' | '>' if is_last => return at,
+            '.' | ':' if next.is_none_or(char::is_whitespace) => return at,
+            _ => {}
+        }
+    }
+    value.len()
+}
+
+/// How a secret of a known service begins, and how many characters follow at least.
+const FORMS: [(&str, usize); 30] = [
+    ("sk-", 8),
+    ("sk_live_", 8),
+    ("sk_test_", 8),
+    ("rk_live_", 8),
+    ("rk_test_", 8),
+    ("pk_live_", 8),
+    ("whsec_", 8),
+    ("AKIA", 12),
+    ("ASIA", 12),
+    ("AIza", 20),
+    ("ya29.", 10),
+    ("ghp_", 10),
+    ("gho_", 10),
+    ("ghu_", 10),
+    ("ghs_", 10),
+    ("ghr_", 10),
+    ("github_pat_", 10),
+    ("glpat-", 10),
+    ("xoxa-", 8),
+    ("xoxb-", 8),
+    ("xoxp-", 8),
+    ("xoxr-", 8),
+    ("xoxs-", 8),
+    ("xapp-", 8),
+    ("SG.", 16),
+    ("hf_", 16),
+    ("npm_", 16),
+    ("pypi-", 16),
+    ("dop_v1_", 16),
+    ("shpat_", 16),
+];
+
+/// A key or token that shows by its form what it is.
+fn by_form(text: &str, before: Option<char>) -> Option<Found> {
+    if is_part_of_word(before) {
+        return None;
+    }
+    let hidden = |secret| Some(Found { kept: 0, secret });
+    let whole = run(text, is_of_token);
+    let word = text.get(..whole)?.trim_end_matches('.');
+    let has_form = |(start, least): &(&str, usize)| {
+        word.strip_prefix(start).is_some_and(|rest| run(rest, is_of_token) >= *least)
+    };
+    let is_json_web_token = || {
+        let mut parts = word.split('.');
+        let [header, claims] = [parts.next(), parts.next()].map(|part| part.unwrap_or_default().len());
+        word.starts_with("eyJ") && header >= 10 && claims >= 4
+    };
+    if FORMS.iter().any(has_form) || is_json_web_token() {
+        return hidden(word.len());
+    }
+    // Long, and of all kinds of characters: base64, not a word, a number or a hash.
+    let long = run(text, |c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_'));
+    let word = text.get(..long).filter(|word| word.len() >= 40 && !word.starts_with('/'))?;
+    let has = |is: fn(&char) -> bool| word.chars().filter(is).count() >= 4;
+    let is_mixed =
+        has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
+    if is_mixed { hidden(word.len()) } else { None }
+}
+
+fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+fn is_part_of_word(before: Option<char>) -> bool {
+    before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn begins_with(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
+}
+
+/// How many bytes at the beginning of `text` are such characters, as far as a secret is looked for.
+fn run(text: &str, is: impl Fn(char) -> bool) -> usize {
+    text.char_indices().find(|(at, c)| *at >= FAR || !is(*c)).map_or(text.len(), |(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 2_000;
+
+    /// A text with a secret, and what is left of it.
+    const CANARIES: &[(&str, &str)] = &[
+        ("401 for Bearer abc123.def-456", "401 for Bearer ***"),
+        ("Authorization: Bearer CANARYCANARY", "Authorization: ***"),
+        ("authorization: Basic dXNlcjpwYXNz, retried", "authorization: ***"),
+        ("header Basic dXNlcjpwYXNz was refused", "header Basic *** was refused"),
+        ("{\"Authorization\": \"token CANARY\"}", "{\"Authorization\": \"***\"}"),
+        ("Cookie: sid=CANARY; lang=en\nbody", "Cookie: *** body"),
+        ("Incorrect API key provided: sk-proj-CANARY_canary-123456.", "Incorrect API key provided: ***."),
+        ("key sk-ant-api03-CANARYCANARY is revoked", "key *** is revoked"),
+        ("stripe sk_live_CANARYCANARY1", "stripe ***"),
+        ("AKIAIOSFODNN7EXAMPLE is not authorized", "*** is not authorized"),
+        ("ASIAIOSFODNN7EXAMPLE", "***"),
+        ("secret wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY9876 leaked", "secret *** leaked"),
+        ("clone with ghp_CANARYCANARYCANARY failed", "clone with *** failed"),
+        ("github_pat_11CANARY_0123456789", "***"),
+        ("glpat-CANARYCANARY12", "***"),
+        ("slack xoxb-123456789-CANARY", "slack ***"),
+        ("maps AIzaSyCANARYCANARYCANARYCANARY", "maps ***"),
+        ("postgres://app:hunter2@db:5432/app refused", "postgres://***@db:5432/app refused"),
+        ("postgres://app:hun/ter2@db/app refused", "postgres://***@db/app refused"),
+        ("amqp://app:p@ss@host/", "amqp://***@host/"),
+        ("https://CANARYTOKEN@git.example/x.git", "https://***@git.example/x.git"),
+        ("redis://:hunter2@cache:6379", "redis://***@cache:6379"),
+        ("GET https://api/x?api_key=CANARY&page=2", "GET https://api/x?api_key=***&page=2"),
+        ("GET https://api/x?key=CANARY&page=2", "GET https://api/x?key=***&page=2"),
+        ("?sig=CANARY%3D&se=2026", "?sig=***&se=2026"),
+        ("password=hunter2", "password=***"),
+        ("Password = hunter2; Server=db", "Password = ***; Server=db"),
+        ("password='hun ter2' host=db", "password='***' host=db"),
+        ("password: hunter2, user: app", "password: ***, user: app"),
+        ("Login { user: \"app\", password: \"hun\\\"ter2\" }", "Login { user: \"app\", password: \"***\" }"),
+        ("Login { password: Some(\"hunter2\") }", "Login { password: Some(\"***\") }"),
+        ("{\"client_secret\":\"CANARY\",\"id\":7}", "{\"client_secret\":\"***\",\"id\":7}"),
+        ("{\\\"password\\\":\\\"CANARY\\\",\\\"id\\\":7}", "{\\\"password\\\":\\\"***\\\",\\\"id\\\":7}"),
+        ("{\"pin\":1,\"api-key\":12345,\"n\":2}", "{\"pin\":1,\"api-key\":***,\"n\":2}"),
+        ("{'x-api-key' => 'CANARY'}", "{'x-api-key' => '***'}"),
+        ("DB_PASSWORD=CANARY", "DB_PASSWORD=***"),
+        ("AccountKey=CANARY==;EndpointSuffix=core", "AccountKey=***;EndpointSuffix=core"),
+        ("access_token=CANARY expired", "access_token=*** expired"),
+        ("PGPASS=CANARY", "PGPASS=***"),
+        ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJDQU5BUlkifQ.c2lnbmF0dXJl is expired", "jwt *** is expired"),
+        (
+            "bad key -----BEGIN RSA PRIVATE KEY-----\nCANARY\n-----END RSA PRIVATE KEY----- in file",
+            "bad key *** in file",
+        ),
+        ("-----BEGIN PRIVATE KEY-----\nCANARY", "***"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\\nCANARY\\n-----END OPENSSH PRIVATE KEY-----", "***"),
+    ];
+
+    /// Texts of which everything stays.
+    const HARMLESS: &[&str] = &[
+        "",
+        "connection refused (os error 111)",
+        "429 Too Many Requests: max_tokens=4096, tokens: 17",
+        "the bearer token is invalid; use basic authentication",
+        "no such file: /home/app/Data/2026/import-12345678901234567890.csv",
+        "https://api.example:8443/v1/users@2/page?n=1#top",
+        "job import:7 of tenant 0192f7a6-3c1e-7bd2-9a51-2f0c8f2b9e10",
+        "sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "sk-learn and scikit are not keys, nor is task-1234567890",
+        "unexpected end of JSON at line 3 column 7",
+        "-----BEGIN CERTIFICATE-----",
+        "Grüße, 世界",
+    ];
+
+    #[test]
+    fn secrets_are_hidden_and_the_rest_stays() {
+        for (text, expected) in CANARIES {
+            assert_eq!(scrub(text, MOST), *expected, "{text}");
+        }
+        for text in HARMLESS {
+            assert_eq!(scrub(text, MOST), *text);
+        }
+    }
+
+    #[test]
+    fn secrets_are_found_anywhere_and_what_hides_them_stays() {
+        for (text, expected) in CANARIES {
+            // A line that ended a secret is not one any more.
+            if !text.contains('\n') {
+                assert_eq!(scrub(expected, MOST), *expected, "{text}");
+            }
+            for (before, after) in [("error: ", ""), ("(", ")"), ("\n", "\n"), ("世界 ", " 世界")] {
+                let within = scrub(&format!("{before}{text}{after}"), MOST);
+                assert!(!within.contains("CANARY") && !within.contains("hunter2"), "{within}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_does_nothing_with_it() {
+        assert_eq!(scrub("a\u{1b}[31mb\tc\r\nd\u{202e}e\u{7}", MOST), "a\u{fffd}[31mb c  d\u{fffd}e\u{fffd}");
+        assert_eq!(scrub("pass\u{0}word=x", MOST), "pass\u{fffd}word=x");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_where_a_character_begins() {
+        assert_eq!(scrub("abcdefgh", 8), "abcdefgh");
+        assert_eq!(scrub("abcdefghi", 8), "abcdef..");
+        assert_eq!(scrub("äöüäöü", 8), "äöü..");
+        assert_eq!(scrub("abc", 1), "..");
+        // A secret at the cut is hidden before it is cut.
+        assert_eq!(scrub("aaaaaaaa password=hunter2", 20), "aaaaaaaa password=..");
+    }
+
+    /// Each is read once, as far as it is kept: these take minutes if a part is read again for each character.
+    #[test]
+    fn hostile_texts_are_read_in_linear_time() {
+        for part in ["://", "-----BEGIN ", "password=", "a.", "\"", "eyJ", "Bearer ", "世", "pwd: Some(\"\\"]
+        {
+            let long = part.repeat(1_000_000 / part.len());
+            assert!(scrub(&long, 1_000).len() <= 1_000);
+        }
+    }
+}
