@@ -4,6 +4,7 @@
 pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod clock;
+mod forms;
 pub(crate) mod guarded;
 pub(crate) mod name;
 #[cfg(feature = "durable")]

@@ -8,10 +8,9 @@
 //! public struct of the settings and its defaults, a `const` setter with its documentation on each policy value,
 //! the judgement of each value, the table, reading and writing by name, and what the inventory lists.
 //!
-//! Forms are `Count` (`u32`), `Factor` (`f64`), `Time` and `Ttl` (`Duration`), `Bytes` (`usize`), `Switch` (`bool`), `Flag`
-//! (a switch whose setter takes no argument), or a type that has the same functions as these. The file that declares
-//! settings imports the forms that it uses. Ranges are `from x`,
-//! `to x` and `above x`. A default is one of
+//! Forms are those of [`forms`](super::forms), or a type that has the same functions. The file that declares settings
+//! imports the forms that it uses. Ranges are `from x`, `to x` and `above x`, and end up in the judgement, the message
+//! and the documentation alike. A default is one of
 //!
 //! - a value;
 //! - `required`: there is none, and no setter, because the constructor takes it;
@@ -19,9 +18,27 @@
 //! - `as other`: an `Option`; the default is the value of `other`;
 //! - `value not below other`: an `Option`; the default is at least the value of `other`, and so is what is set;
 //! - `value unless set`: an `Option`, where it matters whether the value was set.
+//!
+//! # Why a macro
+//!
+//! A setting is needed as a field, as a `const` setter, as a compile-time check, as text and as data. Each of these by
+//! hand is a place where a default or a range can differ from the others; from a row they cannot. The generated code is
+//! plain: a struct, an `impl` and `match`es, no trait and no allocation, and the setters are `const`, so that a wrong
+//! literal in an attribute is a compile error at its token.
+//!
+//! # Invariants
+//!
+//! - The order of the rows is that of the table, of the bits in [`Settings::set`], of the inventory and of the page.
+//! - A row whose default is another setting (`as`, `not below`) is read by the accessor of its own name, never by its
+//!   field: the field says only what was set.
+//! - What is judged for one setting never depends on another; pairs are judged once both were set (`together`), because
+//!   setters may come in any order.
+//!
+//! `tests/settings.rs` compares the tables with the keys of the attributes and with the pages.
 
-use super::setting::{Complaint, Kind, Value};
-use std::time::Duration;
+#[cfg(feature = "durable")]
+pub(crate) use super::forms::Ttl;
+pub(crate) use super::forms::{Bytes, Count, Factor, Flag, Switch, Time, literal};
 
 /// The settings of a policy value, and which of them were set: a bit for each.
 #[derive(Clone, Copy, Debug)]
@@ -40,234 +57,6 @@ impl<C: Copy> Settings<C> {
     /// Settings that count as set, all of them.
     pub(crate) const fn whole(config: C) -> Self {
         Self { config, set: u32::MAX }
-    }
-}
-
-pub(crate) struct Count;
-pub(crate) struct Factor;
-pub(crate) struct Time;
-pub(crate) struct Bytes;
-pub(crate) struct Switch;
-#[cfg(feature = "durable")]
-pub(crate) struct Ttl;
-pub(crate) type Flag = Switch;
-
-impl Count {
-    pub(crate) const KIND: Kind = Kind::Count;
-
-    pub(crate) const fn complaint(_: u32) -> Complaint {
-        None
-    }
-
-    pub(crate) const fn read(text: &str) -> Option<u32> {
-        match Number::read(text) {
-            Some(Number { digits, decimals: 0, unit: b"" }) if digits <= u32::MAX as u128 => {
-                Some(digits as u32)
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) const fn from(count: u32, least: u32) -> bool {
-        count >= least
-    }
-
-    pub(crate) const fn to(count: u32, most: u32) -> bool {
-        count <= most
-    }
-
-    pub(crate) fn value(count: u32) -> Value {
-        Value::Count(count.into())
-    }
-
-    pub(crate) fn of(value: &Value) -> Option<u32> {
-        if let Value::Count(count) = value { u32::try_from(*count).ok() } else { None }
-    }
-}
-
-impl Factor {
-    pub(crate) const KIND: Kind = Kind::Factor;
-
-    pub(crate) const fn complaint(_: f64) -> Complaint {
-        None
-    }
-
-    pub(crate) const fn read(text: &str) -> Option<f64> {
-        match Number::read(text) {
-            Some(Number { digits, decimals, unit: b"" }) => {
-                Some(digits as f64 / 10_u128.pow(decimals) as f64)
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) const fn from(factor: f64, least: f64) -> bool {
-        factor >= least && factor < f64::INFINITY
-    }
-
-    pub(crate) const fn value(factor: f64) -> Value {
-        Value::Factor(factor)
-    }
-
-    pub(crate) const fn of(value: &Value) -> Option<f64> {
-        if let Value::Factor(factor) = value { Some(*factor) } else { None }
-    }
-}
-
-impl Time {
-    pub(crate) const KIND: Kind = Kind::Time;
-
-    pub(crate) const fn complaint(_: Duration) -> Complaint {
-        None
-    }
-
-    pub(crate) const fn read(text: &str) -> Option<Duration> {
-        let Some(Number { digits, decimals, unit }) = Number::read(text) else { return None };
-        let nanos = match unit {
-            b"us" => 1_000,
-            b"ms" => 1_000_000,
-            b"s" => 1_000_000_000,
-            b"m" => 60 * 1_000_000_000,
-            b"h" => 3600 * 1_000_000_000,
-            b"d" => 24 * 3600 * 1_000_000_000,
-            _ => return None,
-        };
-        let nanos = digits * nanos / 10_u128.pow(decimals);
-        let second = 1_000_000_000;
-        Some(Duration::new((nanos / second) as u64, (nanos % second) as u32))
-    }
-
-    pub(crate) const fn from(time: Duration, least: Duration) -> bool {
-        time.as_nanos() >= least.as_nanos()
-    }
-
-    pub(crate) const fn above(time: Duration, bound: Duration) -> bool {
-        time.as_nanos() > bound.as_nanos()
-    }
-
-    pub(crate) const fn max(time: Duration, other: Duration) -> Duration {
-        if Self::from(time, other) { time } else { other }
-    }
-
-    pub(crate) const fn value(time: Duration) -> Value {
-        Value::Time(time)
-    }
-
-    pub(crate) const fn of(value: &Value) -> Option<Duration> {
-        if let Value::Time(time) = value { Some(*time) } else { None }
-    }
-}
-
-impl Bytes {
-    pub(crate) const KIND: Kind = Kind::Bytes;
-
-    pub(crate) const fn complaint(_: usize) -> Complaint {
-        None
-    }
-
-    pub(crate) const fn read(text: &str) -> Option<usize> {
-        let Some(Number { digits, decimals: 0, unit }) = Number::read(text) else { return None };
-        let shift = match unit {
-            b"" => 0,
-            b"KiB" => 10,
-            b"MiB" => 20,
-            b"GiB" => 30,
-            _ => return None,
-        };
-        Some((digits << shift) as usize)
-    }
-
-    pub(crate) const fn from(bytes: usize, least: usize) -> bool {
-        bytes >= least
-    }
-
-    pub(crate) const fn value(bytes: usize) -> Value {
-        Value::Bytes(bytes as u64)
-    }
-
-    pub(crate) fn of(value: &Value) -> Option<usize> {
-        if let Value::Bytes(bytes) = value { usize::try_from(*bytes).ok() } else { None }
-    }
-}
-
-impl Switch {
-    pub(crate) const KIND: Kind = Kind::Switch;
-
-    pub(crate) const fn complaint(_: bool) -> Complaint {
-        None
-    }
-
-    pub(crate) const fn read(text: &str) -> Option<bool> {
-        match text.as_bytes() {
-            b"true" => Some(true),
-            b"false" => Some(false),
-            _ => None,
-        }
-    }
-
-    pub(crate) const fn value(is_on: bool) -> Value {
-        Value::Switch(is_on)
-    }
-
-    pub(crate) const fn of(value: &Value) -> Option<bool> {
-        if let Value::Switch(is_on) = value { Some(*is_on) } else { None }
-    }
-}
-
-#[cfg(feature = "durable")]
-impl Ttl {
-    pub(crate) const KIND: Kind = Kind::Time;
-
-    pub(crate) const fn complaint(_: Duration) -> Complaint {
-        None
-    }
-
-    pub(crate) const fn read(text: &str) -> Option<Duration> {
-        if let b"never" = text.as_bytes() { Some(Duration::ZERO) } else { Time::read(text) }
-    }
-
-    pub(crate) fn value(time: Duration) -> Value {
-        if time.is_zero() { Value::Word("never".into()) } else { Value::Time(time) }
-    }
-
-    pub(crate) fn of(value: &Value) -> Option<Duration> {
-        if let Value::Word(word) = value { Self::read(word) } else { Time::of(value) }
-    }
-}
-
-/// A number as an attribute spells it: `digits / 10^decimals`, then its unit.
-struct Number<'a> {
-    digits: u128,
-    decimals: u32,
-    unit: &'a [u8],
-}
-
-impl<'a> Number<'a> {
-    const fn read(text: &'a str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let (mut digits, mut decimals, mut n) = (0_u128, 0, 0);
-        let mut has_point = false;
-        while n < bytes.len() {
-            match bytes[n] {
-                digit @ b'0'..=b'9' => {
-                    digits = digits * 10 + (digit - b'0') as u128;
-                    decimals += has_point as u32;
-                }
-                b'.' if !has_point => has_point = true,
-                _ => break,
-            }
-            n += 1;
-        }
-        // Longer numbers are in no table.
-        if n == 0 || n > 18 { None } else { Some(Self { digits, decimals, unit: bytes.split_at(n).1 }) }
-    }
-}
-
-/// The value of a literal in a table, which is read while the library is compiled.
-pub(crate) const fn literal<T: Copy>(read: Option<T>) -> T {
-    match read {
-        Some(value) => value,
-        None => panic!("a literal in a table of settings cannot be read"),
     }
 }
 
@@ -632,27 +421,3 @@ macro_rules! settings {
 }
 
 pub(crate) use settings;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literals_are_read_as_an_attribute_spells_them() {
-        let times = ["250us", "100ms", "1.5s", "60s", "10m", "2h", "30d"].map(Time::read);
-        let millis = [0.25, 100.0, 1500.0, 60_000.0, 600_000.0, 7_200_000.0, 2_592_000_000.0];
-        let expected = millis.map(|millis: f64| Some(Duration::from_secs_f64(millis / 1000.0)));
-        assert_eq!(times, expected);
-        assert_eq!(
-            ["1", "2147483647", "1.5", "1s", ""].map(Count::read),
-            [Some(1), Some(i32::MAX as u32), None, None, None]
-        );
-        assert_eq!(["2.0", "0.1", "3", "1e9"].map(Factor::read), [Some(2.0), Some(0.1), Some(3.0), None]);
-        assert_eq!(
-            ["64KiB", "8MiB", "1GiB", "17"].map(Bytes::read),
-            [Some(65536), Some(8 << 20), Some(1 << 30), Some(17)]
-        );
-        assert_eq!(["true", "false", "yes"].map(Switch::read), [Some(true), Some(false), None]);
-        assert_eq!(["60", "s", "1 s", "99999999999999999999s"].map(Time::read), [None; 4]);
-    }
-}
