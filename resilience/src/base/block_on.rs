@@ -1,4 +1,11 @@
 //! Waiting for a future from sync and from async code.
+//!
+//! Jobs and steps are written once, as futures, and a sync function runs them with [`block_on`]. What differs between
+//! the two is [`Mode`]: how a wait passes, and whether the thread may work for a store while it waits.
+//!
+//! A sync caller needs no runtime and starts none: the thread parks, and a waker unparks it. A token of `unpark` may
+//! come from anywhere, so each wake-up is checked against a flag of its own, which also keeps one that arrives before
+//! the park.
 
 use super::clock;
 use std::cell::Cell;
@@ -47,6 +54,7 @@ impl Mode {
     }
 }
 
+/// Wakes the thread that waits in [`block_on`]; the flag distinguishes its wake-ups from other calls of `unpark`.
 struct Unpark {
     thread: Thread,
     woken: AtomicBool,
@@ -75,6 +83,7 @@ struct Blocks {
 }
 
 impl Blocks {
+    /// Sets the answer for this thread, and restores the one before when the guard is dropped: calls nest.
     fn set(blocks: bool) -> Self {
         Self { before: BLOCKS.replace(blocks) }
     }
@@ -104,6 +113,9 @@ pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::O
 }
 
 /// Runs `future` on this thread, which sleeps while there is nothing to do.
+///
+/// The future has to be woken by another thread, or by itself: one that only a runtime on this very thread drives
+/// (tokio's timer or sockets) never ends here. The futures of stores are woken by the store's own thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let _before = Blocks::set(true);
     let mut future = pin!(future);
@@ -119,7 +131,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// As [`block_on`], but gives up at `end`.
+/// As [`block_on`], but gives up at `end` of the system's clock; `None` never ends.
+///
+/// The future is polled once more after each wake-up, so that a result which arrives at the last moment counts.
 fn block_until<F: Future>(future: F, end: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });

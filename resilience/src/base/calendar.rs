@@ -1,4 +1,8 @@
-//! Days and dates in GMT.
+//! Days and dates in GMT, for the two formats that need them: the date of a `Retry-After` header (RFC 9110, 5.6.7) and
+//! the times of serialised records (RFC 3339).
+//!
+//! The standard library counts seconds and knows no calendar, and a dependency for two functions would be in every
+//! build. The arithmetic is that of the proleptic Gregorian calendar without leap seconds, as in POSIX time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,16 +19,19 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// The moment, if the calendar has that day: there is no 30 February. `second` is that of the day, from 0.
     pub(crate) fn new(year: i64, month: i64, day: i64, second: i64) -> Option<Self> {
         (1..=length(year, month)).contains(&day).then_some(Self { year, month, day, second })
     }
 
+    /// The same moment for the system's clock; `None` where that cannot hold it.
     pub(crate) fn system_time(self) -> Option<SystemTime> {
         let seconds = days_from_epoch(self.year, self.month, self.day) * DAY + self.second;
         let distance = Duration::from_secs(seconds.unsigned_abs());
         if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
     }
 
+    /// The moment of `time`, cut to the second below it, also before 1970.
     pub(crate) fn of(time: SystemTime) -> Option<Self> {
         let seconds = match time.duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_secs()).ok()?,

@@ -2,6 +2,17 @@
 //!
 //! Nothing else in the crate reads a clock or sleeps. On a thread inside a test world all three act
 //! on the world's clock; without one they follow tokio's clock (paused or not), else the system's.
+//!
+//! # Who reads it
+//!
+//! A call that succeeds without a timeout reads no clock at all. The first failure reads it once, and the reading is
+//! passed along: a policy that asked twice could see two different moments in one decision. Readings are [`Instant`]s;
+//! the state of a policy keeps them as nanoseconds after [`origin`], which fit an atomic integer.
+//!
+//! # Invariants
+//!
+//! - Arithmetic on moments goes through [`later`] and `saturating_duration_since`: settings may be `Duration::MAX`.
+//! - A wait in async code is a [`Timer`], in sync code [`sleep`]; a function never mixes them.
 
 pub(crate) use super::time::{later, nanos, origin};
 pub(crate) use super::timer::{Timer, alarm, pause};
@@ -22,6 +33,9 @@ pub(crate) fn is_manual() -> bool {
 }
 
 /// The time of day, moved on with [`now`] where that is not the system's clock.
+///
+/// For what leaves the process: records in a store, dates from servers. It may jump when the system's clock is set, so
+/// no policy measures a wait with it.
 pub(crate) fn time_of_day() -> SystemTime {
     if let Some(time) = World::here().and_then(|world| world.time_of_day()) {
         return time;

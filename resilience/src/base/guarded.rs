@@ -1,4 +1,8 @@
 //! Calls into code of the program that must not change what a call returns.
+//!
+//! Hooks and subscribers run inside the call that made the event. A panic there would otherwise unwind through the
+//! policy, and the caller would see a panic for a call that had succeeded. Every such call goes through [`guarded`].
+//! A panic of the function itself is not caught: it is the caller's.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,12 @@
 //! What the rest of the crate is built on: time, randomness, state and text. It knows nothing of failures or policies.
+//!
+//! The room owns the seams of the crate: the clock, waiting and random numbers. Nothing outside of it reads a clock,
+//! sleeps or draws a number, so that a test world can put its own in their place and no test has to wait. It also owns
+//! the declaration of settings, because every policy and the durable part have some.
+//!
+//! It never names an error, a point, an event or a policy: `tests/structure.rs` fails on an import from above. What has
+//! to reach up all the same, such as the job that a helper thread takes along, is a function pointer that the upper
+//! module sets (see [`scope::set_carrier`](scope)).
 
 #[cfg(feature = "durable")]
 pub(crate) mod block_on;

@@ -1,4 +1,9 @@
 //! Names of points and policies.
+//!
+//! The name of an annotated function is `crate::module::function`, and two points can render the same one: functions
+//! of a macro, or in two bodies. They get a suffix, which can be known only when all points are listed. So a point's
+//! name is worked out when it is first read, and an event or an error carries a reference to the point, which costs
+//! nothing until it is printed.
 
 use super::scope::Stack;
 use std::fmt;
@@ -32,8 +37,11 @@ pub(crate) trait Named: Sync {
 
 #[derive(Clone)]
 enum Kept {
+    /// A policy value that was named in the source.
     Static(&'static str),
+    /// A name that was made at run time.
     Shared(Arc<str>),
+    /// An annotated function.
     Named(&'static dyn Named),
 }
 

@@ -1,5 +1,9 @@
 //! Statics that a fork's child has anew: what another thread had locked at the fork stays locked in the child for ever,
 //! and the threads that would answer are not there.
+//!
+//! Nothing announces a fork to a library without `unsafe` code, so each access compares the id of the process with the
+//! one that was there first: a relaxed load and a system call. The parent's
+//! value is never dropped in the child, because dropping it could wait for a lock that no thread will release.
 
 use std::fmt::Debug;
 use std::ops::Deref;

@@ -1,4 +1,7 @@
 //! The clock outside of test worlds: the system's, or tokio's where a test has paused that.
+//!
+//! Only `clock.rs` and the test world read it. With the feature `tokio` the reading is always tokio's, which is the
+//! system's unless the runtime of this thread has paused it; that a test has done so cannot be asked, and need not be.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,8 @@
 //! The seam of randomness: jitter comes from here and from nowhere else.
+//!
+//! Each thread has a small generator of its own, seeded from the randomness of std's hash maps, so that no two threads
+//! or processes wait in step and none contends for a lock. It is not for secrets. In a test world the numbers come from
+//! the world's generator, in the order of the draws: the same seed gives the same waits.
 
 use super::world::World;
 use rand::rngs::SmallRng;
@@ -11,6 +15,8 @@ thread_local! {
 }
 
 /// A number in `0.0..1.0`; from the world's seeded generator on a thread inside a test world.
+///
+/// Where the generator is borrowed already, it is the middle: a wait without spread is better than a panic.
 pub(crate) fn uniform() -> f64 {
     if let Some(world) = World::here() {
         return world.uniform();

@@ -1,5 +1,14 @@
 //! What a running call can know of the timeouts around it: the time left, and whether one of them is
 //! just dropping it.
+//!
+//! It is kept in thread-locals, set while a body runs or its future is polled and restored afterwards, so that it holds
+//! for what the body calls and for nothing else: tasks on the same thread interleave between polls, and each poll sets
+//! it anew. Policies use it in two ways. A retry does not start a wait that a timeout around it would cut off. A breaker
+//! whose call is dropped asks [`is_cut`] whether a timeout of its own stack dropped it, which counts as a failure, or
+//! the caller lost interest, which counts as nothing.
+//!
+//! Two numbers are enough. Timers that run have fixed ends, of which the earliest counts; those that have not begun
+//! have only a length, of which the shortest counts. Neither needs a reading of the clock when a call begins.
 
 use super::clock::{later, now, origin};
 use std::cell::Cell;
@@ -95,6 +104,7 @@ pub(crate) fn within_until(at: Instant) -> Within {
 }
 
 impl Limits {
+    /// With one more limit that ends at `at`; a limit never extends those around it.
     fn until(self, at: Instant) -> Self {
         let at = nanos(at.saturating_duration_since(origin()));
         Self { at: self.at.min(at), whole: self.whole }
@@ -123,7 +133,7 @@ pub(crate) fn set_carrier(carrier: fn(Work) -> Work) {
     CARRIER.get_or_init(|| carrier);
 }
 
-/// `work` for another thread, as part of what the running code is part of.
+/// `work` for another thread, as part of what the running code is part of; as it is in a program without jobs.
 pub(crate) fn carried(work: Work) -> Work {
     match CARRIER.get() {
         Some(carrier) => carrier(work),
@@ -131,6 +141,7 @@ pub(crate) fn carried(work: Work) -> Work {
     }
 }
 
+/// Replaces the limits of this thread; on one whose locals are gone already, it does nothing.
 #[inline]
 fn replace(change: impl FnOnce(Limits) -> Limits) -> Within {
     let swap = |limits: &Cell<Limits>| {

@@ -1,4 +1,8 @@
-//! How values without a natural form in JSON are serialised.
+//! How values without a natural form in JSON are serialised: durations as seconds, moments as RFC 3339 times, and pairs
+//! as maps.
+//!
+//! These forms are part of the public interface (dashboards read them): `tests/serialise.rs` holds them. An [`Instant`]
+//! means nothing outside of its process, so it is converted by way of the time of day at the moment of serialising.
 
 use super::setting::Effective;
 use super::{calendar, clock};

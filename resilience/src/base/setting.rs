@@ -61,19 +61,32 @@ impl fmt::Display for Setting {
     }
 }
 
-/// What the values of a setting are.
+/// Says what the values of a setting are.
+///
+/// It is the variant of [`Value`] that a setting takes, and the word for it in messages and pages.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::RetryConfig;
+/// use resilience::settings::Kind;
+///
+/// let base = RetryConfig::TABLE.iter().find(|setting| setting.name == "base").unwrap();
+/// assert_eq!(base.kind, Kind::Time);
+/// assert_eq!(base.kind.to_string(), "duration");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A whole number.
+    /// A whole number: `max`, `threshold`, `probes`.
     Count,
-    /// A number by which something is multiplied.
+    /// A finite number by which something is multiplied: `growth`.
     Factor,
-    /// A length of time.
+    /// A length of time, with a unit: `base`, `recovery`, `lease`.
     Time,
-    /// A number of bytes.
+    /// A number of bytes: `stack`.
     Bytes,
-    /// Yes or no.
+    /// Yes or no: `idempotent`, `thread`.
     Switch,
     /// One of a few words, or what the page of the attribute says.
     Word,
@@ -92,7 +105,28 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The value of a setting.
+/// Holds the value of a setting, whatever its kind.
+///
+/// `get` and `set` of each config take and return it, and the inventory lists it. Its text is what an attribute
+/// would have: `Display` of `Value::Time` writes `60s`, `1.5s` or `10m`.
+///
+/// # Examples
+///
+/// A value from a file or a command line, put into a config by name:
+///
+/// ```
+/// use resilience::Retry;
+/// use resilience::policy::RetryConfig;
+/// use resilience::settings::Value;
+/// use std::time::Duration;
+///
+/// let mut config = RetryConfig::default();
+/// config.set("max", Value::Count(5)).unwrap();
+/// config.set("base", Value::Time(Duration::from_millis(250))).unwrap();
+/// assert_eq!(config.get("base").unwrap().to_string(), "250ms");
+/// assert!(config.set("base", Value::Count(250)).is_err(), "a number has no unit");
+/// assert_eq!(Retry::try_new(config).unwrap().max_attempts(), 6);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -148,7 +182,22 @@ impl fmt::Display for Value {
 
 /// Holds a setting with the value that applies.
 ///
-/// [`PolicyInfo::settings`](crate::PolicyInfo::settings) lists them for each policy of a point.
+/// [`PolicyInfo::settings`](crate::PolicyInfo::settings) lists them for each policy of a point, and `effective` of
+/// each config those of a policy value. A setting that is switched off is in neither list.
+///
+/// # Examples
+///
+/// Which settings were changed:
+///
+/// ```
+/// use resilience::policy::CircuitBreakerConfig;
+///
+/// let config = CircuitBreakerConfig { threshold: 9, ..CircuitBreakerConfig::default() };
+/// let changed: Vec<_> = config.effective().into_iter().filter(|setting| !setting.is_default).collect();
+/// assert_eq!(changed.len(), 1);
+/// assert_eq!(changed[0].to_string(), "threshold = 9");
+/// assert_eq!(changed[0].setting.unwrap().default, "5");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Effective {

@@ -1,4 +1,11 @@
 //! State in a `static`, replaced by a fresh copy on threads inside a test world.
+//!
+//! Tests of one process run at once and share its `static`s: a breaker that one test opens would reject the calls of
+//! another. So whatever a policy remembers is in a [`Site`], and reads through it see the copy of the thread's world.
+//! Without the feature `testing` there is no world, and a `Site` is its value.
+//!
+//! A copy is made when a world first reads it and lives as long as the process, so that references to it are `'static`
+//! in a world, too.
 
 use super::world::{Copies, World};
 use std::fmt::Debug;

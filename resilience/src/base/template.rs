@@ -1,5 +1,10 @@
 //! Keys rendered from a template: text with values in it, written so that different values never render to
 //! the same key.
+//!
+//! `"{a}:{b}"` with `a = "x:y"` has to differ from one with `b = "y:.."`, or two steps would share a record. So every
+//! byte of a value that is not a letter, a digit, `_`, `.` or `-` is written as `%XX`, and the separators of a template
+//! never occur in a value. The encoding is that of URLs, can be read by people, and is the same on every platform:
+//! keys are in stores that outlive the program.
 
 use std::fmt::{Display, Write};
 

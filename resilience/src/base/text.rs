@@ -1,4 +1,8 @@
 //! Text put together without allocation, also while compiling: for the messages of `const` checks.
+//!
+//! `format!` is not `const`, and a message such as "the waits alone take 12.3s" has numbers in it that are known only
+//! when the constants of the program are evaluated. The size is fixed by the caller, and what is too long is cut off:
+//! a message that is short is better than a panic inside of a panic.
 
 use std::time::Duration;
 
@@ -10,6 +14,7 @@ pub(crate) struct Text<const N: usize> {
 }
 
 impl<const N: usize> Text<N> {
+    /// Creates an empty text.
     pub(crate) const fn new() -> Self {
         Self { bytes: [0; N], len: 0 }
     }
@@ -26,6 +31,7 @@ impl<const N: usize> Text<N> {
         self
     }
 
+    /// Appends a number in decimal digits.
     pub(crate) const fn int(self, number: u128) -> Self {
         let shorter = if number >= 10 { self.int(number / 10) } else { self };
         shorter.push(DIGITS[(number % 10) as usize])
@@ -56,6 +62,7 @@ impl<const N: usize> Text<N> {
         self.nanos(nanos.saturating_add(unit / 2) / unit * unit)
     }
 
+    /// Appends `nanos / unit`, with as many decimals as there are, so that nothing is rounded.
     const fn decimal(self, nanos: u128, unit: u128) -> Self {
         let mut text = self.int(nanos / unit);
         let mut rest = nanos % unit;
@@ -71,6 +78,7 @@ impl<const N: usize> Text<N> {
         text
     }
 
+    /// The text so far; empty if it was cut inside of a character, which ASCII rules out.
     pub(crate) const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,

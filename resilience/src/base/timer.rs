@@ -10,6 +10,15 @@
 //!
 //! A paused clock (`start_paused`, `tokio::time::pause`) moves only with tokio's own timer, so a wait that
 //! begins under one uses it, outside the cooperative budget as `tokio::time::timeout` does.
+//!
+//! # Invariants
+//!
+//! - A moment is fixed when a [`Timer`] is made; polling it never moves the moment.
+//! - An entry is registered at the first poll that is not ready, replaced only for another waker, and removed when the
+//!   timer is dropped: a body that ends in time costs the thread nothing.
+//! - Wakers are called and dropped outside of the lock. They are code of an executor, which may block or panic.
+//! - The thread is started by the first wait and never ends. If the system refuses it, each task polls itself until it
+//!   can be started: limits hold, and only the processor time is lost.
 
 use super::real_clock::real_now;
 use super::sync::locked;
@@ -127,6 +136,7 @@ impl Alarm {
         Self { timers, at, number: None, waker: None }
     }
 
+    /// Whether the moment has passed; if not, `waker` is called when it has.
     fn poll(&mut self, waker: &Waker) -> Poll<()> {
         if Instant::now() >= self.at {
             return Poll::Ready(());
@@ -213,11 +223,13 @@ impl TimerThread {
         Ok(number)
     }
 
+    /// Takes the entry out, if it is still there. The thread may wake for nothing once, which is cheaper than a notice.
     fn remove(&self, at: Instant, number: u64) {
         let removed = locked(&self.entries).wakers.remove(&(at, number));
         drop(removed);
     }
 
+    /// The loop of the thread: wakes what is due, and sleeps until the next entry or until an earlier one is added.
     fn run(&self) {
         let mut entries = locked(&self.entries);
         loop {

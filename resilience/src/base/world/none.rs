@@ -1,4 +1,8 @@
-//! A program without test worlds.
+//! A program without test worlds: the same interface as [`state`](super), with types that have no values.
+//!
+//! `World` is an empty enum, so every branch that needs one is removed by the compiler, and `Copies` and `WorldAlarm`
+//! have no size. A function that is added to one of the two files is needed in the other; a build without the feature
+//! `testing` fails otherwise.
 
 use std::any::Any;
 use std::marker::PhantomData;

@@ -1,4 +1,13 @@
 //! A test world: what a test's thread sees in place of the process's clock, randomness and static state.
+//!
+//! A world is found by the thread, not passed along: the annotated function has no parameter for it. `enter` puts it
+//! into a thread-local and restores the one before, so worlds nest. Helper threads and spawned tasks are outside unless
+//! they are brought in ([`World::run`], [`in_world`]).
+//!
+//! The clock moves by `advance`, by each wait of the code under test, and along with tokio's clock where that is paused.
+//! Nothing in a world sleeps: a wait moves the clock and is written down, and alarms wake when the clock has passed
+//! them. A lone alarm in a runtime that waits for something real goes off in real time, so that a mistake in a test ends
+//! as a slow test and not as one that hangs.
 
 #[cfg(feature = "durable")]
 mod moments;
@@ -29,6 +38,7 @@ thread_local! {
     static CURRENT: RefCell<Option<World>> = const { RefCell::new(None) };
 }
 
+/// Puts `world` in place of the thread's, and returns that.
 fn swap(world: Option<World>) -> Option<World> {
     CURRENT.try_with(|current| current.replace(world)).ok().flatten()
 }
@@ -82,6 +92,7 @@ impl World {
         CURRENT.try_with(|current| current.try_borrow().ok().and_then(|world| world.clone())).ok().flatten()
     }
 
+    /// A world with a clock at the present moment and the seed 0; `only_waits` keeps the process's state.
     pub(crate) fn new(only_waits: bool) -> Self {
         let world = Self(Arc::new(State {
             origin: Instant::now(),
@@ -97,6 +108,7 @@ impl World {
         world
     }
 
+    /// Makes it the world of this thread until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
         IN_USE.fetch_add(1, Ordering::Relaxed);
         Entered { before: swap(Some(self.clone())), stays: PhantomData }
@@ -108,6 +120,7 @@ impl World {
         work()
     }
 
+    /// The reading of its clock.
     pub(crate) fn now(&self) -> Instant {
         if self.0.only_waits {
             return real_now();
@@ -126,6 +139,7 @@ impl World {
         self.0.began.checked_add(moved).filter(|_| !self.0.only_waits)
     }
 
+    /// Moves the clock on and wakes all that wait for a moment on it; each looks whether its own has come.
     pub(crate) fn advance(&self, by: Duration) {
         {
             let mut time = locked(&self.0.time);
@@ -164,6 +178,7 @@ impl World {
         locked(&self.0.waits).clone()
     }
 
+    /// The next number of its seeded generator, in `0.0..1.0`.
     pub(crate) fn uniform(&self) -> f64 {
         locked(&self.0.rng).random()
     }
