@@ -64,6 +64,27 @@ pub struct PointInfo {
 /// Describes one policy of a point, with its effective settings.
 ///
 /// `Display` writes it as an attribute: `circuit_breaker(threshold = 5, recovery = 60s, ..)`.
+///
+/// # Examples
+///
+/// A test that every breaker of the program has a key or a name of its own:
+///
+/// ```
+/// use resilience::{circuit_breaker, points};
+///
+/// #[circuit_breaker(threshold = 3)]
+/// fn search(text: &str) -> std::io::Result<usize> {
+///     Ok(text.len())
+/// }
+///
+/// # let _ = search;
+/// let points = points();
+/// let search = points.iter().find(|point| point.name.ends_with("search")).unwrap();
+/// let breaker = search.stack.iter().find(|policy| policy.kind == "circuit_breaker").unwrap();
+/// let threshold = breaker.settings.iter().find(|setting| setting.name == "threshold").unwrap();
+/// assert_eq!((threshold.value.to_string(), threshold.is_default), ("3".to_owned(), false));
+/// assert!(breaker.to_string().starts_with("circuit_breaker(threshold = 3, recovery = 60s"));
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -80,7 +101,32 @@ pub struct PolicyInfo {
 /// Holds the live state of every point at one moment; see [`snapshot`](crate::snapshot()).
 ///
 /// The points are read one after another, so that a call can move between two of them. `Display` writes one
-/// block a point.
+/// block a point, for a log or a debug page; with the feature `serde` it serialises for a dashboard.
+///
+/// # Examples
+///
+/// A health check that names what is down:
+///
+/// ```
+/// use resilience::{circuit_breaker, point, snapshot};
+///
+/// #[circuit_breaker(name = "stock::count")]
+/// fn count(id: u32) -> std::io::Result<u32> {
+///     Ok(id)
+/// }
+///
+/// fn down() -> Vec<String> {
+///     let points = snapshot().points.into_iter();
+///     let open = points.filter(|point| point.policies.iter().any(|policy| policy.state == Some("forced_open")));
+///     open.map(|point| point.name.to_string()).collect()
+/// }
+///
+/// # let _world = resilience::testing::isolate();
+/// # let _ = count;
+/// assert!(down().is_empty());
+/// point("stock::count").unwrap().breaker().unwrap().force_open();
+/// assert_eq!(down(), ["stock::count"]);
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -89,7 +135,24 @@ pub struct Snapshot {
     pub points: Vec<PointSnapshot>,
 }
 
-/// Holds the live state of one point.
+/// Holds the live state of one point; [`Point::snapshot`](crate::Point::snapshot) reads it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{circuit_breaker, point};
+///
+/// #[circuit_breaker(name = "prices::load", threshold = 2)]
+/// fn load() -> std::io::Result<u32> {
+///     Err(std::io::ErrorKind::TimedOut.into())
+/// }
+///
+/// # let _world = resilience::testing::isolate();
+/// (0..2).for_each(|_| drop(load()));
+/// let snapshot = point("prices::load").unwrap().snapshot();
+/// assert_eq!(snapshot.policies[0].state, Some("open"));
+/// assert!(snapshot.to_string().starts_with("prices::load\n    circuit_breaker open: opened 1"));
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -381,6 +381,27 @@ impl Point {
 }
 
 /// Refers to one key of an annotated function, or of a set of breakers; see [`Point::key`].
+///
+/// It is a name, not a state: it may be kept although the key is evicted, and finds the state that there is when it is
+/// asked. [`breaker`](Self::breaker) and [`budget`](Self::budget) return that.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{State, circuit_breaker, point};
+///
+/// #[circuit_breaker(key = host, name = "mirror::fetch")]
+/// fn fetch(host: &str) -> std::io::Result<usize> {
+///     Ok(host.len())
+/// }
+///
+/// # let _world = resilience::testing::isolate();
+/// let key = point("mirror::fetch").unwrap().key("a.example");
+/// assert!(key.breaker().is_none(), "not used yet");
+/// fetch("a.example").unwrap();
+/// assert_eq!(key.breaker().unwrap().state(), State::Closed);
+/// assert_eq!(key.key(), "a.example");
+/// ```
 #[derive(Clone, Debug)]
 pub struct PointKey {
     point: Point,

@@ -47,10 +47,27 @@ pub struct Judged<P, C = Unset, W = Unset, U = Unset> {
 }
 
 /// Takes the place of a function of [`Judged`] that is not set.
+///
+/// Then the error's own [`Classify`] classifies it, and its category decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Unset;
 
 /// Classifies an error: a function, or where none is set the error's own [`Classify`].
+///
+/// It is implemented for closures and functions of `&E` that return a [`Classification`] or a [`Category`], and is a
+/// bound of the calls of [`Judged`]. Name it in a function that takes a policy with whatever judges its errors:
+///
+/// ```
+/// use resilience::policy::{Classifier, Judged};
+/// use resilience::{Category, Retry};
+///
+/// fn load<C: Classifier<u16>>(retry: &Judged<Retry, C>) -> Result<(), u16> {
+///     retry.call(|| Err(404))
+/// }
+///
+/// let retry = Retry::new().classify(|status: &u16| Category::from_status(*status));
+/// assert_eq!(load(&retry), Err(404));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "nothing says what the error `{E}` means",
     label = "`{E}` is not classified here",
@@ -74,6 +91,18 @@ impl<E: ?Sized, C: Into<Classification>, F: Fn(&E) -> C> Classifier<E> for F {
 }
 
 /// Answers whether `when` or `unless` is true of an error, if it is set.
+///
+/// It is implemented for closures and functions of `&E` that return a `bool`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::{Predicate, Unset};
+///
+/// let is_server_error = |status: &u16| *status >= 500;
+/// assert_eq!(is_server_error.holds(&503), Some(true));
+/// assert_eq!(Unset.holds(&503), None);
+/// ```
 pub trait Predicate<E: ?Sized> {
     /// Returns what the function says of `error`; `None` where it is not set.
     fn holds(&self, error: &E) -> Option<bool>;

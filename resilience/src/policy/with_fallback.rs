@@ -384,6 +384,16 @@ impl Layer for FallbackSite {
 /// Is what a fallback can return in place of a `T`: a `Result` with any error, or an `Option`.
 ///
 /// An `Err` or a `None` means that the fallback failed as well; the caller then gets the first error.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::with_fallback::Instead;
+///
+/// assert_eq!(Ok::<_, String>(7).value(), Some(7));
+/// assert_eq!(Instead::<u32>::value(Err("no copy either")), None);
+/// assert_eq!(Some(7).value(), Some(7));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a fallback must give the same value as the function: `{T}`",
     label = "this fallback gives `{Self}`",

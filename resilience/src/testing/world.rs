@@ -86,6 +86,22 @@ pub struct World {
 }
 
 /// Guards the time without waits, which ends when this is dropped; see [`no_waits`].
+///
+/// Unlike [`World`], it keeps the clock, the random numbers and the state of the process.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Retry;
+/// use resilience::testing::{NoWaits, no_waits};
+///
+/// struct Fixture {
+///     _no_waits: NoWaits,
+/// }
+///
+/// let _fixture = Fixture { _no_waits: no_waits() };
+/// let _: Option<()> = Retry::new().max(2).call(|| None); // ends at once
+/// ```
 #[derive(Debug)]
 #[must_use = "waits come back when this guard is dropped"]
 pub struct NoWaits {
@@ -93,6 +109,25 @@ pub struct NoWaits {
 }
 
 /// Refers to a world that another thread can enter; see [`World::handle`].
+///
+/// It may outlive the guard: the world's clock and state are there as long as a handle is.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::{WorldHandle, isolate};
+/// use std::time::Duration;
+///
+/// fn work(world: &WorldHandle) -> Duration {
+///     world.run(|| resilience::Timeout::new(Duration::from_secs(1)).call(|| Ok(resilience::remaining())))
+///         .unwrap_or_else(|_: resilience::Rejected| None)
+///         .unwrap_or_default()
+/// }
+///
+/// let world = isolate();
+/// let handle = world.handle();
+/// assert_eq!(std::thread::spawn(move || work(&handle)).join().unwrap(), Duration::from_secs(1));
+/// ```
 #[derive(Clone, Debug)]
 pub struct WorldHandle {
     world: world::World,

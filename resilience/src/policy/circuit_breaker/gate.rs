@@ -2,6 +2,27 @@
 //!
 //! Transitions happen under the lock. Without it a caller only counts or clears failures in a row, by
 //! compare-and-swap within one generation, so that a transition is never overwritten.
+//!
+//! # What is where
+//!
+//! | part | written | read by |
+//! |---|---|---|
+//! | `word` | under the lock for transitions; by anyone to count or clear | every call |
+//! | `until` | under the lock, before the word that says "open" | calls that find it open |
+//! | `memory` | under the lock | transitions, probes, windows, snapshots |
+//!
+//! A call that is admitted by a closed breaker and succeeds reads the word twice, relaxed, and writes nothing: no line
+//! of memory is shared for writing while the service works.
+//!
+//! # Invariants
+//!
+//! - Every transition and every probe raises the generation. A result carries the generation that admitted it, and one
+//!   of an older generation changes nothing: late results of a breaker that has moved on are ignored.
+//! - Whoever finds "open" has acquired the word, and so reads the end that was written before it.
+//! - Hooks and events run after the lock is released: a hook may use the breaker that calls it.
+//!
+//! `loom.rs` runs these under every interleaving, `model.rs` compares random histories with a simple model, and
+//! `tests.rs` has the cases one by one.
 
 use super::config::CircuitBreakerConfig;
 use super::state::{Change, Memory, State, Token, Word};
@@ -11,6 +32,7 @@ use crate::classify::Classification;
 use crate::rejected::Wait;
 use std::time::{Duration, Instant};
 
+/// The shared state of one breaker.
 #[derive(Debug)]
 pub(super) struct Gate {
     word: AtomicU64,
@@ -42,10 +64,12 @@ impl Gate {
         Word(self.word.load(Ordering::Acquire))
     }
 
+    /// Makes a transition visible, with all that was written before it; only under the lock.
     fn publish(&self, word: Word) {
         self.word.store(word.0, Ordering::Release);
     }
 
+    /// Counts or clears: `Err` of the word that is there now, if another caller was faster.
     fn swap(&self, from: Word, to: Word) -> Result<(), Word> {
         let swapped = self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Acquire);
         swapped.map(drop).map_err(Word)
@@ -120,10 +144,12 @@ impl Gate {
         }
     }
 
+    /// Writes the end of the open time, before the word says that it is open.
     fn stay_open_until(&self, until: Instant) {
         self.until.store(nanos(until), Ordering::Relaxed);
     }
 
+    /// Begins a new generation in `state`; whatever the one before counted is over.
     fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
         let word = self.word().next(state);
         memory.enter(state, word.token(), now);
@@ -143,6 +169,7 @@ impl Gate {
         if word.state() == State::HalfOpen { self.probe_succeeded(token, config) } else { None }
     }
 
+    /// Counts a successful probe; the last one that is needed closes the breaker.
     fn probe_succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
         let mut memory = self.memory.lock();
         let current = self.word().token();
@@ -203,6 +230,7 @@ impl Gate {
         !word.admitted(token) && word.state() != State::HalfOpen
     }
 
+    /// Counts a failure of a closed breaker that is in its window or at its threshold; the caller holds the lock.
     fn failed_closed(
         &self,
         memory: &mut Memory,
@@ -234,6 +262,7 @@ impl Gate {
         }
     }
 
+    /// Opens it after `failures` for the time that its settings and the error say.
     fn open(
         &self,
         memory: &mut Memory,
@@ -342,6 +371,7 @@ pub(super) struct Reading {
     pub(super) left: Option<Duration>,
 }
 
+/// The admission by a breaker that is neither open nor half-open.
 fn without_probe(word: Word) -> Admission {
     match word.state() {
         State::ForcedOpen => Err(None),

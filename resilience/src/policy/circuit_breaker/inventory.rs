@@ -9,9 +9,30 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-/// Refers to the breaker of a point: reads as a [`CircuitBreaker`].
+/// Refers to the breaker of a point: dereferences to a [`CircuitBreaker`].
 ///
-/// [`Point::breaker`] returns it. One of a breaker that joined keeps it alive.
+/// [`Point::breaker`] returns it. A handle of a breaker that joined by [`Point::register`] keeps that breaker alive.
+/// It may be cloned, kept and sent to other threads.
+///
+/// # Examples
+///
+/// A switch for operators that takes a function out of use and puts it back:
+///
+/// ```
+/// use resilience::{Rejected, State, circuit_breaker, point};
+///
+/// #[circuit_breaker(name = "orders::place")]
+/// fn place(id: u32) -> Result<u32, Rejected> {
+///     Ok(id)
+/// }
+///
+/// let breaker = point("orders::place").unwrap().breaker().unwrap();
+/// breaker.force_open();
+/// assert!(place(7).is_err());
+/// breaker.reset();
+/// assert_eq!(place(7).unwrap(), 7);
+/// assert_eq!(breaker.state(), State::Closed);
+/// ```
 #[derive(Clone, Debug)]
 pub enum BreakerHandle {
     /// That of an annotated function.

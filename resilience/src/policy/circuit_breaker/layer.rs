@@ -1,4 +1,8 @@
 //! What the inventory sees of breakers, and the `static`s of those that an attribute makes.
+//!
+//! There are three sources of a breaker in a stack: the function's own `static`, one for each key ([`KeyedBreakers`]),
+//! and one that the program owns ([`InstanceSite`]). All of them admit with a permit, which the expansion settles in the
+//! same way. The settings of the third are known only after the first call, and the inventory says so.
 
 use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit};
 use crate::base::setting::Effective;

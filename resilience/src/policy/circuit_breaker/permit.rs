@@ -11,9 +11,35 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// The admission of one call; see [`CircuitBreaker::acquire`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{CircuitBreaker, Permit};
+///
+/// fn send(permit: Permit<'_>, healthy: bool) {
+///     if healthy { permit.success() } else { permit.failure(&resilience::Category::Unavailable) }
+/// }
+///
+/// let breaker = CircuitBreaker::new("search").threshold(1);
+/// send(breaker.acquire().unwrap(), true);
+/// send(breaker.acquire().unwrap(), false);
+/// assert!(breaker.acquire().is_err());
+/// ```
 pub type Permit<'a> = PermitOf<&'a CircuitBreaker>;
 
 /// An admission that keeps its breaker alive; see [`CircuitBreaker::acquire_owned`].
+///
+/// It has no lifetime, so that a spawned task can report the outcome:
+///
+/// ```
+/// use resilience::CircuitBreaker;
+/// use std::sync::Arc;
+///
+/// let breaker = Arc::new(CircuitBreaker::new("search"));
+/// let permit = breaker.acquire_owned().unwrap();
+/// std::thread::spawn(move || permit.success()).join().unwrap();
+/// ```
 pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 
 /// Allows one call through a breaker, which it reports the outcome to.
@@ -22,7 +48,25 @@ pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 /// gives its place back; dropped by a timeout of its own stack it counts as a failure of category
 /// [`Timeout`](crate::Category::Timeout).
 ///
-/// See [`CircuitBreaker::acquire`] and [`acquire_owned`](CircuitBreaker::acquire_owned) for how to get one.
+/// See [`CircuitBreaker::acquire`] and [`acquire_owned`](CircuitBreaker::acquire_owned) for how to get one, and
+/// [`call`](CircuitBreaker::call), which does both ends for a closure.
+///
+/// # Examples
+///
+/// Where the call and its outcome are in two places, such as a callback:
+///
+/// ```
+/// use resilience::{Category, CircuitBreaker, State};
+///
+/// let breaker = CircuitBreaker::new("search").threshold(1);
+/// let permit = breaker.acquire().unwrap();
+/// let on_answer = move |status: u16| match status {
+///     200..500 => permit.success(),
+///     _ => permit.failure(&Category::from_status(status)),
+/// };
+/// on_answer(503);
+/// assert_eq!(breaker.state(), State::Open);
+/// ```
 #[derive(Debug)]
 #[must_use = "the call counts as cancelled when this is dropped"]
 pub struct PermitOf<B: Deref<Target = CircuitBreaker>> {

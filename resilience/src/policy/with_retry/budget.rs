@@ -9,6 +9,23 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Chooses which budget pays for the retries of a policy.
+///
+/// It is the field [`budget`](super::RetryConfig::budget) of a config. [`Retry::budget`](super::Retry::budget) sets a
+/// shared one on a value, and the key `budget` in an attribute.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Budget, Retry};
+/// use resilience::policy::{BudgetOf, RetryConfig};
+///
+/// static DATABASE: Budget = Budget::new();
+///
+/// let config = RetryConfig { budget: BudgetOf::Shared(&DATABASE), ..RetryConfig::default() };
+/// let retry = Retry::try_new(config).unwrap();
+/// let _: Result<(), std::io::Error> = retry.base(std::time::Duration::ZERO).call(|| Err(std::io::ErrorKind::TimedOut.into()));
+/// assert_eq!(DATABASE.tokens(), 500 - 3 * 10, "three retries after a timeout");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum BudgetOf {
     /// In an attribute: a budget of the annotated function, one for each key if its stack has a `key`.

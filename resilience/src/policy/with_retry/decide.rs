@@ -1,4 +1,11 @@
 //! Whether a failed attempt is followed by another one, and after which wait: a pure function.
+//!
+//! Everything that it depends on is an argument: the settings, what the call has done, the class of the error, what
+//! `when` and `unless` said, and the surroundings ([`DecisionInput`]), which are asked for only if a retry is left. So
+//! the tests below need no clock, and the expensive questions are not asked for errors that are not retried.
+//!
+//! The order of the questions is documented on the module [`with_retry`](super) and is part of the interface: it decides
+//! which reason an event has, and that an error which is not retryable is never reported as one without retries left.
 
 use super::backoff::{Jitter, RETRY_AFTER_SPREAD, Schedule, duration, scaled};
 use super::config::Retry;
@@ -12,22 +19,22 @@ use std::time::Duration;
 pub struct Progress {
     /// How many attempts have failed.
     pub(super) attempts: u32,
-    general: Slot,
-    ruled: Vec<Slot>,
+    general: RetryCount,
+    ruled: Vec<RetryCount>,
     /// Whether the one retry of an error that is repeated once was made.
     pub(super) once: bool,
 }
 
 /// The retries under the general settings, or under one rule.
 #[derive(Clone, Copy, Debug, Default)]
-struct Slot {
+struct RetryCount {
     retries: u32,
     previous: Option<Duration>,
 }
 
 /// What the surroundings say at the moment of the decision.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct DecisionInput {
     /// Since the start of the call; looked at only with `give_up_after`.
     pub(super) elapsed: Duration,
     /// The least time left of all timeouts around the call.
@@ -38,7 +45,7 @@ pub(super) struct Moment {
 
 /// A retry that may be made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Planned {
+pub(super) struct Plan {
     /// How long it waits.
     pub(super) wait: Duration,
     /// What the schedule alone would wait.
@@ -49,7 +56,7 @@ pub(super) struct Planned {
 
 /// Why there is no further retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum GiveUpReason {
     NotRetryable,
     WhenIsFalse,
     Exempt,
@@ -62,7 +69,8 @@ pub(super) enum Stop {
     Budget,
 }
 
-impl Stop {
+impl GiveUpReason {
+    /// The reason as events and logs have it; a stable text, which dashboards group by.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::NotRetryable => "the error is not retryable",
@@ -91,10 +99,10 @@ impl Progress {
     /// The progress of a call without rules whose waits do not depend on one another.
     pub(super) fn counted(attempts: u32, once: bool) -> Self {
         let retries = if attempts < Self::MANY { attempts } else { u32::MAX };
-        Self { attempts, general: Slot { retries, previous: None }, ruled: Vec::new(), once }
+        Self { attempts, general: RetryCount { retries, previous: None }, ruled: Vec::new(), once }
     }
 
-    fn slot(&self, rule: Option<usize>) -> Slot {
+    fn slot(&self, rule: Option<usize>) -> RetryCount {
         match rule {
             Some(n) => self.ruled.get(n).copied().unwrap_or_default(),
             None => self.general,
@@ -102,18 +110,18 @@ impl Progress {
     }
 
     /// Notes that `planned` is made.
-    pub(super) fn note(&mut self, planned: &Planned) {
+    pub(super) fn note(&mut self, planned: &Plan) {
         let slot = match planned.rule {
             Some(n) => {
                 if self.ruled.len() <= n {
-                    self.ruled.resize(n + 1, Slot::default());
+                    self.ruled.resize(n + 1, RetryCount::default());
                 }
                 self.ruled.get_mut(n)
             }
             None => Some(&mut self.general),
         };
         if let Some(slot) = slot {
-            *slot = Slot { retries: slot.retries.saturating_add(1), previous: Some(planned.own) };
+            *slot = RetryCount { retries: slot.retries.saturating_add(1), previous: Some(planned.own) };
         }
         self.once |= planned.once;
     }
@@ -128,19 +136,19 @@ pub(super) fn decide(
     progress: &Progress,
     class: &Classification,
     ruling: Ruling,
-    moment: impl FnOnce() -> Moment,
-) -> Result<Planned, Stop> {
+    moment: impl FnOnce() -> DecisionInput,
+) -> Result<Plan, GiveUpReason> {
     let rule = retry.config().on.iter().position(|rule| rule.category == class.category);
     let once = is_once(retry, progress, class, ruling, rule.is_some())?;
     let schedule = retry.schedule(rule.and_then(|n| retry.config().on.get(n)));
     let slot = progress.slot(rule);
     if slot.retries >= schedule.max {
-        return Err(Stop::NoneLeft);
+        return Err(GiveUpReason::NoneLeft);
     }
     let moment = moment();
     let own = schedule.delay(slot.retries, slot.previous, moment.random);
     let wait = wait(retry, &schedule, own, class.retry_after, &moment)?;
-    Ok(Planned { wait, own, rule, once })
+    Ok(Plan { wait, own, rule, once })
 }
 
 /// Whether the error may be repeated at all, and then whether only once.
@@ -150,10 +158,10 @@ fn is_once(
     class: &Classification,
     ruling: Ruling,
     ruled: bool,
-) -> Result<bool, Stop> {
+) -> Result<bool, GiveUpReason> {
     match ruling {
-        Ruling::Exempt => return Err(Stop::Exempt),
-        Ruling::No => return Err(Stop::WhenIsFalse),
+        Ruling::Exempt => return Err(GiveUpReason::Exempt),
+        Ruling::No => return Err(GiveUpReason::WhenIsFalse),
         Ruling::ByCategory | Ruling::Yes => {}
     }
     let words = match ruling {
@@ -165,9 +173,9 @@ fn is_once(
         _ => class.retry,
     };
     match words {
-        Retryable::Never => Err(Stop::NotRetryable),
-        _ if !retry.config().idempotent && class.delivered != Delivered::No => Err(Stop::Delivered),
-        Retryable::Once if progress.once => Err(Stop::OnceUsed),
+        Retryable::Never => Err(GiveUpReason::NotRetryable),
+        _ if !retry.config().idempotent && class.delivered != Delivered::No => Err(GiveUpReason::Delivered),
+        Retryable::Once if progress.once => Err(GiveUpReason::OnceUsed),
         words => Ok(words == Retryable::Once),
     }
 }
@@ -178,13 +186,13 @@ fn wait(
     schedule: &Schedule,
     own: Duration,
     asked: Option<Duration>,
-    moment: &Moment,
-) -> Result<Duration, Stop> {
+    moment: &DecisionInput,
+) -> Result<Duration, GiveUpReason> {
     let Some(asked) = asked.filter(|asked| *asked > own) else {
         return fits(retry, moment, own).map(|()| own);
     };
     if asked > retry.config().retry_after_cap {
-        return Err(Stop::ServerWait);
+        return Err(GiveUpReason::ServerWait);
     }
     fits(retry, moment, asked)?;
     let spread = spread(schedule, asked, moment.random);
@@ -201,13 +209,13 @@ fn spread(schedule: &Schedule, asked: Duration, random: f64) -> Duration {
     duration(asked.saturating_add(scaled(asked, random * RETRY_AFTER_SPREAD)))
 }
 
-fn fits(retry: &Retry, moment: &Moment, wait: Duration) -> Result<(), Stop> {
+fn fits(retry: &Retry, moment: &DecisionInput, wait: Duration) -> Result<(), GiveUpReason> {
     // To wake up just as a timeout goes off is to wake up for nothing.
     if moment.remaining.is_some_and(|remaining| wait >= remaining) {
-        return Err(Stop::Remaining);
+        return Err(GiveUpReason::Remaining);
     }
     match retry.config().give_up_after {
-        Some(limit) if moment.elapsed.saturating_add(wait) > limit => Err(Stop::GiveUpAfter),
+        Some(limit) if moment.elapsed.saturating_add(wait) > limit => Err(GiveUpReason::GiveUpAfter),
         _ => Ok(()),
     }
 }
@@ -219,23 +227,23 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
     const PLAIN: Retry = Retry::new().jitter(Jitter::None).base(SECOND);
-    const NOW: Moment = Moment { elapsed: Duration::ZERO, remaining: None, random: 0.5 };
+    const NOW: DecisionInput = DecisionInput { elapsed: Duration::ZERO, remaining: None, random: 0.5 };
 
     fn class(category: Category) -> Classification {
         Classification::new(category)
     }
 
-    fn first(retry: &Retry, class: Classification, ruling: Ruling) -> Result<Duration, Stop> {
+    fn first(retry: &Retry, class: Classification, ruling: Ruling) -> Result<Duration, GiveUpReason> {
         decide(retry, &Progress::default(), &class, ruling, || NOW).map(|planned| planned.wait)
     }
 
-    fn at(retry: &Retry, class: Classification, moment: Moment) -> Result<Duration, Stop> {
+    fn at(retry: &Retry, class: Classification, moment: DecisionInput) -> Result<Duration, GiveUpReason> {
         let progress = Progress::default();
         decide(retry, &progress, &class, Ruling::ByCategory, || moment).map(|planned| planned.wait)
     }
 
     /// The waits of a call whose attempts fail as `classes` say, then why it stops.
-    fn run(retry: &Retry, classes: &[Classification]) -> (Vec<u128>, Option<Stop>) {
+    fn run(retry: &Retry, classes: &[Classification]) -> (Vec<u128>, Option<GiveUpReason>) {
         let (mut progress, mut waits) = (Progress::default(), Vec::new());
         for class in classes {
             match decide(retry, &progress, class, Ruling::ByCategory, || NOW) {
@@ -252,23 +260,26 @@ mod tests {
     #[test]
     fn no_clock_is_read_and_no_number_drawn_where_no_retry_is_left() {
         const RULES: &[Rule] = &[Rule::new(Category::RateLimited).max(0)];
-        let never = || -> Moment { unreachable!("nothing is left to plan") };
+        let never = || -> DecisionInput { unreachable!("nothing is left to plan") };
         let decide = |retry: &Retry, category, ruling| {
             decide(retry, &Progress::default(), &class(category), ruling, never).map(|_| ())
         };
         let timeout = Category::Timeout;
-        assert_eq!(decide(&PLAIN.max(0), timeout, Ruling::ByCategory), Err(Stop::NoneLeft));
-        assert_eq!(decide(&PLAIN.on(RULES), Category::RateLimited, Ruling::Yes), Err(Stop::NoneLeft));
-        assert_eq!(decide(&PLAIN, Category::Invalid, Ruling::ByCategory), Err(Stop::NotRetryable));
-        assert_eq!(decide(&PLAIN, timeout, Ruling::No), Err(Stop::WhenIsFalse));
-        assert_eq!(decide(&PLAIN, timeout, Ruling::Exempt), Err(Stop::Exempt));
-        assert_eq!(decide(&PLAIN.idempotent(false), timeout, Ruling::ByCategory), Err(Stop::Delivered));
+        assert_eq!(decide(&PLAIN.max(0), timeout, Ruling::ByCategory), Err(GiveUpReason::NoneLeft));
+        assert_eq!(decide(&PLAIN.on(RULES), Category::RateLimited, Ruling::Yes), Err(GiveUpReason::NoneLeft));
+        assert_eq!(decide(&PLAIN, Category::Invalid, Ruling::ByCategory), Err(GiveUpReason::NotRetryable));
+        assert_eq!(decide(&PLAIN, timeout, Ruling::No), Err(GiveUpReason::WhenIsFalse));
+        assert_eq!(decide(&PLAIN, timeout, Ruling::Exempt), Err(GiveUpReason::Exempt));
+        assert_eq!(
+            decide(&PLAIN.idempotent(false), timeout, Ruling::ByCategory),
+            Err(GiveUpReason::Delivered)
+        );
     }
 
     #[test]
     fn categories_say_what_is_repeated() {
         for category in Category::ALL {
-            let expected = if category.is_retryable() { Ok(SECOND) } else { Err(Stop::NotRetryable) };
+            let expected = if category.is_retryable() { Ok(SECOND) } else { Err(GiveUpReason::NotRetryable) };
             assert_eq!(first(&PLAIN, class(category), Ruling::ByCategory), expected, "{category}");
         }
     }
@@ -277,15 +288,15 @@ mod tests {
     fn when_and_unless_stand_above_the_category() {
         let invalid = class(Category::Invalid);
         assert_eq!(first(&PLAIN, invalid, Ruling::Yes), Ok(SECOND));
-        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::No), Err(Stop::WhenIsFalse));
-        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::Exempt), Err(Stop::Exempt));
-        assert_eq!(first(&PLAIN, class(Category::Rejected), Ruling::Yes), Err(Stop::NotRetryable));
+        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::No), Err(GiveUpReason::WhenIsFalse));
+        assert_eq!(first(&PLAIN, class(Category::Timeout), Ruling::Exempt), Err(GiveUpReason::Exempt));
+        assert_eq!(first(&PLAIN, class(Category::Rejected), Ruling::Yes), Err(GiveUpReason::NotRetryable));
     }
 
     #[test]
     fn once_is_once_a_call_also_between_others() {
         let (conflict, timeout) = (class(Category::Conflict), class(Category::Timeout));
-        assert_eq!(run(&PLAIN, &[conflict, timeout, conflict]), (vec![1, 2], Some(Stop::OnceUsed)));
+        assert_eq!(run(&PLAIN, &[conflict, timeout, conflict]), (vec![1, 2], Some(GiveUpReason::OnceUsed)));
     }
 
     #[test]
@@ -298,17 +309,17 @@ mod tests {
         assert_eq!(retry.max_attempts(), 7);
         assert_eq!(
             run(&retry, &[invalid, limited, timeout, limited, timeout, limited, limited]),
-            (vec![1, 1, 1, 2, 2, 4], Some(Stop::NoneLeft))
+            (vec![1, 1, 1, 2, 2, 4], Some(GiveUpReason::NoneLeft))
         );
-        assert_eq!(run(&retry, &[invalid, invalid]), (vec![1], Some(Stop::NoneLeft)));
-        assert_eq!(run(&retry, &[timeout, timeout, timeout]), (vec![1, 2], Some(Stop::NoneLeft)));
+        assert_eq!(run(&retry, &[invalid, invalid]), (vec![1], Some(GiveUpReason::NoneLeft)));
+        assert_eq!(run(&retry, &[timeout, timeout, timeout]), (vec![1, 2], Some(GiveUpReason::NoneLeft)));
     }
 
     #[test]
     fn a_rule_does_not_overrule_what_an_error_says_of_itself() {
         const RULES: &[Rule] = &[Rule::new(Category::Unavailable)];
         let gone = class(Category::Unavailable).retry(Retryable::Never);
-        assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::ByCategory), Err(Stop::NotRetryable));
+        assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::ByCategory), Err(GiveUpReason::NotRetryable));
         assert_eq!(first(&PLAIN.on(RULES), gone, Ruling::Yes), Ok(SECOND));
     }
 
@@ -316,10 +327,10 @@ mod tests {
     fn refusals_of_our_own_are_waited_for_only_where_a_rule_asks() {
         const RULES: &[Rule] = &[Rule::new(Category::Rejected)];
         let open = class(Category::Rejected).retry_after(SECOND * 5);
-        assert_eq!(first(&PLAIN, open, Ruling::ByCategory), Err(Stop::NotRetryable));
+        assert_eq!(first(&PLAIN, open, Ruling::ByCategory), Err(GiveUpReason::NotRetryable));
         assert_eq!(
             first(&PLAIN, open.retry(Retryable::Backoff), Ruling::ByCategory),
-            Err(Stop::NotRetryable)
+            Err(GiveUpReason::NotRetryable)
         );
         assert_eq!(first(&PLAIN.on(RULES), open, Ruling::ByCategory), Ok(SECOND * 5));
     }
@@ -329,7 +340,7 @@ mod tests {
         let retry = PLAIN.idempotent(false);
         assert_eq!(first(&retry, class(Category::RateLimited), Ruling::ByCategory), Ok(SECOND));
         for ruling in [Ruling::ByCategory, Ruling::Yes] {
-            assert_eq!(first(&retry, class(Category::Timeout), ruling), Err(Stop::Delivered));
+            assert_eq!(first(&retry, class(Category::Timeout), ruling), Err(GiveUpReason::Delivered));
         }
         let refused = class(Category::Connection).delivered(Delivered::No);
         assert_eq!(first(&retry, refused, Ruling::ByCategory), Ok(SECOND));
@@ -342,8 +353,8 @@ mod tests {
         assert_eq!(wait(&PLAIN, 0), Ok(SECOND));
         assert_eq!(wait(&PLAIN, 20), Ok(SECOND * 20));
         assert_eq!(wait(&PLAIN, 60), Ok(SECOND * 60));
-        assert_eq!(wait(&PLAIN, 61), Err(Stop::ServerWait));
-        assert_eq!(wait(&PLAIN, u64::MAX), Err(Stop::ServerWait));
+        assert_eq!(wait(&PLAIN, 61), Err(GiveUpReason::ServerWait));
+        assert_eq!(wait(&PLAIN, u64::MAX), Err(GiveUpReason::ServerWait));
         assert_eq!(wait(&PLAIN.retry_after_cap(Duration::MAX), u64::MAX), Ok(Duration::from_secs(u64::MAX)));
         let jittered = PLAIN.jitter(Jitter::Full);
         assert_eq!(wait(&jittered, 20), Ok(SECOND * 21));
@@ -355,17 +366,17 @@ mod tests {
     fn no_wait_starts_that_has_no_time() {
         let timeout = class(Category::Timeout);
         let limited = PLAIN.give_up_after(SECOND * 30);
-        let elapsed = |secs| Moment { elapsed: Duration::from_secs(secs), ..NOW };
-        let remaining = |secs| Moment { remaining: Some(Duration::from_secs(secs)), ..NOW };
+        let elapsed = |secs| DecisionInput { elapsed: Duration::from_secs(secs), ..NOW };
+        let remaining = |secs| DecisionInput { remaining: Some(Duration::from_secs(secs)), ..NOW };
         assert_eq!(at(&limited, timeout, elapsed(29)), Ok(SECOND));
-        assert_eq!(at(&limited, timeout, elapsed(30)), Err(Stop::GiveUpAfter));
-        assert_eq!(at(&limited, timeout, elapsed(u64::MAX)), Err(Stop::GiveUpAfter));
+        assert_eq!(at(&limited, timeout, elapsed(30)), Err(GiveUpReason::GiveUpAfter));
+        assert_eq!(at(&limited, timeout, elapsed(u64::MAX)), Err(GiveUpReason::GiveUpAfter));
         assert_eq!(at(&PLAIN, timeout, remaining(2)), Ok(SECOND));
-        assert_eq!(at(&PLAIN, timeout, remaining(1)), Err(Stop::Remaining));
-        assert_eq!(at(&PLAIN.base(Duration::ZERO), timeout, remaining(0)), Err(Stop::Remaining));
+        assert_eq!(at(&PLAIN, timeout, remaining(1)), Err(GiveUpReason::Remaining));
+        assert_eq!(at(&PLAIN.base(Duration::ZERO), timeout, remaining(0)), Err(GiveUpReason::Remaining));
         let busy = class(Category::RateLimited).retry_after(SECOND * 20);
-        assert_eq!(at(&limited, busy, elapsed(11)), Err(Stop::GiveUpAfter));
-        assert_eq!(at(&PLAIN, busy, remaining(20)), Err(Stop::Remaining));
+        assert_eq!(at(&limited, busy, elapsed(11)), Err(GiveUpReason::GiveUpAfter));
+        assert_eq!(at(&PLAIN, busy, remaining(20)), Err(GiveUpReason::Remaining));
         let jittered = limited.jitter(Jitter::Full);
         assert_eq!(at(&jittered, busy, elapsed(10)), Ok(SECOND * 20));
         assert_eq!(at(&jittered, busy, elapsed(5)), Ok(SECOND * 21));

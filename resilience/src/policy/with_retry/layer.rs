@@ -1,9 +1,17 @@
 //! The retry of one annotated function: its `static`, and what the inventory sees of it.
+//!
+//! The expansion makes one [`RetrySite`] for each `with_retry`, and calls it with the settings in it or, with
+//! `instance`, through a [`GivenRetry`] with those of the call. Both are a [`CallSite`] to `run.rs`, which does the work;
+//! what is here is what only an annotated function has: a point, counters, budgets for its keys, and a pause that the
+//! future of the function need not hold.
+//!
+//! Which budget pays is decided when the program is compiled, except for the key: the expansion passes `own_budget`,
+//! `budget`, or `budget_or` of the budget of the key. A call that succeeds writes to a budget only if it is not full.
 
 use super::backoff::{Backoff, duration};
 use super::budget::BudgetOf;
 use super::config::Retry;
-use super::run::{self, CallSite, Counted, Counting, Remembering, Running, Wait};
+use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Wait};
 use super::{Budget, Rule, waits};
 use crate::base::clock;
 use crate::base::setting::Effective;
@@ -118,23 +126,23 @@ impl RetrySite {
 
     /// A call begins, and with it the first attempt; nothing matters but how many attempts fail.
     #[inline]
-    pub fn start(&self) -> Counting {
-        let call = Counting::default();
+    pub fn start(&self) -> AttemptCount {
+        let call = AttemptCount::default();
         run::begin(self, 1);
         call
     }
 
     /// A call begins, and with it the first attempt; more matters of it.
     #[inline]
-    pub fn start_remembering(&self) -> Remembering {
-        let call = Remembering::start(&self.retry);
+    pub fn start_remembering(&self) -> AttemptHistory {
+        let call = AttemptHistory::start(&self.retry);
         run::begin(self, 1);
         call
     }
 
     /// Waits; then the next attempt begins.
     #[cold]
-    pub fn pause<'a>(&'static self, call: &impl Running, wait: Wait<'a>) -> Pause<'a> {
+    pub fn pause<'a>(&'static self, call: &impl CallState, wait: Wait<'a>) -> Pause<'a> {
         let attempt = run::attempt(call);
         Pause(Box::pin(async move {
             clock::pause(wait.delay).await;
@@ -144,7 +152,7 @@ impl RetrySite {
 
     /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
-    pub fn sleep(&self, call: &impl Running, wait: Wait<'_>) {
+    pub fn sleep(&self, call: &impl CallState, wait: Wait<'_>) {
         event::blocks(&self.name());
         clock::sleep(wait.delay);
         run::begin_retry(self, run::attempt(call), wait);
@@ -157,7 +165,7 @@ impl RetrySite {
     ///
     /// The wait before the next attempt, if one follows.
     #[inline]
-    pub fn settle(&self, call: &mut impl Running, verdict: Verdict) -> Result<Verdict, Wait<'_>> {
+    pub fn settle(&self, call: &mut impl CallState, verdict: Verdict) -> Result<Verdict, Wait<'_>> {
         run::settle(self, call, verdict, Ruling::ByCategory, Some(&self.state.budget))
     }
 
@@ -169,7 +177,7 @@ impl RetrySite {
     #[inline]
     pub fn settle_with<'b>(
         &self,
-        call: &mut impl Running,
+        call: &mut impl CallState,
         verdict: Verdict,
         ruling: Ruling,
         budget: Option<&'b Budget>,
@@ -179,7 +187,7 @@ impl RetrySite {
 
     /// Whether no attempt can follow the one that is about to run.
     #[inline]
-    pub fn is_last(&self, call: &impl Running) -> bool {
+    pub fn is_last(&self, call: &impl CallState) -> bool {
         u64::from(run::attempt(call)) >= self.retry.max_attempts()
     }
 
@@ -220,15 +228,15 @@ const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
 /// The same as of [`RetrySite`], with the settings that the call was given.
 impl<'a> GivenRetry<'a> {
     /// See [`RetrySite::start_remembering`].
-    pub fn start_remembering(self) -> Remembering {
-        let call = Remembering::start(self.retry);
+    pub fn start_remembering(self) -> AttemptHistory {
+        let call = AttemptHistory::start(self.retry);
         run::begin(&self, 1);
         call
     }
 
     /// See [`RetrySite::pause`].
     #[cold]
-    pub fn pause<'p>(self, call: &impl Running, wait: Wait<'p>) -> Pause<'p>
+    pub fn pause<'p>(self, call: &impl CallState, wait: Wait<'p>) -> Pause<'p>
     where
         'a: 'p,
     {
@@ -241,7 +249,7 @@ impl<'a> GivenRetry<'a> {
 
     /// See [`RetrySite::sleep`].
     #[cold]
-    pub fn sleep(self, call: &impl Running, wait: Wait<'_>) {
+    pub fn sleep(self, call: &impl CallState, wait: Wait<'_>) {
         clock::sleep(wait.delay);
         run::begin_retry(&self, run::attempt(call), wait);
     }
@@ -253,7 +261,7 @@ impl<'a> GivenRetry<'a> {
     /// The wait before the next attempt, if one follows.
     pub fn settle_with<'b>(
         self,
-        call: &mut impl Running,
+        call: &mut impl CallState,
         verdict: Verdict,
         ruling: Ruling,
         budget: Option<&'b Budget>,
@@ -262,7 +270,7 @@ impl<'a> GivenRetry<'a> {
     }
 
     /// See [`RetrySite::is_last`].
-    pub fn is_last(self, call: &impl Running) -> bool {
+    pub fn is_last(self, call: &impl CallState) -> bool {
         u64::from(run::attempt(call)) >= self.retry.max_attempts()
     }
 

@@ -1,8 +1,22 @@
 //! One call and its attempts: what is left to do after each of them.
+//!
+//! An expansion calls `start`, then after each attempt `settle`, and `pause` or `sleep` with the wait that it gets.
+//! Settling a success on the happy path reads two numbers and returns; all else is behind [`failed`], which is cold and
+//! not inlined, so that an annotated function has little code of the retry in it.
+//!
+//! The order in [`judged`] and [`next`] is the order of the events, and of what is paid: the decision first, then the
+//! budget, then the event, then the hook. What `decide` refuses costs no token, and a hook sees a retry only when it
+//! will be made.
+//!
+//! # Invariants
+//!
+//! - A token is withdrawn for exactly one wait, and goes back if the wait is dropped before its attempt begins.
+//! - The policy never makes an error: the outcome of the last attempt is returned as it is.
+//! - A call of which only the number of attempts matters is four bytes (tested), because it is part of every future.
 
 use super::budget::{Budget, Withdrawal};
 use super::config::Retry;
-use super::decide::{Moment, Progress, Stop, decide};
+use super::decide::{DecisionInput, GiveUpReason, Progress, decide};
 use crate::base::clock::now;
 use crate::base::{rng, scope};
 use crate::classify::{Category, Classification};
@@ -14,7 +28,7 @@ use std::time::{Duration, Instant};
 
 /// What a running call remembers of its attempts.
 #[doc(hidden)]
-pub trait Running: Default {
+pub trait CallState: Default {
     /// How many attempts have failed.
     fn failed(&self) -> u32;
 
@@ -37,31 +51,26 @@ pub trait Running: Default {
 /// keeps of its own progress anyway.
 #[derive(Clone, Copy, Debug, Default)]
 #[doc(hidden)]
-pub struct Counting(u32);
+pub struct AttemptCount(u32);
 
 /// A call of which more matters: its length, its last wait, or the retries of each rule.
 #[derive(Debug, Default)]
 #[doc(hidden)]
-pub struct Remembering {
+pub struct AttemptHistory {
     progress: Option<Box<Progress>>,
     started: Option<Instant>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "expansions call both kinds alike, by reference")]
-impl Counting {
+impl AttemptCount {
     /// The number of the attempt that is about to run, from 1.
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
     }
-
-    /// What another thread needs to know of the running attempt.
-    pub const fn elsewhere(&self) -> Self {
-        *self
-    }
 }
 
-impl Running for Counting {
+impl CallState for AttemptCount {
     #[inline]
     fn failed(&self) -> u32 {
         self.0 & Progress::MANY
@@ -81,16 +90,11 @@ impl Running for Counting {
     }
 }
 
-impl Remembering {
+impl AttemptHistory {
     /// The number of the attempt that is about to run, from 1.
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
-    }
-
-    /// What another thread needs to know of the running attempt.
-    pub fn elsewhere(&self) -> Counting {
-        Counting(self.failed().min(Progress::MANY))
     }
 
     /// A call whose length matters if `retry` says so.
@@ -101,7 +105,7 @@ impl Remembering {
     }
 }
 
-impl Running for Remembering {
+impl CallState for AttemptHistory {
     #[inline]
     fn failed(&self) -> u32 {
         self.progress.as_ref().map_or(0, |progress| progress.attempts)
@@ -165,14 +169,14 @@ impl Wait<'_> {
 
 /// The number of the attempt that is about to run, from 1.
 #[inline]
-pub(super) fn attempt(call: &impl Running) -> u32 {
+pub(super) fn attempt(call: &impl CallState) -> u32 {
     call.failed().saturating_add(1)
 }
 
 /// What follows an attempt whose retries `budget` pays for: `Err` of the wait before the next one, or the
 /// verdict with which the call ends.
 #[inline]
-pub(super) fn settle<'b, S: CallSite, C: Running>(
+pub(super) fn settle<'b, S: CallSite, C: CallState>(
     site: &S,
     call: &mut C,
     verdict: Verdict,
@@ -249,7 +253,7 @@ fn is_rejected(retry: &Retry, class: &Classification) -> bool {
 /// verdict with which the call ends.
 #[cold]
 #[inline(never)]
-fn failed<'b, S: CallSite, C: Running>(
+fn failed<'b, S: CallSite, C: CallState>(
     site: &S,
     call: &mut C,
     class: &Classification,
@@ -265,6 +269,7 @@ fn failed<'b, S: CallSite, C: Running>(
     Err(wait)
 }
 
+/// As [`failed`], with the call's progress at hand; not generic, so that it is compiled once for all functions.
 fn judged<'b>(
     site: &dyn CallSite,
     started: Option<Instant>,
@@ -296,7 +301,7 @@ fn judged<'b>(
             Some(wait)
         }
         Err(stop) => {
-            if stop == Stop::Budget {
+            if stop == GiveUpReason::Budget {
                 site.count(Counted::Denied);
             }
             if attempt == 1 && !stop.is_denied() {
@@ -311,6 +316,7 @@ fn judged<'b>(
     }
 }
 
+/// Decides and pays: the wait before the next attempt, or the reason why there is none.
 fn next<'b>(
     retry: &Retry,
     started: Option<Instant>,
@@ -318,8 +324,8 @@ fn next<'b>(
     class: &Classification,
     ruling: Ruling,
     budget: Option<&'b Budget>,
-) -> Result<Wait<'b>, Stop> {
-    let moment = || Moment {
+) -> Result<Wait<'b>, GiveUpReason> {
+    let moment = || DecisionInput {
         elapsed: started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at)),
         remaining: scope::remaining(),
         random: rng::uniform(),
@@ -328,7 +334,9 @@ fn next<'b>(
     // Last, so that a retry which is not made for another reason costs nothing.
     let tokens = match budget {
         None => None,
-        Some(budget) => Some(budget.withdraw(class.category == Category::Timeout).ok_or(Stop::Budget)?),
+        Some(budget) => {
+            Some(budget.withdraw(class.category == Category::Timeout).ok_or(GiveUpReason::Budget)?)
+        }
     };
     progress.note(&planned);
     Ok(Wait { delay: planned.wait, tokens })
@@ -340,13 +348,13 @@ mod tests {
 
     #[test]
     fn a_call_is_small() {
-        assert_eq!(size_of::<Counting>(), 4);
-        assert_eq!(size_of::<Remembering>(), 24);
+        assert_eq!(size_of::<AttemptCount>(), 4);
+        assert_eq!(size_of::<AttemptHistory>(), 24);
     }
 
     #[test]
     fn counting_is_all_that_there_is_to_remember() {
-        let mut call = Counting::default();
+        let mut call = AttemptCount::default();
         for (attempts, once) in [(1, false), (2, true), (Progress::MANY, true), (7, false)] {
             call.keep(Progress::counted(attempts, once));
             assert_eq!(call.failed(), attempts);

@@ -3,7 +3,7 @@
 use super::Budget;
 use super::budget::BudgetOf;
 use super::config::Retry;
-use super::run::{self, CallSite, Counted, Remembering, Wait};
+use super::run::{self, AttemptHistory, CallSite, Counted, Wait};
 use crate::base::clock::{pause, sleep};
 use crate::classify::{Classification, Classify};
 use crate::event::blocks;
@@ -55,17 +55,21 @@ impl InlineCall<'_> {
     }
 
     #[inline]
-    fn start(&self) -> Remembering {
+    fn start(&self) -> AttemptHistory {
         run::begin(self, 1);
-        Remembering::start(self.retry)
+        AttemptHistory::start(self.retry)
     }
 
     #[inline]
-    fn settle(&self, call: &mut Remembering, (verdict, ruling): (Verdict, Ruling)) -> Option<Wait<'static>> {
+    fn settle(
+        &self,
+        call: &mut AttemptHistory,
+        (verdict, ruling): (Verdict, Ruling),
+    ) -> Option<Wait<'static>> {
         run::settle(self, call, verdict, ruling, self.budget()).err()
     }
 
-    fn begin_retry(&self, call: &Remembering, wait: Wait<'_>) {
+    fn begin_retry(&self, call: &AttemptHistory, wait: Wait<'_>) {
         run::begin_retry(self, run::attempt(call), wait);
     }
 
