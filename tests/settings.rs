@@ -6,7 +6,7 @@ include!("macros/modules.rs");
 
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
-use resilience::policy::{BudgetConfig, CircuitBreakerConfig, RetryConfig, TimeoutConfig};
+use resilience::policy::{BudgetConfig, BulkheadConfig, CircuitBreakerConfig, RetryConfig, TimeoutConfig};
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};
 
@@ -32,6 +32,7 @@ fn policies() -> Vec<Policy> {
         policy("with_retry", RetryConfig::TABLE),
         policy("circuit_breaker", CircuitBreakerConfig::TABLE),
         policy("timeout", TimeoutConfig::TABLE),
+        policy("bulkhead", BulkheadConfig::TABLE),
         policy("checkpoint", CheckpointConfig::TABLE),
         policy("job", JobConfig::TABLE),
     ]

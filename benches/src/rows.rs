@@ -1,6 +1,7 @@
 //! The rows of the table: what is called, and what it may cost.
 
 pub(crate) mod breaker;
+mod bulkhead;
 pub(crate) mod keyed;
 mod retry;
 mod stack;
@@ -62,6 +63,7 @@ pub(crate) fn all() -> Vec<Group> {
         Group { title: "circuit breaker, open", rows: breaker::open() },
         Group { title: "circuit breaker per key, 10,000 keys", rows: keyed::rows() },
         Group { title: "timeout, the body is ready at once", rows: timeout::rows() },
+        Group { title: "bulkhead, a slot is free", rows: bulkhead::rows() },
         Group { title: "fallback(retry(breaker(timeout)))", rows: stack::rows() },
     ]
 }

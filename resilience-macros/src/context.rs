@@ -29,6 +29,11 @@ impl Place {
         Lifetime::new(&format!("'{name}"), Span::mixed_site())
     }
 
+    /// The local in which the layer holds what it gives back at the end.
+    pub(crate) fn held(&self) -> Ident {
+        Ident::new(&format!("__held{}", self.site.to_string().to_lowercase()), Span::mixed_site())
+    }
+
     /// `__outcome`, or `(__outcome, __verdict)` where a layer above needs the verdict.
     pub(crate) fn bound(&self) -> TokenStream {
         let here = Span::mixed_site();
@@ -56,6 +61,8 @@ pub(crate) struct Context<'a> {
     pub(crate) key: Option<&'a TokenStream>,
     /// Whether a layer uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
+    /// How many layers are above the one that takes what is below it to another thread.
+    pub(crate) thread: Option<usize>,
     /// Where errors about the outcome's type point.
     pub(crate) return_at: Span,
     /// The `static` of the layer that decides about the final failure.
@@ -106,6 +113,11 @@ impl Context<'_> {
     pub(crate) fn retry_elsewhere(&self, place: &Place) -> Option<TokenStream> {
         let retry = retry_local();
         self.is_retried(place).then(|| quote!(let #retry = (&#retry).elsewhere();))
+    }
+
+    /// Whether what is below the layer at `place` may be taken to another thread.
+    pub(crate) fn has_thread_below(&self, place: &Place) -> bool {
+        self.thread.is_some_and(|at| at > place.above)
     }
 
     fn lent_name(name: &Ident) -> Ident {

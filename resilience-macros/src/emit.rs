@@ -64,6 +64,7 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
         retry: find(|traits| traits.loops).map(|(stacked, place)| (stacked.layer.handle(place), place.above)),
         key: layers.iter().find_map(|stacked| stacked.traits().key),
         keeps_arguments: find(|traits| traits.keeps_arguments).is_some(),
+        thread: layers.iter().rposition(|stacked| stacked.traits().moves_thread),
     }
 }
 
@@ -103,11 +104,19 @@ fn stack(
     let (attempt, is_wrapped) = attempt(item, cx, body, at_body, pairs().next_back());
     let rest = pairs().rev().skip(usize::from(is_wrapped));
     rest.fold(attempt, |inner, (stacked, place)| {
-        let wrapped = stacked.layer.wrap(cx, place, &inner);
         if !stacked.traits().moves_thread {
-            return wrapped;
+            return stacked.layer.wrap(cx, place, &inner);
         }
+        // What the layers above hold stays held until the body has ended on its thread, also when it is abandoned.
+        let held = || {
+            pairs().take(place.above).filter(|(above, _)| above.traits().holds).map(|(_, above)| above.held())
+        };
+        let kept = held().map(|held| quote_spanned!(Span::mixed_site()=> __rt::keep(&#held);));
+        let wrapped = stacked.layer.wrap(cx, place, &quote!(#(#kept)* #inner));
         let mut before = cx.taken_each_time(item, place);
+        before.extend(
+            held().map(|held| quote_spanned!(Span::mixed_site()=> let #held = __rt::Arc::clone(&#held);)),
+        );
         before.extend(if moved == Some(place.above) { reset_arguments.clone() } else { cx.copies() });
         scoped(&before, wrapped, &place.bound())
     })

@@ -101,6 +101,10 @@ pub(crate) struct Traits<'a> {
     pub(crate) twice: Option<&'static str>,
     /// What it would do if the layers below hid all failures.
     pub(crate) without_failures: Option<&'static str>,
+    /// It admits calls, or refuses them, whatever they would return: what it would do above a record.
+    pub(crate) admits: Option<&'static str>,
+    /// It holds something until what is below has ended.
+    pub(crate) holds: bool,
     /// It keeps separate state for each value of this expression.
     pub(crate) key: Option<&'a TokenStream>,
     /// How long what is below may take.
@@ -143,6 +147,11 @@ impl<'a> Stack<'a> {
     /// The traits of the layers above, from the top.
     pub(crate) fn above(self) -> impl Iterator<Item = Traits<'a>> {
         self.layers.iter().take(self.at).map(Stacked::traits)
+    }
+
+    /// The traits of the layers below, from the top.
+    pub(crate) fn below(self) -> impl Iterator<Item = Traits<'a>> {
+        self.layers.iter().skip(self.at + 1).map(Stacked::traits)
     }
 
     /// Whether any layer is such.

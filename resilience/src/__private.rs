@@ -23,6 +23,7 @@ pub use resilience_macros::__stack;
 
 pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
+pub use std::sync::Arc;
 
 use crate::failure::rejected::Rejected;
 use crate::failure::{Classification, Classify};
@@ -41,6 +42,10 @@ pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
 pub fn call_once<R>(body: impl FnOnce() -> R) -> R {
     body()
 }
+
+/// Does nothing with what a helper thread keeps until its body has ended.
+#[inline]
+pub const fn keep<T>(_: &T) {}
 
 /// What a returned value means that has to pass `when_ok`.
 #[inline]

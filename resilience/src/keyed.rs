@@ -174,6 +174,15 @@ pub trait PerKey: Send + Sync + Sized {
         let _ = now;
         false
     }
+
+    /// Whether an entry whose `Arc` is held is in use, so that it is never evicted.
+    const STAYS_WHILE_HELD: bool = false;
+
+    /// Returns whether this entry is in use at `now`, so that it is never evicted.
+    fn is_in_use(&self, now: Instant) -> bool {
+        let _ = now;
+        false
+    }
 }
 
 /// Keeps a separate value for each of up to `max_keys` keys, made at its first use.
@@ -188,6 +197,10 @@ pub trait PerKey: Send + Sync + Sized {
 /// recently used one, where all uses between two new keys count as one moment; among more keys nearly that
 /// one. A breaker that rejects calls, runs a probe or was set by an operator goes last. An evicted value lives
 /// on until the last `Arc` of it is dropped; a later use of its key makes a new value.
+///
+/// A bulkhead with calls that run or wait is never evicted, because a new one would admit more calls than
+/// there are slots. Where every entry is in use, new keys share one more entry, which the snapshot lists as
+/// `(overflow)`.
 ///
 /// # Cost
 ///
@@ -231,7 +244,14 @@ struct Table<T> {
     latest: AtomicUsize,
     /// Stands for all keys.
     whole: T,
+    /// Shared by the keys for which there is no room, because every entry is in use.
+    overflow: OnceLock<Arc<T>>,
+    /// How often a key had to share it.
+    overflowed: AtomicU64,
 }
+
+/// How the entry for keys without room is called.
+const OVERFLOW: &str = "(overflow)";
 
 /// A part of the map, by the hash of the key.
 ///
@@ -408,6 +428,8 @@ impl<T: PerKey> EntryMap<T> {
     /// Every entry with its key, sorted.
     pub(crate) fn all(&self) -> Vec<(String, Arc<T>)> {
         let mut all = self.collect(|entry| (entry.key.as_ref().to_string(), entry.value.clone()));
+        let overflow = self.0.get().and_then(|table| table.overflow.get());
+        all.extend(overflow.map(|entry| (OVERFLOW.to_owned(), entry.clone())));
         all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         all
     }
@@ -415,6 +437,11 @@ impl<T: PerKey> EntryMap<T> {
     /// What stands for all keys, evicted ones included; `None` before the first use.
     pub(crate) fn whole(&self) -> Option<&T> {
         self.0.get().map(|table| &table.whole)
+    }
+
+    /// How often a key found every entry in use, and shared one with others.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.0.get().map_or(0, |table| table.overflowed.load(Ordering::Relaxed))
     }
 
     fn collect<R>(&self, each: impl Fn(&Entry<T>) -> R) -> Vec<R> {
@@ -439,6 +466,8 @@ impl<T: PerKey> Table<T> {
             tick: AtomicU64::new(0),
             latest: AtomicUsize::new(0),
             whole: make().whole(),
+            overflow: OnceLock::new(),
+            overflowed: AtomicU64::new(0),
         }
     }
 
@@ -474,7 +503,10 @@ impl<T: PerKey> Table<T> {
     fn add(&self, hash: u64, key: KeyRef<'_>, make: &dyn Fn() -> T) -> Arc<T> {
         let added = Arc::new(make().for_key(PointName::from(key.to_string()), &self.whole));
         let now = now();
-        let is_idle = |value: &Arc<T>| !value.evict_last(now);
+        // The caller holds the shard's lock for writing, so that no use of the entry can begin.
+        let is_in_use =
+            |value: &Arc<T>| T::STAYS_WHILE_HELD && Arc::strong_count(value) > 1 || value.is_in_use(now);
+        let is_idle = |value: &Arc<T>| !is_in_use(value) && !value.evict_last(now);
         // Evicted values are dropped when no lock is held.
         let (is_owed, _evicted, replaced) = {
             let mut shard = write(self.shard(hash));
@@ -493,14 +525,32 @@ impl<T: PerKey> Table<T> {
         }
         if is_owed {
             let is_other = |value: &Arc<T>| !Arc::ptr_eq(value, &added);
-            let evicted =
-                self.evict(&|value| is_other(value) && is_idle(value)).or_else(|| self.evict(&is_other));
+            let evicted = self
+                .evict(&|value| is_other(value) && is_idle(value))
+                .or_else(|| self.evict(&|value| is_other(value) && !is_in_use(value)));
             if evicted.is_none() {
+                if self.withdraw(hash, &added) {
+                    return self.overflow(make);
+                }
                 self.count.fetch_add(1, Ordering::Relaxed);
             }
         }
         self.latest.store(self.place(hash), Ordering::Relaxed);
         added
+    }
+
+    /// Takes out the entry that was just `added`, unless another thread uses it already.
+    fn withdraw(&self, hash: u64, added: &Arc<T>) -> bool {
+        let mut shard = write(self.shard(hash));
+        // Held by the map and by the caller.
+        let is_unused = |entry: &Entry<T>| Arc::ptr_eq(&entry.value, added) && Arc::strong_count(added) == 2;
+        shard.get(&hash).is_some_and(is_unused) && shard.remove(&hash).is_some()
+    }
+
+    /// The entry for keys without room.
+    fn overflow(&self, make: &dyn Fn() -> T) -> Arc<T> {
+        self.overflowed.fetch_add(1, Ordering::Relaxed);
+        self.overflow.get_or_init(|| Arc::new(make().for_key(OVERFLOW.into(), &self.whole))).clone()
     }
 
     /// Whether the caller has to evict an entry. It is taken off the count here, so that of several threads

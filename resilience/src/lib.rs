@@ -25,6 +25,7 @@
 //! | [`with_retry`](macro@with_retry) | retries transient failures, with backoff, jitter and a budget |
 //! | [`circuit_breaker`](macro@circuit_breaker) | rejects calls while the service behind the function is down |
 //! | [`timeout`](macro@timeout) | ends an attempt, or the whole call, that takes too long |
+//! | [`bulkhead`](macro@bulkhead) | limits how many calls run at once |
 //! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
 #![cfg_attr(
     feature = "durable",
@@ -81,15 +82,15 @@
 //! # Values
 //!
 //! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`],
-//! [`CircuitBreaker`], [`Timeout`], [`Fallback`]. `try_new` takes settings known only at run time, and
+//! [`CircuitBreaker`], [`Timeout`], [`Bulkhead`], [`Fallback`]. `try_new` takes settings known only at run time, and
 //! `instance = expr` in an attribute uses such a value. [`presets`] has named retries to start from.
 //!
 //! # Operation
 //!
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
-//! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::fallback`,
-//!   `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
+//!   `::fallback`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -212,10 +213,13 @@ pub use point::KeySnapshot;
 pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot};
 pub use point::registry::{Point, PointKey, point, points, snapshot};
 #[doc(inline)]
+pub use policy::bulkhead::inventory::BulkheadHandle;
+#[doc(inline)]
 pub use policy::circuit_breaker::inventory::BreakerHandle;
 #[doc(inline)]
 pub use policy::presets;
 #[doc(inline)]
 pub use policy::{
-    Backoff, Budget, CircuitBreaker, CircuitBreakers, Fallback, Jitter, Permit, Retry, Rule, State, Timeout,
+    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Fallback, Jitter, Permit, Retry, Rule, State,
+    Timeout,
 };

@@ -1,5 +1,6 @@
 //! One attribute a file: its keys, what is wrong with them, and the code of its layer.
 
+mod bulkhead;
 mod checkpoint;
 mod circuit_breaker;
 mod job;
@@ -19,6 +20,7 @@ macro_rules! attributes {
             with_retry
             circuit_breaker
             timeout
+            bulkhead
             with_fallback
             #[cfg(feature = "durable")] checkpoint
             #[cfg(feature = "durable")] job

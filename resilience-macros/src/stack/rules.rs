@@ -52,11 +52,12 @@ struct Words {
 
 /// What is wrong with the order of two layers, by the first rule that they break.
 fn contradiction(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
-    const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 7] = [
+    const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 8] = [
         only_once,
         hidden_failures,
         recorded_twice,
         record_below_judge,
+        record_below_admission,
         handler_below,
         abandoned,
         unreachable,
@@ -109,6 +110,15 @@ fn record_below_judge(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
             "`{}` is below an attribute that judges attempts\nhelp: move this line up",
             below.name
         ),
+    })
+}
+
+/// The upper layer admits calls, and a recorded value needs no admission.
+fn record_below_admission(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    let would = above.is.admits.filter(|_| below.is.records.is_some())?;
+    Some(Words {
+        above: format!("this line would {would}"),
+        below: format!("`{}` is below an attribute that admits calls\nhelp: move this line up", below.name),
     })
 }
 

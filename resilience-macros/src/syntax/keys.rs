@@ -77,6 +77,8 @@ pub(crate) enum Positional {
     Function,
     /// A duration.
     Limit,
+    /// A count.
+    Count,
 }
 
 impl Positional {
@@ -87,9 +89,9 @@ impl Positional {
             (Value::Bare(_), _)
             | (Value::List(_), Self::Function)
             | (Value::Word, Self::Category | Self::Key | Self::Function) => true,
-            (Value::List(_), Self::Key | Self::Limit) => spec.foreign(entry).is_none(),
+            (Value::List(_), Self::Key | Self::Limit | Self::Count) => spec.foreign(entry).is_none(),
             // A constant is seldom in lower case, and a switch that is misspelt always.
-            (Value::Word, Self::Limit) => entry.key.as_ref().is_none_or(|word| {
+            (Value::Word, Self::Limit | Self::Count) => entry.key.as_ref().is_none_or(|word| {
                 let word = word.to_string();
                 word.chars().any(char::is_uppercase) || hint(&word, &spec.names()).is_empty()
             }),
@@ -102,7 +104,7 @@ impl Positional {
             Self::Nothing | Self::Category => None,
             Self::Key => Some(format!("for the argument `{word}`, write `\"{{{word}}}\"`")),
             Self::Function => Some(format!("for the function `{word}`, write `self::{word}`")),
-            Self::Limit => Some(format!("for the constant `{word}`, write `self::{word}`")),
+            Self::Limit | Self::Count => Some(format!("for the constant `{word}`, write `self::{word}`")),
         }
     }
 }

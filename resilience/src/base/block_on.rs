@@ -7,16 +7,21 @@
 //! come from anywhere, so each wake-up is checked against a flag of its own, which also keeps one that arrives before
 //! the park.
 
+#[cfg(feature = "durable")]
 use super::clock;
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
+use std::future::Future;
+#[cfg(feature = "durable")]
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+#[cfg(feature = "durable")]
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "durable")]
 /// How the caller waits: a sync one by blocking its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -24,6 +29,7 @@ pub(crate) enum Mode {
     Blocking,
 }
 
+#[cfg(feature = "durable")]
 impl Mode {
     /// Lets `wait` pass.
     pub(crate) async fn pause(self, wait: Duration) {
@@ -95,6 +101,7 @@ impl Drop for Blocks {
     }
 }
 
+#[cfg(feature = "durable")]
 /// Runs all `futures` at once, so that a store commits together what they ask it for; their results, in order.
 pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
@@ -134,6 +141,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 /// As [`block_on`], but gives up at `end` of the system's clock; `None` never ends.
 ///
 /// The future is polled once more after each wake-up, so that a result which arrives at the last moment counts.
+#[cfg(feature = "durable")]
 fn block_until<F: Future>(future: F, end: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });

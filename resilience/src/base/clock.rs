@@ -15,7 +15,7 @@
 //! - A wait in async code is a [`Timer`], in sync code [`sleep`]; a function never mixes them.
 
 pub(crate) use super::time::{later, nanos, origin};
-pub(crate) use super::timer::{Timer, alarm, pause};
+pub(crate) use super::timer::{Timer, alarm, pause, watch};
 
 use super::real_clock;
 use super::world::World;

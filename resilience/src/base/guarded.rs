@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 
 static HOOK_PANICS: AtomicU64 = AtomicU64::new(0);
 
@@ -38,4 +39,16 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
         HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
     }
     result.ok()
+}
+
+/// Wakes a task. A waker that panics, or whose panic panics when it is dropped, concerns no other task.
+pub(crate) fn wake(waker: Waker) {
+    harmless(|| waker.wake());
+}
+
+/// Runs code of an executor whose panic, or that panic's own, concerns no other task.
+pub(crate) fn harmless(work: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    }
 }

@@ -8,7 +8,6 @@
 //! to reach up all the same, such as the job that a helper thread takes along, is a function pointer that the upper
 //! module sets (see [`scope::set_carrier`](scope)).
 
-#[cfg(feature = "durable")]
 pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod clock;

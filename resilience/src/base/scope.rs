@@ -11,7 +11,7 @@
 //! have only a length, of which the shortest counts. Neither needs a reading of the clock when a call begins.
 
 use super::clock::{later, now, origin};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -47,7 +47,27 @@ impl Stack {
 
 thread_local! {
     static LIMITS: Cell<Limits> = const { Cell::new(NO_LIMITS) };
-    static CUT: Cell<Option<Stack>> = const { Cell::new(None) };
+    static CUT: Cell<Option<Cut>> = const { Cell::new(None) };
+    /// The bulkheads whose slots the running code holds, as [`holding`] calls them.
+    static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A timeout that is just dropping the body of its stack.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    stack: Stack,
+    dropped: Dropped,
+}
+
+/// What a timeout drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dropped {
+    /// An attempt that runs.
+    Running,
+    /// An attempt that waits for admission: nothing of it has reached the service.
+    Waiting,
+    /// The same of the first attempt: nothing of the call has.
+    OnlyWaiting,
 }
 
 /// `wait` in nanoseconds, at most 584 years of them.
@@ -159,19 +179,68 @@ impl Drop for Within {
     }
 }
 
-/// Runs `end`, which drops the body of a timeout of the stack `stack`: what is dropped in it can tell.
-pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) {
-    struct Restore(Option<Stack>);
+/// Runs `end`, which drops the body of a timeout of the stack `stack`: what is dropped in it can ask. Returns
+/// whether the whole call was still waiting for admission.
+pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> bool {
+    struct Restore(Option<Cut>);
     impl Drop for Restore {
         fn drop(&mut self) {
             let _ = CUT.try_with(|cut| cut.set(self.0));
         }
     }
-    let _restore = Restore(CUT.try_with(|cut| cut.replace(Some(stack))).ok().flatten());
+    let cut = Cut { stack, dropped: Dropped::Running };
+    let _restore = Restore(CUT.try_with(|before| before.replace(Some(cut))).ok().flatten());
     end();
+    cut_of(stack) == Some(Dropped::OnlyWaiting)
 }
 
-/// Whether the running drop is the work of a timeout of the stack `stack`.
+/// What the timeout of the stack `stack` drops, if the running drop is its work.
+fn cut_of(stack: Stack) -> Option<Dropped> {
+    let cut = CUT.try_with(Cell::get).ok().flatten()?;
+    (cut.stack == stack).then_some(cut.dropped)
+}
+
+/// Whether the running drop is the work of a timeout of the stack `stack`, which ends an attempt that may have
+/// reached the service.
 pub(crate) fn is_cut(stack: Stack) -> bool {
-    CUT.try_with(Cell::get).ok().flatten() == Some(stack)
+    cut_of(stack) == Some(Dropped::Running)
+}
+
+/// Notes that what is dropped was waiting for admission, in the `attempt`th attempt of `stack`, from 1.
+pub(crate) fn dropped_waiting(stack: Stack, attempt: u32) {
+    let dropped = if attempt <= 1 { Dropped::OnlyWaiting } else { Dropped::Waiting };
+    if cut_of(stack).is_some() {
+        let _ = CUT.try_with(|cut| cut.set(Some(Cut { stack, dropped })));
+    }
+}
+
+/// How long something may wait that is allowed `wait`: not longer than the timeouts around it.
+pub(crate) fn at_most(wait: Duration) -> Duration {
+    remaining().map_or(wait, |remaining| remaining.min(wait))
+}
+
+/// Until it is dropped, the running code holds a slot.
+#[derive(Debug)]
+pub(crate) struct Holding(());
+
+/// Marks the running code as one that holds a slot of the bulkhead `number`, until the guard is dropped.
+pub(crate) fn holding(number: usize) -> Holding {
+    let _ = HELD.try_with(|held| held.borrow_mut().push(number));
+    Holding(())
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        let _ = HELD.try_with(|held| held.borrow_mut().pop());
+    }
+}
+
+/// Whether the running code holds a slot of the bulkhead `number`.
+pub(crate) fn holds(number: usize) -> bool {
+    HELD.try_with(|held| held.borrow().contains(&number)).unwrap_or(false)
+}
+
+/// The bulkheads whose slots the running code holds, for another thread.
+pub(crate) fn held() -> Vec<usize> {
+    HELD.try_with(|held| held.borrow().clone()).unwrap_or_default()
 }

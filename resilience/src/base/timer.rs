@@ -20,6 +20,7 @@
 //! - The thread is started by the first wait and never ends. If the system refuses it, each task polls itself until it
 //!   can be started: limits hold, and only the processor time is lost.
 
+use super::guarded::wake;
 use super::real_clock::real_now;
 use super::sync::locked;
 use super::time::later;
@@ -59,6 +60,15 @@ pub(crate) fn alarm(wait: Duration) -> Timer {
     match World::here() {
         Some(world) if !world.follows_tokio() => Timer::World(world.alarm(wait, Box::new(real(wait)))),
         _ => real(wait),
+    }
+}
+
+/// As [`alarm`], but in a test world whose clock is moved by hand it goes off only by that clock.
+pub(crate) fn watch(wait: Duration) -> Timer {
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    match World::here() {
+        Some(world) if world.is_manual() => Timer::World(world.alarm(wait, Box::new(real(NEVER)))),
+        _ => alarm(wait),
     }
 }
 
@@ -258,13 +268,6 @@ impl TimerThread {
                 None => self.earlier.wait(entries).unwrap_or_else(PoisonError::into_inner),
             };
         }
-    }
-}
-
-/// Wakes a task. A waker that panics, or whose panic panics when it is dropped, concerns no other task.
-fn wake(waker: Waker) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     }
 }
 

@@ -110,10 +110,16 @@ fn breaker(event: &Event, log: Log<'_>) {
         Event::Closed { point, key } => {
             info!(target: "resilience::breaker", point = &**point, key = shown(key), "closed");
         }
-        // Only breakers report rejections so far.
         Event::Rejected { point, key, policy, retry_after } if log.is_due(Duration::from_secs(1)) => {
             let (key, delay_ms) = (shown(key), retry_after.map(delay_ms));
-            debug!(target: "resilience::breaker", point = &**point, key, policy, delay_ms, "rejected");
+            match *policy {
+                "bulkhead" => {
+                    debug!(target: "resilience::bulkhead", point = &**point, key, policy, delay_ms, "rejected");
+                }
+                _ => {
+                    debug!(target: "resilience::breaker", point = &**point, key, policy, delay_ms, "rejected");
+                }
+            }
         }
         _ => {}
     }

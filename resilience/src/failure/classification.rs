@@ -1,6 +1,6 @@
 //! What a policy knows about a failure, and the trait of errors that know it.
 
-use super::{Category, Code, Delivered, Retryable, Severity};
+use super::{Category, Code, Counts, Delivered, Retryable, Severity};
 use std::time::Duration;
 
 /// Returns the category of an HTTP status code; see [`Category::from_status`].
@@ -82,6 +82,9 @@ pub struct Classification {
     pub action: &'static str,
     /// The code that the service or the system returned, if it returned one.
     pub code: Option<Code>,
+    /// Whether a policy of this library refused the call, so that nothing has reached the service.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) is_refusal: bool,
 }
 
 /// The category, the code where there is one, and the severity: `unavailable (503), medium`.
@@ -104,7 +107,25 @@ impl Classification {
             delivered: category.delivered(),
             action: category.action(),
             code: None,
+            is_refusal: false,
         }
+    }
+
+    /// Marks a call that a policy of this library refused: a breaker counts it as nothing, and its retry is free.
+    pub(crate) const fn refused(mut self) -> Self {
+        self.is_refusal = true;
+        self.delivered = Delivered::No;
+        self
+    }
+
+    /// Whether a policy of this library refused the call.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        self.is_refusal
+    }
+
+    /// What a breaker counts the failure as.
+    pub(crate) const fn counts(&self) -> Counts {
+        if self.is_refusal { Counts::Nothing } else { self.category.counts() }
     }
 
     /// Creates the row of an HTTP status, with the status as its code where it has three digits.

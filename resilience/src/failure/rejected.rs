@@ -79,7 +79,7 @@ use std::{fmt, io};
 /// | variant | category | made by |
 /// |---|---|---|
 /// | `CircuitOpen` | `Rejected` | a circuit breaker that is open |
-/// | `BulkheadFull` | `Rejected` | `timeout(.., thread)`, when too many abandoned calls are still running |
+/// | `BulkheadFull` | `Rejected` | a bulkhead whose slots are in use, and `timeout(.., thread)` while too many abandoned calls run |
 /// | `TimedOut` | `Timeout` | a timeout |
 /// | `Checkpoint` | by its error, mostly `Rejected` | a checkpoint |
 /// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
@@ -124,8 +124,9 @@ pub enum Rejected {
     },
     /// Too many calls of `point` are running at once.
     ///
-    /// A `timeout(.., thread)` abandons the thread of a call that takes too long; where too many of them have
-    /// not ended, further calls are rejected. The body did not run.
+    /// The slots of a bulkhead are in use, and none was free within the time that the call may wait. Or: a
+    /// `timeout(.., thread)` abandons the thread of a call that takes too long; where too many of them have not
+    /// ended, further calls are rejected. The body did not run.
     #[error("too many calls of {} are running", point.label())]
     #[non_exhaustive]
     BulkheadFull {
@@ -144,9 +145,11 @@ pub enum Rejected {
     },
     /// The call of `point` did not end within `limit`.
     ///
-    /// The body had begun. An async body was dropped at its current `.await`; a sync one was abandoned on its
-    /// helper thread, where it runs on to its end. Either way, what it had sent may still be carried out.
-    #[error("{} timed out after {limit:?}", point.label())]
+    /// The body had begun, unless the call still waited for a slot or a permit: then the text says so, and
+    /// nothing has reached the service. An async body was dropped at its current `.await`; a sync one was
+    /// abandoned on its helper thread, where it runs on to its end. Either way, what it had sent may still be
+    /// carried out.
+    #[error("{} timed out after {limit:?}{}", point.label(), point.while_waiting())]
     #[non_exhaustive]
     TimedOut {
         /// The point whose timeout ended the call.
@@ -206,16 +209,23 @@ struct Source {
     key: Option<PointName>,
     /// Whether texts show the key.
     shows_key: bool,
+    /// Whether the call that was ended still waited for admission.
+    was_waiting: bool,
 }
 
 impl Origin {
     pub(crate) fn new(point: PointName, key: Option<PointName>, shows_key: bool) -> Self {
-        Self(Arc::new(Source { point, key, shows_key }))
+        Self(Arc::new(Source { point, key, shows_key, was_waiting: false }))
     }
 
     /// Returns the key of the call, if the policy is keyed.
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
+    }
+
+    /// What texts add about a call that was ended before it was admitted.
+    fn while_waiting(&self) -> &'static str {
+        if self.0.was_waiting { " while it waited for admission" } else { "" }
     }
 
     /// The name as texts show it.
@@ -228,7 +238,7 @@ struct Label<'a>(&'a Origin);
 
 impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Source { point, key, shows_key } = &*self.0.0;
+        let Source { point, key, shows_key, .. } = &*self.0.0;
         match key {
             Some(key) if *shows_key => write!(f, "`{point}` (key `{key}`)"),
             _ => write!(f, "`{point}`"),
@@ -334,12 +344,22 @@ impl Rejected {
         Self::CircuitOpen { point, retry_after }
     }
 
-    pub(crate) fn timed_out(point: PointName, limit: Duration) -> Self {
-        Self::TimedOut { point: point.into(), limit }
+    /// `was_waiting`: no attempt of the call had got beyond its wait for admission.
+    pub(crate) fn timed_out(point: PointName, limit: Duration, was_waiting: bool) -> Self {
+        let source = Source { point, key: None, shows_key: false, was_waiting };
+        Self::TimedOut { point: Origin(Arc::new(source)), limit }
     }
 
-    pub(crate) fn bulkhead_full(point: PointName) -> Self {
+    pub(crate) fn bulkhead_full(point: impl Into<Origin>) -> Self {
         Self::BulkheadFull { point: point.into() }
+    }
+
+    /// Whether an attempt of the call may have reached the service; a step or a job says so itself.
+    fn has_reached_the_service(&self) -> bool {
+        match self {
+            Self::TimedOut { point, .. } => !point.0.was_waiting,
+            _ => false,
+        }
     }
 
     /// The point and key, unless they belong to a step or a job.
@@ -486,6 +506,7 @@ impl Classify for Rejected {
             Self::Job(error) => return error.class(),
         };
         let class = Classification::new(category);
+        let class = if self.has_reached_the_service() { class } else { class.refused() };
         match self.retry_after() {
             Some(wait) => class.retry_after(wait),
             None => class,

@@ -171,11 +171,12 @@ pub struct PointSnapshot {
 /// |---|---|
 /// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up`, `denied` (by the budget) |
 /// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked` |
+/// | `bulkhead` | `in_use`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed` (keys that had to share an entry) |
 /// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
 /// | `with_fallback` | `answered`, `failed` |
 /// | `checkpoint` | `begun`, `reused` |
 ///
-/// Counters start at zero with the process and only grow, except `abandoned`.
+/// Counters start at zero with the process and only grow, except `abandoned`, `in_use` and `waiting`.
 ///
 /// # Examples
 ///

@@ -69,6 +69,7 @@ pub use crate::base::name::PointName;
 pub use layer::KeySnapshot;
 #[doc(hidden)]
 pub use layer::Layer;
+pub use registry::PolicyHandle;
 pub(crate) use site::table;
 #[doc(hidden)]
 pub use site::{POINTS_0_1, PointSite};

@@ -8,6 +8,7 @@ use crate::base::site::Site;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -62,6 +63,52 @@ impl Handle {
             (Self::Static(layer), Self::Static(other)) => std::ptr::addr_eq(*layer, *other),
             _ => false,
         }
+    }
+}
+
+/// A policy that can join the inventory by hand.
+#[doc(hidden)]
+pub trait Joins: Layer + Sized {
+    /// The name that it was given.
+    fn own_name(&self) -> &PointName;
+}
+
+/// Refers to a policy of a point, and reads as that policy; one that joined by hand is kept alive.
+#[derive(Debug)]
+pub enum PolicyHandle<T: 'static> {
+    /// That of an annotated function.
+    #[doc(hidden)]
+    Function(&'static T),
+    /// One that joined by hand.
+    #[doc(hidden)]
+    Joined(Arc<T>),
+}
+
+impl<T> Clone for PolicyHandle<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Function(policy) => Self::Function(policy),
+            Self::Joined(policy) => Self::Joined(policy.clone()),
+        }
+    }
+}
+
+impl<T> Deref for PolicyHandle<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::Function(policy) => policy,
+            Self::Joined(policy) => policy,
+        }
+    }
+}
+
+impl<T: Layer> PolicyHandle<T> {
+    /// The policy of this kind that `point` has, outermost first.
+    pub(crate) fn of(point: &Point) -> Option<Self> {
+        let joined = || point.shared().map(Self::Joined);
+        point.policy().map(Self::Function).or_else(joined)
     }
 }
 
@@ -330,6 +377,53 @@ impl Point {
             Kind::Static(layer, _) => (&[][..], Some(*layer)),
         };
         many.iter().copied().chain(one)
+    }
+
+    /// Adds a policy of your own to the inventory, under its name, until the last `Arc` of it is dropped.
+    ///
+    /// While another point has that name it gets the next free number, `search backend#2`, which it keeps,
+    /// and both are flagged as ambiguous; events and errors call it by its own name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, Point, point};
+    /// use std::sync::Arc;
+    ///
+    /// let breaker = Arc::new(CircuitBreaker::new("search backend").threshold(3));
+    /// Point::register(&breaker);
+    /// assert!(point("search backend").is_some());
+    /// drop(breaker);
+    /// assert!(point("search backend").is_none());
+    /// ```
+    #[track_caller]
+    pub fn register<P: Joins>(policy: &Arc<P>) {
+        let shared: Weak<P> = Arc::downgrade(policy);
+        join(policy.own_name(), Handle::Shared(shared), Location::caller());
+    }
+
+    /// Returns the keys for which a policy of this point has state, sorted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{State, circuit_breaker, point};
+    /// use std::io;
+    ///
+    /// #[circuit_breaker(threshold = 1, key = host, name = "fetch")]
+    /// fn fetch(host: &str) -> io::Result<()> {
+    ///     if host == "down" { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
+    /// }
+    ///
+    /// let _ = (fetch("up"), fetch("down"));
+    /// let open: Vec<_> = point("fetch").unwrap().keys().into_iter().filter(|key| key.state() == Some(State::Open)).collect();
+    /// assert_eq!((open.len(), open[0].key()), (1, "down"));
+    /// ```
+    pub fn keys(&self) -> Vec<PointKey> {
+        let mut keys: Vec<_> = self.layers().flat_map(Layer::keys).map(|row| row.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().map(|key| self.key(key)).collect()
     }
 
     /// Returns the point's live state and counters.

@@ -8,6 +8,7 @@
 //! | retry | [`Retry`] | `#[with_retry(..)]` |
 //! | circuit breaker | [`CircuitBreaker`], [`CircuitBreakers`] | `#[circuit_breaker(..)]` |
 //! | timeout | [`Timeout`] | `#[timeout(..)]` |
+//! | bulkhead | [`Bulkhead`] | `#[bulkhead(..)]` |
 //! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
 //!
 //! Prefer the attribute: it knows the function's name and errors, keeps counters, and appears in
@@ -68,6 +69,7 @@
 //! assert_eq!(from_flag(5).unwrap().max_attempts(), 6);
 //! ```
 
+pub mod bulkhead;
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
 mod judged;
@@ -76,6 +78,7 @@ pub(crate) mod recoveries;
 pub mod timeout;
 pub mod with_fallback;
 
+pub use bulkhead::{Bulkhead, BulkheadConfig, Slot};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
 pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use timeout::{Timeout, TimeoutConfig};

@@ -53,6 +53,10 @@ impl World {
         match *self {}
     }
 
+    pub(crate) fn is_manual(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn alarm<R>(self, _: Duration, _: R) -> WorldAlarm<R> {
         match self {}
     }

@@ -173,6 +173,11 @@ impl World {
         !self.0.only_waits && paused_clock().is_some()
     }
 
+    /// Whether its clock is moved only by the test and by waits.
+    pub(crate) fn is_manual(&self) -> bool {
+        !self.0.only_waits && !self.follows_tokio()
+    }
+
     /// All waits so far, in order.
     pub(crate) fn waits(&self) -> Vec<Duration> {
         locked(&self.0.waits).clone()

@@ -3,11 +3,11 @@
 use super::{CircuitBreaker, CircuitBreakers, State};
 use crate::base::name::PointName;
 use crate::keyed::Keyed;
-use crate::point::registry::{Handle, Point, PointKey, join};
+use crate::point::PolicyHandle;
+use crate::point::registry::{Handle, Joins, Point, PointKey, join};
 use std::fmt;
-use std::ops::Deref;
 use std::panic::Location;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// Refers to the breaker of a point: dereferences to a [`CircuitBreaker`].
 ///
@@ -33,51 +33,15 @@ use std::sync::{Arc, Weak};
 /// assert_eq!(place(7).unwrap(), 7);
 /// assert_eq!(breaker.state(), State::Closed);
 /// ```
-#[derive(Clone, Debug)]
-pub enum BreakerHandle {
-    /// That of an annotated function.
-    #[doc(hidden)]
-    Function(&'static CircuitBreaker),
-    /// One that joined by hand.
-    #[doc(hidden)]
-    Joined(Arc<CircuitBreaker>),
-}
+pub type BreakerHandle = PolicyHandle<CircuitBreaker>;
 
-impl Deref for BreakerHandle {
-    type Target = CircuitBreaker;
-
-    fn deref(&self) -> &CircuitBreaker {
-        match self {
-            Self::Function(breaker) => breaker,
-            Self::Joined(breaker) => breaker,
-        }
+impl Joins for CircuitBreaker {
+    fn own_name(&self) -> &PointName {
+        &self.owner
     }
 }
 
 impl Point {
-    /// Adds a breaker of your own to the inventory, under its name, until the last `Arc` of it is dropped.
-    ///
-    /// While another point has that name it gets the next free number, `search backend#2`, which it keeps,
-    /// and both are flagged as ambiguous; events and errors call it by its own name.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::{CircuitBreaker, Point, point};
-    /// use std::sync::Arc;
-    ///
-    /// let breaker = Arc::new(CircuitBreaker::new("search backend").threshold(3));
-    /// Point::register(&breaker);
-    /// assert!(point("search backend").is_some());
-    /// drop(breaker);
-    /// assert!(point("search backend").is_none());
-    /// ```
-    #[track_caller]
-    pub fn register(breaker: &Arc<CircuitBreaker>) {
-        let shared: Weak<CircuitBreaker> = Arc::downgrade(breaker);
-        join(&breaker.owner, Handle::Shared(shared), Location::caller());
-    }
-
     /// Adds a set of breakers to the inventory, under its name, with a row for each key.
     ///
     /// Names that meet are told apart as [`register`](Self::register) does.
@@ -121,31 +85,7 @@ impl Point {
     /// assert_eq!(bill().unwrap(), 7);
     /// ```
     pub fn breaker(&self) -> Option<BreakerHandle> {
-        let joined = || self.shared().map(BreakerHandle::Joined);
-        self.policy().map(BreakerHandle::Function).or_else(joined)
-    }
-
-    /// Returns the keys for which the keyed breaker of this point, or its set of breakers, has state, sorted.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::{State, circuit_breaker, point};
-    /// use std::io;
-    ///
-    /// #[circuit_breaker(threshold = 1, key = host, name = "fetch")]
-    /// fn fetch(host: &str) -> io::Result<()> {
-    ///     if host == "down" { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
-    /// }
-    ///
-    /// let _ = (fetch("up"), fetch("down"));
-    /// let open: Vec<_> = point("fetch").unwrap().keys().into_iter().filter(|key| key.state() == Some(State::Open)).collect();
-    /// assert_eq!((open.len(), open[0].key()), (1, "down"));
-    /// ```
-    pub fn keys(&self) -> Vec<PointKey> {
-        let of_set = || self.policy().map(CircuitBreakers::keys);
-        let keys = self.policy().map(Keyed::<CircuitBreaker>::keys).or_else(of_set);
-        keys.unwrap_or_default().into_iter().map(|key| self.key(key)).collect()
+        PolicyHandle::of(self)
     }
 }
 

@@ -572,7 +572,8 @@ impl CircuitBreaker {
     #[inline(never)]
     fn judged(&self, token: Token, class: Classification, ruling: Ruling) {
         let counts = match ruling {
-            Ruling::ByCategory => class.category.counts(),
+            _ if class.is_refusal() => Counts::Nothing,
+            Ruling::ByCategory => class.counts(),
             Ruling::Yes => Counts::Failure,
             Ruling::No => Counts::Success,
             Ruling::Exempt => Counts::Nothing,

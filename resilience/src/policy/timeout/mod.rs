@@ -60,18 +60,24 @@ use thread::Stopped;
 fn refusal(point: PointName, limit: Duration, stopped: Stopped) -> Rejected {
     match stopped {
         Stopped::Refused => Rejected::bulkhead_full(point),
-        Stopped::TimedOut => timed_out(point, limit),
+        Stopped::TimedOut => timed_out(point, limit, false),
         Stopped::Panicked(panic) => resume_unwind(panic),
     }
 }
 
 #[cold]
-fn timed_out(point: PointName, limit: Duration) -> Rejected {
+fn timed_out(point: PointName, limit: Duration, was_waiting: bool) -> Rejected {
     emit(&Event::TimedOut { point: point.clone(), limit }, None);
-    Rejected::timed_out(point, limit)
+    Rejected::timed_out(point, limit, was_waiting)
 }
 
-/// Polls `body` and then its limit; `None` if that has passed, and the body is dropped.
+/// A body that was dropped because its limit has passed.
+struct Late {
+    /// Whether the whole call was still waiting for admission.
+    was_waiting: bool,
+}
+
+/// Polls `body` and then its limit; if that has passed, the body is dropped.
 #[inline]
 fn poll_within<F: Future>(
     mut body: Pin<&mut Option<F>>,
@@ -79,7 +85,7 @@ fn poll_within<F: Future>(
     limit: u64,
     stack: impl FnOnce() -> scope::Stack,
     cx: &mut Context<'_>,
-) -> Poll<Option<F::Output>> {
+) -> Poll<Result<F::Output, Late>> {
     {
         let _within = match timer {
             None => scope::within_whole(limit),
@@ -88,14 +94,14 @@ fn poll_within<F: Future>(
         if let Some(body) = body.as_mut().as_pin_mut()
             && let Poll::Ready(done) = body.poll(cx)
         {
-            return Poll::Ready(Some(done));
+            return Poll::Ready(Ok(done));
         }
     }
     if poll_timer(timer, Duration::from_nanos(limit), cx).is_pending() {
         return Poll::Pending;
     }
-    scope::cutting(stack(), || body.set(None));
-    Poll::Ready(None)
+    let was_waiting = scope::cutting(stack(), || body.set(None));
+    Poll::Ready(Err(Late { was_waiting }))
 }
 
 /// Polls the timer, which is made at the first time.

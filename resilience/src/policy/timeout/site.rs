@@ -72,9 +72,9 @@ impl TimeoutSite {
     }
 
     #[cold]
-    fn timed_out(&self, limit: Duration) -> Rejected {
+    fn timed_out(&self, limit: Duration, was_waiting: bool) -> Rejected {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
-        timed_out(self.owner.clone(), limit)
+        timed_out(self.owner.clone(), limit, was_waiting)
     }
 
     fn group(&self) -> Group {
@@ -170,8 +170,9 @@ impl<F: Future> Future for Timed<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let limit = *this.limit;
-        poll_within(this.body, this.timer, limit, || this.site.owner.stack(), cx)
-            .map(|done| done.ok_or_else(|| this.site.timed_out(Duration::from_nanos(limit))))
+        poll_within(this.body, this.timer, limit, || this.site.owner.stack(), cx).map(|done| {
+            done.map_err(|late| this.site.timed_out(Duration::from_nanos(limit), late.was_waiting))
+        })
     }
 }
 

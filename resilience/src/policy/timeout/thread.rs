@@ -123,6 +123,8 @@ fn ended_late(group: Group) {
 /// What the code on the caller's thread is part of, apart from what [`scope::carried`] takes along.
 struct Context {
     limits: scope::Limits,
+    /// The bulkheads whose slots are held.
+    held: Vec<usize>,
     world: Option<World>,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
@@ -137,6 +139,7 @@ impl Context {
     fn here(limit: Duration) -> Self {
         Self {
             limits: scope::limits_until(limit),
+            held: scope::held(),
             world: World::here(),
             #[cfg(feature = "tokio")]
             runtime: tokio::runtime::Handle::try_current().ok(),
@@ -157,6 +160,7 @@ impl Context {
 
     fn run_in_world(&self, work: Work) {
         let _limits = scope::within(self.limits);
+        let _held: Vec<_> = self.held.iter().map(|number| scope::holding(*number)).collect();
         #[cfg(feature = "tokio")]
         let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
         #[cfg(feature = "tracing")]

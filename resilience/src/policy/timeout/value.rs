@@ -207,7 +207,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (limit, name) = (this.timeout.config().limit, || PointName::new(this.timeout.name));
-        poll_within(this.body, this.timer, nanos(limit), || name().stack(), cx)
-            .map(|done| done.unwrap_or_else(|| Refuse::refuse(timed_out(name(), limit))))
+        poll_within(this.body, this.timer, nanos(limit), || name().stack(), cx).map(|done| {
+            done.unwrap_or_else(|late| Refuse::refuse(timed_out(name(), limit, late.was_waiting)))
+        })
     }
 }

@@ -332,7 +332,7 @@ fn next<'b>(
     };
     let planned = decide(retry, progress, class, ruling, moment)?;
     // Last, so that a retry which is not made for another reason costs nothing.
-    let tokens = match budget {
+    let tokens = match budget.filter(|_| !class.is_refusal()) {
         None => None,
         Some(budget) => {
             Some(budget.withdraw(class.category == Category::Timeout).ok_or(GiveUpReason::Budget)?)

@@ -1,0 +1,256 @@
+//! `#[bulkhead(16, wait = 100ms, ..)]`.
+
+use crate::context::{Context, Place};
+use crate::errors::Errors;
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
+use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
+use crate::syntax::tokens::readable;
+use crate::value::{self, Setter, Settings};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "BULKHEAD", read: |input| Some(Box::new(check(input)?)) };
+
+const SPEC: Spec = Spec {
+    attr: "bulkhead",
+    keys: &[
+        setting("wait", "0s", Setting::Time),
+        setting("queue", "16", Setting::Count(1)),
+        key("key", "host"),
+        key("max_keys", "1024"),
+        setting("key_label", "true", Setting::Flag),
+        key("instance", "self.bulkhead"),
+        setting("on_reject", "path", Setting::Hook),
+    ],
+    foreign: &[
+        ("max", SLOTS),
+        ("slots", SLOTS),
+        ("limit", SLOTS),
+        ("permits", SLOTS),
+        ("concurrency", SLOTS),
+        ("max_concurrent", SLOTS),
+        ("max_concurrency", SLOTS),
+        ("max_concurrent_calls", SLOTS),
+        ("maxConcurrentCalls", SLOTS),
+        ("maxParallelization", SLOTS),
+        ("max_parallelization", SLOTS),
+        ("max_in_flight", SLOTS),
+        ("size", SLOTS),
+        ("value", SLOTS),
+        ("max_wait", WAIT),
+        ("maxWaitDuration", WAIT),
+        ("max_wait_duration", WAIT),
+        ("max_wait_ms", WAIT),
+        ("timeout", WAIT),
+        ("waiting", WAIT),
+        ("max_queue", QUEUE),
+        ("queue_size", QUEUE),
+        ("queue_capacity", QUEUE),
+        ("max_waiting", QUEUE),
+        ("waitingTaskQueue", QUEUE),
+        ("maxQueuingActions", QUEUE),
+        ("max_queuing_actions", QUEUE),
+        ("adaptive", ADAPTIVE),
+        ("floor", ADAPTIVE),
+        ("cap", ADAPTIVE),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        (
+            "when",
+            "a bulkhead admits calls whatever they return: `when` belongs to a policy that looks at errors",
+        ),
+        (
+            "unless",
+            "a bulkhead admits calls whatever they return: `unless` belongs to a policy that looks at errors",
+        ),
+        ("policy", "write the slots first, or `instance = ..` with a `Bulkhead` of your own"),
+    ],
+    positional: Positional::Count,
+};
+
+const SLOTS: &str = "write the number of slots first, without a key: `#[bulkhead(<16>)]`";
+const WAIT: &str = "write `wait = <100ms>`: how long a call may wait for a slot";
+const QUEUE: &str = "write `queue = <16>`, beside `wait`: how many calls may wait at once";
+const ADAPTIVE: &str =
+    "write a fixed number of slots, `#[bulkhead(16)]`: one that follows the latency is not supported yet";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    /// The number of slots, unless a bulkhead is given that has one.
+    slots: Option<TokenStream>,
+    setters: Vec<Setter>,
+    key: Option<TokenStream>,
+    max_keys: Option<TokenStream>,
+    instance: Option<TokenStream>,
+    /// Whether a call may have to wait.
+    waits: bool,
+}
+
+/// Reads the arguments.
+fn check(input: Input<'_>) -> Option<Checked> {
+    let Input { attr, entries, item, errors, .. } = input;
+    // Its own message says how the number is written.
+    let names_slots = |entry: &Entry| {
+        let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
+        words.is_some_and(|words| [SLOTS, ADAPTIVE].contains(&words))
+    };
+    let is_named = entries.iter().any(names_slots);
+    let mut reader = Reader::new(&SPEC, entries, errors);
+    let configured: Vec<_> =
+        value::written(&reader, &SPEC).into_iter().chain(reader.span_of("max_keys")).collect();
+    let (wait_at, queue_at) = (reader.span_of("wait"), reader.span_of("queue"));
+    let (key_at, key_label_at) = (reader.span_of("key"), reader.span_of("key_label"));
+    let settings = Settings::read(&mut reader, &SPEC);
+    let is_short = wait_at.is_none() || settings.duration("wait").is_some_and(|wait| wait.nanos == Some(0));
+    if let (Some(at), true) = (queue_at, is_short) {
+        errors.here(
+            at,
+            "`queue` needs a `wait` that is longer than 0s: without it no call waits\n\
+             help: write `wait = 100ms`, or leave `queue` out",
+        );
+    }
+    let mut written_key = String::new();
+    let key = reader.value("key", "self.host", |tokens| {
+        written_key = readable(&tokens);
+        value::policy_key(tokens, item)
+    });
+    let max_keys_at = reader.span_of("max_keys");
+    let max_keys = reader.value("max_keys", "1024", |tokens| value::count_from(tokens, "max_keys", 1));
+    if let (Some(at), None) = (max_keys_at, key_at) {
+        errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a bulkhead");
+    }
+    if let (Some(at), None) = (key_label_at, key_at) {
+        errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
+    }
+    let instance_at = reader.span_of("instance");
+    let instance = reader.value("instance", "self.bulkhead", value::expression);
+    let mut rest = reader.rest().into_iter();
+    if let Some(at) = instance_at {
+        let written = configured.into_iter().chain(rest.map(|entry| entry.span));
+        value::not_beside_instance(errors, "bulkhead", at, written);
+        if let (Some(key_at), Some(instance)) = (key_at, &instance) {
+            errors.here(key_at, key_beside_instance(&written_key, instance));
+        }
+        let (slots, setters) = (None, Vec::new());
+        return Some(Checked { slots, setters, key: None, max_keys: None, instance, waits: true });
+    }
+    let Some(first) = rest.next() else {
+        if !is_named {
+            errors.at(attr, "`bulkhead` needs a number of slots\nhelp: write `#[bulkhead(16)]`");
+        }
+        return None;
+    };
+    if first.is("adaptive") {
+        errors.here(first.span, format!("`adaptive` is not supported yet\nhelp: {ADAPTIVE}"));
+        return None;
+    }
+    for second in rest {
+        errors.here(second.span, "`bulkhead` takes one number of slots, and then `key = value`");
+    }
+    let slots = errors.ok(value::count_from(first.tokens(), "slots", 1))?;
+    let setters = settings.setters;
+    Some(Checked { slots: Some(slots), setters, key, max_keys, instance: None, waits: wait_at.is_some() })
+}
+
+/// What to write for `instance` and `key` together.
+fn key_beside_instance(key: &str, instance: &TokenStream) -> String {
+    // The paths in a template are more than the text of `format!` takes.
+    let key = if key.starts_with('"') { "format!(..)" } else { key };
+    let instance = readable(instance);
+    format!(
+        "`instance` is one bulkhead, and `key` needs one for each key\n\
+         help: make `{instance}` a `Keyed<Bulkhead>`, and write `instance = {instance}.get(&{key})` without `key`"
+    )
+}
+
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            admits: Some("make a call wait, or refuse it, whose recorded value needs no slot"),
+            holds: true,
+            key: self.key.as_ref(),
+            ..Traits::default()
+        }
+    }
+
+    fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
+        if self.instance.is_some() && stack.below().any(|traits| traits.moves_thread) {
+            errors.at(
+                attr,
+                "the slot of an `instance` is free before a body ends that `timeout(.., thread)` has abandoned\n\
+                 help: write the number of slots here, or move this line below the timeout",
+            );
+        }
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let Some(slots) = &self.slots else {
+            return quote!(static #site: __rt::bulkhead::GivenBulkhead = __rt::bulkhead::GivenBulkhead::of(&__POINT););
+        };
+        let ty = quote!(__rt::Bulkhead);
+        let at = value::own_span_of(slots);
+        let new = quote_spanned!(at=> __rt::Bulkhead::of(&__POINT, #slots));
+        let bulkhead = Setter::all(&self.setters, &ty, new);
+        if self.key.is_none() {
+            return quote!(static #site: __rt::Bulkhead = #bulkhead.checked(););
+        }
+        let max_keys = self.max_keys.iter();
+        quote! {
+            static #site: __rt::bulkhead::KeyedBulkheads = {
+                const fn __fresh() -> __rt::Bulkhead { #bulkhead.checked() }
+                const fn __keyed() -> __rt::Keyed<__rt::Bulkhead> {
+                    __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))*
+                }
+                __rt::bulkhead::KeyedBulkheads::new(__keyed(), __keyed)
+            };
+        }
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let site = &place.site;
+        let here = Span::mixed_site();
+        let refused = cx.refused(place);
+        let attempt = cx.attempt(place);
+        let instance = self.instance.as_ref().map(|given| value::instance(given, &quote!(Bulkhead)));
+        let awaits = cx.is_async && self.waits;
+        let enter = Ident::new(if awaits { "await_attempt" } else { "enter_attempt" }, here);
+        let enter = match (&self.instance, &self.key) {
+            (Some(given), _) => {
+                quote_spanned!(value::mixed_span_of(given)=> (&#site).#enter(__instance, #attempt))
+            }
+            (None, Some(given)) => {
+                quote_spanned!(value::mixed_span_of(given)=> __rt::Keyed::#enter(&#site, &(#given), #attempt))
+            }
+            (None, None) => quote_spanned!(here=> (&#site).#enter(#attempt)),
+        };
+        let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
+        let (label, bound, slot) = (place.label(), place.bound(), place.held());
+        // A helper thread takes a part of it along, and keeps it until the body has ended there.
+        let shared = cx.has_thread_below(place);
+        let got = if shared {
+            quote_spanned!(here=> __rt::Arc::new(__slot))
+        } else {
+            quote_spanned!(here=> __slot)
+        };
+        let run = match (cx.is_async, self.waits) {
+            (_, false) => inner.clone(),
+            (false, true) => quote_spanned!(here=> let __holding = #slot.hold(); #inner),
+            (true, true) => quote_spanned! {here=>
+                let #bound = __rt::bulkhead::Holding::new(&#slot, async { #inner #bound }).await;
+            },
+        };
+        quote_spanned! {here=>
+            let #bound = #label: {
+                #instance
+                // Not a `match` around the body: what it looks at would live as long as the body waits.
+                let #slot = match #enter {
+                    __rt::Ok(__slot) => #got,
+                    __rt::Err(__rejected) => break #label #refused,
+                };
+                #run
+                #bound
+            };
+        }
+    }
+}

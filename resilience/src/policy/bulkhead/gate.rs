@@ -1,0 +1,367 @@
+//! The slots of a bulkhead, and the queue in front of them.
+//!
+//! While nobody waits, one word has all there is to know: how many slots are in use. The first caller that has to
+//! wait marks the word, and from then on the count is behind the lock of the queue, until no caller waits any more.
+//! A freed slot goes to the caller that has waited longest: it is in use from that moment, so that no newcomer can
+//! overtake. A caller that does not take it loses its turn.
+
+use crate::base::sync::{AtomicU64, Mutex, Ordering};
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+
+/// In the word: the count is behind the lock. As a number it is larger than any number of slots.
+const QUEUED: u64 = 1 << 63;
+
+/// How long a slot waits for the caller whose turn it is, in nanoseconds.
+pub(super) const TURN: u64 = 100_000_000;
+
+/// How long a mean is of use that no further call has changed, in nanoseconds, at least.
+const RECENT: u64 = 1_000_000_000;
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    word: AtomicU64,
+    queue: OnceLock<Arc<Queue>>,
+}
+
+/// Who waits; made when the first caller does.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the word says that the count is here.
+    is_here: bool,
+    in_use: u64,
+    slots: u64,
+    waiting: VecDeque<Waiter>,
+    /// The callers whose turn it is: each has a slot, and has not taken it yet.
+    turns: VecDeque<Turn>,
+    last: Number,
+    /// How long slots were held lately, and when the last of them was freed.
+    hold: Option<(u64, u64)>,
+}
+
+/// Identifies a caller that waits.
+pub(super) type Number = u64;
+
+#[derive(Debug)]
+struct Waiter {
+    number: Number,
+    until: u64,
+    waker: Waker,
+}
+
+#[derive(Debug)]
+struct Turn {
+    number: Number,
+    since: u64,
+}
+
+/// How many may run, and how many may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) slots: u64,
+    pub(super) queue: usize,
+}
+
+/// How a caller fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It has a slot, since this moment.
+    Entered(u64),
+    /// It waits, under this number.
+    Waits(Number),
+    Refused,
+}
+
+/// What is left to do when the lock is free.
+#[derive(Debug, Default)]
+#[must_use = "callers would not be woken"]
+pub(super) struct After {
+    pub(super) wake: Vec<Waker>,
+    /// Not needed any more: dropping one runs code of the executor.
+    pub(super) drop: Vec<Waker>,
+    /// When a caller loses its turn next.
+    pub(super) due: Option<u64>,
+}
+
+/// One look at the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) in_use: u64,
+    pub(super) waiting: usize,
+    pub(super) hold: Option<u64>,
+}
+
+impl Gate {
+    pub(super) const fn new() -> Self {
+        Self { word: AtomicU64::new(0), queue: OnceLock::new() }
+    }
+
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        self.queue.get_or_init(|| Arc::new(Queue { state: Mutex::new(State::default()) }))
+    }
+
+    /// Takes a slot, if one is free and no caller waits.
+    #[inline]
+    pub(super) fn enter(&self, slots: u64) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word < slots {
+            match self.word.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(seen) => word = seen,
+            }
+        }
+        false
+    }
+
+    /// Gives a slot back, if no caller waits.
+    #[inline]
+    pub(super) fn leave(&self) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word < QUEUED {
+            match self.word.compare_exchange_weak(word, word - 1, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(seen) => word = seen,
+            }
+        }
+        false
+    }
+
+    /// Takes a slot or a place in the queue, at the moment `now`; a caller that may wait for `patience` only if that
+    /// can be long enough.
+    pub(super) fn arrive(&self, room: Room, patience: u64, now: u64, waker: Waker) -> (Arrival, After) {
+        let queue = self.queue();
+        let mut state = queue.state.lock();
+        let mut after = After::default();
+        if !state.is_here && self.enter_or_queue(room.slots, &mut state) {
+            after.drop.push(waker);
+            return (Arrival::Entered(now), after);
+        }
+        state.slots = room.slots;
+        state.revise(now, &mut after);
+        let arrival = state.arrive(room, patience, now, waker, &mut after);
+        self.settle(&mut state, &mut after);
+        (arrival, after)
+    }
+
+    /// Takes a slot, or else the count from the word.
+    fn enter_or_queue(&self, slots: u64, state: &mut State) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let next = if word < slots { word + 1 } else { QUEUED };
+            match self.word.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if next < QUEUED => return true,
+                Ok(_) => {
+                    (state.is_here, state.in_use) = (true, word);
+                    return false;
+                }
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
+    /// Puts the count back into the word where no caller waits.
+    fn settle(&self, state: &mut State, after: &mut After) {
+        if state.waiting.is_empty() && state.turns.is_empty() && state.is_here {
+            state.is_here = false;
+            self.word.store(state.in_use, Ordering::Release);
+        }
+        after.due = state.due();
+    }
+
+    /// How a caller fares that waits under `number` until the moment `until`; `waker` is woken when that changes.
+    pub(super) fn look(
+        &self,
+        number: Number,
+        until: u64,
+        room: Room,
+        now: u64,
+        waker: Waker,
+    ) -> (Arrival, After) {
+        let mut state = self.queue().state.lock();
+        let mut after = After::default();
+        state.revise(now, &mut after);
+        let arrival = match state.look(number, until, now) {
+            Some(Arrival::Waits(place)) => {
+                after.drop.extend(state.replace(place, waker));
+                Arrival::Waits(number)
+            }
+            Some(arrival) => {
+                after.drop.push(waker);
+                after.drop.extend(state.remove(number));
+                arrival
+            }
+            // It lost its turn, and begins again behind the others.
+            None if !state.is_here && self.enter_or_queue(room.slots, &mut state) => {
+                after.drop.push(waker);
+                return (Arrival::Entered(now), after);
+            }
+            None => {
+                state.slots = room.slots;
+                state.arrive(room, until.saturating_sub(now), now, waker, &mut after)
+            }
+        };
+        self.settle(&mut state, &mut after);
+        (arrival, after)
+    }
+
+    /// A caller does not wait any more.
+    pub(super) fn cancel(&self, number: Number, now: u64) -> After {
+        let mut state = self.queue().state.lock();
+        let mut after = After::default();
+        if let Some(at) = state.turns.iter().position(|turn| turn.number == number) {
+            state.turns.remove(at);
+            state.free(now, &mut after);
+        } else {
+            after.drop.extend(state.remove(number));
+        }
+        self.settle(&mut state, &mut after);
+        after
+    }
+
+    /// Gives a slot back that was held since `since`, while callers may wait.
+    pub(super) fn leave_queue(&self, since: Option<u64>, now: impl FnOnce() -> u64) -> After {
+        let mut state = self.queue().state.lock();
+        let mut after = After::default();
+        if !state.is_here {
+            // The last caller that waited is gone by now.
+            drop(state);
+            return if self.leave() { after } else { self.leave_queue(since, now) };
+        }
+        let now = now();
+        if let Some(since) = since {
+            state.note_hold(now.saturating_sub(since), now);
+        }
+        state.revise(now, &mut after);
+        state.free(now, &mut after);
+        self.settle(&mut state, &mut after);
+        after
+    }
+
+    pub(super) fn read(&self) -> Reading {
+        let Some(queue) = self.queue.get() else {
+            return Reading { in_use: self.word.load(Ordering::Relaxed), waiting: 0, hold: None };
+        };
+        let state = queue.state.lock();
+        let in_use = if state.is_here { state.in_use } else { self.word.load(Ordering::Relaxed) };
+        Reading { in_use, waiting: state.waiting.len(), hold: state.hold.map(|(mean, _)| mean) }
+    }
+
+    /// Forgets how long slots were held.
+    pub(super) fn forget(&self) {
+        if let Some(queue) = self.queue.get() {
+            queue.state.lock().hold = None;
+        }
+    }
+}
+
+impl Queue {
+    /// Takes their turn from the callers that have not used it in time.
+    ///
+    /// Where no caller waits then, the count stays here until the next call.
+    pub(super) fn revise(&self, now: u64) -> After {
+        let mut state = self.state.lock();
+        let mut after = After::default();
+        state.revise(now, &mut after);
+        after.due = state.due();
+        after
+    }
+}
+
+impl State {
+    fn place(&self, number: Number) -> Option<usize> {
+        self.waiting.iter().position(|waiter| waiter.number == number)
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.turns.front().map(|turn| turn.since.saturating_add(TURN))
+    }
+
+    fn arrive(&mut self, room: Room, patience: u64, now: u64, waker: Waker, after: &mut After) -> Arrival {
+        if self.in_use < room.slots && self.waiting.is_empty() {
+            self.in_use += 1;
+            after.drop.push(waker);
+            return Arrival::Entered(now);
+        }
+        let is_over = patience == 0 || self.expected(room.slots, now).is_some_and(|wait| wait > patience);
+        if is_over || self.waiting.len() >= room.queue {
+            after.drop.push(waker);
+            return Arrival::Refused;
+        }
+        self.last += 1;
+        self.waiting.push_back(Waiter { number: self.last, until: now.saturating_add(patience), waker });
+        Arrival::Waits(self.last)
+    }
+
+    /// How long a caller would wait that joined the queue now; nothing where that is not known.
+    fn expected(&self, slots: u64, now: u64) -> Option<u64> {
+        let (mean, last) = self.hold?;
+        if now.saturating_sub(last) > mean.max(RECENT) {
+            return None;
+        }
+        let place = self.waiting.len() as u64 + 1;
+        Some(place.saturating_mul(mean) / slots.max(1))
+    }
+
+    /// How a caller fares, with its place where it waits; nothing where it is not in the queue any more.
+    fn look(&mut self, number: Number, until: u64, now: u64) -> Option<Arrival> {
+        if let Some(at) = self.turns.iter().position(|turn| turn.number == number) {
+            self.turns.remove(at);
+            return Some(Arrival::Entered(now));
+        }
+        if until <= now {
+            return Some(Arrival::Refused);
+        }
+        self.place(number).map(|at| Arrival::Waits(at as Number))
+    }
+
+    fn replace(&mut self, place: Number, waker: Waker) -> Option<Waker> {
+        let waiter = self.waiting.get_mut(usize::try_from(place).ok()?)?;
+        Some(mem::replace(&mut waiter.waker, waker))
+    }
+
+    fn remove(&mut self, number: Number) -> Option<Waker> {
+        let at = self.place(number)?;
+        self.waiting.remove(at).map(|waiter| waiter.waker)
+    }
+
+    /// Takes the turns back that were not used in time.
+    fn revise(&mut self, now: u64, after: &mut After) {
+        while self.due().is_some_and(|due| due <= now) {
+            self.turns.pop_front();
+            self.free(now, after);
+        }
+    }
+
+    /// One slot less is in use: whoever has waited longest gets it, of those that still have time.
+    fn free(&mut self, now: u64, after: &mut After) {
+        self.in_use = self.in_use.saturating_sub(1);
+        while self.in_use < self.slots
+            && let Some(Waiter { number, until, waker }) = self.waiting.pop_front()
+        {
+            after.wake.push(waker);
+            if until > now {
+                self.in_use += 1;
+                self.turns.push_back(Turn { number, since: now });
+            }
+        }
+    }
+
+    /// A call has held its slot for `hold`.
+    fn note_hold(&mut self, hold: u64, now: u64) {
+        let mean = match self.hold {
+            Some((mean, last)) if now.saturating_sub(last) <= mean.max(RECENT) => {
+                // An eighth of the way towards it.
+                if hold > mean { mean + (hold - mean) / 8 } else { mean - (mean - hold) / 8 }
+            }
+            _ => hold,
+        };
+        self.hold = Some((mean, now));
+    }
+}

@@ -1,0 +1,48 @@
+//! Bulkheads in the inventory.
+
+use super::Bulkhead;
+use crate::keyed::Keyed;
+use crate::point::PointName;
+use crate::point::PolicyHandle;
+use crate::point::registry::{Joins, Point, PointKey};
+use std::sync::Arc;
+
+/// Refers to the bulkhead of a point: reads as a [`Bulkhead`].
+///
+/// [`Point::bulkhead`] returns it. One of a bulkhead that joined keeps it alive.
+pub type BulkheadHandle = PolicyHandle<Bulkhead>;
+
+impl Joins for Bulkhead {
+    fn own_name(&self) -> &PointName {
+        &self.owner
+    }
+}
+
+impl Point {
+    /// Returns the bulkhead of the outermost `bulkhead` that has no key.
+    ///
+    /// `None` for a point without one, and for a keyed bulkhead: [`key`](Self::key) leads to those.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{bulkhead, point};
+    ///
+    /// #[bulkhead(4, name = "render")]
+    /// fn render() -> std::io::Result<u32> {
+    ///     Ok(point("render").unwrap().bulkhead().unwrap().snapshot().in_use)
+    /// }
+    ///
+    /// assert_eq!(render().unwrap(), 1);
+    /// ```
+    pub fn bulkhead(&self) -> Option<BulkheadHandle> {
+        PolicyHandle::of(self)
+    }
+}
+
+impl PointKey {
+    /// Returns the bulkhead of this key, if the point has a keyed bulkhead and the key has been used.
+    pub fn bulkhead(&self) -> Option<Arc<Bulkhead>> {
+        self.point().policy::<Keyed<Bulkhead>>()?.peek(self.key())
+    }
+}

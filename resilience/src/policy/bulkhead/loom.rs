@@ -1,0 +1,189 @@
+//! Every order in which a few callers can meet at the gate.
+
+use super::gate::{After, Arrival, Gate, Number, Room, TURN};
+use loom::sync::Arc;
+use loom::thread;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Wake, Waker};
+
+const ROOM: Room = Room { slots: 1, queue: 8 };
+const LONG: u64 = 1 << 40;
+
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A caller, and whether it was woken.
+#[derive(Clone, Default)]
+struct Caller(std::sync::Arc<Woken>);
+
+impl Caller {
+    fn waker(&self) -> Waker {
+        Waker::from(self.0.clone())
+    }
+
+    fn is_woken(&self) -> bool {
+        self.0.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// Enters, or waits.
+    fn arrive(&self, gate: &Gate) -> Arrival {
+        if gate.enter(1) {
+            return Arrival::Entered(0);
+        }
+        let (arrival, after) = gate.arrive(ROOM, LONG, 0, self.waker());
+        finish(after);
+        arrival
+    }
+
+    fn look(&self, gate: &Gate, number: Number, now: u64) -> Arrival {
+        let (arrival, after) = gate.look(number, LONG, ROOM, now, self.waker());
+        finish(after);
+        arrival
+    }
+}
+
+fn finish(after: After) {
+    after.wake.into_iter().for_each(Waker::wake);
+}
+
+fn leave(gate: &Gate) {
+    if !gate.leave() {
+        finish(gate.leave_queue(None, || 0));
+    }
+}
+
+/// A gate whose one slot is in use, made before the threads are.
+fn full() -> Arc<Gate> {
+    let gate = Arc::new(Gate::new());
+    gate.queue();
+    assert!(gate.enter(1));
+    assert_eq!(gate.read().in_use, 1);
+    gate
+}
+
+fn waits(caller: &Caller, gate: &Gate) -> Number {
+    match caller.arrive(gate) {
+        Arrival::Waits(number) => number,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn together<A: 'static, B: 'static>(
+    gate: &Arc<Gate>,
+    a: impl FnOnce(&Gate) -> A + 'static,
+    b: impl FnOnce(&Gate) -> B + 'static,
+) -> (A, B) {
+    let shared = gate.clone();
+    let other = thread::spawn(move || a(&shared));
+    let b = b(gate);
+    (other.join().unwrap(), b)
+}
+
+fn is_empty(gate: &Gate) -> bool {
+    let reading = gate.read();
+    (reading.in_use, reading.waiting) == (0, 0)
+}
+
+#[test]
+fn a_slot_that_is_freed_while_a_caller_arrives_is_not_lost() {
+    loom::model(|| {
+        let gate = full();
+        let caller = Caller::default();
+        let arrives = caller.clone();
+        let ((), arrival) = together(&gate, leave, move |gate| arrives.arrive(gate));
+        match arrival {
+            Arrival::Waits(number) => {
+                assert!(caller.is_woken());
+                assert!(matches!(caller.look(&gate, number, 0), Arrival::Entered(_)));
+            }
+            arrival => assert!(matches!(arrival, Arrival::Entered(_)), "{arrival:?}"),
+        }
+        leave(&gate);
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_caller_that_leaves_the_queue_passes_its_turn_on() {
+    loom::model(|| {
+        let gate = full();
+        let (first, second) = (Caller::default(), Caller::default());
+        let (cancelled, behind) = (waits(&first, &gate), waits(&second, &gate));
+        together(&gate, leave, move |gate| finish(gate.cancel(cancelled, 0)));
+        assert!(second.is_woken());
+        assert!(matches!(second.look(&gate, behind, 0), Arrival::Entered(_)));
+        leave(&gate);
+        assert!(is_empty(&gate));
+    });
+}
+
+#[test]
+fn a_newcomer_does_not_overtake() {
+    loom::model(|| {
+        let gate = full();
+        let (first, newcomer) = (Caller::default(), Caller::default());
+        let number = waits(&first, &gate);
+        let arrives = newcomer.clone();
+        let ((), arrival) = together(&gate, leave, move |gate| arrives.arrive(gate));
+        assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
+        assert!(matches!(first.look(&gate, number, 0), Arrival::Entered(_)));
+        leave(&gate);
+        assert!(newcomer.is_woken());
+    });
+}
+
+#[test]
+fn a_turn_is_used_or_taken_back() {
+    loom::model(|| {
+        let gate = full();
+        let (first, second) = (Caller::default(), Caller::default());
+        let (slow, behind) = (waits(&first, &gate), waits(&second, &gate));
+        leave(&gate);
+        assert!(first.is_woken() && !second.is_woken());
+        let queue = gate.queue().clone();
+        let looks = first.clone();
+        let ((), arrival) = together(
+            &gate,
+            move |_| finish(queue.revise(TURN)),
+            move |gate| looks.look(gate, slow, TURN - 1),
+        );
+        match arrival {
+            Arrival::Entered(_) => assert!(!second.is_woken()),
+            arrival => {
+                assert!(matches!(arrival, Arrival::Waits(_)), "{arrival:?}");
+                assert!(second.is_woken());
+                assert!(matches!(second.look(&gate, behind, TURN), Arrival::Entered(_)));
+            }
+        }
+        assert_eq!(gate.read().in_use, 1);
+    });
+}
+
+#[test]
+fn no_more_run_than_there_are_slots() {
+    loom::model(|| {
+        let gate = Arc::new(Gate::new());
+        gate.queue();
+        assert!(gate.enter(1));
+        leave(&gate);
+        let running = Arc::new(loom::sync::atomic::AtomicU32::new(0));
+        let caller = |running: Arc<loom::sync::atomic::AtomicU32>| {
+            move |gate: &Gate| {
+                let caller = Caller::default();
+                let Arrival::Entered(_) = caller.arrive(gate) else { return None };
+                assert_eq!(running.fetch_add(1, Ordering::Relaxed), 0);
+                running.fetch_sub(1, Ordering::Relaxed);
+                leave(gate);
+                Some(())
+            }
+        };
+        let (a, b) = together(&gate, caller(running.clone()), caller(running));
+        assert!(a.is_some() || b.is_some());
+    });
+}

@@ -1,0 +1,498 @@
+//! Bulkheads: limit how many calls run at once, so that one slow dependency cannot use up the whole program.
+//!
+//! # When to use one
+//!
+//! Around a dependency that becomes slow under load, and around work that holds something scarce while it
+//! runs: connections, memory, a thread. When the dependency slows down, calls pile up only to the number of
+//! slots; the others are rejected at once, and the rest of the program goes on.
+//!
+//! # When not to
+//!
+//! - To keep to a quota of calls per second: that is a rate limit. A bulkhead admits any number of calls a
+//!   second as long as they are short.
+//! - Around a pool that already has a limit and a time to wait for a connection: one of the two is enough.
+//!
+//! # Choosing numbers
+//!
+//! - `slots`: calls a second times the seconds that a call takes, with room to spare. At 50 calls a second of
+//!   200 ms each, 10 run at once; 16 leave room for a slow moment.
+//! - `wait`: zero where the caller has something better to do than to wait, such as a fallback. Otherwise about
+//!   the time of one call: a longer queue only adds latency.
+//! - `queue`: as many as there are slots by default. More callers than that would not be served in time.
+//!
+//! # Waiting
+//!
+//! Callers are served in the order of their arrival, sync and async ones in one queue. A call is rejected at
+//! once where it would wait in vain: where the queue is full, or where its place in the queue, times how long
+//! calls took lately, divided by the slots, is more than it may wait ([`remaining`](crate::remaining) counts,
+//! too). A call inside a call that holds a slot of the same bulkhead never waits, because it would wait for
+//! itself. A future whose turn has come and that is not polled for 100 ms loses it, and queues again behind
+//! the others. No clock is read while no caller waits.
+//!
+//! The pattern is Michael Nygard's ("Release It!", 2007).
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{Bulkhead, Rejected};
+//!
+//! static REPORTS: Bulkhead = Bulkhead::new("reports", 1);
+//!
+//! let outer: Result<u32, Rejected> = REPORTS.call(|| {
+//!     let full: Result<u32, Rejected> = REPORTS.call(|| Ok(1));
+//!     assert!(matches!(full, Err(Rejected::BulkheadFull { .. })));
+//!     Ok(2)
+//! });
+//! assert_eq!(outer.unwrap(), 2);
+//! assert_eq!(REPORTS.snapshot().in_use, 0);
+//! ```
+
+mod config;
+mod gate;
+pub(crate) mod inventory;
+mod layer;
+mod wait;
+mod watch;
+
+pub use config::BulkheadConfig;
+#[doc(hidden)]
+pub use layer::{GivenBulkhead, KeyedBulkheads};
+#[doc(hidden)]
+pub use wait::{Enter, Held, Holding};
+pub use wait::{OwnedSlot, Slot, SlotOf};
+
+use crate::base::setting::enforce;
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
+use crate::outcome::Refuse;
+use crate::point::{PointName, PointSite};
+use crate::policy::InvalidPolicy;
+use crate::rejected::{Origin, Rejected};
+use gate::Gate;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use watch::Watch;
+
+const KIND: &str = "bulkhead";
+
+/// Limits how many calls run at once.
+///
+/// The [module](crate::policy::bulkhead) says when to use one, how to choose its numbers, and how calls wait. A
+/// bulkhead has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Bulkhead, Rejected};
+/// use std::time::Duration;
+///
+/// static SEARCH: Bulkhead = Bulkhead::new("search", 16).wait(Duration::from_millis(100)).queue(32);
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let found: Result<u32, Rejected> = SEARCH.call_async(async || Ok(7)).await;
+/// assert_eq!(found.unwrap(), 7);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Bulkhead {
+    live: Site<Live>,
+    owner: PointName,
+    key: Option<PointName>,
+    /// What rejections are made of; the same for all, and made with the first.
+    origin: OnceLock<Origin>,
+    /// The counters of all keys, on a keyed bulkhead.
+    totals: Option<Arc<Counters>>,
+    setup: Setup,
+}
+
+/// What changes while a bulkhead is used; fresh in a test world.
+#[derive(Debug)]
+struct Live {
+    gate: Gate,
+    watch: OnceLock<Arc<Watch>>,
+    counters: Counters,
+}
+
+impl Live {
+    const fn new() -> Self {
+        Self { gate: Gate::new(), watch: OnceLock::new(), counters: Counters::new() }
+    }
+
+    fn watch(&self) -> &Arc<Watch> {
+        self.watch.get_or_init(|| Watch::new(self.gate.queue().clone()))
+    }
+}
+
+/// What is set once.
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    settings: Settings<BulkheadConfig>,
+    on_reject: Option<Hook>,
+}
+
+impl Setup {
+    const fn of(slots: u32) -> Self {
+        let settings = Settings { config: BulkheadConfig::of(slots), set: BulkheadConfig::SLOTS_ONLY };
+        Self { settings, on_reject: None }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    rejected: AtomicU64,
+    waited: AtomicU64,
+    /// How often `tracing` gets a line about a rejection, for all keys of a keyed bulkhead together.
+    pace: Pace,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self { rejected: AtomicU64::new(0), waited: AtomicU64::new(0), pace: Pace::new() }
+    }
+}
+
+/// Holds the state and counts of a bulkhead at one moment; see [`Bulkhead::snapshot`].
+///
+/// With the feature `serde` it serialises as a map, with `mean_hold_s` in seconds.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Bulkhead;
+///
+/// let bulkhead = Bulkhead::new("search", 2);
+/// let slot = bulkhead.acquire().unwrap();
+/// let now = bulkhead.snapshot();
+/// assert_eq!((now.in_use, now.slots, now.waiting), (1, 2, 0));
+/// assert_eq!(now.to_string(), "search: in use 1 of 2, waiting 0, rejected 0");
+/// drop(slot);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct BulkheadSnapshot {
+    /// The point, or the name given by hand.
+    pub name: PointName,
+    /// The key, on a keyed bulkhead.
+    pub key: Option<PointName>,
+    /// How many calls may run at once.
+    pub slots: u32,
+    /// How many slots are in use: by calls that run, and by those whose turn has just come.
+    pub in_use: u32,
+    /// How many calls wait for a slot.
+    pub waiting: usize,
+    /// How many calls it has refused since the program started.
+    pub rejected: u64,
+    /// How many calls have had to wait since the program started.
+    pub waited: u64,
+    /// How long calls held their slots lately, as far as that was measured: only while calls waited.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "mean_hold_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub mean_hold: Option<Duration>,
+}
+
+/// `search (key a.example): in use 16 of 16, waiting 3, rejected 2`.
+impl fmt::Display for BulkheadSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        write!(f, ": in use {} of {}, waiting {}", self.in_use, self.slots, self.waiting)?;
+        write!(f, ", rejected {}", self.rejected)
+    }
+}
+
+impl Bulkhead {
+    /// Creates a bulkhead with `slots` slots, which rejects a call at once while all are in use.
+    ///
+    /// `name` appears in events, errors and the inventory.
+    ///
+    /// # Panics
+    ///
+    /// If `slots` is zero; in a `const` or `static` that is a compile error.
+    #[track_caller]
+    pub const fn new(name: &'static str, slots: u32) -> Self {
+        Self::with(PointName::new(name), Setup::of(slots)).checked()
+    }
+
+    /// Creates a bulkhead with a name and settings that are known only at run time: a number of slots, or a whole
+    /// [`BulkheadConfig`].
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    ///
+    /// let slots = std::env::var("SLOTS").ok().and_then(|text| text.parse().ok()).unwrap_or(16);
+    /// let bulkhead = Bulkhead::try_new(format!("search {slots}"), slots).unwrap();
+    /// assert_eq!(bulkhead.snapshot().slots, 16);
+    /// ```
+    pub fn try_new(
+        name: impl Into<String>,
+        config: impl Into<BulkheadConfig>,
+    ) -> Result<Self, InvalidPolicy> {
+        let config = config.into();
+        InvalidPolicy::unless_valid(config.complaint())?;
+        let setup = Setup { settings: Settings::whole(config), on_reject: None };
+        Ok(Self::with(PointName::from(name.into()), setup))
+    }
+
+    /// The bulkhead of an annotated function.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn of(point: &'static PointSite, slots: u32) -> Self {
+        Self::with(PointName::of(point), Setup::of(slots)).checked()
+    }
+
+    const fn with(owner: PointName, setup: Setup) -> Self {
+        Self {
+            live: Site::new(Live::new(), Live::new),
+            owner,
+            key: None,
+            origin: OnceLock::new(),
+            totals: None,
+            setup,
+        }
+    }
+
+    /// Sets the function to call for each rejected call; it runs without a lock.
+    pub const fn on_reject(mut self, hook: Hook) -> Self {
+        self.setup.on_reject = Some(hook);
+        self
+    }
+
+    /// The bulkhead, once its settings are known to make sense together.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.setup.settings.config.complaint());
+        self
+    }
+
+    #[inline]
+    const fn config(&self) -> &BulkheadConfig {
+        &self.setup.settings.config
+    }
+
+    /// What identifies its state, while a slot is held.
+    #[inline]
+    fn number(&self) -> usize {
+        std::ptr::from_ref(&*self.live).addr()
+    }
+
+    #[inline]
+    fn enter(&self) -> bool {
+        self.live.gate.enter(self.config().slots.into())
+    }
+}
+
+/// Calls.
+impl Bulkhead {
+    /// Runs `body` in a slot; the thread blocks while it waits for one.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::BulkheadFull`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    ///
+    /// static LOOKUP: Bulkhead = Bulkhead::new("lookup", 4);
+    ///
+    /// let found: std::io::Result<u32> = LOOKUP.call(|| Ok(7));
+    /// assert_eq!(found.unwrap(), 7);
+    /// ```
+    pub fn call<R: Refuse>(&self, body: impl FnOnce() -> R) -> R {
+        match wait::enter(self, None, 1) {
+            Ok(slot) => {
+                let _held = slot.hold();
+                body()
+            }
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// Runs the async `body` in a slot, for which it waits without blocking.
+    ///
+    /// A call that is dropped frees its slot, or its place in the queue.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::BulkheadFull`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    /// use std::time::Duration;
+    ///
+    /// static LOOKUP: Bulkhead = Bulkhead::new("lookup", 1).wait(Duration::from_secs(1));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let lookup = |n: u32| LOOKUP.call_async(async move || {
+    ///     tokio::task::yield_now().await;
+    ///     std::io::Result::Ok(n)
+    /// });
+    /// let (first, second) = tokio::join!(lookup(1), lookup(2));
+    /// assert_eq!((first.unwrap(), second.unwrap()), (1, 2), "one after the other");
+    /// # });
+    /// ```
+    pub async fn call_async<R: Refuse>(&self, body: impl AsyncFnOnce() -> R) -> R {
+        match Enter::new(self, None, 1).await {
+            Ok(slot) => Holding::new(&slot, body()).await,
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// Takes a slot, and blocks the thread while it waits for one.
+    ///
+    /// It suits code that is no closure: a connection that is taken from a pool, a stream. Code that holds such a
+    /// slot and asks for another one of the same bulkhead waits for it: only [`call`](Self::call) and
+    /// [`call_async`](Self::call_async) know what runs inside them.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::BulkheadFull`] if there is no free slot in time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Bulkhead, Rejected};
+    ///
+    /// static POOL: Bulkhead = Bulkhead::new("pool", 1);
+    ///
+    /// let connection = POOL.acquire()?;
+    /// assert!(POOL.acquire().is_err());
+    /// drop(connection);
+    /// assert!(POOL.acquire().is_ok());
+    /// # Ok::<(), Rejected>(())
+    /// ```
+    #[inline]
+    pub fn acquire(&self) -> Result<Slot<'_>, Rejected> {
+        wait::enter(self, None, 1)
+    }
+
+    /// Takes a slot, for which it waits without blocking.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`acquire`](Self::acquire).
+    #[inline]
+    pub async fn acquire_async(&self) -> Result<Slot<'_>, Rejected> {
+        Enter::new(self, None, 1).await
+    }
+
+    /// Takes a slot that can be sent to another task or thread, and blocks the thread while it waits for one.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    /// use std::sync::Arc;
+    ///
+    /// let bulkhead = Arc::new(Bulkhead::new("workers", 1));
+    /// let slot = Arc::clone(&bulkhead).acquire_owned().unwrap();
+    /// std::thread::spawn(move || drop(slot)).join().unwrap();
+    /// assert_eq!(bulkhead.snapshot().in_use, 0);
+    /// ```
+    #[inline]
+    pub fn acquire_owned(self: Arc<Self>) -> Result<OwnedSlot, Rejected> {
+        wait::enter(self, None, 1)
+    }
+
+    /// Takes a slot that can be sent to another task, for which it waits without blocking.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`acquire`](Self::acquire).
+    #[inline]
+    pub async fn acquire_owned_async(self: Arc<Self>) -> Result<OwnedSlot, Rejected> {
+        Enter::new(self, None, 1).await
+    }
+
+    /// Counts and reports a call that gets no slot.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self) -> Rejected {
+        self.count(|counters| &counters.rejected);
+        if is_heard(self.setup.on_reject) {
+            let (point, key) = (self.owner.clone(), self.key.clone());
+            let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
+            let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
+            let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
+            emit_as(&event, self.setup.on_reject, log);
+        }
+        Rejected::bulkhead_full(self.origin().clone())
+    }
+
+    fn count_wait(&self) {
+        self.count(|counters| &counters.waited);
+    }
+
+    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
+        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
+        if let Some(totals) = &self.totals {
+            what(totals).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn shows_key(&self) -> bool {
+        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
+    }
+
+    fn origin(&self) -> &Origin {
+        self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
+    }
+}
+
+/// Handles; each may be called at any time from any thread.
+impl Bulkhead {
+    /// Returns state and counts, read together.
+    pub fn snapshot(&self) -> BulkheadSnapshot {
+        let reading = self.live.gate.read();
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        BulkheadSnapshot {
+            name: self.owner.clone(),
+            key: self.key.clone(),
+            slots: self.config().slots,
+            in_use: u32::try_from(reading.in_use).unwrap_or(u32::MAX),
+            waiting: reading.waiting,
+            rejected: count(&self.live.counters.rejected),
+            waited: count(&self.live.counters.waited),
+            mean_hold: reading.hold.map(Duration::from_nanos),
+        }
+    }
+
+    /// Returns whether a call would get a slot at once.
+    ///
+    /// It is only a hint, for instance to choose between two servers: the answer may be wrong a moment later.
+    /// Only [`acquire`](Self::acquire) reserves a slot.
+    pub fn is_available(&self) -> bool {
+        let reading = self.live.gate.read();
+        reading.waiting == 0 && reading.in_use < self.config().slots.into()
+    }
+
+    /// Forgets how long calls held their slots. Calls that run keep theirs.
+    pub fn reset(&self) {
+        self.live.gate.forget();
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests;

@@ -1,0 +1,292 @@
+//! Waiting for a slot, async and sync, and holding one.
+
+use super::Bulkhead;
+use super::gate::{Arrival, Number, Room};
+use super::watch::finish;
+use crate::base::block_on::block_on;
+use crate::base::clock::{Timer, alarm, nanos, now};
+use crate::base::scope::{self, Stack};
+use crate::base::world::World;
+use crate::event::blocks;
+use crate::rejected::Rejected;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A slot of a bulkhead, which is free again when this is dropped; see [`Bulkhead::acquire`].
+pub type Slot<'a> = SlotOf<&'a Bulkhead>;
+
+/// A slot that keeps its bulkhead alive; see [`Bulkhead::acquire_owned`].
+pub type OwnedSlot = SlotOf<Arc<Bulkhead>>;
+
+/// Holds one slot of a bulkhead, and frees it when it is dropped.
+///
+/// See [`Bulkhead::acquire`] and [`acquire_owned`](Bulkhead::acquire_owned) for how to get one.
+#[derive(Debug)]
+#[must_use = "the slot is free again when this is dropped"]
+pub struct SlotOf<B: Deref<Target = Bulkhead>> {
+    bulkhead: B,
+    /// Since when it is held, in nanoseconds; zero where that is not known, because no caller waited.
+    since: u64,
+    /// The slot belongs to the test world of its admission, on whichever thread it is dropped.
+    world: Option<World>,
+}
+
+impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
+    #[inline]
+    fn new(bulkhead: B, since: u64) -> Self {
+        Self { bulkhead, since, world: World::here() }
+    }
+
+    /// What identifies the bulkhead to code that holds a slot.
+    #[inline]
+    pub(super) fn number(&self) -> usize {
+        self.bulkhead.number()
+    }
+
+    /// Marks the running code as one that holds this slot, until the guard is dropped.
+    #[doc(hidden)]
+    pub fn hold(&self) -> Held {
+        Held { _holding: scope::holding(self.number()) }
+    }
+}
+
+/// Until it is dropped, the running code holds a slot.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Held {
+    _holding: scope::Holding,
+}
+
+impl<B: Deref<Target = Bulkhead>> Drop for SlotOf<B> {
+    #[inline]
+    fn drop(&mut self) {
+        in_world(self.world.as_ref(), || self.bulkhead.leave(self.since));
+    }
+}
+
+#[inline]
+fn in_world<T>(world: Option<&World>, work: impl FnOnce() -> T) -> T {
+    match world {
+        Some(world) => world.run(work),
+        None => work(),
+    }
+}
+
+/// A call that gets a slot, and waits for it if it has to.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+#[doc(hidden)]
+pub struct Enter<B: Deref<Target = Bulkhead>> {
+    /// `None` once it has ended.
+    bulkhead: Option<B>,
+    stack: Option<Stack>,
+    /// Of which attempt it is part, from 1.
+    attempt: u32,
+    queued: Option<Box<Queued>>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    number: Number,
+    until: u64,
+    timer: Timer,
+    world: Option<World>,
+}
+
+impl<B: Deref<Target = Bulkhead>> Enter<B> {
+    #[inline]
+    pub(super) const fn new(bulkhead: B, stack: Option<Stack>, attempt: u32) -> Self {
+        Self { bulkhead: Some(bulkhead), stack, attempt, queued: None }
+    }
+
+    /// Since when the caller has a slot, or that it gets none.
+    #[cold]
+    #[inline(never)]
+    fn wait(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        let Some(queued) = &mut self.queued else { return self.begin(bulkhead, cx) };
+        let world = queued.world.clone();
+        in_world(world.as_ref(), || queued.look(bulkhead, cx))
+    }
+
+    fn begin(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        let config = bulkhead.config();
+        if config.wait.is_zero() {
+            return Poll::Ready(None);
+        }
+        let is_inside = scope::holds(bulkhead.number());
+        let wait = if is_inside { std::time::Duration::ZERO } else { scope::at_most(config.wait) };
+        let (patience, now) = (scope::nanos(wait), nanos(now()));
+        let (arrival, after) = bulkhead.live.gate.arrive(bulkhead.room(), patience, now, cx.waker().clone());
+        bulkhead.finish(after);
+        match arrival {
+            Arrival::Entered(since) => Poll::Ready(Some(since)),
+            Arrival::Refused => Poll::Ready(None),
+            Arrival::Waits(number) => {
+                bulkhead.count_wait();
+                let until = now.saturating_add(patience);
+                let queued = Queued { number, until, timer: alarm(wait), world: World::here() };
+                self.queued.insert(Box::new(queued)).rest(bulkhead, cx)
+            }
+        }
+    }
+}
+
+impl Queued {
+    fn look(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        match self.look_at(bulkhead, nanos(now()), cx) {
+            Poll::Pending => self.rest(bulkhead, cx),
+            ready @ Poll::Ready(_) => ready,
+        }
+    }
+
+    /// Waits until it is woken, or its time is over.
+    fn rest(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        if Pin::new(&mut self.timer).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.look_at(bulkhead, nanos(now()).max(self.until), cx)
+    }
+
+    fn look_at(&mut self, bulkhead: &Bulkhead, now: u64, cx: &Context<'_>) -> Poll<Option<u64>> {
+        let waker = cx.waker().clone();
+        let (arrival, after) = bulkhead.live.gate.look(self.number, self.until, bulkhead.room(), now, waker);
+        bulkhead.finish(after);
+        match arrival {
+            Arrival::Entered(since) => Poll::Ready(Some(since)),
+            Arrival::Refused => Poll::Ready(None),
+            Arrival::Waits(number) => {
+                self.number = number;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
+    type Output = Result<SlotOf<B>, Rejected>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(bulkhead) = this.bulkhead.take() else { return Poll::Pending };
+        if this.queued.is_none() && bulkhead.enter() {
+            return Poll::Ready(Ok(SlotOf::new(bulkhead, 0)));
+        }
+        match this.wait(&bulkhead, cx) {
+            Poll::Pending => {
+                this.bulkhead = Some(bulkhead);
+                Poll::Pending
+            }
+            Poll::Ready(Some(since)) => Poll::Ready(Ok(SlotOf::new(bulkhead, since))),
+            Poll::Ready(None) => Poll::Ready(Err(bulkhead.refuse())),
+        }
+    }
+}
+
+impl<B: Deref<Target = Bulkhead>> Drop for Enter<B> {
+    #[inline]
+    fn drop(&mut self) {
+        if let (Some(bulkhead), Some(queued)) = (&self.bulkhead, &self.queued) {
+            let stack = self.stack.unwrap_or_else(|| bulkhead.owner.stack());
+            queued.cancel(bulkhead, stack, self.attempt);
+        }
+    }
+}
+
+impl Queued {
+    #[cold]
+    fn cancel(&self, bulkhead: &Bulkhead, stack: Stack, attempt: u32) {
+        scope::dropped_waiting(stack, attempt);
+        let cancel = || bulkhead.finish(bulkhead.live.gate.cancel(self.number, nanos(now())));
+        in_world(self.world.as_ref(), cancel);
+    }
+}
+
+/// Gets a slot for sync code, which blocks its thread while it waits.
+#[inline]
+pub(super) fn enter<B: Deref<Target = Bulkhead> + Unpin>(
+    bulkhead: B,
+    stack: Option<Stack>,
+    attempt: u32,
+) -> Result<SlotOf<B>, Rejected> {
+    if bulkhead.enter() {
+        return Ok(SlotOf::new(bulkhead, 0));
+    }
+    enter_full(bulkhead, stack, attempt)
+}
+
+#[cold]
+#[inline(never)]
+fn enter_full<B: Deref<Target = Bulkhead> + Unpin>(
+    bulkhead: B,
+    stack: Option<Stack>,
+    attempt: u32,
+) -> Result<SlotOf<B>, Rejected> {
+    if bulkhead.config().wait.is_zero() {
+        return Err(bulkhead.refuse());
+    }
+    blocks(&bulkhead.owner);
+    block_on(Enter::new(bulkhead, stack, attempt))
+}
+
+impl Bulkhead {
+    pub(super) fn room(&self) -> Room {
+        let config = self.config();
+        Room { slots: config.slots.into(), queue: config.queue() as usize }
+    }
+
+    /// Does what is left to do after a look at the queue.
+    fn finish(&self, after: super::gate::After) {
+        if let due @ Some(_) = finish(after) {
+            self.live.watch().arm(due);
+        }
+    }
+
+    #[inline]
+    fn leave(&self, since: u64) {
+        let live = &*self.live;
+        if !live.gate.leave() {
+            self.leave_queue(since);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_queue(&self, since: u64) {
+        let since = (since > 0).then_some(since);
+        self.finish(self.live.gate.leave_queue(since, || nanos(now())));
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body that knows at each poll that it holds a slot.
+    #[must_use = "futures do nothing unless polled"]
+    #[doc(hidden)]
+    pub struct Holding<F> {
+        number: usize,
+        #[pin]
+        body: F,
+    }
+}
+
+impl<F: Future> Holding<F> {
+    /// `body`, which holds `slot`.
+    #[inline]
+    pub fn new<B: Deref<Target = Bulkhead>>(slot: &SlotOf<B>, body: F) -> Self {
+        Self { number: slot.number(), body }
+    }
+}
+
+impl<F: Future> Future for Holding<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _holding = scope::holding(*this.number);
+        this.body.poll(cx)
+    }
+}

@@ -1,0 +1,117 @@
+//! Takes a turn back that no caller uses: a future that is held but not polled must not keep a slot.
+
+use super::gate::{After, Queue};
+use crate::base::clock::{Timer, nanos, now, watch};
+use crate::base::guarded::{harmless, wake};
+use crate::base::sync::locked;
+use crate::base::world::World;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// Looks at a queue when the turn of a caller is over.
+#[derive(Debug)]
+pub(super) struct Watch {
+    queue: Arc<Queue>,
+    world: Option<World>,
+    armed: Mutex<Armed>,
+}
+
+/// The timer that runs.
+#[derive(Debug, Default)]
+struct Armed {
+    last: u64,
+    /// Which one; `None` while no caller has a turn.
+    number: Option<u64>,
+    timer: Option<Timer>,
+}
+
+impl Watch {
+    pub(super) fn new(queue: Arc<Queue>) -> Arc<Self> {
+        Arc::new(Self { queue, world: World::here(), armed: Mutex::default() })
+    }
+
+    /// Sees to it that the queue is looked at when the moment `due` has come.
+    pub(super) fn arm(self: &Arc<Self>, mut due: Option<u64>) {
+        while let Some(at) = due {
+            let number = {
+                let mut armed = locked(&self.armed);
+                if armed.number.is_some() {
+                    return;
+                }
+                armed.last += 1;
+                armed.number = Some(armed.last);
+                armed.last
+            };
+            let mut timer = watch(Duration::from_nanos(at.saturating_sub(nanos(now()))));
+            let alarm = Waker::from(Arc::new(Alarm { watch: Arc::downgrade(self), number }));
+            let is_due = Pin::new(&mut timer).poll(&mut Context::from_waker(&alarm)) == Poll::Ready(());
+            let unused = {
+                let mut armed = locked(&self.armed);
+                let is_current = armed.number == Some(number);
+                if is_current && !is_due {
+                    armed.timer.replace(timer)
+                } else {
+                    if is_current {
+                        armed.number = None;
+                    }
+                    Some(timer)
+                }
+            };
+            drop(unused);
+            if !is_due {
+                return;
+            }
+            due = self.look();
+        }
+    }
+
+    /// The timer `number` has gone off, or its world's clock was moved.
+    fn went_off(self: &Arc<Self>, number: u64) {
+        let timer = {
+            let mut armed = locked(&self.armed);
+            if armed.number != Some(number) {
+                return;
+            }
+            armed.number = None;
+            mem::take(&mut armed.timer)
+        };
+        let was_set = timer.is_some();
+        drop(timer);
+        let due = self.look();
+        // One that goes off while it is set has no thread to run on: the next call looks at the queue.
+        if was_set {
+            self.arm(due);
+        }
+    }
+
+    /// Takes back what is due; when the next turn is.
+    fn look(&self) -> Option<u64> {
+        finish(self.queue.revise(nanos(now())))
+    }
+}
+
+/// Wakes the callers that have to know; the moment at which a turn is over, if one runs.
+pub(super) fn finish(after: After) -> Option<u64> {
+    after.wake.into_iter().for_each(wake);
+    after.drop.into_iter().for_each(|waker| harmless(|| drop(waker)));
+    after.due
+}
+
+struct Alarm {
+    watch: Weak<Watch>,
+    number: u64,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        let Some(watch) = self.watch.upgrade() else { return };
+        match &watch.world {
+            Some(world) => world.run(|| watch.went_off(self.number)),
+            None => watch.went_off(self.number),
+        }
+    }
+}
