@@ -28,6 +28,7 @@ use super::world::{World, WorldAlarm};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+#[cfg(feature = "tokio")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Condvar, Mutex, PoisonError};

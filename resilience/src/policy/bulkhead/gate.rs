@@ -1,6 +1,6 @@
 //! The slots of a bulkhead, and the queue in front of them.
 //!
-//! While nobody waits, one word has all there is to know: how many slots are in use. The first caller that has to
+//! While no caller waits, one word has all there is to know: how many slots are in use. The first caller that has to
 //! wait marks the word, and from then on the count is behind the lock of the queue, until no caller waits any more.
 //! A freed slot goes to the caller that has waited longest: it is in use from that moment, so that no newcomer can
 //! overtake. A caller that does not take it loses its turn.
