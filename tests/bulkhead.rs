@@ -696,15 +696,16 @@ mod keys {
 
     #[test]
     fn texts_show_the_key_where_it_was_asked_for() {
-        let _world = testing::isolate();
-        let key = point("ports").unwrap().key("a:1");
-        let mut first = pin!(connect("a", 1, oneshot::channel().1));
+        let world = testing::isolate();
         let (_end, ends) = oneshot::channel();
         let mut running = pin!(connect("a", 1, ends));
-        assert_eq!(poll(first.as_mut()), Poll::Ready(Ok(1)));
+        let mut late = pin!(connect("a", 1, oneshot::channel().1));
         assert!(poll(running.as_mut()).is_pending());
-        let rejected = key.bulkhead().unwrap().call(|| Err::<(), _>(Failure::Own(Category::Invalid)));
-        let Err(Failure::Rejected(rejected)) = rejected else { panic!("{rejected:?}") };
+        assert!(poll(late.as_mut()).is_pending());
+        world.advance(Duration::from_secs(1));
+        let Poll::Ready(Err(Failure::Rejected(rejected))) = poll(late.as_mut()) else {
+            panic!("not refused")
+        };
         assert_eq!(rejected.to_string(), "too many calls of `ports` (key `a:1`) are running");
     }
 
