@@ -68,6 +68,11 @@ impl AttemptCount {
     pub fn attempt(&self) -> u32 {
         attempt(self)
     }
+
+    /// What another thread needs to know of the running attempt.
+    pub const fn elsewhere(&self) -> Self {
+        *self
+    }
 }
 
 impl CallState for AttemptCount {
@@ -95,6 +100,11 @@ impl AttemptHistory {
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
+    }
+
+    /// What another thread needs to know of the running attempt.
+    pub fn elsewhere(&self) -> AttemptCount {
+        AttemptCount(self.failed().min(Progress::MANY))
     }
 
     /// A call whose length matters if `retry` says so.
