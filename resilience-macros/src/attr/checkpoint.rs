@@ -114,7 +114,7 @@ fn undoable(item: &Item) -> Option<&'static str> {
     let (_, has_impl_trait) = item.return_type();
     if !item.sig.generics.params.is_empty() {
         return Some(
-            "a step of a generic function cannot be rolled back: after a crash its types are not known",
+            "a step of a generic function cannot be rolled back: after a crash its types are not known\nhelp: leave `rollback` out, or write a function for each type",
         );
     }
     let names_self = item.output().is_some_and(types::names_self);

@@ -48,7 +48,7 @@ fn words(attr: &Attribute, errors: &Errors) -> Vec<Option<Entry>> {
         _ => Vec::new(),
     };
     if parts.is_empty() {
-        errors.at(attr, "says nothing: write what it means, for instance `#[classify(timeout)]`");
+        errors.at(attr, "this `classify` has no class\nhelp: write for instance `#[classify(timeout)]`");
         return vec![None];
     }
     parts.into_iter().map(|part| errors.ok(entry(part))).collect()

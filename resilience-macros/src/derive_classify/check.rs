@@ -182,14 +182,19 @@ fn missing(message: &str, on: &str) -> String {
 fn on_the_enum(entry: &Entry) -> String {
     let word = &entry.word;
     if variant(&word.to_string()).is_some() {
-        return format!("what an enum means depends on its variant: write `default = {word}` for the others");
+        return format!(
+            "the class of an enum depends on its variant\nhelp: write `default = {word}` for the variants that have none"
+        );
     }
     format!("`{word}` belongs on a variant; the enum takes `default = ..` and `crate = ..`")
 }
 
 fn default_category(entry: &Entry, shape: &Shape<'_>) -> Result<Ident> {
     if !matches!(shape, Shape::Enum(_)) {
-        return Err(at(&entry.word, "only an enum has variants to default for: write the category alone"));
+        return Err(at(
+            &entry.word,
+            "only an enum has variants to default for\nhelp: write the category alone, as in `#[classify(timeout)]`",
+        ));
     }
     let word: Ident = value(entry, "a category")?;
     category(&word)
@@ -308,7 +313,9 @@ impl<'r, 'a> Reader<'r, 'a> {
         };
         match number.base10_parse::<u16>() {
             Ok(status @ 400..=599) => Ok(Base::Status(status)),
-            _ => Err(at(&number, "no HTTP status of a failure: they go from 400 to 599")),
+            _ => {
+                Err(at(&number, "this is no HTTP status of a failure\nhelp: write a number from 400 to 599"))
+            }
         }
     }
 
@@ -326,7 +333,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             return Err(at(tokens, self.no_dot(tokens, form)));
         }
         let Ok(member) = syn::parse2::<Member>(parts.collect()) else {
-            return Err(at(tokens, format!("write one field, with a dot before it: `{form}`")));
+            return Err(at(tokens, format!("expected one field\nhelp: write `{form}`")));
         };
         let found = self.fields.iter().find(|field| field.member == member);
         let field = found.ok_or_else(|| at(&member, self.no_field(&member)))?;
@@ -336,8 +343,8 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn no_dot(&self, tokens: &TokenStream, form: &str) -> String {
         let text = tokens.to_string();
         match self.names().iter().find(|name| **name == text) {
-            Some(name) => format!("a field is written with a dot: `.{name}`"),
-            None => format!("write `{form}`"),
+            Some(name) => format!("a field is written with a dot before it\nhelp: write `.{name}`"),
+            None => format!("expected a field, found `{text}`\nhelp: write `{form}`"),
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn category(word: &Ident) -> Result<Ident> {
     let found = variant(&name).map(|variant| Ident::new(variant, word.span()));
     found.ok_or_else(|| {
         let names = CATEGORIES.map(|(name, _)| name);
-        at(word, format!("no category `{name}`{}\n{}", hint(&name, &names), categories()))
+        at(word, format!("unknown category `{name}`{}\n{}", hint(&name, &names), categories()))
     })
 }
 
@@ -25,7 +25,7 @@ pub(super) fn unknown_word(word: &Ident) -> String {
     let name = word.to_string();
     let words: Vec<_> = CATEGORIES.iter().map(|(name, _)| *name).chain(KEYS).chain(["action"]).collect();
     format!(
-        "`classify` does not know `{name}`{}\n{}\nkeys: {}, action",
+        "unknown category or key `{name}`{}\n{}\nkeys: {}, action",
         hint(&name, &words),
         categories(),
         KEYS.join(", ")
@@ -44,11 +44,13 @@ pub(super) fn given(entry: &Entry, form: &str) -> Result<TokenStream> {
 
 pub(super) fn value<T: syn::parse::Parse>(entry: &Entry, form: &str) -> Result<T> {
     let tokens = given(entry, form)?;
-    syn::parse2(tokens.clone()).map_err(|_| at(&tokens, format!("write `{} = {form}`", entry.word)))
+    syn::parse2(tokens.clone()).map_err(|_| {
+        at(&tokens, format!("`{0}` cannot be `{tokens}`\nhelp: write `{0} = {form}`", entry.word))
+    })
 }
 
 pub(super) fn needs(entry: &Entry, form: &str) -> String {
-    format!("`{0}` needs a value: `{0} = {form}`", entry.word)
+    format!("`{0}` needs a value\nhelp: write `{0} = {form}`", entry.word)
 }
 
 pub(super) fn alone(entry: &Entry) -> Result<()> {

@@ -105,7 +105,7 @@ fn recorded_twice(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
 fn record_below_judge(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let recorded = below.is.records.as_ref().filter(|_| above.is.judges)?;
     Some(Words {
-        above: format!("this line would {}", recorded.judged),
+        above: format!("this `{}` would {}", above.name, recorded.judged),
         below: format!(
             "`{}` is below an attribute that judges attempts\nhelp: move this line up",
             below.name
@@ -126,7 +126,7 @@ fn record_below_admission(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
 fn handler_below(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     let name = below.name;
     (below.is.handles_failures && !above.is.hides_failures).then(|| Words {
-        above: format!("this line would see the result of `{name}` instead of the failure"),
+        above: format!("this `{}` would see the result of `{name}` instead of the failure", above.name),
         below: format!(
             "`{name}` handles the final failure, so that only `with_fallback` may be above it\nhelp: move this line up"
         ),
@@ -136,7 +136,7 @@ fn handler_below(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
 /// The upper layer holds a lease, and the lower one may abandon the body on its thread.
 fn abandoned(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     (above.is.records.is_some() && below.is.moves_thread).then(|| Words {
-        above: "the lease of this line would end while the abandoned body still runs".to_owned(),
+        above: format!("the lease of this `{}` would end while the abandoned body still runs", above.name),
         below: "a body abandoned on its thread may still act after another process has taken over the step\n\
                 help: leave `thread` out, and use the time limit of what the body calls"
             .to_owned(),

@@ -127,7 +127,7 @@ fn arguments(step: &TokenStream, item: &Item) -> Result<Vec<TokenStream>> {
     }
     let name = |argument: Argument| {
         argument.name.ok_or_else(|| {
-            let words = "this argument is a pattern, which has no name to pass to the fallback";
+            let words = "this argument is a pattern, which has no name to pass to the fallback\nhelp: give it a name, and take it apart in the body";
             let mut error = Error::new(argument.span, words);
             error.combine(Error::new(
                 span_of(step),

@@ -60,6 +60,9 @@ pub(crate) fn in_order(low: Option<&Duration>, high: Option<&Duration>, words: &
     }
     let mut error = Error::new(high.span, words);
     let high = std::time::Duration::from_nanos(high.nanos.unwrap_or_default());
-    error.combine(Error::new(low.span, format!("this is longer than the {high:?} that bounds it")));
+    let words = format!(
+        "this is longer than the {high:?} that bounds it\nhelp: lower this value, or raise the bound"
+    );
+    error.combine(Error::new(low.span, words));
     Err(error)
 }

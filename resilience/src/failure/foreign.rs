@@ -231,7 +231,7 @@ impl<S: AsStatus + ?Sized> AsStatus for &S {
 /// What can stand in a field that `retry_after = ..` names.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no time to wait",
+    message = "expected a `Duration` or `Option<Duration>`, found `{Self}`",
     label = "`retry_after` takes a field of type `Duration` or `Option<Duration>`"
 )]
 pub trait AsWait {

@@ -88,7 +88,7 @@ use std::fmt;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a policy cannot judge `{Self}`: it is neither a `Result` nor an `Option`",
-    label = "is no outcome",
+    label = "cannot be judged as a success or a failure",
     note = "return `Result<{Self}, E>`, or `Option<{Self}>` where `None` means that the call failed"
 )]
 pub trait Outcome: Sized {

@@ -181,6 +181,18 @@ fn budget(tokens: TokenStream) -> Result<(BudgetSource, Option<Setter>)> {
     })
 }
 
+/// The category that `entry` means, where it is a path to one: `Category::RateLimited`.
+fn category_in(entry: &Entry) -> String {
+    let last = match &entry.value {
+        Value::Bare(tokens) => tokens.clone().into_iter().last().map(|token| token.to_string()),
+        _ => None,
+    };
+    match value::CATEGORIES.iter().find(|(_, variant)| last.as_deref() == Some(variant)) {
+        Some((word, _)) => format!("`{word}`"),
+        None => "for instance `on(rate_limited, max = 5)`".to_owned(),
+    }
+}
+
 /// `on(category, max = .., ..)`.
 fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -> Option<TokenStream> {
     let Value::List(list) = entry.value else {
@@ -194,7 +206,7 @@ fn rule(entry: Entry, around: &Bounds, seen: &mut Vec<Ident>, errors: &Errors) -
     for other in rest.iter().filter(|other| other.key.is_none()) {
         errors.here(
             other.span,
-            "expected a category, which is one word\nhelp: write for instance `on(rate_limited, max = 5)`",
+            format!("expected a category in snake case\nhelp: write {}", category_in(other)),
         );
     }
     let mut words = rest.iter().filter_map(|entry| entry.key.clone());
