@@ -735,3 +735,53 @@ fn a_sync_call_does_not_wait_for_a_task_of_its_own_thread() {
     assert_ne!(ended.recv_timeout(limit), Err(std::sync::mpsc::RecvTimeoutError::Timeout), "it waits");
     calls.join().unwrap();
 }
+
+/// Methods of one name in one module: their points have one path, so that no record can show which of them it is of.
+mod twins {
+    use super::Error;
+    use resilience::durable::{JobError, Status};
+    use resilience::testing::isolate;
+    use resilience::{Rejected, checkpoint, job, jobs, with_recovery};
+
+    struct Train;
+    struct Ship;
+
+    impl Train {
+        #[checkpoint("train:{id}", rollback = unbook)]
+        fn book(id: u32) -> Result<u32, Error> {
+            Ok(id)
+        }
+    }
+
+    fn unbook(id: u32) {
+        panic!("undone {id}");
+    }
+
+    impl Ship {
+        #[checkpoint("ship:{id}")]
+        fn book(id: u32) -> Result<u32, Error> {
+            Ok(id)
+        }
+    }
+
+    #[with_recovery(otherwise = rollback)]
+    #[job("journey:{id}")]
+    fn journey(id: u32) -> Result<u32, Error> {
+        Train::book(id)?;
+        Ship::book(id)?;
+        Err(Error::Broken)
+    }
+
+    #[test]
+    fn nothing_is_recovered_and_nothing_undone_where_the_undo_is_not_clear() {
+        let _world = isolate();
+        let Err(Rejected::Job(error)) = resilience::recover_blocking() else { panic!("recovered") };
+        assert!(matches!(*error, JobError::SameName { .. }), "{error}");
+        let text = error.to_string();
+        let lines = text.matches("tests/checkpoint.rs:").count();
+        assert!(text.starts_with("several steps with an undo are called `checkpoint::book`: "), "{text}");
+        assert_eq!(lines, 2, "{text}");
+        journey(1).unwrap_err();
+        assert_eq!(jobs::blocking::get("journey:1").unwrap().unwrap().status, Status::Manual);
+    }
+}

@@ -1,7 +1,7 @@
 //! `#[job]` through the macro: recorded, found, resumed, rolled back.
 
 use resilience::durable::store::Query;
-use resilience::durable::{JobError, MemoryStore, Otherwise, Record, Status, Store};
+use resilience::durable::{JobError, MemoryStore, Otherwise, Record, Status, Store, use_store};
 use resilience::jobs::{self, Filter};
 use resilience::testing::isolate;
 use resilience::{
@@ -210,6 +210,99 @@ fn a_failed_job_undoes_its_steps_the_last_one_first() {
     let alerts = world.events().iter().filter(|event| format!("{event:?}").contains("Alert")).count();
     assert_eq!(alerts, 2);
     assert_eq!(order(4, 0).unwrap(), 4);
+}
+
+/// Two modules with a step `book` each, with an undo, and a third without.
+mod flight {
+    use super::{Error, checkpoint, log};
+
+    #[checkpoint("flight:{id}", rollback = unbook)]
+    pub(super) fn book(id: u32) -> Result<u32, Error> {
+        Ok(id)
+    }
+
+    fn unbook(id: u32) {
+        log(format!("no flight {id}"));
+    }
+}
+
+mod hotel {
+    use super::{Error, checkpoint, log};
+
+    #[checkpoint("hotel:{id}", rollback = unbook)]
+    pub(super) async fn book(id: u32) -> Result<u32, Error> {
+        Ok(id)
+    }
+
+    async fn unbook(id: u32) {
+        log(format!("no hotel {id}"));
+    }
+}
+
+mod lunch {
+    use super::{Error, checkpoint};
+
+    #[checkpoint("lunch:{id}")]
+    pub(super) fn book(id: u32) -> Result<u32, Error> {
+        Ok(id)
+    }
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("trip:{id}")]
+async fn trip(id: u32) -> Result<u32, Error> {
+    flight::book(id)?;
+    hotel::book(id).await?;
+    lunch::book(id)?;
+    Err(Error::Corrupt)
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_of_one_name_in_different_modules_have_their_own_undos() {
+    let _world = isolate();
+    assert_eq!(trip(1).await.unwrap_err(), Error::Corrupt);
+    assert_eq!(logged(), ["no hotel 1", "no flight 1"]);
+    let job = jobs::get("trip:1").await.unwrap().unwrap();
+    assert_eq!(job.status, Status::RolledBack);
+    assert!(job.events.iter().any(|event| event.reason.contains("1 steps have no undo")), "{job:?}");
+}
+
+/// As if the second step of the name was added, or one was moved to another module, since the record was made.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_may_be_of_several_functions_is_not_undone_by_any() {
+    let _world = isolate();
+    let store = Arc::new(MemoryStore::new());
+    use_store(store.clone());
+    CRASH.set(7);
+    {
+        let mut call = Box::pin(moved_trip(2));
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    CRASH.set(0);
+    let steps = store.list(Query::new("s/")).await.unwrap().records;
+    let [step] = steps.as_slice() else { panic!("{steps:?}") };
+    assert!(String::from_utf8_lossy(&step.note).contains("job::flight::book"), "{step:?}");
+    for note in [Vec::new(), br#"{"point":"job::plane::book"}"#.to_vec()] {
+        let mut step = store.get(&step.key).await.unwrap().expect("the step");
+        let revision = step.revision;
+        step.note = note;
+        store.cas(Some(revision), step).await.unwrap();
+        let _ = moved_trip(2).await;
+        let job = jobs::get("moved:2").await.unwrap().unwrap();
+        assert_eq!((job.status, logged()), (Status::Manual, Vec::new()));
+        let reason = &job.events.last().expect("an event").reason;
+        assert!(reason.contains("`job::book` is the name of several steps (tests/job.rs:"), "{reason}");
+        assert!(reason.ends_with("give each a `name`"), "{reason}");
+        jobs::resume("moved:2").await.unwrap();
+    }
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("moved:{id}")]
+async fn moved_trip(id: u32) -> Result<u32, Error> {
+    flight::book(id)?;
+    may_crash(7).await;
+    Err(Error::Corrupt)
 }
 
 #[checkpoint]

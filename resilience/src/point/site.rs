@@ -59,7 +59,7 @@ impl PointSite {
     }
 
     /// The name as written, not yet told apart from others that read the same.
-    fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         match self.name {
             Some(name) => name.to_owned(),
             None => format!("{}::{}", self.module, self.function),

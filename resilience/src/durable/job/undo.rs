@@ -6,14 +6,17 @@ use crate::durable::lease::acquire::PendingClaim;
 use crate::durable::lease::block_on::{Mode, block_on};
 use crate::durable::record::alert::critical;
 use crate::durable::record::codec;
-use crate::durable::record::error::JobError;
+use crate::durable::record::error::{JobError, Place};
 use crate::durable::record::history::Note;
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
+use crate::durable::step::begin::earlier;
+use crate::durable::step::namesakes::{lines, noted};
+use crate::durable::step::site::NAMESAKES;
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError};
 use crate::event::{Event, emit};
-use crate::point::PointSite;
+use crate::point::{PointName, PointSite};
 use crate::policy::recoveries::count;
 use linkme::distributed_slice;
 use serde::de::DeserializeOwned;
@@ -48,12 +51,47 @@ impl UndoSite {
         Self { point, was, undo }
     }
 
-    fn of(function: &str) -> Option<&'static Self> {
-        UNDOS_0_1.iter().find(|site| {
-            let own = site.point.identity();
-            own == function
-                || crate::durable::step::begin::earlier(&own, site.was).iter().any(|was| was == function)
-        })
+    /// How the step of `record` is undone, if it can be undone.
+    ///
+    /// # Errors
+    ///
+    /// Why that is not known.
+    fn of(record: &Record) -> Result<Option<&'static Self>, String> {
+        let function = &*record.function;
+        let Some(points) = NAMESAKES.of(function) else {
+            return Ok(UNDOS_0_1.iter().find(|site| {
+                let own = site.point.identity();
+                own == function || earlier(&own, site.was).iter().any(|was| was == function)
+            }));
+        };
+        match noted(points, &record.note) {
+            Some(point) => Ok(Self::at(point)),
+            None if points.iter().all(|point| Self::at(point).is_none()) => Ok(None),
+            None => Err(format!(
+                "`{function}` is the name of several steps ({}): give each a `name`",
+                lines(points)
+            )),
+        }
+    }
+
+    fn at(point: &PointSite) -> Option<&'static Self> {
+        UNDOS_0_1.iter().find(|site| std::ptr::eq(site.point, point))
+    }
+}
+
+/// No two steps of this program that can be undone may have one name, modules included.
+pub(crate) fn check_names() -> Result<(), JobError> {
+    let unclear = NAMESAKES.all().filter(|(_, points)| {
+        let is_twin =
+            |one: &&PointSite| points.iter().filter(|two| two.written() == one.written()).count() > 1;
+        points.iter().any(|point| is_twin(point) && UndoSite::at(point).is_some())
+    });
+    match unclear.min_by_key(|(name, _)| *name) {
+        None => Ok(()),
+        Some((name, points)) => {
+            let at = Place::new(PointName::from(lines(points)), name);
+            Err(JobError::SameName { at, what: "steps with an undo" })
+        }
     }
 }
 
@@ -110,8 +148,16 @@ pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobErr
     let mut done = steps(job.store(), job.id()).await.map_err(failed)?;
     done.retain(|step| step.status == Status::Done);
     done.sort_by_key(|step| std::cmp::Reverse(step.order));
+    let mut kept = 0;
     for step in &done {
-        let Some(site) = UndoSite::of(&step.function) else { continue };
+        let site = match UndoSite::of(step) {
+            Ok(Some(site)) => site,
+            Ok(None) => {
+                kept += 1;
+                continue;
+            }
+            Err(unclear) => return park(job, mode, &step.function, &unclear).await,
+        };
         // One value at a time.
         let Some(step) = &job.store().get(&step.key).await.map_err(failed)? else { continue };
         let is_undone = undo(&job, mode, site, step).await?;
@@ -119,17 +165,12 @@ pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobErr
             // A job that starts again has to do it again.
             free(&job, step).await?;
         } else {
-            critical(&job.at, "an undo failed", &step.function);
-            let status = Status::Manual;
             let words = format!("the undo of `{}` failed", step.function);
-            count(&job.at.point, "rollback", false);
-            job.stop(mode, status, None, &words).await?;
-            return Ok(status);
+            return park(job, mode, &step.function, &words).await;
         }
         crate::durable::moment::reached("in rollback");
     }
-    let undone: Vec<_> = done.iter().filter(|step| UndoSite::of(&step.function).is_none()).collect();
-    let words = match undone.len() {
+    let words = match kept {
         0 => "every step is undone".to_owned(),
         n => format!("{n} steps have no undo and stay as they are"),
     };
@@ -137,8 +178,16 @@ pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobErr
     let id = job.id().to_owned();
     job.stop(mode, Status::RolledBack, None, &words).await?;
     count(&point, "rollback", true);
-    emit(&Event::RolledBack { point, job: id, steps: done.len() - undone.len() }, None);
+    emit(&Event::RolledBack { point, job: id, steps: done.len() - kept }, None);
     Ok(Status::RolledBack)
+}
+
+/// Leaves the job to a person, since the step of `function` could not be undone.
+async fn park(job: RunningJob, mode: Mode, function: &str, words: &str) -> Result<Status, JobError> {
+    critical(&job.at, "an undo failed", function);
+    count(&job.at.point, "rollback", false);
+    job.stop(mode, Status::Manual, None, words).await?;
+    Ok(Status::Manual)
 }
 
 /// Undoes what `step` recorded, unless that was done before; returns whether it worked.

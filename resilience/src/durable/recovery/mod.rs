@@ -13,6 +13,7 @@ use crate::classify::Classification;
 use crate::durable::job::call::Provided;
 use crate::durable::job::run;
 use crate::durable::job::site::JOBS_0_1;
+use crate::durable::job::undo;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::record::Status;
 use crate::durable::record::error::{JobError, Place};
@@ -259,7 +260,7 @@ impl fmt::Display for Recovered {
     }
 }
 
-/// No two jobs of this program may have one name.
+/// No two jobs of this program, and no two steps that can be undone, may have one name.
 fn check_names() -> Result<(), JobError> {
     let mut jobs: Vec<_> = JOBS_0_1.iter().collect();
     jobs.sort_by_key(|job| (job.name(), job.place()));
@@ -268,8 +269,11 @@ fn check_names() -> Result<(), JobError> {
             && one.name() == other.name()
         {
             let lines = format!("{} and {}", one.place(), other.place());
-            return Err(JobError::SameName { at: Place::new(PointName::from(lines), one.name()) });
+            return Err(JobError::SameName {
+                at: Place::new(PointName::from(lines), one.name()),
+                what: "jobs",
+            });
         }
     }
-    Ok(())
+    undo::check_names()
 }

@@ -7,11 +7,11 @@ use crate::base::sync::locked;
 use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
-use crate::durable::record::Status;
 use crate::durable::record::args::Inputs;
 use crate::durable::record::codec;
 use crate::durable::record::error::{CheckpointError, Place};
 use crate::durable::record::key::{KEY_LIMIT, place};
+use crate::durable::record::{Record, Status};
 use crate::durable::scope::{self, Occurrence, Scope};
 use crate::durable::store::{self, Claim, Store, StoreError};
 use crate::event::{Event, emit};
@@ -28,12 +28,14 @@ pub(crate) struct StepRequest {
     pub(crate) inputs: Option<Result<Inputs, String>>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) reads: Reads,
+    /// What the record of a step in a job keeps of its function, beside the name.
+    pub(crate) note: Vec<u8>,
 }
 
 impl StepRequest {
     /// A step with this key, whose value is a `T`.
     pub(crate) fn new<T: DeserializeOwned>(key: Option<String>) -> Self {
-        Self { key, inputs: None, store: None, reads: codec::reads::<T> }
+        Self { key, inputs: None, store: None, reads: codec::reads::<T>, note: Vec::new() }
     }
 }
 
@@ -44,6 +46,7 @@ struct Prepared {
     scope: Scope,
     claim: Claim,
     occurrence: Option<Occurrence>,
+    note: Vec<u8>,
 }
 
 impl Checkpoint {
@@ -123,7 +126,7 @@ impl Checkpoint {
             on_corrupt: self.config().on_corrupt,
             ..Claim::new(full, store.owner(), identity.name.clone())
         };
-        Ok(Prepared { at: place(&key), store, scope, claim, occurrence })
+        Ok(Prepared { at: place(&key), store, scope, claim, occurrence, note: ask.note })
     }
 }
 
@@ -134,9 +137,10 @@ impl Prepared {
         answer: Result<Answer, StoreError>,
         on_store_error: OnStoreError,
     ) -> Result<RunningStep, NotRun> {
-        let Self { at, store, scope, claim, occurrence } = self;
+        let Self { at, store, scope, claim, occurrence, note } = self;
         let error = match answer {
             Ok(Answer::Held(record, lock)) => {
+                let record = Record { note, ..record };
                 let step = RunningStep::held(at, store, scope, claim, record, lock);
                 return Ok(step.with(on_store_error, occurrence));
             }

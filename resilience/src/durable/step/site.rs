@@ -1,6 +1,7 @@
 //! The `static`s of annotated steps, and what their expansions call.
 
-use super::begin::StepRequest;
+use super::begin::{StepRequest, earlier};
+use super::namesakes::Namesakes;
 use super::policy::Checkpoint;
 use super::running::RunningStep;
 use crate::base::setting::Effective;
@@ -10,14 +11,14 @@ use crate::durable::record::args::{Args, Inputs};
 use crate::durable::scope;
 use crate::durable::store::Store;
 use crate::outcome::Outcome;
-use crate::point::{Layer, PointSite};
+use crate::point::{Layer, POINTS_0_1, PointSite};
 use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// A store as an attribute may name it: an `Arc`, or a reference to one.
 #[doc(hidden)]
@@ -44,6 +45,14 @@ impl<S: IntoStore + Clone> IntoStore for &S {
     }
 }
 
+/// The steps of the binary that share a name.
+pub(crate) static NAMESAKES: LazyLock<Namesakes> = LazyLock::new(|| {
+    Namesakes::among(POINTS_0_1.iter().flat_map(|point| {
+        let sites = point.layers().iter().filter_map(|layer| layer.policy().downcast_ref::<CheckpointSite>());
+        sites.map(move |site| (point, site.names()))
+    }))
+});
+
 /// The checkpoint of one annotated function.
 #[derive(Debug)]
 #[doc(hidden)]
@@ -69,6 +78,13 @@ impl CheckpointSite {
         self
     }
 
+    /// What records call the function, and called it before.
+    fn names(&self) -> Vec<String> {
+        let own = self.point.identity();
+        let earlier = earlier(&own, self.policy.was);
+        std::iter::once(own).chain(earlier).collect()
+    }
+
     fn identity(&self) -> Identity {
         Identity { point: self.point.name(), name: self.point.identity() }
     }
@@ -87,8 +103,10 @@ impl CheckpointSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let ask = StepRequest { inputs, store, ..StepRequest::new::<R::Value>(key) };
-        self.counted(self.policy.begin(Mode::Async, &self.identity(), ask).await).map_err(NotRun::outcome)
+        let identity = self.identity();
+        let note = NAMESAKES.note(&identity.name, self.point);
+        let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
+        self.counted(self.policy.begin(Mode::Async, &identity, ask).await).map_err(NotRun::outcome)
     }
 
     /// As [`begin`](Self::begin), from sync code.
@@ -105,9 +123,10 @@ impl CheckpointSite {
     where
         R: Outcome<Value: DeserializeOwned>,
     {
-        let ask = StepRequest { inputs, store, ..StepRequest::new::<R::Value>(key) };
-        self.counted(block_on(self.policy.begin(Mode::Blocking, &self.identity(), ask)))
-            .map_err(NotRun::outcome)
+        let identity = self.identity();
+        let note = NAMESAKES.note(&identity.name, self.point);
+        let ask = StepRequest { inputs, store, note, ..StepRequest::new::<R::Value>(key) };
+        self.counted(block_on(self.policy.begin(Mode::Blocking, &identity, ask))).map_err(NotRun::outcome)
     }
 
     fn counted<W>(&self, begun: Result<W, NotRun>) -> Result<W, NotRun> {

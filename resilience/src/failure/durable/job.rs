@@ -244,12 +244,14 @@ pub enum JobError {
         /// The recorded name.
         name: String,
     },
-    /// Several functions of this program have one name; the text says which.
-    #[error("several jobs are called `{}`: {}", .at.key, .at.point)]
+    /// Several jobs of this program, or steps with an undo, have one name; the text says which.
+    #[error("several {what} are called `{}`: {}", .at.key, .at.point)]
     #[non_exhaustive]
     SameName {
         /// The name and where it is.
         at: Box<Place>,
+        /// What they are: `"jobs"`, or `"steps with an undo"`.
+        what: &'static str,
     },
     /// The job is in a state in which this cannot be done: a finished job cannot be cancelled, for instance.
     #[error("job `{}` is {status}", .at.key)]

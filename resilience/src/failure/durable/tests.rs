@@ -85,7 +85,7 @@ fn the_action_of_every_error_of_a_job_fits() {
         (E::Unknown { at: at() }, "`jobs::list`"),
         (E::UnknownStep { at: at(), step: text() }, "`jobs::steps`"),
         (E::UnknownName { at: at(), name: text() }, "`was`"),
-        (E::SameName { at: at() }, "`name`"),
+        (E::SameName { at: at(), what: "jobs" }, "`name`"),
         (E::WrongState { at: at(), status }, "state"),
         (E::Store { at: at(), store: store() }, "the store"),
     ];

@@ -1,0 +1,66 @@
+//! Steps whose functions have one name: records call a function by crate and name, so that it can be moved.
+//!
+//! That is enough to find a record again, since its key says which step it is. It is not enough to find the function of
+//! a record, as an undo has to: `flight::book` and `hotel::book` are both `shop::book`. The records of such steps
+//! keep the whole path, too. Where it does not help (the function was moved, or the second one was added, since it
+//! was recorded), nothing is undone: the wrong undo would be worse.
+
+use crate::point::PointSite;
+use std::collections::HashMap;
+
+/// For each name that several steps have or had: their points.
+#[derive(Debug)]
+pub(crate) struct Namesakes(HashMap<String, Vec<&'static PointSite>>);
+
+impl Namesakes {
+    /// Of steps, each with all its names.
+    pub(super) fn among(steps: impl Iterator<Item = (&'static PointSite, Vec<String>)>) -> Self {
+        let mut named = HashMap::<_, Vec<_>>::new();
+        for (point, mut names) in steps {
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                named.entry(name).or_default().push(point);
+            }
+        }
+        named.retain(|_, points| points.len() > 1);
+        Self(named)
+    }
+
+    /// The steps that have or had the name `function`, if it is several.
+    pub(crate) fn of(&self, function: &str) -> Option<&[&'static PointSite]> {
+        self.0.get(function).map(Vec::as_slice)
+    }
+
+    /// Every name that several steps have, and their points.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &[&'static PointSite])> {
+        self.0.iter().map(|(name, points)| (&**name, points.as_slice()))
+    }
+
+    /// What the record of the step `point` keeps, to be distinguished from others of the name `function`; nothing if
+    /// there are none.
+    pub(super) fn note(&self, function: &str, point: &PointSite) -> Vec<u8> {
+        if self.of(function).is_none() {
+            return Vec::new();
+        }
+        serde_json::json!({ POINT: point.written() }).to_string().into_bytes()
+    }
+}
+
+/// The function that a record of one of `points` is of, by its `note`; `None` if it does not say that.
+pub(crate) fn noted(points: &[&'static PointSite], note: &[u8]) -> Option<&'static PointSite> {
+    let note = serde_json::from_slice::<serde_json::Value>(note).ok()?;
+    let path = note[POINT].as_str()?;
+    let mut found = points.iter().filter(|point| point.written() == path);
+    found.next().filter(|_| found.next().is_none()).copied()
+}
+
+/// The points with their lines, for messages.
+pub(crate) fn lines(points: &[&'static PointSite]) -> String {
+    let mut lines: Vec<_> =
+        points.iter().map(|point| format!("{}:{}", point.place().file(), point.place().line())).collect();
+    lines.sort_unstable();
+    lines.join(" and ")
+}
+
+const POINT: &str = "point";
