@@ -55,13 +55,15 @@ fn text_method(checked: &Checked<'_>) -> Option<TokenStream> {
     let arm = |arm: &Arm<'_>| match &arm.rule.base {
         Base::Text(span) => {
             let (this, root, variant) = (this(*span), located(root, *span), arm.path());
-            Some(quote_spanned!(mixed(*span)=> Self #variant { .. } => #root::classify::probe::text(#this),))
+            Some(
+                quote_spanned!(mixed(*span)=> Self #variant { .. } => #root::classify::probe::by_text(#this).text(),),
+            )
         }
         Base::Transparent(named) => {
             let (name, root, variant) = (local("asked", named.span), located(root, named.span), arm.path());
             let member = &named.member;
             Some(quote_spanned! {mixed(named.span)=>
-                Self #variant { #member: #name, .. } => #root::classify::probe::transparent_text(#name),
+                Self #variant { #member: #name, .. } => #root::classify::probe::transparent(#name).text(),
             })
         }
         _ => None,
@@ -142,12 +144,12 @@ fn base_tokens(base: &Base<'_>, root: &TokenStream) -> TokenStream {
         }
         Base::Transparent(named) => {
             let (name, root) = (local("asked", named.span), located(root, named.span));
-            quote_spanned!(mixed(named.span)=> #root::classify::probe::transparent(#name))
+            quote_spanned!(mixed(named.span)=> #root::classify::probe::transparent(#name).class())
         }
         Base::With(with) => with_tokens(with, root),
         Base::Text(span) => {
             let (this, root) = (this(*span), located(root, *span));
-            quote_spanned!(mixed(*span)=> #root::classify::probe::by_text(#this))
+            quote_spanned!(mixed(*span)=> #root::classify::probe::by_text(#this).class())
         }
     }
 }

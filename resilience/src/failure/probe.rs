@@ -174,9 +174,30 @@ impl<T> Nowhere<T> {
     }
 }
 
-/// The class of the field that `transparent` names.
-pub fn transparent<E: Classify + ?Sized>(error: &E) -> Classification {
-    error.classify()
+/// An error with the ways to ask it. `classify` and `recorded_text` of a derive both begin with the function that makes
+/// it, so that the compiler reports a missing bound once and not for each of them.
+#[derive(Debug)]
+pub struct Asked<'a, E: ?Sized> {
+    error: &'a E,
+    class: fn(&E) -> Classification,
+    text: fn(&E) -> Option<String>,
+}
+
+impl<E: ?Sized> Asked<'_, E> {
+    /// The class of the error.
+    pub fn class(self) -> Classification {
+        (self.class)(self.error)
+    }
+
+    /// What the record of a job may keep of its text.
+    pub fn text(self) -> Option<String> {
+        (self.text)(self.error)
+    }
+}
+
+/// The field that `transparent` names: it says of itself what it means.
+pub fn transparent<E: Classify + ?Sized>(error: &E) -> Asked<'_, E> {
+    Asked { error, class: E::classify, text: E::recorded_text }
 }
 
 /// The class that a function returned.
@@ -184,19 +205,9 @@ pub fn class<C: Into<Classification>>(class: C) -> Classification {
     class.into()
 }
 
-/// The class that the message of `error` implies.
-pub fn by_text<E: Display + ?Sized>(error: &E) -> Classification {
-    from_text(&error.to_string())
-}
-
-/// The message of `error`, for the record of a job.
-pub fn text<E: Display + ?Sized>(error: &E) -> Option<String> {
-    Some(format!("{error:#}"))
-}
-
-/// What the field that `transparent` names lets a record keep.
-pub fn transparent_text<E: Classify + ?Sized>(error: &E) -> Option<String> {
-    error.recorded_text()
+/// An error whose message says what it means, and may be kept.
+pub fn by_text<E: Display + ?Sized>(error: &E) -> Asked<'_, E> {
+    Asked { error, class: |error| from_text(&error.to_string()), text: |error| Some(format!("{error:#}")) }
 }
 
 /// The class that `with` gives to `error`.
