@@ -1,7 +1,8 @@
 //! Why a job refused a call.
 
-use super::{Contradiction, Corrupt, Place, Status, StoreError, action};
-use crate::failure::{Category, Classification, Delivered, Retryable};
+use super::facts::{self, Facts};
+use super::{Contradiction, Corrupt, Place, Status, StoreError};
+use crate::failure::Classification;
 use std::time::Duration;
 
 /// Says why a job rejected a call, or could not keep its result.
@@ -276,32 +277,30 @@ pub enum JobError {
 impl JobError {
     /// Returns which job it is about.
     pub fn place(&self) -> &Place {
-        match self {
-            Self::Busy { at, .. }
-            | Self::Recursive { at, .. }
-            | Self::Stopped { at, .. }
-            | Self::Fenced { at, .. }
-            | Self::NotRecorded { at, .. }
-            | Self::Mismatch { at, .. }
-            | Self::Corrupt { at, .. }
-            | Self::Lost { at, .. }
-            | Self::Codec { at, .. }
-            | Self::TooLarge { at, .. }
-            | Self::KeyTooLong { at, .. }
-            | Self::EmptyKey { at, .. }
-            | Self::NotProvided { at, .. }
-            | Self::Interrupted { at, .. }
-            | Self::Unfinished { at, .. }
-            | Self::NotStarted { at, .. }
-            | Self::Unknown { at, .. }
-            | Self::UnknownStep { at, .. }
-            | Self::UnknownName { at, .. }
-            | Self::SameName { at, .. }
-            | Self::WrongState { at, .. }
-            | Self::Store { at, .. } => at,
-        }
+        self.facts().at
     }
 
+    /// Returns when to come back, where that is known: for [`Busy`](Self::Busy).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.facts().class.retry_after
+    }
+
+    /// What the call's error means.
+    pub(crate) fn class(&self) -> Classification {
+        self.facts().class
+    }
+
+    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.facts().is_interruption
+    }
+
+    /// The encoded value of a body that has run, where the store did not keep it.
+    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
+        self.facts().value
+    }
+
+    /// What `error` of the store means for the job.
     pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
@@ -311,80 +310,49 @@ impl JobError {
         }
     }
 
-    /// Returns when to come back, where that is known: for [`Busy`](Self::Busy).
-    pub fn retry_after(&self) -> Option<Duration> {
+    fn facts(&self) -> Facts<'_> {
         match self {
-            Self::Busy { retry_after, .. } => Some(*retry_after),
-            _ => None,
-        }
-    }
-
-    /// What the call's error means: the recorded error's class for a job that failed before, which a further
-    /// call would only get again.
-    pub(crate) fn class(&self) -> Classification {
-        let class = match self {
-            Self::Stopped { class: Some(class), .. } => {
-                return Classification { retry: Retryable::Never, retry_after: None, ..**class };
+            Self::Busy { at, retry_after, .. } => Facts::interrupted(at, facts::BUSY).until(*retry_after),
+            Self::Recursive { at } => Facts::refused(at, "call another job, or a function that is no job"),
+            Self::Stopped { at, class, .. } => {
+                let action = "remove the cause, then start the job again with `jobs::resume`";
+                let facts = Facts::refused(at, action);
+                match class {
+                    Some(class) => facts.of_class(**class),
+                    None => facts,
+                }
             }
-            Self::Fenced { .. } | Self::NotRecorded { .. } => {
-                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            Self::Fenced { at } => Facts::interrupted(at, facts::FENCED).done(),
+            Self::NotRecorded { at, value, .. } => {
+                Facts::refused(at, facts::NOT_RECORDED).done().with_value(value)
             }
-            Self::TooLarge { value, .. } if !value.is_empty() => {
-                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            Self::Mismatch { at, .. } => Facts::interrupted(at, facts::MISMATCH),
+            Self::Corrupt { at, .. } => Facts::interrupted(at, facts::CORRUPT),
+            Self::Lost { at, .. } => {
+                Facts::interrupted(at, "restore the store from a backup, or remove the job")
             }
-            _ => Classification::new(Category::Rejected),
-        };
-        let class = class.action(self.action());
-        self.retry_after().map_or(class, |wait| class.retry_after(wait))
-    }
-
-    /// What a person can do about it.
-    const fn action(&self) -> &'static str {
-        match self {
-            Self::Busy { .. } => action::BUSY,
-            Self::Recursive { .. } => "call another job, or a function that is no job",
-            Self::Stopped { .. } => "remove the cause, then start the job again with `jobs::resume`",
-            Self::Fenced { .. } => action::FENCED,
-            Self::NotRecorded { .. } => action::NOT_RECORDED,
-            Self::Mismatch { .. } => action::MISMATCH,
-            Self::Corrupt { .. } => action::CORRUPT,
-            Self::Lost { .. } => "restore the store from a backup, or remove the job",
-            Self::Codec { .. } => action::ENCODE,
-            Self::TooLarge { .. } => action::TOO_LARGE,
-            Self::KeyTooLong { .. } => "shorten the key",
-            Self::EmptyKey { .. } => "give the job a key of its own",
-            Self::NotProvided { .. } => "add `.provide(Arc::new(..))` to `recover()`",
-            Self::Interrupted { .. } | Self::NotStarted { .. } => {
-                "remove the reason; the next sweep goes on with the job"
+            Self::Codec { at, .. } => Facts::refused(at, facts::ENCODE),
+            Self::TooLarge { at, value, .. } => {
+                let facts = Facts::refused(at, facts::TOO_LARGE).with_value(value);
+                if value.is_empty() { facts } else { facts.done() }
             }
-            Self::Unfinished { .. } => "look at the layers above the job",
-            Self::Unknown { .. } => "check the job's id; `jobs::list` lists them",
-            Self::UnknownStep { .. } => "check the step's key; `jobs::steps` lists them",
-            Self::UnknownName { .. } => "write the recorded name as `was` of the function",
-            Self::SameName { .. } => "give one of the functions another `name`",
-            Self::WrongState { .. } => "look at the job's state",
-            Self::Store { .. } => action::STORE,
-        }
-    }
-
-    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
-    pub(crate) const fn is_interruption(&self) -> bool {
-        matches!(
-            self,
-            Self::Busy { .. }
-                | Self::Fenced { .. }
-                | Self::Mismatch { .. }
-                | Self::Corrupt { .. }
-                | Self::Lost { .. }
-                | Self::Store { .. }
-        )
-    }
-
-    /// The encoded value of a body that has run, where the store did not keep it.
-    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
-        match self {
-            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => Some(value),
-            _ => None,
+            Self::KeyTooLong { at, .. } => Facts::refused(at, facts::KEY_TOO_LONG),
+            Self::EmptyKey { at } => Facts::refused(at, "give the job a key of its own"),
+            Self::NotProvided { at, .. } => Facts::refused(at, "add `.provide(Arc::new(..))` to `recover()`"),
+            Self::Interrupted { at, .. } | Self::NotStarted { at, .. } => {
+                Facts::refused(at, "remove the reason; the next sweep goes on with the job")
+            }
+            Self::Unfinished { at } => Facts::refused(at, "look at the layers above the job"),
+            Self::Unknown { at } => Facts::refused(at, "check the job's id; `jobs::list` lists them"),
+            Self::UnknownStep { at, .. } => {
+                Facts::refused(at, "check the step's key; `jobs::steps` lists them")
+            }
+            Self::UnknownName { at, .. } => {
+                Facts::refused(at, "write the recorded name as `was` of the function")
+            }
+            Self::SameName { at, .. } => Facts::refused(at, "give one of the functions another `name`"),
+            Self::WrongState { at, .. } => Facts::refused(at, "look at the job's state"),
+            Self::Store { at, .. } => Facts::interrupted(at, facts::STORE),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The errors carry their place in a box: a `Result` with one of them stays small.
 
-mod action;
+mod facts;
 mod job;
 mod step;
 mod store;

@@ -1,7 +1,8 @@
 //! Why a checkpoint refused a call.
 
-use super::{Contradiction, Corrupt, Place, StoreError, action};
-use crate::failure::{Category, Classification, Delivered};
+use super::facts::{self, Facts};
+use super::{Contradiction, Corrupt, Place, StoreError};
+use crate::failure::{Category, Classification};
 use std::time::Duration;
 
 /// Says why a checkpoint rejected a call, or could not keep its result.
@@ -213,26 +214,30 @@ pub enum CheckpointError {
 impl CheckpointError {
     /// Returns which step it is about.
     pub fn place(&self) -> &Place {
-        match self {
-            Self::Busy { at, .. }
-            | Self::Fenced { at, .. }
-            | Self::NotRecorded { at, .. }
-            | Self::Mismatch { at, .. }
-            | Self::Corrupt { at, .. }
-            | Self::Undecodable { at, .. }
-            | Self::Encode { at, .. }
-            | Self::TooLarge { at, .. }
-            | Self::KeyTooLong { at, .. }
-            | Self::EmptyKey { at, .. }
-            | Self::OutsideJob { at, .. }
-            | Self::NoKey { at, .. }
-            | Self::Overlap { at, .. }
-            | Self::Recursive { at, .. }
-            | Self::Cancelled { at, .. }
-            | Self::Store { at, .. } => at,
-        }
+        self.facts().at
     }
 
+    /// Returns when to come back, where that is known: for [`Busy`](Self::Busy).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.facts().class.retry_after
+    }
+
+    /// What the call's error means.
+    pub(crate) fn class(&self) -> Classification {
+        self.facts().class
+    }
+
+    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.facts().is_interruption
+    }
+
+    /// The encoded value of a body that has run, where the store did not keep it.
+    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
+        self.facts().value
+    }
+
+    /// What `error` of the store means for the step.
     pub(crate) fn store(at: Box<Place>, error: StoreError) -> Self {
         match error {
             StoreError::Fenced { .. } => Self::Fenced { at },
@@ -243,68 +248,32 @@ impl CheckpointError {
         }
     }
 
-    /// Returns when to come back, where that is known: for [`Busy`](Self::Busy).
-    pub fn retry_after(&self) -> Option<Duration> {
+    fn facts(&self) -> Facts<'_> {
         match self {
-            Self::Busy { retry_after, .. } => Some(*retry_after),
-            _ => None,
-        }
-    }
-
-    /// What the call's error means. Where the body has run, what it did is done.
-    pub(crate) fn class(&self) -> Classification {
-        let class = match self {
+            Self::Busy { at, retry_after, .. } => Facts::interrupted(at, facts::BUSY).until(*retry_after),
+            Self::Fenced { at } => Facts::interrupted(at, facts::FENCED).done(),
+            Self::NotRecorded { at, value, .. } => {
+                Facts::refused(at, facts::NOT_RECORDED).done().with_value(value)
+            }
+            Self::Mismatch { at, .. } => Facts::interrupted(at, facts::MISMATCH),
+            Self::Corrupt { at, .. } => Facts::interrupted(at, facts::CORRUPT),
+            Self::Undecodable { at, .. } => Facts::interrupted(at, facts::UNDECODABLE),
+            Self::Encode { at, .. } => Facts::refused(at, facts::ENCODE).done(),
+            Self::TooLarge { at, value, .. } => Facts::refused(at, facts::TOO_LARGE).done().with_value(value),
+            Self::KeyTooLong { at, .. } => Facts::refused(at, facts::KEY_TOO_LONG),
+            Self::EmptyKey { at } | Self::NoKey { at } | Self::Overlap { at } => {
+                Facts::refused(at, "give the step a key of its own")
+            }
+            Self::OutsideJob { at } => {
+                Facts::refused(at, "call the step inside its job, in a task through `in_scope`")
+            }
+            Self::Recursive { at } => Facts::refused(at, "give the inner call another key"),
             // The job around the step was asked to stop.
-            Self::Cancelled { .. } => Classification::new(Category::Cancelled),
-            Self::Fenced { .. } | Self::NotRecorded { .. } | Self::Encode { .. } | Self::TooLarge { .. } => {
-                Classification::new(Category::Rejected).delivered(Delivered::Yes)
+            Self::Cancelled { at } => {
+                let class = Classification::new(Category::Cancelled);
+                Facts::refused(at, "").of_class(class)
             }
-            _ => Classification::new(Category::Rejected),
-        };
-        let class = class.action(self.action());
-        self.retry_after().map_or(class, |wait| class.retry_after(wait))
-    }
-
-    /// What a person can do about it.
-    const fn action(&self) -> &'static str {
-        match self {
-            Self::Busy { .. } => action::BUSY,
-            Self::Fenced { .. } => action::FENCED,
-            Self::NotRecorded { .. } => action::NOT_RECORDED,
-            Self::Mismatch { .. } => action::MISMATCH,
-            Self::Corrupt { .. } => action::CORRUPT,
-            Self::Undecodable { .. } => action::UNDECODABLE,
-            Self::Encode { .. } => action::ENCODE,
-            Self::TooLarge { .. } => action::TOO_LARGE,
-            Self::KeyTooLong { .. } => "shorten the key",
-            Self::EmptyKey { .. } | Self::NoKey { .. } | Self::Overlap { .. } => {
-                "give the step a key of its own"
-            }
-            Self::OutsideJob { .. } => "call the step inside its job, in a task through `in_scope`",
-            Self::Recursive { .. } => "give the inner call another key",
-            Self::Cancelled { .. } => Category::Cancelled.action(),
-            Self::Store { .. } => action::STORE,
-        }
-    }
-
-    /// Whether the call was refused for no fault of the code that runs: called again, it may succeed.
-    pub(crate) const fn is_interruption(&self) -> bool {
-        matches!(
-            self,
-            Self::Busy { .. }
-                | Self::Fenced { .. }
-                | Self::Mismatch { .. }
-                | Self::Corrupt { .. }
-                | Self::Undecodable { .. }
-                | Self::Store { .. }
-        )
-    }
-
-    /// The encoded value of a body that has run, where the store did not keep it.
-    pub(crate) fn not_recorded(&self) -> Option<&[u8]> {
-        match self {
-            Self::NotRecorded { value, .. } | Self::TooLarge { value, .. } => Some(value),
-            _ => None,
+            Self::Store { at, .. } => Facts::interrupted(at, facts::STORE),
         }
     }
 }

@@ -1,0 +1,64 @@
+//! What the errors of steps and jobs have in common: one row for each variant, and what follows from it.
+//!
+//! The two errors stay two types, because their variants and texts differ: a step cannot be dead, and a job has no
+//! occurrence. What a caller does with them does not: [`Facts`] has where it happened, what a person can do about it,
+//! when to come back, whether the body has run, and whether the job around goes on by itself.
+
+use super::Place;
+use crate::failure::{Category, Classification, Delivered, Retryable};
+use std::time::Duration;
+
+pub(super) const BUSY: &str = "wait for the other holder, or look at the process that holds it";
+pub(super) const FENCED: &str = "find what kept the process from renewing its lease";
+pub(super) const NOT_RECORDED: &str = "check the store, then record the value that the error carries";
+pub(super) const MISMATCH: &str =
+    "correct the key, `was` or `version`, or begin anew with `on_mismatch = rerun`";
+pub(super) const CORRUPT: &str = "look at the quarantined bytes, or begin anew with `on_corrupt = rerun`";
+pub(super) const UNDECODABLE: &str = "restore the type, or begin anew with `on_mismatch = rerun`";
+pub(super) const ENCODE: &str = "change the type so that serde writes and reads its values";
+pub(super) const TOO_LARGE: &str = "store the value elsewhere and record a reference to it";
+pub(super) const KEY_TOO_LONG: &str = "shorten the key";
+pub(super) const STORE: &str = "check that the store can be used";
+
+/// What is known of an error of a step or job.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) at: &'a Place,
+    pub(super) class: Classification,
+    pub(super) is_interruption: bool,
+    pub(super) value: Option<&'a [u8]>,
+}
+
+impl<'a> Facts<'a> {
+    /// A refusal: the body did not run, and a further call is refused, too, until a person has done `action`.
+    pub(super) const fn refused(at: &'a Place, action: &'static str) -> Self {
+        let class = Classification::new(Category::Rejected).action(action);
+        Self { at, class, is_interruption: false, value: None }
+    }
+
+    /// One for no fault of the code that runs: called again, it may succeed, so that a job around it is interrupted.
+    pub(super) const fn interrupted(at: &'a Place, action: &'static str) -> Self {
+        Self { is_interruption: true, ..Self::refused(at, action) }
+    }
+
+    /// Where the body has run: what it did is done.
+    pub(super) const fn done(self) -> Self {
+        Self { class: self.class.delivered(Delivered::Yes), ..self }
+    }
+
+    /// With the encoded value of the body, which the store did not keep; empty if the body did not run.
+    pub(super) const fn with_value(self, value: &'a [u8]) -> Self {
+        Self { value: Some(value), ..self }
+    }
+
+    /// Where it is known when to come back.
+    pub(super) const fn until(self, wait: Duration) -> Self {
+        Self { class: self.class.retry_after(wait), ..self }
+    }
+
+    /// With the class of the error that is the reason. It is not retried: a further call would only get it again.
+    pub(super) const fn of_class(self, class: Classification) -> Self {
+        let class = Classification { retry: Retryable::Never, retry_after: None, ..class };
+        Self { class, ..self }
+    }
+}
