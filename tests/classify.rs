@@ -14,8 +14,7 @@ mod messages;
 mod over_http;
 
 use resilience::classify::{
-    self, Category, Classification, Code, Delivered, Retryable, Severity, from_status, from_text, of, of_dyn,
-    retry_after,
+    self, Category, Classification, Code, Delivered, Retryable, Severity, from_text, of, of_dyn, retry_after,
 };
 use resilience::{Classify, Rejected, testing};
 use std::error::Error;
@@ -98,7 +97,7 @@ mod table {
             _ => Category::Unknown,
         };
         for status in (0..1_000).chain([u16::MAX]) {
-            assert_eq!(from_status(status), named(status), "{status}");
+            assert_eq!(Category::from_status(status), named(status), "{status}");
             if let Ok(code) = http::StatusCode::from_u16(status) {
                 assert_eq!(category(&code), named(status), "{status}");
             }

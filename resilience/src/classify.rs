@@ -75,8 +75,8 @@ pub use crate::failure::from_response;
 #[doc(hidden)]
 pub use crate::failure::{AsStatus, AsWait, probe};
 pub use crate::failure::{
-    Category, Classification, Classify, Code, Delivered, Retryable, Severity, from_status, from_text, of,
-    of_dyn, retry_after, wait_hint,
+    Category, Classification, Classify, Code, Delivered, Retryable, Severity, from_text, of, of_dyn,
+    retry_after, wait_hint,
 };
 #[cfg(feature = "macros")]
 pub use resilience_macros::Classify;

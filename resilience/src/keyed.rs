@@ -221,6 +221,7 @@ pub trait PerKey: Send + Sync + Sized {
 /// assert_eq!(HOSTS.keys(), ["example.com", "example.org"]);
 /// ```
 #[derive(Debug)]
+#[doc(hidden)]
 pub struct Keyed<T> {
     make: fn() -> T,
     max_keys: usize,

@@ -81,7 +81,7 @@ enum QuoteError {
     #[classify(with = severe)]
     Path,
     #[error("asked {0}")]
-    #[classify(with = |code| from_status(*code))]
+    #[classify(with = |code| Category::from_status(*code))]
     Closure(u16),
     #[error("all")]
     #[classify(auth, retry = once, severity = fatal, delivered = yes, action = "call the bank")]
@@ -357,7 +357,7 @@ struct WholeStruct(u16);
 
 impl WholeStruct {
     fn whole(&self) -> Category {
-        from_status(self.0)
+        Category::from_status(self.0)
     }
 }
 

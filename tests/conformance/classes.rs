@@ -5,7 +5,7 @@ use crate::fields::{Fields, Refusal, unknown};
 use crate::scenario::Scenario;
 use crate::seen::Seen;
 use resilience::Category;
-use resilience::classify::{self, from_status, from_text, retry_after};
+use resilience::classify::{self, from_text, retry_after};
 use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ pub(crate) fn classify(scenario: &Scenario, fields: &mut Fields) -> Result<Seen,
     let asked = error.words("retry_after")?.and_then(|header| retry_after(&header.concat(), now));
     let category = match (preset.as_deref(), error.count("http_status")?) {
         (Some("http"), Some(status)) => match u16::try_from(status) {
-            Ok(status) => from_status(status),
+            Ok(status) => Category::from_status(status),
             Err(_) => return unknown(format!("an HTTP status of {status}")),
         },
         _ => other(&mut error)?,

@@ -329,11 +329,12 @@ impl Category {
     /// # Examples
     ///
     /// ```
-    /// use resilience::classify::{from_status, Category};
+    /// use resilience::Category;
     ///
-    /// assert_eq!(from_status(503), Category::Unavailable);
-    /// assert_eq!(from_status(429), Category::RateLimited);
-    /// assert_eq!(from_status(301), Category::Permanent);
+    /// assert_eq!(Category::from_status(503), Category::Unavailable);
+    /// assert_eq!(Category::from_status(429), Category::RateLimited);
+    /// assert_eq!(Category::from_status(301), Category::Permanent);
+    /// assert_eq!(Category::from_status(599), Category::Unavailable, "a 5xx without a row of its own");
     /// ```
     pub const fn from_status(status: u16) -> Self {
         match status {

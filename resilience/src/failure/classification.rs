@@ -3,23 +3,6 @@
 use super::{Category, Code, Counts, Delivered, Retryable, Severity};
 use std::time::Duration;
 
-/// Returns the category of an HTTP status code; see [`Category::from_status`].
-///
-/// [`Classification::from_status`] returns the whole row, with the status as its code.
-///
-/// # Examples
-///
-/// ```
-/// use resilience::classify::{from_status, Category};
-///
-/// assert_eq!(from_status(404), Category::NotFound);
-/// assert_eq!(from_status(599), Category::Unavailable, "a 5xx without a row of its own");
-/// assert_eq!(from_status(0), Category::Unknown, "no HTTP status");
-/// ```
-pub const fn from_status(status: u16) -> Category {
-    Category::from_status(status)
-}
-
 /// Describes a failure to policies, logs and people.
 ///
 /// [`new`](Self::new) fills every field from the row of a [`Category`]; the setters, all `const`, override

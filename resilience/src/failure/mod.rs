@@ -19,7 +19,7 @@ mod wait_hint;
 
 pub(crate) use category::Counts;
 pub use category::{Category, Delivered, Retryable, Severity};
-pub use classification::{Classification, Classify, from_status, of};
+pub use classification::{Classification, Classify, of};
 pub use code::Code;
 pub use dynamic::of_dyn;
 #[cfg(feature = "http")]

@@ -105,6 +105,7 @@ pub trait Outcome: Sized {
     fn judge(&self) -> Result<&Self::Value, &Self::Error>;
 
     /// Asks the failure what it means, if it is one; expansions call it.
+    #[doc(hidden)]
     #[inline]
     fn probe(&self) -> Probe<'_, Self::Error> {
         Probe::of(self.judge().err())

@@ -88,7 +88,8 @@ pub mod presets;
 pub mod with_retry;
 
 pub mod keyed {
-    //! Separate state for each key: a bounded map that makes an entry at its first use and drops idle ones.
+    //! What can be the key of a policy: [`Key`], for a type of your own in `key = ..` and in
+    //! [`CircuitBreakers::get`](crate::CircuitBreakers::get).
 
     pub use crate::keyed::*;
 }

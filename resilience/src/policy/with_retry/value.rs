@@ -210,7 +210,7 @@ impl Retry {
     /// # Examples
     ///
     /// ```
-    /// use resilience::classify::from_status;
+    /// use resilience::Category;
     /// use resilience::Retry;
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -220,7 +220,7 @@ impl Retry {
     ///         calls += 1;
     ///         async move { if calls == 1 { 503 } else { 200 } }
     ///     },
-    ///     |status: &u16| (*status >= 400).then(|| from_status(*status).into()),
+    ///     |status: &u16| (*status >= 400).then(|| Category::from_status(*status).into()),
     /// );
     /// assert_eq!(status.await, 200);
     /// # });
