@@ -22,7 +22,7 @@ fn entries() -> Vec<&'static str> {
 }
 
 /// Words that the macros look for, and some that they do not.
-const WORDS: [&str; 106] = [
+const WORDS: [&str; 111] = [
     "max",
     "backoff",
     "base",
@@ -44,6 +44,11 @@ const WORDS: [&str; 106] = [
     "probes",
     "successes",
     "probe_timeout",
+    "ttl",
+    "stale_if_error",
+    "wait",
+    "weight",
+    "degraded",
     "key",
     "max_keys",
     "instance",

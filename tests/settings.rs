@@ -6,7 +6,9 @@ include!("macros/modules.rs");
 
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
-use resilience::policy::{BudgetConfig, BulkheadConfig, CircuitBreakerConfig, RetryConfig, TimeoutConfig};
+use resilience::policy::{
+    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, RetryConfig, TimeoutConfig,
+};
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};
 
@@ -33,6 +35,7 @@ fn policies() -> Vec<Policy> {
         policy("circuit_breaker", CircuitBreakerConfig::TABLE),
         policy("timeout", TimeoutConfig::TABLE),
         policy("bulkhead", BulkheadConfig::TABLE),
+        policy("cached", CacheConfig::TABLE),
         policy("checkpoint", CheckpointConfig::TABLE),
         policy("job", JobConfig::TABLE),
     ]

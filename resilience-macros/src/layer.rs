@@ -119,6 +119,8 @@ pub(crate) struct Record {
     pub(crate) result: &'static str,
     /// What a layer above that judges attempts would do.
     pub(crate) judged: &'static str,
+    /// Whether it holds a lease of the record while the body runs.
+    pub(crate) has_lease: bool,
 }
 
 /// One attribute of a function, read.

@@ -8,6 +8,8 @@ pub use crate::failure::outcome::{FromRejected, Outcome};
 pub use crate::failure::probe::*;
 pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
+#[cfg(feature = "cache")]
+pub use crate::policy::cached::{CacheInstanceSite, Ids, Leading, Part, Parted, Sharing, key_part};
 pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
 pub use crate::policy::keyed::Keyed;

@@ -37,6 +37,14 @@
     not(feature = "durable"),
     doc = r"| `checkpoint`, `job`, `with_recovery` | jobs and steps that survive a crash; need the feature `durable` |"
 )]
+#![cfg_attr(
+    feature = "cache",
+    doc = "| [`cached`](macro@cached) | keeps results for a while, runs one call for each key, and answers with a stale value in an outage |"
+)]
+#![cfg_attr(
+    not(feature = "cache"),
+    doc = "| `cached` | keeps results for a while; needs the feature `cache` |"
+)]
 //!
 //! Each page explains every key of its attribute, and the keys that belong to the function (`name`, `classify`,
 //! `rejected`, `clone`, `when_ok`, `context`, `crate`).
@@ -90,7 +98,7 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::fallback`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   `::fallback`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -125,6 +133,7 @@
 //! | `macros` (default) | the attributes and the derive |
 //! | `tokio` (default) | the clock of a paused tokio runtime, `tokio::time::error::Elapsed`, tokio's handle on helper threads |
 //! | `tracing` (default) | events of every policy |
+//! | `cache` | `#[cached]` and caches as values |
 //! | `durable` | jobs and checkpoints, with a store in memory |
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
@@ -185,6 +194,9 @@ pub mod testing;
 #[doc(inline)]
 pub use resilience_macros::*;
 // Already there: named for the note about the feature on docs.rs.
+#[cfg(all(feature = "macros", feature = "cache"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use resilience_macros::cached;
 #[cfg(all(feature = "macros", feature = "durable"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub use resilience_macros::{checkpoint, job, with_recovery};
@@ -214,6 +226,10 @@ pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snap
 pub use point::registry::{Point, PointKey, point, points, snapshot};
 #[doc(inline)]
 pub use policy::bulkhead::inventory::BulkheadHandle;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+#[doc(inline)]
+pub use policy::cached::{Cache, clear_caches};
 #[doc(inline)]
 pub use policy::circuit_breaker::inventory::BreakerHandle;
 #[doc(inline)]

@@ -127,6 +127,7 @@ impl Layer for Checked {
             records: Some(Record {
                 result: "the result",
                 judged: "count a recorded value as a call that succeeded",
+                has_lease: true,
             }),
             without_failures: Some("record the fallback's value and return it from then on"),
             ..Traits::default()

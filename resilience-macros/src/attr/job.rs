@@ -303,6 +303,7 @@ impl Layer for Checked {
             records: Some(Record {
                 result: "the job's result",
                 judged: "run the whole job again, or count it as one call",
+                has_lease: true,
             }),
             without_failures: Some("be `Done` with the fallback's value"),
             ..Traits::default()

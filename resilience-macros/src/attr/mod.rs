@@ -1,6 +1,7 @@
 //! One attribute a file: its keys, what is wrong with them, and the code of its layer.
 
 mod bulkhead;
+mod cached;
 mod checkpoint;
 mod circuit_breaker;
 mod job;
@@ -22,6 +23,7 @@ macro_rules! attributes {
             timeout
             bulkhead
             with_fallback
+            #[cfg(feature = "cache")] cached
             #[cfg(feature = "durable")] checkpoint
             #[cfg(feature = "durable")] job
             #[cfg(feature = "durable")] with_recovery

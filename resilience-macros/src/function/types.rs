@@ -92,6 +92,11 @@ pub(crate) fn has_mutable_reference(ty: &Type) -> bool {
     any(ty, is_mutable_reference)
 }
 
+/// Whether the type is, or contains, an `impl Trait`.
+pub(crate) fn has_impl_trait(ty: &Type) -> bool {
+    any(ty, |ty| matches!(peeled(ty), Type::ImplTrait(_)))
+}
+
 /// Whether the type names `Self`.
 pub(crate) fn names_self(ty: &Type) -> bool {
     any(ty, |ty| {

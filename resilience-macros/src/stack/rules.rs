@@ -89,7 +89,10 @@ fn hidden_failures(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
 
 /// Both record the result.
 fn recorded_twice(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
-    above.is.records.as_ref().and(below.is.records.as_ref())?;
+    let keeps = |side: &Side<'_>| side.is.records.as_ref().is_some_and(|record| record.has_lease);
+    if !(keeps(above) && keeps(below)) {
+        return None;
+    }
     let what = if above.name == below.name {
         "the result of one function is recorded twice".to_owned()
     } else {
@@ -135,7 +138,8 @@ fn handler_below(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
 
 /// The upper layer holds a lease, and the lower one may abandon the body on its thread.
 fn abandoned(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
-    (above.is.records.is_some() && below.is.moves_thread).then(|| Words {
+    let has_lease = above.is.records.as_ref().is_some_and(|record| record.has_lease);
+    (has_lease && below.is.moves_thread).then(|| Words {
         above: format!("the lease of this `{}` would end while the abandoned body still runs", above.name),
         below: "a body abandoned on its thread may still act after another process has taken over the step\n\
                 help: leave `thread` out, and use the time limit of what the body calls"

@@ -13,6 +13,8 @@ pub(crate) mod calendar;
 pub(crate) mod clock;
 mod forms;
 pub(crate) mod guarded;
+#[cfg(feature = "cache")]
+pub(crate) mod marks;
 pub(crate) mod name;
 #[cfg(feature = "durable")]
 pub(crate) mod of_process;

@@ -20,6 +20,7 @@ use std::time::Duration;
 /// | `Rejected` | `resilience::breaker`, `resilience::bulkhead` | DEBUG, at most one line a second |
 /// | `TimedOut` | `resilience::timeout` | DEBUG |
 /// | `FellBack` | `resilience::fallback` | DEBUG; WARN at most once a minute where it hides `Auth`, `Invalid` or `Permanent` |
+/// | `ServedStale` | `resilience::cache` | DEBUG |
 /// | `StepRecorded`, `StepReused` | `resilience::checkpoint` | DEBUG |
 /// | `JobStarted`, `JobDone`, `JobFailed` | `resilience::job` | DEBUG |
 /// | `JobResumed` | `resilience::job` | INFO |
@@ -216,6 +217,20 @@ pub enum Event {
         /// Which fallback answered, counted from 1.
         step: u32,
     },
+    /// A cache answered with a value older than its `ttl`, because the service failed or has just failed; DEBUG.
+    #[non_exhaustive]
+    ServedStale {
+        /// The point that was called, or the name of the cache.
+        point: PointName,
+        /// What the error means that the value answered, or the last error before.
+        class: Classification,
+        /// How old the value is.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "age_s", serialize_with = "crate::base::serialise::seconds")
+        )]
+        age: Duration,
+    },
     /// The value of a checkpoint was recorded after its body ran; DEBUG.
     #[non_exhaustive]
     StepRecorded {
@@ -358,6 +373,7 @@ impl Event {
             | Self::Rejected { point, .. }
             | Self::TimedOut { point, .. }
             | Self::FellBack { point, .. }
+            | Self::ServedStale { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
             | Self::JobStarted { point, .. }
@@ -435,6 +451,7 @@ impl fmt::Display for Event {
             }
             Self::TimedOut { limit, .. } => write!(f, "timed out after {limit:?}"),
             Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
+            Self::ServedStale { class, age, .. } => write!(f, "served a value of {age:?} ago: {class}"),
             Self::StepRecorded { job, .. } => {
                 f.write_str("step recorded")?;
                 job.as_ref().map_or(Ok(()), |job| write!(f, ", job {job}"))

@@ -174,9 +174,10 @@ pub struct PointSnapshot {
 /// | `bulkhead` | `in_use`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed` (keys that had to share an entry) |
 /// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
 /// | `with_fallback` | `answered`, `failed` |
+/// | `cached` | `entries` (values that it holds), `misses` (bodies that ran), `joined` (calls answered by another one), `stale` |
 /// | `checkpoint` | `begun`, `reused` |
 ///
-/// Counters start at zero with the process and only grow, except `abandoned`, `in_use` and `waiting`.
+/// Counters start at zero with the process and only grow, except `abandoned`, `in_use`, `waiting` and `entries`.
 ///
 /// # Examples
 ///

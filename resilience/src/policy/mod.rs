@@ -10,6 +10,7 @@
 //! | timeout | [`Timeout`] | `#[timeout(..)]` |
 //! | bulkhead | [`Bulkhead`] | `#[bulkhead(..)]` |
 //! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
+#![cfg_attr(feature = "cache", doc = "| cache | [`Cache`] | `#[cached(..)]` |")]
 //!
 //! Prefer the attribute: it knows the function's name and errors, keeps counters, and appears in
 //! [`points()`](crate::points()). Use a value where the policy is chosen at run time, where the call is one
@@ -70,6 +71,9 @@
 //! ```
 
 pub mod bulkhead;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub mod cached;
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
 mod judged;
@@ -79,6 +83,9 @@ pub mod timeout;
 pub mod with_fallback;
 
 pub use bulkhead::{Bulkhead, BulkheadConfig, Slot};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use cached::{Cache, CacheConfig, CacheKey, CacheSnapshot};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
 pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use timeout::{Timeout, TimeoutConfig};

@@ -47,7 +47,7 @@ pub mod explicit_returns;
 
 use resilience::policy::{BudgetOf, Jitter};
 use resilience::{
-    Classify, checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry,
+    Classify, cached, checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry,
 };
 
 /// An error.
@@ -92,6 +92,30 @@ impl Service {
             return Err(Failure::Busy);
         }
         Ok(question.len())
+    }
+
+    /// What is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_fallback(value = 0)]
+    #[cached(ttl = 60s, stale_if_error = 1h, key = (self.host, question), weight = |length| *length)]
+    #[with_retry(max = 3)]
+    pub async fn known(&self, question: &str) -> Result<usize, Failure> {
+        self.ask(question).await
+    }
+
+    /// What is known of a type.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[cached(key = "{question}")]
+    pub fn known_of<T: Into<u64>, const N: usize>(&self, question: &str, of: T) -> Result<u64, Failure> {
+        u64::try_from(question.len())
+            .map(|length| length.saturating_add(of.into()))
+            .map_err(|_error| Failure::Busy)
     }
 
     /// The last answer.

@@ -125,6 +125,8 @@ struct Context {
     limits: scope::Limits,
     /// The bulkheads whose slots are held.
     held: Vec<usize>,
+    #[cfg(feature = "cache")]
+    mark: Option<Arc<crate::base::marks::Mark>>,
     world: Option<World>,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
@@ -140,6 +142,8 @@ impl Context {
         Self {
             limits: scope::limits_until(limit),
             held: scope::held(),
+            #[cfg(feature = "cache")]
+            mark: crate::base::marks::innermost(),
             world: World::here(),
             #[cfg(feature = "tokio")]
             runtime: tokio::runtime::Handle::try_current().ok(),
@@ -161,6 +165,8 @@ impl Context {
     fn run_in_world(&self, work: Work) {
         let _limits = scope::within(self.limits);
         let _held: Vec<_> = self.held.iter().map(|number| scope::holding(*number)).collect();
+        #[cfg(feature = "cache")]
+        let _mark = crate::base::marks::enter(self.mark.clone());
         #[cfg(feature = "tokio")]
         let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
         #[cfg(feature = "tracing")]

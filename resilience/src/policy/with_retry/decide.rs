@@ -86,6 +86,12 @@ impl GiveUpReason {
         }
     }
 
+    /// Whether there was no time left.
+    #[cfg(feature = "cache")]
+    pub(super) const fn is_out_of_time(self) -> bool {
+        matches!(self, Self::GiveUpAfter | Self::Remaining)
+    }
+
     /// Whether the error would have been retried, had there been time and tokens for it.
     pub(super) const fn is_denied(self) -> bool {
         matches!(self, Self::ServerWait | Self::GiveUpAfter | Self::Remaining | Self::Budget)

@@ -311,6 +311,10 @@ fn judged<'b>(
             Some(wait)
         }
         Err(stop) => {
+            #[cfg(feature = "cache")]
+            if stop.is_out_of_time() {
+                crate::base::marks::out_of_time();
+            }
             if stop == GiveUpReason::Budget {
                 site.count(Counted::Denied);
             }

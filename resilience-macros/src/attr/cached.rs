@@ -1,0 +1,378 @@
+//! `#[cached(ttl = 60s, ..)]`.
+
+use crate::context::{Context, Place};
+use crate::function::item::Item;
+use crate::function::{types, uses};
+use crate::layer::{Definition, Input, Layer, Record, Stack, Traits};
+use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
+use crate::value::{self, Setter, Settings};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Expr, FnArg, GenericParam, Pat, PatType};
+
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "CACHE", read: |input| Some(Box::new(check(input))) };
+
+const SPEC: Spec = Spec {
+    attr: "cached",
+    keys: &[
+        setting("ttl", "60s", Setting::Lasting),
+        setting("max", "1000", Setting::Count(1)),
+        setting("stale_if_error", "1h", Setting::Lasting),
+        setting("wait", "10s", Setting::Time),
+        key("key", "(host, id)"),
+        key("weight", "path"),
+        key("degraded", "true"),
+        key("instance", "self.cache"),
+    ],
+    foreign: &[
+        ("time", TTL),
+        ("time_to_live", TTL),
+        ("timeToLive", TTL),
+        ("expire", TTL),
+        ("expires", TTL),
+        ("expiry", TTL),
+        ("expire_after", TTL),
+        ("lifespan", TTL),
+        ("lifetime", TTL),
+        ("max_age", TTL),
+        ("duration", TTL),
+        ("ttl_secs", TTL),
+        ("ttl_seconds", TTL),
+        ("size", MAX),
+        ("maxsize", MAX),
+        ("max_size", MAX),
+        ("capacity", MAX),
+        ("max_capacity", MAX),
+        ("max_entries", MAX),
+        ("limit", MAX),
+        ("convert", KEY),
+        ("key_fn", KEY),
+        ("cache_key", KEY),
+        ("keyed_by", KEY),
+        ("stale", STALE),
+        ("grace", STALE),
+        ("stale_while_error", STALE),
+        (
+            "stale_while_revalidate",
+            "write `stale_if_error = <1h>`: a stale value answers while the service fails, not before it is asked",
+        ),
+        ("weigher", "write `weight = path`: a function of the value"),
+        ("weighter", "write `weight = path`: a function of the value"),
+        ("result", "leave it out: of a `Result` only `Ok` is kept, of an `Option` only `Some`"),
+        ("option", "leave it out: of a `Result` only `Ok` is kept, of an `Option` only `Some`"),
+        ("sync_writes", "leave it out: of the calls of one key that find no value only one runs"),
+        ("single_flight", "leave it out: of the calls of one key that find no value only one runs"),
+        ("wait_timeout", "write `wait = <10s>`: how long a call waits for a running one of its key"),
+        ("cache", "write `instance = ..` with a `Cache` that you own"),
+        ("store", "write `instance = ..` with a `Cache` that you own"),
+        ("timeout", "put `#[timeout(2s)]` below"),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        ("when", "write `when_ok = |value| ..`, which is true of the values that are not kept"),
+        ("unless", "write `when_ok = |value| ..`, which is true of the values that are not kept"),
+    ],
+    positional: Positional::Nothing,
+};
+
+const TTL: &str = "write `ttl = <60s>`: how long a value is fresh";
+const MAX: &str = "write `max = <1000>`: how many values are kept";
+const KEY: &str = "write `key = (host, id)`: what the result depends on";
+const STALE: &str =
+    "write `stale_if_error = <1h>`: how long after its `ttl` a value may answer in place of an error";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    setters: Vec<Setter>,
+    key: KeyOf,
+    weight: Option<Expr>,
+    degraded: bool,
+    instance: Option<TokenStream>,
+    ids: Ids,
+}
+
+/// What the key is made of.
+enum KeyOf {
+    One(TokenStream),
+    Several(Vec<TokenStream>),
+}
+
+impl KeyOf {
+    fn parts(&self) -> &[TokenStream] {
+        match self {
+            Self::One(part) => std::slice::from_ref(part),
+            Self::Several(parts) => parts,
+        }
+    }
+}
+
+/// Reads the arguments.
+fn check(input: Input<'_>) -> Checked {
+    let Input { attr, entries, item, errors, .. } = input;
+    let mut reader = Reader::new(&SPEC, entries, errors);
+    let configured = value::written(&reader, &SPEC);
+    let instance_at = reader.span_of("instance");
+    let key_at = reader.span_of("key");
+    if let (Some(at), None, None) = (reader.span_of("stale_if_error"), reader.span_of("ttl"), instance_at) {
+        errors.here(
+            at,
+            "`stale_if_error` counts from the end of `ttl`, which is not written\n\
+             help: add `ttl = 60s`, or leave `stale_if_error` out",
+        );
+    }
+    let settings = Settings::read(&mut reader, &SPEC);
+    let degraded = reader.switch("degraded").unwrap_or(false);
+    let weight = reader.value("weight", "path", value::path_or_closure);
+    let written = reader.value("key", "(host, id)", |tokens| value::policy_key(tokens, item));
+    let instance = reader.value("instance", "self.cache", value::expression);
+    if let Some(at) = instance_at {
+        value::not_beside_instance(errors, "cache", at, configured.into_iter());
+    }
+    let key = match (written, key_at) {
+        (Some(written), _) => parts(&written),
+        (None, Some(_)) => KeyOf::Several(Vec::new()),
+        (None, None) => {
+            if let Some(words) = needs_key(item) {
+                errors.at(attr, words);
+            }
+            arguments(item)
+        }
+    };
+    if key.parts().len() > MOST_PARTS {
+        errors.at(
+            attr,
+            format!(
+                "a key has at most {MOST_PARTS} parts, and this one has {}\n\
+                 help: write what the result depends on: `key = (host, id)`",
+                key.parts().len()
+            ),
+        );
+    }
+    Checked { setters: settings.setters, key, weight, degraded, instance, ids: Ids::of(item) }
+}
+
+/// The parts that a key can have.
+const MOST_PARTS: usize = 8;
+
+/// The parts of a written key: those of a tuple, or the one that it is.
+fn parts(written: &TokenStream) -> KeyOf {
+    match syn::parse2(value::open(written.clone())) {
+        Ok(Expr::Tuple(tuple)) if !tuple.elems.is_empty() => {
+            KeyOf::Several(tuple.elems.iter().map(ToTokens::to_token_stream).collect())
+        }
+        _ => KeyOf::One(written.clone()),
+    }
+}
+
+/// All arguments.
+fn arguments(item: &Item) -> KeyOf {
+    let names = item.plain_names();
+    match names.as_slice() {
+        [one] => KeyOf::One(quote!(#one)),
+        all => KeyOf::Several(all.iter().map(|name| quote!(#name)).collect()),
+    }
+}
+
+/// Why the arguments alone are no key, if they are not.
+fn needs_key(item: &Item) -> Option<String> {
+    let inputs = || item.sig.inputs.iter();
+    let typed =
+        || inputs().filter_map(|input| if let FnArg::Typed(typed) = input { Some(typed) } else { None });
+    let has_parameters =
+        item.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)));
+    let has_unnamed = typed().any(|typed| types::has_impl_trait(&typed.ty));
+    let is_mutable = typed().any(|typed| types::has_mutable_reference(&typed.ty));
+    let reason = if item.sig.receiver().is_some() {
+        "a method, whose result may depend on `self`"
+    } else if has_parameters || has_unnamed {
+        "a generic function, whose arguments may not be comparable"
+    } else if is_mutable {
+        "a function that changes an argument"
+    } else if item.plain_names().len() != inputs().count() {
+        "a function with an argument that is no plain name"
+    } else {
+        return None;
+    };
+    let parameters: Vec<String> =
+        item.sig.generics.type_params().map(|param| param.ident.to_string()).collect();
+    let is_comparable = |typed: &&PatType| {
+        let ty = &typed.ty;
+        let is_parameter = parameters.contains(&ty.to_token_stream().to_string());
+        !(is_parameter || types::has_impl_trait(ty) || types::has_mutable_reference(ty))
+    };
+    let names = typed().filter(is_comparable).flat_map(|typed| uses::bound(&typed.pat));
+    let name = names.map(|name| name.unraw().to_string()).next().unwrap_or_else(|| "id".to_owned());
+    let other = if item.sig.receiver().is_some() { "self.field" } else { "host" };
+    Some(format!(
+        "`cached` needs a `key` on {reason}\nhelp: write what the result depends on: `key = {name}`, or `key = ({other}, {name})`"
+    ))
+}
+
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            records: Some(Record {
+                result: "the cached value",
+                judged: "count a cached value as a call that succeeded",
+                has_lease: false,
+            }),
+            without_failures: (!self.degraded).then_some("keep the fallback's value"),
+            twice: Some(": the upper one answers whatever the lower one would"),
+            ..Traits::default()
+        }
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        if self.instance.is_some() {
+            return quote!(static #site: __rt::CacheInstanceSite = __rt::CacheInstanceSite::of(&__POINT););
+        }
+        let ty = quote!(__rt::Cache);
+        let cache = Setter::all(&self.setters, &ty, quote!(#ty::of(&__POINT)));
+        quote!(static #site: __rt::Cache = #cache.checked();)
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let here = Span::mixed_site();
+        let at = here.located_at(cx.return_at);
+        let label = place.label();
+        let bound = place.bound();
+        let kept = place.given(&quote_spanned!(here=> __kept), &quote_spanned!(here=> __verdict));
+        let begin = self.begin(cx, place);
+        let lead = if cx.is_async {
+            quote_spanned!(at=> __pending.lead().await)
+        } else {
+            quote_spanned!(at=> __pending.lead_blocking())
+        };
+        let body = if cx.is_async {
+            quote_spanned! {here=>
+                let (__outcome, __verdict) =
+                    __rt::Leading::new(&__lead, async { #inner (__outcome, __verdict) }).await;
+            }
+        } else {
+            quote_spanned! {here=>
+                let __inside = (&__lead).enter();
+                #inner
+                ::core::mem::drop(__inside);
+            }
+        };
+        let end = match &self.weight {
+            None => quote_spanned!(at=> __lead.end(__outcome, __verdict, __sharing)),
+            Some(weight) => {
+                let at = value::mixed_span_of(weight);
+                quote_spanned!(at=> __lead.end_weighed(__outcome, __verdict, __sharing, #weight))
+            }
+        };
+        quote_spanned! {here=>
+            let #bound = #label: {
+                let __pending = match #begin {
+                    __rt::Ok(__pending) => __pending,
+                    __rt::Err((__kept, __verdict)) => break #label #kept,
+                };
+                let __lead = match #lead {
+                    __rt::Ok(__lead) => __lead,
+                    __rt::Err((__kept, __verdict)) => break #label #kept,
+                };
+                #body
+                let __sharing = __rt::Sharing::of(&__outcome).sharing();
+                match #end {
+                    (__outcome, __verdict) => #bound,
+                }
+            };
+        }
+    }
+}
+
+impl Checked {
+    /// A block that looks the key up. Its parts are borrowed only there.
+    fn begin(&self, cx: &Context<'_>, place: &Place) -> TokenStream {
+        let here = Span::mixed_site();
+        let site = &place.site;
+        let parts = self.key.parts();
+        let names: Vec<Ident> =
+            (0..parts.len()).map(|at| format_ident!("__part_{at}", span = here)).collect();
+        let bind = names.iter().zip(parts).map(|(name, part)| {
+            let at = value::mixed_span_of(part);
+            quote_spanned!(at=> let #name = &(#part);)
+        });
+        let read = names.iter().zip(parts).map(|(name, part)| {
+            let at = value::mixed_span_of(part);
+            quote_spanned!(at=> __rt::key_part(__rt::Part(#name).__part()))
+        });
+        let key = match &self.key {
+            KeyOf::One(_) => quote!(#(#read)*),
+            KeyOf::Several(_) => quote_spanned!(here=> (#(#read,)*)),
+        };
+        let ids = self.ids.expand();
+        let at = here.located_at(cx.return_at);
+        let (instance, enter) = match &self.instance {
+            None => (None, quote_spanned!(at=> (&#site).enter(#ids, #key))),
+            Some(given) => (
+                Some(value::instance(given, &quote!(Cache))),
+                quote_spanned!(at=> (&#site).enter_in(__instance, #ids, #key)),
+            ),
+        };
+        quote_spanned! {here=> {
+            #[allow(unused_imports)]
+            use __rt::Parted as _;
+            #instance
+            #(#bind)*
+            let __begun = #enter;
+            __begun
+        }}
+    }
+}
+
+/// What distinguishes the calls of a generic function besides its key.
+struct Ids {
+    types: Vec<TokenStream>,
+    /// The arguments of type `impl Trait`.
+    unnamed: Vec<Ident>,
+    constants: Vec<Ident>,
+}
+
+impl Ids {
+    fn of(item: &Item) -> Self {
+        let receiver = item.sig.receiver().map(|_| quote!(Self));
+        let params = &item.sig.generics.params;
+        let types = params.iter().filter_map(|param| match param {
+            GenericParam::Type(param) => Some(param.ident.to_token_stream()),
+            _ => None,
+        });
+        let constants = params.iter().filter_map(|param| match param {
+            GenericParam::Const(param) => Some(param.ident.clone()),
+            _ => None,
+        });
+        let unnamed = item.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(argument) if types::has_impl_trait(&argument.ty) => match &*argument.pat {
+                Pat::Ident(pat) => Some(pat.ident.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        Self {
+            types: receiver.into_iter().chain(types).collect(),
+            unnamed: unnamed.collect(),
+            constants: constants.collect(),
+        }
+    }
+
+    fn expand(&self) -> TokenStream {
+        let here = Span::mixed_site();
+        let Self { types, unnamed, constants } = self;
+        let start = if types.is_empty() {
+            quote_spanned!(here=> __rt::Ids::NONE)
+        } else {
+            quote_spanned!(here=> __rt::Ids::of::<(#(::core::marker::PhantomData<#types>,)*)>())
+        };
+        let constants = constants.iter().map(|constant| {
+            quote_spanned! {here=>
+                .constant({
+                    #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::unnecessary_cast, trivial_numeric_casts)]
+                    { #constant as ::core::primitive::u128 }
+                })
+            }
+        });
+        quote_spanned!(here=> #start #(.argument(&#unnamed))* #(#constants)*)
+    }
+}

@@ -1,0 +1,75 @@
+//! The cached calls that the running code is part of, innermost first: one that meets itself must not wait for
+//! itself. They travel where the limits of timeouts travel.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One cached call that runs.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    /// The table and the hash of the key.
+    of: (usize, u64),
+    /// Whether a retry in it gave up for lack of time.
+    out_of_time: AtomicBool,
+    around: Option<Arc<Self>>,
+}
+
+thread_local! {
+    static INNERMOST: RefCell<Option<Arc<Mark>>> = const { RefCell::new(None) };
+}
+
+/// The innermost call that the running code is part of.
+pub(crate) fn innermost() -> Option<Arc<Mark>> {
+    INNERMOST.try_with(|innermost| innermost.borrow().clone()).ok().flatten()
+}
+
+fn swap(mark: Option<Arc<Mark>>) -> Option<Arc<Mark>> {
+    INNERMOST.try_with(|innermost| innermost.replace(mark)).ok().flatten()
+}
+
+fn chain(first: Option<&Arc<Mark>>) -> impl Iterator<Item = &Arc<Mark>> {
+    std::iter::successors(first, |mark| mark.around.as_ref())
+}
+
+/// Whether the running code is part of a call for the key with this hash in this table.
+pub(crate) fn is_inside(of: (usize, u64)) -> bool {
+    chain(innermost().as_ref()).any(|mark| mark.of == of)
+}
+
+/// A retry gives up because its time is over: so do the calls that it is part of.
+#[cold]
+pub(crate) fn out_of_time() {
+    for mark in chain(innermost().as_ref()) {
+        mark.out_of_time.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Mark {
+    /// A call inside those that the running code is part of.
+    pub(crate) fn new(of: (usize, u64)) -> Arc<Self> {
+        Arc::new(Self { of, out_of_time: AtomicBool::new(false), around: innermost() })
+    }
+
+    /// Whether a retry inside it gave up for lack of time.
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.out_of_time.load(Ordering::Relaxed)
+    }
+}
+
+/// The running code is part of the call of `mark`, if there is one, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    before: Option<Arc<Mark>>,
+}
+
+/// Makes the running code part of the call of `mark`.
+pub(crate) fn enter(mark: Option<Arc<Mark>>) -> Inside {
+    Inside { before: swap(mark) }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        drop(swap(self.before.take()));
+    }
+}

@@ -1,0 +1,281 @@
+//! Single flight: of the calls for one key, one runs, and the others wait for its result.
+//!
+//! A *flight* is such a call with those that wait for it. Its leader may end with a result, be dropped, panic, or
+//! never be polled again; no call waits for it after its result is known. A change of the key (`put`, `invalidate`,
+//! `clear`) takes the flight off the key: its leader stores nothing, and later calls do not join it.
+//!
+//! No code of the program runs under the lock: keys and results are shared pointers that are dropped outside,
+//! wakers are cloned, woken and dropped outside.
+
+use crate::base::guarded::guarded;
+use crate::base::sync::Mutex;
+use std::collections::BTreeMap;
+use std::task::{Poll, Waker};
+
+/// Without an end: a call that no timeout limits.
+pub(super) const NONE: u64 = u64::MAX;
+
+/// The flights of one cache. `K` is the owned key, `T` the result that all of a flight share.
+pub(super) struct Flights<K, T>(Mutex<State<K, T>>);
+
+struct State<K, T> {
+    flights: BTreeMap<u64, Flight<K, T>>,
+    /// The flight that new calls for a key join, by the hash of the key.
+    by_hash: BTreeMap<u64, u64>,
+    /// The number of the last flight or waiter.
+    last: u64,
+    /// How many changes there were: what a call without a flight compares.
+    changes: u64,
+}
+
+impl<K, T> Default for State<K, T> {
+    fn default() -> Self {
+        Self { flights: BTreeMap::new(), by_hash: BTreeMap::new(), last: 0, changes: 0 }
+    }
+}
+
+struct Flight<K, T> {
+    hash: u64,
+    key: K,
+    waiters: Vec<Waiter>,
+    /// The waiter that is to lead in place of a leader that is gone.
+    chosen: Option<u64>,
+    result: Option<T>,
+}
+
+struct Waiter {
+    number: u64,
+    /// When its time is over, in nanoseconds.
+    ends: u64,
+    waker: Option<Waker>,
+}
+
+/// What a waiter is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn<T> {
+    /// Return the leader's result.
+    Landed(T),
+    /// Lead: the leader is gone.
+    Lead,
+}
+
+/// What is dropped, or woken, once the lock is free.
+struct Later<K, T> {
+    flight: Option<Flight<K, T>>,
+    wakers: Vec<Waker>,
+    /// One that was replaced, or is no longer needed.
+    dropped: Option<Waiter>,
+}
+
+impl<K, T> Default for Later<K, T> {
+    fn default() -> Self {
+        Self { flight: None, wakers: Vec::new(), dropped: None }
+    }
+}
+
+impl<K, T> Later<K, T> {
+    fn run(self) {
+        for waker in self.wakers {
+            guarded(|| waker.wake());
+        }
+    }
+}
+
+impl<K: Clone, T: Clone> Flights<K, T> {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(State::default()))
+    }
+
+    /// The flight that calls for this hash join now, with its key.
+    pub(super) fn current(&self, hash: u64) -> Option<(u64, K)> {
+        let state = self.0.lock();
+        let id = *state.by_hash.get(&hash)?;
+        state.flights.get(&id).map(|flight| (id, flight.key.clone()))
+    }
+
+    /// Starts a flight, unless there is one for this hash, or `is_unchanged` says that the key got a value
+    /// meanwhile.
+    pub(super) fn lead(&self, hash: u64, key: K, is_unchanged: impl FnOnce() -> bool) -> Option<u64> {
+        let mut state = self.0.lock();
+        let is_free = !state.by_hash.contains_key(&hash) && is_unchanged();
+        is_free.then(|| state.start(hash, key))
+    }
+
+    /// Starts a flight for a call that will not wait any longer: in place of `instead`, whose leader does not end,
+    /// or of none. Otherwise the call runs without a flight, after this number of changes.
+    pub(super) fn lead_or_alone(&self, hash: u64, key: K, instead: Option<u64>) -> Result<u64, u64> {
+        let mut state = self.0.lock();
+        match state.by_hash.get(&hash) {
+            Some(id) if Some(*id) != instead => Err(state.changes),
+            _ => Ok(state.start(hash, key)),
+        }
+    }
+
+    /// How many changes there were: for a call without a flight.
+    pub(super) fn changes(&self) -> u64 {
+        self.0.lock().changes
+    }
+
+    /// Makes a call wait for the flight until `ends`, unless that has landed.
+    pub(super) fn join(&self, id: u64, ends: u64) -> Option<u64> {
+        let mut state = self.0.lock();
+        let number = state.last + 1;
+        let flight = state.flights.get_mut(&id).filter(|flight| flight.result.is_none())?;
+        flight.waiters.push(Waiter { number, ends, waker: None });
+        state.last = number;
+        Some(number)
+    }
+
+    /// What the waiter is to do; it is woken when that is known.
+    pub(super) fn poll(&self, id: u64, number: u64, waker: &Waker) -> Poll<Turn<T>> {
+        // Cloned outside of the lock.
+        let mut waker = Some(waker.clone());
+        let mut later = Later::default();
+        let mut state = self.0.lock();
+        let Some(flight) = state.flights.get_mut(&id) else { return Poll::Pending };
+        let turn = if flight.chosen == Some(number) {
+            flight.chosen = None;
+            later.dropped = flight.take(number);
+            let hash = flight.hash;
+            // Its call begins now, so that a change before does not concern it.
+            state.by_hash.entry(hash).or_insert(id);
+            Poll::Ready(Turn::Lead)
+        } else if let Some(result) = flight.result.clone() {
+            later.dropped = flight.take(number);
+            later.flight = state.remove_if_over(id);
+            Poll::Ready(Turn::Landed(result))
+        } else {
+            if let Some(waiter) = flight.waiters.iter_mut().find(|waiter| waiter.number == number) {
+                std::mem::swap(&mut waiter.waker, &mut waker);
+            }
+            Poll::Pending
+        };
+        drop(state);
+        later.run();
+        drop(waker);
+        turn
+    }
+
+    /// A waiter waits no longer.
+    pub(super) fn leave(&self, id: u64, number: u64) {
+        let mut later = Later::default();
+        let mut state = self.0.lock();
+        if let Some(flight) = state.flights.get_mut(&id) {
+            later.dropped = flight.take(number);
+            if flight.chosen == Some(number) {
+                state.hand_over(id, &mut later);
+            } else {
+                later.flight = state.remove_if_over(id);
+            }
+        }
+        drop(state);
+        later.run();
+    }
+
+    /// The leader has a result; `keep` stores it, and is not called where the flight was taken off its key.
+    pub(super) fn land(&self, id: u64, result: T, keep: impl FnOnce()) {
+        let mut later = Later::default();
+        let mut state = self.0.lock();
+        if state.take_off(id) {
+            keep();
+        }
+        if let Some(flight) = state.flights.get_mut(&id) {
+            flight.result = Some(result);
+            later.wakers = flight.waiters.iter_mut().filter_map(|waiter| waiter.waker.take()).collect();
+            later.flight = state.remove_if_over(id);
+        }
+        drop(state);
+        later.run();
+    }
+
+    /// The leader is gone without a result: the waiter with the most time left leads.
+    pub(super) fn abandon(&self, id: u64) {
+        let mut later = Later::default();
+        let mut state = self.0.lock();
+        state.hand_over(id, &mut later);
+        drop(state);
+        later.run();
+    }
+
+    /// A call without a flight has a value: `keep` stores it, unless there were changes since it began.
+    pub(super) fn keep_alone(&self, changes: u64, keep: impl FnOnce()) {
+        let state = self.0.lock();
+        if state.changes == changes {
+            keep();
+        }
+    }
+
+    /// Changes the values of keys: their flights store nothing, and later calls do not join them.
+    pub(super) fn change(&self, hashes: &[u64], change: impl FnOnce()) {
+        let mut state = self.0.lock();
+        state.changes += 1;
+        for hash in hashes {
+            state.by_hash.remove(hash);
+        }
+        change();
+    }
+
+    /// As [`change`](Self::change), of all keys.
+    pub(super) fn change_all(&self, change: impl FnOnce()) {
+        let mut state = self.0.lock();
+        state.changes += 1;
+        state.by_hash.clear();
+        change();
+    }
+
+    /// How many calls wait for another one.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.lock().flights.values().map(|flight| flight.waiters.len()).sum()
+    }
+
+    /// How many flights there are, those that were taken off their key included.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().flights.len()
+    }
+}
+
+impl<K, T> State<K, T> {
+    fn start(&mut self, hash: u64, key: K) -> u64 {
+        self.last += 1;
+        let flight = Flight { hash, key, waiters: Vec::new(), chosen: None, result: None };
+        self.flights.insert(self.last, flight);
+        self.by_hash.insert(hash, self.last);
+        self.last
+    }
+
+    /// Takes the flight off its key; whether it was on it.
+    fn take_off(&mut self, id: u64) -> bool {
+        let Some(hash) = self.flights.get(&id).map(|flight| flight.hash) else { return false };
+        let is_current = self.by_hash.get(&hash) == Some(&id);
+        if is_current {
+            self.by_hash.remove(&hash);
+        }
+        is_current
+    }
+
+    /// Removes a flight whose result no call waits for any more.
+    fn remove_if_over(&mut self, id: u64) -> Option<Flight<K, T>> {
+        let flight = self.flights.get(&id)?;
+        (flight.result.is_some() && flight.waiters.is_empty()).then(|| self.flights.remove(&id))?
+    }
+
+    fn hand_over(&mut self, id: u64, later: &mut Later<K, T>) {
+        let Some(flight) = self.flights.get_mut(&id) else { return };
+        // Of several, the one that has waited longest.
+        if let Some(next) = flight.waiters.iter_mut().rev().max_by_key(|waiter| waiter.ends) {
+            flight.chosen = Some(next.number);
+            later.wakers.extend(next.waker.take());
+        } else {
+            self.take_off(id);
+            later.flight = self.flights.remove(&id);
+        }
+    }
+}
+
+impl<K, T> Flight<K, T> {
+    fn take(&mut self, number: u64) -> Option<Waiter> {
+        let at = self.waiters.iter().position(|waiter| waiter.number == number)?;
+        Some(self.waiters.remove(at))
+    }
+}

@@ -1,0 +1,169 @@
+//! Every order in which a few threads can meet in a flight.
+
+use super::flight::{Flights, NONE, Turn};
+use loom::sync::Arc;
+use loom::thread;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Poll, Wake, Waker};
+
+type Shared = Flights<u8, u32>;
+
+/// Counts how often it wakes. Not one of loom's: it is read when all threads have ended.
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A call that waits.
+struct Waits {
+    flight: u64,
+    number: u64,
+    wakes: std::sync::Arc<Wakes>,
+    turn: Option<Turn<u32>>,
+}
+
+impl Waits {
+    fn join(flights: &Shared, flight: u64, ends: u64) -> Self {
+        let number = flights.join(flight, ends).unwrap();
+        Self { flight, number, wakes: Default::default(), turn: None }
+    }
+
+    fn poll(mut self, flights: &Shared) -> Self {
+        let waker = Waker::from(self.wakes.clone());
+        if let Poll::Ready(turn) = flights.poll(self.flight, self.number, &waker) {
+            self.turn = Some(turn);
+        }
+        self
+    }
+
+    /// Its turn, once all else has happened: one that waits was woken.
+    fn ends(self, flights: &Shared) -> Turn<u32> {
+        if self.turn.is_none() {
+            assert_ne!(self.wakes.0.load(Ordering::SeqCst), 0, "its wake-up was lost");
+        }
+        let polled = if self.turn.is_none() { self.poll(flights) } else { self };
+        polled.turn.expect("what it was woken for")
+    }
+}
+
+/// A flight with its leader.
+fn led() -> (Arc<Shared>, u64) {
+    let flights = Arc::new(Shared::new());
+    let flight = flights.lead(1, 0, || true).unwrap();
+    (flights, flight)
+}
+
+fn together<A: 'static, B: 'static>(
+    flights: &Arc<Shared>,
+    a: impl FnOnce(&Shared) -> A + 'static,
+    b: impl FnOnce(&Shared) -> B + 'static,
+) -> (A, B) {
+    let shared = flights.clone();
+    let other = thread::spawn(move || a(&shared));
+    let b = b(flights);
+    (other.join().unwrap(), b)
+}
+
+#[test]
+fn a_result_reaches_every_waiter() {
+    loom::model(|| {
+        let (flights, flight) = led();
+        let (one, two) = (Waits::join(&flights, flight, NONE), Waits::join(&flights, flight, NONE));
+        let shared = flights.clone();
+        let one = thread::spawn(move || one.poll(&shared));
+        let (two, ()) =
+            together(&flights, |flights| two.poll(flights), move |flights| flights.land(flight, 7, || ()));
+        let one = one.join().unwrap();
+        assert_eq!((one.ends(&flights), two.ends(&flights)), (Turn::Landed(7), Turn::Landed(7)));
+        assert_eq!(flights.count(), 0);
+    });
+}
+
+#[test]
+fn a_leader_that_is_gone_is_followed_whoever_leaves() {
+    loom::model(|| {
+        let (flights, flight) = led();
+        let (leaves, stays) = (Waits::join(&flights, flight, NONE), Waits::join(&flights, flight, 1));
+        let shared = flights.clone();
+        let abandons = thread::spawn(move || shared.abandon(flight));
+        let (stays, ()) = together(
+            &flights,
+            |flights| stays.poll(flights),
+            move |flights| flights.leave(leaves.flight, leaves.number),
+        );
+        abandons.join().unwrap();
+        assert_eq!(stays.ends(&flights), Turn::Lead);
+        flights.land(flight, 7, || ());
+        assert_eq!(flights.count(), 0);
+    });
+}
+
+#[test]
+fn a_waiter_that_comes_while_the_leader_goes_is_not_left_alone() {
+    loom::model(|| {
+        let (flights, flight) = led();
+        let (joined, ()) = together(
+            &flights,
+            move |flights| flights.join(flight, NONE),
+            move |flights| flights.abandon(flight),
+        );
+        match joined {
+            None => assert!(flights.lead(1, 0, || true).is_some()),
+            Some(number) => {
+                let turn = flights.poll(flight, number, Waker::noop());
+                assert_eq!(turn, Poll::Ready(Turn::Lead));
+            }
+        }
+    });
+}
+
+#[test]
+fn of_two_calls_one_leads() {
+    loom::model(|| {
+        let flights = Arc::new(Shared::new());
+        let lead = |flights: &Shared| flights.lead(1, 0, || true);
+        let (one, two) = together(&flights, lead, lead);
+        assert!(one.is_some() != two.is_some());
+    });
+}
+
+#[test]
+fn of_two_calls_that_wait_no_longer_one_takes_the_place_of_the_leader() {
+    loom::model(|| {
+        let (flights, flight) = led();
+        let start = move |flights: &Shared| flights.lead_or_alone(1, 0, Some(flight)).is_ok();
+        let (one, two) = together(&flights, start, start);
+        assert!(one != two);
+        flights.land(flight, 7, || unreachable!("another has taken its place"));
+    });
+}
+
+#[test]
+fn nothing_that_began_before_a_change_is_stored_after_it() {
+    /// What is stored: changed only under the lock of the flights.
+    fn stored() -> std::sync::Arc<AtomicU32> {
+        Default::default()
+    }
+    loom::model(|| {
+        let (flights, flight) = led();
+        let changes = flights.changes();
+        let value = stored();
+        let (kept, changed) = (value.clone(), value.clone());
+        let alone = value.clone();
+        let shared = flights.clone();
+        let other = thread::spawn(move || {
+            shared.keep_alone(changes, || alone.store(2, Ordering::SeqCst));
+        });
+        together(
+            &flights,
+            move |flights| flights.land(flight, 7, || kept.store(1, Ordering::SeqCst)),
+            move |flights| flights.change(&[1], || changed.store(0, Ordering::SeqCst)),
+        );
+        other.join().unwrap();
+        assert_eq!(value.load(Ordering::SeqCst), 0);
+    });
+}

@@ -1,0 +1,461 @@
+//! Caches: keep a result for a while, run a call once for all that ask for the same, and answer with the last
+//! value while a service is down.
+//!
+//! ```text
+//!   stored                ttl                              ttl + stale_if_error
+//!     |---- fresh: answers ----|---- stale: answers in place of an error ----|---- of no use
+//! ```
+//!
+//! # When to use one
+//!
+//! Around a call that is slower or dearer than the age of its answer matters: quotes, exchange rates, settings,
+//! embeddings of a text, the answer of a model to a prompt.
+//!
+//! # When not to
+//!
+//! - Around a call that does something: of two payments with equal arguments, one would not be made.
+//! - Around what depends on more than its key: the user who asks, the time, a setting. Put it into `key`.
+//! - Where each call has a key of its own. Nothing is found again, and each value costs memory until it is evicted.
+//!
+//! # Choosing numbers
+//!
+//! - `ttl`: how old an answer may be. Without one a value stays until it is replaced, invalidated or evicted.
+//! - `stale_if_error`: how old an answer may be that is better than none, after its `ttl`; for instance an hour.
+//! - `max`: the keys that are in use at a time, or with `weight` the sum of the weights, for instance of bytes.
+//! - `wait`: a little more than the slowest healthy call takes; 10 s by default.
+//!
+//! # One call for each key
+//!
+//! Of the calls for one key that find no value, one runs, and the others wait for its result: a *flight*. They get
+//! a clone of its value, or of its error where that is `Clone`. Those that cannot be given the error run their own
+//! call, and so do those that still have time when the leader failed for lack of it. A leader that is dropped or
+//! panics hands over to the waiter with the most time left. A leader that never ends is waited for no longer than
+//! `wait`.
+//!
+//! # Stale values
+//!
+//! A stale value answers in place of an error of a category that counts as a failure of the service, and of our own
+//! rejections. `NotFound` and `Auth` remove it: what was deleted or revoked is never served. `Invalid`, `Conflict` and
+//! `Permanent` are returned as they are. After a failure no call reaches the service for 5 s, or for the time that the
+//! service asked for; then one call at a time tries again, and the others are answered at once.
+//!
+//! A timeout above the cache ends the call before it can be answered with the stale value: put `timeout` below.
+//!
+//! # How it works
+//!
+//! The map is `quick_cache`: of the maintained ones it is the lightest to build (two small crates without
+//! dependencies of their own, where `moka` brings about twenty), keeps what is used often when much passes by
+//! (S3-FIFO), and returns what it evicts, so that values are dropped outside of its locks. Ages, flights and
+//! generations are this crate's own, because no cache has them: a map that expires entries drops the stale value
+//! that is needed in an outage. The map compares hashes; the keys themselves are compared afterwards, outside of its
+//! locks, by their owned copies.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{cached, point};
+//! use std::sync::atomic::{AtomicU32, Ordering};
+//! use std::time::Duration;
+//!
+//! static CALLS: AtomicU32 = AtomicU32::new(0);
+//!
+//! #[cached(ttl = 60s, stale_if_error = 1h, name = "rate")]
+//! fn rate(currency: &str) -> std::io::Result<f64> {
+//!     CALLS.fetch_add(1, Ordering::Relaxed);
+//!     Ok(if currency == "EUR" { 1.0 } else { 1.1 })
+//! }
+//!
+//! assert_eq!((rate("EUR").unwrap(), rate("EUR").unwrap()), (1.0, 1.0));
+//! assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+//!
+//! let cache = point("rate").unwrap().cache().unwrap();
+//! assert_eq!(cache.get("EUR", Duration::MAX), Some(1.0_f64));
+//! cache.invalidate("EUR");
+//! assert_eq!(rate("EUR").unwrap(), 1.0);
+//! assert_eq!(CALLS.load(Ordering::Relaxed), 2);
+//! ```
+
+mod call;
+mod config;
+mod flight;
+mod key;
+mod layer;
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod model;
+mod table;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+pub use call::Cacheable;
+#[doc(hidden)]
+pub use call::{Lead, Leading, Pending, Sharing, Unshared};
+pub use config::CacheConfig;
+pub use key::{CacheKey, KeyPart};
+#[doc(hidden)]
+pub use key::{Ids, Part, Parted, key_part};
+#[doc(hidden)]
+pub use layer::CacheInstanceSite;
+#[doc(hidden)]
+pub use table::SharedError;
+
+use crate::base::scope::Stack;
+use crate::base::setting::enforce;
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::classify::Classify;
+use crate::outcome::Outcome;
+use crate::point::{PointName, PointSite};
+use crate::policy::{InvalidPolicy, Verdict};
+use key::{AskedKey, OwnedKey, Shape};
+use std::any::TypeId;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+use table::{Erased, Stamp, Stored, Table};
+
+/// Keeps the results of calls by key, and runs one call at a time for each key.
+///
+/// The [module](crate::policy::cached) says when to use one and how to choose its numbers. A cache has state: put it in
+/// a `static`, or in an `Arc` that the callers share. It holds values of any type: the type of a value is part of its
+/// key.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::Cache;
+/// use std::time::Duration;
+///
+/// static QUOTES: Cache = Cache::new("quotes").ttl(Duration::from_secs(60)).max(100);
+///
+/// let quote = |symbol: &str| -> std::io::Result<u32> { QUOTES.call(symbol, || Ok(symbol.len() as u32)) };
+/// assert_eq!((quote("ACME").unwrap(), quote("ACME").unwrap()), (4, 4));
+/// assert_eq!(QUOTES.snapshot().misses, 1);
+/// ```
+#[derive(Debug)]
+pub struct Cache {
+    live: Site<Live>,
+    owner: PointName,
+    settings: Settings<CacheConfig>,
+}
+
+/// What changes while a cache is used; fresh in a test world. The table is made at the first use.
+#[derive(Debug)]
+struct Live(OnceLock<Arc<Table>>);
+
+impl Live {
+    const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+/// The tables of all caches that were used.
+static TABLES: Site<Mutex<Vec<Weak<Table>>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
+
+/// Removes every value from every cache of the program.
+///
+/// Calls that run at that moment store nothing, and later calls do not wait for them.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::Cache;
+/// use std::time::Duration;
+///
+/// static USERS: Cache = Cache::new("users");
+///
+/// USERS.put(&7_u32, "Ada".to_owned());
+/// resilience::clear_caches();
+/// assert_eq!(USERS.get::<String>(&7_u32, Duration::MAX), None);
+/// ```
+pub fn clear_caches() {
+    let tables: Vec<_> = locked(&TABLES).iter().filter_map(Weak::upgrade).collect();
+    for table in tables {
+        table.clear();
+    }
+}
+
+/// Holds the state and counts of a cache at one moment; see [`Cache::snapshot`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::Cache;
+///
+/// let cache = Cache::new("users");
+/// cache.put(&7_u32, "Ada".to_owned());
+/// assert_eq!(cache.snapshot().to_string(), "users: entries 1, weight 1 of 1000, misses 0, joined 0, stale 0");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct CacheSnapshot {
+    /// The point, or the name given by hand.
+    pub name: PointName,
+    /// How many values it holds, stale ones included.
+    pub entries: usize,
+    /// The sum of their weights; without `weight` each weighs 1.
+    pub weight: u64,
+    /// The largest sum of weights.
+    pub max: u32,
+    /// How many bodies have run.
+    pub misses: u64,
+    /// How many calls wait for another one at this moment.
+    pub waiting: usize,
+    /// How many calls were answered by another call that they waited for.
+    pub joined: u64,
+    /// How many calls were answered with a stale value.
+    pub stale: u64,
+}
+
+/// `users: entries 1, weight 1 of 1000, misses 0, joined 0, stale 0`.
+impl fmt::Display for CacheSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, entries, weight, max, misses, joined, stale, .. } = self;
+        write!(
+            f,
+            "{name}: entries {entries}, weight {weight} of {max}, misses {misses}, joined {joined}, stale {stale}"
+        )
+    }
+}
+
+impl Cache {
+    /// Creates an empty cache with the default settings: up to 1,000 values, fresh until they are replaced.
+    ///
+    /// `name` appears in events and the inventory.
+    pub const fn new(name: &'static str) -> Self {
+        Self::with(PointName::new(name), Settings { config: CacheConfig::DEFAULT, set: 0 })
+    }
+
+    /// Creates an empty cache with settings that are known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, with the words that the compiler would use.
+    pub fn try_new(name: impl Into<String>, config: CacheConfig) -> Result<Self, InvalidPolicy> {
+        InvalidPolicy::unless_valid(config.whole_complaint())?;
+        Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
+    }
+
+    /// The cache of an annotated function.
+    #[doc(hidden)]
+    pub const fn of(point: &'static PointSite) -> Self {
+        Self::with(PointName::of(point), Settings { config: CacheConfig::DEFAULT, set: 0 })
+    }
+
+    const fn with(owner: PointName, settings: Settings<CacheConfig>) -> Self {
+        Self { live: Site::new(Live::new(), Live::new), owner, settings }
+    }
+
+    /// The cache, once its settings are known to make sense together.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.settings.config.whole_complaint());
+        self
+    }
+
+    const fn config(&self) -> CacheConfig {
+        self.settings.config
+    }
+
+    fn table(&self) -> &Arc<Table> {
+        let live: &Live = &self.live;
+        live.0.get_or_init(|| {
+            let table = Arc::new(Table::new(self.config().max));
+            let mut all = locked(&TABLES);
+            all.retain(|other| other.strong_count() > 0);
+            all.push(Arc::downgrade(&table));
+            table
+        })
+    }
+}
+
+/// Calls.
+impl Cache {
+    /// Returns the value of `key`, or runs `body` and keeps its success.
+    ///
+    /// A call of the same key that already runs is waited for. Errors are never kept; where one can be answered with a
+    /// stale value is said in the [module](crate::policy::cached).
+    ///
+    /// # Errors
+    ///
+    /// The body's own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::Cache;
+    ///
+    /// static USERS: Cache = Cache::new("users");
+    ///
+    /// let user: std::io::Result<String> = USERS.call(("eu", &7), || Ok("Ada".to_owned()));
+    /// assert_eq!(user.unwrap(), "Ada");
+    /// ```
+    pub fn call<R>(&self, key: impl CacheKey, body: impl FnOnce() -> R) -> R
+    where
+        R: Outcome<Value: Cacheable, Error: Classify + 'static>,
+    {
+        let lead = match self.begin(Ids::NONE, &key, Stack::BY_HAND).and_then(Pending::lead_blocking) {
+            Ok(lead) => lead,
+            Err((answer, _)) => return answer,
+        };
+        let outcome = {
+            let _inside = lead.enter();
+            body()
+        };
+        let verdict = judged(&outcome);
+        lead.end(outcome, verdict, None).0
+    }
+
+    /// Returns the value of `key`, or runs the async `body` and keeps its success; see [`call`](Self::call).
+    ///
+    /// # Errors
+    ///
+    /// The body's own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::Cache;
+    ///
+    /// static USERS: Cache = Cache::new("users");
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let user: std::io::Result<String> = USERS.call_async(&7, async || Ok("Ada".to_owned())).await;
+    /// assert_eq!(user.unwrap(), "Ada");
+    /// # });
+    /// ```
+    pub async fn call_async<R>(&self, key: impl CacheKey, body: impl AsyncFnOnce() -> R) -> R
+    where
+        R: Outcome<Value: Cacheable, Error: Classify + 'static>,
+    {
+        let begun = self.begin(Ids::NONE, &key, Stack::BY_HAND);
+        let pending = match begun {
+            Ok(pending) => pending,
+            Err((answer, _)) => return answer,
+        };
+        let lead = match pending.lead().await {
+            Ok(lead) => lead,
+            Err((answer, _)) => return answer,
+        };
+        let outcome = Leading::new(&lead, body()).await;
+        let verdict = judged(&outcome);
+        lead.end(outcome, verdict, None).0
+    }
+
+    /// Begins a call of an annotated function: it is answered at once, or pending.
+    ///
+    /// # Errors
+    ///
+    /// The answer, if there is one at once.
+    #[doc(hidden)]
+    pub fn enter<R, K>(&self, ids: Ids, key: K) -> Result<Pending<R>, (R, Verdict)>
+    where
+        R: Outcome<Value: Cacheable, Error: 'static>,
+        K: CacheKey,
+    {
+        self.begin(ids, &key, self.owner.stack())
+    }
+}
+
+fn judged<R: Outcome<Error: Classify>>(outcome: &R) -> Verdict {
+    outcome.judge().err().map(Classify::classify)
+}
+
+/// Reading and changing values by hand. The type of the value is part of the key.
+impl Cache {
+    /// Returns the value of `key`, if it is at most `max_age` old, fresh or stale.
+    ///
+    /// Of a method or a generic function it is the youngest of all types that it was called with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::Cache;
+    /// use std::time::Duration;
+    ///
+    /// let world = resilience::testing::isolate();
+    /// static PRICES: Cache = Cache::new("prices");
+    ///
+    /// PRICES.put("ACME", 7_u64);
+    /// world.advance(Duration::from_secs(10));
+    /// assert_eq!(PRICES.get("ACME", Duration::from_secs(10)), Some(7_u64));
+    /// assert_eq!(PRICES.get::<u64>("ACME", Duration::from_secs(9)), None);
+    /// ```
+    pub fn get<V: Cacheable>(&self, key: impl CacheKey, max_age: Duration) -> Option<V> {
+        let (table, now) = (self.table(), Stamp::now());
+        let shapes = table.shapes().into_iter().filter(|shape| shape.value == TypeId::of::<V>());
+        let all = shapes.filter_map(|shape| {
+            let is = |owned: &OwnedKey| owned.shape == shape && AskedKey::is(&key, owned);
+            let stored = table.find(table.hash(&shape, &key), is).stored?;
+            Some((stored.at.age(now), stored))
+        });
+        let (age, youngest) = all.min_by_key(|(age, _)| *age)?;
+        if age > max_age {
+            return None;
+        }
+        youngest.value.downcast_ref::<V>().cloned()
+    }
+
+    /// Stores `value` for `key`, as if a call had just returned it.
+    ///
+    /// Calls of the key that run at that moment store nothing, and later calls do not wait for them.
+    pub fn put<V: Cacheable>(&self, key: impl CacheKey, value: V) {
+        let (table, shape) = (self.table(), Shape::plain(TypeId::of::<V>()));
+        table.note(&shape);
+        let value: Erased = Arc::new(value);
+        let weight = table.weight(&value);
+        let stored = Stored::new(Arc::new(key.owned(&shape)), value, weight);
+        let hash = table.hash(&shape, &key);
+        let others = table.shapes().into_iter().filter(|other| other.value == shape.value);
+        let hashes: Vec<_> = others.map(|other| table.hash(&other, &key)).collect();
+        let mut dropped = Vec::new();
+        table.flights.change(&hashes, || {
+            for hash in &hashes {
+                table.remove(*hash, &mut dropped);
+            }
+            table.store(hash, stored, &mut dropped);
+        });
+    }
+
+    /// Removes what is stored for `key`, of all types.
+    ///
+    /// Calls of the key that run at that moment store nothing, and later calls do not wait for them.
+    pub fn invalidate(&self, key: impl CacheKey) {
+        let table = self.table();
+        let hashes: Vec<_> = table.shapes().iter().map(|shape| table.hash(shape, &key)).collect();
+        let mut dropped = Vec::new();
+        table.flights.change(&hashes, || {
+            for hash in &hashes {
+                table.remove(*hash, &mut dropped);
+            }
+        });
+    }
+
+    /// Removes every value.
+    ///
+    /// Calls that run at that moment store nothing, and later calls do not wait for them.
+    pub fn clear(&self) {
+        self.table().clear();
+    }
+
+    /// Returns the state and the counts at this moment.
+    pub fn snapshot(&self) -> CacheSnapshot {
+        let table = self.table();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CacheSnapshot {
+            name: self.owner.clone(),
+            entries: table.entries(),
+            weight: table.total_weight(),
+            max: self.config().max,
+            misses: count(&table.misses),
+            waiting: table.flights.waiting(),
+            joined: count(&table.joined),
+            stale: count(&table.stale),
+        }
+    }
+}

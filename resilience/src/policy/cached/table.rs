@@ -1,0 +1,315 @@
+//! The values of a cache with their ages, and the flights for its keys.
+//!
+//! The map has the hash of a key as its own key, so that it compares numbers under its locks; whether an entry is
+//! that of the key is compared afterwards, by the owned copy. Two keys with one hash take each other's place. All
+//! changes are made under the lock of the flights, readers take only the lock of the map.
+
+use super::config::CacheConfig;
+use super::flight::Flights;
+use super::key::{AskedKey, OwnedKey, Shape};
+use crate::base::clock::{now, time_of_day};
+use crate::base::sync::locked;
+use crate::classify::Classification;
+use quick_cache::sync::Cache as Map;
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use rapidhash::quality::RandomState;
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A value of any type.
+pub(super) type Erased = Arc<dyn Any + Send + Sync>;
+
+/// A moment on both clocks: the one that never goes back stops while the machine is suspended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Stamp {
+    pub(super) fn now() -> Self {
+        Self { steady: now(), wall: time_of_day() }
+    }
+
+    /// How long ago it was at `now`: by the clock that says it is longer.
+    pub(super) fn age(self, now: Self) -> Duration {
+        let steady = now.steady.saturating_duration_since(self.steady);
+        steady.max(now.wall.duration_since(self.wall).unwrap_or_default())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl Stamp {
+    /// This moment after the clocks were moved on, each by its own time.
+    pub(super) fn moved(self, steady: Duration, wall: Duration) -> Self {
+        Self { steady: self.steady + steady, wall: self.wall + wall }
+    }
+
+    /// This moment after the time of day was set back.
+    pub(super) fn set_back(self, wall: Duration) -> Self {
+        Self { wall: self.wall - wall, ..self }
+    }
+}
+
+/// How old a value is, in the words of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    Fresh,
+    /// Older than its `ttl`; it may answer in place of an error.
+    Stale,
+    /// Of no use.
+    Over,
+}
+
+pub(super) fn freshness(config: &CacheConfig, age: Duration) -> Freshness {
+    let Some(ttl) = config.ttl else { return Freshness::Fresh };
+    let Some(over) = age.checked_sub(ttl) else { return Freshness::Fresh };
+    match config.stale_if_error {
+        Some(stale) if over < stale => Freshness::Stale,
+        _ => Freshness::Over,
+    }
+}
+
+/// A value in a cache.
+pub(super) struct Stored {
+    key: Arc<OwnedKey>,
+    pub(super) value: Erased,
+    pub(super) at: Stamp,
+    weight: u64,
+    failed: Mutex<Option<Failed>>,
+}
+
+/// A refresh that failed.
+#[derive(Clone, Copy)]
+pub(super) struct Failed {
+    at: Stamp,
+    /// How long no call tries again.
+    hold: Duration,
+    pub(super) class: Classification,
+}
+
+impl Failed {
+    pub(super) fn holds(&self, now: Stamp) -> bool {
+        self.at.age(now) < self.hold
+    }
+}
+
+/// How long no call tries again after a failed refresh, unless the service says it.
+const HOLD: Duration = Duration::from_secs(5);
+
+impl Stored {
+    pub(super) fn new(key: Arc<OwnedKey>, value: Erased, weight: u64) -> Arc<Self> {
+        Arc::new(Self { key, value, at: Stamp::now(), weight, failed: Mutex::new(None) })
+    }
+
+    /// The refresh that failed since it was stored, if one did.
+    pub(super) fn failed(&self) -> Option<Failed> {
+        *locked(&self.failed)
+    }
+
+    pub(super) fn note_failure(&self, class: Classification) {
+        let hold = class.retry_after.unwrap_or(HOLD);
+        *locked(&self.failed) = Some(Failed { at: Stamp::now(), hold, class });
+    }
+}
+
+/// A hasher for what is a hash already.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<u64, Arc<Stored>> for ByWeight {
+    fn weight(&self, _: &u64, stored: &Arc<Stored>) -> u64 {
+        stored.weight
+    }
+}
+
+/// Keeps what is evicted until the locks are free: values are the program's, and run its code when they are dropped.
+#[derive(Clone)]
+struct KeepEvicted;
+
+impl Lifecycle<u64, Arc<Stored>> for KeepEvicted {
+    type RequestState = Vec<Arc<Stored>>;
+
+    fn on_evict(&self, state: &mut Vec<Arc<Stored>>, _: u64, stored: Arc<Stored>) {
+        state.push(stored);
+    }
+}
+
+/// What a call shares with those that wait for it.
+#[derive(Clone)]
+pub(super) enum Landing {
+    /// A value, with its class if it counts as a failure.
+    Value(Erased, Option<Classification>),
+    Failed(Arc<Failure>),
+}
+
+/// How the call of a leader failed.
+pub(super) struct Failure {
+    pub(super) class: Classification,
+    /// Its error, where that can be cloned.
+    pub(super) error: Option<SharedError>,
+    /// How much time the leader had at its start, in nanoseconds.
+    pub(super) left: u64,
+    /// Whether it failed because its time was over.
+    pub(super) is_out_of_time: bool,
+}
+
+/// Makes clones of an error.
+#[doc(hidden)]
+pub type SharedError = Box<dyn Fn() -> Box<dyn Any> + Send + Sync>;
+
+pub(super) struct Table {
+    values: Map<u64, Arc<Stored>, ByWeight, BuildHasherDefault<AsIs>, KeepEvicted>,
+    pub(super) flights: Flights<Arc<OwnedKey>, Landing>,
+    hasher: RandomState,
+    max: u64,
+    /// The shapes of the keys so far: one for most caches.
+    shapes: Mutex<Vec<Shape>>,
+    weigher: OnceLock<Weigher>,
+    pub(super) misses: AtomicU64,
+    pub(super) joined: AtomicU64,
+    pub(super) stale: AtomicU64,
+}
+
+/// Weighs values of one type.
+type Weigher = Box<dyn Fn(&(dyn Any + Send + Sync)) -> Option<u64> + Send + Sync>;
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("entries", &self.values.len()).finish_non_exhaustive()
+    }
+}
+
+/// The entry for a hash.
+pub(super) struct Found {
+    /// Whatever is stored under the hash.
+    pub(super) raw: Option<Arc<Stored>>,
+    /// What is stored for the key.
+    pub(super) stored: Option<Arc<Stored>>,
+}
+
+impl Table {
+    pub(super) fn new(max: u32) -> Self {
+        // In one part all of `max` fit, whatever their hashes; many values have parts with locks of their own.
+        let shards = (max as usize / 4096).clamp(1, 64);
+        let items = (max as usize).min(1 << 20);
+        let options = OptionsBuilder::new()
+            .shards(shards)
+            .estimated_items_capacity(items)
+            .weight_capacity(max.into())
+            .build()
+            .unwrap_or_else(|_| unreachable!("both capacities are set"));
+        let values = Map::with_options(options, ByWeight, BuildHasherDefault::default(), KeepEvicted);
+        Self {
+            values,
+            flights: Flights::new(),
+            hasher: RandomState::new(),
+            max: max.into(),
+            shapes: Mutex::default(),
+            weigher: OnceLock::new(),
+            misses: AtomicU64::new(0),
+            joined: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn hash(&self, shape: &Shape, key: &dyn AskedKey) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        shape.hash(&mut hasher);
+        key.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub(super) fn find(&self, hash: u64, is: impl Fn(&OwnedKey) -> bool) -> Found {
+        let raw = self.values.get(&hash);
+        let stored = raw.clone().filter(|stored| is(&stored.key));
+        Found { raw, stored }
+    }
+
+    /// Whether the entry for the hash is still `raw`; for use under the lock of the flights.
+    pub(super) fn is_still(&self, hash: u64, raw: Option<&Arc<Stored>>) -> bool {
+        match (self.values.peek(&hash), raw) {
+            (None, None) => true,
+            (Some(now), Some(raw)) => Arc::ptr_eq(&now, raw),
+            _ => false,
+        }
+    }
+
+    /// Stores under the lock of the flights; what that takes the place of is dropped by the caller.
+    pub(super) fn store(&self, hash: u64, stored: Arc<Stored>, dropped: &mut Vec<Arc<Stored>>) {
+        dropped.extend(self.values.remove(&hash).map(|(_, before)| before));
+        if stored.weight > self.max {
+            dropped.push(stored);
+        } else {
+            self.values.insert_with_lifecycle(hash, stored, dropped);
+        }
+    }
+
+    /// Removes under the lock of the flights; what is removed is dropped by the caller.
+    pub(super) fn remove(&self, hash: u64, dropped: &mut Vec<Arc<Stored>>) {
+        dropped.extend(self.values.remove(&hash).map(|(_, before)| before));
+    }
+
+    /// Removes everything.
+    pub(super) fn clear(&self) {
+        let mut dropped = Vec::new();
+        self.flights.change_all(|| dropped.extend(self.values.drain().map(|(_, stored)| stored)));
+    }
+
+    /// Notes that keys of this shape are used.
+    pub(super) fn note(&self, shape: &Shape) {
+        let mut shapes = locked(&self.shapes);
+        if !shapes.contains(shape) {
+            shapes.push(shape.clone());
+        }
+    }
+
+    pub(super) fn shapes(&self) -> Vec<Shape> {
+        locked(&self.shapes).clone()
+    }
+
+    /// Whether a value of this type may have been put by hand for all types of a function.
+    pub(super) fn has_plain(&self, value: TypeId) -> bool {
+        locked(&self.shapes).contains(&Shape::plain(value))
+    }
+
+    pub(super) fn weigh_with(&self, weigher: impl FnOnce() -> Weigher) {
+        self.weigher.get_or_init(weigher);
+    }
+
+    /// The weight of a value that is put by hand.
+    pub(super) fn weight(&self, value: &Erased) -> u64 {
+        self.weigher.get().and_then(|weigher| weigher(&**value)).unwrap_or(1)
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(super) fn total_weight(&self) -> u64 {
+        self.values.weight()
+    }
+
+    pub(super) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,119 @@
+//! The parts that no call shows: ages on two clocks, and what is left of flights.
+
+use super::flight::{Flights, NONE, Turn};
+use super::table::{Freshness, Stamp, freshness};
+use super::*;
+use std::sync::atomic::AtomicU32;
+use std::task::{Poll, Wake, Waker};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn the_older_of_two_clocks_counts() {
+    let then = Stamp::now();
+    let age = |now: Stamp| then.age(now);
+    assert_eq!(age(then.moved(HOUR, HOUR)), HOUR);
+    assert_eq!(age(then.moved(Duration::ZERO, 2 * HOUR)), 2 * HOUR, "the machine was suspended");
+    assert_eq!(age(then.moved(HOUR, Duration::ZERO)), HOUR, "the time of day was set back");
+    assert_eq!(age(then.set_back(24 * HOUR)), Duration::ZERO);
+    assert_eq!(then.moved(HOUR, HOUR).age(then), Duration::ZERO, "a clock that goes back counts as no time");
+}
+
+#[test]
+fn a_value_is_fresh_then_stale_then_over() {
+    let config = CacheConfig { ttl: Some(HOUR), stale_if_error: Some(HOUR), ..CacheConfig::DEFAULT };
+    let nano = Duration::from_nanos(1);
+    let at = |age| freshness(&config, age);
+    assert_eq!([Duration::ZERO, HOUR - nano].map(at), [Freshness::Fresh; 2]);
+    assert_eq!([HOUR, 2 * HOUR - nano].map(at), [Freshness::Stale; 2]);
+    assert_eq!([2 * HOUR, Duration::MAX].map(at), [Freshness::Over; 2]);
+    let without = CacheConfig { stale_if_error: None, ..config };
+    assert_eq!(freshness(&without, HOUR), Freshness::Over);
+    assert_eq!(freshness(&CacheConfig::DEFAULT, Duration::MAX), Freshness::Fresh);
+}
+
+/// Counts how often it wakes.
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn waker() -> (Arc<Wakes>, Waker) {
+    let wakes = Arc::new(Wakes::default());
+    (wakes.clone(), wakes.into())
+}
+
+#[test]
+fn the_waiter_with_the_most_time_left_leads_and_no_other_is_woken() {
+    let flights = Flights::<&str, u32>::new();
+    let flight = flights.lead(1, "key", || true).unwrap();
+    let waiters = [5, NONE, 9, NONE].map(|ends| flights.join(flight, ends).unwrap());
+    let wakers = waiters.map(|_| waker());
+    for (number, (_, waker)) in waiters.iter().zip(&wakers) {
+        assert_eq!(flights.poll(flight, *number, waker), Poll::Pending);
+    }
+    let woken = || wakers.each_ref().map(|(wakes, _)| wakes.0.load(Ordering::Relaxed));
+    flights.abandon(flight);
+    assert_eq!(woken(), [0, 1, 0, 0], "of two, the one that has waited longer");
+    flights.leave(flight, waiters[1]);
+    assert_eq!(woken(), [0, 1, 0, 1]);
+    assert_eq!(flights.poll(flight, waiters[3], &wakers[3].1), Poll::Ready(Turn::Lead));
+    flights.abandon(flight);
+    assert_eq!(woken(), [0, 1, 1, 1]);
+    assert_eq!(flights.poll(flight, waiters[2], &wakers[2].1), Poll::Ready(Turn::Lead));
+    flights.land(flight, 7, || ());
+    assert_eq!(woken(), [1, 1, 1, 1]);
+    assert_eq!(flights.poll(flight, waiters[0], &wakers[0].1), Poll::Ready(Turn::Landed(7)));
+    assert_eq!(flights.count(), 0);
+}
+
+#[test]
+fn a_flight_that_was_taken_off_its_key_stores_nothing_and_is_forgotten() {
+    let flights = Flights::<&str, u32>::new();
+    let before = flights.lead(1, "key", || true).unwrap();
+    let waiter = flights.join(before, NONE).unwrap();
+    flights.change(&[1], || ());
+    let after = flights.lead(1, "key", || true).unwrap();
+    flights.land(before, 7, || unreachable!("it began before the change"));
+    let (_, waker) = waker();
+    assert_eq!(flights.poll(before, waiter, &waker), Poll::Ready(Turn::Landed(7)));
+    let mut stored = false;
+    flights.land(after, 8, || stored = true);
+    assert!(stored && flights.count() == 0);
+}
+
+#[test]
+fn settings_are_refused_with_their_words() {
+    let refused = |config| Cache::try_new("test", config).unwrap_err().to_string();
+    let base = CacheConfig::DEFAULT;
+    let cases = [
+        (CacheConfig { ttl: Some(Duration::ZERO), ..base }, "`ttl` must be longer than 0s"),
+        (CacheConfig { max: 0, ..base }, "`max` must be at least 1"),
+        (CacheConfig { stale_if_error: Some(HOUR), ..base }, "`stale_if_error` needs `ttl`"),
+    ];
+    for (config, words) in cases {
+        assert!(refused(config).starts_with(words), "{}", refused(config));
+    }
+    assert!(std::panic::catch_unwind(|| Cache::new("test").stale_if_error(HOUR).checked()).is_err());
+}
+
+#[test]
+fn tables_of_every_size_hold_what_they_are_for() {
+    for max in [1, 2, 3, 7, 64, 1000] {
+        let cache = Cache::new("test").max(max);
+        for n in 0..3 * max {
+            cache.put(&n, n);
+            assert_eq!(cache.get(&n, Duration::MAX), Some(n), "the newest value of {max}");
+            assert!(cache.snapshot().entries <= max as usize);
+        }
+        assert_eq!(cache.snapshot().entries, max as usize);
+        cache.clear();
+        (0..max).for_each(|n| cache.put(&n, n));
+        let kept = (0..max).filter(|n| cache.get::<u32>(n, Duration::MAX).is_some()).count();
+        assert_eq!(kept, max as usize, "all that fit");
+    }
+}

@@ -1,0 +1,241 @@
+//! A service that fails while there are stale values.
+
+use super::*;
+use std::sync::Mutex;
+
+/// What the service answers next, and how often it was asked.
+#[derive(Default)]
+struct Service {
+    answer: Mutex<Option<(Category, Option<Duration>)>>,
+    asked: AtomicU32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Status(Category, Option<Duration>);
+
+impl Classify for Status {
+    fn classify(&self) -> Classification {
+        let class = Classification::new(self.0);
+        self.1.map_or(class, |wait| class.retry_after(wait))
+    }
+}
+
+impl From<resilience::Rejected> for Status {
+    fn from(rejected: resilience::Rejected) -> Self {
+        Self(rejected.classify().category, None)
+    }
+}
+
+impl Service {
+    fn fails(&self, category: Category) {
+        *self.answer.lock().unwrap() = Some((category, None));
+    }
+
+    fn works(&self) {
+        *self.answer.lock().unwrap() = None;
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.swap(0, Ordering::Relaxed)
+    }
+
+    fn ask(&self) -> Result<u32, Status> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.answer.lock().unwrap().map_or(Ok(7), |(category, wait)| Err(Status(category, wait)))
+    }
+}
+
+#[cached(ttl = 60s, stale_if_error = 1h, key = ())]
+async fn quote(service: &Service) -> Result<u32, Status> {
+    sleep(SECOND).await;
+    service.ask()
+}
+
+#[cached(ttl = 60s, stale_if_error = 1h, key = ())]
+fn quote_sync(service: &Service) -> Result<u32, Status> {
+    service.ask()
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_an_outage_of_ten_minutes_the_second_caller_does_not_wait() {
+    let _world = testing::isolate();
+    let service = Service::default();
+    assert_eq!((quote(&service).await, service.asked()), (Ok(7), 1));
+    sleep(60 * SECOND).await;
+    service.fails(Category::Unavailable);
+    let outage = Instant::now();
+    let mut asked = 0;
+    while outage.elapsed() < 600 * SECOND {
+        let start = Instant::now();
+        assert_eq!(quote(&service).await, Ok(7), "the first caller tries");
+        assert_eq!(start.elapsed(), SECOND);
+        asked += service.asked();
+        for _ in 0..10 {
+            let start = Instant::now();
+            assert_eq!((quote(&service).await, start.elapsed()), (Ok(7), Duration::ZERO));
+        }
+        sleep(5 * SECOND).await;
+    }
+    assert_eq!((asked, service.asked()), (100, 0));
+    service.works();
+    let start = Instant::now();
+    assert_eq!((quote(&service).await, start.elapsed()), (Ok(7), SECOND));
+    sleep(30 * SECOND).await;
+    assert_eq!((quote(&service).await, service.asked()), (Ok(7), 1), "fresh again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_five_seconds_one_caller_tries_and_the_others_are_answered_at_once() {
+    let _world = testing::isolate();
+    let service = Service::default();
+    quote(&service).await.unwrap();
+    sleep(60 * SECOND).await;
+    service.fails(Category::Unavailable);
+    quote(&service).await.unwrap();
+    sleep(5 * SECOND).await;
+    service.asked();
+    let timed = || async {
+        let start = Instant::now();
+        (quote(&service).await, start.elapsed())
+    };
+    let mut all = join_all((0..50).map(|_| timed())).await;
+    assert_eq!((all.remove(0), service.asked()), ((Ok(7), SECOND), 1));
+    assert_eq!(all, vec![(Ok(7), Duration::ZERO); 49]);
+}
+
+#[test]
+fn the_service_says_how_long_it_is_not_asked() {
+    let world = testing::isolate();
+    let service = Service::default();
+    quote_sync(&service).unwrap();
+    world.advance(60 * SECOND);
+    *service.answer.lock().unwrap() = Some((Category::RateLimited, Some(30 * SECOND)));
+    service.asked();
+    let mut asked_at = Vec::new();
+    for second in 0..65 {
+        assert_eq!(quote_sync(&service), Ok(7));
+        if service.asked() > 0 {
+            asked_at.push(second);
+        }
+        world.advance(SECOND);
+    }
+    assert_eq!(asked_at, [0, 30, 60]);
+}
+
+#[test]
+fn a_value_that_is_too_old_answers_nothing() {
+    let world = testing::isolate();
+    let service = Service::default();
+    quote_sync(&service).unwrap();
+    service.fails(Category::Connection);
+    world.advance(60 * SECOND + 3600 * SECOND - Duration::from_nanos(1));
+    assert_eq!(quote_sync(&service), Ok(7));
+    world.advance(Duration::from_nanos(1));
+    assert_eq!(quote_sync(&service), Err(Status(Category::Connection, None)));
+}
+
+#[test]
+fn only_failures_of_the_service_and_our_own_rejections_are_answered_stale() {
+    let world = testing::isolate();
+    let service = Service::default();
+    for category in Category::ALL {
+        cache("outages::quote_sync").clear();
+        service.works();
+        quote_sync(&service).unwrap();
+        world.advance(60 * SECOND);
+        service.fails(category);
+        let answer = quote_sync(&service);
+        let is_stale = matches!(
+            category,
+            Category::Timeout
+                | Category::RateLimited
+                | Category::Connection
+                | Category::Unavailable
+                | Category::Transient
+                | Category::Resource
+                | Category::Corrupt
+                | Category::Unknown
+                | Category::Rejected
+        );
+        assert_eq!(answer, if is_stale { Ok(7) } else { Err(Status(category, None)) }, "{category}");
+        world.advance(5 * SECOND);
+        // What was deleted or revoked does not come back with the next outage.
+        service.fails(Category::Unavailable);
+        let is_gone = matches!(category, Category::NotFound | Category::Auth);
+        assert_eq!(quote_sync(&service).is_err(), is_gone, "{category}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_wait_for_a_refresh_get_the_stale_value_with_it() {
+    let _world = testing::isolate();
+    let service = Service::default();
+    quote(&service).await.unwrap();
+    sleep(60 * SECOND).await;
+    service.fails(Category::Unavailable);
+    service.asked();
+    let all = join_all((0..10).map(|_| quote(&service))).await;
+    assert_eq!((all, service.asked()), (vec![Ok(7); 10], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_above_counts_as_a_failed_refresh() {
+    static IS_UP: AtomicU32 = AtomicU32::new(1);
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    #[resilience::timeout(2s)]
+    #[cached(ttl = 60s, stale_if_error = 1h)]
+    async fn hangs() -> Result<u32, Fails> {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        if IS_UP.load(Ordering::Relaxed) == 1 { Ok(7) } else { std::future::pending().await }
+    }
+    let _world = testing::isolate();
+    hangs().await.unwrap();
+    IS_UP.store(0, Ordering::Relaxed);
+    sleep(60 * SECOND).await;
+    let (first, waited) = tokio::join!(hangs(), async {
+        sleep(SECOND).await;
+        hangs().await
+    });
+    assert_eq!(first, Err(Fails(Category::Timeout)));
+    assert_eq!(waited, Ok(7), "it waited for the call that was cut");
+    let start = Instant::now();
+    assert_eq!((hangs().await, start.elapsed()), (Ok(7), Duration::ZERO));
+    assert_eq!(ASKED.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_stale_answer_is_an_event() {
+    let world = testing::isolate();
+    let service = Service::default();
+    quote_sync(&service).unwrap();
+    world.advance(90 * SECOND);
+    service.fails(Category::Unavailable);
+    quote_sync(&service).unwrap();
+    world.advance(SECOND);
+    quote_sync(&service).unwrap();
+    let events = world.events();
+    let stale = events.iter().filter(|event| matches!(event, Event::ServedStale { .. }));
+    let lines: Vec<_> = stale.map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "cached::outages::quote_sync: served a value of 90s ago: unavailable, medium",
+            "cached::outages::quote_sync: served a value of 91s ago: unavailable, medium",
+        ]
+    );
+    assert_eq!(cache("outages::quote_sync").snapshot().stale, 2);
+}
+
+#[test]
+fn a_value_that_when_ok_refuses_is_answered_stale() {
+    static NEXT: AtomicU32 = AtomicU32::new(7);
+    #[cached(ttl = 60s, stale_if_error = 1h, when_ok = |n| *n == 0)]
+    fn number() -> Result<u32, Fails> {
+        Ok(NEXT.load(Ordering::Relaxed))
+    }
+    let world = testing::isolate();
+    assert_eq!(number(), Ok(7));
+    NEXT.store(0, Ordering::Relaxed);
+    world.advance(60 * SECOND);
+    assert_eq!(number(), Ok(7));
+}
