@@ -139,6 +139,24 @@ pub struct JobInfo {
 }
 
 /// Describes a cursor that a [`Progress`](crate::Progress) of the job saved.
+///
+/// Cursors of a job that is done are removed with its end: what is listed here belongs to a job that has not ended well.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Job, Progress, Rejected, jobs};
+///
+/// # let _world = resilience::testing::isolate();
+/// let failed: Result<(), Rejected> = Job::run_blocking("import:7", (), |()| {
+///     Progress::<u32>::open("rows").save_blocking(&500)?;
+///     Err(resilience::testing::rejected::timed_out("import", std::time::Duration::from_secs(2)))
+/// });
+/// failed.unwrap_err();
+/// let job = jobs::blocking::get("import:7")?.expect("the job");
+/// assert_eq!((&*job.cursors[0].name, &*job.cursors[0].value), ("rows", "500"));
+/// # Ok::<(), Rejected>(())
+/// ```
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct CursorInfo {
@@ -215,6 +233,25 @@ impl JobInfo {
 }
 
 /// How many jobs are in each state.
+///
+/// `Display` writes `done 3, failed 1`, in the order of the states, without those that no job is in.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::Status;
+/// use resilience::{Job, Rejected, jobs};
+///
+/// # let _world = resilience::testing::isolate();
+/// for id in ["a", "b"] {
+///     let done: Result<u32, Rejected> = Job::run_blocking(id, (), |()| Ok(1));
+///     done?;
+/// }
+/// let counts = jobs::blocking::count()?;
+/// assert_eq!((counts.of(Status::Done), counts.total()), (2, 2));
+/// assert_eq!(counts.to_string(), "done 2");
+/// # Ok::<(), Rejected>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Counts {

@@ -140,6 +140,27 @@ impl From<&String> for Filter {
 }
 
 /// A part of a listing: reads like a slice of its items.
+///
+/// A page can have fewer items than the limit, or none, and still a `next`: the listing stops after a bounded amount of
+/// reading, so that a narrow filter over many records never holds the caller up.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::jobs::{self, Filter};
+///
+/// # let _world = resilience::testing::isolate();
+/// let mut filter = Filter::new().prefix("import:").limit(50);
+/// loop {
+///     let page = jobs::blocking::list(filter.clone())?;
+///     for job in &page {
+///         println!("{job}");
+///     }
+///     let Some(next) = page.next else { break };
+///     filter = filter.after(next);
+/// }
+/// # Ok::<(), resilience::Rejected>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Page<T> {

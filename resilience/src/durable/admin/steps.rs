@@ -91,6 +91,24 @@ pub struct CheckpointInfo {
 }
 
 /// Describes a recorded undo of a step.
+///
+/// A step has one for each of its incarnations that was undone: done again after `jobs::resume` and rolled back again, it
+/// has two. They are kept as long as the job.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Job, Rejected, jobs};
+///
+/// # let _world = resilience::testing::isolate();
+/// let done: Result<u32, Rejected> = Job::run_blocking("order:7", (), |()| {
+///     resilience::Checkpoint::new("shop::reserve").call("seat", || Ok(1))
+/// });
+/// done?;
+/// let steps = jobs::blocking::steps("order:7")?;
+/// assert!(steps[0].undos.is_empty(), "nothing was rolled back");
+/// # Ok::<(), Rejected>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct UndoInfo {

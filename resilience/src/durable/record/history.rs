@@ -20,6 +20,32 @@ pub(crate) fn kept(text: &str) -> String {
 ///
 /// [`JobInfo::events`](crate::durable::JobInfo::events) has the last 100 of a job, with categories and names,
 /// never values; with the text of an error only where that is recorded.
+///
+/// | `strategy` | `result` | what happened |
+/// |---|---|---|
+/// | `resume` | `interrupted` | the owner was found dead, or the job stopped at what is not its own fault |
+/// | `resume` | `ok` | it was begun again, and done; or a person asked for it |
+/// | `failed` | `failed` | the body returned an error or panicked |
+/// | `rollback` | `started` | its steps are being undone |
+/// | `rolled_back` | `ok` | its steps are undone |
+/// | `manual`, `dead` | `failed` | it waits for a person |
+/// | `cancel`, `fork` | `ok` | a person asked for it |
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Job, Rejected, jobs};
+///
+/// # let _world = resilience::testing::isolate();
+/// let failed: Result<u32, Rejected> = Job::run_blocking("import:7", (), |()| {
+///     Err(resilience::testing::rejected::timed_out("import", std::time::Duration::from_secs(2)))
+/// });
+/// failed.unwrap_err();
+/// let job = jobs::blocking::get("import:7")?.expect("the job");
+/// let event = job.events.last().expect("an event");
+/// assert_eq!((&*event.result, event.category.as_deref()), ("failed", Some("timeout")));
+/// # Ok::<(), Rejected>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobEvent {

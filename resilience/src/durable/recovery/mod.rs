@@ -88,6 +88,35 @@ pub fn recover_blocking() -> Result<Recovered, Rejected> {
 }
 
 /// A recovery about to start; see [`recover`].
+///
+/// | method | default | meaning |
+/// |---|---|---|
+/// | [`provide`](Self::provide) | nothing | values for the arguments that jobs name in `provided(..)`, found by type |
+/// | [`store`](Self::store) | the default store | which jobs to recover; call `recover()` once for each store |
+/// | [`every`](Self::every), [`once`](Self::once) | every 30 s | how often the sweep looks again |
+/// | [`until_done`](Self::until_done) | no | whether to wait for the ends of the jobs found |
+///
+/// Await it, or call [`blocking`](Self::blocking) from sync code; until then nothing happens. A second recovery of the
+/// same store replaces the sweep of the first, and keeps what the first was provided with.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::MemoryStore;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// struct Client;
+///
+/// # let _world = resilience::testing::isolate();
+/// let found = resilience::recover()
+///     .provide(Arc::new(Client))
+///     .store(Arc::new(MemoryStore::new()))
+///     .every(Duration::from_secs(5))
+///     .blocking()?;
+/// assert!(found.jobs.is_empty());
+/// # Ok::<(), resilience::Rejected>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "await it, or call `blocking`"]
 pub struct Recover {
@@ -220,6 +249,33 @@ pub struct Recovered {
 }
 
 /// One job that a recovery found.
+///
+/// A job with a `problem` was left as it is: no attempt was counted, and the next sweep tries again. The text of the
+/// problem says what to write or to provide; the same text is in [`JobInfo::problem`](crate::durable::JobInfo::problem).
+///
+/// # Examples
+///
+/// A job of a function that this program does not have:
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Record, Status, Store};
+/// use std::sync::Arc;
+///
+/// # let _world = resilience::testing::isolate();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let store = Arc::new(MemoryStore::new());
+/// let mut record = Record::new("j/import:7");
+/// (record.status, record.function) = (Status::Interrupted, "import:{id}".to_owned());
+/// store.cas(None, record).await?;
+///
+/// let found = resilience::recover().store(store).once().until_done().await?;
+/// let job = &found.jobs[0];
+/// assert_eq!((&*job.id, job.status), ("import:7", Status::Interrupted));
+/// let problem = job.problem.as_ref().expect("a problem").to_string();
+/// assert!(problem.contains("no function of this program has"), "{problem}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecoveredJob {

@@ -13,6 +13,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Chooses what to do about a failure; `#[with_recovery]` and [`WithRecovery`](crate::durable::WithRecovery)
 /// take it by category or severity.
+///
+/// | strategy | outside of a job | in a job |
+/// |---|---|---|
+/// | `Retry` | the error goes to the caller | the same |
+/// | `Rollback` | the function named by `rollback = ..` is called, then the error goes to the caller | the recorded steps are undone, the last one first |
+/// | `Skip` | the caller gets the default value of the type | the job is `Done` with it |
+/// | `Manual` | an alert, and the error goes to the caller | the job waits as `Manual` for `jobs::resume` or `jobs::cancel` |
+/// | `Escalate` | an alert, and the error goes to the caller | the same, and the job is `Failed` |
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::Recovery;
+///
+/// assert_eq!(Recovery::Rollback.as_str(), "rollback");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {

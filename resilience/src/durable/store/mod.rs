@@ -202,6 +202,21 @@ pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
 }
 
 /// Says whether a process lives.
+///
+/// A store answers this at once, without waiting for a lease: it asks the operating system for the lock that each
+/// process holds beside the store. What is `Unknown` is decided later, by a counter that the owner raises three times in
+/// a lease.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::Liveness;
+/// use resilience::durable::{MemoryStore, Store};
+///
+/// let store = MemoryStore::new();
+/// assert_eq!(store.liveness(&store.owner()), Liveness::Alive);
+/// assert_eq!(store.liveness("4711-00c0ffee"), Liveness::Unknown);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Liveness {
@@ -291,6 +306,31 @@ impl Default for Capabilities {
 }
 
 /// The lease under which something else may be written: a step needs the lease of its job.
+///
+/// A step of a job makes no claim of its own, and a cursor has no lease: both are written only while the lease of the
+/// job is held, which the store checks in the same transaction. A job that another process has taken over has a higher
+/// fence, so that what the earlier holder still writes is refused with [`StoreError::Fenced`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Store, StoreError};
+/// use resilience::durable::store::{Claim, Claimed, Cursor, Holder};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let claim = Claim::new("j/import:7", store.owner(), "import:{id}");
+/// let Claimed::Held(job) = store.claim(claim).await? else { unreachable!("it is new") };
+/// let cursor = |fence| {
+///     let holder = Holder { key: job.key.clone(), fence };
+///     Cursor { key: "p/import%3A7/rows".to_owned(), holder, value: b"500".to_vec() }
+/// };
+/// store.put_cursor(cursor(job.fence)).await?;
+/// let refused = store.put_cursor(cursor(job.fence - 1)).await;
+/// assert!(matches!(refused, Err(StoreError::Fenced { .. })));
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The key that is held.
@@ -300,6 +340,20 @@ pub struct Holder {
 }
 
 /// Chooses what to do about a record that contradicts the code, or is damaged.
+///
+/// It is the type of `on_mismatch` and `on_corrupt`. `Rerun` repeats effects: use it where doing the work again does
+/// less harm than stopping, and never for a payment. The rerun is a new incarnation, with another idempotency key.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Checkpoint;
+/// use resilience::durable::Otherwise;
+///
+/// const PREVIEW: Checkpoint = Checkpoint::new("shop::preview").on_corrupt(Otherwise::Rerun);
+/// assert_eq!(Otherwise::default(), Otherwise::Error);
+/// # let _ = PREVIEW;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Otherwise {
     /// Report it: the call is rejected, and the record stays. The default.
@@ -339,6 +393,39 @@ impl Otherwise {
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// Asks to do the work under a key; see [`Store::claim`].
+///
+/// [`new`](Self::new) has the defaults: version 1, a lease of 30 s, results that count for ever, errors for
+/// contradictions and damage. Set other fields afterwards.
+///
+/// | what is under `key` | answer |
+/// |---|---|
+/// | nothing, or what was given back, is interrupted, has expired, or whose owner is dead | [`Held`](Claimed::Held), under a new fence |
+/// | a result of the same `function`, `version` and `inputs` | [`Done`](Claimed::Done) |
+/// | work whose owner lives, or may live | [`Busy`](Claimed::Busy) |
+/// | `Failed`, `Manual`, `RolledBack` or `Dead` | [`Stopped`](Claimed::Stopped); with `restart` it is `Held` |
+/// | a record of another function, version or inputs | [`Mismatch`](Claimed::Mismatch); with `on_mismatch` it is quarantined and `Held` |
+/// | damaged bytes | [`StoreError::Corrupt`]; with `on_corrupt` they are quarantined and it is `Held` |
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Store};
+/// use resilience::durable::store::{Claim, Claimed, Mismatch};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let mut claim = Claim::new("c/page:7", store.owner(), "shop::fetch_page");
+/// claim.version = 2;
+/// let Claimed::Held(record) = store.claim(claim.clone()).await? else { unreachable!("it is new") };
+/// assert_eq!((record.version, record.attempts), (2, 1));
+///
+/// store.complete(resilience::durable::store::Completion::done("c/page:7", record.fence, b"1".to_vec())).await?;
+/// claim.version = 3;
+/// let answer = store.claim(claim).await?;
+/// assert!(matches!(answer, Claimed::Mismatch { what: Mismatch::Version, .. }));
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Claim {
@@ -396,6 +483,27 @@ impl Claim {
 }
 
 /// Answers a [`Claim`].
+///
+/// The library waits for the other holder after `Busy`, as long as the caller's `wait` allows, and claims again; every
+/// other answer is final. `Held` is a duty: end it with [`Store::complete`] or [`Store::release`], or others wait until
+/// this process ends.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Store};
+/// use resilience::durable::store::{Claim, Claimed};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let claim = Claim::new("c/page:7", store.owner(), "shop::fetch_page");
+/// let first = store.claim(claim.clone()).await?;
+/// let second = store.claim(claim).await?;
+/// assert!(matches!(first, Claimed::Held(_)));
+/// assert!(matches!(second, Claimed::Busy { owner, .. } if owner == store.owner()));
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
@@ -423,6 +531,30 @@ pub enum Claimed {
 }
 
 /// Says how the work under a lease ended; see [`Store::complete`].
+///
+/// A result is [`done`](Self::done), any other end of a job is [`of`](Self::of), and a step of a job, which has no lease
+/// of its own, is [`step`](Self::step). After an error of the store it is not known whether the end was recorded; ask
+/// again with the same completion: recorded before, it changes nothing, and the answer is the same.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Store, StoreError};
+/// use resilience::durable::store::{Claim, Claimed, Completion};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let claim = Claim::new("c/page:7", store.owner(), "shop::fetch_page");
+/// let Claimed::Held(record) = store.claim(claim).await? else { unreachable!("it is new") };
+/// let done = Completion::done("c/page:7", record.fence, b"[1,2]".to_vec());
+/// store.complete(done.clone()).await?;
+/// store.complete(done.clone()).await?; // as after a connection that broke
+///
+/// let other = store.complete(done.value(b"[3]".to_vec())).await;
+/// assert!(matches!(other, Err(StoreError::Fenced { .. })), "a key has one result");
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Completion {
@@ -481,6 +613,30 @@ impl Completion {
 }
 
 /// Ends a lease without a result; see [`Store::release`].
+///
+/// The holder gives its own lease back with [`new`](Self::new). A sweep that has found an owner dead ends its lease with
+/// [`abandoned`](Self::abandoned), which the store refuses with [`StoreError::Conflict`] while that owner may live.
+///
+/// # Examples
+///
+/// A step whose body failed is given back, and may be begun again, under a higher fence and in the same incarnation:
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Status, Store};
+/// use resilience::durable::store::{Claim, Claimed, Release};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let claim = Claim::new("c/page:7", store.owner(), "shop::fetch_page");
+/// let Claimed::Held(first) = store.claim(claim.clone()).await? else { unreachable!("it is new") };
+/// store.release(Release::new("c/page:7", first.fence, Status::Free)).await?;
+///
+/// let Claimed::Held(second) = store.claim(claim).await? else { unreachable!("it was given back") };
+/// assert!(second.fence > first.fence);
+/// assert_eq!((second.incarnation, second.attempts), (first.incarnation, 2));
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Release {
@@ -515,6 +671,27 @@ impl Release {
 }
 
 /// Says how far the work under a lease has come; see [`Store::put_cursor`].
+///
+/// The value replaces the one before; at most 1 MiB ([`rules::VALUE_LIMIT`]). The write is durable before
+/// [`Store::put_cursor`] returns, and refused when the lease of `holder` is lost, or its job was asked to stop.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::{MemoryStore, Store};
+/// use resilience::durable::store::{Claim, Claimed, Cursor, Holder};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let claim = Claim::new("j/import:7", store.owner(), "import:{id}");
+/// let Claimed::Held(job) = store.claim(claim).await? else { unreachable!("it is new") };
+/// let holder = Holder { key: job.key, fence: job.fence };
+/// let key = "p/import%3A7/rows".to_owned();
+/// store.put_cursor(Cursor { key: key.clone(), holder, value: b"500".to_vec() }).await?;
+/// assert_eq!(store.get(&key).await?.expect("the cursor").value, b"500");
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Cursor {
     /// The key of the cursor.
@@ -526,6 +703,29 @@ pub struct Cursor {
 }
 
 /// Selects what to list; see [`Store::list`].
+///
+/// All conditions have to hold. A page ends after `limit` records or 4 MiB, whichever comes first, so that a listing of
+/// any size needs little memory and never holds a store up for long; [`Page::next`] of one page is `after` of the next.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::Query;
+/// use resilience::durable::{MemoryStore, Record, Status, Store};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// for (key, status) in [("j/a", Status::Done), ("j/b", Status::Failed), ("s/a/x", Status::Done)] {
+///     let mut record = Record::new(key);
+///     record.status = status;
+///     store.cas(None, record).await?;
+/// }
+/// let failed = store.list(Query::new("j/").only(&[Status::Failed])).await?;
+/// assert_eq!(failed.records.len(), 1);
+/// assert_eq!(failed.records[0].key, "j/b");
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Query {
@@ -585,6 +785,32 @@ impl Query {
 }
 
 /// Holds a part of a listing.
+///
+/// A page without records is not the end of a listing: the store may have looked at many records that the query does not
+/// admit. Only a page without `next` is the last one. Damaged records are listed by key, and end no listing.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::Query;
+/// use resilience::durable::{MemoryStore, Record, Store};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// for n in 0..5 {
+///     store.cas(None, Record::new(format!("c/page:{n}"))).await?;
+/// }
+/// let (mut keys, mut query) = (Vec::new(), Query::new("c/").limit(2));
+/// loop {
+///     let page = store.list(query.clone()).await?;
+///     keys.extend(page.records.into_iter().map(|record| record.key));
+///     let Some(next) = page.next else { break };
+///     query.after = next;
+/// }
+/// assert_eq!(keys.len(), 5);
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Page {
@@ -597,6 +823,19 @@ pub struct Page {
 }
 
 /// An entry of the quarantine: bytes that were damaged, or a record that was replaced. It is deleted after 30 days.
+///
+/// Look at the bytes with [`checkpoints::quarantined`](crate::checkpoints::quarantined): those of a record that was
+/// replaced still [decode](Record::decode). Copy what is to be kept for longer.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::Quarantined;
+///
+/// let entry = Quarantined::new(2, "c/page:1", 1_700_000_000_000, "corrupt", 120);
+/// assert_eq!(entry.to_string(), "2: c/page:1, corrupt, 120 bytes");
+/// assert!(entry.bytes.is_none(), "listed without them");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Quarantined {

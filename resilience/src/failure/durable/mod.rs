@@ -136,6 +136,16 @@ impl fmt::Display for Status {
 }
 
 /// Names in what a record contradicts the code.
+///
+/// The library compares in this order, and reports the first difference: function, version, inputs.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::Mismatch;
+///
+/// assert_eq!(Mismatch::Version.to_string(), "another version");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
@@ -160,6 +170,16 @@ impl fmt::Display for Mismatch {
 /// Names the step or job that an error is about.
 ///
 /// It reads as `` `page:7` of `shop::fetch_page` ``.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::rejected;
+///
+/// let busy = rejected::job_busy("shop::import", "import:7", std::time::Duration::from_secs(3));
+/// let resilience::Rejected::Job(error) = busy else { unreachable!() };
+/// assert_eq!(error.place().to_string(), "`import:7` of `shop::import`");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
@@ -186,6 +206,26 @@ impl fmt::Display for Place {
 ///
 /// Its text ends with what to write: `was = ".."` after a renaming, `version = ..` to go on with records of
 /// an earlier version, `on_mismatch = rerun` to begin anew.
+///
+/// # Examples
+///
+/// A key that does not distinguish two calls, whose inputs differ:
+///
+/// ```
+/// use resilience::durable::{CheckpointError, store::Mismatch};
+/// use resilience::{Rejected, checkpoint};
+///
+/// #[checkpoint("price", inputs(id))]
+/// fn price(id: u32) -> Result<u32, Rejected> {
+///     Ok(id * 10)
+/// }
+///
+/// # let _world = resilience::testing::isolate();
+/// price(1).unwrap();
+/// let Err(Rejected::Checkpoint(error)) = price(2) else { panic!("a wrong value") };
+/// let CheckpointError::Mismatch { contradiction, .. } = *error else { panic!("{error}") };
+/// assert_eq!((contradiction.what, &*contradiction.names[0]), (Mismatch::Inputs, "id"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Contradiction {

@@ -13,6 +13,24 @@ use std::fs::{self, DirEntry};
 use std::path::Path;
 
 /// How many bytes a store has; see [`SqliteStore::size`].
+///
+/// The log is empty at rest, and at most about 16 MiB while no reader holds it. Free pages are given back to the file
+/// system at rest, some at a time; [`compact`](SqliteStore::compact) gives all of them back at once.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::SqliteStore;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-size-{}", std::process::id()));
+/// let store = SqliteStore::open(&dir)?;
+/// let size = store.size_blocking()?;
+/// assert!(size.tables >= 4096 && size.free <= size.tables);
+/// assert!(size.to_string().contains("bytes of tables"));
+/// # drop(store);
+/// # std::fs::remove_dir_all(&dir).unwrap();
+/// # Ok::<(), resilience::durable::StoreError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct StoreSize {
