@@ -1,5 +1,10 @@
 //! What the calls of steps and jobs have in common: whose they are, why a body does not run, and what the job around
 //! them learns.
+//!
+//! A job is interrupted, and not failed, when its body failed because of a call inside that was refused through no fault of
+//! the code. So each call of a step, a cursor or an inner job notes in the scope of the job around how it ended: a refusal
+//! is noted under its key, and taken back when the same call succeeds later. What is left when the body fails is compared
+//! with its error.
 
 use crate::classify::Classify;
 use crate::durable::record::error::{CheckpointError, JobError, Place};

@@ -1,4 +1,11 @@
 //! What the running code is part of: a job, and a step.
+//!
+//! The scope travels with the code: in a thread-local for sync code, and in [`InScope`] around each future, which sets the
+//! thread-local while it is polled and takes it away afterwards. A spawned task or thread has none, unless it is wrapped in
+//! [`in_scope`] or [`in_scope_blocking`].
+//!
+//! A [`Scope`] is cheap to clone: it has pointers to the job and the step. What is noted in a job (refusals, occurrences of
+//! steps without a key, the strategy that a step's `with_recovery` asked for) is in its [`JobScope`], which all clones share.
 
 use crate::base::site::Site;
 use crate::classify::{Category, Classification};

@@ -139,7 +139,7 @@ impl From<&String> for Filter {
     }
 }
 
-/// A part of a listing: reads like a slice of its items.
+/// Holds a part of a listing; it reads like a slice of its items.
 ///
 /// A page can have fewer items than the limit, or none, and still a `next`: the listing stops after a bounded amount of
 /// reading, so that a narrow filter over many records never holds the caller up.

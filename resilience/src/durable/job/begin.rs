@@ -1,4 +1,9 @@
 //! The look-up of a job: whether its body has to run.
+//!
+//! A job is looked up by its key, and, if it has an earlier one (`was`), by that: the record is continued under the key
+//! that it has. The hash of the arguments is compared by the store, which is exact and fast; only when it differs are the
+//! arguments themselves compared, because code that got or lost an `Option` argument since the record was made is no
+//! contradiction. The answer names the arguments that differ.
 
 use super::policy::Job;
 use super::running::{RunningJob, Unfinished, dropped};

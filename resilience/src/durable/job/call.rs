@@ -1,4 +1,7 @@
 //! What running a recorded job again takes: the values that cannot be recorded, and the call itself.
+//!
+//! Provided values are found by type, because a type is all that an expansion knows of an argument. A missing one is found
+//! before the job is claimed, so that nothing is counted.
 
 use crate::durable::scope::{InScope, Scope};
 use std::any::{Any, TypeId, type_name};

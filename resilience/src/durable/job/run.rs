@@ -1,4 +1,22 @@
 //! The steps of a job's call: what has to be settled before its body runs, and how the body's end is recorded.
+//!
+//! # Before a body that ran before
+//!
+//! In this order, since each makes the next one meaningless: too many recoveries without progress end the job as `Dead`;
+//! records of steps that are missing end it as `Manual`, since running it would repeat their effects; a rollback that was
+//! begun goes on, and the body does not run.
+//!
+//! # After the body
+//!
+//! | the body | the job |
+//! |---|---|
+//! | returned a value that is read back as itself | `Done` |
+//! | returned a value that cannot be recorded | `Failed`, and the error carries the value |
+//! | returned an error, while a call inside was refused through no fault of the code | `Interrupted`, with the problem |
+//! | returned an error of its own | what its strategy wants: `Failed`, `Manual` or `RollingBack` |
+//! | panicked | `Failed`, with the place and the words of the panic, and the panic goes on |
+//!
+//! A job that was asked to stop has failed with the category `Cancelled`, whatever its body made of it.
 
 use crate::classify::{Category, Classification};
 use crate::durable::call::note_end;

@@ -1,4 +1,8 @@
 //! A job whose body runs: what it has, and how it ends in the store.
+//!
+//! Whatever happens to a running job is reported exactly once. [`Unfinished`] reports when it is dropped: a call that is
+//! dropped in the middle, by a timeout or with its runtime, is an interruption, and a job whose end the store takes later
+//! is reported with that end.
 
 use crate::classify::Classification;
 use crate::durable::lease::block_on::Mode;

@@ -1,4 +1,10 @@
 //! The `static`s of annotated jobs, and what their expansions call.
+//!
+//! A [`JobSite`] holds three functions that the expansion writes: whether everything that the job needs was provided,
+//! whether its recorded arguments can be read, and the call itself. Recovery asks the first two before it claims anything.
+//!
+//! A call that recovery makes has the recorded key and the recorded arguments, even if the code renders another key by
+//! now, and it must not be another job: the first job of that name that the call begins is the one.
 
 use super::call::{Call, Provided};
 use super::policy::Job;

@@ -1,4 +1,13 @@
 //! Undoing the steps of a job, the last one first; each undo is itself a recorded step.
+//!
+//! The order is that in which the steps *ended*, backwards; a number from the store's counter is in each record. An undo
+//! runs under the job's lease, in a step of its own whose key names the incarnation of what it undoes, so that
+//!
+//! - an undo that was recorded before a crash is not run again,
+//! - a step that is done again after a rollback is another incarnation, with another undo and another idempotency key.
+//!
+//! An undo that fails or panics, or that cannot be found for certain, leaves the job `Manual` with a critical alert: those
+//! that come before it in the order are not undone, because their undoing may depend on it.
 
 use crate::classify::Classification;
 use crate::durable::job::running::{Caught, RunningJob, steps};

@@ -1,4 +1,12 @@
 //! Asking a store for a lease: one caller of this process at a time, and waiting for the holders of others.
+//!
+//! The order matters. First what this process still owes the store: it may be the end of this very key. Then the lock of the
+//! key in this process, so that a hundred callers in one process make one claim. Then the heartbeat, since a claim that
+//! nothing keeps must not be made, and the claim. After `Busy` it is asked again when the other owner's lease may have
+//! ended, or after a jittered pause that grows from 10 ms to 250 ms, whichever is first.
+//!
+//! A caller that is dropped between the claim and its answer would leave a lease that is held by nothing.
+//! [`PendingClaim`] waits for the answer in its place, and releases what was granted.
 
 use super::block_on::Mode;
 use super::hold::Lease;

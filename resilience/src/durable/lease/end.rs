@@ -1,4 +1,8 @@
 //! How leases end in the store, and the ends that it did not take yet.
+//!
+//! The end of a body that has run must reach the store even if the store is down for an hour. [`completed`] tries a few
+//! times within about a second; after that the end is kept in `OWED` with its lease, and [`pay`] writes it at the next
+//! claim, heartbeat or look. The same completion twice changes nothing, so that an answer which was lost does no harm.
 
 use super::block_on::Mode;
 use super::key_lock::KeyLock;

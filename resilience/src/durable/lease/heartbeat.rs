@@ -1,4 +1,15 @@
 //! The heartbeat: one thread for each open store raises the counter of this process while it holds leases there.
+//!
+//! The counter is raised every third of the shortest lease that is held. Three things can go wrong, and each has its
+//! answer:
+//!
+//! - The write fails, or is never answered: a second thread, which asks no store for anything, notices that no beat has
+//!   begun and succeeded for a lease, and the steps that run learn that their lease is lost.
+//! - The write succeeds, and the store says that this process was taken for dead: it has joined again, and every lease
+//!   that it holds is compared with the record. Those whose fence is still there go on.
+//! - No thread can be had: the claim is refused, before any body runs.
+//!
+//! The heart belongs to the store's identity and this owner, not to a handle: closing one of two handles stops nothing.
 
 use super::block_on::block_on;
 use super::end;

@@ -1,4 +1,8 @@
 //! Leases that this process holds: kept by the heartbeat, released when they are dropped.
+//!
+//! A `Lease` ends exactly once: as completed, as released, or by its drop. A drop must not wait for a store, so it hands
+//! the end to a thread of chores, one for each store, which ends when nothing is left to do. [`settled`] lets a caller wait
+//! for that: recovery reads a record only after what this process held of it has been given back.
 
 use super::block_on::{Mode, block_on};
 use super::end::{End, NoteOf, completed, settle};

@@ -1,5 +1,12 @@
 //! One at a time: callers of one key in one process take turns, so that one body runs and the others
 //! find its result.
+//!
+//! Without it, two calls of one key in one process would both ask the store, and the second would wait for its own
+//! process by polling. With it the second waits for the first in memory, and finds the result.
+//!
+//! A sync caller that would wait for a task which needs the very thread that waits is refused at once
+//! ([`would_wait_for_itself`]): on a current-thread runtime it would wait for ever. On a runtime of several threads the
+//! task can go on elsewhere, and the wait is allowed.
 
 use super::block_on::Mode;
 use crate::base::of_process::OfProcess;

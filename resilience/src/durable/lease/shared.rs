@@ -1,4 +1,7 @@
 //! What the heartbeat and the holder of a lease share.
+//!
+//! A lost lease can be found again: an outage that is longer than the lease loses it, and a heartbeat that finds the fence
+//! unchanged afterwards keeps it. So loss is a state that is asked for, and not an event that is sent once.
 
 use crate::base::sync::locked;
 use crate::durable::store::Store;

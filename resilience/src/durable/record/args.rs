@@ -1,4 +1,8 @@
 //! The arguments of a call, as they are recorded.
+//!
+//! They are kept by name, as one JSON object. So the order of arguments can change, one that is new and an `Option` reads
+//! as `None`, and one that the code no longer has is ignored. Each is read back from its own encoding before the body runs:
+//! a job whose arguments cannot be read would be found after the crash and could never run.
 
 use crate::durable::record::{Record, codec};
 use serde::Serialize;

@@ -1,4 +1,12 @@
 //! How values become bytes, and which inputs are the same.
+//!
+//! JSON, because a person can read it in a damaged store, and a field with a default can be added to a recorded type. It
+//! loses some things (NaN, the order of a set, `Some(None)`), so nothing is trusted before it was read back:
+//! [`read_back`] decodes what was encoded, encodes it again, and compares. A value whose second encoding has the same
+//! elements in another order, as that of a set, is the same.
+//!
+//! Inputs are compared by a hash of their JSON with the fields of every object in order, so that a map hashes the same
+//! however it is walked. The hash is part of the format: it never changes.
 
 use crate::durable::record::finite;
 use crate::failure::rejected::Rejected;

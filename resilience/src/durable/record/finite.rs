@@ -1,5 +1,8 @@
 //! What JSON does not have, and writes as `null`: a number that is none, and `Some` of nothing. Either would be
 //! read back as something else, without a word.
+//!
+//! `serde_json` writes NaN, the infinities and `Some(None)` as `null`, without an error. A serializer that writes nothing
+//! walks the value and finds them; it runs only when the encoded text has a `null` in it.
 
 use serde::Serialize;
 use serde::ser::{

@@ -1,4 +1,7 @@
 //! What is known about a job beside its result: why it failed, and what recovery did.
+//!
+//! It is the *note* of a record: JSON in the record's head, so that a listing has it. Its size is bounded: 100 events, and
+//! 1,000 bytes for each text of an error. Texts of others go through [`kept`] before they are recorded.
 
 use crate::base::scrub::scrub;
 use crate::classify::{Category, Classification, Severity};
@@ -110,7 +113,10 @@ impl JobEvent {
     }
 }
 
-/// What is known about a job.
+/// What is known about a job beside its result; the note of its record, as JSON.
+///
+/// Fields that a later release adds are ignored by an earlier one, and read as absent where they are missing, so that a
+/// rolling deployment reads the notes of both.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
     pub(crate) class: Option<Classification>,

@@ -1,4 +1,15 @@
 //! Keys of jobs and steps, and where their records are in a store.
+//!
+//! | prefix | what |
+//! |---|---|
+//! | `j/<id>` | a job |
+//! | `s/<job>/<key>`, `c/<key>` | a step of a job, a step outside of jobs |
+//! | `p/<job>/<name>`, `p//<name>` | a cursor of a job, a cursor outside of jobs |
+//! | `n/<job>/` | the count of the steps of a job that have ended |
+//! | `u/<job>/<key>#<incarnation>` | an undo |
+//!
+//! The id of a job is escaped where it is a part of a longer key, so that no id can reach into another job's records. All
+//! that belongs to a job begins with the same few prefixes, and goes with it in one transaction.
 
 pub(crate) use crate::base::template::Key;
 
@@ -34,7 +45,7 @@ pub(crate) fn whole(part: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Where the records of jobs, steps and cursors stand in a store.
+/// The places of the records of jobs, steps and cursors in a store.
 pub(crate) mod place {
     use super::part;
 

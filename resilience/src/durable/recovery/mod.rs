@@ -87,7 +87,7 @@ pub fn recover_blocking() -> Result<Recovered, Rejected> {
     recover().blocking()
 }
 
-/// A recovery about to start; see [`recover`].
+/// Holds the settings of a recovery about to start; see [`recover`].
 ///
 /// | method | default | meaning |
 /// |---|---|---|
@@ -293,7 +293,7 @@ pub struct RecoveredJob {
 }
 
 impl Recovered {
-    /// How many of the jobs are in this state now.
+    /// Returns how many of the jobs found are in this state.
     pub fn count(&self, status: Status) -> usize {
         self.jobs.iter().filter(|job| job.status == status).count()
     }

@@ -1,4 +1,12 @@
 //! One recovery: what it has for the jobs that it finds, how it calls them, and what it reports.
+//!
+//! A [`Pass`] is made by `recover()` and kept by the sweep, so that every later look has the same provided values and the
+//! same runtime, and each problem is reported once and not every 30 s. What it remembers is bounded: after 10,000
+//! problems one alert stands in for the rest.
+//!
+//! A job whose record contradicts the code is remembered with the revision of its record. Calling it again would run what
+//! is above it in its stack, a retry for instance, to be refused again; once the record or the program changes, it is tried
+//! again.
 
 use crate::durable::job::call::{Call, Provided};
 use crate::durable::job::site::JobSite;

@@ -1,4 +1,23 @@
 //! Running the jobs that recoveries have found: one queue for the whole process, and at most 16 jobs at once.
+//!
+//! Recoveries of several stores, a sweep and `jobs::resume` all end here, so that the bound of 16 holds for the process
+//! and no job is queued twice. The queue has one small entry for each interrupted job, its key; a record with its
+//! arguments is read when its turn comes, and a job that has moved on meanwhile is left alone.
+//!
+//! # States of a job in the pool
+//!
+//! ```text
+//!   add ──▶ queued ──▶ read ──▶ called ──▶ ended ──▶ (forgotten)
+//!              ▲                              │
+//!              └── found again, at a later revision, since it was read
+//! ```
+//!
+//! A look can find a job between the end of its call and the moment in which the pool forgets it. Such a job is noted
+//! with the revision that was found, and goes to the front of the queue if that is later than the one that was read.
+//!
+//! One thread starts the jobs and ends when there are none. A [`Slot`] is one of the 16 places: whatever happens to the
+//! call (it returns, panics, is dropped with its runtime), dropping the slot frees the place. A runtime that ends while
+//! it has a job drops the call; the slot sees that, and the job goes on on a runtime of this crate.
 
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;

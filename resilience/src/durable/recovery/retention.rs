@@ -1,4 +1,8 @@
 //! Deleting the finished jobs and steps whose time is over.
+//!
+//! Only `Done` and `RolledBack` records go by their time; what waits for a person or a run stays, however old. The index of
+//! expiry has only rows that expire, and each transaction deletes at most 100 records, so that a store with a million
+//! finished jobs is cleaned without holding up its writers.
 
 use crate::durable::record::key::place;
 use crate::durable::record::{Millis, Status};

@@ -1,5 +1,15 @@
 //! Where recovered jobs run: async ones on the runtime that called `recover()`, or on one of this crate's own;
 //! sync ones on threads.
+//!
+//! | `recover()` was called | an async job runs on | a sync job runs on |
+//! |---|---|---|
+//! | in a tokio runtime, by `.await` | that runtime | a thread of its own |
+//! | by `recover_blocking()`, or outside of a runtime | a runtime of this crate (feature `tokio`) | a thread of its own |
+//! | in a runtime that has ended since | a runtime of this crate | a thread of its own |
+//!
+//! The caller's runtime is preferred because clients (a pool, a TLS connection) are often bound to it. A blocking caller's
+//! is not used: its only thread may be the one that is blocked. Where nothing can run a job, it is dropped before its body
+//! begins, and stays interrupted: recovery must never use up a job's recoveries on its own surroundings.
 
 use crate::base::world::{World, in_world};
 use std::future::Future;

@@ -1,4 +1,16 @@
 //! Finding the jobs whose owner is gone, and queueing them.
+//!
+//! A look goes through the jobs that have not ended, by an index that has no job which is `Done`, in pages of 256 heads:
+//! neither its memory nor its time grows with the finished jobs. For each job without a living owner it does three things:
+//!
+//! 1. *Mark.* A job that was running becomes `Interrupted`, by a release that the store refuses while the owner may live.
+//!    Of several processes that look at once, one marks it.
+//! 2. *Ask the code.* Does a function have the name, is everything provided, can the arguments be read? A job that fails
+//!    this is reported once, and its record gets the problem for who looks at it; no attempt is used up.
+//! 3. *Queue.* The others go to the [pool](super::pool), by key.
+//!
+//! A row that cannot be handled now (the store was busy, the record changed) is left for the next look: a look never
+//! fails because of one job.
 
 use crate::durable::lease::block_on::all;
 use crate::durable::lease::end;

@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// |---|---|---|
 /// | `Retry` | the error goes to the caller | the same |
 /// | `Rollback` | the function named by `rollback = ..` is called, then the error goes to the caller | the recorded steps are undone, the last one first |
-/// | `Skip` | the caller gets the default value of the type | the job is `Done` with it |
-/// | `Manual` | an alert, and the error goes to the caller | the job waits as `Manual` for `jobs::resume` or `jobs::cancel` |
-/// | `Escalate` | an alert, and the error goes to the caller | the same, and the job is `Failed` |
+/// | `Skip` | the caller gets the default value of the type, or `None` | the same: of a step, whose job goes on; a job that it is written on is recorded as `Failed` |
+/// | `Manual` | the same as `Escalate` | an alert, and the job waits as `Manual` for `jobs::resume` or `jobs::cancel` |
+/// | `Escalate` | a critical alert, and the error goes to the caller | the same, and the job is `Failed` |
 ///
 /// # Examples
 ///

@@ -1,4 +1,11 @@
 //! Looking for interrupted jobs again and again, for as long as the process lives.
+//!
+//! There is one sweep for each store, on a thread that lives as long as the process. A second `recover()` of the store
+//! replaces its pass and its interval. A look that fails is reported once and tried again at the next turn: a
+//! store that is down for a day costs one WARN.
+//!
+//! The thread waits on a condition variable, not on a timer of the runtime, so that sweeping does not depend on a runtime
+//! that may end or be blocked.
 
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;

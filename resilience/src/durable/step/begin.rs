@@ -1,4 +1,12 @@
 //! The look-up of a step: whether its body has to run.
+//!
+//! Everything that is the code's fault is found before the store is asked: a key that is empty or too long, a step outside
+//! of its job, a step inside of itself, inputs that cannot be encoded. What the store answers decides the rest. In a job
+//! the claim carries the job's lease ([`Holder`](crate::durable::store::Holder)) and writes nothing: the step is one
+//! transaction, at its end.
+//!
+//! `on_store_error = run` lets the body run without a record when the store is out of order, never when it answers
+//! something else.
 
 use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};

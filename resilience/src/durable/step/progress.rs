@@ -37,7 +37,6 @@ use std::time::{Duration, Instant};
 ///
 /// # let _world = resilience::testing::isolate();
 /// # fn import(_row: usize) {}
-/// # fn main() -> Result<(), resilience::Rejected> {
 /// let rows = ["a", "b", "c"];
 /// let mut progress = Progress::<usize>::open("rows").every(2);
 /// let start = progress.restore_blocking()?.unwrap_or(0);
@@ -46,8 +45,8 @@ use std::time::{Duration, Instant};
 ///     progress.save_blocking(&(row + 1))?;
 /// }
 /// progress.finish_blocking()?;
-/// # Ok(())
-/// # }
+/// assert_eq!(Progress::<usize>::peek_blocking("rows")?, None, "removed with the end of the work");
+/// # Ok::<(), resilience::Rejected>(())
 /// ```
 #[derive(Debug)]
 pub struct Progress<C> {
@@ -75,7 +74,9 @@ struct CursorPlace {
 impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// Opens the cursor called `name`: of the running job, or of the store outside of one.
     ///
-    /// Nothing is read or claimed before the first [`restore`](Self::restore) or [`save`](Self::save).
+    /// Nothing is read or claimed before the first [`restore`](Self::restore) or [`save`](Self::save). Two cursors of one
+    /// job need different names; those of different jobs do not meet. The name has 1 to 512 bytes, of which all but
+    /// letters, digits, `_`, `.` and `-` count three times; others are refused at the first use.
     pub fn open(name: &str) -> Self {
         Self {
             name: Key::new().value(name).finish(),
@@ -90,12 +91,18 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 
     /// Writes only every `n`th save; 0 is taken for 1, the default. [`flush`](Self::flush) writes the rest.
+    ///
+    /// After a crash up to `n - 1` items more are done again. Choose `n` so that they take about as long as one commit,
+    /// a few milliseconds on a disk: more gains nothing.
     pub fn every(mut self, n: u32) -> Self {
         self.every = n.max(1);
         self
     }
 
     /// Writes at most one save in `interval`, by the process's clock; by default each save is written.
+    ///
+    /// With [`every`](Self::every) both have to allow a save. It bounds the work that a crash repeats in time, where items
+    /// take very different times.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
@@ -134,13 +141,11 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// use resilience::Progress;
     ///
     /// # let _world = resilience::testing::isolate();
-    /// # fn main() -> Result<(), resilience::Rejected> {
     /// let mut owner = Progress::<u32>::open("rows");
     /// owner.save_blocking(&7)?;
     /// assert_eq!(Progress::<u32>::peek_blocking("rows")?, Some(7));
     /// assert_eq!(Progress::<u32>::peek_blocking("columns")?, None);
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), resilience::Rejected>(())
     /// ```
     pub async fn peek(name: &str) -> Result<Option<C>, Rejected> {
         let cursor = Self::open(name);
@@ -215,7 +220,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         removed.map(drop).map_err(|error| CheckpointError::store(at, error).into())
     }
 
-    /// As [`restore`](Self::restore), from sync code.
+    /// Returns the cursor saved last, from sync code; see [`restore`](Self::restore).
     ///
     /// # Errors
     ///
@@ -224,7 +229,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         block_on(self.restore())
     }
 
-    /// As [`peek`](Self::peek), from sync code.
+    /// Reads the cursor `name` without owning it, from sync code; see [`peek`](Self::peek).
     ///
     /// # Errors
     ///
@@ -233,7 +238,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         block_on(Self::peek(name))
     }
 
-    /// As [`save`](Self::save), from sync code.
+    /// Saves `cursor`, from sync code: blocks its thread for one commit where it is written; see [`save`](Self::save).
     ///
     /// # Errors
     ///
@@ -242,7 +247,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         block_on(self.save(cursor))
     }
 
-    /// As [`flush`](Self::flush), from sync code.
+    /// Writes the cursor that was left out last, from sync code; see [`flush`](Self::flush).
     ///
     /// # Errors
     ///
@@ -251,7 +256,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         block_on(self.flush())
     }
 
-    /// As [`finish`](Self::finish), from sync code.
+    /// Removes the cursor, from sync code; see [`finish`](Self::finish).
     ///
     /// # Errors
     ///

@@ -1,4 +1,13 @@
 //! A step whose body runs: what guards it, and how its value is recorded.
+//!
+//! | guard | when | its end in the store |
+//! |---|---|---|
+//! | `ByJob` | inside a job of the same store | one transaction that checks the job's fence and writes the record |
+//! | `ByItself` | outside of jobs, or in another store than the job's | the claim is on disk before the body; its end completes it |
+//! | `Unprotected` | the store is out of order and `on_store_error = run` | none |
+//!
+//! The body's value is encoded, decoded and compared before it is recorded, and the caller gets the decoded one. What does
+//! not survive the way is an error now, and not after the crash that would need it.
 
 use super::policy::OnStoreError;
 use crate::durable::call::note_end;

@@ -1,4 +1,7 @@
 //! The `static`s of annotated steps, and what their expansions call.
+//!
+//! The expansion renders the key and the inputs, and calls `begin` and `end` with them; everything else is here, outside of
+//! generic code.
 
 use super::begin::{StepRequest, earlier};
 use super::namesakes::Namesakes;

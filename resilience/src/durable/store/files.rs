@@ -1,4 +1,11 @@
 //! Whether a place in the file system is safe for a store, and the files in it.
+//!
+//! A store that others can write to could make this process run any recorded job with any arguments. So a directory is
+//! used only if it belongs to this user, no other user may write to it, and no link leads to it; new ones are made for this
+//! user alone. A network file system is refused, because SQLite's locks do not hold there: several hosts would damage the
+//! file.
+//!
+//! Every refusal names the file, its owner and mode, and what to do.
 
 use crate::durable::store::StoreError;
 use std::fs::{self, DirBuilder, File, OpenOptions};

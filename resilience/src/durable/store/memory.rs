@@ -1,4 +1,8 @@
 //! Records in this process's memory: for tests, and for steps that need not outlive the process.
+//!
+//! Every operation holds one lock for its whole transaction and calls the rule. Rules write only after everything was
+//! checked, so that one which fails has written nothing. Records are kept as their bytes and decoded at each read, so that a test of this store runs the same checks as
+//! one of a store on disk.
 
 use super::owners::{self, CounterWatch};
 use super::rules::{self, Life, PAGE_BYTES, Rows};

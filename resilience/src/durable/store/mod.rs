@@ -164,11 +164,11 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// them, in one transaction; returns how many.
     fn remove_ended(&self, keys: Vec<String>, before: Millis) -> Work<'_, usize>;
 
-    /// What was quarantined because it was damaged or replaced, without its bytes: the newest entry first, at most
+    /// Lists what was quarantined because it was damaged or replaced, without its bytes: the newest entry first, at most
     /// `limit` entries, and only those that are older than the entry `before`.
     fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>>;
 
-    /// The entry `id` of the quarantine, with its bytes; `None` if there is none.
+    /// Returns the entry `id` of the quarantine, with its bytes; `None` if there is none.
     fn quarantined(&self, id: u64) -> Work<'_, Option<Quarantined>>;
 
     /// Deletes the entry `id` of the quarantine; returns whether it was there.
@@ -180,7 +180,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Returns what this store can promise; the library reports it, and trusts it.
     fn capabilities(&self) -> Capabilities;
 
-    /// Whether the process of `owner` lives, as far as the store can tell at once.
+    /// Returns whether the process of `owner` lives, as far as the store can tell at once; it waits for nothing.
     fn liveness(&self, owner: &str) -> Liveness {
         if owner == self.owner() { Liveness::Alive } else { Liveness::Unknown }
     }
@@ -229,7 +229,7 @@ pub enum Liveness {
 }
 
 impl Liveness {
-    /// Its name in snake case, which does not change: `alive`, `dead`, `unknown`.
+    /// Returns its name in snake case, which does not change: `alive`, `dead`, `unknown`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Alive => "alive",
@@ -275,24 +275,24 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Promises nothing.
+    /// Creates the capabilities of a store that promises nothing.
     pub const fn new() -> Self {
         Self { durable: false, multi_host: false, sees_dead_owners: false }
     }
 
-    /// What was acknowledged survives.
+    /// Promises that what was acknowledged survives `kill -9` and a power cut.
     pub const fn durable(mut self) -> Self {
         self.durable = true;
         self
     }
 
-    /// Several hosts can share it.
+    /// Promises that several hosts can share it.
     pub const fn multi_host(mut self) -> Self {
         self.multi_host = true;
         self
     }
 
-    /// Dead owners are seen at once.
+    /// Promises that dead owners are seen at once.
     pub const fn sees_dead_owners(mut self) -> Self {
         self.sees_dead_owners = true;
         self
@@ -305,7 +305,7 @@ impl Default for Capabilities {
     }
 }
 
-/// The lease under which something else may be written: a step needs the lease of its job.
+/// Names the lease under which something else may be written: a step needs the lease of its job.
 ///
 /// A step of a job makes no claim of its own, and a cursor has no lease: both are written only while the lease of the
 /// job is held, which the store checks in the same transaction. A job that another process has taken over has a higher
@@ -461,7 +461,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A claim of `key` for `function`, with a lease of 30 s.
+    /// Creates a claim of `key` for `function`, with a lease of 30 s.
     pub fn new(key: impl Into<String>, owner: impl Into<String>, function: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -579,12 +579,12 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// `value` as the one result of `key`.
+    /// Creates the end of the work of `key` as `Done`, with `value` as its one result.
     pub fn done(key: impl Into<String>, fence: u64, value: Vec<u8>) -> Self {
         Self::of(key, fence, Status::Done).value(value)
     }
 
-    /// The end of the work of `key` as `status`.
+    /// Creates the end of the work of `key` as `status`, without a value.
     pub fn of(key: impl Into<String>, fence: u64, status: Status) -> Self {
         Self {
             key: key.into(),
@@ -599,13 +599,13 @@ impl Completion {
         }
     }
 
-    /// The end of a step of the job that `holder` holds: `record` is what its claim was answered with.
+    /// Creates the end of a step of the job that `holder` holds: `record` is what its claim was answered with.
     pub fn step(record: Record, holder: Holder, value: Vec<u8>) -> Self {
         let completion = Self::done(record.key.clone(), record.fence, value);
         Self { holder: Some(holder), record: Some(Box::new(record)), ..completion }
     }
 
-    /// With this result.
+    /// Sets the result.
     pub fn value(mut self, value: Vec<u8>) -> Self {
         self.value = value;
         self
@@ -653,17 +653,17 @@ pub struct Release {
 }
 
 impl Release {
-    /// The lease that its holder gives back.
+    /// Gives a lease back on behalf of its holder.
     pub fn new(key: impl Into<String>, fence: u64, status: Status) -> Self {
         Self { key: key.into(), fence, status, note: Vec::new(), abandoned: false }
     }
 
-    /// The lease of an owner that is dead: its job is interrupted.
+    /// Ends the lease of an owner that is dead: its job is interrupted, and a recovery counted.
     pub fn abandoned(key: impl Into<String>, fence: u64) -> Self {
         Self { abandoned: true, ..Self::new(key, fence, Status::Interrupted) }
     }
 
-    /// With this note.
+    /// Sets the note, which replaces that of the record.
     pub fn note(mut self, note: Vec<u8>) -> Self {
         self.note = note;
         self
@@ -742,24 +742,24 @@ pub struct Query {
 }
 
 impl Query {
-    /// All keys that begin with `prefix`.
+    /// Selects all keys that begin with `prefix`.
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..Self::default() }
     }
 
-    /// Only records in one of these states.
+    /// Narrows it to records in one of these states.
     pub fn only(mut self, statuses: &[Status]) -> Self {
         self.statuses = statuses.to_vec();
         self
     }
 
-    /// At most `limit` records a page.
+    /// Sets how many records a page has at most: 0 is 100, and more than 1,000 is 1,000.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// With inputs and values.
+    /// Reads inputs and values, too.
     pub fn values(mut self) -> Self {
         self.values = true;
         self
@@ -770,12 +770,12 @@ impl Query {
         if self.values { record } else { Record { input: Vec::new(), value: Vec::new(), ..record } }
     }
 
-    /// Whether records in this state are asked for.
+    /// Returns whether records in this state are asked for.
     pub fn admits(&self, status: Status) -> bool {
         self.statuses.is_empty() || self.statuses.contains(&status)
     }
 
-    /// The number of records a page may have.
+    /// Returns the number of records that a page may have, from 1 to 1,000.
     pub fn size(&self) -> usize {
         match self.limit {
             0 => 100,
@@ -822,7 +822,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// An entry of the quarantine: bytes that were damaged, or a record that was replaced. It is deleted after 30 days.
+/// Holds an entry of the quarantine: bytes that were damaged, or a record that was replaced. It is deleted after 30 days.
 ///
 /// Look at the bytes with [`checkpoints::quarantined`](crate::checkpoints::quarantined): those of a record that was
 /// replaced still [decode](Record::decode). Copy what is to be kept for longer.
@@ -856,7 +856,7 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
-    /// An entry without its bytes.
+    /// Creates an entry without its bytes.
     pub fn new(id: u64, key: impl Into<String>, at: Millis, why: impl Into<String>, size: usize) -> Self {
         Self { id, key: key.into(), at, why: why.into(), size, bytes: None }
     }

@@ -1,5 +1,16 @@
 //! Which processes have a store open: each has a name of its own and, beside a store on disk, holds a kernel lock
 //! for as long as it lives.
+//!
+//! Two ways to judge a process, in this order:
+//!
+//! - Its *lock* (`Owners`): a file beside the store that it holds locked. The kernel takes the lock away when the process
+//!   ends, whatever ends it, so that a lock which can be taken means a dead process, at once. The file that was locked
+//!   has to be the one that the owner's row names: another file at the path proves nothing.
+//! - Its *counter* ([`CounterWatch`]), where the lock cannot be judged: an owner is dead when the observer has seen the
+//!   counter unchanged for a whole lease of the observer's own monotonic clock. A gap in the observer's looks counts for
+//!   half a lease at most, since an observer that was stopped has seen nothing.
+//!
+//! No time of day takes part, and no clock of another machine.
 
 use super::rules::Life;
 use std::collections::HashMap;

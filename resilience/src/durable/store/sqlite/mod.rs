@@ -56,7 +56,7 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// How long to wait for another process that writes; default 10 s. One that is stopped in the middle of a
+    /// Sets how long to wait for another process that writes; default 10 s. One that is stopped in the middle of a
     /// commit (`SIGSTOP`, a frozen container) keeps the others waiting that long, and they get
     /// [`StoreError::Unavailable`]; one that is killed does not.
     pub const fn busy_timeout(mut self, wait: Duration) -> Self {
@@ -160,7 +160,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, StoreError> {
     std::path::absolute(dir).map_err(|error| StoreError::Refused(format!("{}: {error}", dir.display())))
 }
 
-/// A store in one SQLite file.
+/// Keeps records in one SQLite file, for any number of processes of one host.
 ///
 /// Write-ahead log with `synchronous=FULL`: what was acknowledged survives `kill -9` and, as far as the
 /// disk keeps its word, a power cut. Any number of processes of one host may have it open; each holds a
@@ -169,6 +169,18 @@ fn absolute(dir: &Path) -> Result<PathBuf, StoreError> {
 /// Only SQLite may open the file while a program has it open: reading or copying it from the same process drops
 /// SQLite's locks. [`backup`](Self::backup) makes a copy of a store in use. At rest, a second after the last write,
 /// everything is in the one file.
+///
+/// | file in the directory | what it is |
+/// |---|---|
+/// | `store.sqlite` | the tables: back up this one, at rest or by [`backup`](Self::backup) |
+/// | `store.sqlite-wal`, `store.sqlite-shm` | SQLite's log and its index, while the store is in use |
+/// | `owners/<name>.lock` | one for each process that has the store open, which holds it locked |
+/// | `acknowledged` | the number of the last acknowledged transaction, by which a store that was replaced by an older copy is recognised |
+///
+/// Opening costs a few milliseconds and a thread; clone the handle, or open it again, which returns the same one. An
+/// operation waits for one sync of the disk, together with all others that are asked for at the time; reads wait for
+/// none. The directory belongs to one user, on a local file system. When the disk is full, writes fail with
+/// [`StoreError::Full`] and what is recorded can still be read.
 ///
 /// The SQLite built along syncs with `fsync`. With `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1` in the environment of
 /// the build it uses `fdatasync`, which is as safe and up to a third faster with many writers.
@@ -307,12 +319,12 @@ impl SqliteStore {
         Ok(Self { inner: Arc::new(Inner::inspect(dir)?) })
     }
 
-    /// The options with which a store is opened.
+    /// Returns the options with which a store is opened: a `busy_timeout` of 10 s, and no network file systems.
     pub const fn options() -> SqliteOptions {
         SqliteOptions { busy: Duration::from_secs(10), network: false }
     }
 
-    /// The store's directory, as an absolute path.
+    /// Returns the store's directory, as an absolute path without links.
     pub fn dir(&self) -> &Path {
         &self.inner.place.dir
     }

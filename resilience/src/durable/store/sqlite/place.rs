@@ -1,4 +1,11 @@
 //! The files of one open store: whether they are still those that were opened, and which processes have them open.
+//!
+//! An administrator may remove, replace or restore the files of a store that is open. SQLite would go on with the open
+//! descriptors, and everything acknowledged since would be gone with them. So the inodes at the path are compared with those
+//! that were opened before each commit, and a store that is no longer there answers `Lost`.
+//!
+//! The turn to write ([`WriteTurn`]) makes the queue between processes fair: SQLite's own wait polls, and a process that
+//! commits without pause would keep the others out.
 
 use crate::base::sync::locked;
 use crate::durable::record::Millis;

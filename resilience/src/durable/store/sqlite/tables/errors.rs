@@ -1,4 +1,7 @@
 //! What the errors of SQLite mean to the callers of a store.
+//!
+//! The library decides by the error: an outage leaves a job to its recovery, a full disk is reported as such, and damage is
+//! never taken for absence. So SQLite's codes are mapped here, in one table, and nowhere else.
 
 use crate::durable::store::StoreError;
 use crate::durable::store::files;

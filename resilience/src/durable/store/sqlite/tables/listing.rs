@@ -1,4 +1,8 @@
 //! Pages of the records and of the quarantine.
+//!
+//! A listing reads heads, and bodies only where values are asked for. It ends after a bounded number of rows that were looked
+//! at, not only of rows that were found: a filter that admits little must not hold a reader open for long, which would keep
+//! the log from shrinking.
 
 use super::errors::failed;
 use super::rows::{Row, begin, end_of, number};

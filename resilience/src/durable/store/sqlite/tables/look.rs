@@ -1,4 +1,8 @@
 //! Reading from a store without opening it: nothing is written.
+//!
+//! Each look opens the file read-only, reads one consistent state, and closes it again. It takes no lock that a writer
+//! waits for. Where no log is in use it leaves no trace in the directory; where one is, SQLite keeps the log's index. A store
+//! of another user can be looked at, as far as its mode allows.
 
 use super::super::place::files_of;
 use super::errors::failed;

@@ -1,4 +1,18 @@
 //! The tables of a store, and the rows in them.
+//!
+//! | file | what |
+//! |---|---|
+//! | `schema` | the tables, opening them, and bringing those of an earlier release up to date |
+//! | `rows` | reading a row, and checking its columns against the record in it |
+//! | `table` | the transaction as the rules of a store see it ([`Rows`](crate::durable::store::Rows)) |
+//! | `listing`, `look` | pages of heads, and reading without joining |
+//! | `owners` | the rows of the processes that have the store open |
+//! | `retention` | deleting what has expired |
+//! | `upkeep` | damage, sizes, and the room that the tables take |
+//! | `errors` | what SQLite's errors mean |
+//!
+//! A record is one row: the head and the body in two blobs, and beside them the few columns that an index or a listing
+//! needs. A column that contradicts the head is damage.
 
 mod errors;
 mod listing;

@@ -1,4 +1,7 @@
 //! The rows of the processes that share a store.
+//!
+//! A row has the counter that the owner's heartbeat raises, and the device and inode of the file that it holds locked. The
+//! row of a dead owner stays as long as a record names it: its other records are judged by it.
 
 use super::errors::failed;
 use super::rows::{Row, end_of, number, row_of};

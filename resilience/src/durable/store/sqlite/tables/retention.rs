@@ -1,4 +1,7 @@
 //! Deleting what is over.
+//!
+//! Expired records are found by the index of expiry, old ones by prefix and time. A job goes with all that belongs to it, in
+//! one transaction; a few at a time, since one record may have a megabyte.
 
 use super::errors::failed;
 use super::rows::{Row, begin, end_of, get, number};

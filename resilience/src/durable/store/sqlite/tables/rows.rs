@@ -1,4 +1,7 @@
 //! The rows of the tables, and reading them.
+//!
+//! "Not found" is an answer that makes a body run, so it has to be certain. A row whose key was damaged is not found under
+//! its key; it is found by the look at its neighbours, whose keys and heads have to agree.
 
 use super::errors::failed;
 use crate::durable::record::key::place;

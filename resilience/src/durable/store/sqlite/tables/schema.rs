@@ -1,4 +1,11 @@
 //! The tables of a store: how they are made, opened and brought up to date.
+//!
+//! `PRAGMA user_version` is the version of the tables. An earlier one is migrated in one transaction at open; a later one is
+//! refused, because a release that does not know a table could break what it means. A change of the tables needs a new
+//! version, a migration, and golden files of both (`tests/golden/`).
+//!
+//! A new file is made under another name and linked into place when it is complete, so that no process ever sees a store
+//! without its tables.
 
 use super::errors::failed;
 use super::table::Table;

@@ -1,4 +1,8 @@
 //! The transaction of the committer, as the rules of a store see it.
+//!
+//! One [`Table`] is one transaction, and each operation in it is applied after the other. Rules check everything before they
+//! write, so that an operation that is refused leaves nothing behind, and the others in its transaction are committed. A
+//! rule that fails after it has written is a fault of the store, and then nothing of the transaction is committed.
 
 use super::super::place::{Moment, Place};
 use super::errors::failed;

@@ -1,4 +1,8 @@
 //! Looking after the tables: damage in them, their size, and the room that they take.
+//!
+//! At rest the log is moved into the tables without waiting for a reader that is in the way. When it is long, a commit waits
+//! up to 20 ms for readers, and up to 2 s for another process that is moving it just now. Free pages go back to the file system 4,096 at a time, at rest: shrinking a large store must not delay
+//! its next commit.
 
 use super::super::place::Place;
 use super::errors::failed;
