@@ -5,12 +5,12 @@
 #[macro_use]
 #[path = "circuit_breaker/guarded.rs"]
 mod guarded;
-#[path = "circuit_breaker/calls_under_way.rs"]
-mod calls_under_way;
 #[path = "circuit_breaker/half_open.rs"]
 mod half_open;
 #[path = "circuit_breaker/handles.rs"]
 mod handles;
+#[path = "circuit_breaker/in_flight.rs"]
+mod in_flight;
 #[path = "circuit_breaker/instances.rs"]
 mod instances;
 #[path = "circuit_breaker/keys.rs"]
@@ -22,14 +22,14 @@ use std::cell::Cell;
 use std::time::Duration;
 
 guarded!(three: circuit_breaker(threshold = 3));
-guarded!(as_it_comes: circuit_breaker());
+guarded!(defaults: circuit_breaker());
 
 #[test]
 fn it_opens_at_the_threshold_and_refuses_without_a_call() {
     three(&|it| {
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
-        assert!(!it.refuses_unseen());
+        assert!(!it.rejects_without_counting());
         assert!(it.fail(Category::Unavailable), "the third failure is the function's own");
         let ran = Cell::new(false);
         let Err(Failure::Rejected(rejected @ Rejected::CircuitOpen { .. })) = it.run(|| {
@@ -46,9 +46,9 @@ fn it_opens_at_the_threshold_and_refuses_without_a_call() {
 
 #[test]
 fn five_failures_and_sixty_seconds_are_the_defaults() {
-    as_it_comes(&|it| {
+    defaults(&|it| {
         (0..4).for_each(|_| assert!(it.fail(Category::Timeout)));
-        assert!(!it.refuses_unseen());
+        assert!(!it.rejects_without_counting());
         it.fail(Category::Timeout);
         assert!(it.refuses());
         it.pass(Duration::from_secs(59));
@@ -66,7 +66,7 @@ fn a_success_clears_the_row() {
         it.succeed().unwrap();
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
-        assert!(!it.refuses_unseen());
+        assert!(!it.rejects_without_counting());
         it.fail(Category::Unavailable);
         assert!(it.refuses());
     });
@@ -99,7 +99,7 @@ fn the_category_says_what_a_failure_counts_as() {
             it.fail(down());
             it.fail(success);
             it.fail(down());
-            assert!(!it.refuses_unseen(), "{success:?} does not clear the row");
+            assert!(!it.rejects_without_counting(), "{success:?} does not clear the row");
         });
     }
     for nothing in [Category::Cancelled, Category::Rejected] {
@@ -108,7 +108,7 @@ fn the_category_says_what_a_failure_counts_as() {
             it.fail(down());
             it.fail(down());
             it.fail(nothing);
-            assert!(!it.refuses_unseen(), "{nothing:?} counts");
+            assert!(!it.rejects_without_counting(), "{nothing:?} counts");
             it.fail(down());
             assert!(it.refuses(), "{nothing:?} clears the row");
         });
@@ -157,7 +157,7 @@ fn when_replaces_the_categorys_rule_and_unless_counts_as_nothing() {
         (0..9).for_each(|_| assert!(it.fail(Category::NotFound)));
         it.fail(down());
         it.fail(Category::NotFound);
-        assert!(!it.refuses_unseen(), "it counts as a failure");
+        assert!(!it.rejects_without_counting(), "it counts as a failure");
         it.fail(down());
         assert!(it.refuses(), "it counts as a success");
     });

@@ -249,7 +249,7 @@ fn rows(id: u32) -> Result<u32, Error> {
 }
 
 #[test]
-fn what_was_undone_begins_at_the_beginning_and_is_another_for_the_outside_world() {
+fn rollback_resets_cursors_and_the_idempotency_key() {
     let _world = isolate();
     FAILS.set(true);
     rows(1).unwrap_err();

@@ -79,7 +79,7 @@ impl Guarded<'_> {
     }
 
     /// As [`refuses`](Self::refuses), with a call that counts as nothing.
-    pub fn refuses_unseen(&self) -> bool {
+    pub fn rejects_without_counting(&self) -> bool {
         !self.fail(Category::Cancelled)
     }
 
@@ -98,17 +98,17 @@ macro_rules! guarded {
         fn $name(scene: &dyn Fn(&$crate::guarded::Guarded)) {
             use $crate::guarded::{Guarded, Outcome};
             $(#[$policy($($settings)*)])+
-            fn now(body: &dyn Fn() -> Outcome) -> Outcome {
+            fn sync_fn(body: &dyn Fn() -> Outcome) -> Outcome {
                 body()
             }
             $(#[$policy($($settings)*)])+
-            async fn later(body: &dyn Fn() -> Outcome) -> Outcome {
+            async fn async_fn(body: &dyn Fn() -> Outcome) -> Outcome {
                 tokio::task::yield_now().await;
                 body()
             }
-            scene(&Guarded { world: resilience::testing::isolate(), call: &|body| now(body) });
-            let later = |body: &dyn Fn() -> Outcome| futures::executor::block_on(later(body));
-            scene(&Guarded { world: resilience::testing::isolate(), call: &later });
+            scene(&Guarded { world: resilience::testing::isolate(), call: &|body| sync_fn(body) });
+            let awaited = |body: &dyn Fn() -> Outcome| futures::executor::block_on(async_fn(body));
+            scene(&Guarded { world: resilience::testing::isolate(), call: &awaited });
         }
     };
 }

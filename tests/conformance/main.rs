@@ -14,6 +14,7 @@ mod fields;
 mod gaps;
 mod gate;
 mod model;
+mod mutate;
 mod nonsense;
 mod numbers;
 mod outcome;
@@ -25,7 +26,6 @@ mod runs;
 mod scenario;
 mod schedule;
 mod seen;
-mod spoil;
 mod stack;
 mod stage;
 mod transitions;
@@ -81,9 +81,9 @@ fn every_expectation_is_looked_at() {
     let mut blind = Vec::new();
     for scenario in all_that_play() {
         let Verdict::Passed(skipped) = play::play(&scenario) else { continue };
-        for (place, spoiled) in spoil::expectations(&scenario) {
+        for (place, mutated) in mutate::expectations(&scenario) {
             let is_skipped = skipped.iter().any(|field| field.starts_with(&format!("`{place}`")));
-            let verdict = play::play(&spoiled);
+            let verdict = play::play(&mutated);
             if !is_skipped && !matches!(verdict, Verdict::Failed(_) | Verdict::ByConvention(_)) {
                 blind.push(format!("{}, {place}: {verdict:?}", scenario.id));
             }
@@ -98,9 +98,9 @@ fn no_rule_explains_an_impossible_expectation() {
     let mut blind = Vec::new();
     for scenario in all_that_play() {
         let Verdict::ByDesign(rule, _, skipped) = play::play(&scenario) else { continue };
-        for (place, spoiled) in spoil::expectations(&scenario) {
+        for (place, mutated) in mutate::expectations(&scenario) {
             let is_skipped = skipped.iter().any(|field| field.starts_with(&format!("`{place}`")));
-            let verdict = play::play(&spoiled);
+            let verdict = play::play(&mutated);
             if rule != design::NONSENSE && !is_skipped && !matches!(verdict, Verdict::Failed(_)) {
                 blind.push(format!("{}, {place}: {verdict:?}", scenario.id));
             }
@@ -115,13 +115,13 @@ fn what_the_function_does_matters() {
     let mut blind = Vec::new();
     for scenario in all_that_play() {
         let Verdict::Passed(_) = play::play(&scenario) else { continue };
-        let spoiled = spoil::outcomes(&scenario);
-        let is_blind = |spoiled: &Scenario| matches!(play::play(spoiled), Verdict::Passed(_));
-        if !spoiled.is_empty() && spoiled.iter().all(is_blind) {
+        let mutated = mutate::outcomes(&scenario);
+        let is_blind = |mutated: &Scenario| matches!(play::play(mutated), Verdict::Passed(_));
+        if !mutated.is_empty() && mutated.iter().all(is_blind) {
             blind.push(scenario.id);
         }
     }
-    assert_eq!(blind, spoil::DEAF);
+    assert_eq!(blind, mutate::DEAF);
 }
 
 /// Every setting that the scenarios use makes a difference to one of them at least: it is read and played.
@@ -130,15 +130,15 @@ fn every_setting_matters() {
     let (mut all, mut noticed) = (BTreeSet::new(), BTreeSet::new());
     for scenario in all_that_play() {
         let Verdict::Passed(_) = play::play(&scenario) else { continue };
-        for (setting, spoiled) in spoil::settings(&scenario) {
+        for (setting, mutated) in mutate::settings(&scenario) {
             all.insert(setting.clone());
-            if !noticed.contains(&setting) && !matches!(play::play(&spoiled), Verdict::Passed(_)) {
+            if !noticed.contains(&setting) && !matches!(play::play(&mutated), Verdict::Passed(_)) {
                 noticed.insert(setting);
             }
         }
     }
     let ignored: Vec<_> = all.difference(&noticed).collect();
-    assert_eq!(ignored, spoil::WITHOUT_EFFECT.iter().collect::<Vec<_>>());
+    assert_eq!(ignored, mutate::WITHOUT_EFFECT.iter().collect::<Vec<_>>());
 }
 
 fn all_that_play() -> Vec<Scenario> {

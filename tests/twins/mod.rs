@@ -141,15 +141,15 @@ macro_rules! twins {
     ($name:ident: $($policy:ident($($settings:tt)*)),+) => {
         fn $name(script: &$crate::twins::Script) -> $crate::twins::Seen {
             $(#[$policy($($settings)*)])+
-            fn now(service: &$crate::twins::Service) -> Result<u32, $crate::twins::Failure> {
+            fn sync_fn(service: &$crate::twins::Service) -> Result<u32, $crate::twins::Failure> {
                 service.answer()
             }
             $(#[$policy($($settings)*)])+
-            async fn later(service: &$crate::twins::Service) -> Result<u32, $crate::twins::Failure> {
+            async fn async_fn(service: &$crate::twins::Service) -> Result<u32, $crate::twins::Failure> {
                 tokio::task::yield_now().await;
                 service.answer()
             }
-            $crate::twins::alike(script, now, |service| futures::executor::block_on(later(service)))
+            $crate::twins::alike(script, sync_fn, |service| futures::executor::block_on(async_fn(service)))
         }
     };
 }
