@@ -1,5 +1,12 @@
 //! What expansions name, and nothing else does. No part of the public interface: it may change in any
 //! release together with the macros.
+//!
+//! Both crates are released together and depend on each other's exact version, so a name here can be renamed in one
+//! commit. Most of it is gathered from the rooms; what is written here has no other home because only an expansion
+//! needs it: passing arguments to more than one attempt, and saying in the compiler's words why that is not possible.
+//!
+//! Expansions import it under one alias and call everything by path, because a trait or a method in scope could be
+//! shadowed by what the program has in scope.
 
 #[cfg(feature = "durable")]
 pub use crate::durable::__private::*;

@@ -1,4 +1,8 @@
 //! Passing events on.
+//!
+//! The order is fixed: the hook, then `tracing`, then the test world. Each is guarded, so that a panic in one keeps the
+//! event from none of the others and from no caller. An event is made only where it may be seen ([`is_heard`]), because
+//! a failing service can cause many, and making one clones names and reads clocks.
 
 use super::kinds::{Event, Hook};
 use super::log::Log;

@@ -1,4 +1,8 @@
 //! How often, and with what, events appear in `tracing`.
+//!
+//! A line for each rejection would be a line for each call while a breaker is open. Such lines are paced: the policy
+//! keeps the moment of the last one, and a line is due again after a second (or a minute, for fallbacks that hide an
+//! error). Hooks get every event; only lines of the log are left out.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;

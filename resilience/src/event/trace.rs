@@ -1,5 +1,9 @@
 //! Events as `tracing` events: names and fields only, never arguments, values or error texts. Keys are
 //! made of arguments, and shown only where they were asked for.
+//!
+//! The names of targets, messages and fields, and the levels, are part of the public interface: dashboards and filters
+//! use them. `tests/tracing.rs` compares them with the table on [`Event`]. There is one line for each thing that
+//! happened: a retry that follows a failed attempt is a field of that attempt's line (`delay_ms`).
 
 use super::kinds::{AlertLevel, Event};
 use super::log::Log;

@@ -1,4 +1,10 @@
 //! Finding a class behind `dyn Error`: built-in types, and those registered at link time.
+//!
+//! A `dyn Error` has no type that the compiler could look up, so the chain of its sources is compared with the known
+//! types one by one, from the outside to the inside: the first that is known decides. The list is a table of the linker
+//! (`CLASSIFIERS_0_1`), into which the derive enters each type that is not generic, and it is read without a lock.
+//!
+//! The chain may have a cycle, which safe code can build, so the search ends after a fixed number of sources.
 
 use super::rejected::Rejected;
 use super::{Category, Classification, Classify};

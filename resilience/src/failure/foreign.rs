@@ -1,4 +1,12 @@
 //! What error types of other crates mean.
+//!
+//! Each implementation is behind the feature of its crate and version, except for those of std. The categories are
+//! chosen by what the documentation of the crate says about a variant, and a variant that says nothing is `Unknown`: a
+//! wrong category is worse than none, because it stops retries that would have helped or starts some that do harm.
+//! `tests/classify` and the tests of each file go through every variant.
+//!
+//! A new crate gets an implementation here, a feature in `Cargo.toml`, a row in `classify.rs` and one in
+//! `point/notice.rs`, which names the feature in the log.
 
 #[cfg(any(feature = "redis", feature = "sqlx", feature = "sqlx_08"))]
 mod databases;

@@ -1,4 +1,8 @@
 //! The `Retry-After` header: seconds, or one of the three HTTP dates.
+//!
+//! RFC 9110 (10.2.3) has the header and 5.6.7 the dates: one that is sent today and two that old servers still send. A
+//! date is compared with the caller's clock, so a moment in the past is a wait of zero, and a clock that is wrong makes
+//! the wait wrong: policies cap it (`retry_after_cap`).
 
 use crate::base::calendar::Moment;
 use std::str::FromStr;

@@ -1,4 +1,8 @@
 //! Durations with units, as services write them into headers and messages.
+//!
+//! Nothing specifies these texts: "try again in 20s", "1m30s", "250 ms" and "2.5 seconds" are all in use. What cannot be
+//! read as a duration is `None`, never a guess: a wait that is too short makes a service angry, and one that is too
+//! long makes a caller wait for nothing.
 
 use std::time::Duration;
 

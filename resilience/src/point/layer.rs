@@ -1,4 +1,8 @@
 //! What the inventory asks of a policy.
+//!
+//! A policy of a stack implements [`Layer`] for its `static`; the point has a list of them, outermost first. It is the
+//! only thing that the stack knows of its policies at run time, and it is asked only by the inventory: no call of an
+//! annotated function goes through it. Handles to one policy (`Point::breaker`) downcast [`Layer::policy`].
 
 use crate::base::setting::Effective;
 use std::any::Any;

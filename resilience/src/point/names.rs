@@ -1,4 +1,8 @@
 //! Names that tell points apart.
+//!
+//! Two functions of one name (methods of two types, or two expansions of a `macro_rules!`) have to be told apart by
+//! `point("..")` and in dashboards. They are numbered in the order of their places in the source, which is the same in
+//! each build, and the inventory flags them, because a name that depends on the order of lines is a poor one.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,7 @@
 //! Says in the log that nothing classifies a type of error: once for each point and type.
+//!
+//! An error of an unknown type is `Unknown`, which is retried: convenient on the first day, and wrong for an error that
+//! would come again. At DEBUG the log has a line for it, with what to write.
 
 use super::site::PointSite;
 use crate::base::site::Site;

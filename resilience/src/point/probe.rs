@@ -1,4 +1,8 @@
 //! What an error means that came out of an attempt of a point: as a [`Probe`] asks, and noted with the point.
+//!
+//! This is where an expansion crosses from the value that the body returned to a verdict of its policies. A failure is
+//! classified once for each attempt and the verdict is passed outwards, so that all policies of a stack see the same
+//! class; it is also kept in the history of errors of the point, with the pairs of `context(..)`.
 
 use super::notice::unclassified;
 use super::site::PointSite;

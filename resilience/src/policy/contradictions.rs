@@ -1,5 +1,9 @@
 //! Contradictions between the policies of one stack that need their values: judged while compiling, and
 //! again by whoever changes a value at run time.
+//!
+//! The macro refuses stacks that are wrong whatever their numbers are (`stack/rules.rs` there). What depends on numbers,
+//! which may be constants of the program, is judged here by `const fn`s: the expansion calls them in a `const`, and the
+//! compiler shows a failure at the token of the value.
 
 use crate::base::text::Text;
 use std::time::Duration;

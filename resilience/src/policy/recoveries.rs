@@ -1,4 +1,7 @@
 //! How often a failure was recovered from, by strategy and point, where no `static` of an annotated function counts it.
+//!
+//! `durable::recovery_stats()` adds these to the counters of the annotated functions, so that a program has one table of
+//! what its recoveries did, whichever form it uses.
 
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;

@@ -1,4 +1,9 @@
 //! Every order in which a few threads can meet in a breaker.
+//!
+//! Loom runs each test once for every interleaving of the atomic operations that the memory model allows. So the
+//! scenes are as small as they can be: two or three threads, one operation each, around one transition. They check what
+//! no test in real time can: that a transition happens once, that no probe slot is lost, and that a late result decides
+//! nothing. `RUSTFLAGS="--cfg loom"` builds them in place of the other tests.
 
 use super::config::CircuitBreakerConfig;
 use super::gate::Gate;

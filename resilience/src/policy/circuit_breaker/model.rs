@@ -1,4 +1,8 @@
 //! Random histories against a slow and obvious model.
+//!
+//! The model has no atomics and no packed word: a state, a list of failures and a list of probes. It is
+//! what the documentation says, written down. A history of calls, results, waits and commands is played to both, and
+//! after each step they have to agree on the state and on whether a call is admitted.
 
 use super::*;
 use crate::testing::isolate;

@@ -1,4 +1,7 @@
 //! A set of breakers, one for each key, that several functions share.
+//!
+//! It is the value behind `circuit_breaker(key = ..)`, for programs in which several functions call the same hosts. Its
+//! breakers are made with the settings of the set at the first use of a key, and are evicted like those of a function.
 
 use super::{CircuitBreaker, Setup};
 use crate::base::site::Site;

@@ -1,4 +1,8 @@
 //! The timeout of one annotated function: its `static`, its runs, and what the inventory sees of it.
+//!
+//! An async body is polled before the timer, and the timer is made when the body is first pending: a body that is ready
+//! at once reads no clock. When the limit is over, the body is dropped inside of `scope::cutting`, so that the policies
+//! below learn that it was this timeout and not the caller who dropped it.
 
 use super::thread::{self, Group, Stopped};
 use super::{Timeout, TimeoutConfig, poll_within, refusal, timed_out};

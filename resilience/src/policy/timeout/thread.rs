@@ -1,4 +1,11 @@
 //! Running a sync body on a helper thread, in the context that it would have on the caller's thread.
+//!
+//! A sync body cannot be stopped. It runs on a thread of its own, and the caller waits for the result or for the limit;
+//! when the limit comes first, the thread is abandoned: it goes on, and its result is dropped. Abandoned bodies are
+//! counted, and from `threads` of them on calls are rejected, so that a service that hangs cannot use up all threads.
+//!
+//! Each call starts a thread and none is kept, since a thread that a body has used may hold what the body left in its
+//! thread-locals. The cost of a thread is small beside what is worth a timeout.
 
 use super::TimeoutConfig;
 use crate::base::scope;

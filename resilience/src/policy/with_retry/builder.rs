@@ -1,4 +1,7 @@
 //! The setters of a retry that are no settings of the table, and the judgement of all settings.
+//!
+//! A setter judges its own value and, where two settings contradict each other, the pair once both are set, in any
+//! order. What needs the whole (rules, the sum of the waits) is judged by `checked` and `try_new`.
 
 use super::backoff::{RETRY_AFTER_SPREAD, duration, scaled};
 use super::budget::{Budget, BudgetOf};

@@ -1,4 +1,8 @@
 //! A `Retry` used as a plain value, around any closure.
+//!
+//! The loop is that of an expansion, with the differences that a value has: no point, so its events have its name or the
+//! place of the call; no budget of its own; and no counters. The closure is called again with what it captures, which is
+//! why it is `FnMut` and the attribute's `clone(..)` is not needed.
 
 use super::Budget;
 use super::budget::BudgetOf;

@@ -1,4 +1,6 @@
 //! How far a holder's work has come.
+//!
+//! A cursor is written only under the lease of its job, or its own; one of an earlier holder is refused by its fence.
 
 use super::{Verdict, cases, claim, fenced, hold, lapsed, ok, present, same};
 use crate::durable::Record;

@@ -1,4 +1,7 @@
 //! What is deleted, and what never is.
+//!
+//! Only what is over and was not held is deleted by age; a job goes with its steps and cursors, in one step, so that no
+//! reader sees a job without them. A removed record leaves nothing that a later one under its key could be taken for.
 
 use super::{
     LONG, SHORT, Verdict, cases, claim, ended, hold, lapse, lapsed, ok, present, release, rule, same,

@@ -1,4 +1,7 @@
 //! Who may do the work of a key, and for how long.
+//!
+//! A lease is taken by a compare-and-swap in the store, and each one has a larger fence than those before it. Whoever
+//! has lost a lease, knowingly or not, must not be able to write: the cases let it lapse, take it over, and try.
 
 use super::{
     Verdict, cases, claim, ended, fenced, hold, lapsed, ok, present, release, rule, same, short, watch,

@@ -1,4 +1,7 @@
 //! What is listed, and in which order.
+//!
+//! Pages follow each other without gaps and without repetition while others write, by the order of the keys; a filter
+//! changes what is on a page and never the order.
 
 use super::{Verdict, cases, claim, ended, hold, ok, same};
 use crate::durable::Status;

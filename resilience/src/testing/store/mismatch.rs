@@ -1,4 +1,7 @@
 //! What a record of other code means: never a value, and never lost.
+//!
+//! A program that was changed meets the records of its earlier self. The store reports another function, version or
+//! input as a mismatch, whatever the caller does about it, and a record that is replaced is quarantined first.
 
 use super::{Verdict, cases, claim, ended, hold, ok, present, rule, same};
 use crate::durable::Status;

@@ -1,4 +1,7 @@
 //! The one result of a key.
+//!
+//! A key has at most one recorded result, whoever asks and however often. A completion is all or nothing: the record,
+//! its fence and its counters change together. What was given back leaves no result and no lease.
 
 use super::{Verdict, cases, claim, ended, fenced, hold, lapse, lapsed, ok, present, rule, same};
 use crate::durable::store::rules::VALUE_LIMIT;
