@@ -407,7 +407,7 @@ impl Layer for Checked {
             }
             Some(at) => {
                 let at = Span::mixed_site().located_at(at);
-                quote_spanned!(at=> __rt::Outcome::judge(&__outcome).err().and_then(__rt::text))
+                quote_spanned!(at=> __rt::Outcome::judge(&__outcome).err().and_then(|__error| __rt::by_text(__error).text()))
             }
         };
         let body = quote_spanned! {Span::mixed_site()=>
