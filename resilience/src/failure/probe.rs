@@ -207,7 +207,12 @@ pub fn class<C: Into<Classification>>(class: C) -> Classification {
 
 /// An error whose message says what it means, and may be kept.
 pub fn by_text<E: Display + ?Sized>(error: &E) -> Asked<'_, E> {
-    Asked { error, class: |error| from_text(&error.to_string()), text: |error| Some(format!("{error:#}")) }
+    Asked { error, class: |error| from_text(&error.to_string()), text }
+}
+
+/// The message of `error`, for the record of a job.
+pub fn text<E: Display + ?Sized>(error: &E) -> Option<String> {
+    Some(format!("{error:#}"))
 }
 
 /// The class that `with` gives to `error`.
