@@ -15,6 +15,8 @@ mod in_flight;
 mod instances;
 #[path = "circuit_breaker/keys.rs"]
 mod keys;
+#[path = "circuit_breaker/rates.rs"]
+mod rates;
 
 use guarded::{Failure, down};
 use resilience::{Category, CircuitBreaker, Classification, Event, Rejected, circuit_breaker, testing};

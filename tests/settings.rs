@@ -77,6 +77,7 @@ fn what_an_attribute_judges_before_the_compiler_is_the_range_of_the_table() {
                 Setting::Count(0) => (Kind::Count, String::new()),
                 Setting::Count(least) => (Kind::Count, format!("from `{least}`")),
                 Setting::Factor => (Kind::Factor, "from `1.0`".to_owned()),
+                Setting::Ratio => (Kind::Ratio, "above `0.0`".to_owned()),
                 Setting::Time => (Kind::Time, String::new()),
                 Setting::Lasting => (Kind::Time, "above `0s`".to_owned()),
                 Setting::TimeFrom(least) => (Kind::Time, format!("from `{least}`")),

@@ -56,6 +56,7 @@ fn rows() -> Vec<(&'static str, Calls, Option<f64>)> {
         ("the call itself", calls(call), None),
         ("`#[with_retry]`", calls(retried), Some(1.9)),
         ("`#[circuit_breaker(threshold = 5)]`", calls(guarded), Some(1.9)),
+        ("`#[circuit_breaker(rate = 50%)]`", calls(by_rate), Some(1.8)),
         ("retry and breaker", calls(both), Some(1.9)),
         ("counter by hand", calls(by_hand), None),
         (
@@ -89,6 +90,11 @@ fn retried(x: u64) -> Result<u64, CallError> {
 
 #[circuit_breaker(threshold = 5)]
 fn guarded(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[circuit_breaker(rate = 50%)]
+fn by_rate(x: u64) -> Result<u64, CallError> {
     call(x)
 }
 

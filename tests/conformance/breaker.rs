@@ -79,7 +79,7 @@ pub(crate) fn state(word: &str) -> Result<State, Refusal> {
 
 impl BreakerLayer {
     pub(crate) fn read(mut fields: Fields, slot: usize) -> Result<Self, Refusal> {
-        let (threshold, window) = trip(&mut fields)?;
+        let config = trip(&mut fields)?;
         let judge = Judge {
             ignore: fields.words("ignore")?.unwrap_or_default(),
             ignore_if: described(&mut fields)?,
@@ -96,14 +96,12 @@ impl BreakerLayer {
         let (growth, cap) = growth(&mut fields)?;
         let default = CircuitBreakerConfig::default();
         let config = CircuitBreakerConfig {
-            threshold: threshold.unwrap_or(default.threshold),
-            window,
             recovery: fields.millis("open_ms")?.unwrap_or(default.recovery),
             growth: growth.unwrap_or(default.growth),
             cap: cap.or(growth.map(|_| Duration::MAX)),
             probes: fields.count("half_open_permits")?.unwrap_or(default.probes),
             successes: fields.count("success_threshold")?.unwrap_or(default.successes),
-            ..default
+            ..config
         };
         fields.finish()?;
         let plan = Plan { config, initial };
@@ -146,34 +144,39 @@ impl Deref for Found<'_> {
     }
 }
 
-/// When it trips: how many failures, and inside which time.
-fn trip(fields: &mut Fields) -> Result<(Option<u32>, Option<Duration>), Refusal> {
+/// When it trips: by how many failures or which share of them, inside which window.
+fn trip(fields: &mut Fields) -> Result<CircuitBreakerConfig, Refusal> {
     let trip = fields.word("trip")?.unwrap_or_else(|| "consecutive".to_owned());
-    if trip == "rate" {
-        return lacks(Gap::RateBreaker);
-    }
     if ["slow_call_ms", "slow_ratio"].iter().any(|key| fields.take(key).is_some()) {
         return lacks(Gap::SlowCalls);
     }
     if fields.word("half_open_rule")?.is_some_and(|rule| rule != "successes") {
         return lacks(Gap::HalfOpenRate);
     }
-    let threshold = fields.count("failure_threshold")?;
-    let Some(mut window) = fields.object("window")? else {
+    let default = CircuitBreakerConfig::default();
+    let threshold = fields.count("failure_threshold")?.unwrap_or(default.threshold);
+    let rate = fields.number("failure_ratio")?;
+    let min_calls = fields.count("min_calls")?.unwrap_or(default.min_calls);
+    let mut config = CircuitBreakerConfig { threshold, rate, min_calls, ..default };
+    let window = fields.object("window")?.map(|mut window| {
+        let read = (window.word("type")?, window.count("size")?, window.millis("ms")?);
+        window.finish().map(|()| read)
+    });
+    let Some((word, size, time)) = window.transpose()? else {
         return match trip.as_str() {
-            "consecutive" => Ok((threshold, None)),
+            "consecutive" | "rate" => Ok(config),
             _ => unknown(format!("the trip `{trip}` without a window")),
         };
     };
-    let (word, size, time) = (window.word("type")?, window.count("size")?, window.millis("ms")?);
-    window.finish()?;
     match (trip.as_str(), word.as_deref()) {
-        ("count", Some("time")) => Ok((threshold, time)),
+        ("count" | "rate", Some("time")) => config.window = time,
+        ("rate", Some("count")) => config.window_calls = size,
         // The last n calls hold n failures: n failures in a row.
-        ("count", Some("count")) if size.is_some() && size == threshold => Ok((threshold, None)),
-        ("count", Some("count")) => lacks(Gap::CountWindow),
-        _ => unknown(format!("the trip `{trip}` with a window")),
+        ("count", Some("count")) if size == Some(threshold) => {}
+        ("count", Some("count")) => return lacks(Gap::CountWindow),
+        _ => return unknown(format!("the trip `{trip}` with a window")),
     }
+    Ok(config)
 }
 
 fn growth(fields: &mut Fields) -> Result<(Option<f64>, Option<Duration>), Refusal> {

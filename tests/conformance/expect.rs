@@ -132,11 +132,22 @@ impl Stage<'_> {
             return skipped("the library does not count it");
         };
         let Some(layer) = self.stack.breakers().next() else { return skipped("no breaker is there") };
-        let counts_in_a_row = layer.plan().config.window.is_none();
+        let config = &layer.plan().config;
+        let counts_in_a_row = config.window.is_none() && config.rate.is_none();
         let is_counting = matches!(snapshot.state, State::Closed | State::MetricsOnly);
         match name {
-            "consecutive_failures" | "failures" if !is_counting => {
+            "consecutive_failures" | "failures" | "calls" | "successes" | "failure_rate" if !is_counting => {
                 skipped("a breaker that is not closed shows no failures")
+            }
+            "calls" if config.rate.is_some() => {
+                numbers::one(expected, snapshot.calls.map(|calls| calls as f64))
+            }
+            "successes" if config.rate.is_some() => {
+                let successes = snapshot.calls.map(|calls| calls as f64 - f64::from(snapshot.failures));
+                numbers::one(expected, successes)
+            }
+            "failure_rate" if config.rate.is_some() => {
+                numbers::one(expected, snapshot.failure_rate.map(|rate| 100.0 * rate))
             }
             "consecutive_failures" if counts_in_a_row => {
                 numbers::one(expected, Some(f64::from(snapshot.failures)))

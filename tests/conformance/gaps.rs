@@ -10,7 +10,6 @@ pub(crate) enum Gap {
     Hedge,
     Cache,
     Lock,
-    RateBreaker,
     SlowCalls,
     HalfOpenRate,
     CountWindow,
@@ -27,13 +26,12 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Bulkhead,
         Self::RateLimit,
         Self::Hedge,
         Self::Cache,
         Self::Lock,
-        Self::RateBreaker,
         Self::SlowCalls,
         Self::HalfOpenRate,
         Self::CountWindow,
@@ -57,7 +55,6 @@ impl Gap {
             Self::Hedge => "hedge",
             Self::Cache => "cache",
             Self::Lock => "lock",
-            Self::RateBreaker => "rate-breaker",
             Self::SlowCalls => "slow-calls",
             Self::HalfOpenRate => "half-open-rate",
             Self::CountWindow => "count-window",
@@ -82,7 +79,6 @@ impl Gap {
             Self::Hedge => "`hedge` is not built",
             Self::Cache => "`cache` is not built",
             Self::Lock => "`lock` is not built",
-            Self::RateBreaker => "a breaker that trips by a rate is not built",
             Self::SlowCalls => "a breaker that trips by slow calls is not built",
             Self::HalfOpenRate => "a half-open state judged by a rate is not built",
             Self::CountWindow => "a number of failures among a number of calls is not built",

@@ -10,9 +10,20 @@ pub(crate) enum Counted {
     Nothing,
 }
 
+/// The share of failures that opens a breaker.
+#[derive(Clone, Debug)]
+struct Rate {
+    ratio: f64,
+    min_calls: usize,
+    /// The number of calls that it is of, or else the time.
+    calls: Option<usize>,
+    time: f64,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct GateConfig {
     threshold: usize,
+    rate: Option<Rate>,
     /// The time within which failures count together; without one they count in a row.
     window: Option<f64>,
     open: f64,
@@ -29,6 +40,8 @@ pub(crate) struct Gate {
     config: GateConfig,
     state: String,
     failures: Vec<f64>,
+    /// The calls inside the window of a rate: when each ended, and whether it failed.
+    calls: Vec<(f64, bool)>,
     until: f64,
     reopenings: i32,
     successes: u32,
@@ -45,8 +58,16 @@ impl GateConfig {
         let growth = &policy["open_backoff"];
         let threshold = number("failure_threshold").unwrap_or(5.0);
         let window = &policy["window"];
-        let window = match (policy["trip"].as_str().unwrap_or("consecutive"), window["type"].as_str()) {
-            ("consecutive", None) => None,
+        let trip = policy["trip"].as_str().unwrap_or("consecutive");
+        let calls = window["size"].as_u64().map(|size| size as usize);
+        let rate = (trip == "rate").then(|| Rate {
+            ratio: number("failure_ratio").unwrap_or(1.0),
+            min_calls: (number("min_calls").unwrap_or(20.0) as usize).min(calls.unwrap_or(usize::MAX)),
+            calls: calls.or(window.is_null().then_some(100)),
+            time: window["ms"].as_f64().unwrap_or(f64::INFINITY),
+        });
+        let window = match (trip, window["type"].as_str()) {
+            ("consecutive", None) | ("rate", _) => None,
             ("count", Some("time")) => Some(window["ms"].as_f64()?),
             ("count", Some("count")) if window["size"].as_f64() == Some(threshold) => None,
             _ => return None,
@@ -55,6 +76,7 @@ impl GateConfig {
             if policy["enabled"] == false { Some("disabled") } else { policy["initial_state"].as_str() };
         Some(Self {
             threshold: threshold as usize,
+            rate,
             window,
             open: number("open_ms").unwrap_or(60_000.0),
             factor: growth["factor"].as_f64().unwrap_or(1.0),
@@ -74,6 +96,7 @@ impl Gate {
             until: config.open,
             config,
             failures: Vec::new(),
+            calls: Vec::new(),
             reopenings: 0,
             successes: 0,
             probes: 0,
@@ -101,7 +124,8 @@ impl Gate {
     }
 
     pub(crate) fn failures_in_a_row(&self) -> Option<usize> {
-        (self.state == "closed" && self.config.window.is_none()).then_some(self.failures.len())
+        let counts = self.state == "closed" && self.config.window.is_none() && self.config.rate.is_none();
+        counts.then_some(self.failures.len())
     }
 
     /// How many failures count together at `now`, in a breaker with a window.
@@ -110,11 +134,30 @@ impl Gate {
         Some(self.failures.iter().filter(|at| now - **at <= window).count())
     }
 
+    /// How many calls are inside the window of a rate at `now`, and how many of them failed.
+    pub(crate) fn calls_inside(&self, now: f64) -> Option<(usize, usize)> {
+        let rate = self.config.rate.as_ref().filter(|_| self.state == "closed")?;
+        let older = self.calls.len().saturating_sub(rate.calls.unwrap_or(usize::MAX));
+        let inside = || self.calls.iter().skip(older).filter(|(at, _)| now - at < rate.time);
+        Some((inside().count(), inside().filter(|(_, failed)| *failed).count()))
+    }
+
+    /// Whether the share of failures opens it, which is asked after a failure and once there are enough calls.
+    fn trips(&mut self, now: f64, failed: bool) -> bool {
+        let Some(rate) = self.config.rate.clone() else { return false };
+        let before = self.calls_inside(now).map_or(0, |(calls, _)| calls);
+        self.calls.push((now, failed));
+        let (calls, failures) = self.calls_inside(now).unwrap_or_default();
+        let is_asked = failed || before < rate.min_calls;
+        is_asked && calls >= rate.min_calls && failures as f64 >= rate.ratio * calls as f64
+    }
+
     fn turn(&mut self, state: &str) {
         self.transitions.push(format!("{}>{state}", self.state));
         self.state = state.to_owned();
         self.generation += 1;
         self.failures.clear();
+        self.calls.clear();
         (self.successes, self.probes) = (0, 0);
     }
 
@@ -154,6 +197,12 @@ impl Gate {
             ("half_open", _) => {
                 self.probes -= 1;
                 self.probed(counted, now, asked);
+            }
+            ("closed", Counted::Failure | Counted::Success) if self.config.rate.is_some() => {
+                if self.trips(now, counted == Counted::Failure) {
+                    self.reopenings = 0;
+                    self.open(now, asked);
+                }
             }
             ("closed", Counted::Failure) => {
                 self.failures.push(now);

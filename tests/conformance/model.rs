@@ -254,9 +254,12 @@ impl Model<'_> {
         }
         let now = self.now;
         if let Some(gate) = self.gate(0, &key) {
+            let inside = gate.calls_inside(now);
             let counts = [
                 ("metrics.consecutive_failures", gate.failures_in_a_row()),
-                ("metrics.failures", gate.failures_inside(now)),
+                ("metrics.failures", gate.failures_inside(now).or(inside.map(|(_, failures)| failures))),
+                ("metrics.calls", inside.map(|(calls, _)| calls)),
+                ("metrics.successes", inside.map(|(calls, failures)| calls - failures)),
                 ("metrics.not_permitted", Some(gate.rejected() as usize)),
             ];
             for (field, count) in counts {

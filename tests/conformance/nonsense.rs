@@ -19,7 +19,14 @@ pub(crate) fn of(config: &Value) -> Option<String> {
 }
 
 fn breaker(policy: &Value) -> Option<String> {
-    let zeros = ["failure_threshold", "half_open_permits", "success_threshold", "open_ms"];
+    let zeros = [
+        "failure_threshold",
+        "failure_ratio",
+        "min_calls",
+        "half_open_permits",
+        "success_threshold",
+        "open_ms",
+    ];
     let growth = &policy["open_backoff"];
     let cap = number(&growth["max_ms"]).or(number(&growth["max_open_ms"]));
     let window = &policy["window"];
@@ -29,6 +36,11 @@ fn breaker(policy: &Value) -> Option<String> {
         .or_else(|| negative(policy))
         .or_else(|| is_zero(window, "ms").or_else(|| is_zero(window, "size")))
         .or_else(|| shrinks(&growth["factor"]))
+        .or_else(|| exceeds(number(&policy["failure_ratio"]), Some(1.0), "a ratio above 1 is never reached"))
+        .or_else(|| {
+            let (min_calls, size) = (number(&policy["min_calls"]), number(&window["size"]));
+            exceeds(min_calls, size, "`min_calls` exceeds the calls of the window: it would never open")
+        })
         .or_else(|| exceeds(number(&policy["open_ms"]), cap, "`open_ms` exceeds the longest open time"))
 }
 

@@ -104,7 +104,49 @@ fn load(id: u32) -> io::Result<u32> {
 #[circuit_breaker(threshold = 3)]
 trait Load {}
 
-// rate_and_slowness
+// rates_that_make_no_sense
+
+#[circuit_breaker(rate = 150%)]
+fn above(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[circuit_breaker(rate = 50)]
+fn percent(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[circuit_breaker(rate = 0)]
+fn zero(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[circuit_breaker(rate = -0.5)]
+fn negative(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[circuit_breaker(rate = 50s)]
+fn unit(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[circuit_breaker(rate = "half", min_calls = 0)]
+fn text(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[circuit_breaker(window = 100, min_calls = 10)]
+fn without_a_rate(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[circuit_breaker(failure_rate = 0.5, minimum_number_of_calls = 10, sliding_window_size = 100)]
+fn foreign(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// slowness
 
 #[circuit_breaker(rate = 50%, window = 60s, min_calls = 20, slow = 2s, slow_rate = 80%)]
 fn load(id: u32) -> io::Result<u32> {

@@ -19,6 +19,13 @@ pub(super) fn closed() -> Vec<Row> {
             .sync(sync!(|x| guarded(x)))
             .future(future!(|x| guarded_async(x)))
             .at_most(Some(42), Some(67)),
+        Row::new("`#[circuit_breaker(rate = 50%)]`, the last 100 calls")
+            .sync(sync!(|x| by_rate(x)))
+            .future(future!(|x| by_rate_async(x)))
+            .at_most(Some(55), Some(80)),
+        Row::new("`#[circuit_breaker(rate = 50%, window = 60s)]`")
+            .sync(sync!(|x| by_rate_in_time(x)))
+            .at_most(Some(55), None),
         Row::new("`CircuitBreaker::call`")
             .sync(sync!(|x| PLAIN.call(|| call(x))))
             .future(future!(|x| PLAIN.call_async(async || call(x)))),
@@ -67,6 +74,21 @@ pub(super) fn open() -> Vec<Row> {
             .future(future!(let breaker = AsyncRecloser::from(recloser_open()); |x| breaker.call(bare(x)))),
         Row::new("tower-resilience, open").future(super::tower::resilience_breaker_open()),
     ]
+}
+
+#[circuit_breaker(rate = 50%)]
+fn by_rate(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[circuit_breaker(rate = 50%)]
+async fn by_rate_async(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[circuit_breaker(rate = 50%, window = 60s)]
+fn by_rate_in_time(x: u64) -> Result<u64, CallError> {
+    call(x)
 }
 
 #[circuit_breaker(threshold = 5)]

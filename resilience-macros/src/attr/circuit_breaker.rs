@@ -5,7 +5,7 @@ use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::syntax::tokens::readable;
 use crate::value::{self, Rules, Setter, Settings};
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 pub(crate) static DEFINITION: Definition =
@@ -15,7 +15,10 @@ const SPEC: Spec = Spec {
     attr: "circuit_breaker",
     keys: &[
         setting("threshold", "5", Setting::Count(1)),
+        setting("rate", "50%", Setting::Ratio),
         setting("window", "60s", Setting::Lasting),
+        setting("window_calls", "100", Setting::Count(1)),
+        setting("min_calls", "20", Setting::Count(1)),
         setting("recovery", "60s", Setting::Lasting),
         setting("growth", "1.0", Setting::Factor),
         setting("cap", "10m", Setting::Time),
@@ -56,21 +59,24 @@ const SPEC: Spec = Spec {
         ("waitDuration", RECOVERY),
         ("waitDurationInOpenState", RECOVERY),
         ("BreakDuration", RECOVERY),
-        ("failureRateThreshold", WINDOW),
-        ("FailureRatio", WINDOW),
-        ("slidingWindowSize", "write `window = 60s`: the time within which failures are counted"),
-        ("SamplingDuration", "write `window = 60s`: the time within which failures are counted"),
+        ("failureRateThreshold", RATE),
+        ("FailureRatio", RATE),
+        ("failure_ratio", RATE),
+        ("slidingWindowSize", WINDOW),
+        ("SamplingDuration", WINDOW),
         ("permittedNumberOfCallsInHalfOpenState", PROBES),
         ("half_open_max", PROBES),
         ("half_open_requests", PROBES),
         ("half_open_timeout", "write `probe_timeout = <60s>`: how long a probe may take"),
         ("failure_count", THRESHOLD),
-        ("failure_rate", NO_RATE),
-        ("failure_rate_threshold", NO_RATE),
-        ("error_threshold", NO_RATE),
-        ("minimum_number_of_calls", NO_RATE),
-        ("MinimumThroughput", NO_RATE),
-        ("sliding_window_size", "write `window = 60s`: the time within which failures are counted"),
+        ("failure_rate", RATE),
+        ("failure_rate_threshold", RATE),
+        ("error_threshold", RATE),
+        ("minimum_number_of_calls", MIN_CALLS),
+        ("minimumNumberOfCalls", MIN_CALLS),
+        ("requestVolumeThreshold", MIN_CALLS),
+        ("MinimumThroughput", MIN_CALLS),
+        ("sliding_window_size", WINDOW),
         ("recovery_timeout_ms", RECOVERY),
         ("recovery_timeout_seconds", RECOVERY),
         ("reset_timeout_ms", RECOVERY),
@@ -88,23 +94,24 @@ const SPEC: Spec = Spec {
         ("abort", "write `unless = |error| ..`"),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("on", "write `when = |error| ..` to say which errors count"),
-        ("rate", NO_RATE),
-        ("min_calls", NO_RATE),
         ("slow", NO_SLOWNESS),
         ("slow_rate", NO_SLOWNESS),
     ],
     positional: Positional::Nothing,
 };
 
-const NO_RATE: &str = "write `threshold = 5`, optionally with `window = 60s`: rates are not supported yet";
 const NO_SLOWNESS: &str =
     "put `#[timeout(2s)]` below, which makes slow calls fail: counting slow calls is not supported yet";
 
+const NEEDS_RATE: &str =
+    "a number of calls belongs to a `rate`\nhelp: add `rate = 50%`, or write `window = 60s` for a time";
 const LOW_CAP: &str = "`cap` must be at least `recovery`";
 const RECOVERY: &str = "write `recovery = <60s>`: how long it stays open";
 const THRESHOLD: &str = "write `threshold = <5>`: how many failures open it";
 const PROBES: &str = "write `probes = <1>`: how many calls at once try a half-open breaker";
-const WINDOW: &str = "write `threshold = 5, window = 60s`: that many failures within that time";
+const RATE: &str = "write `rate = <50%>`: the share of failed calls that opens it";
+const MIN_CALLS: &str = "write `min_calls = <20>`: how many calls it takes to judge their share";
+const WINDOW: &str = "write `window = 60s`, or `window = 100` for the last 100 calls of a `rate`";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -120,10 +127,8 @@ pub(crate) struct Checked {
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Checked {
     let Input { mut entries, item, errors, .. } = input;
-    // `window = 100` belongs to a rate, which is refused as a whole.
-    let has_rate = |entry: &Entry| entry.is("rate") && matches!(entry.value, Value::Given(_));
-    if entries.iter().any(has_rate) {
-        entries.retain(|entry| !entry.is("window") && !entry.is("min_calls"));
+    for entry in &mut entries {
+        count_calls(entry);
     }
     let mut reader = Reader::new(&SPEC, entries, errors);
     let others = ["policy", "max_keys"].iter().filter_map(|key| reader.span_of(key));
@@ -134,6 +139,12 @@ fn check(input: Input<'_>) -> Checked {
         ["recovery", "policy", "instance"].iter().all(|key| reader.span_of(key).is_none());
     let start = reader.value("policy", "CONST", value::constant);
     let key_label_at = reader.span_of("key_label");
+    let has_rate = ["rate", "policy", "instance"].iter().any(|key| reader.span_of(key).is_some());
+    for key in ["window_calls", "min_calls"] {
+        if let Some(at) = reader.span_of(key).filter(|_| !has_rate) {
+            errors.here(at, NEEDS_RATE);
+        }
+    }
     let settings = Settings::read(&mut reader, &SPEC);
     let (recovery, cap) = (settings.duration("recovery"), settings.duration("cap"));
     errors.ok(value::in_order(recovery, cap, LOW_CAP));
@@ -168,6 +179,18 @@ fn check(input: Input<'_>) -> Checked {
     let window = settings.duration("window").cloned();
     let setters = settings.setters;
     Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
+}
+
+/// Reads `window = 100` as `window_calls = 100`.
+fn count_calls(entry: &mut Entry) {
+    let Value::Given(value) = &entry.value else { return };
+    let is_count = || value.to_string().bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    if entry.is("window")
+        && is_count()
+        && let Some(key) = &mut entry.key
+    {
+        *key = Ident::new("window_calls", key.span());
+    }
 }
 
 /// What to write for `instance` and `key` together.

@@ -28,6 +28,8 @@ pub(crate) enum Setting {
     Count(u32),
     /// A number, at least 1.
     Factor,
+    /// A share of a whole, above 0 and up to 1.
+    Ratio,
     /// A length of time.
     Time,
     /// A length of time that is not zero.

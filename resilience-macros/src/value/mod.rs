@@ -17,7 +17,7 @@ pub(crate) use category::{CATEGORIES, category, variant};
 pub(crate) use count::count;
 pub(crate) use duration::{Duration, duration, is_duration};
 pub(crate) use key::{Key, key, policy_key, same_for_all};
-pub(crate) use number::{multipliers, number};
+pub(crate) use number::{multipliers, number, ratio};
 pub(crate) use path_or_closure::{path, path_or, path_or_closure};
 pub(crate) use range::{count_from, duration_from, factor_from_one, in_order, lasting};
 pub(crate) use rules::Rules;

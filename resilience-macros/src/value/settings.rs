@@ -1,7 +1,8 @@
 //! The settings of a policy, each read as its key says.
 
 use super::{
-    Duration, Setter, count_from, duration, duration_from, factor_from_one, lasting, own_span_of, path, size,
+    Duration, Setter, count_from, duration, duration_from, factor_from_one, lasting, own_span_of, path,
+    ratio, size,
 };
 use crate::errors::Errors;
 use crate::syntax::keys::{Reader, Setting, Spec};
@@ -40,6 +41,7 @@ impl Settings {
         let value = match setting {
             Setting::Count(least) => reader.value(name, form, |tokens| count_from(tokens, name, least))?,
             Setting::Factor => reader.value(name, form, |tokens| factor_from_one(tokens, name))?,
+            Setting::Ratio => reader.value(name, form, |tokens| ratio(tokens, name))?,
             Setting::Time => time(reader, |tokens, _| duration(tokens))?,
             Setting::Lasting => time(reader, lasting)?,
             Setting::TimeFrom(least) => {

@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(crate) struct Count;
 /// A finite number by which something is multiplied, an `f64`: `2.0`.
 pub(crate) struct Factor;
+/// A share of a whole, an `f64`: `0.5`.
+pub(crate) struct Ratio;
 /// A length of time, a `Duration`: `250us`, `100ms`, `1.5s`, `10m`, `2h`, `30d`.
 pub(crate) struct Time;
 /// A number of bytes, a `usize`: `64KiB`, or without a unit.
@@ -90,6 +92,34 @@ impl Factor {
 
     pub(crate) const fn of(value: &Value) -> Option<f64> {
         if let Value::Factor(factor) = value { Some(*factor) } else { None }
+    }
+}
+
+impl Ratio {
+    pub(crate) const KIND: Kind = Kind::Ratio;
+
+    pub(crate) const fn complaint(_: f64) -> Complaint {
+        None
+    }
+
+    pub(crate) const fn read(text: &str) -> Option<f64> {
+        Factor::read(text)
+    }
+
+    pub(crate) const fn above(ratio: f64, bound: f64) -> bool {
+        ratio > bound
+    }
+
+    pub(crate) const fn to(ratio: f64, most: f64) -> bool {
+        ratio <= most
+    }
+
+    pub(crate) const fn value(ratio: f64) -> Value {
+        Value::Ratio(ratio)
+    }
+
+    pub(crate) const fn of(value: &Value) -> Option<f64> {
+        if let Value::Ratio(ratio) = value { Some(*ratio) } else { None }
     }
 }
 

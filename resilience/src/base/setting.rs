@@ -82,6 +82,8 @@ pub enum Kind {
     Count,
     /// A finite number by which something is multiplied: `growth`.
     Factor,
+    /// A share of a whole, up to 1: `rate`.
+    Ratio,
     /// A length of time, with a unit: `base`, `recovery`, `lease`.
     Time,
     /// A number of bytes: `stack`.
@@ -97,6 +99,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Count => "count",
             Self::Factor => "factor",
+            Self::Ratio => "ratio",
             Self::Time => "duration",
             Self::Bytes => "size",
             Self::Switch => "switch",
@@ -134,6 +137,8 @@ pub enum Value {
     Count(u64),
     /// A number by which something is multiplied: `2.0`.
     Factor(f64),
+    /// A share of a whole: `0.5`.
+    Ratio(f64),
     /// Two factors, the smaller one first: `0.8..1.2`.
     Range(f64, f64),
     /// A length of time: `60s`.
@@ -153,7 +158,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(count) => write!(f, "{count}"),
-            Self::Factor(factor) => write!(f, "{factor:?}"),
+            Self::Factor(number) | Self::Ratio(number) => write!(f, "{number:?}"),
             Self::Range(low, high) => write!(f, "{low:?}..{high:?}"),
             Self::Time(time) => {
                 // `60s` is what attributes have, and `1h` is easier to read than `3600s`.

@@ -38,7 +38,7 @@
 
 #[cfg(feature = "durable")]
 pub(crate) use super::forms::Ttl;
-pub(crate) use super::forms::{Bytes, Count, Factor, Flag, Switch, Time, literal};
+pub(crate) use super::forms::{Bytes, Count, Factor, Flag, Ratio, Switch, Time, literal};
 
 /// The settings of a policy value, and which of them were set: a bit for each.
 #[derive(Clone, Copy, Debug)]
@@ -291,6 +291,7 @@ macro_rules! settings {
     };
     (@noun $a:ident Count) => { concat!(stringify!($a), " count") };
     (@noun $a:ident Factor) => { concat!(stringify!($a), " factor") };
+    (@noun $a:ident Ratio) => { concat!(stringify!($a), " ratio") };
     (@noun $a:ident Time) => { concat!(stringify!($a), " duration") };
     (@noun $a:ident Bytes) => { concat!(stringify!($a), " number of bytes") };
     (@noun $a:ident Ttl) => { concat!(stringify!($a), " duration, 0 for no end") };
@@ -314,6 +315,7 @@ macro_rules! settings {
     (@panics $Form:ident [] $($more:ident)*) => { "" };
     (@panics $Form:ident [$($how:ident)+] $($more:ident)*) => { "\n# Panics\n\nIf the value is out of this range." };
     (@must Factor from) => { "a finite number and at least " };
+    (@must Ratio above) => { "greater than " };
     (@must $Form:ident from) => { "at least " };
     (@must $Form:ident to) => { "at most " };
     (@must $Form:ident above) => { "longer than " };
@@ -321,6 +323,7 @@ macro_rules! settings {
     // Types: of a value, and of the field.
     (@type Count) => { u32 };
     (@type Factor) => { f64 };
+    (@type Ratio) => { f64 };
     (@type Time) => { std::time::Duration };
     (@type Bytes) => { usize };
     (@type Ttl) => { std::time::Duration };

@@ -10,6 +10,7 @@
 //! | `word` | under the lock for transitions; by anyone to count or clear | every call |
 //! | `until` | under the lock, before the word that says "open" | calls that find it open |
 //! | `memory` | under the lock | transitions, probes, windows, snapshots |
+//! | `successes` | by every success of a breaker with a `rate`, in a line of its thread | whoever judges the share |
 //!
 //! A call that is admitted by a closed breaker and succeeds reads the word twice, relaxed, and writes nothing: no line
 //! of memory is shared for writing while the service works.
@@ -25,11 +26,13 @@
 //! `tests.rs` has the cases one by one.
 
 use super::config::CircuitBreakerConfig;
+use super::rates::{Counted, Results, Shares, Successes};
 use super::state::{Change, Memory, State, Token, Word};
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
 use crate::classify::Classification;
 use crate::rejected::Wait;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The shared state of one breaker.
@@ -39,6 +42,8 @@ pub(super) struct Gate {
     /// Until when it is open, in [`nanos`].
     until: AtomicU64,
     memory: Mutex<Memory>,
+    /// What a breaker with a rate counts without the lock, from its first success or failure on.
+    successes: OnceLock<Box<Successes>>,
 }
 
 /// The token of an admitted call, or how long to wait after a rejected one, if that is known.
@@ -50,6 +55,7 @@ impl Gate {
             word: AtomicU64::new(Word::FIRST.0),
             until: AtomicU64::new(0),
             memory: Mutex::new(Memory::new()),
+            successes: OnceLock::new(),
         }
     }
 
@@ -152,9 +158,30 @@ impl Gate {
     /// Begins a new generation in `state`; whatever the one before counted is over.
     fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
         let word = self.word().next(state);
-        memory.enter(state, word.token(), now);
+        self.remember(memory, state, word.token(), now);
         self.publish(word);
         word
+    }
+
+    /// Begins the memory of `state` at `now`, with nothing counted.
+    fn remember(&self, memory: &mut Memory, state: State, token: Token, now: Instant) {
+        memory.enter(state, token, now);
+        if let Some(successes) = self.successes.get() {
+            successes.record_each(true);
+        }
+    }
+
+    /// Counts a success of a breaker with a rate, if its time need not be known.
+    #[inline]
+    pub(super) fn count_success(&self) -> Counted {
+        self.successes.get().map_or(Counted::Not, |successes| successes.count())
+    }
+
+    /// Reads the time, for the successes since the last look.
+    pub(super) fn mark(&self, config: &CircuitBreakerConfig) {
+        if config.time_window().is_some() {
+            self.shares(&mut self.memory.lock(), now(), config, None);
+        }
     }
 
     /// A call succeeded.
@@ -162,11 +189,51 @@ impl Gate {
         let mut word = self.word();
         while word.admitted(token) && word.failures() > 0 {
             match self.swap(word, word.cleared()) {
-                Ok(()) => return None,
+                Ok(()) => break,
                 Err(seen) => word = seen,
             }
         }
-        if word.state() == State::HalfOpen { self.probe_succeeded(token, config) } else { None }
+        match self.word().state() {
+            State::HalfOpen => self.probe_succeeded(token, config),
+            State::Closed | State::MetricsOnly if config.rate.is_some() => self.record_success(token, config),
+            _ => None,
+        }
+    }
+
+    /// A success of a breaker with a rate whose time is to be known. The one that makes them enough is judged.
+    fn record_success(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+        let mut memory = self.memory.lock();
+        let word = self.word();
+        if !word.admitted(token) {
+            return None;
+        }
+        let is_judged = word.state() == State::Closed && self.successes().records_each();
+        let shares = self.shares(&mut memory, now(), config, Some(false));
+        let trips = is_judged && shares.trip(config);
+        trips.then(|| self.open(&mut memory, failures_in(shares), None, config))
+    }
+
+    fn successes(&self) -> &Successes {
+        self.successes.get_or_init(|| Box::new(Successes::new()))
+    }
+
+    /// What is inside the window of the rate at `now`, with one more `result`: whether it is a failure.
+    fn shares(
+        &self,
+        memory: &mut Memory,
+        now: Instant,
+        config: &CircuitBreakerConfig,
+        result: Option<bool>,
+    ) -> Shares {
+        let successes = self.successes();
+        let results = memory.results.get_or_insert_with(|| Box::new(Results::new(successes, now, config)));
+        results.take(successes, now);
+        if let Some(is_failure) = result {
+            results.record(is_failure, now);
+        }
+        let shares = results.shares(now, config);
+        successes.record_each(shares.calls < config.fewest_calls());
+        shares
     }
 
     /// Counts a successful probe; the last one that is needed closes the breaker.
@@ -192,7 +259,7 @@ impl Gate {
         class: &Classification,
         config: &CircuitBreakerConfig,
     ) -> Option<Change> {
-        if config.window.is_none() && self.is_counted(token, config.threshold) {
+        if config.rate.is_none() && config.window.is_none() && self.is_counted(token, config.threshold) {
             return None;
         }
         let mut memory = self.memory.lock();
@@ -200,9 +267,16 @@ impl Gate {
         match word.state() {
             State::HalfOpen if memory.probes()?.end(token, word.token()) => {
                 memory.reopenings = memory.reopenings.saturating_add(1);
-                Some(self.open(&mut memory, 1, class, config))
+                Some(self.open(&mut memory, 1, Some(class), config))
             }
             _ if !word.admitted(token) => None,
+            State::Closed | State::MetricsOnly if config.rate.is_some() => {
+                let shares = self.shares(&mut memory, now(), config, Some(true));
+                if word.state() == State::Closed && shares.trip(config) {
+                    return Some(self.open(&mut memory, failures_in(shares), Some(class), config));
+                }
+                self.failed_in_row(&mut memory, word, class, config)
+            }
             State::Closed => self.failed_closed(&mut memory, word, class, config),
             State::MetricsOnly => {
                 if let Some(window) = config.window {
@@ -210,6 +284,21 @@ impl Gate {
                 }
                 None
             }
+            _ => None,
+        }
+    }
+
+    /// A failure of a breaker with a rate, for the threshold beside it.
+    fn failed_in_row(
+        &self,
+        memory: &mut Memory,
+        word: Word,
+        class: &Classification,
+        config: &CircuitBreakerConfig,
+    ) -> Option<Change> {
+        match word.state() {
+            _ if !config.has_threshold() => None,
+            State::Closed => self.failed_closed(memory, word, class, config),
             _ => None,
         }
     }
@@ -240,7 +329,7 @@ impl Gate {
     ) -> Option<Change> {
         if let Some(window) = config.window {
             let failures = memory.count(now(), window, config.threshold);
-            return (failures >= config.threshold).then(|| self.open(memory, failures, class, config));
+            return (failures >= config.threshold).then(|| self.open(memory, failures, Some(class), config));
         }
         let (now, recovery) = (now(), config.open_time(memory.reopenings, class.retry_after));
         // Without the lock, others count and clear up to the moment of the swap.
@@ -254,7 +343,7 @@ impl Gate {
                 Err(seen) => word = seen,
                 Ok(()) if !trips => return None,
                 Ok(()) => {
-                    memory.enter(State::Open, word.next(State::Open).token(), now);
+                    self.remember(memory, State::Open, word.next(State::Open).token(), now);
                     memory.failures = failures;
                     return Some(Change::Opened { class: Some(*class), failures, recovery: Some(recovery) });
                 }
@@ -267,14 +356,15 @@ impl Gate {
         &self,
         memory: &mut Memory,
         failures: u32,
-        class: &Classification,
+        class: Option<&Classification>,
         config: &CircuitBreakerConfig,
     ) -> Change {
-        let (now, recovery) = (now(), config.open_time(memory.reopenings, class.retry_after));
+        let asked = class.and_then(|class| class.retry_after);
+        let (now, recovery) = (now(), config.open_time(memory.reopenings, asked));
         self.stay_open_until(later(now, recovery));
         self.enter(memory, State::Open, now);
         memory.failures = failures;
-        Change::Opened { class: Some(*class), failures, recovery: Some(recovery) }
+        Change::Opened { class: class.copied(), failures, recovery: Some(recovery) }
     }
 
     /// A call ended without a result that counts.
@@ -337,13 +427,18 @@ impl Gate {
         let mut memory = self.memory.lock();
         let (word, now) = (self.word(), now());
         let state = word.state();
-        let failures = match (state, config.window) {
-            (State::Closed | State::MetricsOnly, Some(window)) => memory.inside(now, window),
-            (State::Closed | State::MetricsOnly, None) => word.failures(),
+        let counts = matches!(state, State::Closed | State::MetricsOnly);
+        let shares = (counts && config.rate.is_some()).then(|| self.shares(&mut memory, now, config, None));
+        let failures = match (counts, shares, config.window) {
+            (true, Some(shares), _) => failures_in(shares),
+            (true, None, Some(window)) => memory.inside(now, window),
+            (true, None, None) => word.failures(),
             _ => memory.failures,
         };
         Reading {
             state,
+            calls: shares.map(|shares| shares.calls),
+            failure_rate: shares.and_then(|shares| shares.failure_rate(config)),
             since: memory.since,
             failures,
             successes: memory.probes().map_or(0, |probes| probes.successes),
@@ -365,10 +460,17 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) state: State,
+    /// How many calls are inside the window of the rate, where there is one.
+    pub(super) calls: Option<u64>,
+    pub(super) failure_rate: Option<f64>,
     pub(super) since: Option<Instant>,
     pub(super) failures: u32,
     pub(super) successes: u32,
     pub(super) left: Option<Duration>,
+}
+
+fn failures_in(shares: Shares) -> u32 {
+    u32::try_from(shares.failures).unwrap_or(u32::MAX)
 }
 
 /// The admission by a breaker that is neither open nor half-open.

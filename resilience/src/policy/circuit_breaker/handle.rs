@@ -28,9 +28,11 @@ impl CircuitBreaker {
             state: reading.state,
             since: reading.since,
             failures: reading.failures,
+            calls: reading.calls,
+            failure_rate: reading.failure_rate,
             successes: reading.successes,
             rejected: self.live.counters.rejected.load(Ordering::Relaxed),
-            threshold: config.threshold,
+            threshold: if config.has_threshold() { config.threshold } else { 0 },
             retry_after: reading.left,
         }
     }

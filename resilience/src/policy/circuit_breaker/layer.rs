@@ -21,7 +21,7 @@ impl Layer for CircuitBreaker {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        self.config().effective()
+        effective(&self.config())
     }
 
     fn state(&self) -> Option<&'static str> {
@@ -37,9 +37,20 @@ impl Layer for CircuitBreaker {
     }
 }
 
+/// The settings that apply, without those that others take the place of.
+fn effective(config: &CircuitBreakerConfig) -> Vec<Effective> {
+    let mut all = config.effective();
+    all.retain(|setting| match setting.name {
+        "threshold" => config.has_threshold(),
+        "min_calls" => config.rate.is_some(),
+        _ => true,
+    });
+    all
+}
+
 /// The settings of breakers by key: those of each breaker, and how many keys are kept.
 fn keyed(config: &CircuitBreakerConfig, max_keys: usize) -> Vec<Effective> {
-    let mut all = config.effective();
+    let mut all = effective(config);
     all.push(Effective::count("max_keys", max_keys, MAX_KEYS));
     all
 }
@@ -66,7 +77,7 @@ impl Layer for CircuitBreakers {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        keyed(&self.setup.settings.config, self.limit())
+        keyed(&self.setup.settings.applied(), self.limit())
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -156,7 +167,7 @@ impl Layer for InstanceSite {
     /// Known once a breaker was used.
     fn settings(&self) -> Vec<Effective> {
         let mut all = vec![Effective::text("instance", "..")];
-        all.extend(self.seen.get().map(CircuitBreakerConfig::effective).into_iter().flatten());
+        all.extend(self.seen.get().map(effective).into_iter().flatten());
         all
     }
 

@@ -21,8 +21,8 @@
 //!   successes, so that the breaker would never open.
 //! - One breaker for many hosts or tenants: use `key`, or [`CircuitBreakers`], so that one that is down does
 //!   not close the others.
-//! - At far more than a hundred calls a second: it trips by a number of failures in a row, or inside a window
-//!   of time, and at such rates failures in a row say little. Raise `threshold`, or set a `window`.
+//! - With a `threshold` at far more than a hundred calls a second: failures in a row say little there. Set a
+//!   `rate`.
 //!
 //! # Choosing numbers
 //!
@@ -30,6 +30,8 @@
 //!   breaker makes several attempts a call, each of which counts.
 //! - `window`: set it where successes and failures mix, for instance one bad server of four; without it one
 //!   success clears the count.
+//! - `rate`: the share of failures among the last calls, for more than about a hundred calls a second. A
+//!   success only adds to a counter of its thread.
 //! - `recovery`: about the time of a restart; 60 s by default. `growth = 2.0` doubles it while probes fail,
 //!   up to `cap`.
 //! - `successes`: more than 1 where a service answers once and fails under load.
@@ -86,6 +88,7 @@ pub(crate) mod inventory;
 mod judged;
 mod layer;
 mod permit;
+mod rates;
 mod set;
 mod state;
 mod window;
@@ -247,11 +250,15 @@ pub struct BreakerSnapshot {
     pub since: Option<Instant>,
     /// How many failures count at the moment: in a row or inside the window, or those that opened it.
     pub failures: u32,
+    /// How many calls are inside the window of a `rate`; `None` without one, and while it does not count.
+    pub calls: Option<u64>,
+    /// The share of failures among those calls, once there are `min_calls` of them.
+    pub failure_rate: Option<f64>,
     /// How many probes of this half-open time have succeeded.
     pub successes: u32,
     /// How many calls it has refused since the program started.
     pub rejected: u64,
-    /// How many failures open it.
+    /// How many failures open it; 0 where only a `rate` does.
     pub threshold: u32,
     /// How long it stays open; `None` if it is not open, or its time is over.
     #[cfg_attr(
@@ -268,7 +275,12 @@ impl fmt::Display for BreakerSnapshot {
         self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
         write!(f, ": {}", self.state)?;
         self.retry_after.map_or(Ok(()), |wait| write!(f, " for {wait:?}"))?;
-        write!(f, ", failures {} of {}, rejected {}", self.failures, self.threshold, self.rejected)
+        match self.calls {
+            Some(calls) => write!(f, ", failures {} of {calls} calls", self.failures)?,
+            None if self.threshold > 0 => write!(f, ", failures {} of {}", self.failures, self.threshold)?,
+            None => write!(f, ", failures {}", self.failures)?,
+        }
+        write!(f, ", rejected {}", self.rejected)
     }
 }
 
@@ -335,7 +347,7 @@ impl CircuitBreaker {
 
     /// The settings: the one place that reads them. No call of a closed breaker that succeeds comes here.
     const fn config(&self) -> CircuitBreakerConfig {
-        self.setup.settings.config
+        self.setup.settings.applied()
     }
 }
 
@@ -563,6 +575,8 @@ impl CircuitBreaker {
         }
         if !self.live.gate.glance().is_clean(token) {
             self.succeeded(token);
+        } else if self.setup.settings.config.rate.is_some() {
+            self.count_success(token);
         }
         // Said anew, so that the compiler need not keep the verdict of a success.
         None
@@ -583,6 +597,22 @@ impl CircuitBreaker {
             Counts::Success => self.succeeded(token),
             Counts::Nothing => self.live.gate.given_back(token),
         }
+    }
+
+    /// Counts a success of a breaker with a rate; called, so that others do not pay for its code.
+    #[inline(never)]
+    fn count_success(&self, token: Token) {
+        match self.live.gate.count_success() {
+            rates::Counted::Done => {}
+            rates::Counted::Mark => self.mark(),
+            rates::Counted::Not => self.succeeded(token),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn mark(&self) {
+        self.live.gate.mark(&self.config());
     }
 
     #[cold]

@@ -1,6 +1,7 @@
 //! The states of a breaker: the word that callers read, what the lock guards, and pure transitions.
 
 use super::config::CircuitBreakerConfig;
+use super::rates::Results;
 use super::window::Times;
 use crate::classify::Classification;
 use std::time::{Duration, Instant};
@@ -173,6 +174,8 @@ pub(super) struct Memory {
     pub(super) reopenings: u32,
     /// How many failures opened it.
     pub(super) failures: u32,
+    /// What the rate is of, from the first look on.
+    pub(super) results: Option<Box<Results>>,
     phase: Phase,
 }
 
@@ -190,12 +193,13 @@ impl Default for Phase {
 
 impl Memory {
     pub(super) const fn new() -> Self {
-        Self { since: None, reopenings: 0, failures: 0, phase: Phase::Counting(Times::new()) }
+        Self { since: None, reopenings: 0, failures: 0, results: None, phase: Phase::Counting(Times::new()) }
     }
 
     /// A transition at `now` to `state`, whose first generation is that of `token`.
     pub(super) fn enter(&mut self, state: State, token: Token, now: Instant) {
         self.since = Some(now);
+        self.results = None;
         match state {
             State::HalfOpen => self.phase = Phase::Probing(Probes::since(token)),
             State::Open => self.phase = Phase::default(),

@@ -1,0 +1,405 @@
+//! The results inside a window of calls or of time, and the share of failures among them.
+//!
+//! A share can rise only where a failure is recorded, so all work is done there, under the lock of the breaker's memory.
+//! Successes are counted for each thread apart ([`Successes`]), without a clock and without a line that threads share, and
+//! taken over at the next look. Until `min_calls` results are inside the window each success is recorded with its time:
+//! the one that reaches `min_calls` is judged, too.
+
+use super::config::CircuitBreakerConfig;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many threads count apart; more of them share.
+const SHARDS: usize = 8;
+/// At which success of a thread the time is read, in a window of time.
+const MARK: u64 = 32;
+/// How many runs a window of time remembers, before neighbours are joined.
+const RUNS: usize = 2_048;
+
+/// The successes that no look has taken over, counted by thread.
+#[derive(Debug)]
+pub(super) struct Successes {
+    /// Whether each success is recorded with its time.
+    is_exact: AtomicBool,
+    shards: [Shard; SHARDS],
+}
+
+/// A counter in a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(AtomicU64);
+
+impl Successes {
+    pub(super) fn new() -> Self {
+        Self { is_exact: AtomicBool::new(true), shards: Default::default() }
+    }
+
+    /// Counts a success, unless each is recorded with its time or the thread has no counter yet.
+    #[inline]
+    pub(super) fn count(&self) -> Counted {
+        if self.records_each() {
+            return Counted::Not;
+        }
+        let Some(shard) = self.shards.get(OWN.get()) else { return Counted::Not };
+        let before = shard.0.fetch_add(1, Ordering::Relaxed);
+        if before % MARK == MARK - 1 { Counted::Mark } else { Counted::Done }
+    }
+
+    #[inline]
+    pub(super) fn records_each(&self) -> bool {
+        self.is_exact.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn record_each(&self, is_exact: bool) {
+        self.is_exact.store(is_exact, Ordering::Relaxed);
+    }
+
+    fn sum(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.0.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    }
+}
+
+/// What was done with a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// It was counted.
+    Done,
+    /// It was counted, and the time is to be read.
+    Mark,
+    /// It is to be recorded with its time.
+    Not,
+}
+
+thread_local! {
+    /// The shard of this thread; none until it has recorded a success.
+    static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Gives this thread a shard, if it has none.
+fn assign_shard() {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    if OWN.get() >= SHARDS {
+        OWN.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+    }
+}
+
+/// How many results are inside the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shares {
+    pub(super) calls: u64,
+    pub(super) failures: u64,
+}
+
+impl Shares {
+    /// The share of failures, once there are enough calls to tell.
+    pub(super) fn failure_rate(self, config: &CircuitBreakerConfig) -> Option<f64> {
+        let is_known = self.calls > 0 && self.calls >= config.fewest_calls();
+        // Counts are far below 2^52.
+        is_known.then(|| self.failures as f64 / self.calls as f64)
+    }
+
+    /// Whether they open the breaker.
+    pub(super) fn trip(self, config: &CircuitBreakerConfig) -> bool {
+        let rate = self.failure_rate(config);
+        config.rate.zip(rate).is_some_and(|(most, rate)| rate >= most)
+    }
+}
+
+/// The results inside the window of one breaker; forgotten at each transition.
+#[derive(Debug)]
+pub(super) struct Results {
+    /// The sum of [`Successes`] that was taken over.
+    taken: u64,
+    /// When that was.
+    looked: Instant,
+    window: Window,
+}
+
+#[derive(Debug)]
+enum Window {
+    /// The number of all results, and at which numbers those inside the window failed.
+    Calls {
+        all: u64,
+        failures: VecDeque<u64>,
+    },
+    Time(Runs),
+}
+
+impl Results {
+    /// No results, from `now` on.
+    pub(super) fn new(successes: &Successes, now: Instant, config: &CircuitBreakerConfig) -> Self {
+        let window = match config.time_window() {
+            Some(_) => Window::Time(Runs::default()),
+            None => Window::Calls { all: 0, failures: VecDeque::new() },
+        };
+        Self { taken: successes.sum(), looked: now, window }
+    }
+
+    /// Takes over the successes that were counted since the last look.
+    pub(super) fn take(&mut self, successes: &Successes, now: Instant) {
+        let sum = successes.sum();
+        let (new, from) = (sum.wrapping_sub(self.taken), self.looked);
+        self.taken = sum;
+        self.looked = now;
+        if new > 0 {
+            self.push(Run { from, to: now, successes: new, failures: 0 });
+        }
+    }
+
+    /// Records a result at `now`; from then on the thread counts its successes.
+    pub(super) fn record(&mut self, is_failure: bool, now: Instant) {
+        assign_shard();
+        let failures = u64::from(is_failure);
+        self.push(Run { from: now, to: now, successes: 1 - failures, failures });
+    }
+
+    fn push(&mut self, run: Run) {
+        match &mut self.window {
+            Window::Calls { all, failures } => {
+                *all += run.calls();
+                if run.failures > 0 {
+                    failures.push_back(*all);
+                }
+            }
+            Window::Time(runs) => runs.push(run),
+        }
+    }
+
+    /// How many results are inside the window at `now`; forgets the others.
+    pub(super) fn shares(&mut self, now: Instant, config: &CircuitBreakerConfig) -> Shares {
+        match &mut self.window {
+            Window::Calls { all, failures } => {
+                let size = config.call_window();
+                while failures.front().is_some_and(|at| *at + size <= *all) {
+                    failures.pop_front();
+                }
+                Shares { calls: size.min(*all), failures: failures.len() as u64 }
+            }
+            Window::Time(runs) => {
+                runs.inside(now, config.time_window().unwrap_or(Duration::MAX), config.fewest_calls())
+            }
+        }
+    }
+}
+
+/// Results between two moments; successes whose times are not known are taken as spread evenly over them.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    from: Instant,
+    to: Instant,
+    successes: u64,
+    failures: u64,
+}
+
+impl Run {
+    const fn calls(&self) -> u64 {
+        self.successes + self.failures
+    }
+
+    /// How many of `count` results, spread evenly and the last of them at the end, are younger than `cut`.
+    fn after(&self, cut: Instant, count: u64) -> u64 {
+        let length = self.to.saturating_duration_since(self.from).as_secs_f64();
+        let share = cut.saturating_duration_since(self.from).as_secs_f64() / length;
+        // Counts are far below 2^52, and the share is between 0 and 1.
+        if share.is_finite() { count.saturating_sub((count as f64 * share) as u64) } else { 0 }
+    }
+}
+
+/// The runs that may be inside a window of time, oldest first.
+#[derive(Debug, Default)]
+struct Runs {
+    all: VecDeque<Run>,
+    successes: u64,
+    failures: u64,
+}
+
+impl Runs {
+    fn push(&mut self, run: Run) {
+        self.successes += run.successes;
+        self.failures += run.failures;
+        match self.all.back_mut() {
+            // Of one moment: the order does not matter.
+            Some(last) if last.from == run.to => {
+                last.successes += run.successes;
+                last.failures += run.failures;
+            }
+            _ => self.all.push_back(run),
+        }
+        if self.all.len() > RUNS {
+            self.join();
+        }
+    }
+
+    /// Joins each run with its neighbour, so that a window of any length takes a bounded room.
+    fn join(&mut self) {
+        let mut joined = VecDeque::with_capacity(RUNS);
+        while let Some(mut run) = self.all.pop_front() {
+            if let Some(next) = self.all.pop_front() {
+                run.to = next.to;
+                run.successes += next.successes;
+                run.failures += next.failures;
+            }
+            joined.push_back(run);
+        }
+        self.all = joined;
+    }
+
+    /// How many results are younger than `window` at `now`; forgets older runs.
+    fn inside(&mut self, now: Instant, window: Duration, fewest: u64) -> Shares {
+        let is_over = |at: Instant| now.saturating_duration_since(at) >= window;
+        while let Some(run) = self.all.front().filter(|run| is_over(run.to)) {
+            self.successes -= run.successes;
+            self.failures -= run.failures;
+            self.all.pop_front();
+        }
+        let (mut successes, mut failures) = (self.successes, self.failures);
+        if let Some(run) = self.all.front().filter(|run| is_over(run.from))
+            && let Some(cut) = now.checked_sub(window)
+        {
+            // The last few results are inside until as many have ended after them as it takes to judge.
+            let later = self.successes + self.failures - run.calls();
+            let last = fewest.saturating_sub(later).min(run.successes);
+            successes -= run.successes - run.after(cut, run.successes).max(last);
+            failures -= run.failures - run.after(cut, run.failures);
+        }
+        Shares { calls: successes + failures, failures }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn config(window: Option<Duration>, calls: Option<u32>, min_calls: u32) -> CircuitBreakerConfig {
+        CircuitBreakerConfig {
+            rate: Some(0.5),
+            window,
+            window_calls: calls,
+            min_calls,
+            ..CircuitBreakerConfig::default()
+        }
+    }
+
+    /// A sequence of numbers that looks random.
+    fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        move |below| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        }
+    }
+
+    #[test]
+    fn a_window_of_calls_is_that_of_a_list_of_all_calls() {
+        for seed in 1..=300 {
+            let mut random = random(seed);
+            let (size, now) = (1 + random(40), Instant::now());
+            let config = config(None, Some(u32::try_from(size).expect("small")), 1);
+            let successes = Successes::new();
+            successes.record_each(false);
+            let mut results = Results::new(&successes, now, &config);
+            let mut all: VecDeque<bool> = VecDeque::new();
+            for _ in 0..200 {
+                let is_failure = random(3) == 0;
+                all.push_back(is_failure);
+                if all.len() as u64 > size {
+                    all.pop_front();
+                }
+                if is_failure {
+                    results.take(&successes, now);
+                    results.record(true, now);
+                    let failures = all.iter().filter(|failed| **failed).count() as u64;
+                    assert_eq!(results.shares(now, &config), Shares { calls: all.len() as u64, failures });
+                } else if successes.count() == Counted::Not {
+                    results.record(false, now);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_of_time_is_exact_where_each_result_is_recorded() {
+        for seed in 1..=300 {
+            let mut random = random(seed);
+            let (mut now, window) = (Instant::now(), (1 + random(20) as u32) * SECOND);
+            let config = config(Some(window), None, 1_000_000);
+            let successes = Successes::new();
+            let mut results = Results::new(&successes, now, &config);
+            let mut all: Vec<(Instant, bool)> = Vec::new();
+            for _ in 0..200 {
+                now += Duration::from_millis(random(3) * random(1_500));
+                let is_failure = random(3) == 0;
+                all.push((now, is_failure));
+                results.take(&successes, now);
+                results.record(is_failure, now);
+                all.retain(|(at, _)| now.duration_since(*at) < window);
+                let failures = all.iter().filter(|(_, failed)| *failed).count() as u64;
+                assert_eq!(results.shares(now, &config), Shares { calls: all.len() as u64, failures });
+            }
+        }
+    }
+
+    #[test]
+    fn successes_without_a_time_are_spread_evenly_but_the_last_few() {
+        let (start, config) = (Instant::now(), config(Some(10 * SECOND), None, 20));
+        let successes = Successes::new();
+        successes.record_each(false);
+        let mut results = Results::new(&successes, start, &config);
+        assign_shard();
+        for _ in 0..40 {
+            successes.count();
+        }
+        let at = start + 20 * SECOND;
+        results.take(&successes, at);
+        results.record(true, at);
+        // Half of the 20 s is inside: 20 of the 40, which is as many as the last few.
+        assert_eq!(results.shares(at, &config), Shares { calls: 21, failures: 1 });
+        let later = at + 5 * SECOND;
+        // A quarter is inside; but only 1 call has ended after the last 19.
+        assert_eq!(results.shares(later, &config), Shares { calls: 20, failures: 1 });
+        results.record(true, later);
+        for _ in 0..18 {
+            results.record(false, later);
+        }
+        assert_eq!(results.shares(later, &config), Shares { calls: 30, failures: 2 });
+        assert_eq!(results.shares(later + 10 * SECOND, &config), Shares::default());
+    }
+
+    #[test]
+    fn a_window_of_time_takes_a_bounded_room() {
+        let (start, config) = (Instant::now(), config(Some(3_600 * SECOND), None, 20));
+        let successes = Successes::new();
+        let mut results = Results::new(&successes, start, &config);
+        for n in 0..100_000_u32 {
+            results.record(n % 3 == 0, start + n * Duration::from_millis(1));
+        }
+        let Window::Time(runs) = &results.window else { panic!("a window of time") };
+        assert!(runs.all.len() <= RUNS, "{}", runs.all.len());
+        let shares = results.shares(start + 100 * SECOND, &config);
+        assert_eq!(shares, Shares { calls: 100_000, failures: 33_334 });
+    }
+
+    #[test]
+    fn each_thread_counts_and_reads_the_time_now_and_then() {
+        let successes = Successes::new();
+        assert_eq!(successes.count(), Counted::Not, "recorded with its time");
+        successes.record_each(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    assert_eq!(successes.count(), Counted::Not, "it has no counter");
+                    assign_shard();
+                    let marks = (0..1_000).filter(|_| successes.count() == Counted::Mark).count();
+                    assert!(marks <= 4 * 1_000 / 32 + 1, "{marks}");
+                });
+            }
+        });
+        assert_eq!(successes.sum(), 4_000);
+    }
+}

@@ -1,0 +1,206 @@
+//! A breaker that opens by the share of failures.
+
+use super::guarded::{Failure, down};
+use resilience::{Category, CircuitBreaker, State, circuit_breaker, testing};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+guarded!(half_of_ten: circuit_breaker(rate = 50%, window = 10, min_calls = 4));
+guarded!(half_of_a_minute: circuit_breaker(rate = 0.5, window = 60s, min_calls = 4));
+guarded!(as_it_comes: circuit_breaker(rate = 50%));
+guarded!(beside_a_threshold: circuit_breaker(threshold = 2, rate = 50%, window_calls = 50, min_calls = 10));
+
+#[test]
+fn it_opens_at_the_share_once_there_are_enough_calls() {
+    half_of_ten(&|it| {
+        it.fail(Category::Unavailable);
+        it.fail(Category::Unavailable);
+        it.fail(Category::Unavailable);
+        assert!(!it.refuses_unseen(), "three calls are too few");
+        it.fail(Category::Unavailable);
+        assert!(it.refuses());
+    });
+}
+
+#[test]
+fn the_success_that_makes_them_enough_is_judged() {
+    half_of_ten(&|it| {
+        it.fail(Category::Unavailable);
+        it.fail(Category::Unavailable);
+        it.succeed().unwrap();
+        assert!(!it.refuses_unseen());
+        assert_eq!(it.succeed(), Ok(1), "it is the function's own");
+        assert!(it.refuses());
+    });
+}
+
+#[test]
+fn only_the_last_calls_count() {
+    half_of_ten(&|it| {
+        (0..50).for_each(|_| assert_eq!(it.succeed(), Ok(1)));
+        (0..4).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        assert!(!it.refuses_unseen(), "4 of the last 10");
+        it.fail(Category::Unavailable);
+        assert!(it.refuses());
+    });
+}
+
+#[test]
+fn only_the_calls_of_the_last_minute_count() {
+    half_of_a_minute(&|it| {
+        (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        it.pass(60 * SECOND);
+        (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        assert!(!it.refuses_unseen(), "3 calls inside the window");
+        it.pass(59 * SECOND);
+        it.fail(Category::Unavailable);
+        assert!(it.refuses());
+    });
+}
+
+#[test]
+fn half_of_the_last_hundred_with_twenty_of_them_is_the_default() {
+    as_it_comes(&|it| {
+        (0..10).for_each(|_| assert!(it.fail(Category::Timeout)));
+        assert!(!it.refuses_unseen(), "no threshold holds");
+        (0..9).for_each(|_| assert_eq!(it.succeed(), Ok(1)));
+        assert!(!it.refuses_unseen());
+        it.succeed().unwrap();
+        assert!(it.refuses(), "10 of 20");
+    });
+}
+
+#[test]
+fn a_threshold_that_is_written_stays_beside_the_rate() {
+    beside_a_threshold(&|it| {
+        (0..9).for_each(|_| assert_eq!(it.succeed(), Ok(1)));
+        it.fail(Category::Unavailable);
+        it.succeed().unwrap();
+        it.fail(Category::Unavailable);
+        assert!(!it.refuses_unseen());
+        it.fail(Category::Unavailable);
+        assert!(it.refuses(), "two in a row");
+    });
+}
+
+#[test]
+fn each_transition_empties_the_window() {
+    half_of_ten(&|it| {
+        (0..4).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        assert!(it.refuses());
+        it.pass(60 * SECOND);
+        it.succeed().unwrap();
+        (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        assert!(!it.refuses_unseen(), "three calls since it closed, and the probe is none of them");
+        it.fail(Category::Unavailable);
+        assert!(it.refuses());
+    });
+}
+
+#[test]
+fn what_counts_as_nothing_is_in_no_count() {
+    half_of_ten(&|it| {
+        (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
+        (0..20).for_each(|_| assert!(it.fail(Category::Cancelled)));
+        assert!(!it.refuses_unseen());
+        it.fail(Category::NotFound);
+        assert!(it.refuses(), "the answer is the fourth call: 3 of 4");
+    });
+}
+
+/// A breaker made for a program of its own, as settings of the run would make it.
+fn made(config: resilience::policy::CircuitBreakerConfig) -> CircuitBreaker {
+    CircuitBreaker::try_new("made", config).expect("settings that make sense")
+}
+
+#[test]
+fn settings_of_the_run_have_no_threshold_beside_a_rate_unless_it_differs() {
+    let _world = testing::isolate();
+    let default = resilience::policy::CircuitBreakerConfig::default();
+    let fail = |breaker: &CircuitBreaker| breaker.acquire().map(|permit| permit.failure(&Category::Timeout));
+    let rate = made(resilience::policy::CircuitBreakerConfig { rate: Some(1.0), ..default });
+    (0..19).for_each(|_| fail(&rate).expect("closed"));
+    assert_eq!(rate.snapshot().threshold, 0);
+    fail(&rate).expect("closed");
+    assert_eq!(rate.state(), State::Open);
+    let both = made(resilience::policy::CircuitBreakerConfig { rate: Some(1.0), threshold: 6, ..default });
+    (0..6).for_each(|_| fail(&both).expect("closed"));
+    assert_eq!((both.state(), both.snapshot().threshold), (State::Open, 6));
+}
+
+#[test]
+fn a_snapshot_has_the_calls_and_the_share() {
+    let world = testing::isolate();
+    let breaker = CircuitBreaker::new("quotes").rate(0.9).window(60 * SECOND).min_calls(4);
+    let fail = || breaker.acquire().expect("closed").failure(&Category::Timeout);
+    let succeed = || breaker.acquire().expect("closed").success();
+    fail();
+    succeed();
+    let now = breaker.snapshot();
+    assert_eq!((now.calls, now.failures, now.failure_rate), (Some(2), 1, None), "too few to tell");
+    succeed();
+    succeed();
+    let now = breaker.snapshot();
+    assert_eq!((now.calls, now.failure_rate), (Some(4), Some(0.25)));
+    assert_eq!(now.to_string(), "quotes: closed, failures 1 of 4 calls, rejected 0");
+    world.advance(60 * SECOND);
+    let now = breaker.snapshot();
+    assert_eq!((now.calls, now.failures, now.failure_rate), (Some(0), 0, None));
+    breaker.disable();
+    fail();
+    assert_eq!(breaker.snapshot().calls, None, "it does not count");
+}
+
+#[test]
+fn a_breaker_that_only_measures_counts_and_never_opens() {
+    let _world = testing::isolate();
+    let breaker = CircuitBreaker::new("quotes").rate(0.5).min_calls(2);
+    breaker.metrics_only();
+    for _ in 0..30 {
+        breaker.acquire().expect("it admits all").failure(&Category::Timeout);
+        breaker.acquire().expect("it admits all").success();
+    }
+    let now = breaker.snapshot();
+    assert_eq!((now.state, now.calls, now.failures), (State::MetricsOnly, Some(60), 30));
+    breaker.reset();
+    assert_eq!(breaker.snapshot().calls, Some(0));
+}
+
+#[test]
+fn threads_count_every_success() {
+    let world = testing::isolate();
+    let breaker = CircuitBreaker::new("quotes").rate(0.5).window(3_600 * SECOND);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (handle, breaker) = (world.handle(), &breaker);
+            scope.spawn(move || {
+                handle.run(|| {
+                    for n in 0..1_000 {
+                        let permit = breaker.acquire().expect("closed");
+                        if n % 10 == 9 { permit.failure(&Category::Timeout) } else { permit.success() }
+                    }
+                });
+            });
+        }
+    });
+    let now = breaker.snapshot();
+    assert_eq!((now.state, now.calls, now.failures), (State::Closed, Some(4_000), 400));
+}
+
+#[circuit_breaker(rate = 50%, window = 60s, min_calls = 2, key = host)]
+fn by_host(host: &str, result: Result<u32, Failure>) -> Result<u32, Failure> {
+    let _ = host;
+    result
+}
+
+#[test]
+fn each_key_has_a_window_of_its_own() {
+    let _world = testing::isolate();
+    for _ in 0..2 {
+        let _ = by_host("a", Err(Failure::Own(down().into())));
+        assert_eq!(by_host("b", Ok(1)), Ok(1));
+    }
+    assert!(matches!(by_host("a", Ok(1)), Err(Failure::Rejected(_))));
+    assert_eq!(by_host("b", Ok(1)), Ok(1));
+}
