@@ -79,8 +79,16 @@ fn a_refusal_is_undone_and_an_outage_waits_for_a_person() {
 
 #[test]
 fn the_examples_of_the_policies_run() {
-    let texts =
-        ["bulkhead", "cached", "circuit_breaker", "classify", "timeout", "with_fallback", "with_retry"]
-            .map(run);
+    let texts = [
+        "bulkhead",
+        "cached",
+        "circuit_breaker",
+        "classify",
+        "rate_limit",
+        "timeout",
+        "with_fallback",
+        "with_retry",
+    ]
+    .map(run);
     assert!(texts.iter().all(|text| !text.is_empty()));
 }

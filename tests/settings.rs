@@ -7,7 +7,8 @@ include!("macros/modules.rs");
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{
-    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, RetryConfig, TimeoutConfig,
+    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, RateLimitConfig, RetryConfig,
+    TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};
@@ -36,6 +37,7 @@ fn policies() -> Vec<Policy> {
         policy("timeout", TimeoutConfig::TABLE),
         policy("bulkhead", BulkheadConfig::TABLE),
         policy("cached", CacheConfig::TABLE),
+        policy("rate_limit", RateLimitConfig::TABLE),
         policy("checkpoint", CheckpointConfig::TABLE),
         policy("job", JobConfig::TABLE),
     ]

@@ -3,6 +3,7 @@
 pub(crate) mod breaker;
 mod bulkhead;
 pub(crate) mod keyed;
+mod rate_limit;
 mod retry;
 mod stack;
 mod timeout;
@@ -64,6 +65,7 @@ pub(crate) fn all() -> Vec<Group> {
         Group { title: "circuit breaker per key, 10,000 keys", rows: keyed::rows() },
         Group { title: "timeout, the body is ready at once", rows: timeout::rows() },
         Group { title: "bulkhead, a slot is free", rows: bulkhead::rows() },
+        Group { title: "rate limit, the call is admitted", rows: rate_limit::rows() },
         Group { title: "fallback(retry(breaker(timeout)))", rows: stack::rows() },
     ]
 }

@@ -26,6 +26,7 @@
 //! | [`circuit_breaker`](macro@circuit_breaker) | rejects calls while the service behind the function is down |
 //! | [`timeout`](macro@timeout) | ends an attempt, or the whole call, that takes too long |
 //! | [`bulkhead`](macro@bulkhead) | limits how many calls run at once |
+//! | [`rate_limit`](macro@rate_limit) | limits how many calls are made in a time |
 //! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
 #![cfg_attr(
     feature = "durable",
@@ -90,7 +91,7 @@
 //! # Values
 //!
 //! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`],
-//! [`CircuitBreaker`], [`Timeout`], [`Bulkhead`], [`Fallback`]. `try_new` takes settings known only at run time, and
+//! [`CircuitBreaker`], [`Timeout`], [`Bulkhead`], [`RateLimit`], [`Fallback`]. `try_new` takes settings known only at run time, and
 //! `instance = expr` in an attribute uses such a value. [`presets`] has named retries to start from.
 //!
 //! # Operation
@@ -235,7 +236,9 @@ pub use policy::circuit_breaker::inventory::BreakerHandle;
 #[doc(inline)]
 pub use policy::presets;
 #[doc(inline)]
+pub use policy::rate_limit::inventory::RateLimitHandle;
+#[doc(inline)]
 pub use policy::{
-    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Fallback, Jitter, Permit, Retry, Rule, State,
-    Timeout,
+    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Fallback, Jitter, Permit, RateLimit, Retry,
+    Rule, State, Timeout,
 };

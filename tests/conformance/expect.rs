@@ -128,6 +128,14 @@ impl Stage<'_> {
             let is_retry = |event: &&Event| matches!(event, Event::Retrying { .. });
             return numbers::count(expected, self.events().iter().filter(is_retry).count());
         }
+        if let Some(bulkhead) = self.stack.bulkheads().next() {
+            let now = bulkhead.get(key).snapshot();
+            match name {
+                "available" => return numbers::one(expected, Some(f64::from(now.slots - now.in_use))),
+                "queued" | "waiting" => return numbers::count(expected, now.waiting),
+                _ => {}
+            }
+        }
         let Some(snapshot) = self.breaker(0, key, CircuitBreaker::snapshot) else {
             return skipped("the library does not count it");
         };

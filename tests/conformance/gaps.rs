@@ -5,8 +5,6 @@ use std::fmt;
 /// A feature that the library does not have, or that this runner does not play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
-    Bulkhead,
-    RateLimit,
     Hedge,
     Cache,
     Lock,
@@ -26,9 +24,7 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
-    pub(crate) const ALL: [Self; 18] = [
-        Self::Bulkhead,
-        Self::RateLimit,
+    pub(crate) const ALL: [Self; 16] = [
         Self::Hedge,
         Self::Cache,
         Self::Lock,
@@ -50,8 +46,6 @@ impl Gap {
     /// The word for it in `verdicts.txt`.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Bulkhead => "bulkhead",
-            Self::RateLimit => "rate-limit",
             Self::Hedge => "hedge",
             Self::Cache => "cache",
             Self::Lock => "lock",
@@ -74,8 +68,6 @@ impl Gap {
     /// Why a scenario with it is not played.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::Bulkhead => "`bulkhead` is not built",
-            Self::RateLimit => "`rate_limit` is not built",
             Self::Hedge => "`hedge` is not built",
             Self::Cache => "`cache` is not built",
             Self::Lock => "`lock` is not built",
@@ -100,8 +92,6 @@ impl Gap {
     /// The gap of a policy that is not built.
     pub(crate) fn of_policy(name: &str) -> Option<Self> {
         match name.trim_end_matches("_inner") {
-            "bulkhead" => Some(Self::Bulkhead),
-            "rate_limit" => Some(Self::RateLimit),
             "hedge" => Some(Self::Hedge),
             "cache" => Some(Self::Cache),
             "lock" => Some(Self::Lock),

@@ -2,6 +2,7 @@
 //!
 //! Scenarios are files: those of `tests/scenarios`, and of every folder that `RESILIENCE_SCENARIOS` names.
 
+mod admission;
 mod breaker;
 mod call;
 mod classes;

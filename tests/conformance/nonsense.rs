@@ -12,6 +12,8 @@ pub(crate) fn of(config: &Value) -> Option<String> {
             "breaker" => breaker(policy),
             "retry" => retry(policy),
             "timeout" => is_zero(policy, "ms"),
+            "bulkhead" => is_zero(policy, "max_concurrent").or_else(|| negative(policy)),
+            "rate_limit" => rate_limit(policy),
             _ => negative(policy),
         };
         problem.map(|problem| format!("`{name}`: {problem}"))
@@ -42,6 +44,11 @@ fn breaker(policy: &Value) -> Option<String> {
             exceeds(min_calls, size, "`min_calls` exceeds the calls of the window: it would never open")
         })
         .or_else(|| exceeds(number(&policy["open_ms"]), cap, "`open_ms` exceeds the longest open time"))
+}
+
+fn rate_limit(policy: &Value) -> Option<String> {
+    let zeros = ["permits", "per_ms", "burst"];
+    zeros.iter().find_map(|key| is_zero(policy, key)).or_else(|| negative(policy))
 }
 
 fn retry(policy: &Value) -> Option<String> {
@@ -112,6 +119,8 @@ mod tests {
             retry("jitter", json!({"type": "range", "max_ms": 100})),
             retry("max_elapsed_ms", json!(1)),
             json!({"timeout": {"ms": 1}}),
+            json!({"bulkhead": {"max_concurrent": 1, "max_wait_ms": 0, "queue": 0}}),
+            json!({"rate_limit": {"permits": 1, "per_ms": 1}}),
         ];
         for config in sound {
             assert_eq!(of(&config), None, "{config}");
@@ -135,6 +144,10 @@ mod tests {
             retry("jitter", json!({"type": "range", "max_ms": 99})),
             retry("max_elapsed_ms", json!(0)),
             json!({"timeout_inner": {"ms": 0}}),
+            json!({"bulkhead": {"max_concurrent": 0}}),
+            json!({"bulkhead": {"max_concurrent": 1, "queue": -1}}),
+            json!({"rate_limit": {"permits": 0, "per_ms": 1}}),
+            json!({"rate_limit": {"permits": 1, "per_ms": 0}}),
         ];
         for config in broken {
             assert!(of(&config).is_some(), "{config}");

@@ -1,5 +1,6 @@
 //! The policies of a scenario, built from its `config`, and a call through all of them.
 
+use crate::admission::{self, Keyed};
 use crate::breaker::BreakerLayer;
 use crate::call::{Call, Ending, caught};
 use crate::failure::Answer;
@@ -7,7 +8,7 @@ use crate::fallback::FallbackLayer;
 use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
 use crate::gaps::Gap;
 use crate::retry::RetryLayer;
-use resilience::Timeout;
+use resilience::{Bulkhead, RateLimit, Timeout};
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +26,8 @@ pub(crate) enum Layer {
     Breaker(Box<BreakerLayer>),
     Timeout(Timeout),
     Fallback(FallbackLayer),
+    Bulkhead(Keyed<Bulkhead>),
+    RateLimit(Keyed<RateLimit>),
 }
 
 impl Stack {
@@ -60,7 +63,7 @@ impl Stack {
             match layer {
                 Layer::Retry(retry) => retry.enter_thread(),
                 Layer::Breaker(breaker) => breaker.enter_thread(),
-                Layer::Timeout(_) | Layer::Fallback(_) => {}
+                Layer::Timeout(_) | Layer::Fallback(_) | Layer::Bulkhead(_) | Layer::RateLimit(_) => {}
             }
         }
     }
@@ -68,6 +71,13 @@ impl Stack {
     pub(crate) fn breakers(&self) -> impl Iterator<Item = &BreakerLayer> {
         self.layers.iter().filter_map(|layer| match layer {
             Layer::Breaker(breaker) => Some(&**breaker),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn bulkheads(&self) -> impl Iterator<Item = &Keyed<Bulkhead>> {
+        self.layers.iter().filter_map(|layer| match layer {
+            Layer::Bulkhead(bulkhead) => Some(bulkhead),
             _ => None,
         })
     }
@@ -90,7 +100,7 @@ fn order(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
     if let Some(order) = fields.words("order")? {
         return Ok(order);
     }
-    let families = ["fallback", "retry", "breaker", "timeout"];
+    let families = ["fallback", "retry", "breaker", "timeout", "bulkhead", "rate_limit"];
     let all = families.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_inner")]);
     let there: Vec<_> = all.filter(|name| fields.has(name)).collect();
     if there.len() > 1 { unknown("several policies without an `order`") } else { Ok(there) }
@@ -108,6 +118,8 @@ impl Layer {
             "breaker" => BreakerLayer::read(fields, slot).map(|breaker| Self::Breaker(Box::new(breaker))),
             "timeout" => timeout(fields).map(Self::Timeout),
             "fallback" => FallbackLayer::read(fields).map(Self::Fallback),
+            "bulkhead" => admission::bulkhead(fields).map(Self::Bulkhead),
+            "rate_limit" => admission::rate_limit(fields).map(Self::RateLimit),
             other => unknown(format!("the runner does not know the policy `{other}`")),
         }
     }
@@ -151,6 +163,14 @@ fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = A
                 }
             }
             Layer::Timeout(timeout) => timeout.call_async(|| run(inner, call)).await,
+            Layer::Bulkhead(bulkhead) => {
+                let bulkhead = bulkhead.get(call.key());
+                bulkhead.call_async(async || run(inner, call).await).await
+            }
+            Layer::RateLimit(limit) => {
+                let limit = limit.get(call.key());
+                limit.call_async(async || run(inner, call).await).await
+            }
             Layer::Fallback(layer) => {
                 let answer = run(inner, call).await;
                 layer.settle(answer, call).await

@@ -4,10 +4,9 @@ use crate::context::{Context, Place};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
-use crate::syntax::tokens::readable;
-use crate::value::{self, Setter, Settings};
+use crate::value::{self, Kept, Nouns, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote_spanned;
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "BULKHEAD", read: |input| Some(Box::new(check(input)?)) };
@@ -74,14 +73,14 @@ const QUEUE: &str = "write `queue = <16>`, beside `wait`: how many calls may wai
 const ADAPTIVE: &str =
     "write a fixed number of slots, `#[bulkhead(16)]`: one that follows the latency is not supported yet";
 
+const NOUNS: Nouns = Nouns { noun: "bulkhead", ty: "Bulkhead", module: "bulkhead" };
+
 /// The checked arguments.
 pub(crate) struct Checked {
     /// The number of slots, unless a bulkhead is given that has one.
     slots: Option<TokenStream>,
     setters: Vec<Setter>,
-    key: Option<TokenStream>,
-    max_keys: Option<TokenStream>,
-    instance: Option<TokenStream>,
+    kept: Kept,
     /// Whether a call may have to wait.
     waits: bool,
 }
@@ -96,10 +95,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
     };
     let is_named = entries.iter().any(names_slots);
     let mut reader = Reader::new(&SPEC, entries, errors);
-    let configured: Vec<_> =
-        value::written(&reader, &SPEC).into_iter().chain(reader.span_of("max_keys")).collect();
     let (wait_at, queue_at) = (reader.span_of("wait"), reader.span_of("queue"));
-    let (key_at, key_label_at) = (reader.span_of("key"), reader.span_of("key_label"));
+    let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
     let settings = Settings::read(&mut reader, &SPEC);
     let is_short = wait_at.is_none() || settings.duration("wait").is_some_and(|wait| wait.nanos == Some(0));
     if let (Some(at), true) = (queue_at, is_short) {
@@ -109,30 +106,9 @@ fn check(input: Input<'_>) -> Option<Checked> {
              help: write `wait = 100ms`, or leave `queue` out",
         );
     }
-    let mut written_key = String::new();
-    let key = reader.value("key", "self.host", |tokens| {
-        written_key = readable(&tokens);
-        value::policy_key(tokens, item)
-    });
-    let max_keys_at = reader.span_of("max_keys");
-    let max_keys = reader.value("max_keys", "1024", |tokens| value::count_from(tokens, "max_keys", 1));
-    if let (Some(at), None) = (max_keys_at, key_at) {
-        errors.here(at, "`max_keys` needs `key = ..`: it bounds how many keys have a bulkhead");
-    }
-    if let (Some(at), None) = (key_label_at, key_at) {
-        errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
-    }
-    let instance_at = reader.span_of("instance");
-    let instance = reader.value("instance", "self.bulkhead", value::expression);
     let mut rest = reader.rest().into_iter();
-    if let Some(at) = instance_at {
-        let written = configured.into_iter().chain(rest.map(|entry| entry.span));
-        value::not_beside_instance(errors, "bulkhead", at, written);
-        if let (Some(key_at), Some(instance)) = (key_at, &instance) {
-            errors.here(key_at, key_beside_instance(&written_key, instance));
-        }
-        let (slots, setters) = (None, Vec::new());
-        return Some(Checked { slots, setters, key: None, max_keys: None, instance, waits: true });
+    if kept.is_given(errors, rest.clone().map(|entry| entry.span)) {
+        return Some(Checked { slots: None, setters: Vec::new(), kept, waits: true });
     }
     let Some(first) = rest.next() else {
         if !is_named {
@@ -149,18 +125,7 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let slots = errors.ok(value::count_from(first.tokens(), "slots", 1))?;
     let setters = settings.setters;
-    Some(Checked { slots: Some(slots), setters, key, max_keys, instance: None, waits: wait_at.is_some() })
-}
-
-/// What to write for `instance` and `key` together.
-fn key_beside_instance(key: &str, instance: &TokenStream) -> String {
-    // The paths in a template are more than the text of `format!` takes.
-    let key = if key.starts_with('"') { "format!(..)" } else { key };
-    let instance = readable(instance);
-    format!(
-        "`instance` is one bulkhead, and `key` needs one for each key\n\
-         help: make `{instance}` a `Keyed<Bulkhead>`, and write `instance = {instance}.get(&{key})` without `key`"
-    )
+    Some(Checked { slots: Some(slots), setters, kept, waits: wait_at.is_some() })
 }
 
 impl Layer for Checked {
@@ -168,13 +133,13 @@ impl Layer for Checked {
         Traits {
             admits: Some("make a call wait, or refuse it, whose recorded value needs no slot"),
             holds: true,
-            key: self.key.as_ref(),
+            key: self.kept.key.as_ref(),
             ..Traits::default()
         }
     }
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
-        if self.instance.is_some() && stack.below().any(|traits| traits.moves_thread) {
+        if self.kept.instance.is_some() && stack.below().any(|traits| traits.moves_thread) {
             errors.at(
                 attr,
                 "the slot of an `instance` is free before a body ends that `timeout(.., thread)` has abandoned\n\
@@ -184,46 +149,21 @@ impl Layer for Checked {
     }
 
     fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let site = &place.site;
-        let Some(slots) = &self.slots else {
-            return quote!(static #site: __rt::bulkhead::GivenBulkhead = __rt::bulkhead::GivenBulkhead::of(&__POINT););
-        };
-        let ty = quote!(__rt::Bulkhead);
-        let at = value::own_span_of(slots);
-        let new = quote_spanned!(at=> __rt::Bulkhead::of(&__POINT, #slots));
-        let bulkhead = Setter::all(&self.setters, &ty, new);
-        if self.key.is_none() {
-            return quote!(static #site: __rt::Bulkhead = #bulkhead.checked(););
-        }
-        let max_keys = self.max_keys.iter();
-        quote! {
-            static #site: __rt::bulkhead::KeyedBulkheads = {
-                const fn __fresh() -> __rt::Bulkhead { #bulkhead.checked() }
-                const fn __keyed() -> __rt::Keyed<__rt::Bulkhead> {
-                    __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))*
-                }
-                __rt::bulkhead::KeyedBulkheads::new(__keyed(), __keyed)
-            };
-        }
+        let bulkhead = self.slots.as_ref().map(|slots| {
+            let at = value::own_span_of(slots);
+            let new = quote_spanned!(at=> __rt::Bulkhead::of(&__POINT, #slots));
+            Setter::all(&self.setters, &self.kept.ty(), new)
+        });
+        self.kept.site(&place.site, bulkhead.as_ref())
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
-        let site = &place.site;
         let here = Span::mixed_site();
         let refused = cx.refused(place);
-        let attempt = cx.attempt(place);
-        let instance = self.instance.as_ref().map(|given| value::instance(given, &quote!(Bulkhead)));
+        let instance = self.kept.bind();
         let awaits = cx.is_async && self.waits;
-        let enter = Ident::new(if awaits { "await_attempt" } else { "enter_attempt" }, here);
-        let enter = match (&self.instance, &self.key) {
-            (Some(given), _) => {
-                quote_spanned!(value::mixed_span_of(given)=> (&#site).#enter(__instance, #attempt))
-            }
-            (None, Some(given)) => {
-                quote_spanned!(value::mixed_span_of(given)=> __rt::Keyed::#enter(&#site, &(#given), #attempt))
-            }
-            (None, None) => quote_spanned!(here=> (&#site).#enter(#attempt)),
-        };
+        let method = if awaits { "await_attempt" } else { "enter_attempt" };
+        let enter = self.kept.call(&place.site, method, &cx.attempt(place));
         let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
         let (label, bound, slot) = (place.label(), place.bound(), place.held());
         // A helper thread takes a part of it along, and keeps it until the body has ended there.

@@ -5,6 +5,7 @@ mod cached;
 mod checkpoint;
 mod circuit_breaker;
 mod job;
+mod rate_limit;
 mod recorded;
 mod timeout;
 mod with_fallback;
@@ -22,6 +23,7 @@ macro_rules! attributes {
             circuit_breaker
             timeout
             bulkhead
+            rate_limit
             with_fallback
             #[cfg(feature = "cache")] cached
             #[cfg(feature = "durable")] checkpoint

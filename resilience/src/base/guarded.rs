@@ -47,8 +47,14 @@ pub(crate) fn wake(waker: Waker) {
 }
 
 /// Runs code of an executor whose panic, or that panic's own, concerns no other task.
-pub(crate) fn harmless(work: impl FnOnce()) {
+fn harmless(work: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     }
+}
+
+/// Wakes the tasks that wait with `woken`, and drops the wakers that are not needed any more.
+pub(crate) fn release(woken: Vec<Waker>, unused: Vec<Waker>) {
+    woken.into_iter().for_each(wake);
+    unused.into_iter().for_each(|waker| harmless(|| drop(waker)));
 }

@@ -121,6 +121,9 @@ fn breaker(event: &Event, log: Log<'_>) {
         Event::Rejected { point, key, policy, retry_after } if log.is_due(Duration::from_secs(1)) => {
             let (key, delay_ms) = (shown(key), retry_after.map(delay_ms));
             match *policy {
+                "rate_limit" => {
+                    debug!(target: "resilience::rate_limit", point = &**point, key, policy, delay_ms, "rejected");
+                }
                 "bulkhead" => {
                     debug!(target: "resilience::bulkhead", point = &**point, key, policy, delay_ms, "rejected");
                 }

@@ -83,7 +83,7 @@ use std::{fmt, io};
 /// | `TimedOut` | `Timeout` | a timeout |
 /// | `Checkpoint` | by its error, mostly `Rejected` | a checkpoint |
 /// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
-/// | `RateLimited` | `RateLimited` | no policy of this release |
+/// | `RateLimited` | `RateLimited` | a rate limit that is used up |
 /// | `LockTimeout` | `Transient` | no policy of this release |
 /// | `ShuttingDown` | `Rejected` | no policy of this release |
 ///
@@ -133,7 +133,9 @@ pub enum Rejected {
         /// The point whose bulkhead rejected the call.
         point: Origin,
     },
-    /// The rate limit of `point` is used up. No policy of this release makes it.
+    /// The rate limit of `point` is used up.
+    ///
+    /// The body did not run. A retry above waits for as long as `retry_after` says, and takes nothing from its budget.
     #[error("rate limit of {} is used up{}", point.label(), After("; retry in ", *retry_after))]
     #[non_exhaustive]
     RateLimited {
@@ -352,6 +354,10 @@ impl Rejected {
 
     pub(crate) fn bulkhead_full(point: impl Into<Origin>) -> Self {
         Self::BulkheadFull { point: point.into() }
+    }
+
+    pub(crate) const fn rate_limited(point: Origin, retry_after: Wait) -> Self {
+        Self::RateLimited { point, retry_after: Some(retry_after) }
     }
 
     /// Whether an attempt of the call may have reached the service; a step or a job says so itself.

@@ -96,6 +96,9 @@ pub struct PolicyInfo {
     /// They are serialised as a map of texts, as an attribute spells them.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::settings"))]
     pub settings: Vec<Effective>,
+    /// What is worth a look: settings that seldom mean what they do, each in a sentence.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub notes: Vec<&'static str>,
 }
 
 /// Holds the live state of every point at one moment; see [`snapshot`](crate::snapshot()).
@@ -172,12 +175,13 @@ pub struct PointSnapshot {
 /// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up`, `denied` (by the budget) |
 /// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked` |
 /// | `bulkhead` | `in_use`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed` (keys that had to share an entry) |
+/// | `rate_limit` | `available`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed`, and `available` for each key |
 /// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
 /// | `with_fallback` | `answered`, `failed` |
 /// | `cached` | `entries` (values that it holds), `misses` (bodies that ran), `joined` (calls answered by another one), `stale` |
 /// | `checkpoint` | `begun`, `reused` |
 ///
-/// Counters start at zero with the process and only grow, except `abandoned`, `in_use`, `waiting` and `entries`.
+/// Counters start at zero with the process and only grow, except `abandoned`, `in_use`, `available`, `waiting` and `entries`.
 ///
 /// # Examples
 ///
@@ -245,7 +249,7 @@ impl PointInfo {
             name: point.name(),
             file: place.file(),
             line: place.line(),
-            stack: layers.iter().map(|layer| PolicyInfo::of(*layer)).collect(),
+            stack: (0..layers.len()).filter_map(|at| PolicyInfo::of(layers.get(at..)?)).collect(),
             max_calls: layers.iter().map(|layer| layer.calls()).fold(1, u64::saturating_mul),
             worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),
             ambiguous: false,
@@ -265,7 +269,7 @@ impl PointInfo {
             name,
             file: place.file(),
             line: place.line(),
-            stack: layers.map(PolicyInfo::of).collect(),
+            stack: layers.filter_map(|layer| PolicyInfo::of(&[layer])).collect(),
             max_calls: 1,
             worst_case: None,
             ambiguous: false,
@@ -275,8 +279,10 @@ impl PointInfo {
 }
 
 impl PolicyInfo {
-    fn of(layer: &dyn Layer) -> Self {
-        Self { kind: layer.kind(), settings: layer.settings() }
+    /// The first of `layers`, above the others.
+    fn of(layers: &[&dyn Layer]) -> Option<Self> {
+        let (layer, below) = layers.split_first()?;
+        Some(Self { kind: layer.kind(), settings: layer.settings(), notes: layer.notes(below) })
     }
 }
 
@@ -306,7 +312,11 @@ impl fmt::Display for PointInfo {
                 write!(f, "; shares its name: write `name = \"Type::{function}\"`")?;
             }
         }
-        self.stack.iter().try_for_each(|policy| write!(f, "\n    {policy}"))
+        for policy in &self.stack {
+            write!(f, "\n    {policy}")?;
+            policy.notes.iter().try_for_each(|note| write!(f, "\n        note: {note}"))?;
+        }
+        Ok(())
     }
 }
 

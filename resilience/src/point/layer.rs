@@ -16,6 +16,11 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     fn kind(&self) -> &'static str;
     /// The effective settings, defaults included.
     fn settings(&self) -> Vec<Effective>;
+    /// What is worth a look in the settings, or in the place above the layers `below`.
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        let _ = below;
+        Vec::new()
+    }
     /// The state in a word, for a policy that has one.
     fn state(&self) -> Option<&'static str> {
         None

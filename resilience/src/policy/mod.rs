@@ -9,6 +9,7 @@
 //! | circuit breaker | [`CircuitBreaker`], [`CircuitBreakers`] | `#[circuit_breaker(..)]` |
 //! | timeout | [`Timeout`] | `#[timeout(..)]` |
 //! | bulkhead | [`Bulkhead`] | `#[bulkhead(..)]` |
+//! | rate limit | [`RateLimit`] | `#[rate_limit(..)]` |
 //! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
 #![cfg_attr(feature = "cache", doc = "| cache | [`Cache`] | `#[cached(..)]` |")]
 //!
@@ -77,6 +78,7 @@ pub mod cached;
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
 mod judged;
+pub mod rate_limit;
 #[cfg(feature = "durable")]
 pub(crate) mod recoveries;
 pub mod timeout;
@@ -88,6 +90,7 @@ pub use bulkhead::{Bulkhead, BulkheadConfig, Slot};
 pub use cached::{Cache, CacheConfig, CacheKey, CacheSnapshot};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
 pub use judged::{Classifier, Judged, Predicate, Unset};
+pub use rate_limit::{RateLimit, RateLimitConfig};
 pub use timeout::{Timeout, TimeoutConfig};
 pub use with_fallback::Fallback;
 pub use with_retry::{Backoff, Budget, BudgetConfig, BudgetOf, Jitter, Retry, RetryConfig, Rule};

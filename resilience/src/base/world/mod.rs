@@ -12,3 +12,12 @@ mod state;
 pub(crate) use none::*;
 #[cfg(feature = "testing")]
 pub use state::*;
+
+/// Runs `work` in `world`, if there is one, else in that of this thread.
+#[inline]
+pub(crate) fn run_in<T>(world: Option<&World>, work: impl FnOnce() -> T) -> T {
+    match world {
+        Some(world) => world.run(work),
+        None => work(),
+    }
+}

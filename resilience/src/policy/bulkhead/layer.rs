@@ -45,6 +45,13 @@ fn worst(config: &BulkheadConfig, inner: Option<Duration>) -> Option<Duration> {
     inner.map(|inner| inner.saturating_add(config.wait))
 }
 
+/// What is worth a look in the place of a bulkhead.
+fn notes(below: &[&dyn Layer]) -> Vec<&'static str> {
+    let is_above_a_retry = below.iter().any(|layer| layer.calls() > 1);
+    let note = "the slot is held through the waits of the retry below: move this line below it";
+    is_above_a_retry.then_some(note).into_iter().collect()
+}
+
 const FREE: &str = "free";
 const FULL: &str = "full";
 
@@ -79,6 +86,10 @@ impl Layer for Bulkhead {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         self.numbers()
+    }
+
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        notes(below)
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
@@ -152,6 +163,10 @@ impl Layer for KeyedBulkheads {
         self.entries().all().into_iter().map(row).collect()
     }
 
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        notes(below)
+    }
+
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
         worst(self.make().config(), inner)
     }
@@ -221,6 +236,10 @@ impl Layer for GivenBulkhead {
         let mut all = vec![Effective::text("instance", "..")];
         all.extend(self.seen.get().map(settings).into_iter().flatten());
         all
+    }
+
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        notes(below)
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {

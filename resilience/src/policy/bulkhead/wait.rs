@@ -6,7 +6,7 @@ use super::watch::finish;
 use crate::base::block_on::block_on;
 use crate::base::clock::{Timer, alarm, nanos, now};
 use crate::base::scope::{self, Stack};
-use crate::base::world::World;
+use crate::base::world::{World, run_in};
 use crate::event::blocks;
 use crate::rejected::Rejected;
 use std::future::Future;
@@ -63,15 +63,7 @@ pub struct Held {
 impl<B: Deref<Target = Bulkhead>> Drop for SlotOf<B> {
     #[inline]
     fn drop(&mut self) {
-        in_world(self.world.as_ref(), || self.bulkhead.leave(self.since));
-    }
-}
-
-#[inline]
-fn in_world<T>(world: Option<&World>, work: impl FnOnce() -> T) -> T {
-    match world {
-        Some(world) => world.run(work),
-        None => work(),
+        run_in(self.world.as_ref(), || self.bulkhead.leave(self.since));
     }
 }
 
@@ -108,7 +100,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
     fn wait(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         let Some(queued) = &mut self.queued else { return self.begin(bulkhead, cx) };
         let world = queued.world.clone();
-        in_world(world.as_ref(), || queued.look(bulkhead, cx))
+        run_in(world.as_ref(), || queued.look(bulkhead, cx))
     }
 
     fn begin(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
@@ -201,7 +193,7 @@ impl Queued {
     fn cancel(&self, bulkhead: &Bulkhead, stack: Stack, attempt: u32) {
         scope::dropped_waiting(stack, attempt);
         let cancel = || bulkhead.finish(bulkhead.live.gate.cancel(self.number, nanos(now())));
-        in_world(self.world.as_ref(), cancel);
+        run_in(self.world.as_ref(), cancel);
     }
 }
 

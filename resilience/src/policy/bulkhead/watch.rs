@@ -2,9 +2,9 @@
 
 use super::gate::{After, Queue};
 use crate::base::clock::{Timer, nanos, now, watch};
-use crate::base::guarded::{harmless, wake};
+use crate::base::guarded::release;
 use crate::base::sync::locked;
-use crate::base::world::World;
+use crate::base::world::{World, run_in};
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -96,8 +96,7 @@ impl Watch {
 
 /// Wakes the callers that have to know; the moment at which a turn is over, if one runs.
 pub(super) fn finish(after: After) -> Option<u64> {
-    after.wake.into_iter().for_each(wake);
-    after.drop.into_iter().for_each(|waker| harmless(|| drop(waker)));
+    release(after.wake, after.drop);
     after.due
 }
 
@@ -109,9 +108,6 @@ struct Alarm {
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
         let Some(watch) = self.watch.upgrade() else { return };
-        match &watch.world {
-            Some(world) => world.run(|| watch.went_off(self.number)),
-            None => watch.went_off(self.number),
-        }
+        run_in(watch.world.as_ref(), || watch.went_off(self.number));
     }
 }

@@ -1,0 +1,164 @@
+//! `#[rate_limit(100, per = 1s, ..)]`.
+
+use crate::context::{Context, Place};
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
+use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
+use crate::value::{self, Kept, Nouns, Setter, Settings};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "RATE_LIMIT", read: |input| Some(Box::new(check(input)?)) };
+
+const SPEC: Spec = Spec {
+    attr: "rate_limit",
+    keys: &[
+        key("per", "1s"),
+        setting("burst", "100", Setting::Count(1)),
+        setting("wait", "0s", Setting::Time),
+        key("key", "customer"),
+        key("max_keys", "1024"),
+        setting("key_label", "true", Setting::Flag),
+        key("instance", "self.rate_limit"),
+        setting("on_reject", "path", Setting::Hook),
+    ],
+    foreign: &[
+        ("count", COUNT),
+        ("limit", COUNT),
+        ("max", COUNT),
+        ("rate", COUNT),
+        ("calls", COUNT),
+        ("permits", COUNT),
+        ("requests", COUNT),
+        ("max_calls", COUNT),
+        ("limit_for_period", COUNT),
+        ("limitForPeriod", COUNT),
+        ("permitLimit", COUNT),
+        ("value", COUNT),
+        ("period", PER),
+        ("window", PER),
+        ("interval", PER),
+        ("duration", PER),
+        ("limit_refresh_period", PER),
+        ("limitRefreshPeriod", PER),
+        ("every", PER),
+        ("per_second", "write `#[rate_limit(<100>, per = 1s)]`"),
+        ("per_minute", "write `#[rate_limit(<100>, per = 1m)]`"),
+        ("per_hour", "write `#[rate_limit(<100>, per = 1h)]`"),
+        ("capacity", BURST),
+        ("max_burst", BURST),
+        ("burst_size", BURST),
+        ("maxBurst", BURST),
+        ("timeout", WAIT),
+        ("timeoutDuration", WAIT),
+        ("timeout_duration", WAIT),
+        ("max_wait", WAIT),
+        ("max_wait_ms", WAIT),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        (
+            "when",
+            "a rate limit admits calls whatever they return: `when` belongs to a policy that looks at errors",
+        ),
+        (
+            "unless",
+            "a rate limit admits calls whatever they return: `unless` belongs to a policy that looks at errors",
+        ),
+        ("policy", "write the count first, or `instance = ..` with a `RateLimit` of your own"),
+    ],
+    positional: Positional::Count,
+};
+
+const COUNT: &str = "write the count first, without a key: `#[rate_limit(<100>, per = 1s)]`";
+const PER: &str = "write `per = <1s>`: the time in which that many calls are admitted";
+const BURST: &str = "write `burst = <10>`: how many calls may be admitted at once after a pause";
+const WAIT: &str = "write `wait = <100ms>`: how long a call may wait until it is admitted";
+
+const NOUNS: Nouns = Nouns { noun: "rate limit", ty: "RateLimit", module: "rate_limit" };
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    /// The count and its time, unless a limit is given that has them.
+    rate: Option<(TokenStream, value::Duration)>,
+    setters: Vec<Setter>,
+    kept: Kept,
+    /// Whether a call may have to wait.
+    waits: bool,
+}
+
+/// Reads the arguments.
+fn check(input: Input<'_>) -> Option<Checked> {
+    let Input { attr, entries, item, errors, .. } = input;
+    // Its own message says how the rate is written.
+    let names = |entry: &Entry, wanted: &[&str]| {
+        let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
+        words.is_some_and(|words| wanted.contains(&words) || words.starts_with("write `#["))
+    };
+    let (has_count, has_per) = (
+        entries.iter().any(|entry| names(entry, &[COUNT])),
+        entries.iter().any(|entry| names(entry, &[PER])),
+    );
+    let mut reader = Reader::new(&SPEC, entries, errors);
+    let (wait_at, per_at) = (reader.span_of("wait"), reader.span_of("per"));
+    let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
+    let settings = Settings::read(&mut reader, &SPEC);
+    let per = reader.value("per", "1s", |tokens| value::lasting(tokens, "per"));
+    let mut rest = reader.rest().into_iter();
+    if kept.is_given(errors, rest.clone().map(|entry| entry.span).chain(per_at)) {
+        return Some(Checked { rate: None, setters: Vec::new(), kept, waits: true });
+    }
+    let count = rest.next();
+    let lacks = match (&count, per_at) {
+        (None, None) if !has_count && !has_per => Some("a count and its time"),
+        (None, _) if !has_count => Some("a count"),
+        (_, None) if !has_per => Some("the time in which that many calls are admitted"),
+        _ => None,
+    };
+    if let Some(lacks) = lacks {
+        errors.at(attr, format!("`rate_limit` needs {lacks}\nhelp: write `#[rate_limit(100, per = 1s)]`"));
+    }
+    for second in rest {
+        errors.here(second.span, "`rate_limit` takes one count, and then `key = value`");
+    }
+    let count = errors.ok(value::count_from(count?.tokens(), "count", 1))?;
+    let setters = settings.setters;
+    Some(Checked { rate: Some((count, per?)), setters, kept, waits: wait_at.is_some() })
+}
+
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            admits: Some("make a call wait, or refuse it, whose recorded value needs no permit"),
+            key: self.kept.key.as_ref(),
+            ..Traits::default()
+        }
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let limit = self.rate.as_ref().map(|(count, per)| {
+            let (at, per) = (value::own_span_of(count), &per.tokens);
+            let new = quote_spanned!(at=> __rt::RateLimit::of(&__POINT, #count, #per));
+            Setter::all(&self.setters, &self.kept.ty(), new)
+        });
+        self.kept.site(&place.site, limit.as_ref())
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let here = Span::mixed_site();
+        let (label, bound, refused) = (place.label(), place.bound(), cx.refused(place));
+        let instance = self.kept.bind();
+        let awaits = cx.is_async && self.waits;
+        let method = if awaits { "await_pass" } else { "pass_attempt" };
+        let pass = self.kept.call(&place.site, method, &cx.attempt(place));
+        let pass = if awaits { quote_spanned!(here=> #pass.await) } else { pass };
+        quote_spanned! {here=>
+            let #bound = #label: {
+                #instance
+                if let __rt::Err(__rejected) = #pass {
+                    break #label #refused;
+                }
+                #inner
+                #bound
+            };
+        }
+    }
+}

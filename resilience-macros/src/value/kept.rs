@@ -1,0 +1,129 @@
+//! Where the state of a policy is: in the `static` of the function, there for each key, or in a policy of the user's.
+
+use super::{count_from, expression, instance, mixed_span_of, not_beside_instance, policy_key, written};
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::syntax::keys::{Reader, Spec};
+use crate::syntax::tokens::readable;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+
+/// How messages and expansions call a policy with state.
+pub(crate) struct Nouns {
+    /// In messages: `rate limit`.
+    pub(crate) noun: &'static str,
+    /// Its type: `RateLimit`.
+    pub(crate) ty: &'static str,
+    /// Its module in the runtime: `rate_limit`.
+    pub(crate) module: &'static str,
+}
+
+/// `key`, `max_keys` and `instance` of one policy.
+pub(crate) struct Kept {
+    nouns: &'static Nouns,
+    pub(crate) key: Option<TokenStream>,
+    max_keys: Option<TokenStream>,
+    pub(crate) instance: Option<TokenStream>,
+    key_at: Option<Span>,
+    instance_at: Option<Span>,
+    written_key: String,
+    /// Where the settings are that an `instance` has itself.
+    configured: Vec<Span>,
+}
+
+impl Kept {
+    /// Takes the keys, before the settings of `spec` are taken.
+    pub(crate) fn read(reader: &mut Reader<'_>, spec: &Spec, item: &Item, nouns: &'static Nouns) -> Self {
+        let errors = reader.errors;
+        let configured = written(reader, spec).into_iter().chain(reader.span_of("max_keys")).collect();
+        let (key_at, instance_at) = (reader.span_of("key"), reader.span_of("instance"));
+        let mut written_key = String::new();
+        let key = reader.value("key", "self.host", |tokens| {
+            written_key = readable(&tokens);
+            policy_key(tokens, item)
+        });
+        let max_keys_at = reader.span_of("max_keys");
+        let max_keys = reader.value("max_keys", "1024", |tokens| count_from(tokens, "max_keys", 1));
+        if let (Some(at), None) = (max_keys_at, key_at) {
+            let words = format!("`max_keys` needs `key = ..`: it bounds how many keys have a {}", nouns.noun);
+            errors.here(at, words);
+        }
+        if let (Some(at), None) = (reader.span_of("key_label"), key_at) {
+            errors.here(at, "`key_label` needs `key = ..`: it shows the keys in logs");
+        }
+        let form = format!("self.{}", nouns.module);
+        let instance = reader.value("instance", &form, expression);
+        Self { nouns, key, max_keys, instance, key_at, instance_at, written_key, configured }
+    }
+
+    /// Whether an `instance` is written; then it reports what is beside it, `others` included.
+    pub(crate) fn is_given(&self, errors: &Errors, others: impl Iterator<Item = Span>) -> bool {
+        let Some(at) = self.instance_at else { return false };
+        let settings = self.configured.iter().copied().chain(others);
+        not_beside_instance(errors, self.nouns.noun, at, settings);
+        if let (Some(key_at), Some(instance)) = (self.key_at, &self.instance) {
+            errors.here(key_at, self.key_beside_instance(instance));
+        }
+        true
+    }
+
+    /// What to write for `instance` and `key` together.
+    fn key_beside_instance(&self, instance: &TokenStream) -> String {
+        let Nouns { noun, ty, .. } = self.nouns;
+        // The paths in a template are more than the text of `format!` takes.
+        let key = if self.written_key.starts_with('"') { "format!(..)" } else { &self.written_key };
+        let instance = readable(instance);
+        format!(
+            "`instance` is one {noun}, and `key` needs one for each key\n\
+             help: make `{instance}` a `Keyed<{ty}>`, and write `instance = {instance}.get(&{key})` without `key`"
+        )
+    }
+
+    /// The policy's type.
+    pub(crate) fn ty(&self) -> TokenStream {
+        let ty = Ident::new(self.nouns.ty, Span::call_site());
+        quote!(__rt::#ty)
+    }
+
+    /// The `static` called `site` of `policy`, which is `None` where an `instance` is given.
+    pub(crate) fn site(&self, site: &Ident, policy: Option<&TokenStream>) -> TokenStream {
+        let (ty, name) = (self.ty(), self.nouns.ty);
+        let module = Ident::new(self.nouns.module, Span::call_site());
+        let Some(policy) = policy else {
+            let given = format_ident!("Given{name}");
+            return quote!(static #site: __rt::#module::#given = __rt::#module::#given::of(&__POINT););
+        };
+        if self.key.is_none() {
+            return quote!(static #site: #ty = #policy.checked(););
+        }
+        let (keyed, max_keys) = (format_ident!("Keyed{name}s"), self.max_keys.iter());
+        quote! {
+            static #site: __rt::#module::#keyed = {
+                const fn __fresh() -> #ty { #policy.checked() }
+                const fn __keyed() -> __rt::Keyed<#ty> { __rt::Keyed::new(__fresh)#(.max_keys(#max_keys))* }
+                __rt::#module::#keyed::new(__keyed(), __keyed)
+            };
+        }
+    }
+
+    /// Binds `__instance`, where one is given.
+    pub(crate) fn bind(&self) -> Option<TokenStream> {
+        let ty = Ident::new(self.nouns.ty, Span::call_site());
+        self.instance.as_ref().map(|given| instance(given, &quote!(#ty)))
+    }
+
+    /// A call of `method` of the policy in the `static` called `site`, for the `attempt`th attempt.
+    pub(crate) fn call(&self, site: &Ident, method: &str, attempt: &TokenStream) -> TokenStream {
+        let here = Span::mixed_site();
+        let method = Ident::new(method, here);
+        match (&self.instance, &self.key) {
+            (Some(given), _) => {
+                quote_spanned!(mixed_span_of(given)=> (&#site).#method(__instance, #attempt))
+            }
+            (None, Some(given)) => {
+                quote_spanned!(mixed_span_of(given)=> __rt::Keyed::#method(&#site, &(#given), #attempt))
+            }
+            (None, None) => quote_spanned!(here=> (&#site).#method(#attempt)),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The generic cell rate algorithm, and the queue of those that wait to be let through.
+//!
+//! The algorithm is that of ITU-T I.371 as a leaky bucket: each call adds one interval to a debt, which time pays
+//! off, and a call is let through while the debt is at most the tolerance. A call that waits is charged when it is
+//! let through, so that nothing has to be given back when it is dropped.
+
+use crate::base::sync::Mutex;
+use std::collections::VecDeque;
+use std::mem;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// How much longer than it may wait a caller keeps its place that is not polled.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Its clock is read under the lock, so that no caller is late with an earlier moment, which would look like a clock
+/// that goes back.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// In nanoseconds, at the moment `last`.
+    debt: u64,
+    last: Option<Instant>,
+    waiting: VecDeque<Waiter>,
+    number: Number,
+}
+
+/// Identifies a caller that waits.
+pub(super) type Number = u64;
+
+#[derive(Debug)]
+struct Waiter {
+    number: Number,
+    until: Instant,
+    waker: Waker,
+}
+
+/// How often calls are let through, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rate {
+    pub(super) interval: u64,
+    /// The largest debt with which a call is let through.
+    pub(super) tolerance: u64,
+}
+
+/// How a caller fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Passes,
+    /// It waits under this number, for so many nanoseconds unless one before it leaves.
+    Waits(Number, u64),
+    /// It would have to wait for so many nanoseconds.
+    Refused(u64),
+}
+
+/// What is left to do when the lock is free: dropping a waker runs code of the executor, too.
+#[derive(Debug, Default)]
+#[must_use = "callers would not be woken"]
+pub(super) struct After {
+    pub(super) wake: Vec<Waker>,
+    pub(super) drop: Vec<Waker>,
+}
+
+/// One look at the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// How many calls would be let through now.
+    pub(super) available: u64,
+    /// For how many nanoseconds a call would have to wait.
+    pub(super) wait: u64,
+    pub(super) waiting: usize,
+    /// Whether it is as if it had never been used.
+    pub(super) is_idle: bool,
+}
+
+impl Gate {
+    pub(super) const fn new() -> Self {
+        Self { state: Mutex::new(State::new()) }
+    }
+
+    /// Lets a call through, or says for how many nanoseconds it would have to wait.
+    #[inline]
+    pub(super) fn pass(&self, rate: Rate, now: impl FnOnce() -> Instant) -> Result<(), u64> {
+        let mut state = self.state.lock();
+        state.pass_time(now());
+        match state.wait_at(state.waiting.len(), rate) {
+            0 => {
+                state.debt += rate.interval;
+                Ok(())
+            }
+            wait => Err(wait),
+        }
+    }
+
+    /// Lets a call through, or takes a place in the queue for a caller that may wait for `patience`, if that is enough.
+    pub(super) fn arrive(
+        &self,
+        rate: Rate,
+        patience: Duration,
+        now: impl FnOnce() -> Instant,
+        waker: Waker,
+    ) -> (Arrival, After) {
+        let mut state = self.state.lock();
+        let mut after = After::default();
+        let now = now();
+        state.pass_time(now);
+        state.drop_late(now, &mut after);
+        let arrival = state.arrive(rate, patience, now, waker, &mut after);
+        (arrival, after)
+    }
+
+    /// How a caller fares that waits under `number`; `waker` is woken when it may be let through earlier.
+    pub(super) fn look(
+        &self,
+        number: Number,
+        rate: Rate,
+        now: impl FnOnce() -> Instant,
+        waker: Waker,
+    ) -> (Arrival, After) {
+        let mut state = self.state.lock();
+        let mut after = After::default();
+        let now = now();
+        state.pass_time(now);
+        let Some(place) = state.place(number) else {
+            // It was not polled for longer than it may wait, and its place is gone.
+            let arrival = state.arrive(rate, Duration::ZERO, now, waker, &mut after);
+            return (arrival, after);
+        };
+        let arrival = match state.wait_at(place, rate) {
+            0 => {
+                state.debt += rate.interval;
+                after.drop.push(waker);
+                after.drop.extend(state.waiting.remove(place).map(|waiter| waiter.waker));
+                Arrival::Passes
+            }
+            wait => {
+                if let Some(waiter) = state.waiting.get_mut(place) {
+                    after.drop.push(mem::replace(&mut waiter.waker, waker));
+                }
+                Arrival::Waits(number, wait)
+            }
+        };
+        (arrival, after)
+    }
+
+    /// A caller does not wait any more: those behind it are let through earlier.
+    pub(super) fn cancel(&self, number: Number) -> After {
+        let mut state = self.state.lock();
+        let mut after = After::default();
+        if let Some(place) = state.place(number) {
+            after.drop.extend(state.waiting.remove(place).map(|waiter| waiter.waker));
+            state.wake_from(place, &mut after);
+        }
+        after
+    }
+
+    pub(super) fn read(&self, rate: Rate, now: Instant) -> Reading {
+        let state = self.state.lock();
+        let (debt, waiting) = (state.debt_at(now), state.waiting.len());
+        let room = (rate.tolerance + rate.interval).saturating_sub(debt) / rate.interval;
+        Reading {
+            available: room.saturating_sub(waiting as u64),
+            wait: wait(debt, waiting, rate),
+            waiting,
+            is_idle: debt == 0 && waiting == 0,
+        }
+    }
+
+    /// Forgets all calls that were let through.
+    pub(super) fn forget(&self) -> After {
+        let mut state = self.state.lock();
+        let mut after = After::default();
+        state.debt = 0;
+        state.wake_from(0, &mut after);
+        after
+    }
+}
+
+impl State {
+    const fn new() -> Self {
+        Self { debt: 0, last: None, waiting: VecDeque::new(), number: 0 }
+    }
+
+    /// Pays off what has passed since the last look; a clock that goes back counts as no time.
+    #[inline]
+    fn pass_time(&mut self, now: Instant) {
+        self.debt = self.debt_at(now);
+        self.last = Some(now);
+    }
+
+    #[inline]
+    fn debt_at(&self, now: Instant) -> u64 {
+        let passed = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        let passed =
+            passed.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(passed.subsec_nanos()));
+        self.debt.saturating_sub(passed)
+    }
+
+    /// For how many nanoseconds the caller at `place` of the queue has to wait.
+    #[inline]
+    fn wait_at(&self, place: usize, rate: Rate) -> u64 {
+        wait(self.debt, place, rate)
+    }
+
+    fn place(&self, number: Number) -> Option<usize> {
+        self.waiting.iter().position(|waiter| waiter.number == number)
+    }
+
+    fn arrive(
+        &mut self,
+        rate: Rate,
+        patience: Duration,
+        now: Instant,
+        waker: Waker,
+        after: &mut After,
+    ) -> Arrival {
+        let wait = self.wait_at(self.waiting.len(), rate);
+        if wait == 0 {
+            self.debt += rate.interval;
+            after.drop.push(waker);
+            return Arrival::Passes;
+        }
+        if Duration::from_nanos(wait) > patience {
+            after.drop.push(waker);
+            return Arrival::Refused(wait);
+        }
+        self.number += 1;
+        let until = crate::base::clock::later(now, patience.saturating_add(GRACE));
+        self.waiting.push_back(Waiter { number: self.number, until, waker });
+        Arrival::Waits(self.number, wait)
+    }
+
+    /// Drops callers that are not polled any more.
+    fn drop_late(&mut self, now: Instant, after: &mut After) {
+        while let Some(place) = self.waiting.iter().position(|waiter| waiter.until < now) {
+            after.drop.extend(self.waiting.remove(place).map(|waiter| waiter.waker));
+            self.wake_from(place, after);
+        }
+    }
+
+    /// Wakes the callers from `place` on: they have to wait for less time now.
+    fn wake_from(&mut self, place: usize, after: &mut After) {
+        let behind = self.waiting.iter_mut().skip(place);
+        after.wake.extend(behind.map(|waiter| mem::replace(&mut waiter.waker, Waker::noop().clone())));
+    }
+}
+
+/// For how many nanoseconds a caller has to wait while the debt is `debt` and so many callers are `before` it.
+#[inline]
+fn wait(debt: u64, before: usize, rate: Rate) -> u64 {
+    let before = rate.interval.saturating_mul(before as u64);
+    debt.saturating_add(before).saturating_sub(rate.tolerance)
+}

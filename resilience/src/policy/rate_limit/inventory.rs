@@ -1,0 +1,48 @@
+//! Rate limits in the inventory.
+
+use super::RateLimit;
+use crate::keyed::Keyed;
+use crate::point::registry::{Joins, Point, PointKey};
+use crate::point::{PointName, PolicyHandle};
+use std::sync::Arc;
+
+/// Refers to the rate limit of a point: dereferences to a [`RateLimit`].
+///
+/// [`Point::rate_limit`] returns it. A handle of a limit that joined by [`Point::register`] keeps that limit alive.
+pub type RateLimitHandle = PolicyHandle<RateLimit>;
+
+impl Joins for RateLimit {
+    fn own_name(&self) -> &PointName {
+        &self.owner
+    }
+}
+
+impl Point {
+    /// Returns the rate limit of the outermost `rate_limit` that has no key.
+    ///
+    /// `None` for a point without one, and for a keyed limit: [`key`](Self::key) leads to those.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{point, rate_limit};
+    ///
+    /// #[rate_limit(3, per = 1m, name = "mail")]
+    /// fn mail() -> std::io::Result<()> {
+    ///     Ok(())
+    /// }
+    ///
+    /// mail().unwrap();
+    /// assert_eq!(point("mail").unwrap().rate_limit().unwrap().snapshot().available, 2);
+    /// ```
+    pub fn rate_limit(&self) -> Option<RateLimitHandle> {
+        PolicyHandle::of(self)
+    }
+}
+
+impl PointKey {
+    /// Returns the rate limit of this key, if the point has a keyed limit and the key has been used.
+    pub fn rate_limit(&self) -> Option<Arc<RateLimit>> {
+        self.point().policy::<Keyed<RateLimit>>()?.peek(self.key())
+    }
+}

@@ -1,0 +1,423 @@
+//! Rate limits: keep to a number of calls in a time, as a service asks for it.
+//!
+//! # When to use one
+//!
+//! For a quota that is known: "100 requests a second", "10,000 a day for each customer". A call beyond it is
+//! rejected, or waits, before it costs the service anything.
+//!
+//! # When not to
+//!
+//! - To protect a service that becomes slow under load, at whatever rate: that is a bulkhead.
+//! - Where the limit is not known: let the service answer 429, and a retry wait as long as it asks for.
+//! - As the only limit for several processes: each has a limit of its own here. Divide the quota by their number.
+//!
+//! # Choosing numbers
+//!
+//! - `count` and `per`: the quota, a little lowered where clocks or networks may differ.
+//! - `burst`: as many calls as may be made at once after a pause; `count` by default. A service that counts in
+//!   short windows needs a smaller one.
+//! - `wait`: zero where the caller has something better to do than to wait. Otherwise how late a call may be:
+//!   callers wait in the order of their arrival, and one that would have to wait longer is rejected at once.
+//!
+//! # How it counts
+//!
+//! By the generic cell rate algorithm (GCRA, ITU-T I.371): each call needs an interval of `per / count`, rounded up to
+//! a nanosecond, and up to `burst` intervals are saved up while no calls are made. So in any span of `per` at most
+//! `count + burst` calls pass. The clock is monotonic: one that goes back counts as no time, and after idling, or after
+//! the machine has slept, at most `burst` calls pass at once. A call that waits is charged when it is let through, so
+//! that the place of one that is dropped goes to those behind it.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{RateLimit, Rejected};
+//! use std::time::Duration;
+//!
+//! static MAILS: RateLimit = RateLimit::new("mails", 2, Duration::from_secs(3600));
+//!
+//! let send = || -> Result<(), Rejected> { MAILS.call(|| Ok(())) };
+//! send().unwrap();
+//! send().unwrap();
+//! let rejected = send().unwrap_err();
+//! assert!(matches!(rejected, Rejected::RateLimited { .. }));
+//! let wait = rejected.retry_after().unwrap();
+//! assert!(wait > Duration::from_secs(1700) && wait <= Duration::from_secs(1800), "the next half hour: {wait:?}");
+//! ```
+
+mod config;
+mod gate;
+pub(crate) mod inventory;
+mod layer;
+mod wait;
+
+pub use config::RateLimitConfig;
+#[doc(hidden)]
+pub use layer::{GivenRateLimit, KeyedRateLimits};
+#[doc(hidden)]
+pub use wait::Pass;
+
+use crate::base::clock::now;
+use crate::base::setting::enforce;
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
+use crate::outcome::Refuse;
+use crate::point::{PointName, PointSite};
+use crate::policy::InvalidPolicy;
+use crate::rejected::{Origin, Rejected, Wait};
+use gate::Gate;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+const KIND: &str = "rate_limit";
+
+/// Limits how many calls are admitted in a time.
+///
+/// The [module](crate::policy::rate_limit) says when to use one, how to choose its numbers, and how it counts. A rate
+/// limit has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{RateLimit, Rejected};
+/// use std::time::Duration;
+///
+/// static SEARCH: RateLimit = RateLimit::new("search", 100, Duration::from_secs(1)).burst(10).wait(Duration::from_millis(200));
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let found: Result<u32, Rejected> = SEARCH.call_async(async || Ok(7)).await;
+/// assert_eq!(found.unwrap(), 7);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct RateLimit {
+    live: Site<Live>,
+    owner: PointName,
+    key: Option<PointName>,
+    /// What rejections are made of; the same for all, and made with the first.
+    origin: OnceLock<Origin>,
+    /// The counters of all keys, on a keyed limit.
+    totals: Option<Arc<Counters>>,
+    setup: Setup,
+}
+
+/// What changes while a limit is used; fresh in a test world.
+#[derive(Debug)]
+struct Live {
+    gate: Gate,
+    counters: Counters,
+}
+
+impl Live {
+    const fn new() -> Self {
+        Self { gate: Gate::new(), counters: Counters::new() }
+    }
+}
+
+/// What is set once.
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    settings: Settings<RateLimitConfig>,
+    on_reject: Option<Hook>,
+}
+
+impl Setup {
+    const fn of(count: u32, per: Duration) -> Self {
+        let settings = Settings { config: RateLimitConfig::of(count, per), set: RateLimitConfig::RATE_ONLY };
+        Self { settings, on_reject: None }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    rejected: AtomicU64,
+    waited: AtomicU64,
+    /// How often `tracing` gets a line about a rejection, for all keys of a keyed limit together.
+    pace: Pace,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self { rejected: AtomicU64::new(0), waited: AtomicU64::new(0), pace: Pace::new() }
+    }
+}
+
+/// Holds the state and counts of a rate limit at one moment; see [`RateLimit::snapshot`].
+///
+/// With the feature `serde` it serialises as a map, with `per_s` and `retry_after_s` in seconds.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::RateLimit;
+/// use std::time::Duration;
+///
+/// let limit = RateLimit::new("search", 2, Duration::from_secs(60));
+/// limit.acquire().unwrap();
+/// let now = limit.snapshot();
+/// assert_eq!((now.available, now.burst, now.waiting), (1, 2, 0));
+/// assert_eq!(now.to_string(), "search: available 1 of 2, waiting 0, rejected 0");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct RateLimitSnapshot {
+    /// The point, or the name given by hand.
+    pub name: PointName,
+    /// The key, on a keyed limit.
+    pub key: Option<PointName>,
+    /// How many calls are admitted in each `per`.
+    pub count: u32,
+    /// The time in which they are.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "per_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub per: Duration,
+    /// How many calls may be admitted at once after a pause.
+    pub burst: u32,
+    /// How many calls would be admitted now.
+    pub available: u32,
+    /// How many calls wait.
+    pub waiting: usize,
+    /// How many calls it has refused since the program started.
+    pub rejected: u64,
+    /// How many calls have had to wait since the program started.
+    pub waited: u64,
+    /// When the next call is admitted that arrives now; `None` if it would be at once.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub retry_after: Option<Duration>,
+}
+
+/// `search (key a.example): available 0 of 10, waiting 3, rejected 2`.
+impl fmt::Display for RateLimitSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        write!(f, ": available {} of {}, waiting {}", self.available, self.burst, self.waiting)?;
+        write!(f, ", rejected {}", self.rejected)
+    }
+}
+
+impl RateLimit {
+    /// Creates a limit of `count` calls in each `per`, which rejects a call beyond it at once.
+    ///
+    /// `name` appears in events, errors and the inventory.
+    ///
+    /// # Panics
+    ///
+    /// If `count` or `per` is zero, if that are more calls than one a nanosecond, or if `count` calls take longer than
+    /// 292 years; in a `const` or `static` that is a compile error.
+    #[track_caller]
+    pub const fn new(name: &'static str, count: u32, per: Duration) -> Self {
+        Self::with(PointName::new(name), Setup::of(count, per)).checked()
+    }
+
+    /// Creates a limit with a name and settings that are known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, with the words that the compiler would use.
+    pub fn try_new(name: impl Into<String>, config: RateLimitConfig) -> Result<Self, InvalidPolicy> {
+        InvalidPolicy::unless_valid(config.complaint())?;
+        let setup = Setup { settings: Settings::whole(config), on_reject: None };
+        Ok(Self::with(PointName::from(name.into()), setup))
+    }
+
+    /// The limit of an annotated function.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn of(point: &'static PointSite, count: u32, per: Duration) -> Self {
+        Self::with(PointName::of(point), Setup::of(count, per)).checked()
+    }
+
+    const fn with(owner: PointName, setup: Setup) -> Self {
+        Self {
+            live: Site::new(Live::new(), Live::new),
+            owner,
+            key: None,
+            origin: OnceLock::new(),
+            totals: None,
+            setup,
+        }
+    }
+
+    /// Sets the function to call for each rejected call; it runs without a lock.
+    pub const fn on_reject(mut self, hook: Hook) -> Self {
+        self.setup.on_reject = Some(hook);
+        self
+    }
+
+    /// The limit, once its settings are known to make sense together.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.setup.settings.config.complaint());
+        self
+    }
+
+    #[inline]
+    const fn config(&self) -> &RateLimitConfig {
+        &self.setup.settings.config
+    }
+
+    /// Lets a call through, or says after how many nanoseconds one would be.
+    #[inline]
+    fn pass(&self) -> Result<(), u64> {
+        self.live.gate.pass(self.config().rate(), now)
+    }
+}
+
+/// Calls.
+impl RateLimit {
+    /// Runs `body` if it is let through; the thread blocks while it waits for that.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::RateLimited`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::RateLimit;
+    /// use std::time::Duration;
+    ///
+    /// static LOOKUP: RateLimit = RateLimit::new("lookup", 100, Duration::from_secs(1));
+    ///
+    /// let found: std::io::Result<u32> = LOOKUP.call(|| Ok(7));
+    /// assert_eq!(found.unwrap(), 7);
+    /// ```
+    pub fn call<R: Refuse>(&self, body: impl FnOnce() -> R) -> R {
+        match wait::pass(self, None, 1) {
+            Ok(()) => body(),
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// Runs the async `body` if it is let through, for which it waits without blocking.
+    ///
+    /// A call that is dropped while it waits is not charged.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or its error type made from [`Rejected::RateLimited`].
+    pub async fn call_async<R: Refuse>(&self, body: impl AsyncFnOnce() -> R) -> R {
+        match Pass::new(self, None, 1).await {
+            Ok(()) => body().await,
+            Err(rejected) => R::refuse(rejected),
+        }
+    }
+
+    /// Lets one call through, and blocks the thread while it waits for that.
+    ///
+    /// It suits code that is no closure: a loop that reads, a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::RateLimited`] if it is not let through in time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{RateLimit, Rejected};
+    /// use std::time::Duration;
+    ///
+    /// static PINGS: RateLimit = RateLimit::new("pings", 100, Duration::from_millis(10)).wait(Duration::from_secs(1));
+    ///
+    /// for _ in 0..150 {
+    ///     PINGS.acquire()?;
+    /// }
+    /// # Ok::<(), Rejected>(())
+    /// ```
+    #[inline]
+    pub fn acquire(&self) -> Result<(), Rejected> {
+        wait::pass(self, None, 1)
+    }
+
+    /// Lets one call through, for which it waits without blocking.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`acquire`](Self::acquire).
+    #[inline]
+    pub async fn acquire_async(&self) -> Result<(), Rejected> {
+        Pass::new(self, None, 1).await
+    }
+
+    /// Counts and reports a call that is not let through for so many nanoseconds.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, nanos: u64) -> Rejected {
+        let wait = Wait::nanos(nanos);
+        self.count(|counters| &counters.rejected);
+        if is_heard(self.setup.on_reject) {
+            let (point, key) = (self.owner.clone(), self.key.clone());
+            let event = Event::Rejected { point, key, policy: KIND, retry_after: Some(wait.duration()) };
+            let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
+            let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
+            emit_as(&event, self.setup.on_reject, log);
+        }
+        Rejected::rate_limited(self.origin().clone(), wait)
+    }
+
+    fn count_wait(&self) {
+        self.count(|counters| &counters.waited);
+    }
+
+    fn count(&self, what: impl Fn(&Counters) -> &AtomicU64) {
+        what(&self.live.counters).fetch_add(1, Ordering::Relaxed);
+        if let Some(totals) = &self.totals {
+            what(totals).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn shows_key(&self) -> bool {
+        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
+    }
+
+    fn origin(&self) -> &Origin {
+        self.origin.get_or_init(|| Origin::new(self.owner.clone(), self.key.clone(), self.shows_key()))
+    }
+}
+
+/// Handles; each may be called at any time from any thread.
+impl RateLimit {
+    /// Returns state and counts, read together.
+    pub fn snapshot(&self) -> RateLimitSnapshot {
+        let config = self.config();
+        let reading = self.live.gate.read(config.rate(), now());
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        RateLimitSnapshot {
+            name: self.owner.clone(),
+            key: self.key.clone(),
+            count: config.count,
+            per: config.per,
+            burst: config.burst(),
+            available: u32::try_from(reading.available).unwrap_or(u32::MAX),
+            waiting: reading.waiting,
+            rejected: count(&self.live.counters.rejected),
+            waited: count(&self.live.counters.waited),
+            retry_after: (reading.wait > 0).then(|| Duration::from_nanos(reading.wait)),
+        }
+    }
+
+    /// Returns whether a call would be let through at once.
+    ///
+    /// It is only a hint: the answer may be wrong a moment later. Only [`acquire`](Self::acquire) uses the limit.
+    pub fn is_available(&self) -> bool {
+        self.live.gate.read(self.config().rate(), now()).wait == 0
+    }
+
+    /// Forgets all calls that were let through: `burst` calls are admitted at once. Those that wait come first.
+    pub fn reset(&self) {
+        wait::finish(self.live.gate.forget());
+    }
+}
+
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests;

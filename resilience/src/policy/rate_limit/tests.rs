@@ -1,0 +1,259 @@
+//! The gate against a slow model of it, and clocks that do not go evenly.
+
+use super::gate::{After, Arrival, Gate, Number, Rate};
+use proptest::prelude::*;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+const MILLI: u64 = 1_000_000;
+
+fn rate(interval: u64, burst: u64) -> Rate {
+    Rate { interval, tolerance: interval * (burst - 1) }
+}
+
+/// A gate with a clock of its own, in nanoseconds.
+struct Clocked {
+    gate: Gate,
+    rate: Rate,
+    origin: Instant,
+}
+
+impl Clocked {
+    fn new(rate: Rate) -> Self {
+        Self { gate: Gate::new(), rate, origin: Instant::now() }
+    }
+
+    fn at(&self, nanos: u64) -> Instant {
+        self.origin + Duration::from_nanos(nanos)
+    }
+
+    fn pass(&self, now: u64) -> Result<(), u64> {
+        self.gate.pass(self.rate, || self.at(now))
+    }
+
+    fn arrive(&self, patience: u64, now: u64) -> Arrival {
+        let patience = Duration::from_nanos(patience);
+        let (arrival, after) = self.gate.arrive(self.rate, patience, || self.at(now), Waker::noop().clone());
+        done(&after);
+        arrival
+    }
+
+    fn look(&self, number: Number, now: u64) -> Arrival {
+        let (arrival, after) = self.gate.look(number, self.rate, || self.at(now), Waker::noop().clone());
+        done(&after);
+        arrival
+    }
+}
+
+fn done(_: &After) {}
+
+/// Counts every call that has passed, and looks through all of them each time.
+#[derive(Default)]
+struct Model {
+    /// When calls have passed, by a clock that never goes back.
+    passed: Vec<u64>,
+    time: u64,
+    last: u64,
+    /// Who waits.
+    waiting: Vec<Number>,
+}
+
+impl Model {
+    fn tick(&mut self, now: u64) {
+        self.time += now.saturating_sub(self.last);
+        self.last = now;
+    }
+
+    /// When the next call may pass, by the definition of the algorithm: the theoretical arrival time of each call is
+    /// an interval after that of the one before, or after its own arrival.
+    fn wait(&self, before: usize, rate: Rate) -> u64 {
+        let next = |due: u64, at: u64| due.max(at) + rate.interval;
+        let due = self.passed.iter().fold(0, |due, at| next(due, *at));
+        let due = (0..before).fold(due.max(self.time), |due, _| due + rate.interval);
+        due.saturating_sub(rate.tolerance).saturating_sub(self.time)
+    }
+
+    fn arrive(&mut self, patience: u64, number: Number, rate: Rate) -> Arrival {
+        match self.wait(self.waiting.len(), rate) {
+            0 => {
+                self.passed.push(self.time);
+                Arrival::Passes
+            }
+            wait if wait > patience => Arrival::Refused(wait),
+            wait => {
+                self.waiting.push(number);
+                Arrival::Waits(number, wait)
+            }
+        }
+    }
+
+    fn look(&mut self, number: Number, rate: Rate) -> Arrival {
+        let place = self.waiting.iter().position(|waiter| *waiter == number).expect("it waits");
+        match self.wait(place, rate) {
+            0 => {
+                self.waiting.remove(place);
+                self.passed.push(self.time);
+                Arrival::Passes
+            }
+            wait => Arrival::Waits(number, wait),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Pass,
+    Arrive(u64),
+    Look(usize),
+    Cancel(usize),
+    Later(u64),
+    /// The clock goes back.
+    Earlier(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Pass),
+        3 => (0..50 * MILLI).prop_map(Step::Arrive),
+        3 => (0..8_usize).prop_map(Step::Look),
+        1 => (0..8_usize).prop_map(Step::Cancel),
+        4 => (0..40 * MILLI).prop_map(Step::Later),
+        1 => (0..40 * MILLI).prop_map(Step::Earlier),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_gate_does_what_the_model_does(
+        steps in prop::collection::vec(step(), 1..150),
+        interval in 1..20 * MILLI,
+        burst in 1..6_u64,
+    ) {
+        let rate = rate(interval, burst);
+        let (clocked, mut model) = (Clocked::new(rate), Model::default());
+        // Far enough from the beginning to go back.
+        let (mut now, mut last) = (3_600_000 * MILLI, 0);
+        model.tick(now);
+        prop_assert_eq!(clocked.pass(now), Ok(()));
+        prop_assert_eq!(model.arrive(0, 0, rate), Arrival::Passes);
+        let mut callers: Vec<Number> = Vec::new();
+        for step in steps {
+            // What the clock shows between two looks at it is seen by neither.
+            if matches!(step, Step::Pass | Step::Arrive(_)) || matches!(step, Step::Look(_) if !callers.is_empty()) {
+                model.tick(now);
+            }
+            match step {
+                Step::Pass => {
+                    let expected = match model.arrive(0, 0, rate) {
+                        Arrival::Passes => Ok(()),
+                        Arrival::Refused(wait) | Arrival::Waits(_, wait) => Err(wait),
+                    };
+                    prop_assert_eq!(clocked.pass(now), expected);
+                }
+                Step::Arrive(patience) => {
+                    let expected = model.arrive(patience, last + 1, rate);
+                    prop_assert_eq!(clocked.arrive(patience, now), expected);
+                    if let Arrival::Waits(number, _) = expected {
+                        last = number;
+                        callers.push(number);
+                    }
+                }
+                Step::Look(which) if !callers.is_empty() => {
+                    let at = which % callers.len();
+                    let expected = model.look(callers[at], rate);
+                    prop_assert_eq!(clocked.look(callers[at], now), expected);
+                    if expected == Arrival::Passes {
+                        callers.remove(at);
+                    }
+                }
+                Step::Cancel(which) if !callers.is_empty() => {
+                    let number = callers.remove(which % callers.len());
+                    model.waiting.retain(|waiter| *waiter != number);
+                    done(&clocked.gate.cancel(number));
+                }
+                // Callers that are not polled for longer lose their places, which the model does not know.
+                Step::Later(time) if callers.is_empty() => now += time,
+                Step::Later(time) => {
+                    now += time;
+                    model.tick(now);
+                    while let Some(number) = callers.first().copied() {
+                        let expected = model.look(number, rate);
+                        prop_assert_eq!(clocked.look(number, now), expected);
+                        if expected != Arrival::Passes {
+                            break;
+                        }
+                        callers.remove(0);
+                    }
+                }
+                Step::Earlier(time) => now -= time,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn in_any_span_no_more_pass_than_the_count_and_a_burst(
+        pauses in prop::collection::vec(0..30 * MILLI, 1..300),
+        count in 1..20_u64,
+        burst in 1..30_u64,
+    ) {
+        let per = 100 * MILLI;
+        let clocked = Clocked::new(rate(per.div_ceil(count), burst));
+        let (mut now, mut passed) = (0, Vec::new());
+        for pause in pauses {
+            now += pause;
+            while clocked.pass(now).is_ok() {
+                passed.push(now);
+            }
+        }
+        for (at, first) in passed.iter().enumerate() {
+            let inside = passed.iter().skip(at).take_while(|moment| *moment - first < per).count();
+            prop_assert!(inside as u64 <= count + burst, "{inside}");
+        }
+    }
+}
+
+#[test]
+fn after_a_sleep_at_most_a_burst_passes() {
+    let clocked = Clocked::new(rate(10 * MILLI, 3));
+    for now in [0, 7_200_000 * MILLI, 86_400_000 * MILLI] {
+        let passed = std::iter::from_fn(|| clocked.pass(now).ok()).count();
+        assert_eq!(passed, 3, "at {now}");
+        assert_eq!(clocked.pass(now), Err(10 * MILLI));
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_counts_as_no_time() {
+    let clocked = Clocked::new(rate(10 * MILLI, 1));
+    let hour = 3_600_000 * MILLI;
+    assert_eq!(clocked.pass(2 * hour), Ok(()));
+    assert_eq!(clocked.pass(2 * hour + 4 * MILLI), Err(6 * MILLI));
+    for earlier in [2 * hour + 3 * MILLI, hour] {
+        assert_eq!(clocked.pass(earlier), Err(6 * MILLI));
+    }
+    assert_eq!(clocked.pass(hour + 6 * MILLI), Ok(()));
+}
+
+#[test]
+fn the_longest_interval_is_counted_without_overflow() {
+    let clocked = Clocked::new(Rate { interval: 1 << 63, tolerance: 0 });
+    assert_eq!(clocked.pass(0), Ok(()));
+    assert_eq!(clocked.pass(1), Err((1 << 63) - 1));
+    let wide = Clocked::new(Rate { interval: 1 << 31, tolerance: (1 << 63) - (1 << 31) });
+    assert_eq!(wide.pass(0), Ok(()));
+    assert_eq!(wide.gate.read(wide.rate, wide.at(0)).available, u64::from(u32::MAX));
+}
+
+#[test]
+fn a_caller_that_is_not_polled_loses_its_place() {
+    let clocked = Clocked::new(rate(10 * MILLI, 1));
+    assert_eq!(clocked.pass(0), Ok(()));
+    let Arrival::Waits(first, wait) = clocked.arrive(20 * MILLI, 0) else { panic!("it waits") };
+    assert_eq!(wait, 10 * MILLI);
+    assert_eq!(clocked.arrive(20 * MILLI, 0), Arrival::Waits(2, 20 * MILLI));
+    let late = 121 * MILLI;
+    assert_eq!(clocked.arrive(0, late), Arrival::Passes, "both were dropped");
+    assert_eq!(clocked.look(first, late), Arrival::Refused(10 * MILLI));
+    assert_eq!(clocked.look(first, late + 10 * MILLI), Arrival::Passes);
+}

@@ -1,0 +1,183 @@
+//! Waiting until a call is let through, async and sync.
+
+use super::RateLimit;
+use super::gate::{After, Arrival, Number};
+use crate::base::block_on::block_on;
+use crate::base::clock::{Timer, alarm, later, now};
+use crate::base::guarded::release;
+use crate::base::scope::{self, Stack};
+use crate::base::world::{World, run_in};
+use crate::event::blocks;
+use crate::rejected::Rejected;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// A call that is let through, and waits for that if it has to.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+#[doc(hidden)]
+pub struct Pass<L: Deref<Target = RateLimit>> {
+    /// `None` once it has ended.
+    limit: Option<L>,
+    stack: Option<Stack>,
+    /// Of which attempt it is part, from 1.
+    attempt: u32,
+    queued: Option<Box<Queued>>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    number: Number,
+    /// When it is let through, unless a caller before it leaves.
+    at: Instant,
+    timer: Timer,
+    world: Option<World>,
+}
+
+/// That a call is let through, or after how many nanoseconds it would be.
+type Passed = Result<(), u64>;
+
+impl<L: Deref<Target = RateLimit>> Pass<L> {
+    #[inline]
+    pub(super) const fn new(limit: L, stack: Option<Stack>, attempt: u32) -> Self {
+        Self { limit: Some(limit), stack, attempt, queued: None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Passed> {
+        let Some(queued) = &mut self.queued else { return self.begin(limit, wait, cx) };
+        let world = queued.world.clone();
+        run_in(world.as_ref(), || queued.look(limit, cx))
+    }
+
+    fn begin(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Passed> {
+        let config = limit.config();
+        if config.wait.is_zero() {
+            return Poll::Ready(Err(wait));
+        }
+        let (patience, waker) = (scope::at_most(config.wait), cx.waker().clone());
+        let (arrival, after) = limit.live.gate.arrive(config.rate(), patience, now, waker);
+        finish(after);
+        match arrival {
+            Arrival::Passes => Poll::Ready(Ok(())),
+            Arrival::Refused(wait) => Poll::Ready(Err(wait)),
+            Arrival::Waits(number, wait) => {
+                limit.count_wait();
+                let wait = Duration::from_nanos(wait);
+                let (at, world) = (later(now(), wait), World::here());
+                let queued = Queued { number, at, timer: alarm(wait), world };
+                self.queued.insert(Box::new(queued)).rest(limit, cx)
+            }
+        }
+    }
+}
+
+impl Queued {
+    /// Waits until its time has come, or one before it has left.
+    fn rest(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Passed> {
+        if Pin::new(&mut self.timer).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.look(limit, cx)
+    }
+
+    fn look(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Passed> {
+        let mut is_over = false;
+        loop {
+            let waker = cx.waker().clone();
+            let (arrival, after) = limit.live.gate.look(self.number, limit.config().rate(), now, waker);
+            finish(after);
+            let (number, wait) = match arrival {
+                Arrival::Passes => return Poll::Ready(Ok(())),
+                Arrival::Refused(wait) => return Poll::Ready(Err(wait)),
+                Arrival::Waits(number, wait) => (number, Duration::from_nanos(wait)),
+            };
+            self.number = number;
+            let at = later(now(), wait);
+            if is_over || at < self.at {
+                (self.at, self.timer) = (at, alarm(wait));
+            }
+            if Pin::new(&mut self.timer).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            is_over = true;
+        }
+    }
+
+    #[cold]
+    fn cancel(&self, limit: &RateLimit, stack: Stack, attempt: u32) {
+        scope::dropped_waiting(stack, attempt);
+        run_in(self.world.as_ref(), || finish(limit.live.gate.cancel(self.number)));
+    }
+}
+
+pub(super) fn finish(after: After) {
+    release(after.wake, after.drop);
+}
+
+impl<L: Deref<Target = RateLimit> + Unpin> Future for Pass<L> {
+    type Output = Result<(), Rejected>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(limit) = this.limit.take() else { return Poll::Pending };
+        let mut wait = 0;
+        if this.queued.is_none() {
+            match limit.pass() {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(longer) => wait = longer,
+            }
+        }
+        match this.wait(&limit, wait, cx) {
+            Poll::Pending => {
+                this.limit = Some(limit);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(wait)) => Poll::Ready(Err(limit.refuse(wait))),
+        }
+    }
+}
+
+impl<L: Deref<Target = RateLimit>> Drop for Pass<L> {
+    #[inline]
+    fn drop(&mut self) {
+        if let (Some(limit), Some(queued)) = (&self.limit, &self.queued) {
+            let stack = self.stack.unwrap_or_else(|| limit.owner.stack());
+            queued.cancel(limit, stack, self.attempt);
+        }
+    }
+}
+
+/// Lets sync code through, which blocks its thread while it waits.
+#[inline]
+pub(super) fn pass<L: Deref<Target = RateLimit> + Unpin>(
+    limit: L,
+    stack: Option<Stack>,
+    attempt: u32,
+) -> Result<(), Rejected> {
+    match limit.pass() {
+        Ok(()) => Ok(()),
+        Err(wait) => pass_later(limit, wait, stack, attempt),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn pass_later<L: Deref<Target = RateLimit> + Unpin>(
+    limit: L,
+    wait: u64,
+    stack: Option<Stack>,
+    attempt: u32,
+) -> Result<(), Rejected> {
+    if Duration::from_nanos(wait) > limit.config().wait {
+        return Err(limit.refuse(wait));
+    }
+    blocks(&limit.owner);
+    block_on(Pass::new(limit, stack, attempt))
+}

@@ -1,0 +1,460 @@
+//! `#[rate_limit]`: no more calls are made in a time than were asked for.
+
+use resilience::testing;
+use resilience::{
+    Category, Classification, Classify, Event, RateLimit, Rejected, circuit_breaker, point, rate_limit,
+    timeout, with_fallback, with_retry,
+};
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+#[derive(Debug, PartialEq)]
+enum Failure {
+    Own(Category),
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Failure {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl Classify for Failure {
+    fn classify(&self) -> Classification {
+        match self {
+            Self::Own(category) => (*category).into(),
+            Self::Rejected(rejected) => rejected.classify(),
+        }
+    }
+}
+
+type Outcome = Result<u32, Failure>;
+
+/// When the next call is admitted, of one that was rejected.
+fn retry_after(outcome: Outcome) -> Duration {
+    match outcome {
+        Err(Failure::Rejected(rejected @ Rejected::RateLimited { .. })) => {
+            rejected.retry_after().expect("a time")
+        }
+        other => panic!("not rejected: {other:?}"),
+    }
+}
+
+fn is_limited(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(Failure::Rejected(Rejected::RateLimited { .. })))
+}
+
+/// How many calls would be admitted at the point `name`, and how many wait.
+fn usage(name: &str) -> (u32, usize) {
+    let now = point(name).expect("a point").rate_limit().expect("a rate limit").snapshot();
+    (now.available, now.waiting)
+}
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+mod without_waiting {
+    use super::*;
+
+    #[rate_limit(2, per = 1s, name = "two")]
+    fn two() -> Outcome {
+        Ok(1)
+    }
+
+    #[rate_limit(2, per = 1s, name = "two_later")]
+    async fn two_later() -> Outcome {
+        tokio::task::yield_now().await;
+        Ok(1)
+    }
+
+    fn both(scene: &dyn Fn(&testing::World, &str, &dyn Fn() -> Outcome)) {
+        scene(&testing::isolate(), "two", &two);
+        scene(&testing::isolate(), "two_later", &|| futures::executor::block_on(two_later()));
+    }
+
+    #[test]
+    fn a_call_beyond_the_limit_is_refused_with_the_time_until_the_next() {
+        both(&|world, name, call| {
+            assert_eq!((call(), call()), (Ok(1), Ok(1)));
+            assert_eq!(retry_after(call()), 500 * MILLI);
+            world.advance(499 * MILLI);
+            assert_eq!(retry_after(call()), MILLI);
+            world.advance(MILLI);
+            assert_eq!(call(), Ok(1));
+            assert_eq!(retry_after(call()), 500 * MILLI);
+            assert_eq!(usage(name), (0, 0));
+            let rejections: Vec<_> = world.events();
+            assert_eq!(rejections.len(), 3);
+            let Event::Rejected { policy, retry_after, .. } = &rejections[0] else { panic!() };
+            assert_eq!((*policy, *retry_after), ("rate_limit", Some(500 * MILLI)));
+        });
+    }
+
+    #[test]
+    fn after_a_pause_a_burst_passes_and_no_more() {
+        both(&|world, name, call| {
+            for pause in [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(7200)] {
+                world.advance(pause);
+                assert_eq!(usage(name), (2, 0));
+                assert_eq!((call(), call()), (Ok(1), Ok(1)));
+                assert!(is_limited(&call()));
+            }
+        });
+    }
+
+    #[test]
+    fn a_burst_of_one_spaces_calls_evenly() {
+        #[rate_limit(10, per = 1s, burst = 1, name = "even")]
+        fn even() -> Outcome {
+            Ok(1)
+        }
+        let world = testing::isolate();
+        for _ in 0..20 {
+            assert_eq!(even(), Ok(1));
+            assert_eq!(retry_after(even()), 100 * MILLI);
+            world.advance(100 * MILLI);
+        }
+        let text = point("even").unwrap().to_string();
+        let note = "note: `burst = 1` without `wait` rejects one call of three that arrive at random at half the limit";
+        assert!(text.contains(note), "{text}");
+        assert!(!point("two").unwrap().to_string().contains("note"));
+    }
+
+    #[test]
+    fn a_hook_that_panics_changes_nothing() {
+        fn broken(event: &Event) {
+            panic!("{event}");
+        }
+        #[rate_limit(1, per = 1m, on_reject = broken)]
+        fn one() -> Outcome {
+            Ok(1)
+        }
+        let _world = testing::isolate();
+        assert_eq!(one(), Ok(1));
+        assert_eq!(retry_after(one()), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn the_handle_forgets_what_was_counted() {
+        let _world = testing::isolate();
+        assert_eq!((two(), two()), (Ok(1), Ok(1)));
+        let limit = point("two").unwrap().rate_limit().unwrap();
+        assert!(!limit.is_available());
+        assert_eq!(limit.snapshot().retry_after, Some(500 * MILLI));
+        limit.reset();
+        assert_eq!(usage("two"), (2, 0));
+        assert_eq!((two(), two()), (Ok(1), Ok(1)));
+        assert!(is_limited(&two()));
+    }
+}
+
+mod in_the_queue {
+    use super::*;
+
+    #[rate_limit(10, per = 1s, burst = 1, wait = 250ms, name = "queued")]
+    async fn queued(n: u32) -> Outcome {
+        Ok(n)
+    }
+
+    #[rate_limit(10, per = 1s, burst = 1, wait = 250ms, name = "blocking")]
+    fn blocking(n: u32) -> Outcome {
+        Ok(n)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_pass_in_the_order_of_their_arrival() {
+        let _world = testing::isolate();
+        let (start, order) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let calls = (1..=3).map(|n| {
+            let order = order.clone();
+            tokio::spawn(async move {
+                assert_eq!(queued(n).await, Ok(n));
+                order.lock().unwrap().push((n, start.elapsed().as_millis()));
+            })
+        });
+        let calls: Vec<_> = calls.collect();
+        tokio::task::yield_now().await;
+        // The next one would have to wait for 300 ms.
+        assert_eq!(retry_after(queued(4).await), 300 * MILLI);
+        for call in calls {
+            call.await.unwrap();
+        }
+        let (passed, late) = (order.lock().unwrap().clone(), 2);
+        assert_eq!(passed.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1, 2, 3]);
+        for ((_, at), expected) in passed.iter().zip([0, 100, 200]) {
+            assert!((expected..=expected + late).contains(at), "{passed:?}");
+        }
+        assert_eq!(point("queued").unwrap().rate_limit().unwrap().snapshot().waited, 2);
+    }
+
+    #[test]
+    fn a_cancelled_caller_gives_its_place_to_those_behind() {
+        let world = testing::isolate();
+        let mut calls: Vec<_> = (0..3).map(|n| Box::pin(queued(n))).collect();
+        assert_eq!(poll(calls[0].as_mut()), Poll::Ready(Ok(0)));
+        assert!(poll(calls[1].as_mut()).is_pending());
+        assert!(poll(calls[2].as_mut()).is_pending());
+        assert_eq!(usage("queued").1, 2);
+        drop(calls.remove(1));
+        assert_eq!(usage("queued").1, 1);
+        world.advance(99 * MILLI);
+        assert!(poll(calls[1].as_mut()).is_pending());
+        world.advance(MILLI);
+        assert_eq!(poll(calls[1].as_mut()), Poll::Ready(Ok(2)), "in the place of the one that left");
+    }
+
+    #[test]
+    fn a_caller_that_is_not_polled_holds_up_no_other() {
+        let world = testing::isolate();
+        let (mut first, mut held, mut behind) = (pin!(queued(0)), pin!(queued(1)), pin!(queued(2)));
+        assert!(poll(first.as_mut()).is_ready());
+        assert!(poll(held.as_mut()).is_pending());
+        assert!(poll(behind.as_mut()).is_pending());
+        world.advance(200 * MILLI);
+        assert_eq!(poll(behind.as_mut()), Poll::Ready(Ok(2)));
+        assert!(poll(held.as_mut()).is_pending(), "at most one in 100 ms, whoever it is");
+        world.advance(100 * MILLI);
+        assert_eq!(poll(held.as_mut()), Poll::Ready(Ok(1)));
+    }
+
+    #[test]
+    fn sync_callers_block_until_they_pass() {
+        let world = testing::isolate();
+        assert_eq!(blocking(0), Ok(0));
+        let handle = world.handle();
+        let waits = thread::spawn(move || handle.run(|| blocking(1)));
+        while usage("blocking").1 == 0 {
+            thread::yield_now();
+        }
+        world.advance(100 * MILLI);
+        assert_eq!(waits.join().unwrap(), Ok(1));
+    }
+
+    #[test]
+    fn a_sync_caller_that_would_wait_too_long_is_refused_at_once() {
+        let _world = testing::isolate();
+        let limit = point("blocking").unwrap().rate_limit().unwrap();
+        assert_eq!(blocking(0), Ok(0));
+        let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(limit.acquire_async())).collect();
+        assert!(waiting.iter_mut().all(|call| poll(call.as_mut()).is_pending()));
+        assert_eq!(retry_after(blocking(1)), 300 * MILLI);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_with_too_little_time_is_refused_at_once() {
+        #[timeout(50ms)]
+        #[rate_limit(10, per = 1s, burst = 1, wait = 250ms)]
+        async fn hurried() -> Outcome {
+            Ok(1)
+        }
+        let _world = testing::isolate();
+        let start = Instant::now();
+        assert_eq!(hurried().await, Ok(1));
+        assert_eq!(retry_after(hurried().await), 100 * MILLI);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    /// On the real clock: all pass, and not sooner than they may.
+    #[test]
+    fn many_callers_on_many_threads_all_pass() {
+        static FAST: RateLimit =
+            RateLimit::new("fast", 100_000, Duration::from_secs(1)).burst(1).wait(Duration::from_secs(600));
+        static PASSED: AtomicU32 = AtomicU32::new(0);
+        #[rate_limit(instance = FAST)]
+        fn now() -> Outcome {
+            Ok(PASSED.fetch_add(1, Ordering::Relaxed))
+        }
+        #[rate_limit(instance = FAST)]
+        async fn later() -> Outcome {
+            Ok(PASSED.fetch_add(1, Ordering::Relaxed))
+        }
+        let start = std::time::Instant::now();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..100).for_each(|_| assert!(now().is_ok())));
+                scope.spawn(|| {
+                    let calls = futures::future::join_all((0..100).map(|_| later()));
+                    assert!(futures::executor::block_on(calls).iter().all(Result::is_ok));
+                });
+            }
+        });
+        assert_eq!(PASSED.load(Ordering::Relaxed), 400);
+        assert!(start.elapsed() >= Duration::from_micros(399 * 10));
+        assert_eq!(FAST.snapshot().waiting, 0);
+    }
+}
+
+mod beside_other_policies {
+    use super::*;
+
+    #[test]
+    fn a_breaker_above_a_limit_that_is_used_up_never_opens() {
+        #[circuit_breaker(threshold = 1, when = |_| true, name = "healthy")]
+        #[rate_limit(10, per = 1s)]
+        fn healthy() -> Outcome {
+            Ok(1)
+        }
+        let world = testing::isolate();
+        for _ in 0..10 {
+            let refused = (0..100).filter(|_| is_limited(&healthy())).count();
+            assert!(refused >= 90, "{refused}");
+            world.advance(Duration::from_millis(100));
+        }
+        let breaker = point("healthy").unwrap().breaker().unwrap();
+        assert_eq!((breaker.snapshot().failures, breaker.is_available()), (0, true));
+    }
+
+    #[test]
+    fn a_retry_waits_as_long_as_the_limit_says_and_pays_nothing() {
+        #[with_retry(max = 3, base = 1ms, jitter = none, name = "patient")]
+        #[rate_limit(1, per = 10s)]
+        fn patient() -> Outcome {
+            Ok(1)
+        }
+        let world = testing::isolate();
+        assert_eq!((patient(), patient()), (Ok(1), Ok(1)));
+        assert_eq!(world.waits(), [Duration::from_secs(10)]);
+        assert_eq!(point("patient").unwrap().budget().unwrap().tokens(), 500);
+    }
+
+    #[test]
+    fn what_a_service_limits_itself_is_a_failure() {
+        #[circuit_breaker(threshold = 1, name = "theirs")]
+        #[rate_limit(10, per = 1s)]
+        fn theirs() -> Outcome {
+            Err(Failure::Own(Category::RateLimited))
+        }
+        let _world = testing::isolate();
+        let _ = theirs();
+        assert!(!point("theirs").unwrap().breaker().unwrap().is_available());
+    }
+
+    #[test]
+    fn a_fallback_above_answers_a_refusal() {
+        #[with_fallback(value = 7)]
+        #[rate_limit(1, per = 1s)]
+        fn once() -> Outcome {
+            Ok(1)
+        }
+        let _world = testing::isolate();
+        assert_eq!((once(), once()), (Ok(1), Ok(7)));
+    }
+}
+
+mod keys {
+    use super::*;
+
+    #[rate_limit(1, per = 1s, key = customer, max_keys = 2, key_label, name = "customers")]
+    fn send(customer: u32) -> Outcome {
+        Ok(customer)
+    }
+
+    #[test]
+    fn each_key_has_a_limit_of_its_own() {
+        let _world = testing::isolate();
+        assert_eq!((send(1), send(2)), (Ok(1), Ok(2)));
+        let Err(Failure::Rejected(rejected)) = send(1) else { panic!("not refused") };
+        assert_eq!(rejected.key(), Some("1"));
+        assert_eq!(rejected.to_string(), "rate limit of `customers` (key `1`) is used up; retry in 1s");
+        let point = point("customers").unwrap();
+        assert_eq!(point.keys().iter().map(|key| key.key().to_owned()).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(point.key("1").rate_limit().unwrap().snapshot().rejected, 1);
+        let row = &point.snapshot().policies[0].keys[0];
+        assert_eq!((row.state, row.retry_after), ("used_up", Some(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn a_key_whose_limit_is_in_use_is_never_evicted() {
+        let world = testing::isolate();
+        assert_eq!((send(1), send(2)), (Ok(1), Ok(2)));
+        // There is no room: all others share one limit.
+        assert_eq!(send(3), Ok(3));
+        assert!((4..1000).all(|customer| is_limited(&send(customer))));
+        assert!(is_limited(&send(1)) && is_limited(&send(2)), "they stay limited");
+        let policy = &point("customers").unwrap().snapshot().policies[0];
+        assert!(policy.counters.contains(&("overflowed", 997)), "{policy}");
+        world.advance(Duration::from_secs(1));
+        assert_eq!((send(4), send(5)), (Ok(4), Ok(5)), "in the places of two that are not in use any more");
+        assert!(is_limited(&send(4)) && is_limited(&send(5)));
+    }
+}
+
+mod shapes {
+    use super::*;
+
+    struct Client {
+        limit: RateLimit,
+    }
+
+    impl Client {
+        #[rate_limit(instance = self.limit)]
+        async fn get(&self) -> Option<u32> {
+            Some(1)
+        }
+
+        #[rate_limit(1, per = 1s, key = "{self.limit_name()}", rejected = |r| r.to_string())]
+        fn named(&self) -> Result<u32, String> {
+            Ok(1)
+        }
+
+        fn limit_name(&self) -> String {
+            self.limit.snapshot().name.to_string()
+        }
+    }
+
+    #[rate_limit(1, per = 1s, wait = 1s)]
+    fn future(n: u32) -> impl Future<Output = Option<u32>> + Send {
+        async move { Some(n) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn methods_futures_and_other_errors() {
+        let _world = testing::isolate();
+        let limit =
+            RateLimit::try_new("own", resilience::policy::RateLimitConfig::of(1, 1000 * MILLI)).unwrap();
+        let client = Client { limit };
+        assert_eq!((client.get().await, client.get().await), (Some(1), None));
+        assert_eq!(client.named(), Ok(1));
+        assert_eq!(
+            client.named(),
+            Err("rate limit of `rate_limit::shapes::named` is used up; retry in 1s".to_owned())
+        );
+        let spawned = tokio::spawn(async { (future(1).await, future(2).await) });
+        assert_eq!(spawned.await.unwrap(), (Some(1), Some(2)));
+    }
+
+    #[test]
+    fn the_inventory_shows_it() {
+        #[rate_limit(100, per = 1m, wait = 2s, name = "shown")]
+        fn shown() -> Outcome {
+            Ok(1)
+        }
+        let _world = testing::isolate();
+        assert_eq!(shown(), Ok(1));
+        let text = point("shown").unwrap().to_string();
+        assert!(text.contains("rate_limit(count = 100, per = 1m, burst = 100, wait = 2s)"), "{text}");
+        let state = point("shown").unwrap().snapshot().to_string();
+        assert!(state.contains("rate_limit free: available 99, waiting 0, rejected 0, waited 0"), "{state}");
+        let own = Arc::new(RateLimit::new("my own", 3, Duration::from_secs(1)));
+        resilience::Point::register(&own);
+        assert_eq!(point("my own").unwrap().rate_limit().unwrap().snapshot().burst, 3);
+    }
+
+    #[test]
+    fn futures_of_values_are_send() {
+        fn is_send<T: Send>(_: &T) {}
+        static OWN: RateLimit = RateLimit::new("own", 1, Duration::from_secs(1));
+        is_send(&OWN.call_async(async || Ok::<_, Rejected>(1)));
+        is_send(&OWN.acquire_async());
+    }
+}
