@@ -277,7 +277,11 @@ fn a_bare_name_is_the_users() {
             if is_number && (word == "adaptive" || syntax::suggest::nearest(word, &spec.names()).is_some()) {
                 continue;
             }
-            let name = if spec.attr == "job" { ", name = \"f\"" } else { "" };
+            let name = match spec.attr {
+                "job" => ", name = \"f\"",
+                "rate_limit" if word != "per" => ", per = 1s",
+                _ => "",
+            };
             let errors = errors_of(spec.attr, &format!("{word}{name}"), &item);
             if is_own {
                 assert!(

@@ -46,7 +46,7 @@ pub(crate) fn parallel(stage: &Stage<'_>, fields: &mut Fields, key: &str) -> Res
     }
 }
 
-/// Whether the scenario itself makes a call wait, by its function or by a retry.
+/// Whether the scenario itself makes a call wait: by its function, a retry, or for its admission.
 fn waits(scenario: &Scenario, script: &[Outcome]) -> bool {
     let is_slow = |outcome: &Outcome| matches!(outcome, Outcome::Slow(..) | Outcome::Hang);
     let states_wait = |outcome: &Outcome| outcome.error().is_some_and(|error| error.wait.is_some());
@@ -56,6 +56,12 @@ fn waits(scenario: &Scenario, script: &[Outcome]) -> bool {
         is_wait(setting("delay_ms")) || ["backoff", "jitter"].iter().any(|key| !setting(key).is_null())
     });
     let fails = script.iter().any(|outcome| !matches!(outcome, Outcome::Ok(_)));
+    let is_set =
+        |(policy, key): (&str, &str)| scenario.setting(&[policy, key]).as_f64().is_some_and(|n| n > 0.0);
+    let queues = [("bulkhead", "max_wait_ms"), ("bulkhead", "queue"), ("rate_limit", "max_wait_ms")];
+    if queues.into_iter().any(is_set) {
+        return true;
+    }
     script.iter().any(|outcome| is_slow(outcome) || states_wait(outcome)) || fails && retries_late
 }
 

@@ -56,5 +56,7 @@ fn harmless(work: impl FnOnce()) {
 /// Wakes the tasks that wait with `woken`, and drops the wakers that are not needed any more.
 pub(crate) fn release(woken: Vec<Waker>, unused: Vec<Waker>) {
     woken.into_iter().for_each(wake);
-    unused.into_iter().for_each(|waker| harmless(|| drop(waker)));
+    for waker in unused {
+        harmless(|| drop(waker));
+    }
 }

@@ -4,13 +4,14 @@
 //! off, and a call is let through while the debt is at most the tolerance. A call that waits is charged when it is
 //! let through, so that nothing has to be given back when it is dropped.
 
+use crate::base::clock::later;
 use crate::base::sync::Mutex;
 use std::collections::VecDeque;
 use std::mem;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// How much longer than it may wait a caller keeps its place that is not polled.
+/// How long a caller that is not polled keeps its place when its time has come.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// Its clock is read under the lock, so that no caller is late with an earlier moment, which would look like a clock
@@ -108,15 +109,18 @@ impl Gate {
         let mut after = After::default();
         let now = now();
         state.pass_time(now);
-        state.drop_late(now, &mut after);
+        let waiting = state.waiting.len();
+        state.drop_late(waiting, now, &mut after);
         let arrival = state.arrive(rate, patience, now, waker, &mut after);
         (arrival, after)
     }
 
-    /// How a caller fares that waits under `number`; `waker` is woken when it may be let through earlier.
+    /// How a caller fares that waits under `number`, at the latest until `deadline`; `waker` is woken when it may be let
+    /// through earlier.
     pub(super) fn look(
         &self,
         number: Number,
+        deadline: Instant,
         rate: Rate,
         now: impl FnOnce() -> Instant,
         waker: Waker,
@@ -126,10 +130,12 @@ impl Gate {
         let now = now();
         state.pass_time(now);
         let Some(place) = state.place(number) else {
-            // It was not polled for longer than it may wait, and its place is gone.
-            let arrival = state.arrive(rate, Duration::ZERO, now, waker, &mut after);
+            // It was not polled when its time had come, and begins again behind the others.
+            let patience = deadline.saturating_duration_since(now);
+            let arrival = state.arrive(rate, patience, now, waker, &mut after);
             return (arrival, after);
         };
+        let place = place - state.drop_late(place, now, &mut after);
         let arrival = match state.wait_at(place, rate) {
             0 => {
                 state.debt += rate.interval;
@@ -229,17 +235,21 @@ impl State {
             return Arrival::Refused(wait);
         }
         self.number += 1;
-        let until = crate::base::clock::later(now, patience.saturating_add(GRACE));
+        let until = later(now, Duration::from_nanos(wait).saturating_add(GRACE));
         self.waiting.push_back(Waiter { number: self.number, until, waker });
         Arrival::Waits(self.number, wait)
     }
 
-    /// Drops callers that are not polled any more.
-    fn drop_late(&mut self, now: Instant, after: &mut After) {
-        while let Some(place) = self.waiting.iter().position(|waiter| waiter.until < now) {
+    /// Drops callers that are not polled any more, of the first `before` in the queue; how many.
+    fn drop_late(&mut self, before: usize, now: Instant, after: &mut After) -> usize {
+        let late = |waiter: &Waiter| waiter.until <= now;
+        let mut dropped = 0;
+        while let Some(place) = self.waiting.iter().take(before - dropped).position(late) {
             after.drop.extend(self.waiting.remove(place).map(|waiter| waiter.waker));
             self.wake_from(place, after);
+            dropped += 1;
         }
+        dropped
     }
 
     /// Wakes the callers from `place` on: they have to wait for less time now.

@@ -39,7 +39,8 @@ impl Clocked {
     }
 
     fn look(&self, number: Number, now: u64) -> Arrival {
-        let (arrival, after) = self.gate.look(number, self.rate, || self.at(now), Waker::noop().clone());
+        let (arrival, after) =
+            self.gate.look(number, self.at(0), self.rate, || self.at(now), Waker::noop().clone());
         done(&after);
         arrival
     }

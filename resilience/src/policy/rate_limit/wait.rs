@@ -31,6 +31,8 @@ pub struct Pass<L: Deref<Target = RateLimit>> {
 #[derive(Debug)]
 struct Queued {
     number: Number,
+    /// How long it may wait.
+    deadline: Instant,
     /// When it is let through, unless a caller before it leaves.
     at: Instant,
     timer: Timer,
@@ -68,8 +70,9 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             Arrival::Waits(number, wait) => {
                 limit.count_wait();
                 let wait = Duration::from_nanos(wait);
-                let (at, world) = (later(now(), wait), World::here());
-                let queued = Queued { number, at, timer: alarm(wait), world };
+                let (now, world) = (now(), World::here());
+                let (at, deadline) = (later(now, wait), later(now, patience));
+                let queued = Queued { number, deadline, at, timer: alarm(wait), world };
                 self.queued.insert(Box::new(queued)).rest(limit, cx)
             }
         }
@@ -89,7 +92,8 @@ impl Queued {
         let mut is_over = false;
         loop {
             let waker = cx.waker().clone();
-            let (arrival, after) = limit.live.gate.look(self.number, limit.config().rate(), now, waker);
+            let (arrival, after) =
+                limit.live.gate.look(self.number, self.deadline, limit.config().rate(), now, waker);
             finish(after);
             let (number, wait) = match arrival {
                 Arrival::Passes => return Poll::Ready(Ok(())),
