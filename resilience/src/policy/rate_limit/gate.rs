@@ -52,9 +52,9 @@ pub(super) struct Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     Passes,
-    /// It waits under this number, for so many nanoseconds unless one before it leaves.
+    /// It waits under this number: for these nanoseconds, unless one before it leaves.
     Waits(Number, u64),
-    /// It would have to wait for so many nanoseconds.
+    /// It would have to wait for these nanoseconds.
     Refused(u64),
 }
 
@@ -259,7 +259,7 @@ impl State {
     }
 }
 
-/// For how many nanoseconds a caller has to wait while the debt is `debt` and so many callers are `before` it.
+/// For how many nanoseconds a caller has to wait while the debt is `debt` and `before` callers are in front of it.
 #[inline]
 fn wait(debt: u64, before: usize, rate: Rate) -> u64 {
     let before = rate.interval.saturating_mul(before as u64);

@@ -349,7 +349,7 @@ impl RateLimit {
         Pass::new(self, None, 1).await
     }
 
-    /// Counts and reports a call that is not let through for so many nanoseconds.
+    /// Counts and reports a call that is not let through for `nanos` nanoseconds.
     #[cold]
     #[inline(never)]
     fn refuse(&self, nanos: u64) -> Rejected {
