@@ -17,7 +17,7 @@ fn it_opens_at_the_share_once_there_are_enough_calls() {
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
-        assert!(!it.refuses_unseen(), "three calls are too few");
+        assert!(!it.rejects_without_counting(), "three calls are too few");
         it.fail(Category::Unavailable);
         assert!(it.refuses());
     });
@@ -29,7 +29,7 @@ fn the_success_that_makes_them_enough_is_judged() {
         it.fail(Category::Unavailable);
         it.fail(Category::Unavailable);
         it.succeed().unwrap();
-        assert!(!it.refuses_unseen());
+        assert!(!it.rejects_without_counting());
         assert_eq!(it.succeed(), Ok(1), "it is the function's own");
         assert!(it.refuses());
     });
@@ -40,7 +40,7 @@ fn only_the_last_calls_count() {
     half_of_ten(&|it| {
         (0..50).for_each(|_| assert_eq!(it.succeed(), Ok(1)));
         (0..4).for_each(|_| assert!(it.fail(Category::Unavailable)));
-        assert!(!it.refuses_unseen(), "4 of the last 10");
+        assert!(!it.rejects_without_counting(), "4 of the last 10");
         it.fail(Category::Unavailable);
         assert!(it.refuses());
     });
@@ -52,7 +52,7 @@ fn only_the_calls_of_the_last_minute_count() {
         (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
         it.pass(60 * SECOND);
         (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
-        assert!(!it.refuses_unseen(), "3 calls inside the window");
+        assert!(!it.rejects_without_counting(), "3 calls inside the window");
         it.pass(59 * SECOND);
         it.fail(Category::Unavailable);
         assert!(it.refuses());
@@ -63,9 +63,9 @@ fn only_the_calls_of_the_last_minute_count() {
 fn half_of_the_last_hundred_with_twenty_of_them_is_the_default() {
     as_it_comes(&|it| {
         (0..10).for_each(|_| assert!(it.fail(Category::Timeout)));
-        assert!(!it.refuses_unseen(), "no threshold holds");
+        assert!(!it.rejects_without_counting(), "no threshold holds");
         (0..9).for_each(|_| assert_eq!(it.succeed(), Ok(1)));
-        assert!(!it.refuses_unseen());
+        assert!(!it.rejects_without_counting());
         it.succeed().unwrap();
         assert!(it.refuses(), "10 of 20");
     });
@@ -78,7 +78,7 @@ fn a_threshold_that_is_written_stays_beside_the_rate() {
         it.fail(Category::Unavailable);
         it.succeed().unwrap();
         it.fail(Category::Unavailable);
-        assert!(!it.refuses_unseen());
+        assert!(!it.rejects_without_counting());
         it.fail(Category::Unavailable);
         assert!(it.refuses(), "two in a row");
     });
@@ -92,7 +92,7 @@ fn each_transition_empties_the_window() {
         it.pass(60 * SECOND);
         it.succeed().unwrap();
         (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
-        assert!(!it.refuses_unseen(), "three calls since it closed, and the probe is none of them");
+        assert!(!it.rejects_without_counting(), "three calls since it closed, and the probe is none of them");
         it.fail(Category::Unavailable);
         assert!(it.refuses());
     });
@@ -103,7 +103,7 @@ fn what_counts_as_nothing_is_in_no_count() {
     half_of_ten(&|it| {
         (0..3).for_each(|_| assert!(it.fail(Category::Unavailable)));
         (0..20).for_each(|_| assert!(it.fail(Category::Cancelled)));
-        assert!(!it.refuses_unseen());
+        assert!(!it.rejects_without_counting());
         it.fail(Category::NotFound);
         assert!(it.refuses(), "the answer is the fourth call: 3 of 4");
     });
