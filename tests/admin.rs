@@ -21,3 +21,5 @@ mod shim;
 mod texts;
 #[path = "admin/upkeep.rs"]
 mod upkeep;
+#[path = "admin/values.rs"]
+mod values;

@@ -20,6 +20,23 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Counts milliseconds since 1970-01-01 UTC, by the clock of the store.
+///
+/// The times of records are numbers, because they are compared, stored and serialised as such. They are for people, and
+/// for how long a finished record is kept; nothing else is decided by them. A time that has not come is 0.
+///
+/// # Examples
+///
+/// As a time of std, from which any time library makes a text:
+///
+/// ```
+/// use resilience::durable::record::Millis;
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+///
+/// let completed: Millis = 1_700_000_000_000;
+/// let at: SystemTime = UNIX_EPOCH + Duration::from_millis(completed);
+/// let age = at.elapsed().unwrap_or_default(); // zero if the clock was set back since
+/// assert!(age > Duration::from_secs(86_400));
+/// ```
 pub type Millis = u64;
 
 /// Says how far the work under a key has come: of a job, a step or a cursor.
