@@ -84,6 +84,7 @@ fn the_examples_of_the_policies_run() {
         "cached",
         "circuit_breaker",
         "classify",
+        "degrade",
         "rate_limit",
         "timeout",
         "with_fallback",

@@ -7,8 +7,8 @@ include!("macros/modules.rs");
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{
-    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, RateLimitConfig, RetryConfig,
-    TimeoutConfig,
+    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, DegradeConfig, RateLimitConfig,
+    RetryConfig, TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};
@@ -38,6 +38,7 @@ fn policies() -> Vec<Policy> {
         policy("bulkhead", BulkheadConfig::TABLE),
         policy("cached", CacheConfig::TABLE),
         policy("rate_limit", RateLimitConfig::TABLE),
+        policy("degrade", DegradeConfig::TABLE),
         policy("checkpoint", CheckpointConfig::TABLE),
         policy("job", JobConfig::TABLE),
     ]

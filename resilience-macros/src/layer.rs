@@ -81,6 +81,8 @@ pub(crate) trait Layer {
 pub(crate) struct Traits<'a> {
     /// It runs what is below more than once.
     pub(crate) loops: bool,
+    /// It may run what is below again, with another argument.
+    pub(crate) repeats: bool,
     /// It judges each attempt below by its outcome.
     pub(crate) judges: bool,
     /// It replaces failures, which the layers above do not see.

@@ -16,9 +16,10 @@ pub use crate::failure::probe::*;
 pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
 #[cfg(feature = "cache")]
-pub use crate::policy::cached::{CacheInstanceSite, Ids, Leading, Part, Parted, Sharing, key_part};
+pub use crate::policy::cached::{CacheInstanceSite, Ids, Lead, Leading, Part, Parted, Sharing, key_part};
 pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_window};
+pub use crate::policy::degrade::{DegradeSite, either};
 pub use crate::policy::keyed::Keyed;
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};

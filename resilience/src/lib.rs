@@ -28,6 +28,7 @@
 //! | [`bulkhead`](macro@bulkhead) | limits how many calls run at once |
 //! | [`rate_limit`](macro@rate_limit) | limits how many calls are made in a time |
 //! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
+//! | [`degrade`](macro@degrade) | calls again with a simpler argument after a call that was too much |
 #![cfg_attr(
     feature = "durable",
     doc = r"| [`checkpoint`](macro@checkpoint) | runs a step once per key and records its result |
@@ -99,7 +100,7 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::fallback`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   `::fallback`, `::degrade`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -239,6 +240,6 @@ pub use policy::presets;
 pub use policy::rate_limit::inventory::RateLimitHandle;
 #[doc(inline)]
 pub use policy::{
-    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Fallback, Jitter, Permit, RateLimit, Retry,
-    Rule, State, Timeout,
+    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Fallback, Jitter, Permit, RateLimit,
+    Retry, Rule, Simplify, State, Timeout,
 };

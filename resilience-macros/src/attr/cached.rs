@@ -244,6 +244,8 @@ impl Layer for Checked {
         } else {
             quote_spanned!(at=> __pending.lead_blocking())
         };
+        let lead =
+            if self.degraded { quote_spanned!(here=> #lead.map(__rt::Lead::keeping_degraded)) } else { lead };
         let body = if cx.is_async {
             quote_spanned! {here=>
                 let (__outcome, __verdict) =

@@ -4,6 +4,7 @@ mod bulkhead;
 mod cached;
 mod checkpoint;
 mod circuit_breaker;
+mod degrade;
 mod job;
 mod rate_limit;
 mod recorded;
@@ -25,6 +26,7 @@ macro_rules! attributes {
             bulkhead
             rate_limit
             with_fallback
+            degrade
             #[cfg(feature = "cache")] cached
             #[cfg(feature = "durable")] checkpoint
             #[cfg(feature = "durable")] job

@@ -1,11 +1,10 @@
 //! `#[with_fallback(path, ..)]`.
 
 use crate::context::{Context, Place};
-use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::uses;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{self, Entry, Positional, Reader, Spec, Value, key};
+use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, key};
 use crate::value::{self, Call, Rules};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -61,7 +60,7 @@ fn check(input: Input<'_>) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let rules = Rules::read(&mut reader);
     let on: Vec<Ident> =
-        reader.take_all("on").into_iter().flat_map(|entry| categories(entry, errors)).collect();
+        reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
     let hook = reader.value("on_fallback", "path", value::path);
     let mut steps = Vec::new();
     for entry in reader.rest() {
@@ -85,25 +84,6 @@ fn check(input: Input<'_>) -> Checked {
         );
     }
     Checked { steps, rules, on, hook }
-}
-
-fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
-    let Value::List(list) = entry.value else {
-        errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, ..)`");
-        return Vec::new();
-    };
-    let words = "expected categories\nhelp: write for instance `on(timeout, unavailable)`";
-    if list.is_empty() {
-        errors.here(entry.span, words);
-    }
-    let word = |entry: Entry| {
-        if let (Some(word), Value::Word) = (entry.key, entry.value) {
-            return errors.ok(value::category(&word));
-        }
-        errors.here(entry.span, words);
-        None
-    };
-    keys::entries(list).into_iter().filter_map(word).collect()
 }
 
 fn step(entry: &Entry, item: &Item) -> Result<Step> {

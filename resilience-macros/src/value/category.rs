@@ -1,5 +1,7 @@
 //! Categories, in snake case.
 
+use crate::errors::Errors;
+use crate::syntax::keys::{self, Entry, Value};
 use crate::syntax::suggest::hint;
 use proc_macro2::Ident;
 use syn::{Error, Result};
@@ -36,4 +38,24 @@ pub(crate) fn category(word: &Ident) -> Result<Ident> {
 /// The variant of `Category` that is written `name`.
 pub(crate) fn variant(name: &str) -> Option<&'static str> {
     CATEGORIES.iter().find(|(word, _)| *word == name).map(|(_, variant)| *variant)
+}
+
+/// Reads `on(category, ..)`; what is wrong is reported.
+pub(crate) fn categories(entry: Entry, errors: &Errors) -> Vec<Ident> {
+    let Value::List(list) = entry.value else {
+        errors.here(entry.span, "`on` needs a list\nhelp: write `on(category, ..)`");
+        return Vec::new();
+    };
+    let words = "expected categories\nhelp: write for instance `on(timeout, unavailable)`";
+    if list.is_empty() {
+        errors.here(entry.span, words);
+    }
+    let word = |entry: Entry| {
+        if let (Some(word), Value::Word) = (entry.key, entry.value) {
+            return errors.ok(category(&word));
+        }
+        errors.here(entry.span, words);
+        None
+    };
+    keys::entries(list).into_iter().filter_map(word).collect()
 }

@@ -12,6 +12,8 @@ pub(crate) struct Mark {
     of: (usize, u64),
     /// Whether a retry in it gave up for lack of time.
     out_of_time: AtomicBool,
+    /// Whether a simpler call in it answered.
+    degraded: AtomicBool,
     around: Option<Arc<Self>>,
 }
 
@@ -45,10 +47,28 @@ pub(crate) fn out_of_time() {
     }
 }
 
+/// A simpler call answers: what the calls that it is part of return is less than was asked for.
+#[cold]
+pub(crate) fn degraded() {
+    for mark in chain(innermost().as_ref()) {
+        mark.degraded.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Mark {
     /// A call inside those that the running code is part of.
     pub(crate) fn new(of: (usize, u64)) -> Arc<Self> {
-        Arc::new(Self { of, out_of_time: AtomicBool::new(false), around: innermost() })
+        Arc::new(Self {
+            of,
+            out_of_time: AtomicBool::new(false),
+            degraded: AtomicBool::new(false),
+            around: innermost(),
+        })
+    }
+
+    /// Whether a simpler call inside it answered.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
     }
 
     /// Whether a retry inside it gave up for lack of time.

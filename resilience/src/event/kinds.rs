@@ -20,6 +20,7 @@ use std::time::Duration;
 /// | `Rejected` | `resilience::breaker`, `::bulkhead`, `::rate_limit` | DEBUG, at most one line a second |
 /// | `TimedOut` | `resilience::timeout` | DEBUG |
 /// | `FellBack` | `resilience::fallback` | DEBUG; WARN at most once a minute where it hides `Auth`, `Invalid` or `Permanent` |
+/// | `Simplified` | `resilience::degrade` | DEBUG |
 /// | `ServedStale` | `resilience::cache` | DEBUG |
 /// | `StepRecorded`, `StepReused` | `resilience::checkpoint` | DEBUG |
 /// | `JobStarted`, `JobDone`, `JobFailed` | `resilience::job` | DEBUG |
@@ -217,6 +218,16 @@ pub enum Event {
         /// Which fallback answered, counted from 1.
         step: u32,
     },
+    /// A simpler call follows one that failed; DEBUG.
+    #[non_exhaustive]
+    Simplified {
+        /// The point that was called.
+        point: PointName,
+        /// What the error of the call before means.
+        class: Classification,
+        /// How much simpler the next call is, counted from 1.
+        level: u32,
+    },
     /// A cache answered with a value older than its `ttl`, because the service failed or has just failed; DEBUG.
     #[non_exhaustive]
     ServedStale {
@@ -373,6 +384,7 @@ impl Event {
             | Self::Rejected { point, .. }
             | Self::TimedOut { point, .. }
             | Self::FellBack { point, .. }
+            | Self::Simplified { point, .. }
             | Self::ServedStale { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
@@ -451,6 +463,7 @@ impl fmt::Display for Event {
             }
             Self::TimedOut { limit, .. } => write!(f, "timed out after {limit:?}"),
             Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
+            Self::Simplified { class, level, .. } => write!(f, "simplified to level {level}: {class}"),
             Self::ServedStale { class, age, .. } => write!(f, "served a value of {age:?} ago: {class}"),
             Self::StepRecorded { job, .. } => {
                 f.write_str("step recorded")?;

@@ -178,6 +178,7 @@ pub struct PointSnapshot {
 /// | `rate_limit` | `available`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed`, and `available` for each key |
 /// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
 /// | `with_fallback` | `answered`, `failed` |
+/// | `degrade` | `simplified` (simpler calls that ran), `answered` (calls that one of them answered) |
 /// | `cached` | `entries` (values that it holds), `misses` (bodies that ran), `joined` (calls answered by another one), `stale` |
 /// | `checkpoint` | `begun`, `reused` |
 ///

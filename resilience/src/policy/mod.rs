@@ -11,6 +11,7 @@
 //! | bulkhead | [`Bulkhead`] | `#[bulkhead(..)]` |
 //! | rate limit | [`RateLimit`] | `#[rate_limit(..)]` |
 //! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
+//! | simpler calls | [`Degrade`] | `#[degrade(argument)]` |
 #![cfg_attr(feature = "cache", doc = "| cache | [`Cache`] | `#[cached(..)]` |")]
 //!
 //! Prefer the attribute: it knows the function's name and errors, keeps counters, and appears in
@@ -77,6 +78,7 @@ pub mod bulkhead;
 pub mod cached;
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
+pub mod degrade;
 mod judged;
 pub mod rate_limit;
 #[cfg(feature = "durable")]
@@ -89,6 +91,7 @@ pub use bulkhead::{Bulkhead, BulkheadConfig, Slot};
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use cached::{Cache, CacheConfig, CacheKey, CacheSnapshot};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
+pub use degrade::{Degrade, DegradeConfig, Simplify};
 pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use rate_limit::{RateLimit, RateLimitConfig};
 pub use timeout::{Timeout, TimeoutConfig};

@@ -62,6 +62,8 @@ struct Call {
     place: Place,
     role: Role,
     mark: Arc<Mark>,
+    /// Whether what a simpler call answered is kept.
+    keeps_degraded: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -225,7 +227,7 @@ impl Call {
     fn new(place: Place, role: Role) -> Self {
         Table::count(&place.table.misses);
         let mark = Mark::new((table_address(&place.table), place.hash));
-        Self { place, role, mark }
+        Self { place, role, mark, keeps_degraded: false }
     }
 
     /// The call ends with `landing`; `keep` stores what is to be stored, if nothing has changed meanwhile.
@@ -242,7 +244,12 @@ impl Call {
     fn succeeded(&mut self, value: Erased, weight: u64) {
         let stored = Stored::new(self.place.key.clone(), value.clone(), weight);
         let hash = self.place.hash;
-        self.end(Landing::Value(value, None), |table, dropped| table.store(hash, stored, dropped));
+        let is_kept = self.keeps_degraded || !self.mark.is_degraded();
+        self.end(Landing::Value(value, None), |table, dropped| {
+            if is_kept {
+                table.store(hash, stored, dropped);
+            }
+        });
     }
 
     /// The stale value that answers in place of an error of this class.
@@ -349,6 +356,12 @@ impl<R> std::fmt::Debug for Pending<R> {
 }
 
 impl<R> Lead<R> {
+    /// Also keeps what a simpler call answers.
+    pub fn keeping_degraded(mut self) -> Self {
+        self.call.keeps_degraded = true;
+        self
+    }
+
     /// Runs the code that follows as part of this call, until the returned value is dropped.
     pub fn enter(&self) -> impl Drop + use<R> {
         marks::enter(Some(self.call.mark.clone()))

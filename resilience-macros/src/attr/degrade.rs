@@ -1,0 +1,200 @@
+//! `#[degrade(workflow, ..)]`.
+
+use crate::context::{Context, Place};
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::types::peeled;
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
+use crate::syntax::keys::{Positional, Reader, Setting, Spec, Value, key, setting};
+use crate::value::{self, Setter, Settings};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{FnArg, Pat, Type};
+
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "DEGRADE", read: |input| Some(Box::new(check(input)?)) };
+
+const SPEC: Spec = Spec {
+    attr: "degrade",
+    keys: &[setting("max", "3", Setting::Count(1)), key("on", "(category, ..)")],
+    foreign: &[
+        ("levels", MAX),
+        ("max_levels", MAX),
+        ("steps", MAX),
+        ("max_attempts", MAX),
+        ("attempts", MAX),
+        ("argument", ARGUMENT),
+        ("with", ARGUMENT),
+        ("arg", ARGUMENT),
+        (
+            "simplify",
+            "implement `resilience::Simplify` for the argument's type, and write the argument: `#[degrade(workflow)]`",
+        ),
+        ("when", "write `on(category, ..)`: after which failures a simpler call follows"),
+        ("unless", "write `on(category, ..)`: after which failures a simpler call follows"),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+    ],
+    positional: Positional::Category,
+};
+
+const MAX: &str = "write `max = <3>`: how many simpler levels are tried";
+const ARGUMENT: &str = "write the argument first, without a key: `#[degrade(workflow)]`";
+const NEEDS: &str = "`degrade` needs the argument that is made simpler\nhelp: write `#[degrade(workflow)]`";
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    argument: Ident,
+    is_borrowed: bool,
+    setters: Vec<Setter>,
+    on: Vec<Ident>,
+}
+
+/// Reads the arguments.
+fn check(input: Input<'_>) -> Option<Checked> {
+    let Input { attr, entries, shared, item, errors } = input;
+    let is_foreign = entries.iter().any(|entry| SPEC.foreign.iter().any(|(word, _)| entry.is(word)));
+    let mut reader = Reader::new(&SPEC, entries, errors);
+    let settings = Settings::read(&mut reader, &SPEC);
+    let on = reader.take_all("on").into_iter().flat_map(|entry| value::categories(entry, errors)).collect();
+    let mut rest = reader.rest().into_iter();
+    let Some(first) = rest.next() else {
+        if !is_foreign {
+            errors.at(attr, NEEDS);
+        }
+        return None;
+    };
+    for second in rest {
+        errors.here(second.span, "`degrade` takes one argument, and then `key = value`");
+    }
+    let (Some(argument), Value::Word) = (&first.key, &first.value) else {
+        errors.here(first.span, NEEDS);
+        return None;
+    };
+    if shared.clone.contains(argument) {
+        errors.at(argument, "this argument is used again as it is\nhelp: leave it out of `clone(..)`");
+    }
+    let is_borrowed = is_borrowed(argument, item, errors)?;
+    Some(Checked { argument: argument.clone(), is_borrowed, setters: settings.setters, on })
+}
+
+/// Whether the argument is a reference; what it cannot be is reported.
+fn is_borrowed(argument: &Ident, item: &Item, errors: &Errors) -> Option<bool> {
+    let typed = item.sig.inputs.iter().find_map(|input| match input {
+        FnArg::Typed(typed) => match &*typed.pat {
+            Pat::Ident(pat) if pat.ident == *argument && pat.subpat.is_none() => Some(typed),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    });
+    let Some(typed) = typed else {
+        errors.at(argument, item.has_no_argument(&argument.unraw().to_string()));
+        return None;
+    };
+    match peeled(&typed.ty) {
+        Type::Reference(reference) if reference.mutability.is_some() => {
+            errors.at(
+                &typed.ty,
+                "a simpler call would find what the first one has changed\nhelp: take the argument by `&` or by value",
+            );
+            None
+        }
+        Type::Reference(_) => Some(true),
+        _ => Some(false),
+    }
+}
+
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            repeats: true,
+            judges: true,
+            keeps_arguments: true,
+            without_failures: Some("see every call succeed and never make a simpler one"),
+            twice: Some(": the lower one has made its argument simpler when the upper one begins"),
+            ..Traits::default()
+        }
+    }
+
+    fn uses(&self, _: &Ident) -> bool {
+        // A simpler call passes all arguments again.
+        true
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let site = &place.site;
+        let ty = quote!(__rt::Degrade);
+        let policy = Setter::all(&self.setters, &ty, quote!(__rt::Degrade::new("")));
+        let argument = self.argument.unraw().to_string();
+        let on = match self.on.as_slice() {
+            [] => None,
+            on => Some(quote!(.on(&[#(__rt::Category::#on),*]))),
+        };
+        quote! {
+            static #site: __rt::DegradeSite =
+                __rt::DegradeSite::new(&__POINT, #argument, #policy.checked()) #on;
+        }
+    }
+
+    fn wrap(&self, _: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let here = Span::mixed_site();
+        let (site, label, bound) = (&place.site, place.label(), place.bound());
+        let argument = &self.argument;
+        let at = here.located_at(argument.span());
+        let shadows = quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]);
+        let (start, level, back, original) = if self.is_borrowed {
+            (
+                quote_spanned!(at=> let __original = #argument;),
+                quote_spanned! {at=>
+                    let #argument = match &__simpler {
+                        __rt::Some(__simpler) => __simpler,
+                        __rt::None => __original,
+                    };
+                },
+                TokenStream::new(),
+                quote_spanned!(at=> __rt::Some(__original)),
+            )
+        } else {
+            (
+                quote_spanned!(at=> let mut __original = __rt::Some(#argument);),
+                quote_spanned! {at=>
+                    let #argument = __rt::either(__simpler.take(), || __original.take());
+                },
+                // Where the body moves it, the compiler says so here.
+                quote_spanned! {at=>
+                    if __level == 0 { __original = __rt::Some(#argument); }
+                },
+                quote_spanned!(at=> __original.as_ref()),
+            )
+        };
+        let simplify = quote_spanned!(at=> #original.and_then(|__original| __rt::Simplify::simplify(__original, __level + 1)));
+        quote_spanned! {here=>
+            let #bound = #label: {
+                #start
+                let mut __simpler = __rt::None;
+                let mut __first = __rt::None;
+                let mut __level = 0_u32;
+                loop {
+                    let (__outcome, __verdict) = {
+                        #shadows
+                        #level
+                        #inner
+                        #back
+                        (__outcome, __verdict)
+                    };
+                    if let __rt::Some(__class) = (&#site).next(&__verdict, __level) {
+                        __simpler = #simplify;
+                        if __simpler.is_some() {
+                            __level += 1;
+                            __first = __first.or(__rt::Some((__outcome, __verdict)));
+                            (&#site).simplified(__class, __level);
+                            continue;
+                        }
+                    }
+                    let (__outcome, __verdict) = (&#site).ended(__first, __outcome, __verdict);
+                    break #label #bound;
+                }
+            };
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Simpler calls: when a call fails because it was too much, try again with less of it.
+//!
+//! # When to use one
+//!
+//! Where an answer to a smaller question is better than none: a plan with fewer steps, a search with fewer results, a
+//! model that gets fewer tools and less freedom. [`Simplify`] says what less means, level by level.
+//!
+//! # When not to
+//!
+//! - For failures that pass by themselves: retry the same call first, with `with_retry` below.
+//! - Where half of the work is worse than none, such as a payment.
+//!
+//! # Choosing numbers
+//!
+//! `max`: as many levels as differ in cost; 3 by default. Each one is a whole call, with all its retries.
+//!
+//! # What it does
+//!
+//! After a failure of category `Timeout`, `Resource` or `Unavailable` it asks the original for its next level, from 1,
+//! and calls again with that, until a call succeeds, there is no simpler one, or `max` levels have been tried. No level
+//! starts when the time of a timeout around the call is over. If all fail, the caller gets the first error.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{Simplify, degrade};
+//! use std::io::{Error, ErrorKind};
+//!
+//! #[derive(Debug, Clone, PartialEq)]
+//! struct Plan { steps: u32 }
+//!
+//! impl Simplify for Plan {
+//!     fn simplify(&self, level: u32) -> Option<Self> {
+//!         let steps = self.steps >> level;
+//!         (steps > 0).then_some(Plan { steps })
+//!     }
+//! }
+//!
+//! #[degrade(plan)]
+//! fn run(plan: &Plan) -> Result<u32, Error> {
+//!     if plan.steps > 3 { Err(ErrorKind::TimedOut.into()) } else { Ok(plan.steps) }
+//! }
+//!
+//! assert_eq!(run(&Plan { steps: 10 }).unwrap(), 2, "10 and 5 steps take too long");
+//! ```
+
+mod config;
+mod site;
+
+pub use config::DegradeConfig;
+#[doc(hidden)]
+pub use site::{DegradeSite, either};
+
+use crate::base::scope::remaining;
+use crate::base::setting::enforce;
+use crate::base::settings::Settings;
+use crate::classify::{Category, Classification, Classify};
+use crate::event::{Event, emit};
+use crate::outcome::Outcome;
+use crate::point::PointName;
+use crate::policy::{InvalidPolicy, Verdict};
+
+/// Has simpler versions of itself, one for each level.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Simplify;
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Workflow { iterations: u32, temperature: f32 }
+///
+/// impl Simplify for Workflow {
+///     fn simplify(&self, level: u32) -> Option<Self> {
+///         match level {
+///             1 => Some(Self { iterations: 3, ..*self }),
+///             2 => Some(Self { iterations: 1, temperature: 0.3 }),
+///             _ => None,
+///         }
+///     }
+/// }
+///
+/// let workflow = Workflow { iterations: 10, temperature: 0.7 };
+/// assert_eq!(workflow.simplify(2), Some(Workflow { iterations: 1, temperature: 0.3 }));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no simpler versions",
+    label = "does not implement `Simplify`",
+    note = "implement `resilience::Simplify` for it: `simplify(level)` returns the version for level 1, 2, .."
+)]
+pub trait Simplify: Sized {
+    /// Returns the version of the original, `self`, for `level`, counted from 1; `None` if there is none.
+    fn simplify(&self, level: u32) -> Option<Self>;
+}
+
+/// Calls again with a simpler argument after a call that was too much.
+///
+/// The [module](crate::policy::degrade) says when to use one. The value is `Copy` and has no state.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Degrade, Simplify};
+/// use std::io::{Error, ErrorKind};
+///
+/// #[derive(Debug)]
+/// struct Pages(u32);
+///
+/// impl Simplify for Pages {
+///     fn simplify(&self, level: u32) -> Option<Self> {
+///         Some(Pages(self.0 >> level))
+///     }
+/// }
+///
+/// const FEWER: Degrade = Degrade::new("search").max(2);
+///
+/// let found = FEWER.call(&Pages(40), |pages| {
+///     if pages.0 > 10 { Err(Error::from(ErrorKind::TimedOut)) } else { Ok(pages.0) }
+/// });
+/// assert_eq!(found.unwrap(), 10);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Degrade {
+    name: &'static str,
+    on: &'static [Category],
+    settings: Settings<DegradeConfig>,
+}
+
+/// The categories of a call that was too much.
+const TOO_MUCH: &[Category] = &[Category::Timeout, Category::Resource, Category::Unavailable];
+
+impl Degrade {
+    /// Creates one with the default settings: up to 3 levels, after `Timeout`, `Resource` and `Unavailable`.
+    ///
+    /// `name` appears in its events.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, on: TOO_MUCH, settings: Settings { config: DegradeConfig::DEFAULT, set: 0 } }
+    }
+
+    /// Creates one with settings that are known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, with the words that the compiler would use.
+    pub fn try_new(name: &'static str, config: DegradeConfig) -> Result<Self, InvalidPolicy> {
+        InvalidPolicy::unless_valid(config.complaint())?;
+        Ok(Self { settings: Settings::whole(config), ..Self::new(name) })
+    }
+
+    /// Sets after which categories it calls again, in place of the three.
+    pub const fn on(mut self, categories: &'static [Category]) -> Self {
+        self.on = categories;
+        self
+    }
+
+    /// The value, once its settings are known to make sense.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.settings.config.complaint());
+        self
+    }
+
+    /// Runs `body` with `original`, and after a failure with its simpler versions.
+    ///
+    /// # Errors
+    ///
+    /// The first error, if all levels fail.
+    pub fn call<T, R>(&self, original: &T, mut body: impl FnMut(&T) -> R) -> R
+    where
+        T: Simplify,
+        R: Outcome<Error: Classify>,
+    {
+        let first = body(original);
+        let (mut level, mut class) = (0, judged(&first));
+        while let Some(failed) = self.next(class, level)
+            && let Some(simpler) = original.simplify(level + 1)
+        {
+            level += 1;
+            self.emit(PointName::new(self.name), failed, level);
+            let outcome = body(&simpler);
+            class = judged(&outcome);
+            if class.is_none() {
+                return outcome;
+            }
+        }
+        first
+    }
+
+    /// Runs the async `body` with `original`, and after a failure with its simpler versions.
+    ///
+    /// # Errors
+    ///
+    /// The first error, if all levels fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Degrade, Simplify};
+    ///
+    /// struct Pages(u32);
+    ///
+    /// impl Simplify for Pages {
+    ///     fn simplify(&self, level: u32) -> Option<Self> {
+    ///         Some(Pages(self.0 >> level))
+    ///     }
+    /// }
+    ///
+    /// const FEWER: Degrade = Degrade::new("search");
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let found: std::io::Result<u32> = FEWER.call_async(&Pages(40), async |pages| Ok(pages.0)).await;
+    /// assert_eq!(found.unwrap(), 40);
+    /// # });
+    /// ```
+    pub async fn call_async<T, R>(&self, original: &T, mut body: impl AsyncFnMut(&T) -> R) -> R
+    where
+        T: Simplify,
+        R: Outcome<Error: Classify>,
+    {
+        let first = body(original).await;
+        let (mut level, mut class) = (0, judged(&first));
+        while let Some(failed) = self.next(class, level)
+            && let Some(simpler) = original.simplify(level + 1)
+        {
+            level += 1;
+            self.emit(PointName::new(self.name), failed, level);
+            let outcome = body(&simpler).await;
+            class = judged(&outcome);
+            if class.is_none() {
+                return outcome;
+            }
+        }
+        first
+    }
+
+    /// The class of a failure of the call at `level`, if a simpler call may follow it.
+    fn next(&self, verdict: Verdict, level: u32) -> Option<Classification> {
+        let class = verdict.filter(|class| self.on.contains(&class.category))?;
+        let has_time = || remaining().is_none_or(|left| !left.is_zero());
+        (level < self.settings.config.max && has_time()).then_some(class)
+    }
+
+    fn emit(&self, point: PointName, class: Classification, level: u32) {
+        let _ = self;
+        emit(&Event::Simplified { point, class, level }, None);
+    }
+}
+
+fn judged<R: Outcome<Error: Classify>>(outcome: &R) -> Verdict {
+    outcome.judge().err().map(Classify::classify)
+}

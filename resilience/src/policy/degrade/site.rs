@@ -1,0 +1,131 @@
+//! The simpler calls of one annotated function.
+
+use super::{Degrade, TOO_MUCH};
+use crate::base::setting::Effective;
+use crate::base::site::Site;
+use crate::classify::{Category, Classification};
+use crate::outcome::Outcome;
+use crate::point::{Layer, PointSite};
+use crate::policy::Verdict;
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The simpler calls of one annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct DegradeSite {
+    point: &'static PointSite,
+    argument: &'static str,
+    policy: Degrade,
+    counters: Site<Counters>,
+}
+
+#[derive(Debug)]
+struct Counters {
+    /// Simpler calls that ran.
+    simplified: AtomicU64,
+    /// Calls that one of them answered.
+    answered: AtomicU64,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self { simplified: AtomicU64::new(0), answered: AtomicU64::new(0) }
+    }
+}
+
+impl DegradeSite {
+    /// The site of `policy` for the argument called `argument` in the stack of `point`.
+    pub const fn new(point: &'static PointSite, argument: &'static str, policy: Degrade) -> Self {
+        Self { point, argument, policy, counters: Site::new(Counters::new(), Counters::new) }
+    }
+
+    /// Sets after which categories it calls again.
+    pub const fn on(mut self, categories: &'static [Category]) -> Self {
+        self.policy = self.policy.on(categories);
+        self
+    }
+
+    /// The class of a failure of the call at `level`, if a simpler call may follow it.
+    #[inline]
+    pub fn next(&self, verdict: &Verdict, level: u32) -> Option<Classification> {
+        verdict.is_some().then(|| self.policy.next(*verdict, level)).flatten()
+    }
+
+    /// A call at `level` follows a failure of this class.
+    #[cold]
+    pub fn simplified(&self, class: Classification, level: u32) {
+        self.counters.simplified.fetch_add(1, Ordering::Relaxed);
+        self.policy.emit(self.point.name(), class, level);
+    }
+
+    /// What the caller gets: the outcome of the last call, or the first error if that failed as well.
+    #[inline]
+    pub fn ended<R: Outcome>(
+        &self,
+        first: Option<(R, Verdict)>,
+        outcome: R,
+        verdict: Verdict,
+    ) -> (R, Verdict) {
+        match (first, verdict) {
+            (None, verdict) => (outcome, verdict),
+            (Some(first), Some(_)) => first,
+            (Some(_), None) => {
+                self.answered();
+                (outcome, None)
+            }
+        }
+    }
+
+    #[cold]
+    fn answered(&self) {
+        self.counters.answered.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "cache")]
+        crate::base::marks::degraded();
+    }
+}
+
+/// The simpler argument, or the original one of the first call.
+///
+/// # Panics
+///
+/// Never: of the two, the expansion has one.
+#[doc(hidden)]
+#[inline]
+pub fn either<T>(simpler: Option<T>, original: impl FnOnce() -> Option<T>) -> T {
+    simpler.or_else(original).unwrap_or_else(|| unreachable!("neither an original nor a simpler argument"))
+}
+
+impl Layer for DegradeSite {
+    fn kind(&self) -> &'static str {
+        "degrade"
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let mut settings = vec![Effective::text("argument", self.argument)];
+        settings.extend(self.policy.settings.config.effective());
+        if self.policy.on != TOO_MUCH {
+            let names: Vec<_> = self.policy.on.iter().map(|category| category.as_str()).collect();
+            settings.push(Effective::text("on", names.join(", ")));
+        }
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        vec![("simplified", count(&self.counters.simplified)), ("answered", count(&self.counters.answered))]
+    }
+
+    fn calls(&self) -> u64 {
+        u64::from(self.policy.settings.config.max) + 1
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        inner.map(|inner| inner.saturating_mul(self.policy.settings.config.max.saturating_add(1)))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
