@@ -152,6 +152,14 @@ impl Gate {
         is_asked && calls >= rate.min_calls && failures as f64 >= rate.ratio * calls as f64
     }
 
+    /// Records a call of a breaker with a rate, which may open it.
+    fn judge(&mut self, now: f64, failed: bool, asked: Option<f64>) {
+        if self.trips(now, failed) {
+            self.reopenings = 0;
+            self.open(now, asked);
+        }
+    }
+
     fn turn(&mut self, state: &str) {
         self.transitions.push(format!("{}>{state}", self.state));
         self.state = state.to_owned();
@@ -199,10 +207,7 @@ impl Gate {
                 self.probed(counted, now, asked);
             }
             ("closed", Counted::Failure | Counted::Success) if self.config.rate.is_some() => {
-                if self.trips(now, counted == Counted::Failure) {
-                    self.reopenings = 0;
-                    self.open(now, asked);
-                }
+                self.judge(now, counted == Counted::Failure, asked);
             }
             ("closed", Counted::Failure) => {
                 self.failures.push(now);
