@@ -77,7 +77,9 @@ mod without_waiting {
         Ok(1)
     }
 
-    fn both(scene: &dyn Fn(&testing::World, &str, &dyn Fn() -> Outcome)) {
+    type Scene<'a> = &'a dyn Fn(&testing::World, &str, &dyn Fn() -> Outcome);
+
+    fn both(scene: Scene<'_>) {
         scene(&testing::isolate(), "two", &two);
         scene(&testing::isolate(), "two_later", &|| futures::executor::block_on(two_later()));
     }

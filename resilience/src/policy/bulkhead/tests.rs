@@ -101,7 +101,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn woken(after: After) -> Option<u64> {
+fn woken(after: &After) -> Option<u64> {
     after.due
 }
 
@@ -120,7 +120,7 @@ proptest! {
                         Arrival::Entered(now)
                     } else {
                         let (arrival, after) = gate.arrive(ROOM, patience, now, Waker::noop().clone());
-                        woken(after);
+                        woken(&after);
                         arrival
                     };
                     prop_assert_eq!(arrival, expected);
@@ -134,7 +134,7 @@ proptest! {
                     let (number, until) = callers[at];
                     let expected = model.look(number, until, last + 1, now);
                     let (arrival, after) = gate.look(number, until, ROOM, now, Waker::noop().clone());
-                    woken(after);
+                    woken(&after);
                     prop_assert_eq!(arrival, expected);
                     match arrival {
                         Arrival::Waits(number) => {
@@ -147,12 +147,12 @@ proptest! {
                 Step::Cancel(which) if !callers.is_empty() => {
                     let (number, _) = callers.remove(which % callers.len());
                     model.cancel(number, now);
-                    woken(gate.cancel(number, now));
+                    woken(&gate.cancel(number, now));
                 }
                 Step::Leave if model.running > 0 => {
                     model.leave(now);
                     if !gate.leave() {
-                        woken(gate.leave_queue(None, || now));
+                        woken(&gate.leave_queue(None, || now));
                     }
                 }
                 Step::Pass(time) => now += time,
@@ -170,9 +170,9 @@ fn no_clock_is_read_while_no_caller_waits() {
     assert!(gate.enter(2) && gate.enter(2) && !gate.enter(2));
     assert!(gate.leave() && gate.leave());
     let (arrival, after) = gate.arrive(ROOM, 0, 7, Waker::noop().clone());
-    assert_eq!((arrival, woken(after)), (Arrival::Entered(7), None));
+    assert_eq!((arrival, woken(&after)), (Arrival::Entered(7), None));
     let after = gate.leave_queue(Some(7), || unreachable!("no caller waits"));
-    assert_eq!(woken(after), None);
+    assert_eq!(woken(&after), None);
 }
 
 #[test]
@@ -181,26 +181,26 @@ fn a_wait_that_would_be_in_vain_is_refused_on_arrival() {
     let gate = Gate::new();
     let arrive = |patience, now| {
         let (arrival, after) = gate.arrive(Room { slots: 1, queue: 8 }, patience, now, Waker::noop().clone());
-        woken(after);
+        woken(&after);
         arrival
     };
     let look = |number, now| {
         let (arrival, after) =
             gate.look(number, u64::MAX, Room { slots: 1, queue: 8 }, now, Waker::noop().clone());
-        woken(after);
+        woken(&after);
         arrival
     };
     assert!(gate.enter(1));
     // Nothing is known yet.
     let Arrival::Waits(first) = arrive(MILLI, 0) else { panic!("the first waits") };
-    woken(gate.cancel(first, 0));
+    woken(&gate.cancel(first, 0));
     let waiting: Vec<_> = (0..3).map(|_| arrive(1000 * MILLI, 0)).collect();
     let [Arrival::Waits(a), Arrival::Waits(b), Arrival::Waits(_)] = waiting[..] else {
         panic!("{waiting:?}")
     };
-    woken(gate.leave_queue(None, || 0));
+    woken(&gate.leave_queue(None, || 0));
     let Arrival::Entered(since) = look(a, 0) else { panic!("its turn") };
-    woken(gate.leave_queue(Some(since), || 40 * MILLI));
+    woken(&gate.leave_queue(Some(since), || 40 * MILLI));
     assert_eq!(gate.read().hold, Some(40 * MILLI));
     let Arrival::Entered(_) = look(b, 40 * MILLI) else { panic!("its turn") };
     // One waits, so that the next one is served after two calls of 40 ms.

@@ -22,10 +22,10 @@ fn the_older_of_two_clocks_counts() {
 #[test]
 fn a_value_is_fresh_then_stale_then_over() {
     let config = CacheConfig { ttl: Some(HOUR), stale_if_error: Some(HOUR), ..CacheConfig::DEFAULT };
-    let nano = Duration::from_nanos(1);
+    let before = |age: Duration| age.saturating_sub(Duration::from_nanos(1));
     let at = |age| freshness(&config, age);
-    assert_eq!([Duration::ZERO, HOUR - nano].map(at), [Freshness::Fresh; 2]);
-    assert_eq!([HOUR, 2 * HOUR - nano].map(at), [Freshness::Stale; 2]);
+    assert_eq!([Duration::ZERO, before(HOUR)].map(at), [Freshness::Fresh; 2]);
+    assert_eq!([HOUR, before(2 * HOUR)].map(at), [Freshness::Stale; 2]);
     assert_eq!([2 * HOUR, Duration::MAX].map(at), [Freshness::Over; 2]);
     let without = CacheConfig { stale_if_error: None, ..config };
     assert_eq!(freshness(&without, HOUR), Freshness::Over);
