@@ -257,6 +257,37 @@ async fn trip(id: u32) -> Result<u32, Error> {
     Err(Error::Corrupt)
 }
 
+/// Two forms of one step, as the name that both are given says.
+#[checkpoint("seat:{id}", name = "job::seat", rollback = free_seat)]
+fn seat(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+#[checkpoint("seat:{id}", name = "job::seat")]
+async fn seat_async(id: u32) -> Result<u32, Error> {
+    Ok(id)
+}
+
+fn free_seat(id: u32) {
+    log(format!("no seat {id}"));
+}
+
+#[with_recovery(on(corrupt, rollback))]
+#[job("seats:{id}")]
+async fn seats(id: u32) -> Result<u32, Error> {
+    seat(id)?;
+    seat_async(id + 1).await?;
+    Err(Error::Corrupt)
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_that_are_given_one_name_are_one_step_with_one_undo() {
+    let _world = isolate();
+    assert_eq!(seats(1).await.unwrap_err(), Error::Corrupt);
+    assert_eq!(logged(), ["no seat 2", "no seat 1"]);
+    assert!(resilience::recover().await.is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn steps_of_one_name_in_different_modules_have_their_own_undos() {
     let _world = isolate();

@@ -58,6 +58,12 @@ impl PointSite {
         self
     }
 
+    /// The name that it was given in place of its path.
+    #[cfg(feature = "durable")]
+    pub(crate) const fn own_name(&self) -> Option<&'static str> {
+        self.name
+    }
+
     /// The name as written, not yet told apart from others that read the same.
     pub(crate) fn written(&self) -> String {
         match self.name {

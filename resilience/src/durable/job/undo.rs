@@ -21,7 +21,7 @@ use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{InScope, Step};
 use crate::durable::step::begin::earlier;
-use crate::durable::step::namesakes::{lines, noted};
+use crate::durable::step::namesakes::{are_named_alike, lines, noted};
 use crate::durable::step::site::NAMESAKES;
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError};
 use crate::event::{Event, emit};
@@ -75,6 +75,7 @@ impl UndoSite {
         };
         match noted(points, &record.note) {
             Some(point) => Ok(Self::at(point)),
+            None if are_named_alike(points) && undos(points).count() == 1 => Ok(undos(points).next()),
             None if points.iter().all(|point| Self::at(point).is_none()) => Ok(None),
             None => Err(format!(
                 "`{function}` is the name of several steps ({}): give each a `name`",
@@ -88,12 +89,19 @@ impl UndoSite {
     }
 }
 
-/// No two steps of this program that can be undone may have one name, modules included.
+/// The undos of `points`.
+fn undos(points: &[&'static PointSite]) -> impl Iterator<Item = &'static UndoSite> {
+    points.iter().filter_map(|point| UndoSite::at(point))
+}
+
+/// No two steps of this program that can be undone may have one name, modules included. Where each of several steps is
+/// given one `name`, they are one step to the records, and it has one undo.
 pub(crate) fn check_names() -> Result<(), JobError> {
     let unclear = NAMESAKES.all().filter(|(_, points)| {
         let is_twin =
             |one: &&PointSite| points.iter().filter(|two| two.written() == one.written()).count() > 1;
-        points.iter().any(|point| is_twin(point) && UndoSite::at(point).is_some())
+        let is_one_step = are_named_alike(points) && undos(points).count() == 1;
+        !is_one_step && points.iter().any(|point| is_twin(point) && UndoSite::at(point).is_some())
     });
     match unclear.min_by_key(|(name, _)| *name) {
         None => Ok(()),

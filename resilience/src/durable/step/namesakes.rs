@@ -3,7 +3,8 @@
 //! That is enough to find a record again, since its key says which step it is. It is not enough to find the function of
 //! a record, as an undo has to: `flight::book` and `hotel::book` are both `shop::book`. The records of such steps
 //! keep the whole path, too. Where it does not help (the function was moved, or the second one was added, since it
-//! was recorded), nothing is undone: the wrong undo would be worse.
+//! was recorded), nothing is undone: the wrong undo would be worse. Steps that are given one `name` on purpose, such as a
+//! sync and an async form, are one step.
 
 use crate::point::PointSite;
 use std::collections::HashMap;
@@ -53,6 +54,13 @@ pub(crate) fn noted(points: &[&'static PointSite], note: &[u8]) -> Option<&'stat
     let path = note[POINT].as_str()?;
     let mut found = points.iter().filter(|point| point.written() == path);
     found.next().filter(|_| found.next().is_none()).copied()
+}
+
+/// Whether each of `points` is given the same `name`, on purpose.
+pub(crate) fn are_named_alike(points: &[&'static PointSite]) -> bool {
+    let mut names = points.iter().map(|point| point.own_name());
+    let first = names.next().flatten();
+    first.is_some() && names.all(|name| name == first)
 }
 
 /// The points with their lines, for messages.
