@@ -210,7 +210,7 @@ fn cloned(name: &Ident) -> TokenStream {
 }
 
 /// A new binding of an argument carries the user's name, and so the user's lints about shadowing.
-fn shadows() -> TokenStream {
+pub(crate) fn shadows() -> TokenStream {
     quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
 }
 

@@ -314,6 +314,7 @@ impl Checked {
                 quote_spanned!(at=> (&#site).enter_in(__instance, #ids, #key)),
             ),
         };
+        // The trait is for parts that are no references; where all parts are, it is unused.
         quote_spanned! {here=> {
             #[allow(unused_imports)]
             use __rt::Parted as _;
@@ -368,6 +369,7 @@ impl Ids {
             quote_spanned!(here=> __rt::Ids::of::<(#(::core::marker::PhantomData<#types>,)*)>())
         };
         let constants = constants.iter().map(|constant| {
+            // A constant may be of any integer type, `bool` or `char`: for some the cast changes nothing.
             quote_spanned! {here=>
                 .constant({
                     #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::unnecessary_cast, trivial_numeric_casts)]

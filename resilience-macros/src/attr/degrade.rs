@@ -1,6 +1,6 @@
 //! `#[degrade(workflow, ..)]`.
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Place, shadows};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::types::peeled;
@@ -141,7 +141,7 @@ impl Layer for Checked {
         let (site, label, bound) = (&place.site, place.label(), place.bound());
         let argument = &self.argument;
         let at = here.located_at(argument.span());
-        let shadows = quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]);
+        let shadows = shadows();
         let (start, level, back, original) = if self.is_borrowed {
             (
                 quote_spanned!(at=> let __original = #argument;),

@@ -109,11 +109,6 @@ impl CircuitBreakerConfig {
         self.threshold < NEVER
     }
 
-    /// The time that a rate is of.
-    pub(super) const fn time_window(&self) -> Option<Duration> {
-        self.window
-    }
-
     /// How many of the last calls a rate is of, where it is not of a time.
     pub(super) fn call_window(&self) -> u64 {
         self.window_calls.unwrap_or(CALLS).into()

@@ -179,7 +179,7 @@ impl Gate {
 
     /// Reads the time, for the successes since the last look.
     pub(super) fn mark(&self, config: &CircuitBreakerConfig) {
-        if config.time_window().is_some() {
+        if config.window.is_some() {
             self.shares(&mut self.memory.lock(), now(), config, None);
         }
     }
@@ -275,7 +275,8 @@ impl Gate {
                 if word.state() == State::Closed && shares.trip(config) {
                     return Some(self.open(&mut memory, failures_in(shares), Some(class), config));
                 }
-                self.failed_in_row(&mut memory, word, class, config)
+                let counts_in_row = word.state() == State::Closed && config.has_threshold();
+                if counts_in_row { self.failed_closed(&mut memory, word, class, config) } else { None }
             }
             State::Closed => self.failed_closed(&mut memory, word, class, config),
             State::MetricsOnly => {
@@ -284,21 +285,6 @@ impl Gate {
                 }
                 None
             }
-            _ => None,
-        }
-    }
-
-    /// A failure of a breaker with a rate, for the threshold beside it.
-    fn failed_in_row(
-        &self,
-        memory: &mut Memory,
-        word: Word,
-        class: &Classification,
-        config: &CircuitBreakerConfig,
-    ) -> Option<Change> {
-        match word.state() {
-            _ if !config.has_threshold() => None,
-            State::Closed => self.failed_closed(memory, word, class, config),
             _ => None,
         }
     }

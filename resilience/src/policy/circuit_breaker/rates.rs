@@ -130,7 +130,7 @@ enum Window {
 impl Results {
     /// No results, from `now` on.
     pub(super) fn new(successes: &Successes, now: Instant, config: &CircuitBreakerConfig) -> Self {
-        let window = match config.time_window() {
+        let window = match config.window {
             Some(_) => Window::Time(Runs::default()),
             None => Window::Calls { all: 0, failures: VecDeque::new() },
         };
@@ -178,7 +178,7 @@ impl Results {
                 Shares { calls: size.min(*all), failures: failures.len() as u64 }
             }
             Window::Time(runs) => {
-                runs.inside(now, config.time_window().unwrap_or(Duration::MAX), config.fewest_calls())
+                runs.inside(now, config.window.unwrap_or(Duration::MAX), config.fewest_calls())
             }
         }
     }
