@@ -19,6 +19,8 @@ use std::time::Duration;
 #[cfg(target_os = "linux")]
 #[path = "recovery/no_threads.rs"]
 mod no_threads;
+#[path = "recovery/peers.rs"]
+mod peers;
 #[path = "recovery/pool.rs"]
 mod pool;
 #[path = "recovery/reports.rs"]
