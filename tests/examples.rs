@@ -78,6 +78,20 @@ fn a_refusal_is_undone_and_an_outage_waits_for_a_person() {
 }
 
 #[test]
+fn a_deadline_passes_through_two_services() {
+    check(
+        &run("deadline"),
+        &[
+            "5000: 200 OK: 3 lamps (the time left was sent along: true)",
+            "nonsense: 200 OK: 3 lamps",
+            "0: 504 Gateway Timeout: `request` timed out",
+            "x-timeout-ms 5: 10 of 10 calls were too late",
+            "the breaker is closed",
+        ],
+    );
+}
+
+#[test]
 fn the_examples_of_the_policies_run() {
     let texts = [
         "bulkhead",

@@ -28,6 +28,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "failure",
             "point",
             "event",
+            "deadline",
             "keyed",
             "policy",
             "durable",

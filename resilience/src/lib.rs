@@ -95,6 +95,11 @@
 //! [`CircuitBreaker`], [`Timeout`], [`Bulkhead`], [`RateLimit`], [`Fallback`]. `try_new` takes settings known only at run time, and
 //! `instance = expr` in an attribute uses such a value. [`presets`] has named retries to start from.
 //!
+//! # Deadlines
+//!
+//! [`remaining()`] is the time left of the timeouts around the running code. The module [`deadline`] sends it along
+//! with a request and takes it from one; [`carry()`] and [`carry_fn`] take it into tasks and threads.
+//!
 //! # Operation
 //!
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
@@ -140,7 +145,7 @@
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
-//! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1 |
+//! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers |
 //! | `reqwest`, `reqwest_012` | classifies the errors of `reqwest` 0.13, or 0.12 |
 //! | `sqlx`, `sqlx_08` | classifies the errors of `sqlx` 0.9, or 0.8 |
 //! | `ureq`, `tonic`, `redis` | classifies the errors of `ureq` 3, `tonic` 0.14 and `redis` 1 |
@@ -160,6 +165,7 @@
 pub mod __private;
 mod base;
 pub mod classify;
+pub mod deadline;
 #[cfg(feature = "durable")]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub mod durable;
@@ -203,6 +209,7 @@ pub use resilience_macros::cached;
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub use resilience_macros::{checkpoint, job, with_recovery};
 
+pub use base::carry::{carry, carry_fn};
 pub use base::scope::remaining;
 #[doc(inline)]
 pub use base::setting as settings;

@@ -6,10 +6,11 @@
 //!
 //! It never names an error, a point, an event or a policy: `tests/structure.rs` fails on an import from above. What has
 //! to reach up all the same, such as the job that a helper thread takes along, is a function pointer that the upper
-//! module sets (see [`scope::set_carrier`](scope)).
+//! module sets (see [`carry::set_job`](carry)).
 
 pub(crate) mod block_on;
 pub(crate) mod calendar;
+pub(crate) mod carry;
 pub(crate) mod clock;
 mod forms;
 pub(crate) mod guarded;

@@ -13,7 +13,6 @@
 use super::clock::{later, now, origin};
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The limits around the running code, in nanoseconds; `NONE` where there is none.
@@ -48,6 +47,8 @@ impl Stack {
 thread_local! {
     static LIMITS: Cell<Limits> = const { Cell::new(NO_LIMITS) };
     static CUT: Cell<Option<Cut>> = const { Cell::new(None) };
+    /// When the deadline of the request ends that the running code answers, counted from `origin`.
+    static REQUEST: Cell<u64> = const { Cell::new(NONE) };
     /// The bulkheads whose slots the running code holds, as [`holding`] calls them.
     static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
@@ -78,13 +79,14 @@ pub(crate) const fn nanos(wait: Duration) -> u64 {
 
 /// Returns the least time left of all timeouts around the running code; `None` outside of any.
 ///
-/// Pass it on as the timeout of a client or as a header (`grpc-timeout`), so that a service does not work for
-/// a caller that has gone. A timeout whose timer has not started yet (see `timeout`) counts with its whole
+/// Pass it on as the timeout of a client or as a header ([`deadline`](crate::deadline)), so that a service does
+/// not work for a caller that has gone. A timeout whose timer has not started yet (see `timeout`) counts with its whole
 /// limit.
 ///
-/// It is known to the code that an annotated function or a [`Timeout`](crate::policy::Timeout) runs, on the
-/// same thread or on the helper thread of `timeout(.., thread)`. Other threads and spawned tasks do not
-/// inherit it: read it before the spawn.
+/// It is known to the code that an annotated function, a [`Timeout`](crate::policy::Timeout) or a
+/// [`Deadline`](crate::deadline::Deadline) runs, on the same thread or on the helper thread of
+/// `timeout(.., thread)`. Other threads and spawned tasks have it where [`carry`](crate::carry()) or
+/// [`carry_fn`](crate::carry_fn) takes it along.
 ///
 /// # Examples
 ///
@@ -100,8 +102,7 @@ pub(crate) const fn nanos(wait: Duration) -> u64 {
 /// ```
 pub fn remaining() -> Option<Duration> {
     let Limits { at, whole } = LIMITS.try_with(Cell::get).ok()?;
-    let running =
-        (at != NONE).then(|| later(origin(), Duration::from_nanos(at)).saturating_duration_since(now()));
+    let running = (at != NONE).then(|| until(at));
     let whole = (whole != NONE).then(|| Duration::from_nanos(whole));
     running.into_iter().chain(whole).min()
 }
@@ -125,40 +126,36 @@ pub(crate) fn within_until(at: Instant) -> Within {
 
 impl Limits {
     /// With one more limit that ends at `at`; a limit never extends those around it.
-    fn until(self, at: Instant) -> Self {
-        let at = nanos(at.saturating_duration_since(origin()));
-        Self { at: self.at.min(at), whole: self.whole }
+    pub(crate) fn until(self, at: Instant) -> Self {
+        Self { at: self.at.min(after_origin(at)), whole: self.whole }
+    }
+
+    /// The same for a task of its own, whose limits all run from now on.
+    pub(crate) fn begun(self) -> Self {
+        match self.whole {
+            NONE => self,
+            whole => Self { whole: NONE, ..self.until(later(now(), Duration::from_nanos(whole))) },
+        }
     }
 }
 
-/// The limits around the running code, with one more that ends after `limit`, for another thread.
-pub(crate) fn limits_until(limit: Duration) -> Limits {
-    LIMITS.try_with(Cell::get).unwrap_or(NO_LIMITS).until(later(now(), limit))
+fn after_origin(at: Instant) -> u64 {
+    nanos(at.saturating_duration_since(origin()))
+}
+
+/// The time from now until `at`, counted from `origin`.
+fn until(at: u64) -> Duration {
+    later(origin(), Duration::from_nanos(at)).saturating_duration_since(now())
+}
+
+/// The limits around the running code, for another thread or task.
+pub(crate) fn limits() -> Limits {
+    LIMITS.try_with(Cell::get).unwrap_or(NO_LIMITS)
 }
 
 /// Makes `limits` those of the running code until the guard is dropped.
 pub(crate) fn within(limits: Limits) -> Within {
     replace(|_| limits)
-}
-
-/// Work for another thread.
-pub(crate) type Work = Box<dyn FnOnce() + Send>;
-
-static CARRIER: OnceLock<fn(Work) -> Work> = OnceLock::new();
-
-/// Sets what goes along to the helper thread of a timeout, besides the limits: the job and the step that
-/// the running code is part of, once the program has any.
-#[cfg(feature = "durable")]
-pub(crate) fn set_carrier(carrier: fn(Work) -> Work) {
-    CARRIER.get_or_init(|| carrier);
-}
-
-/// `work` for another thread, as part of what the running code is part of; as it is in a program without jobs.
-pub(crate) fn carried(work: Work) -> Work {
-    match CARRIER.get() {
-        Some(carrier) => carrier(work),
-        None => work,
-    }
 }
 
 /// Replaces the limits of this thread; on one whose locals are gone already, it does nothing.
@@ -201,9 +198,50 @@ fn cut_of(stack: Stack) -> Option<Dropped> {
 }
 
 /// Whether the running drop is the work of a timeout of the stack `stack`, which ends an attempt that may have
-/// reached the service.
+/// reached the service. Once the deadline of a request has passed, it is that deadline's.
 pub(crate) fn is_cut(stack: Stack) -> bool {
-    cut_of(stack) == Some(Dropped::Running)
+    cut_of(stack) == Some(Dropped::Running) && left_of_request() != Some(Duration::ZERO)
+}
+
+/// The moment, counted from `origin`, at which the deadline of a request ends; the latest where there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestEnd(u64);
+
+impl RequestEnd {
+    /// The end of the request that the running code answers.
+    pub(crate) fn here() -> Self {
+        Self(REQUEST.try_with(Cell::get).unwrap_or(NONE))
+    }
+
+    /// The earlier one of this and `at`.
+    pub(crate) fn until(self, at: Instant) -> Self {
+        Self(self.0.min(after_origin(at)))
+    }
+
+    /// Makes it that of the running code until the guard is dropped.
+    pub(crate) fn enter(self) -> WithinRequest {
+        WithinRequest { before: Self(REQUEST.try_with(|end| end.replace(self.0)).unwrap_or(NONE)) }
+    }
+}
+
+/// Puts the end of the request back that was in force before.
+#[derive(Debug)]
+pub(crate) struct WithinRequest {
+    before: RequestEnd,
+}
+
+impl Drop for WithinRequest {
+    fn drop(&mut self) {
+        let _ = REQUEST.try_with(|end| end.set(self.before.0));
+    }
+}
+
+/// The time left until the deadline of the request that the running code answers; `None` without one.
+///
+/// That deadline says how long a client waits, and nothing about the services that are called meanwhile.
+pub(crate) fn left_of_request() -> Option<Duration> {
+    let RequestEnd(at) = RequestEnd::here();
+    (at != NONE).then(|| until(at))
 }
 
 /// Notes that what is dropped was waiting for admission, in the `attempt`th attempt of `stack`, from 1.

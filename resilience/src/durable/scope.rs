@@ -7,6 +7,7 @@
 //! A [`Scope`] is cheap to clone: it has pointers to the job and the step. What is noted in a job (refusals, occurrences of
 //! steps without a key, the strategy that a step's `with_recovery` asked for) is in its [`JobScope`], which all clones share.
 
+use crate::base::carry;
 use crate::base::site::Site;
 use crate::classify::{Category, Classification};
 use crate::durable::lease::shared::LeaseState;
@@ -501,7 +502,10 @@ impl Scope {
     }
 
     pub(crate) fn enter(&self) -> Entered {
-        crate::base::scope::set_carrier(|work| Box::new(in_scope_blocking(work)));
+        carry::set_job(|| {
+            let scope = current();
+            Arc::new(move || Box::new(scope.enter()))
+        });
         Entered { before: Some(swap(self.clone())) }
     }
 }

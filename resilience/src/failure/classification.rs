@@ -1,6 +1,7 @@
 //! What a policy knows about a failure, and the trait of errors that know it.
 
 use super::{Category, Code, Counts, Delivered, Retryable, Severity};
+use crate::base::scope::left_of_request;
 use std::time::Duration;
 
 /// Describes a failure to policies, logs and people.
@@ -104,6 +105,15 @@ impl Classification {
     /// Whether a policy of this library refused the call.
     pub(crate) const fn is_refusal(&self) -> bool {
         self.is_refusal
+    }
+
+    /// Whether a failure with this class, which comes now, may be the work of the deadline of a request: that client
+    /// has left, and the failure says nothing about the service. A service that was sent the time left, rounded down,
+    /// answers `Timeout` up to a millisecond before.
+    pub(crate) fn is_of_request(&self) -> bool {
+        const ROUNDED: Duration = Duration::from_millis(1);
+        let slack = if self.category == Category::Timeout { ROUNDED } else { Duration::ZERO };
+        left_of_request().is_some_and(|left| left <= slack)
     }
 
     /// What a breaker counts the failure as.

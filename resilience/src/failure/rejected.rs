@@ -80,7 +80,7 @@ use std::{fmt, io};
 /// |---|---|---|
 /// | `CircuitOpen` | `Rejected` | a circuit breaker that is open |
 /// | `BulkheadFull` | `Rejected` | a bulkhead whose slots are in use, and `timeout(.., thread)` while too many abandoned calls run |
-/// | `TimedOut` | `Timeout` | a timeout |
+/// | `TimedOut` | `Timeout` | a timeout, and the [`deadline`](crate::deadline) of a request |
 /// | `Checkpoint` | by its error, mostly `Rejected` | a checkpoint |
 /// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
 /// | `RateLimited` | `RateLimited` | a rate limit that is used up |
@@ -147,11 +147,11 @@ pub enum Rejected {
     },
     /// The call of `point` did not end within `limit`.
     ///
-    /// The body had begun, unless the call still waited for a slot or a permit: then the text says so, and
-    /// nothing has reached the service. An async body was dropped at its current `.await`; a sync one was
+    /// The body had begun, unless the call still waited for a slot or a permit, or no time was left at its
+    /// beginning: then the text says so, and nothing has reached the service. An async body was dropped at its current `.await`; a sync one was
     /// abandoned on its helper thread, where it runs on to its end. Either way, what it had sent may still be
     /// carried out.
-    #[error("{} timed out after {limit:?}{}", point.label(), point.while_waiting())]
+    #[error("{} timed out after {limit:?}{}", point.label(), point.unsent())]
     #[non_exhaustive]
     TimedOut {
         /// The point whose timeout ended the call.
@@ -211,13 +211,13 @@ struct Source {
     key: Option<PointName>,
     /// Whether texts show the key.
     shows_key: bool,
-    /// Whether the call that was ended still waited for admission.
-    was_waiting: bool,
+    /// What texts add about a call that was ended before anything of it had reached the service.
+    unsent: Option<&'static str>,
 }
 
 impl Origin {
     pub(crate) fn new(point: PointName, key: Option<PointName>, shows_key: bool) -> Self {
-        Self(Arc::new(Source { point, key, shows_key, was_waiting: false }))
+        Self(Arc::new(Source { point, key, shows_key, unsent: None }))
     }
 
     /// Returns the key of the call, if the policy is keyed.
@@ -226,8 +226,8 @@ impl Origin {
     }
 
     /// What texts add about a call that was ended before it was admitted.
-    fn while_waiting(&self) -> &'static str {
-        if self.0.was_waiting { " while it waited for admission" } else { "" }
+    fn unsent(&self) -> &'static str {
+        self.0.unsent.unwrap_or_default()
     }
 
     /// The name as texts show it.
@@ -348,7 +348,16 @@ impl Rejected {
 
     /// `was_waiting`: no attempt of the call had got beyond its wait for admission.
     pub(crate) fn timed_out(point: PointName, limit: Duration, was_waiting: bool) -> Self {
-        let source = Source { point, key: None, shows_key: false, was_waiting };
+        Self::out_of_time(point, limit, was_waiting.then_some(" while it waited for admission"))
+    }
+
+    /// A call that is not made because no time is left for it.
+    pub(crate) fn no_time_left(point: PointName) -> Self {
+        Self::out_of_time(point, Duration::ZERO, Some(": no time was left to make the call"))
+    }
+
+    fn out_of_time(point: PointName, limit: Duration, unsent: Option<&'static str>) -> Self {
+        let source = Source { point, key: None, shows_key: false, unsent };
         Self::TimedOut { point: Origin(Arc::new(source)), limit }
     }
 
@@ -363,7 +372,7 @@ impl Rejected {
     /// Whether an attempt of the call may have reached the service; a step or a job says so itself.
     fn has_reached_the_service(&self) -> bool {
         match self {
-            Self::TimedOut { point, .. } => !point.0.was_waiting,
+            Self::TimedOut { point, .. } => point.0.unsent.is_none(),
             _ => false,
         }
     }

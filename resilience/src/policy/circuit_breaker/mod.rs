@@ -593,6 +593,10 @@ impl CircuitBreaker {
             Ruling::Exempt => Counts::Nothing,
         };
         match counts {
+            Counts::Failure if class.is_of_request() => {
+                self.count(Counted::Cancelled);
+                self.live.gate.given_back(token);
+            }
             Counts::Failure => self.failed(token, &class),
             Counts::Success => self.succeeded(token),
             Counts::Nothing => self.live.gate.given_back(token),

@@ -57,10 +57,10 @@ use thread::Stopped;
 ///
 /// With the body's own panic, if that is what stopped it.
 #[cold]
-fn refusal(point: PointName, limit: Duration, stopped: Stopped) -> Rejected {
+fn refusal(point: PointName, stopped: Stopped) -> Rejected {
     match stopped {
         Stopped::Refused => Rejected::bulkhead_full(point),
-        Stopped::TimedOut => timed_out(point, limit, false),
+        Stopped::TimedOut(limit) => timed_out(point, limit, limit.is_zero()),
         Stopped::Panicked(panic) => resume_unwind(panic),
     }
 }

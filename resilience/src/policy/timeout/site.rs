@@ -112,16 +112,15 @@ impl TimeoutSite {
     ) -> Result<T, Rejected> {
         self.note(timeout);
         let limit = timeout.limit(attempt);
-        thread::run(self.group(), timeout.config(), limit, body)
-            .map_err(|stopped| self.stopped(limit, stopped))
+        thread::run(self.group(), timeout.config(), limit, body).map_err(|stopped| self.stopped(stopped))
     }
 
     #[cold]
-    fn stopped(&self, limit: Duration, stopped: Stopped) -> Rejected {
-        if let Stopped::TimedOut = stopped {
+    fn stopped(&self, stopped: Stopped) -> Rejected {
+        if let Stopped::TimedOut(_) = stopped {
             self.timed_out.fetch_add(1, Ordering::Relaxed);
         }
-        refusal(self.owner.clone(), limit, stopped)
+        refusal(self.owner.clone(), stopped)
     }
 }
 pin_project_lite::pin_project! {

@@ -8,9 +8,9 @@
 //! thread-locals. The cost of a thread is small beside what is worth a timeout.
 
 use super::TimeoutConfig;
+use crate::base::carry::Carried;
 use crate::base::scope;
 use crate::base::sync::locked;
-use crate::base::world::World;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,8 +33,8 @@ static ABANDONED: Mutex<BTreeMap<Group, u32>> = Mutex::new(BTreeMap::new());
 pub(super) enum Stopped {
     /// It did not run: too many abandoned bodies do, or the system has no thread left.
     Refused,
-    /// It was abandoned.
-    TimedOut,
+    /// It was abandoned after this time, or not begun where that is zero.
+    TimedOut(Duration),
     /// It panicked.
     Panicked(Box<dyn Any + Send>),
 }
@@ -47,7 +47,7 @@ pub(super) fn abandoned(group: Group) -> u32 {
     locked(&ABANDONED).get(&group).copied().unwrap_or(0)
 }
 
-/// Runs `body` on a helper thread and waits for at most `limit`.
+/// Runs `body` on a helper thread and waits for at most `limit`, or until the deadline of the request has passed.
 pub(super) fn run<T: Send + 'static>(
     group: Group,
     config: &TimeoutConfig,
@@ -62,9 +62,10 @@ pub(super) fn run<T: Send + 'static>(
             *locked(&value) = Some(returned);
         }
     };
+    let limit = scope::left_of_request().map_or(limit, |left| left.min(limit));
     run_boxed(group, config, limit, Box::new(work))?;
     let returned = locked(&value).take();
-    returned.ok_or(Stopped::TimedOut)
+    returned.ok_or(Stopped::TimedOut(limit))
 }
 
 /// How far a body on a helper thread has come.
@@ -80,12 +81,14 @@ struct Call {
 }
 
 fn run_boxed(group: Group, config: &TimeoutConfig, limit: Duration, work: Work) -> Result<(), Stopped> {
+    if limit.is_zero() {
+        return Err(Stopped::TimedOut(limit));
+    }
     if abandoned(group) >= config.threads {
         return Err(Stopped::Refused);
     }
     let call = Arc::new(Call { state: Mutex::new(State::Running), ended: Condvar::new() });
     let context = Context::here(limit);
-    let work = scope::carried(work);
     let on_thread = {
         let call = Arc::clone(&call);
         move || {
@@ -111,7 +114,7 @@ fn run_boxed(group: Group, config: &TimeoutConfig, limit: Duration, work: Work) 
         State::Ended(Err(panic)) => Err(Stopped::Panicked(panic)),
         State::Running | State::Abandoned => {
             *locked(&ABANDONED).entry(group).or_default() += 1;
-            Err(Stopped::TimedOut)
+            Err(Stopped::TimedOut(limit))
         }
     }
 }
@@ -127,14 +130,9 @@ fn ended_late(group: Group) {
     }
 }
 
-/// What the code on the caller's thread is part of, apart from what [`scope::carried`] takes along.
+/// What the code on the caller's thread is part of, with its runtime and its subscriber.
 struct Context {
-    limits: scope::Limits,
-    /// The bulkheads whose slots are held.
-    held: Vec<usize>,
-    #[cfg(feature = "cache")]
-    mark: Option<Arc<crate::base::marks::Mark>>,
-    world: Option<World>,
+    carried: Carried,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
     #[cfg(feature = "tracing")]
@@ -147,11 +145,7 @@ impl Context {
     /// The context of the running code, with one more limit that begins now.
     fn here(limit: Duration) -> Self {
         Self {
-            limits: scope::limits_until(limit),
-            held: scope::held(),
-            #[cfg(feature = "cache")]
-            mark: crate::base::marks::innermost(),
-            world: World::here(),
+            carried: Carried::here().within(limit),
             #[cfg(feature = "tokio")]
             runtime: tokio::runtime::Handle::try_current().ok(),
             #[cfg(feature = "tracing")]
@@ -163,27 +157,18 @@ impl Context {
 
     /// Runs `work` on this thread in the context.
     fn run(self, work: Work) {
-        if let Some(world) = &self.world {
-            return world.run(|| self.run_in_world(work));
-        }
-        self.run_in_world(work);
-    }
-
-    fn run_in_world(&self, work: Work) {
-        let _limits = scope::within(self.limits);
-        let _held: Vec<_> = self.held.iter().map(|number| scope::holding(*number)).collect();
-        #[cfg(feature = "cache")]
-        let _mark = crate::base::marks::enter(self.mark.clone());
-        #[cfg(feature = "tokio")]
-        let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
-        #[cfg(feature = "tracing")]
-        if !self.subscriber.is::<tracing::subscriber::NoSubscriber>() {
-            return tracing::dispatcher::with_default(&self.subscriber, || {
-                let _entered = Entered(crate::base::guarded::guarded(|| self.span.enter()));
-                work();
-            });
-        }
-        work();
+        self.carried.run(|| {
+            #[cfg(feature = "tokio")]
+            let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
+            #[cfg(feature = "tracing")]
+            if !self.subscriber.is::<tracing::subscriber::NoSubscriber>() {
+                return tracing::dispatcher::with_default(&self.subscriber, || {
+                    let _entered = Entered(crate::base::guarded::guarded(|| self.span.enter()));
+                    work();
+                });
+            }
+            work();
+        });
     }
 }
 

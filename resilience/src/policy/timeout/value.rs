@@ -101,7 +101,7 @@ impl Timeout {
         let limit = self.limit(1);
         match thread::run(Group::Name(self.name), self.config(), limit, body) {
             Ok(outcome) => outcome,
-            Err(stopped) => R::refuse(refusal(PointName::new(self.name), limit, stopped)),
+            Err(stopped) => R::refuse(refusal(PointName::new(self.name), stopped)),
         }
     }
 

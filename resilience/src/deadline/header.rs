@@ -1,0 +1,215 @@
+//! The headers that time left is sent in.
+
+use crate::point::PointName;
+use crate::rejected::Rejected;
+use crate::remaining;
+use std::time::Duration;
+
+/// A header that carries the time left.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::deadline::Header;
+/// use std::time::Duration;
+///
+/// let left = Duration::from_micros(1_500);
+/// assert_eq!(Header::TimeoutMs.write(left).as_deref(), Some("1"), "rounded down");
+/// assert_eq!(Header::GrpcTimeout.write(left).as_deref(), Some("1500000n"));
+/// assert_eq!(Header::TimeoutMs.write(Duration::from_micros(999)), None, "nothing is left");
+///
+/// assert_eq!(Header::GrpcTimeout.read("1500u"), Some(left));
+/// assert_eq!(Header::TimeoutMs.read("soon"), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Header {
+    /// `x-timeout-ms`: whole milliseconds, for HTTP.
+    TimeoutMs,
+    /// `grpc-timeout`: at most eight digits and a unit, for gRPC.
+    GrpcTimeout,
+}
+
+/// The units of `grpc-timeout`, the shortest first, in nanoseconds.
+const UNITS: [(char, u128); 6] = [
+    ('n', 1),
+    ('u', 1_000),
+    ('m', 1_000_000),
+    ('S', 1_000_000_000),
+    ('M', 60_000_000_000),
+    ('H', 3_600_000_000_000),
+];
+
+/// The largest number of a `grpc-timeout`.
+const EIGHT_DIGITS: u128 = 99_999_999;
+
+const NANOS_PER_MILLI: u128 = 1_000_000;
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
+impl Header {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::TimeoutMs, Self::GrpcTimeout];
+
+    /// Returns the name of the header, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TimeoutMs => "x-timeout-ms",
+            Self::GrpcTimeout => "grpc-timeout",
+        }
+    }
+
+    /// Renders a time in the form of this header, rounded down; `None` where that is zero.
+    ///
+    /// A time that the header cannot express becomes the longest that it can.
+    pub fn write(self, left: Duration) -> Option<String> {
+        let nanos = left.as_nanos();
+        let (number, unit) = match self {
+            Self::TimeoutMs => ((nanos / NANOS_PER_MILLI).min(i64::MAX as u128), None),
+            Self::GrpcTimeout => {
+                let fits = UNITS.into_iter().find(|(_, unit)| nanos / unit <= EIGHT_DIGITS);
+                fits.map_or((EIGHT_DIGITS, Some('H')), |(name, unit)| (nanos / unit, Some(name)))
+            }
+        };
+        (number > 0).then(|| number.to_string() + unit.map(String::from).as_deref().unwrap_or_default())
+    }
+
+    /// Reads a value of this header; `None` if it is not one, as a negative number or other junk.
+    ///
+    /// A number that is too large becomes `Duration::MAX`.
+    pub fn read(self, value: &str) -> Option<Duration> {
+        let value = value.trim_matches([' ', '\t']);
+        match self {
+            Self::TimeoutMs => number(value, NANOS_PER_MILLI),
+            Self::GrpcTimeout => {
+                let (_, nanos) = UNITS.into_iter().find(|(name, _)| value.ends_with(*name))?;
+                number(value.get(..value.len() - 1)?, nanos)
+            }
+        }
+    }
+
+    /// Renders the time left of the timeouts and deadlines around the running code; `None` outside of any.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::TimedOut`] if no time is left: do not make the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::{Deadline, Header};
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Header::GrpcTimeout.value(), Ok(None));
+    /// let value = Deadline::at_most(Duration::from_secs(2)).run_blocking(|| Header::GrpcTimeout.value());
+    /// assert!(value.unwrap().unwrap().unwrap().ends_with('u'));
+    /// ```
+    pub fn value(self) -> Result<Option<String>, Rejected> {
+        let Some(left) = remaining() else { return Ok(None) };
+        let value = self.write(left);
+        if value.is_none() {
+            return Err(Rejected::no_time_left(PointName::new(self.name())));
+        }
+        Ok(value)
+    }
+
+    /// Sets this header to the time left of the timeouts and deadlines around the running code, if there are any.
+    ///
+    /// A value that the headers had before is replaced, such as one that a proxy has copied from its own request.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::TimedOut`] if no time is left: do not make the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use resilience::deadline::{Deadline, Header};
+    /// use std::time::Duration;
+    ///
+    /// let headers = Deadline::at_most(Duration::from_secs(2)).run_blocking(|| {
+    ///     let mut headers = HeaderMap::new();
+    ///     Header::TimeoutMs.write_to(&mut headers).map(|()| headers)
+    /// });
+    /// assert!(headers.unwrap().unwrap().contains_key("x-timeout-ms"));
+    /// ```
+    #[cfg(feature = "http")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+    pub fn write_to(self, headers: &mut http::HeaderMap) -> Result<(), Rejected> {
+        if let Some(value) = self.value()?
+            && let Ok(value) = http::HeaderValue::try_from(value)
+        {
+            headers.insert(self.name(), value);
+        }
+        Ok(())
+    }
+}
+
+/// The time of a number of digits alone, in a unit of so many nanoseconds.
+fn number(digits: &str, unit: u128) -> Option<Duration> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let nanos = digits.parse().unwrap_or(u128::MAX).saturating_mul(unit);
+    let seconds = u64::try_from(nanos / NANOS_PER_SECOND);
+    Some(seconds.map_or(Duration::MAX, |seconds| Duration::new(seconds, (nanos % NANOS_PER_SECOND) as u32)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_as_at_most_that() {
+        let mut nanos: u128 = 1;
+        while nanos < Duration::MAX.as_nanos() {
+            for nanos in [nanos, nanos + 1, nanos * 3 + 7] {
+                let left = Duration::new((nanos / 1_000_000_000) as u64, (nanos % 1_000_000_000) as u32);
+                for header in Header::ALL {
+                    let Some(value) = header.write(left) else {
+                        assert!(header == Header::TimeoutMs && left < Duration::from_millis(1));
+                        continue;
+                    };
+                    let read = header.read(&value).unwrap();
+                    assert!(read <= left, "{value} of {left:?}");
+                    let is_close = left.as_secs_f64() < 1.0 || read.as_secs_f64() / left.as_secs_f64() > 0.99;
+                    assert!(is_close || left.as_secs() > 99_999_999 * 3_600, "{value} of {left:?}");
+                    assert!(header != Header::GrpcTimeout || value.len() <= 9, "{value}");
+                }
+            }
+            nanos *= 10;
+        }
+    }
+
+    #[test]
+    fn nothing_but_a_number_is_read() {
+        let huge = "9".repeat(60);
+        for (value, expected) in [
+            ("0", Some(Duration::ZERO)),
+            ("1", Some(Duration::from_millis(1))),
+            (" 20\t", Some(Duration::from_millis(20))),
+            (&huge, Some(Duration::MAX)),
+            ("18446744073709551615", Some(Duration::from_millis(u64::MAX))),
+            ("", None),
+            ("-1", None),
+            ("-0", None),
+            ("+1", None),
+            ("1.5", None),
+            ("1e3", None),
+            ("20ms", None),
+            ("20 30", None),
+            ("0x10", None),
+            ("NaN", None),
+            ("٣", None),
+        ] {
+            assert_eq!(Header::TimeoutMs.read(value), expected, "{value}");
+            let grpc = Header::GrpcTimeout.read(&format!("{}m", value.trim()));
+            assert_eq!(grpc, expected, "{value}");
+        }
+        for (value, expected) in [("1H", 3_600), ("2M", 120), ("3S", 3)] {
+            assert_eq!(Header::GrpcTimeout.read(value), Some(Duration::from_secs(expected)));
+        }
+        for junk in ["1", "1h", "1s", "S", "", "1é", "m1"] {
+            assert_eq!(Header::GrpcTimeout.read(junk), None, "{junk}");
+        }
+    }
+}
