@@ -16,6 +16,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+#[path = "bulkhead/adaptive.rs"]
+mod adaptive;
+
 #[derive(Debug, PartialEq)]
 enum Failure {
     Own(Category),

@@ -63,6 +63,55 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
+async fn adaptive(id: u32) -> Result<String, Error> {
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
+        ::core::module_path!(),
+        "adaptive",
+        &[&__BULKHEAD],
+    );
+    static __BULKHEAD: __rt::Bulkhead = __rt::Bulkhead::cap(
+            __rt::Bulkhead::floor(
+                __rt::Bulkhead::wait(
+                        __rt::Bulkhead::of_adaptive(&__POINT),
+                        ::core::time::Duration::from_secs(1),
+                    )
+                    .adaptive(),
+                2,
+            ),
+            100,
+        )
+        .checked();
+    let __outcome = '__bulkhead: {
+        let __held__bulkhead = match (&__BULKHEAD).await_attempt(1).await {
+            __rt::Ok(__slot) => __slot,
+            __rt::Err(__rejected) => break '__bulkhead __rt::refused(__rejected),
+        };
+        let (__outcome, __verdict) = __rt::bulkhead::Holding::new(
+                &__held__bulkhead,
+                async {
+                    let __outcome = async {
+                        if let __rt::Some(__outcome) = __rt::None::<
+                            Result<String, Error>,
+                        > {
+                            return __outcome;
+                        }
+                        fetch(id).await
+                    }
+                        .await;
+                    let __verdict = __rt::Outcome::probe(&__outcome)
+                        .probed_verdict(&__POINT, 1);
+                    (__outcome, __verdict)
+                },
+            )
+            .await;
+        __held__bulkhead.ended(__verdict);
+        __outcome
+    };
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
+}
 fn on_thread(id: u32, name: String) -> Result<String, Error> {
     use ::resilience::__private as __rt;
     #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]

@@ -6,6 +6,10 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
 async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     fetch(id, name).await
 }
+#[bulkhead(adaptive, floor = 2, cap = 100, wait = 1s)]
+async fn adaptive(id: u32) -> Result<String, Error> {
+    fetch(id).await
+}
 #[bulkhead(16, wait = 1s)]
 #[timeout(2s, thread)]
 fn on_thread(id: u32, name: String) -> Result<String, Error> {

@@ -1,7 +1,28 @@
 // adaptive
 
-#[bulkhead(adaptive, floor = 1, cap = 200)]
-fn load(id: u32) -> io::Result<u32> {
+#[bulkhead(16, floor = 1, cap = 200)]
+fn fixed(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[bulkhead(adaptive = false, floor = 1)]
+fn switched_off(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[bulkhead(adaptive, initialLimit = 30, maxLimit = 100)]
+fn foreign(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[bulkhead(adaptive, floor = 0, cap = 0)]
+fn nonsense(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[bulkhead(adaptive)]
+#[with_fallback(other)]
+fn hidden(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 

@@ -228,7 +228,7 @@ async fn a_step_that_was_dropped_is_done_again() {
 /// The row of an owner was cleaned up before its jobs were found, which then belonged to nobody for ever.
 #[cfg(target_os = "linux")]
 #[test]
-fn jobs_of_an_owner_that_nobody_remembers_are_found() {
+fn jobs_of_an_owner_without_a_row_are_found() {
     let directory = super::pool::Directory::new("forgotten");
     let store = resilience::durable::SqliteStore::open(&directory.0).unwrap();
     let store: Arc<dyn Store> = Arc::new(store);

@@ -6,7 +6,7 @@ use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
 use crate::value::{self, Kept, Nouns, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{quote, quote_spanned};
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "BULKHEAD", read: |input| Some(Box::new(check(input)?)) };
@@ -16,6 +16,9 @@ const SPEC: Spec = Spec {
     keys: &[
         setting("wait", "0s", Setting::Time),
         setting("queue", "16", Setting::Count(1)),
+        setting("adaptive", "true", Setting::Flag),
+        setting("floor", "1", Setting::Count(1)),
+        setting("cap", "200", Setting::Count(1)),
         key("key", "host"),
         key("max_keys", "1024"),
         setting("key_label", "true", Setting::Flag),
@@ -50,9 +53,14 @@ const SPEC: Spec = Spec {
         ("waitingTaskQueue", QUEUE),
         ("maxQueuingActions", QUEUE),
         ("max_queuing_actions", QUEUE),
-        ("adaptive", ADAPTIVE),
-        ("floor", ADAPTIVE),
-        ("cap", ADAPTIVE),
+        ("min", FLOOR),
+        ("min_limit", FLOOR),
+        ("minLimit", FLOOR),
+        ("initial", START),
+        ("initialLimit", START),
+        ("initial_limit", START),
+        ("max_limit", CAP),
+        ("maxLimit", CAP),
         ("fallback", "put `#[with_fallback(path)]` above"),
         (
             "when",
@@ -70,8 +78,9 @@ const SPEC: Spec = Spec {
 const SLOTS: &str = "write the number of slots first, without a key: `#[bulkhead(<16>)]`";
 const WAIT: &str = "write `wait = <100ms>`: how long a call may wait for a slot";
 const QUEUE: &str = "write `queue = <16>`, beside `wait`: how many calls may wait at once";
-const ADAPTIVE: &str =
-    "write a fixed number of slots, `#[bulkhead(16)]`: one that follows the latency is not supported yet";
+const FLOOR: &str = "write `floor = <1>`, beside `adaptive`: the fewest slots";
+const CAP: &str = "write `cap = <200>`, beside `adaptive`: the most slots";
+const START: &str = "write the number of slots first, without a key: `#[bulkhead(<20>, adaptive)]`";
 
 const NOUNS: Nouns = Nouns { noun: "bulkhead", ty: "Bulkhead", module: "bulkhead" };
 
@@ -83,6 +92,8 @@ pub(crate) struct Checked {
     kept: Kept,
     /// Whether a call may have to wait.
     waits: bool,
+    /// Whether the number of slots follows how calls end.
+    is_adaptive: bool,
 }
 
 /// Reads the arguments.
@@ -91,11 +102,12 @@ fn check(input: Input<'_>) -> Option<Checked> {
     // Its own message says how the number is written.
     let names_slots = |entry: &Entry| {
         let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
-        words.is_some_and(|words| [SLOTS, ADAPTIVE].contains(&words))
+        words.is_some_and(|words| [SLOTS, START].contains(&words))
     };
     let is_named = entries.iter().any(names_slots);
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (wait_at, queue_at) = (reader.span_of("wait"), reader.span_of("queue"));
+    let bounds_at = [reader.span_of("floor"), reader.span_of("cap")];
     let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
     let settings = Settings::read(&mut reader, &SPEC);
     let is_short = wait_at.is_none() || settings.duration("wait").is_some_and(|wait| wait.nanos == Some(0));
@@ -108,24 +120,34 @@ fn check(input: Input<'_>) -> Option<Checked> {
     }
     let mut rest = reader.rest().into_iter();
     if kept.is_given(errors, rest.clone().map(|entry| entry.span)) {
-        return Some(Checked { slots: None, setters: Vec::new(), kept, waits: true });
+        return Some(Checked { slots: None, setters: Vec::new(), kept, waits: true, is_adaptive: false });
     }
-    let Some(first) = rest.next() else {
+    let is_adaptive = settings.has("adaptive");
+    for at in bounds_at.into_iter().flatten().filter(|_| !is_adaptive) {
+        errors.here(
+            at,
+            "a fixed number of slots has no bounds\nhelp: write `adaptive` beside it, or leave this out",
+        );
+    }
+    let first = rest.next();
+    if first.is_none() && !is_adaptive {
         if !is_named {
-            errors.at(attr, "`bulkhead` needs a number of slots\nhelp: write `#[bulkhead(16)]`");
+            errors.at(
+                attr,
+                "`bulkhead` needs a number of slots\nhelp: write `#[bulkhead(16)]`, or `#[bulkhead(adaptive)]`",
+            );
         }
-        return None;
-    };
-    if first.is("adaptive") {
-        errors.here(first.span, format!("`adaptive` is not supported yet\nhelp: {ADAPTIVE}"));
         return None;
     }
     for second in rest {
         errors.here(second.span, "`bulkhead` takes one number of slots, and then `key = value`");
     }
-    let slots = errors.ok(value::count_from(first.tokens(), "slots", 1))?;
+    let slots = match first {
+        Some(first) => Some(errors.ok(value::count_from(first.tokens(), "slots", 1))?),
+        None => None,
+    };
     let setters = settings.setters;
-    Some(Checked { slots: Some(slots), setters, kept, waits: wait_at.is_some() })
+    Some(Checked { slots, setters, kept, waits: wait_at.is_some(), is_adaptive })
 }
 
 impl Layer for Checked {
@@ -133,6 +155,8 @@ impl Layer for Checked {
         Traits {
             admits: Some("make a call wait, or refuse it, whose recorded value needs no slot"),
             holds: true,
+            judges: self.is_adaptive,
+            without_failures: self.is_adaptive.then_some("see no call fail, and let ever more of them run"),
             key: self.kept.key.as_ref(),
             ..Traits::default()
         }
@@ -149,11 +173,14 @@ impl Layer for Checked {
     }
 
     fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
-        let bulkhead = self.slots.as_ref().map(|slots| {
-            let at = value::own_span_of(slots);
-            let new = quote_spanned!(at=> __rt::Bulkhead::of(&__POINT, #slots));
-            Setter::all(&self.setters, &self.kept.ty(), new)
-        });
+        let new = match &self.slots {
+            Some(slots) => {
+                let at = value::own_span_of(slots);
+                Some(quote_spanned!(at=> __rt::Bulkhead::of(&__POINT, #slots)))
+            }
+            None => self.is_adaptive.then(|| quote!(__rt::Bulkhead::of_adaptive(&__POINT))),
+        };
+        let bulkhead = new.map(|new| Setter::all(&self.setters, &self.kept.ty(), new));
         self.kept.site(&place.site, bulkhead.as_ref())
     }
 
@@ -173,11 +200,16 @@ impl Layer for Checked {
         } else {
             quote_spanned!(here=> __slot)
         };
+        // Whether a bulkhead of the program's is adaptive is known only to itself.
+        let is_judged = self.is_adaptive || self.kept.instance.is_some();
+        let ended = is_judged.then(|| quote_spanned!(here=> #slot.ended(__verdict);));
+        let both = quote_spanned!(here=> (__outcome, __verdict));
+        let given = if is_judged { both } else { bound.clone() };
         let run = match (cx.is_async, self.waits) {
             (_, false) => inner.clone(),
             (false, true) => quote_spanned!(here=> let __holding = #slot.hold(); #inner),
             (true, true) => quote_spanned! {here=>
-                let #bound = __rt::bulkhead::Holding::new(&#slot, async { #inner #bound }).await;
+                let #given = __rt::bulkhead::Holding::new(&#slot, async { #inner #given }).await;
             },
         };
         quote_spanned! {here=>
@@ -189,6 +221,7 @@ impl Layer for Checked {
                     __rt::Err(__rejected) => break #label #refused,
                 };
                 #run
+                #ended
                 #bound
             };
         }

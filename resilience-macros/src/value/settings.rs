@@ -63,6 +63,11 @@ impl Settings {
         Some(Setter::new(name, value))
     }
 
+    /// Whether the setting called `name` is written, and not switched off.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.setters.iter().any(|setter| setter.name == name)
+    }
+
     /// The duration called `name`, if it is written and could be read.
     pub(crate) fn duration(&self, name: &str) -> Option<&Duration> {
         self.durations.iter().find(|(other, _)| *other == name).map(|(_, duration)| duration)

@@ -1,6 +1,7 @@
 //! The settings of a bulkhead, and what makes no sense.
 
 use super::Bulkhead;
+use super::adaptive::Bounds;
 use crate::base::setting::Complaint;
 use crate::base::settings::{Count, Flag, Time, settings};
 
@@ -26,12 +27,19 @@ settings! {
             wait: Time = 0s, "how long a call may wait for a slot";
             /// It needs a [`wait`](Self::wait).
             queue: Count from 1 = as slots, "how many calls may wait at once";
+            /// It is between [`floor`](Self::floor) and [`cap`](Self::cap), and begins at the number of slots. Fewer
+            /// calls may run when they take longer than usual, or time out, or are refused by the service.
+            adaptive: Flag = false, "a number of slots that follows the latency";
+            floor: Count from 1 = 1, "the fewest slots of an adaptive bulkhead";
+            cap: Count from 1 to 2147483647 = 200, "the most slots of an adaptive bulkhead";
             /// Keys are made of arguments, so they are not shown unless you ask for it. The environment variable
             /// `RESILIENCE_KEY_LABELS=1` switches them on for all policies.
             key_label: Flag = false, "showing the keys of a keyed bulkhead in `tracing` and in the texts of rejections";
         }
         together {
             (wait, queue): queue_without_wait;
+            (floor, cap): bounds_upside_down;
+            (adaptive, adaptive): bounds_of_nothing;
         }
     }
 }
@@ -39,6 +47,30 @@ settings! {
 impl BulkheadConfig {
     /// The settings that were set where only the slots are given.
     pub(super) const SLOTS_ONLY: u32 = 1 << Row::slots as u32;
+
+    /// Between which numbers the slots are, where they follow the latency.
+    #[inline]
+    pub(super) const fn bounds(&self) -> Option<Bounds> {
+        if self.adaptive {
+            return Some(Bounds { floor: self.floor, cap: self.cap, start: self.slots });
+        }
+        None
+    }
+
+    const fn bounds_upside_down(&self) -> Complaint {
+        if self.floor > self.cap {
+            return Some("`cap` must be at least `floor`: the most slots of an adaptive bulkhead");
+        }
+        None
+    }
+
+    /// Judged once all is set: `adaptive` may come last.
+    const fn bounds_of_nothing(&self) -> Complaint {
+        if !self.adaptive && (self.floor != Self::DEFAULT.floor || self.cap != Self::DEFAULT.cap) {
+            return Some("`floor` and `cap` need `adaptive`: other bulkheads have a fixed number of slots");
+        }
+        None
+    }
 
     pub(super) const fn of(slots: u32) -> Self {
         Self { slots, ..Self::DEFAULT }
@@ -75,6 +107,10 @@ mod tests {
             ),
             (BulkheadConfig { slots: u32::MAX, ..base }, "`slots` must be at most 2147483647"),
             (BulkheadConfig { queue: Some(0), wait: SECOND, ..base }, "`queue` must be at least 1"),
+            (BulkheadConfig { floor: 0, adaptive: true, ..base }, "`floor` must be at least 1"),
+            (BulkheadConfig { floor: 9, cap: 8, adaptive: true, ..base }, "`cap` must be at least `floor`"),
+            (BulkheadConfig { floor: 2, ..base }, "`floor` and `cap` need `adaptive`"),
+            (BulkheadConfig { cap: 2, ..base }, "`floor` and `cap` need `adaptive`"),
             (BulkheadConfig { queue: Some(8), ..base }, "`queue` needs a `wait` that is longer than 0s"),
         ];
         for (config, words) in cases {

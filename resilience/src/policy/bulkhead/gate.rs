@@ -135,10 +135,18 @@ impl Gate {
 
     /// Takes a slot or a place in the queue, at the moment `now`; a caller that may wait for `patience` only if that
     /// can be long enough.
-    pub(super) fn arrive(&self, room: Room, patience: u64, now: u64, waker: Waker) -> (Arrival, After) {
+    pub(super) fn arrive(
+        &self,
+        room: impl FnOnce() -> Room,
+        patience: u64,
+        now: u64,
+        waker: Waker,
+    ) -> (Arrival, After) {
         let queue = self.queue();
         let mut state = queue.state.lock();
         let mut after = After::default();
+        // Read under the lock: whoever changes it looks at the queue afterwards.
+        let room = room();
         if !state.is_here && self.enter_or_queue(room.slots, &mut state) {
             after.drop.push(waker);
             return (Arrival::Entered(now), after);
@@ -180,12 +188,13 @@ impl Gate {
         &self,
         number: Number,
         until: u64,
-        room: Room,
+        room: impl FnOnce() -> Room,
         now: u64,
         waker: Waker,
     ) -> (Arrival, After) {
         let mut state = self.queue().state.lock();
         let mut after = After::default();
+        let room = room();
         state.revise(now, &mut after);
         let arrival = match state.look(number, until, now) {
             Some(Arrival::Waits(place)) => {
@@ -240,6 +249,18 @@ impl Gate {
         }
         state.revise(now, &mut after);
         state.free(now, &mut after);
+        self.settle(&mut state, &mut after);
+        after
+    }
+
+    /// Lets callers in that wait, as there are `slots` now, which may be more than before.
+    pub(super) fn resize(&self, slots: impl FnOnce() -> u64, now: u64) -> After {
+        let mut after = After::default();
+        let Some(queue) = self.queue.get() else { return after };
+        let mut state = queue.state.lock();
+        state.slots = slots();
+        state.revise(now, &mut after);
+        state.grant(now, &mut after);
         self.settle(&mut state, &mut after);
         after
     }
@@ -339,9 +360,14 @@ impl State {
         }
     }
 
-    /// One slot less is in use: whoever has waited longest gets it, of those that still have time.
+    /// One slot less is in use.
     fn free(&mut self, now: u64, after: &mut After) {
         self.in_use = self.in_use.saturating_sub(1);
+        self.grant(now, after);
+    }
+
+    /// Whoever has waited longest gets the free slots, of those that still have time.
+    fn grant(&mut self, now: u64, after: &mut After) {
         while self.in_use < self.slots
             && let Some(Waiter { number, until, waker }) = self.waiting.pop_front()
         {

@@ -38,6 +38,9 @@ fn settings(config: &BulkheadConfig) -> Vec<Effective> {
     if config.wait.is_zero() {
         all.retain(|setting| setting.name != "queue");
     }
+    if !config.adaptive {
+        all.retain(|setting| !["floor", "cap"].contains(&setting.name));
+    }
     all
 }
 
@@ -62,12 +65,16 @@ impl Bulkhead {
 
     fn numbers(&self) -> Vec<(&'static str, u64)> {
         let now = self.snapshot();
-        vec![
+        let mut all = vec![
             ("in_use", now.in_use.into()),
             ("waiting", now.waiting as u64),
             ("rejected", now.rejected),
             ("waited", now.waited),
-        ]
+        ];
+        if self.config().adaptive {
+            all.push(("slots", now.slots.into()));
+        }
+        all
     }
 }
 

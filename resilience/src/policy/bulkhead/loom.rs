@@ -36,13 +36,13 @@ impl Caller {
         if gate.enter(1) {
             return Arrival::Entered(0);
         }
-        let (arrival, after) = gate.arrive(ROOM, LONG, 0, self.waker());
+        let (arrival, after) = gate.arrive(|| ROOM, LONG, 0, self.waker());
         finish(after);
         arrival
     }
 
     fn look(&self, gate: &Gate, number: Number, now: u64) -> Arrival {
-        let (arrival, after) = gate.look(number, LONG, ROOM, now, self.waker());
+        let (arrival, after) = gate.look(number, LONG, || ROOM, now, self.waker());
         finish(after);
         arrival
     }
@@ -185,5 +185,34 @@ fn no_more_run_than_there_are_slots() {
         };
         let (a, b) = together(&gate, caller(running.clone()), caller(running));
         assert!(a.is_some() || b.is_some());
+    });
+}
+
+#[test]
+fn a_caller_that_arrives_while_slots_are_added_gets_one() {
+    loom::model(|| {
+        let gate = full();
+        let slots = Arc::new(loom::sync::atomic::AtomicU64::new(1));
+        let (seen, added) = (slots.clone(), slots);
+        let caller = Caller::default();
+        let arrives = caller.clone();
+        let (arrival, ()) = together(
+            &gate,
+            move |gate| {
+                let room = || Room { slots: seen.load(Ordering::Relaxed), queue: 8 };
+                let (arrival, after) = gate.arrive(room, LONG, 0, arrives.waker());
+                finish(after);
+                arrival
+            },
+            move |gate| {
+                added.store(2, Ordering::Relaxed);
+                finish(gate.resize(|| added.load(Ordering::Relaxed), 0));
+            },
+        );
+        if let Arrival::Waits(number) = arrival {
+            assert!(caller.is_woken());
+            assert!(matches!(caller.look(&gate, number, 0), Arrival::Entered(_)));
+        }
+        assert_eq!(gate.read().in_use, 2);
     });
 }

@@ -20,6 +20,9 @@
 //!   the time of one call: a longer queue only adds latency.
 //! - `queue`: as many as there are slots by default. More callers than that would not be served in time.
 //!
+//! - `adaptive`: where you do not know the number, or it changes. It begins at 20, or at the number given, and follows
+//!   the latency between `floor` and `cap`; the [attribute's page](macro@crate::bulkhead) says how.
+//!
 //! # Waiting
 //!
 //! Callers are served in the order of their arrival, sync and async ones in one queue. A call is rejected at
@@ -47,6 +50,8 @@
 //! assert_eq!(REPORTS.snapshot().in_use, 0);
 //! ```
 
+mod adaptive;
+mod calls;
 mod config;
 mod gate;
 pub(crate) mod inventory;
@@ -65,10 +70,10 @@ use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
-use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use crate::rejected::{Origin, Rejected};
+use adaptive::Adaptive;
 use gate::Gate;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,13 +117,19 @@ pub struct Bulkhead {
 #[derive(Debug)]
 struct Live {
     gate: Gate,
+    adaptive: Adaptive,
     watch: OnceLock<Arc<Watch>>,
     counters: Counters,
 }
 
 impl Live {
     const fn new() -> Self {
-        Self { gate: Gate::new(), watch: OnceLock::new(), counters: Counters::new() }
+        Self {
+            gate: Gate::new(),
+            adaptive: Adaptive::new(),
+            watch: OnceLock::new(),
+            counters: Counters::new(),
+        }
     }
 
     fn watch(&self) -> &Arc<Watch> {
@@ -178,7 +189,7 @@ pub struct BulkheadSnapshot {
     pub name: PointName,
     /// The key, on a keyed bulkhead.
     pub key: Option<PointName>,
-    /// How many calls may run at once.
+    /// How many calls may run at once; in an adaptive bulkhead, now.
     pub slots: u32,
     /// How many slots are in use: by calls that run, and by those whose turn has just come.
     pub in_use: u32,
@@ -194,6 +205,12 @@ pub struct BulkheadSnapshot {
         serde(rename = "mean_hold_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub mean_hold: Option<Duration>,
+    /// How long successful calls usually take, in an adaptive bulkhead that has seen ten of them.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "usual_latency_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub usual_latency: Option<Duration>,
 }
 
 /// `search (key a.example): in use 16 of 16, waiting 3, rejected 2`.
@@ -252,6 +269,13 @@ impl Bulkhead {
         Self::with(PointName::of(point), Setup::of(slots)).checked()
     }
 
+    /// The adaptive bulkhead of an annotated function that names no number to begin at.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn of_adaptive(point: &'static PointSite) -> Self {
+        Self::of(point, adaptive::START)
+    }
+
     const fn with(owner: PointName, setup: Setup) -> Self {
         Self {
             live: Site::new(Live::new(), Live::new),
@@ -288,142 +312,23 @@ impl Bulkhead {
         std::ptr::from_ref(&*self.live).addr()
     }
 
+    /// How many calls may run now.
+    #[inline]
+    fn slots(&self) -> u64 {
+        match self.config().bounds() {
+            Some(bounds) => self.live.adaptive.slots(bounds),
+            None => self.config().slots.into(),
+        }
+    }
+
     #[inline]
     fn enter(&self) -> bool {
-        self.live.gate.enter(self.config().slots.into())
+        self.live.gate.enter(self.slots())
     }
 }
 
-/// Calls.
+/// What happens to a call.
 impl Bulkhead {
-    /// Runs `body` in a slot; the thread blocks while it waits for one.
-    ///
-    /// # Errors
-    ///
-    /// The body's own, or its error type made from [`Rejected::BulkheadFull`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::Bulkhead;
-    ///
-    /// static LOOKUP: Bulkhead = Bulkhead::new("lookup", 4);
-    ///
-    /// let found: std::io::Result<u32> = LOOKUP.call(|| Ok(7));
-    /// assert_eq!(found.unwrap(), 7);
-    /// ```
-    pub fn call<R: Refuse>(&self, body: impl FnOnce() -> R) -> R {
-        match wait::enter(self, None, 1) {
-            Ok(slot) => {
-                let _held = slot.hold();
-                body()
-            }
-            Err(rejected) => R::refuse(rejected),
-        }
-    }
-
-    /// Runs the async `body` in a slot, for which it waits without blocking.
-    ///
-    /// A call that is dropped frees its slot, or its place in the queue.
-    ///
-    /// # Errors
-    ///
-    /// The body's own, or its error type made from [`Rejected::BulkheadFull`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::Bulkhead;
-    /// use std::time::Duration;
-    ///
-    /// static LOOKUP: Bulkhead = Bulkhead::new("lookup", 1).wait(Duration::from_secs(1));
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let lookup = |n: u32| LOOKUP.call_async(async move || {
-    ///     tokio::task::yield_now().await;
-    ///     std::io::Result::Ok(n)
-    /// });
-    /// let (first, second) = tokio::join!(lookup(1), lookup(2));
-    /// assert_eq!((first.unwrap(), second.unwrap()), (1, 2), "one after the other");
-    /// # });
-    /// ```
-    pub async fn call_async<R: Refuse>(&self, body: impl AsyncFnOnce() -> R) -> R {
-        match Enter::new(self, None, 1).await {
-            Ok(slot) => Holding::new(&slot, body()).await,
-            Err(rejected) => R::refuse(rejected),
-        }
-    }
-
-    /// Takes a slot, and blocks the thread while it waits for one.
-    ///
-    /// It suits code that is no closure: a connection that is taken from a pool, a stream. Code that holds such a
-    /// slot and asks for another one of the same bulkhead waits for it: only [`call`](Self::call) and
-    /// [`call_async`](Self::call_async) know what runs inside them.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::BulkheadFull`] if there is no free slot in time.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::{Bulkhead, Rejected};
-    ///
-    /// static POOL: Bulkhead = Bulkhead::new("pool", 1);
-    ///
-    /// let connection = POOL.acquire()?;
-    /// assert!(POOL.acquire().is_err());
-    /// drop(connection);
-    /// assert!(POOL.acquire().is_ok());
-    /// # Ok::<(), Rejected>(())
-    /// ```
-    #[inline]
-    pub fn acquire(&self) -> Result<Slot<'_>, Rejected> {
-        wait::enter(self, None, 1)
-    }
-
-    /// Takes a slot, for which it waits without blocking.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`acquire`](Self::acquire).
-    #[inline]
-    pub async fn acquire_async(&self) -> Result<Slot<'_>, Rejected> {
-        Enter::new(self, None, 1).await
-    }
-
-    /// Takes a slot that can be sent to another task or thread, and blocks the thread while it waits for one.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`acquire`](Self::acquire).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::Bulkhead;
-    /// use std::sync::Arc;
-    ///
-    /// let bulkhead = Arc::new(Bulkhead::new("workers", 1));
-    /// let slot = Arc::clone(&bulkhead).acquire_owned().unwrap();
-    /// std::thread::spawn(move || drop(slot)).join().unwrap();
-    /// assert_eq!(bulkhead.snapshot().in_use, 0);
-    /// ```
-    #[inline]
-    pub fn acquire_owned(self: Arc<Self>) -> Result<OwnedSlot, Rejected> {
-        wait::enter(self, None, 1)
-    }
-
-    /// Takes a slot that can be sent to another task, for which it waits without blocking.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`acquire`](Self::acquire).
-    #[inline]
-    pub async fn acquire_owned_async(self: Arc<Self>) -> Result<OwnedSlot, Rejected> {
-        Enter::new(self, None, 1).await
-    }
-
     /// Counts and reports a call that gets no slot.
     #[cold]
     #[inline(never)]
@@ -468,12 +373,13 @@ impl Bulkhead {
         BulkheadSnapshot {
             name: self.owner.clone(),
             key: self.key.clone(),
-            slots: self.config().slots,
+            slots: u32::try_from(self.slots()).unwrap_or(u32::MAX),
             in_use: u32::try_from(reading.in_use).unwrap_or(u32::MAX),
             waiting: reading.waiting,
             rejected: count(&self.live.counters.rejected),
             waited: count(&self.live.counters.waited),
             mean_hold: reading.hold.map(Duration::from_nanos),
+            usual_latency: self.live.adaptive.usual().map(Duration::from_nanos),
         }
     }
 
@@ -483,12 +389,14 @@ impl Bulkhead {
     /// Only [`acquire`](Self::acquire) reserves a slot.
     pub fn is_available(&self) -> bool {
         let reading = self.live.gate.read();
-        reading.waiting == 0 && reading.in_use < self.config().slots.into()
+        reading.waiting == 0 && reading.in_use < self.slots()
     }
 
-    /// Forgets how long calls held their slots. Calls that run keep theirs.
+    /// Forgets how long calls held their slots; an adaptive bulkhead has the slots again with which it began. Calls
+    /// that run keep theirs.
     pub fn reset(&self) {
         self.live.gate.forget();
+        self.live.adaptive.reset();
     }
 }
 

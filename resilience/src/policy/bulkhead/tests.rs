@@ -119,7 +119,7 @@ proptest! {
                     let arrival = if gate.enter(2) {
                         Arrival::Entered(now)
                     } else {
-                        let (arrival, after) = gate.arrive(ROOM, patience, now, Waker::noop().clone());
+                        let (arrival, after) = gate.arrive(|| ROOM, patience, now, Waker::noop().clone());
                         woken(&after);
                         arrival
                     };
@@ -133,7 +133,7 @@ proptest! {
                     let at = which % callers.len();
                     let (number, until) = callers[at];
                     let expected = model.look(number, until, last + 1, now);
-                    let (arrival, after) = gate.look(number, until, ROOM, now, Waker::noop().clone());
+                    let (arrival, after) = gate.look(number, until, || ROOM, now, Waker::noop().clone());
                     woken(&after);
                     prop_assert_eq!(arrival, expected);
                     match arrival {
@@ -169,7 +169,7 @@ fn no_clock_is_read_while_no_caller_waits() {
     let gate = Gate::new();
     assert!(gate.enter(2) && gate.enter(2) && !gate.enter(2));
     assert!(gate.leave() && gate.leave());
-    let (arrival, after) = gate.arrive(ROOM, 0, 7, Waker::noop().clone());
+    let (arrival, after) = gate.arrive(|| ROOM, 0, 7, Waker::noop().clone());
     assert_eq!((arrival, woken(&after)), (Arrival::Entered(7), None));
     let after = gate.leave_queue(Some(7), || unreachable!("no caller waits"));
     assert_eq!(woken(&after), None);
@@ -180,13 +180,14 @@ fn a_wait_that_would_be_in_vain_is_refused_on_arrival() {
     const MILLI: u64 = 1_000_000;
     let gate = Gate::new();
     let arrive = |patience, now| {
-        let (arrival, after) = gate.arrive(Room { slots: 1, queue: 8 }, patience, now, Waker::noop().clone());
+        let (arrival, after) =
+            gate.arrive(|| Room { slots: 1, queue: 8 }, patience, now, Waker::noop().clone());
         woken(&after);
         arrival
     };
     let look = |number, now| {
         let (arrival, after) =
-            gate.look(number, u64::MAX, Room { slots: 1, queue: 8 }, now, Waker::noop().clone());
+            gate.look(number, u64::MAX, || Room { slots: 1, queue: 8 }, now, Waker::noop().clone());
         woken(&after);
         arrival
     };

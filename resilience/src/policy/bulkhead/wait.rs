@@ -1,18 +1,22 @@
 //! Waiting for a slot, async and sync, and holding one.
 
 use super::Bulkhead;
+use super::adaptive::End;
 use super::gate::{Arrival, Number, Room};
 use super::watch::finish;
 use crate::base::block_on::block_on;
 use crate::base::clock::{Timer, alarm, nanos, now};
 use crate::base::scope::{self, Stack};
 use crate::base::world::{World, run_in};
+use crate::classify::{Category, Classification, Classify};
 use crate::event::blocks;
+use crate::policy::Verdict;
 use crate::rejected::Rejected;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 /// A slot of a bulkhead, which is free again when this is dropped; see [`Bulkhead::acquire`].
@@ -30,14 +34,63 @@ pub struct SlotOf<B: Deref<Target = Bulkhead>> {
     bulkhead: B,
     /// Since when it is held, in nanoseconds; zero where that is not known, because no caller waited.
     since: u64,
+    /// The stack in which it is held, where the bulkhead does not know: that of one that the program owns.
+    stack: Option<Stack>,
+    /// Whether an adaptive bulkhead knows how the call ended.
+    has_ended: AtomicBool,
     /// The slot belongs to the test world of its admission, on whichever thread it is dropped.
     world: Option<World>,
 }
 
 impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     #[inline]
-    fn new(bulkhead: B, since: u64) -> Self {
-        Self { bulkhead, since, world: World::here() }
+    fn new(bulkhead: B, since: u64, stack: Option<Stack>) -> Self {
+        let is_measured = bulkhead.config().adaptive && since == 0;
+        let since = if is_measured { nanos(now()) } else { since };
+        Self { bulkhead, since, stack, has_ended: AtomicBool::new(false), world: World::here() }
+    }
+
+    /// Reports that the call in this slot succeeded, to a bulkhead that is adaptive: the time since the slot was taken
+    /// is its latency.
+    ///
+    /// A slot that is dropped without a report says nothing about the load.
+    pub fn success(self) {
+        self.ended(None);
+    }
+
+    /// Reports that the call in this slot failed with `error`, to a bulkhead that is adaptive: an error of category
+    /// [`Timeout`](Category::Timeout), [`RateLimited`](Category::RateLimited) or
+    /// [`Unavailable`](Category::Unavailable) makes it lower the number of slots.
+    pub fn failure<E: Classify + ?Sized>(self, error: &E) {
+        self.ended(Some(error.classify()));
+    }
+
+    /// The call ended as `verdict` says.
+    #[doc(hidden)]
+    #[inline]
+    pub fn ended(&self, verdict: Verdict) {
+        if self.bulkhead.config().adaptive && !self.has_ended.swap(true, Ordering::Relaxed) {
+            run_in(self.world.as_ref(), || self.bulkhead.adapt(self.since, verdict));
+        }
+    }
+
+    /// The call ended with `outcome`, which `judge` reads for an adaptive bulkhead.
+    pub(super) fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> Option<Verdict>) -> R {
+        if self.bulkhead.config().adaptive
+            && let Some(verdict) = judge(&outcome)
+        {
+            self.ended(verdict);
+        }
+        outcome
+    }
+
+    /// The slot is dropped without a report.
+    #[cold]
+    fn abandoned(&self) {
+        let stack = self.stack.unwrap_or_else(|| self.bulkhead.owner.stack());
+        if !std::thread::panicking() && scope::is_cut(stack) {
+            self.ended(Some(Category::Timeout.into()));
+        }
     }
 
     /// What identifies the bulkhead to code that holds a slot.
@@ -63,6 +116,9 @@ pub struct Held {
 impl<B: Deref<Target = Bulkhead>> Drop for SlotOf<B> {
     #[inline]
     fn drop(&mut self) {
+        if self.bulkhead.config().adaptive {
+            self.abandoned();
+        }
         run_in(self.world.as_ref(), || self.bulkhead.leave(self.since));
     }
 }
@@ -111,7 +167,8 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
         let is_inside = scope::holds(bulkhead.number());
         let wait = if is_inside { std::time::Duration::ZERO } else { scope::at_most(config.wait) };
         let (patience, now) = (scope::nanos(wait), nanos(now()));
-        let (arrival, after) = bulkhead.live.gate.arrive(bulkhead.room(), patience, now, cx.waker().clone());
+        let (arrival, after) =
+            bulkhead.live.gate.arrive(|| bulkhead.room(), patience, now, cx.waker().clone());
         bulkhead.finish(after);
         match arrival {
             Arrival::Entered(since) => Poll::Ready(Some(since)),
@@ -144,7 +201,8 @@ impl Queued {
 
     fn look_at(&mut self, bulkhead: &Bulkhead, now: u64, cx: &Context<'_>) -> Poll<Option<u64>> {
         let waker = cx.waker().clone();
-        let (arrival, after) = bulkhead.live.gate.look(self.number, self.until, bulkhead.room(), now, waker);
+        let (arrival, after) =
+            bulkhead.live.gate.look(self.number, self.until, || bulkhead.room(), now, waker);
         bulkhead.finish(after);
         match arrival {
             Arrival::Entered(since) => Poll::Ready(Some(since)),
@@ -165,14 +223,14 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
         let this = &mut *self;
         let Some(bulkhead) = this.bulkhead.take() else { return Poll::Pending };
         if this.queued.is_none() && bulkhead.enter() {
-            return Poll::Ready(Ok(SlotOf::new(bulkhead, 0)));
+            return Poll::Ready(Ok(SlotOf::new(bulkhead, 0, this.stack)));
         }
         match this.wait(&bulkhead, cx) {
             Poll::Pending => {
                 this.bulkhead = Some(bulkhead);
                 Poll::Pending
             }
-            Poll::Ready(Some(since)) => Poll::Ready(Ok(SlotOf::new(bulkhead, since))),
+            Poll::Ready(Some(since)) => Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack))),
             Poll::Ready(None) => Poll::Ready(Err(bulkhead.refuse())),
         }
     }
@@ -205,7 +263,7 @@ pub(super) fn enter<B: Deref<Target = Bulkhead> + Unpin>(
     attempt: u32,
 ) -> Result<SlotOf<B>, Rejected> {
     if bulkhead.enter() {
-        return Ok(SlotOf::new(bulkhead, 0));
+        return Ok(SlotOf::new(bulkhead, 0, stack));
     }
     enter_full(bulkhead, stack, attempt)
 }
@@ -226,8 +284,26 @@ fn enter_full<B: Deref<Target = Bulkhead> + Unpin>(
 
 impl Bulkhead {
     pub(super) fn room(&self) -> Room {
-        let config = self.config();
-        Room { slots: config.slots.into(), queue: config.queue() as usize }
+        let slots = self.slots();
+        let queue = self.config().queue.map_or(slots, u64::from);
+        Room { slots, queue: usize::try_from(queue).unwrap_or(usize::MAX) }
+    }
+
+    /// A call has ended that had its slot since `since`: the number of slots follows.
+    #[inline(never)]
+    fn adapt(&self, since: u64, verdict: Verdict) {
+        let Some(bounds) = self.config().bounds() else { return };
+        let now = nanos(now());
+        let latency = match verdict {
+            None => Some(now.saturating_sub(since)),
+            Some(class) if is_overload(&class) => None,
+            Some(_) => return,
+        };
+        let live = &*self.live;
+        let end = End { latency, in_use: live.gate.read().in_use, now };
+        if live.adaptive.ended(bounds, end) {
+            self.finish(live.gate.resize(|| live.adaptive.slots(bounds), now));
+        }
     }
 
     /// Does what is left to do after a look at the queue.
@@ -251,6 +327,12 @@ impl Bulkhead {
         let since = (since > 0).then_some(since);
         self.finish(self.live.gate.leave_queue(since, || nanos(now())));
     }
+}
+
+/// Whether a failure says that the service has more to do than it can.
+fn is_overload(class: &Classification) -> bool {
+    let categories = [Category::Timeout, Category::RateLimited, Category::Unavailable];
+    !class.is_refusal() && categories.contains(&class.category)
 }
 
 pin_project_lite::pin_project! {

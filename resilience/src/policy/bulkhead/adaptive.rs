@@ -1,0 +1,362 @@
+//! The number of slots of a bulkhead that follows the latency.
+//!
+//! It is the algorithm Gradient2 of Netflix's `concurrency-limits`: the mean latency of a window of calls is compared
+//! with the mean over a long time. Where calls take longer than usual, fewer may run; where they do not, and slots are
+//! used, more may. The long mean is never a minimum, which one lucky call would set for good.
+//!
+//! By itself it takes hundreds of windows to accept a service that has become slower for good, and keeps the number of
+//! slots low until then. A number that was lowered several times without any call getting faster proves that the load
+//! is not the reason: then the latency of now becomes the usual one.
+
+use crate::base::sync::{AtomicU64, Mutex, Ordering};
+
+/// Where it begins, unless a number is given.
+pub(super) const START: u32 = 20;
+
+/// How many successes a window has, at least.
+const SAMPLES: u32 = 10;
+/// Over how many windows the long mean reaches, and from how many on it is more than their plain mean.
+const LONG: f64 = 600.0;
+const WARM: u32 = 10;
+/// How much longer than usual calls may take before fewer may run.
+const TOLERANCE: f64 = 1.5;
+/// How far one window changes the number of slots, of the way to where it would be.
+const SMOOTHING: f64 = 0.2;
+/// How many calls more than the latency asks for may run, to find out whether they can.
+const HEADROOM: f64 = 4.0;
+/// What an overload leaves of the slots.
+const OVERLOADED: f64 = 0.9;
+/// What is left of the slots in use when slow calls are proof that the load is not the reason.
+const PROOF: f64 = 0.85;
+/// When a window is of no use any more, in nanoseconds after its last call.
+const IDLE: u64 = 60_000_000_000;
+/// How long an overload speaks for later ones where no window ends, in nanoseconds.
+const PAUSE: u64 = 1_000_000_000;
+
+/// The slots of an adaptive bulkhead, and what their number is derived from.
+#[derive(Debug)]
+pub(super) struct Adaptive {
+    /// Zero until the first change.
+    slots: AtomicU64,
+    course: Mutex<Course>,
+}
+
+/// Between which numbers the slots are, and where they begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) floor: u32,
+    pub(super) cap: u32,
+    pub(super) start: u32,
+}
+
+impl Bounds {
+    fn start(self) -> u32 {
+        self.start.clamp(self.floor, self.cap)
+    }
+}
+
+/// The end of a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// How long it had its slot, in nanoseconds; nothing where it failed of overload.
+    pub(super) latency: Option<u64>,
+    /// How many slots were in use.
+    pub(super) in_use: u64,
+    /// When it ended, in nanoseconds.
+    pub(super) now: u64,
+}
+
+#[derive(Debug)]
+struct Course {
+    /// The slots, with a fraction; nothing before the first change.
+    limit: Option<f64>,
+    long: Option<f64>,
+    /// How many windows have ended, up to those that warm up.
+    windows: u32,
+    window: Window,
+    /// When an overload last lowered the number.
+    overloaded: Option<u64>,
+    slow: Option<Slow>,
+}
+
+#[derive(Debug)]
+struct Window {
+    since: u64,
+    last: u64,
+    count: u32,
+    sum: f64,
+    /// The most slots that were in use.
+    most: u64,
+}
+
+impl Window {
+    const NEW: Self = Self { since: 0, last: 0, count: 0, sum: 0.0, most: 0 };
+
+    fn from(now: u64) -> Self {
+        Self { since: now, last: now, ..Self::NEW }
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / f64::from(self.count.max(1))
+    }
+
+    /// Whether it has enough calls, and lasted long enough for a change to be seen in them.
+    fn is_over(&self, now: u64) -> bool {
+        self.count >= SAMPLES && now.saturating_sub(self.since) as f64 >= self.mean()
+    }
+}
+
+/// Calls have become slower: what was so when that began.
+#[derive(Clone, Copy, Debug)]
+struct Slow {
+    /// The most slots that were in use.
+    most: u64,
+    mean: f64,
+}
+
+impl Adaptive {
+    pub(super) const fn new() -> Self {
+        let course =
+            Course { limit: None, long: None, windows: 0, window: Window::NEW, overloaded: None, slow: None };
+        Self { slots: AtomicU64::new(0), course: Mutex::new(course) }
+    }
+
+    /// How many calls may run.
+    #[inline]
+    pub(super) fn slots(&self, bounds: Bounds) -> u64 {
+        match self.slots.load(Ordering::Relaxed) {
+            0 => bounds.start().into(),
+            slots => slots,
+        }
+    }
+
+    /// A call has ended; whether the number of slots has changed.
+    pub(super) fn ended(&self, bounds: Bounds, end: End) -> bool {
+        let mut course = self.course.lock();
+        let changes = match end.latency {
+            Some(latency) => course.succeeded(bounds, latency, end),
+            None => course.overloaded(bounds, end.now),
+        };
+        let before = self.slots(bounds);
+        let Some(limit) = changes else { return false };
+        let limit = limit.clamp(bounds.floor.into(), bounds.cap.into());
+        course.limit = Some(limit);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is between two `u32`"
+        )]
+        let slots = limit as u64;
+        self.slots.store(slots, Ordering::Relaxed);
+        slots != before
+    }
+
+    /// The mean latency over a long time, in nanoseconds.
+    pub(super) fn usual(&self) -> Option<u64> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a mean of `u64`")]
+        self.course.lock().long.map(|usual| usual as u64)
+    }
+
+    /// Begins anew.
+    pub(super) fn reset(&self) {
+        let mut course = self.course.lock();
+        (course.limit, course.long, course.windows) = (None, None, 0);
+        course.window = Window::NEW;
+        (course.overloaded, course.slow) = (None, None);
+        self.slots.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Course {
+    fn limit(&self, bounds: Bounds) -> f64 {
+        self.limit.unwrap_or_else(|| bounds.start().into())
+    }
+
+    /// The number of slots after a success, if a window ends with it.
+    fn succeeded(&mut self, bounds: Bounds, latency: u64, end: End) -> Option<f64> {
+        if end.now.saturating_sub(self.window.last) >= IDLE {
+            (self.window, self.slow) = (Window::from(end.now), None);
+        }
+        let window = &mut self.window;
+        window.last = end.now;
+        window.count += 1;
+        window.sum += latency as f64;
+        window.most = window.most.max(end.in_use);
+        if !window.is_over(end.now) {
+            return None;
+        }
+        let most = window.most;
+        let recent = window.mean();
+        self.window = Window::from(end.now);
+        self.overloaded = None;
+        let usual = self.usual(recent);
+        let limit = self.limit(bounds);
+        if (most as f64) < limit / 2.0 {
+            self.slow = None;
+            return None;
+        }
+        let gradient = (TOLERANCE * usual / recent.max(1.0)).clamp(0.5, 1.0);
+        let gradient =
+            if gradient < 1.0 && self.is_slow_for_good(bounds, most, recent) { 1.0 } else { gradient };
+        if gradient >= 1.0 {
+            self.slow = None;
+        }
+        Some((1.0 - SMOOTHING) * limit + SMOOTHING * (limit * gradient + HEADROOM))
+    }
+
+    /// The long mean, with one more window whose mean is `recent`.
+    fn usual(&mut self, recent: f64) -> f64 {
+        let share = if self.windows < WARM {
+            self.windows += 1;
+            1.0 / f64::from(self.windows)
+        } else {
+            2.0 / (LONG + 1.0)
+        };
+        let long = self.long.map_or(recent, |long| long + (recent - long) * share);
+        // After a slow time it would take as long again to forget it.
+        let usual = if long > 2.0 * recent { long * 0.95 } else { long };
+        self.long = Some(usual);
+        usual
+    }
+
+    /// Whether calls have stayed as slow while ever fewer ran: then the load is not the reason, and the latency of
+    /// now is the usual one.
+    fn is_slow_for_good(&mut self, bounds: Bounds, most: u64, recent: f64) -> bool {
+        let slow = *self.slow.get_or_insert(Slow { most, mean: recent });
+        let left = most as f64 / slow.most as f64;
+        // Half of what calls would gain if they waited for each other.
+        let gain = (1.0 - left) / 2.0;
+        let is_lowered = left <= PROOF || (left < 1.0 && most <= bounds.floor.into());
+        let is_proven = is_lowered && recent >= slow.mean * (1.0 - gain);
+        if is_proven {
+            self.long = Some(recent);
+        }
+        is_proven
+    }
+
+    /// The number of slots after a failure of overload, once in a window.
+    fn overloaded(&mut self, bounds: Bounds, now: u64) -> Option<f64> {
+        if self.overloaded.is_some_and(|at| now.saturating_sub(at) < PAUSE) {
+            return None;
+        }
+        self.overloaded = Some(now);
+        Some(self.limit(bounds) * OVERLOADED)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    const MS: u64 = 1_000_000;
+    const BOUNDS: Bounds = Bounds { floor: 1, cap: 200, start: START };
+
+    /// Callers in a closed circle, as many as may run, of a service that takes `latency` of the number that it serves.
+    struct Circle {
+        adaptive: Adaptive,
+        bounds: Bounds,
+        callers: usize,
+        running: BinaryHeap<Reverse<(u64, u64)>>,
+        now: u64,
+    }
+
+    impl Circle {
+        fn new(callers: usize, bounds: Bounds) -> Self {
+            Self { adaptive: Adaptive::new(), bounds, callers, running: BinaryHeap::new(), now: 1 }
+        }
+
+        /// `calls` end; the slots after that.
+        fn run(&mut self, calls: u32, latency: impl Fn(u64) -> u64) -> u64 {
+            for _ in 0..calls {
+                while self.running.len() < self.callers
+                    && (self.running.len() as u64) < self.adaptive.slots(self.bounds)
+                {
+                    let running = self.running.len() as u64 + 1;
+                    self.running.push(Reverse((self.now + latency(running), self.now)));
+                }
+                let in_use = self.running.len() as u64;
+                let Reverse((end, since)) = self.running.pop().expect("a call that runs");
+                self.now = end;
+                let end = End { latency: Some(end - since), in_use, now: end };
+                self.adaptive.ended(self.bounds, end);
+            }
+            self.adaptive.slots(self.bounds)
+        }
+    }
+
+    fn ends(adaptive: &Adaptive, bounds: Bounds, calls: u32, in_use: u64, from: u64) -> u64 {
+        for call in 0..calls {
+            let now = from + u64::from(call) * 20 * MS;
+            adaptive.ended(bounds, End { latency: Some(100 * MS), in_use, now });
+        }
+        adaptive.slots(bounds)
+    }
+
+    #[test]
+    fn it_begins_at_twenty_within_its_bounds() {
+        let begins = |floor, cap, start| Adaptive::new().slots(Bounds { floor, cap, start });
+        assert_eq!([begins(1, 200, START), begins(1, 8, START), begins(30, 200, START)], [20, 8, 30]);
+        assert_eq!(begins(1, 200, 64), 64);
+    }
+
+    #[test]
+    fn it_keeps_its_slots_while_it_knows_too_little_or_few_are_used() {
+        let adaptive = Adaptive::new();
+        assert_eq!(ends(&adaptive, BOUNDS, 9, 20, MS), 20, "fewer than ten calls");
+        assert_eq!(ends(&adaptive, BOUNDS, 500, 9, 200 * MS), 20, "less than half in use");
+        assert!(ends(&adaptive, BOUNDS, 100, 20, 20_000 * MS) > 20);
+    }
+
+    #[test]
+    fn a_pause_ends_the_window() {
+        let adaptive = Adaptive::new();
+        ends(&adaptive, BOUNDS, 9, 20, MS);
+        assert_eq!(ends(&adaptive, BOUNDS, 9, 20, MS + IDLE + 1_000 * MS), 20, "nine before, nine after");
+        assert_eq!(adaptive.usual(), None);
+    }
+
+    #[test]
+    fn an_overload_takes_a_tenth_once_in_a_window() {
+        let adaptive = Adaptive::new();
+        let overload = |now| {
+            adaptive.ended(BOUNDS, End { latency: None, in_use: 20, now });
+            adaptive.slots(BOUNDS)
+        };
+        assert_eq!([overload(MS), overload(2 * MS), overload(900 * MS)], [18, 18, 18]);
+        assert_eq!(overload(1_001 * MS), 16);
+        let slots = ends(&adaptive, BOUNDS, 10, 16, 1_100 * MS);
+        assert!(overload(1_400 * MS) < slots, "a window has ended since");
+        adaptive.reset();
+        assert_eq!((adaptive.slots(BOUNDS), adaptive.usual()), (20, None));
+    }
+
+    #[test]
+    fn a_service_that_is_slower_for_good_has_its_slots_again_within_a_hundred_calls() {
+        let bounds = Bounds { cap: 20, ..BOUNDS };
+        let mut circle = Circle::new(40, bounds);
+        assert_eq!(circle.run(2_000, |_| 100 * MS), 20);
+        let slots: Vec<_> = (0..10).map(|_| circle.run(20, |_| 500 * MS)).collect();
+        assert!(slots.iter().all(|slots| *slots >= 15), "{slots:?}");
+        assert!(slots[5] > slots[4] || slots[4] > slots[3], "more again after 100 calls: {slots:?}");
+        assert_eq!(circle.run(100, |_| 500 * MS), 20, "{slots:?}");
+    }
+
+    #[test]
+    fn a_service_that_is_slower_the_more_calls_it_has_gets_fewer() {
+        // Ten at once are as fast as one; more wait for each other.
+        let latency = |running: u64| 10 * MS * running.max(10);
+        let mut circle = Circle::new(200, BOUNDS);
+        let slots = circle.run(10_000, latency);
+        assert!((10..60).contains(&slots), "{slots}");
+    }
+
+    #[test]
+    fn a_service_that_is_fast_again_gets_more() {
+        let mut circle = Circle::new(200, BOUNDS);
+        let slow = circle.run(2_000, |running| 100 * MS * running);
+        let fast = circle.run(5_000, |_| 10 * MS);
+        assert!(fast > 2 * slow, "{slow} {fast}");
+    }
+}
