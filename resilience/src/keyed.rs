@@ -195,11 +195,11 @@ pub trait PerKey: Send + Sync + Sized {
 ///
 /// When room is needed, an entry that has not been used for long is evicted: among up to 127 keys the least
 /// recently used one, where all uses between two new keys count as one moment; among more keys nearly that
-/// one. A breaker that rejects calls, runs a probe or was set by an operator goes last. An evicted value lives
-/// on until the last `Arc` of it is dropped; a later use of its key makes a new value.
+/// one. A breaker that rejects calls or was set by an operator goes last. An evicted value lives on until the
+/// last `Arc` of it is dropped; a later use of its key makes a new value.
 ///
-/// A bulkhead with calls that run or wait is never evicted, because a new one would admit more calls than
-/// there are slots. Where every entry is in use, new keys share one more entry, which the snapshot lists as
+/// A value in use is never evicted: a bulkhead with calls that run or wait, a rate limit whose bucket is not full
+/// again, a breaker whose probe runs, because a new one would admit more calls. Where every entry is in use, new keys share one more entry, which the snapshot lists as
 /// `(overflow)`.
 ///
 /// # Cost

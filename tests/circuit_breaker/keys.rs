@@ -177,9 +177,24 @@ fn a_breaker_that_is_open_now_or_probes_goes_last_and_then_by_age() {
     assert_eq!(keys("three keys"), ["e", "f", "g"], "a probe that does not report protects no longer");
     drop(probe);
 
+    for key in ["e", "f", "g"] {
+        breaker(key).unwrap().reset();
+        let _ = call(key, true);
+    }
+    world.advance(10 * SECOND);
+    let probes = ["e", "f", "g"].map(|key| breaker(key).unwrap().acquire_owned().unwrap());
+    let _ = (call("h", false), call("i", true), call("i", true));
+    assert_eq!(keys("three keys"), ["(overflow)", "e", "f", "g"], "each has a probe, which no new key ends");
+    for probe in probes {
+        probe.success();
+    }
+    let _ = call("h", false);
+    assert!(keys("three keys").contains(&"h".to_owned()), "one of the three has gone");
+    let _ = call("e", false);
+
     breaker("e").unwrap().force_open();
     let _ = (call("h", false), call("i", false));
-    assert_eq!(keys("three keys"), ["e", "h", "i"], "a state set by an operator is kept");
+    assert_eq!(keys("three keys"), ["(overflow)", "e", "h", "i"], "a state set by an operator is kept");
 }
 
 #[test]

@@ -137,17 +137,20 @@ impl Gate {
         }
     }
 
-    /// Whether forgetting this breaker would admit calls that it rejects at `now`, end a running probe, or
-    /// lose a state that was set by hand.
-    pub(super) fn is_in_use(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
+    /// Whether forgetting this breaker would admit calls that it rejects at `now`, or lose a state that was set by
+    /// hand.
+    pub(super) fn has_news(&self, now: Instant) -> bool {
         match self.word().state() {
-            State::Closed => false,
+            State::Closed | State::HalfOpen => false,
             State::Open => self.left_at(now).is_some(),
-            State::HalfOpen => {
-                self.memory.lock().probes().is_some_and(|probes| probes.is_running(now, config))
-            }
             State::ForcedOpen | State::Disabled | State::MetricsOnly => true,
         }
+    }
+
+    /// Whether a probe runs, and is not late at `now`: a breaker made anew would admit all calls beside it.
+    pub(super) fn has_probe(&self, now: Instant, config: &CircuitBreakerConfig) -> bool {
+        self.word().state() == State::HalfOpen
+            && self.memory.lock().probes().is_some_and(|probes| probes.is_running(now, config))
     }
 
     /// Writes the end of the open time, before the word says that it is open.

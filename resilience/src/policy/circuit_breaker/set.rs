@@ -155,6 +155,10 @@ impl PerKey for CircuitBreaker {
     }
 
     fn evict_last(&self, now: std::time::Instant) -> bool {
-        self.live.gate.is_in_use(now, &self.config())
+        self.live.gate.has_news(now)
+    }
+
+    fn is_in_use(&self, now: std::time::Instant) -> bool {
+        self.live.gate.has_probe(now, &self.config())
     }
 }
