@@ -7,7 +7,7 @@ include!("macros/modules.rs");
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{
-    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, DegradeConfig, RateLimitConfig,
+    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, DegradeConfig, HedgeConfig, RateLimitConfig,
     RetryConfig, TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
@@ -39,6 +39,7 @@ fn policies() -> Vec<Policy> {
         policy("cached", CacheConfig::TABLE),
         policy("rate_limit", RateLimitConfig::TABLE),
         policy("degrade", DegradeConfig::TABLE),
+        policy("hedge", HedgeConfig::TABLE),
         policy("checkpoint", CheckpointConfig::TABLE),
         policy("job", JobConfig::TABLE),
     ]

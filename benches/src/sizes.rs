@@ -2,7 +2,7 @@
 
 use crate::op::{CallError, Failed, call};
 use resilience::{CircuitBreaker, Fallback, Retry, Timeout};
-use resilience::{circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{circuit_breaker, hedge, timeout, with_fallback, with_retry};
 use std::future::Future;
 use std::hint::black_box;
 use std::time::Duration;
@@ -37,6 +37,11 @@ async fn breaker(x: u64) -> Result<u64, CallError> {
 
 #[timeout(2s)]
 async fn limited(x: u64) -> Result<u64, CallError> {
+    body!(x)
+}
+
+#[hedge(after = 50ms, idempotent)]
+async fn hedged(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
@@ -76,6 +81,7 @@ pub(crate) fn print() -> usize {
         row("`#[with_retry]`", body, &retry(1), Some(40)),
         row("`#[circuit_breaker]`", body, &breaker(1), Some(40)),
         row("`#[timeout]`", body, &limited(1), Some(40 + 112)),
+        row("`#[hedge]`", body, &hedged(1), Some(40 + 112)),
         row("the four attributes", body, &four(1), Some(200)),
         row("five: a total timeout, too", body, &five(1), None),
         row("tokio's timeout", body, &tokio_timeout(1), None),

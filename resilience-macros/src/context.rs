@@ -59,6 +59,8 @@ pub(crate) struct Context<'a> {
     pub(crate) retry: Option<(Ident, usize)>,
     /// The key of the layer that keeps state for each.
     pub(crate) key: Option<&'a TokenStream>,
+    /// The budget that pays for retries, an expression of an `Option`.
+    pub(crate) budget: Option<TokenStream>,
     /// Whether a layer uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
     /// How many layers are above the one that takes what is below it to another thread.

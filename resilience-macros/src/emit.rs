@@ -53,6 +53,8 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
         let conditions = item.conditions(name).into_iter();
         conditions.map(|cfgs| Cloned { name: name.clone(), cfgs })
     });
+    let key = layers.iter().find_map(|stacked| stacked.traits().key);
+    let budget = |(stacked, place): (&Stacked, &Place)| stacked.layer.paid_by(place, key.is_some());
     Context {
         is_async: item.is_async(),
         ty,
@@ -62,7 +64,8 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
         shared,
         cloned: cloned.collect(),
         retry: find(|traits| traits.loops).map(|(stacked, place)| (stacked.layer.handle(place), place.above)),
-        key: layers.iter().find_map(|stacked| stacked.traits().key),
+        key,
+        budget: layers.iter().zip(places).find_map(budget),
         keeps_arguments: find(|traits| traits.keeps_arguments).is_some(),
         thread: layers.iter().rposition(|stacked| stacked.traits().moves_thread),
     }

@@ -44,6 +44,13 @@ pub(crate) trait Layer {
         false
     }
 
+    /// The budget that pays for the attempts that it adds, for the layers below: an expression of an `Option`. Where
+    /// the stack has a key, there may be one for each.
+    fn paid_by(&self, place: &Place, has_key: bool) -> Option<TokenStream> {
+        let _ = (place, has_key);
+        None
+    }
+
     /// The name under which the layers below reach this one.
     fn handle(&self, place: &Place) -> Ident {
         place.site.clone()
@@ -81,8 +88,10 @@ pub(crate) trait Layer {
 pub(crate) struct Traits<'a> {
     /// It runs what is below more than once.
     pub(crate) loops: bool,
-    /// It may run what is below again, with another argument.
+    /// It may run what is below again, for instance with another argument.
     pub(crate) repeats: bool,
+    /// It may run what is below several times at once.
+    pub(crate) copies: bool,
     /// It judges each attempt below by its outcome.
     pub(crate) judges: bool,
     /// It replaces failures, which the layers above do not see.

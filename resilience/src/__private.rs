@@ -18,7 +18,7 @@ pub use crate::point::{POINTS_0_1, PointSite};
 #[cfg(feature = "cache")]
 pub use crate::policy::cached::{CacheInstanceSite, Ids, Lead, Leading, Part, Parted, Sharing, key_part};
 pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
-pub use crate::policy::contradictions::{check_attempt, check_window};
+pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_window};
 pub use crate::policy::degrade::{DegradeSite, either};
 pub use crate::policy::keyed::Keyed;
 pub use crate::policy::timeout::{Timed, TimeoutSite};

@@ -27,6 +27,7 @@
 //! | [`timeout`](macro@timeout) | ends an attempt, or the whole call, that takes too long |
 //! | [`bulkhead`](macro@bulkhead) | limits how many calls run at once |
 //! | [`rate_limit`](macro@rate_limit) | limits how many calls are made in a time |
+//! | [`hedge`](macro@hedge) | makes a slow call once more, and takes the first answer |
 //! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
 //! | [`degrade`](macro@degrade) | calls again with a simpler argument after a call that was too much |
 #![cfg_attr(
@@ -92,7 +93,7 @@
 //! # Values
 //!
 //! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`],
-//! [`CircuitBreaker`], [`Timeout`], [`Bulkhead`], [`RateLimit`], [`Fallback`]. `try_new` takes settings known only at run time, and
+//! [`CircuitBreaker`], [`Timeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`]. `try_new` takes settings known only at run time, and
 //! `instance = expr` in an attribute uses such a value. [`presets`] has named retries to start from.
 //!
 //! # Deadlines
@@ -105,7 +106,7 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::fallback`, `::degrade`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   `::hedge`, `::fallback`, `::degrade`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -242,11 +243,13 @@ pub use policy::cached::{Cache, clear_caches};
 #[doc(inline)]
 pub use policy::circuit_breaker::inventory::BreakerHandle;
 #[doc(inline)]
+pub use policy::hedge::inventory::HedgeHandle;
+#[doc(inline)]
 pub use policy::presets;
 #[doc(inline)]
 pub use policy::rate_limit::inventory::RateLimitHandle;
 #[doc(inline)]
 pub use policy::{
-    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Fallback, Jitter, Permit, RateLimit,
-    Retry, Rule, Simplify, State, Timeout,
+    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Fallback, Hedge, Jitter, Permit,
+    RateLimit, Retry, Rule, Simplify, State, Timeout,
 };

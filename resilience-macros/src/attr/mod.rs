@@ -5,6 +5,7 @@ mod cached;
 mod checkpoint;
 mod circuit_breaker;
 mod degrade;
+mod hedge;
 mod job;
 mod rate_limit;
 mod recorded;
@@ -25,6 +26,7 @@ macro_rules! attributes {
             timeout
             bulkhead
             rate_limit
+            hedge
             with_fallback
             degrade
             #[cfg(feature = "cache")] cached

@@ -52,8 +52,9 @@ struct Words {
 
 /// What is wrong with the order of two layers, by the first rule that they break.
 fn contradiction(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
-    const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 8] = [
+    const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 9] = [
         only_once,
+        copied,
         hidden_failures,
         recorded_twice,
         record_below_judge,
@@ -71,6 +72,19 @@ fn only_once(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     Some(Words {
         above: format!("the first `{}` is here", above.name),
         below: format!("two `{}` on one function{twice}", below.name),
+    })
+}
+
+/// The upper layer makes several calls at once of what is for one call at a time.
+fn copied(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    let effect = match &below.is.records {
+        Some(Record { result, .. }) => format!("make a second call where {result} is to come from one"),
+        None if below.is.loops => "make several calls at once, each with all its retries".to_owned(),
+        None => return None,
+    };
+    above.is.copies.then(|| Words {
+        above: format!("this `{}` would {effect}", above.name),
+        below: format!("`{}` is below `{}`\nhelp: move this line up", below.name, above.name),
     })
 }
 

@@ -8,7 +8,8 @@
 //! - `complaint(value)`: what is wrong with a value whatever its range, such as "not a number";
 //! - `value(value)` and `of(&value)`: to and from a [`Value`]; `of` is `None` for a value of another kind;
 //!
-//! and those of `from`, `to` and `above` that its ranges use. They are no trait because a trait has no `const fn`, and
+//! and `UNSET`, the field of a required setting before the constructor has set it, where there is such a setting, and
+//! those of `from`, `to` and `above` that its ranges use. They are no trait because a trait has no `const fn`, and
 //! rows are judged while the program is compiled. `Backoff` and `Jitter` are their own forms: see
 //! `policy/with_retry/backoff.rs`.
 
@@ -35,6 +36,7 @@ pub(crate) type Flag = Switch;
 
 impl Count {
     pub(crate) const KIND: Kind = Kind::Count;
+    pub(crate) const UNSET: u32 = 1;
 
     pub(crate) const fn complaint(_: u32) -> Complaint {
         None
@@ -125,6 +127,7 @@ impl Ratio {
 
 impl Time {
     pub(crate) const KIND: Kind = Kind::Time;
+    pub(crate) const UNSET: Duration = Duration::MAX;
 
     pub(crate) const fn complaint(_: Duration) -> Complaint {
         None

@@ -51,6 +51,8 @@ thread_local! {
     static REQUEST: Cell<u64> = const { Cell::new(NONE) };
     /// The bulkheads whose slots the running code holds, as [`holding`] calls them.
     static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The stack of which the running code is an extra call.
+    static EXTRA: Cell<Option<Stack>> = const { Cell::new(None) };
 }
 
 /// A timeout that is just dropping the body of its stack.
@@ -281,4 +283,27 @@ pub(crate) fn holds(number: usize) -> bool {
 /// The bulkheads whose slots the running code holds, for another thread.
 pub(crate) fn held() -> Vec<usize> {
     HELD.try_with(|held| held.borrow().clone()).unwrap_or_default()
+}
+
+/// Until it is dropped, the running code is an extra call.
+#[derive(Debug)]
+pub(crate) struct Extra {
+    before: Option<Stack>,
+}
+
+/// Marks the running code as an extra call of a hedge in `stack`, until the guard is dropped.
+pub(crate) fn extra(stack: Stack) -> Extra {
+    Extra { before: EXTRA.try_with(|extra| extra.replace(Some(stack))).ok().flatten() }
+}
+
+impl Drop for Extra {
+    fn drop(&mut self) {
+        let _ = EXTRA.try_with(|extra| extra.set(self.before));
+    }
+}
+
+/// Whether the running code is an extra call of a hedge in `stack`: it waits for no admission, and a refusal of it
+/// concerns no caller.
+pub(crate) fn is_extra(stack: Stack) -> bool {
+    EXTRA.try_with(Cell::get).is_ok_and(|extra| extra == Some(stack))
 }

@@ -339,8 +339,7 @@ macro_rules! settings {
     (@literal $Form:ident $text:tt) => {
         $crate::base::settings::literal($Form::read(stringify!($text)))
     };
-    (@initial Time required) => { std::time::Duration::MAX };
-    (@initial Count required) => { 1 };
+    (@initial $Form:ident required) => { $Form::UNSET };
     (@initial $Form:ident off) => { None };
     (@initial $Form:ident $default:tt) => { settings!(@literal $Form $default) };
     (@initial $Form:ident $default:tt $($more:ident)+) => { None };

@@ -1,7 +1,7 @@
 //! The atomics and the lock of the policies: std's, or loom's in a model.
 //!
 //! The state of a breaker and of a budget is changed by many threads with orderings weaker than `SeqCst`. The models in
-//! `policy/circuit_breaker/loom.rs` and `policy/with_retry/budget.rs` run the same code under loom, which tries
+//! `policy/circuit_breaker/loom.rs` and `policy/budget.rs` run the same code under loom, which tries
 //! every interleaving; `RUSTFLAGS="--cfg loom"` selects them. Other modules use std directly.
 
 #[cfg(loom)]

@@ -21,6 +21,7 @@ use std::time::Duration;
 /// | `TimedOut` | `resilience::timeout` | DEBUG |
 /// | `FellBack` | `resilience::fallback` | DEBUG; WARN at most once a minute where it hides `Auth`, `Invalid` or `Permanent` |
 /// | `Simplified` | `resilience::degrade` | DEBUG |
+/// | `Hedged` | `resilience::hedge` | DEBUG |
 /// | `ServedStale` | `resilience::cache` | DEBUG |
 /// | `StepRecorded`, `StepReused` | `resilience::checkpoint` | DEBUG |
 /// | `JobStarted`, `JobDone`, `JobFailed` | `resilience::job` | DEBUG |
@@ -228,6 +229,22 @@ pub enum Event {
         /// How much simpler the next call is, counted from 1.
         level: u32,
     },
+    /// An extra call of a hedge began, because those that run are slow; DEBUG.
+    #[non_exhaustive]
+    Hedged {
+        /// The point that was called.
+        point: PointName,
+        /// The key, on a keyed hedge.
+        key: Option<PointName>,
+        /// Which extra call of its call it is, counted from 1.
+        number: u32,
+        /// How long the hedge has waited since the call before.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "after_s", serialize_with = "crate::base::serialise::seconds")
+        )]
+        after: Duration,
+    },
     /// A cache answered with a value older than its `ttl`, because the service failed or has just failed; DEBUG.
     #[non_exhaustive]
     ServedStale {
@@ -385,6 +402,7 @@ impl Event {
             | Self::TimedOut { point, .. }
             | Self::FellBack { point, .. }
             | Self::Simplified { point, .. }
+            | Self::Hedged { point, .. }
             | Self::ServedStale { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
@@ -406,6 +424,7 @@ impl Event {
             Self::Opened { key, .. }
             | Self::HalfOpened { key, .. }
             | Self::Closed { key, .. }
+            | Self::Hedged { key, .. }
             | Self::Rejected { key, .. } => key.as_deref(),
             Self::StepRecorded { key, .. } | Self::StepReused { key, .. } => Some(key),
             _ => None,
@@ -464,6 +483,7 @@ impl fmt::Display for Event {
             Self::TimedOut { limit, .. } => write!(f, "timed out after {limit:?}"),
             Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
             Self::Simplified { class, level, .. } => write!(f, "simplified to level {level}: {class}"),
+            Self::Hedged { number, after, .. } => write!(f, "extra call {number} after {after:?}"),
             Self::ServedStale { class, age, .. } => write!(f, "served a value of {age:?} ago: {class}"),
             Self::StepRecorded { job, .. } => {
                 f.write_str("step recorded")?;

@@ -72,6 +72,10 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             debug!(target: "resilience::degrade", point = &**point, category, severity, code, level, "simplified");
         }
+        Event::Hedged { point, key, number, after } => {
+            let key = key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
+            debug!(target: "resilience::hedge", point = &**point, key, number, after_ms = delay_ms(*after), "hedged");
+        }
         Event::ServedStale { point, class, age } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             debug!(target: "resilience::cache", point = &**point, category, severity, code, age_ms = delay_ms(*age), "served a stale value");

@@ -176,6 +176,7 @@ pub struct PointSnapshot {
 /// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked` |
 /// | `bulkhead` | `in_use`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed` (keys that had to share an entry) |
 /// | `rate_limit` | `available`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed`, and `available` for each key |
+/// | `hedge` | `hedged` (extra calls), `won_by_extra` (calls that one of them answered), `denied` (extra calls that were not made) |
 /// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
 /// | `with_fallback` | `answered`, `failed` |
 /// | `degrade` | `simplified` (simpler calls that ran), `answered` (calls that one of them answered) |

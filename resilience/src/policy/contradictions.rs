@@ -43,3 +43,39 @@ pub const fn check_window(window: Duration, attempt: Duration) {
         panic!("{}", text.as_str());
     }
 }
+
+/// Refuses a hedge whose extra call never has the time that it needs: more than `after` until the timeout above.
+///
+/// # Panics
+///
+/// In that case; in a `const` that is a compile error.
+#[track_caller]
+pub const fn check_hedge(total: Duration, after: Duration) {
+    if after.as_nanos().saturating_mul(2) >= total.as_nanos() {
+        let text = Text::<240>::new()
+            .push("the extra call of the hedge follows after ")
+            .time(after)
+            .push(", when no more than that is left of the timeout above it (")
+            .time(total)
+            .push("), so it would never be made: lower the one or raise the other");
+        panic!("{}", text.as_str());
+    }
+}
+
+/// Refuses a hedge whose extra call follows when the timeout below has ended the call.
+///
+/// # Panics
+///
+/// In that case; in a `const` that is a compile error.
+#[track_caller]
+pub const fn check_hedged(attempt: Duration, after: Duration) {
+    if after.as_nanos() >= attempt.as_nanos() {
+        let text = Text::<240>::new()
+            .push("the extra call of the hedge follows after ")
+            .time(after)
+            .push(", when the timeout below it (")
+            .time(attempt)
+            .push(") has ended the call: lower the one or raise the other");
+        panic!("{}", text.as_str());
+    }
+}

@@ -10,6 +10,7 @@
 //! | timeout | [`Timeout`] | `#[timeout(..)]` |
 //! | bulkhead | [`Bulkhead`] | `#[bulkhead(..)]` |
 //! | rate limit | [`RateLimit`] | `#[rate_limit(..)]` |
+//! | hedge | [`Hedge`] | `#[hedge(..)]` |
 //! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
 //! | simpler calls | [`Degrade`] | `#[degrade(argument)]` |
 #![cfg_attr(feature = "cache", doc = "| cache | [`Cache`] | `#[cached(..)]` |")]
@@ -72,6 +73,7 @@
 //! assert_eq!(from_flag(5).unwrap().max_attempts(), 6);
 //! ```
 
+mod budget;
 pub mod bulkhead;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
@@ -79,6 +81,7 @@ pub mod cached;
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
 pub mod degrade;
+pub mod hedge;
 mod judged;
 pub mod rate_limit;
 #[cfg(feature = "durable")]
@@ -86,17 +89,19 @@ pub(crate) mod recoveries;
 pub mod timeout;
 pub mod with_fallback;
 
+pub use budget::{Budget, BudgetConfig, BudgetOf};
 pub use bulkhead::{Bulkhead, BulkheadConfig, Slot};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use cached::{Cache, CacheConfig, CacheKey, CacheSnapshot};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
 pub use degrade::{Degrade, DegradeConfig, Simplify};
+pub use hedge::{After, Hedge, HedgeConfig};
 pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use rate_limit::{RateLimit, RateLimitConfig};
 pub use timeout::{Timeout, TimeoutConfig};
 pub use with_fallback::Fallback;
-pub use with_retry::{Backoff, Budget, BudgetConfig, BudgetOf, Jitter, Retry, RetryConfig, Rule};
+pub use with_retry::{Backoff, Jitter, Retry, RetryConfig, Rule};
 pub mod presets;
 pub mod with_retry;
 

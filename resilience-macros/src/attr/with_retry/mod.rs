@@ -279,6 +279,10 @@ impl Layer for Checked {
         }
     }
 
+    fn paid_by(&self, place: &Place, has_key: bool) -> Option<TokenStream> {
+        Some(self.budget(&self.handle(place), self.has_keyed_budgets(has_key)))
+    }
+
     fn handle(&self, place: &Place) -> Ident {
         if self.is_given() { Ident::new("__given", Span::mixed_site()) } else { place.site.clone() }
     }

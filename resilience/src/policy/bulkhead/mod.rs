@@ -66,6 +66,7 @@ pub use layer::{GivenBulkhead, KeyedBulkheads};
 pub use wait::{Enter, Held, Holding};
 pub use wait::{OwnedSlot, Slot, SlotOf};
 
+use crate::base::scope::{self, Stack};
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
@@ -329,10 +330,22 @@ impl Bulkhead {
 
 /// What happens to a call.
 impl Bulkhead {
-    /// Counts and reports a call that gets no slot.
+    /// Whether the running code is an extra call of a hedge in `stack`, or in the bulkhead's own.
+    fn is_extra(&self, stack: Option<Stack>) -> bool {
+        scope::is_extra(stack.unwrap_or_else(|| self.owner.stack()))
+    }
+
+    /// Counts and reports a call in `stack` that gets no slot, unless it is an extra one.
     #[cold]
     #[inline(never)]
-    fn refuse(&self) -> Rejected {
+    fn refuse(&self, stack: Option<Stack>) -> Rejected {
+        if !self.is_extra(stack) {
+            self.report();
+        }
+        Rejected::bulkhead_full(self.origin().clone())
+    }
+
+    fn report(&self) {
         self.count(|counters| &counters.rejected);
         if is_heard(self.setup.on_reject) {
             let (point, key) = (self.owner.clone(), self.key.clone());
@@ -341,7 +354,6 @@ impl Bulkhead {
             let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
             emit_as(&event, self.setup.on_reject, log);
         }
-        Rejected::bulkhead_full(self.origin().clone())
     }
 
     fn count_wait(&self) {

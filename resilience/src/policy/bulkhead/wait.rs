@@ -161,7 +161,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
 
     fn begin(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         let config = bulkhead.config();
-        if config.wait.is_zero() {
+        if config.wait.is_zero() || bulkhead.is_extra(self.stack) {
             return Poll::Ready(None);
         }
         let is_inside = scope::holds(bulkhead.number());
@@ -231,7 +231,7 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
                 Poll::Pending
             }
             Poll::Ready(Some(since)) => Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack))),
-            Poll::Ready(None) => Poll::Ready(Err(bulkhead.refuse())),
+            Poll::Ready(None) => Poll::Ready(Err(bulkhead.refuse(this.stack))),
         }
     }
 }
@@ -275,8 +275,8 @@ fn enter_full<B: Deref<Target = Bulkhead> + Unpin>(
     stack: Option<Stack>,
     attempt: u32,
 ) -> Result<SlotOf<B>, Rejected> {
-    if bulkhead.config().wait.is_zero() {
-        return Err(bulkhead.refuse());
+    if bulkhead.config().wait.is_zero() || bulkhead.is_extra(stack) {
+        return Err(bulkhead.refuse(stack));
     }
     blocks(&bulkhead.owner);
     block_on(Enter::new(bulkhead, stack, attempt))

@@ -155,7 +155,7 @@ impl InstanceSite {
     #[inline]
     pub fn admit<'b>(&self, breaker: &'b CircuitBreaker) -> Result<Permit<'b>, Rejected> {
         self.seen.get_or_init(|| breaker.config());
-        Ok(breaker.acquire()?.held_in(self.point.stack()))
+        Permit::ask_in(breaker, Some(self.point.stack()))
     }
 }
 

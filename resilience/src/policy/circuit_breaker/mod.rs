@@ -100,7 +100,7 @@ pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
 pub use state::State;
 
-use crate::base::scope::{Stack, is_cut};
+use crate::base::scope::{Stack, is_cut, is_extra};
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
@@ -498,37 +498,42 @@ impl CircuitBreaker {
     }
 
     #[inline]
-    fn token(&self) -> Result<Token, Rejected> {
+    fn token(&self, stack: Option<Stack>) -> Result<Token, Rejected> {
         let word = self.live.gate.glance();
         if word.is_closed() {
             return Ok(word.token());
         }
         // The error is made in place: returned by a call it would share memory with the token, and then every
         // outcome is copied piece by piece.
-        self.admit_unless_open(word).map_err(|left| Rejected::circuit_open(self.origin().clone(), left))
+        self.admit_unless_open(word, stack)
+            .map_err(|left| Rejected::circuit_open(self.origin().clone(), left))
     }
 
     /// Asks a breaker that is not closed; counts and reports a rejection.
     #[cold]
     #[inline(never)]
-    fn admit_unless_open(&self, word: Word) -> Admission {
+    fn admit_unless_open(&self, word: Word, stack: Option<Stack>) -> Admission {
         let left = if word.is_open() { self.live.gate.left() } else { None };
         if left.is_none() {
-            return self.admit();
+            return self.admit(stack);
         }
-        self.count_rejection(left);
+        self.count_rejection(left, stack);
         Err(left)
     }
 
     #[cold]
     #[inline(never)]
-    fn admit(&self) -> Admission {
+    fn admit(&self, stack: Option<Stack>) -> Admission {
         let (admission, change) = self.live.gate.admit(&self.config());
         self.tell(change);
-        admission.inspect_err(|left| self.count_rejection(*left))
+        admission.inspect_err(|left| self.count_rejection(*left, stack))
     }
 
-    fn count_rejection(&self, left: Option<Wait>) {
+    /// Counts and reports a rejection in `stack`, or in the breaker's own, unless it is that of an extra call.
+    fn count_rejection(&self, left: Option<Wait>, stack: Option<Stack>) {
+        if is_extra(stack.unwrap_or_else(|| self.owner.stack())) {
+            return;
+        }
         self.count(Counted::Rejected);
         if is_heard(self.setup.hooks.reject) {
             self.report_rejection(left);

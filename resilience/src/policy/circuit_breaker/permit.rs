@@ -82,15 +82,14 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     /// Asks `breaker` to admit one call.
     #[inline]
     pub(super) fn ask(breaker: B) -> Result<Self, Rejected> {
-        let token = breaker.token()?;
-        Ok(Self { breaker, token, stack: None, world: World::here() })
+        Self::ask_in(breaker, None)
     }
 
-    /// The permit, held in `stack`.
+    /// Asks `breaker` to admit one call in `stack`, or in the breaker's own.
     #[inline]
-    pub(super) fn held_in(mut self, stack: Stack) -> Self {
-        self.stack = Some(stack);
-        self
+    pub(super) fn ask_in(breaker: B, stack: Option<Stack>) -> Result<Self, Rejected> {
+        let token = breaker.token(stack)?;
+        Ok(Self { breaker, token, stack, world: World::here() })
     }
 
     /// Reports to the breaker that admitted the call.

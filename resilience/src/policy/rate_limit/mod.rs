@@ -57,6 +57,7 @@ pub use layer::{GivenRateLimit, KeyedRateLimits};
 pub use wait::Pass;
 
 use crate::base::clock::now;
+use crate::base::scope::{self, Stack};
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
@@ -349,11 +350,23 @@ impl RateLimit {
         Pass::new(self, None, 1).await
     }
 
-    /// Counts and reports a call that is not let through for `nanos` nanoseconds.
+    /// Whether the running code is an extra call of a hedge in `stack`, or in the limit's own.
+    fn is_extra(&self, stack: Option<Stack>) -> bool {
+        scope::is_extra(stack.unwrap_or_else(|| self.owner.stack()))
+    }
+
+    /// Counts and reports a call in `stack` that is not let through for `nanos` nanoseconds, unless it is an extra one.
     #[cold]
     #[inline(never)]
-    fn refuse(&self, nanos: u64) -> Rejected {
+    fn refuse(&self, nanos: u64, stack: Option<Stack>) -> Rejected {
         let wait = Wait::nanos(nanos);
+        if !self.is_extra(stack) {
+            self.report(wait);
+        }
+        Rejected::rate_limited(self.origin().clone(), wait)
+    }
+
+    fn report(&self, wait: Wait) {
         self.count(|counters| &counters.rejected);
         if is_heard(self.setup.on_reject) {
             let (point, key) = (self.owner.clone(), self.key.clone());
@@ -362,7 +375,6 @@ impl RateLimit {
             let log = Log { pace: Some(&all_keys.pace), shows_key: self.shows_key() };
             emit_as(&event, self.setup.on_reject, log);
         }
-        Rejected::rate_limited(self.origin().clone(), wait)
     }
 
     fn count_wait(&self) {

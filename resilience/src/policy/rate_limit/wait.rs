@@ -58,7 +58,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
 
     fn begin(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Passed> {
         let config = limit.config();
-        if config.wait.is_zero() {
+        if config.wait.is_zero() || limit.is_extra(self.stack) {
             return Poll::Ready(Err(wait));
         }
         let (patience, waker) = (scope::at_most(config.wait), cx.waker().clone());
@@ -143,7 +143,7 @@ impl<L: Deref<Target = RateLimit> + Unpin> Future for Pass<L> {
                 Poll::Pending
             }
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(wait)) => Poll::Ready(Err(limit.refuse(wait))),
+            Poll::Ready(Err(wait)) => Poll::Ready(Err(limit.refuse(wait, this.stack))),
         }
     }
 }
@@ -179,8 +179,8 @@ fn pass_later<L: Deref<Target = RateLimit> + Unpin>(
     stack: Option<Stack>,
     attempt: u32,
 ) -> Result<(), Rejected> {
-    if Duration::from_nanos(wait) > limit.config().wait {
-        return Err(limit.refuse(wait));
+    if Duration::from_nanos(wait) > limit.config().wait || limit.is_extra(stack) {
+        return Err(limit.refuse(wait, stack));
     }
     blocks(&limit.owner);
     block_on(Pass::new(limit, stack, attempt))

@@ -4,12 +4,12 @@
 //! order. What needs the whole (rules, the sum of the waits) is judged by `checked` and `try_new`.
 
 use super::backoff::{RETRY_AFTER_SPREAD, duration, scaled};
-use super::budget::{Budget, BudgetOf};
 use super::config::{Retry, RetryConfig, Rule};
 use super::{check, waits};
 use crate::base::setting::{InvalidPolicy, enforce};
 use crate::base::settings::Settings;
 use crate::event::Hook;
+use crate::policy::budget::{Budget, BudgetOf};
 use std::time::Duration;
 
 impl Retry {

@@ -1,11 +1,11 @@
 //! The settings of a retry: plain values, made in a `const` or at run time.
 
 use super::backoff::{Backoff, Jitter, Schedule};
-use super::budget::BudgetOf;
 use crate::base::setting::{Complaint, Effective};
 use crate::base::settings::{Count, Settings, Switch, Time, settings};
 use crate::classify::Category;
 use crate::event::Hook;
+use crate::policy::budget::BudgetOf;
 use std::time::Duration;
 
 /// Decides when to call again after a failure, how often, and after which waits.

@@ -9,7 +9,6 @@
 //! `budget`, or `budget_or` of the budget of the key. A call that succeeds writes to a budget only if it is not full.
 
 use super::backoff::{Backoff, duration};
-use super::budget::BudgetOf;
 use super::config::Retry;
 use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Wait};
 use super::{Budget, Rule, waits};
@@ -19,6 +18,7 @@ use crate::base::site::Site;
 use crate::event;
 use crate::point::registry::{Point, PointKey};
 use crate::point::{Layer, PointName, PointSite};
+use crate::policy::budget::BudgetOf;
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
 use std::any::Any;

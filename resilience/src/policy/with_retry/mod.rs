@@ -61,7 +61,6 @@
 //! ```
 
 mod backoff;
-mod budget;
 mod builder;
 mod check;
 mod config;
@@ -71,8 +70,8 @@ mod run;
 mod value;
 mod waits;
 
+pub use super::budget::{Budget, BudgetConfig, BudgetOf};
 pub use backoff::{Backoff, Jitter};
-pub use budget::{Budget, BudgetConfig, BudgetOf};
 pub use config::{Retry, RetryConfig, Rule};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};

@@ -14,7 +14,6 @@
 //! - The policy never makes an error: the outcome of the last attempt is returned as it is.
 //! - A call of which only the number of attempts matters is four bytes (tested), because it is part of every future.
 
-use super::budget::{Budget, Withdrawal};
 use super::config::Retry;
 use super::decide::{DecisionInput, GiveUpReason, Progress, decide};
 use crate::base::clock::now;
@@ -22,6 +21,7 @@ use crate::base::{rng, scope};
 use crate::classify::{Category, Classification};
 use crate::event::{Event, emit, is_heard};
 use crate::point::PointName;
+use crate::policy::budget::{Budget, Withdrawal};
 use crate::policy::{Ruling, Verdict};
 use std::mem;
 use std::time::{Duration, Instant};

@@ -5,7 +5,6 @@
 //! why it is `FnMut` and the attribute's `clone(..)` is not needed.
 
 use super::Budget;
-use super::budget::BudgetOf;
 use super::config::Retry;
 use super::run::{self, AttemptHistory, CallSite, Counted, Wait};
 use crate::base::clock::{pause, sleep};
@@ -13,6 +12,7 @@ use crate::classify::{Classification, Classify};
 use crate::event::blocks;
 use crate::outcome::Outcome;
 use crate::point::PointName;
+use crate::policy::budget::BudgetOf;
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 #[cfg(feature = "durable")]
 use crate::policy::recoveries;

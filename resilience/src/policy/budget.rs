@@ -236,6 +236,14 @@ impl Budget {
         Some(Withdrawal { budget: self, tokens })
     }
 
+    /// Pays for an extra call of a hedge, if the bucket is more than half full.
+    #[cold]
+    pub(super) fn withdraw_extra(&self) -> Option<Withdrawal<'_>> {
+        let bucket = &*self.bucket;
+        let tokens = bucket.withdraw_extra(&self.settings.config, bucket.ticks())?;
+        Some(Withdrawal { budget: self, tokens })
+    }
+
     /// Takes what a success returns.
     #[cold]
     pub(super) fn deposit_success(&self) {
@@ -296,13 +304,29 @@ impl Bucket {
     /// Takes the tokens for one retry; how many thousandths, or `None` if there is too little.
     fn withdraw(&self, settings: &BudgetConfig, after_timeout: bool, ticks: u64) -> Option<u64> {
         let cost = if after_timeout { settings.timeout_cost } else { settings.cost };
+        let taken = self.take(settings, cost, ticks, |_| true);
+        if taken.is_none() {
+            self.denied.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Takes the tokens for one extra call, unless half of the bucket or more is missing. An extra call that is not
+    /// made is no retry that was denied.
+    fn withdraw_extra(&self, settings: &BudgetConfig, ticks: u64) -> Option<u64> {
+        let half = u64::from(settings.capacity) * MILLI / 2;
+        self.take(settings, settings.cost, ticks, |missing| missing < half)
+    }
+
+    /// Takes `cost` tokens if they are there and `may` says so of the thousandths that are missing.
+    fn take(&self, settings: &BudgetConfig, cost: u32, ticks: u64, may: impl Fn(u64) -> bool) -> Option<u64> {
         let capacity = u64::from(settings.capacity) * MILLI;
         let cost = (u64::from(cost) * MILLI).min(capacity);
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let missing = missing(word, ticks, settings.refill) + cost;
-            if missing > capacity {
-                self.denied.fetch_add(1, Ordering::Relaxed);
+            let before = missing(word, ticks, settings.refill);
+            let missing = before + cost;
+            if missing > capacity || !may(before) {
                 return None;
             }
             let new = (latest(word, ticks) << MISSING_BITS) | missing;

@@ -1,0 +1,241 @@
+//! `#[hedge(after = 50ms, idempotent, ..)]`.
+
+use crate::context::{Context, Place};
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::function::types::has_mutable_reference;
+use crate::layer::{Definition, Input, Layer, Stack, Traits};
+use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
+use crate::value::{self, Kept, Nouns, Setter, Settings};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Error, FnArg, ReceiverKind, Result};
+
+pub(crate) static DEFINITION: Definition =
+    Definition { spec: &SPEC, word: "HEDGE", read: |input| Some(Box::new(check(input)?)) };
+
+const SPEC: Spec = Spec {
+    attr: "hedge",
+    keys: &[
+        key("after", "50ms"),
+        key("idempotent", "true"),
+        setting("max", "1", Setting::Count(1)),
+        key("budget", "BUDGET"),
+        key("key", "host"),
+        key("max_keys", "1024"),
+        setting("key_label", "true", Setting::Flag),
+        key("instance", "self.hedge"),
+    ],
+    foreign: &[
+        ("delay", AFTER),
+        ("hedge_delay", AFTER),
+        ("hedging_delay", AFTER),
+        ("hedgingDelay", AFTER),
+        ("wait", AFTER),
+        ("threshold", AFTER),
+        ("timeout", AFTER),
+        ("percentile", PERCENTILE),
+        ("quantile", PERCENTILE),
+        ("max_hedges", MAX),
+        ("maxHedges", MAX),
+        ("max_hedged_attempts", MAX),
+        ("maxHedgedAttempts", MAX),
+        ("max_attempts", MAX),
+        ("maxAttempts", MAX),
+        ("attempts", MAX),
+        ("copies", MAX),
+        ("fallback", "put `#[with_fallback(path)]` above"),
+        ("when", "a hedge makes no call because of an error: that is `with_retry`"),
+        ("unless", "a hedge makes no call because of an error: that is `with_retry`"),
+        ("on", "a hedge makes no call because of an error: that is `with_retry`"),
+        ("on_hedge", "subscribe to the target `resilience::hedge` of `tracing`"),
+        ("policy", "write `after = ..`, or `instance = ..` with a `Hedge` of your own"),
+    ],
+    positional: Positional::Nothing,
+};
+
+const AFTER: &str = "write `after = <50ms>`, or `after = p95`: when an extra call follows";
+const PERCENTILE: &str = "write `after = <p95>`: an extra call follows when a call is slower than 95 of 100";
+const MAX: &str = "write `max = <1>`: how many extra calls may follow, the call itself not counted";
+const IDEMPOTENT: &str = "both calls may be carried out: write `idempotent` if that is the same as one\n\
+                          help: write `#[hedge(after = 50ms, idempotent)]`";
+
+const NOUNS: Nouns = Nouns { noun: "hedge", ty: "Hedge", module: "hedge" };
+
+/// The checked arguments.
+pub(crate) struct Checked {
+    /// When an extra call follows, unless a hedge is given that says so.
+    after: Option<After>,
+    setters: Vec<Setter>,
+    kept: Kept,
+}
+
+enum After {
+    Delay(value::Duration),
+    Percentile(TokenStream),
+}
+
+/// Reads the arguments.
+fn check(input: Input<'_>) -> Option<Checked> {
+    let Input { attr, entries, item, errors, .. } = input;
+    // Its own message says how the delay is written.
+    let names_after = |entry: &Entry| {
+        let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
+        words.is_some_and(|words| [AFTER, PERCENTILE].contains(&words)) || entry.key.is_none()
+    };
+    let is_named = entries.iter().any(names_after);
+    let mut reader = Reader::new(&SPEC, entries, errors);
+    let (after_at, budget_at) = (reader.span_of("after"), reader.span_of("budget"));
+    let idempotent_at = reader.span_of("idempotent");
+    match (idempotent_at, reader.switch("idempotent")) {
+        (None, _) => errors.at(attr, IDEMPOTENT),
+        (Some(at), Some(false)) => {
+            errors.here(at, "a call that is not idempotent must not be made twice\nhelp: use `timeout` and `with_retry(idempotent = false)`");
+        }
+        _ => {}
+    }
+    check_function(attr, item, errors);
+    let kept = Kept::read(&mut reader, &SPEC, item, &NOUNS);
+    let mut setters = Settings::read(&mut reader, &SPEC).setters;
+    let after = reader.value("after", "50ms", after);
+    let budget = reader.value("budget", "BUDGET", value::path);
+    if kept.is_given(errors, after_at.into_iter().chain(budget_at)) {
+        return Some(Checked { after: None, setters: Vec::new(), kept });
+    }
+    setters.extend(budget.map(|path| {
+        let at = value::own_span_of(&quote!(#path));
+        Setter::new("budget", quote_spanned!(at=> &#path))
+    }));
+    if after_at.is_none() && !is_named {
+        errors.at(
+            attr,
+            "`hedge` needs a time after which an extra call follows\n\
+             help: write `after = 50ms`, or `after = p95` for the slowest 5 % of the calls",
+        );
+    }
+    Some(Checked { after: Some(after?), setters, kept })
+}
+
+/// `50ms`, `p95`, or a constant.
+fn after(tokens: TokenStream) -> Result<After> {
+    let word = tokens.to_string();
+    let digits = word.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let Some(digits) = digits else {
+        if word.starts_with(|c: char| c.is_ascii_digit()) && word.trim_end().ends_with('%') {
+            let words = "a percentile is written as a word\nhelp: write `after = p95`";
+            return Err(Error::new(value::span_of(&tokens), words));
+        }
+        return value::lasting(tokens, "after").map(After::Delay);
+    };
+    match digits.parse::<u8>() {
+        Ok(share @ 50..=99) => {
+            let at = value::own_span_of(&tokens);
+            Ok(After::Percentile(quote_spanned!(at=> __rt::After::Percentile(#share))))
+        }
+        _ => Err(Error::new(
+            value::span_of(&tokens),
+            format!(
+                "`{word}` is not a percentile from `p50` to `p99`\nhelp: write `p95`: the slowest 5 % of the calls"
+            ),
+        )),
+    }
+}
+
+/// Reports what two calls at once cannot have.
+fn check_function(attr: &Ident, item: &Item, errors: &Errors) {
+    if !item.is_async() {
+        let words = if item.runs_a_runtime() {
+            "`#[tokio::test]` and `#[tokio::main]` have made the function sync before this line is read\n\
+             help: put `hedge` on an async function that it calls"
+        } else {
+            "a sync function cannot wait for two calls at once\nhelp: make it `async`"
+        };
+        errors.at(attr, words);
+    }
+    for input in &item.sig.inputs {
+        let (is_mutable, help) = match input {
+            FnArg::Receiver(receiver) => {
+                let is_mutable = match &receiver.kind {
+                    ReceiverKind::Reference(_, _, mutability) => mutability.is_some(),
+                    ReceiverKind::Typed(_, ty) => has_mutable_reference(ty),
+                    _ => false,
+                };
+                (is_mutable, "take `&self`, with what changes behind a lock")
+            }
+            FnArg::Typed(typed) => (
+                has_mutable_reference(&typed.ty),
+                "take it by `&`, with what changes behind a lock, or return what changes",
+            ),
+        };
+        if is_mutable {
+            errors.at(input, format!("two calls at once cannot both have this `&mut`\nhelp: {help}"));
+        }
+    }
+}
+
+impl Layer for Checked {
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            copies: true,
+            repeats: true,
+            judges: true,
+            keeps_arguments: true,
+            without_failures: Some("take every answer of the fallback for a success"),
+            twice: Some(
+                " multiply their extra calls\nhelp: keep one, and write `max = 2` for two extra calls",
+            ),
+            key: self.kept.key.as_ref(),
+            ..Traits::default()
+        }
+    }
+
+    fn uses(&self, _: &Ident) -> bool {
+        // An extra call has all arguments again.
+        true
+    }
+
+    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+        let hedge = self.after.as_ref().map(|after| {
+            let after = match after {
+                After::Percentile(after) => after.clone(),
+                After::Delay(value::Duration { tokens, span, .. }) => {
+                    quote_spanned!(*span=> __rt::After::Delay(#tokens))
+                }
+            };
+            let at = value::own_span_of(&after);
+            let new = quote_spanned!(at=> __rt::Hedge::of(&__POINT, #after));
+            Setter::all(&self.setters, &self.kept.ty(), new)
+        });
+        self.kept.site(&place.site, hedge.as_ref())
+    }
+
+    fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
+        let Some(After::Delay(value::Duration { tokens: after, span, .. })) = &self.after else {
+            return TokenStream::new();
+        };
+        let limits = |limit: &value::Duration, check: &str| {
+            let (check, limit) = (Ident::new(check, Span::call_site()), &limit.tokens);
+            quote_spanned!(*span=> const _: () = __rt::#check(#limit, #after);)
+        };
+        let above = stack.above().filter_map(|traits| traits.limit).map(|limit| limits(limit, "check_hedge"));
+        let below = stack.below().filter_map(|traits| traits.limit);
+        above.chain(below.map(|limit| limits(limit, "check_hedged"))).collect()
+    }
+
+    fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
+        let here = Span::mixed_site();
+        let at = here.located_at(place.attr.span());
+        let instance = self.kept.bind();
+        let budget = cx.budget.clone().unwrap_or_else(|| quote_spanned!(here=> __rt::None));
+        let call = self.kept.call(&place.site, "hedging", &budget);
+        let verdict = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
+        // Of a closure that moves an argument, or changes it, the compiler says so here.
+        let copy = quote_spanned!(at=> || async { #inner (__outcome, __verdict) });
+        quote_spanned! {here=>
+            let (__outcome, #verdict) = {
+                #instance
+                __rt::hedge::Copies::new(#call, #copy, __rt::hedge::verdict).await
+            };
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What the copies of one call ask of their hedge: when the next one follows, whether it may, and what is counted.
+
+use super::config::After;
+use super::{Counted, Hedge};
+use crate::base::clock::{nanos, now};
+use crate::base::scope::{self, Stack};
+use crate::base::world::World;
+use crate::policy::Verdict;
+use crate::policy::budget::{Budget, Withdrawal};
+use std::ops::Deref;
+use std::time::Duration;
+
+/// One call through a hedge.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Hedging<'b, H> {
+    hedge: H,
+    /// The budget of a retry around the call, which pays in place of the hedge's own.
+    budget: Option<&'b Budget>,
+    /// The stack in which the call is, where the hedge does not know: one that the program owns.
+    stack: Option<Stack>,
+    /// The call belongs to the test world in which it began, on whichever thread it is dropped.
+    world: Option<World>,
+}
+
+impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
+    #[inline]
+    pub(super) fn new(hedge: H, budget: Option<&'b Budget>, stack: Option<Stack>) -> Self {
+        Self { hedge, budget, stack, world: World::here() }
+    }
+
+    pub(super) fn world(&self) -> Option<&World> {
+        self.world.as_ref()
+    }
+
+    pub(super) fn stack(&self) -> Stack {
+        self.stack.unwrap_or_else(|| self.hedge.owner.stack())
+    }
+
+    /// How many extra calls may follow.
+    pub(super) fn max(&self) -> u16 {
+        u16::try_from(self.hedge.config().max).unwrap_or(u16::MAX)
+    }
+
+    /// How many nanoseconds from now the next extra call follows, if one does; and the moment, where that is to be known.
+    pub(super) fn delay(&self) -> (Option<u64>, u64) {
+        if let After::Delay(delay) = self.hedge.config().after {
+            return (Some(scope::nanos(delay)), 0);
+        }
+        let now = now();
+        (self.hedge.delay_at(now).map(scope::nanos), nanos(now).max(1))
+    }
+
+    /// Pays for an extra call that follows after `delay` nanoseconds, if it may be made.
+    pub(super) fn pay(&self, delay: u64) -> Option<Withdrawal<'_>> {
+        let has_time = scope::remaining().is_none_or(|left| left > Duration::from_nanos(delay));
+        let budget = self.budget.unwrap_or_else(|| self.hedge.own_budget());
+        let paid = if has_time { budget.withdraw_extra() } else { None };
+        if paid.is_none() {
+            self.denied();
+        }
+        paid
+    }
+
+    pub(super) fn denied(&self) {
+        self.hedge.count(Counted::Denied);
+    }
+
+    pub(super) fn hedged(&self, number: u16, delay: u64) {
+        self.hedge.hedged(number.into(), Duration::from_nanos(delay));
+    }
+
+    /// The copy of this number has answered the call.
+    pub(super) fn won(&self, number: u16) {
+        if number > 0 {
+            self.hedge.count(Counted::WonByExtra);
+        }
+        self.deposit();
+    }
+
+    /// Returns what a success returns, unless a retry around the call does so.
+    #[inline]
+    fn deposit(&self) {
+        if self.budget.is_none() && !self.hedge.own_budget().is_full() {
+            self.hedge.own_budget().deposit_success();
+        }
+    }
+
+    /// The call itself has ended with this verdict, and no extra one was made.
+    #[inline]
+    pub(super) fn ended_alone(&self, began: u64, verdict: &Verdict) {
+        if verdict.is_none() {
+            self.deposit();
+        }
+        self.ended(began, verdict);
+    }
+
+    /// The call itself has ended with this verdict; it was first pending at `began`, or never.
+    #[inline]
+    pub(super) fn ended(&self, began: u64, verdict: &Verdict) {
+        if let After::Percentile(_) = self.hedge.config().after
+            && !verdict.is_some_and(|class| class.is_refusal())
+        {
+            self.record(began);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record(&self, began: u64) {
+        if began > 0 {
+            return self.record_since(began);
+        }
+        self.hedge.past().record(Duration::ZERO, now());
+    }
+
+    /// Records that the call itself has run since `began`, whatever ended it.
+    #[cold]
+    pub(super) fn record_since(&self, began: u64) {
+        let now = now();
+        self.hedge.past().record(Duration::from_nanos(nanos(now).saturating_sub(began)), now);
+    }
+}

@@ -1,0 +1,365 @@
+//! One call and its extra calls, in one task: the first that succeeds answers.
+//!
+//! The future of the call itself is a part of [`Copies`], and each extra one is in a box of its own, made when it begins.
+//! Until then a call that is ready at once costs nothing but its poll, and one that is not a timer. All copies are polled
+//! whenever the task is woken, each time from another one on, so that none of them can use up the task's budget for all.
+//! The timer is polled after them and does not count towards that budget.
+//!
+//! A copy is polled in the context of the call, to which its own policies add theirs for as long as the poll takes. An
+//! extra one is marked as such (`scope::extra`): a policy of the stack that would have to let it wait, or refuses it,
+//! says so at once and counts nothing.
+//!
+//! # Invariants
+//!
+//! - The first outcome that is a success is returned, and the copies that still run are dropped before.
+//! - A failure is kept while another copy runs. Only the first one is: it is what the call returns if all fail.
+//! - A refused extra call is no outcome. One that is refused at once was not made: it costs nothing.
+//! - A panic of one copy, wherever it comes from, reaches the caller after the others were dropped.
+
+use super::Hedge;
+use crate::base::clock::{Timer, alarm};
+use crate::base::scope;
+use crate::base::world::run_in;
+use crate::policy::Verdict;
+use std::any::Any;
+use std::future::Future;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use super::call::Hedging;
+
+pin_project_lite::pin_project! {
+    /// One of the calls.
+    #[project = CopyProjection]
+    #[project_replace = TakenCopy]
+    enum Copied<F: Future> {
+        Runs { #[pin] future: F },
+        /// It has failed before all others.
+        Failed { outcome: F::Output },
+        Over,
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// An extra call, in a list of all.
+    struct Extra<F: Future> {
+        #[pin]
+        copy: Copied<F>,
+        next: Option<Pin<Box<Extra<F>>>>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A call that may be followed by extra ones; `make` makes their futures, and `judge` says what an outcome means.
+    #[must_use = "futures do nothing unless polled"]
+    #[doc(hidden)]
+    pub struct Copies<'b, H: Deref<Target = Hedge>, F: Future, M, J> {
+        #[pin]
+        first: Copied<F>,
+        make: M,
+        judge: J,
+        call: Hedging<'b, H>,
+        // The rest is all zeros until the first copy is pending.
+        extras: Option<Pin<Box<Extra<F>>>>,
+        // What ends with the next extra call, and how long it runs in nanoseconds.
+        timer: Option<Timer>,
+        delay: u64,
+        // When the first copy was first pending, in nanoseconds; 0 where it does not matter or has ended.
+        began: u64,
+        // How many extra calls there are in the list.
+        made: u16,
+        // How many have begun, or could have.
+        tried: u16,
+        turn: u16,
+    }
+
+    impl<H: Deref<Target = Hedge>, F: Future, M, J> PinnedDrop for Copies<'_, H, F, M, J> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if *this.began > 0 {
+                let call = &*this.call;
+                run_in(call.world(), || call.record_since(*this.began));
+            }
+        }
+    }
+}
+
+/// An outcome, and what it means.
+type Judged<T> = (T, Verdict);
+
+impl<F: Future> Copied<F> {
+    fn runs(&self) -> bool {
+        matches!(self, Self::Runs { .. })
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let CopyProjection::Runs { future } = self.as_mut().project() else { return Poll::Pending };
+        let outcome = ready!(future.poll(cx));
+        self.set(Self::Over);
+        Poll::Ready(outcome)
+    }
+}
+
+/// The copy of this number: 0 is the call itself.
+fn nth<'a, F: Future>(
+    first: Pin<&'a mut Copied<F>>,
+    extras: &'a mut Option<Pin<Box<Extra<F>>>>,
+    number: u16,
+) -> Option<Pin<&'a mut Copied<F>>> {
+    if number == 0 {
+        return Some(first);
+    }
+    let mut list = extras;
+    for _ in 1..number {
+        list = list.as_mut()?.as_mut().project().next;
+    }
+    Some(list.as_mut()?.as_mut().project().copy)
+}
+
+/// The end of the list.
+fn end_of<F: Future>(mut list: &mut Option<Pin<Box<Extra<F>>>>) -> &mut Option<Pin<Box<Extra<F>>>> {
+    while let Some(extra) = list {
+        list = extra.as_mut().project().next;
+    }
+    list
+}
+
+/// Runs code of a copy; its panic is handed on when the other copies are gone.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(work))
+}
+
+impl<'b, H, F, M, J> Copies<'b, H, F, M, J>
+where
+    H: Deref<Target = Hedge>,
+    F: Future,
+    M: Fn() -> F,
+    J: Fn(&F::Output) -> Verdict,
+{
+    /// A call of what `make` makes.
+    #[inline]
+    pub fn new(call: Hedging<'b, H>, make: M, judge: J) -> Self {
+        let first = Copied::Runs { future: make() };
+        Self {
+            first,
+            make,
+            judge,
+            call,
+            extras: None,
+            timer: None,
+            delay: 0,
+            began: 0,
+            made: 0,
+            tried: 0,
+            turn: 0,
+        }
+    }
+
+    /// Polls all copies, if there are several, and begins another one when it is time.
+    #[cold]
+    #[inline(never)]
+    fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if self.made > 0
+            && let Some(outcome) = self.as_mut().poll_all(cx)
+        {
+            return Poll::Ready(outcome);
+        }
+        while self.as_mut().is_due(cx) {
+            if let Some(outcome) = self.as_mut().begin(cx) {
+                return Poll::Ready(outcome);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether it is time for the next extra call.
+    fn is_due(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let this = self.project();
+        if *this.tried >= this.call.max() {
+            return false;
+        }
+        if this.timer.is_none() {
+            let (delay, began) = this.call.delay();
+            if *this.tried == 0 {
+                *this.began = began;
+            }
+            let Some(delay) = delay else {
+                *this.tried = u16::MAX;
+                return false;
+            };
+            *this.delay = delay;
+            *this.timer = Some(alarm(Duration::from_nanos(delay)));
+        }
+        let is_over = this.timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready());
+        if is_over {
+            *this.timer = None;
+            *this.tried += 1;
+        }
+        is_over
+    }
+
+    /// Begins an extra call, if it may be made; what the call returns, if that ends it.
+    fn begin(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<F::Output> {
+        let this = self.as_mut().project();
+        let paid = this.call.pay(*this.delay)?;
+        let stack = this.call.stack();
+        let begun = caught(|| {
+            let future = (this.make)();
+            let mut extra = Box::pin(Extra { copy: Copied::Runs { future }, next: None });
+            let _extra = scope::extra(stack);
+            let polled = extra.as_mut().project().copy.poll(cx);
+            let polled = polled.map(|outcome| {
+                let verdict = (this.judge)(&outcome);
+                (outcome, verdict)
+            });
+            (extra, polled)
+        });
+        let (extra, polled) = match begun {
+            Ok(begun) => begun,
+            Err(panic) => {
+                drop(paid);
+                self.end();
+                resume_unwind(panic);
+            }
+        };
+        if let Poll::Ready((_, Some(class))) = &polled
+            && class.is_refusal()
+        {
+            this.call.denied();
+            return None;
+        }
+        paid.spend();
+        *this.made += 1;
+        let number = *this.made;
+        this.call.hedged(number, *this.delay);
+        *end_of(this.extras) = Some(extra);
+        match polled {
+            Poll::Pending => None,
+            Poll::Ready(outcome) => self.settle(number, outcome),
+        }
+    }
+
+    /// Polls each copy once; what the call returns, if that ends it.
+    fn poll_all(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<F::Output> {
+        let this = self.as_mut().project();
+        let (count, start) = (*this.made + 1, *this.turn);
+        *this.turn = start.wrapping_add(1);
+        (0..count).find_map(|step| {
+            let number = (start % count + step) % count;
+            match self.as_mut().poll_copy(number, cx) {
+                Poll::Pending => None,
+                Poll::Ready(outcome) => self.as_mut().settle(number, outcome),
+            }
+        })
+    }
+
+    fn poll_copy(mut self: Pin<&mut Self>, number: u16, cx: &mut Context<'_>) -> Poll<Judged<F::Output>> {
+        let this = self.as_mut().project();
+        let Some(copy) = nth(this.first, this.extras, number) else { return Poll::Pending };
+        let polled = caught(|| {
+            let _extra = (number > 0).then(|| scope::extra(this.call.stack()));
+            copy.poll(cx).map(|outcome| {
+                let verdict = (this.judge)(&outcome);
+                (outcome, verdict)
+            })
+        });
+        polled.unwrap_or_else(|panic| {
+            self.end();
+            resume_unwind(panic)
+        })
+    }
+
+    /// The copy of this number has ended; what the call returns, if that ends it.
+    fn settle(
+        mut self: Pin<&mut Self>,
+        number: u16,
+        (outcome, verdict): Judged<F::Output>,
+    ) -> Option<F::Output> {
+        let this = self.as_mut().project();
+        if number == 0 {
+            this.call.ended(std::mem::take(this.began), &verdict);
+        }
+        let Some(class) = verdict else {
+            this.call.won(number);
+            self.end();
+            return Some(outcome);
+        };
+        let is_outcome = number == 0 || !class.is_refusal();
+        if is_outcome && !self.as_mut().any(|copy| matches!(copy, Copied::Failed { .. })) {
+            let this = self.as_mut().project();
+            if let Some(mut copy) = nth(this.first, this.extras, number) {
+                copy.set(Copied::Failed { outcome });
+            }
+        }
+        if self.as_mut().any(Copied::runs) {
+            return None;
+        }
+        let failed = self.as_mut().take_failed();
+        self.end();
+        failed
+    }
+
+    fn any(mut self: Pin<&mut Self>, is_such: impl Fn(&Copied<F>) -> bool) -> bool {
+        (0..=self.made).any(|number| {
+            let this = self.as_mut().project();
+            nth(this.first, this.extras, number).is_some_and(|copy| is_such(&copy))
+        })
+    }
+
+    fn take_failed(mut self: Pin<&mut Self>) -> Option<F::Output> {
+        (0..=self.made).find_map(|number| {
+            let this = self.as_mut().project();
+            let copy = nth(this.first, this.extras, number)?;
+            match &*copy {
+                Copied::Failed { .. } => match copy.project_replace(Copied::Over) {
+                    TakenCopy::Failed { outcome } => Some(outcome),
+                    _ => None,
+                },
+                _ => None,
+            }
+        })
+    }
+
+    /// Drops all copies. The first of their panics is handed on when all are gone.
+    fn end(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        (*this.timer, *this.tried, *this.made) = (None, u16::MAX, 0);
+        if *this.began > 0 {
+            this.call.record_since(std::mem::take(this.began));
+        }
+        let mut ended = caught(|| this.first.set(Copied::Over));
+        while let Some(mut extra) = this.extras.take() {
+            *this.extras = extra.as_mut().project().next.take();
+            ended = ended.and(caught(|| drop(extra)));
+        }
+        if let Err(panic) = ended {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl<H, F, M, J> Future for Copies<'_, H, F, M, J>
+where
+    H: Deref<Target = Hedge>,
+    F: Future,
+    M: Fn() -> F,
+    J: Fn(&F::Output) -> Verdict,
+{
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.as_mut().project();
+        if *this.made == 0
+            && let CopyProjection::Runs { future } = this.first.project()
+            && let Poll::Ready(outcome) = future.poll(cx)
+        {
+            this.call.ended_alone(std::mem::take(this.began), &(this.judge)(&outcome));
+            return Poll::Ready(outcome);
+        }
+        self.wait(cx)
+    }
+}

@@ -1,0 +1,49 @@
+//! Hedges in the inventory.
+
+use super::Hedge;
+use crate::keyed::Keyed;
+use crate::point::registry::{Joins, Point, PointKey};
+use crate::point::{PointName, PolicyHandle};
+use std::sync::Arc;
+
+/// Refers to the hedge of a point: dereferences to a [`Hedge`].
+///
+/// [`Point::hedge`] returns it. A handle of a hedge that joined by [`Point::register`] keeps that hedge alive.
+pub type HedgeHandle = PolicyHandle<Hedge>;
+
+impl Joins for Hedge {
+    fn own_name(&self) -> &PointName {
+        &self.owner
+    }
+}
+
+impl Point {
+    /// Returns the hedge of the function, if it has one without a key.
+    ///
+    /// `None` for a point without one, and for a keyed hedge: [`key`](Self::key) leads to those.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{hedge, point};
+    ///
+    /// #[hedge(after = p95, idempotent, name = "stock")]
+    /// async fn stock() -> std::io::Result<u32> {
+    ///     Ok(7)
+    /// }
+    ///
+    /// # let _ = stock;
+    /// let hedge = point("stock").unwrap().hedge().unwrap();
+    /// assert_eq!(hedge.snapshot().to_string(), "stock: too few calls yet, hedged 0, won by extra 0, denied 0");
+    /// ```
+    pub fn hedge(&self) -> Option<HedgeHandle> {
+        PolicyHandle::of(self)
+    }
+}
+
+impl PointKey {
+    /// Returns the hedge of this key, if the point has a keyed hedge and the key has been used.
+    pub fn hedge(&self) -> Option<Arc<Hedge>> {
+        self.point().policy::<Keyed<Hedge>>()?.peek(self.key())
+    }
+}

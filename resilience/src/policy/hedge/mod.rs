@@ -1,0 +1,443 @@
+//! Hedges: when a call is slow, make it once more, and take the first answer.
+//!
+//! # When to use one
+//!
+//! For reads whose time varies for reasons that a second call seldom meets: a replica that pauses, a cold connection, a
+//! lost packet. A hedge after the 95th percentile makes one call of twenty twice and cuts off the slowest times.
+//!
+//! # When not to
+//!
+//! - For calls that are not idempotent: both may be carried out.
+//! - Where all calls are slow because the service is overloaded: a second one makes it worse. The budget limits that.
+//! - For errors: a hedge starts no call because another one has failed. That is a retry.
+//!
+//! # Choosing numbers
+//!
+//! - `after`: a percentile that only slow calls reach. [`After::Percentile`] follows the service; a fixed delay is right
+//!   where the calls are too few to measure (fewer than 100 in 10 minutes), or known.
+//! - `max`: 1. A second extra call helps only where a call is slow that often, and then the service has other problems.
+//!
+//! # What it does
+//!
+//! If the call has not ended after that time, an extra one begins, in the same task, with the same arguments. The first
+//! success answers, and the other one is dropped. A failure waits for the call that still runs; if all fail, the caller
+//! gets the first error. An extra call is optional: it waits for no slot of a bulkhead and no rate limit, and is not
+//! made where one is missing, where the breaker of the function rejects it, where no more time is left than the delay
+//! ([`remaining`](crate::remaining)), or where the [`Budget`] is half empty or less. The budget is that of the
+//! function's retry, or else the hedge's own.
+//!
+//! The idea is that of "The Tail at Scale" (Dean and Barroso, Communications of the ACM, 2013).
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{hedge, point};
+//! use std::sync::atomic::{AtomicU32, Ordering};
+//! use std::time::Duration;
+//!
+//! static CALLS: AtomicU32 = AtomicU32::new(0);
+//!
+//! #[hedge(after = 5ms, idempotent, name = "search")]
+//! async fn search(text: &str) -> std::io::Result<usize> {
+//!     if CALLS.fetch_add(1, Ordering::Relaxed) == 0 {
+//!         tokio::time::sleep(Duration::from_secs(60)).await;
+//!     }
+//!     Ok(text.len())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! assert_eq!(search("rust").await.unwrap(), 4);
+//! assert_eq!(CALLS.load(Ordering::Relaxed), 2);
+//! assert_eq!(point("search").unwrap().hedge().unwrap().snapshot().won_by_extra, 1);
+//! # });
+//! ```
+
+mod call;
+mod config;
+mod copies;
+pub(crate) mod inventory;
+mod layer;
+
+#[doc(hidden)]
+pub use call::Hedging;
+pub use config::{After, HedgeConfig};
+#[doc(hidden)]
+pub use copies::Copies;
+#[doc(hidden)]
+pub use layer::{GivenHedge, KeyedHedges};
+
+use crate::base::percentile::Percentile;
+use crate::base::setting::enforce;
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::classify::{Classification, Classify};
+use crate::event::{Event, Log, emit_as, is_heard};
+use crate::outcome::Outcome;
+use crate::point::{PointName, PointSite};
+use crate::policy::budget::Budget;
+use crate::policy::{InvalidPolicy, Verdict};
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+const KIND: &str = "hedge";
+
+/// What an outcome means, which comes with it.
+#[doc(hidden)]
+#[inline]
+pub const fn verdict<R>(judged: &(R, Verdict)) -> Verdict {
+    judged.1
+}
+
+/// Makes a slow call once more, and takes the first answer.
+///
+/// The [module](crate::policy::hedge) says when to use one, and what it does. A hedge has state: put it in a `static`, or
+/// in an `Arc` that the callers share, not in a local variable.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Hedge;
+/// use std::time::Duration;
+///
+/// static SEARCH: Hedge = Hedge::new("search", Duration::from_millis(50));
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let found: std::io::Result<u32> = SEARCH.call_async(async || Ok(7)).await;
+/// assert_eq!(found.unwrap(), 7);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Hedge {
+    live: Site<Live>,
+    budget: Budget,
+    owner: PointName,
+    key: Option<PointName>,
+    /// The counters of all keys, on a keyed hedge.
+    totals: Option<Arc<Counters>>,
+    settings: Settings<HedgeConfig>,
+}
+
+/// What changes while a hedge is used; fresh in a test world.
+#[derive(Debug)]
+struct Live {
+    counters: Counters,
+    /// How long first calls took, where the delay depends on that.
+    past: OnceLock<Percentile>,
+}
+
+impl Live {
+    const fn new() -> Self {
+        Self { counters: Counters::new(), past: OnceLock::new() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    hedged: AtomicU64,
+    won_by_extra: AtomicU64,
+    denied: AtomicU64,
+}
+
+/// What is counted of a hedge.
+#[derive(Clone, Copy, Debug)]
+enum Counted {
+    Hedged,
+    WonByExtra,
+    Denied,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self { hedged: AtomicU64::new(0), won_by_extra: AtomicU64::new(0), denied: AtomicU64::new(0) }
+    }
+
+    const fn of(&self, what: Counted) -> &AtomicU64 {
+        match what {
+            Counted::Hedged => &self.hedged,
+            Counted::WonByExtra => &self.won_by_extra,
+            Counted::Denied => &self.denied,
+        }
+    }
+
+    fn read(&self, what: Counted) -> u64 {
+        self.of(what).load(Ordering::Relaxed)
+    }
+}
+
+/// Holds the delay and counts of a hedge at one moment; see [`Hedge::snapshot`].
+///
+/// With the feature `serde` it serialises as a map, with `after_s` in seconds.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Hedge;
+/// use std::time::Duration;
+///
+/// let now = Hedge::new("search", Duration::from_millis(50)).snapshot();
+/// assert_eq!((now.after, now.tokens), (Some(Duration::from_millis(50)), 500));
+/// assert_eq!(now.to_string(), "search: after 50ms, hedged 0, won by extra 0, denied 0");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct HedgeSnapshot {
+    /// The point, or the name given by hand.
+    pub name: PointName,
+    /// The key, on a keyed hedge.
+    pub key: Option<PointName>,
+    /// After which time an extra call would follow a call that begins now; `None` while a percentile has fewer than 100
+    /// calls to go by.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "after_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub after: Option<Duration>,
+    /// How many tokens the hedge's own budget has, which pays where no retry is around the calls.
+    pub tokens: u32,
+    /// How many extra calls were made since the program started.
+    pub hedged: u64,
+    /// How many calls were answered by an extra one.
+    pub won_by_extra: u64,
+    /// How many extra calls were not made although it was time: for lack of tokens, time, a slot or a permit.
+    pub denied: u64,
+}
+
+/// `search (key a.example): after 50ms, hedged 3, won by extra 2, denied 0`.
+impl fmt::Display for HedgeSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
+        match self.after {
+            Some(after) => write!(f, ": after {after:?}")?,
+            None => f.write_str(": too few calls yet")?,
+        }
+        write!(f, ", hedged {}, won by extra {}, denied {}", self.hedged, self.won_by_extra, self.denied)
+    }
+}
+
+impl Hedge {
+    /// Creates a hedge that makes one extra call after `delay`.
+    ///
+    /// `name` appears in events and the inventory.
+    ///
+    /// # Panics
+    ///
+    /// If `delay` is zero; in a `const` or `static` that is a compile error.
+    #[track_caller]
+    pub const fn new(name: &'static str, delay: Duration) -> Self {
+        Self::with(PointName::new(name), After::Delay(delay)).checked()
+    }
+
+    /// Creates a hedge that makes one extra call after the time within which `share` of 100 recent calls ended; see
+    /// [`After::Percentile`].
+    ///
+    /// # Panics
+    ///
+    /// If `share` is not from 50 to 99; in a `const` or `static` that is a compile error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Hedge;
+    ///
+    /// static SEARCH: Hedge = Hedge::at_percentile("search", 95);
+    /// assert_eq!(SEARCH.snapshot().after, None, "not before 100 calls");
+    /// ```
+    #[track_caller]
+    pub const fn at_percentile(name: &'static str, share: u8) -> Self {
+        Self::with(PointName::new(name), After::Percentile(share)).checked()
+    }
+
+    /// Creates a hedge with a name and settings that are known only at run time: a delay, an [`After`], or a whole
+    /// [`HedgeConfig`].
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, with the words that the compiler would use.
+    pub fn try_new(name: impl Into<String>, config: impl Into<HedgeConfig>) -> Result<Self, InvalidPolicy> {
+        let config = config.into();
+        InvalidPolicy::unless_valid(config.complaint())?;
+        let hedge = Self::with(PointName::from(name.into()), config.after);
+        Ok(Self { settings: Settings::whole(config), ..hedge })
+    }
+
+    /// The hedge of an annotated function.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn of(point: &'static PointSite, after: After) -> Self {
+        Self::with(PointName::of(point), after).checked()
+    }
+
+    const fn with(owner: PointName, after: After) -> Self {
+        Self {
+            live: Site::new(Live::new(), Live::new),
+            budget: Budget::new(),
+            owner,
+            key: None,
+            totals: None,
+            settings: Settings { config: HedgeConfig::of(after), set: HedgeConfig::AFTER_ONLY },
+        }
+    }
+
+    /// Sets the budget that pays for extra calls where no retry is around them, for instance one that several
+    /// policies share.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Budget, Hedge, Retry};
+    /// use std::time::Duration;
+    ///
+    /// static SEARCH: Budget = Budget::new();
+    /// static HEDGE: Hedge = Hedge::new("search", Duration::from_millis(50)).budget(&SEARCH);
+    /// const RETRY: Retry = Retry::new().budget(&SEARCH);
+    /// # let _ = (&HEDGE, RETRY);
+    /// ```
+    pub const fn budget(mut self, budget: &'static Budget) -> Self {
+        self.settings.config.budget = Some(budget);
+        self
+    }
+
+    /// The hedge, once its settings are known to make sense together.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.settings.config.complaint());
+        self
+    }
+
+    #[inline]
+    const fn config(&self) -> &HedgeConfig {
+        &self.settings.config
+    }
+
+    #[inline]
+    fn own_budget(&self) -> &Budget {
+        self.config().budget.unwrap_or(&self.budget)
+    }
+
+    /// How long first calls took, of a hedge whose delay is a percentile.
+    fn past(&self) -> &Percentile {
+        self.live.past.get_or_init(|| match self.config().after {
+            After::Percentile(share) => Percentile::new(f64::from(share) / 100.0),
+            After::Delay(_) => Percentile::new(1.0),
+        })
+    }
+
+    /// After which time an extra call follows one that begins at `now`, if one does.
+    fn delay_at(&self, now: Instant) -> Option<Duration> {
+        match self.config().after {
+            After::Delay(delay) => Some(delay),
+            After::Percentile(_) => self.past().get(now),
+        }
+    }
+
+    fn shows_key(&self) -> bool {
+        self.key.is_some() && (self.config().key_label || crate::event::shows_all_keys())
+    }
+
+    fn count(&self, what: Counted) {
+        self.live.counters.of(what).fetch_add(1, Ordering::Relaxed);
+        if let Some(totals) = &self.totals {
+            totals.of(what).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts and reports an extra call.
+    #[cold]
+    fn hedged(&self, number: u32, after: Duration) {
+        self.count(Counted::Hedged);
+        if is_heard(None) {
+            let event = Event::Hedged { point: self.owner.clone(), key: self.key.clone(), number, after };
+            emit_as(&event, None, Log { pace: None, shows_key: self.shows_key() });
+        }
+    }
+}
+
+/// Calls.
+impl Hedge {
+    /// Runs the future of `body`, and if that is slow the one of a further call of `body`; returns the first success.
+    ///
+    /// `body` is an async closure without `move`, or a closure that returns a future. The futures run in this task, one
+    /// poll of each in turn, and may borrow. What `body` does must be idempotent.
+    ///
+    /// # Errors
+    ///
+    /// The first error, if all calls fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Hedge;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::time::Duration;
+    ///
+    /// static SEARCH: Hedge = Hedge::new("search", Duration::from_millis(5));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let calls = AtomicU32::new(0);
+    /// let found: std::io::Result<u32> = SEARCH.call_async(async || {
+    ///     let call = calls.fetch_add(1, Ordering::Relaxed);
+    ///     if call == 0 {
+    ///         std::future::pending::<()>().await;
+    ///     }
+    ///     Ok(call)
+    /// }).await;
+    /// assert_eq!(found.unwrap(), 1);
+    /// # });
+    /// ```
+    pub async fn call_async<R, Fut>(&self, body: impl Fn() -> Fut) -> R
+    where
+        R: Outcome<Error: Classify>,
+        Fut: Future<Output = R>,
+    {
+        let judge = |outcome: &R| outcome.judge().err().map(Classify::classify);
+        self.call_async_judged(body, judge).await
+    }
+
+    /// Runs `body` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome means, and `None` for
+    /// a success.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, if all calls fail.
+    pub async fn call_async_judged<R, Fut>(
+        &self,
+        body: impl Fn() -> Fut,
+        judge: impl Fn(&R) -> Option<Classification>,
+    ) -> R
+    where
+        Fut: Future<Output = R>,
+    {
+        Copies::new(Hedging::new(self, None, None), body, judge).await
+    }
+}
+
+/// Handles; each may be called at any time from any thread.
+impl Hedge {
+    /// Returns the delay that applies now, and what was counted.
+    pub fn snapshot(&self) -> HedgeSnapshot {
+        let counters = &self.live.counters;
+        HedgeSnapshot {
+            name: self.owner.clone(),
+            key: self.key.clone(),
+            after: self.delay_at(crate::base::clock::now()),
+            tokens: self.own_budget().tokens(),
+            hedged: counters.read(Counted::Hedged),
+            won_by_extra: counters.read(Counted::WonByExtra),
+            denied: counters.read(Counted::Denied),
+        }
+    }
+
+    /// Forgets how long calls took: no extra call follows at a percentile until 100 calls have ended.
+    pub fn reset(&self) {
+        self.past().reset();
+    }
+}
+
+#[cfg(all(test, feature = "testing", not(loom)))]
+mod tests;
