@@ -108,5 +108,8 @@ fn the_examples_of_the_policies_run() {
     .map(run);
     assert!(texts.iter().all(|text| !text.is_empty()));
     let [_, _, _, _, _, hedge, ..] = &texts;
-    check(hedge, &["30 calls, 33 requests, none slow: true", "load: after 20ms, hedged 3, won by extra 3, denied 0"]);
+    check(
+        hedge,
+        &["30 calls, 33 requests, none slow: true", "load: after 20ms, hedged 3, won by extra 3, denied 0"],
+    );
 }

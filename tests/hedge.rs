@@ -571,7 +571,7 @@ mod percentiles {
 
     #[tokio::test(start_paused = true)]
     async fn every_key_has_its_own() {
-        #[hedge(after = p95, idempotent, key = host, name = "hosts")]
+        #[hedge(after = p95, idempotent, key = host, max_keys = 2, key_label, name = "hosts")]
         async fn fetch(host: &str, time: u32) -> Outcome {
             let _ = host;
             sleep(MS * time).await;
@@ -592,6 +592,11 @@ mod percentiles {
         let policy = &hosts.snapshot().policies[0];
         assert_eq!(policy.to_string().lines().next(), Some("hedge: hedged 1, won_by_extra 0, denied 0"));
         assert_eq!(policy.keys[0].to_string(), "fast: ready, hedged 1, won_by_extra 0, denied 0");
+        let settings = hosts.info().stack[0].to_string();
+        assert_eq!(settings, "hedge(after = p95, max = 1, key_label = true, max_keys = 2)");
+        fetch("new", 1).await.unwrap();
+        let keys: Vec<_> = hosts.keys().iter().map(|key| key.key().to_owned()).collect();
+        assert_eq!(keys, ["fast", "new"], "a budget that is not full goes last");
     }
 }
 

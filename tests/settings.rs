@@ -7,8 +7,8 @@ include!("macros/modules.rs");
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{
-    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, DegradeConfig, HedgeConfig, RateLimitConfig,
-    RetryConfig, TimeoutConfig,
+    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, DegradeConfig, HedgeConfig,
+    RateLimitConfig, RetryConfig, TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};

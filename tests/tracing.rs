@@ -1,7 +1,7 @@
 //! What the policies tell `tracing`: targets, levels and fields, and nothing secret.
 
 use resilience::{
-    Category, Classification, Classify, Rejected, Timeout, checkpoint, circuit_breaker, job, testing,
+    Category, Classification, Classify, Rejected, Timeout, checkpoint, circuit_breaker, hedge, job, testing,
     timeout, with_fallback, with_recovery, with_retry,
 };
 use std::cell::Cell;
@@ -291,6 +291,33 @@ fn the_key_is_a_field_only_with_key_label() {
     assert_eq!(seen.len(), 4);
     assert!(seen.iter().all(|seen| !seen.fields.contains_key("key")), "{seen:#?}");
     assert!(!format!("{seen:?}").contains("a.example"), "{seen:#?}");
+}
+
+#[test]
+fn an_extra_call_of_a_hedge_is_debug() {
+    #[hedge(after = 10ms, idempotent, key = host)]
+    async fn hidden(host: &str, world: &testing::World) -> Result<usize, Secret> {
+        for _ in 0..2 {
+            world.advance(Duration::from_millis(20));
+            tokio::task::yield_now().await;
+        }
+        Ok(host.len())
+    }
+    #[hedge(after = 10ms, idempotent, key = host, key_label)]
+    async fn shown(host: &str, world: &testing::World) -> Result<usize, Secret> {
+        hidden(host, world).await
+    }
+    let seen = reported(|world| {
+        let both = async { (hidden(SECRET, world).await.is_ok(), shown("a.example", world).await.is_ok()) };
+        assert_eq!(futures::executor::block_on(both), (true, true));
+    });
+    assert!(!seen.is_empty());
+    for line in seen {
+        assert_eq!((&*line.target, line.level), ("resilience::hedge", Level::DEBUG));
+        assert_eq!((line.field("number"), line.field("after_ms")), ("1", "10"));
+        let key = if line.field("point").starts_with("tracing::shown") { "a.example" } else { "" };
+        assert_eq!(line.field("key"), key, "{line:?}");
+    }
 }
 
 #[test]

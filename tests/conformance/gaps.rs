@@ -5,7 +5,6 @@ use std::fmt;
 /// A feature that the library does not have, or that this runner does not play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
-    Hedge,
     Cache,
     Lock,
     SlowCalls,
@@ -24,8 +23,7 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
-    pub(crate) const ALL: [Self; 16] = [
-        Self::Hedge,
+    pub(crate) const ALL: [Self; 15] = [
         Self::Cache,
         Self::Lock,
         Self::SlowCalls,
@@ -46,7 +44,6 @@ impl Gap {
     /// The word for it in `verdicts.txt`.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Hedge => "hedge",
             Self::Cache => "cache",
             Self::Lock => "lock",
             Self::SlowCalls => "slow-calls",
@@ -68,7 +65,6 @@ impl Gap {
     /// Why a scenario with it is not played.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::Hedge => "`hedge` is not built",
             Self::Cache => "`cache` is not built",
             Self::Lock => "`lock` is not built",
             Self::SlowCalls => "a breaker that trips by slow calls is not built",
@@ -92,7 +88,6 @@ impl Gap {
     /// The gap of a policy that is not built.
     pub(crate) fn of_policy(name: &str) -> Option<Self> {
         match name.trim_end_matches("_inner") {
-            "hedge" => Some(Self::Hedge),
             "cache" => Some(Self::Cache),
             "lock" => Some(Self::Lock),
             _ => None,

@@ -8,7 +8,8 @@ use crate::fallback::FallbackLayer;
 use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
 use crate::gaps::Gap;
 use crate::retry::RetryLayer;
-use resilience::{Bulkhead, RateLimit, Timeout};
+use resilience::policy::HedgeConfig;
+use resilience::{Bulkhead, Hedge, RateLimit, Timeout};
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +29,7 @@ pub(crate) enum Layer {
     Fallback(FallbackLayer),
     Bulkhead(Keyed<Bulkhead>),
     RateLimit(Keyed<RateLimit>),
+    Hedge(Hedge),
 }
 
 impl Stack {
@@ -63,7 +65,11 @@ impl Stack {
             match layer {
                 Layer::Retry(retry) => retry.enter_thread(),
                 Layer::Breaker(breaker) => breaker.enter_thread(),
-                Layer::Timeout(_) | Layer::Fallback(_) | Layer::Bulkhead(_) | Layer::RateLimit(_) => {}
+                Layer::Timeout(_)
+                | Layer::Fallback(_)
+                | Layer::Bulkhead(_)
+                | Layer::RateLimit(_)
+                | Layer::Hedge(_) => {}
             }
         }
     }
@@ -100,7 +106,7 @@ fn order(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
     if let Some(order) = fields.words("order")? {
         return Ok(order);
     }
-    let families = ["fallback", "retry", "breaker", "timeout", "bulkhead", "rate_limit"];
+    let families = ["fallback", "retry", "breaker", "timeout", "bulkhead", "rate_limit", "hedge"];
     let all = families.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_inner")]);
     let there: Vec<_> = all.filter(|name| fields.has(name)).collect();
     if there.len() > 1 { unknown("several policies without an `order`") } else { Ok(there) }
@@ -120,6 +126,7 @@ impl Layer {
             "fallback" => FallbackLayer::read(fields).map(Self::Fallback),
             "bulkhead" => admission::bulkhead(fields).map(Self::Bulkhead),
             "rate_limit" => admission::rate_limit(fields).map(Self::RateLimit),
+            "hedge" => hedge(fields).map(Self::Hedge),
             other => unknown(format!("the runner does not know the policy `{other}`")),
         }
     }
@@ -132,6 +139,13 @@ fn timeout(mut fields: Fields) -> Result<Timeout, Refusal> {
         Some(limit) => accepted(Timeout::try_new(limit)),
         None => unknown("a timeout without a limit"),
     }
+}
+
+fn hedge(mut fields: Fields) -> Result<Hedge, Refusal> {
+    let (delay, max) = (fields.millis("delay_ms")?, fields.count("max_hedges")?);
+    fields.finish()?;
+    let Some(delay) = delay else { return unknown("a hedge without a delay") };
+    accepted(Hedge::try_new("scenario", HedgeConfig { max: max.unwrap_or(1), ..delay.into() }))
 }
 
 fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = Answer> + 'a>> {
@@ -171,6 +185,7 @@ fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = A
                 let limit = limit.get(call.key());
                 limit.call_async(async || run(inner, call).await).await
             }
+            Layer::Hedge(hedge) => hedge.call_async(|| run(inner, call)).await,
             Layer::Fallback(layer) => {
                 let answer = run(inner, call).await;
                 layer.settle(answer, call).await

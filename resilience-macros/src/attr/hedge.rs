@@ -5,7 +5,7 @@ use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::function::types::has_mutable_reference;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, key, setting};
+use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::value::{self, Kept, Nouns, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -77,13 +77,22 @@ enum After {
 
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Option<Checked> {
-    let Input { attr, entries, item, errors, .. } = input;
+    let Input { attr, mut entries, item, errors, .. } = input;
     // Its own message says how the delay is written.
     let names_after = |entry: &Entry| {
         let words = SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words);
-        words.is_some_and(|words| [AFTER, PERCENTILE].contains(&words)) || entry.key.is_none()
+        words.is_some_and(|words| [AFTER, PERCENTILE].contains(&words))
     };
-    let is_named = entries.iter().any(names_after);
+    let mut is_named = entries.iter().any(names_after);
+    entries.retain(|entry| {
+        let is_time = is_time_without_key(entry);
+        if is_time {
+            let value = value::readable(&entry.tokens());
+            errors.here(entry.span, format!("the time has a key in `hedge`\nhelp: write `after = {value}`"));
+            is_named = true;
+        }
+        !is_time
+    });
     let mut reader = Reader::new(&SPEC, entries, errors);
     let (after_at, budget_at) = (reader.span_of("after"), reader.span_of("budget"));
     let idempotent_at = reader.span_of("idempotent");
@@ -116,11 +125,24 @@ fn check(input: Input<'_>) -> Option<Checked> {
     Some(Checked { after: Some(after?), setters, kept })
 }
 
+/// Whether the entry is `50ms` or `p95` alone.
+fn is_time_without_key(entry: &Entry) -> bool {
+    match &entry.value {
+        Value::Bare(tokens) => value::duration(tokens.clone()).is_ok_and(|time| time.nanos.is_some()),
+        Value::Word => entry.key.as_ref().is_some_and(|word| percentile(&word.to_string()).is_some()),
+        _ => false,
+    }
+}
+
+/// The digits of a percentile.
+fn percentile(word: &str) -> Option<&str> {
+    word.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// `50ms`, `p95`, or a constant.
 fn after(tokens: TokenStream) -> Result<After> {
     let word = tokens.to_string();
-    let digits = word.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    let Some(digits) = digits else {
+    let Some(digits) = percentile(&word) else {
         if word.starts_with(|c: char| c.is_ascii_digit()) && word.trim_end().ends_with('%') {
             let words = "a percentile is written as a word\nhelp: write `after = p95`";
             return Err(Error::new(value::span_of(&tokens), words));
@@ -231,11 +253,8 @@ impl Layer for Checked {
         let verdict = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         // Of a closure that moves an argument, or changes it, the compiler says so here.
         let copy = quote_spanned!(at=> || async { #inner (__outcome, __verdict) });
-        quote_spanned! {here=>
-            let (__outcome, #verdict) = {
-                #instance
-                __rt::hedge::Copies::new(#call, #copy, __rt::hedge::verdict).await
-            };
-        }
+        let run = quote_spanned!(here=> __rt::hedge::Copies::new(#call, #copy, __rt::hedge::verdict).await);
+        let run = instance.map_or_else(|| run.clone(), |instance| quote_spanned!(here=> { #instance #run }));
+        quote_spanned!(here=> let (__outcome, #verdict) = #run;)
     }
 }
