@@ -144,7 +144,7 @@ impl Header {
     }
 }
 
-/// The time of a number of digits alone, in a unit of so many nanoseconds.
+/// The time of a number of digits alone, in a unit of this many nanoseconds.
 fn number(digits: &str, unit: u128) -> Option<Duration> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
