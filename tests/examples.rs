@@ -96,6 +96,7 @@ fn the_examples_of_the_policies_run() {
     let texts = [
         "bulkhead",
         "cached",
+        "chaos",
         "circuit_breaker",
         "classify",
         "degrade",

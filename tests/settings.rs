@@ -7,7 +7,7 @@ include!("macros/modules.rs");
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{
-    BudgetConfig, BulkheadConfig, CacheConfig, CircuitBreakerConfig, DegradeConfig, HedgeConfig,
+    BudgetConfig, BulkheadConfig, CacheConfig, ChaosConfig, CircuitBreakerConfig, DegradeConfig, HedgeConfig,
     RateLimitConfig, RetryConfig, TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
@@ -40,6 +40,7 @@ fn policies() -> Vec<Policy> {
         policy("rate_limit", RateLimitConfig::TABLE),
         policy("degrade", DegradeConfig::TABLE),
         policy("hedge", HedgeConfig::TABLE),
+        policy("chaos", ChaosConfig::TABLE),
         policy("checkpoint", CheckpointConfig::TABLE),
         policy("job", JobConfig::TABLE),
     ]

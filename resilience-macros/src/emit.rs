@@ -167,7 +167,8 @@ fn attempt(
         let body = item.block(body);
         let closure = quote_spanned!(item.body_span()=> || -> #ty);
         let run = quote_spanned!(here=> let __outcome = __rt::call_once(#closure #body););
-        return (scoped(reset_arguments, quote!(#run #judged), &judgement), false);
+        let (run, is_wrapped) = placed(cx, innermost, run);
+        return (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped);
     }
     // Never taken: it gives the compiler the type of the block before the body is read. In one block with
     // the body, as the compiler's lints find a block around a block one too many; with a semicolon, as it
@@ -184,8 +185,15 @@ fn attempt(
     if let Some((run, bound)) = wrapped {
         return (scoped(reset_arguments, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
-    let attempt = quote_spanned!(here=> let __outcome = #future.await; #judged);
-    (scoped(reset_arguments, attempt, &judgement), false)
+    let (run, is_wrapped) = placed(cx, innermost, quote_spanned!(here=> let __outcome = #future.await;));
+    (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped)
+}
+
+/// `run`, which binds the body's `__outcome`, with the innermost layer around it where that takes the body's place.
+fn placed(cx: &Context<'_>, innermost: Option<(&Stacked, &Place)>, run: TokenStream) -> (TokenStream, bool) {
+    let wrapped = innermost.and_then(|(stacked, place)| stacked.layer.wrap_run(cx, place, &run));
+    let is_wrapped = wrapped.is_some();
+    (wrapped.unwrap_or(run), is_wrapped)
 }
 
 /// `attempt`, which binds `bound`, in a block of its own with the arguments that are reset: what comes

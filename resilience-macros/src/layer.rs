@@ -68,6 +68,13 @@ pub(crate) trait Layer {
     /// `inner`, statements that bind an `__outcome` and its `__verdict`, with this layer around them: the same.
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream;
 
+    /// `run`, a statement that binds the body's `__outcome`, with this layer around it, for a layer that takes the place
+    /// of the body: what it returns is judged as the body's own.
+    fn wrap_run(&self, cx: &Context<'_>, place: &Place, run: &TokenStream) -> Option<TokenStream> {
+        let _ = (cx, place, run);
+        None
+    }
+
     /// An expression that awaits the body's own `future` with this layer around it, for a layer that does so at
     /// less cost than around statements: what the future gives is bound to `__outcome`, and `done` is the result.
     fn wrap_future(
@@ -114,6 +121,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) without_failures: Option<&'static str>,
     /// It admits calls, or refuses them, whatever they would return: what it would do above a record.
     pub(crate) admits: Option<&'static str>,
+    /// It takes the place of the body in some calls, in builds that ask for it.
+    pub(crate) injects: bool,
     /// It holds something until what is below has ended.
     pub(crate) holds: bool,
     /// It keeps separate state for each value of this expression.

@@ -17,6 +17,8 @@ pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
 #[cfg(feature = "cache")]
 pub use crate::policy::cached::{CacheInstanceSite, Ids, Lead, Leading, Part, Parted, Sharing, key_part};
+#[cfg(feature = "chaos")]
+pub use crate::policy::chaos::injected;
 pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_window};
 pub use crate::policy::degrade::{DegradeSite, either};

@@ -30,6 +30,7 @@
 //! | [`hedge`](macro@hedge) | makes a slow call once more, and takes the first answer |
 //! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
 //! | [`degrade`](macro@degrade) | calls again with a simpler argument after a call that was too much |
+//! | [`chaos`](macro@chaos) | injects faults while the program has armed them; does nothing without the feature `chaos` |
 #![cfg_attr(
     feature = "durable",
     doc = r"| [`checkpoint`](macro@checkpoint) | runs a step once per key and records its result |
@@ -106,7 +107,7 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::hedge`, `::fallback`, `::degrade`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   `::hedge`, `::fallback`, `::degrade`, `::chaos`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -142,6 +143,7 @@
 //! | `tokio` (default) | the clock of a paused tokio runtime, `tokio::time::error::Elapsed`, tokio's handle on helper threads |
 //! | `tracing` (default) | events of every policy |
 //! | `cache` | `#[cached]` and caches as values |
+//! | `chaos` | the faults of `#[chaos]`, and the module `chaos` that arms them |
 //! | `durable` | jobs and checkpoints, with a store in memory |
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
@@ -240,6 +242,10 @@ pub use policy::bulkhead::inventory::BulkheadHandle;
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 #[doc(inline)]
 pub use policy::cached::{Cache, clear_caches};
+#[cfg(feature = "chaos")]
+#[cfg_attr(docsrs, doc(cfg(feature = "chaos")))]
+#[doc(inline)]
+pub use policy::chaos;
 #[doc(inline)]
 pub use policy::circuit_breaker::inventory::BreakerHandle;
 #[doc(inline)]

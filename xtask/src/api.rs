@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// The features whose items are listed: those that build without other people's crates.
-const FEATURES: &str = "cache,durable,testing";
+const FEATURES: &str = "cache,chaos,durable,testing";
 
 pub(crate) fn write() -> Result<()> {
     replace(&path(), &listing()?)

@@ -2,6 +2,7 @@
 
 mod bulkhead;
 mod cached;
+mod chaos;
 mod checkpoint;
 mod circuit_breaker;
 mod degrade;
@@ -29,6 +30,7 @@ macro_rules! attributes {
             hedge
             with_fallback
             degrade
+            chaos
             #[cfg(feature = "cache")] cached
             #[cfg(feature = "durable")] checkpoint
             #[cfg(feature = "durable")] job

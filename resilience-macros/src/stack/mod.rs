@@ -222,7 +222,12 @@ fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> Tok
 }
 
 /// The expansion of the whole stack; on any mistake the function as it is, and every mistake.
-fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
+fn expand(gathered: Gathered, item: Item) -> TokenStream {
+    expand_for(gathered, item, cfg!(feature = "chaos"))
+}
+
+/// The same in a build with or without injected faults.
+fn expand_for(gathered: Gathered, mut item: Item, has_faults: bool) -> TokenStream {
     let errors = Errors::new();
     for foreign in &gathered.between {
         errors.at(
@@ -265,9 +270,11 @@ fn expand(gathered: Gathered, mut item: Item) -> TokenStream {
         let layer = (definition.read)(input)?;
         Some(Stacked { attr, definition, layer })
     };
-    let layers: Vec<Stacked> = own.into_iter().filter_map(read).collect();
+    let mut layers: Vec<Stacked> = own.into_iter().filter_map(read).collect();
     rules::check(&layers, &shared, &item, &errors);
-    if let Some(errors) = errors.finish() {
+    let errors = errors.finish();
+    layers.retain(|layer| has_faults || !layer.traits().injects);
+    if errors.is_some() || layers.is_empty() {
         item.attrs.retain(|attr| !is_hidden(attr));
         return quote!(#item #errors);
     }
@@ -332,6 +339,24 @@ mod tests {
             1
         );
         assert_eq!(said("with_retry", "", "#[track_caller] async fn f() -> R { body() }", words), 0);
+    }
+
+    #[test]
+    fn faults_are_compiled_out() {
+        let expanded = |above: &str, has_faults| {
+            let gathered =
+                Gathered::parse(read(&format!("{above} {{ chaos rate = 2%, fault = Down }} () []")));
+            let item = "fn f() -> Result<u32, Down> { Ok(1) }";
+            match Item::read(read(item)) {
+                Ok(item) => expand_for(gathered, item, has_faults).to_string(),
+                Err(error) => unreachable!("{error}"),
+            }
+        };
+        assert_eq!(expanded("", false), read("fn f() -> Result<u32, Down> { Ok(1) }").to_string());
+        let retried = expanded("{ with_retry }", false);
+        assert!(retried.contains("__RETRY") && !retried.contains("CHAOS"), "{retried}");
+        assert_eq!(expanded("{ with_retry }", true).matches("static __CHAOS").count(), 1);
+        assert_eq!(expanded("", true).matches("static __CHAOS").count(), 1);
     }
 
     #[test]

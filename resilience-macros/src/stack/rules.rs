@@ -52,9 +52,10 @@ struct Words {
 
 /// What is wrong with the order of two layers, by the first rule that they break.
 fn contradiction(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
-    const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 9] = [
+    const RULES: [fn(&Side<'_>, &Side<'_>) -> Option<Words>; 10] = [
         only_once,
         copied,
+        below_faults,
         hidden_failures,
         recorded_twice,
         record_below_judge,
@@ -85,6 +86,17 @@ fn copied(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
     above.is.copies.then(|| Words {
         above: format!("this `{}` would {effect}", above.name),
         below: format!("`{}` is below `{}`\nhelp: move this line up", below.name, above.name),
+    })
+}
+
+/// The upper layer takes the place of the body, and of what is below it.
+fn below_faults(above: &Side<'_>, below: &Side<'_>) -> Option<Words> {
+    let (faulty, name) = (above.name, below.name);
+    above.is.injects.then(|| Words {
+        above: format!("the faults of this `{faulty}` take the place of the body"),
+        below: format!(
+            "`{name}` below `{faulty}` would see none of its faults\nhelp: move `{faulty}` to the last line"
+        ),
     })
 }
 

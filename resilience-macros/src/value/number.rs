@@ -71,6 +71,12 @@ fn without_percent(tokens: &TokenStream) -> (TokenStream, Option<TokenTree>) {
 
 /// Reads a range of multipliers.
 pub(crate) fn multipliers(tokens: &TokenStream) -> Option<Result<(TokenStream, TokenStream)>> {
+    let (low, high) = ends(tokens)?;
+    Some(number(low).and_then(|low| Ok((low, number(high)?))))
+}
+
+/// The two ends of a range, if it is one.
+pub(crate) fn ends(tokens: &TokenStream) -> Option<(TokenStream, TokenStream)> {
     let tokens: Vec<TokenTree> = open(tokens.clone()).into_iter().collect();
     let dots = tokens.windows(2).position(|pair| {
         pair.iter().all(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '.'))
@@ -80,5 +86,5 @@ pub(crate) fn multipliers(tokens: &TokenStream) -> Option<Result<(TokenStream, T
     let is_equals = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
     let equals = usize::from(tokens.get(dots + 2).is_some_and(is_equals));
     let high = tokens.iter().skip(dots + 2 + equals).cloned().collect();
-    Some(number(low).and_then(|low| Ok((low, number(high)?))))
+    Some((low, high))
 }

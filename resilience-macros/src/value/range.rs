@@ -1,7 +1,7 @@
 //! Values out of range that can be seen without evaluating them: said at the value itself, with the words
 //! that a `const` gets from the compiler.
 
-use super::{Duration, count, duration, literal, number, span_of};
+use super::{Duration, count, duration, ends, literal, number, span_of};
 use proc_macro2::TokenStream;
 use syn::{Error, Lit, Result};
 
@@ -50,6 +50,23 @@ pub(crate) fn duration_from(tokens: TokenStream, name: &str, least: &str) -> Res
         return Err(Error::new(read.span, format!("`{name}` must be at least {least}")));
     }
     Ok(read)
+}
+
+/// A range of durations such as `100ms..2s`, or one duration for both ends.
+pub(crate) fn durations(tokens: TokenStream) -> Result<(TokenStream, TokenStream)> {
+    let Some((low, high)) = ends(&tokens) else {
+        let both = duration(tokens)?.tokens;
+        return Ok((both.clone(), both));
+    };
+    if low.is_empty() || high.is_empty() {
+        return Err(Error::new(
+            span_of(&tokens),
+            "a range of durations has two ends, for instance `100ms..2s`",
+        ));
+    }
+    let (low, high) = (duration(low)?, duration(high)?);
+    in_order(Some(&low), Some(&high), "the range ends before it begins")?;
+    Ok((low.tokens, high.tokens))
 }
 
 /// Two durations of which the first may not be longer; `words` say what that would mean. Both are marked.

@@ -99,6 +99,8 @@ impl Factor {
 
 impl Ratio {
     pub(crate) const KIND: Kind = Kind::Ratio;
+    #[cfg(feature = "chaos")]
+    pub(crate) const UNSET: f64 = 1.0;
 
     pub(crate) const fn complaint(_: f64) -> Complaint {
         None

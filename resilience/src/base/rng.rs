@@ -14,6 +14,16 @@ thread_local! {
     static RNG: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(RandomState::new().hash_one(0)));
 }
 
+/// The `n`th number in `0.0..1.0` of the sequence with this seed: the same in every run and on every machine.
+#[cfg(feature = "chaos")]
+pub(crate) fn seeded(seed: u64, n: u64) -> f64 {
+    // SplitMix64, which is made to be entered anywhere.
+    let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// A number in `0.0..1.0`; from the world's seeded generator on a thread inside a test world.
 ///
 /// Where the generator is borrowed already, it is the middle: a wait without spread is better than a panic.

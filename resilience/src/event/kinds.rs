@@ -23,6 +23,8 @@ use std::time::Duration;
 /// | `Simplified` | `resilience::degrade` | DEBUG |
 /// | `Hedged` | `resilience::hedge` | DEBUG |
 /// | `ServedStale` | `resilience::cache` | DEBUG |
+/// | `Injected` | `resilience::chaos` | DEBUG |
+/// | `ChaosArmed` | `resilience::chaos` | WARN |
 /// | `StepRecorded`, `StepReused` | `resilience::checkpoint` | DEBUG |
 /// | `JobStarted`, `JobDone`, `JobFailed` | `resilience::job` | DEBUG |
 /// | `JobResumed` | `resilience::job` | INFO |
@@ -245,6 +247,26 @@ pub enum Event {
         )]
         after: Duration,
     },
+    /// A fault was injected into a call on purpose; DEBUG.
+    #[non_exhaustive]
+    Injected {
+        /// The point that was called.
+        point: PointName,
+        /// The kind of fault: `"error"`, `"lost_answer"`, `"latency"` or `"panic"`.
+        fault: &'static str,
+    },
+    /// The program has armed faults; WARN.
+    #[non_exhaustive]
+    ChaosArmed {
+        /// The point that gets them; `*` for all.
+        point: PointName,
+        /// After which time they end by themselves.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "limit_s", serialize_with = "crate::base::serialise::seconds")
+        )]
+        limit: Duration,
+    },
     /// A cache answered with a value older than its `ttl`, because the service failed or has just failed; DEBUG.
     #[non_exhaustive]
     ServedStale {
@@ -404,6 +426,8 @@ impl Event {
             | Self::Simplified { point, .. }
             | Self::Hedged { point, .. }
             | Self::ServedStale { point, .. }
+            | Self::Injected { point, .. }
+            | Self::ChaosArmed { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
             | Self::JobStarted { point, .. }
@@ -484,6 +508,8 @@ impl fmt::Display for Event {
             Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
             Self::Simplified { class, level, .. } => write!(f, "simplified to level {level}: {class}"),
             Self::Hedged { number, after, .. } => write!(f, "extra call {number} after {after:?}"),
+            Self::Injected { fault, .. } => write!(f, "injected a fault: {fault}"),
+            Self::ChaosArmed { limit, .. } => write!(f, "faults are armed for {limit:?}"),
             Self::ServedStale { class, age, .. } => write!(f, "served a value of {age:?} ago: {class}"),
             Self::StepRecorded { job, .. } => {
                 f.write_str("step recorded")?;

@@ -76,6 +76,12 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             let key = key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
             debug!(target: "resilience::hedge", point = &**point, key, number, after_ms = delay_ms(*after), "hedged");
         }
+        Event::Injected { point, fault } => {
+            debug!(target: "resilience::chaos", point = &**point, fault, "injected a fault");
+        }
+        Event::ChaosArmed { point, limit } => {
+            warn!(target: "resilience::chaos", point = &**point, limit_ms = delay_ms(*limit), "faults are armed");
+        }
         Event::ServedStale { point, class, age } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             debug!(target: "resilience::cache", point = &**point, category, severity, code, age_ms = delay_ms(*age), "served a stale value");

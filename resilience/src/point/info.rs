@@ -180,6 +180,7 @@ pub struct PointSnapshot {
 /// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
 /// | `with_fallback` | `answered`, `failed` |
 /// | `degrade` | `simplified` (simpler calls that ran), `answered` (calls that one of them answered) |
+/// | `chaos` | of its kinds of faults `error`, `lost_answer`, `latency`, `panic`: how many were injected |
 /// | `cached` | `entries` (values that it holds), `misses` (bodies that ran), `joined` (calls answered by another one), `stale` |
 /// | `checkpoint` | `begun`, `reused` |
 ///

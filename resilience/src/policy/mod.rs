@@ -13,6 +13,7 @@
 //! | hedge | [`Hedge`] | `#[hedge(..)]` |
 //! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
 //! | simpler calls | [`Degrade`] | `#[degrade(argument)]` |
+#![cfg_attr(feature = "chaos", doc = "| injected faults | [`Chaos`] | `#[chaos(..)]` |")]
 #![cfg_attr(feature = "cache", doc = "| cache | [`Cache`] | `#[cached(..)]` |")]
 //!
 //! Prefer the attribute: it knows the function's name and errors, keeps counters, and appears in
@@ -78,6 +79,9 @@ pub mod bulkhead;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub mod cached;
+#[cfg(feature = "chaos")]
+#[cfg_attr(docsrs, doc(cfg(feature = "chaos")))]
+pub mod chaos;
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
 pub mod degrade;
@@ -94,6 +98,9 @@ pub use bulkhead::{Bulkhead, BulkheadConfig, Slot};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use cached::{Cache, CacheConfig, CacheKey, CacheSnapshot};
+#[cfg(feature = "chaos")]
+#[cfg_attr(docsrs, doc(cfg(feature = "chaos")))]
+pub use chaos::{Chaos, ChaosConfig};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
 pub use degrade::{Degrade, DegradeConfig, Simplify};
 pub use hedge::{After, Hedge, HedgeConfig};

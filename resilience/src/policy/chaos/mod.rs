@@ -1,0 +1,377 @@
+//! Injected faults: a share of the calls fails on purpose, to see what the policies above make of it.
+//!
+//! # When to use one
+//!
+//! In a staging environment or a test, below the policies of a function: do the retries, the breaker and the fallback
+//! do what you expect? In production for a short time, with a low rate and a person who watches.
+//!
+//! # When not to
+//!
+//! - As a switch that is on for good: whatever is armed ends by itself.
+//! - To test the code that handles an error: a test of that function is simpler.
+//!
+//! # What it does
+//!
+//! There are four kinds of faults: an error in place of the body; an error after the body has run, as when an answer is
+//! lost; latency; and a panic. The attribute says which of them a function can get, and [`arm`] switches them on, for a
+//! time. Without the feature `chaos` the attribute adds nothing to the function, and while nothing is armed it costs
+//! one read of an atomic number. Each injected fault is an [`Event::Injected`], and arming is logged as a WARN.
+//!
+//! # Choosing numbers
+//!
+//! `rate`: what the service does on a bad day, such as 2 %. `latency`: from a little below to well above the timeout of
+//! the attempt. `seed`: where a run has to be repeated exactly.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::{chaos, with_retry};
+//! use std::io::{Error, ErrorKind};
+//! use std::time::Duration;
+//!
+//! #[with_retry(max = 3, base = 1ms)]
+//! #[chaos(rate = 20%, fault = Error::from(ErrorKind::ConnectionReset), latency = 1ms..5ms, seed = 7)]
+//! fn search() -> Result<u32, Error> {
+//!     Ok(7)
+//! }
+//!
+//! let armed = chaos::arm(Duration::from_secs(60));
+//! let calls = (0..20).filter(|_| search().is_ok()).count();
+//! assert!(calls > 15, "the retries hide most of the faults");
+//! drop(armed);
+//! ```
+
+mod arming;
+mod config;
+
+pub use arming::{Armed, Plan, arm, is_armed};
+pub use config::ChaosConfig;
+
+use crate::base::clock;
+use crate::base::rng;
+use crate::base::setting::{Effective, enforce};
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::event::{Event, emit};
+use crate::outcome::Outcome;
+use crate::point::{Layer, PointName, PointSite};
+use crate::policy::InvalidPolicy;
+use std::any::Any;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An error in place of the body, which does not run.
+    Error,
+    /// An error after the body has run: its result is lost.
+    LostAnswer,
+    /// A wait before the body.
+    Latency,
+    /// A panic in place of the body.
+    Panic,
+}
+
+impl Fault {
+    const ALL: [Self; 4] = [Self::Error, Self::LostAnswer, Self::Latency, Self::Panic];
+
+    /// Returns the stable name: `"error"`, `"lost_answer"`, `"latency"` or `"panic"`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::LostAnswer => "lost_answer",
+            Self::Latency => "latency",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// Injects faults into a share of the calls while they are armed.
+///
+/// The [module](crate::chaos) says when to use it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::chaos::{self, Chaos, Fault, Plan};
+/// use std::io::{Error, ErrorKind};
+/// use std::time::Duration;
+///
+/// static FAULTS: Chaos = Chaos::new("search", 0.02, &[Fault::Error, Fault::LostAnswer]);
+///
+/// let search = || FAULTS.call(|| Error::from(ErrorKind::TimedOut), || Ok(7));
+/// assert_eq!(search().unwrap(), 7, "nothing is armed");
+///
+/// let _armed = chaos::arm(Plan::new(Duration::from_secs(60)).only("search").script([Some(Fault::LostAnswer)]));
+/// assert!(search().is_err());
+/// ```
+#[derive(Debug)]
+pub struct Chaos {
+    owner: PointName,
+    faults: &'static [Fault],
+    least: Duration,
+    most: Duration,
+    settings: Settings<ChaosConfig>,
+    state: Site<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// How many faults of each kind were injected.
+    injected: [AtomicU64; 4],
+    turn: Mutex<Turn>,
+}
+
+/// How many calls there were since the faults were armed.
+#[derive(Debug, Default)]
+struct Turn {
+    arming: u64,
+    calls: u64,
+}
+
+impl State {
+    const fn new() -> Self {
+        Self { injected: [const { AtomicU64::new(0) }; 4], turn: Mutex::new(Turn { arming: 0, calls: 0 }) }
+    }
+}
+
+impl Chaos {
+    /// Creates faults of the kinds `faults` in a share `rate` of the calls.
+    ///
+    /// `name` appears in events, and in the [`Plan`] that is only for it.
+    ///
+    /// # Panics
+    ///
+    /// If `rate` is not above 0 and at most 1; in a `const` or `static` that is a compile error.
+    #[track_caller]
+    pub const fn new(name: &'static str, rate: f64, faults: &'static [Fault]) -> Self {
+        Self::with(PointName::new(name), Self::rate_only(rate), faults).checked()
+    }
+
+    /// Creates one with a name and settings that are known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, with the words that the compiler would use.
+    pub fn try_new(
+        name: impl Into<String>,
+        config: ChaosConfig,
+        faults: &'static [Fault],
+    ) -> Result<Self, InvalidPolicy> {
+        InvalidPolicy::unless_valid(config.complaint())?;
+        Ok(Self::with(PointName::from(name.into()), Settings::whole(config), faults))
+    }
+
+    /// The faults of an annotated function.
+    #[doc(hidden)]
+    pub const fn of(point: &'static PointSite, rate: f64, faults: &'static [Fault]) -> Self {
+        Self::with(PointName::of(point), Self::rate_only(rate), faults)
+    }
+
+    const fn rate_only(rate: f64) -> Settings<ChaosConfig> {
+        Settings { config: ChaosConfig::of(rate), set: ChaosConfig::RATE_ONLY }
+    }
+
+    const fn with(owner: PointName, settings: Settings<ChaosConfig>, faults: &'static [Fault]) -> Self {
+        let state = Site::new(State::new(), State::new);
+        Self { owner, faults, least: Duration::ZERO, most: Duration::ZERO, settings, state }
+    }
+
+    /// Sets how long a call waits that gets latency: at least and at most; default zero.
+    ///
+    /// # Panics
+    ///
+    /// If `least` is longer than `most`; in a `const` or `static` that is a compile error.
+    #[track_caller]
+    pub const fn latency(mut self, least: Duration, most: Duration) -> Self {
+        if least.as_nanos() > most.as_nanos() {
+            enforce(Some("the least latency must not be longer than the most"));
+        }
+        (self.least, self.most) = (least, most);
+        self
+    }
+
+    /// The value, once its settings are known to make sense.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.settings.config.complaint());
+        self
+    }
+
+    /// Runs `body`, or injects a fault: `error` makes its error.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or what `error` returns.
+    ///
+    /// # Panics
+    ///
+    /// If the fault is a panic.
+    pub fn call<R: Outcome>(&self, error: impl FnOnce() -> R::Error, body: impl FnOnce() -> R) -> R {
+        let fault = self.next();
+        if fault.is_error() {
+            return R::failure(error());
+        }
+        fault.delay();
+        let outcome = body();
+        if fault.is_lost_answer() { R::failure(error()) } else { outcome }
+    }
+
+    /// Runs the async `body`, or injects a fault: `error` makes its error.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, or what `error` returns.
+    ///
+    /// # Panics
+    ///
+    /// If the fault is a panic.
+    pub async fn call_async<R: Outcome>(
+        &self,
+        error: impl FnOnce() -> R::Error,
+        body: impl AsyncFnOnce() -> R,
+    ) -> R {
+        let fault = self.next();
+        if fault.is_error() {
+            return R::failure(error());
+        }
+        fault.delay_async().await;
+        let outcome = body().await;
+        if fault.is_lost_answer() { R::failure(error()) } else { outcome }
+    }
+
+    /// Returns how many faults of one kind were injected.
+    pub fn injected(&self, fault: Fault) -> u64 {
+        self.state.injected[fault as usize].load(Ordering::Relaxed)
+    }
+
+    /// The fault of the next call; a panic happens here.
+    ///
+    /// # Panics
+    ///
+    /// If that is the fault.
+    #[doc(hidden)]
+    #[inline]
+    pub fn next(&self) -> Injected {
+        if arming::is_idle() { Injected::NOTHING } else { self.draw() }
+    }
+
+    #[cold]
+    fn draw(&self) -> Injected {
+        let Some(arming) = arming::of(&self.owner) else { return Injected::NOTHING };
+        let call = {
+            let mut turn = locked(&self.state.turn);
+            if turn.arming != arming.id {
+                *turn = Turn { arming: arming.id, calls: 0 };
+            }
+            turn.calls += 1;
+            turn.calls - 1
+        };
+        let config = &self.settings.config;
+        let seed = config.seed.map(u64::from);
+        let roll = |n: u64| seed.map_or_else(rng::uniform, |seed| rng::seeded(seed, call * 3 + n));
+        let fault = match &arming.script {
+            Some(script) => usize::try_from(call).ok().and_then(|call| script.get(call).copied().flatten()),
+            None if roll(0) < config.rate => self.pick(roll(1)),
+            None => None,
+        };
+        let Some(fault) = fault.filter(|fault| self.faults.contains(fault)) else { return Injected::NOTHING };
+        self.state.injected[fault as usize].fetch_add(1, Ordering::Relaxed);
+        emit(&Event::Injected { point: self.owner.clone(), fault: fault.as_str() }, None);
+        assert!(fault != Fault::Panic, "a panic that `chaos` has injected into `{}`", &*self.owner);
+        let delay = match fault {
+            Fault::Latency => {
+                let spread = self.most.saturating_sub(self.least).as_secs_f64() * roll(2);
+                self.least + Duration::try_from_secs_f64(spread).unwrap_or_default()
+            }
+            _ => Duration::ZERO,
+        };
+        Injected { fault: Some(fault), delay }
+    }
+
+    /// One of the kinds, each as likely as the others.
+    fn pick(&self, roll: f64) -> Option<Fault> {
+        self.faults.get((roll * self.faults.len() as f64) as usize).copied()
+    }
+}
+
+/// What one call gets.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Injected {
+    fault: Option<Fault>,
+    delay: Duration,
+}
+
+impl Injected {
+    const NOTHING: Self = Self { fault: None, delay: Duration::ZERO };
+
+    /// Whether an error takes the place of the body.
+    #[inline]
+    pub fn is_error(&self) -> bool {
+        self.fault == Some(Fault::Error)
+    }
+
+    /// Whether an error takes the place of the body's result.
+    #[inline]
+    pub fn is_lost_answer(&self) -> bool {
+        self.fault == Some(Fault::LostAnswer)
+    }
+
+    /// Waits before the body, on this thread.
+    #[inline]
+    pub fn delay(&self) {
+        if self.delay > Duration::ZERO {
+            clock::sleep(self.delay);
+        }
+    }
+
+    /// Waits before the body. The wait passes as that for a slow service would, so that a timeout ends it.
+    #[inline]
+    pub async fn delay_async(&self) {
+        if self.delay > Duration::ZERO {
+            clock::alarm(self.delay).await;
+        }
+    }
+}
+
+/// The failure that is injected in place of an outcome.
+#[doc(hidden)]
+#[inline]
+pub fn injected<R: Outcome>(error: R::Error) -> R {
+    R::failure(error)
+}
+
+impl Layer for Chaos {
+    fn kind(&self) -> &'static str {
+        "chaos"
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let mut settings = self.settings.config.effective();
+        let faults: Vec<_> = self.faults.iter().map(|fault| fault.as_str()).collect();
+        settings.push(Effective::text("faults", faults.join(", ")));
+        if self.faults.contains(&Fault::Latency) {
+            settings.push(Effective::text("latency", format!("{:?}..{:?}", self.least, self.most)));
+        }
+        settings
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        Some(if arming::of(&self.owner).is_some() { "armed" } else { "inert" })
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let kinds = Fault::ALL.into_iter().filter(|fault| self.faults.contains(fault));
+        kinds.map(|fault| (fault.as_str(), self.injected(fault))).collect()
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
