@@ -1,6 +1,7 @@
-//! A limit for each attempt and one for the whole call; and a sync function on a helper thread.
+//! A limit for each attempt and one for the whole call, one that follows the latency, and a sync function on a helper
+//! thread.
 
-use resilience::{Rejected, remaining, timeout, with_retry};
+use resilience::{Rejected, point, remaining, timeout, with_retry};
 use std::time::Duration;
 
 #[timeout(400ms)]
@@ -12,6 +13,12 @@ async fn slow(takes: Duration) -> Result<Duration, Rejected> {
     Ok(takes)
 }
 
+#[timeout(adaptive, floor = 20ms, cap = 2s, name = "quote")]
+async fn quote(takes: Duration) -> Result<u32, Rejected> {
+    tokio::time::sleep(takes).await;
+    Ok(42)
+}
+
 #[timeout(50ms, thread)]
 fn count(to: u64) -> Result<u64, Rejected> {
     Ok((0..to).filter(|n| n.is_multiple_of(3)).map(std::hint::black_box).count() as u64)
@@ -21,5 +28,11 @@ fn count(to: u64) -> Result<u64, Rejected> {
 async fn main() {
     println!("{:?}", slow(Duration::from_millis(120)).await);
     println!("{:?}", slow(Duration::from_secs(60)).await);
+    for _ in 0..120 {
+        quote(Duration::from_millis(1)).await.unwrap_or_default();
+    }
+    let learnt = point("quote").and_then(|point| point.adaptive_timeout());
+    println!("{}", learnt.map(|timeout| timeout.snapshot().to_string()).unwrap_or_default());
+    println!("{:?}", quote(Duration::from_secs(1)).await);
     println!("{:?}", count(1_000));
 }

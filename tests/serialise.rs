@@ -2,7 +2,8 @@
 
 use resilience::testing::{self, rejected};
 use resilience::{
-    Category, Classification, Classify, Rejected, circuit_breaker, point, points, snapshot, with_retry,
+    AdaptiveTimeout, Category, Classification, Classify, Rejected, circuit_breaker, point, points, snapshot,
+    with_retry,
 };
 use serde_json::{Value, json};
 use std::error::Error;
@@ -76,6 +77,16 @@ fn the_snapshot() {
     );
     let text = resilience::point("Hosts::get").unwrap().snapshot().to_string();
     assert!(text.contains("a.example: open for 30s, opened 1"), "{text}");
+}
+
+#[test]
+fn an_adaptive_timeout() {
+    let _world = testing::isolate();
+    let timeout = AdaptiveTimeout::new("quotes", Duration::from_millis(100), Duration::from_secs(10));
+    assert_eq!(
+        json(&timeout.snapshot()),
+        json!({"name": "quotes", "key": null, "limit_s": 10.0, "p99_s": null, "samples": 0, "timed_out": 0})
+    );
 }
 
 #[test]

@@ -7,8 +7,8 @@ include!("macros/modules.rs");
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{
-    BudgetConfig, BulkheadConfig, CacheConfig, ChaosConfig, CircuitBreakerConfig, DegradeConfig, HedgeConfig,
-    RateLimitConfig, RetryConfig, TimeoutConfig,
+    AdaptiveTimeoutConfig, BudgetConfig, BulkheadConfig, CacheConfig, ChaosConfig, CircuitBreakerConfig,
+    DegradeConfig, HedgeConfig, RateLimitConfig, RetryConfig, TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};
@@ -119,6 +119,19 @@ fn a_page_has_every_setting_with_its_kind_and_default() {
             let is_word = row.kind == Kind::Word;
             assert!(is_word || kind.starts_with(&row.kind.to_string()), "{kind} of {row}");
         }
+    }
+}
+
+#[test]
+fn each_setting_of_an_adaptive_timeout_is_a_key_and_has_a_row() {
+    let policies = policies();
+    let timeout = policies.iter().find(|policy| policy.spec.attr == "timeout").expect("the timeout");
+    for row in AdaptiveTimeoutConfig::TABLE {
+        assert!(timeout.spec.keys.iter().any(|key| key.name == row.name), "{row}");
+        let (kind, default) = timeout.documented(row.name);
+        assert!(kind.starts_with(&row.kind.to_string()), "{kind} of {row}");
+        // The page has the default of a fixed limit's `cap`.
+        assert!(default.starts_with(row.default) || row.name == "cap", "{default} of {row}");
     }
 }
 

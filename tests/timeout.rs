@@ -1,5 +1,8 @@
 //! `#[timeout]`: a call that takes too long is ended.
 
+#[path = "timeout/adaptive.rs"]
+mod adaptive;
+
 use resilience::{
     Event, Rejected, Timeout, circuit_breaker, remaining, testing, timeout, with_fallback, with_retry,
 };

@@ -94,7 +94,7 @@
 //! # Values
 //!
 //! Every policy is also a plain value with a `const` builder, usable around anything: [`Retry`],
-//! [`CircuitBreaker`], [`Timeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`]. `try_new` takes settings known only at run time, and
+//! [`CircuitBreaker`], [`Timeout`], [`AdaptiveTimeout`], [`Bulkhead`], [`RateLimit`], [`Hedge`], [`Fallback`]. `try_new` takes settings known only at run time, and
 //! `instance = expr` in an attribute uses such a value. [`presets`] has named retries to start from.
 //!
 //! # Deadlines
@@ -255,7 +255,9 @@ pub use policy::presets;
 #[doc(inline)]
 pub use policy::rate_limit::inventory::RateLimitHandle;
 #[doc(inline)]
+pub use policy::timeout::adaptive::inventory::AdaptiveTimeoutHandle;
+#[doc(inline)]
 pub use policy::{
-    Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Fallback, Hedge, Jitter, Permit,
-    RateLimit, Retry, Rule, Simplify, State, Timeout,
+    AdaptiveTimeout, Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Fallback, Hedge,
+    Jitter, Permit, RateLimit, Retry, Rule, Simplify, State, Timeout,
 };

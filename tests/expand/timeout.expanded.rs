@@ -97,3 +97,120 @@ impl Service {
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
 }
+async fn follows(id: u32, name: &str) -> Result<String, Error> {
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
+        ::core::module_path!(),
+        "follows",
+        &[&__TIMEOUT],
+    );
+    static __TIMEOUT: __rt::AdaptiveTimeout = __rt::AdaptiveTimeout::of(
+            &__POINT,
+            ::core::time::Duration::from_millis(100),
+            ::core::time::Duration::from_secs(10),
+        )
+        .checked();
+    let __outcome = match (&__TIMEOUT)
+        .within(
+            1,
+            async {
+                let __outcome = async {
+                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
+                        return __outcome;
+                    }
+                    fetch(id, name).await
+                }
+                    .await;
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, 1);
+                __rt::timeout::Ended::new(__outcome, &__verdict)
+            },
+        )
+        .await
+    {
+        __rt::Ok(__done) => __done,
+        __rt::Err(__rejected) => __rt::refused(__rejected),
+    };
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
+}
+fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
+        ::core::module_path!(),
+        "follows_on_thread",
+        &[&__RETRY, &__TIMEOUT],
+    );
+    static __BUDGETS: __rt::KeyedBudgets = {
+        const fn __fresh() -> __rt::Keyed<__rt::Budget> {
+            __rt::Keyed::new(__rt::Budget::new)
+        }
+        __rt::Site::new(__fresh(), __fresh)
+    };
+    static __RETRY: __rt::RetrySite = __rt::RetrySite::new(&__POINT, __rt::Retry::new())
+        .per_key(&__BUDGETS);
+    static __TIMEOUT: __rt::timeout::KeyedAdaptiveTimeouts = {
+        const fn __fresh() -> __rt::AdaptiveTimeout {
+            __rt::AdaptiveTimeout::of(
+                    &__POINT,
+                    ::core::time::Duration::from_millis(100),
+                    ::core::time::Duration::from_secs(10),
+                )
+                .thread()
+                .checked()
+        }
+        const fn __keyed() -> __rt::Keyed<__rt::AdaptiveTimeout> {
+            __rt::Keyed::new(__fresh)
+        }
+        __rt::timeout::KeyedAdaptiveTimeouts::new(__keyed(), __keyed)
+    };
+    let __budget = __rt::Keyed::get(&__BUDGETS, &(name));
+    let mut __retry = (&__RETRY).start();
+    let __outcome = loop {
+        let __wait = {
+            let (__outcome, __verdict) = {
+                __rt::TakenEachTime::taken(&id);
+                __rt::TakenEachTime::taken(&name);
+                let (__outcome, __verdict) = {
+                    let __timeout = __rt::Keyed::get(&__TIMEOUT, &(name));
+                    match __timeout
+                        .on_thread({
+                            let __retry = (&__retry).elsewhere();
+                            move || {
+                                let __outcome = __rt::call_once(|| -> Result<String, Error> {
+                                    fetch(id, name)
+                                });
+                                let __verdict = __rt::Outcome::probe(&__outcome)
+                                    .probed_verdict(&__POINT, (&__retry).attempt());
+                                __rt::timeout::Ended::new(
+                                    (__outcome, __verdict),
+                                    &__verdict,
+                                )
+                            }
+                        })
+                    {
+                        __rt::Ok(__done) => __done,
+                        __rt::Err(__rejected) => __rt::refused_with_class(__rejected),
+                    }
+                };
+                (__outcome, __verdict)
+            };
+            match (&__RETRY)
+                .settle_with(
+                    &mut __retry,
+                    __verdict,
+                    __rt::Ruling::ByCategory,
+                    __rt::Some(&*__budget),
+                )
+            {
+                __rt::Ok(_) => break __outcome,
+                __rt::Err(__wait) => __wait,
+            }
+        };
+        (&__RETRY).sleep(&__retry, __wait);
+    };
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
+}

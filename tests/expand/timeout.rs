@@ -12,3 +12,12 @@ impl Service {
         self.fetch(id).await
     }
 }
+#[timeout(adaptive, floor = 100ms, cap = 10s)]
+async fn follows(id: u32, name: &str) -> Result<String, Error> {
+    fetch(id, name).await
+}
+#[with_retry]
+#[timeout(adaptive, floor = 100ms, cap = 10s, key = name, thread)]
+fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
+    fetch(id, name)
+}

@@ -1,7 +1,76 @@
-// adaptive
+// adaptive_and_limit
 
-#[timeout(adaptive, floor = 100ms)]
+#[timeout(adaptive, 2s, floor = 100ms, cap = 10s)]
 async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_and_growth
+
+#[with_retry(max = 1)]
+#[timeout(adaptive, floor = 100ms, cap = 10s, growth = 2.0)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_cap_below_floor
+
+#[timeout(adaptive, floor = 2s, cap = 1s)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_in_sync_function
+
+#[timeout(adaptive, floor = 100ms, cap = 10s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_settings_beside_instance
+
+#[timeout(adaptive, instance = LIMIT, floor = 100ms, key = id, strict)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_settings_of_a_fixed_limit
+
+#[timeout(2s, adaptive = false, floor = 100ms, key = id, max_keys = 10)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_threads_without_thread
+
+#[timeout(adaptive, floor = 100ms, cap = 10s, threads = 4, max_keys = 10)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_without_bounds
+
+#[timeout(adaptive)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_words_of_others
+
+#[timeout(adaptive, min = 50ms, max = 10s, percentile = 99)]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// adaptive_zero
+
+#[timeout(adaptive, floor = 0s, cap = 10s)]
+async fn floor(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[timeout(adaptive, floor = 1s, cap = 0s)]
+async fn cap(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 

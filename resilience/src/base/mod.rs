@@ -21,7 +21,6 @@ pub(crate) mod name;
 pub(crate) mod of_process;
 #[cfg(feature = "tokio")]
 mod paused;
-#[allow(dead_code, reason = "for limits that follow the latency")]
 pub(crate) mod percentile;
 mod real_clock;
 pub(crate) mod rng;

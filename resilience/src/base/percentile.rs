@@ -1,19 +1,21 @@
 //! How long the calls of the recent past took: a percentile of the last 1,000 of them, none older than 10 minutes.
 //!
-//! A limit that follows the latency is read at every call and fed by every call, so both are cheap. A sample is one word
-//! in a ring, and recording it takes no lock: a number is drawn, and the word in its place is overwritten. The percentile
-//! itself is kept in one word, too. It is reckoned anew with every 16th sample and at the first look in each second; while
-//! there are too few samples, with each of them.
+//! A limit that follows the latency is read at every call and fed by every call, so both are cheap. A sample is two words
+//! in a ring, and recording it takes no lock: a number is drawn, and the words in its place are overwritten. The
+//! percentile itself is kept in a word, too. It is reckoned anew with every 16th sample and at a look a second after the
+//! last time; while there are too few samples, with each of them.
 //!
 //! Whoever measures calls records those that were cut or dropped as well, with the time that they had run. A service that
 //! has slowed down to over the limit would otherwise yield no more samples, and the limit would never rise again.
 //!
 //! # Invariants
 //!
-//! - A word is whole: whoever reads the ring while others write sees some sample in each place, an old or a new one.
-//! - Ages are judged in whole seconds, and times are kept in whole microseconds, rounded up, at most 71 minutes.
+//! - Each word is whole, and the two of a sample need not belong together: whoever reads the ring while a thread
+//!   overwrites a place may see the moment of the new sample with the time of the old one. That is one of 1,000.
+//! - Only differences of moments count, so that a test sees the same in each run.
 
 use super::clock::nanos;
+use super::scope;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,10 +24,14 @@ use std::time::{Duration, Instant};
 const SAMPLES: usize = 1_000;
 /// From how many samples on there is a percentile.
 const ENOUGH: usize = 100;
-/// How long a sample counts, in seconds.
-const RECENT: u64 = 600;
+/// How long a sample counts, in nanoseconds.
+const RECENT: u64 = 600 * SECOND;
 /// With which sample the percentile is reckoned anew.
 const EVERY: usize = 16;
+/// After how many nanoseconds a look reckons it anew.
+const SECOND: u64 = 1_000_000_000;
+/// There is no percentile.
+const UNKNOWN: u64 = u64::MAX;
 
 /// A percentile of how long the calls of the recent past took.
 #[derive(Debug)]
@@ -40,39 +46,17 @@ pub(crate) struct Percentile {
 struct Ring {
     /// How many were recorded since the last reset.
     recorded: AtomicUsize,
-    /// The percentile, in the second in which it was reckoned.
+    /// The percentile in nanoseconds, and when it was reckoned.
     known: AtomicU64,
-    samples: [AtomicU64; SAMPLES],
+    reckoned: AtomicU64,
+    samples: [Sample; SAMPLES],
 }
 
-/// A time in the low half, and the second of its record in the high half, as one word; 0 is no time.
-#[derive(Clone, Copy)]
-struct Word(u64);
-
-impl Word {
-    const EMPTY: u32 = 0;
-
-    const fn new(second: u64, time: u32) -> Self {
-        Self(second << 32 | time as u64)
-    }
-
-    const fn second(self) -> u64 {
-        self.0 >> 32
-    }
-
-    const fn time(self) -> u32 {
-        self.0 as u32
-    }
-}
-
-/// `took` in microseconds from 1 on.
-fn micros(took: Duration) -> u32 {
-    let micros = took.as_nanos().div_ceil(1_000) + 1;
-    u32::try_from(micros).unwrap_or(u32::MAX)
-}
-
-fn second(now: Instant) -> u64 {
-    nanos(now) / 1_000_000_000
+/// How long a call took, and when it ended.
+#[derive(Debug)]
+struct Sample {
+    took: AtomicU64,
+    at: AtomicU64,
 }
 
 impl Percentile {
@@ -84,72 +68,69 @@ impl Percentile {
     /// Records a call that ended at `now`, however it ended, and `took` so long.
     pub(crate) fn record(&self, took: Duration, now: Instant) {
         let ring = self.ring.get_or_init(|| Box::new(Ring::new()));
-        let (number, second) = (ring.recorded.fetch_add(1, Ordering::Relaxed), second(now));
-        ring.samples[number % SAMPLES].store(Word::new(second, micros(took)).0, Ordering::Relaxed);
-        if number % EVERY == EVERY - 1 || ring.known().time() == Word::EMPTY {
-            ring.reckon(self.share, second);
+        let (number, now) = (ring.recorded.fetch_add(1, Ordering::Relaxed), nanos(now));
+        let Some(sample) = ring.samples.get(number % SAMPLES) else { return };
+        sample.took.store(scope::nanos(took), Ordering::Relaxed);
+        sample.at.store(now, Ordering::Relaxed);
+        if number % EVERY == EVERY - 1 || ring.known.load(Ordering::Relaxed) == UNKNOWN {
+            ring.reckon(self.share, now);
         }
     }
 
     /// The percentile at `now`; `None` with fewer than 100 samples in the last 10 minutes.
     pub(crate) fn get(&self, now: Instant) -> Option<Duration> {
-        let (ring, second) = (self.ring.get()?, second(now));
-        let known = ring.known();
-        let known = if known.second() == second { known } else { ring.reckon(self.share, second) };
-        let micros = known.time().checked_sub(1)?;
-        Some(Duration::from_micros(micros.into()))
+        let (ring, now) = (self.ring.get()?, nanos(now));
+        let age = now.saturating_sub(ring.reckoned.load(Ordering::Relaxed));
+        let known =
+            if age < SECOND { ring.known.load(Ordering::Relaxed) } else { ring.reckon(self.share, now) };
+        (known != UNKNOWN).then(|| Duration::from_nanos(known))
     }
 
     /// How many samples it is of at `now`.
     pub(crate) fn samples(&self, now: Instant) -> usize {
-        self.ring.get().map_or(0, |ring| ring.recent(second(now)).count())
+        self.ring.get().map_or(0, |ring| ring.recent(nanos(now)).count())
     }
 
     /// Forgets all samples.
     pub(crate) fn reset(&self) {
-        let Some(ring) = self.ring.get() else { return };
-        ring.recorded.store(0, Ordering::Relaxed);
-        for sample in &ring.samples {
-            sample.store(0, Ordering::Relaxed);
+        if let Some(ring) = self.ring.get() {
+            ring.recorded.store(0, Ordering::Relaxed);
+            ring.known.store(UNKNOWN, Ordering::Relaxed);
         }
-        ring.known.store(0, Ordering::Relaxed);
     }
 }
 
 impl Ring {
     fn new() -> Self {
+        let empty = || Sample { took: AtomicU64::new(0), at: AtomicU64::new(0) };
         Self {
             recorded: AtomicUsize::new(0),
-            known: AtomicU64::new(0),
-            samples: [const { AtomicU64::new(0) }; SAMPLES],
+            known: AtomicU64::new(UNKNOWN),
+            reckoned: AtomicU64::new(0),
+            samples: std::array::from_fn(|_| empty()),
         }
     }
 
-    fn known(&self) -> Word {
-        Word(self.known.load(Ordering::Relaxed))
-    }
-
-    /// The times of the samples that count in `second`.
-    fn recent(&self, second: u64) -> impl Iterator<Item = u32> {
+    /// The times of the samples that count at `now`.
+    fn recent(&self, now: u64) -> impl Iterator<Item = u64> {
         let used = self.recorded.load(Ordering::Relaxed).min(SAMPLES);
-        let words = self.samples.iter().take(used).map(|sample| Word(sample.load(Ordering::Relaxed)));
-        let counts =
-            move |word: &Word| word.time() != Word::EMPTY && second.saturating_sub(word.second()) < RECENT;
-        words.filter(counts).map(Word::time)
+        let samples = self.samples.iter().take(used);
+        let counts = move |sample: &&Sample| now.saturating_sub(sample.at.load(Ordering::Relaxed)) < RECENT;
+        samples.filter(counts).map(|sample| sample.took.load(Ordering::Relaxed))
     }
 
     #[cold]
-    fn reckon(&self, share: f64, second: u64) -> Word {
-        let mut times: Vec<u32> = self.recent(second).collect();
-        let time = if times.len() < ENOUGH {
-            Word::EMPTY
+    fn reckon(&self, share: f64, now: u64) -> u64 {
+        let mut times: Vec<u64> = self.recent(now).collect();
+        let known = if times.len() < ENOUGH {
+            UNKNOWN
         } else {
             // The smallest time that so large a share of the samples does not exceed.
             let rank = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len());
             *times.select_nth_unstable(rank - 1).1
         };
-        let known = Word::new(second, time);
-        self.known.store(known.0, Ordering::Relaxed);
+        self.known.store(known, Ordering::Relaxed);
+        self.reckoned.store(now, Ordering::Relaxed);
         known
     }
 }
@@ -175,19 +156,19 @@ mod tests {
     /// The same by a list of all samples.
     struct Model {
         share: f64,
-        all: VecDeque<(u64, Duration)>,
+        all: VecDeque<(Instant, Duration)>,
     }
 
     impl Model {
         fn record(&mut self, took: Duration, now: Instant) {
-            self.all.push_back((second(now), took));
+            self.all.push_back((now, took));
             if self.all.len() > SAMPLES {
                 self.all.pop_front();
             }
         }
 
         fn recent(&self, now: Instant) -> Vec<Duration> {
-            let counts = |(at, _): &&(u64, Duration)| second(now) - at < RECENT;
+            let counts = |(at, _): &&(Instant, Duration)| now - *at < 10 * MINUTE;
             let mut recent: Vec<_> = self.all.iter().filter(counts).map(|(_, took)| *took).collect();
             recent.sort();
             recent
@@ -205,15 +186,15 @@ mod tests {
 
     #[test]
     fn it_is_that_of_a_sorted_list_of_all_samples() {
-        for seed in 1..=40 {
+        for seed in 1..=15 {
             let mut random = random(seed);
             let share = [0.5, 0.9, 0.95, 0.99, 1.0][random(5) as usize];
             let (percentile, mut now) = (Percentile::new(share), Instant::now());
             let mut model = Model { share, all: VecDeque::new() };
             let (range, pace) = (1 + random(2_000_000), 1 + random(2_000));
             for n in 0..3_000 {
-                // Whole seconds, so that each look reckons anew.
-                now += Duration::from_secs(1 + random(pace) * random(2) / 1_000);
+                // So far that each look reckons anew.
+                now += Duration::from_millis(1_000 + random(pace) * random(2));
                 if random(500) == 0 {
                     now += MINUTE * random(15) as u32;
                 }
@@ -267,7 +248,7 @@ mod tests {
         (0..100).for_each(|_| percentile.record(Duration::ZERO, now));
         assert_eq!(percentile.get(now), Some(Duration::ZERO));
         (0..1_000).for_each(|_| percentile.record(Duration::from_nanos(1), now));
-        assert_eq!(percentile.get(now), Some(Duration::from_micros(1)));
+        assert_eq!(percentile.get(now), Some(Duration::from_nanos(1)));
         (0..1_000).for_each(|_| percentile.record(Duration::MAX, now));
         assert!(percentile.get(now) > Some(Duration::from_secs(4_000)));
     }

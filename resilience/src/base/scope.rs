@@ -64,13 +64,20 @@ struct Cut {
 
 /// What a timeout drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dropped {
+pub(crate) enum Dropped {
     /// An attempt that runs.
     Running,
     /// An attempt that waits for admission: nothing of it has reached the service.
     Waiting,
     /// The same of the first attempt: nothing of the call has.
     OnlyWaiting,
+}
+
+impl Dropped {
+    /// Whether nothing has reached the service of what a layer runs that is part of the `attempt`th attempt, from 1.
+    pub(crate) fn is_unsent(self, attempt: u32) -> bool {
+        self == Self::OnlyWaiting || self == Self::Waiting && attempt > 1
+    }
 }
 
 /// `wait` in nanoseconds, at most 584 years of them.
@@ -178,9 +185,8 @@ impl Drop for Within {
     }
 }
 
-/// Runs `end`, which drops the body of a timeout of the stack `stack`: what is dropped in it can ask. Returns
-/// whether the whole call was still waiting for admission.
-pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> bool {
+/// Runs `end`, which drops the body of a timeout of the stack `stack`: what is dropped in it can ask.
+pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> Dropped {
     struct Restore(Option<Cut>);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -190,11 +196,11 @@ pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> bool {
     let cut = Cut { stack, dropped: Dropped::Running };
     let _restore = Restore(CUT.try_with(|before| before.replace(Some(cut))).ok().flatten());
     end();
-    cut_of(stack) == Some(Dropped::OnlyWaiting)
+    dropped(stack).unwrap_or(Dropped::Running)
 }
 
 /// What the timeout of the stack `stack` drops, if the running drop is its work.
-fn cut_of(stack: Stack) -> Option<Dropped> {
+pub(crate) fn dropped(stack: Stack) -> Option<Dropped> {
     let cut = CUT.try_with(Cell::get).ok().flatten()?;
     (cut.stack == stack).then_some(cut.dropped)
 }
@@ -202,7 +208,7 @@ fn cut_of(stack: Stack) -> Option<Dropped> {
 /// Whether the running drop is the work of a timeout of the stack `stack`, which ends an attempt that may have
 /// reached the service. Once the deadline of a request has passed, it is that deadline's.
 pub(crate) fn is_cut(stack: Stack) -> bool {
-    cut_of(stack) == Some(Dropped::Running) && left_of_request() != Some(Duration::ZERO)
+    dropped(stack) == Some(Dropped::Running) && left_of_request() != Some(Duration::ZERO)
 }
 
 /// The moment, counted from `origin`, at which the deadline of a request ends; the latest where there is none.
@@ -248,9 +254,9 @@ pub(crate) fn left_of_request() -> Option<Duration> {
 
 /// Notes that what is dropped was waiting for admission, in the `attempt`th attempt of `stack`, from 1.
 pub(crate) fn dropped_waiting(stack: Stack, attempt: u32) {
-    let dropped = if attempt <= 1 { Dropped::OnlyWaiting } else { Dropped::Waiting };
-    if cut_of(stack).is_some() {
-        let _ = CUT.try_with(|cut| cut.set(Some(Cut { stack, dropped })));
+    let waiting = if attempt <= 1 { Dropped::OnlyWaiting } else { Dropped::Waiting };
+    if dropped(stack).is_some() {
+        let _ = CUT.try_with(|cut| cut.set(Some(Cut { stack, dropped: waiting })));
     }
 }
 

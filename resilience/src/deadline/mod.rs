@@ -269,8 +269,8 @@ impl<F: Future> Future for Run<F> {
         {
             return Poll::Pending;
         }
-        // Dropped outside of the deadline, as if the caller had dropped it: a breaker counts it as cancelled.
-        this.work.set(None);
+        // A breaker counts it as cancelled, and what measures calls sees that the client has left.
+        this.deadline.around(|| this.work.set(None));
         Poll::Ready(Err(this.deadline.timed_out()))
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | retry | [`Retry`] | `#[with_retry(..)]` |
 //! | circuit breaker | [`CircuitBreaker`], [`CircuitBreakers`] | `#[circuit_breaker(..)]` |
-//! | timeout | [`Timeout`] | `#[timeout(..)]` |
+//! | timeout | [`Timeout`], [`AdaptiveTimeout`] | `#[timeout(..)]` |
 //! | bulkhead | [`Bulkhead`] | `#[bulkhead(..)]` |
 //! | rate limit | [`RateLimit`] | `#[rate_limit(..)]` |
 //! | hedge | [`Hedge`] | `#[hedge(..)]` |
@@ -106,7 +106,7 @@ pub use degrade::{Degrade, DegradeConfig, Simplify};
 pub use hedge::{After, Hedge, HedgeConfig};
 pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use rate_limit::{RateLimit, RateLimitConfig};
-pub use timeout::{Timeout, TimeoutConfig};
+pub use timeout::{AdaptiveTimeout, AdaptiveTimeoutConfig, Timeout, TimeoutConfig};
 pub use with_fallback::Fallback;
 pub use with_retry::{Backoff, Jitter, Retry, RetryConfig, Rule};
 pub mod presets;

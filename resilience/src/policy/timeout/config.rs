@@ -1,5 +1,6 @@
 //! The settings of a timeout, and the value that has them.
 
+use super::thread::Helpers;
 use crate::base::settings::{Bytes, Count, Factor, Flag, Settings, Time, settings};
 use std::time::Duration;
 
@@ -66,6 +67,11 @@ impl TimeoutConfig {
 
     pub(super) const fn of(limit: Duration) -> Self {
         Self { limit, ..Self::DEFAULT }
+    }
+
+    /// The bounds of its helper threads.
+    pub(super) const fn helpers(&self) -> Helpers {
+        Helpers { threads: self.threads, stack: self.stack }
     }
 
     /// Returns the limit of one attempt, counted from 1.

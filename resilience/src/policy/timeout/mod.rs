@@ -19,6 +19,9 @@
 //! The limit of the whole call is the attempts and waits that have to fit: with `max = 2` and 2 s for an
 //! attempt, about 7 s. `growth` gives later attempts more time, where a slow answer is better than none.
 //!
+//! Where the latency changes with the load or the time of day, an [`AdaptiveTimeout`] follows it: its limit is twice
+//! the 99th percentile of the calls of late. It bounds what a caller waits only by its `cap`.
+//!
 //! # Async and sync
 //!
 //! An async body is polled first and then its limit, and dropped when that has passed: everything that it
@@ -30,17 +33,21 @@
 //!
 //! Code inside can ask how much time is left with [`remaining`](crate::remaining).
 
+pub(crate) mod adaptive;
 mod config;
 mod site;
 mod thread;
 mod value;
 
+#[doc(hidden)]
+pub use adaptive::{AdaptiveTimed, Ended, GivenAdaptiveTimeout, KeyedAdaptiveTimeouts};
+pub use adaptive::{AdaptiveTimeout, AdaptiveTimeoutConfig, AdaptiveTimeoutSnapshot};
 pub use config::{Timeout, TimeoutConfig};
 #[doc(hidden)]
 pub use site::{Timed, TimeoutSite};
 
 use crate::base::clock::{Timer, alarm};
-use crate::base::scope;
+use crate::base::scope::{self, Dropped};
 use crate::event::{Event, emit};
 use crate::point::PointName;
 use crate::rejected::Rejected;
@@ -73,8 +80,14 @@ fn timed_out(point: PointName, limit: Duration, was_waiting: bool) -> Rejected {
 
 /// A body that was dropped because its limit has passed.
 struct Late {
+    dropped: Dropped,
+}
+
+impl Late {
     /// Whether the whole call was still waiting for admission.
-    was_waiting: bool,
+    fn was_waiting(&self) -> bool {
+        self.dropped == Dropped::OnlyWaiting
+    }
 }
 
 /// Polls `body` and then its limit; if that has passed, the body is dropped.
@@ -100,8 +113,7 @@ fn poll_within<F: Future>(
     if poll_timer(timer, Duration::from_nanos(limit), cx).is_pending() {
         return Poll::Pending;
     }
-    let was_waiting = scope::cutting(stack(), || body.set(None));
-    Poll::Ready(Err(Late { was_waiting }))
+    Poll::Ready(Err(Late { dropped: scope::cutting(stack(), || body.set(None)) }))
 }
 
 /// Polls the timer, which is made at the first time.

@@ -82,7 +82,7 @@ impl TimeoutSite {
     }
 
     fn group(&self) -> Group {
-        Group::Function(std::ptr::from_ref(self).addr())
+        Group::At(std::ptr::from_ref(self).addr())
     }
 
     /// Runs `body` on a helper thread and abandons it there if it takes longer than the limit.
@@ -112,7 +112,8 @@ impl TimeoutSite {
     ) -> Result<T, Rejected> {
         self.note(timeout);
         let limit = timeout.limit(attempt);
-        thread::run(self.group(), timeout.config(), limit, body).map_err(|stopped| self.stopped(stopped))
+        thread::run(self.group(), timeout.config().helpers(), limit, body)
+            .map_err(|stopped| self.stopped(stopped))
     }
 
     #[cold]
@@ -174,7 +175,7 @@ impl<F: Future> Future for Timed<'_, F> {
         let this = self.project();
         let limit = *this.limit;
         poll_within(this.body, this.timer, limit, || this.site.owner.stack(), cx).map(|done| {
-            done.map_err(|late| this.site.timed_out(Duration::from_nanos(limit), late.was_waiting))
+            done.map_err(|late| this.site.timed_out(Duration::from_nanos(limit), late.was_waiting()))
         })
     }
 }

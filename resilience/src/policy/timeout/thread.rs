@@ -7,7 +7,6 @@
 //! Each call starts a thread and none is kept, since a thread that a body has used may hold what the body left in its
 //! thread-locals. The cost of a thread is small beside what is worth a timeout.
 
-use super::TimeoutConfig;
 use crate::base::carry::Carried;
 use crate::base::scope;
 use crate::base::sync::locked;
@@ -18,15 +17,24 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Whose abandoned bodies are counted together: those of one annotated function (the address of its
-/// static), or those of the values with one name.
+/// static), those of one adaptive timeout, or those of the values with one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Group {
-    Function(usize),
+    At(usize),
     Name(&'static str),
 }
 
 /// The abandoned bodies that still run. A group without any has no entry, so the map does not grow.
 static ABANDONED: Mutex<BTreeMap<Group, u32>> = Mutex::new(BTreeMap::new());
+
+/// The bounds of helper threads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Helpers {
+    /// How many abandoned bodies may still run.
+    pub(super) threads: u32,
+    /// The bytes of a thread's stack.
+    pub(super) stack: usize,
+}
 
 /// Why a body gave no value.
 #[derive(Debug)]
@@ -50,7 +58,7 @@ pub(super) fn abandoned(group: Group) -> u32 {
 /// Runs `body` on a helper thread and waits for at most `limit`, or until the deadline of the request has passed.
 pub(super) fn run<T: Send + 'static>(
     group: Group,
-    config: &TimeoutConfig,
+    helpers: Helpers,
     limit: Duration,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Stopped> {
@@ -63,7 +71,7 @@ pub(super) fn run<T: Send + 'static>(
         }
     };
     let limit = scope::left_of_request().map_or(limit, |left| left.min(limit));
-    run_boxed(group, config, limit, Box::new(work))?;
+    run_boxed(group, helpers, limit, Box::new(work))?;
     let returned = locked(&value).take();
     returned.ok_or(Stopped::TimedOut(limit))
 }
@@ -80,11 +88,11 @@ struct Call {
     ended: Condvar,
 }
 
-fn run_boxed(group: Group, config: &TimeoutConfig, limit: Duration, work: Work) -> Result<(), Stopped> {
+fn run_boxed(group: Group, helpers: Helpers, limit: Duration, work: Work) -> Result<(), Stopped> {
     if limit.is_zero() {
         return Err(Stopped::TimedOut(limit));
     }
-    if abandoned(group) >= config.threads {
+    if abandoned(group) >= helpers.threads {
         return Err(Stopped::Refused);
     }
     let call = Arc::new(Call { state: Mutex::new(State::Running), ended: Condvar::new() });
@@ -102,7 +110,7 @@ fn run_boxed(group: Group, config: &TimeoutConfig, limit: Duration, work: Work) 
             }
         }
     };
-    let thread = std::thread::Builder::new().name("resilience-timeout".into()).stack_size(config.stack);
+    let thread = std::thread::Builder::new().name("resilience-timeout".into()).stack_size(helpers.stack);
     if thread.spawn(on_thread).is_err() {
         return Err(Stopped::Refused);
     }

@@ -99,7 +99,7 @@ impl Timeout {
         F: FnOnce() -> R + Send + 'static,
     {
         let limit = self.limit(1);
-        match thread::run(Group::Name(self.name), self.config(), limit, body) {
+        match thread::run(Group::Name(self.name), self.config().helpers(), limit, body) {
             Ok(outcome) => outcome,
             Err(stopped) => R::refuse(refusal(PointName::new(self.name), stopped)),
         }
@@ -208,7 +208,7 @@ where
         let this = self.project();
         let (limit, name) = (this.timeout.config().limit, || PointName::new(this.timeout.name));
         poll_within(this.body, this.timer, nanos(limit), || name().stack(), cx).map(|done| {
-            done.unwrap_or_else(|late| Refuse::refuse(timed_out(name(), limit, late.was_waiting)))
+            done.unwrap_or_else(|late| Refuse::refuse(timed_out(name(), limit, late.was_waiting())))
         })
     }
 }

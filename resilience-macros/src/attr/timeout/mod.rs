@@ -1,4 +1,6 @@
-//! `#[timeout(2s, ..)]`.
+//! `#[timeout(2s, ..)]`, and `#[timeout(adaptive, ..)]`.
+
+mod adaptive;
 
 use crate::context::{Context, Place};
 use crate::errors::Errors;
@@ -10,8 +12,23 @@ use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
-pub(crate) static DEFINITION: Definition =
-    Definition { spec: &SPEC, word: "TIMEOUT", read: |input| Some(Box::new(check(input)?)) };
+pub(crate) static DEFINITION: Definition = Definition { spec: &SPEC, word: "TIMEOUT", read };
+
+fn read(input: Input<'_>) -> Option<Box<dyn Layer>> {
+    if input.entries.iter().any(is_adaptive) {
+        return Some(Box::new(adaptive::check(input)?));
+    }
+    Some(Box::new(check(input)?))
+}
+
+fn is_adaptive(entry: &Entry) -> bool {
+    let is_on = match &entry.value {
+        Value::Word => true,
+        Value::Given(value) => value.to_string() == "true",
+        Value::List(_) | Value::Bare(_) => false,
+    };
+    entry.is("adaptive") && is_on
+}
 
 const SPEC: Spec = Spec {
     attr: "timeout",
@@ -22,6 +39,10 @@ const SPEC: Spec = Spec {
         key("thread", "true"),
         setting("threads", "16", Setting::Count(1)),
         setting("stack", "8MiB", Setting::Size),
+        key("adaptive", "true"),
+        key("floor", "100ms"),
+        key("key", "host"),
+        key("max_keys", "1024"),
         key("instance", "LIMIT"),
     ],
     foreign: &[
@@ -39,11 +60,13 @@ const SPEC: Spec = Spec {
         ("deadline", LIMIT),
         ("limit", LIMIT),
         ("timeout", LIMIT),
-        ("adaptive", ADAPTIVE),
-        ("floor", ADAPTIVE),
+        ("min", FLOOR),
+        ("minimum", FLOOR),
+        ("percentile", "write `adaptive`: the limit is twice the 99th percentile of the calls of late"),
+        ("dynamic", "write `adaptive`: the limit is twice the 99th percentile of the calls of late"),
         ("multiplier", "write `growth = <2.0>`: the factor from one attempt to the next"),
         ("backoff", "write `growth = <2.0>`: the factor from one attempt to the next"),
-        ("max", "write `cap = <30s>`: the longest limit that `growth` reaches"),
+        ("max", "write `cap = <30s>`: the longest limit that `growth`, or an `adaptive` limit, reaches"),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("when", "a timeout ends whatever takes too long: `when` belongs to a policy that looks at errors"),
         (
@@ -56,9 +79,7 @@ const SPEC: Spec = Spec {
 };
 
 const LIMIT: &str = "write the limit first, without a key: `#[timeout(<2s>)]`";
-const ADAPTIVE: &str =
-    "write a fixed limit, `#[timeout(2s)]`: one that follows the latency is not supported yet";
-const ADAPTIVE_LIMIT: &str = "`adaptive` is not supported yet\nhelp: write a fixed limit: `#[timeout(2s)]`";
+const FLOOR: &str = "write `floor = <100ms>`, beside `adaptive`: the shortest limit";
 
 /// The checked arguments.
 pub(crate) struct Checked {
@@ -75,7 +96,7 @@ pub(crate) struct Checked {
 fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, mut entries, item, errors, .. } = input;
     // Its own message says how the limit is written.
-    let names_limit = |entry: &Entry| foreign(entry).is_some_and(|words| [LIMIT, ADAPTIVE].contains(&words));
+    let names_limit = |entry: &Entry| foreign(entry) == Some(LIMIT);
     let mut is_named = entries.iter().any(names_limit);
     if let Some(words) = entries.first().and_then(|first| no_limit(first, item)) {
         errors.here(entries.remove(0).span, words);
@@ -85,7 +106,8 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let configured = value::written(&reader, &SPEC);
     let strict_at = reader.span_of("strict");
     let thread = reader.switch("thread").unwrap_or(false);
-    check_dependent(&reader, thread, errors);
+    check_dependent(&mut reader, errors);
+    check_threads(&reader, thread, errors);
     let settings = Settings::read(&mut reader, &SPEC);
     check_kind(attr, item, thread, strict_at, errors);
     let instance_at = reader.span_of("instance");
@@ -122,13 +144,31 @@ fn check(input: Input<'_>) -> Option<Checked> {
 }
 
 /// Reports settings of something that is not written: they would do nothing.
-fn check_dependent(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
+fn check_dependent(reader: &mut Reader<'_>, errors: &Errors) {
     if let (Some(at), None) = (reader.span_of("cap"), reader.span_of("growth")) {
         errors.here(
             at,
             "`cap` bounds `growth`, which is not written\nhelp: add `growth = 2.0`, or leave `cap` out",
         );
     }
+    reader.switch("adaptive");
+    let of_adaptive = [
+        (
+            "floor",
+            "`floor` bounds an adaptive limit\nhelp: write `#[timeout(adaptive, floor = 100ms, cap = 10s)]`",
+        ),
+        ("key", "`key` needs `adaptive`: a fixed limit is the same for all keys"),
+        ("max_keys", "`max_keys` needs `adaptive`, and `key = ..`: it bounds how many keys have a limit"),
+    ];
+    for (key, words) in of_adaptive {
+        if let Some(entry) = reader.take(key) {
+            errors.here(entry.span, words);
+        }
+    }
+}
+
+/// The same of the settings of helper threads.
+fn check_threads(reader: &Reader<'_>, has_thread: bool, errors: &Errors) {
     for (key, verb) in [("threads", "bounds"), ("stack", "is the stack of")] {
         if let (Some(at), false) = (reader.span_of(key), has_thread) {
             errors.here(
@@ -146,7 +186,7 @@ fn foreign(entry: &Entry) -> Option<&'static str> {
     SPEC.foreign.iter().find(|(word, _)| entry.is(word)).map(|(_, words)| *words)
 }
 
-/// What is wrong with a limit that is an argument, or of a kind that is not supported.
+/// What is wrong with a limit that is an argument.
 fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
     let mut tokens = entry.tokens().into_iter();
     let Some(TokenTree::Ident(word)) = tokens.next() else { return None };
@@ -162,7 +202,7 @@ fn no_limit(entry: &Entry, item: &Item) -> Option<String> {
              that is made at run time"
         ));
     }
-    (is_word && word == "adaptive").then(|| ADAPTIVE_LIMIT.to_owned())
+    None
 }
 
 fn check_kind(attr: &Ident, item: &Item, thread: bool, strict_at: Option<Span>, errors: &Errors) {
@@ -219,6 +259,22 @@ fn borrowed_arguments(item: &Item, errors: &Errors) {
 fn is_static(reference: &syn::TypeReference) -> bool {
     reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
 }
+
+/// Compares the longest `limit` of this layer with the limits and windows above it.
+fn comparisons(limit: &value::Duration, stack: Stack<'_>) -> TokenStream {
+    let value::Duration { tokens: limit, span, .. } = limit;
+    let total = stack.total().map(|total| {
+        let total = &total.tokens;
+        quote_spanned!(*span=> const _: () = __rt::check_attempt(#total, #limit);)
+    });
+    let windows = stack.above().filter_map(|traits| traits.window).map(|window| {
+        let window = &window.tokens;
+        quote_spanned!(*span=> const _: () = __rt::check_window(#window, #limit);)
+    });
+    let windows = windows.collect::<TokenStream>();
+    quote!(#total #windows)
+}
+
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits { moves_thread: self.thread, limit: self.limit.as_ref(), ..Traits::default() }
@@ -234,19 +290,7 @@ impl Layer for Checked {
     }
 
     fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
-        let Some(value::Duration { tokens: limit, span, .. }) = &self.limit else {
-            return TokenStream::new();
-        };
-        let total = stack.total().map(|total| {
-            let total = &total.tokens;
-            quote_spanned!(*span=> const _: () = __rt::check_attempt(#total, #limit);)
-        });
-        let windows = stack.above().filter_map(|traits| traits.window).map(|window| {
-            let window = &window.tokens;
-            quote_spanned!(*span=> const _: () = __rt::check_window(#window, #limit);)
-        });
-        let windows = windows.collect::<TokenStream>();
-        quote!(#total #windows)
+        self.limit.as_ref().map(|limit| comparisons(limit, stack)).unwrap_or_default()
     }
 
     fn wrap_future(

@@ -1,0 +1,50 @@
+//! Adaptive timeouts in the inventory.
+
+use super::AdaptiveTimeout;
+use crate::keyed::Keyed;
+use crate::point::PointName;
+use crate::point::PolicyHandle;
+use crate::point::registry::{Joins, Point, PointKey};
+use std::sync::Arc;
+
+/// Refers to the adaptive timeout of a point: reads as an [`AdaptiveTimeout`].
+///
+/// [`Point::adaptive_timeout`] returns it. One of a timeout that joined keeps it alive.
+pub type AdaptiveTimeoutHandle = PolicyHandle<AdaptiveTimeout>;
+
+impl Joins for AdaptiveTimeout {
+    fn own_name(&self) -> &PointName {
+        &self.owner
+    }
+}
+
+impl Point {
+    /// Returns the timeout of the outermost `timeout(adaptive, ..)` that has no key.
+    ///
+    /// `None` for a point without one, and for a keyed one: [`key`](Self::key) leads to those.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Rejected, point, timeout};
+    /// use std::time::Duration;
+    ///
+    /// #[timeout(adaptive, floor = 100ms, cap = 10s, name = "render")]
+    /// async fn render() -> Result<u32, Rejected> {
+    ///     Ok(42)
+    /// }
+    ///
+    /// let timeout = point("render").unwrap().adaptive_timeout().unwrap();
+    /// assert_eq!(timeout.limit(), Duration::from_secs(10), "no call was measured yet");
+    /// ```
+    pub fn adaptive_timeout(&self) -> Option<AdaptiveTimeoutHandle> {
+        PolicyHandle::of(self)
+    }
+}
+
+impl PointKey {
+    /// Returns the adaptive timeout of this key, if the point has a keyed one and the key has been used.
+    pub fn adaptive_timeout(&self) -> Option<Arc<AdaptiveTimeout>> {
+        self.point().policy::<Keyed<AdaptiveTimeout>>()?.peek(self.key())
+    }
+}

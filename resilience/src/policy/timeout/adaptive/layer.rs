@@ -1,0 +1,225 @@
+//! What the inventory sees of adaptive timeouts, and the `static`s of those that an attribute makes.
+
+use super::run::{AdaptiveTimed, Ended, on_thread};
+use super::{AdaptiveTimeout, AdaptiveTimeoutConfig};
+use crate::base::setting::{Effective, Value};
+use crate::base::site::Site;
+use crate::point::{KeySnapshot, Layer, PointName, PointSite};
+use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
+use crate::policy::timeout::thread;
+use crate::rejected::Rejected;
+use std::any::Any;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+const KIND: &str = "timeout";
+
+/// What the expansion of an attribute calls; `attempt` is the number of the attempt, from 1.
+#[doc(hidden)]
+impl AdaptiveTimeout {
+    /// A run of `body` within the limit that applies now.
+    #[inline]
+    pub fn within<F>(&self, attempt: u32, body: F) -> AdaptiveTimed<'_, F> {
+        AdaptiveTimed::new(self, None, attempt, body)
+    }
+
+    /// Runs `body` on a helper thread within the limit that applies now.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::TimedOut`], or [`Rejected::BulkheadFull`] while too many abandoned bodies still run or
+    /// where the system has no thread left.
+    pub fn on_thread<R: Send + 'static>(
+        &self,
+        body: impl FnOnce() -> Ended<R> + Send + 'static,
+    ) -> Result<R, Rejected> {
+        on_thread(self, body)
+    }
+}
+
+/// The settings that apply; those of helper threads only where there are some.
+fn settings(config: &AdaptiveTimeoutConfig, is_on_thread: bool) -> Vec<Effective> {
+    let mut all = vec![Effective::text("adaptive", "true")];
+    for setting in config.effective() {
+        match setting.name {
+            "threads" | "stack" if !is_on_thread => continue,
+            "threads" => all.push(Effective::text("thread", "true")),
+            _ => {}
+        }
+        all.push(setting);
+    }
+    all
+}
+
+fn worst(config: &AdaptiveTimeoutConfig, inner: Option<Duration>) -> Duration {
+    inner.map_or(config.cap, |inner| inner.min(config.cap))
+}
+
+impl AdaptiveTimeout {
+    /// Whether the limit follows the calls yet.
+    fn word(&self) -> &'static str {
+        if self.snapshot().p99.is_some() { "adaptive" } else { "learning" }
+    }
+
+    fn numbers(&self) -> Vec<(&'static str, u64)> {
+        let now = self.snapshot();
+        let limit = u64::try_from(now.limit.as_millis()).unwrap_or(u64::MAX);
+        vec![("limit_ms", limit), ("samples", now.samples as u64), ("timed_out", now.timed_out)]
+    }
+}
+
+impl Layer for AdaptiveTimeout {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let mut all = settings(self.config(), self.is_on_thread);
+        let limit = Value::Time(self.limit());
+        all.insert(1, Effective { name: "limit", value: limit, is_default: false, setting: None });
+        all
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        Some(self.word())
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let mut all = self.numbers();
+        if self.is_on_thread {
+            all.push(("abandoned", thread::abandoned(self.group()).into()));
+        }
+        all
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        Some(worst(self.config(), inner))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The `static` of a `timeout(adaptive, key = ..)`.
+#[doc(hidden)]
+pub type KeyedAdaptiveTimeouts = Site<Keyed<AdaptiveTimeout>>;
+
+/// How many calls were ended of all keys, evicted ones included, and how many abandoned bodies run.
+fn totals(entries: &EntryMap<AdaptiveTimeout>, is_on_thread: bool) -> Vec<(&'static str, u64)> {
+    let whole = entries.whole();
+    let timed_out =
+        whole.and_then(|whole| whole.totals.as_ref()).map_or(0, |totals| totals.load(Ordering::Relaxed));
+    let mut all = vec![("timed_out", timed_out)];
+    if is_on_thread {
+        all.push(("abandoned", whole.map_or(0, |whole| thread::abandoned(whole.group())).into()));
+    }
+    all
+}
+
+impl Layer for KeyedAdaptiveTimeouts {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let one = self.make();
+        let mut all = settings(one.config(), one.is_on_thread);
+        all.push(Effective::count("max_keys", self.limit(), MAX_KEYS));
+        all
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        totals(self.entries(), self.make().is_on_thread)
+    }
+
+    fn keys(&self) -> Vec<KeySnapshot> {
+        let row = |(key, timeout): (String, Arc<AdaptiveTimeout>)| KeySnapshot {
+            key,
+            state: timeout.word(),
+            retry_after: None,
+            counters: timeout.numbers(),
+        };
+        self.entries().all().into_iter().map(row).collect()
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        Some(worst(self.make().config(), inner))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        &**self
+    }
+}
+
+impl PerKey for AdaptiveTimeout {
+    fn for_key(mut self, key: PointName, whole: &Self) -> Self {
+        self.key = Some(key);
+        self.totals.clone_from(&whole.totals);
+        self
+    }
+
+    fn whole(mut self) -> Self {
+        self.totals = Some(Arc::default());
+        self
+    }
+}
+
+/// The `static` of a `timeout(adaptive, instance = ..)`, whose timeout the user owns.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct GivenAdaptiveTimeout {
+    point: &'static PointSite,
+    /// The settings of the timeout that was used first.
+    seen: OnceLock<AdaptiveTimeoutConfig>,
+}
+
+impl GivenAdaptiveTimeout {
+    /// The place of a timeout of the user's in the stack of `point`.
+    pub const fn of(point: &'static PointSite) -> Self {
+        Self { point, seen: OnceLock::new() }
+    }
+
+    /// A run of `body` within the limit of `timeout` that applies now.
+    #[inline]
+    pub fn within<'t, F>(&self, timeout: &'t AdaptiveTimeout, attempt: u32, body: F) -> AdaptiveTimed<'t, F> {
+        self.seen.get_or_init(|| *timeout.config());
+        AdaptiveTimed::new(timeout, Some(self.point.stack()), attempt, body)
+    }
+
+    /// Runs `body` on a helper thread within the limit of `timeout` that applies now.
+    ///
+    /// # Errors
+    ///
+    /// As [`AdaptiveTimeout::on_thread`].
+    pub fn on_thread<R: Send + 'static>(
+        &self,
+        timeout: &AdaptiveTimeout,
+        body: impl FnOnce() -> Ended<R> + Send + 'static,
+    ) -> Result<R, Rejected> {
+        self.seen.get_or_init(|| *timeout.config());
+        on_thread(timeout, body)
+    }
+}
+
+impl Layer for GivenAdaptiveTimeout {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    /// Known once a timeout was used.
+    fn settings(&self) -> Vec<Effective> {
+        let mut all = vec![Effective::text("instance", "..")];
+        all.extend(self.seen.get().map(|config| settings(config, false)).into_iter().flatten());
+        all
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        self.seen.get().map(|config| worst(config, inner)).or(inner)
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
