@@ -80,6 +80,32 @@ mod without_a_prelude {
         step_later(id, "a").await
     }
 
+    #[::resilience::cached(ttl = 60s, stale_if_error = 1h, key = id, when_ok = |n: &u32| *n > 0)]
+    #[::resilience::degrade(work, max = 2)]
+    #[::resilience::bulkhead(4, wait = 1s, queue = 8)]
+    #[::resilience::rate_limit(100, per = 1s, burst = 10, wait = 1s)]
+    #[::resilience::hedge(after = 50ms, idempotent)]
+    pub async fn loaded(id: u32, work: &Work) -> ::core::result::Result<u32, ::resilience::Rejected> {
+        let _ = work;
+        ::core::result::Result::Ok(id)
+    }
+
+    pub struct Work;
+
+    impl ::resilience::Simplify for Work {
+        fn simplify(&self, level: u32) -> ::core::option::Option<Self> {
+            let _ = level;
+            ::core::option::Option::None
+        }
+    }
+
+    #[::resilience::cached(key = id)]
+    #[::resilience::bulkhead(adaptive, floor = 2, cap = 8)]
+    #[::resilience::rate_limit(100, per = 1s)]
+    pub fn loaded_now(id: u32) -> ::core::option::Option<u32> {
+        ::core::option::Option::Some(id)
+    }
+
     #[::resilience::with_retry]
     pub fn bare() -> ::core::option::Option<()> {
         ::core::option::Option::Some(())
@@ -100,6 +126,9 @@ fn without_the_prelude() {
     let later = without_a_prelude::later(1, String::new(), &calls);
     assert!(matches!(futures::executor::block_on(later), Ok(3)));
     assert_eq!(without_a_prelude::bare(), Some(()));
+    let loaded = without_a_prelude::loaded(5, &without_a_prelude::Work);
+    assert_eq!(futures::executor::block_on(loaded), Ok(5));
+    assert_eq!(without_a_prelude::loaded_now(6), Some(6));
     assert!(matches!(without_a_prelude::job(7, "a", &1), Ok(7)));
     assert_eq!(futures::executor::block_on(without_a_prelude::job_later(8, &[])), Some(8));
     assert_eq!(futures::executor::block_on(without_a_prelude::option()), Some(()));
@@ -191,6 +220,30 @@ mod shadowed {
         ::core::result::Result::Ok(id)
     }
 
+    pub struct Work;
+
+    impl ::resilience::Simplify for Work {
+        fn simplify(&self, level: ::core::primitive::u32) -> ::core::option::Option<Self> {
+            if level == 0 { ::core::option::Option::Some(Work) } else { ::core::option::Option::None }
+        }
+    }
+
+    #[::resilience::cached(ttl = 60s, key = id)]
+    #[::resilience::degrade(work)]
+    #[::resilience::bulkhead(4, wait = 1s, key = id)]
+    #[::resilience::rate_limit(100, per = 1s, wait = 1s, key = id)]
+    #[::resilience::hedge(after = p95, max = 2, idempotent, key = id)]
+    pub async fn loaded(id: i32, work: Work) -> ::core::result::Result<i32, ::resilience::Rejected> {
+        let _ = &work;
+        ::core::result::Result::Ok(id)
+    }
+
+    #[::resilience::bulkhead(adaptive)]
+    #[::resilience::rate_limit(100, per = 1s)]
+    pub fn loaded_now(id: i32) -> ::core::option::Option<i32> {
+        ::core::option::Option::Some(id)
+    }
+
     #[::resilience::with_retry(max = 3, base = 0s)]
     #[::resilience::circuit_breaker(threshold = 100)]
     pub fn sync(calls: &::core::cell::Cell<i32>) -> ::core::result::Result<i32, ::resilience::Rejected> {
@@ -208,12 +261,14 @@ fn among_items_with_well_known_names() {
     assert_eq!(shadowed::sync(&std::cell::Cell::new(0)), Ok(1));
     assert_eq!(futures::executor::block_on(shadowed::job(3, String::new(), &1)), Ok(3));
     assert_eq!(shadowed::job_sync(4), Ok(4));
+    assert_eq!(futures::executor::block_on(shadowed::loaded(5, shadowed::Work)), Ok(5));
+    assert_eq!(shadowed::loaded_now(6), Some(6));
 }
 
 mod locals {
     use resilience::{
-        Rejected, checkpoint, circuit_breaker, job, testing, timeout, with_fallback, with_recovery,
-        with_retry,
+        Rejected, bulkhead, cached, checkpoint, circuit_breaker, degrade, hedge, job, rate_limit, testing,
+        timeout, with_fallback, with_recovery, with_retry,
     };
     use std::cell::Cell;
 
@@ -289,6 +344,37 @@ mod locals {
         let verdict: Result<u32, u32> = Err(error);
         let _unused = verdict?;
         Ok(0)
+    }
+
+    #[cached(key = slot, ttl = 60s, when_ok = |level: &u32| *level > original)]
+    #[degrade(simpler)]
+    #[bulkhead(4, wait = 1s, key = held)]
+    #[rate_limit(100, per = 1s, wait = 1s, key = pass)]
+    #[hedge(after = 50ms, idempotent, key = copies)]
+    async fn loaded(
+        slot: u32,
+        held: u32,
+        pass: u32,
+        copies: u32,
+        original: u32,
+        simpler: &Simpler,
+    ) -> Result<u32, Rejected> {
+        let (level, first, holding, outcome, label) = (1, 2, 3, 4, 5);
+        Ok(slot + held + pass + copies + original + level + first + holding + outcome + label + simpler.0)
+    }
+
+    struct Simpler(u32);
+
+    impl resilience::Simplify for Simpler {
+        fn simplify(&self, level: u32) -> Option<Self> {
+            (level < self.0).then_some(Self(level))
+        }
+    }
+
+    #[test]
+    fn with_the_names_that_policies_of_load_use_themselves() {
+        let _world = testing::isolate();
+        assert_eq!(futures::executor::block_on(loaded(1, 2, 3, 4, 5, &Simpler(6))), Ok(36));
     }
 
     #[test]

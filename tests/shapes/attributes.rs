@@ -1,7 +1,7 @@
 //! Other attributes beside ours, and other ways to name ours.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
 use std::io;
 
 macro_rules! instrumented {
@@ -242,6 +242,7 @@ fn through_fragments() -> [crate::kit::Row; 2] {
         None,
         Some(answered(|runs| values_now::fallback::f(runs).into())),
         None,
+        None,
         Some(stacked("xx.", |runs| values_now::all::f(runs).into())),
     ];
     let later = [
@@ -249,6 +250,7 @@ fn through_fragments() -> [crate::kit::Row; 2] {
         Some(broken_off(|runs| wait(values_later::breaker::f(runs)).into())),
         Some(timed(|runs| wait(values_later::limit::f(runs)).into())),
         Some(answered(|runs| wait(values_later::fallback::f(runs)).into())),
+        None,
         None,
         Some(stacked("x-.", |runs| wait(values_later::stack::f(runs)).into())),
     ];

@@ -1,7 +1,7 @@
 //! What stands in a body, and in the function's name.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
 use std::io;
 
 macro_rules! question {

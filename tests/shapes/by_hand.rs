@@ -1,6 +1,8 @@
 //! Every shape of function, executed: how often the body ran, and what came back.
 
-use resilience::{checkpoint, circuit_breaker, testing, timeout, with_fallback, with_retry};
+use resilience::{
+    bulkhead, checkpoint, circuit_breaker, rate_limit, testing, timeout, with_fallback, with_retry,
+};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

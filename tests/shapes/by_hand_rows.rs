@@ -1,11 +1,11 @@
 //! The shapes that matter most, written out: no `macro_rules!` between the compiler and the attribute.
 
-use crate::kit::{Row, answered, broken_off, recorded, retried, stacked, timed, wait};
+use crate::kit::{Row, admitted, answered, broken_off, recorded, retried, stacked, timed, wait};
 
 mod now {
     use crate::kit::Runs;
     use crate::kit::now::Step;
-    use resilience::{checkpoint, circuit_breaker, with_fallback, with_retry};
+    use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, with_fallback, with_retry};
     use std::io;
 
     #[with_retry(max = 3)]
@@ -17,6 +17,14 @@ mod now {
 
     #[circuit_breaker(threshold = 2)]
     pub fn breaker(runs: &Runs, name: String) -> io::Result<u32> {
+        assert_eq!(name, "abc");
+        let run = runs.step()?;
+        Ok(run)
+    }
+
+    #[bulkhead(4, wait = 1s)]
+    #[rate_limit(3, per = 1h)]
+    pub fn load(runs: &Runs, name: String) -> io::Result<u32> {
         assert_eq!(name, "abc");
         let run = runs.step()?;
         Ok(run)
@@ -53,7 +61,7 @@ mod now {
 mod later {
     use crate::kit::Runs;
     use crate::kit::later::Step;
-    use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+    use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
     use std::io;
 
     #[with_retry(max = 3, clone(names))]
@@ -64,6 +72,13 @@ mod later {
 
     #[circuit_breaker(threshold = 2)]
     pub async fn breaker(runs: &Runs, names: Vec<String>) -> io::Result<u32> {
+        let run = runs.step().await?;
+        Ok(run + u32::try_from(names.into_iter().len()).unwrap_or(0) - 1)
+    }
+
+    #[bulkhead(4, wait = 1s)]
+    #[rate_limit(3, per = 1h)]
+    pub async fn load(runs: &Runs, names: Vec<String>) -> io::Result<u32> {
         let run = runs.step().await?;
         Ok(run + u32::try_from(names.into_iter().len()).unwrap_or(0) - 1)
     }
@@ -105,7 +120,7 @@ mod later {
 mod methods {
     use crate::kit::Runs;
     use crate::kit::later::Step;
-    use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+    use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
     use std::io;
 
     pub struct Client {
@@ -124,6 +139,14 @@ mod methods {
 
         #[circuit_breaker(threshold = 2, key = self.host)]
         pub async fn breaker(&mut self) -> io::Result<u32> {
+            self.calls += 1;
+            let run = self.runs.step().await?;
+            Ok(run)
+        }
+
+        #[bulkhead(4, wait = 1s, key = self.host)]
+        #[rate_limit(3, per = 1h, key = self.host)]
+        pub async fn load(&mut self) -> io::Result<u32> {
             self.calls += 1;
             let run = self.runs.step().await?;
             Ok(run)
@@ -170,13 +193,14 @@ mod methods {
 mod objects {
     use crate::kit::Runs;
     use crate::kit::later::Step;
-    use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+    use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
     use std::io;
 
     #[async_trait::async_trait]
     pub trait Service {
         async fn retry(&self, name: String) -> io::Result<u32>;
         async fn breaker(&self, name: String) -> io::Result<u32>;
+        async fn load(&self, name: String) -> io::Result<u32>;
         async fn limit(&self, name: String) -> io::Result<u32>;
         async fn fallback(&self, name: String) -> io::Result<u32>;
         async fn step(&self, name: String) -> io::Result<u32>;
@@ -199,6 +223,14 @@ mod objects {
 
         #[circuit_breaker(threshold = 2, key = self.host)]
         async fn breaker(&self, name: String) -> io::Result<u32> {
+            assert_eq!(name.into_bytes(), b"abc");
+            let run = self.runs.step().await?;
+            Ok(run)
+        }
+
+        #[bulkhead(4, wait = 1s, key = self.host)]
+        #[rate_limit(3, per = 1h, key = self.host)]
+        async fn load(&self, name: String) -> io::Result<u32> {
             assert_eq!(name.into_bytes(), b"abc");
             let run = self.runs.step().await?;
             Ok(run)
@@ -262,6 +294,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| now::breaker(runs, name()).into())),
                 None,
                 Some(answered(|runs| now::fallback(runs, name()).into())),
+                Some(admitted(|runs| now::load(runs, name()).into())),
                 Some(recorded(|runs| now::step(runs, name()).into())),
                 Some(stacked("xx.", |runs| now::all(runs, name()).into())),
             ],
@@ -274,6 +307,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| wait(later::breaker(runs, names())).into())),
                 Some(timed(|runs| wait(later::limit(runs, names())).into())),
                 Some(answered(|runs| wait(later::fallback(runs, names())).into())),
+                Some(admitted(|runs| wait(later::load(runs, names())).into())),
                 Some(recorded(|runs| wait(later::step(runs, names())).into())),
                 Some(stacked("x-.", |runs| wait(later::all(runs, names())).into())),
             ],
@@ -286,6 +320,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| wait(client(runs).breaker()).into())),
                 Some(timed(|runs| wait(client(runs).limit()).into())),
                 Some(answered(|runs| wait(client(runs).fallback()).into())),
+                Some(admitted(|runs| wait(client(runs).load()).into())),
                 Some(recorded(|runs| wait(client(runs).step()).into())),
                 Some(stacked("x-.", |runs| wait(client(runs).all()).into())),
             ],
@@ -298,6 +333,7 @@ pub fn rows() -> Vec<Row> {
                 Some(broken_off(|runs| wait(service(runs).breaker(name())).into())),
                 Some(timed(|runs| wait(service(runs).limit(name())).into())),
                 Some(answered(|runs| wait(service(runs).fallback(name())).into())),
+                Some(admitted(|runs| wait(service(runs).load(name())).into())),
                 Some(recorded(|runs| wait(service(runs).step(name())).into())),
                 Some(stacked("x-.", |runs| wait(service(runs).all(name())).into())),
             ],

@@ -2,7 +2,7 @@
 
 use crate::kit::{Came, Runs, here};
 use futures::future::{FutureExt as _, LocalBoxFuture};
-use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

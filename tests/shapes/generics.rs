@@ -1,7 +1,7 @@
 //! Type, const and lifetime parameters.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
 use std::fmt::Display;
 use std::io;
 

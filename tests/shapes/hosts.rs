@@ -4,7 +4,9 @@ use crate::kit::{Came, Runs, here};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use resilience::{Classify, Rejected, checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{
+    Classify, Rejected, bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry,
+};
 use std::io;
 
 #[derive(Debug, thiserror::Error, Classify)]

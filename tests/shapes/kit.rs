@@ -147,9 +147,9 @@ pub struct Row {
     pub group: &'static str,
     pub shape: &'static str,
     pub kind: &'static str,
-    /// `with_retry`, `circuit_breaker`, `timeout`, `with_fallback`, `checkpoint`, all four; without an entry where the
-    /// policy cannot be.
-    pub cells: [Option<Cell>; 6],
+    /// `with_retry`, `circuit_breaker`, `timeout`, `with_fallback`, load, `checkpoint`, all four; without an entry where
+    /// the policy cannot be.
+    pub cells: [Option<Cell>; 7],
 }
 
 /// Runs async calls one after the other, on a paused clock.
@@ -221,6 +221,25 @@ pub fn answered(call: impl Fn(&Runs) -> Came) -> Cell {
     )
 }
 
+/// Three calls an hour: the fourth is refused before the body, whatever the others returned. A recursive function needs
+/// two for one.
+pub fn admitted(call: impl Fn(&Runs) -> Came) -> Cell {
+    let _world = resilience::testing::isolate();
+    let runs = Runs::of("x.");
+    let came = [call(&runs), call(&runs), call(&runs), call(&runs)];
+    let holds = (2..=3).contains(&runs.count())
+        && came[0].says("reset")
+        && came[1] == Came::Value(2)
+        && came[3].says("rate limit");
+    cell(
+        holds,
+        match holds {
+            true => "1: error; 1: value; at last 0: refused".to_owned(),
+            false => format!("{} runs of 4 calls, {came:?}", runs.count()),
+        },
+    )
+}
+
 /// A failure is not recorded, a success is: the third call is given it.
 pub fn recorded(call: impl Fn(&Runs) -> Came) -> Cell {
     let _world = resilience::testing::isolate();
@@ -266,6 +285,7 @@ macro_rules! row {
         mod with_retry { use super::*; $shape!([#[with_retry(max = 3)]] [] [] [clone]); }
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [] [] []); }
         mod with_fallback { use super::*; $shape!([#[with_fallback($($fallback)*)]] [] [] [clone]); }
+        mod load { use super::*; $shape!([#[bulkhead(4, wait = 1s)] #[rate_limit(3, per = 1h)]] [] [] []); }
         mod all {
             use super::*;
             $shape!([
@@ -274,12 +294,13 @@ macro_rules! row {
                 #[circuit_breaker(threshold = 9)]
             ] [] [] [clone]);
         }
-        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
+        pub fn cells() -> [Option<crate::kit::Cell>; 7] {
             [
                 Some(crate::kit::retried(with_retry::call)),
                 Some(crate::kit::broken_off(circuit_breaker::call)),
                 None,
                 Some(crate::kit::answered(with_fallback::call)),
+                Some(crate::kit::admitted(load::call)),
                 $kept,
                 Some(crate::kit::stacked("xx.", all::call)),
             ]
@@ -290,6 +311,7 @@ macro_rules! row {
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [async] [.await] []); }
         mod timeout { use super::*; $shape!([#[timeout(50ms)]] [async] [.await] []); }
         mod with_fallback { use super::*; $shape!([#[with_fallback($($fallback)*)]] [async] [.await] [clone]); }
+        mod load { use super::*; $shape!([#[bulkhead(4, wait = 1s)] #[rate_limit(3, per = 1h)]] [async] [.await] []); }
         mod all {
             use super::*;
             $shape!([
@@ -300,13 +322,14 @@ macro_rules! row {
                 #[timeout(2s)]
             ] [async] [.await] [clone]);
         }
-        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
+        pub fn cells() -> [Option<crate::kit::Cell>; 7] {
             use crate::kit::wait;
             [
                 Some(crate::kit::retried(|runs| wait(with_retry::call(runs)))),
                 Some(crate::kit::broken_off(|runs| wait(circuit_breaker::call(runs)))),
                 Some(crate::kit::timed(|runs| wait(timeout::call(runs)))),
                 Some(crate::kit::answered(|runs| wait(with_fallback::call(runs)))),
+                Some(crate::kit::admitted(|runs| wait(load::call(runs)))),
                 $kept,
                 Some(crate::kit::stacked("x-.", |runs| wait(all::call(runs)))),
             ]
@@ -316,12 +339,14 @@ macro_rules! row {
     (@straight_now $shape:ident, ($($fallback:tt)*), $kept:expr) => {
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [] [] []); }
         mod with_fallback { use super::*; $shape!([#[with_fallback($($fallback)*)]] [] [] [clone]); }
-        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
+        mod load { use super::*; $shape!([#[bulkhead(4, wait = 1s)] #[rate_limit(3, per = 1h)]] [] [] []); }
+        pub fn cells() -> [Option<crate::kit::Cell>; 7] {
             [
                 None,
                 Some(crate::kit::broken_off(circuit_breaker::call)),
                 None,
                 Some(crate::kit::answered(with_fallback::call)),
+                Some(crate::kit::admitted(load::call)),
                 $kept,
                 None,
             ]
@@ -331,13 +356,15 @@ macro_rules! row {
         mod circuit_breaker { use super::*; $shape!([#[circuit_breaker(threshold = 2)]] [async] [.await] []); }
         mod timeout { use super::*; $shape!([#[timeout(50ms)]] [async] [.await] []); }
         mod with_fallback { use super::*; $shape!([#[with_fallback($($fallback)*)]] [async] [.await] [clone]); }
-        pub fn cells() -> [Option<crate::kit::Cell>; 6] {
+        mod load { use super::*; $shape!([#[bulkhead(4, wait = 1s)] #[rate_limit(3, per = 1h)]] [async] [.await] []); }
+        pub fn cells() -> [Option<crate::kit::Cell>; 7] {
             use crate::kit::wait;
             [
                 None,
                 Some(crate::kit::broken_off(|runs| wait(circuit_breaker::call(runs)))),
                 Some(crate::kit::timed(|runs| wait(timeout::call(runs)))),
                 Some(crate::kit::answered(|runs| wait(with_fallback::call(runs)))),
+                Some(crate::kit::admitted(|runs| wait(load::call(runs)))),
                 $kept,
                 None,
             ]

@@ -1,7 +1,7 @@
 //! Receivers.
 
 use crate::kit::{Came, Runs};
-use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;

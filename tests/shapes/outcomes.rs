@@ -1,7 +1,9 @@
 //! What functions return.
 
 use crate::kit::{Came, Runs, here};
-use resilience::{Classify, Rejected, checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{
+    Classify, Rejected, bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry,
+};
 use std::error::Error;
 use std::fmt;
 use std::io;

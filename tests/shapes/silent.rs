@@ -2,7 +2,7 @@
 //! error comes back, or a breaker never refuses.
 
 use crate::kit::{Came, Runs};
-use resilience::{checkpoint, circuit_breaker, timeout, with_fallback, with_retry};
+use resilience::{bulkhead, checkpoint, circuit_breaker, rate_limit, timeout, with_fallback, with_retry};
 use std::fmt::Display;
 use std::io;
 

@@ -20,6 +20,7 @@ it; the test fails when it is out of date.
 | circuit_breaker | `#[circuit_breaker(threshold = 2)]` | three whose body always fails: it runs twice, the third is refused |
 | timeout | `#[timeout(50ms)]` | one whose body hangs; one whose body does not |
 | with_fallback | `#[with_fallback(..)]` | one whose body fails; one whose body does not |
+| load | `#[bulkhead(4, wait = 1s)]` over `#[rate_limit(3, per = 1h)]` | four: the body fails, then succeeds twice, then does not run |
 | checkpoint | `#[checkpoint(\"row\", inputs(), store = ..)]` | three: the body fails, then succeeds, then does not run: its value was recorded |
 | all four | fallback, `timeout(10s)`, retry, breaker, `timeout(2s)`; sync without the timeouts | one whose body fails, then hangs (sync: fails again), then succeeds; one whose body always fails |
 
@@ -29,8 +30,8 @@ function needs a key that differs from call to call.
 ";
 
 /// The experiments of a row, in the order of its cells.
-const COLUMNS: [&str; 6] =
-    ["with_retry", "circuit_breaker", "timeout", "with_fallback", "checkpoint", "all four"];
+const COLUMNS: [&str; 7] =
+    ["with_retry", "circuit_breaker", "timeout", "with_fallback", "load", "checkpoint", "all four"];
 
 /// What does not compile, with the case that shows its error.
 const REFUSED: [(&str, &str); 18] = [
@@ -127,7 +128,10 @@ fn page(rows: &[Row]) -> String {
         let (mut same, mut other) = (Vec::<(String, Vec<&str>)>::new(), String::new());
         for row in group {
             let shape = row.shape.replace('|', "\\|");
-            let usual = kinds.iter().find(|(kind, _)| *kind == row.kind).map_or([""; 6], |(_, usual)| *usual);
+            let usual = kinds
+                .iter()
+                .find(|(kind, _)| *kind == row.kind)
+                .map_or([""; COLUMNS.len()], |(_, usual)| *usual);
             let differs = differences(row, &usual);
             if !differs.is_empty() {
                 _ = writeln!(other, "| {shape} | {} | {differs} |", row.kind);

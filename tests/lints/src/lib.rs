@@ -47,7 +47,8 @@ pub mod explicit_returns;
 
 use resilience::policy::{BudgetOf, Jitter};
 use resilience::{
-    Classify, cached, checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry,
+    Classify, Simplify, bulkhead, cached, checkpoint, circuit_breaker, degrade, hedge, job, rate_limit,
+    timeout, with_fallback, with_recovery, with_retry,
 };
 
 /// An error.
@@ -61,6 +62,19 @@ pub enum Failure {
     #[error(transparent)]
     #[classify(transparent)]
     Rejected(#[from] resilience::Rejected),
+}
+
+/// What a service is asked to do.
+#[derive(Debug)]
+pub struct Work {
+    /// The question.
+    pub question: String,
+}
+
+impl Simplify for Work {
+    fn simplify(&self, level: u32) -> Option<Self> {
+        (level == 1).then(|| Self { question: self.question.to_uppercase() })
+    }
 }
 
 /// A service.
@@ -104,6 +118,30 @@ impl Service {
     #[with_retry(max = 3)]
     pub async fn known(&self, question: &str) -> Result<usize, Failure> {
         self.ask(question).await
+    }
+
+    /// What is asked of a service under load.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[degrade(work, max = 2)]
+    #[bulkhead(16, wait = 1s, queue = 8, key = self.host)]
+    #[rate_limit(100, per = 1s, burst = 10, wait = 1s)]
+    #[hedge(after = p95, max = 2, idempotent)]
+    pub async fn loaded(&self, work: &Work) -> Result<usize, Failure> {
+        self.ask(&work.question).await
+    }
+
+    /// What a caller does not wait for.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[bulkhead(adaptive, floor = 2, cap = 100)]
+    #[rate_limit(100, per = 1s)]
+    pub fn at_once(&self, work: &Work) -> Result<usize, Failure> {
+        if work.question == self.host { Err(Failure::Busy) } else { Ok(work.question.len()) }
     }
 
     /// What is known of a type.
