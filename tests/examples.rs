@@ -100,6 +100,7 @@ fn the_examples_of_the_policies_run() {
         "circuit_breaker",
         "classify",
         "degrade",
+        "failover",
         "hedge",
         "rate_limit",
         "timeout",

@@ -8,7 +8,7 @@ use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
 use resilience::policy::{
     AdaptiveTimeoutConfig, BudgetConfig, BulkheadConfig, CacheConfig, ChaosConfig, CircuitBreakerConfig,
-    DegradeConfig, HedgeConfig, RateLimitConfig, RetryConfig, TimeoutConfig,
+    DegradeConfig, FailoverConfig, HedgeConfig, RateLimitConfig, RetryConfig, TimeoutConfig,
 };
 use resilience::settings::{Kind, Setting as Row};
 use syntax::keys::{Key, Setting, Spec};
@@ -38,6 +38,7 @@ fn policies() -> Vec<Policy> {
         policy("bulkhead", BulkheadConfig::TABLE),
         policy("cached", CacheConfig::TABLE),
         policy("rate_limit", RateLimitConfig::TABLE),
+        policy("failover", FailoverConfig::TABLE),
         policy("degrade", DegradeConfig::TABLE),
         policy("hedge", HedgeConfig::TABLE),
         policy("chaos", ChaosConfig::TABLE),

@@ -2,6 +2,7 @@
 
 pub(crate) mod breaker;
 mod bulkhead;
+mod failover;
 mod hedge;
 pub(crate) mod keyed;
 mod rate_limit;
@@ -67,6 +68,7 @@ pub(crate) fn all() -> Vec<Group> {
         Group { title: "timeout, the body is ready at once", rows: timeout::rows() },
         Group { title: "bulkhead, a slot is free", rows: bulkhead::rows() },
         Group { title: "rate limit, the call is admitted", rows: rate_limit::rows() },
+        Group { title: "failover, the first value answers", rows: failover::rows() },
         Group { title: "hedge, the body is ready at once", rows: hedge::rows() },
         Group { title: "fallback(retry(breaker(timeout)))", rows: stack::rows() },
     ]

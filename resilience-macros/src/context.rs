@@ -59,6 +59,8 @@ pub(crate) struct Context<'a> {
     pub(crate) retry: Option<(Ident, usize)>,
     /// The key of the layer that keeps state for each.
     pub(crate) key: Option<&'a TokenStream>,
+    /// The argument that a layer varies, and how many layers are above that one.
+    pub(crate) varied: Option<(Ident, usize)>,
     /// The budget that pays for retries, an expression of an `Option`.
     pub(crate) budget: Option<TokenStream>,
     /// Whether a layer uses the arguments after the body has run.
@@ -108,6 +110,11 @@ impl Context<'_> {
     /// Whether the layer at `place` is below the retry.
     pub(crate) fn is_retried(&self, place: &Place) -> bool {
         self.retry.as_ref().is_some_and(|(_, at)| place.above > *at)
+    }
+
+    /// The argument whose value is part of the keys of the layer at `place`, because a layer above varies it.
+    pub(crate) fn varied(&self, place: &Place) -> Option<&Ident> {
+        self.varied.as_ref().filter(|(_, at)| place.above > *at).map(|(argument, _)| argument)
     }
 
     /// Before the layer at `place` takes what is below it to another thread: what that has to know of the

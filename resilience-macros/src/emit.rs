@@ -54,7 +54,14 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
         conditions.map(|cfgs| Cloned { name: name.clone(), cfgs })
     });
     let key = layers.iter().find_map(|stacked| stacked.traits().key);
-    let budget = |(stacked, place): (&Stacked, &Place)| stacked.layer.paid_by(place, key.is_some());
+    let varied = layers
+        .iter()
+        .zip(places)
+        .find_map(|(stacked, place)| stacked.traits().varies.map(|argument| (argument.clone(), place.above)));
+    let is_varied = |place: &Place| varied.as_ref().is_some_and(|(_, at)| place.above > *at);
+    let budget = |(stacked, place): (&Stacked, &Place)| {
+        stacked.layer.paid_by(place, key.is_some() || is_varied(place))
+    };
     Context {
         is_async: item.is_async(),
         ty,
@@ -66,6 +73,7 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
         retry: find(|traits| traits.loops).map(|(stacked, place)| (stacked.layer.handle(place), place.above)),
         key,
         budget: layers.iter().zip(places).find_map(budget),
+        varied: varied.clone(),
         keeps_arguments: find(|traits| traits.keeps_arguments).is_some(),
         thread: layers.iter().rposition(|stacked| stacked.traits().moves_thread),
     }

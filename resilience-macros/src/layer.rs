@@ -127,6 +127,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) holds: bool,
     /// It keeps separate state for each value of this expression.
     pub(crate) key: Option<&'a TokenStream>,
+    /// It runs what is below with other values of this argument, each of which has its own state there.
+    pub(crate) varies: Option<&'a Ident>,
     /// How long what is below may take.
     pub(crate) limit: Option<&'a Duration>,
     /// The time within which it counts.
@@ -174,6 +176,11 @@ impl<'a> Stack<'a> {
     /// The traits of the layers below, from the top.
     pub(crate) fn below(self) -> impl Iterator<Item = Traits<'a>> {
         self.layers.iter().skip(self.at + 1).map(Stacked::traits)
+    }
+
+    /// The argument whose value is part of every key here, because a layer above varies it.
+    pub(crate) fn varied(self) -> Option<&'a Ident> {
+        self.above().find_map(|traits| traits.varies)
     }
 
     /// Whether any layer is such.

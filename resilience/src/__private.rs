@@ -22,7 +22,7 @@ pub use crate::policy::chaos::injected;
 pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_window};
 pub use crate::policy::degrade::{DegradeSite, either};
-pub use crate::policy::keyed::Keyed;
+pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
 pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits};

@@ -11,6 +11,7 @@
 
 use crate::base::clock::now;
 use crate::base::name::PointName;
+use crate::base::template::Key as Template;
 use rapidhash::quality::RandomState;
 use std::collections::HashMap;
 use std::fmt;
@@ -158,6 +159,27 @@ impl<K: Key + ToOwned + ?Sized> Key for std::borrow::Cow<'_, K> {
     }
 }
 
+impl Key for KeyRef<'_> {
+    #[inline]
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+        reader(*self)
+    }
+}
+
+/// A key with the value of the argument that a `failover` above varies: `acme/large`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct KeyAndValue<'a, K: ?Sized, V: ?Sized>(pub &'a K, pub &'a V);
+
+/// The value is written so that it has no `/`: what differs in one of the two is another key.
+impl<K: Key + ?Sized, V: Key + ?Sized> Key for KeyAndValue<'_, K, V> {
+    fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R {
+        let start = self.0.read(|key| Template::new().text(&key.to_string()).text("/"));
+        let whole = self.1.read(|value| start.value(&value)).finish();
+        reader(KeyRef::Text(&whole))
+    }
+}
+
 /// A value that a [`Keyed`] map keeps for each key.
 #[doc(hidden)]
 pub trait PerKey: Send + Sync + Sized {
@@ -281,19 +303,20 @@ impl Hasher for AsIs {
 
 #[derive(Debug)]
 struct Entry<T> {
-    key: Kept,
+    key: OwnedKey,
     value: Arc<T>,
     used: AtomicU64,
 }
 
-#[derive(Debug)]
-enum Kept {
+/// A key that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OwnedKey {
     Text(Box<str>),
     Number(i128),
 }
 
-impl Kept {
-    fn of(key: KeyRef<'_>) -> Self {
+impl OwnedKey {
+    pub(crate) fn of(key: KeyRef<'_>) -> Self {
         match key {
             KeyRef::Text(text) => Self::Text(text.into()),
             KeyRef::Number(number) => Self::Number(number),
@@ -301,7 +324,7 @@ impl Kept {
     }
 
     #[inline]
-    fn as_ref(&self) -> KeyRef<'_> {
+    pub(crate) fn as_ref(&self) -> KeyRef<'_> {
         match self {
             Self::Text(text) => KeyRef::Text(text),
             Self::Number(number) => KeyRef::Number(*number),
@@ -413,6 +436,12 @@ impl<T: PerKey> EntryMap<T> {
         })
     }
 
+    /// The entry for `key`, if there is one; it counts as used.
+    pub(crate) fn find<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<T>> {
+        let table = self.0.get()?;
+        key.read(|key| table.find(table.hasher.hash_one(key), key))
+    }
+
     pub(crate) fn peek(&self, key: &str) -> Option<Arc<T>> {
         let number = key.parse().ok().filter(|number: &i128| number.to_string() == key);
         let keys = [Some(KeyRef::Text(key)), number.map(KeyRef::Number)];
@@ -518,7 +547,7 @@ impl<T: PerKey> Table<T> {
             let is_full = self.reserve_eviction();
             let evicted = if is_full { take(&mut shard, is_idle) } else { None };
             let used = AtomicU64::new(self.tick.fetch_add(1, Ordering::Relaxed) + 1);
-            let entry = Entry { key: Kept::of(key), value: added.clone(), used };
+            let entry = Entry { key: OwnedKey::of(key), value: added.clone(), used };
             (is_full && evicted.is_none(), evicted, shard.insert(hash, entry))
         };
         if replaced.is_some() {

@@ -29,6 +29,7 @@
 //! | [`rate_limit`](macro@rate_limit) | limits how many calls are made in a time |
 //! | [`hedge`](macro@hedge) | makes a slow call once more, and takes the first answer |
 //! | [`with_fallback`](macro@with_fallback) | answers when everything below has failed |
+//! | [`failover`](macro@failover) | calls again with the next value of an argument: another model, another region |
 //! | [`degrade`](macro@degrade) | calls again with a simpler argument after a call that was too much |
 //! | [`chaos`](macro@chaos) | injects faults while the program has armed them; does nothing without the feature `chaos` |
 #![cfg_attr(
@@ -107,7 +108,7 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::hedge`, `::fallback`, `::degrade`, `::chaos`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -249,6 +250,8 @@ pub use policy::chaos;
 #[doc(inline)]
 pub use policy::circuit_breaker::inventory::BreakerHandle;
 #[doc(inline)]
+pub use policy::failover::inventory::FailoverHandle;
+#[doc(inline)]
 pub use policy::hedge::inventory::HedgeHandle;
 #[doc(inline)]
 pub use policy::presets;
@@ -258,6 +261,6 @@ pub use policy::rate_limit::inventory::RateLimitHandle;
 pub use policy::timeout::adaptive::inventory::AdaptiveTimeoutHandle;
 #[doc(inline)]
 pub use policy::{
-    AdaptiveTimeout, Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Fallback, Hedge,
-    Jitter, Permit, RateLimit, Retry, Rule, Simplify, State, Timeout,
+    AdaptiveTimeout, Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Failover, Fallback,
+    Hedge, Jitter, Permit, RateLimit, Retry, Rule, Simplify, State, Timeout,
 };

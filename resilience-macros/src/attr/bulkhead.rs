@@ -172,7 +172,7 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let new = match &self.slots {
             Some(slots) => {
                 let at = value::own_span_of(slots);
@@ -181,7 +181,7 @@ impl Layer for Checked {
             None => self.is_adaptive.then(|| quote!(__rt::Bulkhead::of_adaptive(&__POINT))),
         };
         let bulkhead = new.map(|new| Setter::all(&self.setters, &self.kept.ty(), new));
-        self.kept.site(&place.site, bulkhead.as_ref())
+        self.kept.site(&place.site, bulkhead.as_ref(), stack.varied())
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
@@ -190,7 +190,7 @@ impl Layer for Checked {
         let instance = self.kept.bind();
         let awaits = cx.is_async && self.waits;
         let method = if awaits { "await_attempt" } else { "enter_attempt" };
-        let enter = self.kept.call(&place.site, method, &cx.attempt(place));
+        let enter = self.kept.call(&place.site, method, &cx.attempt(place), cx.varied(place));
         let enter = if awaits { quote_spanned!(here=> #enter.await) } else { enter };
         let (label, bound, slot) = (place.label(), place.bound(), place.held());
         // A helper thread takes a part of it along, and keeps it until the body has ended there.

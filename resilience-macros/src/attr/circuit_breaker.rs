@@ -215,7 +215,7 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let site = &place.site;
         let Checked { start, setters, .. } = self;
         if self.instance.is_some() {
@@ -229,7 +229,7 @@ impl Layer for Checked {
             quote!(#ty::owned_by(#given, &__POINT))
         };
         let breaker = Setter::all(setters, &ty, start);
-        if self.key.is_none() {
+        if self.key.is_none() && stack.varied().is_none() {
             return quote!(static #site: __rt::CircuitBreaker = #breaker.checked(););
         }
         let max_keys = self.max_keys.iter();
@@ -249,10 +249,10 @@ impl Layer for Checked {
         let ruling = self.rules.ruling();
         let refused = cx.refused(place);
         let instance = self.instance.as_ref().map(|given| value::instance(given, &quote!(CircuitBreaker)));
-        let admit = match (&self.instance, &self.key) {
+        let admit = match (&self.instance, value::whole_key(self.key.as_ref(), cx.varied(place))) {
             (Some(given), _) => quote_spanned!(value::mixed_span_of(given)=> (&#site).admit(__instance)),
             (None, Some(given)) => {
-                quote_spanned!(value::mixed_span_of(given)=> __rt::Keyed::admit(&#site, &(#given)))
+                quote_spanned!(value::mixed_span_of(&given)=> __rt::Keyed::admit(&#site, &(#given)))
             }
             (None, None) => quote_spanned!(Span::mixed_site()=> (&#site).acquire()),
         };

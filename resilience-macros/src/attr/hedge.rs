@@ -216,7 +216,7 @@ impl Layer for Checked {
         true
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let hedge = self.after.as_ref().map(|after| {
             let after = match after {
                 After::Percentile(after) => after.clone(),
@@ -228,7 +228,7 @@ impl Layer for Checked {
             let new = quote_spanned!(at=> __rt::Hedge::of(&__POINT, #after));
             Setter::all(&self.setters, &self.kept.ty(), new)
         });
-        self.kept.site(&place.site, hedge.as_ref())
+        self.kept.site(&place.site, hedge.as_ref(), stack.varied())
     }
 
     fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
@@ -249,7 +249,7 @@ impl Layer for Checked {
         let at = here.located_at(place.attr.span());
         let instance = self.kept.bind();
         let budget = cx.budget.clone().unwrap_or_else(|| quote_spanned!(here=> __rt::None));
-        let call = self.kept.call(&place.site, "hedging", &budget);
+        let call = self.kept.call(&place.site, "hedging", &budget, cx.varied(place));
         let verdict = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         // Of a closure that moves an argument, or changes it, the compiler says so here.
         let copy = quote_spanned!(at=> || async { #inner (__outcome, __verdict) });

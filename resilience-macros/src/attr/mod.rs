@@ -6,6 +6,7 @@ mod chaos;
 mod checkpoint;
 mod circuit_breaker;
 mod degrade;
+mod failover;
 mod hedge;
 mod job;
 mod rate_limit;
@@ -29,6 +30,7 @@ macro_rules! attributes {
             rate_limit
             hedge
             with_fallback
+            failover
             degrade
             chaos
             #[cfg(feature = "cache")] cached

@@ -133,13 +133,13 @@ impl Layer for Checked {
         }
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let limit = self.rate.as_ref().map(|(count, per)| {
             let (at, per) = (value::own_span_of(count), &per.tokens);
             let new = quote_spanned!(at=> __rt::RateLimit::of(&__POINT, #count, #per));
             Setter::all(&self.setters, &self.kept.ty(), new)
         });
-        self.kept.site(&place.site, limit.as_ref())
+        self.kept.site(&place.site, limit.as_ref(), stack.varied())
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
@@ -148,7 +148,7 @@ impl Layer for Checked {
         let instance = self.kept.bind();
         let awaits = cx.is_async && self.waits;
         let method = if awaits { "await_pass" } else { "pass_attempt" };
-        let pass = self.kept.call(&place.site, method, &cx.attempt(place));
+        let pass = self.kept.call(&place.site, method, &cx.attempt(place), cx.varied(place));
         let pass = if awaits { quote_spanned!(here=> #pass.await) } else { pass };
         quote_spanned! {here=>
             let #bound = #label: {

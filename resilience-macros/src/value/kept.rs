@@ -1,6 +1,8 @@
 //! Where the state of a policy is: in the `static` of the function, there for each key, or in a policy of the user's.
 
-use super::{count_from, expression, instance, mixed_span_of, not_beside_instance, policy_key, written};
+use super::{
+    count_from, expression, instance, mixed_span_of, not_beside_instance, policy_key, whole_key, written,
+};
 use crate::errors::Errors;
 use crate::function::item::Item;
 use crate::syntax::keys::{Reader, Spec};
@@ -85,15 +87,21 @@ impl Kept {
         quote!(__rt::#ty)
     }
 
-    /// The `static` called `site` of `policy`, which is `None` where an `instance` is given.
-    pub(crate) fn site(&self, site: &Ident, policy: Option<&TokenStream>) -> TokenStream {
+    /// The `static` called `site` of `policy`, which is `None` where an `instance` is given. An argument that is
+    /// `varied` above is part of the key.
+    pub(crate) fn site(
+        &self,
+        site: &Ident,
+        policy: Option<&TokenStream>,
+        varied: Option<&Ident>,
+    ) -> TokenStream {
         let (ty, name) = (self.ty(), self.nouns.ty);
         let module = Ident::new(self.nouns.module, Span::call_site());
         let Some(policy) = policy else {
             let given = format_ident!("Given{name}");
             return quote!(static #site: __rt::#module::#given = __rt::#module::#given::of(&__POINT););
         };
-        if self.key.is_none() {
+        if self.key.is_none() && varied.is_none() {
             return quote!(static #site: #ty = #policy.checked(););
         }
         let (keyed, max_keys) = (format_ident!("Keyed{name}s"), self.max_keys.iter());
@@ -113,15 +121,21 @@ impl Kept {
     }
 
     /// A call of `method` of the policy in the `static` called `site`, for the `attempt`th attempt.
-    pub(crate) fn call(&self, site: &Ident, method: &str, attempt: &TokenStream) -> TokenStream {
+    pub(crate) fn call(
+        &self,
+        site: &Ident,
+        method: &str,
+        attempt: &TokenStream,
+        varied: Option<&Ident>,
+    ) -> TokenStream {
         let here = Span::mixed_site();
         let method = Ident::new(method, here);
-        match (&self.instance, &self.key) {
+        match (&self.instance, whole_key(self.key.as_ref(), varied)) {
             (Some(given), _) => {
                 quote_spanned!(mixed_span_of(given)=> (&#site).#method(__instance, #attempt))
             }
             (None, Some(given)) => {
-                quote_spanned!(mixed_span_of(given)=> __rt::Keyed::#method(&#site, &(#given), #attempt))
+                quote_spanned!(mixed_span_of(&given)=> __rt::Keyed::#method(&#site, &(#given), #attempt))
             }
             (None, None) => quote_spanned!(here=> (&#site).#method(#attempt)),
         }

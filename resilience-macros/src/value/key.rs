@@ -1,6 +1,6 @@
 //! Keys of jobs and steps: `"page:{id}:{n}"`, a constant, or an expression over the arguments.
 
-use super::{open, span_of};
+use super::{mixed_span_of, open, readable, span_of};
 use crate::function::item::Item;
 use crate::function::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
@@ -58,6 +58,18 @@ pub(crate) fn policy_key(tokens: TokenStream, item: &Item) -> Result<TokenStream
         }
         Ok(value) if is_constant(&value, item) => Err(Error::new(span_of(&opened), refusal)),
         _ => Ok(tokens),
+    }
+}
+
+/// The key of a policy's state: the `written` one, with the value of the argument that a layer above varies.
+pub(crate) fn whole_key(written: Option<&TokenStream>, varied: Option<&Ident>) -> Option<TokenStream> {
+    match (written, varied) {
+        (Some(written), Some(varied)) if *varied == readable(written) => Some(written.clone()),
+        (Some(written), Some(varied)) => {
+            let at = mixed_span_of(written);
+            Some(quote_spanned!(at=> __rt::KeyAndValue(&(#written), &#varied)))
+        }
+        (written, varied) => written.cloned().or_else(|| varied.map(|varied| quote!(#varied))),
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Mark {
     of: (usize, u64),
     /// Whether a retry in it gave up for lack of time.
     out_of_time: AtomicBool,
-    /// Whether a simpler call in it answered.
+    /// Whether a simpler call in it answered, or one with another value.
     degraded: AtomicBool,
     around: Option<Arc<Self>>,
 }
@@ -47,7 +47,7 @@ pub(crate) fn out_of_time() {
     }
 }
 
-/// A simpler call answers: what the calls that it is part of return is less than was asked for.
+/// A simpler call answers, or one with another value: what the calls that it is part of return is less than was asked for.
 #[cold]
 pub(crate) fn degraded() {
     for mark in chain(innermost().as_ref()) {
@@ -66,7 +66,7 @@ impl Mark {
         })
     }
 
-    /// Whether a simpler call inside it answered.
+    /// Whether a simpler call inside it answered, or one with another value.
     pub(crate) fn is_degraded(&self) -> bool {
         self.degraded.load(Ordering::Relaxed)
     }

@@ -20,6 +20,7 @@ use std::time::Duration;
 /// | `Rejected` | `resilience::breaker`, `::bulkhead`, `::rate_limit` | DEBUG, at most one line a second |
 /// | `TimedOut` | `resilience::timeout` | DEBUG |
 /// | `FellBack` | `resilience::fallback` | DEBUG; WARN at most once a minute where it hides `Auth`, `Invalid` or `Permanent` |
+/// | `FailedOver` | `resilience::failover` | DEBUG |
 /// | `Simplified` | `resilience::degrade` | DEBUG |
 /// | `Hedged` | `resilience::hedge` | DEBUG |
 /// | `ServedStale` | `resilience::cache` | DEBUG |
@@ -219,6 +220,18 @@ pub enum Event {
         /// What the error means that the fallback answered.
         class: Classification,
         /// Which fallback answered, counted from 1.
+        step: u32,
+    },
+    /// A call with another value of an argument follows one that failed or was refused; DEBUG.
+    #[non_exhaustive]
+    FailedOver {
+        /// The point that was called.
+        point: PointName,
+        /// What the error of the call before means.
+        class: Classification,
+        /// The listed value of the next call; `None` where that is the caller's own and not listed.
+        value: Option<PointName>,
+        /// Which further call it is, counted from 1.
         step: u32,
     },
     /// A simpler call follows one that failed; DEBUG.
@@ -423,6 +436,7 @@ impl Event {
             | Self::Rejected { point, .. }
             | Self::TimedOut { point, .. }
             | Self::FellBack { point, .. }
+            | Self::FailedOver { point, .. }
             | Self::Simplified { point, .. }
             | Self::Hedged { point, .. }
             | Self::ServedStale { point, .. }
@@ -506,6 +520,10 @@ impl fmt::Display for Event {
             }
             Self::TimedOut { limit, .. } => write!(f, "timed out after {limit:?}"),
             Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
+            Self::FailedOver { class, value, .. } => {
+                let value = value.as_deref().unwrap_or("the caller's own value");
+                write!(f, "failed over to {value}: {class}")
+            }
             Self::Simplified { class, level, .. } => write!(f, "simplified to level {level}: {class}"),
             Self::Hedged { number, after, .. } => write!(f, "extra call {number} after {after:?}"),
             Self::Injected { fault, .. } => write!(f, "injected a fault: {fault}"),

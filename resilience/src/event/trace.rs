@@ -68,6 +68,10 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             debug!(target: "resilience::timeout", point = &**point, limit_ms = delay_ms(*limit), "timed out");
         }
         Event::FellBack { point, class, step } => fell_back(point, class, *step, log),
+        Event::FailedOver { point, class, value, step } => {
+            let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
+            debug!(target: "resilience::failover", point = &**point, category, severity, code, value = value.as_deref(), step, "failed over");
+        }
         Event::Simplified { point, class, level } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             debug!(target: "resilience::degrade", point = &**point, category, severity, code, level, "simplified");

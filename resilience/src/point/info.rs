@@ -179,6 +179,7 @@ pub struct PointSnapshot {
 /// | `hedge` | `hedged` (extra calls), `won_by_extra` (calls that one of them answered), `denied` (extra calls that were not made) |
 /// | `timeout` | `timed_out`; with `thread` also `abandoned` (bodies that still run) |
 /// | `with_fallback` | `answered`, `failed` |
+/// | `failover` | `failed_over` (calls that went on with another value), `answered` (calls that another value answered), also for each value |
 /// | `degrade` | `simplified` (simpler calls that ran), `answered` (calls that one of them answered) |
 /// | `chaos` | of its kinds of faults `error`, `lost_answer`, `latency`, `panic`: how many were injected |
 /// | `cached` | `entries` (values that it holds), `misses` (bodies that ran), `joined` (calls answered by another one), `stale` |

@@ -12,6 +12,7 @@
 //! | rate limit | [`RateLimit`] | `#[rate_limit(..)]` |
 //! | hedge | [`Hedge`] | `#[hedge(..)]` |
 //! | fallback | [`Fallback`] | `#[with_fallback(..)]` |
+//! | failover | [`Failover`] | `#[failover(argument = [..])]` |
 //! | simpler calls | [`Degrade`] | `#[degrade(argument)]` |
 #![cfg_attr(feature = "chaos", doc = "| injected faults | [`Chaos`] | `#[chaos(..)]` |")]
 #![cfg_attr(feature = "cache", doc = "| cache | [`Cache`] | `#[cached(..)]` |")]
@@ -85,6 +86,7 @@ pub mod chaos;
 pub mod circuit_breaker;
 pub(crate) mod contradictions;
 pub mod degrade;
+pub mod failover;
 pub mod hedge;
 mod judged;
 pub mod rate_limit;
@@ -103,6 +105,7 @@ pub use cached::{Cache, CacheConfig, CacheKey, CacheSnapshot};
 pub use chaos::{Chaos, ChaosConfig};
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, Permit, State};
 pub use degrade::{Degrade, DegradeConfig, Simplify};
+pub use failover::{Failover, FailoverConfig, FailoverSnapshot, StickySnapshot};
 pub use hedge::{After, Hedge, HedgeConfig};
 pub use judged::{Classifier, Judged, Predicate, Unset};
 pub use rate_limit::{RateLimit, RateLimitConfig};
@@ -120,11 +123,17 @@ pub mod keyed {
 }
 
 pub use crate::base::setting::InvalidPolicy;
-use crate::classify::Classification;
+use crate::classify::{Classification, Classify};
+use crate::outcome::Outcome;
 
 /// What a stack knows of an outcome: `None` for a success, else what the failure means.
 #[doc(hidden)]
 pub type Verdict = Option<Classification>;
+
+/// The verdict on an outcome whose error classifies itself.
+pub(crate) fn verdict_of<R: Outcome<Error: Classify>>(outcome: &R) -> Verdict {
+    outcome.judge().err().map(Classify::classify)
+}
 
 /// What `when` and `unless` say of an error to one policy.
 #[doc(hidden)]

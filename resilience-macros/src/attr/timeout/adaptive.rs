@@ -87,7 +87,7 @@ impl Layer for Checked {
         self.cap().map(|cap| comparisons(cap, stack)).unwrap_or_default()
     }
 
-    fn site(&self, place: &Place, _: Stack<'_>) -> TokenStream {
+    fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let timeout = self.bounds.as_ref().map(|(floor, cap)| {
             let (floor, at, cap) = (&floor.tokens, cap.span, &cap.tokens);
             let new = quote_spanned!(at=> __rt::AdaptiveTimeout::of(&__POINT, #floor, #cap));
@@ -95,7 +95,7 @@ impl Layer for Checked {
             let thread = self.thread.then(|| quote!(.thread()));
             quote!(#timeout #thread)
         });
-        self.kept.site(&place.site, timeout.as_ref())
+        self.kept.site(&place.site, timeout.as_ref(), stack.varied())
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
@@ -110,13 +110,14 @@ impl Layer for Checked {
             ("within", quote_spanned!(here=> #attempt, async { #inner #ended }))
         };
         let method = Ident::new(method, here);
-        let (bind, run) = match (&self.kept.instance, &self.kept.key) {
+        let key = value::whole_key(self.kept.key.as_ref(), cx.varied(place));
+        let (bind, run) = match (&self.kept.instance, key) {
             (Some(_), _) => {
                 (self.kept.bind(), quote_spanned!(here=> (&#site).#method(__instance, #arguments)))
             }
             (None, Some(key)) => {
                 // Before the body, which may take what the key is made of.
-                let at = value::mixed_span_of(key);
+                let at = value::mixed_span_of(&key);
                 let timeout = Ident::new("__timeout", here);
                 let get = quote_spanned!(at=> let #timeout = __rt::Keyed::get(&#site, &(#key)););
                 (Some(get), quote_spanned!(here=> #timeout.#method(#arguments)))

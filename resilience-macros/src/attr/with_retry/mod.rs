@@ -257,6 +257,11 @@ fn policy(checked: &Checked) -> TokenStream {
     quote!(#policy #on #together)
 }
 
+/// Whether the stack has a key for the budgets.
+fn has_key(stack: Stack<'_>) -> bool {
+    stack.any(|traits| traits.key.is_some()) || stack.varied().is_some()
+}
+
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
         Traits {
@@ -271,7 +276,7 @@ impl Layer for Checked {
     }
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
-        if self.budget == BudgetSource::PerKey && !stack.any(|traits| traits.key.is_some()) {
+        if self.budget == BudgetSource::PerKey && !has_key(stack) {
             errors.at(
                 attr,
                 "`budget = per_key` needs a `circuit_breaker(key = ..)` in the same stack\nhelp: add `#[circuit_breaker(key = ..)]`",
@@ -297,7 +302,7 @@ impl Layer for Checked {
 
     fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let site = &place.site;
-        let is_keyed = self.has_keyed_budgets(stack.any(|traits| traits.key.is_some()));
+        let is_keyed = self.has_keyed_budgets(has_key(stack));
         let budgets = is_keyed.then(|| {
             quote! {
                 static __BUDGETS: __rt::KeyedBudgets = {
@@ -343,9 +348,10 @@ impl Layer for Checked {
         let start =
             Ident::new(if self.remembers || self.is_given() { "start_remembering" } else { "start" }, here);
         let lent = cx.lent();
-        let key = cx.key.filter(|_| self.has_keyed_budgets(true));
-        let budgets =
-            key.map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
+        let key = value::whole_key(cx.key, cx.varied(place)).filter(|_| self.has_keyed_budgets(true));
+        let budgets = key
+            .as_ref()
+            .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
         let settle = if self.is_plain(key.is_some()) {
             quote_spanned!(here=> (&#site).settle(&mut #retry, __verdict))
         } else {

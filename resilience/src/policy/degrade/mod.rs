@@ -58,7 +58,7 @@ use crate::classify::{Category, Classification, Classify};
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::point::PointName;
-use crate::policy::{InvalidPolicy, Verdict};
+use crate::policy::{InvalidPolicy, Verdict, verdict_of};
 
 /// Has simpler versions of itself, one for each level.
 ///
@@ -172,14 +172,14 @@ impl Degrade {
         R: Outcome<Error: Classify>,
     {
         let first = body(original);
-        let (mut level, mut class) = (0, judged(&first));
+        let (mut level, mut class) = (0, verdict_of(&first));
         while let Some(failed) = self.next(class, level)
             && let Some(simpler) = original.simplify(level + 1)
         {
             level += 1;
             self.emit(PointName::new(self.name), failed, level);
             let outcome = body(&simpler);
-            class = judged(&outcome);
+            class = verdict_of(&outcome);
             if class.is_none() {
                 return outcome;
             }
@@ -219,14 +219,14 @@ impl Degrade {
         R: Outcome<Error: Classify>,
     {
         let first = body(original).await;
-        let (mut level, mut class) = (0, judged(&first));
+        let (mut level, mut class) = (0, verdict_of(&first));
         while let Some(failed) = self.next(class, level)
             && let Some(simpler) = original.simplify(level + 1)
         {
             level += 1;
             self.emit(PointName::new(self.name), failed, level);
             let outcome = body(&simpler).await;
-            class = judged(&outcome);
+            class = verdict_of(&outcome);
             if class.is_none() {
                 return outcome;
             }
@@ -245,8 +245,4 @@ impl Degrade {
         let _ = self;
         emit(&Event::Simplified { point, class, level }, None);
     }
-}
-
-fn judged<R: Outcome<Error: Classify>>(outcome: &R) -> Verdict {
-    outcome.judge().err().map(Classify::classify)
 }

@@ -1,0 +1,101 @@
+//! Failovers in the inventory.
+
+use super::{Failover, MAY_DIFFER};
+use crate::base::setting::Effective;
+use crate::point::registry::{Joins, Point};
+use crate::point::{KeySnapshot, Layer, PointName, PolicyHandle};
+use std::any::Any;
+use std::time::Duration;
+
+/// Refers to the failover of a point: dereferences to a [`Failover`].
+///
+/// [`Point::failover`] returns it. A handle of one that joined by [`Point::register`] keeps it alive.
+pub type FailoverHandle = PolicyHandle<Failover>;
+
+impl Joins for Failover {
+    fn own_name(&self) -> &PointName {
+        &self.name
+    }
+}
+
+impl Point {
+    /// Returns the failover of the function.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{failover, point};
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// #[failover(region = ["eu", "us"], sticky = 60s, name = "search")]
+    /// fn search(region: &str) -> Result<u32, Error> {
+    ///     if region == "eu" { Err(ErrorKind::TimedOut.into()) } else { Ok(7) }
+    /// }
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// search("eu").unwrap();
+    /// let failover = point("search").unwrap().failover().unwrap();
+    /// assert_eq!(failover.snapshot().to_string(), "search: failed over 1, us answered 1, eu begins with us");
+    /// failover.reset();
+    /// assert!(failover.snapshot().sticky.is_empty());
+    /// ```
+    pub fn failover(&self) -> Option<FailoverHandle> {
+        PolicyHandle::of(self)
+    }
+}
+
+/// States of a value.
+const BEGINS: &str = "begins";
+const LISTED: &str = "listed";
+
+impl Layer for Failover {
+    fn kind(&self) -> &'static str {
+        "failover"
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let listed = |listed: &super::Listed| {
+            Effective::text(listed.argument, format!("[{}]", (listed.values)().join(", ")))
+        };
+        let mut settings: Vec<_> = self.listed.iter().map(listed).collect();
+        settings.extend(self.settings.config.effective());
+        if self.on != MAY_DIFFER {
+            let names: Vec<_> = self.on.iter().map(|category| category.as_str()).collect();
+            settings.push(Effective::text("on", names.join(", ")));
+        }
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let now = self.snapshot();
+        let answered = now.answered.values().sum();
+        vec![("failed_over", now.failed_over), ("answered", answered)]
+    }
+
+    /// The values that answered in place of another one.
+    fn keys(&self) -> Vec<KeySnapshot> {
+        let now = self.snapshot();
+        let state =
+            |value: &str| if now.sticky.iter().any(|sticky| sticky.value == value) { BEGINS } else { LISTED };
+        let row = |(value, count): (&String, &u64)| KeySnapshot {
+            key: value.clone(),
+            state: state(value),
+            retry_after: None,
+            counters: vec![("answered", *count)],
+        };
+        now.answered.iter().map(row).collect()
+    }
+
+    fn calls(&self) -> u64 {
+        self.listed.map_or(1, |listed| (listed.values)().len() as u64 + 1)
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        let calls = u32::try_from(self.calls()).unwrap_or(u32::MAX);
+        inner.map(|inner| inner.saturating_mul(calls))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,410 @@
+//! Failover: when a call fails with one value of an argument, call again with the next.
+//!
+//! # When to use one
+//!
+//! Where several services give the same answer: three models, two regions, a primary and its replicas.
+//!
+//! # When not to
+//!
+//! - For failures that pass by themselves: retry the same value first, with `with_retry` below.
+//! - Where the values differ in what they know: a replica that lags behind answers `NotFound` for what was just written.
+//! - Where the call changes something, and the first service may have done it before it failed.
+//!
+//! # Choosing numbers
+//!
+//! - The list: the best value first. Each one is a whole call, with all its retries; put a `timeout` above, so that the
+//!   time of all of them is bounded, and one below for each.
+//! - `sticky`: about the time that an outage lasts, such as 60 s. With it a first value that times out costs one call in
+//!   that time its wait, and not every call. A `circuit_breaker` below does the same by itself.
+//!
+//! # What it does
+//!
+//! A call begins with the value that the caller passes. After a failure of category `Timeout`, `Connection`,
+//! `Unavailable`, `RateLimited`, `Resource` or `NotFound`, or after a refusal by a policy below (an open breaker, a full
+//! bulkhead, a rate limit that is used up), it goes on with the values that are listed after it, or with all of them if
+//! it is not listed, each once, until one answers. No value is called when the time of a timeout around the call is over.
+//!
+//! If all fail, the caller gets the first error of a body that ran. If every value was refused, that is the refusal with
+//! the shortest `retry_after`.
+//!
+//! Every policy with state that is below has that state for each value: its breaker, its budget, its slots and its rate
+//! limit. A value that is dead takes nothing from the others.
+//!
+//! # `sticky`
+//!
+//! After a switch, calls with the same value of their own begin with the one that answered, for the time of `sticky`; a
+//! success does not prolong it. Then one call tries its own value again, while the others stay; if that answers, all go
+//! back. A call that began before a switch changes nothing.
+//!
+//! # Examples
+//!
+//! ```
+//! use resilience::failover;
+//! use std::io::{Error, ErrorKind};
+//!
+//! #[failover(model = ["large", "medium", "small"])]
+//! fn chat(model: &str, question: &str) -> Result<String, Error> {
+//!     if model == "large" { Err(ErrorKind::TimedOut.into()) } else { Ok(format!("{model}: {question}?")) }
+//! }
+//!
+//! assert_eq!(chat("large", "why").unwrap(), "medium: why?");
+//! assert_eq!(chat("small", "why").unwrap(), "small: why?");
+//! ```
+
+mod config;
+pub(crate) mod inventory;
+mod sticky;
+mod walk;
+
+pub use config::FailoverConfig;
+#[doc(hidden)]
+pub use walk::{Walk, keep};
+
+use crate::base::name::PointName;
+use crate::base::setting::enforce;
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::classify::{Category, Classification, Classify};
+use crate::event::{Event, emit, is_heard};
+use crate::keyed::{EntryMap, Key, KeyRef, MAX_KEYS, PerKey};
+use crate::outcome::Outcome;
+use crate::point::PointSite;
+use crate::policy::{InvalidPolicy, verdict_of};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use sticky::Memories;
+
+/// Calls again with the next value of an argument after a failure.
+///
+/// The [module](crate::policy::failover) says when to use one, and what `sticky` does. With `sticky` it has state: put it
+/// in a `static`, not in a local variable.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Failover;
+/// use std::io::{Error, ErrorKind};
+///
+/// static CHAT: Failover = Failover::new("chat");
+///
+/// let answer = CHAT.call(&"large", &["large", "medium", "small"], |model| {
+///     if *model == "large" { Err(Error::from(ErrorKind::TimedOut)) } else { Ok(*model) }
+/// });
+/// assert_eq!(answer.unwrap(), "medium");
+/// ```
+#[derive(Debug)]
+pub struct Failover {
+    name: PointName,
+    on: &'static [Category],
+    settings: Settings<FailoverConfig>,
+    listed: Option<Listed>,
+    state: Site<State>,
+}
+
+/// What an attribute lists.
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    argument: &'static str,
+    values: fn() -> Vec<String>,
+}
+
+/// What changes while it is used; fresh in a test world.
+#[derive(Debug)]
+struct State {
+    memories: Memories,
+    /// How many calls each value answered in place of the caller's own.
+    answered: EntryMap<Count>,
+    failed_over: AtomicU64,
+}
+
+impl State {
+    const fn new() -> Self {
+        Self { memories: Memories::new(), answered: EntryMap::new(), failed_over: AtomicU64::new(0) }
+    }
+}
+
+/// A counter for each value.
+#[derive(Debug, Default)]
+struct Count(AtomicU64);
+
+impl PerKey for Count {
+    fn for_key(self, _: PointName, _: &Self) -> Self {
+        self
+    }
+}
+
+/// The categories after which another value may answer.
+const MAY_DIFFER: &[Category] = &[
+    Category::Timeout,
+    Category::Connection,
+    Category::Unavailable,
+    Category::RateLimited,
+    Category::Resource,
+    Category::NotFound,
+];
+
+/// Holds what a failover has done so far; see [`Failover::snapshot`].
+///
+/// With the feature `serde` it serialises as a map.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{Failover, Rejected, testing::rejected};
+/// use std::time::Duration;
+///
+/// let chat = Failover::new("chat").sticky(Duration::from_secs(60));
+/// let full = || rejected::bulkhead_full("chat");
+/// chat.call(&"a", &["a", "b"], |model| if *model == "a" { Err(full()) } else { Ok(()) }).unwrap();
+/// let now = chat.snapshot();
+/// assert_eq!((now.failed_over, now.answered["b"]), (1, 1));
+/// assert_eq!((&*now.sticky[0].key, &*now.sticky[0].value), ("a", "b"));
+/// assert_eq!(now.to_string(), "chat: failed over 1, b answered 1, a begins with b");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct FailoverSnapshot {
+    /// The point, or the name given by hand.
+    pub name: PointName,
+    /// How often a call went on with another value since the program started.
+    pub failed_over: u64,
+    /// How many calls a value answered in place of the caller's own since the program started.
+    pub answered: BTreeMap<String, u64>,
+    /// Which calls begin with another value than their own, sorted by key.
+    pub sticky: Vec<StickySnapshot>,
+}
+
+/// Holds which value calls begin with in place of their own; see [`FailoverSnapshot::sticky`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct StickySnapshot {
+    /// The callers' own value, after the key of the stack where there is one: `large`, or `acme/large`.
+    pub key: String,
+    /// The value that answered last.
+    pub value: String,
+    /// How long calls begin with it; zero where the next one tries its own value.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "left_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub left: Duration,
+}
+
+/// `chat: failed over 3, b answered 2, a begins with b`.
+impl fmt::Display for FailoverSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: failed over {}", self.name, self.failed_over)?;
+        self.answered.iter().try_for_each(|(value, count)| write!(f, ", {value} answered {count}"))?;
+        self.sticky.iter().try_for_each(|sticky| write!(f, ", {} begins with {}", sticky.key, sticky.value))
+    }
+}
+
+impl Failover {
+    /// Creates one that begins with the caller's value each time.
+    ///
+    /// `name` appears in its events.
+    pub const fn new(name: &'static str) -> Self {
+        Self::with(PointName::new(name), Settings { config: FailoverConfig::DEFAULT, set: 0 })
+    }
+
+    /// Creates one with a name and settings that are known only at run time.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, with the words that the compiler would use.
+    pub fn try_new(name: impl Into<String>, config: FailoverConfig) -> Result<Self, InvalidPolicy> {
+        InvalidPolicy::unless_valid(config.complaint())?;
+        Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
+    }
+
+    /// The failover of an annotated function over the `values` of `argument`.
+    #[doc(hidden)]
+    pub const fn of(point: &'static PointSite, argument: &'static str, values: fn() -> Vec<String>) -> Self {
+        let settings = Settings { config: FailoverConfig::DEFAULT, set: 0 };
+        let mut this = Self::with(PointName::of(point), settings);
+        this.listed = Some(Listed { argument, values });
+        this
+    }
+
+    const fn with(name: PointName, settings: Settings<FailoverConfig>) -> Self {
+        let state = Site::new(State::new(), State::new);
+        Self { name, on: MAY_DIFFER, settings, listed: None, state }
+    }
+
+    /// Sets after which categories it calls again, in place of the six.
+    ///
+    /// After a refusal by a policy of this library it calls again in any case.
+    pub const fn on(mut self, categories: &'static [Category]) -> Self {
+        self.on = categories;
+        self
+    }
+
+    /// The value, once its settings are known to make sense.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.settings.config.complaint());
+        self
+    }
+
+    /// Runs `body` with `own`, and after a failure with the `values` that are listed after it.
+    ///
+    /// If `own` is not among the `values`, all of them follow. List each value once.
+    ///
+    /// # Errors
+    ///
+    /// If all fail: the first error of a body that ran, else the refusal with the shortest `retry_after`.
+    pub fn call<T, R>(&self, own: &T, values: &[T], mut body: impl FnMut(&T) -> R) -> R
+    where
+        T: Key,
+        R: Outcome<Error: Classify>,
+    {
+        let (mut walk, mut kept) = (self.start(values, own), None);
+        loop {
+            let outcome = body(walk.listed(values).unwrap_or(own));
+            let verdict = verdict_of(&outcome);
+            if walk.goes_on(values, &verdict) {
+                kept = Some(keep(kept, (outcome, verdict)));
+                continue;
+            }
+            return walk.ended(values, kept, outcome, verdict).0;
+        }
+    }
+
+    /// Runs the async `body` with `own`, and after a failure with the `values` that are listed after it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`call`](Self::call).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Failover;
+    ///
+    /// static REGIONS: Failover = Failover::new("search");
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let found: std::io::Result<u32> = REGIONS.call_async(&"eu", &["eu", "us"], async |_| Ok(7)).await;
+    /// assert_eq!(found.unwrap(), 7);
+    /// # });
+    /// ```
+    pub async fn call_async<'v, T, R, F>(
+        &self,
+        own: &'v T,
+        values: &'v [T],
+        mut body: impl FnMut(&'v T) -> F,
+    ) -> R
+    where
+        T: Key,
+        R: Outcome<Error: Classify>,
+        F: Future<Output = R>,
+    {
+        let (mut walk, mut kept) = (self.start(values, own), None);
+        loop {
+            let outcome = body(walk.listed(values).unwrap_or(own)).await;
+            let verdict = verdict_of(&outcome);
+            if walk.goes_on(values, &verdict) {
+                kept = Some(keep(kept, (outcome, verdict)));
+                continue;
+            }
+            return walk.ended(values, kept, outcome, verdict).0;
+        }
+    }
+
+    /// Returns what it has done so far, and with which values calls begin now.
+    pub fn snapshot(&self) -> FailoverSnapshot {
+        let state = &*self.state;
+        let count = |(value, count): (String, Arc<Count>)| (value, count.0.load(Ordering::Relaxed));
+        let sticks = |stick: sticky::Sticks| {
+            let sticky::Sticks { key, value, left } = stick;
+            StickySnapshot { key, value, left }
+        };
+        FailoverSnapshot {
+            name: self.name.clone(),
+            failed_over: state.failed_over.load(Ordering::Relaxed),
+            answered: state.answered.all().into_iter().map(count).collect(),
+            sticky: state.memories.all().into_iter().map(sticks).collect(),
+        }
+    }
+
+    /// Forgets which values answered last: every call begins with its own.
+    pub fn reset(&self) {
+        self.state.memories.reset();
+    }
+
+    /// A call goes on with the value called `value`, as its further one of this number.
+    fn failed_over(&self, class: Classification, step: usize, value: impl FnOnce() -> Option<PointName>) {
+        self.state.failed_over.fetch_add(1, Ordering::Relaxed);
+        if is_heard(None) {
+            let step = u32::try_from(step).unwrap_or(u32::MAX);
+            emit(&Event::FailedOver { point: self.name.clone(), class, value: value(), step }, None);
+        }
+    }
+
+    /// A listed value has answered in place of the caller's own.
+    fn answered(&self, value: KeyRef<'_>) {
+        let count = self.state.answered.get(&value, MAX_KEYS, &Count::default);
+        count.0.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "cache")]
+        crate::base::marks::degraded();
+    }
+}
+
+/// The listed values, of whichever type the list is.
+#[doc(hidden)]
+#[inline]
+pub const fn values<T>(values: &[T]) -> &[T] {
+    values
+}
+
+/// The listed values as text.
+#[doc(hidden)]
+pub fn names<T: Key>(values: &[T]) -> Vec<String> {
+    values.iter().map(|value| value.read(|value| value.to_string())).collect()
+}
+
+/// Checks a list that the macro cannot see: in a `const` it is a compile error.
+///
+/// # Panics
+///
+/// If it is empty.
+#[doc(hidden)]
+pub const fn check<T>(values: &[T]) {
+    assert!(!values.is_empty(), "`failover` needs at least one value");
+}
+
+/// The caller's own value, which is called once.
+///
+/// # Panics
+///
+/// Never: the walk has it once.
+#[doc(hidden)]
+#[inline]
+pub fn taken<T>(own: &mut Option<T>) -> T {
+    own.take().unwrap_or_else(|| unreachable!("the caller's own value is called once"))
+}
+
+/// A listed value as an argument of type `T`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made into the argument, a `{T}`",
+    label = "has no `From<{Self}>`",
+    note = "list values of the argument's own type, or of one that it is made of by `From`; they are `Clone`"
+)]
+pub trait Listable<T> {
+    /// The argument.
+    fn argument(&self) -> T;
+}
+
+impl<T, V: Clone + Into<T>> Listable<T> for V {
+    #[inline]
+    fn argument(&self) -> T {
+        self.clone().into()
+    }
+}

@@ -1,0 +1,189 @@
+//! Which value answers in place of a caller's own, and how long calls begin with it.
+//!
+//! There is a memory for each value that callers begin with, and for each key of the stack. A *switch* is the moment
+//! when another value than before is the good one. Switches are numbered, and a call knows the number of the last one
+//! before it began: if its memory has switched since, what the call has found out is old, and changes nothing.
+//!
+//! At the end of the time one call is the probe, which begins with its own value, and the good value is prolonged for
+//! the others. A probe that ends without an answer gives its turn to the next call; one that never ends does so after
+//! the prolonged time.
+//!
+//! While no memory has a good value, a call reads two counters and looks nothing up.
+
+use crate::base::clock::{later, now};
+use crate::base::name::PointName;
+use crate::base::sync::locked;
+use crate::keyed::{EntryMap, Key, KeyRef, MAX_KEYS, OwnedKey, PerKey};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// The memories of a failover.
+#[derive(Debug)]
+pub(super) struct Memories(EntryMap<Memory>);
+
+/// What is known for the callers of one value and key.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    state: Mutex<State>,
+    counts: Arc<Counts>,
+}
+
+/// What all memories of a failover share.
+#[derive(Debug, Default)]
+struct Counts {
+    switches: AtomicU64,
+    /// How many memories have a good value.
+    active: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    good: Option<Good>,
+    /// The number of the last switch.
+    switched: u64,
+    /// How many probes there were, so that each has a number from 1.
+    probes: u64,
+}
+
+/// The value that answers.
+#[derive(Debug)]
+struct Good {
+    value: Arc<OwnedKey>,
+    ends: Instant,
+}
+
+/// How a call begins.
+#[derive(Debug)]
+pub(super) enum Beginning {
+    /// With its own value.
+    Own,
+    /// With its own value, as the only one, to find out whether that answers again.
+    Probe(u64),
+    /// With this value.
+    Good(Arc<OwnedKey>),
+}
+
+/// A memory with a good value, as the inventory sees it.
+#[derive(Debug)]
+pub(super) struct Sticks {
+    pub(super) key: String,
+    pub(super) value: String,
+    pub(super) left: Duration,
+}
+
+impl Memories {
+    pub(super) const fn new() -> Self {
+        Self(EntryMap::new())
+    }
+
+    /// The number of the last switch so far.
+    #[inline]
+    pub(super) fn switches(&self) -> u64 {
+        self.0.whole().map_or(0, |whole| whole.counts.switches.load(Ordering::Acquire))
+    }
+
+    /// The memory for `key`, if there is one, and if any has a good value.
+    #[inline]
+    pub(super) fn find<K: Key + ?Sized>(&self, key: &K) -> Option<Arc<Memory>> {
+        let is_active = self.0.whole()?.counts.active.load(Ordering::Acquire) > 0;
+        if is_active { self.0.find(key) } else { None }
+    }
+
+    /// The memory for `key`.
+    pub(super) fn get(&self, key: KeyRef<'_>) -> Arc<Memory> {
+        self.0.get(&key, MAX_KEYS, &Memory::default)
+    }
+
+    /// All memories that have a good value, sorted by key.
+    pub(super) fn all(&self) -> Vec<Sticks> {
+        let now = now();
+        let sticks = |(key, memory): (String, Arc<Memory>)| {
+            let state = locked(&memory.state);
+            let good = state.good.as_ref()?;
+            let left = good.ends.saturating_duration_since(now);
+            Some(Sticks { key, value: good.value.as_ref().as_ref().to_string(), left })
+        };
+        self.0.all().into_iter().filter_map(sticks).collect()
+    }
+
+    /// Forgets every good value.
+    pub(super) fn reset(&self) {
+        for (_, memory) in self.0.all() {
+            memory.switch(None, |_| true);
+        }
+    }
+}
+
+impl Memory {
+    /// How a call begins: with the good value until its time is over, then once with its own.
+    pub(super) fn begin(&self, sticky: Duration) -> Beginning {
+        let now = now();
+        let mut state = locked(&self.state);
+        let State { good, probes, .. } = &mut *state;
+        match good {
+            None => Beginning::Own,
+            Some(good) if now < good.ends => Beginning::Good(good.value.clone()),
+            Some(good) => {
+                good.ends = later(now, sticky);
+                *probes += 1;
+                Beginning::Probe(*probes)
+            }
+        }
+    }
+
+    /// A call that began after the switch with the number `began` was answered by `value`, for the first time.
+    pub(super) fn answered_by(&self, value: KeyRef<'_>, began: u64, sticky: Duration) {
+        let good = Good { value: Arc::new(OwnedKey::of(value)), ends: later(now(), sticky) };
+        self.switch(Some(good), |state| state.switched <= began);
+    }
+
+    /// A call that began after the switch with the number `began` was answered by the caller's own value again.
+    pub(super) fn answered_by_own(&self, began: u64) {
+        self.switch(None, |state| state.good.is_some() && state.switched <= began);
+    }
+
+    /// A probe that began after the switch with the number `began` has ended without an answer: the next call is one.
+    pub(super) fn release(&self, probe: u64, began: u64) {
+        let now = now();
+        let mut state = locked(&self.state);
+        let is_running = state.probes == probe && state.switched <= began;
+        if let Some(good) = state.good.as_mut().filter(|_| is_running) {
+            good.ends = good.ends.min(now);
+        }
+    }
+
+    fn switch(&self, good: Option<Good>, is_due: impl FnOnce(&State) -> bool) {
+        let mut state = locked(&self.state);
+        if !is_due(&state) {
+            return;
+        }
+        match (&state.good, &good) {
+            (None, Some(_)) => _ = self.counts.active.fetch_add(1, Ordering::Release),
+            (Some(_), None) => _ = self.counts.active.fetch_sub(1, Ordering::Release),
+            _ => {}
+        }
+        state.switched = self.counts.switches.fetch_add(1, Ordering::AcqRel) + 1;
+        state.good = good;
+    }
+}
+
+impl PerKey for Memory {
+    fn for_key(mut self, _: PointName, whole: &Self) -> Self {
+        self.counts = whole.counts.clone();
+        self
+    }
+
+    fn evict_last(&self, _: Instant) -> bool {
+        locked(&self.state).good.is_some()
+    }
+}
+
+/// An evicted memory is not active any more.
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if locked(&self.state).good.is_some() {
+            self.counts.active.fetch_sub(1, Ordering::Release);
+        }
+    }
+}

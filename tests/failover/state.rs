@@ -1,0 +1,179 @@
+//! The policies around a failover: those below have state for each value, those above have not.
+
+use super::*;
+
+#[tokio::test]
+async fn everything_below_is_kept_for_each_value() {
+    #[failover(value = ["a", "b"], name = "sync")]
+    #[with_retry(max = 1, base = 0s)]
+    #[circuit_breaker(threshold = 3)]
+    #[bulkhead(2)]
+    #[rate_limit(100, per = 1m)]
+    fn sync(value: &str, seen: &Mutex<String>) -> Result<String, Fails> {
+        ask(value, "a", seen)
+    }
+    #[failover(value = ["a", "b"], name = "async")]
+    #[with_retry(max = 1, base = 0s)]
+    #[circuit_breaker(threshold = 3)]
+    #[bulkhead(2, wait = 1s)]
+    #[rate_limit(100, per = 1m, wait = 1s)]
+    async fn waiting(value: String, seen: &Mutex<String>) -> Result<String, Fails> {
+        ask(&value, "a", seen)
+    }
+    let _world = testing::isolate();
+    let (one, other) = (Mutex::default(), Mutex::default());
+    for _ in 0..3 {
+        assert_eq!(sync("a", &one), ok("b"));
+        assert_eq!(waiting("a".to_owned(), &other).await, ok("b"));
+    }
+    for (name, seen) in [("sync", one), ("async", other)] {
+        assert_eq!(
+            seen.into_inner().unwrap(),
+            "aabab b".replace(' ', ""),
+            "{name}: open after three failures"
+        );
+        let point = point(name).unwrap();
+        let (a, b) = (point.key("a"), point.key("b"));
+        assert_eq!((a.to_string(), b.to_string()), ("a: open".to_owned(), "b: closed".to_owned()));
+        assert_eq!((a.budget().unwrap().tokens(), b.budget().unwrap().tokens()), (480, 500), "{name}");
+        let available = |key: &resilience::PointKey| key.rate_limit().unwrap().snapshot().available;
+        assert_eq!((available(&a), available(&b)), (97, 97), "{name}");
+        assert_eq!(a.bulkhead().unwrap().snapshot().in_use, 0);
+        assert!(point.breaker().is_none() && point.bulkhead().is_none(), "one for each value");
+        let keys: Vec<_> = point.keys().iter().map(|key| key.key().to_owned()).collect();
+        assert_eq!(keys, ["a", "b"]);
+    }
+}
+
+#[tokio::test]
+async fn percentiles_and_the_budget_of_a_hedge_are_kept_for_each_value() {
+    #[failover(value = ["a", "b"], name = "measured")]
+    #[timeout(adaptive, floor = 1s, cap = 5s)]
+    async fn measured(value: &str) -> Result<String, Fails> {
+        if value == "a" { fails(Category::Timeout, value) } else { ok(value) }
+    }
+    #[failover(value = ["a", "b"], name = "hedged")]
+    #[with_retry(max = 1, base = 0s)]
+    #[hedge(after = p95, idempotent)]
+    async fn hedged(value: &str) -> Result<String, Fails> {
+        if value == "a" { fails(Category::Timeout, value) } else { ok(value) }
+    }
+    let _world = testing::isolate();
+    assert_eq!((measured("a").await, hedged("a").await), (ok("b"), ok("b")));
+    for name in ["measured", "hedged"] {
+        let keys: Vec<_> = point(name).unwrap().keys().iter().map(|key| key.key().to_owned()).collect();
+        assert_eq!(keys, ["a", "b"], "{name}");
+    }
+}
+
+#[test]
+fn beside_a_written_key_the_value_is_added() {
+    #[failover(value = ["a", "b/c"], name = "tenants")]
+    #[with_retry(max = 1, base = 0s)]
+    #[circuit_breaker(threshold = 2, key = tenant)]
+    #[rate_limit(10, per = 1m, key = "{tenant}:{number}")]
+    fn tenants(value: &str, tenant: &str, number: u32) -> Result<String, Fails> {
+        let _ = number;
+        if value == "a" && tenant == "acme" { fails(Category::Timeout, value) } else { ok(value) }
+    }
+    let _world = testing::isolate();
+    assert_eq!(tenants("a", "acme", 1), ok("b/c"));
+    assert_eq!(tenants("a", "other", 2), ok("a"));
+    let point = point("tenants").unwrap();
+    let state = |key: &str| point.key(key).to_string();
+    assert_eq!(state("acme/a"), "acme/a: open");
+    assert_eq!(state("acme/b%2Fc"), "acme/b%2Fc: closed");
+    assert_eq!(state("other/a"), "other/a: closed");
+    assert_eq!(point.key("acme/a").budget().unwrap().tokens(), 490);
+    assert_eq!(point.key("acme:1/a").rate_limit().unwrap().snapshot().available, 8);
+    assert!(point.key("acme").breaker().is_none());
+}
+
+#[test]
+fn a_key_that_is_the_argument_is_not_added_twice() {
+    #[failover(value = ["a", "b"], name = "same")]
+    #[circuit_breaker(threshold = 1, key = value)]
+    fn same(value: &str) -> Result<String, Fails> {
+        if value == "a" { fails(Category::Timeout, value) } else { ok(value) }
+    }
+    let _world = testing::isolate();
+    assert_eq!(same("a"), ok("b"));
+    let keys: Vec<_> = point("same").unwrap().keys().iter().map(ToString::to_string).collect();
+    assert_eq!(keys, ["a: open", "b: closed"]);
+}
+
+#[test]
+fn state_above_is_not_kept_for_each_value() {
+    #[with_retry(max = 1, base = 0s, name = "state above")]
+    #[circuit_breaker(threshold = 2)]
+    #[bulkhead(4)]
+    #[rate_limit(10, per = 1m)]
+    #[failover(value = ["a", "b"])]
+    fn above(value: &str, down: &str) -> Result<String, Fails> {
+        ask(value, down, &Mutex::default())
+    }
+    let _world = testing::isolate();
+    assert_eq!(above("a", "a"), ok("b"));
+    let point = point("state above").unwrap();
+    assert_eq!(point.breaker().unwrap().snapshot().failures, 0, "the other value has answered");
+    assert_eq!(point.rate_limit().unwrap().snapshot().available, 9);
+    assert_eq!(point.budget().unwrap().tokens(), 500);
+    assert!(above("a", "ab").is_err());
+    assert!(!point.breaker().unwrap().is_available());
+}
+
+#[test]
+fn a_first_value_that_is_dead_for_10_000_calls_takes_nothing_from_the_second() {
+    #[failover(model = ["dead", "lives"], name = "dead")]
+    #[with_retry(max = 2, base = 0s)]
+    #[circuit_breaker(threshold = 5)]
+    #[bulkhead(1)]
+    #[rate_limit(20_000, per = 1h)]
+    fn call(model: &str, bodies: &AtomicU32) -> Result<String, Fails> {
+        let is_dead = model == "dead";
+        bodies.fetch_add(u32::from(is_dead), Ordering::Relaxed);
+        if is_dead { fails(Category::Connection, model) } else { ok(model) }
+    }
+    let _world = testing::isolate();
+    let bodies = AtomicU32::new(0);
+    for _ in 0..10_000 {
+        assert_eq!(call("dead", &bodies), ok("lives"));
+    }
+    assert_eq!(bodies.into_inner(), 5, "then the breaker is open");
+    let point = point("dead").unwrap();
+    let lives = point.key("lives");
+    assert_eq!(lives.budget().unwrap().tokens(), 500);
+    assert_eq!(
+        (lives.bulkhead().unwrap().snapshot().rejected, lives.rate_limit().unwrap().snapshot().rejected),
+        (0, 0)
+    );
+    assert_eq!(lives.breaker().unwrap().snapshot().failures, 0);
+    assert_eq!(point.key("dead").rate_limit().unwrap().snapshot().available, 19_995);
+    let now = point.failover().unwrap().snapshot();
+    assert_eq!((now.failed_over, now.answered["lives"]), (10_000, 10_000));
+}
+
+#[test]
+fn an_instance_is_used_as_it_is() {
+    use resilience::{CircuitBreaker, CircuitBreakers};
+    static BREAKERS: CircuitBreakers = CircuitBreakers::new().threshold(1);
+    static ONE: CircuitBreaker = CircuitBreaker::new("one").threshold(1);
+    #[failover(value = ["a", "b"])]
+    #[circuit_breaker(instance = BREAKERS.get(value))]
+    fn each(value: &str) -> Result<String, Fails> {
+        if value == "a" { fails(Category::Timeout, value) } else { ok(value) }
+    }
+    #[failover(value = ["a", "b"])]
+    #[circuit_breaker(instance = ONE)]
+    fn shared(value: &str) -> Result<String, Fails> {
+        fails(Category::Timeout, value)
+    }
+    let _world = testing::isolate();
+    assert_eq!((each("a"), each("a")), (ok("b"), ok("b")));
+    assert!(!BREAKERS.get("a").is_available() && BREAKERS.get("b").is_available());
+    assert_eq!(
+        shared("a"),
+        fails(Category::Timeout, "a"),
+        "the second value was refused by the same breaker"
+    );
+}
