@@ -6,6 +6,31 @@
 //!
 //! No code of the program runs under the lock: keys and results are shared pointers that are dropped outside,
 //! wakers are cloned, woken and dropped outside.
+//!
+//! # The life of a flight
+//!
+//! ```text
+//!               land ─────────────────> landed: waiters take the result, the last one removes it
+//!              ╱
+//!  lead ──> flying ── abandon, with waiters ──> a waiter is chosen ── it polls ──> flying, with a new leader
+//!              ╲                                   │ it leaves
+//!               ╲                                  └──> the next one is chosen
+//!                └─ abandon, without waiters ──> removed
+//! ```
+//!
+//! A flight is *on its key* as long as `by_hash` names it: then new calls join it, and its result is stored. Three
+//! things take it off: it lands, the key changes, or a caller that has waited for long enough begins one in its
+//! place. Off its key it flies on for those that wait already.
+//!
+//! # Invariants
+//!
+//! - At most one flight is on a key, so that at most one body runs for the callers that join. Others run beside it
+//!   only by their own decision: their wait was over, or they could not be given the error.
+//! - A result is known before any waiter is woken, and no waiter joins after it is known.
+//! - Of a leader that is gone, one waiter is chosen at a time, the one with the most time left: it is the likeliest
+//!   to get a result. Of several with as much, the one that has waited longest.
+//! - A value is stored under this lock, and only for a flight on its key: `put` and `invalidate` win over every call
+//!   that had begun before them.
 
 use crate::base::guarded::guarded;
 use crate::base::sync::Mutex;
@@ -117,6 +142,8 @@ impl<K: Clone, T: Clone> Flights<K, T> {
     }
 
     /// Makes a call wait for the flight until `ends`, unless that has landed.
+    ///
+    /// Returns the number of the waiter; `None` if it has landed, so that the caller looks for the value again.
     pub(super) fn join(&self, id: u64, ends: u64) -> Option<u64> {
         let mut state = self.0.lock();
         let number = state.last + 1;
@@ -127,6 +154,9 @@ impl<K: Clone, T: Clone> Flights<K, T> {
     }
 
     /// What the waiter is to do; it is woken when that is known.
+    ///
+    /// A chosen waiter puts its flight back on the key, unless another one is there: from here on it is a leader like
+    /// any other.
     pub(super) fn poll(&self, id: u64, number: u64, waker: &Waker) -> Poll<Turn<T>> {
         // Cloned outside of the lock.
         let mut waker = Some(waker.clone());
@@ -198,6 +228,9 @@ impl<K: Clone, T: Clone> Flights<K, T> {
     }
 
     /// A call without a flight has a value: `keep` stores it, unless there were changes since it began.
+    ///
+    /// Any change since then is enough, also one of another key: a call without a flight is rare, and a value that is
+    /// not kept costs one more call.
     pub(super) fn keep_alone(&self, changes: u64, keep: impl FnOnce()) {
         let state = self.0.lock();
         if state.changes == changes {

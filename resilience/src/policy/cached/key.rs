@@ -32,9 +32,13 @@ pub trait CacheKey: Copy {
     fn hash_key(&self, hasher: &mut dyn Hasher);
 
     /// Returns whether `owned` is this key.
+    ///
+    /// Keys with equal hashes are told apart by it, outside of all locks.
     fn is_key(&self, owned: &Self::Owned) -> bool;
 
     /// Returns a copy that a cache can keep.
+    ///
+    /// It is called when no value was found, before the body runs, and by [`put`](super::Cache::put).
     fn to_key(&self) -> Self::Owned;
 }
 
@@ -47,6 +51,8 @@ pub trait CacheKey: Copy {
     label = "lacks `Eq`, `Hash` or `Clone`",
     note = "write what the result depends on in the attribute: `key = id`, or `key = (host, id)`"
 )]
+/// `Eq` and `Hash` have to agree, also between the borrowed and the owned form. The owned copy is made once for each
+/// key that is not found, not for each look-up.
 pub trait KeyPart: Eq + Hash + ToOwned<Owned: Borrow<Self> + Eq + Send + Sync + 'static> {}
 
 #[diagnostic::do_not_recommend]

@@ -55,8 +55,7 @@
 //! ```
 //! use resilience::{cached, point};
 //! use std::sync::atomic::{AtomicU32, Ordering};
-//! use std::time::Duration;
-//!
+//! //!
 //! static CALLS: AtomicU32 = AtomicU32::new(0);
 //!
 //! #[cached(ttl = 60s, stale_if_error = 1h, name = "rate")]
@@ -75,22 +74,26 @@
 //! assert_eq!(CALLS.load(Ordering::Relaxed), 2);
 //! ```
 
+mod board;
 mod call;
+mod calls;
 mod config;
 mod flight;
 mod key;
 mod layer;
+mod lead;
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg(all(test, feature = "testing", not(loom)))]
 mod model;
+mod sharing;
+mod snapshot;
 mod table;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod values;
+mod wait;
 
-pub use call::Cacheable;
-#[doc(hidden)]
-pub use call::{Lead, Leading, Pending, Sharing, Unshared};
 pub use config::CacheConfig;
 pub use key::{CacheKey, KeyPart};
 #[doc(hidden)]
@@ -98,24 +101,22 @@ pub use key::{Ids, Part, Parted, key_part};
 #[doc(hidden)]
 pub use layer::CacheInstanceSite;
 #[doc(hidden)]
+pub use lead::{Lead, Leading, Pending};
+#[doc(hidden)]
+pub use sharing::{Sharing, Unshared};
+pub use snapshot::CacheSnapshot;
+pub use table::Cacheable;
+#[doc(hidden)]
 pub use table::SharedError;
 
-use crate::base::scope::Stack;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::sync::locked;
-use crate::classify::Classify;
-use crate::outcome::Outcome;
 use crate::point::{PointName, PointSite};
-use crate::policy::{InvalidPolicy, Verdict};
-use key::{AskedKey, OwnedKey, Shape};
-use std::any::TypeId;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::policy::InvalidPolicy;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
-use table::{Erased, Stamp, Stored, Table};
+use table::Table;
 
 /// Keeps the results of calls by key, and runs one call at a time for each key.
 ///
@@ -178,50 +179,6 @@ pub fn clear_caches() {
     }
 }
 
-/// Holds the state and counts of a cache at one moment; see [`Cache::snapshot`].
-///
-/// # Examples
-///
-/// ```
-/// use resilience::policy::Cache;
-///
-/// let cache = Cache::new("users");
-/// cache.put(&7_u32, "Ada".to_owned());
-/// assert_eq!(cache.snapshot().to_string(), "users: entries 1, weight 1 of 1000, misses 0, joined 0, stale 0");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct CacheSnapshot {
-    /// The point, or the name given by hand.
-    pub name: PointName,
-    /// How many values it holds, stale ones included.
-    pub entries: usize,
-    /// The sum of their weights; without `weight` each weighs 1.
-    pub weight: u64,
-    /// The largest sum of weights.
-    pub max: u32,
-    /// How many bodies have run.
-    pub misses: u64,
-    /// How many calls wait for another one at this moment.
-    pub waiting: usize,
-    /// How many calls were answered by another call that they waited for.
-    pub joined: u64,
-    /// How many calls were answered with a stale value.
-    pub stale: u64,
-}
-
-/// `users: entries 1, weight 1 of 1000, misses 0, joined 0, stale 0`.
-impl fmt::Display for CacheSnapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, entries, weight, max, misses, joined, stale, .. } = self;
-        write!(
-            f,
-            "{name}: entries {entries}, weight {weight} of {max}, misses {misses}, joined {joined}, stale {stale}"
-        )
-    }
-}
-
 impl Cache {
     /// Creates an empty cache with the default settings: up to 1,000 values, fresh until they are replaced.
     ///
@@ -271,191 +228,5 @@ impl Cache {
             all.push(Arc::downgrade(&table));
             table
         })
-    }
-}
-
-/// Calls.
-impl Cache {
-    /// Returns the value of `key`, or runs `body` and keeps its success.
-    ///
-    /// A call of the same key that already runs is waited for. Errors are never kept; where one can be answered with a
-    /// stale value is said in the [module](crate::policy::cached).
-    ///
-    /// # Errors
-    ///
-    /// The body's own.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::policy::Cache;
-    ///
-    /// static USERS: Cache = Cache::new("users");
-    ///
-    /// let user: std::io::Result<String> = USERS.call(("eu", &7), || Ok("Ada".to_owned()));
-    /// assert_eq!(user.unwrap(), "Ada");
-    /// ```
-    pub fn call<R>(&self, key: impl CacheKey, body: impl FnOnce() -> R) -> R
-    where
-        R: Outcome<Value: Cacheable, Error: Classify + 'static>,
-    {
-        let lead = match self.begin(Ids::NONE, &key, Stack::BY_HAND).and_then(Pending::lead_blocking) {
-            Ok(lead) => lead,
-            Err((answer, _)) => return answer,
-        };
-        let outcome = {
-            let _inside = lead.enter();
-            body()
-        };
-        let verdict = judged(&outcome);
-        lead.end(outcome, verdict, None).0
-    }
-
-    /// Returns the value of `key`, or runs the async `body` and keeps its success; see [`call`](Self::call).
-    ///
-    /// # Errors
-    ///
-    /// The body's own.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::policy::Cache;
-    ///
-    /// static USERS: Cache = Cache::new("users");
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let user: std::io::Result<String> = USERS.call_async(&7, async || Ok("Ada".to_owned())).await;
-    /// assert_eq!(user.unwrap(), "Ada");
-    /// # });
-    /// ```
-    pub async fn call_async<R>(&self, key: impl CacheKey, body: impl AsyncFnOnce() -> R) -> R
-    where
-        R: Outcome<Value: Cacheable, Error: Classify + 'static>,
-    {
-        let begun = self.begin(Ids::NONE, &key, Stack::BY_HAND);
-        let pending = match begun {
-            Ok(pending) => pending,
-            Err((answer, _)) => return answer,
-        };
-        let lead = match pending.lead().await {
-            Ok(lead) => lead,
-            Err((answer, _)) => return answer,
-        };
-        let outcome = Leading::new(&lead, body()).await;
-        let verdict = judged(&outcome);
-        lead.end(outcome, verdict, None).0
-    }
-
-    /// Begins a call of an annotated function: it is answered at once, or pending.
-    ///
-    /// # Errors
-    ///
-    /// The answer, if there is one at once.
-    #[doc(hidden)]
-    pub fn enter<R, K>(&self, ids: Ids, key: K) -> Result<Pending<R>, (R, Verdict)>
-    where
-        R: Outcome<Value: Cacheable, Error: 'static>,
-        K: CacheKey,
-    {
-        self.begin(ids, &key, self.owner.stack())
-    }
-}
-
-fn judged<R: Outcome<Error: Classify>>(outcome: &R) -> Verdict {
-    outcome.judge().err().map(Classify::classify)
-}
-
-/// Reading and changing values by hand. The type of the value is part of the key.
-impl Cache {
-    /// Returns the value of `key`, if it is at most `max_age` old, fresh or stale.
-    ///
-    /// Of a method or a generic function it is the youngest of all types that it was called with.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use resilience::policy::Cache;
-    /// use std::time::Duration;
-    ///
-    /// let world = resilience::testing::isolate();
-    /// static PRICES: Cache = Cache::new("prices");
-    ///
-    /// PRICES.put("ACME", 7_u64);
-    /// world.advance(Duration::from_secs(10));
-    /// assert_eq!(PRICES.get("ACME", Duration::from_secs(10)), Some(7_u64));
-    /// assert_eq!(PRICES.get::<u64>("ACME", Duration::from_secs(9)), None);
-    /// ```
-    pub fn get<V: Cacheable>(&self, key: impl CacheKey, max_age: Duration) -> Option<V> {
-        let (table, now) = (self.table(), Stamp::now());
-        let shapes = table.shapes().into_iter().filter(|shape| shape.value == TypeId::of::<V>());
-        let all = shapes.filter_map(|shape| {
-            let is = |owned: &OwnedKey| owned.shape == shape && AskedKey::is(&key, owned);
-            let stored = table.find(table.hash(&shape, &key), is).stored?;
-            Some((stored.at.age(now), stored))
-        });
-        let (age, youngest) = all.min_by_key(|(age, _)| *age)?;
-        if age > max_age {
-            return None;
-        }
-        youngest.value.downcast_ref::<V>().cloned()
-    }
-
-    /// Stores `value` for `key`, as if a call had just returned it.
-    ///
-    /// Calls of the key that run at that moment store nothing, and later calls do not wait for them.
-    pub fn put<V: Cacheable>(&self, key: impl CacheKey, value: V) {
-        let (table, shape) = (self.table(), Shape::plain(TypeId::of::<V>()));
-        table.note(&shape);
-        let value: Erased = Arc::new(value);
-        let weight = table.weight(&value);
-        let stored = Stored::new(Arc::new(key.owned(&shape)), value, weight);
-        let hash = table.hash(&shape, &key);
-        let others = table.shapes().into_iter().filter(|other| other.value == shape.value);
-        let hashes: Vec<_> = others.map(|other| table.hash(&other, &key)).collect();
-        let mut dropped = Vec::new();
-        table.flights.change(&hashes, || {
-            for hash in &hashes {
-                table.remove(*hash, &mut dropped);
-            }
-            table.store(hash, stored, &mut dropped);
-        });
-    }
-
-    /// Removes what is stored for `key`, of all types.
-    ///
-    /// Calls of the key that run at that moment store nothing, and later calls do not wait for them.
-    pub fn invalidate(&self, key: impl CacheKey) {
-        let table = self.table();
-        let hashes: Vec<_> = table.shapes().iter().map(|shape| table.hash(shape, &key)).collect();
-        let mut dropped = Vec::new();
-        table.flights.change(&hashes, || {
-            for hash in &hashes {
-                table.remove(*hash, &mut dropped);
-            }
-        });
-    }
-
-    /// Removes every value.
-    ///
-    /// Calls that run at that moment store nothing, and later calls do not wait for them.
-    pub fn clear(&self) {
-        self.table().clear();
-    }
-
-    /// Returns the state and the counts at this moment.
-    pub fn snapshot(&self) -> CacheSnapshot {
-        let table = self.table();
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CacheSnapshot {
-            name: self.owner.clone(),
-            entries: table.entries(),
-            weight: table.total_weight(),
-            max: self.config().max,
-            misses: count(&table.misses),
-            waiting: table.flights.waiting(),
-            joined: count(&table.joined),
-            stale: count(&table.stale),
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! Random histories against a slow and obvious model of ages.
 
 use super::*;
-use crate::classify::{Category, Classification};
+use crate::classify::{Category, Classification, Classify};
 use crate::testing::isolate;
 use proptest::prelude::*;
+use std::time::Duration;
 
 /// What the cache of one key holds, as the documentation says it.
 #[derive(Debug, Default)]

@@ -23,6 +23,18 @@ use std::time::{Duration, Instant, SystemTime};
 /// A value of any type.
 pub(super) type Erased = Arc<dyn Any + Send + Sync>;
 
+/// Is what a cache can keep: anything that can be cloned for each caller, shared between threads, and borrows
+/// nothing.
+#[diagnostic::on_unimplemented(
+    message = "a cache cannot keep `{Self}`",
+    label = "is not `Clone + Send + Sync + 'static`",
+    note = "each caller gets a clone: derive `Clone`, or return an `Arc<{Self}>`"
+)]
+pub trait Cacheable: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> Cacheable for T {}
+
 /// A moment on both clocks: the one that never goes back stops while the machine is suspended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
@@ -65,6 +77,7 @@ pub(super) enum Freshness {
     Over,
 }
 
+/// A value is fresh for less than `ttl`, and stale for less than `ttl + stale_if_error`; at the very end it is over.
 pub(super) fn freshness(config: &CacheConfig, age: Duration) -> Freshness {
     let Some(ttl) = config.ttl else { return Freshness::Fresh };
     let Some(over) = age.checked_sub(ttl) else { return Freshness::Fresh };
@@ -111,6 +124,7 @@ impl Stored {
         *locked(&self.failed)
     }
 
+    /// It holds for as long as the service has asked for, else 5 s.
     pub(super) fn note_failure(&self, class: Classification) {
         let hold = class.retry_after.unwrap_or(HOLD);
         *locked(&self.failed) = Some(Failed { at: Stamp::now(), hold, class });
@@ -177,6 +191,8 @@ pub(super) struct Failure {
 #[doc(hidden)]
 pub type SharedError = Box<dyn Fn() -> Box<dyn Any> + Send + Sync>;
 
+/// The map evicts by weight: its capacity is `max`, and a value weighs 1 unless `weight` says otherwise. One that
+/// weighs more than `max` is not kept at all, instead of evicting everything.
 pub(super) struct Table {
     values: Map<u64, Arc<Stored>, ByWeight, BuildHasherDefault<AsIs>, KeepEvicted>,
     pub(super) flights: Flights<Arc<OwnedKey>, Landing>,
@@ -232,6 +248,7 @@ impl Table {
         }
     }
 
+    /// Seeded at random, so that keys from outside cannot be chosen to collide.
     pub(super) fn hash(&self, shape: &Shape, key: &dyn AskedKey) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         shape.hash(&mut hasher);
@@ -288,6 +305,8 @@ impl Table {
     }
 
     /// Whether a value of this type may have been put by hand for all types of a function.
+    ///
+    /// It spares generic functions a second look-up as long as nothing was put by hand.
     pub(super) fn has_plain(&self, value: TypeId) -> bool {
         locked(&self.shapes).contains(&Shape::plain(value))
     }

@@ -3,8 +3,9 @@
 use super::flight::{Flights, NONE, Turn};
 use super::table::{Freshness, Stamp, freshness};
 use super::*;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,0 +1,174 @@
+//! What a call does: it is answered from the cache, waits for another call of its key, or runs.
+//!
+//! | the stored value | a call of the key runs | this call |
+//! |---|---|---|
+//! | fresh | | returns it |
+//! | stale, a refresh failed a moment ago | | returns it |
+//! | stale, a refresh failed earlier | yes | returns it |
+//! | stale, a refresh failed earlier | no | runs |
+//! | any other, or none | yes | waits |
+//! | any other, or none | no | runs |
+//!
+//! A call inside of the call of its own key runs without waiting: it would wait for itself. So does one whose hash is
+//! that of another key's flight.
+//!
+//! The look at the table and the start of a flight are two steps. Between them another call may land: so a flight is
+//! only started if the entry is still the one that was looked at, and otherwise the call looks again.
+
+use super::Cache;
+use super::call::{Call, Place, Role, note_stale, table_address};
+use super::flight::NONE;
+use super::key::{AskedKey, OwnedKey, Shape};
+use super::table::{Erased, Found, Freshness, Stamp, Stored, Table, freshness};
+use super::wait::Waits;
+use crate::base::clock::{nanos, now};
+use crate::base::marks;
+use crate::base::scope::{Stack, remaining};
+use std::sync::Arc;
+
+/// What a call finds.
+///
+/// The answer is shared with the table, and cloned for the caller outside of all locks.
+pub(super) enum Boarded {
+    Answer(Erased),
+    Run(Call),
+    Wait(Waits),
+}
+
+/// The time left, and when it ends.
+///
+/// In nanoseconds; both are [`NONE`] where no timeout limits the call.
+pub(super) fn time_left() -> (u64, u64) {
+    remaining().map_or((NONE, NONE), |left| {
+        let left = crate::base::scope::nanos(left);
+        (left, nanos(now()).saturating_add(left))
+    })
+}
+
+impl Cache {
+    /// Looks up `key`, and decides what the call does.
+    pub(super) fn board(&self, shape: &Shape, key: &dyn AskedKey, stack: Stack) -> Boarded {
+        let table = self.table();
+        let asked = Asked { cache: self, table, shape, key, hash: table.hash(shape, key), stack };
+        let mut owned = None;
+        loop {
+            if let Some(boarded) = asked.board(&mut owned) {
+                return boarded;
+            }
+        }
+    }
+
+    /// Answers with a stale value although nothing failed in this call.
+    #[cold]
+    fn answer_stale(&self, table: &Table, stored: &Arc<Stored>) -> Boarded {
+        if let Some(failed) = stored.failed() {
+            note_stale(table, &self.owner, stored, failed.class);
+        }
+        Boarded::Answer(stored.value.clone())
+    }
+}
+
+/// A call that looks for its key.
+struct Asked<'a> {
+    cache: &'a Cache,
+    table: &'a Arc<Table>,
+    shape: &'a Shape,
+    key: &'a dyn AskedKey,
+    hash: u64,
+    stack: Stack,
+}
+
+/// What a stored value is good for at this moment.
+enum Use {
+    Fresh,
+    /// A refresh has failed, and no call is to try again yet.
+    Held,
+    /// A refresh has failed: one call tries again, and the others are answered.
+    Failing,
+    /// The value does not answer before the body has run.
+    No,
+}
+
+impl Asked<'_> {
+    fn is(&self, owned: &OwnedKey) -> bool {
+        owned.shape == *self.shape && self.key.is(owned)
+    }
+
+    /// One look at the table and its flights; `None` if they changed in between, so that the call looks again.
+    fn board(&self, owned: &mut Option<Arc<OwnedKey>>) -> Option<Boarded> {
+        let (found, plain) = self.find();
+        let usable = found.stored.as_ref().map_or(Use::No, |stored| self.judge(stored));
+        match (&found.stored, &usable) {
+            (Some(stored), Use::Fresh) => return Some(Boarded::Answer(stored.value.clone())),
+            (Some(stored), Use::Held) => return Some(self.cache.answer_stale(self.table, stored)),
+            _ => {}
+        }
+        let is_inside = marks::is_inside((table_address(self.table), self.hash));
+        let current = if is_inside { None } else { self.table.flights.current(self.hash) };
+        if let (Use::Failing, Some(_), Some(stored)) = (&usable, &current, &found.stored) {
+            return Some(self.cache.answer_stale(self.table, stored));
+        }
+        let owned = owned.get_or_insert_with(|| {
+            self.table.note(self.shape);
+            Arc::new(self.key.owned(self.shape))
+        });
+        let (left, ends) = time_left();
+        let place = self.place(owned.clone(), plain, left);
+        match current {
+            None if is_inside => Some(self.alone(place)),
+            Some((_, other)) if !self.is(&other) => Some(self.alone(place)),
+            Some((flight, _)) => {
+                let number = self.table.flights.join(flight, ends)?;
+                Some(Boarded::Wait(Waits { place, flight, number, is_over: false }))
+            }
+            None => {
+                let is_unchanged = || self.table.is_still(self.hash, found.raw.as_ref());
+                let flight = self.table.flights.lead(self.hash, place.key.clone(), is_unchanged)?;
+                Some(Boarded::Run(Call::new(place, Role::Leads(flight))))
+            }
+        }
+    }
+
+    /// What is stored for the key, and its hash for all types of a generic function where that was looked up, too.
+    fn find(&self) -> (Found, Option<u64>) {
+        let mut found = self.table.find(self.hash, |owned| self.is(owned));
+        if found.stored.is_some() || self.shape.is_plain() || !self.table.has_plain(self.shape.value) {
+            return (found, None);
+        }
+        let shape = Shape::plain(self.shape.value);
+        let hash = self.table.hash(&shape, self.key);
+        found.stored = self.table.find(hash, |owned| owned.shape == shape && self.key.is(owned)).stored;
+        (found, Some(hash))
+    }
+
+    fn judge(&self, stored: &Stored) -> Use {
+        let now = Stamp::now();
+        match freshness(&self.cache.config(), stored.at.age(now)) {
+            Freshness::Fresh => Use::Fresh,
+            Freshness::Stale => match stored.failed() {
+                Some(failed) if failed.holds(now) => Use::Held,
+                Some(_) => Use::Failing,
+                None => Use::No,
+            },
+            Freshness::Over => Use::No,
+        }
+    }
+
+    fn place(&self, key: Arc<OwnedKey>, plain: Option<u64>, left: u64) -> Place {
+        Place {
+            table: self.table.clone(),
+            point: self.cache.owner.clone(),
+            stack: self.stack,
+            config: self.cache.config(),
+            hash: self.hash,
+            plain,
+            key,
+            left,
+        }
+    }
+
+    /// Runs without a flight: a call that waited would wait for itself, or for another key with the same hash.
+    fn alone(&self, place: Place) -> Boarded {
+        Boarded::Run(Call::new(place, Role::Alone(self.table.flights.changes())))
+    }
+}

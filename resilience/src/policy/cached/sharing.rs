@@ -1,0 +1,52 @@
+//! Whether the error of a call can be cloned for those that wait for it: a question that an expansion asks.
+//!
+//! A method of [`Sharing`] hides the one of [`Unshared`] with the same name where the error is `Clone`; where it is
+//! not, the call reaches the latter by `Deref`. So a function whose error is not `Clone` compiles, too.
+
+use super::table::SharedError;
+use crate::outcome::Outcome;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+/// How an expansion asks whether the error of an outcome can be cloned for those that wait.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Sharing<E>(Unshared<E>);
+
+/// The other case of [`Sharing`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Unshared<E>(PhantomData<fn() -> E>);
+
+impl<E> Sharing<E> {
+    /// The question for the error of `outcome`.
+    pub fn of<R: Outcome<Error = E>>(outcome: &R) -> Self {
+        let _ = outcome;
+        Self(Unshared(PhantomData))
+    }
+}
+
+impl<E> Deref for Sharing<E> {
+    type Target = Unshared<E>;
+
+    fn deref(&self) -> &Unshared<E> {
+        &self.0
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> Sharing<E> {
+    /// How to share the error.
+    pub fn sharing(&self) -> Option<fn(&E) -> SharedError> {
+        Some(|error| {
+            let error = error.clone();
+            Box::new(move || Box::new(error.clone()))
+        })
+    }
+}
+
+impl<E> Unshared<E> {
+    /// It cannot be shared.
+    pub fn sharing(&self) -> Option<fn(&E) -> SharedError> {
+        None
+    }
+}

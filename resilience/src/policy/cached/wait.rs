@@ -1,0 +1,74 @@
+//! The call that waits for another one of its key.
+
+use super::call::{Call, Place, Role};
+use super::flight::Turn;
+use super::table::{Landing, Table};
+use crate::base::clock::{Timer, alarm};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+/// A call that waits for another one of its key.
+pub(super) struct Waits {
+    pub(super) place: Place,
+    pub(super) flight: u64,
+    pub(super) number: u64,
+    pub(super) is_over: bool,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.place.table.flights.leave(self.flight, self.number);
+        }
+    }
+}
+
+/// What a waiter does when its wait is over.
+pub(super) enum Waited {
+    Landed(Landing),
+    Run(Call),
+}
+
+impl Waits {
+    /// Waits for the leader, at most as long as the settings say.
+    ///
+    /// The timer is made at the first poll that finds no result. A caller whose wait is over takes the place of a
+    /// leader that does not end, unless another caller has done so before; then it runs alone.
+    pub(super) async fn until_over(mut self) -> Waited {
+        let wait = self.place.config.wait;
+        let mut timer: Option<Box<Timer>> = None;
+        let turn = poll_fn(|cx| {
+            if let Poll::Ready(turn) = self.place.table.flights.poll(self.flight, self.number, cx.waker()) {
+                self.is_over = true;
+                return Poll::Ready(Some(turn));
+            }
+            let timer = timer.get_or_insert_with(|| Box::new(alarm(wait)));
+            Pin::new(&mut **timer).poll(cx).map(|()| None)
+        })
+        .await;
+        let flights = &self.place.table.flights;
+        let role = match turn {
+            Some(Turn::Landed(landing)) => {
+                Table::count(&self.place.table.joined);
+                return Waited::Landed(landing);
+            }
+            Some(Turn::Lead) => Role::Leads(self.flight),
+            None => {
+                self.is_over = true;
+                flights.leave(self.flight, self.number);
+                alone_or_leading(flights.lead_or_alone(
+                    self.place.hash,
+                    self.place.key.clone(),
+                    Some(self.flight),
+                ))
+            }
+        };
+        Waited::Run(Call::new(self.place.clone(), role))
+    }
+}
+
+/// The role of a call that would start a flight: `Err` has the number of changes at its beginning.
+pub(super) fn alone_or_leading(started: Result<u64, u64>) -> Role {
+    started.map_or_else(Role::Alone, Role::Leads)
+}
