@@ -7,6 +7,13 @@
 //!
 //! A caller that is dropped between the claim and its answer would leave a lease that is held by nothing.
 //! [`PendingClaim`] waits for the answer in its place, and releases what was granted.
+//!
+//! # Pauses
+//!
+//! A waiting caller asks again after half of the pause to the whole of it, drawn at random: a hundred processes that
+//! wait for one key do not ask at the same moment. The pause doubles from 10 ms to 250 ms. It is cut to the caller's
+//! patience, and to what the store says is left of the other lease, so that the key of a dead process is taken over
+//! as soon as it is known to be dead.
 
 use super::block_on::Mode;
 use super::hold::Lease;
@@ -26,16 +33,29 @@ use std::time::Duration;
 pub(crate) type Reads = fn(&[u8]) -> bool;
 
 /// The answer to a claim, after waiting for whoever was before us.
+///
+/// Only `Held` is a right to run the body. The lock comes with it, and is to be kept for as long as the lease: a
+/// caller of this process that found the lock free while the lease is held would have to wait for its own process by
+/// polling.
 pub(crate) enum Answer {
+    /// The body may run, under the fence of this record.
     Held(Record, KeyLock),
+    /// The result is recorded.
     Done(Record),
+    /// The patience ended before the other holder did: its owner, and how much of its lease is left. A holder in this
+    /// process is reported with this process as the owner.
     Busy { owner: String, left: Duration },
+    /// The work ended without a result; a claim with `restart`, or an operator, lets it run again.
     Stopped(Record),
+    /// The record is of another function, version or arguments.
     Mismatch(Box<Contradiction>),
 }
 
 /// A claim under way. If it is dropped before the store answers, the lease is released as soon as it is
 /// granted: no caller would hold it, and all would wait for its end.
+///
+/// It takes a clone of the lock along, so that no other caller of this process claims the key before the lease that
+/// no caller waits for has been given back.
 #[must_use]
 pub(crate) struct PendingClaim {
     store: Arc<dyn Store>,
@@ -103,6 +123,9 @@ impl Drop for PendingClaim {
 
 /// How long a caller may wait for another holder: `wait`, or a little less than the enclosing timeouts
 /// leave, so that their limit is not what ends the wait.
+///
+/// The margin is a tenth of the time left, at most 20 ms. With it the caller gets `Busy`, which names the holder,
+/// where a timeout would only say that the time is over.
 pub(crate) fn patience(wait: Duration) -> Duration {
     match crate::base::scope::remaining() {
         Some(left) => wait.min(left.saturating_sub((left / 10).min(Duration::from_millis(20)))),
@@ -112,6 +135,14 @@ pub(crate) fn patience(wait: Duration) -> Duration {
 
 /// Claims, and waits for at most `patience` while another holder has the lease; `dropped` is the status of the record
 /// if the caller is dropped while the store answers.
+///
+/// `reads` judges a recorded value: one that the caller's type cannot read is replaced if the claim says so
+/// (`on_mismatch`), and at most once, since what replaces it was written by this very type.
+///
+/// # Errors
+///
+/// Those of the store. They end the wait at once: whether to ask a store again that is out of order is up to the step
+/// or job.
 pub(crate) async fn claim(
     mode: Mode,
     store: &Arc<dyn Store>,

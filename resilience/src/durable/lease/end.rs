@@ -3,6 +3,13 @@
 //! The end of a body that has run must reach the store even if the store is down for an hour. [`completed`] tries a few
 //! times within about a second; after that the end is kept in `OWED` with its lease, and [`pay`] writes it at the next
 //! claim, heartbeat or look. The same completion twice changes nothing, so that an answer which was lost does no harm.
+//!
+//! Only an outage makes an end owed ([`StoreError::is_outage`]). `Fenced` means that the key has another holder: the
+//! end came too late, and another run decides. Any other error is the caller's to report, and writing the same again
+//! would fail again.
+//!
+//! An owed end keeps two things alive: its `LeaseState`, so that the heartbeat goes on keeping the lease, and the
+//! lock of its key, so that no caller of this process claims the key in between.
 
 use super::block_on::Mode;
 use super::key_lock::KeyLock;
@@ -29,6 +36,10 @@ pub(super) enum End {
 pub(crate) type NoteOf = fn(&Record) -> Vec<u8>;
 
 impl End {
+    /// Writes the end. It can be called again after any error.
+    ///
+    /// A completion that leaves the record held is followed by a release as `Interrupted`, so that another process
+    /// takes over what is left to do.
     pub(super) async fn reach(self, shared: &LeaseState, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let (status, note_of) = match self {
             Self::Completed(completion) => {
@@ -54,6 +65,13 @@ impl End {
 
 /// Completes, and tries again for a while if the store is down for the moment: the same completion twice
 /// changes nothing.
+///
+/// The pauses are 50 ms, 200 ms and 1 s. Only [`StoreError::Unavailable`] is tried again; every other answer is
+/// returned at once.
+///
+/// # Errors
+///
+/// The answer to the last try.
 pub(crate) async fn completed(
     mode: Mode,
     store: &Arc<dyn Store>,
@@ -72,6 +90,8 @@ pub(crate) async fn completed(
 }
 
 /// Keeps the end of a lease that the store did not take because it is out of order.
+///
+/// In a fork's child nothing is kept: the lease is the parent's.
 pub(super) fn settle(
     ended: Result<(), StoreError>,
     shared: Arc<LeaseState>,
@@ -96,6 +116,8 @@ struct Owed {
 }
 
 /// Ends the leases whose end `store` did not take before, by this handle: the one before may have failed for good.
+///
+/// It stops at the first outage: the others would meet the same. What could not be written stays owed.
 pub(crate) async fn pay(store: &Arc<dyn Store>) {
     /// Those that are not paid, also because the caller was dropped, are owed again.
     struct Unpaid(Vec<Owed>);

@@ -10,6 +10,24 @@
 //! - No thread can be had: the claim is refused, before any body runs.
 //!
 //! The heart belongs to the store's identity and this owner, not to a handle: closing one of two handles stops nothing.
+//!
+//! # Timing
+//!
+//! With a lease of length *L*, all measured on the process's monotonic clock:
+//!
+//! | after the last beat | what happens |
+//! |---|---|
+//! | *L*/3 | the next beat begins |
+//! | *L*/9 after a beat that failed | it is tried again |
+//! | *L* | the watch reports every lease of that store as lost; other processes may take over |
+//!
+//! A beat counts from the moment at which it *began*, since others may have seen the counter change as early as that. So
+//! the limit of this process is never later than that of an observer.
+//!
+//! The counter is one for all leases of a store. A process with a lease of 10 s and one of an hour beats for the shorter
+//! one, and is late for both when it is late for that: a process that takes over one record buries the owner of all.
+//!
+//! In a test world there is no heartbeat: its clock moves only when the test moves it.
 
 use super::block_on::block_on;
 use super::end;
@@ -27,6 +45,8 @@ use std::time::{Duration, Instant};
 static HEARTS: OfProcess<Mutex<Vec<Arc<Heart>>>> =
     OfProcess::new(Mutex::new(Vec::new()), |_| Mutex::default());
 
+/// It keeps the store open only while a lease is held: the thread looks once a second whether the last handle was
+/// dropped, and ends.
 #[derive(Debug)]
 struct Heart {
     store: Weak<dyn Store>,
@@ -163,6 +183,8 @@ impl State {
     }
 
     /// Whether others may have taken this process for dead by now.
+    ///
+    /// As soon as the shortest lease has passed since the last beat; without a lease or a beat never.
     fn is_late(&mut self, now: Instant) -> bool {
         let late =
             |(beaten, shortest): (Instant, Duration)| now.saturating_duration_since(beaten) >= shortest;
@@ -275,6 +297,9 @@ impl Heart {
 
     /// Raises the counter. If it was not there any more, or is raised too late, others may have taken this process for
     /// dead: what they took over is lost.
+    ///
+    /// Leases that were reported as lost are looked at, too: one whose fence is unchanged is found again. While a
+    /// record cannot be read, the heart stays unsure, and the next beat looks again.
     async fn beat(&self, store: &Arc<dyn Store>, lease: Duration) -> Result<(), StoreError> {
         // Others may see the counter change as early as this.
         let begun = Instant::now();

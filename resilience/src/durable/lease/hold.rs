@@ -3,6 +3,18 @@
 //! A `Lease` ends exactly once: as completed, as released, or by its drop. A drop must not wait for a store, so it hands
 //! the end to a thread of chores, one for each store, which ends when nothing is left to do. [`settled`] lets a caller wait
 //! for that: recovery reads a record only after what this process held of it has been given back.
+//!
+//! The end of a lease has three ways through this file:
+//!
+//! | the caller | the end is written by |
+//! |---|---|
+//! | awaits `complete`, `release` or `give_back` | the caller; dropped in the middle, by the drop of the lease |
+//! | calls `complete_later` or `release_later` | the drop of the lease |
+//! | drops the lease, or panics | the drop of the lease, with the status that it was created with |
+//!
+//! A drop polls the end once, on the thread that drops. The store in memory answers at once, and so does an idle SQLite
+//! store on a thread that may block: the next caller finds the key free. What is then still pending goes to the thread of
+//! chores. Where no thread can be had, the chore waits in its queue for the next one.
 
 use super::block_on::{Mode, block_on};
 use super::end::{End, NoteOf, completed, settle};
@@ -22,6 +34,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// A lease of this process on one key.
+///
+/// While it exists, the heartbeat keeps it; `shared` is how a running body learns that it was lost all the same. Code
+/// that must not end the lease twice calls [`ended`](Self::ended) after it has written the end in its own way.
 #[derive(Debug)]
 pub(crate) struct Lease {
     shared: Arc<LeaseState>,
@@ -32,6 +47,9 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// Takes over a lease that the store has granted, under this fence, and makes the heartbeat keep it.
+    ///
+    /// `on_drop` is the status of the record if the lease is dropped with no other end.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         key: String,
@@ -71,6 +89,10 @@ impl Lease {
 
     /// Ends the lease as `completion` says. Where the store is out of order, or the caller is dropped before the store has
     /// answered, the lease ends so as soon as the store takes it: what was done is not forgotten.
+    ///
+    /// `Fenced` ends it, too: the key has another holder. After any other error that is no outage, such as a value that
+    /// is too large, the lease is as it was before, and the caller may end it in another way. A completion that keeps the
+    /// record held, for the undoing of a job, keeps the lease.
     pub(crate) async fn complete(
         &mut self,
         mode: Mode,
@@ -132,6 +154,9 @@ impl Drop for Lease {
 }
 
 /// Runs `chore`, something to do in `store`, to its end, without the caller.
+///
+/// The chore is polled once before this returns; what is pending then is done on the thread for the chores of the
+/// store.
 pub(crate) fn finish(store: &Arc<dyn Store>, mut chore: Chore) {
     // A store that answers at once leaves nothing to wait for: the next caller finds the key free. A panic of its code
     // must not come out of a drop.
@@ -152,6 +177,9 @@ struct Chores {
 
 /// The chores of each handle of a store, by its identity and owner, as long as there are any: a store that does not
 /// answer keeps no other waiting.
+///
+/// The key has the owner, too: a store that was closed by a fault and opened again has the same identity, and its
+/// chores do not wait for those of the handle before.
 static CHORES: OfProcess<Mutex<ChoresByStore>> =
     OfProcess::new(Mutex::new(BTreeMap::new()), |_| Mutex::default());
 
@@ -197,6 +225,8 @@ fn do_chores(of: &(String, String)) {
 }
 
 /// Ready when every lease of `store` that was dropped so far has been given back.
+///
+/// It queues a chore that does nothing and waits for that one: chores of one store are done in order.
 pub(crate) async fn settled(store: &Arc<dyn Store>) {
     /// Dropped, done or not, it lets the waiting one go on.
     struct Last(Arc<Mutex<(bool, Option<Waker>)>>);

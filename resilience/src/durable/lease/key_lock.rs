@@ -7,6 +7,9 @@
 //! A sync caller that would wait for a task which needs the very thread that waits is refused at once
 //! ([`would_wait_for_itself`]): on a current-thread runtime it would wait for ever. On a runtime of several threads the
 //! task can go on elsewhere, and the wait is allowed.
+//!
+//! The lock is not fair. All waiting callers are woken when it is free, and the first that polls takes it; with a
+//! recorded result each of them holds it only for one look into the store.
 
 use super::block_on::Mode;
 use crate::base::of_process::OfProcess;
@@ -39,6 +42,9 @@ fn taken() -> MutexGuard<'static, Option<HashMap<Key, Taken>>> {
 }
 
 /// The right to work on a key, until it and its clones are dropped.
+///
+/// A clone is given to the claim that is under way and to the lease, so that the key stays taken until the last of
+/// them has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyLock {
     _held: Arc<HeldKeyLock>,
@@ -52,6 +58,8 @@ struct HeldKeyLock {
 }
 
 /// Waits for the lock of `key` in `store`.
+///
+/// Keys of different handles are the same if their stores have the same identity.
 pub(crate) fn lock_key(mode: Mode, store: &Arc<dyn Store>, key: &str) -> KeyLockWait {
     KeyLockWait { mode, key: (store.identity(), key.to_owned()) }
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 pub(crate) struct LeaseState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) key: String,
+    /// The number under which the store granted it; a record with another one belongs to a later holder.
     pub(crate) fence: u64,
+    /// How long other processes watch the counter unchanged before they take over.
     pub(crate) length: Duration,
     /// The process that holds it: a fork's child has a copy, and ends nothing.
     pub(super) process: u32,
@@ -23,6 +25,9 @@ pub(crate) struct LeaseState {
 }
 
 /// Whether a lease is lost, for all who want to know.
+///
+/// It is lost in two cases: the counter was not raised for a whole lease, so that others may have taken over; or a
+/// heartbeat found another fence in the record. Only the first can be taken back, by [`keep`](Self::keep).
 #[derive(Debug, Default)]
 pub(crate) struct Loss {
     lost: AtomicBool,
@@ -46,6 +51,8 @@ impl Loss {
     }
 
     /// Ready once the lease is known to be lost.
+    ///
+    /// It stays ready only as long as the lease is lost: one that was found again makes it wait again.
     pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_lost() {
             return Poll::Ready(());

@@ -17,6 +17,10 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 use std::io;
 
+/// # Errors
+///
+/// Why `value` cannot be encoded: its `Serialize` fails, a map has keys that JSON cannot
+/// have, or there is NaN, an infinity or `Some(None)` in it.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
     let bytes = serde_json::to_vec(value).map_err(|error| error.to_string())?;
     // What is no number is written so, and so is nothing.
@@ -52,6 +56,9 @@ impl Rejected {
 }
 
 /// Encodes `value` and reads it back; returns the bytes and the value that they are.
+///
+/// The usual value is written once and compared byte by byte while it is written again; only one whose bytes differ,
+/// as those of a set do, is compared as a tree.
 ///
 /// # Errors
 ///
@@ -117,6 +124,8 @@ pub(crate) fn difference(recorded: &[u8], current: &[u8]) -> Option<Difference> 
 
 /// Whether two values are the same, whatever the order of their fields and elements: a set is written in
 /// another order each time.
+///
+/// So two lists with the same elements in another order are equal here.
 fn is_equal(one: &Value, other: &Value) -> bool {
     one == other || sorted_text(one) == sorted_text(other)
 }

@@ -52,13 +52,13 @@ pub(crate) fn kept(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct JobEvent {
-    /// When, in the store's clock.
+    /// When, in milliseconds since 1970, by the store's clock.
     pub at: Millis,
     /// The step it was about, if it was about one.
     pub step: Option<String>,
-    /// How often the job had been begun.
+    /// How often the job had been begun, 1 for the first time.
     pub attempt: u32,
-    /// What the error meant, if there was one.
+    /// The category of the error, if there was one, as its name in snake case: `"timeout"`.
     pub category: Option<String>,
     /// The code that the error carried, as text: `"503"`, `"os error 104"`.
     pub code: Option<String>,
@@ -68,9 +68,9 @@ pub struct JobEvent {
     pub strategy: String,
     /// How it went: `"ok"`, `"failed"`, ..
     pub result: String,
-    /// Which process.
+    /// Which process did it, as the store names it: `pid-random`.
     pub owner: String,
-    /// Why.
+    /// Why, in words for a person; they may change between releases.
     pub reason: String,
 }
 
@@ -117,6 +117,8 @@ impl JobEvent {
 ///
 /// Fields that a later release adds are ignored by an earlier one, and read as absent where they are missing, so that a
 /// rolling deployment reads the notes of both.
+///
+/// A note that cannot be read counts as empty: it is for people, and must not keep a job from running.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
     pub(crate) class: Option<Classification>,

@@ -102,6 +102,8 @@ pub(crate) mod place {
     }
 
     /// Where a job whose record is under `key` leaves traces of its progress; nothing for other keys.
+    ///
+    /// The sum of their revisions changes with each step that is recorded, each cursor that is saved, and each undo.
     pub(crate) fn progress_of(key: &str) -> Vec<String> {
         match key.strip_prefix(JOBS) {
             Some(id) => ["n", "p", "u"].map(|kind| format!("{kind}/{}/", part(id))).to_vec(),

@@ -3,6 +3,25 @@
 //! The bytes have two parts, a *head* and a *body* (input and value). The head ends with a CRC32C (RFC 3720)
 //! over everything before it, which includes the key and the checksum of the body: bytes that were cut, changed
 //! or put under another key are [`Corrupt`], never a value. A listing reads heads only.
+//!
+//! # The format
+//!
+//! Numbers are little-endian; a text is its length as `u32` and its bytes.
+//!
+//! ```text
+//!  head:  "RSLR"  format  status  codec  flags   u8 each
+//!         length of the head, length and CRC32C of the body      u32 each
+//!         version u32, hash of the inputs u128
+//!         fence, incarnation, lease, created, updated, completed, ttl, revision, order, progress   u64 each
+//!         attempts, recoveries      u32 each
+//!         key, function, owner, note
+//!         CRC32C of all before
+//!  body:  input, value
+//! ```
+//!
+//! `flags` has bit 0 for "has inputs" and bit 1 for "was asked to stop". A later format is [`Corrupt::LaterFormat`]:
+//! its bytes are left where they are, for the release that wrote them. A checksum finds damage, and not an attacker:
+//! who can write to the store can write any record.
 
 pub(crate) mod alert;
 pub(crate) mod args;
@@ -24,6 +43,8 @@ const FORMAT_1: u8 = 1;
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// Says how values are written.
+///
+/// It is kept in each record, so that a later release can write in another way and still read what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -44,6 +65,17 @@ impl Codec {
 /// A store reads and writes records as bytes, with [`encode`](Self::encode) and [`decode`](Self::decode),
 /// which check them; their format is versioned, and later releases read earlier formats.
 ///
+/// Times are milliseconds since 1970, by the store's clock; durations are in milliseconds. No decision about leases
+/// uses them.
+///
+/// | who changes it | fields |
+/// |---|---|
+/// | a claim | `status`, `function`, `version`, `inputs`, `fence`, `owner`, `lease`, `attempts`, `ttl`; of a new incarnation also `incarnation`, `created` and `input` |
+/// | the end of the work | `status`, `value`, `completed`, `note` |
+/// | a recovery | `recoveries`, `progress`, `note` |
+/// | an operator | `status`, `cancelled`, `note` |
+/// | every write | `updated`, `revision` |
+///
 /// # Examples
 ///
 /// ```
@@ -62,15 +94,16 @@ impl Codec {
 pub struct Record {
     /// The key in the store.
     pub key: String,
-    /// How far it has come.
+    /// How far it has come. Only `Running` and `RollingBack` are held by an owner.
     pub status: Status,
     /// Who it belongs to: crate and function of a step, the name of a job.
     pub function: String,
-    /// The version that the code stated.
+    /// The version that the code stated, 1 if it stated none. Another one than the code has is a mismatch.
     pub version: u32,
     /// How `value` and `input` are written.
     pub codec: Codec,
-    /// A 128-bit hash of the inputs, where some were named.
+    /// A 128-bit hash of the inputs, where some were named. It does not depend on the order of the fields of an
+    /// object, and never changes between releases.
     pub inputs: Option<u128>,
     /// The number of the last claim; a later claim of any key has a higher one. Of a step in a job: the fence
     /// of the job.
@@ -78,19 +111,19 @@ pub struct Record {
     /// The number of its last fresh start: kept by retries, crashes and take-overs, replaced when it expires,
     /// is run anew, is removed or undone.
     pub incarnation: u64,
-    /// Which process claimed it last.
+    /// Which process claimed it last. It says who holds it only while the status is a held one.
     pub owner: String,
     /// How long, in milliseconds, the owner's counter may stay unchanged before others take it for dead, where
     /// its lock cannot tell.
     pub lease: Millis,
-    /// How often it was claimed.
+    /// How often it was claimed, the first time included. A retry inside of one call does not count.
     pub attempts: u32,
     /// How often its owner died since it last made progress.
     pub recoveries: u32,
     /// Of a job, how much it had recorded when its owner died last; of the count of a job's steps, how many
     /// steps have a record.
     pub progress: u64,
-    /// When it was first claimed.
+    /// When this incarnation was first claimed.
     pub created: Millis,
     /// When it was last written.
     pub updated: Millis,
@@ -98,18 +131,20 @@ pub struct Record {
     pub completed: Millis,
     /// How long it counts after it ended; 0 for ever.
     pub ttl: Millis,
-    /// How often it was written.
+    /// How often it was written, since it was made. `Store::cas` compares it.
     pub revision: u64,
     /// Its place in the order in which the steps of its job ended: a later one has a higher number. 0 for what is no
     /// step of a job, or has not ended.
     pub order: u64,
     /// Whether a job was asked to stop at its next step.
     pub cancelled: bool,
-    /// What else is known about it, as JSON: the error of a failed job, its recovery events.
+    /// What else is known about it, as JSON: the class of the error of a failed job, its text where that is recorded,
+    /// why it does not go on, and its last 100 events. It has no arguments and no values.
     pub note: Vec<u8>,
-    /// The recorded arguments of a job.
+    /// The recorded arguments of a job, as a JSON object with their names, or a hash of each named input of a step;
+    /// at most 1 MiB.
     pub input: Vec<u8>,
-    /// The recorded result, or a cursor.
+    /// The recorded result, or a cursor, as JSON; at most 1 MiB.
     pub value: Vec<u8>,
 }
 
@@ -145,11 +180,16 @@ impl Record {
 
     /// Returns whether its time to live is over at `now`. What waits for a person or for another run has
     /// none.
+    ///
+    /// A claim treats an expired record as absent, whether it was deleted already or not. `now` is in milliseconds
+    /// since 1970; the end itself is expired.
     pub fn is_expired(&self, now: Millis) -> bool {
         self.expires().is_some_and(|end| now >= end)
     }
 
     /// Returns when it ended; what was given back without a result ended then. `None` while it has not.
+    ///
+    /// In milliseconds since 1970. A free step of a job that had ended before, whose `order` is not 0, has not ended.
     pub fn ended(&self) -> Option<Millis> {
         match self.status {
             Status::Free if self.order == 0 => Some(self.updated),
@@ -158,6 +198,8 @@ impl Record {
     }
 
     /// Returns whether it ended before `before`.
+    ///
+    /// `false` for what has not ended, or waits for a run; `before` is in milliseconds since 1970.
     pub fn has_ended_before(&self, before: Millis) -> bool {
         self.ended().is_some_and(|ended| ended < before)
     }
@@ -165,6 +207,9 @@ impl Record {
     /// Returns when it is to be deleted by itself: its time to live after its end.
     ///
     /// `None` for what has none, and for what waits for a person or for another run.
+    ///
+    /// In milliseconds since 1970, at most `u64::MAX`. Steps and cursors of a job have no time of their own: they go
+    /// with their job.
     pub fn expires(&self) -> Option<Millis> {
         let ends = matches!(self.status, Status::Done | Status::RolledBack) && self.ttl > 0;
         ends.then(|| self.completed.saturating_add(self.ttl))
@@ -178,6 +223,9 @@ impl Record {
     }
 
     /// Returns the bytes to keep, in two parts: head and body. A listing then reads heads only.
+    ///
+    /// The head has the length and the checksum of the body, so that neither can be exchanged for that of another
+    /// write.
     pub fn encode_parts(&self) -> (Vec<u8>, Vec<u8>) {
         let mut body = Writer(Vec::with_capacity(8 + self.input.len() + self.value.len()));
         body.bytes(&self.input);
@@ -260,6 +308,8 @@ impl Record {
     }
 
     /// The record that a head is, found under `key`, without its input and value.
+    ///
+    /// The body is not looked at: that it is damaged shows only when it is read.
     ///
     /// # Errors
     ///

@@ -1,4 +1,26 @@
 //! Finding the jobs whose owner is gone, and running them again.
+//!
+//! ```text
+//!  recover() ── a Pass ──> scan: mark, ask the code ──> pool: 16 at once ──> runtime: a task or a thread
+//!                            ▲                                                  │
+//!                          sweep, every 30 s, with the same Pass         the job's own call
+//! ```
+//!
+//! # What holds
+//!
+//! - A recovered job is an ordinary call of its function: it claims its lease, replays its steps and counts an
+//!   attempt. So nothing goes wrong where two processes recover one job, or the program calls it at the same time:
+//!   one has the lease.
+//! - Recovery never ends a job by itself. A job that cannot be run here is left as it is; it may be another
+//!   program's.
+//! - A look needs no memory for the jobs that are over, and the queue only a key for each that is not.
+//! - A job whose owner lives is never touched, however long it runs.
+//!
+//! # How soon
+//!
+//! A dead process on the same host is seen at the next look, since its lock is free. Where only its counter can be
+//! judged, looks have to see the counter unchanged for a whole lease, and a pause between two looks counts for half a
+//! lease at most: three looks or more.
 
 pub(crate) mod pass;
 pub(crate) mod pool;
@@ -149,6 +171,9 @@ impl Recover {
     }
 
     /// Recovers the jobs of `store` in place of the default one.
+    ///
+    /// Jobs of this store run with it again: their steps, cursors and ends are recorded where the job is. Each store
+    /// has a sweep of its own; the bound of 16 jobs at once is one for all.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
@@ -156,12 +181,18 @@ impl Recover {
 
     /// Sets how often to look again; default 30 s, at least 10 ms. `jobs::resume` and `jobs::fork_from` make
     /// the sweep look at once.
+    ///
+    /// A job whose owner has died waits for the next look, so up to this long. A look reads only jobs that have not
+    /// ended. The interval counts from the end of the look before.
     pub fn every(mut self, sweep: Duration) -> Self {
         self.sweep = Some(sweep.max(Duration::from_millis(10)));
         self
     }
 
     /// Looks once and never again.
+    ///
+    /// For a program that runs to its end, such as one started by `cron`. A sweep that an earlier recovery of the
+    /// store has started goes on. Finished jobs whose `ttl` is over are deleted only in this call, up to 100 of them.
     pub fn once(mut self) -> Self {
         self.sweep = None;
         self
@@ -183,6 +214,9 @@ impl Recover {
     }
 
     /// Recovers from sync code; see [`recover_blocking`].
+    ///
+    /// Call it from a thread that may block, and not from a task: the recovered jobs do not run on the caller's
+    /// runtime.
     ///
     /// # Errors
     ///
@@ -227,6 +261,9 @@ impl IntoFuture for Recover {
 /// Lists what a recovery found.
 ///
 /// `Display` writes a line for each job, for the log of a program's start.
+///
+/// A job is listed if its owner was gone when it was looked at: those that run elsewhere are not, and neither are
+/// those that need a person (`Failed`, `Manual`, `Dead`), which `jobs::list` shows.
 ///
 /// # Examples
 ///
@@ -294,6 +331,9 @@ pub struct RecoveredJob {
 
 impl Recovered {
     /// Returns how many of the jobs found are in this state.
+    ///
+    /// Without [`until_done`](Recover::until_done) the states are those at the look: `Interrupted`, or `RollingBack`
+    /// for a job that was being undone.
     pub fn count(&self, status: Status) -> usize {
         self.jobs.iter().filter(|job| job.status == status).count()
     }

@@ -60,6 +60,9 @@ impl Pass {
     }
 
     /// Whether a job has not ended and, as far as can be seen at once, no process holds it.
+    ///
+    /// A first guess, without a write: a liveness that is not known counts as free here, and the store decides when
+    /// the job is marked. A record of this process whose key is taken is a running call.
     pub(super) fn may_be_free(&self, record: &Record) -> bool {
         let is_held = record.status.is_held() && !record.owner.is_empty();
         let may_be_dead = || self.store.liveness(&record.owner) != Liveness::Alive;
@@ -82,6 +85,9 @@ impl Pass {
     }
 
     /// The record of `key`, after what this process held of it has been given back.
+    ///
+    /// A call that was dropped gives its lease back on another thread; a record read before that would look held by a
+    /// living owner.
     pub(super) async fn settled(&self, key: &str) -> Result<Option<Record>, StoreError> {
         let found = self.store.get(key).await?;
         match &found {
@@ -94,6 +100,10 @@ impl Pass {
     }
 
     /// The call that runs the job of `key`; `None` if it runs or has ended meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Why the job cannot be run by this program; it is reported, and the record stays what it is.
     pub(crate) async fn prepare(&self, key: &str) -> Result<Option<(Call, Arc<Resumption>)>, JobError> {
         let at = || Place::new(PointName::new("recover"), place::id(key));
         let failed = |error| JobError::store(at(), error);
@@ -107,6 +117,14 @@ impl Pass {
     }
 
     /// The call of the function that has the job's name, with the recorded arguments.
+    ///
+    /// Nothing runs yet: the arguments are read and the call is made, so that what can be wrong is known before an
+    /// attempt counts.
+    ///
+    /// # Errors
+    ///
+    /// No function has the name, something is not provided, the arguments cannot be read, or the record is known to
+    /// contradict the code.
     pub(super) fn call(&self, record: &Record) -> Result<Call, JobError> {
         if let Some(known) = self.reports.contradiction(record) {
             return Err(known);

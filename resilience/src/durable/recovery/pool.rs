@@ -45,6 +45,8 @@ static POOL: Site<OfProcess<Pool>> =
     Site::new(OfProcess::new(Pool::new(), |_| Pool::new()), || OfProcess::new(Pool::new(), |_| Pool::new()));
 
 /// The pool of the caller.
+///
+/// In a test world each world has one, so that the jobs of one test do not wait for those of another.
 pub(crate) fn pool() -> &'static Pool {
     let pool: &'static OfProcess<Pool> = &POOL;
     pool
@@ -75,6 +77,7 @@ struct Known {
     jobs: HashMap<String, KnownJob>,
 }
 
+/// It is forgotten when its call has ended and no look has found it at a later revision meanwhile.
 #[derive(Debug, Default)]
 struct KnownJob {
     /// Who waits for its end.

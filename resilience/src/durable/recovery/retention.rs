@@ -14,6 +14,9 @@ const BATCH: usize = 100;
 
 /// Deletes the finished jobs and the steps whose `ttl` is over, with all that belongs to them, and what was
 /// quarantined long ago.
+///
+/// It goes on until a transaction finds nothing more, so that a store that was not swept for a month is clean after
+/// one turn.
 pub(crate) async fn forget_old(store: &Arc<dyn Store>) -> Result<(), StoreError> {
     while store.delete_expired(BATCH).await? > 0 {}
     Ok(())
@@ -25,6 +28,9 @@ pub(crate) async fn forget_first(store: &Arc<dyn Store>) -> Result<(), StoreErro
 }
 
 /// Deletes the jobs that were done or undone before `before`, with all that belongs to them; returns how many.
+///
+/// For operators: it also deletes what has no `ttl`. The store compares the times again in its transaction, so that a
+/// job which was called anew since the listing stays.
 pub(crate) async fn forget_ended_before(store: &Arc<dyn Store>, before: Millis) -> Result<usize, StoreError> {
     let mut query = Query::new(place::JOBS).only(&[Status::Done, Status::RolledBack]).limit(1_000);
     let mut count = 0;

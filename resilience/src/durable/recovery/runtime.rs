@@ -68,6 +68,8 @@ impl JobRuntime {
     }
 
     /// Runs `job`; drops it where nothing can run it.
+    ///
+    /// A dropped job has not begun: its slot in the pool is free again, and the next sweep finds it.
     pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
         #[cfg(not(feature = "tokio"))]
         let _ = self;

@@ -48,6 +48,9 @@ impl Pass {
         .await
     }
 
+    /// First it pays the ends that this process owes the store: a job whose end was not written would look
+    /// interrupted. The rows of one page are taken up together, so that they share transactions; between two pages
+    /// other tasks of the runtime go on.
     async fn look_at_rows(
         self: &Arc<Self>,
         mut found: Option<&mut Recovered>,
@@ -119,6 +122,9 @@ impl Pass {
     }
 
     /// Marks a job as interrupted, if its owner is dead, and returns its record; `None` if its owner may live.
+    ///
+    /// The history of the job gets an entry, with the dead owner's name. The store judges the owner once more, in the
+    /// transaction that marks: between the listing and this a living process may have taken over.
     async fn mark(&self, record: &Record) -> Result<Option<Record>, StoreError> {
         let note = Note::read(&record.note).with(JobEvent {
             strategy: "resume".to_owned(),

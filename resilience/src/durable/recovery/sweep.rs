@@ -44,6 +44,8 @@ fn sweep_of<'a>(sweeps: &'a [Arc<Sweep>], store: &Arc<dyn Store>) -> Option<&'a 
 
 /// Looks as `pass` does, every so often, on a thread of its own. A further recovery of the same store takes
 /// the place of the first.
+///
+/// Where no thread can be started, there is one WARN, and the next `recover()` tries again.
 pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
     // A test's clock stands still, and its thread has no other.
     if crate::base::clock::is_manual() {
@@ -69,6 +71,9 @@ pub(crate) fn start(pass: Arc<Pass>, every: Duration) {
 }
 
 /// What was provided for the sweep of `store`.
+///
+/// A further recovery inherits it: a part of the program that only looks again need not know what the jobs of others
+/// use.
 pub(crate) fn provided_for(store: &Arc<dyn Store>) -> Provided {
     let sweeps = locked(&SWEEPS);
     let pass = sweep_of(&sweeps, store).map(|sweep| locked(&sweep.state).pass.clone());
@@ -84,6 +89,8 @@ pub(crate) fn wake(store: &Arc<dyn Store>) {
 }
 
 impl Sweep {
+    /// Retention runs only when a look is due, and not each time that a look is asked for: `jobs::resume` in a loop
+    /// deletes nothing.
     fn run(&self) {
         let mut is_due = true;
         loop {

@@ -17,6 +17,26 @@
 //! 3. An owner: a name for this process, and how others see that it has died.
 //!
 //! Then run [the suite](Store#the-suite) on it, and a test that kills processes.
+//!
+//! # How the library uses one
+//!
+//! | when | operations |
+//! |---|---|
+//! | a step outside of a job, a job | [`claim`](Store::claim), then [`complete`](Store::complete) or [`release`](Store::release) |
+//! | a step of a job | `claim` with a holder, which writes nothing, then `complete` |
+//! | a position of a loop | [`put_cursor`](Store::put_cursor) |
+//! | while leases are held | [`renew`](Store::renew), three times in the shortest lease |
+//! | a recovery and its sweep | [`list`](Store::list), `release` of what was abandoned, [`delete_expired`](Store::delete_expired) |
+//! | an operator | `list`, [`get`](Store::get), [`cas`](Store::cas), [`remove`](Store::remove), the quarantine |
+//!
+//! All of them may be called at once, from any thread, and the futures are polled on any runtime or on none. A future
+//! that waits for I/O of one runtime has to bring that runtime along. Its code may panic; the library takes that for
+//! an outage.
+//!
+//! # What a store is not
+//!
+//! It is no lock service: a lease says who may write to this store, and other systems have to be given the fence to
+//! refuse a late writer. It is no queue either: jobs are found by listing, seconds after their owner has died.
 
 #[cfg(feature = "sqlite")]
 mod files;
@@ -107,6 +127,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// It sees every write that was acknowledged before, by any process. Damaged bytes are
     /// [`StoreError::Corrupt`].
+    ///
+    /// It must not answer from a replica or a cache that may be behind: "absent" makes a body run.
     fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>>;
 
     /// Takes a lease on `claim.key` under a new fence, if no living owner has one and nothing is recorded.
@@ -122,6 +144,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// Fails with [`StoreError::Fenced`] if others took this process for dead; it has joined again then, and has
     /// to look at what it holds.
+    ///
+    /// The library calls it every third of `lease`, and before a claim. It should fail rather than wait for longer
+    /// than that: after a whole lease without an answer the library takes all leases for lost.
     fn renew(&self, lease: Duration) -> Work<'_, ()>;
 
     /// Records how the work under a lease ended, durable before it returns.
@@ -131,9 +156,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn complete(&self, completion: Completion) -> Work<'_, Record>;
 
     /// Records how far the work of `cursor.holder` has come, if its lease is still held.
+    ///
+    /// Fails with [`StoreError::Fenced`] if it is not, and with [`StoreError::Cancelled`] if the job was asked to
+    /// stop.
     fn put_cursor(&self, cursor: Cursor) -> Work<'_, ()>;
 
     /// Ends a lease without a result; its fence stays used, so that a late write under it is refused.
+    ///
+    /// Fails with [`StoreError::Fenced`] if the lease is held no more, and with [`StoreError::Conflict`] for an
+    /// abandoned one whose owner may live.
     fn release(&self, release: Release) -> Work<'_, ()>;
 
     /// Writes `record` if the one under its key has the revision `expected`, or is absent for `None`.
@@ -146,6 +177,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// A record that exists during the whole listing is on exactly one page; one that is written meanwhile
     /// may be on none.
+    ///
+    /// Damaged records are on the pages, too, by their keys. A page that takes a whole table to find is worse than an
+    /// empty one with a `next`: the store may end it wherever it likes.
     fn list(&self, query: Query) -> Work<'_, Page>;
 
     /// Deletes what ended before `before`, or was released before it, under keys that begin with `prefix`,
@@ -158,6 +192,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Deletes the record of `key`, and everything under keys that begin with one of `with`, unless a living
     /// owner holds it; returns whether it was there.
+    ///
+    /// Fails with [`StoreError::Conflict`] if one does.
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool>;
 
     /// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to
@@ -175,9 +211,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn remove_quarantined(&self, id: u64) -> Work<'_, bool>;
 
     /// Returns the time of day, for the times in records; it decides nothing but how long records are kept.
+    ///
+    /// In milliseconds since 1970, and best from one clock for all processes, such as the database's.
     fn now(&self) -> Work<'_, Millis>;
 
-    /// Returns what this store can promise; the library reports it, and trusts it.
+    /// Returns what this store promises.
+    ///
+    /// The library decides nothing by it. It is for a program that refuses to start with a store that loses its jobs.
     fn capabilities(&self) -> Capabilities;
 
     /// Returns whether the process of `owner` lives, as far as the store can tell at once; it waits for nothing.
@@ -187,6 +227,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Returns who this process is to the store; the same for as long as the store is open, and never used
     /// again.
+    ///
+    /// A new one for each process and for each time that the store is opened: a process that was given the number of
+    /// a dead one must not be taken for it.
     fn owner(&self) -> String;
 
     /// Returns the identity of this store among all others, for ever.
@@ -266,11 +309,11 @@ impl serde::Serialize for Liveness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// What it acknowledged survives `kill -9` and a power cut.
+    /// What it acknowledged survives `kill -9` and, as far as the disk keeps its word, a power cut.
     pub durable: bool,
-    /// Several hosts can share it.
+    /// Several hosts can share it: its owners are judged by their counters where they are on other hosts.
     pub multi_host: bool,
-    /// It knows that an owner's process has died, without waiting for its lease.
+    /// It knows that an owner's process has died, without waiting for its lease: jobs are taken over at the next look, and waiting callers at their next try.
     pub sees_dead_owners: bool,
 }
 
@@ -390,6 +433,9 @@ impl Otherwise {
 }
 
 /// How long a claim counts without being renewed, unless it says otherwise.
+///
+/// It decides only where the owner's lock cannot be judged. Shorter, a pause of the process loses leases; longer,
+/// callers wait.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// Asks to do the work under a key; see [`Store::claim`].

@@ -3,6 +3,31 @@
 //! Each function reads and writes [`Rows`] inside one transaction of the store, and writes nothing before
 //! everything has been checked. A store of your own begins a transaction, calls the function, and commits if
 //! it returned `Ok`, else rolls back: then all answers are those of the stores that come with the crate.
+//!
+//! # The states of a record
+//!
+//! ```text
+//!  (none) ── claim ──> Running ── complete ──> Done | Failed | Manual | Dead
+//!                       │   ▲                          │
+//!       release, or the │   │ claim                    └─ claim with `restart`, except of Done ─> Running
+//!         owner is dead ▼   │
+//!                    Interrupted
+//! ```
+//!
+//! `RollingBack` is held as `Running` is; released or taken over, it stays `RollingBack`, and goes on to
+//! `RolledBack`.
+//!
+//! # What every rule keeps to
+//!
+//! - The holder is known by its fence. A write with another fence is [`StoreError::Fenced`], also where the record
+//!   has come back to the same state since.
+//! - A fence is never given out twice, for any key, also after the record was deleted.
+//! - The same completion, asked for twice, is answered as the first: an answer can be lost.
+//! - Nothing recorded is overwritten by something that contradicts it. What is replaced, because the code says so,
+//!   goes to the quarantine first.
+//! - Deleting and taking over judge whether the owner lives in the transaction that writes.
+//! - A step of a job has no lease of its own: it is written under the fence of the job, and belongs to the
+//!   incarnation that began it.
 
 use super::{Claim, Claimed, Completion, Cursor, Holder, Mismatch, Otherwise, Release, StoreError};
 use crate::durable::record::key::place;
@@ -11,9 +36,13 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 /// The most bytes that a value, an argument list or a cursor may have.
+///
+/// 1 MiB, after encoding. More is [`StoreError::TooLarge`]: record where the data is, and not the data.
 pub const VALUE_LIMIT: usize = 1 << 20;
 
 /// How many bytes of notes, inputs and values a page of a listing has before it ends.
+///
+/// 4 MiB; the record that passes the limit is still part of the page.
 pub const PAGE_BYTES: usize = 4 << 20;
 
 /// How long quarantined bytes are kept, in milliseconds: 30 days.
@@ -29,8 +58,14 @@ pub fn is_kept_for_a_time(key: &str) -> bool {
 /// The transaction has to be serializable: of two that overlap, one sees all that the other has written. A
 /// database that only promises less (read committed, snapshot isolation) needs its locks, or a retry of the
 /// transaction.
+///
+/// One value is one transaction; a rule may call the methods in any order and several times. What was put is what a
+/// later `get` in the same transaction returns. An error ends the transaction: nothing that was written in it may be
+/// kept.
 pub trait Rows {
     /// The record under `key`.
+    ///
+    /// `None` means certainly absent, and makes a body run: bytes that cannot be read are an error.
     ///
     /// # Errors
     ///
@@ -46,12 +81,17 @@ pub trait Rows {
 
     /// Moves the bytes under `key` into quarantine, whatever they are.
     ///
+    /// Afterwards the key is free. The quarantine keeps the bytes for [`QUARANTINE`], with `why`: `corrupt` or
+    /// `replaced`. Of a key without a row it keeps nothing.
+    ///
     /// # Errors
     ///
     /// Whatever the store itself fails with.
     fn quarantine(&mut self, key: &str, why: &'static str) -> Result<(), StoreError>;
 
     /// Removes everything under keys that begin with `prefix`.
+    ///
+    /// What is removed has no trace, in the quarantine neither.
     ///
     /// # Errors
     ///
@@ -67,12 +107,17 @@ pub trait Rows {
 
     /// A number above every fence given out before, in this store and for any key.
     ///
+    /// Within one transaction each call returns another number. A number that was given out in a transaction that was
+    /// rolled back may be given out again: no holder has it.
+    ///
     /// # Errors
     ///
     /// Whatever the store itself fails with.
     fn next_fence(&mut self) -> Result<u64, StoreError>;
 
     /// The time of day, for the times in records.
+    ///
+    /// In milliseconds since 1970. It is for people and for deleting what is old; no lease depends on it.
     fn now(&self) -> Millis;
 
     /// Whether `owner` is dead: its lock says so; or, where that cannot be judged, its counter has been seen
@@ -92,6 +137,9 @@ pub trait Rows {
 
     /// The revisions of all records under keys that begin with `prefix`, added up.
     ///
+    /// It only has to change when one of them was written: recovery compares it with the sum at the death before, to
+    /// see whether a job got further in between. Saturates.
+    ///
     /// # Errors
     ///
     /// Whatever the store itself fails with.
@@ -108,6 +156,8 @@ pub trait Rows {
 }
 
 /// Says what is known of an owner.
+///
+/// A wrong `Dead` makes a body run beside another one, a wrong `Alive` makes callers wait: in doubt an owner lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// It lives, or may live: when to look again at the latest.
@@ -159,6 +209,19 @@ fn mismatch(claim: &Claim, stored: &Record) -> Option<Mismatch> {
 /// Takes the lease of `claim.key`, if it is free to be taken.
 ///
 /// For a step of a job, it only looks whether its body has to run.
+///
+/// What it answers, in this order:
+///
+/// | the record | the answer |
+/// |---|---|
+/// | damaged | an error, or quarantined and [`Held`](Claimed::Held) if the claim says so (`on_corrupt`) |
+/// | none, or expired | `Held`, as a new incarnation |
+/// | of another function, version or inputs, and not given back | [`Mismatch`](Claimed::Mismatch); or, unless a living owner holds it, quarantined and `Held` if the claim says so (`on_mismatch`) |
+/// | done | [`Done`](Claimed::Done); or quarantined and `Held` if the claim `replaces` this incarnation |
+/// | held by a living owner | [`Busy`](Claimed::Busy), with how long to wait at most |
+/// | held by a dead owner | `Held`, as the same incarnation, with its recoveries counted |
+/// | interrupted, or free | `Held`, as the same incarnation |
+/// | failed, left for a person, undone, given up | [`Stopped`](Claimed::Stopped), or `Held` if the claim says `restart` |
 ///
 /// # Errors
 ///
@@ -220,6 +283,10 @@ pub fn claim(rows: &mut impl Rows, claim: &Claim) -> Result<Claimed, StoreError>
 
 /// Whether the body of a step of a job has to run, and as which incarnation. Writes nothing, unless damaged bytes
 /// are to be replaced.
+///
+/// The body runs unless the step is done, and what is recorded of it agrees with the code. No claim is written: the
+/// job's lease protects the step, and a second run of the step in one job is decided by its incarnation when it is
+/// recorded.
 fn step(rows: &mut impl Rows, claim: &Claim, holder: &Holder) -> Result<Claimed, StoreError> {
     held(rows, Some(holder), true)?;
     let stored = match rows.get(&claim.key) {
@@ -271,6 +338,9 @@ fn life(rows: &mut impl Rows, record: &Record) -> Result<Life, StoreError> {
 }
 
 /// The record of an owner that died: one more recovery, or the first one since the job made progress.
+///
+/// A job that gets a step further between two deaths is not one that kills its process each time: only recoveries
+/// without progress add up to the limit.
 fn recovered(rows: &mut impl Rows, record: Record) -> Result<Record, StoreError> {
     let mut progress: u64 = 0;
     for prefix in place::progress_of(&record.key) {
@@ -340,6 +410,9 @@ fn write(rows: &mut impl Rows, record: Record) -> Result<Record, StoreError> {
 }
 
 /// Records how the work under a lease ended.
+///
+/// A record that is no longer held answers with itself if status and value are those of the completion, and with
+/// `Fenced` otherwise. The count of the job's steps goes with a job that is done: it served recovery only.
 ///
 /// # Errors
 ///
@@ -425,6 +498,9 @@ fn complete_step(
 
 /// Records how far the work of `cursor.holder` has come.
 ///
+/// The last one counts; an earlier one is overwritten. A holder that was asked to stop gets
+/// [`StoreError::Cancelled`], so that a loop that saves its position ends there.
+///
 /// # Errors
 ///
 /// [`StoreError::Fenced`], [`StoreError::TooLarge`], and whatever the store itself fails with.
@@ -436,6 +512,9 @@ pub fn put_cursor(rows: &mut impl Rows, cursor: &Cursor) -> Result<(), StoreErro
 }
 
 /// Ends a lease without a result.
+///
+/// The owner itself releases by its fence. `abandoned` is for an observer: the store has to agree that the owner is
+/// dead, and then counts a recovery.
 ///
 /// # Errors
 ///
@@ -463,6 +542,9 @@ pub fn release(rows: &mut impl Rows, release: &Release) -> Result<(), StoreError
 
 /// Writes `record`, if nothing else was written since `expected` was read.
 ///
+/// Compares revisions: `None` means that there is no record. Operators write so; it ignores leases, so that the
+/// caller judges the state that it has read.
+///
 /// # Errors
 ///
 /// [`StoreError::Conflict`], [`StoreError::TooLarge`], and whatever the store itself fails with.
@@ -476,6 +558,9 @@ pub fn cas(rows: &mut impl Rows, expected: Option<u64>, record: Record) -> Resul
 }
 
 /// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to them.
+///
+/// Returns how many are gone. Records in other states, and those that ended later, stay: the keys may come from a
+/// listing that is seconds old.
 ///
 /// # Errors
 ///
@@ -499,6 +584,8 @@ pub fn remove_ended(rows: &mut impl Rows, keys: &[String], before: Millis) -> Re
 }
 
 /// Deletes the record of `key` and everything under `with`, unless a living owner holds it.
+///
+/// Returns whether there was a record. A damaged one is quarantined, and counts.
 ///
 /// # Errors
 ///

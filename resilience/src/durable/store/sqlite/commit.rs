@@ -21,6 +21,18 @@
 //!
 //! It is moved into the tables after a second without writes, when the store is closed, and by a commit that finds it
 //! longer than 8 MiB.
+//!
+//! # Order
+//!
+//! Operations are applied in the order in which they were queued. A batch that reaches 8 MiB of records ends early,
+//! and the rest goes to the front of the queue. In other processes others wait for the same file: they take turns by
+//! a lock beside it, and the one in turn waits for SQLite's own lock by polling, since SQLite's pauses are much
+//! longer than a sync.
+//!
+//! # Panics and forks
+//!
+//! A rule that panics fails its operation, and the transaction if it had written. The code of an executor that panics when it is woken does not keep the
+//! other answers from being given. A fork's child has a copy of the queue and no thread: it asks and commits nothing.
 
 use super::place::{Moment, Place};
 use super::tables::{Table, compact, failed, fold, fold_long, is_busy, shrink};
@@ -181,6 +193,9 @@ impl Committer {
 
 impl Shared {
     /// Something is in the queue: commits it here if that may be, or has the thread do it.
+    ///
+    /// A caller that commits here may find more in the queue afterwards, from callers who saw the writer at work;
+    /// those are the thread's, so that no caller works for the others without end.
     fn submit(&self) {
         if block_on::may_block() {
             match self.writer.try_lock() {
@@ -263,6 +278,9 @@ impl Shared {
 
     /// Takes whatever is asked for, and waits a moment for as many as came last time: those who got their
     /// answers just now are about to ask for the next thing, and then share one commit.
+    ///
+    /// The crowd is the larger of the last two batches. Each look yields the processor, so that those callers get to
+    /// ask; after 200 µs it begins with what is there.
     fn gather(&self, writer: &mut Writer) -> Vec<Operation> {
         let mut batch = self.take(BATCH);
         let crowd = writer.crowd.0.max(writer.crowd.1);
@@ -295,6 +313,8 @@ impl Writer {
         (done, replies, operations.collect())
     }
 
+    /// An operation that is refused by its rule has its own error and leaves the others alone. An error of this
+    /// function is that of the transaction, and the answer to all of them.
     fn transact(
         &mut self,
         operations: &mut vec::IntoIter<Operation>,
@@ -366,6 +386,13 @@ impl Writer {
 }
 
 /// Waits for the right to write, at most for `busy`.
+///
+/// For 2 ms it yields between two tries, then it sleeps for 200 µs each time. SQLite's own handler is off
+/// meanwhile: its pauses grow to 100 ms.
+///
+/// # Errors
+///
+/// What SQLite says; that it is busy once `busy` has passed.
 fn write(connection: &Connection, busy: Duration) -> Result<Transaction<'_>, StoreError> {
     connection.busy_timeout(Duration::ZERO).map_err(failed)?;
     let began = Instant::now();

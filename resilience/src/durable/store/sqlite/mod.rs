@@ -2,6 +2,32 @@
 //!
 //! In each process one thread at a time writes: it takes whatever is asked for at the moment into one
 //! transaction, so that many callers share one sync.
+//!
+//! ```text
+//!  callers ── apply(rule) ──> commit: queue ── one transaction ──> tables ──> sync ──> answers
+//!     │                          │
+//!     └── read ──> reader        └── at rest: fold the log, return free pages
+//! ```
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `commit` | who commits, what shares a transaction, when an answer is given |
+//! | `tables/` | SQL: the schema, the rows, and the rules' view of a transaction |
+//! | `place` | the directory: whether the files are still those that were opened, which owners live, the mark of the last acknowledged transaction |
+//! | `wal` | checksums of the log, which SQLite itself takes for the end of the log where they are wrong |
+//! | `upkeep` | what operators ask for: backup, check, size, compacting |
+//!
+//! # What is relied on
+//!
+//! - The file has one SQLite in each process. POSIX locks belong to the process, so that a second one in it, or any
+//!   other code that opens and closes the file, would take the locks away. So a store that is opened twice is one
+//!   handle, found by its inode, and a fork's child may not use the one of its parent.
+//! - A transaction that was acknowledged is on disk: `synchronous = FULL`, and the file and its directory are synced
+//!   when the store is made.
+//! - A write that failed says nothing about what is on disk. The store is poisoned then, and a new opening reads what
+//!   is there.
+//! - The fence is raised by every transaction that writes. So it also numbers them, and a store that has a lower one
+//!   than the mark `acknowledged` beside it has lost work: it is refused, and not used with what is left.
 
 mod commit;
 mod place;
@@ -65,6 +91,9 @@ impl SqliteOptions {
     }
 
     /// Opens a store on a network file system, too, where several hosts would damage it.
+    ///
+    /// The lock by which a dead process is recognised, and SQLite's own locks, hold within one host only. The default
+    /// refuses such a directory where the system says that it is one.
     pub const fn allow_network_fs(mut self) -> Self {
         self.network = true;
         self
@@ -125,6 +154,8 @@ static OPEN: OfProcess<Mutex<OpenStores>> = OfProcess::new(Mutex::new(Vec::new()
 type OpenStores = Vec<(Inode, Weak<Inner>)>;
 
 /// The open store in `file`.
+///
+/// A store whose files were replaced, or that is poisoned, does not count: opening it again makes a new one.
 fn find(file: &Path) -> Option<Arc<Inner>> {
     let inode = files::inode(file)?;
     // What is dropped below may be the last handle, whose store is closed then: that takes its time.
@@ -200,6 +231,8 @@ pub struct SqliteStore {
     inner: Arc<Inner>,
 }
 
+/// It is shared by all handles of one store; when the last one is dropped, what is queued is committed, and the files
+/// are closed.
 #[derive(Debug)]
 struct Inner {
     place: Arc<Place>,
@@ -208,6 +241,8 @@ struct Inner {
     identity: String,
 }
 
+/// Two connections, so that a read never waits for a sync: with a log, SQLite's readers see the last commit while the
+/// next one is written.
 #[derive(Debug)]
 struct Connections {
     /// Closed before the writer: the last connection to close moves the log into the tables, which one that only reads
@@ -344,6 +379,7 @@ impl SqliteStore {
         }
     }
 
+    /// Reads on the calling thread: it takes no sync and no turn, and is done before the future is polled.
     fn read<T: Send + 'static>(&self, read: impl Fn(&Connection) -> Result<T, StoreError>) -> Work<'_, T> {
         Box::pin(ready(self.read_now(read)))
     }

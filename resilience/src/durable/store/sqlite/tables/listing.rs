@@ -15,6 +15,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 const SCANNED: i64 = 2_000;
 
 /// The rows of a query, as statements select them.
+///
+/// The texts of the statements are few, one for each shape of query, so that SQLite's cache of prepared ones finds
+/// them.
 pub(super) struct Selection<'a> {
     columns: &'static str,
     /// One bound on each side, and these first: SQLite searches by the first ones, and reads all rows between them.
@@ -61,6 +64,9 @@ impl<'a> Selection<'a> {
     }
 }
 
+/// A page ends at the number of records that was asked for, at 4 MiB, or after 2,000 rows of which most are in other
+/// states, whichever is first; `next` is where the next one begins, and `None` only at the end. So a page may be
+/// empty although more follow. Damaged rows are listed apart, and count.
 pub(crate) fn list(connection: &Connection, query: &Query) -> Result<Page, StoreError> {
     let selection = Selection::of(query);
     let Selection { begin, end, .. } = &selection;

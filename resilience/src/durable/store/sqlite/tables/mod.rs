@@ -13,6 +13,29 @@
 //!
 //! A record is one row: the head and the body in two blobs, and beside them the few columns that an index or a listing
 //! needs. A column that contradicts the head is damage.
+//!
+//! # The tables
+//!
+//! | table | a row for each | deleted |
+//! |---|---|---|
+//! | `records` | key: jobs (`j/`), steps, cursors and what belongs to them | by retention, by hand, or replaced |
+//! | `quarantine` | record that was damaged or replaced, as the bytes that it had | after 30 days, or by hand |
+//! | `owners` | process that has a claim | when a process that judged it by its counter takes over its record; or once its lock shows that it is dead, and no held record names it |
+//! | `meta` | fact of the store: the last fence, its identity, and the count of steps of each unfinished job | the counts with their jobs |
+//!
+//! The count of steps is beside the fence because both are written by every step of a job: a step then changes two
+//! pages, and not three.
+//!
+//! # Indexes
+//!
+//! `open_jobs` has only jobs that are not done, so that a sweep passes over a million finished ones; SQLite uses such
+//! a partial index only where a statement spells out its condition. `expiring` has only records that are deleted at a time of
+//! their own.
+//!
+//! # Reading
+//!
+//! A listing reads heads (`NULL` in place of the body), which are small, and checks their checksums. A body is read
+//! and checked where one record is asked for, or where a query asks for values.
 
 mod errors;
 mod listing;

@@ -71,6 +71,9 @@ pub(crate) fn owners(connection: &Connection) -> Result<HashSet<String>, StoreEr
 }
 
 /// Gives the owner of a claim its row, by which others judge it.
+///
+/// In the transaction of its first claim, so that no process ever sees a record whose owner has no row. With more
+/// than 16 rows it also deletes those of the dead: a program that is started every minute leaves one each time.
 pub(crate) fn enrol(table: &mut Table<'_>, name: &str, lease: Duration) -> Result<(), StoreError> {
     let (device, inode) = table.own_inode();
     let sql = "INSERT INTO owners VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT (name) DO NOTHING";
@@ -82,6 +85,9 @@ pub(crate) fn enrol(table: &mut Table<'_>, name: &str, lease: Duration) -> Resul
 }
 
 /// Raises the counter of the owner `name`; whether it was there.
+///
+/// A row that was not there has been deleted by a process that took this one for dead; it is made again, and the
+/// caller has to compare its leases with their records.
 pub(crate) fn beat(table: &mut Table<'_>, name: &str, lease: Duration) -> Result<bool, StoreError> {
     let (device, inode) = table.own_inode();
     let sql = "UPDATE owners SET counter = counter + 1, lease = ?2, device = ?3, inode = ?4 WHERE name = ?1";

@@ -10,6 +10,7 @@ use crate::durable::store::StoreError;
 use crate::durable::store::files::Inode;
 use rusqlite::{Connection, OptionalExtension};
 
+/// SQLite's numbers have a sign: what is larger than they can be is their largest.
 pub(crate) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -38,6 +39,10 @@ impl Row {
         })
     }
 
+    /// # Errors
+    ///
+    /// Why the row is damaged: its bytes do not have their checksum, are of another key, or its columns say something
+    /// else.
     pub(super) fn record(&self) -> Result<Record, Corrupt> {
         let record = match &self.body {
             // A format without a head and a body, which could not be read when the store was brought up to date.
@@ -59,6 +64,9 @@ pub(crate) fn at_once<T>(
     read(&tx)
 }
 
+/// # Errors
+///
+/// [`StoreError::Corrupt`] for a damaged row, and for a missing one whose neighbour is damaged in its key; else what SQLite says.
 pub(crate) fn get(connection: &Connection, key: &str) -> Result<Option<Record>, StoreError> {
     if place::is_tally(key) {
         return tally(connection, key);
@@ -83,6 +91,9 @@ pub(super) fn tally(connection: &Connection, key: &str) -> Result<Option<Record>
 
 /// Looks at the rows around the place where `key` is not: a row whose key was damaged is there, as the search for
 /// its key ends beside it.
+///
+/// It costs two searches for each key that is new. Without it a flipped bit in a key would make a finished payment
+/// look like one that was never begun.
 fn neighbours(connection: &Connection, key: &str) -> Result<(), StoreError> {
     for sql in [
         "SELECT key, status, fence, head, NULL FROM records WHERE key < ?1 ORDER BY key DESC LIMIT 1",
@@ -103,6 +114,8 @@ pub(super) fn begin<'a>(prefix: &'a str, after: &'a str) -> (&'static str, &'a s
 }
 
 /// The first text after all that begin with `prefix`, in the order of bytes.
+///
+/// As a bound it makes a search by prefix a range of the primary key, which `LIKE` is only under conditions.
 pub(crate) fn end_of(prefix: &str) -> String {
     let mut end: Vec<char> = prefix.chars().collect();
     while let Some(last) = end.pop() {

@@ -57,6 +57,8 @@ const META: &str = "CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WI
 const FENCE: &str = "INSERT INTO meta VALUES ('fence', 0)";
 const IDENTITY: &str = "INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))))";
 
+/// A connection that writes syncs every commit (`FULL`), begins a checkpoint by itself after 4 MiB of log, and keeps
+/// 6 MiB of the log's file. Neither has a mutex of its own: each is behind one of ours.
 pub(crate) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Connection, StoreError> {
     let flags = if read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -75,6 +77,9 @@ pub(crate) fn connect(file: &Path, busy: Duration, read_only: bool) -> Result<Co
 }
 
 /// Checks that this release reads the tables.
+///
+/// For a look that may not write: an earlier version is refused, too, and the error says how it is brought up to
+/// date.
 pub(super) fn check_version(connection: &Connection) -> Result<(), StoreError> {
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
@@ -91,6 +96,8 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Makes a store in the empty file `file`, complete when this returns.
+///
+/// Without a journal: the file is a draft under another name, and is removed if this fails.
 pub(crate) fn create(file: &Path) -> Result<(), StoreError> {
     let connection = connect_draft(file)?;
     connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
@@ -128,6 +135,10 @@ pub(crate) fn use_log(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Checks that the tables are of this release, and brings those of an earlier one up to date.
+///
+/// # Errors
+///
+/// [`StoreError::Refused`] for tables of a later release; else what SQLite says, and then the file is what it was.
 pub(crate) fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
     let version = |connection: &Connection| -> Result<i64, StoreError> {
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)
@@ -153,6 +164,8 @@ pub(crate) fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
 }
 
 /// From the tables of version 1: the record in one blob, no owners, no identity.
+///
+/// Records that this release cannot read keep their bytes. They are damage of their key from then on, and not lost.
 fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let old =
         "DROP INDEX open_jobs; ALTER TABLE records RENAME TO records_1; ALTER TABLE aside RENAME TO aside_1;
@@ -185,6 +198,8 @@ fn migrate_1(tx: &Transaction<'_>) -> Result<(), StoreError> {
 }
 
 /// The fence of the last transaction.
+///
+/// Compared with the mark beside the store, it shows whether an older copy was put in place of the file.
 pub(crate) fn last_fence(connection: &Connection) -> Result<u64, StoreError> {
     let sql = "SELECT value FROM meta WHERE name = 'fence'";
     let fence: i64 = connection.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
@@ -192,6 +207,9 @@ pub(crate) fn last_fence(connection: &Connection) -> Result<u64, StoreError> {
 }
 
 /// The identity of this store among all others.
+///
+/// 128 random bits in hexadecimal, made with the file: a copy of the file has the same. Handles with one identity
+/// share their leases and the locks of their keys.
 pub(crate) fn identity(connection: &Connection) -> Result<String, StoreError> {
     let sql = "SELECT value FROM meta WHERE name = 'identity'";
     connection.query_row(sql, [], |row| row.get(0)).map_err(failed)

@@ -16,6 +16,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// The committer's transaction, as one operation after the other sees it.
+///
+/// Operations of one transaction see what those before them wrote. Each has the clocks of its own caller, taken when
+/// it asked: in a test world the committer's thread has other ones.
 pub(crate) struct Table<'a> {
     /// `None` if no transaction could be begun.
     tx: Option<&'a Connection>,
@@ -52,6 +55,9 @@ impl<'a> Table<'a> {
         Self { tx: None, place: None, now: Moment::now(), fence: None, writes: 0, bytes: 0, broken: None }
     }
 
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where no transaction could be begun; why is the answer to all of its operations.
     pub(super) fn tx(&self) -> Result<&'a Connection, StoreError> {
         self.tx.ok_or_else(|| StoreError::Unavailable("it cannot be written to right now".to_owned()))
     }
@@ -82,6 +88,10 @@ impl<'a> Table<'a> {
 
     /// Whether the transaction may be committed. The last fence that was given out is kept in it; every transaction
     /// that writes takes one, so that the fence also shows whether an acknowledged transaction is missing.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing may be committed: the first operation that failed after it had written.
     pub(crate) fn finish(mut self) -> Result<Option<u64>, StoreError> {
         if let Some(error) = self.broken {
             return Err(error);

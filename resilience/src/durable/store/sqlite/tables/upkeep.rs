@@ -23,6 +23,9 @@ const CHECKPOINT_POLL: Duration = Duration::from_millis(1);
 const CHECKED: u64 = 32 << 20;
 
 /// Looks for damage in the tables and their indexes, if the file is not too large for that.
+///
+/// A larger file is not looked through at each start, which would take seconds: operators check it by
+/// [`SqliteStore::integrity_blocking`](crate::durable::SqliteStore::integrity_blocking).
 pub(crate) fn check_small(connection: &Connection) -> Result<(), StoreError> {
     let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
     let size: i64 = connection.query_row(size, [], |row| row.get(0)).map_err(failed)?;
@@ -45,6 +48,8 @@ pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreErr
 }
 
 /// The records that are damaged, in words.
+///
+/// It reads every body, so that it takes as long as reading the file.
 pub(crate) fn damaged_records(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut found = Vec::new();
     let sql = format!("SELECT {} FROM records ORDER BY key", Row::COLUMNS);
@@ -105,6 +110,9 @@ fn fold_within(connection: &Connection, place: &Place, readers: Duration, checkp
 }
 
 /// Returns free pages to the file system, some at a time; whether there are more.
+///
+/// `false` also where the file is of an earlier release and was never rewritten: such a file keeps its free pages for
+/// new rows.
 pub(crate) fn shrink(connection: &Connection) -> bool {
     let free =
         || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0)).unwrap_or(0);
