@@ -8,6 +8,20 @@
 //! Keys are kept in memory and are made of arguments, which can come from outside. The map is therefore
 //! bounded (`max_keys`, by default 1,024), and neither logs nor the texts of rejections show a key unless the
 //! policy has `key_label`.
+//!
+//! # How it works
+//!
+//! The map has 1 to 64 parts, by `max_keys`, each behind a read-write lock; a part is a map from the hash of the key
+//! to the entry, which has the key for comparison. The order of uses is not a list, but a number in each entry: the
+//! count of keys that had been added when the entry was used last. So a look-up writes nothing to shared memory while
+//! no new keys come.
+//!
+//! A thread that adds a key beyond `max_keys` owes one eviction. It looks in the part of its own key first, then in
+//! others, for an entry that is neither in use nor to be evicted last; then for one that is only not in use. Where
+//! every entry is in use it takes its own key out again and uses the shared one. Between these steps the map can hold
+//! a few entries more than `max_keys`, one for each thread that is adding a key.
+//!
+//! No code of the program runs under a lock: values are made before, and dropped after.
 
 use crate::base::clock::now;
 use crate::base::name::PointName;
@@ -64,8 +78,14 @@ use std::time::Instant;
     label = "is no text, integer, `bool` or `char`",
     note = "write what tells the keys apart, for instance `key = self.id.to_string()`, or implement `Key`"
 )]
+/// # Implementing it
+///
+/// Equal values have to pass equal keys, always: a key that changes while a call runs splits its state. Pass a
+/// borrowed part where there is one; a text that is made for it is dropped after the look-up.
 pub trait Key {
     /// Passes the key to `reader`, exactly once, and returns what that returns.
+    ///
+    /// The borrow ends with the call: no key is kept without a copy of it.
     fn read<R>(&self, reader: impl FnOnce(KeyRef<'_>) -> R) -> R;
 }
 

@@ -19,6 +19,17 @@
 //! - Wakers are called and dropped outside of the lock. They are code of an executor, which may block or panic.
 //! - The thread is started by the first wait and never ends. If the system refuses it, each task polls itself until it
 //!   can be started: limits hold, and only the processor time is lost.
+//!
+//! # Which of the three
+//!
+//! | where the wait begins | it ends by |
+//! |---|---|
+//! | outside of a test world | the timer thread |
+//! | under tokio's paused clock | tokio's timer, which moves that clock |
+//! | in a test world with a clock of its own | [`pause`] at once, and moves the clock; [`alarm`] when the clock has passed it |
+//!
+//! [`pause`] is for waits that the code under test wants (a backoff), [`alarm`] for limits that should not go off (a timeout), and
+//! [`watch`] for the looks of a policy after its own callers, which in a test happen by the test's clock only.
 
 use super::guarded::wake;
 use super::real_clock::real_now;
@@ -92,6 +103,8 @@ fn tokio_sleep(wait: Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
 
 impl Timer {
     /// The moment at which it goes off, on the clock of this thread.
+    ///
+    /// A test world's clock and the system's differ; a moment of the latter is as far away on either.
     pub(crate) fn ends(&self) -> Instant {
         match self {
             Self::Thread(alarm) => on_this_clock(alarm.at),
@@ -184,6 +197,9 @@ static THREAD: TimerThread = TimerThread::new(|timers| {
 });
 
 /// A thread that wakes tasks at their moments.
+///
+/// Entries are ordered by their moment, and by number where moments are equal, so that a task can find its own to
+/// remove or replace it. `next_look` spares a notice where the thread is about to look anyway.
 struct TimerThread {
     entries: Mutex<Entries>,
     /// An entry is due before the thread looks again.
@@ -212,6 +228,10 @@ impl TimerThread {
     }
 
     /// Registers `waker` for the moment `at`, in place of the one with the same number; its number.
+    ///
+    /// # Errors
+    ///
+    /// Why the thread could not be started; nothing is registered then.
     fn register(&'static self, at: Instant, number: Option<u64>, waker: Waker) -> io::Result<u64> {
         let mut entries = locked(&self.entries);
         if !entries.is_started {

@@ -16,6 +16,9 @@ use crate::base::world::World;
 use std::sync::Mutex;
 
 /// Whether an event worth a debug line would be seen; if not, it need not be made.
+///
+/// A hook, a test world, or a subscriber whose filter lets DEBUG through for anything. Without the feature `tracing`
+/// the last does not count.
 #[inline]
 pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
     #[cfg(feature = "tracing")]
@@ -34,6 +37,8 @@ pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
 }
 
 /// As [`emit`], logged as `log` says.
+///
+/// Policies call it after their lock is free: hooks and subscribers may call the policy that reports.
 #[cold]
 pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
     if let Some(hook) = hook {

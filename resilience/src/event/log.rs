@@ -31,6 +31,8 @@ impl Pace {
     }
 
     /// Whether the last `true` was at least `every` ago.
+    ///
+    /// Of several threads that ask at once, one gets `true`.
     #[cfg(feature = "tracing")]
     pub(super) fn allows(&self, every: Duration) -> bool {
         use crate::base::clock;
@@ -42,6 +44,8 @@ impl Pace {
     }
 
     /// One that stands in for a policy without state of its own, chosen by `name`.
+    ///
+    /// 64 exist. Two names with one slot pace each other: a line can be missing, and none is ever repeated too soon.
     pub(crate) fn shared(name: &str) -> &'static Self {
         #[expect(clippy::declare_interior_mutable_const, reason = "every slot gets a copy of its own")]
         const NEW: Pace = Pace::new();
@@ -52,6 +56,8 @@ impl Pace {
 }
 
 /// Whether the environment asks for the keys of all policies in `tracing`; read once.
+///
+/// `RESILIENCE_KEY_LABELS=1` is for a program that is being debugged: keys can have personal data in them.
 pub(crate) fn shows_all_keys() -> bool {
     static ALL: OnceLock<bool> = OnceLock::new();
     *ALL.get_or_init(|| std::env::var_os("RESILIENCE_KEY_LABELS").is_some_and(|value| value == "1"))

@@ -4,6 +4,25 @@
 //! The names of targets, messages and fields, and the levels, are part of the public interface: dashboards and filters
 //! use them. `tests/tracing.rs` compares them with the table on [`Event`]. There is one line for each thing that
 //! happened: a retry that follows a failed attempt is a field of that attempt's line (`delay_ms`).
+//!
+//! # Levels
+//!
+//! | level | what | because |
+//! |---|---|---|
+//! | ERROR | a critical alert: damage, lost work | a person has to act |
+//! | WARN | gave up, breaker opened, job interrupted or rolled back, a fallback that hides a permanent error | the program is worse than it should be |
+//! | INFO | succeeded after retries, breaker half-open or closed, job resumed | it is well again |
+//! | DEBUG | each failed attempt, timeout, rejection, fallback, stale or simpler answer, step and job | for a look at one call |
+//! | TRACE | the beginning of an attempt | |
+//!
+//! # Fields
+//!
+//! `point` is in every line. A class is three fields: `category`, `severity` and, where the error had one, `code`.
+//! Durations are whole milliseconds, in fields that end with `_ms`. `key` is there where the policy has `key_label`,
+//! or `RESILIENCE_KEY_LABELS=1` is in the environment. A field without a value is left out.
+//!
+//! Rejections of one policy are logged at most once a second, warnings of one fallback at most once a minute. A
+//! subscriber that panics costs its own line only.
 
 use super::kinds::{AlertLevel, Event};
 use super::log::Log;
@@ -35,6 +54,9 @@ pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
 }
 
 /// A sync function waits inside a future.
+///
+/// Said once for each point, at WARN: it is a fault of the program that no test shows, since a blocked runtime only
+/// becomes slow.
 #[cfg(feature = "tokio")]
 pub(super) fn blocks(point: &PointName) {
     use crate::base::scope::Stack;
@@ -56,6 +78,7 @@ impl Log<'_> {
     }
 }
 
+/// Each policy has a target of its own, such as `resilience::retry`, so that a filter can silence one.
 pub(super) fn event(event: &Event, log: Log<'_>) {
     match event {
         Event::AttemptFailed { .. } | Event::Recovered { .. } | Event::GaveUp { .. } => retry(event),
@@ -154,6 +177,8 @@ fn breaker(event: &Event, log: Log<'_>) {
     }
 }
 
+/// A fallback for `Auth`, `Invalid` or `Permanent` hides an error that will come again at each call: WARN, once a
+/// minute.
 fn fell_back(point: &PointName, class: &Classification, step: u32, log: Log<'_>) {
     use crate::failure::Category::{Auth, Invalid, Permanent};
     let (category, severity, code) = (category(class), class.severity.as_str(), code(class));

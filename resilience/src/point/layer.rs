@@ -10,11 +10,15 @@ use std::fmt;
 use std::time::Duration;
 
 /// What the inventory asks of one layer of a stack; policies do not know each other, only this.
+///
+/// Its answers are read one after the other while calls go on: two of them may be of different moments.
 #[doc(hidden)]
 pub trait Layer: Any + Send + Sync + fmt::Debug {
     /// The policy's name, as in its attribute.
     fn kind(&self) -> &'static str;
     /// The effective settings, defaults included.
+    ///
+    /// For a policy whose value the program owns they are known once that was used.
     fn settings(&self) -> Vec<Effective>;
     /// What is worth a look in the settings, or in the place above the layers `below`.
     fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
@@ -46,6 +50,8 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
 }
 
 /// Holds the live state that a policy keeps for one key.
+///
+/// A policy keeps state for a bounded number of keys: one that was not used for long may be missing.
 ///
 /// # Examples
 ///

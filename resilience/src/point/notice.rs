@@ -16,6 +16,9 @@ const REACH: usize = 8;
 static SAID: Site<Said> = Site::new(Said::new(), Said::new);
 
 /// The hashes of what was said, without a lock: calls of different functions fail at the same time.
+///
+/// Pairs are placed by hash; one that finds its eight slots taken is taken for known, so that a program with
+/// thousands of types of errors logs a bounded number of lines.
 #[derive(Debug)]
 struct Said([AtomicU64; SLOTS]);
 

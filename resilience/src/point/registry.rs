@@ -1,4 +1,12 @@
 //! The inventory: every annotated function of the binary, before its first call and after.
+//!
+//! It joins two lists. The functions of the binary are known from the start, by the linker, and never change. What is
+//! a plain value joins by [`Point::register`]: a `static` for good, an `Arc` until its last clone is dropped. Of the
+//! latter only weak references are kept, so that the inventory keeps no policy alive; dead ones are removed when the
+//! list has about doubled.
+//!
+//! Two members with one name are `name` and `name#2`. A number stays with its member for as long as it lives, and a
+//! free one is used again, so that a program that makes and drops policies does not count up for ever.
 
 use super::info::{PointInfo, PointSnapshot, PolicySnapshot, Snapshot};
 use super::layer::Layer;

@@ -1,4 +1,20 @@
 //! A point: one annotated function, its name, and the layers of its stack.
+//!
+//! # How points are found
+//!
+//! An expansion declares its `PointSite` as an element of a distributed slice: the linker (`linkme`) puts those of
+//! all crates next to each other. So the inventory has every function before its first call, and a call pays nothing
+//! for it. The table of names is made at the first question for a name.
+//!
+//! # Names
+//!
+//! A point is called what its attribute says (`name = ".."`), else by the path of its function. Two functions can
+//! have one path: two blocks, two `impl`s, two instances of a macro. They get `#2`, `#3`, .. in the order of file,
+//! line and column, which is the same in every build of the same source; a note in the inventory asks for a name,
+//! since an edit can change that order.
+//!
+//! What is recorded durably uses [`PointSite::identity`] instead: crate and function without the modules, so that
+//! moving a function into another module keeps its records.
 
 use super::layer::Layer;
 use super::names::unique;
@@ -23,6 +39,8 @@ pub static POINTS_0_1: [PointSite];
 const NO_ERRORS: Site<PointErrors> = Site::new(PointErrors::new(), PointErrors::new);
 
 /// The `static` of one annotated function.
+///
+/// Its address identifies the point. The name is found once, at its first use.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct PointSite {
@@ -83,6 +101,8 @@ impl PointSite {
     }
 
     /// Whether another point has the same name as written.
+    ///
+    /// Then its number depends on the order in the source, and the inventory has a note.
     pub(crate) fn is_ambiguous(&'static self) -> bool {
         table().is_ambiguous(self)
     }
@@ -117,6 +137,8 @@ impl Named for PointSite {
 }
 
 /// The name of each point, and the point of each name.
+///
+/// A point is found by its place among the `static`s of the section, without a search.
 #[derive(Debug)]
 pub(crate) struct Names {
     /// In the order of the points.

@@ -8,6 +8,24 @@
 //! Nothing in a world sleeps: a wait moves the clock and is written down, and alarms wake when the clock has passed
 //! them. A lone alarm in a runtime that waits for something real goes off in real time, so that a mistake in a test ends
 //! as a slow test and not as one that hangs.
+//!
+//! # What a world replaces
+//!
+//! | seam | in a world |
+//! |---|---|
+//! | `clock::now`, `time_of_day` | the moment at which it was made, plus what the clock was moved |
+//! | `timer::pause`, `alarm`, `watch` | waits on that clock |
+//! | `rng` | a generator with a seed, 0 unless set: the same test draws the same numbers |
+//! | `Site<T>` | a copy of the state of each `static`, made fresh at its first use in the world |
+//! | events | kept, for the test to read |
+//!
+//! A world that `only_waits` replaces only waits and random numbers: it is for tests of code that keeps its state in the
+//! process.
+//!
+//! # Cost outside of tests
+//!
+//! While no thread is in a world, [`World::here`] is one relaxed load. A build without the feature `testing` does not
+//! have even that.
 
 #[cfg(feature = "durable")]
 mod moments;
@@ -47,6 +65,7 @@ fn swap(world: Option<World>) -> Option<World> {
 #[derive(Clone, Debug)]
 pub(crate) struct World(Arc<State>);
 
+/// Copies of the state of `static`s are leaked: references to the state of a `static` are `'static`.
 #[derive(Debug)]
 struct State {
     origin: Instant,
@@ -109,6 +128,8 @@ impl World {
     }
 
     /// Makes it the world of this thread until the guard is dropped.
+    ///
+    /// Worlds nest: the one before is back when the guard is dropped, which has to happen on this thread.
     pub(crate) fn enter(&self) -> Entered {
         IN_USE.fetch_add(1, Ordering::Relaxed);
         Entered { before: swap(Some(self.clone())), stays: PhantomData }

@@ -4,6 +4,39 @@
 //! wait marks the word, and from then on the count is behind the lock of the queue, until no caller waits any more.
 //! A freed slot goes to the caller that has waited longest: it is in use from that moment, so that no newcomer can
 //! overtake. A caller that does not take it loses its turn.
+//!
+//! # Where the count is
+//!
+//! | word | `is_here` | meaning |
+//! |---|---|---|
+//! | 0, 1, .. | no | the number of slots in use; entering and leaving are one exchange of the word |
+//! | `QUEUED` | yes | the number is `in_use`, behind the lock |
+//!
+//! The word is marked under the lock, by the first caller that waits, and gets the count back under the lock when no
+//! caller waits or has a turn. A caller that sees the mark takes the lock; one that changed the word a moment before
+//! is counted, since marking it is an exchange that returns what was in it.
+//!
+//! # A caller that waits
+//!
+//! ```text
+//!  arrive ──> waiting ──── a slot is free ───> turn ──── polled ───> entered
+//!     │          │  dropped, or its time is over  │ 100 ms without a poll, or dropped
+//!     ▼          ▼                                ▼
+//!  refused    leaves the queue             the slot goes to the next; the caller queues again when it is polled
+//! ```
+//!
+//! # Invariants
+//!
+//! - `in_use` counts the calls that run and the callers whose turn it is. It is above the number of slots only after
+//!   that number was lowered.
+//! - While a slot is free no caller waits: every change that frees one, or raises the number, grants turns before the
+//!   lock is free again.
+//! - Wakers are cloned before the lock is taken, and woken and dropped after it is free ([`After`]): both run code of
+//!   the executor.
+//!
+//! A queue is expected to move by one caller in each mean hold time divided by the slots. The mean follows each call
+//! by an eighth; it counts for a second after the last call, or for one mean if that is longer, so that a slow hour
+//! does not refuse callers in the next.
 
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
 use std::collections::VecDeque;
@@ -108,6 +141,8 @@ impl Gate {
     }
 
     /// Takes a slot, if one is free and no caller waits.
+    ///
+    /// It is all that a call costs while the bulkhead is not full: one load and one exchange.
     #[inline]
     pub(super) fn enter(&self, slots: u64) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
@@ -175,6 +210,9 @@ impl Gate {
     }
 
     /// Puts the count back into the word where no caller waits.
+    ///
+    /// Called at the end of each change under the lock, so that the way without the lock is open again as soon as it
+    /// may be.
     fn settle(&self, state: &mut State, after: &mut After) {
         if state.waiting.is_empty() && state.turns.is_empty() && state.is_here {
             state.is_here = false;
@@ -221,6 +259,8 @@ impl Gate {
     }
 
     /// A caller does not wait any more.
+    ///
+    /// If it was its turn, the slot goes to the next at once.
     pub(super) fn cancel(&self, number: Number, now: u64) -> After {
         let mut state = self.queue().state.lock();
         let mut after = After::default();
@@ -254,6 +294,8 @@ impl Gate {
     }
 
     /// Lets callers in that wait, as there are `slots` now, which may be more than before.
+    ///
+    /// Fewer slots take none from the calls that run: no caller is let in until enough of them have ended.
     pub(super) fn resize(&self, slots: impl FnOnce() -> u64, now: u64) -> After {
         let mut after = After::default();
         let Some(queue) = self.queue.get() else { return after };
@@ -367,6 +409,8 @@ impl State {
     }
 
     /// Whoever has waited longest gets the free slots, of those that still have time.
+    ///
+    /// A caller whose time is over is woken, too, and gets its refusal from its next look.
     fn grant(&mut self, now: u64, after: &mut After) {
         while self.in_use < self.slots
             && let Some(Waiter { number, until, waker }) = self.waiting.pop_front()

@@ -1,4 +1,11 @@
 //! Waiting for a slot, async and sync, and holding one.
+//!
+//! An [`Enter`] tries the word first, without an allocation or a clock. Only one that has to wait gets a place in the
+//! queue, a timer for its patience and a box for both. Sync callers run the same future on their thread, so that both
+//! kinds wait in one queue.
+//!
+//! A slot is freed in the test world in which it was taken, on whichever thread it is dropped: the state of a
+//! bulkhead is one for each world.
 
 use super::Bulkhead;
 use super::adaptive::End;
@@ -23,11 +30,17 @@ use std::task::{Context, Poll};
 pub type Slot<'a> = SlotOf<&'a Bulkhead>;
 
 /// A slot that keeps its bulkhead alive; see [`Bulkhead::acquire_owned`].
+///
+/// Send it to the task or thread that does the work, so that the slot is free when that ends and not when the caller
+/// does.
 pub type OwnedSlot = SlotOf<Arc<Bulkhead>>;
 
 /// Holds one slot of a bulkhead, and frees it when it is dropped.
 ///
 /// See [`Bulkhead::acquire`] and [`acquire_owned`](Bulkhead::acquire_owned) for how to get one.
+///
+/// A call with [`Bulkhead::call`] inside of the code that holds one does not know of it, and may wait for it: only
+/// the verbs mark the running code.
 #[derive(Debug)]
 #[must_use = "the slot is free again when this is dropped"]
 pub struct SlotOf<B: Deref<Target = Bulkhead>> {
@@ -54,6 +67,8 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     /// is its latency.
     ///
     /// A slot that is dropped without a report says nothing about the load.
+    ///
+    /// Of a bulkhead that is not adaptive it only frees the slot.
     pub fn success(self) {
         self.ended(None);
     }
@@ -85,6 +100,9 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     }
 
     /// The slot is dropped without a report.
+    ///
+    /// A call that a timeout of this stack has ended is a sign of overload; one that its caller has dropped, or that
+    /// panicked, is none.
     #[cold]
     fn abandoned(&self) {
         let stack = self.stack.unwrap_or_else(|| self.bulkhead.owner.stack());
@@ -192,6 +210,8 @@ impl Queued {
     }
 
     /// Waits until it is woken, or its time is over.
+    ///
+    /// When the timer goes off, the time counts as over, even if the clock is a little behind it.
     fn rest(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         if Pin::new(&mut self.timer).poll(cx).is_pending() {
             return Poll::Pending;

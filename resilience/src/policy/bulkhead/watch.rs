@@ -1,4 +1,12 @@
 //! Takes a turn back that no caller uses: a future that is held but not polled must not keep a slot.
+//!
+//! A freed slot is given to a caller, which is woken and has to be polled to use it. A future in a `select!` that
+//! took another branch, or in a runtime that is blocked, may not be; the slot would be idle while others wait. So
+//! while any caller has a turn, one timer for the bulkhead is set to the end of the earliest, 100 ms after it began.
+//!
+//! The alarm needs no task of a caller: it looks at the queue on the thread that wakes it, which is the timer thread of
+//! this crate, or in a test world the thread that moves the clock. Timers have numbers, so that one that is late, after
+//! another was set, does nothing.
 
 use super::gate::{After, Queue};
 use crate::base::clock::{Timer, nanos, now, watch};
@@ -35,6 +43,9 @@ impl Watch {
     }
 
     /// Sees to it that the queue is looked at when the moment `due` has come.
+    ///
+    /// If a timer runs already it is earlier, and sets the next when it goes off. One that is due while it is being
+    /// set looks at once, in this loop, and not by recursion.
     pub(super) fn arm(self: &Arc<Self>, mut due: Option<u64>) {
         while let Some(at) = due {
             let number = {

@@ -1,4 +1,23 @@
 //! The states of a breaker: the word that callers read, what the lock guards, and pure transitions.
+//!
+//! ```text
+//!              threshold or rate reached            open time over, one call comes
+//!    Closed ───────────────────────────────> Open ───────────────────────────────> HalfOpen
+//!      ▲                                      ▲                                     │   │
+//!      │                                      └───────── a probe fails ─────────────┘   │
+//!      └────────────────────────── enough probes succeed ───────────────────────────────┘
+//! ```
+//!
+//! `ForcedOpen`, `Disabled` and `MetricsOnly` are entered and left by hand only.
+//!
+//! # The word and the lock
+//!
+//! Calls of a closed breaker read one word; where no share of failures is counted, a success after no failure writes
+//! nothing. Every transition is made under the lock, which also guards `Memory`, and stores the word of the next
+//! generation. So whoever holds a token of an earlier generation has been admitted before the transition.
+//!
+//! The generation has 32 bits and wraps: a call would have to last for four billion transitions and probes to be
+//! taken for a new one.
 
 use super::config::CircuitBreakerConfig;
 use super::rates::Results;
@@ -158,6 +177,8 @@ impl Token {
 }
 
 /// A transition to report once the lock is free.
+///
+/// Hooks run code of the program, which may ask the breaker for its state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Change {
     Opened { class: Option<Classification>, failures: u32, recovery: Option<Duration> },
@@ -233,6 +254,8 @@ impl Memory {
 }
 
 /// The probes of one half-open period.
+///
+/// A probe that does not report within `probe_timeout` keeps its slot until another call needs it.
 #[derive(Debug)]
 pub(super) struct Probes {
     /// The generation in which the period began; every probe raises it.

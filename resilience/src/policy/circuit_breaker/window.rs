@@ -1,4 +1,11 @@
 //! Failures inside a window of time: exact, by remembering when each happened.
+//!
+//! It is used for a number of failures in a time (`threshold` with `window`). At most `threshold` moments are kept,
+//! so that it takes 16 bytes for each, and as many as there were failures if these are fewer. Buckets, which need
+//! less, would count a failure for up to a bucket too long or too short; with thresholds of a few failures that is
+//! the difference between opening and not.
+//!
+//! The shares of failures (`rate`) have their own file, `rates.rs`: there are too many calls to remember each.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,6 +22,9 @@ impl Times {
     /// Adds a failure at `now` and returns how many are now inside `window`, at most `threshold`.
     ///
     /// A failure leaves the window once it is `window` old.
+    ///
+    /// It may forget what is outside, and the oldest if there would be more than `threshold`: one more would open the
+    /// breaker anyway.
     pub(super) fn push(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
         while self.0.front().is_some_and(|at| !is_inside(*at, now, window)) || self.count() >= threshold {
             self.0.pop_front();

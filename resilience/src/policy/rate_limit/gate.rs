@@ -3,6 +3,31 @@
 //! The algorithm is that of ITU-T I.371 as a leaky bucket: each call adds one interval to a debt, which time pays
 //! off, and a call is let through while the debt is at most the tolerance. A call that waits is charged when it is
 //! let through, so that nothing has to be given back when it is dropped.
+//!
+//! ```text
+//!  debt
+//!    │   burst intervals ─ ─ ─ ─ ─ ─ ─ ─ ─     a call passes while debt <= tolerance = (burst - 1) * interval
+//!    │     ╱│        ╱│
+//!    │    ╱ │╲      ╱ │╲                       each call adds one interval,
+//!    │   ╱  │  ╲   ╱  │  ╲                     time takes one nanosecond off in each nanosecond
+//!    └──────────────────────── time
+//! ```
+//!
+//! # Invariants
+//!
+//! - The debt is never more than `burst` intervals, since a call is charged only when it is let through. So the
+//!   arithmetic cannot overflow within the ranges of the settings.
+//! - The caller at place `n` of the queue waits until the debt and `n` intervals are at most the tolerance. Its time
+//!   depends only on those before it: that one of them leaves makes it earlier, and nothing makes it later.
+//! - A new caller passes only where there is room for all that wait, too: `pass` counts them as if they had been
+//!   charged.
+//! - No code of the program runs under the lock: wakers are cloned before, and woken and dropped after ([`After`]).
+//!
+//! # A caller that is not polled
+//!
+//! A task whose time has come may be starved by its executor, or be forgotten in a `select!` that polls something
+//! else. It keeps its place for 100 ms. After that the callers behind it move up, and it takes a new place at the end
+//! when it is polled again, if that is within its patience.
 
 use crate::base::clock::later;
 use crate::base::sync::Mutex;
@@ -98,6 +123,9 @@ impl Gate {
     }
 
     /// Lets a call through, or takes a place in the queue for a caller that may wait for `patience`, if that is enough.
+    ///
+    /// It refuses at once where the wait would be longer than `patience`: waiting in vain would only delay the
+    /// answer.
     pub(super) fn arrive(
         &self,
         rate: Rate,
@@ -164,6 +192,7 @@ impl Gate {
         after
     }
 
+    /// Charges nothing, and does not move the clock on.
     pub(super) fn read(&self, rate: Rate, now: Instant) -> Reading {
         let state = self.state.lock();
         let (debt, waiting) = (state.debt_at(now), state.waiting.len());
@@ -177,6 +206,8 @@ impl Gate {
     }
 
     /// Forgets all calls that were let through.
+    ///
+    /// All who wait are woken and look again, in their order.
     pub(super) fn forget(&self) -> After {
         let mut state = self.state.lock();
         let mut after = After::default();
@@ -253,6 +284,8 @@ impl State {
     }
 
     /// Wakes the callers from `place` on: they have to wait for less time now.
+    ///
+    /// A waker is taken, not cloned; the caller gives a new one when it looks.
     fn wake_from(&mut self, place: usize, after: &mut After) {
         let behind = self.waiting.iter_mut().skip(place);
         after.wake.extend(behind.map(|waiter| mem::replace(&mut waiter.waker, Waker::noop().clone())));

@@ -42,6 +42,8 @@ impl Point {
 
 impl PointKey {
     /// Returns the rate limit of this key, if the point has a keyed limit and the key has been used.
+    ///
+    /// Looking makes no limit for the key, and delays no eviction.
     pub fn rate_limit(&self) -> Option<Arc<RateLimit>> {
         self.point().policy::<Keyed<RateLimit>>()?.peek(self.key())
     }

@@ -148,19 +148,6 @@ impl Counters {
 /// Holds the state and counts of a rate limit at one moment; see [`RateLimit::snapshot`].
 ///
 /// With the feature `serde` it serialises as a map, with `per_s` and `retry_after_s` in seconds.
-///
-/// # Examples
-///
-/// ```
-/// use resilience::RateLimit;
-/// use std::time::Duration;
-///
-/// let limit = RateLimit::new("search", 2, Duration::from_secs(60));
-/// limit.acquire().unwrap();
-/// let now = limit.snapshot();
-/// assert_eq!((now.available, now.burst, now.waiting), (1, 2, 0));
-/// assert_eq!(now.to_string(), "search: available 1 of 2, waiting 0, rejected 0");
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -177,21 +164,22 @@ pub struct RateLimitSnapshot {
         serde(rename = "per_s", serialize_with = "crate::base::serialise::seconds")
     )]
     pub per: Duration,
-    /// How many calls may be admitted at once after a pause.
+    /// How many calls may be admitted at once after a pause; `count`, unless set otherwise.
     pub burst: u32,
-    /// How many calls would be admitted now.
+    /// How many calls would be admitted now; those that wait come first, and are subtracted.
     pub available: u32,
     /// How many calls wait.
     pub waiting: usize,
     /// How many calls it has refused since the program started.
     pub rejected: u64,
-    /// How many calls have had to wait since the program started.
+    /// How many calls have had to wait since the program started, those that were dropped meanwhile included.
     pub waited: u64,
     /// When the next call is admitted that arrives now; `None` if it would be at once.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
     )]
+    /// When the next call is admitted that arrives now, behind all that wait; `None` if it would be at once.
     pub retry_after: Option<Duration>,
 }
 
@@ -304,6 +292,9 @@ impl RateLimit {
     ///
     /// A call that is dropped while it waits is not charged.
     ///
+    /// The wait is at most `wait`, and at most what the enclosing timeouts leave. Its timer needs no particular
+    /// runtime.
+    ///
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::RateLimited`].
@@ -317,6 +308,8 @@ impl RateLimit {
     /// Lets one call through, and blocks the thread while it waits for that.
     ///
     /// It suits code that is no closure: a loop that reads, a stream.
+    ///
+    /// There is nothing to give back. Dropped or failed work was charged all the same: the service has seen it.
     ///
     /// # Errors
     ///
@@ -421,11 +414,15 @@ impl RateLimit {
     /// Returns whether a call would be let through at once.
     ///
     /// It is only a hint: the answer may be wrong a moment later. Only [`acquire`](Self::acquire) uses the limit.
+    ///
+    /// Callers that wait count as if they had been let through.
     pub fn is_available(&self) -> bool {
         self.live.gate.read(self.config().rate(), now()).wait == 0
     }
 
     /// Forgets all calls that were let through: `burst` calls are admitted at once. Those that wait come first.
+    ///
+    /// For tests, and after the service has raised or reset its quota. The counts of a snapshot stay.
     pub fn reset(&self) {
         wait::finish(self.live.gate.forget());
     }

@@ -1,4 +1,12 @@
 //! Waiting until a call is let through, async and sync.
+//!
+//! A [`Pass`] tries the gate first, without a place in the queue, an allocation or a timer. Only a call that has to
+//! wait gets a `Queued`, on the heap. It is woken by its own timer, or earlier when a caller before it leaves; either
+//! way it looks at the gate, which decides. Sync callers run the same future on their thread, so that both kinds wait
+//! in one queue.
+//!
+//! The wait is limited by `wait` and by the time that the enclosing timeouts leave. A call that is dropped while it waits
+//! gives its place up.
 
 use super::RateLimit;
 use super::gate::{After, Arrival, Number};
@@ -81,6 +89,8 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
 
 impl Queued {
     /// Waits until its time has come, or one before it has left.
+    ///
+    /// Without a look at the gate while the timer runs: it was asked a moment ago.
     fn rest(&mut self, limit: &RateLimit, cx: &mut Context<'_>) -> Poll<Passed> {
         if Pin::new(&mut self.timer).poll(cx).is_pending() {
             return Poll::Pending;
@@ -171,6 +181,8 @@ pub(super) fn pass<L: Deref<Target = RateLimit> + Unpin>(
     }
 }
 
+/// A wait that is longer than the setting is refused here, without making a future or reporting that the thread
+/// blocks.
 #[cold]
 #[inline(never)]
 fn pass_later<L: Deref<Target = RateLimit> + Unpin>(
