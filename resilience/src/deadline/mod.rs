@@ -10,7 +10,7 @@
 //! [`Header::value`] renders [`remaining()`](crate::remaining()), the time left of the timeouts and
 //! deadlines around the call; `Header::write_to` puts it into an `http::HeaderMap` (feature `http`). The
 //! time is rounded down. With nothing left the call is not made: the result is
-//! [`Rejected::TimedOut`](crate::Rejected::TimedOut), with `delivered = No`.
+//! [`Rejected::TimedOut`], with `delivered = No`.
 //!
 //! # Receiving
 //!
