@@ -31,6 +31,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "deadline",
             "keyed",
             "policy",
+            "tower",
             "durable",
             "testing",
             "__private",

@@ -103,6 +103,10 @@
 //! [`remaining()`] is the time left of the timeouts around the running code. The module [`deadline`] sends it along
 //! with a request and takes it from one; [`carry()`] and [`carry_fn`] take it into tasks and threads.
 //!
+//! # Layers
+//!
+//! With the feature `tower` the policies are layers around any service of tower, axum or a client: the module `tower`.
+//!
 //! # Operation
 //!
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
@@ -147,6 +151,7 @@
 //! | `chaos` | the faults of `#[chaos]`, and the module `chaos` that arms them |
 //! | `durable` | jobs and checkpoints, with a store in memory |
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
+//! | `tower` | layers of tower for retries, breakers, bulkheads, rate limits and timeouts |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
 //! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers |
@@ -201,6 +206,10 @@ pub mod guide {
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub mod tower;
 
 #[cfg(feature = "macros")]
 #[doc(inline)]

@@ -107,7 +107,7 @@ impl Retry {
     /// Sets which budget pays for the retries.
     ///
     /// By default ([`BudgetOf::Own`]) each annotated function has its own, or one for each key; calls that
-    /// this value makes by itself have none. [`BudgetOf::None`] makes every retry: for work in the background
+    /// this value makes by itself have none, and a layer of tower has its own. [`BudgetOf::None`] makes every retry: for work in the background
     /// whose rate something else limits.
     pub const fn budget_of(mut self, budget: BudgetOf) -> Self {
         self.settings.config.budget = budget;

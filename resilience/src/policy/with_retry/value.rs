@@ -25,6 +25,8 @@ use std::panic::Location;
 struct InlineCall<'a> {
     retry: &'a Retry,
     place: &'static Location<'static>,
+    /// The budget of what makes the calls, if it has one.
+    own: Option<&'a Budget>,
 }
 
 impl CallSite for InlineCall<'_> {
@@ -50,10 +52,11 @@ impl CallSite for InlineCall<'_> {
     }
 }
 
-impl InlineCall<'_> {
-    const fn budget(&self) -> Option<&'static Budget> {
+impl<'a> InlineCall<'a> {
+    const fn budget(&self) -> Option<&'a Budget> {
         match self.retry.config().budget {
-            BudgetOf::Own | BudgetOf::None => None,
+            BudgetOf::Own => self.own,
+            BudgetOf::None => None,
             BudgetOf::Shared(budget) => Some(budget),
         }
     }
@@ -65,11 +68,7 @@ impl InlineCall<'_> {
     }
 
     #[inline]
-    fn settle(
-        &self,
-        call: &mut AttemptHistory,
-        (verdict, ruling): (Verdict, Ruling),
-    ) -> Option<Wait<'static>> {
+    fn settle(&self, call: &mut AttemptHistory, (verdict, ruling): (Verdict, Ruling)) -> Option<Wait<'a>> {
         run::settle(self, call, verdict, ruling, self.budget()).err()
     }
 
@@ -200,7 +199,7 @@ impl Retry {
     {
         let (judged, place) = (Judged::new(*self), Location::caller());
         async move {
-            let call = InlineCall { retry: &judged.policy, place };
+            let call = InlineCall { retry: &judged.policy, place, own: None };
             call.run_async(|outcome| judged.judge(outcome), f).await
         }
     }
@@ -242,14 +241,27 @@ impl Retry {
     {
         let (retry, place) = (*self, Location::caller());
         async move {
-            let call = InlineCall { retry: &retry, place };
+            let call = InlineCall { retry: &retry, place, own: None };
             call.run_async(|outcome| (judge(outcome), Ruling::ByCategory), f).await
         }
     }
 
     #[track_caller]
     const fn here(&self) -> InlineCall<'_> {
-        InlineCall { retry: self, place: Location::caller() }
+        InlineCall { retry: self, place: Location::caller(), own: None }
+    }
+
+    /// Calls the async `f` for a layer that was made at `place` and has a budget of its own.
+    #[cfg(feature = "tower")]
+    pub(crate) async fn run_layer<R, Fut: Future<Output = R>>(
+        &self,
+        own: &Budget,
+        place: &'static Location<'static>,
+        judge: impl Fn(&R) -> Option<Classification>,
+        f: impl FnMut() -> Fut,
+    ) -> R {
+        let call = InlineCall { retry: self, place, own: Some(own) };
+        call.run_async(|outcome| (judge(outcome), Ruling::ByCategory), f).await
     }
 }
 

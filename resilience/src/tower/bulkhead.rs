@@ -1,0 +1,173 @@
+//! A bulkhead around a service, whose slot is held until a streamed answer has ended.
+
+use super::{ResponseFuture, ready};
+use crate::policy::Bulkhead;
+use crate::policy::bulkhead::{Holding, OwnedSlot};
+use crate::rejected::Rejected;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Holds a slot until the body of the answer has ended, or is dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct UntilBodyEnds;
+
+/// Holds a slot until the service has answered.
+#[derive(Clone, Copy, Debug)]
+pub struct UntilResponse;
+
+/// Limits how many requests run at once.
+///
+/// A slot is held until the body of the `http::Response` has ended or is dropped, because the service works on until
+/// then. [`until_response`](Self::until_response) is for services that answer with anything else.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Bulkhead;
+/// use resilience::tower::BulkheadLayer;
+/// use std::time::Duration;
+///
+/// let layer = BulkheadLayer::new(Bulkhead::new("api", 16).wait(Duration::from_millis(100)));
+/// # let _ = layer;
+/// ```
+#[derive(Clone, Debug)]
+pub struct BulkheadLayer<U = UntilBodyEnds> {
+    bulkhead: Arc<Bulkhead>,
+    until: PhantomData<U>,
+}
+
+impl BulkheadLayer {
+    /// Creates the layer of a bulkhead, which all services share that it wraps.
+    pub fn new(bulkhead: impl Into<Arc<Bulkhead>>) -> Self {
+        Self { bulkhead: bulkhead.into(), until: PhantomData }
+    }
+
+    /// Frees a slot when the service has answered, whatever its response is.
+    pub fn until_response(self) -> BulkheadLayer<UntilResponse> {
+        BulkheadLayer { bulkhead: self.bulkhead, until: PhantomData }
+    }
+}
+
+impl<S, U> Layer<S> for BulkheadLayer<U> {
+    type Service = BulkheadService<S, U>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        BulkheadService { inner, bulkhead: Arc::clone(&self.bulkhead), until: PhantomData }
+    }
+}
+
+/// A service behind a bulkhead; see [`BulkheadLayer`].
+#[derive(Clone, Debug)]
+pub struct BulkheadService<S, U = UntilBodyEnds> {
+    inner: S,
+    bulkhead: Arc<Bulkhead>,
+    until: PhantomData<U>,
+}
+
+impl<S, U> BulkheadService<S, U> {
+    /// Calls the service in a slot, and returns its answer with the slot.
+    fn call_in_slot<Req>(
+        &mut self,
+        request: Req,
+    ) -> impl Future<Output = Result<(S::Response, OwnedSlot), S::Error>> + use<S, U, Req>
+    where
+        S: Service<Req, Error: From<Rejected>> + Clone,
+    {
+        let (mut service, bulkhead) = (ready(&mut self.inner), Arc::clone(&self.bulkhead));
+        async move {
+            let slot = bulkhead.acquire_owned_async().await?;
+            let response = Holding::new(&slot, async { service.call(request).await }).await?;
+            Ok((response, slot))
+        }
+    }
+}
+
+impl<S, Req> Service<Req> for BulkheadService<S, UntilResponse>
+where
+    S: Service<Req, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
+    Req: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let call = self.call_in_slot(request);
+        Box::pin(async move { Ok(call.await?.0) })
+    }
+}
+
+impl<S, Req, B> Service<Req> for BulkheadService<S, UntilBodyEnds>
+where
+    S: Service<Req, Response = Response<B>, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
+    Req: Send + 'static,
+    B: Body,
+{
+    type Response = Response<HeldBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<Self::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let call = self.call_in_slot(request);
+        Box::pin(async move {
+            let (response, slot) = call.await?;
+            Ok(response.map(|body| HeldBody::new(body, slot)))
+        })
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The body of an answer, which holds a slot until it has ended.
+    #[derive(Debug)]
+    pub struct HeldBody<B> {
+        #[pin]
+        body: B,
+        slot: Option<OwnedSlot>,
+    }
+}
+
+impl<B: Body> HeldBody<B> {
+    fn new(body: B, slot: OwnedSlot) -> Self {
+        let slot = (!body.is_end_stream()).then_some(slot);
+        Self { body, slot }
+    }
+}
+
+impl<B: Body> Body for HeldBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let frame = this.body.as_mut().poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || this.body.is_end_stream() {
+            drop(this.slot.take());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

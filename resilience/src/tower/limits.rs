@@ -1,0 +1,131 @@
+//! A rate limit and a timeout around a service: neither looks at what it answers.
+
+use super::{ResponseFuture, ready};
+use crate::policy::{RateLimit, Timeout};
+use crate::rejected::Rejected;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Limits how many requests are made in a time.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::RateLimit;
+/// use resilience::tower::RateLimitLayer;
+/// use std::time::Duration;
+///
+/// let layer = RateLimitLayer::new(RateLimit::new("api", 100, Duration::from_secs(1)));
+/// # let _ = layer;
+/// ```
+#[derive(Clone, Debug)]
+pub struct RateLimitLayer {
+    limit: Arc<RateLimit>,
+}
+
+impl RateLimitLayer {
+    /// Creates the layer of a limit, which all services share that it wraps.
+    pub fn new(limit: impl Into<Arc<RateLimit>>) -> Self {
+        Self { limit: limit.into() }
+    }
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimitService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RateLimitService { inner, limit: Arc::clone(&self.limit) }
+    }
+}
+
+/// A service behind a rate limit; see [`RateLimitLayer`].
+#[derive(Clone, Debug)]
+pub struct RateLimitService<S> {
+    inner: S,
+    limit: Arc<RateLimit>,
+}
+
+impl<S, Req> Service<Req> for RateLimitService<S>
+where
+    S: Service<Req, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
+    Req: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let (mut service, limit) = (ready(&mut self.inner), Arc::clone(&self.limit));
+        Box::pin(async move {
+            limit.acquire_async().await?;
+            service.call(request).await
+        })
+    }
+}
+
+/// Ends a request that takes too long to be answered; the body of the answer is not limited.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Timeout;
+/// use resilience::tower::TimeoutLayer;
+/// use std::time::Duration;
+///
+/// let layer = TimeoutLayer::new(Timeout::new(Duration::from_secs(2)).name("api"));
+/// # let _ = layer;
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TimeoutLayer {
+    timeout: Timeout,
+}
+
+impl TimeoutLayer {
+    /// Creates the layer of a timeout.
+    pub const fn new(timeout: Timeout) -> Self {
+        Self { timeout }
+    }
+}
+
+impl<S> Layer<S> for TimeoutLayer {
+    type Service = TimeoutService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        TimeoutService { inner, timeout: self.timeout }
+    }
+}
+
+/// A service with a timeout; see [`TimeoutLayer`].
+#[derive(Clone, Debug)]
+pub struct TimeoutService<S> {
+    inner: S,
+    timeout: Timeout,
+}
+
+impl<S, Req> Service<Req> for TimeoutService<S>
+where
+    S: Service<Req, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
+    Req: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let (mut service, timeout) = (ready(&mut self.inner), self.timeout);
+        Box::pin(async move {
+            let call = move || async move { service.call(request).await };
+            timeout.call_async(call).await
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! The policies as layers of tower: around a client, a server, or any other `Service`.
+//!
+//! ```
+//! use resilience::tower::{BulkheadLayer, CircuitBreakerLayer, RetryLayer, TimeoutLayer};
+//! use resilience::{Bulkhead, CircuitBreaker, Retry, Timeout};
+//! use std::time::Duration;
+//! use tower_layer::{Layer, layer_fn};
+//! # use std::convert::Infallible;
+//! # use std::task::{Context, Poll};
+//! # #[derive(Clone)]
+//! # struct Client;
+//! # impl tower_service::Service<http::Request<String>> for Client {
+//! #     type Response = http::Response<String>;
+//! #     type Error = Box<dyn std::error::Error + Send + Sync>;
+//! #     type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+//! #     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> { Poll::Ready(Ok(())) }
+//! #     fn call(&mut self, _: http::Request<String>) -> Self::Future { std::future::ready(Ok(http::Response::default())) }
+//! # }
+//!
+//! # fn wrapped(client: Client) -> impl tower_service::Service<http::Request<String>> {
+//! // With `tower::ServiceBuilder` these are four calls of `layer`, in this order.
+//! let client = BulkheadLayer::new(Bulkhead::new("api", 16)).layer(client);
+//! let client = TimeoutLayer::new(Timeout::new(Duration::from_secs(2))).layer(client);
+//! let client = CircuitBreakerLayer::new(CircuitBreaker::new("api")).layer(client);
+//! let client = RetryLayer::new(Retry::new().max(2)).layer(client);
+//! # client
+//! # }
+//! # let _ = (wrapped(Client), layer_fn(|client: Client| client));
+//! ```
+//!
+//! # Responses
+//!
+//! A service answers `Ok` where the request has failed, too: with a status. [`RetryLayer`] and
+//! [`CircuitBreakerLayer`] judge an `http::Response` by its status (400 and above is a failure, with the category of
+//! [`Category::from_status`](crate::Category::from_status) and the wait of its `Retry-After`); for other responses
+//! [`RetryLayer::judged_by`] and [`CircuitBreakerLayer::judged_by`] take a function. Without either the layer is
+//! no layer of that service, which the compiler says.
+//!
+//! # Errors
+//!
+//! The service's error implements `From<Rejected>`, as `BoxError` (`Box<dyn Error + Send + Sync>`) does.
+//! [`BoxErrorLayer`], below the others, turns the error of any service into that, and keeps its class.
+//!
+//! # State
+//!
+//! A breaker, a bulkhead, a limit and the budget of a retry belong to the value of the layer: all services that it wraps
+//! share them, and all clones of those, such as axum makes for each connection. To share one between layers, make
+//! each of them with a clone of one `Arc`.
+//!
+//! # Readiness
+//!
+//! `poll_ready` asks the wrapped service and takes nothing. Slots, permits and tokens are taken in the future of
+//! `call`, which uses the service that was ready; a second attempt makes a clone ready.
+
+mod box_error;
+mod breaker;
+mod bulkhead;
+mod judge;
+mod limits;
+mod repeat;
+mod retry;
+
+pub use box_error::{BoxError, BoxErrorFuture, BoxErrorLayer, BoxErrorService};
+pub use breaker::{CircuitBreakerLayer, CircuitBreakerService};
+pub use bulkhead::{BulkheadLayer, BulkheadService, HeldBody, UntilBodyEnds, UntilResponse};
+pub use judge::{ByStatus, Judge, JudgedBy};
+pub use limits::{RateLimitLayer, RateLimitService, TimeoutLayer, TimeoutService};
+pub use repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
+pub use retry::{RetryLayer, RetryService};
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// The future of a call through a layer.
+pub type ResponseFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// Takes the service that is ready, and leaves a clone in its place.
+fn ready<S: Clone>(service: &mut S) -> S {
+    let clone = service.clone();
+    std::mem::replace(service, clone)
+}

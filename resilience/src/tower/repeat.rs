@@ -1,0 +1,82 @@
+//! Which requests may be sent again.
+
+use http::{Method, Request};
+use http_body::Body;
+
+/// Says which requests a retry may send again, and makes the copy that is sent.
+#[diagnostic::on_unimplemented(
+    message = "a request of type `{Req}` cannot be sent again",
+    label = "a retry cannot repeat this request",
+    note = "for a body that is not `Clone`, write `.empty_bodies()` on the layer: then only requests without a body are repeated",
+    note = "or write `.repeated_by(|request| ..)`: it returns a copy of a request that may be sent again"
+)]
+pub trait Repeat<Req> {
+    /// Returns a copy of a request to send it again; `None` if there can be none: then it is sent once.
+    fn copy(&self, request: &Req) -> Option<Req>;
+
+    /// Returns whether a request may be sent again that may have been carried out.
+    fn is_idempotent(&self, request: &Req) -> bool;
+}
+
+/// By RFC 9110, or by the header that a client sends so that the service recognises a repetition.
+fn is_idempotent<B>(request: &Request<B>) -> bool {
+    const METHODS: [Method; 6] =
+        [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE];
+    METHODS.contains(request.method()) || request.headers().contains_key("idempotency-key")
+}
+
+/// Repeats HTTP requests whose body can be cloned.
+///
+/// Idempotent are the methods of RFC 9110 that are (`GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT`, `DELETE`), and requests
+/// with the header `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClonedBodies;
+
+impl<B: Clone> Repeat<Request<B>> for ClonedBodies {
+    fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
+        Some(request.clone())
+    }
+
+    fn is_idempotent(&self, request: &Request<B>) -> bool {
+        is_idempotent(request)
+    }
+}
+
+/// Repeats HTTP requests without a body, and sends those with one once.
+///
+/// It suits bodies that are streams, such as axum's and hyper's. Idempotent is what it is for [`ClonedBodies`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EmptyBodies;
+
+impl<B: Body + Default> Repeat<Request<B>> for EmptyBodies {
+    fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
+        if !request.body().is_end_stream() {
+            return None;
+        }
+        let mut copy = Request::new(B::default());
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.version_mut() = request.version();
+        copy.headers_mut().clone_from(request.headers());
+        copy.extensions_mut().clone_from(request.extensions());
+        Some(copy)
+    }
+
+    fn is_idempotent(&self, request: &Request<B>) -> bool {
+        is_idempotent(request)
+    }
+}
+
+/// Repeats the requests that a function copies; made by `repeated_by` of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct RepeatedBy<F>(pub(super) F);
+
+impl<Req, F: Fn(&Req) -> Option<Req>> Repeat<Req> for RepeatedBy<F> {
+    fn copy(&self, request: &Req) -> Option<Req> {
+        (self.0)(request)
+    }
+
+    fn is_idempotent(&self, _: &Req) -> bool {
+        true
+    }
+}

@@ -1,0 +1,147 @@
+//! A retry around a service.
+
+use super::judge::{ByStatus, Judge, JudgedBy};
+use super::repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
+use super::{ResponseFuture, ready};
+use crate::classify::{Category, Classify};
+use crate::policy::{Budget, Retry};
+use std::future::poll_fn;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Sends a request again that has failed.
+///
+/// It repeats requests whose method is idempotent by RFC 9110, and those with the header `Idempotency-Key`; any
+/// other only after an error which proves that the request was not carried out, such as a refused connection. A request
+/// whose body cannot be copied is sent once.
+///
+/// Its retries are paid by a budget of the layer, unless the retry has another one
+/// ([`Retry::budget`]) or none ([`BudgetOf::None`](crate::policy::BudgetOf::None)).
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Retry;
+/// use resilience::tower::RetryLayer;
+///
+/// let layer = RetryLayer::new(Retry::new().max(2).name("api"));
+/// let for_streams = RetryLayer::new(Retry::new().max(2)).empty_bodies();
+/// # let _ = (layer, for_streams);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RetryLayer<C = ClonedBodies, J = ByStatus> {
+    retry: Retry,
+    budget: Arc<Budget>,
+    place: &'static Location<'static>,
+    repeat: C,
+    judge: J,
+}
+
+impl RetryLayer {
+    /// Creates the layer of a retry, whose budget all services share that it wraps.
+    #[track_caller]
+    pub fn new(retry: Retry) -> Self {
+        let (budget, place) = (Arc::new(Budget::new()), Location::caller());
+        Self { retry, budget, place, repeat: ClonedBodies, judge: ByStatus }
+    }
+}
+
+impl<C, J> RetryLayer<C, J> {
+    /// Repeats HTTP requests without a body only, for bodies that cannot be cloned.
+    pub fn empty_bodies(self) -> RetryLayer<EmptyBodies, J> {
+        self.with_repeat(EmptyBodies)
+    }
+
+    /// Sets the function that copies the requests that may be sent again; it returns `None` for one that may not.
+    pub fn repeated_by<Req, F: Fn(&Req) -> Option<Req>>(self, copy: F) -> RetryLayer<RepeatedBy<F>, J> {
+        self.with_repeat(RepeatedBy(copy))
+    }
+
+    fn with_repeat<D>(self, repeat: D) -> RetryLayer<D, J> {
+        let Self { retry, budget, place, judge, .. } = self;
+        RetryLayer { retry, budget, place, repeat, judge }
+    }
+
+    /// Sets the function that judges responses in place of the status; it returns `None` for a success.
+    pub fn judged_by<R, F: Fn(&R) -> Option<Category>>(self, judge: F) -> RetryLayer<C, JudgedBy<F>> {
+        let Self { retry, budget, place, repeat, .. } = self;
+        RetryLayer { retry, budget, place, repeat, judge: JudgedBy(judge) }
+    }
+}
+
+impl<S, C: Clone, J: Clone> Layer<S> for RetryLayer<C, J> {
+    type Service = RetryService<S, C, J>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RetryService { inner, layer: self.clone() }
+    }
+}
+
+/// A service with a retry; see [`RetryLayer`].
+#[derive(Clone, Debug)]
+pub struct RetryService<S, C = ClonedBodies, J = ByStatus> {
+    inner: S,
+    layer: RetryLayer<C, J>,
+}
+
+impl<S, Req, C, J> Service<Req> for RetryService<S, C, J>
+where
+    S: Service<Req, Response: Send, Error: Classify + Send, Future: Send> + Clone + Send + 'static,
+    Req: Send + 'static,
+    C: Repeat<Req> + Clone + Send + 'static,
+    J: Judge<S::Response> + Clone + Send + Sync + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let mut service = ready(&mut self.inner);
+        let RetryLayer { mut retry, budget, place, repeat, judge } = self.layer.clone();
+        let Some(copy) = repeat.copy(&request) else {
+            return Box::pin(async move { service.call(request).await });
+        };
+        if !repeat.is_idempotent(&request) {
+            retry = retry.idempotent(false);
+        }
+        Box::pin(async move {
+            let spare = service.clone();
+            let (mut first, mut copy) = (Some((service, request)), Some(copy));
+            let attempt = move || {
+                let is_ready = first.is_some();
+                let (service, request) = first
+                    .take()
+                    .or_else(|| Some((spare.clone(), copy.take()?)))
+                    .unwrap_or_else(|| unreachable!("no attempt follows one without a copy"));
+                copy = copy.take().or_else(|| repeat.copy(&request));
+                let is_last = copy.is_none();
+                async move { (send(service, is_ready, request).await, is_last) }
+            };
+            let judge = |(outcome, is_last): &(Result<S::Response, S::Error>, bool)| match outcome {
+                _ if *is_last => None,
+                Ok(response) => judge.judge(response),
+                Err(error) => Some(error.classify()),
+            };
+            retry.run_layer(&budget, place, judge, attempt).await.0
+        })
+    }
+}
+
+/// Sends a request with a service that is ready, or is made ready.
+async fn send<S: Service<Req>, Req>(
+    mut service: S,
+    is_ready: bool,
+    request: Req,
+) -> Result<S::Response, S::Error> {
+    if !is_ready {
+        poll_fn(|cx| service.poll_ready(cx)).await?;
+    }
+    service.call(request).await
+}

@@ -1,0 +1,440 @@
+//! The policies as layers of tower, around services of tower and axum.
+
+use axum::Router;
+use axum::body::Body;
+use axum::error_handling::HandleErrorLayer;
+use axum::routing::get;
+use futures::StreamExt;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use resilience::policy::BudgetOf;
+use resilience::tower::{
+    BoxError, BoxErrorLayer, BulkheadLayer, CircuitBreakerLayer, RateLimitLayer, RetryLayer, TimeoutLayer,
+};
+use resilience::{
+    Bulkhead, Category, CircuitBreaker, RateLimit, Rejected, Retry, State, Timeout, classify, testing,
+};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::io::{Error, ErrorKind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A service that plays answers, and insists on being made ready before each call.
+#[derive(Debug, Default)]
+struct Scripted {
+    shared: Arc<Shared>,
+    is_ready: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    answers: Mutex<VecDeque<Answer>>,
+    calls: AtomicU32,
+    /// Services that are ready and were neither called nor dropped.
+    reserved: AtomicU32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Status(u16),
+    Fails(ErrorKind),
+    Hangs,
+}
+
+impl Clone for Scripted {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), is_ready: false }
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        if self.is_ready {
+            self.shared.reserved.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Scripted {
+    /// Plays `answers`, then 200.
+    fn new(answers: &[Answer]) -> Self {
+        let shared = Shared { answers: Mutex::new(answers.iter().copied().collect()), ..Shared::default() };
+        Self { shared: Arc::new(shared), is_ready: false }
+    }
+
+    fn calls(&self) -> u32 {
+        self.shared.calls.load(Ordering::Relaxed)
+    }
+}
+
+impl<B> Service<Request<B>> for Scripted {
+    type Response = Response<String>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<String>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if !std::mem::replace(&mut self.is_ready, true) {
+            self.shared.reserved.fetch_add(1, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        assert!(std::mem::replace(&mut self.is_ready, false), "called without being ready");
+        self.shared.reserved.fetch_sub(1, Ordering::Relaxed);
+        self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        let answer = self.shared.answers.lock().unwrap().pop_front().unwrap_or(Answer::Status(200));
+        Box::pin(async move {
+            match answer {
+                Answer::Status(status) => {
+                    Ok(Response::builder().status(status).body("lamp".to_owned()).unwrap())
+                }
+                Answer::Fails(kind) => Err(Error::from(kind).into()),
+                Answer::Hangs => pending().await,
+            }
+        })
+    }
+}
+
+const DOWN: Answer = Answer::Status(503);
+
+fn request(method: Method) -> Request<String> {
+    Request::builder().method(method).uri("/").body("lamps".to_owned()).unwrap()
+}
+
+/// The layer of a retry that repeats at once.
+fn retry() -> RetryLayer {
+    RetryLayer::new(Retry::new().max(2).base(Duration::ZERO))
+}
+
+#[tokio::test]
+async fn idempotent_requests_are_repeated_and_others_are_sent_once() {
+    let _world = testing::isolate();
+    let refused = Answer::Fails(ErrorKind::ConnectionRefused);
+    let reset = Answer::Fails(ErrorKind::ConnectionReset);
+    let keyed = |mut request: Request<String>| {
+        request.headers_mut().insert("idempotency-key", "7".parse().unwrap());
+        request
+    };
+    for (request, answers, calls) in [
+        (request(Method::GET), [DOWN, DOWN], 3),
+        (request(Method::PUT), [DOWN, reset], 3),
+        (request(Method::DELETE), [reset, DOWN], 3),
+        (request(Method::POST), [DOWN, DOWN], 1),
+        (request(Method::POST), [reset, reset], 1),
+        (request(Method::PATCH), [DOWN, DOWN], 1),
+        (request(Method::POST), [refused, refused], 3),
+        (request(Method::POST), [refused, reset], 2),
+        (keyed(request(Method::POST)), [DOWN, reset], 3),
+        (request(Method::GET), [Answer::Status(404), DOWN], 1),
+        (request(Method::GET), [DOWN, Answer::Status(501)], 2),
+    ] {
+        let text = format!("{} {answers:?}", request.method());
+        let service = Scripted::new(&answers);
+        let _ = retry().layer(service.clone()).oneshot(request).await;
+        assert_eq!(service.calls(), calls, "{text}");
+        assert_eq!(service.shared.reserved.load(Ordering::Relaxed), 0, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_cloned_is_sent_once() {
+    let _world = testing::isolate();
+    for (body, calls) in [(Body::empty(), 3), (Body::from("lamps"), 1)] {
+        let service = Scripted::new(&[DOWN, DOWN]);
+        let put = Request::put("/").body(body).unwrap();
+        let answer = retry().empty_bodies().layer(service.clone()).oneshot(put).await.unwrap();
+        assert_eq!((service.calls(), answer.status().as_u16()), (calls, if calls == 3 { 200 } else { 503 }));
+    }
+    // A function decides, and may end the copies.
+    let service = Scripted::new(&[DOWN, DOWN, DOWN]);
+    let copies = Arc::new(AtomicU32::new(0));
+    let copy = move |request: &Request<String>| {
+        (copies.fetch_add(1, Ordering::Relaxed) < 1).then(|| request.clone())
+    };
+    let answer = retry().repeated_by(copy).layer(service.clone()).oneshot(request(Method::POST)).await;
+    assert_eq!((service.calls(), answer.unwrap().status()), (2, StatusCode::SERVICE_UNAVAILABLE));
+}
+
+#[tokio::test]
+async fn the_clones_of_a_service_share_the_budget_of_the_retry() {
+    let _world = testing::isolate();
+    let service = Scripted::new(&[DOWN; 1000]);
+    let retried = retry().layer(service.clone());
+    for _ in 0..200 {
+        let _ = retried.clone().oneshot(request(Method::GET)).await;
+    }
+    // 500 tokens, 5 for each retry.
+    assert_eq!(service.calls(), 200 + 100);
+    let unlimited = RetryLayer::new(Retry::new().max(2).base(Duration::ZERO).budget_of(BudgetOf::None));
+    let service = Scripted::new(&[DOWN; 1000]);
+    let retried = unlimited.layer(service.clone());
+    for _ in 0..200 {
+        let _ = retried.clone().oneshot(request(Method::GET)).await;
+    }
+    assert_eq!(service.calls(), 600);
+}
+
+#[tokio::test]
+async fn a_wait_that_the_service_asks_for_is_kept() {
+    let world = testing::isolate();
+    let calls = Arc::new(AtomicU32::new(0));
+    let service = service_fn(move |_: Request<String>| {
+        let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        let status = if is_first { 429 } else { 200 };
+        let response = Response::builder().status(status).header("retry-after", "7").body(()).unwrap();
+        std::future::ready(Ok::<_, BoxError>(response))
+    });
+    let retry = RetryLayer::new(Retry::new().jitter(resilience::Jitter::None));
+    assert_eq!(retry.layer(service).oneshot(request(Method::GET)).await.unwrap().status(), 200);
+    assert_eq!(world.waits(), [7 * SECOND]);
+}
+
+#[tokio::test]
+async fn a_breaker_judges_answers_by_their_status() {
+    let _world = testing::isolate();
+    let breaker = Arc::new(CircuitBreaker::new("api").threshold(2));
+    let service = Scripted::new(&[DOWN, Answer::Status(404), DOWN, DOWN]);
+    let guarded = CircuitBreakerLayer::new(Arc::clone(&breaker)).layer(service.clone());
+    for status in [503, 404, 503] {
+        assert_eq!(guarded.clone().oneshot(request(Method::GET)).await.unwrap().status(), status);
+        assert_eq!(breaker.state(), State::Closed, "404 is an answer");
+    }
+    assert_eq!(guarded.clone().oneshot(request(Method::GET)).await.unwrap().status(), 503);
+    assert_eq!(breaker.state(), State::Open);
+    let rejected = guarded.oneshot(request(Method::GET)).await.unwrap_err();
+    assert!(matches!(rejected.downcast_ref(), Some(Rejected::CircuitOpen { .. })));
+    assert_eq!((service.calls(), service.shared.reserved.load(Ordering::Relaxed)), (4, 0));
+}
+
+#[tokio::test]
+async fn errors_of_a_service_count_by_their_class() {
+    let _world = testing::isolate();
+    let breaker = Arc::new(CircuitBreaker::new("api").threshold(1));
+    let kinds = [ErrorKind::NotFound, ErrorKind::ConnectionReset].map(Answer::Fails);
+    let guarded = CircuitBreakerLayer::new(Arc::clone(&breaker)).layer(Scripted::new(&kinds));
+    assert!(guarded.clone().oneshot(request(Method::GET)).await.is_err());
+    assert_eq!(breaker.state(), State::Closed);
+    assert!(guarded.oneshot(request(Method::GET)).await.is_err());
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[tokio::test]
+async fn other_answers_are_judged_by_a_function() {
+    let _world = testing::isolate();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let service = service_fn(move |n: u32| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(Ok::<u32, BoxError>(n))
+    });
+    let is_odd = |n: &u32| (n % 2 == 1).then_some(Category::Unavailable);
+    let breaker = Arc::new(CircuitBreaker::new("odd").threshold(3));
+    let guarded = CircuitBreakerLayer::new(Arc::clone(&breaker)).judged_by(is_odd).layer(service);
+    let retried = retry().judged_by(is_odd).repeated_by(|n: &u32| Some(*n)).layer(guarded);
+    assert_eq!(retried.clone().oneshot(2).await.unwrap(), 2);
+    assert_eq!(retried.oneshot(1).await.unwrap(), 1);
+    assert_eq!((calls.load(Ordering::Relaxed), breaker.state()), (4, State::Open));
+}
+
+/// Polls a service for readiness 1,000 times, each in a clone that is dropped, and once more.
+async fn only_asks<S, Req>(service: &S, request: Req)
+where
+    S: Service<Req, Response: std::fmt::Debug, Error: std::fmt::Debug> + Clone,
+{
+    for _ in 0..1000 {
+        let mut clone = service.clone();
+        for _ in 0..3 {
+            poll_fn(|cx| clone.poll_ready(cx)).await.unwrap();
+        }
+    }
+    let mut last = service.clone();
+    poll_fn(|cx| last.poll_ready(cx)).await.unwrap();
+    // A call that is never polled takes nothing either.
+    drop(last.call(request));
+}
+
+#[tokio::test]
+async fn readiness_takes_nothing() {
+    let world = testing::isolate();
+    let service = Scripted::new(&[DOWN]);
+    let get = || request(Method::GET);
+
+    let bulkhead = Arc::new(Bulkhead::new("api", 1));
+    let layered = BulkheadLayer::new(Arc::clone(&bulkhead)).layer(service.clone());
+    only_asks(&layered, get()).await;
+    assert_eq!(bulkhead.snapshot().in_use, 0);
+
+    let limited = RateLimitLayer::new(RateLimit::new("api", 1, SECOND)).layer(service.clone());
+    only_asks(&limited, get()).await;
+    assert_eq!(limited.clone().oneshot(get()).await.unwrap().status(), 503);
+    assert!(limited.oneshot(get()).await.is_err(), "one in a second");
+
+    let breaker = Arc::new(CircuitBreaker::new("api").threshold(1));
+    breaker.acquire().unwrap().failure(&Category::Unavailable);
+    world.advance(60 * SECOND);
+    let guarded = CircuitBreakerLayer::new(Arc::clone(&breaker)).layer(service.clone());
+    only_asks(&guarded, get()).await;
+    assert_eq!(guarded.oneshot(get()).await.unwrap().status(), 200, "the probe");
+    assert_eq!(breaker.state(), State::Closed);
+
+    only_asks(&retry().layer(service.clone()), get()).await;
+    only_asks(&TimeoutLayer::new(Timeout::new(SECOND)).layer(service.clone()), get()).await;
+    assert_eq!((service.calls(), service.shared.reserved.load(Ordering::Relaxed)), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_above_a_breaker_counts_as_a_failure() {
+    let _world = testing::isolate();
+    let breaker = Arc::new(CircuitBreaker::new("api").threshold(1));
+    let service = ServiceBuilder::new()
+        .layer(TimeoutLayer::new(Timeout::new(SECOND)))
+        .layer(CircuitBreakerLayer::new(Arc::clone(&breaker)))
+        .service(Scripted::new(&[Answer::Hangs]));
+    let late = service.oneshot(request(Method::GET)).await.unwrap_err();
+    assert!(matches!(late.downcast_ref(), Some(Rejected::TimedOut { .. })));
+    assert_eq!(classify::of(&*late).category, Category::Timeout);
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_gives_everything_back() {
+    let _world = testing::isolate();
+    let (bulkhead, breaker) =
+        (Arc::new(Bulkhead::new("api", 1)), Arc::new(CircuitBreaker::new("api").threshold(1)));
+    let service = ServiceBuilder::new()
+        .layer(retry())
+        .layer(CircuitBreakerLayer::new(Arc::clone(&breaker)))
+        .layer(BulkheadLayer::new(Arc::clone(&bulkhead)))
+        .service(Scripted::new(&[Answer::Hangs]));
+    let mut call = Box::pin(service.clone().oneshot(request(Method::GET)));
+    assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await.is_pending());
+    assert_eq!(bulkhead.snapshot().in_use, 1);
+    drop(call);
+    assert_eq!((bulkhead.snapshot().in_use, breaker.state()), (0, State::Closed));
+    assert_eq!(service.oneshot(request(Method::GET)).await.unwrap().status(), 200);
+}
+
+/// A body of three parts.
+fn streamed() -> Body {
+    Body::from_stream(futures::stream::iter(["a", "b", "c"]).map(Ok::<_, Infallible>))
+}
+
+#[tokio::test]
+async fn a_streamed_answer_holds_its_slot_until_its_end() {
+    let _world = testing::isolate();
+    let bulkhead = Arc::new(Bulkhead::new("api", 1));
+    let answer = |body: fn() -> Body| {
+        let service = service_fn(move |_: ()| std::future::ready(Ok::<_, BoxError>(Response::new(body()))));
+        BulkheadLayer::new(Arc::clone(&bulkhead)).layer(service).oneshot(())
+    };
+    let in_use = || bulkhead.snapshot().in_use;
+    let mut body = Box::pin(answer(streamed).await.unwrap().into_body());
+    for _ in 0..3 {
+        assert_eq!(in_use(), 1);
+        assert!(matches!(answer(streamed).await, Err(error) if error.is::<Rejected>()));
+        assert!(poll_fn(|cx| body.as_mut().poll_frame(cx)).await.is_some());
+    }
+    assert!(poll_fn(|cx| body.as_mut().poll_frame(cx)).await.is_none());
+    assert_eq!(in_use(), 0, "it has ended");
+
+    let response = answer(streamed).await.unwrap();
+    assert_eq!(in_use(), 1);
+    drop(response);
+    assert_eq!(in_use(), 0, "it was dropped");
+
+    let empty = answer(Body::empty).await.unwrap();
+    assert_eq!(in_use(), 0, "there is nothing to wait for");
+    assert!(empty.body().is_end_stream());
+
+    fn breaks() -> Body {
+        Body::from_stream(futures::stream::iter([Ok("a"), Err(Error::from(ErrorKind::BrokenPipe))]))
+    }
+    let mut broken = Box::pin(answer(breaks).await.unwrap().into_body());
+    assert!(poll_fn(|cx| broken.as_mut().poll_frame(cx)).await.unwrap().is_ok());
+    assert_eq!(in_use(), 1);
+    assert!(poll_fn(|cx| broken.as_mut().poll_frame(cx)).await.unwrap().is_err());
+    assert_eq!(in_use(), 0);
+}
+
+#[tokio::test]
+async fn a_service_without_bodies_frees_its_slot_with_its_answer() {
+    let _world = testing::isolate();
+    let bulkhead = Arc::new(Bulkhead::new("api", 1));
+    let service = service_fn(async |n: u32| Ok::<u32, BoxError>(n));
+    let service = BulkheadLayer::new(Arc::clone(&bulkhead)).until_response().layer(service);
+    assert_eq!(service.oneshot(7).await.unwrap(), 7);
+    assert_eq!(bulkhead.snapshot().in_use, 0);
+}
+
+/// Answers the errors of the policies.
+async fn refused(error: BoxError) -> (StatusCode, String) {
+    let status = match error.downcast_ref::<Rejected>() {
+        Some(Rejected::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, error.to_string())
+}
+
+#[tokio::test]
+async fn the_clones_of_an_axum_router_share_one_state() {
+    let _world = testing::isolate();
+    let breaker = Arc::new(CircuitBreaker::new("route").threshold(3));
+    let layers = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(refused))
+        .layer(CircuitBreakerLayer::new(Arc::clone(&breaker)))
+        .layer(BoxErrorLayer);
+    let router = Router::new().route("/", get(async || StatusCode::BAD_GATEWAY)).layer(layers);
+    for _ in 0..3 {
+        let answer = router.clone().oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    }
+    assert_eq!(breaker.state(), State::Open);
+    let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_server_on_loopback_holds_a_slot_until_a_stream_has_been_sent() {
+    let bulkhead = Arc::new(Bulkhead::new("downloads", 1));
+    let (parts, from_test) = tokio::sync::mpsc::unbounded_channel::<&'static str>();
+    let from_test = Arc::new(Mutex::new(Some(from_test)));
+    let download = move || {
+        let parts = from_test.lock().unwrap().take();
+        let parts = futures::stream::unfold(parts, async |mut parts| {
+            let part = parts.as_mut()?.recv().await?;
+            Some((Ok::<_, Infallible>(part), parts))
+        });
+        std::future::ready(Body::from_stream(parts))
+    };
+    let layers = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(refused))
+        .layer(BulkheadLayer::new(Arc::clone(&bulkhead)))
+        .layer(BoxErrorLayer);
+    let router = Router::new().route("/", get(download)).layer(layers);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = reqwest::Client::new();
+    parts.send("first").unwrap();
+    let mut first = client.get(&url).send().await.unwrap();
+    assert_eq!(first.chunk().await.unwrap().as_deref(), Some(&b"first"[..]));
+    let second = client.get(&url).send().await.unwrap();
+    assert_eq!(second.status().as_u16(), 503, "the first one is still being sent");
+    assert!(second.text().await.unwrap().contains("too many calls"));
+    parts.send("last").unwrap();
+    drop(parts);
+    assert_eq!(first.chunk().await.unwrap().as_deref(), Some(&b"last"[..]));
+    assert_eq!(first.chunk().await.unwrap(), None);
+    assert_eq!(bulkhead.snapshot().in_use, 0);
+    assert_eq!(client.get(&url).send().await.unwrap().status().as_u16(), 200);
+    server.abort();
+}
