@@ -92,6 +92,44 @@ fn a_deadline_passes_through_two_services() {
 }
 
 #[test]
+fn a_gateway_goes_on_with_the_next_model_and_says_why() {
+    let text = run("llm_gateway");
+    check(
+        &text,
+        &[
+            "all models are well",
+            "-> large on rain",
+            "large is overloaded",
+            "large: overloaded_error (unavailable)",
+            "-> medium on sun",
+            "large: its breaker opens after 2 failures",
+            "-> medium on wind",
+            "large: not asked (circuit_breaker)",
+            "medium: rate_limit_exceeded (rate_limited)",
+            "-> small on fog",
+            "medium: model_not_found (not_found)",
+            "-> small on hail",
+            "medium: insufficient_quota (resource)",
+            "-> small on snow",
+            "a second one is sent",
+            "-> large on ice",
+            "-> large on ice, requests: 0",
+            "an outage: the old answer",
+            "-> large on ice",
+            "-> server_error (unavailable)",
+            "10 iterations with 5 tools at 0.7",
+            "3 iterations with 3 tools at 0.3",
+            "-> done after 3 iterations",
+            "large: not asked (rate_limit)",
+            "-> medium on number",
+            "stale 1",
+            "failover: failed_over",
+            "simplified 1, answered 1",
+        ],
+    );
+}
+
+#[test]
 fn the_examples_of_the_policies_run() {
     let texts = [
         "bulkhead",
