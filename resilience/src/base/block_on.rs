@@ -40,6 +40,8 @@ impl Mode {
     }
 
     /// What `work` gives, unless it takes longer than `limit`.
+    ///
+    /// `work` is polled before the limit is looked at, so that a limit of zero is one look.
     pub(crate) async fn within<F: Future + Unpin>(self, limit: Duration, mut work: F) -> Option<F::Output> {
         match self {
             Self::Blocking => block_until(work, Instant::now().checked_add(limit)),
@@ -78,6 +80,9 @@ thread_local! {
 }
 
 /// Whether the calling thread waits for a store anyway, and so may work for it.
+///
+/// `true` inside of [`block_on`], except while several futures are run together by `all`: a store that worked for the
+/// first would commit it alone.
 #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only a store on a disk has work to do"))]
 pub(crate) fn may_block() -> bool {
     BLOCKS.get()
@@ -103,6 +108,8 @@ impl Drop for Blocks {
 
 #[cfg(feature = "durable")]
 /// Runs all `futures` at once, so that a store commits together what they ask it for; their results, in order.
+///
+/// Each wake-up polls all that are not done: it is for pages of a few hundred.
 pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     poll_fn(|cx| {

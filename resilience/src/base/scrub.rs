@@ -36,6 +36,8 @@ pub(crate) fn scrub(text: &str, most: usize) -> String {
 }
 
 /// At most `most` bytes of `text`.
+///
+/// It never cuts a character in two.
 fn cut(text: &str, most: usize) -> String {
     const MARK: &str = "..";
     if text.len() <= most {
@@ -68,6 +70,8 @@ struct Found {
 /// Looks at the beginning of a text, and at the character before it.
 type Matcher = fn(&str, Option<char>) -> Option<Found>;
 
+/// The first that finds something decides. They are asked at each character, so each looks at the beginning only, and
+/// gives up early.
 const MATCHERS: [Matcher; 5] = [private_key, user_of_address, behind_scheme, behind_name, by_form];
 
 /// How far the end of one secret is looked for, where no character must end it.

@@ -99,6 +99,8 @@ impl Resumption {
 }
 
 /// A key that is worked on, and those within whose work that is.
+///
+/// A chain from the innermost outwards: work that asks for a key in it would wait for itself.
 #[derive(Debug)]
 struct HeldKey {
     store: Arc<dyn Store>,
@@ -107,6 +109,9 @@ struct HeldKey {
 }
 
 /// The running job.
+///
+/// It lives for one run of the body. A take-over, in this process or another, makes a new one, and what was noted
+/// here is then known from the records only.
 #[derive(Debug)]
 pub(crate) struct JobScope {
     pub(crate) id: String,
@@ -125,6 +130,9 @@ pub(crate) struct JobScope {
 }
 
 /// How the calls that a job made of its steps, cursors and other jobs ended.
+///
+/// They decide whether a body that fails does so of its own making: an error that a refused call has returned, passed
+/// on by the body, leaves the job interrupted, and any other ends it.
 #[derive(Debug, Default)]
 struct Calls {
     /// How many began.
@@ -246,6 +254,12 @@ impl JobScope {
     }
 
     /// The key of the next call of `function`, which has none of its own; `None` while another one runs.
+    ///
+    /// So the first call is `function#1` in every run, as long as the body calls its steps in the same order.
+    ///
+    /// # Errors
+    ///
+    /// The key of the call that runs, if one does: two at once have no order.
     pub(crate) fn occurrence(self: &Arc<Self>, function: &str) -> Result<(String, Occurrence), String> {
         let mut all = self.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, running) = all.entry(function.to_owned()).or_default();
@@ -260,6 +274,8 @@ impl JobScope {
 }
 
 /// The body of a step, while it runs: notes a panic in it.
+///
+/// Panics travel outwards through the steps around; the first one noted is the innermost.
 #[derive(Debug)]
 pub(crate) struct StepBody {
     job: Arc<JobScope>,
@@ -300,6 +316,8 @@ impl Drop for Occurrence {
 ///
 /// A step runs at least once: a crash after the effect and before the record repeats it. What this returns
 /// lets the service on the receiving end see that.
+///
+/// It refers to the lease, and can be sent to another thread or task; there it says the same.
 ///
 /// # Examples
 ///
@@ -363,11 +381,15 @@ impl Step {
     ///
     /// A later claim has a higher number. A service that remembers the highest one it has seen, and refuses
     /// whatever comes with a lower one, cannot be written to by a process that has lost its lease.
+    ///
+    /// A fence is at least 1 and never given out twice by one store.
     pub fn fence(&self) -> u64 {
         self.lease.fence
     }
 
     /// Returns how often this step was begun, this time included: in this run of the job, inside of one.
+    ///
+    /// From 1. A retry around the step begins it again; one inside of its body does not.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
@@ -381,11 +403,17 @@ impl Step {
     }
 
     /// Returns whether the lease is known to be lost: the result of this step will be discarded.
+    ///
+    /// It is an estimate: a lease can be lost without being known to be, and one that was lost in an outage of the
+    /// store can be found again. Only the store decides, when the step is recorded.
     pub fn is_lease_lost(&self) -> bool {
         self.lease.loss.is_lost()
     }
 
     /// Waits until the lease is known to be lost; select on it beside long work, and stop that work.
+    ///
+    /// It may be ready because the store did not answer for the length of the lease, although no other process has
+    /// taken over: stopping then costs a second run, and going on may cost a second effect.
     pub fn lease_lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let lease = self.lease.clone();
         std::future::poll_fn(move |cx| lease.loss.poll_lost(cx))

@@ -10,9 +10,9 @@
 //! | level | what | because |
 //! |---|---|---|
 //! | ERROR | a critical alert: damage, lost work | a person has to act |
-//! | WARN | gave up, breaker opened, job interrupted or rolled back, a fallback that hides a permanent error | the program is worse than it should be |
+//! | WARN | gave up, breaker opened, job interrupted or rolled back, a fallback that hides a permanent error, chaos that is armed | the program is worse than it should be |
 //! | INFO | succeeded after retries, breaker half-open or closed, job resumed | it is well again |
-//! | DEBUG | each failed attempt, timeout, rejection, fallback, stale or simpler answer, step and job | for a look at one call |
+//! | DEBUG | each failed attempt, timeout, rejection, further copy or backend, fallback, stale or simpler answer, step and job | for a look at one call |
 //! | TRACE | the beginning of an attempt | |
 //!
 //! # Fields

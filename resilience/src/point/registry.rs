@@ -82,6 +82,8 @@ pub trait Joins: Layer + Sized {
 }
 
 /// Refers to a policy of a point, and reads as that policy; one that joined by hand is kept alive.
+///
+/// It is cheap to clone. That of a function is a reference to its `static`.
 #[derive(Debug)]
 pub enum PolicyHandle<T: 'static> {
     /// That of an annotated function.
@@ -392,6 +394,8 @@ impl Point {
     /// While another point has that name it gets the next free number, `search backend#2`, which it keeps,
     /// and both are flagged as ambiguous; events and errors call it by its own name.
     ///
+    /// Registered twice, it joins once. Only a weak reference is kept.
+    ///
     /// # Examples
     ///
     /// ```
@@ -486,6 +490,8 @@ impl Point {
 ///
 /// It is a name, not a state: it may be kept although the key is evicted, and finds the state that there is when it is
 /// asked. [`breaker`](Self::breaker) and [`budget`](Self::budget) return that.
+///
+/// It names the key, and holds no state: a policy whose entry was evicted answers `None` until the key is used again.
 ///
 /// # Examples
 ///

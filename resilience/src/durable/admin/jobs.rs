@@ -95,9 +95,9 @@ pub struct JobInfo {
     pub status: Status,
     /// The version of the code that began it.
     pub version: u32,
-    /// How often it was begun.
+    /// How often it was begun, the first time included; a retry inside of one call does not count.
     pub attempts: u32,
-    /// How often it was recovered after its owner was lost.
+    /// How often its owner was lost since it last made progress; above `max_recoveries` it becomes `Dead`.
     pub recoveries: u32,
     /// The process that began it last.
     pub owner: String,
@@ -106,13 +106,13 @@ pub struct JobInfo {
     /// How long, in milliseconds, the counter of its owner may stay unchanged before others take it for dead, where
     /// its lock cannot tell.
     pub lease: Millis,
-    /// The number of its last claim.
+    /// The number of its last claim. A service that was given it can refuse a writer with a lower one.
     pub fence: u64,
-    /// When it was first begun, in the store's clock.
+    /// When it was first begun, in milliseconds since 1970, by the store's clock.
     pub created: Millis,
     /// When it was last written.
     pub updated: Millis,
-    /// When it ended; 0 while it has not.
+    /// When it ended, in milliseconds since 1970; 0 while it has not.
     pub completed: Millis,
     /// The recorded arguments, as JSON; `None` where they were not asked for ([`Filter::values`]).
     pub input: Option<String>,
@@ -128,7 +128,7 @@ pub struct JobInfo {
     pub text: Option<String>,
     /// Why an interrupted job did not go on, or why the result of a failed one was not recorded, in words.
     pub problem: Option<String>,
-    /// Whether it was asked to stop.
+    /// Whether it was asked to stop; a running job sees it at its next step.
     pub cancelled: bool,
     /// What recovery did with it, the last 100 entries.
     pub events: Vec<JobEvent>,
@@ -285,6 +285,8 @@ impl std::fmt::Display for Counts {
 }
 
 /// Refers to the jobs of one store; see [`of`].
+///
+/// It is cheap to clone, and keeps the store open.
 #[derive(Clone, Debug)]
 pub struct Jobs {
     store: Arc<dyn Store>,
@@ -344,6 +346,8 @@ impl Jobs {
     /// more than a prefix is asked for, since only their ids are known. Arguments and results are not read unless the
     /// filter says so. An async caller's thread does other work between the few records that are read at a time.
     ///
+    /// A listing is no snapshot: a job that ends between two pages is on one of them, in one of its states.
+    ///
     /// # Errors
     ///
     /// [`Rejected::Job`] if the store cannot be used.
@@ -360,6 +364,9 @@ impl Jobs {
     }
 
     /// Counts the jobs by their states. It reads all jobs, few at a time, without their values.
+    ///
+    /// Its time grows with the number of jobs, finished ones included: for a dashboard, call it once a minute and not
+    /// for each request.
     ///
     /// # Errors
     ///
@@ -383,6 +390,9 @@ impl Jobs {
 
     /// Returns all that is recorded of the job `id` itself, with its arguments, its result and its cursors; `None` if
     /// there is no such job. Its owner may be at work meanwhile.
+    ///
+    /// Counting the steps reads their heads, so that it takes longer for a job with many; [`list`](Self::list) does
+    /// without.
     ///
     /// # Errors
     ///
@@ -430,6 +440,7 @@ impl Jobs {
         steps_of(&self.store, id).await.map_err(failed(id))
     }
 
+    /// It is tried again for as long as other writers are faster: each of them has got something done.
     async fn change(
         &self,
         id: &str,
@@ -459,6 +470,8 @@ impl Jobs {
     /// Lets a job that failed, was undone, was parked, or was recovered too often run again from where it was: its
     /// recorded steps are kept, those that were undone are done again. Calling it runs it, and so does `recover()`: a
     /// sweep of this process looks at once, one of another process when its time has come.
+    ///
+    /// Its recoveries count from zero again, and a request to stop is forgotten.
     ///
     /// # Errors
     ///
@@ -511,6 +524,9 @@ impl Jobs {
     /// Has a job that is not running do the step `step`, and all that ended after it, again; the steps before it are
     /// kept, cursors are not. It is run as by [`resume`](Self::resume).
     ///
+    /// The steps that are done again are new incarnations, with other idempotency keys: their effects happen a second
+    /// time. Use it after a fault of the code was mended, or of the data before `step`.
+    ///
     /// # Errors
     ///
     /// [`Rejected::Job`]: there is no such job or step, it is running, or the store cannot be used.
@@ -554,6 +570,8 @@ impl Jobs {
     /// Looks for interrupted jobs once, runs them and waits for their ends; see [`recover`]. Jobs that need something
     /// provided run only if a recovery of this process was given it and sweeps.
     ///
+    /// At most 16 jobs run at once; it can take as long as they do.
+    ///
     /// # Errors
     ///
     /// As [`recover`].
@@ -563,6 +581,8 @@ impl Jobs {
 
     /// Deletes a job that is not running, with its steps and cursors; returns whether it was there. Damaged bytes are
     /// quarantined.
+    ///
+    /// A call with its id begins anew afterwards, as a job that never was.
     ///
     /// # Errors
     ///

@@ -55,6 +55,8 @@ impl Filter {
     }
 
     /// Admits only what is in one of these states.
+    ///
+    /// An empty list admits all states.
     pub fn status(mut self, statuses: &[Status]) -> Self {
         self.statuses = statuses.to_vec();
         self
@@ -62,6 +64,9 @@ impl Filter {
 
     /// Admits only what is `Running` or `RollingBack` and whose owner is one of these, as far as the store can tell
     /// at once: a job that runs although its owner is `Dead` waits for its recovery.
+    ///
+    /// Each owner is judged once for a page. [`Unknown`](Liveness::Unknown) is one of another host, or whose lock is
+    /// missing: its job may run.
     pub fn owner(mut self, owners: &[Liveness]) -> Self {
         self.owners = owners.to_vec();
         self
@@ -74,6 +79,8 @@ impl Filter {
     }
 
     /// Admits only jobs of this name, or steps of this function (`crate::function`).
+    ///
+    /// The whole name, compared as it is; damaged records have none, and are left out.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -81,12 +88,16 @@ impl Filter {
 
     /// Admits only what was written last (begun, ended, interrupted, saved) at least `age` ago, by the clock of the
     /// machine.
+    ///
+    /// It counts from the last write, so that a job that is at work, and records steps, is not old.
     pub fn older_than(mut self, age: Duration) -> Self {
         self.older_than = Some(age);
         self
     }
 
     /// Admits only ids or keys after this one: [`Page::next`] of the page before, or any other.
+    ///
+    /// It need not exist: an id that was deleted since the page before does as well.
     pub fn after(mut self, id: impl Into<String>) -> Self {
         self.after = Some(id.into());
         self
@@ -99,6 +110,8 @@ impl Filter {
     }
 
     /// Reads the arguments, results and cursors, too; by default they stay unread.
+    ///
+    /// A record can have 1 MiB of them, so that a page may end after four.
     pub fn values(mut self) -> Self {
         self.values = true;
         self

@@ -1,4 +1,12 @@
 //! Looking at jobs and steps, and deciding what happens to them.
+//!
+//! Everything is a function for the default store, a method of a handle for any store, and both once more for sync
+//! code; `twins!` writes the three that are not the method. Operators and the library read the same records by the
+//! same operations: there is no other way into a store.
+//!
+//! Looking changes nothing and takes no lease, so that it can be done at any time, also from another process and with
+//! a store opened by `SqliteStore::inspect`. What changes a job is a compare-and-swap on its revision, tried again
+//! when the job has moved on meanwhile; what must not happen to a running one is refused in the same transaction.
 
 /// Writes the functions of a handle for the default store, and all of it once more for sync code.
 macro_rules! twins {

@@ -62,13 +62,13 @@ pub struct CheckpointInfo {
     pub key: String,
     /// Whether it is a cursor.
     pub is_cursor: bool,
-    /// The function that recorded it: crate and name.
+    /// The function that recorded it: crate and name, without the modules between. Empty for a cursor.
     pub function: String,
     /// How far it has come.
     pub status: Status,
     /// The version of the code that recorded it.
     pub version: u32,
-    /// How often it was begun.
+    /// How often it was begun, the first time included.
     pub attempts: u32,
     /// The process that began it last.
     pub owner: String,
@@ -156,6 +156,8 @@ impl CheckpointInfo {
 }
 
 /// Refers to the steps and cursors of one store, of a job or outside of all jobs; see [`of`].
+///
+/// It is cheap to clone, and keeps the store open.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     store: Arc<dyn Store>,
@@ -262,6 +264,8 @@ impl Checkpoints {
     /// Returns the recorded value of `key`, as rendered: of the step, or, if there is no such step, of the cursor.
     /// `None` if nothing is recorded.
     ///
+    /// A step that has not ended, or whose `ttl` is over, counts as not recorded.
+    ///
     /// # Errors
     ///
     /// [`Rejected::Checkpoint`] if the record is damaged or is no `T`, or the store cannot be used.
@@ -284,6 +288,8 @@ impl Checkpoints {
     /// Lists the steps and cursors that `filter` admits (a text admits the keys that begin with it), in the order of
     /// their keys, one page at a time; a cursor comes after the step of the same key. Damaged ones are listed unless
     /// more than a prefix is asked for. Values are not read unless the filter says so.
+    ///
+    /// A listing is no snapshot: what is recorded while it goes on may be missing.
     ///
     /// # Errors
     ///
@@ -364,6 +370,9 @@ impl Checkpoints {
 
     /// Forgets every step and cursor outside of jobs that has no holder; returns how many. Jobs and their steps
     /// stay, also when the handle is that of a job.
+    ///
+    /// For tests and after a change of what all recorded values mean. Everything runs again, with other idempotency
+    /// keys.
     ///
     /// # Errors
     ///

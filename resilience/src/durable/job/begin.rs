@@ -36,6 +36,10 @@ impl Job {
         noted(self.look_up(mode, identity, id, args, store, reads).await)
     }
 
+    /// # Errors
+    ///
+    /// That the body does not run, and why: what is recorded, another holder, a contradiction, or an error of the
+    /// store.
     async fn look_up(
         &self,
         mode: Mode,

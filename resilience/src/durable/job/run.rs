@@ -73,6 +73,9 @@ impl RunningJob {
     }
 
     /// How many steps were recorded and how many are there, if the two differ.
+    ///
+    /// The count of steps is in another row than the steps, and written with each in one transaction. Fewer steps
+    /// than it says are a store that was damaged, or restored in part; more are no fault.
     async fn lost(&self) -> Result<Option<(u64, u64)>, JobError> {
         let failed = |error| JobError::store(self.at.clone(), error);
         let tally = self.store().get(&place::tally(self.id())).await.map_err(failed)?;
@@ -271,6 +274,8 @@ impl RunningJob {
     }
 
     /// Whether it was asked to stop: then that is why it failed, whatever its body made of it.
+    ///
+    /// A store that does not answer does not know: then the error of the body counts.
     async fn is_cancelled(&mut self) -> bool {
         let Ok(Some(stored)) = self.store().get(&self.lease.shared().key).await else { return false };
         // Who asked is in the history, which goes on from there.
@@ -307,6 +312,9 @@ impl RunningJob {
     }
 
     /// Runs `body` as part of the job; a panic in it is recorded, and goes on.
+    ///
+    /// The lease is kept while the end is written, so that no other process begins the job before the panic is
+    /// recorded.
     pub fn run<T>(self, body: impl FnOnce() -> T) -> (Self, T) {
         let caught = {
             let _entered = self.scope().enter();
@@ -335,6 +343,8 @@ impl RunningJob {
 }
 
 /// What a history can keep of the words of a panic.
+///
+/// Text only, at most 1,000 bytes, and without secrets; other payloads have no words.
 fn message(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

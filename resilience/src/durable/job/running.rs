@@ -22,6 +22,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A job whose body runs, or whose steps are being undone.
+///
+/// Dropped before one of its ends was recorded, it is an interruption: the lease is given back, the record becomes
+/// `Interrupted`, and the next recovery goes on with it.
 #[derive(Debug)]
 #[doc(hidden)]
 #[must_use]
@@ -158,6 +161,9 @@ impl RunningJob {
 
     /// Ends the lease as `completion` says, which is reported once the lease ends so, whether the caller is there then
     /// or not.
+    ///
+    /// What is reported is set before the store is asked: the caller may be dropped while it waits, and the end is
+    /// written all the same.
     pub(super) async fn complete(
         &mut self,
         mode: Mode,
@@ -185,6 +191,8 @@ impl RunningJob {
     }
 
     /// The job is another holder's by now.
+    ///
+    /// Nothing more is written: the holder that has it now has the record, and its history.
     pub(super) fn fenced(mut self) -> JobError {
         self.unfinished.interrupted("its lease was lost to another holder");
         self.lease.ended();
@@ -247,6 +255,8 @@ fn event(record: &Record, strategy: &str, result: &str, reason: &str) -> JobEven
 }
 
 /// The note of a job whose call was dropped.
+///
+/// It is made of the record at the time when the drop reaches the store: steps were recorded since the job began.
 pub(crate) fn dropped(record: &Record) -> Vec<u8> {
     let problem = "its call was dropped before it ended: by a timeout around it, or the end of its runtime";
     let note = Note::read(&record.note);
@@ -271,6 +281,8 @@ async fn all(store: &Arc<dyn Store>, query: Query) -> Result<Vec<Record>, StoreE
 }
 
 /// Every record of `query`, page by page, and the keys of those that are damaged.
+///
+/// It keeps all of them in memory, without their values. Use it for what belongs to one job, and not for all jobs.
 pub(crate) async fn listed(
     store: &Arc<dyn Store>,
     query: Query,

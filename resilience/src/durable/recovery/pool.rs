@@ -160,6 +160,8 @@ impl Pool {
     }
 
     /// Starts one job after the other, whenever fewer than 16 run; ends when none runs and none is queued.
+    ///
+    /// A job is only begun here; it runs on its own task or thread, and its slot wakes this thread when it ends.
     fn start_jobs(&'static self) {
         while let Some(queued) = self.next() {
             let slot =
@@ -230,6 +232,9 @@ impl State {
     }
 
     /// Has `watch` wait for a job that is queued or runs; `false` if it does neither.
+    ///
+    /// A look that finds a job which has left the queue is noted with its revision: the call may have ended already,
+    /// and the job have been interrupted again since.
     fn join(&mut self, pass: &Arc<Pass>, key: &str, revision: u64, watch: Option<&Arc<EndWatch>>) -> bool {
         let Some(job) = self.job(pass.store(), key) else { return false };
         if let Some(watch) = watch {
@@ -242,6 +247,7 @@ impl State {
         true
     }
 
+    /// The watch waits for one more end.
     fn expect(&mut self, pass: &Arc<Pass>, key: &str, watch: Option<&Arc<EndWatch>>) {
         let watches = watch.cloned().inspect(|watch| watch.expect_one()).into_iter().collect();
         let job = KnownJob { watches, ..KnownJob::default() };

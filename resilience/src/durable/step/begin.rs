@@ -7,6 +7,14 @@
 //!
 //! `on_store_error = run` lets the body run without a record when the store is out of order, never when it answers
 //! something else.
+//!
+//! # What is found before the store is asked
+//!
+//! 1. Which key: the one of the attribute, or the next number of the function in its job.
+//! 2. Whether the place is right: `in_job` outside of a job is an error, and without it a WARN while jobs run.
+//! 3. Whether the key has a length from 1 to 512 bytes, and the inputs can be encoded.
+//! 4. Which store: the one of the attribute, of the job, or the default one.
+//! 5. Whether the running code is part of this very step: waiting for itself would never end.
 
 use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
@@ -68,6 +76,10 @@ impl Checkpoint {
         noted(self.look_up(mode, identity, ask).await)
     }
 
+    /// # Errors
+    ///
+    /// That the body does not run, and why: a recorded value, another holder, a contradiction, or an error of the
+    /// store.
     async fn look_up(
         &self,
         mode: Mode,

@@ -8,6 +8,18 @@
 //!
 //! The body's value is encoded, decoded and compared before it is recorded, and the caller gets the decoded one. What does
 //! not survive the way is an error now, and not after the crash that would need it.
+//!
+//! # When the value cannot be recorded
+//!
+//! | why | the caller gets | the key |
+//! |---|---|---|
+//! | it is read back as another value | `Encode` | free: the next call runs the body again |
+//! | more than 1 MiB | `TooLarge`, with the value | free |
+//! | the store is out of order | `NotRecorded`, with the value; with `on_store_error = run` the value itself | free, once the store takes that |
+//! | another holder has the lease | the store's `Fenced` | the other holder's |
+//!
+//! In each case the effect has happened. The errors that have the value let the caller use it
+//! ([`Rejected::not_recorded`]).
 
 use super::policy::OnStoreError;
 use crate::durable::call::note_end;
@@ -138,6 +150,7 @@ impl RunningStep {
         }
     }
 
+    /// A step under the lease of its job has written nothing yet.
     async fn give_back(self) {
         crate::durable::moment::reached("after body");
         if let Guard::ByItself(lease) = self.held {
@@ -152,6 +165,10 @@ impl RunningStep {
     }
 
     /// Has the store keep `value`, durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// See the module: none of them undoes the effect of the body.
     async fn record(self, mode: Mode, value: Vec<u8>) -> Result<(), Rejected> {
         let Self { at, held, scope, on_store_error, .. } = self;
         crate::durable::moment::reached("after body");

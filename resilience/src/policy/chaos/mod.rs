@@ -92,7 +92,7 @@ impl Fault {
 
 /// Injects faults into a share of the calls while they are armed.
 ///
-/// The [module](crate::chaos) says when to use it.
+/// The [module](mod@crate::chaos) says when to use it.
 ///
 /// # Examples
 ///

@@ -44,6 +44,8 @@ pub(super) struct DecisionInput {
 }
 
 /// A retry that may be made.
+///
+/// It is a proposal: the budget may still refuse it, and [`Progress::note`] counts it only once it is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
     /// How long it waits.

@@ -34,6 +34,9 @@ pub(super) const FILE: &str = "store.sqlite";
 pub(super) const OWNERS: &str = "owners";
 
 /// The caller's clocks.
+///
+/// Taken where an operation is asked for, and carried along: it is applied on another thread, which is in no test
+/// world.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) wall: Millis,
@@ -227,6 +230,7 @@ impl Place {
         self.is_poisoned.store(true, Ordering::Relaxed);
     }
 
+    /// Opening the store again gives a handle that is not.
     pub(super) fn is_poisoned(&self) -> bool {
         self.is_poisoned.load(Ordering::Relaxed)
     }
@@ -290,6 +294,12 @@ impl Place {
     }
 
     /// Checks that the files at their paths are those that were opened, and that this process opened them.
+    ///
+    /// It costs a look at the metadata of each file, before each commit and each read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Lost`] if a file is another one or none, [`StoreError::Refused`] in a fork's child.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.check_process()?;
         match self.files.iter().find(|(path, inode)| files::inode(path) != *inode) {
@@ -303,6 +313,9 @@ impl Place {
     }
 
     /// Whether `owner` is dead, whose row has the counter and names the file in `row`.
+    ///
+    /// The lock decides where it can be judged. Otherwise the counter does, on the caller's monotonic clock; a pause
+    /// between two looks counts for half a lease at most, since an observer that was stopped has seen nothing.
     pub(super) fn life(
         &self,
         owner: &str,
