@@ -558,6 +558,22 @@ mod tests {
 
     #[cfg(loom)]
     #[test]
+    fn loom_half_of_the_bucket_pays_for_no_extra_call() {
+        loom::model(|| {
+            let settings = BudgetConfig { capacity: 10, cost: 3, timeout_cost: 3, deposit: 1, refill: 0 };
+            let bucket = shared();
+            let other = bucket.clone();
+            let paid = move |bucket: &Bucket| u64::from(bucket.withdraw_extra(&settings, 1).is_some());
+            let thread = loom::thread::spawn(move || paid(&other));
+            let both = paid(&bucket) + paid(&bucket);
+            let paid = both + thread.join().unwrap();
+            assert_eq!((paid, bucket.word.load(Ordering::Relaxed) & MISSING), (2, 6 * MILLI));
+            assert_eq!(bucket.denied.load(Ordering::Relaxed), 0);
+        });
+    }
+
+    #[cfg(loom)]
+    #[test]
     fn loom_the_bucket_is_full_when_both_have_put_back() {
         loom::model(|| {
             let settings = BudgetConfig { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };

@@ -4,7 +4,9 @@
 #![allow(clippy::needless_return, reason = "the other half of the choice")]
 
 use crate::Failure;
-use resilience::{checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry};
+use resilience::{
+    checkpoint, circuit_breaker, hedge, job, timeout, with_fallback, with_recovery, with_retry,
+};
 
 /// A value with every policy of a sync function.
 ///
@@ -29,6 +31,16 @@ pub fn sync(id: u32) -> Result<u32, Failure> {
 #[circuit_breaker]
 #[timeout(1s)]
 pub async fn later(id: u32) -> Result<u32, Failure> {
+    return Ok(id);
+}
+
+/// A value that a second call may give.
+///
+/// # Errors
+///
+/// Never.
+#[hedge(after = 50ms, idempotent)]
+pub async fn hedged(id: u32) -> Result<u32, Failure> {
     return Ok(id);
 }
 

@@ -120,6 +120,20 @@ impl Service {
         self.ask(question).await
     }
 
+    /// A read that is made once more where it is slow.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_retry(max = 1)]
+    #[hedge(after = p95, idempotent, key = self.host, clone(suffix))]
+    #[circuit_breaker]
+    pub async fn hedged(&self, suffix: String, mut times: u8) -> Result<String, Failure> {
+        times = times.saturating_add(1);
+        let known = self.known(&suffix).await?;
+        Ok(suffix.repeat(known.saturating_mul(usize::from(times))))
+    }
+
     /// What is asked of a service under load.
     ///
     /// # Errors
@@ -272,7 +286,7 @@ pub async fn import(service: &Service, id: u64, names: &[String]) -> Result<usiz
 /// Bodies on one line: the compiler looks for needless braces only there.
 #[rustfmt::skip]
 pub mod one_line {
-    use super::{Failure, checkpoint, circuit_breaker, job, timeout, with_fallback, with_recovery, with_retry};
+    use super::{Failure, checkpoint, circuit_breaker, hedge, job, timeout, with_fallback, with_recovery, with_retry};
 
     /// # Errors
     ///
@@ -297,6 +311,12 @@ pub mod one_line {
     /// The body's own.
     #[timeout(1s)]
     pub async fn limited(id: u32) -> Result<u32, Failure> { plain(id).await }
+
+    /// # Errors
+    ///
+    /// The body's own.
+    #[hedge(after = 50ms, idempotent)]
+    pub async fn hedged(id: u32) -> Result<u32, Failure> { plain(id).await }
 
     /// # Errors
     ///

@@ -242,10 +242,14 @@ fn panics_reach_the_caller_when_all_others_are_gone() {
             assert!(!self.2 || std::thread::panicking(), "a copy panics when it is dropped");
         }
     }
-    // Who panics: in a poll, in its first poll, when it is dropped.
-    for (in_poll, at_once, in_drop) in
-        [(Some(0), None, &[][..]), (Some(1), None, &[]), (None, Some(1), &[]), (None, None, &[0, 2])]
-    {
+    // Who panics: in a poll, in its first poll, when it is judged, when it is dropped.
+    for (in_poll, at_once, in_judge, in_drop) in [
+        (Some(0), None, None, &[][..]),
+        (Some(1), None, None, &[]),
+        (None, Some(1), None, &[]),
+        (None, None, Some(1), &[]),
+        (None, None, None, &[0, 2]),
+    ] {
         let world = isolate();
         let hedge = Hedge::new("panics", MS * 5).max(2);
         let (dropped, ran) = (RefCell::default(), Cell::new(0));
@@ -259,7 +263,7 @@ fn panics_reach_the_caller_when_all_others_are_gone() {
                 assert_ne!(at_once, Some(number), "the first poll of a copy");
                 poll_fn(|_| if millis(world) >= began + 20 { Poll::Ready(()) } else { Poll::Pending }).await;
                 assert_ne!(in_poll, Some(number), "a poll of a copy");
-                if in_drop.is_empty() {
+                if in_drop.is_empty() && in_judge.is_none() {
                     std::future::pending::<()>().await;
                 }
                 // The second copy answers while the others run.
@@ -268,6 +272,10 @@ fn panics_reach_the_caller_when_all_others_are_gone() {
                 }
                 (number, End::Success)
             }
+        };
+        let judge = |answer: &Answer| {
+            assert_ne!(in_judge, Some(answer.0), "a copy is judged");
+            judge(answer)
         };
         let mut call = Box::pin(hedge.call_async_judged(body, judge));
         let panic = (0..100).find_map(|_| {
