@@ -19,6 +19,13 @@ pub struct Hedging<'b, H> {
     budget: Option<&'b Budget>,
     /// The stack in which the call is, where the hedge does not know: one that the program owns.
     stack: Option<Stack>,
+    // The counts of the call are here because there is room for them: the future is smaller.
+    /// How many extra calls were made.
+    pub(super) made: u8,
+    /// How many were made or denied.
+    pub(super) tried: u8,
+    /// From which copy on the next poll goes.
+    pub(super) turn: u8,
     /// The call belongs to the test world in which it began, on whichever thread it is dropped.
     world: Option<World>,
 }
@@ -26,7 +33,7 @@ pub struct Hedging<'b, H> {
 impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     #[inline]
     pub(super) fn new(hedge: H, budget: Option<&'b Budget>, stack: Option<Stack>) -> Self {
-        Self { hedge, budget, stack, world: World::here() }
+        Self { hedge, budget, stack, made: 0, tried: 0, turn: 0, world: World::here() }
     }
 
     pub(super) fn world(&self) -> Option<&World> {
@@ -37,9 +44,14 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         self.stack.unwrap_or_else(|| self.hedge.owner.stack())
     }
 
-    /// How many extra calls may follow.
-    pub(super) fn max(&self) -> u16 {
-        u16::try_from(self.hedge.config().max).unwrap_or(u16::MAX)
+    /// Whether another extra call may follow.
+    pub(super) fn has_next(&self) -> bool {
+        u32::from(self.tried) < self.hedge.config().max
+    }
+
+    /// No further extra call follows.
+    pub(super) fn stop(&mut self) {
+        self.tried = u8::MAX;
     }
 
     /// How many nanoseconds from now the next extra call follows, if one does; and the moment, where that is to be known.
@@ -51,9 +63,14 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         (self.hedge.delay_at(now).map(scope::nanos), nanos(now).max(1))
     }
 
-    /// Pays for an extra call that follows after `delay` nanoseconds, if it may be made.
-    pub(super) fn pay(&self, delay: u64) -> Option<Withdrawal<'_>> {
-        let has_time = scope::remaining().is_none_or(|left| left > Duration::from_nanos(delay));
+    /// The time after which an extra call begins now. A percentile may have changed since.
+    fn after(&self) -> Duration {
+        Duration::from_nanos(self.delay().0.unwrap_or_default())
+    }
+
+    /// Pays for an extra call, if it may be made.
+    pub(super) fn pay(&self) -> Option<Withdrawal<'_>> {
+        let has_time = scope::remaining().is_none_or(|left| left > self.after());
         let budget = self.budget.unwrap_or_else(|| self.hedge.own_budget());
         let paid = if has_time { budget.withdraw_extra() } else { None };
         if paid.is_none() {
@@ -66,12 +83,12 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         self.hedge.count(Counted::Denied);
     }
 
-    pub(super) fn hedged(&self, number: u16, delay: u64) {
-        self.hedge.hedged(number.into(), Duration::from_nanos(delay));
+    pub(super) fn hedged(&self) {
+        self.hedge.hedged(self.made.into(), self.after());
     }
 
     /// The copy of this number has answered the call.
-    pub(super) fn won(&self, number: u16) {
+    pub(super) fn won(&self, number: u8) {
         if number > 0 {
             self.hedge.count(Counted::WonByExtra);
         }

@@ -64,16 +64,10 @@ pin_project_lite::pin_project! {
         call: Hedging<'b, H>,
         // The rest is all zeros until the first copy is pending.
         extras: Option<Pin<Box<Extra<F>>>>,
-        // What ends with the next extra call, and how long it runs in nanoseconds.
+        // Ends when the next extra call begins.
         timer: Option<Timer>,
-        delay: u64,
         // When the first copy was first pending, in nanoseconds; 0 where it does not matter or has ended.
         began: u64,
-        // How many extra calls there are in the list.
-        made: u16,
-        // How many have begun, or could have.
-        tried: u16,
-        turn: u16,
     }
 
     impl<H: Deref<Target = Hedge>, F: Future, M, J> PinnedDrop for Copies<'_, H, F, M, J> {
@@ -107,7 +101,7 @@ impl<F: Future> Copied<F> {
 fn nth<'a, F: Future>(
     first: Pin<&'a mut Copied<F>>,
     extras: &'a mut Option<Pin<Box<Extra<F>>>>,
-    number: u16,
+    number: u8,
 ) -> Option<Pin<&'a mut Copied<F>>> {
     if number == 0 {
         return Some(first);
@@ -143,26 +137,14 @@ where
     #[inline]
     pub fn new(call: Hedging<'b, H>, make: M, judge: J) -> Self {
         let first = Copied::Runs { future: make() };
-        Self {
-            first,
-            make,
-            judge,
-            call,
-            extras: None,
-            timer: None,
-            delay: 0,
-            began: 0,
-            made: 0,
-            tried: 0,
-            turn: 0,
-        }
+        Self { first, make, judge, call, extras: None, timer: None, began: 0 }
     }
 
     /// Polls all copies, if there are several, and begins another one when it is time.
     #[cold]
     #[inline(never)]
     fn wait(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        if self.made > 0
+        if self.call.made > 0
             && let Some(outcome) = self.as_mut().poll_all(cx)
         {
             return Poll::Ready(outcome);
@@ -178,25 +160,24 @@ where
     /// Whether it is time for the next extra call.
     fn is_due(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
-        if *this.tried >= this.call.max() {
+        if !this.call.has_next() {
             return false;
         }
         if this.timer.is_none() {
             let (delay, began) = this.call.delay();
-            if *this.tried == 0 {
+            if this.call.tried == 0 {
                 *this.began = began;
             }
             let Some(delay) = delay else {
-                *this.tried = u16::MAX;
+                this.call.stop();
                 return false;
             };
-            *this.delay = delay;
             *this.timer = Some(alarm(Duration::from_nanos(delay)));
         }
         let is_over = this.timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready());
         if is_over {
             *this.timer = None;
-            *this.tried += 1;
+            this.call.tried += 1;
         }
         is_over
     }
@@ -204,7 +185,7 @@ where
     /// Begins an extra call, if it may be made; what the call returns, if that ends it.
     fn begin(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<F::Output> {
         let this = self.as_mut().project();
-        let paid = this.call.pay(*this.delay)?;
+        let paid = this.call.pay()?;
         let stack = this.call.stack();
         let begun = caught(|| {
             let future = (this.make)();
@@ -232,9 +213,9 @@ where
             return None;
         }
         paid.spend();
-        *this.made += 1;
-        let number = *this.made;
-        this.call.hedged(number, *this.delay);
+        this.call.made += 1;
+        this.call.hedged();
+        let number = this.call.made;
         *end_of(this.extras) = Some(extra);
         match polled {
             Poll::Pending => None,
@@ -245,8 +226,8 @@ where
     /// Polls each copy once; what the call returns, if that ends it.
     fn poll_all(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<F::Output> {
         let this = self.as_mut().project();
-        let (count, start) = (*this.made + 1, *this.turn);
-        *this.turn = start.wrapping_add(1);
+        let (count, start) = (this.call.made + 1, this.call.turn);
+        this.call.turn = start.wrapping_add(1);
         (0..count).find_map(|step| {
             let number = (start % count + step) % count;
             match self.as_mut().poll_copy(number, cx) {
@@ -256,7 +237,7 @@ where
         })
     }
 
-    fn poll_copy(mut self: Pin<&mut Self>, number: u16, cx: &mut Context<'_>) -> Poll<Judged<F::Output>> {
+    fn poll_copy(mut self: Pin<&mut Self>, number: u8, cx: &mut Context<'_>) -> Poll<Judged<F::Output>> {
         let this = self.as_mut().project();
         let Some(copy) = nth(this.first, this.extras, number) else { return Poll::Pending };
         let polled = caught(|| {
@@ -275,7 +256,7 @@ where
     /// The copy of this number has ended; what the call returns, if that ends it.
     fn settle(
         mut self: Pin<&mut Self>,
-        number: u16,
+        number: u8,
         (outcome, verdict): Judged<F::Output>,
     ) -> Option<F::Output> {
         let this = self.as_mut().project();
@@ -303,14 +284,14 @@ where
     }
 
     fn any(mut self: Pin<&mut Self>, is_such: impl Fn(&Copied<F>) -> bool) -> bool {
-        (0..=self.made).any(|number| {
+        (0..=self.call.made).any(|number| {
             let this = self.as_mut().project();
             nth(this.first, this.extras, number).is_some_and(|copy| is_such(&copy))
         })
     }
 
     fn take_failed(mut self: Pin<&mut Self>) -> Option<F::Output> {
-        (0..=self.made).find_map(|number| {
+        (0..=self.call.made).find_map(|number| {
             let this = self.as_mut().project();
             let copy = nth(this.first, this.extras, number)?;
             match &*copy {
@@ -326,7 +307,9 @@ where
     /// Drops all copies. The first of their panics is handed on when all are gone.
     fn end(self: Pin<&mut Self>) {
         let mut this = self.project();
-        (*this.timer, *this.tried, *this.made) = (None, u16::MAX, 0);
+        *this.timer = None;
+        this.call.stop();
+        this.call.made = 0;
         if *this.began > 0 {
             this.call.record_since(std::mem::take(this.began));
         }
@@ -353,7 +336,7 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.as_mut().project();
-        if *this.made == 0
+        if this.call.made == 0
             && let CopyProjection::Runs { future } = this.first.project()
             && let Poll::Ready(outcome) = future.poll(cx)
         {

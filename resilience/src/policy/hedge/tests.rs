@@ -10,7 +10,8 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-const MS: Duration = Duration::from_millis(1);
+/// The unit of time: long, because an alarm of a world also goes off when that much real time has passed.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How one call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ enum End {
     Refusal,
 }
 
-/// How long one call takes, in milliseconds, and how it ends.
+/// How long one call takes, in minutes, and how it ends.
 type Copy = (u64, End);
 
 /// What a call returns: the number of the copy, and how that ended.
@@ -34,10 +35,9 @@ fn judge(answer: &Answer) -> Verdict {
     }
 }
 
-/// A clock that is read in milliseconds.
-fn millis(world: &World) -> u64 {
-    let _ = world;
-    u64::try_from(now().saturating_duration_since(crate::base::clock::origin()).as_millis()).unwrap()
+/// The world's clock, read in minutes.
+fn minutes(_: &World) -> u64 {
+    now().saturating_duration_since(crate::base::clock::origin()).as_secs() / 60
 }
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
@@ -64,7 +64,7 @@ impl Drop for Alive<'_> {
     }
 }
 
-/// Calls a hedge whose clock moves by one millisecond a poll, and drops the call after `polls`.
+/// Calls a hedge whose clock moves by one minute a poll, and drops the call after `polls`.
 fn play(
     world: &World,
     config: HedgeConfig,
@@ -75,17 +75,17 @@ fn play(
     let hedge = Hedge::try_new("played", config).unwrap();
     let hedge = Hedge { budget: Budget::new().capacity(capacity).refill(0).deposit(1), ..hedge };
     let (ran, alive) = (Cell::new(0), Cell::new(0));
-    let began = millis(world);
+    let began = minutes(world);
     let body = || {
         let number = ran.get();
         ran.set(number + 1);
         alive.set(alive.get() + 1);
         let held = Alive(&alive);
         let (took, end) = copies[number];
-        let ends = millis(world) + took;
+        let ends = minutes(world) + took;
         async move {
             let _held = held;
-            poll_fn(|_| if millis(world) >= ends { Poll::Ready(()) } else { Poll::Pending }).await;
+            poll_fn(|_| if minutes(world) >= ends { Poll::Ready(()) } else { Poll::Pending }).await;
             (number, end)
         }
     };
@@ -96,12 +96,12 @@ fn play(
             if let Poll::Ready(answer) = poll(call.as_mut()) {
                 assert_eq!(alive.get(), 0, "the others are dropped before the answer is given");
                 let now = hedge.snapshot();
-                let at = millis(world) - began;
+                let at = minutes(world) - began;
                 let (hedged, denied, tokens) = (now.hedged, now.denied, now.tokens);
                 seen = Some(Seen { answer, at, ran: ran.get(), hedged, denied, tokens });
                 break;
             }
-            world.advance(MS);
+            world.advance(MINUTE);
         }
     }
     (seen, alive.get())
@@ -115,7 +115,7 @@ struct Running {
     is_over: bool,
 }
 
-/// The same, one millisecond after the other, with a list of all copies.
+/// The same, one minute after the other, with a list of all copies.
 fn model(after: u64, max: u32, capacity: u32, copies: &[Copy]) -> Seen {
     let started = |number: usize, at: u64| {
         let (took, end) = copies[number];
@@ -195,7 +195,7 @@ proptest! {
         after in 1..15_u64, max in 1..5_u32, capacity in 1..40_u32, copies in copies(),
     ) {
         let world = isolate();
-        let config = HedgeConfig { max, ..HedgeConfig::from(MS * u32::try_from(after).unwrap()) };
+        let config = HedgeConfig { max, ..HedgeConfig::from(MINUTE * u32::try_from(after).unwrap()) };
         let (seen, alive) = play(&world, config, capacity, &copies, 1_000);
         prop_assert_eq!(seen, Some(model(after, max, capacity, &copies)));
         prop_assert_eq!(alive, 0);
@@ -206,7 +206,7 @@ proptest! {
         after in 1..15_u64, max in 1..5_u32, copies in copies(), polls in 0..60_u64,
     ) {
         let world = isolate();
-        let config = HedgeConfig { max, ..HedgeConfig::from(MS * u32::try_from(after).unwrap()) };
+        let config = HedgeConfig { max, ..HedgeConfig::from(MINUTE * u32::try_from(after).unwrap()) };
         let (_, alive) = play(&world, config, 500, &copies, polls);
         prop_assert_eq!(alive, 0);
     }
@@ -226,7 +226,7 @@ fn the_future_is_small() {
 #[test]
 fn the_first_failure_is_returned_and_others_are_dropped() {
     let world = isolate();
-    let config = HedgeConfig { max: 2, ..HedgeConfig::from(MS * 5) };
+    let config = HedgeConfig { max: 2, ..HedgeConfig::from(MINUTE * 5) };
     let failures = [(30, End::Failure), (3, End::Failure), (4, End::Failure)];
     let (seen, _) = play(&world, config, 500, &failures, 1_000);
     let Some(Seen { answer, at, ran, .. }) = seen else { panic!() };
@@ -251,17 +251,17 @@ fn panics_reach_the_caller_when_all_others_are_gone() {
         (None, None, None, &[0, 2]),
     ] {
         let world = isolate();
-        let hedge = Hedge::new("panics", MS * 5).max(2);
+        let hedge = Hedge::new("panics", MINUTE * 5).max(2);
         let (dropped, ran) = (RefCell::default(), Cell::new(0));
         let body = || {
             let number = ran.get();
             ran.set(number + 1);
             let held = Loud(&dropped, number, in_drop.contains(&number));
-            let (world, began) = (&world, millis(&world));
+            let (world, began) = (&world, minutes(&world));
             async move {
                 let _held = held;
                 assert_ne!(at_once, Some(number), "the first poll of a copy");
-                poll_fn(|_| if millis(world) >= began + 20 { Poll::Ready(()) } else { Poll::Pending }).await;
+                poll_fn(|_| if minutes(world) >= began + 20 { Poll::Ready(()) } else { Poll::Pending }).await;
                 assert_ne!(in_poll, Some(number), "a poll of a copy");
                 if in_drop.is_empty() && in_judge.is_none() {
                     std::future::pending::<()>().await;
@@ -280,7 +280,7 @@ fn panics_reach_the_caller_when_all_others_are_gone() {
         let mut call = Box::pin(hedge.call_async_judged(body, judge));
         let panic = (0..100).find_map(|_| {
             let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(call.as_mut())));
-            world.advance(MS);
+            world.advance(MINUTE);
             polled.err()
         });
         let panic = panic.expect("a panic");
