@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderValue};
 use resilience::deadline::{Deadline, Header};
 use resilience::{
-    Category, CircuitBreaker, Classification, Classify, Delivered, Event, Rejected, Retry, State, Timeout,
-    bulkhead, cached, carry, carry_fn, checkpoint, circuit_breaker, job, point, rate_limit, remaining,
-    testing, timeout, with_retry,
+    Bulkhead, Category, CircuitBreaker, Classification, Classify, Delivered, Event, Rejected, Retry, State,
+    Timeout, bulkhead, cached, carry, carry_fn, checkpoint, circuit_breaker, job, point, rate_limit,
+    remaining, testing, timeout, with_retry,
 };
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -188,6 +188,26 @@ async fn a_breaker_by_hand_counts_a_dropped_call_as_cancelled() {
     let outcome: Result<Result<(), Failure>, Rejected> = request(1).run(call).await;
     assert!(matches!(outcome, Err(Rejected::TimedOut { .. })));
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn the_deadlines_of_clients_lower_no_adaptive_bulkhead() {
+    let world = testing::isolate();
+    let bulkhead = Bulkhead::new("deadline::adaptive", 20).adaptive();
+    let slots = || bulkhead.snapshot().slots;
+    let before = slots();
+    let body = || {
+        world.advance(remaining().unwrap_or(millis(1)));
+        Err::<(), _>(Failure::Own(Category::Timeout))
+    };
+    let late = || bulkhead.call_judged(body, |outcome| outcome.as_ref().err().map(Classify::classify));
+    for _ in 0..50 {
+        assert!(request(1).run_blocking(late).unwrap().is_err());
+        world.advance(Duration::from_secs(2));
+    }
+    assert_eq!(slots(), before);
+    assert!(late().is_err());
+    assert!(slots() < before, "{} of {before}", slots());
 }
 
 #[with_retry(max = 5, base = 100ms, jitter = none)]

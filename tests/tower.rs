@@ -375,6 +375,19 @@ async fn a_service_without_bodies_frees_its_slot_with_its_answer() {
     assert_eq!(bulkhead.snapshot().in_use, 0);
 }
 
+#[tokio::test]
+async fn an_adaptive_bulkhead_follows_the_answers() {
+    let world = testing::isolate();
+    let bulkhead = Arc::new(Bulkhead::new("api", 20).adaptive());
+    let before = bulkhead.snapshot().slots;
+    let guarded = BulkheadLayer::new(Arc::clone(&bulkhead)).layer(Scripted::new(&[DOWN; 3]));
+    for _ in 0..3 {
+        assert_eq!(guarded.clone().oneshot(request(Method::GET)).await.unwrap().status(), 503);
+        world.advance(2 * SECOND);
+    }
+    assert!(bulkhead.snapshot().slots < before, "{}", bulkhead.snapshot());
+}
+
 /// Answers the errors of the policies.
 async fn refused(error: BoxError) -> (StatusCode, String) {
     let status = match error.downcast_ref::<Rejected>() {
@@ -400,6 +413,64 @@ async fn the_clones_of_an_axum_router_share_one_state() {
     assert_eq!(breaker.state(), State::Open);
     let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_layers_cover_a_whole_reqwest_client() {
+    let _world = testing::isolate();
+    let script = Arc::new(Mutex::new(VecDeque::<u16>::new()));
+    let seen = Arc::new(AtomicU32::new(0));
+    let answer = {
+        let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
+        move || {
+            seen.fetch_add(1, Ordering::Relaxed);
+            let status = script.lock().unwrap().pop_front().unwrap_or(200);
+            std::future::ready((StatusCode::from_u16(status).unwrap(), "lamp"))
+        }
+    };
+    let router = Router::new().route("/stock", get(answer.clone()).post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/stock", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let (breaker, bulkhead) =
+        (Arc::new(CircuitBreaker::new("stock").threshold(3)), Arc::new(Bulkhead::new("stock", 1)));
+    let client = reqwest_middleware::ClientBuilder::new(reqwest::Client::new())
+        .with(retry())
+        .with(CircuitBreakerLayer::new(Arc::clone(&breaker)))
+        .with(RateLimitLayer::new(RateLimit::new("stock", 100, SECOND)))
+        .with(BulkheadLayer::new(Arc::clone(&bulkhead)))
+        .with(TimeoutLayer::new(Timeout::new(60 * SECOND)))
+        .build();
+    let calls = |statuses: &[u16]| {
+        *script.lock().unwrap() = statuses.iter().copied().collect();
+        seen.store(0, Ordering::Relaxed);
+    };
+
+    calls(&[503, 503]);
+    let found = client.get(&url).send().await.unwrap();
+    assert_eq!((found.status().as_u16(), seen.load(Ordering::Relaxed)), (200, 3));
+    assert_eq!(found.url().as_str(), url);
+    assert_eq!(bulkhead.snapshot().in_use, 1, "the answer is not read yet");
+    assert!(client.get(&url).send().await.unwrap_err().to_string().contains("too many calls"));
+    assert_eq!(found.text().await.unwrap(), "lamp");
+    assert_eq!(bulkhead.snapshot().in_use, 0);
+
+    calls(&[503]);
+    assert_eq!(client.post(&url).body("lamps").send().await.unwrap().status().as_u16(), 503);
+    assert_eq!(seen.load(Ordering::Relaxed), 1, "a POST is sent once");
+    calls(&[503]);
+    let keyed = client.post(&url).header("idempotency-key", "7").body("lamps");
+    assert_eq!((keyed.send().await.unwrap().status().as_u16(), seen.load(Ordering::Relaxed)), (200, 2));
+
+    calls(&[503; 9]);
+    let rejected = client.get(&url).send().await;
+    assert_eq!(rejected.unwrap().status().as_u16(), 503);
+    assert_eq!(breaker.state(), State::Open);
+    let rejected = client.get(&url).send().await.unwrap_err();
+    assert_eq!(classify::of(&rejected).category, Category::Rejected, "{rejected}");
+    assert_eq!(seen.load(Ordering::Relaxed), 3);
+    server.abort();
 }
 
 #[tokio::test]

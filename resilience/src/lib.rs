@@ -152,6 +152,7 @@
 //! | `durable` | jobs and checkpoints, with a store in memory |
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
 //! | `tower` | layers of tower for retries, breakers, bulkheads, rate limits and timeouts |
+//! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
 //! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers |

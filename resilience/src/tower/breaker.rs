@@ -26,7 +26,7 @@ use tower_service::Service;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CircuitBreakerLayer<J = ByStatus> {
-    breaker: Arc<CircuitBreaker>,
+    pub(super) breaker: Arc<CircuitBreaker>,
     judge: J,
 }
 

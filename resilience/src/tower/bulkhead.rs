@@ -1,6 +1,8 @@
 //! A bulkhead around a service, whose slot is held until a streamed answer has ended.
 
+use super::judge::{ByStatus, Judge};
 use super::{ResponseFuture, ready};
+use crate::classify::{Classification, Classify};
 use crate::policy::Bulkhead;
 use crate::policy::bulkhead::{Holding, OwnedSlot};
 use crate::rejected::Rejected;
@@ -24,7 +26,8 @@ pub struct UntilResponse;
 /// Limits how many requests run at once.
 ///
 /// A slot is held until the body of the `http::Response` has ended or is dropped, because the service works on until
-/// then. [`until_response`](Self::until_response) is for services that answer with anything else.
+/// then. [`until_response`](Self::until_response) is for services that answer with anything else. A bulkhead that is
+/// adaptive gets the time until the answer, and what its status or the error means.
 ///
 /// # Examples
 ///
@@ -38,7 +41,7 @@ pub struct UntilResponse;
 /// ```
 #[derive(Clone, Debug)]
 pub struct BulkheadLayer<U = UntilBodyEnds> {
-    bulkhead: Arc<Bulkhead>,
+    pub(super) bulkhead: Arc<Bulkhead>,
     until: PhantomData<U>,
 }
 
@@ -71,26 +74,32 @@ pub struct BulkheadService<S, U = UntilBodyEnds> {
 }
 
 impl<S, U> BulkheadService<S, U> {
-    /// Calls the service in a slot, and returns its answer with the slot.
-    fn call_in_slot<Req>(
+    /// Calls the service in a slot, to which it reports the answer, and returns that with the slot.
+    fn call_in_slot<Req, J>(
         &mut self,
         request: Req,
-    ) -> impl Future<Output = Result<(S::Response, OwnedSlot), S::Error>> + use<S, U, Req>
+        judge: J,
+    ) -> impl Future<Output = Result<(S::Response, OwnedSlot), S::Error>> + use<S, U, Req, J>
     where
-        S: Service<Req, Error: From<Rejected>> + Clone,
+        S: Service<Req, Error: From<Rejected> + Classify> + Clone,
+        J: Fn(&S::Response) -> Option<Classification>,
     {
         let (mut service, bulkhead) = (ready(&mut self.inner), Arc::clone(&self.bulkhead));
         async move {
             let slot = bulkhead.acquire_owned_async().await?;
-            let response = Holding::new(&slot, async { service.call(request).await }).await?;
-            Ok((response, slot))
+            let outcome = Holding::new(&slot, async { service.call(request).await }).await;
+            slot.ended(match &outcome {
+                Ok(response) => judge(response),
+                Err(error) => Some(error.classify()),
+            });
+            Ok((outcome?, slot))
         }
     }
 }
 
 impl<S, Req> Service<Req> for BulkheadService<S, UntilResponse>
 where
-    S: Service<Req, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
+    S: Service<Req, Error: From<Rejected> + Classify, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
 {
     type Response = S::Response;
@@ -102,14 +111,17 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let call = self.call_in_slot(request);
+        let call = self.call_in_slot(request, |_| None);
         Box::pin(async move { Ok(call.await?.0) })
     }
 }
 
 impl<S, Req, B> Service<Req> for BulkheadService<S, UntilBodyEnds>
 where
-    S: Service<Req, Response = Response<B>, Error: From<Rejected>, Future: Send> + Clone + Send + 'static,
+    S: Service<Req, Response = Response<B>, Error: From<Rejected> + Classify, Future: Send>
+        + Clone
+        + Send
+        + 'static,
     Req: Send + 'static,
     B: Body,
 {
@@ -122,7 +134,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let call = self.call_in_slot(request);
+        let call = self.call_in_slot(request, |response| ByStatus.judge(response));
         Box::pin(async move {
             let (response, slot) = call.await?;
             Ok(response.map(|body| HeldBody::new(body, slot)))
@@ -141,7 +153,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<B: Body> HeldBody<B> {
-    fn new(body: B, slot: OwnedSlot) -> Self {
+    pub(super) fn new(body: B, slot: OwnedSlot) -> Self {
         let slot = (!body.is_end_stream()).then_some(slot);
         Self { body, slot }
     }

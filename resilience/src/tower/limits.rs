@@ -22,7 +22,7 @@ use tower_service::Service;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RateLimitLayer {
-    limit: Arc<RateLimit>,
+    pub(super) limit: Arc<RateLimit>,
 }
 
 impl RateLimitLayer {
@@ -83,7 +83,7 @@ where
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TimeoutLayer {
-    timeout: Timeout,
+    pub(super) timeout: Timeout,
 }
 
 impl TimeoutLayer {

@@ -41,6 +41,25 @@
 //! The service's error implements `From<Rejected>`, as `BoxError` (`Box<dyn Error + Send + Sync>`) does.
 //! [`BoxErrorLayer`], below the others, turns the error of any service into that, and keeps its class.
 //!
+//! # A whole client
+//!
+//! With the feature `reqwest-middleware` the same layers cover every request of a reqwest client (0.13), the first
+//! one outermost:
+//!
+//! ```
+//! # #[cfg(feature = "reqwest-middleware")] {
+//! use resilience::tower::{CircuitBreakerLayer, RetryLayer};
+//! use resilience::{CircuitBreaker, Retry};
+//! # use reqwest_middleware::ClientBuilder;
+//!
+//! let client = ClientBuilder::new(reqwest::Client::new())
+//!     .with(RetryLayer::new(Retry::new().max(2)))
+//!     .with(CircuitBreakerLayer::new(CircuitBreaker::new("api")))
+//!     .build();
+//! # let _ = client;
+//! # }
+//! ```
+//!
 //! # State
 //!
 //! A breaker, a bulkhead, a limit and the budget of a retry belong to the value of the layer: all services that it wraps
@@ -57,6 +76,8 @@ mod breaker;
 mod bulkhead;
 mod judge;
 mod limits;
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
 mod repeat;
 mod retry;
 

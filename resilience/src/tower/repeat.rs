@@ -1,6 +1,6 @@
 //! Which requests may be sent again.
 
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use http_body::Body;
 
 /// Says which requests a retry may send again, and makes the copy that is sent.
@@ -19,10 +19,14 @@ pub trait Repeat<Req> {
 }
 
 /// By RFC 9110, or by the header that a client sends so that the service recognises a repetition.
-fn is_idempotent<B>(request: &Request<B>) -> bool {
+pub(super) fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
     const METHODS: [Method; 6] =
         [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE];
-    METHODS.contains(request.method()) || request.headers().contains_key("idempotency-key")
+    METHODS.contains(method) || headers.contains_key("idempotency-key")
+}
+
+fn is_idempotent<B>(request: &Request<B>) -> bool {
+    is_repeatable(request.method(), request.headers())
 }
 
 /// Repeats HTTP requests whose body can be cloned.

@@ -33,9 +33,9 @@ use tower_service::Service;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RetryLayer<C = ClonedBodies, J = ByStatus> {
-    retry: Retry,
-    budget: Arc<Budget>,
-    place: &'static Location<'static>,
+    pub(super) retry: Retry,
+    pub(super) budget: Arc<Budget>,
+    pub(super) place: &'static Location<'static>,
     repeat: C,
     judge: J,
 }

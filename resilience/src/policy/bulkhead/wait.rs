@@ -349,10 +349,10 @@ impl Bulkhead {
     }
 }
 
-/// Whether a failure says that the service has more to do than it can.
+/// Whether a failure says that the service has more to do than it can, and not that a client waited too briefly.
 fn is_overload(class: &Classification) -> bool {
     let categories = [Category::Timeout, Category::RateLimited, Category::Unavailable];
-    !class.is_refusal() && categories.contains(&class.category)
+    categories.contains(&class.category) && !class.is_refusal() && !class.is_of_request()
 }
 
 pin_project_lite::pin_project! {

@@ -1,0 +1,133 @@
+//! The layers as middleware of a whole reqwest client.
+
+use super::bulkhead::HeldBody;
+use super::repeat::is_repeatable;
+use super::{BulkheadLayer, CircuitBreakerLayer, RateLimitLayer, RetryLayer, TimeoutLayer};
+use crate::classify::{Classification, Classify, from_response, of_dyn};
+use crate::policy::Ruling;
+use crate::policy::bulkhead::Holding;
+use crate::rejected::Rejected;
+use http::Extensions;
+use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
+use reqwest_middleware::{Error, Middleware, Next, Result};
+use std::sync::Arc;
+
+/// The class of reqwest's error, or of the error that a middleware has made.
+impl Classify for Error {
+    fn classify(&self) -> Classification {
+        match self {
+            Self::Reqwest(error) => error.classify(),
+            Self::Middleware(error) => of_dyn(&**error),
+        }
+    }
+}
+
+fn refused(rejected: Rejected) -> Error {
+    Error::middleware(rejected)
+}
+
+/// What an outcome means: a status of 400 and above is a failure.
+fn judge(outcome: &Result<Response>) -> Option<Classification> {
+    match outcome {
+        Ok(response) => {
+            let status = response.status();
+            let is_failure = status.is_client_error() || status.is_server_error();
+            is_failure.then(|| from_response(status, response.headers()))
+        }
+        Err(error) => Some(error.classify()),
+    }
+}
+
+/// Repeats a request whose body can be cloned; for the requests that may be repeated see [`RetryLayer`].
+#[async_trait::async_trait]
+impl Middleware for RetryLayer {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let Some(copy) = request.try_clone() else { return next.run(request, extensions).await };
+        let retry = if is_repeatable(request.method(), request.headers()) {
+            self.retry
+        } else {
+            self.retry.idempotent(false)
+        };
+        let mut first = Some(request);
+        let attempt = || {
+            // A body that was cloned once can be cloned again.
+            let request = first.take().or_else(|| copy.try_clone());
+            let (next, mut extensions) = (next.clone(), extensions.clone());
+            async move { Some(next.run(request?, &mut extensions).await) }
+        };
+        let judge = |outcome: &Option<Result<Response>>| outcome.as_ref().and_then(judge);
+        let outcome = retry.run_layer(&self.budget, self.place, judge, attempt).await;
+        outcome.unwrap_or_else(|| unreachable!("a body that was cloned once can be cloned again"))
+    }
+}
+
+#[async_trait::async_trait]
+impl Middleware for CircuitBreakerLayer {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let permit = Arc::clone(&self.breaker).acquire_owned().map_err(refused)?;
+        let outcome = next.run(request, extensions).await;
+        permit.settle(judge(&outcome), Ruling::ByCategory);
+        outcome
+    }
+}
+
+/// Holds the slot until the body of the answer has been read or is dropped.
+#[async_trait::async_trait]
+impl Middleware for BulkheadLayer {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let slot = Arc::clone(&self.bulkhead).acquire_owned_async().await.map_err(refused)?;
+        let outcome = Holding::new(&slot, next.run(request, extensions)).await;
+        slot.ended(judge(&outcome));
+        let response = outcome?;
+        let url = http::Response::builder().url(response.url().clone()).body(());
+        let mut response =
+            http::Response::<Body>::from(response).map(|body| Body::wrap(HeldBody::new(body, slot)));
+        // Its URL is not part of what the conversion keeps.
+        if let Ok(url) = url {
+            response.extensions_mut().extend(url.into_parts().0.extensions);
+        }
+        Ok(response.into())
+    }
+}
+
+#[async_trait::async_trait]
+impl Middleware for RateLimitLayer {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        self.limit.acquire_async().await.map_err(refused)?;
+        next.run(request, extensions).await
+    }
+}
+
+/// Ends a request that is not answered in time; the body of the answer is not limited.
+#[async_trait::async_trait]
+impl Middleware for TimeoutLayer {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let answer = async { Ok::<_, Rejected>(next.run(request, extensions).await) };
+        self.timeout.call_async(|| answer).await.map_err(refused)?
+    }
+}
