@@ -22,7 +22,7 @@ fn entries() -> Vec<&'static str> {
 }
 
 /// Words that the macros look for, and some that they do not.
-const WORDS: [&str; 111] = [
+const WORDS: [&str; 112] = [
     "max",
     "backoff",
     "base",
@@ -46,6 +46,7 @@ const WORDS: [&str; 111] = [
     "probe_timeout",
     "ttl",
     "stale_if_error",
+    "sticky",
     "wait",
     "weight",
     "degraded",

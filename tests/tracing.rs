@@ -1,8 +1,8 @@
 //! What the policies tell `tracing`: targets, levels and fields, and nothing secret.
 
 use resilience::{
-    Category, Classification, Classify, Rejected, Timeout, checkpoint, circuit_breaker, hedge, job, testing,
-    timeout, with_fallback, with_recovery, with_retry,
+    Category, Classification, Classify, Rejected, Timeout, checkpoint, circuit_breaker, failover, hedge, job,
+    testing, timeout, with_fallback, with_recovery, with_retry,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -291,6 +291,24 @@ fn the_key_is_a_field_only_with_key_label() {
     assert_eq!(seen.len(), 4);
     assert!(seen.iter().all(|seen| !seen.fields.contains_key("key")), "{seen:#?}");
     assert!(!format!("{seen:?}").contains("a.example"), "{seen:#?}");
+}
+
+#[test]
+fn a_failover_names_listed_values_and_never_the_callers_own() {
+    #[failover(value = ["listed", "other"], sticky = 60s)]
+    fn fails_over(value: &str, down: &str) -> Result<usize, Secret> {
+        if down.contains(value) { Err(Secret(Category::Timeout)) } else { Ok(value.len()) }
+    }
+    let seen = reported(|_| {
+        assert!(fails_over(SECRET, SECRET).is_ok());
+        assert!(fails_over(SECRET, "listed").is_ok());
+    });
+    let lines: Vec<_> = seen.iter().map(|line| (line.field("value"), line.field("step"))).collect();
+    assert_eq!(lines, [("listed", "1"), ("", "1")]);
+    for line in seen {
+        assert_eq!((&*line.target, line.level), ("resilience::failover", Level::DEBUG));
+        assert_eq!((line.field("message"), line.field("category")), ("failed over", "timeout"));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `sticky`: calls begin with the value that answered last, for a time.
 
 use super::*;
+use std::collections::HashMap;
 use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -223,4 +224,54 @@ fn more_callers_than_it_remembers() {
     assert_eq!(failover.snapshot().sticky.len(), 1024);
     failover.reset();
     assert!(failover.snapshot().sticky.is_empty());
+}
+
+/// The rules of `sticky` for calls that follow each other, in as few words as possible.
+#[derive(Default)]
+struct Model {
+    good: HashMap<char, (char, u64)>,
+}
+
+impl Model {
+    /// Which values a call goes through.
+    fn call(&mut self, own: char, down: &str, now: u64) -> String {
+        let mut order: Vec<char> = "abc".chars().filter(|value| own == 'x' || *value > own).collect();
+        order.insert(0, own);
+        let known = self.good.get(&own).copied();
+        let first = known.filter(|(_, ends)| now < *ends).map(|(value, _)| value);
+        if let Some(first) = first {
+            order.retain(|value| *value != first);
+            order.insert(0, first);
+        }
+        let answers = order.iter().position(|value| !down.contains(*value));
+        match answers.map(|at| order[at]) {
+            Some(value) if value == own => drop(self.good.remove(&own)),
+            Some(value) if first != Some(value) => drop(self.good.insert(own, (value, now + 60))),
+            _ => {}
+        }
+        order.truncate(answers.map_or(order.len(), |at| at + 1));
+        order.into_iter().collect()
+    }
+}
+
+#[test]
+fn any_sequence_of_calls_is_as_in_the_model() {
+    let world = testing::isolate();
+    let (mut model, mut now, mut seed) = (Model::default(), 0, 7_u64);
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for step in 0..20_000 {
+        let own = ['a', 'b', 'c', 'x'][usize::try_from(random(4)).unwrap()];
+        let down: String = "abcx".chars().filter(|_| random(3) == 0).collect();
+        let wait = if random(2) == 0 { 0 } else { random(40) };
+        world.advance(u32::try_from(wait).unwrap() * SECOND);
+        now += wait;
+        let seen = Mutex::default();
+        let outcome = sticky(&own.to_string(), &down, &seen);
+        let expected = model.call(own, &down, now);
+        assert_eq!(seen.into_inner().unwrap(), expected, "step {step}: {own}, {down} are down, at {now} s");
+        assert_eq!(outcome.is_ok(), !down.contains(expected.chars().last().unwrap()));
+    }
 }
