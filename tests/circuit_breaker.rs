@@ -17,6 +17,8 @@ mod instances;
 mod keys;
 #[path = "circuit_breaker/rates.rs"]
 mod rates;
+#[path = "circuit_breaker/slow.rs"]
+mod slow;
 
 use guarded::{Failure, down};
 use resilience::{Category, CircuitBreaker, Classification, Event, Rejected, circuit_breaker, testing};

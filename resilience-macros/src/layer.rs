@@ -133,6 +133,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) limit: Option<&'a Duration>,
     /// The time within which it counts.
     pub(crate) window: Option<&'a Duration>,
+    /// How long what is below may take before it counts as slow.
+    pub(crate) slow: Option<&'a Duration>,
 }
 
 /// How rules speak of a layer that records the result.

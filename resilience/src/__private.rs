@@ -20,7 +20,7 @@ pub use crate::policy::cached::{CacheInstanceSite, Ids, Lead, Leading, Part, Par
 #[cfg(feature = "chaos")]
 pub use crate::policy::chaos::injected;
 pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
-pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_window};
+pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_slow, check_window};
 pub use crate::policy::degrade::{DegradeSite, either};
 pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::timeout::{Timed, TimeoutSite};

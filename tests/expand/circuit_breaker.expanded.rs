@@ -13,7 +13,7 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
         )
         .checked();
     let __outcome = '__breaker: {
-        let __permit = match (&__BREAKER).acquire() {
+        let __permit = match (&__BREAKER).admit() {
             __rt::Ok(__permit) => __permit,
             __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
         };
@@ -39,7 +39,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         )
         .checked();
     let __outcome = '__breaker: {
-        let __permit = match (&__BREAKER).acquire() {
+        let __permit = match (&__BREAKER).admit() {
             __rt::Ok(__permit) => __permit,
             __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
         };
@@ -72,7 +72,7 @@ impl Service {
             )
             .checked();
         let __outcome = '__breaker: {
-            let __permit = match (&__BREAKER).acquire() {
+            let __permit = match (&__BREAKER).admit() {
                 __rt::Ok(__permit) => __permit,
                 __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
             };
@@ -89,4 +89,45 @@ impl Service {
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
+}
+async fn measured(id: u32, name: &str) -> Result<String, Error> {
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
+        ::core::module_path!(),
+        "measured",
+        &[&__BREAKER],
+    );
+    static __BREAKER: __rt::CircuitBreaker = __rt::CircuitBreaker::slow_rate(
+            __rt::CircuitBreaker::slow(
+                __rt::CircuitBreaker::of(&__POINT),
+                ::core::time::Duration::from_secs(2),
+            ),
+            0.8f64,
+        )
+        .checked();
+    let __outcome = '__breaker: {
+        let __permit = match (&__BREAKER).acquire() {
+            __rt::Ok(__permit) => __permit,
+            __rt::Err(__rejected) => break '__breaker __rt::refused(__rejected),
+        };
+        let (__outcome, __verdict) = __permit
+            .measured(async {
+                let __outcome = async {
+                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
+                        return __outcome;
+                    }
+                    fetch(id, name).await
+                }
+                    .await;
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, 1);
+                (__outcome, __verdict)
+            })
+            .await;
+        let __verdict = __permit.settle(__verdict, __rt::Ruling::ByCategory);
+        __outcome
+    };
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

@@ -12,3 +12,7 @@ impl Service {
         self.fetch(id).await
     }
 }
+#[circuit_breaker(slow = 2s, slow_rate = 80%)]
+async fn measured(id: u32, name: &str) -> Result<String, Error> {
+    fetch(id, name).await
+}

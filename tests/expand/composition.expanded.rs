@@ -41,7 +41,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                 let (__outcome, __verdict) = loop {
                     let __wait = {
                         let (__outcome, __verdict) = '__breaker: {
-                            let __permit = match (&__BREAKER).acquire() {
+                            let __permit = match (&__BREAKER).admit() {
                                 __rt::Ok(__permit) => __permit,
                                 __rt::Err(__rejected) => {
                                     break '__breaker __rt::refused_with_class(__rejected);

@@ -146,9 +146,16 @@ fn foreign(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 
-// slowness
+// slow_rate_without_slow
 
-#[circuit_breaker(rate = 50%, window = 60s, min_calls = 20, slow = 2s, slow_rate = 80%)]
+#[circuit_breaker(rate = 50%, slow_rate = 80%)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// slowness_of_others
+
+#[circuit_breaker(slow_call_duration = 2s, slow_ratio = 80%, slow = 0s)]
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }

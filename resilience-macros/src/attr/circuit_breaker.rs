@@ -19,6 +19,8 @@ const SPEC: Spec = Spec {
         setting("window", "60s", Setting::Lasting),
         setting("window_calls", "100", Setting::Count(1)),
         setting("min_calls", "20", Setting::Count(1)),
+        setting("slow", "2s", Setting::Lasting),
+        setting("slow_rate", "0.8", Setting::Ratio),
         setting("recovery", "60s", Setting::Lasting),
         setting("growth", "1.0", Setting::Factor),
         setting("cap", "10m", Setting::Time),
@@ -94,17 +96,24 @@ const SPEC: Spec = Spec {
         ("abort", "write `unless = |error| ..`"),
         ("fallback", "put `#[with_fallback(path)]` above"),
         ("on", "write `when = |error| ..` to say which errors count"),
-        ("slow", NO_SLOWNESS),
-        ("slow_rate", NO_SLOWNESS),
+        ("slowCallRateThreshold", SLOW_RATE),
+        ("slow_call_rate_threshold", SLOW_RATE),
+        ("slow_call_rate", SLOW_RATE),
+        ("slow_ratio", SLOW_RATE),
+        ("slowCallDurationThreshold", SLOW),
+        ("slow_call_duration_threshold", SLOW),
+        ("slow_call_duration", SLOW),
+        ("slow_call", SLOW),
     ],
     positional: Positional::Nothing,
 };
 
-const NO_SLOWNESS: &str =
-    "put `#[timeout(2s)]` below, which makes slow calls fail: counting slow calls is not supported yet";
-
-const NEEDS_RATE: &str =
-    "a number of calls belongs to a `rate`\nhelp: add `rate = 50%`, or write `window = 60s` for a time";
+const SLOW: &str = "write `slow = <2s>`: how long a call may take before it counts as slow";
+const SLOW_RATE: &str = "write `slow_rate = <80%>`, beside `slow`: the share of slow calls that opens it";
+const NEEDS_SLOW: &str =
+    "`slow_rate` is the share of slow calls, and none counts as slow\nhelp: add `slow = 2s`";
+const NEEDS_RATE: &str = "a number of calls belongs to a `rate` or to `slow`\n\
+                          help: add `rate = 50%`, or write `window = 60s` for a time";
 const LOW_CAP: &str = "`cap` must be at least `recovery`";
 const RECOVERY: &str = "write `recovery = <60s>`: how long it stays open";
 const THRESHOLD: &str = "write `threshold = <5>`: how many failures open it";
@@ -119,6 +128,9 @@ pub(crate) struct Checked {
     setters: Vec<Setter>,
     rules: Rules,
     window: Option<value::Duration>,
+    slow: Option<value::Duration>,
+    /// Whether the breaker may measure how long calls take.
+    measures: bool,
     key: Option<TokenStream>,
     max_keys: Option<TokenStream>,
     instance: Option<TokenStream>,
@@ -137,14 +149,18 @@ fn check(input: Input<'_>) -> Checked {
     let key_at = reader.span_of("key");
     let has_default_recovery =
         ["recovery", "policy", "instance"].iter().all(|key| reader.span_of(key).is_none());
-    let start = reader.value("policy", "CONST", value::constant);
     let key_label_at = reader.span_of("key_label");
-    let has_rate = ["rate", "policy", "instance"].iter().any(|key| reader.span_of(key).is_some());
+    let has_rate = ["rate", "slow", "policy", "instance"].iter().any(|key| reader.span_of(key).is_some());
     for key in ["window_calls", "min_calls"] {
         if let Some(at) = reader.span_of(key).filter(|_| !has_rate) {
             errors.here(at, NEEDS_RATE);
         }
     }
+    let measures = ["slow", "policy", "instance"].iter().any(|key| reader.span_of(key).is_some());
+    if let Some(at) = reader.span_of("slow_rate").filter(|_| !measures) {
+        errors.here(at, NEEDS_SLOW);
+    }
+    let start = reader.value("policy", "CONST", value::constant);
     let settings = Settings::read(&mut reader, &SPEC);
     let (recovery, cap) = (settings.duration("recovery"), settings.duration("cap"));
     errors.ok(value::in_order(recovery, cap, LOW_CAP));
@@ -176,9 +192,10 @@ fn check(input: Input<'_>) -> Checked {
             errors.here(at, key_beside_instance(&written_key, instance));
         }
     }
-    let window = settings.duration("window").cloned();
+    let (window, slow) = (settings.duration("window").cloned(), settings.duration("slow").cloned());
     let setters = settings.setters;
-    Checked { start: start.unwrap_or_default(), setters, rules, window, key, max_keys, instance }
+    let start = start.unwrap_or_default();
+    Checked { start, setters, rules, window, slow, measures, key, max_keys, instance }
 }
 
 /// Reads `window = 100` as `window_calls = 100`.
@@ -211,8 +228,18 @@ impl Layer for Checked {
             without_failures: Some("see every call succeed and never open"),
             key: self.key.as_ref(),
             window: self.window.as_ref(),
+            slow: self.slow.as_ref(),
             ..Traits::default()
         }
+    }
+
+    fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
+        let Some(value::Duration { tokens: slow, span, .. }) = &self.slow else { return TokenStream::new() };
+        let limits = stack.above().filter_map(|traits| traits.limit).map(|limit| {
+            let limit = &limit.tokens;
+            quote_spanned!(*span=> const _: () = __rt::check_slow(#slow, #limit);)
+        });
+        limits.collect()
     }
 
     fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
@@ -249,12 +276,25 @@ impl Layer for Checked {
         let ruling = self.rules.ruling();
         let refused = cx.refused(place);
         let instance = self.instance.as_ref().map(|given| value::instance(given, &quote!(CircuitBreaker)));
+        let here = Span::mixed_site();
+        let admit = Ident::new(if self.measures { "acquire" } else { "admit" }, here);
         let admit = match (&self.instance, value::whole_key(self.key.as_ref(), cx.varied(place))) {
             (Some(given), _) => quote_spanned!(value::mixed_span_of(given)=> (&#site).admit(__instance)),
             (None, Some(given)) => {
-                quote_spanned!(value::mixed_span_of(&given)=> __rt::Keyed::admit(&#site, &(#given)))
+                quote_spanned!(value::mixed_span_of(&given)=> __rt::Keyed::#admit(&#site, &(#given)))
             }
-            (None, None) => quote_spanned!(Span::mixed_site()=> (&#site).acquire()),
+            (None, None) => quote_spanned!(here=> (&#site).#admit()),
+        };
+        let inner = match (self.measures, cx.is_async) {
+            (false, _) => inner.clone(),
+            (true, false) => quote_spanned! {here=>
+                let __measuring = __permit.measure();
+                #inner
+                ::core::mem::drop(__measuring);
+            },
+            (true, true) => quote_spanned! {here=>
+                let (__outcome, __verdict) = __permit.measured(async { #inner (__outcome, __verdict) }).await;
+            },
         };
         let label = place.label();
         let bound = place.bound();

@@ -8,6 +8,7 @@
 //! to reach up all the same, such as the job that a helper thread takes along, is a function pointer that the upper
 //! module sets (see [`carry::set_job`](carry)).
 
+pub(crate) mod admission;
 pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod carry;

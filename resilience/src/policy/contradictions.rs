@@ -26,6 +26,24 @@ pub const fn check_attempt(total: Duration, attempt: Duration) {
     }
 }
 
+/// Refuses a breaker's `slow` that is not shorter than a timeout of its stack.
+///
+/// # Panics
+///
+/// In that case; in a `const` that is a compile error.
+#[track_caller]
+pub const fn check_slow(slow: Duration, limit: Duration) {
+    if slow.as_nanos() >= limit.as_nanos() {
+        let text = Text::<200>::new()
+            .push("`slow` of the circuit breaker (")
+            .time(slow)
+            .push(") is not shorter than a timeout of its stack (")
+            .time(limit)
+            .push("), which would end every call before it is slow: lower the one or raise the other");
+        panic!("{}", text.as_str());
+    }
+}
+
 /// Refuses a breaker's time window that is shorter than the timeout of one attempt below it.
 ///
 /// # Panics

@@ -78,7 +78,7 @@ where
         let CircuitBreakerLayer { breaker, judge } = self.layer.clone();
         Box::pin(async move {
             let permit = breaker.acquire_owned()?;
-            let outcome = service.call(request).await;
+            let outcome = permit.measured(service.call(request)).await;
             let verdict = match &outcome {
                 Ok(response) => judge.judge(response),
                 Err(error) => Some(error.classify()),

@@ -271,8 +271,12 @@ fn comparisons(limit: &value::Duration, stack: Stack<'_>) -> TokenStream {
         let window = &window.tokens;
         quote_spanned!(*span=> const _: () = __rt::check_window(#window, #limit);)
     });
-    let windows = windows.collect::<TokenStream>();
-    quote!(#total #windows)
+    let slow = stack.above().filter_map(|traits| traits.slow).map(|slow| {
+        let slow = &slow.tokens;
+        quote_spanned!(*span=> const _: () = __rt::check_slow(#slow, #limit);)
+    });
+    let others = windows.chain(slow).collect::<TokenStream>();
+    quote!(#total #others)
 }
 
 impl Layer for Checked {

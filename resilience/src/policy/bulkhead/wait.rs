@@ -11,6 +11,7 @@ use super::Bulkhead;
 use super::adaptive::End;
 use super::gate::{Arrival, Number, Room};
 use super::watch::finish;
+use crate::base::admission;
 use crate::base::block_on::block_on;
 use crate::base::clock::{Timer, alarm, nanos, now};
 use crate::base::scope::{self, Stack};
@@ -168,6 +169,14 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
         Self { bulkhead: Some(bulkhead), stack, attempt, queued: None }
     }
 
+    /// What measures the call begins now.
+    fn waits_no_longer(&self, bulkhead: &Bulkhead) {
+        if let Some(queued) = &self.queued {
+            let stack = self.stack.unwrap_or_else(|| bulkhead.owner.stack());
+            run_in(queued.world.as_ref(), || admission::admitted(stack));
+        }
+    }
+
     /// Since when the caller has a slot, or that it gets none.
     #[cold]
     #[inline(never)]
@@ -193,6 +202,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
             Arrival::Refused => Poll::Ready(None),
             Arrival::Waits(number) => {
                 bulkhead.count_wait();
+                admission::waits(self.stack.unwrap_or_else(|| bulkhead.owner.stack()));
                 let until = now.saturating_add(patience);
                 let queued = Queued { number, until, timer: alarm(wait), world: World::here() };
                 self.queued.insert(Box::new(queued)).rest(bulkhead, cx)
@@ -250,8 +260,14 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
                 this.bulkhead = Some(bulkhead);
                 Poll::Pending
             }
-            Poll::Ready(Some(since)) => Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack))),
-            Poll::Ready(None) => Poll::Ready(Err(bulkhead.refuse(this.stack))),
+            Poll::Ready(Some(since)) => {
+                this.waits_no_longer(&bulkhead);
+                Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack)))
+            }
+            Poll::Ready(None) => {
+                this.waits_no_longer(&bulkhead);
+                Poll::Ready(Err(bulkhead.refuse(this.stack)))
+            }
         }
     }
 }

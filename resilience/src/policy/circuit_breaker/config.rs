@@ -23,7 +23,7 @@ settings! {
     pub struct CircuitBreakerConfig {
         for policy CircuitBreaker(setup.settings), policy CircuitBreakers(setup.settings) {
             /// They count in a row, or within [`window`](Self::window).
-            /// With a [`rate`](Self::rate) it holds only where it is set, too; in these settings the default counts as not
+            /// With a [`rate`](Self::rate) or [`slow`](Self::slow) it holds only where it is set, too; in these settings the default counts as not
             /// set.
             threshold: Count from 1 to 2147483647 = 5, "how many failures open the breaker";
             /// Of the calls inside the window, once there are [`min_calls`](Self::min_calls) of them: `0.5` is half. The
@@ -35,11 +35,16 @@ settings! {
             /// share is of; successes are then spread evenly over the time between two looks at the clock, of which
             /// there is one at each failure and at every 32nd success of a thread.
             window: Time above 0s = off, "the time within which failures are counted";
-            /// In place of a time; needs a [`rate`](Self::rate), for which the default is 100. The attribute takes it as
+            /// In place of a time; needs a [`rate`](Self::rate) or [`slow`](Self::slow), for which the default is 100. The attribute takes it as
             /// `window = 100`, too.
             window_calls: Count from 1 to 1000000 = off, "how many of the last calls the share is of";
             /// At most as many as the window has calls.
             min_calls: Count from 1 to 1000000 = 20, "how many calls have to be inside the window before their share is judged";
+            /// Strictly longer, from the end of all waits for admission below. A slow call counts as such whether it
+            /// succeeds or fails, and needs the times of two moments. A slow probe opens the breaker again.
+            slow: Time above 0s = off, "how long a call may take before it counts as slow";
+            /// Of the calls inside the window, as for a [`rate`](Self::rate). It needs [`slow`](Self::slow).
+            slow_rate: Ratio above 0.0 to 1.0 = 0.8, "the share of slow calls that opens the breaker";
             /// The next call after it is a probe. It panics, too, if it is longer than a [`cap`](Self::cap) that was
             /// set.
             recovery: Time above 0s = 60s, "how long the breaker stays open";
@@ -70,13 +75,13 @@ const CALLS: u32 = 100;
 const NEVER: u32 = i32::MAX as u32;
 
 impl Settings<CircuitBreakerConfig> {
-    /// The settings that apply: a rate takes the place of a threshold that was not set.
+    /// The settings that apply: a share takes the place of a threshold that was not set.
     pub(super) const fn applied(&self) -> CircuitBreakerConfig {
         let mut config = self.config;
         let is_whole = self.set == u32::MAX;
         let is_set = self.has(Row::threshold as u32)
             && !(is_whole && config.threshold == CircuitBreakerConfig::DEFAULT.threshold);
-        if config.rate.is_some() && !is_set {
+        if config.has_shares() && !is_set {
             config.threshold = NEVER;
         }
         config
@@ -102,6 +107,12 @@ impl CircuitBreakerConfig {
             return Some("`min_calls` must be at most the calls of the window: the breaker would never open");
         }
         None
+    }
+
+    /// Whether a share of the calls inside a window opens the breaker.
+    #[inline]
+    pub(super) const fn has_shares(&self) -> bool {
+        self.rate.is_some() || self.slow.is_some()
     }
 
     /// Whether failures in a row, or a number of them inside a window of time, open the breaker.

@@ -26,7 +26,7 @@
 //! `tests.rs` has the cases one by one.
 
 use super::config::CircuitBreakerConfig;
-use super::rates::{Counted, Results, Shares, Successes};
+use super::rates::{Counted, Results, Seen, Shares, Successes};
 use super::state::{Change, Memory, State, Token, Word};
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
@@ -188,7 +188,12 @@ impl Gate {
     }
 
     /// A call succeeded.
-    pub(super) fn succeeded(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+    pub(super) fn succeeded(
+        &self,
+        token: Token,
+        is_slow: bool,
+        config: &CircuitBreakerConfig,
+    ) -> Option<Change> {
         let mut word = self.word();
         while word.admitted(token) && word.failures() > 0 {
             match self.swap(word, word.cleared()) {
@@ -197,21 +202,46 @@ impl Gate {
             }
         }
         match self.word().state() {
+            State::HalfOpen if is_slow => self.probe_was_slow(token, config),
             State::HalfOpen => self.probe_succeeded(token, config),
-            State::Closed | State::MetricsOnly if config.rate.is_some() => self.record_success(token, config),
+            State::Closed | State::MetricsOnly if config.has_shares() => {
+                self.record_success(token, is_slow, config)
+            }
             _ => None,
         }
     }
 
-    /// A success of a breaker with a rate whose time is to be known. The one that makes them enough is judged.
-    fn record_success(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+    /// A call was dropped that had run for too long already.
+    pub(super) fn dropped_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+        match self.word().state() {
+            State::HalfOpen => self.probe_was_slow(token, config),
+            State::Closed | State::MetricsOnly => self.record_success(token, true, config),
+            _ => None,
+        }
+    }
+
+    /// A probe that took too long opens the breaker again.
+    fn probe_was_slow(&self, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+        let mut memory = self.memory.lock();
+        let current = self.word().token();
+        if !memory.probes()?.end(token, current) {
+            return None;
+        }
+        memory.reopenings = memory.reopenings.saturating_add(1);
+        Some(self.open(&mut memory, 0, None, config))
+    }
+
+    /// A success of a breaker with a rate whose time is to be known. A slow one, and the one that makes them enough, is
+    /// judged.
+    fn record_success(&self, token: Token, is_slow: bool, config: &CircuitBreakerConfig) -> Option<Change> {
         let mut memory = self.memory.lock();
         let word = self.word();
         if !word.admitted(token) {
             return None;
         }
-        let is_judged = word.state() == State::Closed && self.successes().records_each();
-        let shares = self.shares(&mut memory, now(), config, Some(false));
+        let is_judged = word.state() == State::Closed && (is_slow || self.successes().records_each());
+        let seen = Seen { is_failure: false, is_slow };
+        let shares = self.shares(&mut memory, now(), config, Some(seen));
         let trips = is_judged && shares.trip(config);
         trips.then(|| self.open(&mut memory, failures_in(shares), None, config))
     }
@@ -220,19 +250,19 @@ impl Gate {
         self.successes.get_or_init(|| Box::new(Successes::new()))
     }
 
-    /// What is inside the window of the rate at `now`, with one more `result`: whether it is a failure.
+    /// What is inside the window of the rate at `now`, with one more `result`.
     fn shares(
         &self,
         memory: &mut Memory,
         now: Instant,
         config: &CircuitBreakerConfig,
-        result: Option<bool>,
+        result: Option<Seen>,
     ) -> Shares {
         let successes = self.successes();
         let results = memory.results.get_or_insert_with(|| Box::new(Results::new(successes, now, config)));
         results.take(successes, now);
-        if let Some(is_failure) = result {
-            results.record(is_failure, now);
+        if let Some(seen) = result {
+            results.record(seen, now);
         }
         let shares = results.shares(now, config);
         successes.record_each(shares.calls < config.fewest_calls());
@@ -260,9 +290,10 @@ impl Gate {
         &self,
         token: Token,
         class: &Classification,
+        is_slow: bool,
         config: &CircuitBreakerConfig,
     ) -> Option<Change> {
-        if config.rate.is_none() && config.window.is_none() && self.is_counted(token, config.threshold) {
+        if !config.has_shares() && config.window.is_none() && self.is_counted(token, config.threshold) {
             return None;
         }
         let mut memory = self.memory.lock();
@@ -273,8 +304,9 @@ impl Gate {
                 Some(self.open(&mut memory, 1, Some(class), config))
             }
             _ if !word.admitted(token) => None,
-            State::Closed | State::MetricsOnly if config.rate.is_some() => {
-                let shares = self.shares(&mut memory, now(), config, Some(true));
+            State::Closed | State::MetricsOnly if config.has_shares() => {
+                let seen = Seen { is_failure: true, is_slow };
+                let shares = self.shares(&mut memory, now(), config, Some(seen));
                 if word.state() == State::Closed && shares.trip(config) {
                     return Some(self.open(&mut memory, failures_in(shares), Some(class), config));
                 }
@@ -417,7 +449,7 @@ impl Gate {
         let (word, now) = (self.word(), now());
         let state = word.state();
         let counts = matches!(state, State::Closed | State::MetricsOnly);
-        let shares = (counts && config.rate.is_some()).then(|| self.shares(&mut memory, now, config, None));
+        let shares = (counts && config.has_shares()).then(|| self.shares(&mut memory, now, config, None));
         let failures = match (counts, shares, config.window) {
             (true, Some(shares), _) => failures_in(shares),
             (true, None, Some(window)) => memory.inside(now, window),
@@ -428,6 +460,7 @@ impl Gate {
             state,
             calls: shares.map(|shares| shares.calls),
             failure_rate: shares.and_then(|shares| shares.failure_rate(config)),
+            slow_rate: shares.and_then(|shares| shares.slow_rate(config)),
             since: memory.since,
             failures,
             successes: memory.probes().map_or(0, |probes| probes.successes),
@@ -452,6 +485,7 @@ pub(super) struct Reading {
     /// How many calls are inside the window of the rate, where there is one.
     pub(super) calls: Option<u64>,
     pub(super) failure_rate: Option<f64>,
+    pub(super) slow_rate: Option<f64>,
     pub(super) since: Option<Instant>,
     pub(super) failures: u32,
     pub(super) successes: u32,

@@ -30,6 +30,7 @@ impl CircuitBreaker {
             failures: reading.failures,
             calls: reading.calls,
             failure_rate: reading.failure_rate,
+            slow_rate: reading.slow_rate,
             successes: reading.successes,
             rejected: self.live.counters.rejected.load(Ordering::Relaxed),
             threshold: if config.has_threshold() { config.threshold } else { 0 },

@@ -71,7 +71,7 @@ impl<C, W, U> Judged<&CircuitBreaker, C, W, U> {
         U: Predicate<R::Error>,
     {
         match PermitOf::ask(self.policy) {
-            Ok(permit) => permit.judge(body(), |outcome| self.judge(outcome)),
+            Ok(permit) => permit.run(body, |outcome| self.judge(outcome)),
             Err(rejected) => R::refuse(rejected),
         }
     }
@@ -88,7 +88,7 @@ impl<C, W, U> Judged<&CircuitBreaker, C, W, U> {
         U: Predicate<R::Error>,
     {
         match PermitOf::ask(self.policy) {
-            Ok(permit) => permit.judge(body().await, |outcome| self.judge(outcome)),
+            Ok(permit) => permit.run_async(body, |outcome| self.judge(outcome)).await,
             Err(rejected) => R::refuse(rejected),
         }
     }

@@ -4,7 +4,7 @@
 //! and one that the program owns ([`InstanceSite`]). All of them admit with a permit, which the expansion settles in the
 //! same way. The settings of the third are known only after the first call, and the inventory says so.
 
-use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedPermit, Permit};
+use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedAdmitted, OwnedPermit, Permit};
 use crate::base::setting::Effective;
 use crate::base::site::Site;
 use crate::point::{KeySnapshot, Layer, PointSite};
@@ -42,7 +42,8 @@ fn effective(config: &CircuitBreakerConfig) -> Vec<Effective> {
     let mut all = config.effective();
     all.retain(|setting| match setting.name {
         "threshold" => config.has_threshold(),
-        "min_calls" => config.rate.is_some(),
+        "min_calls" => config.has_shares(),
+        "slow_rate" => config.slow.is_some(),
         _ => true,
     });
     all
@@ -105,7 +106,18 @@ impl Keyed<CircuitBreaker> {
     /// If it refuses.
     #[inline]
     #[doc(hidden)]
-    pub fn admit<K: Key + ?Sized>(&self, key: &K) -> Result<OwnedPermit, Rejected> {
+    pub fn admit<K: Key + ?Sized>(&self, key: &K) -> Result<OwnedAdmitted, Rejected> {
+        OwnedAdmitted::ask(self.get(key))
+    }
+
+    /// The same of breakers that measure how long calls take.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses.
+    #[inline]
+    #[doc(hidden)]
+    pub fn acquire<K: Key + ?Sized>(&self, key: &K) -> Result<OwnedPermit, Rejected> {
         self.get(key).acquire_owned()
     }
 }

@@ -20,7 +20,7 @@ fn config(threshold: u32, probes: u32) -> CircuitBreakerConfig {
 }
 
 fn fail(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
-    gate.failed(token, &Classification::new(Category::Timeout), config)
+    gate.failed(token, &Classification::new(Category::Timeout), false, config)
 }
 
 fn together<A: 'static, B: 'static>(
@@ -58,7 +58,7 @@ fn a_success_that_meets_failures_is_before_or_after_them() {
         fail(&gate, token, &config);
         let (succeeded, failed) = together(
             &gate,
-            move |gate| gate.succeeded(token, &config),
+            move |gate| gate.succeeded(token, false, &config),
             move |gate| fail(gate, token, &config),
         );
         assert_eq!(succeeded, None);
@@ -115,7 +115,7 @@ fn a_probe_and_a_late_call_decide_once() {
             &gate,
             move |gate| {
                 assert_eq!(fail(gate, late, &config), None);
-                gate.succeeded(a, &config)
+                gate.succeeded(a, false, &config)
             },
             move |gate| fail(gate, b, &config),
         );
@@ -134,8 +134,11 @@ fn a_late_probe_and_its_replacement_decide_once() {
         let gate = Arc::new(Gate::new());
         gate.set(State::HalfOpen);
         let [late, next] = [(); 2].map(|()| gate.admit(&config).0.unwrap());
-        let (closed, reopened) =
-            together(&gate, move |gate| gate.succeeded(late, &config), move |gate| fail(gate, next, &config));
+        let (closed, reopened) = together(
+            &gate,
+            move |gate| gate.succeeded(late, false, &config),
+            move |gate| fail(gate, next, &config),
+        );
         assert_eq!(usize::from(closed.is_some()) + usize::from(reopened.is_some()), 1);
         let state = if closed.is_some() { State::Closed } else { State::Open };
         assert_eq!(gate.word().state(), state);
@@ -150,7 +153,7 @@ fn metrics_only_keeps_one_of_two_counts_that_meet() {
         let token = gate.word().token();
         let (succeeded, failed) = together(
             &gate,
-            move |gate| gate.succeeded(token, &config),
+            move |gate| gate.succeeded(token, false, &config),
             move |gate| fail(gate, token, &config),
         );
         assert_eq!((succeeded, failed), (None, None));

@@ -96,11 +96,13 @@ mod window;
 pub use config::CircuitBreakerConfig;
 #[doc(hidden)]
 pub use layer::{InstanceSite, KeyedBreakers};
+#[doc(hidden)]
+pub use permit::{Admitted, Began, Measured, Measuring, OwnedAdmitted, Timing};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
 pub use state::State;
 
-use crate::base::scope::{Stack, is_cut, is_extra};
+use crate::base::scope::{Stack, is_cut, is_extra, left_of_request};
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
@@ -254,6 +256,8 @@ pub struct BreakerSnapshot {
     pub calls: Option<u64>,
     /// The share of failures among those calls, once there are `min_calls` of them.
     pub failure_rate: Option<f64>,
+    /// The share of slow calls among them, of a breaker with `slow`.
+    pub slow_rate: Option<f64>,
     /// How many probes of this half-open time have succeeded.
     pub successes: u32,
     /// How many calls it has refused since the program started.
@@ -417,7 +421,7 @@ impl CircuitBreaker {
         judge: impl FnOnce(&R) -> Option<Classification>,
     ) -> R {
         match PermitOf::ask(self) {
-            Ok(permit) => permit.judge(body(), |outcome| (judge(outcome), Ruling::ByCategory)),
+            Ok(permit) => permit.run(body, |outcome| (judge(outcome), Ruling::ByCategory)),
             Err(rejected) => R::refuse(rejected),
         }
     }
@@ -434,7 +438,7 @@ impl CircuitBreaker {
         judge: impl FnOnce(&R) -> Option<Classification>,
     ) -> R {
         match PermitOf::ask(self) {
-            Ok(permit) => permit.judge(body().await, |outcome| (judge(outcome), Ruling::ByCategory)),
+            Ok(permit) => permit.run_async(body, |outcome| (judge(outcome), Ruling::ByCategory)).await,
             Err(rejected) => R::refuse(rejected),
         }
     }
@@ -497,6 +501,17 @@ impl CircuitBreaker {
         PermitOf::ask(self)
     }
 
+    /// Asks to make one call of an expansion, which measures nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses.
+    #[doc(hidden)]
+    #[inline]
+    pub fn admit(&self) -> Result<Admitted<'_>, Rejected> {
+        PermitOf::ask(self)
+    }
+
     #[inline]
     fn token(&self, stack: Option<Stack>) -> Result<Token, Rejected> {
         let word = self.live.gate.glance();
@@ -515,7 +530,7 @@ impl CircuitBreaker {
     fn admit_unless_open(&self, word: Word, stack: Option<Stack>) -> Admission {
         let left = if word.is_open() { self.live.gate.left() } else { None };
         if left.is_none() {
-            return self.admit(stack);
+            return self.admit_half_open(stack);
         }
         self.count_rejection(left, stack);
         Err(left)
@@ -523,7 +538,7 @@ impl CircuitBreaker {
 
     #[cold]
     #[inline(never)]
-    fn admit(&self, stack: Option<Stack>) -> Admission {
+    fn admit_half_open(&self, stack: Option<Stack>) -> Admission {
         let (admission, change) = self.live.gate.admit(&self.config());
         self.tell(change);
         admission.inspect_err(|left| self.count_rejection(*left, stack))
@@ -573,14 +588,17 @@ impl CircuitBreaker {
 
     /// The end of a call: a success where `verdict` is `None`.
     #[inline]
-    fn settle(&self, token: Token, verdict: Verdict, ruling: Ruling) -> Verdict {
+    fn settle<T: Timing>(&self, token: Token, verdict: Verdict, ruling: Ruling, timing: &T) -> Verdict {
+        let is_slow = timing.is_slow(self);
         if let Some(class) = verdict {
-            self.judged(token, class, ruling);
+            self.judged(token, class, ruling, is_slow);
             return verdict;
         }
-        if !self.live.gate.glance().is_clean(token) {
-            self.succeeded(token);
-        } else if self.setup.settings.config.rate.is_some() {
+        if is_slow || !self.live.gate.glance().is_clean(token) {
+            self.succeeded(token, is_slow);
+        } else if self.setup.settings.config.rate.is_some()
+            || T::MEASURES && self.setup.settings.config.slow.is_some()
+        {
             self.count_success(token);
         }
         // Said anew, so that the compiler need not keep the verdict of a success.
@@ -589,7 +607,7 @@ impl CircuitBreaker {
 
     #[cold]
     #[inline(never)]
-    fn judged(&self, token: Token, class: Classification, ruling: Ruling) {
+    fn judged(&self, token: Token, class: Classification, ruling: Ruling, is_slow: bool) {
         let counts = match ruling {
             _ if class.is_refusal() => Counts::Nothing,
             Ruling::ByCategory => class.counts(),
@@ -602,8 +620,8 @@ impl CircuitBreaker {
                 self.count(Counted::Cancelled);
                 self.live.gate.given_back(token);
             }
-            Counts::Failure => self.failed(token, &class),
-            Counts::Success => self.succeeded(token),
+            Counts::Failure => self.failed(token, &class, is_slow),
+            Counts::Success => self.succeeded(token, is_slow),
             Counts::Nothing => self.live.gate.given_back(token),
         }
     }
@@ -614,7 +632,7 @@ impl CircuitBreaker {
         match self.live.gate.count_success() {
             rates::Counted::Done => {}
             rates::Counted::Mark => self.mark(),
-            rates::Counted::Not => self.succeeded(token),
+            rates::Counted::Not => self.succeeded(token, false),
         }
     }
 
@@ -626,26 +644,29 @@ impl CircuitBreaker {
 
     #[cold]
     #[inline(never)]
-    fn succeeded(&self, token: Token) {
-        self.tell(self.live.gate.succeeded(token, &self.config()));
+    fn succeeded(&self, token: Token, is_slow: bool) {
+        self.tell(self.live.gate.succeeded(token, is_slow, &self.config()));
     }
 
-    fn failed(&self, token: Token, class: &Classification) {
+    fn failed(&self, token: Token, class: &Classification, is_slow: bool) {
         self.count(Counted::Failure);
-        self.tell(self.live.gate.failed(token, class, &self.config()));
+        self.tell(self.live.gate.failed(token, class, is_slow, &self.config()));
     }
 
     /// The end of a call whose permit was dropped, in this stack or in the breaker's own.
     #[cold]
     #[inline(never)]
-    fn abandoned(&self, stack: Option<Stack>, token: Token) {
+    fn abandoned(&self, stack: Option<Stack>, token: Token, is_slow: bool) {
         let stack = stack.unwrap_or_else(|| self.owner.stack());
         if std::thread::panicking() {
             self.count(Counted::Panicked);
         } else if is_cut(stack) {
-            return self.failed(token, &Classification::new(Category::Timeout));
+            return self.failed(token, &Classification::new(Category::Timeout), is_slow);
         } else {
             self.count(Counted::Cancelled);
+            if is_slow && left_of_request() != Some(Duration::ZERO) {
+                return self.tell(self.live.gate.dropped_slow(token, &self.config()));
+            }
         }
         self.live.gate.given_back(token);
     }

@@ -2,13 +2,17 @@
 
 use super::CircuitBreaker;
 use super::state::Token;
-use crate::base::scope::Stack;
+use crate::base::admission::{Entered, Since};
+use crate::base::scope::{Stack, nanos};
 use crate::base::world::World;
 use crate::classify::Classify;
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// The admission of one call; see [`CircuitBreaker::acquire`].
 ///
@@ -69,16 +73,132 @@ pub type OwnedPermit = PermitOf<Arc<CircuitBreaker>>;
 /// ```
 #[derive(Debug)]
 #[must_use = "the call counts as cancelled when this is dropped"]
-pub struct PermitOf<B: Deref<Target = CircuitBreaker>> {
+pub struct PermitOf<B: Deref<Target = CircuitBreaker>, T: Timing = Began> {
     breaker: B,
     token: Token,
     /// The stack in which it is held, where the breaker does not know: that of a breaker that the program owns.
     stack: Option<Stack>,
     /// The result counts in the test world of the admission, on whichever thread it comes.
     world: Option<World>,
+    timing: T,
 }
 
+/// An admission by a breaker that does not measure: what an expansion without `slow` asks for.
+#[doc(hidden)]
+pub type Admitted<'a> = PermitOf<&'a CircuitBreaker, ()>;
+
+/// The same of a keyed breaker.
+#[doc(hidden)]
+pub type OwnedAdmitted = PermitOf<Arc<CircuitBreaker>, ()>;
+
+/// Since when a call runs, if its breaker measures that.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Began(Option<Since>);
+
+/// What a permit knows of the time: nothing, or [`Began`].
+#[doc(hidden)]
+pub trait Timing {
+    /// Whether it knows the time.
+    const MEASURES: bool;
+
+    /// A call begins.
+    fn begin(breaker: &CircuitBreaker) -> Self;
+
+    /// Whether the call has run for too long by now.
+    fn is_slow(&self, breaker: &CircuitBreaker) -> bool;
+}
+
+impl Timing for () {
+    const MEASURES: bool = false;
+
+    #[inline]
+    fn begin(_: &CircuitBreaker) -> Self {}
+
+    #[inline]
+    fn is_slow(&self, _: &CircuitBreaker) -> bool {
+        false
+    }
+}
+
+impl Timing for Began {
+    const MEASURES: bool = true;
+
+    #[inline]
+    fn begin(breaker: &CircuitBreaker) -> Self {
+        Self(breaker.setup.settings.config.slow.map(|_| Since::now()))
+    }
+
+    #[inline]
+    fn is_slow(&self, breaker: &CircuitBreaker) -> bool {
+        let measured = self.0.as_ref().zip(breaker.setup.settings.config.slow);
+        measured.is_some_and(|(since, slow)| since.ran() > nanos(slow))
+    }
+}
+
+/// Until it is dropped, what waits for admission in the running code is part of the call.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Measuring<'a>(#[expect(dead_code, reason = "it restores what was before")] Option<Entered<'a>>);
+
 impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
+    /// Marks the running code as part of the call, until the guard is dropped.
+    #[doc(hidden)]
+    #[inline]
+    pub fn measure(&self) -> Measuring<'_> {
+        let stack = || self.stack.unwrap_or_else(|| self.breaker.owner.stack());
+        Measuring(self.timing.0.as_ref().map(|since| since.enter(stack())))
+    }
+
+    /// Runs `body`, whose outcome `judge` reads.
+    pub(super) fn run<R>(self, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> (Verdict, Ruling)) -> R {
+        let outcome = {
+            let _measuring = self.measure();
+            body()
+        };
+        self.judge(outcome, judge)
+    }
+
+    /// Runs the async `body`, whose outcome `judge` reads.
+    pub(super) async fn run_async<R>(
+        self,
+        body: impl AsyncFnOnce() -> R,
+        judge: impl FnOnce(&R) -> (Verdict, Ruling),
+    ) -> R {
+        let outcome = self.measured(body()).await;
+        self.judge(outcome, judge)
+    }
+
+    /// `body` as part of the call.
+    #[doc(hidden)]
+    pub const fn measured<F>(&self, body: F) -> Measured<'_, B, F> {
+        Measured { permit: self, body }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body that is part of a measured call at each poll.
+    #[must_use = "futures do nothing unless polled"]
+    #[doc(hidden)]
+    pub struct Measured<'a, B: Deref<Target = CircuitBreaker>, F> {
+        permit: &'a PermitOf<B>,
+        #[pin]
+        body: F,
+    }
+}
+
+impl<B: Deref<Target = CircuitBreaker>, F: Future> Future for Measured<'_, B, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _measuring = this.permit.measure();
+        this.body.poll(cx)
+    }
+}
+
+impl<B: Deref<Target = CircuitBreaker>, T: Timing> PermitOf<B, T> {
     /// Asks `breaker` to admit one call.
     #[inline]
     pub(super) fn ask(breaker: B) -> Result<Self, Rejected> {
@@ -89,12 +209,13 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     #[inline]
     pub(super) fn ask_in(breaker: B, stack: Option<Stack>) -> Result<Self, Rejected> {
         let token = breaker.token(stack)?;
-        Ok(Self { breaker, token, stack, world: World::here() })
+        let timing = T::begin(&breaker);
+        Ok(Self { breaker, token, stack, world: World::here(), timing })
     }
 
     /// Reports to the breaker that admitted the call.
     #[inline]
-    fn tell<T>(&self, tell: impl FnOnce(&CircuitBreaker) -> T) -> T {
+    fn tell<R>(&self, tell: impl FnOnce(&CircuitBreaker) -> R) -> R {
         if let Some(world) = &self.world {
             return world.run(|| tell(&self.breaker));
         }
@@ -125,7 +246,7 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     }
 
     /// The call ended with `outcome`, which `judge` reads.
-    pub(super) fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> (Verdict, Ruling)) -> R {
+    fn judge<R>(self, outcome: R, judge: impl FnOnce(&R) -> (Verdict, Ruling)) -> R {
         let (verdict, ruling) = judge(&outcome);
         self.settle(verdict, ruling);
         outcome
@@ -140,15 +261,15 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
     #[doc(hidden)]
     pub fn settle(mut self, verdict: Verdict, ruling: Ruling) -> Verdict {
         let token = std::mem::replace(&mut self.token, Token::SPENT);
-        self.tell(|breaker| breaker.settle(token, verdict, ruling))
+        self.tell(|breaker| breaker.settle(token, verdict, ruling, &self.timing))
     }
 }
 
-impl<B: Deref<Target = CircuitBreaker>> Drop for PermitOf<B> {
+impl<B: Deref<Target = CircuitBreaker>, T: Timing> Drop for PermitOf<B, T> {
     #[inline]
     fn drop(&mut self) {
         if self.token != Token::SPENT {
-            self.tell(|breaker| breaker.abandoned(self.stack, self.token));
+            self.tell(|breaker| breaker.abandoned(self.stack, self.token, self.timing.is_slow(breaker)));
         }
     }
 }

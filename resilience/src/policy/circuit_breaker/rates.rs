@@ -90,20 +90,38 @@ fn assign_shard() {
 pub(super) struct Shares {
     pub(super) calls: u64,
     pub(super) failures: u64,
+    pub(super) slow: u64,
+}
+
+/// One result whose time is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) is_failure: bool,
+    pub(super) is_slow: bool,
 }
 
 impl Shares {
     /// The share of failures, once there are enough calls to tell.
     pub(super) fn failure_rate(self, config: &CircuitBreakerConfig) -> Option<f64> {
+        self.share(self.failures, config)
+    }
+
+    /// The share of slow calls, once there are enough calls to tell, of a breaker that measures.
+    pub(super) fn slow_rate(self, config: &CircuitBreakerConfig) -> Option<f64> {
+        config.slow.and_then(|_| self.share(self.slow, config))
+    }
+
+    fn share(self, count: u64, config: &CircuitBreakerConfig) -> Option<f64> {
         let is_known = self.calls > 0 && self.calls >= config.fewest_calls();
         // Counts are far below 2^52.
-        is_known.then(|| self.failures as f64 / self.calls as f64)
+        is_known.then(|| count as f64 / self.calls as f64)
     }
 
     /// Whether they open the breaker.
     pub(super) fn trip(self, config: &CircuitBreakerConfig) -> bool {
         let rate = self.failure_rate(config);
         config.rate.zip(rate).is_some_and(|(most, rate)| rate >= most)
+            || self.slow_rate(config).is_some_and(|rate| rate >= config.slow_rate)
     }
 }
 
@@ -119,10 +137,11 @@ pub(super) struct Results {
 
 #[derive(Debug)]
 enum Window {
-    /// The number of all results, and at which numbers those inside the window failed.
+    /// The number of all results, and at which numbers those inside the window failed or were slow.
     Calls {
         all: u64,
         failures: VecDeque<u64>,
+        slow: VecDeque<u64>,
     },
     Time(Runs),
 }
@@ -132,7 +151,7 @@ impl Results {
     pub(super) fn new(successes: &Successes, now: Instant, config: &CircuitBreakerConfig) -> Self {
         let window = match config.window {
             Some(_) => Window::Time(Runs::default()),
-            None => Window::Calls { all: 0, failures: VecDeque::new() },
+            None => Window::Calls { all: 0, failures: VecDeque::new(), slow: VecDeque::new() },
         };
         Self { taken: successes.sum(), looked: now, window }
     }
@@ -144,23 +163,26 @@ impl Results {
         self.taken = sum;
         self.looked = now;
         if new > 0 {
-            self.push(Run { from, to: now, successes: new, failures: 0 });
+            self.push(Run { from, to: now, successes: new, failures: 0, slow: 0 });
         }
     }
 
     /// Records a result at `now`; from then on the thread counts its successes.
-    pub(super) fn record(&mut self, is_failure: bool, now: Instant) {
+    pub(super) fn record(&mut self, seen: Seen, now: Instant) {
         assign_shard();
-        let failures = u64::from(is_failure);
-        self.push(Run { from: now, to: now, successes: 1 - failures, failures });
+        let (failures, slow) = (u64::from(seen.is_failure), u64::from(seen.is_slow));
+        self.push(Run { from: now, to: now, successes: 1 - failures, failures, slow });
     }
 
     fn push(&mut self, run: Run) {
         match &mut self.window {
-            Window::Calls { all, failures } => {
+            Window::Calls { all, failures, slow } => {
                 *all += run.calls();
                 if run.failures > 0 {
                     failures.push_back(*all);
+                }
+                if run.slow > 0 {
+                    slow.push_back(*all);
                 }
             }
             Window::Time(runs) => runs.push(run),
@@ -170,12 +192,14 @@ impl Results {
     /// How many results are inside the window at `now`; forgets the others.
     pub(super) fn shares(&mut self, now: Instant, config: &CircuitBreakerConfig) -> Shares {
         match &mut self.window {
-            Window::Calls { all, failures } => {
+            Window::Calls { all, failures, slow } => {
                 let size = config.call_window();
-                while failures.front().is_some_and(|at| *at + size <= *all) {
-                    failures.pop_front();
+                for marked in [&mut *failures, &mut *slow] {
+                    while marked.front().is_some_and(|at| *at + size <= *all) {
+                        marked.pop_front();
+                    }
                 }
-                Shares { calls: size.min(*all), failures: failures.len() as u64 }
+                Shares { calls: size.min(*all), failures: failures.len() as u64, slow: slow.len() as u64 }
             }
             Window::Time(runs) => {
                 runs.inside(now, config.window.unwrap_or(Duration::MAX), config.fewest_calls())
@@ -191,6 +215,8 @@ struct Run {
     to: Instant,
     successes: u64,
     failures: u64,
+    /// How many of both were slow.
+    slow: u64,
 }
 
 impl Run {
@@ -213,17 +239,20 @@ struct Runs {
     all: VecDeque<Run>,
     successes: u64,
     failures: u64,
+    slow: u64,
 }
 
 impl Runs {
     fn push(&mut self, run: Run) {
         self.successes += run.successes;
         self.failures += run.failures;
+        self.slow += run.slow;
         match self.all.back_mut() {
             // Of one moment: the order does not matter.
             Some(last) if last.from == run.to => {
                 last.successes += run.successes;
                 last.failures += run.failures;
+                last.slow += run.slow;
             }
             _ => self.all.push_back(run),
         }
@@ -240,6 +269,7 @@ impl Runs {
                 run.to = next.to;
                 run.successes += next.successes;
                 run.failures += next.failures;
+                run.slow += next.slow;
             }
             joined.push_back(run);
         }
@@ -252,9 +282,10 @@ impl Runs {
         while let Some(run) = self.all.front().filter(|run| is_over(run.to)) {
             self.successes -= run.successes;
             self.failures -= run.failures;
+            self.slow -= run.slow;
             self.all.pop_front();
         }
-        let (mut successes, mut failures) = (self.successes, self.failures);
+        let (mut successes, mut failures, mut slow) = (self.successes, self.failures, self.slow);
         if let Some(run) = self.all.front().filter(|run| is_over(run.from))
             && let Some(cut) = now.checked_sub(window)
         {
@@ -263,8 +294,9 @@ impl Runs {
             let last = fewest.saturating_sub(later).min(run.successes);
             successes -= run.successes - run.after(cut, run.successes).max(last);
             failures -= run.failures - run.after(cut, run.failures);
+            slow -= run.slow - run.after(cut, run.slow);
         }
-        Shares { calls: successes + failures, failures }
+        Shares { calls: successes + failures, failures, slow }
     }
 }
 
@@ -273,6 +305,8 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const FAILURE: Seen = Seen { is_failure: true, is_slow: false };
+    const SUCCESS: Seen = Seen { is_failure: false, is_slow: false };
 
     fn config(window: Option<Duration>, calls: Option<u32>, min_calls: u32) -> CircuitBreakerConfig {
         CircuitBreakerConfig {
@@ -304,20 +338,25 @@ mod tests {
             let successes = Successes::new();
             successes.record_each(false);
             let mut results = Results::new(&successes, now, &config);
-            let mut all: VecDeque<bool> = VecDeque::new();
+            let mut all: VecDeque<Seen> = VecDeque::new();
             for _ in 0..200 {
                 let is_failure = random(3) == 0;
-                all.push_back(is_failure);
+                let seen = Seen { is_failure, is_slow: random(4) == 0 };
+                all.push_back(seen);
                 if all.len() as u64 > size {
                     all.pop_front();
                 }
-                if is_failure {
+                if is_failure || seen.is_slow {
                     results.take(&successes, now);
-                    results.record(true, now);
-                    let failures = all.iter().filter(|failed| **failed).count() as u64;
-                    assert_eq!(results.shares(now, &config), Shares { calls: all.len() as u64, failures });
+                    results.record(seen, now);
+                    let failures = all.iter().filter(|seen| seen.is_failure).count() as u64;
+                    let slow = all.iter().filter(|seen| seen.is_slow).count() as u64;
+                    assert_eq!(
+                        results.shares(now, &config),
+                        Shares { calls: all.len() as u64, failures, slow }
+                    );
                 } else if successes.count() == Counted::Not {
-                    results.record(false, now);
+                    results.record(SUCCESS, now);
                 }
             }
         }
@@ -331,16 +370,17 @@ mod tests {
             let config = config(Some(window), None, 1_000_000);
             let successes = Successes::new();
             let mut results = Results::new(&successes, now, &config);
-            let mut all: Vec<(Instant, bool)> = Vec::new();
+            let mut all: Vec<(Instant, Seen)> = Vec::new();
             for _ in 0..200 {
                 now += Duration::from_millis(random(3) * random(1_500));
-                let is_failure = random(3) == 0;
-                all.push((now, is_failure));
+                let seen = Seen { is_failure: random(3) == 0, is_slow: random(4) == 0 };
+                all.push((now, seen));
                 results.take(&successes, now);
-                results.record(is_failure, now);
+                results.record(seen, now);
                 all.retain(|(at, _)| now.duration_since(*at) < window);
-                let failures = all.iter().filter(|(_, failed)| *failed).count() as u64;
-                assert_eq!(results.shares(now, &config), Shares { calls: all.len() as u64, failures });
+                let failures = all.iter().filter(|(_, seen)| seen.is_failure).count() as u64;
+                let slow = all.iter().filter(|(_, seen)| seen.is_slow).count() as u64;
+                assert_eq!(results.shares(now, &config), Shares { calls: all.len() as u64, failures, slow });
             }
         }
     }
@@ -357,17 +397,17 @@ mod tests {
         }
         let at = start + 20 * SECOND;
         results.take(&successes, at);
-        results.record(true, at);
+        results.record(FAILURE, at);
         // Half of the 20 s is inside: 20 of the 40, which is as many as the last few.
-        assert_eq!(results.shares(at, &config), Shares { calls: 21, failures: 1 });
+        assert_eq!(results.shares(at, &config), Shares { calls: 21, failures: 1, slow: 0 });
         let later = at + 5 * SECOND;
         // A quarter is inside; but only 1 call has ended after the last 19.
-        assert_eq!(results.shares(later, &config), Shares { calls: 20, failures: 1 });
-        results.record(true, later);
+        assert_eq!(results.shares(later, &config), Shares { calls: 20, failures: 1, slow: 0 });
+        results.record(FAILURE, later);
         for _ in 0..18 {
-            results.record(false, later);
+            results.record(SUCCESS, later);
         }
-        assert_eq!(results.shares(later, &config), Shares { calls: 30, failures: 2 });
+        assert_eq!(results.shares(later, &config), Shares { calls: 30, failures: 2, slow: 0 });
         assert_eq!(results.shares(later + 10 * SECOND, &config), Shares::default());
     }
 
@@ -377,12 +417,12 @@ mod tests {
         let successes = Successes::new();
         let mut results = Results::new(&successes, start, &config);
         for n in 0..100_000_u32 {
-            results.record(n % 3 == 0, start + n * Duration::from_millis(1));
+            results.record(if n % 3 == 0 { FAILURE } else { SUCCESS }, start + n * Duration::from_millis(1));
         }
         let Window::Time(runs) = &results.window else { panic!("a window of time") };
         assert!(runs.all.len() <= RUNS, "{}", runs.all.len());
         let shares = results.shares(start + 100 * SECOND, &config);
-        assert_eq!(shares, Shares { calls: 100_000, failures: 33_334 });
+        assert_eq!(shares, Shares { calls: 100_000, failures: 33_334, slow: 0 });
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 use super::RateLimit;
 use super::gate::{After, Arrival, Number};
+use crate::base::admission;
 use crate::base::block_on::block_on;
 use crate::base::clock::{Timer, alarm, later, now};
 use crate::base::guarded::release;
@@ -77,6 +78,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             Arrival::Refused(wait) => Poll::Ready(Err(wait)),
             Arrival::Waits(number, wait) => {
                 limit.count_wait();
+                admission::waits(self.stack.unwrap_or_else(|| limit.owner.stack()));
                 let wait = Duration::from_nanos(wait);
                 let (now, world) = (now(), World::here());
                 let (at, deadline) = (later(now, wait), later(now, patience));
@@ -152,8 +154,13 @@ impl<L: Deref<Target = RateLimit> + Unpin> Future for Pass<L> {
                 this.limit = Some(limit);
                 Poll::Pending
             }
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(wait)) => Poll::Ready(Err(limit.refuse(wait, this.stack))),
+            Poll::Ready(passed) => {
+                if let Some(queued) = &this.queued {
+                    let stack = this.stack.unwrap_or_else(|| limit.owner.stack());
+                    run_in(queued.world.as_ref(), || admission::admitted(stack));
+                }
+                Poll::Ready(passed.map_err(|wait| limit.refuse(wait, this.stack)))
+            }
         }
     }
 }
