@@ -247,6 +247,7 @@ async fn breakers_by_hand_measure_too() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_for_each_key_and_one_of_the_program_measure() {
     static SLOW: CircuitBreaker = CircuitBreaker::new("given").slow(SECOND).min_calls(1);
+    #[allow(clippy::declare_interior_mutable_const, reason = "a policy to start from")]
     const SLOWNESS: CircuitBreaker = CircuitBreaker::new("constant").slow(SECOND).min_calls(1);
     #[circuit_breaker(slow = 1s, min_calls = 1, key = host, name = "slow keys")]
     async fn keyed(host: &str, time: Duration) -> Outcome {
