@@ -66,7 +66,7 @@ pub(super) struct End {
     pub(super) now: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Course {
     /// The slots, with a fraction; nothing before the first change.
     limit: Option<f64>,
@@ -79,7 +79,7 @@ struct Course {
     slow: Option<Slow>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Window {
     since: u64,
     last: u64,
