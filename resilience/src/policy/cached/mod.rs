@@ -55,7 +55,8 @@
 //! ```
 //! use resilience::{cached, point};
 //! use std::sync::atomic::{AtomicU32, Ordering};
-//! //!
+//! use std::time::Duration;
+//!
 //! static CALLS: AtomicU32 = AtomicU32::new(0);
 //!
 //! #[cached(ttl = 60s, stale_if_error = 1h, name = "rate")]
