@@ -236,7 +236,7 @@ impl Layer for Checked {
             return TokenStream::new();
         };
         let limits = |limit: &value::Duration, check: &str| {
-            let (check, limit) = (Ident::new(check, Span::call_site()), &limit.tokens);
+            let (check, limit) = (Ident::new(check, *span), &limit.tokens);
             quote_spanned!(*span=> const _: () = __rt::#check(#limit, #after);)
         };
         let above = stack.above().filter_map(|traits| traits.limit).map(|limit| limits(limit, "check_hedge"));
