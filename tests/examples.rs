@@ -131,7 +131,7 @@ fn a_gateway_goes_on_with_the_next_model_and_says_why() {
 
 #[test]
 fn the_examples_of_the_policies_run() {
-    let texts = [
+    let others = [
         "bulkhead",
         "cached",
         "chaos",
@@ -139,17 +139,15 @@ fn the_examples_of_the_policies_run() {
         "classify",
         "degrade",
         "failover",
-        "hedge",
         "rate_limit",
         "timeout",
         "with_fallback",
         "with_retry",
     ]
     .map(run);
-    assert!(texts.iter().all(|text| !text.is_empty()));
-    let [_, _, _, _, _, hedge, ..] = &texts;
+    assert!(others.iter().all(|text| !text.is_empty()));
     check(
-        hedge,
+        &run("hedge"),
         &["30 calls, 33 requests, none slow: true", "load: after 20ms, hedged 3, won by extra 3, denied 0"],
     );
 }

@@ -147,9 +147,6 @@ impl Deref for Found<'_> {
 /// When it trips: by how many failures or which share of them, inside which window.
 fn trip(fields: &mut Fields) -> Result<CircuitBreakerConfig, Refusal> {
     let trip = fields.word("trip")?.unwrap_or_else(|| "consecutive".to_owned());
-    if ["slow_call_ms", "slow_ratio"].iter().any(|key| fields.take(key).is_some()) {
-        return lacks(Gap::SlowCalls);
-    }
     if fields.word("half_open_rule")?.is_some_and(|rule| rule != "successes") {
         return lacks(Gap::HalfOpenRate);
     }
@@ -157,7 +154,9 @@ fn trip(fields: &mut Fields) -> Result<CircuitBreakerConfig, Refusal> {
     let threshold = fields.count("failure_threshold")?.unwrap_or(default.threshold);
     let rate = fields.number("failure_ratio")?;
     let min_calls = fields.count("min_calls")?.unwrap_or(default.min_calls);
-    let mut config = CircuitBreakerConfig { threshold, rate, min_calls, ..default };
+    let slow = fields.millis("slow_call_ms")?;
+    let slow_rate = fields.number("slow_ratio")?.unwrap_or(default.slow_rate);
+    let mut config = CircuitBreakerConfig { threshold, rate, min_calls, slow, slow_rate, ..default };
     let window = fields.object("window")?.map(|mut window| {
         let read = (window.word("type")?, window.count("size")?, window.millis("ms")?);
         window.finish().map(|()| read)
@@ -173,6 +172,13 @@ fn trip(fields: &mut Fields) -> Result<CircuitBreakerConfig, Refusal> {
         ("rate", Some("count")) => config.window_calls = size,
         // The last n calls hold n failures: n failures in a row.
         ("count", Some("count")) if size == Some(threshold) => {}
+        // A share of as many failures, where fewer calls than the window has cannot reach it with fewer failures.
+        ("count", Some("count"))
+            if size.is_some_and(|size| threshold * threshold > size * (threshold - 1)) =>
+        {
+            config.rate = size.map(|size| f64::from(threshold) / f64::from(size));
+            (config.window_calls, config.min_calls) = (size, threshold);
+        }
         ("count", Some("count")) => return lacks(Gap::CountWindow),
         _ => return unknown(format!("the trip `{trip}` with a window")),
     }

@@ -7,7 +7,6 @@ use std::fmt;
 pub(crate) enum Gap {
     Cache,
     Lock,
-    SlowCalls,
     HalfOpenRate,
     CountWindow,
     JitterInMillis,
@@ -23,10 +22,9 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Cache,
         Self::Lock,
-        Self::SlowCalls,
         Self::HalfOpenRate,
         Self::CountWindow,
         Self::JitterInMillis,
@@ -46,7 +44,6 @@ impl Gap {
         match self {
             Self::Cache => "cache",
             Self::Lock => "lock",
-            Self::SlowCalls => "slow-calls",
             Self::HalfOpenRate => "half-open-rate",
             Self::CountWindow => "count-window",
             Self::JitterInMillis => "jitter-in-ms",
@@ -67,9 +64,10 @@ impl Gap {
         match self {
             Self::Cache => "`cache` is not built",
             Self::Lock => "`lock` is not built",
-            Self::SlowCalls => "a breaker that trips by slow calls is not built",
-            Self::HalfOpenRate => "a half-open state judged by a rate is not built",
-            Self::CountWindow => "a number of failures among a number of calls is not built",
+            Self::HalfOpenRate => "probes decide one by one: a half-open breaker is not judged by a rate",
+            Self::CountWindow => {
+                "a number of failures among a number of calls is a rate only where few calls cannot reach it"
+            }
             Self::JitterInMillis => {
                 "jitter in milliseconds on a wait that grows: jitter is a range of factors"
             }
