@@ -3,14 +3,13 @@
 use crate::context::{Context, Place, shadows};
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::function::types::peeled;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::value::{self, Setter, Settings};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Type;
 use syn::ext::IdentExt;
-use syn::{FnArg, Pat, Type};
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "DEGRADE", read: |input| Some(Box::new(check(input)?)) };
@@ -80,21 +79,11 @@ fn check(input: Input<'_>) -> Option<Checked> {
 
 /// Whether the argument is a reference; what it cannot be is reported.
 fn is_borrowed(argument: &Ident, item: &Item, errors: &Errors) -> Option<bool> {
-    let typed = item.sig.inputs.iter().find_map(|input| match input {
-        FnArg::Typed(typed) => match &*typed.pat {
-            Pat::Ident(pat) if pat.ident == *argument && pat.subpat.is_none() => Some(typed),
-            _ => None,
-        },
-        FnArg::Receiver(_) => None,
-    });
-    let Some(typed) = typed else {
-        errors.at(argument, item.has_no_argument(&argument.unraw().to_string()));
-        return None;
-    };
-    match peeled(&typed.ty) {
+    let ty = item.type_of(argument, errors)?;
+    match ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
             errors.at(
-                &typed.ty,
+                ty,
                 "a simpler call would find what the first one has changed\nhelp: take the argument by `&` or by value",
             );
             None

@@ -3,14 +3,14 @@
 use crate::context::{Context, Place, shadows};
 use crate::errors::Errors;
 use crate::function::item::Item;
-use crate::function::types::{has_impl_trait, peeled};
+use crate::function::types::has_impl_trait;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{Entry, Positional, Reader, Setting, Spec, Value, key, setting};
 use crate::value::{self, Setter, Settings};
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Expr, FnArg, Lit, Pat, Type};
+use syn::{Expr, Lit, Type};
 
 pub(crate) static DEFINITION: Definition =
     Definition { spec: &SPEC, word: "FAILOVER", read: |input| Some(Box::new(check(input)?)) };
@@ -145,18 +145,7 @@ fn starts_with_bracket(value: &TokenStream) -> bool {
 
 /// The type of the argument; what it cannot be is reported.
 fn argument_type(argument: &Ident, item: &Item, errors: &Errors) -> Option<Type> {
-    let typed = item.sig.inputs.iter().find_map(|input| match input {
-        FnArg::Typed(typed) => match &*typed.pat {
-            Pat::Ident(pat) if pat.ident == *argument && pat.subpat.is_none() => Some(typed),
-            _ => None,
-        },
-        FnArg::Receiver(_) => None,
-    });
-    let Some(typed) = typed else {
-        errors.at(argument, item.has_no_argument(&argument.unraw().to_string()));
-        return None;
-    };
-    let ty = peeled(&typed.ty);
+    let ty = item.type_of(argument, errors)?;
     match ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
             errors.at(ty, "the next value would take the place of one that the call before has changed\nhelp: take the argument by `&` or by value");

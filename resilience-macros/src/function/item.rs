@@ -1,6 +1,7 @@
 //! The annotated function: attributes and signature are parsed, the body stays opaque tokens, so that
 //! half-typed code inside it is reported by the compiler alone.
 
+use crate::errors::Errors;
 use crate::function::async_kind::{self, Form};
 use crate::function::types;
 use crate::function::uses;
@@ -189,6 +190,26 @@ impl Item {
             FnArg::Receiver(_) => None,
         });
         conditions.collect()
+    }
+
+    /// The arguments that are bound by a name alone, each with its type.
+    pub(crate) fn named_arguments(&self) -> impl Iterator<Item = (&Ident, &Type)> {
+        self.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => match &*typed.pat {
+                Pat::Ident(pat) if pat.subpat.is_none() => Some((&pat.ident, &*typed.ty)),
+                _ => None,
+            },
+            FnArg::Receiver(_) => None,
+        })
+    }
+
+    /// The type of the argument called `name`; that there is none is reported.
+    pub(crate) fn type_of(&self, name: &Ident, errors: &Errors) -> Option<&Type> {
+        let found = self.named_arguments().find(|(argument, _)| *argument == name);
+        if found.is_none() {
+            errors.at(name, self.has_no_argument(&name.unraw().to_string()));
+        }
+        found.map(|(_, ty)| types::peeled(ty))
     }
 
     /// What to say of a word that should name an argument and does not.

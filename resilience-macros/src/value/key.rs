@@ -128,13 +128,7 @@ fn refuse_constant(span: Span, refusal: Option<&str>) -> Result<()> {
 /// Why a key may not be the same for all arguments of `item`, except those that are `left_out`; `otherwise`
 /// says what else can be done about it.
 pub(crate) fn same_for_all(item: &Item, left_out: &[Ident], otherwise: &str) -> String {
-    let arguments = item.sig.inputs.iter().filter_map(|input| match input {
-        FnArg::Typed(typed) => match &*typed.pat {
-            Pat::Ident(pat) if !left_out.contains(&pat.ident) => Some((&pat.ident, &*typed.ty)),
-            _ => None,
-        },
-        FnArg::Receiver(_) => None,
-    });
+    let arguments = item.named_arguments().filter(|(name, _)| !left_out.contains(name));
     let arguments: Vec<_> = arguments.collect();
     let printable = arguments.iter().find(|(_, ty)| is_printable(ty));
     let example = match (printable, arguments.first()) {
