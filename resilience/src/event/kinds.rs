@@ -529,14 +529,8 @@ impl fmt::Display for Event {
             Self::Injected { fault, .. } => write!(f, "injected a fault: {fault}"),
             Self::ChaosArmed { limit, .. } => write!(f, "faults are armed for {limit:?}"),
             Self::ServedStale { class, age, .. } => write!(f, "served a value of {age:?} ago: {class}"),
-            Self::StepRecorded { job, .. } => {
-                f.write_str("step recorded")?;
-                job.as_ref().map_or(Ok(()), |job| write!(f, ", job {job}"))
-            }
-            Self::StepReused { job, .. } => {
-                f.write_str("recorded step reused")?;
-                job.as_ref().map_or(Ok(()), |job| write!(f, ", job {job}"))
-            }
+            Self::StepRecorded { job, .. } => write_step(f, "step recorded", job.as_deref()),
+            Self::StepReused { job, .. } => write_step(f, "recorded step reused", job.as_deref()),
             Self::JobStarted { job, .. } => write!(f, "job {job} started"),
             Self::JobResumed { job, .. } => write!(f, "job {job} resumed"),
             Self::JobDone { job, .. } => write!(f, "job {job} done"),
@@ -553,6 +547,11 @@ impl fmt::Display for Event {
             }
         }
     }
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, what: &str, job: Option<&str>) -> fmt::Result {
+    f.write_str(what)?;
+    job.map_or(Ok(()), |job| write!(f, ", job {job}"))
 }
 
 /// Is called with an event: a plain function, so that policies stay `const` and `Copy`.

@@ -62,8 +62,8 @@ impl UndoSite {
 
     /// How the step of `record` is undone, if it can be undone.
     ///
-    /// By the name that the record has, also an earlier one (`was`). Several functions with one name are told apart
-    /// by what the record noted of its function.
+    /// It is found by the name that the record has, also an earlier one (`was`); of several functions with one name, by
+    /// what the record noted of its function.
     ///
     /// # Errors
     ///

@@ -33,7 +33,7 @@ pub trait CacheKey: Copy {
 
     /// Returns whether `owned` is this key.
     ///
-    /// Keys with equal hashes are told apart by it, outside of all locks.
+    /// Distinguishes keys with equal hashes, outside of all locks.
     fn is_key(&self, owned: &Self::Owned) -> bool;
 
     /// Returns a copy that a cache can keep.
