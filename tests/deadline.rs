@@ -38,7 +38,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A request whose client waits for so many milliseconds, to a service that works at most 30 s on one.
+/// A request whose client waits for `client_waits` milliseconds, to a service that works at most 30 s on one.
 fn request(client_waits: u64) -> Deadline {
     Deadline::at_most(Duration::from_secs(30)).header(Header::TimeoutMs, &client_waits.to_string())
 }
