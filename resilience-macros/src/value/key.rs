@@ -6,7 +6,7 @@ use crate::function::types::peeled;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Error, Expr, FnArg, GenericParam, Lit, LitStr, Pat, Result, Type, UnOp};
+use syn::{Error, Expr, GenericParam, Lit, LitStr, Result, Type, UnOp};
 
 /// A key as written.
 pub(crate) struct Key {
