@@ -3,7 +3,8 @@
 use super::guarded::{Failure, Guarded, Outcome};
 use resilience::deadline::Deadline;
 use resilience::{
-    Bulkhead, Category, CircuitBreaker, State, bulkhead, circuit_breaker, point, rate_limit, testing, timeout,
+    Bulkhead, Category, CircuitBreaker, Event, State, bulkhead, circuit_breaker, point, rate_limit, testing,
+    timeout,
 };
 use std::time::Duration;
 use tokio::time::sleep;
@@ -114,6 +115,37 @@ fn a_threshold_and_a_rate_that_are_written_stay_beside_it() {
         (0..6).for_each(|_| it.takes(3 * SECOND));
         assert!(it.refuses(), "8 of 10 are slow");
     });
+}
+
+#[test]
+fn the_event_says_that_slow_calls_opened_it() {
+    #[circuit_breaker(slow = 2s, slow_rate = 50%, window = 10, min_calls = 2, name = "opened")]
+    fn call(world: &testing::World, time: Duration, outcome: Outcome) -> Outcome {
+        world.advance(time);
+        outcome
+    }
+    let world = testing::isolate();
+    let opened = || world.events().iter().rev().find(|event| matches!(event, Event::Opened { .. })).cloned();
+    let _ = call(&world, SECOND, Ok(1));
+    let _ = call(&world, 3 * SECOND, Ok(1));
+    let text = opened().expect("one of two was slow").to_string();
+    assert_eq!(text, "opened: opened after 1 slow calls, for 60s");
+    world.advance(60 * SECOND);
+    let _ = call(&world, 3 * SECOND, Ok(1));
+    assert!(
+        matches!(opened(), Some(Event::Opened { slow: 1, failures: 0, class: None, .. })),
+        "a slow probe"
+    );
+
+    point("opened").unwrap().breaker().unwrap().reset();
+    let _ = call(&world, 3 * SECOND, own(Category::Unavailable));
+    let _ = call(&world, SECOND, Ok(1));
+    let Some(Event::Opened { slow, failures, .. }) = opened() else { panic!("one of two was slow") };
+    assert_eq!((slow, failures), (1, 1));
+
+    point("opened").unwrap().breaker().unwrap().reset();
+    point("opened").unwrap().breaker().unwrap().force_open();
+    assert_eq!(opened().unwrap().to_string(), "opened: opened by hand");
 }
 
 #[test]

@@ -150,10 +150,12 @@ pub enum Event {
         point: PointName,
         /// The key, on a keyed breaker.
         key: Option<PointName>,
-        /// What the error that opened it means; `None` where a person or the program set the state.
+        /// What the error that opened it means; `None` where a slow success did, or a person or the program.
         class: Option<Classification>,
         /// How many failures opened it: in a row, or within the window.
         failures: u32,
+        /// How many slow calls opened it; 0 where failures, a person or the program did.
+        slow: u32,
         /// How long it stays open; `None` where only a person closes it.
         #[cfg_attr(
             feature = "serde",
@@ -505,8 +507,9 @@ impl fmt::Display for Event {
             Self::GaveUp { attempt, attempts_max, class, reason, .. } => {
                 write!(f, "gave up after attempt {attempt} of {attempts_max}: {class}; {reason}")
             }
-            Self::Opened { class, failures, recovery, .. } => {
+            Self::Opened { class, failures, slow, recovery, .. } => {
                 match class {
+                    _ if *slow > 0 => write!(f, "opened after {slow} slow calls")?,
                     Some(class) => write!(f, "opened after {failures} failures, {class}")?,
                     None => f.write_str("opened by hand")?,
                 }

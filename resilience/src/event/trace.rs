@@ -145,13 +145,14 @@ fn retry(event: &Event) {
 fn breaker(event: &Event, log: Log<'_>) {
     let shown = |key: &Option<PointName>| key.as_ref().filter(|_| log.shows_key).map(ToString::to_string);
     match event {
-        Event::Opened { point, key, class, failures, recovery } => {
+        Event::Opened { point, key, class, failures, slow, recovery } => {
             let key = shown(key);
             let category = class.as_ref().map(category);
             let severity = class.as_ref().map(|class| class.severity.as_str());
             let code = class.as_ref().and_then(code);
             let delay_ms = recovery.map(delay_ms);
-            warn!(target: "resilience::breaker", point = &**point, key, category, severity, code, failures, delay_ms, "opened");
+            let slow = (*slow > 0).then_some(slow);
+            warn!(target: "resilience::breaker", point = &**point, key, category, severity, code, failures, slow, delay_ms, "opened");
         }
         Event::HalfOpened { point, key } => {
             info!(target: "resilience::breaker", point = &**point, key = shown(key), "half-open");

@@ -228,7 +228,7 @@ impl Gate {
             return None;
         }
         memory.reopenings = memory.reopenings.saturating_add(1);
-        Some(self.open(&mut memory, 0, None, config))
+        Some(self.open(&mut memory, &Cause { slow: 1, ..Cause::default() }, config))
     }
 
     /// A success of a breaker with a rate whose time is to be known. A slow one, and the one that makes them enough, is
@@ -243,7 +243,7 @@ impl Gate {
         let seen = Seen { is_failure: false, is_slow };
         let shares = self.shares(&mut memory, now(), config, Some(seen));
         let trips = is_judged && shares.trip(config);
-        trips.then(|| self.open(&mut memory, failures_in(shares), None, config))
+        trips.then(|| self.open(&mut memory, &Cause::of_shares(shares, None, config), config))
     }
 
     fn successes(&self) -> &Successes {
@@ -301,14 +301,15 @@ impl Gate {
         match word.state() {
             State::HalfOpen if memory.probes()?.end(token, word.token()) => {
                 memory.reopenings = memory.reopenings.saturating_add(1);
-                Some(self.open(&mut memory, 1, Some(class), config))
+                Some(self.open(&mut memory, &Cause::of_failures(1, class), config))
             }
             _ if !word.admitted(token) => None,
             State::Closed | State::MetricsOnly if config.has_shares() => {
                 let seen = Seen { is_failure: true, is_slow };
                 let shares = self.shares(&mut memory, now(), config, Some(seen));
                 if word.state() == State::Closed && shares.trip(config) {
-                    return Some(self.open(&mut memory, failures_in(shares), Some(class), config));
+                    let cause = Cause::of_shares(shares, Some(class), config);
+                    return Some(self.open(&mut memory, &cause, config));
                 }
                 let counts_in_row = word.state() == State::Closed && config.has_threshold();
                 if counts_in_row { self.failed_closed(&mut memory, word, class, config) } else { None }
@@ -350,7 +351,8 @@ impl Gate {
     ) -> Option<Change> {
         if let Some(window) = config.window {
             let failures = memory.count(now(), window, config.threshold);
-            return (failures >= config.threshold).then(|| self.open(memory, failures, Some(class), config));
+            let cause = Cause::of_failures(failures, class);
+            return (failures >= config.threshold).then(|| self.open(memory, &cause, config));
         }
         let (now, recovery) = (now(), config.open_time(memory.reopenings, class.retry_after));
         // Without the lock, others count and clear up to the moment of the swap.
@@ -366,26 +368,20 @@ impl Gate {
                 Ok(()) => {
                     self.remember(memory, State::Open, word.next(State::Open).token(), now);
                     memory.failures = failures;
-                    return Some(Change::Opened { class: Some(*class), failures, recovery: Some(recovery) });
+                    return Some(Cause::of_failures(failures, class).opened(Some(recovery)));
                 }
             }
         }
     }
 
-    /// Opens it after `failures` for the time that its settings and the error say.
-    fn open(
-        &self,
-        memory: &mut Memory,
-        failures: u32,
-        class: Option<&Classification>,
-        config: &CircuitBreakerConfig,
-    ) -> Change {
-        let asked = class.and_then(|class| class.retry_after);
+    /// Opens it for the time that its settings and the error say.
+    fn open(&self, memory: &mut Memory, cause: &Cause<'_>, config: &CircuitBreakerConfig) -> Change {
+        let asked = cause.class.and_then(|class| class.retry_after);
         let (now, recovery) = (now(), config.open_time(memory.reopenings, asked));
         self.stay_open_until(later(now, recovery));
         self.enter(memory, State::Open, now);
-        memory.failures = failures;
-        Change::Opened { class: class.copied(), failures, recovery: Some(recovery) }
+        memory.failures = cause.failures;
+        cause.opened(Some(recovery))
     }
 
     /// A call ended without a result that counts.
@@ -426,7 +422,7 @@ impl Gate {
         }
         self.enter(&mut memory, State::Open, now);
         let recovery = Some(until.saturating_duration_since(now));
-        Some(Change::Opened { class: None, failures: 0, recovery })
+        Some(Cause::default().opened(recovery))
     }
 
     /// Sets a state that has nothing to remember.
@@ -438,7 +434,7 @@ impl Gate {
         self.enter(&mut memory, state, now());
         match state {
             State::HalfOpen => Some(Change::HalfOpened),
-            State::ForcedOpen => Some(Change::Opened { class: None, failures: 0, recovery: None }),
+            State::ForcedOpen => Some(Cause::default().opened(None)),
             _ => None,
         }
     }
@@ -475,6 +471,31 @@ impl Gate {
     pub(super) fn while_locked(&self, work: impl FnOnce()) {
         let _memory = self.memory.lock();
         work();
+    }
+}
+
+/// Why a breaker opens: nothing where a person or the program opens it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cause<'a> {
+    /// The error of the call that opens it.
+    class: Option<&'a Classification>,
+    failures: u32,
+    /// How many calls were slow, where that opens it.
+    slow: u32,
+}
+
+impl<'a> Cause<'a> {
+    const fn of_failures(failures: u32, class: &'a Classification) -> Self {
+        Self { class: Some(class), failures, slow: 0 }
+    }
+
+    fn of_shares(shares: Shares, class: Option<&'a Classification>, config: &CircuitBreakerConfig) -> Self {
+        let slow = if shares.trip_by_slowness(config) { shares.slow } else { 0 };
+        Self { class, failures: failures_in(shares), slow: u32::try_from(slow).unwrap_or(u32::MAX) }
+    }
+
+    fn opened(self, recovery: Option<Duration>) -> Change {
+        Change::Opened { class: self.class.copied(), failures: self.failures, slow: self.slow, recovery }
     }
 }
 

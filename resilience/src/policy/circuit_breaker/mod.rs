@@ -685,9 +685,9 @@ impl CircuitBreaker {
         let (point, key) = (self.owner.clone(), self.key.clone());
         let hooks = &self.setup.hooks;
         let (event, hook) = match change {
-            Change::Opened { class, failures, recovery } => {
+            Change::Opened { class, failures, slow, recovery } => {
                 self.count(Counted::Opened);
-                (Event::Opened { point, key, class, failures, recovery }, hooks.open)
+                (Event::Opened { point, key, class, failures, slow, recovery }, hooks.open)
             }
             Change::HalfOpened => (Event::HalfOpened { point, key }, hooks.half_open),
             Change::Closed => (Event::Closed { point, key }, hooks.close),

@@ -120,8 +120,12 @@ impl Shares {
     /// Whether they open the breaker.
     pub(super) fn trip(self, config: &CircuitBreakerConfig) -> bool {
         let rate = self.failure_rate(config);
-        config.rate.zip(rate).is_some_and(|(most, rate)| rate >= most)
-            || self.slow_rate(config).is_some_and(|rate| rate >= config.slow_rate)
+        config.rate.zip(rate).is_some_and(|(most, rate)| rate >= most) || self.trip_by_slowness(config)
+    }
+
+    /// Whether the slow calls open it.
+    pub(super) fn trip_by_slowness(self, config: &CircuitBreakerConfig) -> bool {
+        self.slow_rate(config).is_some_and(|rate| rate >= config.slow_rate)
     }
 }
 

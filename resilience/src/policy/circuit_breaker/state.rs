@@ -181,7 +181,7 @@ impl Token {
 /// Hooks run code of the program, which may ask the breaker for its state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Change {
-    Opened { class: Option<Classification>, failures: u32, recovery: Option<Duration> },
+    Opened { class: Option<Classification>, failures: u32, slow: u32, recovery: Option<Duration> },
     HalfOpened,
     Closed,
 }

@@ -492,7 +492,7 @@ fn events_carry_what_happened() {
     let recovery = Some(60 * SECOND);
     assert_eq!(
         *opened,
-        Event::Opened { point: point.clone(), key: key.clone(), class, failures: 1, recovery }
+        Event::Opened { point: point.clone(), key: key.clone(), class, failures: 1, slow: 0, recovery }
     );
     let retry_after = Some(60 * SECOND);
     assert_eq!(*rejected, Event::Rejected { point, key, policy: "circuit_breaker", retry_after });
