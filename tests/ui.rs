@@ -164,26 +164,23 @@ fn normalised(text: &str) -> String {
     let width = |line: &str| line.find("--> ").filter(|at| line[..*at].trim().is_empty());
     let Some(width) = text.lines().find_map(width) else { return text.to_owned() };
     let mut lines = Vec::new();
-    // Of other files, line numbers and columns are left out; of the standard library and other crates all.
-    let (mut is_case, mut is_ours) = (true, true);
+    // Of other files only the path is kept: the compiler leaves their lines out where it cannot read them.
+    let mut is_case = true;
     for line in text.trim_end().lines() {
         let (gutter, rest) = line.split_at_checked(width).unwrap_or((line, ""));
         let arrow = ["--> ", "::: "].into_iter().find(|arrow| rest.starts_with(arrow));
         if let Some(arrow) = arrow.filter(|_| gutter.trim().is_empty()) {
             let place = rest[arrow.len()..].replace(&format!("{ROOT}/"), "");
             is_case = place.starts_with("tests/");
-            is_ours = !place.starts_with('/');
             let place = if is_case { place } else { stable(&place) };
             lines.push((String::new(), format!("{arrow}{place}")));
         } else if is_gutter(gutter, rest) {
-            if is_ours || rest.starts_with(" = ") {
-                let number = if is_case { gutter.trim() } else { "" };
-                lines.push((number.to_owned(), rest.to_owned()));
+            if is_case || rest.starts_with(" = ") {
+                lines.push((gutter.trim().to_owned(), rest.to_owned()));
             }
-        } else {
+        } else if is_case || line != "..." {
             // A suggestion has no path: it is about the case.
             is_case |= line.starts_with("help: ");
-            is_ours |= is_case;
             lines.push((String::new(), format!("\0{}", counted(line))));
         }
     }
