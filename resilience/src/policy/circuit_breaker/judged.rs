@@ -1,7 +1,7 @@
 //! A breaker that judges errors by functions of the caller.
 
 use super::CircuitBreaker;
-use super::permit::PermitOf;
+use super::permit;
 use crate::classify::Classification;
 use crate::outcome::Refuse;
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
@@ -70,10 +70,7 @@ impl<C, W, U> Judged<&CircuitBreaker, C, W, U> {
         W: Predicate<R::Error>,
         U: Predicate<R::Error>,
     {
-        match PermitOf::ask(self.policy) {
-            Ok(permit) => permit.run(body, |outcome| self.judge(outcome)),
-            Err(rejected) => R::refuse(rejected),
-        }
+        permit::run(self.policy, body, |outcome| self.judge(outcome))
     }
 
     /// Runs the async `body` if the breaker admits it, and counts the outcome as the functions say.
@@ -87,9 +84,6 @@ impl<C, W, U> Judged<&CircuitBreaker, C, W, U> {
         W: Predicate<R::Error>,
         U: Predicate<R::Error>,
     {
-        match PermitOf::ask(self.policy) {
-            Ok(permit) => permit.run_async(body, |outcome| self.judge(outcome)).await,
-            Err(rejected) => R::refuse(rejected),
-        }
+        permit::run_async(self.policy, body, |outcome| self.judge(outcome)).await
     }
 }

@@ -420,10 +420,7 @@ impl CircuitBreaker {
         body: impl FnOnce() -> R,
         judge: impl FnOnce(&R) -> Option<Classification>,
     ) -> R {
-        match PermitOf::ask(self) {
-            Ok(permit) => permit.run(body, |outcome| (judge(outcome), Ruling::ByCategory)),
-            Err(rejected) => R::refuse(rejected),
-        }
+        permit::run(self, body, |outcome| (judge(outcome), Ruling::ByCategory))
     }
 
     /// Runs `body` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome means, and
@@ -437,10 +434,7 @@ impl CircuitBreaker {
         body: impl AsyncFnOnce() -> R,
         judge: impl FnOnce(&R) -> Option<Classification>,
     ) -> R {
-        match PermitOf::ask(self) {
-            Ok(permit) => permit.run_async(body, |outcome| (judge(outcome), Ruling::ByCategory)).await,
-            Err(rejected) => R::refuse(rejected),
-        }
+        permit::run_async(self, body, |outcome| (judge(outcome), Ruling::ByCategory)).await
     }
 
     /// Asks to make one call whose outcome is reported later.

@@ -6,6 +6,7 @@ use crate::base::admission::{Entered, Since};
 use crate::base::scope::{Stack, nanos};
 use crate::base::world::World;
 use crate::classify::Classify;
+use crate::outcome::Refuse;
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
 use std::future::Future;
@@ -150,29 +151,56 @@ impl<B: Deref<Target = CircuitBreaker>> PermitOf<B> {
         Measuring(self.timing.0.as_ref().map(|since| since.enter(stack())))
     }
 
-    /// Runs `body`, whose outcome `judge` reads.
-    pub(super) fn run<R>(self, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> (Verdict, Ruling)) -> R {
-        let outcome = {
-            let _measuring = self.measure();
-            body()
-        };
-        self.judge(outcome, judge)
-    }
-
-    /// Runs the async `body`, whose outcome `judge` reads.
-    pub(super) async fn run_async<R>(
-        self,
-        body: impl AsyncFnOnce() -> R,
-        judge: impl FnOnce(&R) -> (Verdict, Ruling),
-    ) -> R {
-        let outcome = self.measured(body()).await;
-        self.judge(outcome, judge)
-    }
-
     /// `body` as part of the call.
     #[doc(hidden)]
     pub const fn measured<F>(&self, body: F) -> Measured<'_, B, F> {
         Measured { permit: self, body }
+    }
+}
+
+/// Runs `body` if `breaker` admits it; `judge` reads its outcome. Only a breaker with `slow` pays for measuring.
+#[inline]
+pub(super) fn run<R: Refuse>(
+    breaker: &CircuitBreaker,
+    body: impl FnOnce() -> R,
+    judge: impl FnOnce(&R) -> (Verdict, Ruling),
+) -> R {
+    if breaker.setup.settings.config.slow.is_none() {
+        return match Admitted::ask(breaker) {
+            Ok(permit) => permit.judge(body(), judge),
+            Err(rejected) => R::refuse(rejected),
+        };
+    }
+    match Permit::ask(breaker) {
+        Ok(permit) => {
+            let outcome = {
+                let _measuring = permit.measure();
+                body()
+            };
+            permit.judge(outcome, judge)
+        }
+        Err(rejected) => R::refuse(rejected),
+    }
+}
+
+/// Runs the async `body` as [`run`] does.
+pub(super) async fn run_async<R: Refuse>(
+    breaker: &CircuitBreaker,
+    body: impl AsyncFnOnce() -> R,
+    judge: impl FnOnce(&R) -> (Verdict, Ruling),
+) -> R {
+    if breaker.setup.settings.config.slow.is_none() {
+        return match Admitted::ask(breaker) {
+            Ok(permit) => permit.judge(body().await, judge),
+            Err(rejected) => R::refuse(rejected),
+        };
+    }
+    match Permit::ask(breaker) {
+        Ok(permit) => {
+            let outcome = permit.measured(body()).await;
+            permit.judge(outcome, judge)
+        }
+        Err(rejected) => R::refuse(rejected),
     }
 }
 
