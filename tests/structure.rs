@@ -1,6 +1,6 @@
 //! The arrows between the modules of both crates: no cycles, no arrow up, no policy that names another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -300,4 +300,31 @@ fn an_attribute_has_the_same_name_everywhere() {
     };
     let missing: Vec<_> = stems.iter().flat_map(missing).collect();
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The examples of a crate's documentation are one program when they are tested, in which points that share a name are
+/// numbered.
+#[test]
+fn points_in_the_examples_of_the_documentation_have_names_of_their_own() {
+    for (folder, ending, mark) in [("resilience/src", "rs", "//"), ("resilience-macros/src/docs", "md", "")] {
+        let mut names = BTreeMap::<String, Vec<String>>::new();
+        for path in files_below(&root().join(folder)) {
+            if path.extension().is_none_or(|found| found != ending) {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a file");
+            for line in text.lines().filter(|line| line.trim_start().starts_with(mark)) {
+                let Some((_, rest)) = line.split_once("name = \"") else { continue };
+                let name = rest.split('"').next().unwrap_or_default().to_owned();
+                names.entry(name).or_default().push(path.display().to_string());
+            }
+        }
+        names.retain(|_, places| places.len() > 1);
+        assert!(names.is_empty(), "{names:#?}");
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }

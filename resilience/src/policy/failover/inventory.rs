@@ -27,15 +27,15 @@ impl Point {
     /// use resilience::{failover, point};
     /// use std::io::{Error, ErrorKind};
     ///
-    /// #[failover(region = ["eu", "us"], sticky = 60s, name = "search")]
+    /// #[failover(region = ["eu", "us"], sticky = 60s, name = "regions")]
     /// fn search(region: &str) -> Result<u32, Error> {
     ///     if region == "eu" { Err(ErrorKind::TimedOut.into()) } else { Ok(7) }
     /// }
     ///
     /// # let _world = resilience::testing::isolate();
     /// search("eu").unwrap();
-    /// let failover = point("search").unwrap().failover().unwrap();
-    /// assert_eq!(failover.snapshot().to_string(), "search: failed over 1, us answered 1, eu begins with us");
+    /// let failover = point("regions").unwrap().failover().unwrap();
+    /// assert_eq!(failover.snapshot().to_string(), "regions: failed over 1, us answered 1, eu begins with us");
     /// failover.reset();
     /// assert!(failover.snapshot().sticky.is_empty());
     /// ```

@@ -27,14 +27,14 @@ impl Point {
     /// ```
     /// use resilience::{hedge, point};
     ///
-    /// #[hedge(after = p95, idempotent, name = "stock")]
+    /// #[hedge(after = p95, idempotent, name = "shelf")]
     /// async fn stock() -> std::io::Result<u32> {
     ///     Ok(7)
     /// }
     ///
     /// # let _ = stock;
-    /// let hedge = point("stock").unwrap().hedge().unwrap();
-    /// assert_eq!(hedge.snapshot().to_string(), "stock: too few calls yet, hedged 0, won by extra 0, denied 0");
+    /// let hedge = point("shelf").unwrap().hedge().unwrap();
+    /// assert_eq!(hedge.snapshot().to_string(), "shelf: too few calls yet, hedged 0, won by extra 0, denied 0");
     /// ```
     pub fn hedge(&self) -> Option<HedgeHandle> {
         PolicyHandle::of(self)

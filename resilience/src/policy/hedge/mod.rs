@@ -37,8 +37,8 @@
 //!
 //! static CALLS: AtomicU32 = AtomicU32::new(0);
 //!
-//! #[hedge(after = 5ms, idempotent, name = "search")]
-//! async fn search(text: &str) -> std::io::Result<usize> {
+//! #[hedge(after = 5ms, idempotent, name = "suggest")]
+//! async fn suggest(text: &str) -> std::io::Result<usize> {
 //!     if CALLS.fetch_add(1, Ordering::Relaxed) == 0 {
 //!         tokio::time::sleep(Duration::from_secs(60)).await;
 //!     }
@@ -46,9 +46,9 @@
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! assert_eq!(search("rust").await.unwrap(), 4);
+//! assert_eq!(suggest("rust").await.unwrap(), 4);
 //! assert_eq!(CALLS.load(Ordering::Relaxed), 2);
-//! assert_eq!(point("search").unwrap().hedge().unwrap().snapshot().won_by_extra, 1);
+//! assert_eq!(point("suggest").unwrap().hedge().unwrap().snapshot().won_by_extra, 1);
 //! # });
 //! ```
 

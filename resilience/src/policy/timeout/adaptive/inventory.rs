@@ -29,12 +29,12 @@ impl Point {
     /// use resilience::{Rejected, point, timeout};
     /// use std::time::Duration;
     ///
-    /// #[timeout(adaptive, floor = 100ms, cap = 10s, name = "render")]
+    /// #[timeout(adaptive, floor = 100ms, cap = 10s, name = "preview")]
     /// async fn render() -> Result<u32, Rejected> {
     ///     Ok(42)
     /// }
     ///
-    /// let timeout = point("render").unwrap().adaptive_timeout().unwrap();
+    /// let timeout = point("preview").unwrap().adaptive_timeout().unwrap();
     /// assert_eq!(timeout.limit(), Duration::from_secs(10), "no call was measured yet");
     /// ```
     pub fn adaptive_timeout(&self) -> Option<AdaptiveTimeoutHandle> {
