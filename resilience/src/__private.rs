@@ -16,10 +16,10 @@ pub use crate::failure::probe::*;
 pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
 #[cfg(feature = "cache")]
-pub use crate::policy::cached::{CacheInstanceSite, Ids, Lead, Leading, Part, Parted, Sharing, key_part};
+pub use crate::policy::cached::{GivenCache, Ids, Lead, Leading, Part, Parted, Sharing, key_part};
 #[cfg(feature = "chaos")]
 pub use crate::policy::chaos::injected;
-pub use crate::policy::circuit_breaker::{InstanceSite, KeyedBreakers};
+pub use crate::policy::circuit_breaker::{GivenBreaker, KeyedBreakers};
 pub use crate::policy::contradictions::{check_attempt, check_hedge, check_hedged, check_slow, check_window};
 pub use crate::policy::degrade::{DegradeSite, either};
 pub use crate::policy::keyed::{KeyAndValue, Keyed};

@@ -128,7 +128,7 @@ impl Service {
             "method",
             &[&__CACHE],
         );
-        static __CACHE: __rt::CacheInstanceSite = __rt::CacheInstanceSite::of(&__POINT);
+        static __CACHE: __rt::GivenCache = __rt::GivenCache::of(&__POINT);
         let __outcome = '__cache: {
             let __pending = match {
                 #[allow(unused_imports)]

@@ -246,7 +246,7 @@ impl Layer for Checked {
         let site = &place.site;
         let Checked { start, setters, .. } = self;
         if self.instance.is_some() {
-            return quote!(static #site: __rt::InstanceSite = __rt::InstanceSite::of(&__POINT););
+            return quote!(static #site: __rt::GivenBreaker = __rt::GivenBreaker::of(&__POINT););
         }
         let ty = quote!(__rt::CircuitBreaker);
         let start = if start.is_empty() {

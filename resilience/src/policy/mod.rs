@@ -92,6 +92,7 @@ mod judged;
 pub mod rate_limit;
 #[cfg(feature = "durable")]
 pub(crate) mod recoveries;
+pub(crate) mod stateful;
 pub mod timeout;
 pub mod with_fallback;
 

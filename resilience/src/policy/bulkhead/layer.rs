@@ -4,12 +4,12 @@ use super::wait::{Enter, OwnedSlot, Slot, enter};
 use super::{Bulkhead, BulkheadConfig, KIND};
 use crate::base::setting::Effective;
 use crate::base::site::Site;
-use crate::point::{KeySnapshot, Layer, PointName, PointSite};
-use crate::policy::keyed::{EntryMap, Key, Keyed, MAX_KEYS, PerKey};
+use crate::point::{Layer, PointName};
+use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
+use crate::policy::stateful::{Described, Given, Stateful};
 use crate::rejected::Rejected;
-use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What the expansion of an attribute calls; `attempt` is the number of the attempt, from 1.
@@ -32,35 +32,40 @@ impl Bulkhead {
     }
 }
 
-/// The settings that apply.
-fn settings(config: &BulkheadConfig) -> Vec<Effective> {
-    let mut all = config.effective();
-    if config.wait.is_zero() {
-        all.retain(|setting| setting.name != "queue");
+impl Described for BulkheadConfig {
+    const KIND: &'static str = KIND;
+
+    fn settings(&self) -> Vec<Effective> {
+        let mut all = self.effective();
+        if self.wait.is_zero() {
+            all.retain(|setting| setting.name != "queue");
+        }
+        if !self.adaptive {
+            all.retain(|setting| !["floor", "cap"].contains(&setting.name));
+        }
+        all
     }
-    if !config.adaptive {
-        all.retain(|setting| !["floor", "cap"].contains(&setting.name));
+
+    fn notes(_: Option<&Self>, below: &[&dyn Layer]) -> Vec<&'static str> {
+        let is_above_a_retry = below.iter().any(|layer| layer.calls() > 1);
+        let note = "the slot is held through the waits of the retry below: move this line below it";
+        is_above_a_retry.then_some(note).into_iter().collect()
     }
-    all
+
+    fn worst(known: Option<&Self>, inner: Option<Duration>) -> Option<Duration> {
+        Some(inner?.saturating_add(known?.wait))
+    }
 }
 
-fn worst(config: &BulkheadConfig, inner: Option<Duration>) -> Option<Duration> {
-    inner.map(|inner| inner.saturating_add(config.wait))
-}
+impl Stateful for Bulkhead {
+    type Settings = BulkheadConfig;
 
-/// What is worth a look in the place of a bulkhead.
-fn notes(below: &[&dyn Layer]) -> Vec<&'static str> {
-    let is_above_a_retry = below.iter().any(|layer| layer.calls() > 1);
-    let note = "the slot is held through the waits of the retry below: move this line below it";
-    is_above_a_retry.then_some(note).into_iter().collect()
-}
+    fn described(&self) -> BulkheadConfig {
+        *self.config()
+    }
 
-const FREE: &str = "free";
-const FULL: &str = "full";
-
-impl Bulkhead {
     fn word(&self) -> &'static str {
-        if self.is_available() { FREE } else { FULL }
+        if self.is_available() { "free" } else { "full" }
     }
 
     fn numbers(&self) -> Vec<(&'static str, u64)> {
@@ -76,35 +81,18 @@ impl Bulkhead {
         }
         all
     }
-}
 
-impl Layer for Bulkhead {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn settings(&self) -> Vec<Effective> {
-        settings(self.config())
-    }
-
-    fn state(&self) -> Option<&'static str> {
-        Some(self.word())
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.numbers()
-    }
-
-    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
-        notes(below)
-    }
-
-    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        worst(self.config(), inner)
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
+    fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
+        let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
+        let count = |of: fn(&super::Counters) -> u64| totals.map_or(0, of);
+        let now: Vec<_> = entries.all().iter().map(|(_, bulkhead)| bulkhead.snapshot()).collect();
+        vec![
+            ("in_use", now.iter().map(|now| u64::from(now.in_use)).sum()),
+            ("waiting", now.iter().map(|now| now.waiting as u64).sum()),
+            ("rejected", count(|totals| totals.rejected.load(Ordering::Relaxed))),
+            ("waited", count(|totals| totals.waited.load(Ordering::Relaxed))),
+            ("overflowed", entries.overflowed()),
+        ]
     }
 }
 
@@ -131,58 +119,6 @@ impl Keyed<Bulkhead> {
     }
 }
 
-/// What was counted for all keys, evicted ones included, and what is in use now.
-fn totals(entries: &EntryMap<Bulkhead>) -> Vec<(&'static str, u64)> {
-    let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
-    let count = |of: fn(&super::Counters) -> u64| totals.map_or(0, of);
-    let now: Vec<_> = entries.all().iter().map(|(_, bulkhead)| bulkhead.snapshot()).collect();
-    vec![
-        ("in_use", now.iter().map(|now| u64::from(now.in_use)).sum()),
-        ("waiting", now.iter().map(|now| now.waiting as u64).sum()),
-        ("rejected", count(|totals| totals.rejected.load(Ordering::Relaxed))),
-        ("waited", count(|totals| totals.waited.load(Ordering::Relaxed))),
-        ("overflowed", entries.overflowed()),
-    ]
-}
-
-impl Layer for KeyedBulkheads {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn settings(&self) -> Vec<Effective> {
-        let mut all = settings(self.make().config());
-        all.push(Effective::count("max_keys", self.limit(), MAX_KEYS));
-        all
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        totals(self.entries())
-    }
-
-    fn keys(&self) -> Vec<KeySnapshot> {
-        let row = |(key, bulkhead): (String, Arc<Bulkhead>)| KeySnapshot {
-            key,
-            state: bulkhead.word(),
-            retry_after: None,
-            counters: bulkhead.numbers(),
-        };
-        self.entries().all().into_iter().map(row).collect()
-    }
-
-    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
-        notes(below)
-    }
-
-    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        worst(self.make().config(), inner)
-    }
-
-    fn policy(&self) -> &dyn Any {
-        &**self
-    }
-}
-
 /// A bulkhead is in use while a call has a slot of it, or waits for one: each holds the `Arc`.
 impl PerKey for Bulkhead {
     const STAYS_WHILE_HELD: bool = true;
@@ -199,21 +135,12 @@ impl PerKey for Bulkhead {
     }
 }
 
-/// The `static` of a `bulkhead(instance = ..)`, whose bulkhead the user owns.
-#[derive(Debug)]
+/// The `static` of a `bulkhead(instance = ..)`.
 #[doc(hidden)]
-pub struct GivenBulkhead {
-    point: &'static PointSite,
-    /// The settings of the bulkhead that was used first.
-    seen: OnceLock<BulkheadConfig>,
-}
+pub type GivenBulkhead = Given<BulkheadConfig>;
 
+#[doc(hidden)]
 impl GivenBulkhead {
-    /// The place of a bulkhead of the user's in the stack of `point`.
-    pub const fn of(point: &'static PointSite) -> Self {
-        Self { point, seen: OnceLock::new() }
-    }
-
     /// Gets a slot of `bulkhead` for sync code.
     ///
     /// # Errors
@@ -221,39 +148,12 @@ impl GivenBulkhead {
     /// If there is none in time.
     #[inline]
     pub fn enter_attempt<'b>(&self, bulkhead: &'b Bulkhead, attempt: u32) -> Result<Slot<'b>, Rejected> {
-        self.seen.get_or_init(|| *bulkhead.config());
-        enter(bulkhead, Some(self.point.stack()), attempt)
+        enter(bulkhead, Some(self.stack(|| *bulkhead.config())), attempt)
     }
 
     /// Gets a slot of `bulkhead` for async code.
     #[inline]
     pub fn await_attempt<'b>(&self, bulkhead: &'b Bulkhead, attempt: u32) -> Enter<&'b Bulkhead> {
-        self.seen.get_or_init(|| *bulkhead.config());
-        Enter::new(bulkhead, Some(self.point.stack()), attempt)
-    }
-}
-
-impl Layer for GivenBulkhead {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    /// Known once a bulkhead was used.
-    fn settings(&self) -> Vec<Effective> {
-        let mut all = vec![Effective::text("instance", "..")];
-        all.extend(self.seen.get().map(settings).into_iter().flatten());
-        all
-    }
-
-    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
-        notes(below)
-    }
-
-    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        self.seen.get().map_or(inner, |config| worst(config, inner))
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
+        Enter::new(bulkhead, Some(self.stack(|| *bulkhead.config())), attempt)
     }
 }

@@ -3,11 +3,11 @@
 use super::{Cache, CacheConfig, CacheKey, Cacheable, Ids, Pending};
 use crate::base::setting::Effective;
 use crate::outcome::Outcome;
+use crate::point::Layer;
 use crate::point::registry::Point;
-use crate::point::{Layer, PointSite};
 use crate::policy::Verdict;
+use crate::policy::stateful::{Described, Given};
 use std::any::Any;
-use std::sync::OnceLock;
 
 const KIND: &str = "cached";
 
@@ -35,21 +35,20 @@ impl Layer for Cache {
     }
 }
 
-/// The `static` of a `cached(instance = ..)`, whose cache the user owns.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct CacheInstanceSite {
-    point: &'static PointSite,
-    /// The settings of the cache that was used first.
-    seen: OnceLock<CacheConfig>,
+impl Described for CacheConfig {
+    const KIND: &'static str = KIND;
+
+    fn settings(&self) -> Vec<Effective> {
+        self.effective()
+    }
 }
 
-impl CacheInstanceSite {
-    /// The place of a cache of the user's in the stack of `point`.
-    pub const fn of(point: &'static PointSite) -> Self {
-        Self { point, seen: OnceLock::new() }
-    }
+/// The `static` of a `cached(instance = ..)`.
+#[doc(hidden)]
+pub type GivenCache = Given<CacheConfig>;
 
+#[doc(hidden)]
+impl GivenCache {
     /// Begins a call with `cache` in the stack of this site.
     ///
     /// # Errors
@@ -60,25 +59,7 @@ impl CacheInstanceSite {
         R: Outcome<Value: Cacheable, Error: 'static>,
         K: CacheKey,
     {
-        self.seen.get_or_init(|| cache.config());
-        cache.begin(ids, &key, self.point.stack())
-    }
-}
-
-impl Layer for CacheInstanceSite {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    /// Known once a cache was used.
-    fn settings(&self) -> Vec<Effective> {
-        let mut all = vec![Effective::text("instance", "..")];
-        all.extend(self.seen.get().map(CacheConfig::effective).into_iter().flatten());
-        all
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
+        cache.begin(ids, &key, self.stack(|| cache.config()))
     }
 }
 

@@ -95,7 +95,7 @@ mod window;
 
 pub use config::CircuitBreakerConfig;
 #[doc(hidden)]
-pub use layer::{InstanceSite, KeyedBreakers};
+pub use layer::{GivenBreaker, KeyedBreakers};
 #[doc(hidden)]
 pub use permit::{Admitted, Began, Measured, Measuring, OwnedAdmitted, Timing};
 pub use permit::{OwnedPermit, Permit, PermitOf};

@@ -386,7 +386,7 @@ fn a_cut_by_a_timeout_of_its_own_stack_is_a_failure() {
 #[test]
 fn a_breaker_of_the_users_learns_in_which_stack_it_is() {
     static POINT: PointSite = PointSite::new("m", "f", &[]);
-    static SITE: InstanceSite = InstanceSite::of(&POINT);
+    static SITE: GivenBreaker = GivenBreaker::of(&POINT);
     let _world = isolate();
     let breaker = Arc::new(breaker(1));
     SITE.admit(&breaker).unwrap().settle(None, Ruling::ByCategory);

@@ -4,13 +4,14 @@ use super::run::{AdaptiveTimed, Ended, on_thread};
 use super::{AdaptiveTimeout, AdaptiveTimeoutConfig};
 use crate::base::setting::{Effective, Value};
 use crate::base::site::Site;
-use crate::point::{KeySnapshot, Layer, PointName, PointSite};
+use crate::point::{KeySnapshot, Layer, PointName};
 use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
+use crate::policy::stateful::{Described, Given};
 use crate::policy::timeout::thread;
 use crate::rejected::Rejected;
 use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const KIND: &str = "timeout";
@@ -166,26 +167,29 @@ impl PerKey for AdaptiveTimeout {
     }
 }
 
-/// The `static` of a `timeout(adaptive, instance = ..)`, whose timeout the user owns.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct GivenAdaptiveTimeout {
-    point: &'static PointSite,
-    /// The settings of the timeout that was used first.
-    seen: OnceLock<AdaptiveTimeoutConfig>,
-}
+/// The settings of a timeout that the program owns, whose body runs on no helper thread.
+impl Described for AdaptiveTimeoutConfig {
+    const KIND: &'static str = KIND;
 
-impl GivenAdaptiveTimeout {
-    /// The place of a timeout of the user's in the stack of `point`.
-    pub const fn of(point: &'static PointSite) -> Self {
-        Self { point, seen: OnceLock::new() }
+    fn settings(&self) -> Vec<Effective> {
+        settings(self, false)
     }
 
+    fn worst(known: Option<&Self>, inner: Option<Duration>) -> Option<Duration> {
+        known.map(|config| worst(config, inner)).or(inner)
+    }
+}
+
+/// The `static` of a `timeout(adaptive, instance = ..)`.
+#[doc(hidden)]
+pub type GivenAdaptiveTimeout = Given<AdaptiveTimeoutConfig>;
+
+#[doc(hidden)]
+impl GivenAdaptiveTimeout {
     /// A run of `body` within the limit of `timeout` that applies now.
     #[inline]
     pub fn within<'t, F>(&self, timeout: &'t AdaptiveTimeout, attempt: u32, body: F) -> AdaptiveTimed<'t, F> {
-        self.seen.get_or_init(|| *timeout.config());
-        AdaptiveTimed::new(timeout, Some(self.point.stack()), attempt, body)
+        AdaptiveTimed::new(timeout, Some(self.stack(|| *timeout.config())), attempt, body)
     }
 
     /// Runs `body` on a helper thread within the limit of `timeout` that applies now.
@@ -198,28 +202,7 @@ impl GivenAdaptiveTimeout {
         timeout: &AdaptiveTimeout,
         body: impl FnOnce() -> Ended<R> + Send + 'static,
     ) -> Result<R, Rejected> {
-        self.seen.get_or_init(|| *timeout.config());
+        self.stack(|| *timeout.config());
         on_thread(timeout, body)
-    }
-}
-
-impl Layer for GivenAdaptiveTimeout {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    /// Known once a timeout was used.
-    fn settings(&self) -> Vec<Effective> {
-        let mut all = vec![Effective::text("instance", "..")];
-        all.extend(self.seen.get().map(|config| settings(config, false)).into_iter().flatten());
-        all
-    }
-
-    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        self.seen.get().map(|config| worst(config, inner)).or(inner)
-    }
-
-    fn policy(&self) -> &dyn Any {
-        self
     }
 }

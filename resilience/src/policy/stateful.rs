@@ -1,0 +1,203 @@
+//! The three forms of a policy with state in a stack: the function's own, one for each key, and one of the program.
+//!
+//! Breaker, bulkhead, rate limit and hedge differ in what they decide, not in how the inventory sees them. What it asks
+//! of their settings is [`Described`], what it asks of a value is [`Stateful`]; the [`Layer`]s follow from these:
+//!
+//! - a policy itself, the `static` of a function without a key;
+//! - `Site<Keyed<P>>`, with a value for each key;
+//! - [`Given`], for `instance = ..`, where the program owns the value and its settings are known from the first call on.
+
+use crate::base::scope::Stack;
+use crate::base::setting::Effective;
+use crate::base::site::Site;
+use crate::point::{KeySnapshot, Layer, PointSite};
+use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// What the inventory asks of the settings of a policy.
+pub(crate) trait Described: Copy + Debug + Send + Sync + 'static {
+    /// The policy's name, as in its attribute.
+    const KIND: &'static str;
+
+    /// The settings that apply, without those that others take the place of.
+    fn settings(&self) -> Vec<Effective>;
+
+    /// See [`Layer::notes`]; `None` while the settings are not known, here and below.
+    fn notes(known: Option<&Self>, below: &[&dyn Layer]) -> Vec<&'static str> {
+        let _ = (known, below);
+        Vec::new()
+    }
+
+    /// See [`Layer::calls`].
+    fn calls(known: Option<&Self>) -> u64 {
+        let _ = known;
+        1
+    }
+
+    /// See [`Layer::worst`].
+    fn worst(known: Option<&Self>, inner: Option<Duration>) -> Option<Duration> {
+        let _ = known;
+        inner
+    }
+}
+
+/// What the inventory asks of a policy that has state, for a function or for each key.
+pub(crate) trait Stateful: PerKey + Debug + 'static {
+    type Settings: Described;
+
+    fn described(&self) -> Self::Settings;
+
+    /// The state in a word.
+    fn word(&self) -> &'static str;
+
+    /// What was counted, and what is so now.
+    fn numbers(&self) -> Vec<(&'static str, u64)>;
+
+    /// The same of all keys, evicted ones included.
+    fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)>;
+
+    /// How long calls are rejected; `None` if they are not, or if it is not known.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+impl<P: Stateful> Layer for P {
+    fn kind(&self) -> &'static str {
+        P::Settings::KIND
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        self.described().settings()
+    }
+
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        P::Settings::notes(Some(&self.described()), below)
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        Some(self.word())
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.numbers()
+    }
+
+    fn calls(&self) -> u64 {
+        P::Settings::calls(Some(&self.described()))
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        P::Settings::worst(Some(&self.described()), inner)
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl<P: Stateful> Layer for Site<Keyed<P>> {
+    fn kind(&self) -> &'static str {
+        P::Settings::KIND
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        keyed(&self.make().described(), self.limit())
+    }
+
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        P::Settings::notes(Some(&self.make().described()), below)
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        P::totals(self.entries())
+    }
+
+    fn keys(&self) -> Vec<KeySnapshot> {
+        rows(self.entries())
+    }
+
+    fn calls(&self) -> u64 {
+        P::Settings::calls(Some(&self.make().described()))
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        P::Settings::worst(Some(&self.make().described()), inner)
+    }
+
+    fn policy(&self) -> &dyn Any {
+        &**self
+    }
+}
+
+/// The settings of a policy by key: those of each key, and how many keys are kept.
+pub(crate) fn keyed(each: &impl Described, max_keys: usize) -> Vec<Effective> {
+    let mut all = each.settings();
+    all.push(Effective::count("max_keys", max_keys, MAX_KEYS));
+    all
+}
+
+/// What is kept for each key, sorted by key.
+pub(crate) fn rows<P: Stateful>(entries: &EntryMap<P>) -> Vec<KeySnapshot> {
+    let row = |(key, policy): (String, Arc<P>)| KeySnapshot {
+        key,
+        state: policy.word(),
+        retry_after: policy.retry_after(),
+        counters: policy.numbers(),
+    };
+    entries.all().into_iter().map(row).collect()
+}
+
+/// The `static` of an `instance = ..`, whose policy the program owns.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Given<C> {
+    point: &'static PointSite,
+    /// The settings of the policy that was used first.
+    seen: OnceLock<C>,
+}
+
+impl<C> Given<C> {
+    /// The place of a policy of the program in the stack of `point`.
+    pub const fn of(point: &'static PointSite) -> Self {
+        Self { point, seen: OnceLock::new() }
+    }
+
+    /// Remembers the settings of the first policy that is used, and returns the name of the stack.
+    #[inline]
+    pub(crate) fn stack(&self, settings: impl FnOnce() -> C) -> Stack {
+        self.seen.get_or_init(settings);
+        self.point.stack()
+    }
+}
+
+impl<C: Described> Layer for Given<C> {
+    fn kind(&self) -> &'static str {
+        C::KIND
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let mut all = vec![Effective::text("instance", "..")];
+        all.extend(self.seen.get().map(C::settings).into_iter().flatten());
+        all
+    }
+
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        C::notes(self.seen.get(), below)
+    }
+
+    fn calls(&self) -> u64 {
+        C::calls(self.seen.get())
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        C::worst(self.seen.get(), inner)
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}
