@@ -151,3 +151,14 @@ fn the_examples_of_the_policies_run() {
         &["30 calls, 33 requests, none slow: true", "load: after 20ms, hedged 3, won by extra 3, denied 0"],
     );
 }
+
+#[test]
+fn layers_cover_a_client_and_a_server() {
+    let lines = [
+        "lamp: 200 OK: 3 lamps, request 3",
+        "chair: 200 OK: 3 chairs, request 5",
+        "ghost: 404 Not Found",
+        "127.0.0.1",
+    ];
+    check(&run("tower"), &lines);
+}

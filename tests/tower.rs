@@ -7,12 +7,15 @@ use axum::routing::get;
 use futures::StreamExt;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
+use resilience::policy::AdaptiveTimeout;
 use resilience::policy::BudgetOf;
 use resilience::tower::{
-    BoxError, BoxErrorLayer, BulkheadLayer, CircuitBreakerLayer, RateLimitLayer, RetryLayer, TimeoutLayer,
+    AdaptiveTimeoutLayer, BoxError, BoxErrorLayer, BulkheadLayer, CircuitBreakerLayer, FallbackLayer,
+    HedgeLayer, RateLimitLayer, RetryLayer, TimeoutLayer,
 };
 use resilience::{
-    Bulkhead, Category, CircuitBreaker, RateLimit, Rejected, Retry, State, Timeout, classify, testing,
+    Bulkhead, Category, CircuitBreaker, CircuitBreakers, Classification, Fallback, Hedge, RateLimit,
+    Rejected, Retry, State, Timeout, classify, testing,
 };
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -46,6 +49,7 @@ struct Shared {
 enum Answer {
     Status(u16),
     Fails(ErrorKind),
+    Late(u16, Duration),
     Hangs,
 }
 
@@ -93,9 +97,12 @@ impl<B> Service<Request<B>> for Scripted {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         let answer = self.shared.answers.lock().unwrap().pop_front().unwrap_or(Answer::Status(200));
         Box::pin(async move {
+            let answered = |status| Ok(Response::builder().status(status).body("lamp".to_owned()).unwrap());
             match answer {
-                Answer::Status(status) => {
-                    Ok(Response::builder().status(status).body("lamp".to_owned()).unwrap())
+                Answer::Status(status) => answered(status),
+                Answer::Late(status, after) => {
+                    tokio::time::sleep(after).await;
+                    answered(status)
                 }
                 Answer::Fails(kind) => Err(Error::from(kind).into()),
                 Answer::Hangs => pending().await,
@@ -287,7 +294,12 @@ async fn readiness_takes_nothing() {
     assert_eq!(breaker.state(), State::Closed);
 
     only_asks(&retry().layer(service.clone()), get()).await;
+    only_asks(&hedge(1).layer(service.clone()), get()).await;
     only_asks(&TimeoutLayer::new(Timeout::new(SECOND)).layer(service.clone()), get()).await;
+    let adaptive = Arc::new(AdaptiveTimeout::new("api", SECOND, 2 * SECOND));
+    only_asks(&AdaptiveTimeoutLayer::new(Arc::clone(&adaptive)).layer(service.clone()), get()).await;
+    assert_eq!(adaptive.snapshot().samples, 0);
+    only_asks(&FallbackLayer::new(Fallback::new("api"), stand_in).layer(service.clone()), get()).await;
     assert_eq!((service.calls(), service.shared.reserved.load(Ordering::Relaxed)), (2, 0));
 }
 
@@ -321,6 +333,135 @@ async fn a_dropped_call_gives_everything_back() {
     drop(call);
     assert_eq!((bulkhead.snapshot().in_use, breaker.state()), (0, State::Closed));
     assert_eq!(service.oneshot(request(Method::GET)).await.unwrap().status(), 200);
+}
+
+/// The layer of a hedge that waits a second before each of up to `max` extra requests.
+fn hedge(max: u32) -> HedgeLayer {
+    HedgeLayer::new(Hedge::new("api", SECOND).max(max))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_request_is_sent_once_more() {
+    let _world = testing::isolate();
+    let service = Scripted::new(&[Answer::Hangs]);
+    let hedged = hedge(1).layer(service.clone());
+    assert_eq!(hedged.clone().oneshot(request(Method::GET)).await.unwrap().status(), 200);
+    assert_eq!((service.calls(), service.shared.reserved.load(Ordering::Relaxed)), (2, 0));
+
+    let service = Scripted::new(&[Answer::Late(200, 3 * SECOND), DOWN]);
+    let answer = hedge(1).layer(service.clone()).oneshot(request(Method::GET)).await;
+    assert_eq!(answer.unwrap().status(), 200, "the first answer that is no failure");
+    let service = Scripted::new(&[Answer::Late(500, 3 * SECOND), DOWN]);
+    let answer = hedge(1).layer(service.clone()).oneshot(request(Method::GET)).await;
+    assert_eq!(answer.unwrap().status(), 503, "the first failure");
+
+    let service = Scripted::new(&[Answer::Late(200, 5 * SECOND), DOWN, Answer::Late(204, SECOND)]);
+    let hedged = hedge(2).layer(service.clone());
+    assert_eq!(hedged.oneshot(request(Method::PUT)).await.unwrap().status(), 204);
+    assert_eq!(service.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_repeated_is_not_hedged() {
+    let _world = testing::isolate();
+    let service = Scripted::new(&[Answer::Late(200, 3 * SECOND)]);
+    assert_eq!(hedge(1).layer(service.clone()).oneshot(request(Method::POST)).await.unwrap().status(), 200);
+    assert_eq!(service.calls(), 1);
+
+    let service = Scripted::new(&[Answer::Late(200, 3 * SECOND)]);
+    let mut keyed = request(Method::POST);
+    keyed.headers_mut().insert("idempotency-key", "7".parse().unwrap());
+    hedge(1).layer(service.clone()).oneshot(keyed).await.unwrap();
+    assert_eq!(service.calls(), 2);
+
+    let service = Scripted::new(&[Answer::Late(200, 3 * SECOND)]);
+    let streams = hedge(1).empty_bodies().layer(service.clone());
+    streams.oneshot(Request::new(streamed())).await.unwrap();
+    assert_eq!(service.calls(), 1, "a stream cannot be sent twice");
+
+    // The function makes one copy only: the second extra request is not sent, and is no outcome.
+    let service = Scripted::new(&[Answer::Late(200, 9 * SECOND), Answer::Hangs]);
+    let copies = Arc::new(AtomicU32::new(0));
+    let once = hedge(2).repeated_by(move |request: &Request<String>| {
+        (copies.fetch_add(1, Ordering::Relaxed) == 0).then(|| request.clone())
+    });
+    assert_eq!(once.layer(service.clone()).oneshot(request(Method::POST)).await.unwrap().status(), 200);
+    assert_eq!(service.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_sends_nothing_that_a_policy_below_refuses() {
+    let _world = testing::isolate();
+    let service = Scripted::new(&[Answer::Late(200, 3 * SECOND)]);
+    let bulkhead = Arc::new(Bulkhead::new("api", 1));
+    let stack = ServiceBuilder::new()
+        .layer(hedge(1))
+        .layer(BulkheadLayer::new(Arc::clone(&bulkhead)))
+        .service(service.clone());
+    let answer = stack.oneshot(request(Method::GET)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), service.calls(), bulkhead.snapshot().in_use), (200, 1, 1));
+    drop(answer);
+    assert_eq!(bulkhead.snapshot().in_use, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_timeout_follows_the_service() {
+    let _world = testing::isolate();
+    let timeout = Arc::new(AdaptiveTimeout::new("api", Duration::from_millis(100), 10 * SECOND));
+    let layer = AdaptiveTimeoutLayer::new(Arc::clone(&timeout));
+    let answers = [Answer::Late(200, SECOND); 100];
+    let service = layer.layer(Scripted::new(&answers));
+    for _ in 0..100 {
+        service.clone().oneshot(request(Method::GET)).await.unwrap();
+    }
+    assert!(timeout.limit() < 3 * SECOND, "{:?}", timeout.limit());
+    let late = layer.layer(Scripted::new(&[Answer::Hangs])).oneshot(request(Method::GET)).await.unwrap_err();
+    assert!(matches!(late.downcast_ref(), Some(Rejected::TimedOut { .. })));
+}
+
+#[tokio::test]
+async fn each_host_has_a_breaker_of_its_own() {
+    let _world = testing::isolate();
+    let hosts = Arc::new(CircuitBreakers::new().name("hosts").threshold(2));
+    let host = |request: &Request<String>| request.uri().host().unwrap_or_default().to_owned();
+    let service = CircuitBreakerLayer::by_key(Arc::clone(&hosts), host).layer(Scripted::new(&[DOWN, DOWN]));
+    let to = |host: &str| Request::get(format!("http://{host}/")).body(String::new()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(service.clone().oneshot(to("down.example")).await.unwrap().status(), 503);
+    }
+    let rejected = service.clone().oneshot(to("down.example")).await.unwrap_err();
+    assert!(matches!(rejected.downcast_ref(), Some(Rejected::CircuitOpen { .. })));
+    assert_eq!(service.oneshot(to("up.example")).await.unwrap().status(), 200);
+    assert_eq!(hosts.get("down.example").state(), State::Open);
+    assert_eq!(hosts.keys(), ["down.example", "up.example"]);
+}
+
+/// Answers in place of a service, unless it has not found anything.
+async fn stand_in(class: Classification) -> Option<Response<String>> {
+    (class.category != Category::NotFound).then(|| Response::new(format!("instead of {}", class.category)))
+}
+
+#[tokio::test]
+async fn a_fallback_answers_failures_of_its_categories() {
+    let _world = testing::isolate();
+    const ON: &[Category] = &[Category::Unavailable, Category::Connection, Category::NotFound];
+    let answers = [DOWN, Answer::Fails(ErrorKind::ConnectionReset), Answer::Status(404), Answer::Status(401)];
+    let layer = FallbackLayer::new(Fallback::new("api").on(ON), stand_in);
+    let service = layer.layer(Scripted::new(&answers));
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        let answer = service.clone().oneshot(request(Method::POST)).await.unwrap();
+        answers.push((answer.status().as_u16(), answer.into_body()));
+    }
+    let answers: Vec<_> = answers.iter().map(|(status, body)| (*status, body.as_str())).collect();
+    let expected = [
+        (200, "instead of unavailable"),
+        (200, "instead of connection"),
+        (404, "lamp"),
+        (401, "lamp"),
+        (200, "lamp"),
+    ];
+    assert_eq!(answers, expected);
 }
 
 /// A body of three parts.
@@ -507,5 +648,42 @@ async fn a_server_on_loopback_holds_a_slot_until_a_stream_has_been_sent() {
     assert_eq!(first.chunk().await.unwrap(), None);
     assert_eq!(bulkhead.snapshot().in_use, 0);
     assert_eq!(client.get(&url).send().await.unwrap().status().as_u16(), 200);
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_whole_reqwest_client_hedges_and_has_a_breaker_for_each_host() {
+    let seen = Arc::new(AtomicU32::new(0));
+    let answer = {
+        let seen = Arc::clone(&seen);
+        async move || {
+            // The first request hangs; any other is answered.
+            if seen.fetch_add(1, Ordering::Relaxed) == 0 {
+                pending::<()>().await;
+            }
+            "lamp"
+        }
+    };
+    let router = Router::new().route("/stock", get(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port_of = listener.local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port_of}/stock");
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    // Every call is slower than that.
+    let hosts = CircuitBreakers::new().name("hosts").slow(Duration::from_nanos(1)).min_calls(1);
+    let hosts = Arc::new(hosts);
+    let port = |request: &reqwest::Request| request.url().port().unwrap_or_default();
+    let client = reqwest_middleware::ClientBuilder::new(reqwest::Client::new())
+        .with(AdaptiveTimeoutLayer::new(AdaptiveTimeout::new("stock", 60 * SECOND, 120 * SECOND)))
+        .with(HedgeLayer::new(Hedge::new("stock", Duration::from_millis(20))))
+        .with(CircuitBreakerLayer::by_key(Arc::clone(&hosts), port))
+        .build();
+    let found = client.get(&url).send().await.unwrap();
+    assert_eq!((found.text().await.unwrap(), seen.load(Ordering::Relaxed)), ("lamp".to_owned(), 2));
+    assert_eq!(hosts.keys(), [port_of.to_string()]);
+    assert_eq!(hosts.get(&port_of).state(), State::Open, "the call was slow");
+    let rejected = client.get(&url).send().await.unwrap_err();
+    assert_eq!(classify::of(&rejected).category, Category::Rejected, "{rejected}");
     server.abort();
 }

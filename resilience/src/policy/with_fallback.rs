@@ -183,13 +183,13 @@ impl Fallback {
         }
     }
 
-    fn answers(&self, class: &Classification) -> bool {
+    pub(crate) fn answers(&self, class: &Classification) -> bool {
         self.on.is_empty() || self.on.contains(&class.category)
     }
 
     /// The success that replaces the failed `outcome`, an error of `class`, with its event; or that outcome, if the
     /// fallback has no value either.
-    fn settle<R: Outcome>(&self, outcome: R, class: Classification, value: Option<R::Value>) -> R {
+    pub(crate) fn settle<R: Outcome>(&self, outcome: R, class: Classification, value: Option<R::Value>) -> R {
         // A plain value has no counters of its own.
         #[cfg(feature = "durable")]
         crate::policy::recoveries::count(&PointName::new(self.name), "fallback", value.is_some());

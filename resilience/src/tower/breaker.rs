@@ -3,7 +3,8 @@
 use super::judge::{ByStatus, Judge, JudgedBy};
 use super::{ResponseFuture, ready};
 use crate::classify::{Category, Classify};
-use crate::policy::{CircuitBreaker, Ruling};
+use crate::policy::keyed::Key;
+use crate::policy::{CircuitBreaker, CircuitBreakers, Ruling};
 use crate::rejected::Rejected;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,9 +25,23 @@ use tower_service::Service;
 /// # let _ = layer;
 /// assert!(breaker.is_available(), "it can be read beside the layer");
 /// ```
+///
+/// A breaker for each host of a client that calls several:
+///
+/// ```
+/// use http::Request;
+/// use resilience::CircuitBreakers;
+/// use resilience::tower::CircuitBreakerLayer;
+///
+/// let hosts = CircuitBreakers::new().name("hosts").threshold(5);
+/// let layer = CircuitBreakerLayer::by_key(hosts, |request: &Request<String>| {
+///     request.uri().host().unwrap_or_default().to_owned()
+/// });
+/// # let _ = layer;
+/// ```
 #[derive(Clone, Debug)]
-pub struct CircuitBreakerLayer<J = ByStatus> {
-    pub(super) breaker: Arc<CircuitBreaker>,
+pub struct CircuitBreakerLayer<J = ByStatus, B = Arc<CircuitBreaker>> {
+    pub(super) breaker: B,
     judge: J,
 }
 
@@ -37,15 +52,56 @@ impl CircuitBreakerLayer {
     }
 }
 
-impl<J> CircuitBreakerLayer<J> {
+impl<F> CircuitBreakerLayer<ByStatus, ByKey<F>> {
+    /// Creates the layer of breakers of which each request uses that of its key, for instance of its host.
+    ///
+    /// The key comes from the request, so from outside: the set keeps at most
+    /// [`max_keys`](CircuitBreakers::max_keys) breakers.
+    pub fn by_key<Req, K: Key>(breakers: impl Into<Arc<CircuitBreakers>>, key: F) -> Self
+    where
+        F: Fn(&Req) -> K,
+    {
+        Self { breaker: ByKey { breakers: breakers.into(), key }, judge: ByStatus }
+    }
+}
+
+impl<J, B> CircuitBreakerLayer<J, B> {
     /// Sets the function that judges responses in place of the status; it returns `None` for a success.
-    pub fn judged_by<R, F: Fn(&R) -> Option<Category>>(self, judge: F) -> CircuitBreakerLayer<JudgedBy<F>> {
+    pub fn judged_by<R, F: Fn(&R) -> Option<Category>>(
+        self,
+        judge: F,
+    ) -> CircuitBreakerLayer<JudgedBy<F>, B> {
         CircuitBreakerLayer { breaker: self.breaker, judge: JudgedBy(judge) }
     }
 }
 
-impl<S, J: Clone> Layer<S> for CircuitBreakerLayer<J> {
-    type Service = CircuitBreakerService<S, J>;
+/// Says which breaker guards a request: always the same one, or that of its key ([`ByKey`]).
+pub trait ChooseBreaker<Req> {
+    /// Returns the breaker of `request`.
+    fn breaker_of(&self, request: &Req) -> Arc<CircuitBreaker>;
+}
+
+impl<Req> ChooseBreaker<Req> for Arc<CircuitBreaker> {
+    fn breaker_of(&self, _: &Req) -> Arc<CircuitBreaker> {
+        Self::clone(self)
+    }
+}
+
+/// Chooses a breaker by a key of the request; made by [`CircuitBreakerLayer::by_key`].
+#[derive(Clone, Debug)]
+pub struct ByKey<F> {
+    breakers: Arc<CircuitBreakers>,
+    key: F,
+}
+
+impl<Req, K: Key, F: Fn(&Req) -> K> ChooseBreaker<Req> for ByKey<F> {
+    fn breaker_of(&self, request: &Req) -> Arc<CircuitBreaker> {
+        self.breakers.get(&(self.key)(request))
+    }
+}
+
+impl<S, J: Clone, B: Clone> Layer<S> for CircuitBreakerLayer<J, B> {
+    type Service = CircuitBreakerService<S, J, B>;
 
     fn layer(&self, inner: S) -> Self::Service {
         CircuitBreakerService { inner, layer: self.clone() }
@@ -54,16 +110,17 @@ impl<S, J: Clone> Layer<S> for CircuitBreakerLayer<J> {
 
 /// A service behind a breaker; see [`CircuitBreakerLayer`].
 #[derive(Clone, Debug)]
-pub struct CircuitBreakerService<S, J = ByStatus> {
+pub struct CircuitBreakerService<S, J = ByStatus, B = Arc<CircuitBreaker>> {
     inner: S,
-    layer: CircuitBreakerLayer<J>,
+    layer: CircuitBreakerLayer<J, B>,
 }
 
-impl<S, Req, J> Service<Req> for CircuitBreakerService<S, J>
+impl<S, Req, J, B> Service<Req> for CircuitBreakerService<S, J, B>
 where
     S: Service<Req, Error: From<Rejected> + Classify, Future: Send> + Clone + Send + 'static,
     Req: Send + 'static,
     J: Judge<S::Response> + Clone + Send + 'static,
+    B: ChooseBreaker<Req>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -75,7 +132,7 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let mut service = ready(&mut self.inner);
-        let CircuitBreakerLayer { breaker, judge } = self.layer.clone();
+        let (breaker, judge) = (self.layer.breaker.breaker_of(&request), self.layer.judge.clone());
         Box::pin(async move {
             let permit = breaker.acquire_owned()?;
             let outcome = permit.measured(service.call(request)).await;

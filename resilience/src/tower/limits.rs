@@ -1,7 +1,8 @@
-//! A rate limit and a timeout around a service: neither looks at what it answers.
+//! A rate limit and timeouts around a service: none of them looks at what it answers.
 
 use super::{ResponseFuture, ready};
-use crate::policy::{RateLimit, Timeout};
+use crate::classify::Classify;
+use crate::policy::{AdaptiveTimeout, RateLimit, Timeout};
 use crate::rejected::Rejected;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -123,6 +124,68 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let (mut service, timeout) = (ready(&mut self.inner), self.timeout);
+        Box::pin(async move {
+            let call = move || async move { service.call(request).await };
+            timeout.call_async(call).await
+        })
+    }
+}
+
+/// Ends a request that takes much longer than those before it; the body of the answer is not limited.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::AdaptiveTimeout;
+/// use resilience::tower::AdaptiveTimeoutLayer;
+/// use std::time::Duration;
+///
+/// let timeout = AdaptiveTimeout::new("api", Duration::from_millis(100), Duration::from_secs(10));
+/// let layer = AdaptiveTimeoutLayer::new(timeout);
+/// # let _ = layer;
+/// ```
+#[derive(Clone, Debug)]
+pub struct AdaptiveTimeoutLayer {
+    pub(super) timeout: Arc<AdaptiveTimeout>,
+}
+
+impl AdaptiveTimeoutLayer {
+    /// Creates the layer of a timeout, whose measurements all services share that it wraps.
+    pub fn new(timeout: impl Into<Arc<AdaptiveTimeout>>) -> Self {
+        Self { timeout: timeout.into() }
+    }
+}
+
+impl<S> Layer<S> for AdaptiveTimeoutLayer {
+    type Service = AdaptiveTimeoutService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AdaptiveTimeoutService { inner, timeout: Arc::clone(&self.timeout) }
+    }
+}
+
+/// A service with an adaptive timeout; see [`AdaptiveTimeoutLayer`].
+#[derive(Clone, Debug)]
+pub struct AdaptiveTimeoutService<S> {
+    inner: S,
+    timeout: Arc<AdaptiveTimeout>,
+}
+
+impl<S, Req> Service<Req> for AdaptiveTimeoutService<S>
+where
+    S: Service<Req, Error: From<Rejected> + Classify, Future: Send> + Clone + Send + 'static,
+    Req: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let (mut service, timeout) = (ready(&mut self.inner), Arc::clone(&self.timeout));
         Box::pin(async move {
             let call = move || async move { service.call(request).await };
             timeout.call_async(call).await

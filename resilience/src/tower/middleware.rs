@@ -1,8 +1,13 @@
 //! The layers as middleware of a whole reqwest client.
 
+use super::breaker::ChooseBreaker;
 use super::bulkhead::HeldBody;
+use super::judge::ByStatus;
 use super::repeat::is_repeatable;
-use super::{BulkheadLayer, CircuitBreakerLayer, RateLimitLayer, RetryLayer, TimeoutLayer};
+use super::{
+    AdaptiveTimeoutLayer, BulkheadLayer, CircuitBreakerLayer, HedgeLayer, RateLimitLayer, RetryLayer,
+    TimeoutLayer,
+};
 use crate::classify::{Classification, Classify, from_response, of_dyn};
 use crate::policy::Ruling;
 use crate::policy::bulkhead::Holding;
@@ -10,7 +15,7 @@ use crate::rejected::Rejected;
 use http::Extensions;
 use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
 use reqwest_middleware::{Error, Middleware, Next, Result};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The class of reqwest's error, or of the error that a middleware has made.
 impl Classify for Error {
@@ -66,16 +71,17 @@ impl Middleware for RetryLayer {
     }
 }
 
+/// Guards the client with one breaker, or with one for each key of a request.
 #[async_trait::async_trait]
-impl Middleware for CircuitBreakerLayer {
+impl<B: ChooseBreaker<Request> + Send + Sync + 'static> Middleware for CircuitBreakerLayer<ByStatus, B> {
     async fn handle(
         &self,
         request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let permit = Arc::clone(&self.breaker).acquire_owned().map_err(refused)?;
-        let outcome = next.run(request, extensions).await;
+        let permit = self.breaker.breaker_of(&request).acquire_owned().map_err(refused)?;
+        let outcome = permit.measured(next.run(request, extensions)).await;
         permit.settle(judge(&outcome), Ruling::ByCategory);
         outcome
     }
@@ -129,5 +135,45 @@ impl Middleware for TimeoutLayer {
     ) -> Result<Response> {
         let answer = async { Ok::<_, Rejected>(next.run(request, extensions).await) };
         self.timeout.call_async(|| answer).await.map_err(refused)?
+    }
+}
+
+/// Ends a request that takes much longer than those before it; the body of the answer is not limited.
+#[async_trait::async_trait]
+impl Middleware for AdaptiveTimeoutLayer {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let answer = async { Ok::<_, Rejected>(next.run(request, extensions).await) };
+        self.timeout.call_async(async || answer.await).await.map_err(refused)?
+    }
+}
+
+/// Sends a slow request once more, if its body can be cloned; for the requests that may be repeated see [`HedgeLayer`].
+#[async_trait::async_trait]
+impl Middleware for HedgeLayer {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let is_repeatable = is_repeatable(request.method(), request.headers());
+        let copy = if is_repeatable { request.try_clone() } else { None };
+        let Some(copy) = copy else { return next.run(request, extensions).await };
+        let first = Mutex::new(Some(request));
+        let send = || {
+            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // A body that was cloned once can be cloned again.
+            let request = first.or_else(|| copy.try_clone());
+            let (next, mut extensions) = (next.clone(), extensions.clone());
+            async move { Some(next.run(request?, &mut extensions).await) }
+        };
+        let judge = |outcome: &Option<Result<Response>>| outcome.as_ref().and_then(judge);
+        let outcome = self.hedge.call_async_judged(send, judge).await;
+        outcome.unwrap_or_else(|| unreachable!("a body that was cloned once can be cloned again"))
     }
 }

@@ -30,10 +30,10 @@
 //!
 //! # Responses
 //!
-//! A service answers `Ok` where the request has failed, too: with a status. [`RetryLayer`] and
-//! [`CircuitBreakerLayer`] judge an `http::Response` by its status (400 and above is a failure, with the category of
+//! A service answers `Ok` where the request has failed, too: with a status. [`RetryLayer`],
+//! [`HedgeLayer`], [`FallbackLayer`] and [`CircuitBreakerLayer`] judge an `http::Response` by its status (400 and above is a failure, with the category of
 //! [`Category::from_status`](crate::Category::from_status) and the wait of its `Retry-After`); for other responses
-//! [`RetryLayer::judged_by`] and [`CircuitBreakerLayer::judged_by`] take a function. Without either the layer is
+//! `judged_by` of each takes a function. Without either the layer is
 //! no layer of that service, which the compiler says.
 //!
 //! # Errors
@@ -66,6 +66,11 @@
 //! share them, and all clones of those, such as axum makes for each connection. To share one between layers, make
 //! each of them with a clone of one `Arc`.
 //!
+//! [`CircuitBreakerLayer::by_key`] keeps a breaker for each host, or whatever else of the request tells the services apart.
+//!
+//! Caches, failover and simpler calls are no layers: which part of a request is the key, the model or the size, and how
+//! another one is put in its place, is known where the request is made. Annotate that function.
+//!
 //! # Readiness
 //!
 //! `poll_ready` asks the wrapped service and takes nothing. Slots, permits and tokens are taken in the future of
@@ -74,6 +79,8 @@
 mod box_error;
 mod breaker;
 mod bulkhead;
+mod fallback;
+mod hedge;
 mod judge;
 mod limits;
 #[cfg(feature = "reqwest-middleware")]
@@ -82,15 +89,21 @@ mod repeat;
 mod retry;
 
 pub use box_error::{BoxError, BoxErrorFuture, BoxErrorLayer, BoxErrorService};
-pub use breaker::{CircuitBreakerLayer, CircuitBreakerService};
+pub use breaker::{ByKey, ChooseBreaker, CircuitBreakerLayer, CircuitBreakerService};
 pub use bulkhead::{BulkheadLayer, BulkheadService, HeldBody, UntilBodyEnds, UntilResponse};
+pub use fallback::{FallbackLayer, FallbackService};
+pub use hedge::{HedgeLayer, HedgeService};
 pub use judge::{ByStatus, Judge, JudgedBy};
-pub use limits::{RateLimitLayer, RateLimitService, TimeoutLayer, TimeoutService};
+pub use limits::{
+    AdaptiveTimeoutLayer, AdaptiveTimeoutService, RateLimitLayer, RateLimitService, TimeoutLayer,
+    TimeoutService,
+};
 pub use repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
 pub use retry::{RetryLayer, RetryService};
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use tower_service::Service;
 
 /// The future of a call through a layer.
 pub type ResponseFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -99,4 +112,16 @@ pub type ResponseFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send
 fn ready<S: Clone>(service: &mut S) -> S {
     let clone = service.clone();
     std::mem::replace(service, clone)
+}
+
+/// Sends a request with a service that is ready, or is made ready.
+async fn send<S: Service<Req>, Req>(
+    mut service: S,
+    is_ready: bool,
+    request: Req,
+) -> Result<S::Response, S::Error> {
+    if !is_ready {
+        poll_fn(|cx| service.poll_ready(cx)).await?;
+    }
+    service.call(request).await
 }

@@ -2,10 +2,9 @@
 
 use super::judge::{ByStatus, Judge, JudgedBy};
 use super::repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
-use super::{ResponseFuture, ready};
+use super::{ResponseFuture, ready, send};
 use crate::classify::{Category, Classify};
 use crate::policy::{Budget, Retry};
-use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -132,16 +131,4 @@ where
             retry.run_layer(&budget, place, judge, attempt).await.0
         })
     }
-}
-
-/// Sends a request with a service that is ready, or is made ready.
-async fn send<S: Service<Req>, Req>(
-    mut service: S,
-    is_ready: bool,
-    request: Req,
-) -> Result<S::Response, S::Error> {
-    if !is_ready {
-        poll_fn(|cx| service.poll_ready(cx)).await?;
-    }
-    service.call(request).await
 }

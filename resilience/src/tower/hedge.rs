@@ -1,0 +1,146 @@
+//! A hedge around a service.
+
+use super::judge::{ByStatus, Judge, JudgedBy};
+use super::repeat::{ClonedBodies, EmptyBodies, Repeat, RepeatedBy};
+use super::{ResponseFuture, ready, send};
+use crate::classify::{Category, Classification, Classify};
+use crate::policy::Hedge;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Sends a slow request once more, and returns the first answer that is no failure.
+///
+/// It does so for requests whose method is idempotent by RFC 9110, and for those with the header `Idempotency-Key`; any
+/// other, and one whose body cannot be copied, is sent once. The answers that come later are dropped, and with them
+/// their connections, unless the client keeps those alive.
+///
+/// Place it below a [`RetryLayer`](super::RetryLayer), and above the breaker and the bulkhead: an extra request asks
+/// both, and is not sent if one refuses. Its extra requests are paid by a budget of the hedge; see [`Hedge::budget`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Hedge;
+/// use resilience::tower::HedgeLayer;
+/// use std::time::Duration;
+///
+/// let layer = HedgeLayer::new(Hedge::new("search", Duration::from_millis(50)));
+/// let for_streams = HedgeLayer::new(Hedge::at_percentile("search", 95)).empty_bodies();
+/// # let _ = (layer, for_streams);
+/// ```
+#[derive(Clone, Debug)]
+pub struct HedgeLayer<C = ClonedBodies, J = ByStatus> {
+    pub(super) hedge: Arc<Hedge>,
+    repeat: C,
+    judge: J,
+}
+
+impl HedgeLayer {
+    /// Creates the layer of a hedge, whose budget and percentile all services share that it wraps.
+    pub fn new(hedge: impl Into<Arc<Hedge>>) -> Self {
+        Self { hedge: hedge.into(), repeat: ClonedBodies, judge: ByStatus }
+    }
+}
+
+impl<C, J> HedgeLayer<C, J> {
+    /// Sends extra requests only for HTTP requests without a body, for bodies that cannot be cloned.
+    pub fn empty_bodies(self) -> HedgeLayer<EmptyBodies, J> {
+        HedgeLayer { hedge: self.hedge, repeat: EmptyBodies, judge: self.judge }
+    }
+
+    /// Sets the function that copies the requests that may be sent again; it returns `None` for one that may not.
+    pub fn repeated_by<Req, F: Fn(&Req) -> Option<Req>>(self, copy: F) -> HedgeLayer<RepeatedBy<F>, J> {
+        HedgeLayer { hedge: self.hedge, repeat: RepeatedBy(copy), judge: self.judge }
+    }
+
+    /// Sets the function that judges responses in place of the status; it returns `None` for a success.
+    pub fn judged_by<R, F: Fn(&R) -> Option<Category>>(self, judge: F) -> HedgeLayer<C, JudgedBy<F>> {
+        HedgeLayer { hedge: self.hedge, repeat: self.repeat, judge: JudgedBy(judge) }
+    }
+}
+
+impl<S, C: Clone, J: Clone> Layer<S> for HedgeLayer<C, J> {
+    type Service = HedgeService<S, C, J>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HedgeService { inner, layer: self.clone() }
+    }
+}
+
+/// A service with a hedge; see [`HedgeLayer`].
+#[derive(Clone, Debug)]
+pub struct HedgeService<S, C = ClonedBodies, J = ByStatus> {
+    inner: S,
+    layer: HedgeLayer<C, J>,
+}
+
+impl<S, Req, C, J> Service<Req> for HedgeService<S, C, J>
+where
+    S: Service<Req, Response: Send, Error: Classify + Send, Future: Send> + Clone + Send + 'static,
+    Req: Send + 'static,
+    C: Repeat<Req> + Clone + Send + 'static,
+    J: Judge<S::Response> + Clone + Send + Sync + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let mut service = ready(&mut self.inner);
+        let HedgeLayer { hedge, repeat, judge } = self.layer.clone();
+        let copy = if repeat.is_idempotent(&request) { repeat.copy(&request) } else { None };
+        if copy.is_none() {
+            return Box::pin(async move { service.call(request).await });
+        }
+        Box::pin(async move {
+            let sender = Sender { spare: service.clone(), first: Some((service, request)), copy, repeat };
+            let sender = Mutex::new(sender);
+            let send_once = move || {
+                let next = sender.lock().unwrap_or_else(PoisonError::into_inner).next();
+                async move {
+                    let (service, is_ready, request) = next?;
+                    Some(send(service, is_ready, request).await)
+                }
+            };
+            let judge = move |outcome: &Option<Result<S::Response, S::Error>>| match outcome {
+                None => Some(nothing_sent()),
+                Some(Ok(response)) => judge.judge(response),
+                Some(Err(error)) => Some(error.classify()),
+            };
+            let outcome = hedge.call_async_judged(send_once, judge).await;
+            outcome.unwrap_or_else(|| unreachable!("the first request is sent"))
+        })
+    }
+}
+
+/// A further request that cannot be copied once more: as one that a policy below refuses, it is no outcome.
+fn nothing_sent() -> Classification {
+    Classification::from(Category::Rejected).refused()
+}
+
+/// What is left to be sent of one call.
+struct Sender<S, Req, C> {
+    /// The service that is ready, with the request itself.
+    first: Option<(S, Req)>,
+    spare: S,
+    copy: Option<Req>,
+    repeat: C,
+}
+
+impl<S: Clone, Req, C: Repeat<Req>> Sender<S, Req, C> {
+    /// The next request, and its service, which may have to be made ready; `None` if there is no further copy.
+    fn next(&mut self) -> Option<(S, bool, Req)> {
+        if let Some((service, request)) = self.first.take() {
+            return Some((service, true, request));
+        }
+        let request = self.copy.take()?;
+        self.copy = self.repeat.copy(&request);
+        Some((self.spare.clone(), false, request))
+    }
+}
