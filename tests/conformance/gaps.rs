@@ -5,7 +5,6 @@ use std::fmt;
 /// A feature that the library does not have, or that this runner does not play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
-    Cache,
     Lock,
     HalfOpenRate,
     CountWindow,
@@ -22,8 +21,7 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Cache,
+    pub(crate) const ALL: [Self; 13] = [
         Self::Lock,
         Self::HalfOpenRate,
         Self::CountWindow,
@@ -42,7 +40,6 @@ impl Gap {
     /// The word for it in `verdicts.txt`.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Cache => "cache",
             Self::Lock => "lock",
             Self::HalfOpenRate => "half-open-rate",
             Self::CountWindow => "count-window",
@@ -62,7 +59,6 @@ impl Gap {
     /// Why a scenario with it is not played.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::Cache => "`cache` is not built",
             Self::Lock => "`lock` is not built",
             Self::HalfOpenRate => "probes decide one by one: a half-open breaker is not judged by a rate",
             Self::CountWindow => {
@@ -86,7 +82,6 @@ impl Gap {
     /// The gap of a policy that is not built.
     pub(crate) fn of_policy(name: &str) -> Option<Self> {
         match name.trim_end_matches("_inner") {
-            "cache" => Some(Self::Cache),
             "lock" => Some(Self::Lock),
             _ => None,
         }

@@ -14,6 +14,7 @@ pub(crate) fn of(config: &Value) -> Option<String> {
             "timeout" => is_zero(policy, "ms"),
             "bulkhead" => is_zero(policy, "max_concurrent").or_else(|| negative(policy)),
             "rate_limit" => rate_limit(policy),
+            "cache" => is_zero(policy, "ttl_ms").or_else(|| negative(policy)),
             "hedge" => is_zero(policy, "delay_ms")
                 .or_else(|| is_zero(policy, "max_hedges"))
                 .or_else(|| negative(policy)),

@@ -8,8 +8,8 @@ use crate::fallback::FallbackLayer;
 use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
 use crate::gaps::Gap;
 use crate::retry::RetryLayer;
-use resilience::policy::HedgeConfig;
-use resilience::{Bulkhead, Hedge, RateLimit, Timeout};
+use resilience::policy::{CacheConfig, HedgeConfig};
+use resilience::{Bulkhead, Cache, Hedge, RateLimit, Timeout};
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +30,14 @@ pub(crate) enum Layer {
     Bulkhead(Keyed<Bulkhead>),
     RateLimit(Keyed<RateLimit>),
     Hedge(Hedge),
+    Cache(CacheLayer),
+}
+
+/// A cache, and the key of all its calls, if it is not that of the step.
+#[derive(Debug)]
+pub(crate) struct CacheLayer {
+    cache: Cache,
+    key: Option<String>,
 }
 
 impl Stack {
@@ -69,7 +77,8 @@ impl Stack {
                 | Layer::Fallback(_)
                 | Layer::Bulkhead(_)
                 | Layer::RateLimit(_)
-                | Layer::Hedge(_) => {}
+                | Layer::Hedge(_)
+                | Layer::Cache(_) => {}
             }
         }
     }
@@ -106,7 +115,7 @@ fn order(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
     if let Some(order) = fields.words("order")? {
         return Ok(order);
     }
-    let families = ["fallback", "retry", "breaker", "timeout", "bulkhead", "rate_limit", "hedge"];
+    let families = ["fallback", "retry", "breaker", "timeout", "bulkhead", "rate_limit", "hedge", "cache"];
     let all = families.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_inner")]);
     let there: Vec<_> = all.filter(|name| fields.has(name)).collect();
     if there.len() > 1 { unknown("several policies without an `order`") } else { Ok(there) }
@@ -127,6 +136,7 @@ impl Layer {
             "bulkhead" => admission::bulkhead(fields).map(Self::Bulkhead),
             "rate_limit" => admission::rate_limit(fields).map(Self::RateLimit),
             "hedge" => hedge(fields).map(Self::Hedge),
+            "cache" => cache(fields).map(Self::Cache),
             other => unknown(format!("the runner does not know the policy `{other}`")),
         }
     }
@@ -146,6 +156,18 @@ fn hedge(mut fields: Fields) -> Result<Hedge, Refusal> {
     fields.finish()?;
     let Some(delay) = delay else { return unknown("a hedge without a delay") };
     accepted(Hedge::try_new("scenario", HedgeConfig { max: max.unwrap_or(1), ..delay.into() }))
+}
+
+fn cache(mut fields: Fields) -> Result<CacheLayer, Refusal> {
+    let key = fields.word("key")?;
+    let (ttl, stale) = (fields.millis("ttl_ms")?, fields.millis("stale_if_error_ms")?);
+    let max = fields.count("max")?;
+    fields.finish()?;
+    let default = CacheConfig::default();
+    let max = max.unwrap_or(default.max);
+    let cache =
+        accepted(Cache::try_new("scenario", CacheConfig { ttl, stale_if_error: stale, max, ..default }))?;
+    Ok(CacheLayer { cache, key })
 }
 
 fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = Answer> + 'a>> {
@@ -186,6 +208,10 @@ fn run<'a>(layers: &'a [Layer], call: &'a Call) -> Pin<Box<dyn Future<Output = A
                 limit.call_async(async || run(inner, call).await).await
             }
             Layer::Hedge(hedge) => hedge.call_async(|| run(inner, call)).await,
+            Layer::Cache(CacheLayer { cache, key }) => {
+                let key = key.as_deref().unwrap_or(call.key());
+                cache.call_async(key, async || run(inner, call).await).await
+            }
             Layer::Fallback(layer) => {
                 let answer = run(inner, call).await;
                 layer.settle(answer, call).await
