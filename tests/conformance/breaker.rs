@@ -95,12 +95,19 @@ impl BreakerLayer {
         };
         let (growth, cap) = growth(&mut fields)?;
         let default = CircuitBreakerConfig::default();
+        let probes = fields.count("half_open_permits")?.unwrap_or(default.probes);
+        // By a rate, all probes are made before it is judged; here each of them has to succeed.
+        let successes = match fields.word("half_open_rule")?.as_deref() {
+            None | Some("successes") => default.successes,
+            Some("rate") => probes,
+            Some(other) => return unknown(format!("the rule `{other}` of a half-open breaker")),
+        };
         let config = CircuitBreakerConfig {
             recovery: fields.millis("open_ms")?.unwrap_or(default.recovery),
             growth: growth.unwrap_or(default.growth),
             cap: cap.or(growth.map(|_| Duration::MAX)),
-            probes: fields.count("half_open_permits")?.unwrap_or(default.probes),
-            successes: fields.count("success_threshold")?.unwrap_or(default.successes),
+            probes,
+            successes: fields.count("success_threshold")?.unwrap_or(successes),
             ..config
         };
         fields.finish()?;
@@ -147,9 +154,6 @@ impl Deref for Found<'_> {
 /// When it trips: by how many failures or which share of them, inside which window.
 fn trip(fields: &mut Fields) -> Result<CircuitBreakerConfig, Refusal> {
     let trip = fields.word("trip")?.unwrap_or_else(|| "consecutive".to_owned());
-    if fields.word("half_open_rule")?.is_some_and(|rule| rule != "successes") {
-        return lacks(Gap::HalfOpenRate);
-    }
     let default = CircuitBreakerConfig::default();
     let threshold = fields.count("failure_threshold")?.unwrap_or(default.threshold);
     let rate = fields.number("failure_ratio")?;

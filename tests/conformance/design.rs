@@ -24,10 +24,11 @@ pub(crate) enum Rule {
     CapJitter,
     EveryErrorIsAnswered,
     StepsByName,
+    ProbesOneByOne,
 }
 
 impl Rule {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::PanicCountsAsNothing,
         Self::FirstError,
         Self::RejectionEnds,
@@ -39,6 +40,7 @@ impl Rule {
         Self::CapJitter,
         Self::EveryErrorIsAnswered,
         Self::StepsByName,
+        Self::ProbesOneByOne,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Rule {
             Self::CapJitter => "cap-before-and-after-jitter",
             Self::EveryErrorIsAnswered => "every-error-is-answered",
             Self::StepsByName => "steps-are-known-by-name",
+            Self::ProbesOneByOne => "a-failed-probe-reopens",
         }
     }
 }

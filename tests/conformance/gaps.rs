@@ -6,7 +6,6 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
     Lock,
-    HalfOpenRate,
     CountWindow,
     JitterInMillis,
     JitterOnFloor,
@@ -21,9 +20,8 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Lock,
-        Self::HalfOpenRate,
         Self::CountWindow,
         Self::JitterInMillis,
         Self::JitterOnFloor,
@@ -41,7 +39,6 @@ impl Gap {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Lock => "lock",
-            Self::HalfOpenRate => "half-open-rate",
             Self::CountWindow => "count-window",
             Self::JitterInMillis => "jitter-in-ms",
             Self::JitterOnFloor => "jitter-on-floor",
@@ -60,7 +57,6 @@ impl Gap {
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Lock => "`lock` is not built",
-            Self::HalfOpenRate => "probes decide one by one: a half-open breaker is not judged by a rate",
             Self::CountWindow => {
                 "a number of failures among a number of calls is a rate only where few calls cannot reach it"
             }

@@ -5,7 +5,7 @@
 
 use crate::design::Rule;
 use crate::failure::AppError;
-use crate::gate::{Counted, Gate, GateConfig};
+use crate::gate::{Counted, Gate, GateConfig, Ticket};
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
@@ -89,7 +89,7 @@ pub(crate) struct Model<'a> {
     /// How much longer than `now` it may have taken, by jitter that was not seen.
     slack: f64,
     gates: HashMap<(usize, String), Gate>,
-    held: HashMap<String, (u32, f64, String)>,
+    held: HashMap<String, (Ticket, f64, String)>,
     executions: usize,
     retries: usize,
     timeouts: usize,
@@ -294,8 +294,7 @@ impl Model<'_> {
             Layer::Breaker { slot: its, config, .. } if *its == slot => Some(config.clone()),
             _ => None,
         })?;
-        let key = if config.is_keyed { key } else { "" };
-        Some(self.gates.entry((slot, key.to_owned())).or_insert_with(|| Gate::new(config)))
+        Some(self.gate_of(slot, config, key))
     }
 
     fn set_state(&mut self, state: &str, key: &str) -> Option<Facts> {
@@ -383,8 +382,13 @@ impl Model<'_> {
     /// As `gate`, while the layers are borrowed by the call.
     fn gate_in(&mut self, layers: &[Layer], slot: usize, key: &str) -> Option<&mut Gate> {
         let Some(Layer::Breaker { config, .. }) = layers.first() else { return None };
+        Some(self.gate_of(slot, config.clone(), key))
+    }
+
+    fn gate_of(&mut self, slot: usize, mut config: GateConfig, key: &str) -> &mut Gate {
+        config.judges_probes_by_rate &= !self.is_on(Rule::ProbesOneByOne);
         let key = if config.is_keyed { key } else { "" };
-        Some(self.gates.entry((slot, key.to_owned())).or_insert_with(|| Gate::new(config.clone())))
+        self.gates.entry((slot, key.to_owned())).or_insert_with(|| Gate::new(config))
     }
 
     fn body(&mut self, call: &mut Call, limit: f64) -> Option<End> {
@@ -602,7 +606,7 @@ impl Model<'_> {
         let now = self.now;
         let ticket = match self.gate(0, key) {
             Some(gate) => gate.admit(now),
-            None => Some(0),
+            None => Some(Ticket::default()),
         };
         if let Some(ticket) = ticket {
             self.executions += 1;

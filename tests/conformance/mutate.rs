@@ -52,9 +52,9 @@ fn impossible(expected: &Value) -> Value {
 pub(crate) const WITHOUT_EFFECT: [&str; 1] = ["retry.stop_before_deadline"];
 
 /// Scenarios whose calls are all refused or cut, or are fewer than the threshold, whatever they do.
-pub(crate) const DEAF: [&str; 12] = [
-    "brk-073", "brk-116", "blk-001", "blk-002", "blk-007", "cmp-016", "lim-001", "lim-002", "run-030",
-    "run-051", "run-087", "run-088",
+pub(crate) const DEAF: [&str; 13] = [
+    "brk-073", "brk-081", "brk-116", "blk-001", "blk-002", "blk-007", "cmp-016", "lim-001", "lim-002",
+    "run-030", "run-051", "run-087", "run-088",
 ];
 
 /// `scenario` with a function that does the opposite, one that always fails, and one that panics; nothing
