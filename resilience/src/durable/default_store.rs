@@ -110,7 +110,7 @@ fn open() -> Result<Arc<dyn Store>, StoreError> {
         });
         return Ok(Arc::new(MemoryStore::new()));
     }
-    let dir = state_dir().ok_or_else(|| {
+    let dir = own_state_dir().ok_or_else(|| {
         StoreError::Refused("there is no home directory: set RESILIENCE_STATE to a directory".to_owned())
     })?;
     Ok(Arc::new(crate::durable::store::SqliteStore::open(dir)?))
@@ -154,19 +154,31 @@ fn given(name: &str) -> Option<PathBuf> {
 
 /// The directory of this program's store.
 #[cfg(feature = "sqlite")]
-fn state_dir() -> Option<PathBuf> {
-    state_dir_of(given, || APPLICATION.get().cloned().unwrap_or_else(program))
+fn own_state_dir() -> Option<PathBuf> {
+    given("RESILIENCE_STATE").or_else(|| state_dir(&APPLICATION.get().cloned().unwrap_or_else(program)))
 }
 
-/// `RESILIENCE_STATE`, or `<platform state>/resilience/<application>`, as the variables of the environment `given` say.
+/// Returns the directory in which the program of this name keeps its state, as long as `RESILIENCE_STATE` names none:
+/// `~/.local/state/resilience/<application>` on Linux, below `XDG_STATE_HOME` where that is set.
+///
+/// `None` if the environment names no home directory.
+///
+/// # Examples
+///
+/// ```
+/// if let Some(dir) = resilience::durable::state_dir("importer") {
+///     assert!(dir.ends_with("resilience/importer"));
+/// }
+/// ```
 #[cfg(feature = "sqlite")]
-fn state_dir_of(
-    given: impl Fn(&str) -> Option<PathBuf>,
-    application: impl FnOnce() -> String,
-) -> Option<PathBuf> {
-    if let Some(dir) = given("RESILIENCE_STATE") {
-        return Some(dir);
-    }
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub fn state_dir(application: &str) -> Option<PathBuf> {
+    state_dir_of(given, application)
+}
+
+/// `<platform state>/resilience/<application>`, as the variables of the environment `given` say.
+#[cfg(feature = "sqlite")]
+fn state_dir_of(given: impl Fn(&str) -> Option<PathBuf>, application: &str) -> Option<PathBuf> {
     let base = if cfg!(windows) {
         given("LOCALAPPDATA")
     } else if cfg!(target_os = "macos") {
@@ -176,7 +188,7 @@ fn state_dir_of(
         let state = given("XDG_STATE_HOME").filter(|state| state.is_absolute());
         state.or_else(|| given("HOME").map(|home| home.join(".local/state")))
     };
-    Some(base?.join("resilience").join(crate::durable::record::key::part(&application())))
+    Some(base?.join("resilience").join(crate::durable::record::key::part(application)))
 }
 
 #[cfg(all(test, feature = "sqlite"))]
@@ -219,16 +231,14 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_store_is_where_the_environment_says() {
-        let all = [("RESILIENCE_STATE", "/data"), ("XDG_STATE_HOME", "/state"), ("HOME", "/home/a")];
+        let all = [("XDG_STATE_HOME", "/state"), ("HOME", "/home/a")];
         for (variables, application, dir) in [
-            (&all[..], "importer", Some("/data")),
-            (&[("RESILIENCE_STATE", "data")], "importer", Some("data")),
-            (&all[1..], "importer", Some("/state/resilience/importer")),
-            (&all[1..], "importer-1.4.0", Some("/state/resilience/importer-1.4.0")),
-            (&all[1..], "a/b c", Some("/state/resilience/a%2Fb%20c")),
-            (&all[2..], "importer", Some("/home/a/.local/state/resilience/importer")),
+            (&all[..], "importer", Some("/state/resilience/importer")),
+            (&all[..], "importer-1.4.0", Some("/state/resilience/importer-1.4.0")),
+            (&all[..], "a/b c", Some("/state/resilience/a%2Fb%20c")),
+            (&all[1..], "importer", Some("/home/a/.local/state/resilience/importer")),
             (
-                &[("XDG_STATE_HOME", "state"), all[2]],
+                &[("XDG_STATE_HOME", "state"), all[1]],
                 "importer",
                 Some("/home/a/.local/state/resilience/importer"),
             ),
@@ -238,7 +248,7 @@ mod tests {
                 let value = variables.iter().find(|(variable, _)| *variable == name)?.1;
                 Some(PathBuf::from(value))
             };
-            let found = state_dir_of(given, || application.to_owned());
+            let found = state_dir_of(given, application);
             assert_eq!(found, dir.map(PathBuf::from), "{variables:?}");
         }
     }

@@ -1,0 +1,266 @@
+//! `resilience doctor`: what is wrong with a state directory, and what to do about it. It writes nothing.
+
+use crate::Failure;
+use crate::args::{DoctorArgs, Place};
+use crate::print;
+use crate::state::{self, State};
+use resilience::durable::{SqliteStore, Status};
+use resilience::{checkpoints, jobs};
+use rustix::fs::statvfs;
+use serde::Serialize;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Pass,
+    Warn,
+    Fail,
+}
+
+/// What one check has found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    application: String,
+    check: &'static str,
+    level: Level,
+    message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    action: &'static str,
+}
+
+pub(crate) fn command(args: &DoctorArgs, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+    let states = state::all(place)?;
+    let mut findings = Vec::new();
+    for state in &states {
+        let mut doctor = Doctor { state, findings: &mut findings };
+        doctor.state(args.limit);
+    }
+    let has_failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    if json {
+        print::json(findings)?;
+    } else {
+        print::bytes(text(&states, &findings).as_bytes())?;
+    }
+    Ok(ExitCode::from(u8::from(has_failed)))
+}
+
+fn text(states: &[State], findings: &[Finding]) -> String {
+    let Some(first) = states.first() else {
+        return "no application of this user has state; --state or --app names one\n".to_owned();
+    };
+    let mut lines = vec![match states {
+        [one] => format!("state: {} ({})", one.dir.display(), one.because),
+        _ => format!("state: {} applications ({})", states.len(), first.because),
+    }];
+    for finding in findings {
+        let level = match finding.level {
+            Level::Pass => "ok  ",
+            Level::Warn => "warn",
+            Level::Fail => "FAIL",
+        };
+        let message = print::visible(&finding.message);
+        let application = print::visible(&finding.application);
+        lines.push(format!("{level}  {application}: {}: {message}", finding.check));
+        if !finding.action.is_empty() {
+            lines.push(format!("      {}", finding.action));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+struct Doctor<'a> {
+    state: &'a State,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Doctor<'_> {
+    fn found(&mut self, check: &'static str, level: Level, message: String, action: &'static str) {
+        self.findings.push(Finding {
+            application: self.state.application.clone(),
+            check,
+            level,
+            message,
+            action,
+        });
+    }
+
+    fn state(&mut self, limit: Duration) {
+        self.directory();
+        self.disk();
+        self.clock();
+        match self.state.inspect() {
+            Ok(store) => {
+                self.integrity(&store, limit);
+                self.work(&store);
+            }
+            Err(error) => self.found(
+                "store",
+                Level::Fail,
+                error.to_string(),
+                "if the program runs, its log says more; else restore the directory from a backup",
+            ),
+        }
+    }
+
+    /// Whether others can read or change it.
+    fn directory(&mut self) {
+        let dir = &self.state.dir;
+        match fs::metadata(dir) {
+            Ok(found) if found.mode() & 0o022 != 0 => {
+                let message =
+                    format!("{} may be written by others (mode {:o})", dir.display(), found.mode() & 0o7777);
+                self.found(
+                    "directory",
+                    Level::Warn,
+                    message,
+                    "chmod go-w it, unless the group is meant to share it",
+                );
+            }
+            Ok(found)
+                if found.uid() != rustix::process::getuid().as_raw()
+                    && !rustix::process::getuid().is_root() =>
+            {
+                let message = format!("{} belongs to another user ({})", dir.display(), found.uid());
+                self.found("directory", Level::Warn, message, "run this as that user");
+            }
+            Ok(_) => self.found("directory", Level::Pass, dir.display().to_string(), ""),
+            Err(error) => self.found(
+                "directory",
+                Level::Fail,
+                format!("{}: {error}", dir.display()),
+                "name another one with --state or --app",
+            ),
+        }
+    }
+
+    fn disk(&mut self) {
+        let Ok(disk) = statvfs(&self.state.dir) else { return };
+        let (free, all) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
+        let free_mib = free >> 20;
+        let message = format!("{free_mib} MiB of {} MiB are free", all >> 20);
+        let read_only = disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+        if read_only {
+            self.found(
+                "disk",
+                Level::Fail,
+                "it is mounted read-only".to_owned(),
+                "nothing can be recorded: mount it writable",
+            );
+        } else if free_mib < 16 || free * 100 < all {
+            self.found(
+                "disk",
+                Level::Fail,
+                message,
+                "make room: a step that cannot be recorded does not run",
+            );
+        } else if free * 10 < all {
+            self.found("disk", Level::Warn, message, "make room before it is full");
+        } else {
+            self.found("disk", Level::Pass, message, "");
+        }
+    }
+
+    /// Files from the future tell of a clock that was set back.
+    fn clock(&mut self) {
+        const SLACK: Duration = Duration::from_secs(60);
+        let Ok(entries) = fs::read_dir(&self.state.dir) else { return };
+        let written = entries.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok()).max();
+        let ahead =
+            written.and_then(|written| written.duration_since(SystemTime::now()).ok()).unwrap_or_default();
+        if ahead > SLACK {
+            let message = format!("files were written {} s in the future", ahead.as_secs());
+            self.found(
+                "clock",
+                Level::Warn,
+                message,
+                "the clock was set back: ages and the order of times are wrong until it has caught up",
+            );
+        } else {
+            self.found("clock", Level::Pass, "no file is from the future".to_owned(), "");
+        }
+    }
+
+    /// Reads the whole store, in at most `limit`.
+    fn integrity(&mut self, store: &Arc<SqliteStore>, limit: Duration) {
+        let (send, receive) = mpsc::channel();
+        let checked = Arc::clone(store);
+        // One that takes longer ends with this process.
+        let spawned = thread::Builder::new().spawn(move || send.send(checked.integrity_blocking()));
+        if let Err(error) = spawned {
+            return self.found("integrity", Level::Warn, format!("not checked: {error}"), "");
+        }
+        match receive.recv_timeout(limit) {
+            Ok(Ok(problems)) if problems.is_empty() => {
+                let size = store.size_blocking().map(|size| {
+                    format!("{} KiB, {} KiB of them free", (size.tables + size.log) >> 10, size.free >> 10)
+                });
+                self.found("integrity", Level::Pass, size.unwrap_or_default(), "");
+            }
+            Ok(Ok(problems)) => {
+                self.found(
+                    "integrity",
+                    Level::Fail,
+                    problems.join("; "),
+                    "stop the program and restore the directory from a backup",
+                );
+            }
+            Ok(Err(error)) => self.found(
+                "integrity",
+                Level::Fail,
+                error.to_string(),
+                "stop the program and restore the directory from a backup",
+            ),
+            Err(_) => self.found(
+                "integrity",
+                Level::Warn,
+                format!("not known: the check takes longer than {limit:?}"),
+                "give it more time with --limit",
+            ),
+        }
+    }
+
+    /// What waits for a person.
+    fn work(&mut self, store: &Arc<SqliteStore>) {
+        match jobs::blocking::of(store.clone()).count() {
+            Ok(counts) => {
+                let waiting = counts.of(Status::Manual) + counts.of(Status::Dead);
+                let message = counts.to_string();
+                if counts.damaged > 0 {
+                    self.found(
+                        "jobs",
+                        Level::Fail,
+                        message,
+                        "look at them with `resilience jobs list`; their records are damaged",
+                    );
+                } else if waiting > 0 {
+                    self.found(
+                        "jobs",
+                        Level::Warn,
+                        message,
+                        "some wait for you: `resilience jobs list --status manual,dead`",
+                    );
+                } else {
+                    self.found("jobs", Level::Pass, message, "");
+                }
+            }
+            Err(error) => self.found("jobs", Level::Fail, error.to_string(), ""),
+        }
+        match checkpoints::blocking::of(store.clone()).quarantine(100) {
+            Ok(kept) if kept.is_empty() => {}
+            Ok(kept) => self.found(
+                "quarantine",
+                Level::Warn,
+                format!("{} damaged records were set aside", kept.len()),
+                "a disk or memory may be failing: check both",
+            ),
+            Err(error) => self.found("quarantine", Level::Fail, error.to_string(), ""),
+        }
+    }
+}

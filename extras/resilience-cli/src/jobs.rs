@@ -1,0 +1,196 @@
+//! `resilience jobs`.
+
+use crate::Failure;
+use crate::args::{JobsCommand, Place};
+use crate::print::{self, age};
+use crate::state::{self, State};
+use resilience::durable::{JobInfo, Status};
+use resilience::jobs::{Filter, blocking};
+use serde::Serialize;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const STATUSES: [Status; 9] = [
+    Status::Free,
+    Status::Running,
+    Status::Done,
+    Status::Failed,
+    Status::Interrupted,
+    Status::Manual,
+    Status::RollingBack,
+    Status::RolledBack,
+    Status::Dead,
+];
+
+/// A job with the application that it belongs to.
+#[derive(Serialize)]
+struct Row {
+    application: String,
+    #[serde(flatten)]
+    job: JobInfo,
+}
+
+pub(crate) fn command(command: JobsCommand, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+    match command {
+        JobsCommand::List { status, prefix, limit } => list(&status, prefix, limit, place, json),
+        JobsCommand::Show { id } => show(&id, place, json),
+        JobsCommand::Resume { id } => {
+            let state = find(&id, place)?;
+            blocking::of(state.open()?).resume(&id)?;
+            print::bytes(format!("{id}: runs again when its program calls it or recovers\n").as_bytes())
+        }
+        JobsCommand::Cancel { id, wait } => cancel(&id, wait, place),
+    }
+}
+
+fn list(
+    status: &[String],
+    prefix: Option<String>,
+    limit: usize,
+    place: &Place,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let statuses = status.iter().map(|word| status_of(word)).collect::<Result<Vec<_>, _>>()?;
+    let mut filter = Filter::new().limit(limit);
+    if !statuses.is_empty() {
+        filter = filter.status(&statuses);
+    }
+    if let Some(prefix) = prefix {
+        filter = filter.prefix(prefix);
+    }
+    let mut rows = Vec::new();
+    let mut failed = false;
+    for State { application, dir, .. } in state::all(place)? {
+        let state = State { application: application.clone(), dir, because: "" };
+        let found = state.inspect().and_then(|store| Ok(blocking::of(store).list(filter.clone())?));
+        match found {
+            Ok(page) => {
+                if page.next.is_some() {
+                    eprintln!("resilience: {application} has more than {limit} such jobs: raise --limit");
+                }
+                rows.extend(page.into_iter().map(|job| Row { application: application.clone(), job }));
+            }
+            Err(error) => {
+                eprintln!("resilience: {error}");
+                failed = true;
+            }
+        }
+    }
+    let done = if json {
+        print::json(rows)?
+    } else {
+        print::table(&HEAD, rows.iter().map(cells).collect(), "no jobs")?
+    };
+    Ok(if failed { ExitCode::from(crate::FAILED) } else { done })
+}
+
+const HEAD: [&str; 7] = ["application", "job", "state", "attempts", "age", "owner", "problem"];
+
+fn cells(Row { application, job }: &Row) -> Vec<String> {
+    let damaged = job.damaged.as_ref().map(|damage| format!("damaged: {damage}"));
+    let class = job.class.map(|class| class.to_string());
+    let problem = damaged.or_else(|| job.problem.clone()).or_else(|| job.text.clone()).or(class);
+    let state = if job.cancelled && job.status == Status::Running {
+        "stopping".to_owned()
+    } else {
+        job.status.to_string()
+    };
+    let owner = if job.status == Status::Running { job.owner.clone() } else { String::new() };
+    vec![
+        application.clone(),
+        job.id.clone(),
+        state,
+        job.attempts.to_string(),
+        if job.created == 0 { String::new() } else { age(job.created) },
+        owner,
+        problem.unwrap_or_default(),
+    ]
+}
+
+fn show(id: &str, place: &Place, json: bool) -> Result<ExitCode, Failure> {
+    let state = find(id, place)?;
+    let jobs = blocking::of(state.inspect()?);
+    let job = jobs.get(id)?.ok_or_else(|| format!("there is no job `{id}`"))?;
+    let steps = jobs.steps(id)?;
+    if json {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            #[serde(flatten)]
+            row: Row,
+            recorded: &'a [resilience::durable::CheckpointInfo],
+        }
+        return print::json([Shown { row: Row { application: state.application, job }, recorded: &steps }]);
+    }
+    let mut lines = vec![print::visible(&job.to_string())];
+    let mut line = |name: &str, value: String| lines.push(format!("  {name:<12} {}", print::visible(&value)));
+    line("application", state.application.clone());
+    line(
+        "begun",
+        format!("{} ago, {} attempts, {} recoveries", age(job.created), job.attempts, job.recoveries),
+    );
+    line("owner", format!("{} ({:?})", job.owner, job.owner_state));
+    if job.completed > 0 {
+        line("ended", format!("{} ago", age(job.completed)));
+    }
+    if job.cancelled {
+        line("cancelled", "it was asked to stop".to_owned());
+    }
+    for (name, value) in [("arguments", &job.input), ("result", &job.result)] {
+        if let Some(value) = value {
+            line(name, value.clone());
+        }
+    }
+    for cursor in &job.cursors {
+        line("progress", format!("{} = {}", cursor.name, cursor.value));
+    }
+    for step in &steps {
+        line("step", crate::checkpoints::describe(step));
+    }
+    for event in &job.events {
+        let reason = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
+        line("history", format!("{} ago, {} {}{reason}", age(event.at), event.strategy, event.result));
+    }
+    print::bytes((lines.join("\n") + "\n").as_bytes())
+}
+
+fn cancel(id: &str, wait: Option<Duration>, place: &Place) -> Result<ExitCode, Failure> {
+    let state = find(id, place)?;
+    let jobs = blocking::of(state.open()?);
+    jobs.cancel(id)?;
+    let began = Instant::now();
+    loop {
+        let job = jobs.get(id)?;
+        let is_running =
+            job.as_ref().is_some_and(|job| matches!(job.status, Status::Running | Status::RollingBack));
+        match (job, wait) {
+            (Some(job), _) if !is_running => {
+                return print::bytes(format!("{id}: {}\n", job.status).as_bytes());
+            }
+            (None, _) => return print::bytes(format!("{id}: gone\n").as_bytes()),
+            (Some(_), None) => {
+                return print::bytes(format!("{id}: asked; it stops at its next step\n").as_bytes());
+            }
+            (Some(_), Some(wait)) if began.elapsed() >= wait => {
+                return Err(format!("`{id}` was asked to stop, and still runs after {wait:?}").into());
+            }
+            _ => sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// The state that has the job `id`.
+fn find(id: &str, place: &Place) -> Result<State, Failure> {
+    state::the_one(place, &format!("job `{id}`"), |state| {
+        let page = blocking::of(state.inspect()?).list(Filter::new().prefix(id).limit(1))?;
+        Ok(page.iter().any(|job| job.id == id))
+    })
+}
+
+fn status_of(word: &str) -> Result<Status, Failure> {
+    let known = STATUSES.into_iter().find(|status| status.as_str() == word);
+    known.ok_or_else(|| {
+        let all: Vec<_> = STATUSES.iter().map(|status| status.as_str()).collect();
+        format!("unknown state `{word}`: write one of {}", all.join(", ")).into()
+    })
+}

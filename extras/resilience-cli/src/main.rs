@@ -1,0 +1,106 @@
+//! `resilience`: retries, timeouts and recorded steps for shell scripts, and a look at the state of programs that use the
+//! library of that name.
+//!
+//! `run` is in [`run`]; the commands that read a state directory are in [`jobs`], [`checkpoints`] and [`doctor`], and
+//! where that directory is, in [`state`]. What is printed goes through [`print`].
+
+#![forbid(unsafe_code)]
+
+#[allow(clippy::doc_markdown, reason = "these texts are shown in a terminal")]
+mod args;
+mod checkpoints;
+mod doctor;
+mod jobs;
+mod print;
+mod run;
+mod state;
+
+use args::{Cli, Command};
+use clap::{CommandFactory as _, Parser as _};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// What a command of ours ends with that could not do its work.
+const FAILED: u8 = 125;
+
+/// Why a command of ours could not do its work: a sentence for people.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = match cli.command {
+        Command::Run(args) => return run::run(args, &cli.place),
+        Command::Jobs(command) => jobs::command(command, &cli.place, cli.json),
+        Command::Checkpoints(command) => checkpoints::command(command, &cli.place, cli.json),
+        Command::Doctor(args) => doctor::command(&args, &cli.place, cli.json),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "resilience", &mut text);
+            print::bytes(&text)
+        }
+        Command::Man { dir } => man(dir.as_deref()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("resilience: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Shows clap's own text. Wrong usage of `run` ends with a code that no command is likely to use itself.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        true if is_run(std::env::args_os().skip(1)) => ExitCode::from(FAILED),
+        true => ExitCode::from(2),
+    }
+}
+
+/// Whether the first word that is no option is `run`.
+fn is_run(mut args: impl Iterator<Item = OsString>) -> bool {
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("--state" | "--app") => drop(args.next()),
+            Some(option) if option.starts_with('-') => {}
+            word => return word == Some("run"),
+        }
+    }
+    false
+}
+
+/// Prints the manual page, or writes one for each command into `dir`.
+fn man(dir: Option<&std::path::Path>) -> Result<ExitCode, Failure> {
+    if let Some(dir) = dir {
+        clap_mangen::generate_to(Cli::command(), dir)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    text.flush()?;
+    print::bytes(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_known_behind_options() {
+        let is_run = |words: &[&str]| is_run(words.iter().map(OsString::from));
+        assert!(is_run(&["run", "--nonsense"]));
+        assert!(is_run(&["--json", "--state", "jobs", "run"]));
+        assert!(!is_run(&["jobs", "run"]) && !is_run(&[]));
+    }
+}

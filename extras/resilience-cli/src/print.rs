@@ -1,0 +1,85 @@
+//! Output: tables for people, lines of JSON for programs.
+
+use crate::Failure;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+/// The version of the form of all JSON lines.
+const SCHEMA: u32 = 1;
+
+/// One line of JSON.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    item: &'a T,
+}
+
+/// Prints each item as a line of JSON.
+pub(crate) fn json<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<ExitCode, Failure> {
+    let mut text = Vec::new();
+    for item in items {
+        serde_json::to_writer(&mut text, &Line { schema: SCHEMA, item: &item })?;
+        text.push(b'\n');
+    }
+    bytes(&text)
+}
+
+/// Prints a table; `nothing` where it has no rows.
+pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) -> Result<ExitCode, Failure> {
+    if rows.is_empty() {
+        return bytes(format!("{nothing}\n").as_bytes());
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(head.iter().map(|title| title.to_uppercase()));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| visible(cell)));
+    }
+    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+    bytes(format!("{}\n", lines.join("\n")).as_bytes())
+}
+
+/// Prints `text` and what is closed behind it quietly: a reader such as `head` that has seen enough is no failure.
+pub(crate) fn bytes(text: &[u8]) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// `text` without what a terminal would obey: control characters and marks that turn the direction of writing.
+pub(crate) fn visible(text: &str) -> String {
+    let is_mark =
+        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .flat_map(|c| if c.is_control() || is_mark(c) { c.escape_unicode().collect() } else { vec![c] })
+        .collect()
+}
+
+/// How long ago something was, in one unit.
+pub(crate) fn age(then: resilience::durable::record::Millis) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let seconds = (now.as_millis() as u64).saturating_sub(then) / 1000;
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        assert_eq!(visible("a\x1b[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(visible("a\u{202e}b\nc"), "a\\u{202e}b\\u{a}c");
+        assert_eq!(visible("größe 7"), "größe 7");
+    }
+}

@@ -1,0 +1,301 @@
+//! One run of a command: from its start until it has ended, or was ended.
+
+use super::capture::{Captured, Output, capture};
+use super::group::{self, Group};
+use super::input::{Pipe, Source};
+use super::report::{Report, Result as Ended};
+use super::signals::Stops;
+use crate::FAILED;
+use rustix::process::{Pid, Signal};
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{ChildStdin, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum End {
+    Exited(ExitStatus),
+    /// The limit of one attempt was over; whether the command had to be killed.
+    TimedOut {
+        limit: Duration,
+        was_killed: bool,
+    },
+    /// The limit of all attempts was over.
+    OutOfTime {
+        was_killed: bool,
+    },
+    /// A signal came that ends the run.
+    Stopped(i32),
+    /// It was stopped because it wants the terminal.
+    WantsTerminal,
+    NotStarted(io::Error),
+}
+
+impl End {
+    pub(super) fn is_success(&self) -> bool {
+        matches!(self, Self::Exited(status) if status.success())
+    }
+
+    /// Whether the command died of a signal by which people and systems end programs.
+    pub(super) fn was_asked_to_end(&self) -> bool {
+        let asked = [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP].map(Signal::as_raw);
+        matches!(self, Self::Exited(status) if status.signal().is_some_and(|signal| asked.contains(&signal)))
+    }
+
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Exited(status) => {
+                let code = status.code().or(status.signal().map(|signal| 128 + signal));
+                code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
+            }
+            Self::TimedOut { was_killed, .. } | Self::OutOfTime { was_killed } => {
+                if *was_killed {
+                    137
+                } else {
+                    124
+                }
+            }
+            Self::Stopped(signal) => 128 + *signal as u8,
+            Self::WantsTerminal => FAILED,
+            Self::NotStarted(error) => match error.kind() {
+                io::ErrorKind::NotFound => 127,
+                _ => 126,
+            },
+        }
+    }
+
+    /// How a run ends whose last attempt this was.
+    pub(super) fn ended(&self, attempts: u32) -> Ended {
+        match self {
+            Self::Exited(_) => Ended::Code { code: self.code(), attempts },
+            Self::TimedOut { was_killed, .. } | Self::OutOfTime { was_killed } => {
+                Ended::TimedOut { was_killed: *was_killed, attempts, what: self.to_string() }
+            }
+            Self::Stopped(signal) => Ended::Signal(*signal),
+            Self::WantsTerminal => Ended::Failed(self.to_string()),
+            Self::NotStarted(_) => Ended::NotStarted { code: self.code(), error: self.to_string() },
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let killed = |was_killed: &bool| if *was_killed { ", and the command had to be killed" } else { "" };
+        match self {
+            Self::Exited(status) => match status.signal() {
+                Some(signal) => write!(f, "died of signal {signal}"),
+                None => write!(f, "exit code {}", status.code().unwrap_or_default()),
+            },
+            Self::TimedOut { limit, was_killed } => {
+                write!(f, "timed out after {limit:?}{}", killed(was_killed))
+            }
+            Self::OutOfTime { was_killed } => write!(f, "the total timeout is over{}", killed(was_killed)),
+            Self::Stopped(signal) => write!(f, "stopped by signal {signal}"),
+            Self::WantsTerminal => f.write_str(
+                "the command wants the terminal, which it cannot have in the background; it was ended",
+            ),
+            Self::NotStarted(error) => write!(f, "the command cannot be started: {error}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) attempt: Option<Duration>,
+    /// What is left of the time for all attempts.
+    pub(super) total: Option<Duration>,
+    /// How long a command may take to end that was asked to.
+    pub(super) kill_after: Duration,
+}
+
+pub(super) struct Attempt<'a> {
+    pub(super) words: &'a [OsString],
+    pub(super) output: Output,
+    pub(super) limits: Limits,
+    pub(super) group: &'a Group,
+    pub(super) stops: &'a Stops,
+    pub(super) report: &'a Report,
+}
+
+/// Why a command is being ended, and what follows if it does not end.
+#[derive(Debug, Default)]
+struct Ending {
+    cause: Option<Cause>,
+    /// When the command is asked to end, where it was not yet.
+    ask_at: Option<Instant>,
+    kill_at: Option<Instant>,
+    was_killed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cause {
+    Timeout(Duration),
+    Total,
+    Signal(i32),
+    Terminal,
+}
+
+impl Attempt<'_> {
+    /// Runs the command; returns how it ended, and its output where that is held back.
+    pub(super) async fn run(&self, input: Source) -> (End, Captured) {
+        // One signal handler for all children: it has to be there before the first.
+        let started =
+            signal(SignalKind::child()).and_then(|children| Ok((children, self.command(&input).spawn()?)));
+        let (mut children, mut child) = match started {
+            Ok(started) => started,
+            Err(error) => return (End::NotStarted(error), Captured::default()),
+        };
+        let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) else {
+            return (End::NotStarted(io::Error::other("it has no process id")), Captured::default());
+        };
+        let feeder = match (input, child.stdin.take()) {
+            (Source::Pipe(pipe), Some(stdin)) => Some(tokio::spawn(feed(pipe, stdin))),
+            _ => None,
+        };
+        let (has_ended, ended) = oneshot::channel();
+        let captured = match (self.output, child.stdout.take()) {
+            (Output::Held(limit), Some(pipe)) => Some(tokio::spawn(capture(pipe, limit, ended))),
+            _ => None,
+        };
+
+        let began = Instant::now();
+        let limit = [self.limits.attempt, self.limits.total].into_iter().flatten().min();
+        let mut ending = Ending::default();
+        let mut stops = self.stops.watch();
+        let status = loop {
+            let deadline = limit.filter(|_| ending.cause.is_none()).map(|limit| began + limit);
+            tokio::select! {
+                biased;
+                status = child.wait() => break status,
+                () = at(deadline) => {
+                    let is_total = self.limits.attempt.is_none_or(|attempt| Some(attempt) > limit);
+                    self.end(pid, &mut ending, if is_total { Cause::Total } else { Cause::Timeout(limit.unwrap_or_default()) });
+                }
+                () = at(ending.ask_at) => self.ask(pid, &mut ending),
+                () = at(ending.kill_at) => self.kill(pid, &mut ending),
+                Ok(()) = stops.changed() => {
+                    let stop = *stops.borrow_and_update();
+                    if stop.times > 1 {
+                        self.kill(pid, &mut ending);
+                    } else {
+                        self.stop(pid, &mut ending, stop.signal);
+                    }
+                }
+                Some(()) = children.recv() => {
+                    group::reap_others(pid);
+                    if ending.cause.is_none() && self.group.wants_terminal(pid) {
+                        self.end(pid, &mut ending, Cause::Terminal);
+                    }
+                }
+            }
+        };
+        let end = match (status, ending.cause) {
+            (_, Some(Cause::Timeout(limit))) => End::TimedOut { limit, was_killed: ending.was_killed },
+            (_, Some(Cause::Total)) => End::OutOfTime { was_killed: ending.was_killed },
+            (_, Some(Cause::Signal(signal))) => End::Stopped(signal),
+            (_, Some(Cause::Terminal)) => End::WantsTerminal,
+            (Ok(status), None) => End::Exited(status),
+            (Err(error), None) => End::NotStarted(error),
+        };
+        // What it would still take belongs to the next attempt.
+        if let Some(feeder) = feeder {
+            feeder.abort();
+        }
+        self.clear(&end);
+        let _ = has_ended.send(());
+        let captured = match captured {
+            Some(captured) => captured.await.map_err(io::Error::other).and_then(|captured| captured),
+            None => Ok(Captured::default()),
+        };
+        match captured {
+            Ok(captured) => (end, captured),
+            Err(error) => (
+                End::NotStarted(io::Error::other(format!("its output was lost: {error}"))),
+                Captured::default(),
+            ),
+        }
+    }
+
+    fn command(&self, input: &Source) -> Command {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]).stdout(self.output.stdio());
+        if let Source::Pipe(_) = input {
+            command.stdin(Stdio::piped());
+        }
+        if !self.group.is_shared {
+            command.process_group(0);
+        }
+        command
+    }
+
+    /// Begins to end the command.
+    fn end(&self, pid: Pid, ending: &mut Ending, cause: Cause) {
+        ending.cause = Some(cause);
+        self.ask(pid, ending);
+    }
+
+    /// Ends the command because of a signal. From a terminal that it shares with us, it has got the signal itself.
+    fn stop(&self, pid: Pid, ending: &mut Ending, signal: i32) {
+        let is_from_terminal = [Signal::INT, Signal::QUIT].map(Signal::as_raw).contains(&signal);
+        if self.group.is_shared && is_from_terminal {
+            ending.cause = Some(Cause::Signal(signal));
+            ending.ask_at = Some(Instant::now() + self.limits.kill_after);
+        } else {
+            self.end(pid, ending, Cause::Signal(signal));
+        }
+    }
+
+    /// Asks the command to end; a stopped process handles nothing before it goes on.
+    fn ask(&self, pid: Pid, ending: &mut Ending) {
+        self.group.send(pid, Signal::TERM);
+        self.group.send(pid, Signal::CONT);
+        (ending.ask_at, ending.kill_at) = (None, Some(Instant::now() + self.limits.kill_after));
+    }
+
+    fn kill(&self, pid: Pid, ending: &mut Ending) {
+        self.group.send(pid, Signal::KILL);
+        (ending.ask_at, ending.kill_at, ending.was_killed) = (None, None, true);
+    }
+
+    /// Ends what a failed attempt has left behind. After a success it is left alone.
+    fn clear(&self, end: &End) {
+        if end.is_success() {
+            self.report.step_if(|| match group::leftovers() {
+                0 => None,
+                left => Some(format!("the command has left {left} processes behind, which go on")),
+            });
+        } else {
+            let killed = group::kill_leftovers();
+            self.report.step_if(|| {
+                (killed > 0).then(|| format!("killed {killed} processes that the command had left behind"))
+            });
+        }
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes the input to a command, as far as it reads it.
+async fn feed(pipe: Arc<Pipe>, mut stdin: ChildStdin) {
+    loop {
+        let part = pipe.next().await;
+        if part.is_empty() || stdin.write_all(&part).await.is_err() {
+            return;
+        }
+    }
+}

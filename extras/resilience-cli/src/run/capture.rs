@@ -1,0 +1,150 @@
+//! Standard output of an attempt, held back until it is known to be the last one.
+//!
+//! It is held in memory up to 1 MiB, then in a file without a name up to the limit; beyond that all of it is passed on, and
+//! the attempt is not repeated.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::ChildStdout;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+const IN_MEMORY: usize = 1 << 20;
+/// How long a pipe is read whose command has ended, and how long it may be empty then.
+const AFTER: Duration = Duration::from_secs(1);
+const EMPTY: Duration = Duration::from_millis(20);
+
+/// What becomes of the output of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Output {
+    Inherited,
+    /// Held back, up to so many bytes.
+    Held(u64),
+}
+
+impl Output {
+    pub(super) fn stdio(self) -> Stdio {
+        match self {
+            Self::Inherited => Stdio::inherit(),
+            Self::Held(_) => Stdio::piped(),
+        }
+    }
+}
+
+/// What was held back of the output of one attempt.
+#[derive(Debug, Default)]
+pub(super) struct Captured {
+    memory: Vec<u8>,
+    file: Option<File>,
+    len: u64,
+    has_passed: bool,
+}
+
+impl Captured {
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it was too much to be held back.
+    pub(super) fn has_passed(&self) -> bool {
+        self.has_passed
+    }
+
+    /// All of it, where it was held back.
+    pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
+        let Some(file) = &self.file else { return Ok(self.memory.clone()) };
+        let (mut file, mut all) = (file.try_clone()?, Vec::new());
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut all)?;
+        Ok(all)
+    }
+
+    async fn add(&mut self, part: &[u8], limit: u64) -> io::Result<()> {
+        self.len += part.len() as u64;
+        if self.has_passed {
+            return write(part).await;
+        }
+        if self.len > limit {
+            self.pass().await?;
+            self.has_passed = true;
+            return write(part).await;
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(part),
+            None if self.memory.len() + part.len() <= IN_MEMORY => {
+                self.memory.extend_from_slice(part);
+                Ok(())
+            }
+            None => {
+                let mut file = tempfile::tempfile()?;
+                file.write_all(&self.memory)?;
+                file.write_all(part)?;
+                (self.file, self.memory) = (Some(file), Vec::new());
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what is held back to our own standard output.
+    pub(super) async fn pass_on(mut self) -> io::Result<()> {
+        self.pass().await
+    }
+
+    async fn pass(&mut self) -> io::Result<()> {
+        write(&std::mem::take(&mut self.memory)).await?;
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        file.seek(SeekFrom::Start(0))?;
+        let mut part = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut part)? {
+                0 => return Ok(()),
+                read => write(&part[..read]).await?,
+            }
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone is no failure of ours.
+async fn write(part: &[u8]) -> io::Result<()> {
+    let mut out = tokio::io::stdout();
+    let written = async {
+        out.write_all(part).await?;
+        out.flush().await
+    };
+    match written.await {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Reads `pipe` until its end, or until the command has `ended` and what it wrote has been read.
+pub(super) async fn capture(
+    mut pipe: ChildStdout,
+    limit: u64,
+    mut ended: oneshot::Receiver<()>,
+) -> io::Result<Captured> {
+    let (mut captured, mut part) = (Captured::default(), vec![0; 64 << 10]);
+    let until = loop {
+        tokio::select! {
+            read = pipe.read(&mut part) => match read? {
+                0 => return Ok(captured),
+                read => captured.add(&part[..read], limit).await?,
+            },
+            _ = &mut ended => break Instant::now() + AFTER,
+        }
+    };
+    // Another process may hold the pipe open for ever.
+    while Instant::now() < until {
+        match timeout(EMPTY, pipe.read(&mut part)).await {
+            Err(_) | Ok(Ok(0)) => break,
+            Ok(read) => {
+                let read = read?;
+                captured.add(&part[..read], limit).await?;
+            }
+        }
+    }
+    Ok(captured)
+}

@@ -1,0 +1,93 @@
+//! Process groups, the terminal, and what a command leaves behind.
+
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpgrp, getpid, kill_process, kill_process_group,
+    set_child_subreaper, waitid,
+};
+use std::fs::{self, File};
+use std::io;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// In which process group commands run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// They stay in ours, which is in the foreground of a terminal: Ctrl-C and Ctrl-Z reach them by themselves.
+    pub(super) is_shared: bool,
+}
+
+impl Group {
+    /// Looks at the terminal, and makes this process the parent of orphans below it.
+    pub(super) fn find() -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        set_child_subreaper(Some(getpid()))?;
+        let foreground = File::open("/dev/tty").ok().and_then(|tty| rustix::termios::tcgetpgrp(tty).ok());
+        Ok(Self { is_shared: foreground == Some(getpgrp()) })
+    }
+
+    /// Sends a signal to a command, with all of its group where that is its own.
+    pub(super) fn send(self, command: Pid, signal: Signal) {
+        // One that has ended is reaped only after this.
+        let _ =
+            if self.is_shared { kill_process(command, signal) } else { kill_process_group(command, signal) };
+    }
+
+    /// Whether the command was stopped because it wants the terminal.
+    pub(super) fn wants_terminal(self, command: Pid) -> bool {
+        if self.is_shared {
+            return false;
+        }
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let Ok(Some(status)) = waitid(WaitId::Pid(command), options) else { return false };
+        let wants = [Signal::TTIN.as_raw(), Signal::TTOU.as_raw()];
+        status.stopping_signal().is_some_and(|signal| wants.contains(&signal))
+    }
+}
+
+/// Kills and reaps what a command has left behind; returns how many processes that were.
+pub(super) fn kill_leftovers() -> usize {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let (began, mut killed) = (Instant::now(), 0);
+    loop {
+        let children = children();
+        if children.is_empty() || began.elapsed() > LIMIT {
+            return killed;
+        }
+        for child in children {
+            killed += usize::from(kill_process(child, Signal::KILL).is_ok());
+            reap(child);
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// How many processes a command has left behind that still run.
+pub(super) fn leftovers() -> usize {
+    children().len()
+}
+
+/// Reaps the children that have ended, but for `command`: as process 1 there are those of others.
+pub(super) fn reap_others(command: Pid) {
+    if getpid().is_init() {
+        children().into_iter().filter(|child| *child != command).for_each(reap);
+    }
+}
+
+fn reap(child: Pid) {
+    let _ = waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+}
+
+/// The children of this process, orphans that it was given included.
+fn children() -> Vec<Pid> {
+    let own = getpid().as_raw_pid();
+    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| parent(*pid) == Some(own)).filter_map(Pid::from_raw).collect()
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it may have spaces and parentheses.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,163 @@
+//! Which state directories a command means.
+
+use crate::Failure;
+use crate::args::Place;
+use resilience::durable::{SqliteStore, state_dir};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The application as which `run` records, unless another one is named.
+pub(crate) const SHELL: &str = "shell";
+
+/// The state of one application.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// Its name, or the path of its directory where that was named.
+    pub(crate) application: String,
+    pub(crate) dir: PathBuf,
+    /// Why it is this one, for `doctor`.
+    pub(crate) because: &'static str,
+}
+
+impl State {
+    fn at(dir: PathBuf, because: &'static str) -> Self {
+        Self { application: dir.display().to_string(), dir, because }
+    }
+
+    fn of(application: &str, because: &'static str) -> Result<Self, Failure> {
+        let dir = dir_of(application)?;
+        Ok(Self { application: application.to_owned(), dir, because })
+    }
+
+    /// Opens the store to look at it, which writes nothing.
+    pub(crate) fn inspect(&self) -> Result<Arc<SqliteStore>, Failure> {
+        Ok(Arc::new(SqliteStore::inspect(&self.dir).map_err(|error| self.failed(&error))?))
+    }
+
+    /// Opens the store to change it, if this release can read it as it is.
+    pub(crate) fn open(&self) -> Result<Arc<SqliteStore>, Failure> {
+        self.inspect()?;
+        Ok(Arc::new(SqliteStore::open(&self.dir).map_err(|error| self.failed(&error))?))
+    }
+
+    fn failed(&self, error: &resilience::durable::StoreError) -> Failure {
+        format!("{}: {error}", self.dir.display()).into()
+    }
+}
+
+/// The directory of the application of this name, which is never below `/tmp` or the working directory.
+fn dir_of(application: &str) -> Result<PathBuf, Failure> {
+    if let Some(dir) = state_dir(application) {
+        return Ok(dir);
+    }
+    // The password database knows the home directory of a user whose environment does not.
+    let home = env::home_dir().filter(|home| home.is_absolute());
+    let home = home.ok_or("there is no home directory: set HOME, or RESILIENCE_STATE to a directory")?;
+    let known = state_dir_below(&home, application);
+    Ok(known)
+}
+
+fn state_dir_below(home: &Path, application: &str) -> PathBuf {
+    home.join(".local/state/resilience").join(encoded(application))
+}
+
+/// As the library writes the name of an application in a path.
+fn encoded(application: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    application
+        .bytes()
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// The state that the options or the environment name.
+fn named(place: &Place) -> Result<Option<State>, Failure> {
+    let given = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(dir) = &place.state {
+        return Ok(Some(State::at(dir.clone(), "--state names it")));
+    }
+    if let Some(application) = &place.app {
+        return State::of(application, "--app names it").map(Some);
+    }
+    if let Some(dir) = given("RESILIENCE_STATE") {
+        return Ok(Some(State::at(dir.into(), "RESILIENCE_STATE names it")));
+    }
+    // systemd writes several directories with colons between them.
+    let of_unit = given("STATE_DIRECTORY").and_then(|dirs| env::split_paths(&dirs).next());
+    Ok(of_unit.map(|dir| State::at(dir, "STATE_DIRECTORY of its systemd unit names it")))
+}
+
+/// The state in which `run` records.
+pub(crate) fn of_run(place: &Place) -> Result<State, Failure> {
+    match named(place)? {
+        Some(state) => Ok(state),
+        None => State::of(SHELL, "`run` is the application `shell` unless another one is named"),
+    }
+}
+
+/// The states that a listing covers: the one that is named, else those of all applications of this user.
+pub(crate) fn all(place: &Place) -> Result<Vec<State>, Failure> {
+    if let Some(state) = named(place)? {
+        return Ok(vec![state]);
+    }
+    let shell = dir_of(SHELL)?;
+    let base = shell.parent().unwrap_or(&shell);
+    let entries = match fs::read_dir(base) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("{}: {error}", base.display()).into()),
+    };
+    let dirs =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|dir| dir.join("store.sqlite").exists());
+    let mut states: Vec<State> = dirs
+        .map(|dir| State {
+            application: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            dir,
+            because: "all applications of this user",
+        })
+        .collect();
+    states.sort_by(|one, other| one.application.cmp(&other.application));
+    Ok(states)
+}
+
+/// The one state in which `is_there` is true; several are an error that names them.
+pub(crate) fn the_one(
+    place: &Place,
+    what: &str,
+    is_there: impl Fn(&State) -> Result<bool, Failure>,
+) -> Result<State, Failure> {
+    let mut found = Vec::new();
+    for state in all(place)? {
+        if is_there(&state)? {
+            found.push(state);
+        }
+    }
+    match found.as_slice() {
+        [] => Err(format!("there is no {what}").into()),
+        [one] => Ok(one.clone()),
+        several => {
+            let names: Vec<_> = several.iter().map(|state| state.application.as_str()).collect();
+            Err(format!(
+                "{} applications have a {what}: {}; choose one with --app",
+                several.len(),
+                names.join(", ")
+            )
+            .into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_applications_are_written_as_the_library_does() {
+        for application in ["importer", "a/b c", "größe", "importer-1.4.0"] {
+            let Some(dir) = state_dir(application) else { continue };
+            assert_eq!(dir.file_name().unwrap().to_string_lossy(), encoded(application));
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! `resilience run`, as a shell sees it: the real binary, real commands, pipes, signals and a terminal.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_resilience");
+
+/// `resilience run ..` with `words` split at spaces, and the shell script that it runs.
+fn run(dir: &Path, words: &str, script: &str) -> Command {
+    let mut command = Command::new(BINARY);
+    command.arg("run").args(words.split_whitespace()).args(["--", "sh", "-c", script]);
+    command.current_dir(dir).env("RESILIENCE_STATE", dir.join("state")).stdin(Stdio::null());
+    command
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Standard output and the exit code.
+#[track_caller]
+fn ends(command: &mut Command) -> (String, i32) {
+    let output = output(command);
+    let code = output.status.code().unwrap_or_else(|| panic!("{}: {}", output.status, text(&output.stderr)));
+    (text(&output.stdout), code)
+}
+
+fn dir() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+/// How many lines the script has written into `calls`.
+fn calls(dir: &Path) -> usize {
+    fs::read_to_string(dir.join("calls")).unwrap_or_default().lines().count()
+}
+
+/// Waits until `file` is there.
+fn appears(file: &Path) {
+    for _ in 0..1000 {
+        if file.exists() {
+            return;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    panic!("{} does not appear", file.display());
+}
+
+fn is_alive(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+}
+
+/// What users of `timeout`, `env` and `nohup` expect of exit codes.
+#[test]
+fn the_exit_code_is_that_of_the_command() {
+    let dir = dir();
+    let none = "--retries 0";
+    for (words, script, expected) in [
+        ("", "exit 0", 0),
+        ("", "exit 7", 7),
+        ("", "exit 125", 125),
+        ("", "kill -KILL $$", 137),
+        ("", "kill -TERM $$", 143),
+        ("", "kill -SEGV $$", 139),
+        (none, "exit 7", 7),
+        ("--timeout 50ms", "exec sleep 60", 124),
+        ("--total-timeout 50ms", "exec sleep 60", 124),
+        ("--timeout 50ms --kill-after 50ms", "trap '' TERM; while :; do sleep 1; done", 137),
+        ("--timeout 60", "exit 3", 3),
+        ("--timeout 50ms", "trap 'exit 9' TERM; sleep 60 & wait", 124),
+        ("--retries 2 --base 1ms", "exit 3", 3),
+        ("--retries 2 --base 1ms --timeout 20ms", "exec sleep 60", 124),
+        ("--retries 9 --base 1s --no-jitter --total-timeout 1100ms", "exit 3", 3),
+        ("--fallback true", "exit 3", 0),
+        ("--retries 1 --base 1ms --fallback exit\t4", "exit 3", 4),
+    ] {
+        let words = words.replace("exit\t4", "exit$4");
+        let mut command = Command::new(BINARY);
+        command.arg("run").args(words.split_whitespace().map(|word| word.replace('$', " ")));
+        command.args(["--", "sh", "-c", script]).current_dir(dir.path()).stdin(Stdio::null());
+        assert_eq!(ends(&mut command).1, expected, "{words} -- {script}");
+    }
+    let code = |words: &[&str]| output(Command::new(BINARY).arg("run").args(words)).status.code();
+    assert_eq!(code(&["--", "/does/not/exist"]), Some(127));
+    assert_eq!(code(&["--", "/etc/passwd"]), Some(126));
+    assert_eq!(code(&["--", "/"]), Some(126));
+    for wrong in [
+        &["--nonsense", "--", "true"][..],
+        &[],
+        &["true"],
+        &["--retries", "-1", "--", "true"],
+        &["--retries", "1", "--backoff", "0.5", "--", "true"],
+        &["--timeout", "0", "--", "true"],
+        &["--timeout", "soon", "--", "true"],
+        &["--backoff", "2", "--", "true"],
+        &["--retries", "1", "--base", "60s", "--total-timeout", "1s", "--", "true"],
+        &["--retry-on", "0", "--retries", "1", "--", "true"],
+    ] {
+        assert_eq!(code(wrong), Some(125), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_is_ours_is_said_in_one_line_and_in_the_status_file() {
+    let dir = dir();
+    let status = dir.path().join("status");
+    let said = |words: &str, script: &str| {
+        let words = format!("--status-file {} {words}", status.display());
+        let output = output(&mut run(dir.path(), &words, script));
+        let status: serde_json::Value = serde_json::from_slice(&fs::read(&status).unwrap()).unwrap();
+        let status = (status["result"].as_str().unwrap().to_owned(), status["attempts"].as_u64().unwrap());
+        assert!(output.status.code().is_some_and(|code| code >= 0));
+        (text(&output.stderr), status)
+    };
+    assert_eq!(said("", "exit 0"), (String::new(), ("ok".to_owned(), 1)));
+    assert_eq!(said("--retries 2 --base 1ms", "exit 5"), (String::new(), ("failed".to_owned(), 3)));
+    let (line, status) = said("--timeout 20ms", "exec sleep 60");
+    assert_eq!((line.as_str(), status.0.as_str()), ("resilience: timed out after 20ms\n", "timed_out"));
+    assert_eq!(said("--fallback true", "exit 5").1.0, "fell_back");
+}
+
+#[test]
+fn only_what_failed_in_a_repeatable_way_is_repeated() {
+    for (words, script, attempts) in [
+        ("--retries 3", "exit 1", 4),
+        ("--retries 3", "exit 0", 1),
+        ("--retries 3", "test $(wc -l < calls) -eq 2", 2),
+        ("--retries 3", "exit 125", 1),
+        ("--retries 3", "exit 126", 1),
+        ("--retries 3", "exit 127", 1),
+        ("--retries 3", "kill -TERM $$", 1),
+        ("--retries 3", "kill -INT $$", 1),
+        ("--retries 3", "kill -HUP $$", 1),
+        ("--retries 3", "kill -ABRT $$", 4),
+        ("--retries 3 --retry-on 1,75", "exit 75", 4),
+        ("--retries 3 --retry-on 1,75", "exit 2", 1),
+        ("--retries 3 --retry-on 127", "exit 127", 4),
+        ("--retries 2 --timeout 20ms", "exec sleep 60", 3),
+        ("--retries 2 --timeout 20ms --retry-on 1", "exec sleep 60", 1),
+        ("--retries 2 --timeout 20ms --retry-on 124", "exec sleep 60", 3),
+        ("", "exit 1", 1),
+    ] {
+        let dir = dir();
+        let base = if words.is_empty() { "" } else { "--base 1ms --no-jitter" };
+        output(&mut run(dir.path(), &format!("{words} {base}"), &format!("echo >> calls; {script}")));
+        assert_eq!(calls(dir.path()), attempts, "{words} -- {script}");
+    }
+}
+
+#[test]
+fn output_is_that_of_the_last_attempt() {
+    let dir = dir();
+    let counted = "echo >> calls; echo attempt $(wc -l < calls); echo error >&2";
+    for (words, script, expected) in [
+        ("--retries 2 --base 1ms", "exit 1", "attempt 3\n"),
+        ("--retries 2 --base 1ms", "test $(wc -l < calls) -eq 2", "attempt 2\n"),
+        ("--retries 2 --base 1ms --retry-on 1", "exit 2", "attempt 1\n"),
+        ("--retries 1 --base 1ms --fallback printf\tinstead", "exit 1", "instead"),
+        ("--fallback false", "exit 0", "attempt 1\n"),
+    ] {
+        let _ = fs::remove_file(dir.path().join("calls"));
+        let mut command = Command::new(BINARY);
+        command.arg("run").args(words.split(' ').map(|word| word.replace('\t', " ")));
+        command.args(["--", "sh", "-c", &format!("{counted}; {script}")]).current_dir(dir.path());
+        let output = output(command.stdin(Stdio::null()));
+        assert_eq!(text(&output.stdout), expected, "{words} -- {script}");
+        assert_eq!(
+            text(&output.stderr).matches("error").count(),
+            calls(dir.path()),
+            "each attempt's errors are shown"
+        );
+    }
+}
+
+#[test]
+fn much_output_is_held_in_a_file_and_beyond_the_limit_passed_on() {
+    let dir = dir();
+    let many = "echo >> calls; yes | head -c 3000000";
+    let (held, code) =
+        ends(&mut run(dir.path(), "--retries 1 --base 1ms", &format!("{many}; test $(wc -l < calls) -eq 2")));
+    assert_eq!((held.len(), code), (3_000_000, 0));
+    fs::remove_file(dir.path().join("calls")).unwrap();
+    let (passed, code) =
+        ends(&mut run(dir.path(), "--retries 3 --base 1ms --max-output 2MiB", &format!("{many}; exit 3")));
+    assert_eq!((passed.len(), code, calls(dir.path())), (3_000_000, 3, 1), "what was seen is not repeated");
+}
+
+#[test]
+fn each_attempt_reads_the_input_from_its_beginning() {
+    let dir = dir();
+    fs::write(dir.path().join("lines"), "skipped\none\ntwo\n").unwrap();
+    let script = "echo >> calls; cat; test $(wc -l < calls) -eq 3";
+    let from = |shell: &str| {
+        let _ = fs::remove_file(dir.path().join("calls"));
+        let mut command = Command::new("sh");
+        ends(
+            command
+                .args(["-c", shell])
+                .env("RUN", format!("{BINARY} run"))
+                .env("SCRIPT", script)
+                .current_dir(dir.path()),
+        )
+    };
+    let retried = "$RUN --retries 3 --base 1ms -- sh -c \"$SCRIPT\"";
+    assert_eq!(from(&format!("(read first; {retried}) < lines")), ("one\ntwo\n".to_owned(), 0));
+    assert_eq!(from(&format!("cat lines | {retried}")), ("skipped\none\ntwo\n".to_owned(), 0));
+    assert_eq!(from(&format!("{retried} < /dev/null")), (String::new(), 0));
+    // A command that reads one line of three leaves the others to the loop.
+    let all = from("while read line; do echo \"$line\" | $RUN -- cat; $RUN -- true; done < lines");
+    assert_eq!(all, ("skipped\none\ntwo\n".to_owned(), 0));
+    // More than is kept: passed through once.
+    let (size, code) = from(
+        "yes | head -c 20000000 | $RUN --retries 3 --base 1ms -- sh -c 'echo >> calls; cat | wc -c; exit 3'",
+    );
+    assert_eq!((size.trim(), code, calls(dir.path())), ("20000000", 3, 1));
+    // A command that does not read is not waited for.
+    assert_eq!(from("yes | $RUN --retries 1 -- echo done").0, "done\n");
+}
+
+#[test]
+fn an_attempt_ends_with_its_command_and_not_with_its_pipes() {
+    let dir = dir();
+    let background = "sleep 60 & echo $! > pid; echo hi";
+    // It keeps standard error open, too.
+    let (said, code) = ends(run(dir.path(), "--retries 1", background).stderr(Stdio::null()));
+    assert_eq!((said.as_str(), code), ("hi\n", 0));
+    let pid = fs::read_to_string(dir.path().join("pid")).unwrap();
+    assert!(is_alive(pid.trim()), "after a success it goes on");
+    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+
+    let left = "setsid sleep 60 & echo $! >> pids; exit 1";
+    assert_eq!(ends(&mut run(dir.path(), "--retries 1 --base 1ms", left)).1, 1);
+    for pid in fs::read_to_string(dir.path().join("pids")).unwrap().lines() {
+        assert!(!is_alive(pid), "what a failed attempt leaves behind is killed");
+    }
+    let deep = "(sleep 60 & echo $! > deep; wait) & wait";
+    assert_eq!(ends(&mut run(dir.path(), "--timeout 100ms", deep)).1, 124);
+    assert!(!is_alive(fs::read_to_string(dir.path().join("deep")).unwrap().trim()));
+}
+
+/// Runs `script` until it has made the file `ready`, then sends `name`.
+fn interrupted(words: &str, script: &str, name: &str) -> (TempDir, Output) {
+    let dir = dir();
+    let mut command = run(dir.path(), words, script);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    appears(&dir.path().join("ready"));
+    signal(&child, name);
+    let output = child.wait_with_output().unwrap();
+    (dir, output)
+}
+
+#[test]
+fn a_signal_ends_the_command_and_then_the_run() {
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("QUIT", 3)] {
+        let script = "echo >> calls; trap 'echo asked > asked; exit 1' TERM; touch ready; while :; do sleep 0.01; done";
+        let (dir, output) = interrupted("--retries 5 --base 1ms --fallback false", script, name);
+        assert_eq!(output.status.signal(), Some(number), "{name}: a shell in a loop is to see it");
+        assert_eq!(calls(dir.path()), 1, "no further attempt");
+        assert!(dir.path().join("asked").exists(), "{name}: the command was asked to end");
+    }
+    let deaf = "trap '' TERM; touch ready; while :; do sleep 0.01; done";
+    let (_, output) = interrupted("--kill-after 50ms", deaf, "TERM");
+    assert_eq!(output.status.signal(), Some(15));
+}
+
+#[test]
+fn a_signal_ends_a_wait_at_once() {
+    let script = "echo >> calls; touch ready; exit 1";
+    let (dir, output) = interrupted("--retries 5 --base 1h --cap 1h --no-jitter", script, "TERM");
+    assert_eq!((output.status.signal(), calls(dir.path())), (Some(15), 1));
+}
+
+#[test]
+fn a_stopped_command_is_ended_at_its_limit() {
+    let dir = dir();
+    assert_eq!(ends(&mut run(dir.path(), "--timeout 100ms", "kill -STOP $$")).1, 124);
+}
+
+#[test]
+fn ignored_signals_stay_ignored() {
+    let dir = dir();
+    let inner = "echo >> calls; grep SigIgn /proc/self/status > ignored; touch ready; sleep 0.3";
+    let script = format!("trap '' HUP; exec {BINARY} run --retries 1 -- sh -c '{inner}'");
+    let child = Command::new("sh").args(["-c", &script]).current_dir(dir.path()).spawn().unwrap();
+    appears(&dir.path().join("ready"));
+    signal(&child, "HUP");
+    assert!(child.wait_with_output().unwrap().status.success());
+    let mask = fs::read_to_string(dir.path().join("ignored")).unwrap();
+    let mask = u64::from_str_radix(mask.split_whitespace().nth(1).unwrap(), 16).unwrap();
+    assert_eq!(mask & 1, 1, "the command ignores it, too");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let dir = dir();
+    let shell = "($RUN --retries 1 -- seq 1 1000000; echo $? > code) | head -1";
+    let mut command = Command::new("sh");
+    let (first, _) =
+        ends(command.args(["-c", shell]).env("RUN", format!("{BINARY} run")).current_dir(dir.path()));
+    assert_eq!(first, "1\n");
+    assert_eq!(fs::read_to_string(dir.path().join("code")).unwrap(), "0\n");
+}
+
+#[test]
+fn a_recorded_success_is_not_repeated() {
+    let dir = dir();
+    let script = "echo >> calls; echo result $(wc -l < calls)";
+    for _ in 0..2 {
+        let (said, code) = ends(&mut run(dir.path(), "--checkpoint import:7", script));
+        assert_eq!((said.as_str(), code), ("result 1\n", 0));
+    }
+    assert_eq!(calls(dir.path()), 1);
+
+    // A failure is not recorded, a fallback's success neither.
+    for _ in 0..2 {
+        assert_eq!(
+            ends(&mut run(dir.path(), "--checkpoint import:8 --fallback true", "echo >> calls; exit 1")).1,
+            0
+        );
+    }
+    assert_eq!(calls(dir.path()), 3);
+
+    // Another command under the same key is a mistake.
+    let other = output(&mut run(dir.path(), "--checkpoint import:7", "echo other"));
+    assert_eq!(other.status.code(), Some(125));
+    assert!(text(&other.stderr).contains("was recorded for `sh -c echo >> calls"), "{}", text(&other.stderr));
+
+    let quiet = "--checkpoint import:9 --checkpoint-output none";
+    let said: Vec<_> = (0..2).map(|_| ends(&mut run(dir.path(), quiet, "echo once")).0).collect();
+    assert_eq!(said, ["once\n", ""]);
+}
+
+#[test]
+fn output_that_a_record_cannot_hold_is_printed_and_said() {
+    let dir = dir();
+    let output = output(&mut run(dir.path(), "--checkpoint big", "yes | head -c 2000000"));
+    assert_eq!((output.stdout.len(), output.status.code()), (2_000_000, Some(125)));
+    assert!(text(&output.stderr).contains("--checkpoint-output none"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_said_before_the_command_runs() {
+    let dir = dir();
+    fs::write(dir.path().join("state"), "not a directory").unwrap();
+    let output = output(&mut run(dir.path(), "--checkpoint key", "echo >> calls"));
+    assert_eq!((output.status.code(), calls(dir.path())), (Some(125), 0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn one_of_two_that_start_at_once_runs_the_command() {
+    let dir = dir();
+    let script = "echo >> calls; sleep 0.3; echo result";
+    let mut both = [0, 1].map(|_| run(dir.path(), "--checkpoint shared", script));
+    let both = both.each_mut().map(|command| command.stdout(Stdio::piped()).spawn().unwrap());
+    let both = both.map(|child| text(&child.wait_with_output().unwrap().stdout));
+    assert_eq!((both, calls(dir.path())), (["result\n".to_owned(), "result\n".to_owned()], 1));
+}
+
+/// Types `keys` into a terminal in which `shell` runs, and returns what is on the screen.
+fn in_terminal(dir: &Path, shell: &str, keys: &[u8]) -> String {
+    let mut command = Command::new("script");
+    command.args(["-qfec", shell, "/dev/null"]).env("RUN", format!("{BINARY} run")).current_dir(dir);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
+    let mut stdin = child.stdin.take().unwrap();
+    if !keys.is_empty() {
+        appears(&dir.join("ready"));
+        stdin.write_all(keys).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    text(&output.stdout).replace('\r', "")
+}
+
+#[test]
+fn in_the_foreground_of_a_terminal_the_command_shares_the_group() {
+    let dir = dir();
+    let groups = in_terminal(dir.path(), "ps -o pgid= -p $$; $RUN -- sh -c 'ps -o pgid= -p $$'", b"");
+    let groups: Vec<_> = groups.split_whitespace().collect();
+    assert_eq!(groups.len(), 2, "{groups:?}");
+    assert_eq!(groups[0], groups[1]);
+}
+
+#[test]
+fn ctrl_c_reaches_the_command_once() {
+    let dir = dir();
+    let script = "trap \"echo >> calls; exit 1\" INT; touch ready; while :; do sleep 0.01; done";
+    let screen = in_terminal(
+        dir.path(),
+        &format!("$RUN --retries 3 --base 1ms -- sh -c '{script}'; echo code $?"),
+        b"\x03",
+    );
+    assert_eq!(calls(dir.path()), 1, "{screen}");
+    assert!(!screen.contains("code 0"), "{screen}");
+}
+
+#[test]
+fn a_command_that_wants_the_terminal_in_the_background_is_ended() {
+    let dir = dir();
+    // `set -m` gives the background its own group, as an interactive shell does.
+    let shell = "set -m; $RUN -- sh -c 'read line < /dev/tty' & wait $!; echo code $?";
+    let script: PathBuf = dir.path().join("script.sh");
+    fs::write(&script, shell).unwrap();
+    let screen = in_terminal(dir.path(), &format!("sh {}", script.display()), b"");
+    assert!(screen.contains("wants the terminal") && screen.contains("code 125"), "{screen}");
+}

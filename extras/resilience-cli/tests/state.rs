@@ -1,0 +1,160 @@
+//! The commands that read and change the state of programs.
+
+use resilience::durable::{Progress, SqliteStore, use_store};
+use resilience::{Checkpoint, Job, Rejected};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_resilience");
+
+fn resilience(home: &Path, words: &str) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(words.split_whitespace()).env("XDG_STATE_HOME", home).env_remove("RESILIENCE_STATE");
+    command.output().expect("the binary runs")
+}
+
+#[track_caller]
+fn said(home: &Path, words: &str) -> String {
+    let output = resilience(home, words);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{words}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[track_caller]
+fn refused(home: &Path, words: &str) -> String {
+    let output = resilience(home, words);
+    assert_eq!(output.status.code(), Some(125), "{words}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[derive(Debug)]
+struct Down;
+
+impl From<Rejected> for Down {
+    fn from(rejected: Rejected) -> Self {
+        panic!("{rejected}")
+    }
+}
+
+impl resilience::Classify for Down {
+    fn classify(&self) -> resilience::Classification {
+        resilience::Category::Unavailable.into()
+    }
+}
+
+/// Home directories of two applications: one with jobs in several states, one with a step.
+fn applications() -> TempDir {
+    let home = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(SqliteStore::open(home.path().join("resilience/importer")).unwrap());
+    use_store(store);
+    let done: Result<u32, Rejected> = Job::run_blocking("import:7", "a.csv", |file: &str| {
+        Checkpoint::new("parse").call("rows", || Ok::<_, Rejected>(file.len() as u32))
+    });
+    assert_eq!(done.unwrap(), 5);
+    let failed: Result<u32, Down> = Job::run_blocking("import:8", (), |()| {
+        Progress::<u32>::open("rows").save_blocking(&500).unwrap();
+        Err(Down)
+    });
+    failed.unwrap_err();
+    let store = Arc::new(SqliteStore::open(home.path().join("resilience/billing")).unwrap());
+    use_store(store);
+    let charged: Result<u32, Rejected> = Checkpoint::new("charge").call("order:1", || Ok(42));
+    charged.unwrap();
+    let _: Result<(), Rejected> = Job::run_blocking("import:9", (), |()| Ok(()));
+    use_store(Arc::new(resilience::durable::MemoryStore::new()));
+    home
+}
+
+// One test: the default store is of the whole process.
+#[test]
+fn state_is_listed_shown_and_changed() {
+    let home = applications();
+    let home = home.path();
+
+    let all = said(home, "jobs list");
+    for line in ["billing  import:9  done", "importer  import:7  done", "importer  import:8  failed"] {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let has = |text: &str| words.iter().all(|word| text.split_whitespace().any(|found| found == *word));
+        assert!(all.lines().any(has), "{line}:\n{all}");
+    }
+    assert_eq!(said(home, "jobs list --status failed --prefix import:").lines().count(), 2);
+    assert_eq!(said(home, "jobs list --app billing --status failed"), "no jobs\n");
+    assert!(refused(home, "jobs list --status broken").contains("interrupted"));
+    let json = said(home, "--json jobs list --app importer");
+    let json: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&json[0]["schema"], &json[0]["application"], &json[1]["id"]),
+        (&1.into(), &"importer".into(), &"import:8".into())
+    );
+
+    let shown = said(home, "jobs show import:8");
+    for part in ["import:8", "failed", "unavailable", "rows = 500"] {
+        assert!(shown.contains(part), "{part}:\n{shown}");
+    }
+    assert!(said(home, "jobs show import:7").contains("rows: done by parse"));
+    assert!(refused(home, "jobs show import:70").contains("there is no job `import:70`"));
+
+    assert!(said(home, "jobs resume import:8").contains("runs again"));
+    assert!(said(home, "jobs list --status interrupted").contains("import:8"));
+    assert!(refused(home, "jobs resume import:7").contains("import:7"));
+    let cancelled = said(home, "jobs cancel import:8 --wait 5s");
+    assert!(cancelled.starts_with("import:8: "), "{cancelled}");
+
+    assert!(said(home, "checkpoints list").contains("order:1"));
+    assert!(said(home, "checkpoints show order:1").contains("42"));
+    assert!(said(home, "checkpoints clean --app billing --older-than 1h").contains("0 removed"));
+    assert!(refused(home, "checkpoints show order:2").contains("there is no step"));
+
+    let found = said(home, "doctor");
+    assert!(found.starts_with("state: 2 applications") && found.contains("integrity"), "{found}");
+
+    // Damage is said, and other applications are listed all the same.
+    let file = home.join("resilience/billing/store.sqlite");
+    fs::write(&file, b"").unwrap();
+    let output = resilience(home, "jobs list");
+    assert_eq!(output.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("import:7"));
+    let output = resilience(home, "doctor --app billing");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("FAIL  billing: store"));
+}
+
+#[test]
+fn the_state_is_the_one_that_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let run = |variables: &[(&str, &Path)], words: &str| {
+        let mut command = Command::new(BINARY);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(variables.iter().copied()).args(words.split_whitespace()).args(["--", "true"]);
+        assert!(command.status().expect("the binary runs").success(), "{words}");
+    };
+    let (state, home) = (dir.path().join("state"), dir.path().join("home"));
+    run(&[("RESILIENCE_STATE", &state)], "run --checkpoint a");
+    assert!(state.join("store.sqlite").exists());
+    run(&[("HOME", &home)], "run --checkpoint a");
+    assert!(home.join(".local/state/resilience/shell/store.sqlite").exists());
+    run(&[("HOME", &home)], "run --app backups --checkpoint a");
+    assert!(home.join(".local/state/resilience/backups/store.sqlite").exists());
+    let other = dir.path().join("other");
+    run(&[("RESILIENCE_STATE", &state)], &format!("run --state {} --checkpoint a", other.display()));
+    assert!(other.join("store.sqlite").exists());
+    let unit = dir.path().join("unit");
+    run(&[("STATE_DIRECTORY", &unit), ("HOME", &home)], "run --checkpoint a");
+    assert!(unit.join("store.sqlite").exists());
+    assert_eq!(said(&dir.path().join("nothing"), "jobs list"), "no jobs\n");
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let home = tempfile::tempdir().expect("a directory");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(said(home.path(), &format!("completions {shell}")).contains("resilience"));
+    }
+    assert!(said(home.path(), "man").contains(".TH resilience"));
+    said(home.path(), &format!("man --dir {}", home.path().display()));
+    assert!(home.path().join("resilience-run.1").exists());
+}
