@@ -136,7 +136,7 @@ pub(crate) enum JobsCommand {
         /// Only jobs whose id begins with this
         #[arg(long, value_name = "TEXT")]
         prefix: Option<String>,
-        /// Lists at most so many of each application
+        /// The largest number that is listed of each application
         #[arg(long, value_name = "N", default_value_t = 1000)]
         limit: usize,
     },
@@ -154,7 +154,7 @@ pub(crate) enum JobsCommand {
     Cancel {
         /// The id of the job
         id: String,
-        /// Waits until the job has stopped, at most so long
+        /// Waits until the job has stopped, no longer than this
         #[arg(long, value_name = "TIME", value_parser = limit)]
         wait: Option<Duration>,
     },
@@ -167,7 +167,7 @@ pub(crate) enum CheckpointsCommand {
         /// Only steps whose key begins with this
         #[arg(long, value_name = "TEXT")]
         prefix: Option<String>,
-        /// Lists at most so many of each application
+        /// The largest number that is listed of each application
         #[arg(long, value_name = "N", default_value_t = 1000)]
         limit: usize,
     },

@@ -257,7 +257,7 @@ impl Doctor<'_> {
             Ok(kept) => self.found(
                 "quarantine",
                 Level::Warn,
-                format!("{} damaged records were set aside", kept.len()),
+                format!("{} damaged records are quarantined", kept.len()),
                 "a disk or memory may be failing: check both",
             ),
             Err(error) => self.found("quarantine", Level::Fail, error.to_string(), ""),

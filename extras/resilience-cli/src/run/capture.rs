@@ -17,11 +17,11 @@ const IN_MEMORY: usize = 1 << 20;
 const AFTER: Duration = Duration::from_secs(1);
 const EMPTY: Duration = Duration::from_millis(20);
 
-/// What becomes of the output of an attempt.
+/// Where the output of an attempt goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Output {
     Inherited,
-    /// Held back, up to so many bytes.
+    /// Held back, up to this number of bytes.
     Held(u64),
 }
 
