@@ -41,15 +41,17 @@ pub(crate) fn paused_clock() -> Option<Instant> {
 /// A reading of tokio's clock, with what sync functions have waited on it.
 #[inline]
 pub(super) fn moved_on(reading: Instant) -> Instant {
-    if ANY.load(Ordering::Relaxed) { later(reading, all_slept()) } else { reading }
+    if ANY.load(Ordering::Relaxed) { with_all_slept(reading) } else { reading }
 }
 
-/// How long sync functions have waited under the clock of this runtime.
+/// A reading, with how long sync functions have waited under the clock of this runtime.
 #[cold]
-fn all_slept() -> Duration {
-    let Ok(runtime) = Handle::try_current() else { return Duration::ZERO };
+#[inline(never)]
+fn with_all_slept(reading: Instant) -> Instant {
+    let Ok(runtime) = Handle::try_current() else { return reading };
     let slept = SLEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    slept.iter().find(|(id, _)| *id == runtime.id()).map_or(Duration::ZERO, |(_, slept)| *slept)
+    let of_this = slept.iter().find(|(id, _)| *id == runtime.id());
+    of_this.map_or(reading, |(_, slept)| later(reading, *slept))
 }
 
 /// A sync function has waited on this thread.

@@ -2,8 +2,11 @@
 //!
 //! A limit that follows the latency is read at every call and fed by every call, so both are cheap. A sample is two words
 //! in a ring, and recording it takes no lock: a number is drawn, and the words in its place are overwritten. The
-//! percentile itself is kept in a word, too. It is reckoned anew with every 16th sample and at a look a second after the
-//! last time; while there are too few samples, with each of them.
+//! percentile itself is kept in a word, too. It is reckoned anew
+//!
+//! - when 16 samples more are above it than its share says: a service that slows down is seen at once;
+//! - with every 1,000th sample, and at a look a second after the last time;
+//! - while there are too few samples, with each of them.
 //!
 //! Whoever measures calls records those that were cut or dropped as well, with the time that they had run. A service that
 //! has slowed down to over the limit would otherwise yield no more samples, and the limit would never rise again.
@@ -26,8 +29,8 @@ const SAMPLES: usize = 1_000;
 const ENOUGH: usize = 100;
 /// How long a sample counts, in nanoseconds.
 const RECENT: u64 = 600 * SECOND;
-/// With which sample the percentile is reckoned anew.
-const EVERY: usize = 16;
+/// How many samples too many are above the percentile until it is reckoned anew.
+const EXCESS: f64 = 16.0;
 /// After how many nanoseconds a look reckons it anew.
 const SECOND: u64 = 1_000_000_000;
 /// There is no percentile.
@@ -49,6 +52,8 @@ struct Ring {
     /// The percentile in nanoseconds, and when it was reckoned.
     known: AtomicU64,
     reckoned: AtomicU64,
+    /// How many samples too many were above the percentile since it was reckoned, as the bits of an `f64`.
+    excess: AtomicU64,
     samples: [Sample; SAMPLES],
 }
 
@@ -70,9 +75,10 @@ impl Percentile {
         let ring = self.ring.get_or_init(|| Box::new(Ring::new()));
         let (number, now) = (ring.recorded.fetch_add(1, Ordering::Relaxed), nanos(now));
         let Some(sample) = ring.samples.get(number % SAMPLES) else { return };
-        sample.took.store(scope::nanos(took), Ordering::Relaxed);
+        let took = scope::nanos(took);
+        sample.took.store(took, Ordering::Relaxed);
         sample.at.store(now, Ordering::Relaxed);
-        if number % EVERY == EVERY - 1 || ring.known.load(Ordering::Relaxed) == UNKNOWN {
+        if number % SAMPLES == SAMPLES - 1 || ring.is_out_of_date(took, self.share) {
             ring.reckon(self.share, now);
         }
     }
@@ -107,6 +113,7 @@ impl Ring {
             recorded: AtomicUsize::new(0),
             known: AtomicU64::new(UNKNOWN),
             reckoned: AtomicU64::new(0),
+            excess: AtomicU64::new(0),
             samples: std::array::from_fn(|_| empty()),
         }
     }
@@ -119,18 +126,37 @@ impl Ring {
         samples.filter(counts).map(|sample| sample.took.load(Ordering::Relaxed))
     }
 
+    /// Whether the percentile is not known, or too many of the last samples are above it, with one of `took`.
+    ///
+    /// A sum that never falls below zero: a few slow samples are forgotten among the others. That another thread changes
+    /// it meanwhile costs one sample of it.
+    fn is_out_of_date(&self, took: u64, share: f64) -> bool {
+        let known = self.known.load(Ordering::Relaxed);
+        let change = if took > known { share } else { share - 1.0 };
+        let excess = (f64::from_bits(self.excess.load(Ordering::Relaxed)) + change).max(0.0);
+        self.excess.store(excess.to_bits(), Ordering::Relaxed);
+        known == UNKNOWN || excess >= EXCESS
+    }
+
     #[cold]
+    #[inline(never)]
     fn reckon(&self, share: f64, now: u64) -> u64 {
-        let mut times: Vec<u64> = self.recent(now).collect();
-        let known = if times.len() < ENOUGH {
-            UNKNOWN
-        } else {
-            // The smallest time that so large a share of the samples does not exceed.
-            let rank = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len());
-            *times.select_nth_unstable(rank - 1).1
+        let (mut times, mut count) = ([0; SAMPLES], 0);
+        for (place, took) in times.iter_mut().zip(self.recent(now)) {
+            *place = took;
+            count += 1;
+        }
+        let known = match times.get_mut(..count) {
+            Some(times) if count >= ENOUGH => {
+                // The smallest time that so large a share of the samples does not exceed.
+                let rank = ((count as f64 * share).ceil() as usize).clamp(1, count);
+                *times.select_nth_unstable(rank - 1).1
+            }
+            _ => UNKNOWN,
         };
         self.known.store(known, Ordering::Relaxed);
         self.reckoned.store(now, Ordering::Relaxed);
+        self.excess.store(0, Ordering::Relaxed);
         known
     }
 }

@@ -1,19 +1,19 @@
 //! The atomics and the lock of the policies: std's, or loom's in a model.
 //!
-//! The state of a breaker and of a budget is changed by many threads with orderings weaker than `SeqCst`. The models in
-//! `policy/circuit_breaker/loom.rs` and `policy/budget.rs` run the same code under loom, which tries
-//! every interleaving; `RUSTFLAGS="--cfg loom"` selects them. Other modules use std directly.
+//! The state of several policies is changed by many threads with orderings weaker than `SeqCst`. The models in their
+//! `loom.rs`, in `policy/failover/sticky.rs` and in `policy/budget.rs` run the same code under loom, which tries every
+//! interleaving; `RUSTFLAGS="--cfg loom"` selects them. Other modules use std directly.
 
 #[cfg(loom)]
 pub(crate) use ::loom::sync::atomic::fence;
 #[cfg(loom)]
-pub(crate) use model::{AtomicU64, Mutex};
+pub(crate) use model::{AtomicBool, AtomicU64, Mutex};
 pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::fence;
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::AtomicU64;
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
 
 #[cfg(not(loom))]
 pub(crate) use plain::Mutex;
@@ -74,8 +74,16 @@ mod model {
             self.get().store(value, order);
         }
 
+        pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+            self.get().swap(value, order)
+        }
+
         pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
             self.get().fetch_add(value, order)
+        }
+
+        pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+            self.get().fetch_sub(value, order)
         }
 
         pub(crate) fn compare_exchange(
@@ -96,6 +104,24 @@ mod model {
             failure: Ordering,
         ) -> Result<u64, u64> {
             self.get().compare_exchange_weak(current, new, success, failure)
+        }
+    }
+
+    /// As a word, of which a model has one kind only.
+    #[derive(Debug)]
+    pub(crate) struct AtomicBool(AtomicU64);
+
+    impl AtomicBool {
+        pub(crate) const fn new(first: bool) -> Self {
+            Self(AtomicU64::new(first as u64))
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> bool {
+            self.0.load(order) > 0
+        }
+
+        pub(crate) fn store(&self, value: bool, order: Ordering) {
+            self.0.store(value.into(), order);
         }
     }
 

@@ -7,6 +7,7 @@
 
 use super::config::CircuitBreakerConfig;
 use super::gate::Gate;
+use super::rates::Counted;
 use super::state::{Change, State, Token};
 use crate::classify::{Category, Classification};
 use loom::sync::Arc;
@@ -173,4 +174,93 @@ fn a_reset_is_not_undone_by_a_failure_that_meets_it() {
         assert_eq!(gate.word().state(), State::Closed);
         assert_eq!(gate.word().failures(), 0);
     });
+}
+
+/// A breaker with a rate that opens only by failures, over the last 8 calls or over a time.
+fn by_rate(rate: f64, min_calls: u32, window: Option<Duration>) -> CircuitBreakerConfig {
+    let config = config(u32::MAX, 1);
+    CircuitBreakerConfig { rate: Some(rate), window_calls: Some(8), min_calls, window, ..config }
+}
+
+/// With the state of its counters made, as in a model it has to be before there are threads.
+fn with_counters(config: &CircuitBreakerConfig) -> (Arc<Gate>, Token) {
+    let gate = Arc::new(Gate::new());
+    let token = gate.glance().token();
+    assert_eq!(gate.succeeded(token, false, config), None);
+    (gate, token)
+}
+
+/// What a call does that succeeds.
+fn succeed(gate: &Gate, token: Token, config: &CircuitBreakerConfig) -> Option<Change> {
+    match gate.count_success() {
+        Counted::Not => gate.succeeded(token, false, config),
+        Counted::Mark => {
+            gate.mark(config);
+            None
+        }
+        Counted::Done => None,
+    }
+}
+
+#[test]
+fn results_that_meet_are_each_in_the_window_once() {
+    for window in [None, Some(LONG)] {
+        loom::model(move || {
+            let config = by_rate(1.0, 1, window);
+            let (gate, token) = with_counters(&config);
+            let both = together(
+                &gate,
+                move |gate| [succeed(gate, token, &config), succeed(gate, token, &config)],
+                move |gate| fail(gate, token, &config),
+            );
+            assert_eq!(both, ([None, None], None));
+            let reading = gate.read(&config);
+            assert_eq!((reading.calls, reading.failures), (Some(4), 1));
+        });
+    }
+}
+
+#[test]
+fn failures_that_meet_trip_a_rate_once() {
+    for window in [None, Some(LONG)] {
+        loom::model(move || {
+            let config = by_rate(0.5, 3, window);
+            let (gate, token) = with_counters(&config);
+            let once = move |gate: &Gate| fail(gate, token, &config);
+            let (a, b) = together(&gate, once, once);
+            assert_eq!(a.iter().chain(&b).count(), 1);
+            assert_eq!(gate.word(), gate_word(State::Open));
+        });
+    }
+}
+
+#[test]
+fn of_successes_that_meet_the_one_that_makes_them_enough_is_judged() {
+    for window in [None, Some(LONG)] {
+        loom::model(move || {
+            let config = by_rate(0.25, 3, window);
+            let (gate, token) = with_counters(&config);
+            assert_eq!(fail(&gate, token, &config), None);
+            let once = move |gate: &Gate| succeed(gate, token, &config);
+            let (a, b) = together(&gate, once, once);
+            assert_eq!(a.iter().chain(&b).count(), 1, "one of three has failed");
+            assert_eq!(gate.word(), gate_word(State::Open));
+        });
+    }
+}
+
+/// It may be counted after the transition: its generation is looked at before, without the lock.
+#[test]
+fn a_success_that_meets_a_reset_is_counted_once_at_most() {
+    for window in [None, Some(LONG)] {
+        loom::model(move || {
+            let config = by_rate(1.0, 1, window);
+            let (gate, token) = with_counters(&config);
+            together(&gate, move |gate| succeed(gate, token, &config), |gate| gate.reset());
+            let next = gate.glance().token();
+            assert_eq!(gate.succeeded(next, false, &config), None);
+            let calls = gate.read(&config).calls;
+            assert!(matches!(calls, Some(1 | 2)), "{calls:?}");
+        });
+    }
 }

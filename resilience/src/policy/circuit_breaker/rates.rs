@@ -6,13 +6,14 @@
 //! the one that reaches `min_calls` is judged, too.
 
 use super::config::CircuitBreakerConfig;
+use crate::base::sync::{AtomicBool, AtomicU64, Ordering};
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-/// How many threads count apart; more of them share.
-const SHARDS: usize = 8;
+/// How many threads count apart; more of them share, and all of a model.
+const SHARDS: usize = if cfg!(loom) { 1 } else { 8 };
 /// At which success of a thread the time is read, in a window of time.
 const MARK: u64 = 32;
 /// How many runs a window of time remembers, before neighbours are joined.
@@ -27,13 +28,13 @@ pub(super) struct Successes {
 }
 
 /// A counter in a cache line of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 struct Shard(AtomicU64);
 
 impl Successes {
     pub(super) fn new() -> Self {
-        Self { is_exact: AtomicBool::new(true), shards: Default::default() }
+        Self { is_exact: AtomicBool::new(true), shards: [const { Shard(AtomicU64::new(0)) }; SHARDS] }
     }
 
     /// Counts a success, unless each is recorded with its time or the thread has no counter yet.
@@ -304,7 +305,7 @@ impl Runs {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

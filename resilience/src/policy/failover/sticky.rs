@@ -12,10 +12,9 @@
 
 use crate::base::clock::{later, now};
 use crate::base::name::PointName;
-use crate::base::sync::locked;
+use crate::base::sync::{AtomicU64, Mutex, Ordering};
 use crate::keyed::{EntryMap, Key, KeyRef, MAX_KEYS, OwnedKey, PerKey};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The memories of a failover.
@@ -23,14 +22,14 @@ use std::time::{Duration, Instant};
 pub(super) struct Memories(EntryMap<Memory>);
 
 /// What is known for the callers of one value and key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Memory {
     state: Mutex<State>,
     counts: Arc<Counts>,
 }
 
 /// What all memories of a failover share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     switches: AtomicU64,
     /// How many memories have a good value.
@@ -92,14 +91,14 @@ impl Memories {
 
     /// The memory for `key`.
     pub(super) fn get(&self, key: KeyRef<'_>) -> Arc<Memory> {
-        self.0.get(&key, MAX_KEYS, &Memory::default)
+        self.0.get(&key, MAX_KEYS, &Memory::new)
     }
 
     /// All memories that have a good value, sorted by key.
     pub(super) fn all(&self) -> Vec<Sticks> {
         let now = now();
         let sticks = |(key, memory): (String, Arc<Memory>)| {
-            let state = locked(&memory.state);
+            let state = memory.state.lock();
             let good = state.good.as_ref()?;
             let left = good.ends.saturating_duration_since(now);
             Some(Sticks { key, value: good.value.as_ref().as_ref().to_string(), left })
@@ -116,10 +115,15 @@ impl Memories {
 }
 
 impl Memory {
+    fn new() -> Self {
+        let counts = Counts { switches: AtomicU64::new(0), active: AtomicU64::new(0) };
+        Self { state: Mutex::new(State::default()), counts: Arc::new(counts) }
+    }
+
     /// How a call begins: with the good value until its time is over, then once with its own.
     pub(super) fn begin(&self, sticky: Duration) -> Beginning {
         let now = now();
-        let mut state = locked(&self.state);
+        let mut state = self.state.lock();
         let State { good, probes, .. } = &mut *state;
         match good {
             None => Beginning::Own,
@@ -146,7 +150,7 @@ impl Memory {
     /// A probe that began after the switch with the number `began` has ended without an answer: the next call is one.
     pub(super) fn release(&self, probe: u64, began: u64) {
         let now = now();
-        let mut state = locked(&self.state);
+        let mut state = self.state.lock();
         let is_running = state.probes == probe && state.switched <= began;
         if let Some(good) = state.good.as_mut().filter(|_| is_running) {
             good.ends = good.ends.min(now);
@@ -154,7 +158,7 @@ impl Memory {
     }
 
     fn switch(&self, good: Option<Good>, is_due: impl FnOnce(&State) -> bool) {
-        let mut state = locked(&self.state);
+        let mut state = self.state.lock();
         if !is_due(&state) {
             return;
         }
@@ -175,15 +179,109 @@ impl PerKey for Memory {
     }
 
     fn evict_last(&self, _: Instant) -> bool {
-        locked(&self.state).good.is_some()
+        self.state.lock().good.is_some()
     }
 }
 
 /// An evicted memory is not active any more.
 impl Drop for Memory {
     fn drop(&mut self) {
-        if locked(&self.state).good.is_some() {
+        if self.state.lock().good.is_some() {
             self.counts.active.fetch_sub(1, Ordering::Release);
         }
+    }
+}
+
+/// Every order in which two calls can meet in a memory.
+#[cfg(all(test, loom))]
+mod loom {
+    use super::*;
+    use ::loom::thread;
+
+    const LONG: Duration = Duration::from_secs(1000);
+    const VALUE: KeyRef<'_> = KeyRef::Number(1);
+
+    /// A memory whose words and lock are made.
+    fn memory() -> ::loom::sync::Arc<Memory> {
+        let memory = Memory::new();
+        assert_eq!(state_of(&memory), (None, 0, 0));
+        ::loom::sync::Arc::new(memory)
+    }
+
+    /// The good value, how many switches there were, and how many memories have a good value.
+    fn state_of(memory: &Memory) -> (Option<String>, u64, u64) {
+        let state = memory.state.lock();
+        let good = state.good.as_ref().map(|good| good.value.as_ref().as_ref().to_string());
+        let Counts { switches, active } = &*memory.counts;
+        (good, switches.load(Ordering::Acquire), active.load(Ordering::Acquire))
+    }
+
+    fn together<A: 'static, B: 'static>(
+        memory: &::loom::sync::Arc<Memory>,
+        a: impl FnOnce(&Memory) -> A + 'static,
+        b: impl FnOnce(&Memory) -> B + 'static,
+    ) -> (A, B) {
+        let shared = memory.clone();
+        let other = thread::spawn(move || a(&shared));
+        let b = b(memory);
+        (other.join().unwrap(), b)
+    }
+
+    #[test]
+    fn of_answers_that_meet_the_first_one_switches() {
+        ::loom::model(|| {
+            let memory = memory();
+            together(
+                &memory,
+                |memory| memory.answered_by(KeyRef::Number(1), 0, LONG),
+                |memory| memory.answered_by(KeyRef::Number(2), 0, LONG),
+            );
+            let (good, switches, active) = state_of(&memory);
+            assert!(matches!(good.as_deref(), Some("1" | "2")), "{good:?}");
+            assert_eq!((switches, active), (1, 1));
+        });
+    }
+
+    #[test]
+    fn of_calls_that_meet_the_end_one_is_the_probe() {
+        ::loom::model(|| {
+            let memory = memory();
+            memory.answered_by(VALUE, 0, Duration::ZERO);
+            let begin = |memory: &Memory| memory.begin(LONG);
+            let (a, b) = together(&memory, begin, begin);
+            let probes = [&a, &b].iter().filter(|begun| matches!(begun, Beginning::Probe(_))).count();
+            assert_eq!(probes, 1, "{a:?} {b:?}");
+        });
+    }
+
+    #[test]
+    fn a_probe_that_ends_while_a_call_begins_leaves_one_to_the_next() {
+        ::loom::model(|| {
+            let memory = memory();
+            memory.answered_by(VALUE, 0, Duration::ZERO);
+            let Beginning::Probe(probe) = memory.begin(LONG) else { panic!("no probe") };
+            let ((), begun) = together(
+                &memory,
+                move |memory| memory.release(probe, 1),
+                |memory| matches!(memory.begin(LONG), Beginning::Probe(_)),
+            );
+            assert_eq!(matches!(memory.begin(LONG), Beginning::Probe(_)), !begun);
+        });
+    }
+
+    #[test]
+    fn an_answer_and_a_return_that_meet_leave_the_counts_right() {
+        ::loom::model(|| {
+            let memory = memory();
+            memory.answered_by(VALUE, 0, LONG);
+            together(
+                &memory,
+                |memory| memory.answered_by_own(1),
+                |memory| memory.answered_by(KeyRef::Number(2), 1, LONG),
+            );
+            let (good, switches, active) = state_of(&memory);
+            assert_eq!(active, u64::from(good.is_some()));
+            assert_eq!(switches, 2, "what is found out after the other's switch is old");
+        });
     }
 }

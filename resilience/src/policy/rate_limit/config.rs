@@ -1,7 +1,6 @@
 //! The settings of a rate limit, and what makes no sense.
 
 use super::RateLimit;
-use super::gate::Rate;
 
 use crate::base::setting::Complaint;
 use crate::base::settings::{Count, Flag, Time, settings};
@@ -63,12 +62,12 @@ impl RateLimitConfig {
         None
     }
 
-    /// The rate in nanoseconds. The interval is rounded up, so that no more calls pass than are allowed.
-    #[inline]
-    pub(super) const fn rate(&self) -> Rate {
-        let per = self.per.as_secs() * 1_000_000_000 + self.per.subsec_nanos() as u64;
-        let interval = per.div_ceil(self.count as u64);
-        Rate { interval, tolerance: (self.burst() as u64 - 1) * interval }
+    /// The time between two calls in nanoseconds, rounded up so that no more calls pass than are allowed.
+    pub(super) const fn interval(&self) -> u64 {
+        match self.count {
+            0 => 0,
+            count => self.per.as_nanos().div_ceil(count as u128) as u64,
+        }
     }
 }
 
@@ -103,16 +102,14 @@ mod tests {
         assert_eq!(RateLimitConfig { per: Duration::from_nanos(100), ..base }.complaint(), None);
         let longest = RateLimitConfig::of(1, Duration::from_nanos(1 << 63));
         assert_eq!(longest.complaint(), None);
-        assert_eq!(longest.rate().interval, 1 << 63);
+        assert_eq!(longest.interval(), 1 << 63);
         assert!(RateLimitConfig { burst: Some(2), ..longest }.complaint().is_some());
     }
 
     #[test]
     fn the_interval_is_rounded_up() {
-        let rate = |count, nanos| RateLimitConfig::of(count, Duration::from_nanos(nanos)).rate();
-        assert_eq!(rate(3, 10), Rate { interval: 4, tolerance: 8 });
-        assert_eq!(rate(100, 1_000_000_000), Rate { interval: 10_000_000, tolerance: 990_000_000 });
-        let burst = RateLimitConfig { burst: Some(1), ..RateLimitConfig::of(100, SECOND) };
-        assert_eq!(burst.rate(), Rate { interval: 10_000_000, tolerance: 0 });
+        let interval = |count, nanos| RateLimitConfig::of(count, Duration::from_nanos(nanos)).interval();
+        assert_eq!(interval(3, 10), 4);
+        assert_eq!(interval(100, 1_000_000_000), 10_000_000);
     }
 }

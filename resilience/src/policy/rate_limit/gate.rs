@@ -13,14 +13,21 @@
 //!    └──────────────────────── time
 //! ```
 //!
+//! The debt is kept as the moment at which it will be paid off, in [`nanos`](crate::base::clock::nanos): one word, which
+//! a call that is let through moves on by compare-and-swap. While callers wait, or the queue is looked at, the word is
+//! [`QUEUE`], which is later than every moment: whoever finds the limit used up or that word looks further.
+//!
 //! # Invariants
 //!
 //! - The debt is never more than `burst` intervals, since a call is charged only when it is let through. So the
-//!   arithmetic cannot overflow within the ranges of the settings.
+//!   arithmetic cannot overflow within the ranges of the settings, and a larger debt is that of a clock that has gone
+//!   back: it counts as `burst` intervals, so that at most one interval is lost.
 //! - The caller at place `n` of the queue waits until the debt and `n` intervals are at most the tolerance. Its time
 //!   depends only on those before it: that one of them leaves makes it earlier, and nothing makes it later.
-//! - A new caller passes only where there is room for all that wait, too: `pass` counts them as if they had been
+//! - A new caller passes only where there is room for all that wait, too: the queue counts them as if they had been
 //!   charged.
+//! - The clock is read again once the word is [`QUEUE`]: no charge was made with a later reading, so that a thread that
+//!   was stopped between reading and charging does not take the others' charges for a clock that has gone back.
 //! - No code of the program runs under the lock: wakers are cloned before, and woken and dropped after ([`After`]).
 //!
 //! # A caller that is not polled
@@ -29,28 +36,28 @@
 //! else. It keeps its place for 100 ms. After that the callers behind it move up, and it takes a new place at the end
 //! when it is polled again, if that is within its patience.
 
-use crate::base::clock::later;
-use crate::base::sync::Mutex;
+use crate::base::sync::{AtomicU64, Mutex, Ordering};
 use std::collections::VecDeque;
 use std::mem;
 use std::task::Waker;
-use std::time::{Duration, Instant};
 
-/// How long a caller that is not polled keeps its place when its time has come.
-const GRACE: Duration = Duration::from_millis(100);
+/// How many nanoseconds a caller that is not polled keeps its place when its time has come.
+const GRACE: u64 = 100_000_000;
 
-/// Its clock is read under the lock, so that no caller is late with an earlier moment, which would look like a clock
-/// that goes back.
+/// The word of a gate whose queue decides.
+const QUEUE: u64 = u64::MAX;
+
 #[derive(Debug)]
 pub(super) struct Gate {
+    /// When the debt is paid off, or [`QUEUE`].
+    due: AtomicU64,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// In nanoseconds, at the moment `last`.
-    debt: u64,
-    last: Option<Instant>,
+    /// When the debt is paid off, while the word of the gate does not say it.
+    due: u64,
     waiting: VecDeque<Waiter>,
     number: Number,
 }
@@ -61,7 +68,7 @@ pub(super) type Number = u64;
 #[derive(Debug)]
 struct Waiter {
     number: Number,
-    until: Instant,
+    until: u64,
     waker: Waker,
 }
 
@@ -71,6 +78,18 @@ pub(super) struct Rate {
     pub(super) interval: u64,
     /// The largest debt with which a call is let through.
     pub(super) tolerance: u64,
+}
+
+impl Rate {
+    #[inline]
+    pub(super) const fn new(interval: u64, burst: u32) -> Self {
+        Self { interval, tolerance: (burst as u64 - 1) * interval }
+    }
+
+    /// The largest debt.
+    const fn whole(self) -> u64 {
+        self.tolerance + self.interval
+    }
 }
 
 /// How a caller fares.
@@ -105,21 +124,58 @@ pub(super) struct Reading {
 
 impl Gate {
     pub(super) const fn new() -> Self {
-        Self { state: Mutex::new(State::new()) }
+        Self { due: AtomicU64::new(0), state: Mutex::new(State::new()) }
     }
 
     /// Lets a call through, or says for how many nanoseconds it would have to wait.
     #[inline]
-    pub(super) fn pass(&self, rate: Rate, now: impl FnOnce() -> Instant) -> Result<(), u64> {
-        let mut state = self.state.lock();
-        state.pass_time(now());
-        match state.wait_at(state.waiting.len(), rate) {
-            0 => {
-                state.debt += rate.interval;
-                Ok(())
+    pub(super) fn pass(&self, rate: Rate, now: impl Fn() -> u64) -> Result<(), u64> {
+        let at = now();
+        let mut due = self.due.load(Ordering::Relaxed);
+        loop {
+            let debt = due.saturating_sub(at);
+            if debt > rate.tolerance {
+                return self.pass_later(debt, rate, now);
             }
-            wait => Err(wait),
+            let charged = at + debt + rate.interval;
+            match self.due.compare_exchange_weak(due, charged, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(seen) => due = seen,
+            }
         }
+    }
+
+    #[cold]
+    fn pass_later(&self, debt: u64, rate: Rate, now: impl Fn() -> u64) -> Result<(), u64> {
+        let wait = debt - rate.tolerance;
+        if wait <= rate.interval {
+            return Err(wait);
+        }
+        self.locked(|state| {
+            let now = now();
+            state.settle(rate, now);
+            match state.wait_at(state.waiting.len(), rate, now) {
+                0 => {
+                    state.charge(rate, now);
+                    Ok(())
+                }
+                wait => Err(wait),
+            }
+        })
+    }
+
+    /// Looks at the queue, or changes it: meanwhile no call is let through without the lock.
+    fn locked<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let due = self.due.swap(QUEUE, Ordering::AcqRel);
+        if due != QUEUE {
+            state.due = due;
+        }
+        let result = work(&mut state);
+        if state.waiting.is_empty() {
+            self.due.store(state.due, Ordering::Release);
+        }
+        result
     }
 
     /// Lets a call through, or takes a place in the queue for a caller that may wait for `patience`, if that is enough.
@@ -129,17 +185,17 @@ impl Gate {
     pub(super) fn arrive(
         &self,
         rate: Rate,
-        patience: Duration,
-        now: impl FnOnce() -> Instant,
+        patience: u64,
+        now: impl Fn() -> u64,
         waker: Waker,
     ) -> (Arrival, After) {
-        let mut state = self.state.lock();
         let mut after = After::default();
-        let now = now();
-        state.pass_time(now);
-        let waiting = state.waiting.len();
-        state.drop_late(waiting, now, &mut after);
-        let arrival = state.arrive(rate, patience, now, waker, &mut after);
+        let arrival = self.locked(|state| {
+            let now = now();
+            state.settle(rate, now);
+            state.drop_late(state.waiting.len(), now, &mut after);
+            state.arrive(rate, patience, now, waker, &mut after)
+        });
         (arrival, after)
     }
 
@@ -148,57 +204,42 @@ impl Gate {
     pub(super) fn look(
         &self,
         number: Number,
-        deadline: Instant,
+        deadline: u64,
         rate: Rate,
-        now: impl FnOnce() -> Instant,
+        now: impl Fn() -> u64,
         waker: Waker,
     ) -> (Arrival, After) {
-        let mut state = self.state.lock();
         let mut after = After::default();
-        let now = now();
-        state.pass_time(now);
-        let Some(place) = state.place(number) else {
-            // It was not polled when its time had come, and begins again behind the others.
-            let patience = deadline.saturating_duration_since(now);
-            let arrival = state.arrive(rate, patience, now, waker, &mut after);
-            return (arrival, after);
-        };
-        let place = place - state.drop_late(place, now, &mut after);
-        let arrival = match state.wait_at(place, rate) {
-            0 => {
-                state.debt += rate.interval;
-                after.drop.push(waker);
-                after.drop.extend(state.waiting.remove(place).map(|waiter| waiter.waker));
-                Arrival::Passes
-            }
-            wait => {
-                if let Some(waiter) = state.waiting.get_mut(place) {
-                    after.drop.push(mem::replace(&mut waiter.waker, waker));
-                }
-                Arrival::Waits(number, wait)
-            }
-        };
+        let arrival = self.locked(|state| {
+            let now = now();
+            state.settle(rate, now);
+            state.look(number, deadline, rate, now, waker, &mut after)
+        });
         (arrival, after)
     }
 
     /// A caller does not wait any more: those behind it are let through earlier.
     pub(super) fn cancel(&self, number: Number) -> After {
-        let mut state = self.state.lock();
         let mut after = After::default();
-        if let Some(place) = state.place(number) {
-            after.drop.extend(state.waiting.remove(place).map(|waiter| waiter.waker));
-            state.wake_from(place, &mut after);
-        }
+        self.locked(|state| {
+            if let Some(place) = state.place(number) {
+                after.drop.extend(state.waiting.remove(place).map(|waiter| waiter.waker));
+                state.wake_from(place, &mut after);
+            }
+        });
         after
     }
 
-    /// Charges nothing, and does not move the clock on.
-    pub(super) fn read(&self, rate: Rate, now: Instant) -> Reading {
+    /// Charges nothing.
+    pub(super) fn read(&self, rate: Rate, now: u64) -> Reading {
         let state = self.state.lock();
-        let (debt, waiting) = (state.debt_at(now), state.waiting.len());
-        let room = (rate.tolerance + rate.interval).saturating_sub(debt) / rate.interval;
+        let due = match self.due.load(Ordering::Relaxed) {
+            QUEUE => state.due,
+            due => due,
+        };
+        let (debt, waiting) = (due.saturating_sub(now).min(rate.whole()), state.waiting.len());
         Reading {
-            available: room.saturating_sub(waiting as u64),
+            available: ((rate.whole() - debt) / rate.interval).saturating_sub(waiting as u64),
             wait: wait(debt, waiting, rate),
             waiting,
             is_idle: debt == 0 && waiting == 0,
@@ -209,70 +250,88 @@ impl Gate {
     ///
     /// All who wait are woken and look again, in their order.
     pub(super) fn forget(&self) -> After {
-        let mut state = self.state.lock();
         let mut after = After::default();
-        state.debt = 0;
-        state.wake_from(0, &mut after);
+        self.locked(|state| {
+            state.due = 0;
+            state.wake_from(0, &mut after);
+        });
         after
     }
 }
 
 impl State {
     const fn new() -> Self {
-        Self { debt: 0, last: None, waiting: VecDeque::new(), number: 0 }
+        Self { due: 0, waiting: VecDeque::new(), number: 0 }
     }
 
-    /// Pays off what has passed since the last look; a clock that goes back counts as no time.
-    #[inline]
-    fn pass_time(&mut self, now: Instant) {
-        self.debt = self.debt_at(now);
-        self.last = Some(now);
+    /// Takes a debt that is too large for that of a clock that has gone back.
+    fn settle(&mut self, rate: Rate, now: u64) {
+        self.due = self.due.min(now.saturating_add(rate.whole()));
     }
 
-    #[inline]
-    fn debt_at(&self, now: Instant) -> u64 {
-        let passed = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
-        let passed =
-            passed.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(passed.subsec_nanos()));
-        self.debt.saturating_sub(passed)
+    /// Lets a call through.
+    fn charge(&mut self, rate: Rate, now: u64) {
+        self.due = self.due.max(now) + rate.interval;
     }
 
     /// For how many nanoseconds the caller at `place` of the queue has to wait.
-    #[inline]
-    fn wait_at(&self, place: usize, rate: Rate) -> u64 {
-        wait(self.debt, place, rate)
+    fn wait_at(&self, place: usize, rate: Rate, now: u64) -> u64 {
+        wait(self.due.saturating_sub(now), place, rate)
     }
 
     fn place(&self, number: Number) -> Option<usize> {
         self.waiting.iter().position(|waiter| waiter.number == number)
     }
 
-    fn arrive(
-        &mut self,
-        rate: Rate,
-        patience: Duration,
-        now: Instant,
-        waker: Waker,
-        after: &mut After,
-    ) -> Arrival {
-        let wait = self.wait_at(self.waiting.len(), rate);
+    fn arrive(&mut self, rate: Rate, patience: u64, now: u64, waker: Waker, after: &mut After) -> Arrival {
+        let wait = self.wait_at(self.waiting.len(), rate, now);
         if wait == 0 {
-            self.debt += rate.interval;
+            self.charge(rate, now);
             after.drop.push(waker);
             return Arrival::Passes;
         }
-        if Duration::from_nanos(wait) > patience {
+        if wait > patience {
             after.drop.push(waker);
             return Arrival::Refused(wait);
         }
         self.number += 1;
-        let until = later(now, Duration::from_nanos(wait).saturating_add(GRACE));
+        let until = now.saturating_add(wait).saturating_add(GRACE);
         self.waiting.push_back(Waiter { number: self.number, until, waker });
         Arrival::Waits(self.number, wait)
     }
 
+    fn look(
+        &mut self,
+        number: Number,
+        deadline: u64,
+        rate: Rate,
+        now: u64,
+        waker: Waker,
+        after: &mut After,
+    ) -> Arrival {
+        let Some(place) = self.place(number) else {
+            // It was not polled when its time had come, and begins again behind the others.
+            return self.arrive(rate, deadline.saturating_sub(now), now, waker, after);
+        };
+        let place = place - self.drop_late(place, now, after);
+        match self.wait_at(place, rate, now) {
+            0 => {
+                self.charge(rate, now);
+                after.drop.push(waker);
+                after.drop.extend(self.waiting.remove(place).map(|waiter| waiter.waker));
+                Arrival::Passes
+            }
+            wait => {
+                if let Some(waiter) = self.waiting.get_mut(place) {
+                    after.drop.push(mem::replace(&mut waiter.waker, waker));
+                }
+                Arrival::Waits(number, wait)
+            }
+        }
+    }
+
     /// Drops callers that are not polled any more, of the first `before` in the queue; how many.
-    fn drop_late(&mut self, before: usize, now: Instant, after: &mut After) -> usize {
+    fn drop_late(&mut self, before: usize, now: u64, after: &mut After) -> usize {
         let late = |waiter: &Waiter| waiter.until <= now;
         let mut dropped = 0;
         while let Some(place) = self.waiting.iter().take(before - dropped).position(late) {

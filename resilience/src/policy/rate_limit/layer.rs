@@ -2,6 +2,7 @@
 
 use super::wait::{Pass, pass};
 use super::{KIND, RateLimit, RateLimitConfig};
+use crate::base::clock::nanos;
 use crate::base::setting::Effective;
 use crate::base::site::Site;
 use crate::point::{Layer, PointName};
@@ -129,7 +130,7 @@ impl PerKey for RateLimit {
     }
 
     fn is_in_use(&self, now: Instant) -> bool {
-        !self.live.gate.read(self.config().rate(), now).is_idle
+        !self.live.gate.read(self.rate(), nanos(now)).is_idle
     }
 }
 

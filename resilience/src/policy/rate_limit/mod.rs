@@ -23,8 +23,8 @@
 //!
 //! By the generic cell rate algorithm (GCRA, ITU-T I.371): each call needs an interval of `per / count`, rounded up to
 //! a nanosecond, and up to `burst` intervals are saved up while no calls are made. So in any span of `per` at most
-//! `count + burst` calls pass. The clock is monotonic: one that goes back counts as no time, and after idling, or after
-//! the machine has slept, at most `burst` calls pass at once. A call that waits is charged when it is let through, so
+//! `count + burst` calls pass. The clock is monotonic: one that goes back lets no more calls pass and delays the next by
+//! one interval at most, and after idling, or after the machine has slept, at most `burst` calls pass at once. A call that waits is charged when it is let through, so
 //! that the place of one that is dropped goes to those behind it.
 //!
 //! # Examples
@@ -56,7 +56,7 @@ pub use layer::{GivenRateLimit, KeyedRateLimits};
 #[doc(hidden)]
 pub use wait::Pass;
 
-use crate::base::clock::now;
+use crate::base::clock;
 use crate::base::scope::{self, Stack};
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
@@ -66,13 +66,19 @@ use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use crate::rejected::{Origin, Rejected, Wait};
-use gate::Gate;
+use gate::{Gate, Rate};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const KIND: &str = "rate_limit";
+
+/// The present moment in nanoseconds.
+#[inline]
+fn now() -> u64 {
+    clock::nanos(clock::now())
+}
 
 /// Limits how many calls are admitted in a time.
 ///
@@ -102,6 +108,8 @@ pub struct RateLimit {
     /// The counters of all keys, on a keyed limit.
     totals: Option<Arc<Counters>>,
     setup: Setup,
+    /// That of the settings: a call would have to divide for it.
+    interval: u64,
 }
 
 /// What changes while a limit is used; fresh in a test world.
@@ -232,6 +240,7 @@ impl RateLimit {
             key: None,
             origin: OnceLock::new(),
             totals: None,
+            interval: setup.settings.config.interval(),
             setup,
         }
     }
@@ -255,10 +264,15 @@ impl RateLimit {
         &self.setup.settings.config
     }
 
+    #[inline]
+    const fn rate(&self) -> Rate {
+        Rate::new(self.interval, self.config().burst())
+    }
+
     /// Lets a call through, or says after how many nanoseconds one would be.
     #[inline]
     fn pass(&self) -> Result<(), u64> {
-        self.live.gate.pass(self.config().rate(), now)
+        self.live.gate.pass(self.rate(), now)
     }
 }
 
@@ -395,7 +409,7 @@ impl RateLimit {
     /// Returns state and counts, read together.
     pub fn snapshot(&self) -> RateLimitSnapshot {
         let config = self.config();
-        let reading = self.live.gate.read(config.rate(), now());
+        let reading = self.live.gate.read(self.rate(), now());
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         RateLimitSnapshot {
             name: self.owner.clone(),
@@ -417,7 +431,7 @@ impl RateLimit {
     ///
     /// Callers that wait count as if they had been let through.
     pub fn is_available(&self) -> bool {
-        self.live.gate.read(self.config().rate(), now()).wait == 0
+        self.live.gate.read(self.rate(), now()).wait == 0
     }
 
     /// Forgets all calls that were let through: `burst` calls are admitted at once. Those that wait come first.
@@ -428,5 +442,7 @@ impl RateLimit {
     }
 }
 
+#[cfg(all(test, loom))]
+mod loom;
 #[cfg(all(test, feature = "testing", not(loom)))]
 mod tests;

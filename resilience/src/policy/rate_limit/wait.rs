@@ -8,11 +8,11 @@
 //! The wait is limited by `wait` and by the time that the enclosing timeouts leave. A call that is dropped while it waits
 //! gives its place up.
 
-use super::RateLimit;
 use super::gate::{After, Arrival, Number};
+use super::{RateLimit, now};
 use crate::base::admission;
 use crate::base::block_on::block_on;
-use crate::base::clock::{Timer, alarm, later, now};
+use crate::base::clock::{Timer, alarm};
 use crate::base::guarded::release;
 use crate::base::scope::{self, Stack};
 use crate::base::world::{World, run_in};
@@ -22,7 +22,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A call that is let through, and waits for that if it has to.
 #[derive(Debug)]
@@ -40,10 +40,10 @@ pub struct Pass<L: Deref<Target = RateLimit>> {
 #[derive(Debug)]
 struct Queued {
     number: Number,
-    /// How long it may wait.
-    deadline: Instant,
+    /// Until when it may wait.
+    deadline: u64,
     /// When it is let through, unless a caller before it leaves.
-    at: Instant,
+    at: u64,
     timer: Timer,
     world: Option<World>,
 }
@@ -70,8 +70,8 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
         if config.wait.is_zero() || limit.is_extra(self.stack) {
             return Poll::Ready(Err(wait));
         }
-        let (patience, waker) = (scope::at_most(config.wait), cx.waker().clone());
-        let (arrival, after) = limit.live.gate.arrive(config.rate(), patience, now, waker);
+        let (patience, waker) = (scope::nanos(scope::at_most(config.wait)), cx.waker().clone());
+        let (arrival, after) = limit.live.gate.arrive(limit.rate(), patience, now, waker);
         finish(after);
         match arrival {
             Arrival::Passes => Poll::Ready(Ok(())),
@@ -79,10 +79,9 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             Arrival::Waits(number, wait) => {
                 limit.count_wait();
                 admission::waits(self.stack.unwrap_or_else(|| limit.owner.stack()));
-                let wait = Duration::from_nanos(wait);
                 let (now, world) = (now(), World::here());
-                let (at, deadline) = (later(now, wait), later(now, patience));
-                let queued = Queued { number, deadline, at, timer: alarm(wait), world };
+                let (at, deadline) = (now.saturating_add(wait), now.saturating_add(patience));
+                let queued = Queued { number, deadline, at, timer: alarm(Duration::from_nanos(wait)), world };
                 self.queued.insert(Box::new(queued)).rest(limit, cx)
             }
         }
@@ -104,18 +103,17 @@ impl Queued {
         let mut is_over = false;
         loop {
             let waker = cx.waker().clone();
-            let (arrival, after) =
-                limit.live.gate.look(self.number, self.deadline, limit.config().rate(), now, waker);
+            let (arrival, after) = limit.live.gate.look(self.number, self.deadline, limit.rate(), now, waker);
             finish(after);
             let (number, wait) = match arrival {
                 Arrival::Passes => return Poll::Ready(Ok(())),
                 Arrival::Refused(wait) => return Poll::Ready(Err(wait)),
-                Arrival::Waits(number, wait) => (number, Duration::from_nanos(wait)),
+                Arrival::Waits(number, wait) => (number, wait),
             };
             self.number = number;
-            let at = later(now(), wait);
+            let at = now().saturating_add(wait);
             if is_over || at < self.at {
-                (self.at, self.timer) = (at, alarm(wait));
+                (self.at, self.timer) = (at, alarm(Duration::from_nanos(wait)));
             }
             if Pin::new(&mut self.timer).poll(cx).is_pending() {
                 return Poll::Pending;
