@@ -147,6 +147,17 @@ fn the_examples_of_the_policies_run() {
     .map(run);
     assert!(others.iter().all(|text| !text.is_empty()));
     check(
+        &run("with_lock"),
+        &[
+            "Ok(\"TASK-123 is complete\")",
+            "task:TASK-123: held by process",
+            "2 locks are held",
+            "Ok(\"the report is being made\")",
+            "Ok(\"the report\")",
+            "4 locks that are not in use are removed",
+        ],
+    );
+    check(
         &run("hedge"),
         &["30 calls, 33 requests, none slow: true", "load: after 20ms, hedged 3, won by extra 3, denied 0"],
     );

@@ -6,6 +6,7 @@ include!("macros/modules.rs");
 
 use resilience::circuit_breaker;
 use resilience::durable::{CheckpointConfig, JobConfig};
+use resilience::fs::WithLockConfig;
 use resilience::policy::{
     AdaptiveTimeoutConfig, BudgetConfig, BulkheadConfig, CacheConfig, ChaosConfig, CircuitBreakerConfig,
     DegradeConfig, FailoverConfig, HedgeConfig, RateLimitConfig, RetryConfig, TimeoutConfig,
@@ -42,6 +43,7 @@ fn policies() -> Vec<Policy> {
         policy("degrade", DegradeConfig::TABLE),
         policy("hedge", HedgeConfig::TABLE),
         policy("chaos", ChaosConfig::TABLE),
+        policy("with_lock", WithLockConfig::TABLE),
         policy("checkpoint", CheckpointConfig::TABLE),
         policy("job", JobConfig::TABLE),
     ]

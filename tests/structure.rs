@@ -32,6 +32,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "keyed",
             "policy",
             "tower",
+            "fs",
             "durable",
             "testing",
             "__private",

@@ -123,6 +123,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) admits: Option<&'static str>,
     /// It takes the place of the body in some calls, in builds that ask for it.
     pub(crate) injects: bool,
+    /// It lets one call at a time run what is below.
+    pub(crate) excludes: bool,
     /// It holds something until what is below has ended.
     pub(crate) holds: bool,
     /// It keeps separate state for each value of this expression.

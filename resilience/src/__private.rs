@@ -13,6 +13,8 @@ pub use crate::durable::__private::*;
 pub use crate::failure::Category;
 pub use crate::failure::outcome::{FromRejected, Outcome};
 pub use crate::failure::probe::*;
+#[cfg(feature = "fs")]
+pub use crate::fs::with_lock;
 pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
 #[cfg(feature = "cache")]

@@ -43,6 +43,14 @@
     doc = r"| `checkpoint`, `job`, `with_recovery` | jobs and steps that survive a crash; need the feature `durable` |"
 )]
 #![cfg_attr(
+    feature = "fs",
+    doc = "| [`with_lock`](macro@with_lock) | holds a lock between processes around the call |"
+)]
+#![cfg_attr(
+    not(feature = "fs"),
+    doc = "| `with_lock` | holds a lock between processes around the call; needs the feature `fs` |"
+)]
+#![cfg_attr(
     feature = "cache",
     doc = "| [`cached`](macro@cached) | keeps results for a while, runs one call for each key, and answers with a stale value in an outage |"
 )]
@@ -112,7 +120,7 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -151,6 +159,7 @@
 //! | `chaos` | the faults of `#[chaos]`, and the module `chaos` that arms them |
 //! | `durable` | jobs and checkpoints, with a store in memory |
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
+//! | `fs` | locks between processes by name or path, and `#[with_lock]` |
 //! | `tower` | layers of tower for retries, hedges, breakers, bulkheads, rate limits, timeouts and fallbacks |
 //! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
@@ -181,6 +190,9 @@ pub mod deadline;
 pub mod durable;
 pub mod event;
 mod failure;
+#[cfg(feature = "fs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fs")))]
+pub mod fs;
 mod keyed;
 pub mod point;
 pub mod policy;
@@ -219,6 +231,9 @@ pub use resilience_macros::*;
 #[cfg(all(feature = "macros", feature = "cache"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use resilience_macros::cached;
+#[cfg(all(feature = "macros", feature = "fs"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "fs")))]
+pub use resilience_macros::with_lock;
 #[cfg(all(feature = "macros", feature = "durable"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub use resilience_macros::{checkpoint, job, with_recovery};
@@ -227,6 +242,10 @@ pub use base::carry::{carry, carry_fn};
 pub use base::scope::remaining;
 #[doc(inline)]
 pub use base::setting as settings;
+#[cfg(any(feature = "durable", feature = "fs"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "durable", feature = "fs"))))]
+#[doc(inline)]
+pub use base::state_dir::application;
 #[doc(inline)]
 pub use classify::{
     Category, Classification, Classify, Delivered, ErrorHistory, ErrorRecord, Severity, report,
@@ -235,8 +254,8 @@ pub use classify::{
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 #[doc(inline)]
 pub use durable::{
-    Checkpoint, Job, Progress, application, checkpoints, in_scope, in_scope_blocking, job as job_id, jobs,
-    recover, recover_blocking, sleep_until, sleep_until_blocking, step,
+    Checkpoint, Job, Progress, checkpoints, in_scope, in_scope_blocking, job as job_id, jobs, recover,
+    recover_blocking, sleep_until, sleep_until_blocking, step,
 };
 #[doc(inline)]
 pub use event::Event;
@@ -244,6 +263,10 @@ pub use event::Event;
 pub use failure::rejected::Rejected;
 #[doc(inline)]
 pub use failure::{outcome, rejected};
+#[cfg(feature = "fs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fs")))]
+#[doc(inline)]
+pub use fs::lock;
 pub use point::KeySnapshot;
 pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot};
 pub use point::registry::{Point, PointKey, point, points, snapshot};

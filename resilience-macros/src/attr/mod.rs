@@ -13,6 +13,7 @@ mod rate_limit;
 mod recorded;
 mod timeout;
 mod with_fallback;
+mod with_lock;
 mod with_recovery;
 mod with_retry;
 
@@ -34,6 +35,7 @@ macro_rules! attributes {
             degrade
             chaos
             #[cfg(feature = "cache")] cached
+            #[cfg(feature = "fs")] with_lock
             #[cfg(feature = "durable")] checkpoint
             #[cfg(feature = "durable")] job
             #[cfg(feature = "durable")] with_recovery

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "fs"))]
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "durable")]
@@ -162,6 +162,26 @@ fn block_until<F: Future>(future: F, end: Option<Instant>) -> Option<F::Output> 
                 None => thread::park(),
                 Some(Duration::ZERO) => return None,
                 Some(left) => thread::park_timeout(left),
+            }
+        }
+    }
+}
+
+/// Calls `step` until it is done. Between two calls the thread sleeps until the moment of the system's clock that
+/// `step` names, or until its waker is called.
+#[cfg(feature = "fs")]
+pub(crate) fn block_steps<T>(mut step: impl FnMut(&Waker) -> Result<T, Instant>) -> T {
+    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(unpark.clone());
+    loop {
+        let until = match step(&waker) {
+            Ok(done) => return done,
+            Err(until) => until,
+        };
+        while !unpark.woken.swap(false, Ordering::Acquire) {
+            match until.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => break,
+                left => thread::park_timeout(left),
             }
         }
     }

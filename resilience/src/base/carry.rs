@@ -31,7 +31,7 @@ pub(crate) fn set_job(job: fn() -> EnterJob) {
 pub(crate) struct Carried {
     limits: Limits,
     request: RequestEnd,
-    /// The bulkheads whose slots are held.
+    /// The bulkheads whose slots are held, and the locks.
     held: Vec<usize>,
     #[cfg(feature = "cache")]
     mark: Option<Arc<marks::Mark>>,

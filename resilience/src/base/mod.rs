@@ -13,12 +13,15 @@ pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod carry;
 pub(crate) mod clock;
+#[cfg(any(feature = "sqlite", feature = "fs"))]
+pub(crate) mod files;
 mod forms;
 pub(crate) mod guarded;
+pub(crate) mod holding;
 #[cfg(feature = "cache")]
 pub(crate) mod marks;
 pub(crate) mod name;
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "fs"))]
 pub(crate) mod of_process;
 #[cfg(feature = "tokio")]
 mod paused;
@@ -33,6 +36,8 @@ pub(crate) mod serialise;
 pub mod setting;
 pub(crate) mod settings;
 pub(crate) mod site;
+#[cfg(any(feature = "durable", feature = "fs"))]
+pub(crate) mod state_dir;
 pub(crate) mod sync;
 pub(crate) mod template;
 pub(crate) mod text;

@@ -49,7 +49,7 @@ thread_local! {
     static CUT: Cell<Option<Cut>> = const { Cell::new(None) };
     /// When the deadline of the request ends that the running code answers, counted from `origin`.
     static REQUEST: Cell<u64> = const { Cell::new(NONE) };
-    /// The bulkheads whose slots the running code holds, as [`holding`] calls them.
+    /// The bulkheads whose slots the running code holds, and its locks, as [`holding`] calls them.
     static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     /// The stack of which the running code is an extra call.
     static EXTRA: Cell<Option<Stack>> = const { Cell::new(None) };
@@ -289,6 +289,13 @@ pub(crate) fn holds(number: usize) -> bool {
 /// The bulkheads whose slots the running code holds, for another thread.
 pub(crate) fn held() -> Vec<usize> {
     HELD.try_with(|held| held.borrow().clone()).unwrap_or_default()
+}
+
+/// The locks that the running code holds, for another thread or task: their numbers are odd, and those of bulkheads,
+/// which are addresses, are not.
+#[cfg(feature = "durable")]
+pub(crate) fn held_locks() -> Vec<usize> {
+    held().into_iter().filter(|number| number % 2 == 1).collect()
 }
 
 /// Until it is dropped, the running code is an extra call.

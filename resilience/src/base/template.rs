@@ -40,6 +40,16 @@ impl Key {
     }
 }
 
+/// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
+#[cfg(any(feature = "durable", feature = "fs"))]
+pub(crate) const EMPTY: &str = "%";
+
+/// `id` as one part of a longer key.
+#[cfg(any(feature = "durable", feature = "fs"))]
+pub(crate) fn part(id: &str) -> String {
+    if id.is_empty() { EMPTY.to_owned() } else { Key::new().value(id).finish() }
+}
+
 struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {

@@ -94,6 +94,12 @@ fn real(wait: Duration) -> Timer {
     Timer::Thread(Alarm::new(&THREAD, later(Instant::now(), wait)))
 }
 
+/// A wait in real time, whatever the clock of the running code: other processes do not follow that one.
+#[cfg(feature = "fs")]
+pub(crate) fn real_time(wait: Duration) -> Timer {
+    Timer::Thread(Alarm::new(&THREAD, later(Instant::now(), wait)))
+}
+
 /// Tokio's timer, for a paused clock. The panic that is caught belongs to a runtime that was built with a
 /// paused clock but without timers.
 #[cfg(feature = "tokio")]

@@ -78,14 +78,15 @@ mod scope;
 mod step;
 pub mod store;
 
+pub use crate::base::state_dir::application;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use crate::base::state_dir::state_dir;
 pub use crate::failure::durable::{CheckpointError, Contradiction, JobError, Place};
 pub use admin::jobs::{self, CursorInfo, JobInfo};
 pub use admin::steps::{self as checkpoints, CheckpointInfo};
 pub(crate) use default_store::default_store;
-#[cfg(feature = "sqlite")]
-#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub use default_store::state_dir;
-pub use default_store::{application, use_store};
+pub use default_store::use_store;
 pub use job::policy::{Job, JobConfig};
 pub use record::history::JobEvent;
 pub use record::{Record, Status};

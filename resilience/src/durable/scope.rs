@@ -8,6 +8,7 @@
 //! steps without a key, the strategy that a step's `with_recovery` asked for) is in its [`JobScope`], which all clones share.
 
 use crate::base::carry;
+use crate::base::scope::{held_locks, holding};
 use crate::base::site::Site;
 use crate::classify::{Category, Classification};
 use crate::durable::lease::shared::LeaseState;
@@ -552,6 +553,8 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct InScope<F> {
         scope: Scope,
+        // The locks that the code held which made it.
+        locks: Vec<usize>,
         #[pin]
         future: F,
     }
@@ -560,7 +563,7 @@ pin_project_lite::pin_project! {
 impl<F> InScope<F> {
     #[doc(hidden)]
     pub fn new(scope: &Scope, future: F) -> Self {
-        Self { scope: scope.clone(), future }
+        Self { scope: scope.clone(), locks: Vec::new(), future }
     }
 }
 
@@ -570,6 +573,7 @@ impl<F: Future> Future for InScope<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.scope.enter();
+        let _locks: Vec<_> = this.locks.iter().map(|number| holding(*number)).collect();
         this.future.poll(cx)
     }
 }
@@ -577,7 +581,7 @@ impl<F: Future> Future for InScope<F> {
 /// Makes `future` part of the running job and step, wherever it is polled.
 ///
 /// Without it a spawned task is part of neither: its steps would belong to the store as a whole, and be
-/// shared by all jobs. Call it on the task that spawns.
+/// shared by all jobs. Call it on the task that spawns. The locks of `with_lock` around that code count as held here, too.
 ///
 /// # Examples
 ///
@@ -589,7 +593,7 @@ impl<F: Future> Future for InScope<F> {
 /// # });
 /// ```
 pub fn in_scope<F: Future>(future: F) -> InScope<F> {
-    InScope { scope: current(), future }
+    InScope { scope: current(), locks: held_locks(), future }
 }
 
 /// Makes `work` part of the running job and step on whichever thread it runs; see [`in_scope`].
@@ -601,9 +605,10 @@ pub fn in_scope<F: Future>(future: F) -> InScope<F> {
 /// thread.join().unwrap();
 /// ```
 pub fn in_scope_blocking<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
-    let scope = current();
+    let (scope, locks) = (current(), held_locks());
     move || {
         let _entered = scope.enter();
+        let _locks: Vec<_> = locks.iter().map(|number| holding(*number)).collect();
         work()
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// | `GaveUp` | `resilience::retry` | WARN |
 /// | `Opened` | `resilience::breaker` | WARN |
 /// | `HalfOpened`, `Closed` | `resilience::breaker` | INFO |
-/// | `Rejected` | `resilience::breaker`, `::bulkhead`, `::rate_limit` | DEBUG, at most one line a second |
+/// | `Rejected` | `resilience::breaker`, `::bulkhead`, `::rate_limit`, `::lock` | DEBUG, at most one line a second |
 /// | `TimedOut` | `resilience::timeout` | DEBUG |
 /// | `FellBack` | `resilience::fallback` | DEBUG; WARN at most once a minute where it hides `Auth`, `Invalid` or `Permanent` |
 /// | `FailedOver` | `resilience::failover` | DEBUG |
@@ -26,6 +26,8 @@ use std::time::Duration;
 /// | `ServedStale` | `resilience::cache` | DEBUG |
 /// | `Injected` | `resilience::chaos` | DEBUG |
 /// | `ChaosArmed` | `resilience::chaos` | WARN |
+/// | `Locked` | `resilience::lock` | DEBUG |
+/// | `Lost` | `resilience::lock` | WARN |
 /// | `StepRecorded`, `StepReused` | `resilience::checkpoint` | DEBUG |
 /// | `JobStarted`, `JobDone`, `JobFailed` | `resilience::job` | DEBUG |
 /// | `JobResumed` | `resilience::job` | INFO |
@@ -296,6 +298,30 @@ pub enum Event {
         )]
         age: Duration,
     },
+    /// A call has taken its lock; DEBUG.
+    #[non_exhaustive]
+    Locked {
+        /// The point that was called.
+        point: PointName,
+        /// The name of the lock.
+        key: PointName,
+        /// How long the call waited for it.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "waited_s", serialize_with = "crate::base::serialise::seconds")
+        )]
+        waited: Duration,
+    },
+    /// The file of a lock was removed or replaced while a call held it; WARN.
+    ///
+    /// Other processes may have worked under the same lock meanwhile.
+    #[non_exhaustive]
+    Lost {
+        /// The point that was called.
+        point: PointName,
+        /// The name of the lock.
+        key: PointName,
+    },
     /// The value of a checkpoint was recorded after its body ran; DEBUG.
     #[non_exhaustive]
     StepRecorded {
@@ -444,6 +470,8 @@ impl Event {
             | Self::ServedStale { point, .. }
             | Self::Injected { point, .. }
             | Self::ChaosArmed { point, .. }
+            | Self::Locked { point, .. }
+            | Self::Lost { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
             | Self::JobStarted { point, .. }
@@ -458,7 +486,7 @@ impl Event {
 }
 
 impl Event {
-    /// Returns the key of a keyed policy or of a step, if the event has one.
+    /// Returns the key of a keyed policy or of a step, or the name of a lock, if the event has one.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Opened { key, .. }
@@ -466,6 +494,7 @@ impl Event {
             | Self::Closed { key, .. }
             | Self::Hedged { key, .. }
             | Self::Rejected { key, .. } => key.as_deref(),
+            Self::Locked { key, .. } | Self::Lost { key, .. } => Some(key),
             Self::StepRecorded { key, .. } | Self::StepReused { key, .. } => Some(key),
             _ => None,
         }
@@ -532,6 +561,8 @@ impl fmt::Display for Event {
             Self::Injected { fault, .. } => write!(f, "injected a fault: {fault}"),
             Self::ChaosArmed { limit, .. } => write!(f, "faults are armed for {limit:?}"),
             Self::ServedStale { class, age, .. } => write!(f, "served a value of {age:?} ago: {class}"),
+            Self::Locked { waited, .. } => write!(f, "locked after {waited:?}"),
+            Self::Lost { .. } => f.write_str("the file of its lock was removed while the call held it"),
             Self::StepRecorded { job, .. } => write_step(f, "step recorded", job.as_deref()),
             Self::StepReused { job, .. } => write_step(f, "recorded step reused", job.as_deref()),
             Self::JobStarted { job, .. } => write!(f, "job {job} started"),

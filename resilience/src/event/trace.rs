@@ -113,6 +113,14 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             debug!(target: "resilience::cache", point = &**point, category, severity, code, age_ms = delay_ms(*age), "served a stale value");
         }
+        Event::Locked { point, key, waited } => {
+            let key = log.shows_key.then(|| key.to_string());
+            debug!(target: "resilience::lock", point = &**point, key, waited_ms = delay_ms(*waited), "locked");
+        }
+        Event::Lost { point, key } => {
+            let key = log.shows_key.then(|| key.to_string());
+            warn!(target: "resilience::lock", point = &**point, key, "the file of a lock was removed while a call held it");
+        }
         Event::StepRecorded { .. } | Event::StepReused { .. } => step(event),
         Event::JobStarted { .. }
         | Event::JobResumed { .. }
@@ -165,6 +173,9 @@ fn breaker(event: &Event, log: Log<'_>) {
             match *policy {
                 "rate_limit" => {
                     debug!(target: "resilience::rate_limit", point = &**point, key, policy, delay_ms, "rejected");
+                }
+                "with_lock" => {
+                    debug!(target: "resilience::lock", point = &**point, key, policy, "rejected");
                 }
                 "bulkhead" => {
                     debug!(target: "resilience::bulkhead", point = &**point, key, policy, delay_ms, "rejected");

@@ -84,7 +84,7 @@ use std::{fmt, io};
 /// | `Checkpoint` | by its error, mostly `Rejected` | a checkpoint |
 /// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
 /// | `RateLimited` | `RateLimited` | a rate limit that is used up |
-/// | `LockTimeout` | `Transient` | no policy of this release |
+/// | `LockTimeout` | `Transient` | `with_lock`, whose lock is held by others or cannot be used |
 /// | `ShuttingDown` | `Rejected` | no policy of this release |
 ///
 /// A retry does not repeat a call that is rejected, unless a [`Rule`](crate::Rule) names
@@ -160,8 +160,12 @@ pub enum Rejected {
         /// `growth`.
         limit: Duration,
     },
-    /// The lock of `point` could not be acquired in time. No policy of this release makes it.
-    #[error("the lock of {} could not be acquired in time", point.label())]
+    /// The lock of `point` could not be taken.
+    ///
+    /// The body did not run. Mostly others hold the lock for longer than the call may wait; the text says who. The same
+    /// error comes at once from a call inside of one that holds the lock, and where the lock cannot be used at all.
+    /// [`key`](Self::key) is the name of the lock.
+    #[error("the lock of {} could not be taken{}", point.label(), point.detail())]
     #[non_exhaustive]
     LockTimeout {
         /// The point that waited for the lock.
@@ -213,11 +217,13 @@ struct Source {
     shows_key: bool,
     /// What texts add about a call that was ended before anything of it had reached the service.
     unsent: Option<&'static str>,
+    /// What texts add about a lock.
+    detail: Option<String>,
 }
 
 impl Origin {
     pub(crate) fn new(point: PointName, key: Option<PointName>, shows_key: bool) -> Self {
-        Self(Arc::new(Source { point, key, shows_key, unsent: None }))
+        Self(Arc::new(Source { point, key, shows_key, unsent: None, detail: None }))
     }
 
     /// Returns the key of the call, if the policy is keyed.
@@ -230,6 +236,11 @@ impl Origin {
         self.0.unsent.unwrap_or_default()
     }
 
+    /// What texts add about a lock.
+    fn detail(&self) -> Detail<'_> {
+        Detail(self.0.detail.as_deref())
+    }
+
     /// The name as texts show it.
     const fn label(&self) -> Label<'_> {
         Label(self)
@@ -237,6 +248,14 @@ impl Origin {
 }
 
 struct Label<'a>(&'a Origin);
+
+struct Detail<'a>(Option<&'a str>);
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |detail| write!(f, ": {detail}"))
+    }
+}
 
 impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -357,8 +376,15 @@ impl Rejected {
     }
 
     fn out_of_time(point: PointName, limit: Duration, unsent: Option<&'static str>) -> Self {
-        let source = Source { point, key: None, shows_key: false, unsent };
+        let source = Source { point, key: None, shows_key: false, unsent, detail: None };
         Self::TimedOut { point: Origin(Arc::new(source)), limit }
+    }
+
+    /// `detail` says why the lock `key` could not be taken.
+    #[cfg(feature = "fs")]
+    pub(crate) fn lock_timeout(point: PointName, key: Option<PointName>, detail: String) -> Self {
+        let source = Source { point, key, shows_key: false, unsent: None, detail: Some(detail) };
+        Self::LockTimeout { point: Origin(Arc::new(source)) }
     }
 
     pub(crate) fn bulkhead_full(point: impl Into<Origin>) -> Self {

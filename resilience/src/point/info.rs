@@ -183,6 +183,7 @@ pub struct PointSnapshot {
 /// | `degrade` | `simplified` (simpler calls that ran), `answered` (calls that one of them answered) |
 /// | `chaos` | of its kinds of faults `error`, `lost_answer`, `latency`, `panic`: how many were injected |
 /// | `cached` | `entries` (values that it holds), `misses` (bodies that ran), `joined` (calls answered by another one), `stale` |
+/// | `with_lock` | `locked`, `waited` and `rejected` (calls), `lost` (calls whose lock file was removed meanwhile), `wait_max_ms` (the longest wait) |
 /// | `checkpoint` | `begun`, `reused` |
 ///
 /// Counters start at zero with the process and only grow, except `abandoned`, `in_use`, `available`, `waiting` and `entries`.

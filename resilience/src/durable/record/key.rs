@@ -11,18 +11,11 @@
 //! The id of a job is escaped where it is a part of a longer key, so that no id can reach into another job's records. All
 //! that belongs to a job begins with the same few prefixes, and goes with it in one transaction.
 
-pub(crate) use crate::base::template::Key;
+use crate::base::template::EMPTY;
+pub(crate) use crate::base::template::{Key, part};
 
 /// The most bytes that a key may have.
 pub(crate) const KEY_LIMIT: usize = 512;
-
-/// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
-const EMPTY: &str = "%";
-
-/// `id` as one part of a longer key.
-pub(crate) fn part(id: &str) -> String {
-    if id.is_empty() { EMPTY.to_owned() } else { Key::new().value(id).finish() }
-}
 
 /// The id that [`part`] made a part of a key.
 pub(crate) fn whole(part: &str) -> String {

@@ -7,16 +7,26 @@
 //!
 //! Every refusal names the file, its owner and mode, and what to do.
 
+use crate::base::files::{self as base, Unusable};
+pub(crate) use crate::base::files::{
+    Inode, inode, inode_of, is_at, is_volatile, open_file, remove_unlocked, size, try_lock,
+};
 use crate::durable::store::StoreError;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// What an error with the file or directory at `path` means for the caller.
 pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
-    move |error| {
-        let words = || format!("{}: {error}", path.display());
-        of_disk(error.kind(), words).unwrap_or_else(|| StoreError::Unavailable(words()))
+    move |error| of_unusable(base::failed(path)(error))
+}
+
+fn of_unusable(unusable: Unusable) -> StoreError {
+    match unusable {
+        Unusable::Refused(words) => StoreError::Refused(words),
+        Unusable::Failed { kind, words } => {
+            of_disk(kind, || words.clone()).unwrap_or(StoreError::Unavailable(words))
+        }
     }
 }
 
@@ -38,72 +48,10 @@ fn refused<T>(path: &Path, words: &str) -> Result<T, StoreError> {
     Err(StoreError::Refused(format!("{} {words}", path.display())))
 }
 
-/// Makes `dir` and the directories above it, as far as they are missing, for this user alone.
-fn make(dir: &Path) -> Result<(), StoreError> {
-    if dir.as_os_str().is_empty() || dir.is_dir() {
-        return Ok(());
-    }
-    let above = dir.parent().unwrap_or(dir);
-    make(above)?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(dir) {
-        Ok(()) => sync_dir(above),
-        // Another process was faster; what else is there is looked at next.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(not_made(dir, above, &error)),
-    }
-}
-
-/// Why `dir` could not be made in the directory `above`, which is what refused it.
-fn not_made(dir: &Path, above: &Path, error: &io::Error) -> StoreError {
-    let words = || {
-        let words = format!("{} cannot be made in {}: {error}", dir.display(), above.display());
-        if error.kind() != io::ErrorKind::PermissionDenied {
-            return words;
-        }
-        format!("{words}{}; set RESILIENCE_STATE to a directory of your own", owner_and_user(above))
-    };
-    of_disk(error.kind(), words).unwrap_or_else(|| StoreError::Unavailable(words()))
-}
-
-/// Whose directory `dir` is and which user this process has, for an error; nothing where that is not known.
-#[cfg(unix)]
-fn owner_and_user(dir: &Path) -> String {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(found) = fs::metadata(dir) else { return String::new() };
-    let own = own_user().map_or(String::new(), |own| format!(", and this process is of user {own}"));
-    format!(". {} belongs to user {} (mode {:04o}){own}", dir.display(), found.uid(), found.mode() & 0o7777)
-}
-
-#[cfg(not(unix))]
-fn owner_and_user(_: &Path) -> String {
-    String::new()
-}
-
 /// Makes `dir` if it is not there, for this user alone, and checks that it is safe.
 pub(crate) fn prepare(dir: &Path, allow_network: bool) -> Result<(), StoreError> {
-    make(dir)?;
-    inspect(dir, allow_network)
-}
-
-/// Checks that `dir` is safe.
-pub(crate) fn inspect(dir: &Path, allow_network: bool) -> Result<(), StoreError> {
-    let found = fs::symlink_metadata(dir).map_err(failed(dir))?;
-    if !found.is_dir() {
-        return refused(dir, "is no directory of its own but a link or a file");
-    }
-    private(dir, &found)?;
-    match file_system(dir) {
-        Some(kind) if is_network(&kind) && !allow_network => refused(
-            dir,
-            &format!(
-                "is on a network file system ({kind}), where several hosts would damage it: use a store for many hosts, such as Postgres"
-            ),
-        ),
-        _ => Ok(()),
-    }
+    const ADVICE: &str = "where several hosts would damage it: use a store for many hosts, such as Postgres";
+    base::prepare(dir, (!allow_network).then_some(ADVICE)).map_err(of_unusable)
 }
 
 /// Looks whether the store's file at `file` is safe, without opening it; whether it is there.
@@ -119,7 +67,7 @@ pub(crate) fn check(file: &Path) -> Result<bool, StoreError> {
             "{} is empty: what was in it is gone. Restore the directory from a backup, or remove it to begin anew",
             file.display()
         ))),
-        Ok(found) => private(file, &found).map(|()| true),
+        Ok(found) => base::private(file, &found).map(|()| true).map_err(of_unusable),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed(file)(error)),
     }
@@ -178,185 +126,6 @@ pub(crate) fn publish(draft: &Path, file: &Path) -> Result<bool, StoreError> {
     };
     let _ = fs::remove_file(draft);
     let is_first = linked.map_err(failed(file))?;
-    sync_dir(file.parent().unwrap_or(file))?;
+    base::sync_dir(file.parent().unwrap_or(file)).map_err(of_unusable)?;
     Ok(is_first)
-}
-
-/// Makes the names in `dir` survive a power cut.
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    if cfg!(unix) {
-        return File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed(dir));
-    }
-    Ok(())
-}
-
-/// The identity of a file among all others of this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
-
-/// The file at `path`; `None` if there is none.
-pub(crate) fn inode(path: &Path) -> Option<Inode> {
-    seen(path).map(|(inode, _)| inode)
-}
-
-/// How many bytes the file at `path` has; 0 if there is none.
-pub(crate) fn size(path: &Path) -> u64 {
-    seen(path).map_or(0, |(_, bytes)| bytes)
-}
-
-/// The file at `path` and its size, looked up before every commit.
-///
-/// The times are not asked for: once they were, Linux gives the next write a time of its own, which the next sync has
-/// to write, too.
-#[cfg(target_os = "linux")]
-fn seen(path: &Path) -> Option<(Inode, u64)> {
-    use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
-    match statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO | StatxFlags::SIZE) {
-        Ok(found) => {
-            let device = makedev(found.stx_dev_major, found.stx_dev_minor);
-            Some((Inode(device, found.stx_ino), found.stx_size))
-        }
-        // A sandbox that does not know the call.
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => metadata(path),
-        Err(_) => None,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn seen(path: &Path) -> Option<(Inode, u64)> {
-    metadata(path)
-}
-
-#[cfg(unix)]
-fn metadata(path: &Path) -> Option<(Inode, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    let found = fs::symlink_metadata(path).ok()?;
-    Some((Inode(found.dev(), found.ino()), found.len()))
-}
-
-#[cfg(not(unix))]
-fn metadata(path: &Path) -> Option<(Inode, u64)> {
-    let found = fs::symlink_metadata(path).ok()?;
-    Some((Inode(0, 0), found.len()))
-}
-
-/// The inode of an open file.
-#[cfg(unix)]
-pub(crate) fn inode_of(file: &File) -> Option<Inode> {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().map(|found| Inode(found.dev(), found.ino())).ok()
-}
-
-#[cfg(not(unix))]
-pub(crate) fn inode_of(_: &File) -> Option<Inode> {
-    Some(Inode(0, 0))
-}
-
-/// Whether `file` is the one at `path`.
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    let own = inode_of(file);
-    own.is_some() && own == inode(path)
-}
-
-/// Opens `file` for writing, made for this user alone if it is not there.
-pub(crate) fn open_file(file: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
-}
-
-/// Checks that this process's user owns `path`, and that no other user may write to it. Another owner is reported first:
-/// only that user can change the mode.
-#[cfg(unix)]
-fn private(path: &Path, found: &fs::Metadata) -> Result<(), StoreError> {
-    use std::os::unix::fs::MetadataExt;
-    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-    if let Some(own) = own_user().filter(|own| *own != owner) {
-        let words = format!(
-            "belongs to user {owner} (mode {mode:04o}), not to this process's user {own}: run as that user, or set \
-             RESILIENCE_STATE to a directory of your own"
-        );
-        return refused(path, &words);
-    }
-    if mode & 0o022 != 0 {
-        let words = format!(
-            "can be written to by others than its user {owner} (mode {mode:04o}): take the right away with `chmod go-w`"
-        );
-        return refused(path, &words);
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
-fn private(_: &Path, _: &fs::Metadata) -> Result<(), StoreError> {
-    Ok(())
-}
-
-/// The user of this process, where the system says so in a file.
-#[cfg(unix)]
-fn own_user() -> Option<u32> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// The kind of file system that `dir` is on, where the system says so in a file.
-fn file_system(dir: &Path) -> Option<String> {
-    let dir = fs::canonicalize(dir).ok()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let kind = |line: &str| {
-        let (fields, rest) = line.split_once(" - ")?;
-        let place = fields.split(' ').nth(4)?.replace("\\040", " ");
-        let is_above = dir.starts_with(&place);
-        is_above.then(|| (place.len(), rest.split(' ').next().unwrap_or("").to_owned()))
-    };
-    // The last of several mounts on one place hides the others.
-    mounts.lines().filter_map(kind).max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
-}
-
-fn is_network(kind: &str) -> bool {
-    const KINDS: [&str; 17] = [
-        "gpfs",
-        "beegfs",
-        "ocfs2",
-        "gfs2",
-        "virtiofs",
-        "nfs",
-        "nfs4",
-        "cifs",
-        "smb",
-        "smb2",
-        "smb3",
-        "smbfs",
-        "afs",
-        "ceph",
-        "glusterfs",
-        "lustre",
-        "9p",
-    ];
-    // An overlay in user space, as containers without root have it, is on a disk of this host.
-    KINDS.contains(&kind) || (kind.starts_with("fuse.") && kind != "fuse.fuse-overlayfs")
-}
-
-/// Whether what is written to `dir` is gone with the power.
-pub(crate) fn is_volatile(dir: &Path) -> bool {
-    matches!(file_system(dir).as_deref(), Some("tmpfs" | "ramfs"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn network_file_systems_are_known() {
-        assert!(["nfs4", "cifs", "fuse.sshfs", "9p", "virtiofs", "gpfs"].into_iter().all(is_network));
-        assert!(
-            !["ext4", "xfs", "btrfs", "overlay", "tmpfs", "apfs", "fuseblk", "fuse.fuse-overlayfs"]
-                .into_iter()
-                .any(is_network)
-        );
-    }
 }

@@ -84,7 +84,7 @@ mod locks {
     use std::thread;
     use std::time::Duration;
 
-    /// How often an own file is made again, when others removed it between making and locking it.
+    /// How often the own file is tried, while others look whether this process is dead.
     const TRIES: u32 = 1_000;
 
     /// The locks of the processes that share one store, and the one of this process.
@@ -107,21 +107,16 @@ mod locks {
     /// Makes the file of `owner`, locks it, and looks whether it is still the one at its path.
     fn hold(dir: &Path, owner: &str) -> Result<File, StoreError> {
         let path = dir.join(file_name(owner).unwrap_or_default());
-        let failed = |error: &dyn std::fmt::Display| {
-            StoreError::Unavailable(format!("its owner lock {}: {error}", path.display()))
-        };
         for _ in 0..TRIES {
-            let file = files::open_file(&path).map_err(files::failed(&path))?;
-            match file.try_lock() {
-                Ok(()) if files::is_at(&file, &path) => return Ok(file),
-                // Removed by a process that took it for that of a dead one: made again.
-                Ok(()) => {}
+            match files::try_lock(&path, false, files::open_file) {
+                Ok(Some(file)) => return Ok(file),
                 // Another process is looking whether this one is dead.
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
-                Err(TryLockError::Error(error)) => return Err(failed(&error)),
+                Ok(None) => thread::sleep(Duration::from_millis(1)),
+                Err(error) => return Err(files::failed(&path)(error)),
             }
         }
-        Err(failed(&"other processes keep it locked or remove it"))
+        let words = format!("its owner lock {}: other processes keep it locked", path.display());
+        Err(StoreError::Unavailable(words))
     }
 
     impl Owners {
@@ -176,12 +171,7 @@ mod locks {
                 if is_named || path.extension().is_none_or(|end| end != "lock") {
                     continue;
                 }
-                if let Ok(file) = OpenOptions::new().write(true).open(&path)
-                    && file.try_lock().is_ok()
-                    && files::is_at(&file, &path)
-                {
-                    let _ = std::fs::remove_file(&path);
-                }
+                files::remove_unlocked(&path, |_| true);
             }
         }
 

@@ -1,7 +1,8 @@
 //! Calls through a bulkhead by hand.
 
 use super::Bulkhead;
-use super::wait::{Enter, Holding, OwnedSlot, Slot, enter};
+use super::wait::{Enter, OwnedSlot, Slot, enter};
+use crate::base::holding::Holding;
 use crate::classify::Classification;
 use crate::outcome::Refuse;
 use crate::policy::Verdict;

@@ -59,11 +59,13 @@ mod layer;
 mod wait;
 mod watch;
 
+#[doc(hidden)]
+pub use crate::base::holding::Holding;
 pub use config::BulkheadConfig;
 #[doc(hidden)]
 pub use layer::{GivenBulkhead, KeyedBulkheads};
 #[doc(hidden)]
-pub use wait::{Enter, Held, Holding};
+pub use wait::{Enter, Held};
 pub use wait::{OwnedSlot, Slot, SlotOf};
 
 use crate::base::scope::{self, Stack};

@@ -14,6 +14,7 @@ use super::watch::finish;
 use crate::base::admission;
 use crate::base::block_on::block_on;
 use crate::base::clock::{Timer, alarm, nanos, now};
+use crate::base::holding::Holds;
 use crate::base::scope::{self, Stack};
 use crate::base::world::{World, run_in};
 use crate::classify::{Category, Classification, Classify};
@@ -112,12 +113,6 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
         }
     }
 
-    /// What identifies the bulkhead to code that holds a slot.
-    #[inline]
-    pub(super) fn number(&self) -> usize {
-        self.bulkhead.number()
-    }
-
     /// Marks the running code as one that holds this slot, until the guard is dropped.
     #[doc(hidden)]
     pub fn hold(&self) -> Held {
@@ -130,6 +125,13 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
 #[doc(hidden)]
 pub struct Held {
     _holding: scope::Holding,
+}
+
+impl<B: Deref<Target = Bulkhead>> Holds for SlotOf<B> {
+    #[inline]
+    fn number(&self) -> usize {
+        self.bulkhead.number()
+    }
 }
 
 impl<B: Deref<Target = Bulkhead>> Drop for SlotOf<B> {
@@ -369,34 +371,4 @@ impl Bulkhead {
 fn is_overload(class: &Classification) -> bool {
     let categories = [Category::Timeout, Category::RateLimited, Category::Unavailable];
     categories.contains(&class.category) && !class.is_refusal() && !class.is_of_request()
-}
-
-pin_project_lite::pin_project! {
-    /// A body that knows at each poll that it holds a slot.
-    #[must_use = "futures do nothing unless polled"]
-    #[doc(hidden)]
-    pub struct Holding<F> {
-        number: usize,
-        #[pin]
-        body: F,
-    }
-}
-
-impl<F: Future> Holding<F> {
-    /// `body`, which holds `slot`.
-    #[inline]
-    pub fn new<B: Deref<Target = Bulkhead>>(slot: &SlotOf<B>, body: F) -> Self {
-        Self { number: slot.number(), body }
-    }
-}
-
-impl<F: Future> Future for Holding<F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _holding = scope::holding(*this.number);
-        this.body.poll(cx)
-    }
 }

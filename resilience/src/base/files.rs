@@ -1,0 +1,313 @@
+//! Whether a place in the file system is safe, and which file is at a path.
+//!
+//! What others can write to could make this process do their work. So a directory of the library is used only if it
+//! belongs to this user, no other user may write to it, and no link leads to it; new ones are made for this user alone.
+//! Network file systems are recognised, because locks do not hold there.
+//!
+//! Every refusal names the file, its owner and mode, and what to do.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+/// Why a file or directory cannot be used.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// It is not safe.
+    Refused(String),
+    /// The system refused an operation.
+    Failed { kind: io::ErrorKind, words: String },
+}
+
+/// What an error with the file or directory at `path` means.
+pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Unusable {
+    move |error| Unusable::Failed { kind: error.kind(), words: format!("{}: {error}", path.display()) }
+}
+
+fn refused<T>(path: &Path, words: &str) -> Result<T, Unusable> {
+    Err(Unusable::Refused(format!("{} {words}", path.display())))
+}
+
+/// Makes `dir` and the directories above it, as far as they are missing, for this user alone.
+fn make(dir: &Path) -> Result<(), Unusable> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    let above = dir.parent().unwrap_or(dir);
+    make(above)?;
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(dir) {
+        Ok(()) => sync_dir(above),
+        // Another process was faster; what else is there is looked at next.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(not_made(dir, above, &error)),
+    }
+}
+
+/// Why `dir` could not be made in the directory `above`, which is what refused it.
+fn not_made(dir: &Path, above: &Path, error: &io::Error) -> Unusable {
+    let words = || {
+        let words = format!("{} cannot be made in {}: {error}", dir.display(), above.display());
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return words;
+        }
+        format!("{words}{}; set RESILIENCE_STATE to a directory of your own", owner_and_user(above))
+    };
+    Unusable::Failed { kind: error.kind(), words: words() }
+}
+
+/// Whose directory `dir` is and which user this process has, for an error; nothing where that is not known.
+#[cfg(unix)]
+fn owner_and_user(dir: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = fs::metadata(dir) else { return String::new() };
+    let own = own_user().map_or(String::new(), |own| format!(", and this process is of user {own}"));
+    format!(". {} belongs to user {} (mode {:04o}){own}", dir.display(), found.uid(), found.mode() & 0o7777)
+}
+
+#[cfg(not(unix))]
+fn owner_and_user(_: &Path) -> String {
+    String::new()
+}
+
+/// Makes `dir` if it is not there, for this user alone, and checks that it is safe; `advice` says what to do where it is on
+/// a network file system, which is allowed without one.
+pub(crate) fn prepare(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> {
+    make(dir)?;
+    inspect(dir, advice)
+}
+
+/// Checks that `dir` is safe; see [`prepare`].
+pub(crate) fn inspect(dir: &Path, advice: Option<&str>) -> Result<(), Unusable> {
+    let found = fs::symlink_metadata(dir).map_err(failed(dir))?;
+    if !found.is_dir() {
+        return refused(dir, "is no directory of its own but a link or a file");
+    }
+    private(dir, &found)?;
+    advice.map_or(Ok(()), |advice| not_on_network(dir, advice))
+}
+
+/// Checks that `dir` is on a file system of this host.
+pub(crate) fn not_on_network(dir: &Path, advice: &str) -> Result<(), Unusable> {
+    match file_system(dir) {
+        Some(kind) if is_network(&kind) => {
+            refused(dir, &format!("is on a network file system ({kind}), {advice}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the names in `dir` survive a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Unusable> {
+    if cfg!(unix) {
+        return File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed(dir));
+    }
+    Ok(())
+}
+
+/// The identity of a file among all others of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
+
+/// The file at `path`; `None` if there is none.
+pub(crate) fn inode(path: &Path) -> Option<Inode> {
+    seen(path).map(|(inode, _)| inode)
+}
+
+/// How many bytes the file at `path` has; 0 if there is none.
+pub(crate) fn size(path: &Path) -> u64 {
+    seen(path).map_or(0, |(_, bytes)| bytes)
+}
+
+/// The file at `path` and its size, looked up before every commit.
+///
+/// The times are not asked for: once they were, Linux gives the next write a time of its own, which the next sync has
+/// to write, too.
+#[cfg(target_os = "linux")]
+fn seen(path: &Path) -> Option<(Inode, u64)> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+    match statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO | StatxFlags::SIZE) {
+        Ok(found) => {
+            let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+            Some((Inode(device, found.stx_ino), found.stx_size))
+        }
+        // A sandbox that does not know the call.
+        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => metadata(path),
+        Err(_) => None,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn seen(path: &Path) -> Option<(Inode, u64)> {
+    metadata(path)
+}
+
+#[cfg(unix)]
+fn metadata(path: &Path) -> Option<(Inode, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((Inode(found.dev(), found.ino()), found.len()))
+}
+
+#[cfg(not(unix))]
+fn metadata(path: &Path) -> Option<(Inode, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((Inode(0, 0), found.len()))
+}
+
+/// The inode of an open file.
+#[cfg(unix)]
+pub(crate) fn inode_of(file: &File) -> Option<Inode> {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().map(|found| Inode(found.dev(), found.ino())).ok()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn inode_of(_: &File) -> Option<Inode> {
+    Some(Inode(0, 0))
+}
+
+/// Whether `file` is the one at `path`.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    let own = inode_of(file);
+    own.is_some() && own == inode(path)
+}
+
+/// Opens `file` for writing, made for this user alone if it is not there.
+pub(crate) fn open_file(file: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}
+
+/// Checks that this process's user owns `path`, and that no other user may write to it. Another owner is reported first:
+/// only that user can change the mode.
+#[cfg(unix)]
+pub(crate) fn private(path: &Path, found: &fs::Metadata) -> Result<(), Unusable> {
+    use std::os::unix::fs::MetadataExt;
+    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+    if let Some(own) = own_user().filter(|own| *own != owner) {
+        let words = format!(
+            "belongs to user {owner} (mode {mode:04o}), not to this process's user {own}: run as that user, or set \
+             RESILIENCE_STATE to a directory of your own"
+        );
+        return refused(path, &words);
+    }
+    if mode & 0o022 != 0 {
+        let words = format!(
+            "can be written to by others than its user {owner} (mode {mode:04o}): take the right away with `chmod go-w`"
+        );
+        return refused(path, &words);
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub(crate) fn private(_: &Path, _: &fs::Metadata) -> Result<(), Unusable> {
+    Ok(())
+}
+
+/// The user of this process, where the system says so in a file.
+#[cfg(unix)]
+pub(crate) fn own_user() -> Option<u32> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The kind of file system that `dir` is on, where the system says so in a file.
+fn file_system(dir: &Path) -> Option<String> {
+    let dir = fs::canonicalize(dir).ok()?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let kind = |line: &str| {
+        let (fields, rest) = line.split_once(" - ")?;
+        let place = fields.split(' ').nth(4)?.replace("\\040", " ");
+        let is_above = dir.starts_with(&place);
+        is_above.then(|| (place.len(), rest.split(' ').next().unwrap_or("").to_owned()))
+    };
+    // The last of several mounts on one place hides the others.
+    mounts.lines().filter_map(kind).max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
+}
+
+fn is_network(kind: &str) -> bool {
+    const KINDS: [&str; 17] = [
+        "gpfs",
+        "beegfs",
+        "ocfs2",
+        "gfs2",
+        "virtiofs",
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "9p",
+    ];
+    // An overlay in user space, as containers without root have it, is on a disk of this host.
+    KINDS.contains(&kind) || (kind.starts_with("fuse.") && kind != "fuse.fuse-overlayfs")
+}
+
+/// Whether what is written to `dir` is gone with the power.
+pub(crate) fn is_volatile(dir: &Path) -> bool {
+    matches!(file_system(dir).as_deref(), Some("tmpfs" | "ramfs"))
+}
+
+/// How often a file is opened again that others remove between opening and locking it.
+const TRIES: u32 = 1_000;
+
+/// Opens the file at `path` with `open` and locks it; `None` if another handle has it locked.
+///
+/// What was opened is compared with what is at the path once it is locked: a file that was removed meanwhile is locked
+/// for no other process, so the one that is there now is opened again.
+pub(crate) fn try_lock(
+    path: &Path,
+    is_shared: bool,
+    open: impl Fn(&Path) -> io::Result<File>,
+) -> io::Result<Option<File>> {
+    for _ in 0..TRIES {
+        let file = open(path)?;
+        match if is_shared { file.try_lock_shared() } else { file.try_lock() } {
+            Ok(()) if is_at(&file, path) => return Ok(Some(file)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::Error::other("other processes keep removing it"))
+}
+
+/// Removes the file at `path` if no handle has it locked, and `may_go` agrees while it is held locked here; whether it
+/// was removed.
+pub(crate) fn remove_unlocked(path: &Path, may_go: impl FnOnce(&File) -> bool) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else { return false };
+    let is_own = file.try_lock().is_ok() && is_at(&file, path) && may_go(&file);
+    let is_gone = is_own && fs::remove_file(path).is_ok();
+    let _ = file.unlock();
+    is_gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known() {
+        assert!(["nfs4", "cifs", "fuse.sshfs", "9p", "virtiofs", "gpfs"].into_iter().all(is_network));
+        assert!(
+            !["ext4", "xfs", "btrfs", "overlay", "tmpfs", "apfs", "fuseblk", "fuse.fuse-overlayfs"]
+                .into_iter()
+                .any(is_network)
+        );
+    }
+}

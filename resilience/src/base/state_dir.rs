@@ -1,0 +1,179 @@
+//! What this program is called, and where its state is.
+
+#[cfg(feature = "fs")]
+pub(crate) use dirs::common_dir;
+#[cfg(feature = "sqlite")]
+pub use dirs::state_dir;
+#[cfg(any(feature = "sqlite", feature = "fs"))]
+pub(crate) use dirs::{is_bare_test, own_state_dir};
+use std::sync::OnceLock;
+
+static APPLICATION: OnceLock<String> = OnceLock::new();
+
+/// Names this program: its store and its locks are in a directory of that name below the platform's directory for state.
+///
+/// Without it the name is that of the file by which the program was started, whole: a file that is called by
+/// its version (`importer-1.4.0`) has another store after an update, so set the name. Call this before the
+/// first job, step or lock; later calls change nothing. `RESILIENCE_STATE` names the whole directory instead.
+///
+/// # Examples
+///
+/// ```
+/// // At the start of `main`:
+/// resilience::application("importer");
+/// ```
+pub fn application(name: impl Into<String>) {
+    let _ = APPLICATION.set(name.into());
+}
+
+#[cfg(any(feature = "sqlite", feature = "fs"))]
+mod dirs {
+    use super::APPLICATION;
+    use crate::base::template::part;
+    use std::path::{Path, PathBuf};
+
+    /// Whether this is a test binary of cargo's for which nothing says where its state is.
+    pub(crate) fn is_bare_test() -> bool {
+        given("RESILIENCE_STATE").is_none() && APPLICATION.get().is_none() && is_test()
+    }
+
+    fn is_test() -> bool {
+        std::env::current_exe().is_ok_and(|program| is_test_binary(&program))
+    }
+
+    /// Whether cargo built `program` as a test: `target/debug/deps/name-0123456789abcdef`.
+    fn is_test_binary(program: &Path) -> bool {
+        let name = program.file_stem().unwrap_or_default().to_string_lossy();
+        let hash = name.rsplit_once('-').map_or("", |(_, hash)| hash);
+        let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash && program.parent().is_some_and(|dir| dir.ends_with("deps"))
+    }
+
+    /// The name of the file by which this program was started: also after that file was replaced or removed.
+    fn program() -> String {
+        let started = std::env::args_os().next().and_then(|started| name_of(started.as_ref()));
+        let name = started.or_else(|| name_of(&std::env::current_exe().ok()?));
+        name.unwrap_or_else(|| "program".to_owned())
+    }
+
+    /// The name of a program that is at `path`.
+    fn name_of(path: &Path) -> Option<String> {
+        let file = path.file_name()?.to_string_lossy();
+        let file = file.strip_suffix(" (deleted)").unwrap_or(&file);
+        Some(file.strip_suffix(".exe").unwrap_or(file).to_owned())
+    }
+
+    fn given(name: &str) -> Option<PathBuf> {
+        std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// The directory of this program's state.
+    pub(crate) fn own_state_dir() -> Option<PathBuf> {
+        given("RESILIENCE_STATE").or_else(|| state_dir(&APPLICATION.get().cloned().unwrap_or_else(program)))
+    }
+
+    /// Returns the directory in which the program of this name keeps its state, as long as `RESILIENCE_STATE` names none:
+    /// `~/.local/state/resilience/<application>` on Linux, below `XDG_STATE_HOME` where that is set.
+    ///
+    /// `None` if the environment names no home directory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// if let Some(dir) = resilience::durable::state_dir("importer") {
+    ///     assert!(dir.ends_with("resilience/importer"));
+    /// }
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+    pub fn state_dir(application: &str) -> Option<PathBuf> {
+        state_dir_of(given, application)
+    }
+
+    /// `<platform state>/resilience/<application>`, as the variables of the environment `given` say.
+    fn state_dir_of(given: impl Fn(&str) -> Option<PathBuf>, application: &str) -> Option<PathBuf> {
+        Some(platform(given)?.join(part(application)))
+    }
+
+    /// The directory of the state that all programs of this user share.
+    #[cfg(feature = "fs")]
+    pub(crate) fn common_dir() -> Option<PathBuf> {
+        platform(given)
+    }
+
+    /// The directory in which this library keeps the state of this user's programs.
+    fn platform(given: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+        let base = if cfg!(windows) {
+            given("LOCALAPPDATA")
+        } else if cfg!(target_os = "macos") {
+            given("HOME").map(|home| home.join("Library/Application Support"))
+        } else {
+            // The XDG base directory specification: a relative path there is ignored.
+            let state = given("XDG_STATE_HOME").filter(|state| state.is_absolute());
+            state.or_else(|| given("HOME").map(|home| home.join(".local/state")))
+        };
+        Some(base?.join("resilience"))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_program_has_the_whole_name_of_its_file() {
+            for (path, name) in [
+                ("/usr/bin/importer", Some("importer")),
+                ("importer", Some("importer")),
+                ("./importer", Some("importer")),
+                ("/usr/bin/importer (deleted)", Some("importer")),
+                ("importer.exe", Some("importer")),
+                ("/opt/importer-1.4.0", Some("importer-1.4.0")),
+                ("/opt/importer.blue", Some("importer.blue")),
+                ("/opt/importer.green", Some("importer.green")),
+                ("target/release/importer-0123456789abcdef", Some("importer-0123456789abcdef")),
+                ("", None),
+                ("/", None),
+            ] {
+                assert_eq!(name_of(path.as_ref()).as_deref(), name, "{path}");
+            }
+        }
+
+        #[test]
+        fn a_test_binary_is_known_by_its_directory_and_hash() {
+            for (path, is_test) in [
+                ("/importer/target/debug/deps/importer-0123456789abcdef", true),
+                ("/importer/target/debug/deps/importer-0123456789abcdef.exe", true),
+                ("/importer/target/debug/importer-0123456789abcdef", false),
+                ("/importer/target/debug/deps/importer-0123456789abcde", false),
+                ("/importer/target/debug/deps/importer-0123456789abcdeg", false),
+                ("/importer/target/debug/importer", false),
+            ] {
+                assert_eq!(is_test_binary(path.as_ref()), is_test, "{path}");
+            }
+        }
+
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn the_store_is_where_the_environment_says() {
+            let all = [("XDG_STATE_HOME", "/state"), ("HOME", "/home/a")];
+            for (variables, application, dir) in [
+                (&all[..], "importer", Some("/state/resilience/importer")),
+                (&all[..], "importer-1.4.0", Some("/state/resilience/importer-1.4.0")),
+                (&all[..], "a/b c", Some("/state/resilience/a%2Fb%20c")),
+                (&all[1..], "importer", Some("/home/a/.local/state/resilience/importer")),
+                (
+                    &[("XDG_STATE_HOME", "state"), all[1]],
+                    "importer",
+                    Some("/home/a/.local/state/resilience/importer"),
+                ),
+                (&[], "importer", None),
+            ] {
+                let given = |name: &str| {
+                    let value = variables.iter().find(|(variable, _)| *variable == name)?.1;
+                    Some(PathBuf::from(value))
+                };
+                let found = state_dir_of(given, application);
+                assert_eq!(found, dir.map(PathBuf::from), "{variables:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Taking a lock: one step at a time, the same for sync and async callers.
+//!
+//! # The way to a lock
+//!
+//! 1. The caller queues behind the others of its process ([`queue`](super::queue)).
+//! 2. The first of them locks the *turn*, a file of its own. Who has it is the only one of all processes that tries to
+//!    lock the lock itself, and everyone passes it: a process that releases the lock and wants it again queues behind
+//!    the one that waits.
+//! 3. It tries to lock the file, again and again with pauses that grow to 20 ms, until it has it or its time is over.
+//!
+//! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its own
+//! process. A caller that is dropped leaves nothing behind that could take the lock later.
+
+use super::guard::{LockGuard, Locked};
+use super::held::{self, HeldLock};
+use super::holder::{self, Text};
+use super::place::{self, Check, Place};
+use super::queue::Ticket;
+use super::stats;
+use super::{FileLock, LockError, list};
+use crate::base::block_on::block_steps;
+use crate::base::clock::{Timer, real_time};
+use crate::base::files;
+use crate::base::scope;
+use std::fs::File;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// A caller that does not wait tries for this long: a look at the lock, or the moment between fork and exec of a child,
+/// may hold it for an instant.
+const AT_LEAST: Duration = Duration::from_millis(20);
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// A caller on its way to a lock.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    lock: FileLock,
+    /// Made with the first step, with all that can be wrong with it.
+    way: Option<Way>,
+    began: Instant,
+    until: Instant,
+    pause: Duration,
+    has_waited: bool,
+}
+
+/// What a caller has of a lock, in the order in which it is given up.
+#[derive(Debug)]
+struct Way {
+    turn: Option<Locked>,
+    ticket: Ticket,
+    place: Place,
+    /// Where the inode of the lock file was looked at, and compared with those of the locks that the caller holds.
+    is_compared: bool,
+}
+
+/// The result of a step: done, or the moment of the next one.
+pub(super) type Step = Result<Result<LockGuard, LockError>, Instant>;
+
+impl Waiter {
+    pub(super) fn new(lock: FileLock) -> Self {
+        let began = Instant::now();
+        let wait = scope::at_most(lock.wait).max(AT_LEAST);
+        let until = began.checked_add(wait).unwrap_or_else(|| began + Duration::from_secs(1 << 32));
+        Self { lock, way: None, began, until, pause: FIRST_PAUSE, has_waited: false }
+    }
+
+    /// Whether it had to wait.
+    pub(super) fn has_waited(&self) -> bool {
+        self.has_waited
+    }
+
+    /// Goes as far as it can without waiting.
+    pub(super) fn step(&mut self, waker: &Waker) -> Step {
+        let way = match &mut self.way {
+            Some(way) => way,
+            none => match self.lock.target.place() {
+                Ok(place) => {
+                    let ticket = Ticket::new(&place.path);
+                    none.insert(Way { turn: None, ticket, place, is_compared: false })
+                }
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        if !way.ticket.is_first(waker) {
+            return self.rest(None);
+        }
+        match way.step(&self.lock) {
+            Ok(Some(guard)) => {
+                self.way = None;
+                stats::acquired(self.has_waited.then(|| self.began.elapsed()));
+                Ok(Ok(guard))
+            }
+            Ok(None) => {
+                // Half to one and a half of it, so that processes do not try in step.
+                let jitter = RandomState::new().hash_one(self.pause) % 1_000;
+                let pause = self.pause.mul_f64(0.5 + jitter as f64 / 1_000.0);
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.rest(Some(pause))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn rest(&mut self, pause: Option<Duration>) -> Step {
+        let now = Instant::now();
+        if now < self.until {
+            self.has_waited = true;
+            return Err(pause.map_or(self.until, |pause| (now + pause).min(self.until)));
+        }
+        stats::timed_out(self.began.elapsed());
+        let holders = self.way.as_ref().map(|way| list::holders(&way.place)).unwrap_or_default();
+        let quoted = |label: &str| format!("{label:?}");
+        Ok(Err(LockError::Timeout {
+            lock: quoted(&self.lock.target.label()),
+            waited: self.began.elapsed(),
+            holders,
+            holds: held::here().iter().map(|held| quoted(&held.label)).collect(),
+        }))
+    }
+}
+
+impl Way {
+    /// Tries once; `None` if the lock is not free.
+    fn step(&mut self, lock: &FileLock) -> Result<Option<LockGuard>, LockError> {
+        if !self.is_compared {
+            self.compare(lock)?;
+        }
+        if self.turn.is_none() {
+            let place = &self.place;
+            let Some(turn) = try_lock(place, &place.turn, false)? else { return Ok(None) };
+            let turn = self.turn.insert(Locked::new(turn));
+            place::once(place.dir(), Check::Excludes, || excludes(place, &turn.file))?;
+        }
+        let Some(file) = try_lock(&self.place, &self.place.path, lock.is_shared)? else {
+            self.announce();
+            return Ok(None);
+        };
+        // Who has the turn is the only one that writes.
+        let journal = Text::read(&file).journal;
+        // A text is for people: where it cannot be written, the holder is unknown.
+        let _ = holder::write(&file, &self.place.label, journal.as_deref());
+        let held = HeldLock { inode: files::inode_of(&file), ..self.held(lock) };
+        Ok(Some(LockGuard::new(self.place.clone(), held::enter(held), Locked::new(file))))
+    }
+
+    fn held(&self, lock: &FileLock) -> HeldLock {
+        let (inode, label) = (files::inode(&self.place.path), self.place.label.clone());
+        HeldLock { inode, label, taken_at: lock.taken_at.clone() }
+    }
+
+    /// Refuses a lock that the caller holds itself, and looks at the order of several.
+    fn compare(&mut self, lock: &FileLock) -> Result<(), LockError> {
+        self.is_compared = true;
+        let held = held::here();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let wanted = self.held(lock);
+        let is_same = |held: &HeldLock| held.inode.is_some() && held.inode == wanted.inode;
+        if held.iter().any(is_same) {
+            return Err(LockError::Reentered { lock: format!("{:?}", self.place.label) });
+        }
+        held::warn_of_order(&held, &wanted);
+        Ok(())
+    }
+
+    /// Writes into the turn who waits, for those who list locks.
+    fn announce(&self) {
+        if let Some(turn) = &self.turn {
+            let _ = holder::write(&turn.file, &self.place.label, None);
+        }
+    }
+}
+
+fn try_lock(place: &Place, path: &std::path::Path, is_shared: bool) -> Result<Option<File>, LockError> {
+    let open = |path: &std::path::Path| place.open(path);
+    match files::try_lock(path, is_shared, open) {
+        // The directory was removed: the next look makes it again, or fails with better words.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && place.make_again() => {
+            files::try_lock(path, is_shared, open).map_err(|error| LockError::io(path, &error))
+        }
+        tried => tried.map_err(|error| LockError::io(path, &error)),
+    }
+}
+
+/// Checks that a second descriptor cannot lock what the first one has locked.
+fn excludes(place: &Place, _locked: &File) -> Result<(), LockError> {
+    let second = place.open(&place.turn).map_err(|error| LockError::io(&place.turn, &error))?;
+    if second.try_lock().is_ok() {
+        let words = "is on a file system whose locks do not exclude each other: use a `MarkerLock`";
+        return Err(LockError::refused(place.dir(), words));
+    }
+    Ok(())
+}
+
+/// Takes `lock` on this thread, which sleeps while it waits; calls `waits` before each of its sleeps.
+pub(super) fn acquire(lock: FileLock, mut waits: impl FnMut()) -> Result<LockGuard, LockError> {
+    let mut waiter = Waiter::new(lock);
+    block_steps(|waker| waiter.step(waker).inspect_err(|_| waits()))
+}
+
+/// A caller that waits in a future.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Acquire {
+    waiter: Waiter,
+    timer: Option<Box<Timer>>,
+}
+
+impl Acquire {
+    pub(crate) fn new(lock: FileLock) -> Self {
+        Self { waiter: Waiter::new(lock), timer: None }
+    }
+
+    /// Whether it had to wait.
+    pub(crate) fn has_waited(&self) -> bool {
+        self.waiter.has_waited()
+    }
+}
+
+impl Future for Acquire {
+    type Output = Result<LockGuard, LockError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match self.waiter.step(cx.waker()) {
+                Ok(done) => return Poll::Ready(done),
+                Err(until) => {
+                    let wait = until.saturating_duration_since(Instant::now());
+                    let timer = self.timer.insert(Box::new(real_time(wait)));
+                    if Pin::new(&mut **timer).poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+}

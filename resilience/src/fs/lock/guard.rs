@@ -1,0 +1,118 @@
+//! A lock that is held.
+
+use super::place::Place;
+use super::{held, queue};
+use crate::base::files;
+use crate::base::holding::Holds;
+use std::fs::File;
+use std::path::Path;
+
+/// A file that is locked, and unlocked when this is dropped.
+///
+/// It is unlocked before it is closed: a child between fork and exec, or a duplicate of the descriptor, would keep a lock
+/// that is only closed. In any other process than the one that has locked it nothing happens: an unlock in a forked child
+/// would free the lock of its parent.
+#[derive(Debug)]
+pub(super) struct Locked {
+    pub(super) file: File,
+    process: u32,
+}
+
+impl Locked {
+    pub(super) fn new(file: File) -> Self {
+        Self { file, process: std::process::id() }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if self.is_ours() {
+            let _ = self.file.unlock();
+        }
+    }
+}
+
+/// Holds a lock until it is dropped.
+///
+/// In a child that was forked while it is held it does nothing: the lock stays with the process that has taken it. Send
+/// it to the thread or task that does the work; it may be dropped on any thread.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::FileLock;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-guard-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// # let path = dir.join("import.lock");
+/// let guard = FileLock::at(&path).acquire()?;
+/// assert!(guard.still_ours());
+/// guard.unlock();
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "the lock is free again when this is dropped"]
+pub struct LockGuard {
+    place: Place,
+    number: usize,
+    /// `None` once it is unlocked.
+    locked: Option<Locked>,
+}
+
+impl LockGuard {
+    pub(super) fn new(place: Place, number: usize, locked: Locked) -> Self {
+        Self { place, number, locked: Some(locked) }
+    }
+
+    /// Returns the file that is locked.
+    pub fn path(&self) -> &Path {
+        &self.place.path
+    }
+
+    /// Returns the name or the path that the lock was asked for by.
+    pub fn name(&self) -> &str {
+        &self.place.label
+    }
+
+    /// Returns whether the locked file is still the one at its path.
+    ///
+    /// A program that cleans directories may have removed it: then other processes lock a new file, and do not wait for
+    /// this guard. Ask before a step that cannot be undone. In a forked child it is `false`.
+    pub fn still_ours(&self) -> bool {
+        let is_at = |locked: &Locked| locked.is_ours() && files::is_at(&locked.file, &self.place.path);
+        self.locked.as_ref().is_some_and(is_at)
+    }
+
+    /// Whether this is the process that has taken the lock, and not a forked child.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.locked.as_ref().is_some_and(Locked::is_ours)
+    }
+
+    /// Releases the lock, as dropping it does.
+    pub fn unlock(self) {
+        drop(self);
+    }
+}
+
+impl Holds for LockGuard {
+    fn number(&self) -> usize {
+        self.number
+    }
+}
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        let Some(locked) = self.locked.take() else { return };
+        if !locked.is_ours() {
+            return;
+        }
+        held::leave(self.number);
+        drop(locked);
+        queue::released(&self.place.path);
+    }
+}

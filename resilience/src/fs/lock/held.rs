@@ -1,0 +1,68 @@
+//! The locks that this process holds, and those that the running code holds.
+//!
+//! Code holds a lock while it runs inside of a guarded call. Which those are travels in `base/scope.rs` as numbers: with
+//! the code, not with its thread or task, so that two branches of one `join!` wait for each other.
+
+use crate::base::files::Inode;
+use crate::base::of_process::OfProcess;
+use crate::base::scope;
+use crate::base::sync::locked;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A lock that is held, and where the code is that has taken it.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldLock {
+    pub(crate) inode: Option<Inode>,
+    pub(crate) label: String,
+    pub(crate) taken_at: String,
+}
+
+static HELD: OfProcess<Mutex<Option<HashMap<usize, HeldLock>>>> =
+    OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
+
+/// Notes that a lock is held; its number. Odd, as no address of what a bulkhead holds is.
+pub(super) fn enter(lock: HeldLock) -> usize {
+    static LAST: AtomicUsize = AtomicUsize::new(1);
+    let number = LAST.fetch_add(2, Ordering::Relaxed);
+    locked(&HELD).get_or_insert_default().insert(number, lock);
+    number
+}
+
+/// Notes that it is not held any more.
+pub(super) fn leave(number: usize) {
+    let left = locked(&HELD).as_mut().and_then(|held| held.remove(&number));
+    drop(left);
+}
+
+/// The locks that the running code holds.
+pub(crate) fn here() -> Vec<HeldLock> {
+    let numbers = scope::held();
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let held = locked(&HELD);
+    let one = |number| held.as_ref()?.get(number).cloned();
+    numbers.iter().filter_map(one).collect()
+}
+
+/// Says once for two places that they take two locks against the order in which `lock_all` takes them.
+pub(super) fn warn_of_order(held: &[HeldLock], wanted: &HeldLock) {
+    static SAID: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+    for outer in held.iter().filter(|outer| outer.inode > wanted.inode && wanted.inode.is_some()) {
+        let is_new = locked(&SAID).insert((outer.taken_at.clone(), wanted.taken_at.clone()));
+        #[cfg(feature = "tracing")]
+        if is_new {
+            crate::base::guarded::guarded(|| {
+                tracing::warn!(
+                    target: "resilience::lock",
+                    held_at = &*outer.taken_at, taken_at = &*wanted.taken_at,
+                    "a lock is taken inside of another one against the order of `lock_all`: two such calls can wait for each other"
+                );
+            });
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = is_new;
+    }
+}

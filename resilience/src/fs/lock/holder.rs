@@ -1,0 +1,232 @@
+//! Who holds a lock: the text in its file, and whether that text can be trusted.
+//!
+//! A text outlives its lock, and so does a process id. So a text counts only while the kernel says that the lock is held,
+//! and only if its process lives: with the same start time, in the same boot and the same pid namespace.
+
+use crate::base::of_process::OfProcess;
+use crate::base::template::part;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Describes a process that holds a lock, or waits for it.
+///
+/// `Display` writes one line: `process 123 (importer), for 12s`.
+///
+/// # Examples
+///
+/// ```
+/// # let _world = resilience::testing::isolate();
+/// let held = resilience::lock::task("report").acquire()?;
+/// # #[cfg(target_os = "linux")] {
+/// let all = resilience::lock::list()?;
+/// assert_eq!((all[0].name.as_str(), all[0].holders[0].pid), ("task:report", std::process::id()));
+/// # }
+/// # drop(held);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Holder {
+    /// The process, as this one sees it; 0 where only the kernel knows it.
+    pub pid: u32,
+    /// The file name of its program; empty where that is not known.
+    pub program: String,
+    /// For how long it has held the lock, or waited; `None` where that is not known.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub age: Option<Duration>,
+    /// Whether it is stopped by a signal, so that it does not go on by itself. Its lock is never taken away.
+    pub is_stopped: bool,
+}
+
+impl Holder {
+    /// One of which only the process is known, if that.
+    pub(super) fn unknown(pid: u32) -> Self {
+        Self {
+            pid,
+            program: String::new(),
+            age: None,
+            is_stopped: process(pid).is_some_and(|(state, _)| state == 'T'),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.pid == 0 {
+            return f.write_str("an unknown process");
+        }
+        write!(f, "process {}", self.pid)?;
+        if !self.program.is_empty() {
+            write!(f, " ({})", self.program)?;
+        }
+        if self.is_stopped {
+            f.write_str(", stopped")?;
+        }
+        self.age.map_or(Ok(()), |age| write!(f, ", for {}s", age.as_secs()))
+    }
+}
+
+/// What identifies a process among all that this machine has ever had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
+    pid: u32,
+    start: String,
+    boot: String,
+    namespace: String,
+}
+
+struct Own {
+    identity: Identity,
+    program: String,
+}
+
+static OWN: OfProcess<OnceLock<Own>> = OfProcess::new(OnceLock::new(), |_| OnceLock::new());
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.identity.fmt(f)
+    }
+}
+
+fn own() -> &'static Own {
+    fn leak(own: &'static OfProcess<OnceLock<Own>>) -> &'static OnceLock<Own> {
+        own
+    }
+    leak(&OWN).get_or_init(|| {
+        let pid = std::process::id();
+        let start = process(pid).map_or(String::new(), |(_, start)| start);
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let program = std::env::args_os().next().unwrap_or_default();
+        let program = std::path::Path::new(&program).file_name().unwrap_or_default();
+        let identity = Identity {
+            pid,
+            start,
+            boot: boot.trim().to_owned(),
+            namespace: namespace.to_string_lossy().into_owned(),
+        };
+        Own { identity, program: program.to_string_lossy().into_owned() }
+    })
+}
+
+/// The state and the start time of the process `pid`, where the system says so in a file.
+fn process(pid: u32) -> Option<(char, String)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may have any character in it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.to_owned()))
+}
+
+/// The text of a lock file, read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Text {
+    /// The name or path of the lock.
+    pub(super) label: String,
+    /// The journal of a transaction that must be finished before the lock may be used.
+    pub(super) journal: Option<String>,
+    identity: Option<Identity>,
+    program: String,
+    since: Option<SystemTime>,
+}
+
+const MAGIC: &str = "resilience lock 1";
+/// More than a text has.
+const LIMIT: u64 = 16 << 10;
+
+/// `part` backwards.
+fn whole(part: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), part.as_bytes());
+    while let [first, tail @ ..] = rest {
+        let hex = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl Text {
+    /// The text of `file`; an empty one where it has none.
+    pub(super) fn read(mut file: &File) -> Self {
+        let mut text = String::new();
+        let read = file.rewind().and_then(|()| file.take(LIMIT).read_to_string(&mut text));
+        if read.is_err() || !text.starts_with(MAGIC) {
+            return Self::default();
+        }
+        let field = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned)
+        };
+        let identity = || {
+            let pid = field("pid")?.parse().ok()?;
+            Some(Identity {
+                pid,
+                start: field("start")?,
+                boot: field("boot")?,
+                namespace: field("namespace")?,
+            })
+        };
+        let since = field("since").and_then(|since| since.parse().ok());
+        Self {
+            label: field("name").map(|name| whole(&name)).unwrap_or_default(),
+            journal: field("journal").map(|journal| whole(&journal)),
+            identity: identity(),
+            program: field("program").map(|program| whole(&program)).unwrap_or_default(),
+            since: since.map(|since| UNIX_EPOCH + Duration::from_millis(since)),
+        }
+    }
+
+    /// The process of the text, if it lives in this boot and in the pid namespace of this process.
+    pub(super) fn living(&self) -> Option<Holder> {
+        let identity = self.identity.as_ref()?;
+        let own = &own().identity;
+        let (state, start) = process(identity.pid)?;
+        let is_same = start == identity.start
+            && identity.boot == own.boot
+            && identity.namespace == own.namespace
+            && !start.is_empty();
+        let now = SystemTime::now();
+        is_same.then(|| Holder {
+            pid: identity.pid,
+            program: self.program.clone(),
+            age: self.since.map(|since| now.duration_since(since).unwrap_or_default()),
+            is_stopped: state == 'T',
+        })
+    }
+
+    /// Whether the text was written in another pid namespace, whose locks `/proc/locks` may not show here.
+    pub(super) fn is_of_another_namespace(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| identity.namespace != own().identity.namespace)
+    }
+}
+
+/// Writes into `file` that this process has the lock `label`, or waits for it. A `journal` comes first, so that
+/// later texts leave its bytes as they are.
+pub(super) fn write(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {
+    let Own { identity, program } = own();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let journal = journal.map_or(String::new(), |journal| format!("journal {}\n", part(journal)));
+    let Identity { pid, start, boot, namespace } = identity;
+    let text = format!(
+        "{MAGIC}\n{journal}name {}\npid {pid}\nstart {start}\nboot {boot}\nnamespace {namespace}\nprogram {}\nsince {since}\n",
+        part(label),
+        part(program),
+    );
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
+}

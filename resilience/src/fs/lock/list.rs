@@ -1,0 +1,229 @@
+//! Who holds and who waits, and removing files of locks that are not in use.
+//!
+//! Listing must not disturb: a lock that a listing held for an instant would look busy. So on Linux it reads
+//! `/proc/locks`, which has the inodes of all files that are locked and who has locked them; elsewhere, and for locks of
+//! another pid namespace, it tries to lock.
+
+use super::LockError;
+use super::holder::{Holder, Text};
+use super::place::{self, Place, README};
+use crate::base::files::{self, Inode};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Describes one lock of a directory.
+///
+/// `Display` writes one line: `task:7: held by process 123 (importer), for 12s; process 130 (importer), for 1s waits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LockInfo {
+    /// The name that it was asked for by, or its path.
+    pub name: String,
+    /// The file that is locked.
+    pub path: PathBuf,
+    /// Whether it is held, by any process.
+    pub is_held: bool,
+    /// The processes that hold it, as far as they are known: several of a reader's lock.
+    pub holders: Vec<Holder>,
+    /// The process that waits for it and goes next.
+    pub waiter: Option<Holder>,
+    /// The journal of a transaction that has not been finished, which the lock file names.
+    pub journal: Option<String>,
+}
+
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match self.holders.as_slice() {
+            [] if self.is_held => f.write_str(": held, holder unknown")?,
+            [] => f.write_str(": free")?,
+            holders => {
+                for (at, holder) in holders.iter().enumerate() {
+                    write!(f, "{}{holder}", if at == 0 { ": held by " } else { ", " })?;
+                }
+            }
+        }
+        self.waiter.as_ref().map_or(Ok(()), |waiter| write!(f, "; {waiter} waits"))
+    }
+}
+
+/// The locks that the kernel shows.
+struct Kernel {
+    /// The inode and the process of each.
+    locks: Vec<(Inode, u32)>,
+    /// Whether they were read at one moment, so that none is missing.
+    is_whole: bool,
+}
+
+/// The locks that the kernel shows; `None` where it shows none.
+fn kernel_locks() -> Option<Kernel> {
+    // One call reads lines of one moment; between two calls locks may come and go, so that a line is left out.
+    let (mut file, mut bytes) = (File::open("/proc/locks").ok()?, vec![0; 64 << 10]);
+    let first = file.read(&mut bytes).ok()?;
+    bytes.truncate(first);
+    let is_whole = file.read_to_end(&mut bytes).ok()? == 0;
+    let all = String::from_utf8(bytes).ok()?;
+    let one = |line: &str| {
+        // `1: FLOCK  ADVISORY  WRITE 123 08:01:4567 0 EOF`; what waits has `->` in it.
+        let mut fields = line.split_whitespace().skip(1);
+        if fields.next()? != "FLOCK" {
+            return None;
+        }
+        let (pid, file) = (fields.nth(2)?, fields.next()?);
+        let mut parts = file.split(':');
+        let mut number = |radix| u64::from_str_radix(parts.next()?, radix).ok();
+        let (major, minor, inode) = (number(16)?, number(16)?, number(10)?);
+        Some((Inode(device(major, minor), inode), pid.parse().unwrap_or(0)))
+    };
+    Some(Kernel { locks: all.lines().filter_map(one).collect(), is_whole })
+}
+
+#[cfg(target_os = "linux")]
+fn device(major: u64, minor: u64) -> u64 {
+    rustix::fs::makedev(major as u32, minor as u32)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn device(_: u64, _: u64) -> u64 {
+    0
+}
+
+/// Who has the file at `path` locked: whether anyone, and those that are known.
+struct Holding {
+    is_held: bool,
+    holders: Vec<Holder>,
+    text: Text,
+}
+
+fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
+    let Ok(file) = File::open(path) else {
+        return Holding { is_held: false, holders: Vec::new(), text: Text::default() };
+    };
+    let (text, inode) = (Text::read(&file), files::inode_of(&file));
+    // The device in the kernel's list is not everywhere the one of `stat`: then only the inode says that it may be.
+    let same = |locked: &Inode| inode.is_some_and(|inode| inode == *locked);
+    let similar = |locked: &Inode| inode.is_some_and(|inode| inode.1 == locked.1);
+    let locks = kernel.map_or(&[][..], |kernel| &kernel.locks);
+    let mut pids: Vec<u32> = locks.iter().filter(|(locked, _)| same(locked)).map(|(_, pid)| *pid).collect();
+    let is_sure = kernel.is_some_and(|kernel| kernel.is_whole)
+        && !locks.iter().any(|(locked, _)| similar(locked))
+        && !text.is_of_another_namespace();
+    let is_held = !pids.is_empty() || (!is_sure && probe(&file));
+    let living = text.living().filter(|_| is_held);
+    if let (true, Some(living)) = (pids.is_empty(), &living) {
+        pids.push(living.pid);
+    }
+    pids.sort_unstable();
+    pids.dedup();
+    let holder =
+        |pid| living.clone().filter(|living| living.pid == pid).unwrap_or_else(|| Holder::unknown(pid));
+    Holding { is_held, holders: pids.into_iter().map(holder).collect(), text }
+}
+
+/// Whether `file` cannot be locked.
+fn probe(file: &File) -> bool {
+    let is_held = file.try_lock().is_err();
+    let _ = file.unlock();
+    is_held
+}
+
+/// Who holds the lock at `place`, as far as that is known.
+pub(super) fn holders(place: &Place) -> Vec<Holder> {
+    look(&place.path, kernel_locks().as_ref()).holders
+}
+
+/// Lists the locks that have a name, in the [directory](super::dir()) of this program: held or not.
+///
+/// It takes no lock, except where the system does not show which are held.
+///
+/// # Errors
+///
+/// If the directory cannot be read; one that is not there has no locks.
+pub fn list() -> Result<Vec<LockInfo>, LockError> {
+    list_in(&place::dir()?)
+}
+
+/// Lists the locks in the directory `dir`; see [`list`].
+///
+/// # Errors
+///
+/// Same as [`list`].
+pub fn list_in(dir: impl AsRef<Path>) -> Result<Vec<LockInfo>, LockError> {
+    let kernel = kernel_locks();
+    let mut all = Vec::new();
+    for path in lock_files(dir.as_ref())? {
+        let lock = look(&path, kernel.as_ref());
+        let waiting = look(&path.with_extension("turn"), kernel.as_ref());
+        // Everyone passes the turn; who waits has written into it.
+        let waiter = waiting.holders.into_iter().find(|waiter| waiter.age.is_some());
+        let name = match lock.text.label {
+            label if label.is_empty() => path.display().to_string(),
+            label => label,
+        };
+        let (is_held, holders, journal) = (lock.is_held, lock.holders, lock.text.journal);
+        all.push(LockInfo { name, path, is_held, holders, waiter, journal });
+    }
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(all)
+}
+
+fn lock_files(dir: &Path) -> Result<Vec<PathBuf>, LockError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| LockError::io(dir, &error))?,
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    Ok(paths
+        .filter(|path| path.extension().is_some_and(|end| end == "lock") && !path.ends_with(README))
+        .collect())
+}
+
+/// Removes the files of locks that have a name and are not in use, in the [directory](super::dir()) of this program;
+/// returns how many locks were removed.
+///
+/// A file is removed while it is locked here, once it was compared with the one at its path; who opened it before
+/// notices that, and opens the new one. A lock stays that is held or waited for, or whose file names the journal of a
+/// transaction.
+///
+/// # Errors
+///
+/// Same as [`list`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::lock;
+///
+/// # let _world = resilience::testing::isolate();
+/// let held = lock::task("1").acquire()?;
+/// lock::task("2").acquire()?.unlock();
+/// assert_eq!(lock::prune()?, 1);
+/// assert_eq!(lock::list()?.len(), 1);
+/// # drop(held);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
+pub fn prune() -> Result<usize, LockError> {
+    prune_in(&place::dir()?)
+}
+
+/// Removes the files of locks that are not in use in the directory `dir`; see [`prune`].
+///
+/// # Errors
+///
+/// Same as [`list`].
+pub fn prune_in(dir: impl AsRef<Path>) -> Result<usize, LockError> {
+    let mut removed = 0;
+    for path in lock_files(dir.as_ref())? {
+        let turn = path.with_extension("turn");
+        // The turn first, as everyone does: who has it is the only one that tries to lock the file.
+        files::remove_unlocked(&turn, |_| {
+            let is_gone = files::remove_unlocked(&path, |file| Text::read(file).journal.is_none());
+            removed += usize::from(is_gone);
+            is_gone
+        });
+    }
+    Ok(removed)
+}

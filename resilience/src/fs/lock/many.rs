@@ -1,0 +1,121 @@
+//! Taking several locks at once, in one order.
+
+use super::acquire::{Acquire, acquire};
+use super::place::Place;
+use super::{FileLock, LockError, LockGuard};
+use crate::base::files::{self, Inode};
+use crate::base::scope;
+use std::time::{Duration, Instant};
+
+/// Takes all `locks`, in the order of their files on the disk; the thread sleeps while it waits.
+///
+/// All callers take them in the same order, so that two of them never wait for each other. A lock that is named twice is
+/// taken once; if one of the two is no reader's lock, neither is the result. `wait` is the limit of all together, and
+/// replaces those of the locks.
+///
+/// # Errors
+///
+/// Same as [`FileLock::acquire`], of the first lock that cannot be taken; then none is held.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::lock_all;
+/// use resilience::lock;
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// let guards = lock_all([lock::task("7"), lock::task("3"), lock::task("7")], Duration::from_secs(5))?;
+/// assert_eq!(guards.len(), 2);
+/// # drop(guards);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
+pub fn lock_all<L: Into<FileLock>>(
+    locks: impl IntoIterator<Item = L>,
+    wait: Duration,
+) -> Result<Vec<LockGuard>, LockError> {
+    let mut round = Round::new(locks, wait)?;
+    loop {
+        let mut guards = Vec::new();
+        for lock in round.sorted()? {
+            guards.push(acquire(round.limited(lock), || {})?);
+        }
+        if let Some(guards) = round.finished(guards) {
+            return Ok(guards);
+        }
+    }
+}
+
+/// Takes all `locks`, for which it waits without blocking; see [`lock_all`].
+///
+/// # Errors
+///
+/// Same as [`lock_all`].
+pub async fn lock_all_async<L: Into<FileLock>>(
+    locks: impl IntoIterator<Item = L>,
+    wait: Duration,
+) -> Result<Vec<LockGuard>, LockError> {
+    let mut round = Round::new(locks, wait)?;
+    loop {
+        let mut guards = Vec::new();
+        for lock in round.sorted()? {
+            guards.push(Acquire::new(round.limited(lock)).await?);
+        }
+        if let Some(guards) = round.finished(guards) {
+            return Ok(guards);
+        }
+    }
+}
+
+/// The locks, and until when they may be waited for.
+struct Round {
+    locks: Vec<(FileLock, Place)>,
+    began: Instant,
+    wait: Duration,
+}
+
+impl Round {
+    fn new<L: Into<FileLock>>(locks: impl IntoIterator<Item = L>, wait: Duration) -> Result<Self, LockError> {
+        let locks = locks.into_iter().map(|lock| {
+            let lock = lock.into();
+            let place = lock.target.place()?;
+            Ok((lock, place))
+        });
+        Ok(Self {
+            locks: locks.collect::<Result<_, LockError>>()?,
+            began: Instant::now(),
+            wait: scope::at_most(wait),
+        })
+    }
+
+    /// The locks in the order of their files, which are made if they are not there, each once.
+    fn sorted(&self) -> Result<Vec<FileLock>, LockError> {
+        let mut found = Vec::<(Option<Inode>, FileLock)>::new();
+        for (lock, place) in &self.locks {
+            let inode = match files::inode(&place.path) {
+                Some(inode) => Some(inode),
+                None => {
+                    let file = place.open(&place.path);
+                    files::inode_of(&file.map_err(|error| LockError::io(&place.path, &error))?)
+                }
+            };
+            match found.iter_mut().find(|(other, _)| *other == inode) {
+                Some((_, same)) => same.is_shared &= lock.is_shared,
+                None => found.push((inode, lock.clone())),
+            }
+        }
+        found.sort_by_key(|(inode, _)| *inode);
+        Ok(found.into_iter().map(|(_, lock)| lock).collect())
+    }
+
+    /// `lock`, which waits for as long as all together still may.
+    fn limited(&self, lock: FileLock) -> FileLock {
+        lock.wait(self.wait.saturating_sub(self.began.elapsed()))
+    }
+
+    /// The guards, unless a file was removed meanwhile, so that the order was another one.
+    fn finished(&mut self, guards: Vec<LockGuard>) -> Option<Vec<LockGuard>> {
+        let inodes: Vec<_> = guards.iter().map(|guard| files::inode(guard.path())).collect();
+        inodes.is_sorted().then_some(guards)
+    }
+}

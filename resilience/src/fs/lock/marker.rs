@@ -1,0 +1,254 @@
+//! Locks for file systems without locks: a directory that is made, with a heartbeat in it.
+
+use super::LockError;
+use crate::base::scope;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a marker without a heartbeat is left alone unless said otherwise.
+const LEASE: Duration = Duration::from_secs(30);
+/// A shorter lease would be over before a slow server has answered.
+const LEAST_LEASE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A lock for file systems without locks, such as a network share: a directory that one process makes.
+///
+/// It *reduces overlaps and does not rule them out*: a holder that is stopped for longer than the lease, or cut off from
+/// the server, is taken for dead, and goes on working when it comes back. So pass [`MarkerGuard::fence`] to what the work
+/// writes to and refuse lower numbers there, or ask [`MarkerGuard::still_ours`] before each step that cannot be undone. On
+/// a local file system use [`FileLock`](crate::fs::FileLock), which has none of this.
+///
+/// The holder raises a counter in the marker at a third of the lease. A marker is taken over when its counter was seen
+/// unchanged for a whole lease of the observer's own clock; no time of day takes part. It is renamed to a private name
+/// first, and compared there with what was seen.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::MarkerLock;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-marker-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// let guard = MarkerLock::at(dir.join("import.marker")).acquire()?;
+/// assert!(guard.still_ours() && guard.fence() == 1);
+/// guard.unlock();
+/// assert_eq!(MarkerLock::at(dir.join("import.marker")).acquire()?.fence(), 2);
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MarkerLock {
+    path: PathBuf,
+    wait: Duration,
+    lease: Duration,
+}
+
+/// The content of a marker: who made it, its fence and its counter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Owner {
+    id: String,
+    fence: u64,
+    counter: u64,
+}
+
+impl Owner {
+    /// What is in the marker at `path`; an empty one where its maker has not come so far.
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path.join(OWNER)).unwrap_or_default();
+        let mut words = text.split_whitespace();
+        let id = words.next().unwrap_or_default().to_owned();
+        let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        Self { id, fence: number(), counter: number() }
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        replace(&path.join(OWNER), &format!("{} {} {}\n", self.id, self.fence, self.counter), &self.id)
+    }
+}
+
+const OWNER: &str = "owner";
+
+/// Replaces the file at `path`, so that a reader sees the old text or the new one.
+fn replace(path: &Path, text: &str, id: &str) -> io::Result<()> {
+    let new = path.with_extension(format!("new-{id}"));
+    fs::write(&new, text)?;
+    fs::rename(&new, path)
+}
+
+impl MarkerLock {
+    /// The lock that is the directory at `path`, which is made while it is held. Two neighbours, `<path>.fence` and
+    /// `<path>.taken-..`, belong to it.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), wait: Duration::from_secs(30), lease: LEASE }
+    }
+
+    /// Sets how long to wait for it; 30 s by default. A dead holder's marker needs a whole lease.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets how long a marker may be without a heartbeat, at least 100 ms; 30 s by default. All users of one marker set
+    /// the same.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(LEAST_LEASE);
+        self
+    }
+
+    /// Takes the lock; the thread sleeps while it waits. In async code, call it on a thread for blocking work.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Timeout`] if it is not free in time, and errors of the file system.
+    pub fn acquire(&self) -> Result<MarkerGuard, LockError> {
+        let failed = |error: io::Error| LockError::io(&self.path, &error);
+        let id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        let began = Instant::now();
+        let wait = scope::at_most(self.wait);
+        let mut seen: Option<(Owner, Instant)> = None;
+        loop {
+            match fs::create_dir(&self.path) {
+                Ok(()) => return self.enter(id).map_err(failed),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(error)),
+            }
+            let owner = Owner::read(&self.path);
+            match &seen {
+                Some((before, since)) if *before == owner => {
+                    if since.elapsed() >= self.lease {
+                        self.take_over(&owner, &id);
+                        seen = None;
+                        continue;
+                    }
+                }
+                _ => seen = Some((owner, Instant::now())),
+            }
+            let left = wait.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                let (lock, waited) = (format!("{:?}", self.path), began.elapsed());
+                return Err(LockError::Timeout { lock, waited, holders: Vec::new(), holds: Vec::new() });
+            }
+            thread::sleep(left.min(PAUSE).min(self.lease / 4));
+        }
+    }
+
+    /// The marker was made: puts the owner in it and begins the heartbeat.
+    fn enter(&self, id: String) -> io::Result<MarkerGuard> {
+        let fence_file = beside(&self.path, "fence");
+        let before = fs::read_to_string(&fence_file).ok().and_then(|text| text.trim().parse().ok());
+        let owner = Owner { fence: before.unwrap_or(0_u64) + 1, id, counter: 0 };
+        let entered =
+            replace(&fence_file, &owner.fence.to_string(), &owner.id).and_then(|()| owner.write(&self.path));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let heart =
+            entered.and_then(|()| beat(self.path.clone(), owner.clone(), self.lease / 3, is_over.clone()));
+        let heart = heart.inspect_err(|_| {
+            let _ = fs::remove_dir_all(&self.path);
+        })?;
+        Ok(MarkerGuard {
+            path: self.path.clone(),
+            owner,
+            process: std::process::id(),
+            is_over,
+            heart: Some(heart),
+        })
+    }
+
+    /// Removes the marker of a holder that is taken for dead, if it still is what was seen.
+    fn take_over(&self, seen: &Owner, id: &str) {
+        let private = beside(&self.path, &format!("taken-{id}"));
+        if fs::rename(&self.path, &private).is_err() {
+            return;
+        }
+        if Owner::read(&private) == *seen || fs::rename(&private, &self.path).is_err() {
+            let _ = fs::remove_dir_all(&private);
+        }
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(end);
+    path.with_file_name(name)
+}
+
+/// Starts the thread that raises the counter of the marker at `path` every `pause`, while it is that of `owner`.
+fn beat(
+    path: PathBuf,
+    mut owner: Owner,
+    pause: Duration,
+    is_over: Arc<AtomicBool>,
+) -> io::Result<JoinHandle<()>> {
+    let work = move || {
+        let mut next = Instant::now() + pause;
+        while !is_over.load(Ordering::Acquire) {
+            let left = next.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+                continue;
+            }
+            if Owner::read(&path).id != owner.id {
+                return;
+            }
+            owner.counter += 1;
+            // A server that does not answer now may do so next time; otherwise the lease ends.
+            let _ = owner.write(&path);
+            next = Instant::now() + pause;
+        }
+    };
+    thread::Builder::new().name("resilience-marker".into()).spawn(work)
+}
+
+/// Holds a [`MarkerLock`] until it is dropped.
+#[derive(Debug)]
+#[must_use = "the lock is free again when this is dropped"]
+pub struct MarkerGuard {
+    path: PathBuf,
+    owner: Owner,
+    process: u32,
+    is_over: Arc<AtomicBool>,
+    heart: Option<JoinHandle<()>>,
+}
+
+impl MarkerGuard {
+    /// Returns a number that is higher than those of all earlier holders. A service that refuses lower numbers than it has
+    /// seen is safe from a holder that has lost the lock.
+    pub fn fence(&self) -> u64 {
+        self.owner.fence
+    }
+
+    /// Returns whether the marker is still the one that this guard has made.
+    pub fn still_ours(&self) -> bool {
+        self.process == std::process::id() && Owner::read(&self.path).id == self.owner.id
+    }
+
+    /// Releases the lock, as dropping it does.
+    pub fn unlock(self) {
+        drop(self);
+    }
+}
+
+impl Drop for MarkerGuard {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        self.is_over.store(true, Ordering::Release);
+        if let Some(heart) = self.heart.take() {
+            heart.thread().unpark();
+            let _ = heart.join();
+        }
+        let private = beside(&self.path, &format!("left-{}", self.owner.id));
+        // Renamed first: what is removed file by file could be taken for a marker without an owner.
+        if self.still_ours() && fs::rename(&self.path, &private).is_ok() {
+            let _ = fs::remove_dir_all(&private);
+        }
+    }
+}

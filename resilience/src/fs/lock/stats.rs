@@ -1,0 +1,91 @@
+//! What was counted about waits for locks.
+
+use crate::base::site::Site;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Holds what this process, or test world, has counted about its locks; see [`stats`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LockStats {
+    /// How many locks were taken.
+    pub acquired: u64,
+    /// How many of them had to be waited for.
+    pub waited: u64,
+    /// How many were not free in time.
+    pub timed_out: u64,
+    /// How long all waits took together, those that ended in vain included.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "wait_total_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub wait_total: Duration,
+    /// How long the longest wait took.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "wait_max_s", serialize_with = "crate::base::serialise::seconds")
+    )]
+    pub wait_max: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    acquired: AtomicU64,
+    waited: AtomicU64,
+    timed_out: AtomicU64,
+    total: AtomicU64,
+    longest: AtomicU64,
+}
+
+static COUNTERS: Site<Counters> = Site::new(Counters::new(), Counters::new);
+
+impl Counters {
+    const fn new() -> Self {
+        const ZERO: AtomicU64 = AtomicU64::new(0);
+        Self { acquired: ZERO, waited: ZERO, timed_out: ZERO, total: ZERO, longest: ZERO }
+    }
+
+    fn wait(&self, wait: Duration) {
+        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        self.total.fetch_add(nanos, Ordering::Relaxed);
+        self.longest.fetch_max(nanos, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn acquired(wait: Option<Duration>) {
+    COUNTERS.acquired.fetch_add(1, Ordering::Relaxed);
+    if let Some(wait) = wait {
+        COUNTERS.waited.fetch_add(1, Ordering::Relaxed);
+        COUNTERS.wait(wait);
+    }
+}
+
+pub(super) fn timed_out(wait: Duration) {
+    COUNTERS.timed_out.fetch_add(1, Ordering::Relaxed);
+    COUNTERS.wait(wait);
+}
+
+/// Returns what this process has counted about waits for its locks.
+///
+/// # Examples
+///
+/// ```
+/// # let _world = resilience::testing::isolate();
+/// let guard = resilience::lock::task("report").acquire()?;
+/// let stats = resilience::lock::stats();
+/// assert_eq!((stats.acquired, stats.waited, stats.timed_out), (1, 0, 0));
+/// # drop(guard);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
+pub fn stats() -> LockStats {
+    let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+    let counters = &*COUNTERS;
+    LockStats {
+        acquired: count(&counters.acquired),
+        waited: count(&counters.waited),
+        timed_out: count(&counters.timed_out),
+        wait_total: Duration::from_nanos(count(&counters.total)),
+        wait_max: Duration::from_nanos(count(&counters.longest)),
+    }
+}

@@ -1,0 +1,255 @@
+//! The `static` of a function with a lock, its calls, and what the inventory sees of them.
+
+use super::WithLockConfig;
+use crate::base::admission;
+use crate::base::holding::Holds;
+use crate::base::scope;
+use crate::base::setting::{Effective, enforce};
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::base::world::{World, run_in};
+use crate::event::{Event, Log, Pace, blocks, emit_as, is_heard, shows_all_keys};
+use crate::failure::rejected::Rejected;
+use crate::fs::lock::{self, Acquire};
+use crate::fs::{FileLock, LockError, LockGuard};
+use crate::point::{Layer, PointName, PointSite};
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+const KIND: &str = "with_lock";
+
+/// The lock of an annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct LockSite {
+    point: &'static PointSite,
+    /// The template of the name, where it is one.
+    template: &'static str,
+    pub(super) settings: Settings<WithLockConfig>,
+    counters: Site<Counters>,
+}
+
+#[derive(Debug)]
+struct Counters {
+    locked: AtomicU64,
+    waited: AtomicU64,
+    rejected: AtomicU64,
+    lost: AtomicU64,
+    /// The longest wait, in nanoseconds.
+    longest: AtomicU64,
+    pace: Pace,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        const ZERO: AtomicU64 = AtomicU64::new(0);
+        Self { locked: ZERO, waited: ZERO, rejected: ZERO, lost: ZERO, longest: ZERO, pace: Pace::new() }
+    }
+}
+
+impl LockSite {
+    /// The site of the lock named by `template` in the stack of `point`.
+    pub const fn new(point: &'static PointSite, template: &'static str) -> Self {
+        let settings = Settings { config: WithLockConfig::DEFAULT, set: 0 };
+        Self { point, template, settings, counters: Site::new(Counters::new(), Counters::new) }
+    }
+
+    /// The site, once its settings are known to make sense.
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.settings.config.complaint());
+        self
+    }
+
+    fn lock(&self, name: &str) -> FileLock {
+        let config = &self.settings.config;
+        let lock = if config.common { lock::common(name) } else { lock::named(name) };
+        lock.shared(config.shared).wait(config.wait).taken_at(&self.point.name())
+    }
+
+    /// Takes the lock `name` for sync code.
+    ///
+    /// # Errors
+    ///
+    /// If it is not free in time, or cannot be taken.
+    pub fn acquire(&'static self, name: String, attempt: u32) -> Result<CallLock, Rejected> {
+        let mut enter = self.acquire_async(name, attempt);
+        let mut is_said = false;
+        let Some(lock) = enter.lock.take() else { unreachable!("not polled before") };
+        let taken = lock.acquire_with(|| {
+            if !std::mem::replace(&mut is_said, true) {
+                blocks(&self.point.name());
+            }
+        });
+        enter.ended(taken, is_said)
+    }
+
+    /// Takes the lock `name` for async code, as part of the `attempt`th attempt, from 1.
+    pub fn acquire_async(&'static self, name: String, attempt: u32) -> Enter {
+        let lock = Some(self.lock(&name));
+        Enter { site: self, name, attempt, lock, began: Instant::now(), waiting: None }
+    }
+}
+
+/// A call that takes its lock, and waits for it if it has to.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+#[doc(hidden)]
+pub struct Enter {
+    site: &'static LockSite,
+    name: String,
+    attempt: u32,
+    /// Until the first poll.
+    lock: Option<FileLock>,
+    began: Instant,
+    /// Until the last one.
+    waiting: Option<Box<(Acquire, Option<World>)>>,
+}
+
+impl Enter {
+    fn ended(&mut self, taken: Result<LockGuard, LockError>, has_waited: bool) -> Result<CallLock, Rejected> {
+        let (site, key) = (self.site, PointName::from(std::mem::take(&mut self.name)));
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        let counters = &*site.counters;
+        let waited = if has_waited { self.began.elapsed() } else { Duration::ZERO };
+        if has_waited {
+            count(&counters.waited);
+            counters.longest.fetch_max(scope::nanos(waited), Ordering::Relaxed);
+        }
+        let point = site.point.name();
+        match taken {
+            Ok(guard) => {
+                count(&counters.locked);
+                if is_heard(None) {
+                    let event = Event::Locked { point, key: key.clone(), waited };
+                    emit_as(&event, None, Log { pace: None, shows_key: shows_all_keys() });
+                }
+                Ok(CallLock { site, key, guard: Some(guard), world: World::here() })
+            }
+            Err(error) => {
+                count(&counters.rejected);
+                if is_heard(None) {
+                    let (point, key) = (point.clone(), Some(key.clone()));
+                    let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
+                    emit_as(&event, None, Log { pace: Some(&counters.pace), shows_key: shows_all_keys() });
+                }
+                Err(Rejected::lock_timeout(point, Some(key), error.to_string()))
+            }
+        }
+    }
+}
+
+impl Future for Enter {
+    type Output = Result<CallLock, Rejected>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let stack = this.site.point.stack();
+        if let Some(lock) = this.lock.take() {
+            this.waiting = Some(Box::new((Acquire::new(lock), World::here())));
+        }
+        let Some(waiting) = &mut this.waiting else { return Poll::Pending };
+        let (acquire, world) = &mut **waiting;
+        let had_waited = acquire.has_waited();
+        let world = world.clone();
+        let polled = run_in(world.as_ref(), || Pin::new(&mut *acquire).poll(cx));
+        let has_waited = acquire.has_waited();
+        if has_waited && !had_waited {
+            admission::waits(stack);
+        }
+        let Poll::Ready(taken) = polled else { return Poll::Pending };
+        this.waiting = None;
+        if has_waited {
+            run_in(world.as_ref(), || admission::admitted(stack));
+        }
+        Poll::Ready(run_in(world.as_ref(), || this.ended(taken, has_waited)))
+    }
+}
+
+impl Drop for Enter {
+    fn drop(&mut self) {
+        if self.waiting.is_some() {
+            scope::dropped_waiting(self.site.point.stack(), self.attempt);
+        }
+    }
+}
+
+/// The lock of a call, released when this is dropped.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct CallLock {
+    site: &'static LockSite,
+    key: PointName,
+    guard: Option<LockGuard>,
+    world: Option<World>,
+}
+
+impl CallLock {
+    /// Marks the running code as one that holds the lock, until the guard is dropped.
+    pub fn hold(&self) -> impl Sized + use<> {
+        scope::holding(self.number())
+    }
+}
+
+impl Holds for CallLock {
+    fn number(&self) -> usize {
+        self.guard.as_ref().map_or(0, Holds::number)
+    }
+}
+
+impl Drop for CallLock {
+    fn drop(&mut self) {
+        let Some(guard) = self.guard.take() else { return };
+        let is_lost = !guard.still_ours() && guard.is_of_this_process();
+        drop(guard);
+        if is_lost {
+            run_in(self.world.as_ref(), || {
+                self.site.counters.lost.fetch_add(1, Ordering::Relaxed);
+                let event = Event::Lost { point: self.site.point.name(), key: self.key.clone() };
+                emit_as(&event, None, Log { pace: None, shows_key: shows_all_keys() });
+            });
+        }
+    }
+}
+
+impl Layer for LockSite {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> Vec<Effective> {
+        let mut settings = vec![Effective::text("lock", self.template)];
+        settings.extend(self.settings.config.effective());
+        settings
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &*self.counters;
+        vec![
+            ("locked", count(&counters.locked)),
+            ("waited", count(&counters.waited)),
+            ("rejected", count(&counters.rejected)),
+            ("lost", count(&counters.lost)),
+            ("wait_max_ms", count(&counters.longest) / 1_000_000),
+        ]
+    }
+
+    fn notes(&self, below: &[&dyn Layer]) -> Vec<&'static str> {
+        let is_above_a_retry = below.iter().any(|layer| layer.calls() > 1);
+        let note = "the lock is held through the waits of the retry below: move this line below it";
+        is_above_a_retry.then_some(note).into_iter().collect()
+    }
+
+    fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
+        inner.map(|inner| inner.saturating_add(self.settings.config.wait))
+    }
+
+    fn policy(&self) -> &dyn Any {
+        self
+    }
+}

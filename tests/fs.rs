@@ -1,0 +1,14 @@
+//! Locks between processes, with real files and real processes.
+
+#![cfg(target_os = "linux")]
+
+#[path = "fs/common.rs"]
+mod common;
+#[path = "fs/locks.rs"]
+mod locks;
+#[path = "fs/marker.rs"]
+mod marker;
+#[path = "fs/processes.rs"]
+mod processes;
+#[path = "store/shim.rs"]
+mod shim;

@@ -1,0 +1,178 @@
+//! Locks between processes that are killed, stopped, busy, forked and that spawn others.
+
+use crate::common::{Scratch, Speaking, child, given_dir, listen, say};
+use crate::shim::compiled;
+use resilience::fs::{FileLock, LockError};
+use resilience::lock;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn x(dir: &Path) -> FileLock {
+    lock::in_dir(dir.join("locks"), "x").wait(LONG)
+}
+
+/// Not a test of its own: holds the lock until it may go on.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn holds() {
+    let Some(dir) = given_dir() else { return };
+    let guard = x(&dir).acquire().expect("a lock");
+    say("held");
+    listen();
+    guard.unlock();
+}
+
+#[test]
+fn a_killed_holder_frees_its_lock_and_a_stopped_one_is_named_and_keeps_it() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let mut holder = Speaking::start(&mut child("processes::holds", &dir));
+    holder.wait_for("held");
+    let seen = lock::list_in(dir.join("locks")).expect("a listing").remove(0);
+    assert!(seen.is_held && seen.holders[0].pid == holder.pid(), "{seen}");
+    assert!(!seen.holders[0].program.is_empty() && !seen.holders[0].is_stopped);
+    holder.signal("STOP");
+    while !fs::read_to_string(format!("/proc/{}/stat", holder.pid())).expect("a state").contains(") T ") {
+        std::thread::yield_now();
+    }
+    let busy = x(&dir).wait(Duration::ZERO).acquire().expect_err("it is held");
+    let words = busy.to_string();
+    assert!(words.contains("stopped") && words.contains(&format!("kill -CONT {}", holder.pid())), "{words}");
+    let LockError::Timeout { holders, .. } = busy else { panic!("{words}") };
+    assert!(holders[0].is_stopped);
+    let waits = x(&dir);
+    let mut waits = Box::pin(waits.acquire_async());
+    assert!(futures::FutureExt::now_or_never(waits.as_mut()).is_none());
+    let seen = lock::list_in(dir.join("locks")).expect("a listing").remove(0);
+    assert_eq!(seen.waiter.expect("this process").pid, std::process::id());
+    holder.kill();
+    drop(futures::executor::block_on(waits).expect("the kernel has freed it"));
+}
+
+/// Not a test of its own: raises a number in a file 250 times, each time under the lock.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn counts() {
+    let Some(dir) = given_dir() else { return };
+    say("ready");
+    listen();
+    for _ in 0..250 {
+        let guard = x(&dir).acquire().expect("a lock");
+        let path = dir.join("number");
+        let number: u32 = fs::read_to_string(&path).expect("a number").parse().expect("a number");
+        fs::write(&path, (number + 1).to_string()).expect("a number");
+        assert!(guard.still_ours());
+    }
+}
+
+#[test]
+fn processes_exclude_each_other_while_files_are_pruned_and_listed() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    fs::write(dir.join("number"), "0").expect("a number");
+    let mut all: Vec<_> = (0..4).map(|_| Speaking::start(&mut child("processes::counts", &dir))).collect();
+    all.iter_mut().for_each(|one| one.wait_for("ready"));
+    all.iter_mut().for_each(Speaking::go);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let cleaner = scope.spawn(|| {
+            let mut rounds = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                lock::prune_in(dir.join("locks")).expect("a look");
+                lock::list_in(dir.join("locks")).expect("a listing");
+                rounds += 1;
+                std::thread::yield_now();
+            }
+            rounds
+        });
+        all.into_iter().for_each(Speaking::end);
+        is_over.store(true, Ordering::Relaxed);
+        assert!(cleaner.join().expect("no panic") > 0);
+    });
+    assert_eq!(fs::read_to_string(dir.join("number")).expect("a number"), "1000", "no update was lost");
+}
+
+/// Not a test of its own: takes the lock again as soon as it has released it.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn is_busy() {
+    let Some(dir) = given_dir() else { return };
+    let mut guard = x(&dir).acquire().expect("a lock");
+    say("held");
+    while !dir.join("over").exists() {
+        guard.unlock();
+        guard = x(&dir).acquire().expect("a lock");
+    }
+}
+
+#[test]
+fn a_busy_process_does_not_starve_another_one() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let mut busy = Speaking::start(&mut child("processes::is_busy", &dir));
+    busy.wait_for("held");
+    for _ in 0..20 {
+        drop(x(&dir).acquire().expect("its turn comes"));
+    }
+    fs::write(dir.join("over"), "").expect("a file");
+    busy.end();
+}
+
+#[test]
+fn children_that_are_being_started_make_no_lock_busy_and_keep_none() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let _ = Command::new("true").status();
+            }
+        });
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                lock::list_in(dir.join("locks")).expect("a listing");
+            }
+        });
+        for round in 0..1_000 {
+            let taken = x(&dir).wait(Duration::ZERO).acquire();
+            drop(taken.unwrap_or_else(|error| panic!("round {round}: {error}")));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Not a test of its own: forks while it holds the lock.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn forks() {
+    let Some(dir) = given_dir() else { return };
+    let guard = x(&dir).acquire().expect("a lock");
+    fs::write(dir.join("fork-now"), "").expect("a file");
+    let Err(failed) = fs::remove_file(dir.join("fork-now")) else {
+        // The child: its copy of the guard frees nothing, and its own locks work.
+        assert!(!guard.still_ours());
+        drop(guard);
+        let busy = x(&dir).wait(Duration::ZERO).acquire();
+        assert!(matches!(busy, Err(LockError::Timeout { .. })), "{busy:?}");
+        drop(lock::in_dir(dir.join("locks"), "y").acquire().expect("another lock"));
+        std::process::exit(0);
+    };
+    assert_eq!(failed.raw_os_error(), Some(16), "the child succeeded");
+    assert!(guard.still_ours());
+    let busy = FileLock::at(guard.path()).wait(Duration::ZERO).acquire();
+    assert!(matches!(busy, Err(LockError::Timeout { .. })), "{busy:?}");
+}
+
+#[test]
+fn a_forked_child_that_drops_the_guard_does_not_free_the_lock() {
+    let scratch = Scratch::new();
+    let mut command = child("processes::forks", &scratch.path(""));
+    command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
+    assert!(command.status().expect("a child").success());
+}

@@ -1,0 +1,96 @@
+// checkpoint_below
+
+#[with_lock("task:{id}")]
+#[checkpoint("load:{id}")]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// empty_name
+
+#[with_lock("")]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// foreign_words
+
+#[with_lock(key = "task", timeout = 5s, ttl = 30s, global)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[with_lock(path = "/tmp/x.lock")]
+fn path(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// hedge_above
+
+#[hedge(after = 50ms, idempotent)]
+#[with_lock("task:{id}")]
+async fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// job_below
+
+#[with_lock("task:{id}")]
+#[job("load:{id}")]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// no_name
+
+#[with_lock]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+#[with_lock(wait = 5s)]
+fn only_a_wait(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// number_as_name
+
+#[with_lock(7)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// two_names
+
+#[with_lock("task:{id}", "report")]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// unknown_argument
+
+#[with_lock("task:{task}")]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// unknown_key
+
+#[with_lock("task:{id}", waits = 5s, store = POSTGRES)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// values_that_run_together
+
+#[with_lock("task:{id}{name}")]
+fn load(id: u32, name: &str) -> io::Result<u32> {
+    Ok(id)
+}
+
+// wait_without_unit
+
+#[with_lock("task:{id}", wait = 5)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

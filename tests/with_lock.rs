@@ -1,0 +1,318 @@
+//! `#[with_lock]`: one call at a time for each name.
+
+use futures::FutureExt as _;
+use futures::executor::block_on;
+use resilience::{
+    Category, Classify, Event, Rejected, lock, point, testing, timeout, with_fallback, with_lock, with_retry,
+};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Outcome = Result<u32, Rejected>;
+
+fn is_free(name: &str) -> bool {
+    lock::named(name).wait(Duration::ZERO).acquire().is_ok()
+}
+
+#[with_lock("task:{id}", wait = 0s, name = "lock_sync")]
+fn sync(id: u32) -> Outcome {
+    assert!(!is_free(&format!("task:{id}")));
+    Ok(id)
+}
+
+#[with_lock("task:{id}", wait = 0s, name = "lock_later")]
+async fn later(id: u32) -> Outcome {
+    tokio::task::yield_now().await;
+    assert!(!is_free(&format!("task:{id}")));
+    Ok(id)
+}
+
+/// Plays a scene for the sync and for the async function.
+fn both(scene: impl Fn(&testing::World, &'static str, &dyn Fn(u32) -> Outcome)) {
+    scene(&testing::isolate(), "lock_sync", &sync);
+    scene(&testing::isolate(), "lock_later", &|id| block_on(later(id)));
+}
+
+#[test]
+fn a_call_holds_its_lock_and_only_that() {
+    both(|world, name, call| {
+        let held = lock::task("8").acquire().expect("a lock");
+        assert_eq!((call(7), call(7)), (Ok(7), Ok(7)));
+        assert!(is_free("task:7"));
+        let rejected = call(8).expect_err("it is held");
+        assert!(matches!(rejected, Rejected::LockTimeout { .. }));
+        assert_eq!((rejected.point(), rejected.key(), rejected.retry_after()), (name, Some("task:8"), None));
+        assert_eq!(rejected.classify().category, Category::Transient);
+        let words = rejected.to_string();
+        assert!(
+            words.starts_with(&format!("the lock of `{name}` could not be taken: the lock \"task:8\"")),
+            "{words}"
+        );
+        drop(held);
+        assert_eq!(call(8), Ok(8));
+        let events = world.events();
+        let [Event::Locked { key, waited, .. }, _, Event::Rejected { policy, key: other, .. }, last] =
+            &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!((&**key, *waited), ("task:7", Duration::ZERO));
+        assert_eq!((*policy, other.as_deref(), last.key()), ("with_lock", Some("task:8"), Some("task:8")));
+        let now = point(name).expect("a point").snapshot();
+        let counters = &now.policies[0].counters;
+        let count = |of: &str| counters.iter().find(|(name, _)| *name == of).expect("a counter").1;
+        assert_eq!((count("locked"), count("rejected"), count("lost")), (3, 1, 0));
+    });
+}
+
+#[test]
+fn the_inventory_shows_the_lock_and_its_settings() {
+    let info = point("lock_sync").expect("a point").info();
+    let shown: Vec<_> =
+        info.stack[0].settings.iter().map(|setting| format!("{} {}", setting.name, setting.value)).collect();
+    assert_eq!(shown, ["lock task:{id}", "wait 0s"]);
+    #[with_lock("x", wait = 2s, name = "lock_above_a_retry")]
+    #[with_retry]
+    fn above_a_retry() -> Outcome {
+        Ok(1)
+    }
+    let _world = testing::isolate();
+    assert_eq!(above_a_retry(), Ok(1));
+    let info = point("lock_above_a_retry").expect("a point").info();
+    assert!(
+        info.stack[0].notes.iter().any(|note| note.contains("through the waits of the retry")),
+        "{info:?}"
+    );
+}
+
+#[test]
+fn a_call_waits_for_its_lock() {
+    #[with_lock("x", name = "lock_waits")]
+    async fn waits() -> Outcome {
+        Ok(1)
+    }
+    let world = testing::isolate();
+    let held = lock::named("x").acquire().expect("a lock");
+    let mut call = Box::pin(waits());
+    assert!(call.as_mut().now_or_never().is_none());
+    drop(held);
+    assert_eq!(block_on(call), Ok(1));
+    let Event::Locked { waited, .. } = &world.events()[0] else { panic!("{:?}", world.events()) };
+    assert!(*waited > Duration::ZERO);
+    assert_eq!(lock::stats().waited, 1);
+    // One that is dropped while it waits takes the lock neither then nor later.
+    let held = lock::named("x").acquire().expect("a lock");
+    let mut call = Box::pin(waits());
+    assert!(call.as_mut().now_or_never().is_none());
+    drop(call);
+    drop(held);
+    assert!(is_free("x"));
+}
+
+#[test]
+fn a_call_inside_of_the_body_is_refused_at_once() {
+    #[with_lock("x", name = "lock_outer", wait = 60s)]
+    fn outer() -> Outcome {
+        inner()
+    }
+    #[with_lock("x", name = "lock_inner", wait = 60s)]
+    fn inner() -> Outcome {
+        Ok(1)
+    }
+    #[with_lock("x", name = "lock_outer_later", wait = 60s)]
+    async fn outer_later() -> Outcome {
+        tokio::task::yield_now().await;
+        inner_later().await
+    }
+    #[with_lock("x", name = "lock_inner_later", wait = 60s)]
+    async fn inner_later() -> Outcome {
+        tokio::task::yield_now().await;
+        Ok(1)
+    }
+    let _world = testing::isolate();
+    for outcome in [outer(), block_on(outer_later())] {
+        let words = outcome.expect_err("its own lock").to_string();
+        assert!(words.contains("held by the call that asks for it"), "{words}");
+    }
+    assert_eq!((inner(), block_on(inner_later())), (Ok(1), Ok(1)));
+    let both = block_on(async { futures::join!(inner_later(), inner_later()) });
+    assert_eq!(both, (Ok(1), Ok(1)), "two branches of one task wait for each other");
+}
+
+#[test]
+fn the_lock_is_free_after_a_panic_and_after_a_dropped_future() {
+    #[with_lock("x", name = "lock_panics")]
+    fn panics() -> Outcome {
+        panic!("on purpose")
+    }
+    #[with_lock("x", name = "lock_hangs")]
+    async fn hangs() -> Outcome {
+        std::future::pending().await
+    }
+    let _world = testing::isolate();
+    assert!(std::panic::catch_unwind(panics).is_err());
+    assert!(is_free("x"));
+    let mut call = Box::pin(hangs());
+    assert!(call.as_mut().now_or_never().is_none());
+    assert!(!is_free("x"));
+    drop(call);
+    assert!(is_free("x"));
+}
+
+#[test]
+fn readers_run_at_once_and_the_common_lock_is_another_one() {
+    #[with_lock("x", shared, name = "lock_reads")]
+    async fn reads() -> Outcome {
+        tokio::task::yield_now().await;
+        Ok(1)
+    }
+    #[with_lock("x", common, wait = 0s, name = "lock_common")]
+    fn common() -> Outcome {
+        Ok(1)
+    }
+    let _world = testing::isolate();
+    let (mut one, mut other) = (Box::pin(reads()), Box::pin(reads()));
+    assert!(one.as_mut().now_or_never().is_none() && other.as_mut().now_or_never().is_none());
+    assert!(!is_free("x"));
+    assert_eq!(common(), Ok(1));
+    assert_eq!((block_on(one), block_on(other)), (Ok(1), Ok(1)));
+    let held = lock::common("x").acquire().expect("a lock");
+    assert!(common().is_err());
+    drop(held);
+}
+
+#[test]
+fn a_lock_whose_file_is_removed_is_reported_at_the_end() {
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+    #[with_lock("x", name = "lock_lost")]
+    fn lost() -> Outcome {
+        let held = lock::list().expect("a listing").remove(0);
+        std::fs::remove_file(held.path).expect("a file");
+        SEEN.fetch_add(1, Ordering::Relaxed);
+        Ok(1)
+    }
+    let world = testing::isolate();
+    assert_eq!(lost(), Ok(1));
+    let events = world.events();
+    assert!(matches!(&events[..], [Event::Locked { .. }, Event::Lost { .. }]), "{events:?}");
+    assert_eq!(events[1].to_string(), "lock_lost: the file of its lock was removed while the call held it");
+}
+
+#[test]
+fn a_retry_takes_the_lock_for_each_attempt_and_a_fallback_answers() {
+    #[with_fallback(value = 9)]
+    #[with_lock("x", wait = 0s, name = "lock_fallback")]
+    fn answered() -> Outcome {
+        Ok(1)
+    }
+    #[with_retry(max = 2, base = 1s, jitter = none)]
+    #[with_lock("x", wait = 0s, name = "lock_retried")]
+    fn retried() -> Outcome {
+        Ok(1)
+    }
+    let world = testing::isolate();
+    let held = lock::named("x").acquire().expect("a lock");
+    assert_eq!(answered(), Ok(9));
+    assert!(retried().is_err());
+    assert_eq!(world.waits(), [SECOND, 2 * SECOND]);
+    drop(held);
+    assert_eq!((answered(), retried()), (Ok(1), Ok(1)));
+}
+
+#[test]
+fn an_abandoned_body_keeps_the_lock_until_it_ends() {
+    type Gate = mpsc::Receiver<()>;
+    #[with_lock("x", name = "lock_thread")]
+    #[timeout(1ms, thread)]
+    fn abandoned(begun: mpsc::Sender<bool>, gate: Gate) -> Outcome {
+        let inner: Outcome = lock::named("x").wait(60 * SECOND).call(|| Ok(1));
+        let _ = begun.send(inner.is_err());
+        let _ = gate.recv();
+        Ok(1)
+    }
+    let _world = testing::isolate();
+    let ((begun, has_begun), (go, gate)) = (mpsc::channel(), mpsc::channel());
+    let outcome = abandoned(begun, gate);
+    assert!(matches!(outcome, Err(Rejected::TimedOut { .. })), "{outcome:?}");
+    assert_eq!(has_begun.recv(), Ok(true), "the helper thread knows that it holds the lock");
+    assert!(!is_free("x"));
+    drop(go);
+    drop(lock::named("x").wait(60 * SECOND).acquire().expect("free at the end"));
+}
+
+#[test]
+fn a_timeout_around_it_limits_the_wait() {
+    #[timeout(50ms)]
+    #[with_lock("x", wait = 60s, name = "lock_limited")]
+    async fn limited() -> Outcome {
+        Ok(1)
+    }
+    let _world = testing::no_waits();
+    let scratch = std::env::temp_dir().join(format!("resilience-limited-{}", std::process::id()));
+    lock::use_dir(&scratch);
+    let held = lock::named("x").acquire().expect("a lock");
+    let words = block_on(limited()).expect_err("it is held").to_string();
+    assert!(words.contains("lock_limited"), "{words}");
+    drop(held);
+    std::fs::remove_dir_all(scratch).expect("a directory");
+}
+
+struct Tasks {
+    tenant: String,
+}
+
+#[async_trait::async_trait]
+trait Work {
+    async fn run(&self, id: u32) -> Outcome;
+}
+
+impl Tasks {
+    #[with_lock("{self.tenant}/{id}", name = "lock_method")]
+    fn method(&mut self, id: u32) -> Outcome {
+        assert!(!is_free(&format!("{}/{id}", self.tenant)));
+        self.tenant.push('!');
+        Ok(id)
+    }
+}
+
+#[async_trait::async_trait]
+impl Work for Tasks {
+    #[with_lock("{self.tenant}/{id}", name = "lock_trait")]
+    async fn run(&self, id: u32) -> Outcome {
+        assert!(!is_free(&format!("{}/{id}", self.tenant)));
+        Ok(id)
+    }
+}
+
+#[with_lock("generic:{id}", name = "lock_generic")]
+async fn generic<T: std::fmt::Display + Send>(id: T, calls: &mut u32) -> Option<&mut u32> {
+    *calls += 1;
+    Some(calls)
+}
+
+#[with_lock(NAME, name = "lock_const")]
+fn boxed() -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    Box::pin(async { Ok(1) })
+}
+
+const NAME: &str = "a constant";
+
+#[test]
+fn every_shape_of_function_has_a_lock() {
+    let _world = testing::isolate();
+    let mut tasks = Tasks { tenant: "acme".to_owned() };
+    assert_eq!(tasks.method(7), Ok(7));
+    assert_eq!(block_on(Tasks { tenant: "acme".to_owned() }.run(7)), Ok(7));
+    let mut calls = 0;
+    assert_eq!(block_on(generic("a/b", &mut calls)).copied(), Some(1));
+    assert_eq!(block_on(boxed()), Ok(1));
+    let names: Vec<_> = lock::list().expect("a listing").into_iter().map(|lock| lock.name).collect();
+    assert_eq!(names, ["a constant", "acme/7", "generic:a%2Fb"]);
+    let id = Arc::new("a/b");
+    assert_eq!(lock::task(*id).acquire().expect("a lock").name(), "task:a%2Fb");
+}
