@@ -30,6 +30,12 @@ async fn report() -> Result<String, TaskError> {
     Ok("the report".to_owned())
 }
 
+/// Another program of this user that uses the name waits, too; readers do not wait for each other.
+#[with_lock("index", common, shared)]
+fn search(text: &str) -> std::io::Result<usize> {
+    Ok(text.len())
+}
+
 fn main() -> Result<(), LockError> {
     // Without this line the locks are beside the store of the program.
     lock::use_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/target/example-locks"));
@@ -52,6 +58,7 @@ fn main() -> Result<(), LockError> {
     println!("{:?}", runtime.block_on(report()));
     drop(busy);
     println!("{:?}", runtime.block_on(report()));
+    println!("found {}", search("rust").expect("no error"));
     println!("{:?}", lock::stats());
     println!("{} locks that are not in use are removed", lock::prune()?);
     Ok(())

@@ -117,6 +117,7 @@ pub(crate) fn inode(path: &Path) -> Option<Inode> {
 }
 
 /// How many bytes the file at `path` has; 0 if there is none.
+#[cfg(feature = "sqlite")]
 pub(crate) fn size(path: &Path) -> u64 {
     seen(path).map_or(0, |(_, bytes)| bytes)
 }
@@ -176,6 +177,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 }
 
 /// Opens `file` for writing, made for this user alone if it is not there.
+#[cfg(feature = "sqlite")]
 pub(crate) fn open_file(file: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -259,6 +261,7 @@ fn is_network(kind: &str) -> bool {
 }
 
 /// Whether what is written to `dir` is gone with the power.
+#[cfg(feature = "sqlite")]
 pub(crate) fn is_volatile(dir: &Path) -> bool {
     matches!(file_system(dir).as_deref(), Some("tmpfs" | "ramfs"))
 }

@@ -42,12 +42,34 @@ impl Key {
 
 /// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
 #[cfg(any(feature = "durable", feature = "fs"))]
-pub(crate) const EMPTY: &str = "%";
+const EMPTY: &str = "%";
 
 /// `id` as one part of a longer key.
 #[cfg(any(feature = "durable", feature = "fs"))]
 pub(crate) fn part(id: &str) -> String {
     if id.is_empty() { EMPTY.to_owned() } else { Key::new().value(id).finish() }
+}
+
+/// The id that [`part`] made a part of a key.
+#[cfg(any(feature = "durable", feature = "fs"))]
+pub(crate) fn whole(part: &str) -> String {
+    if part == EMPTY {
+        return String::new();
+    }
+    let mut bytes = Vec::new();
+    let mut rest = part.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped =
+            tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        if let Some(byte) = escaped.filter(|_| *first == b'%') {
+            bytes.push(byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 struct Escaped<'a>(&'a mut String);

@@ -11,32 +11,10 @@
 //! The id of a job is escaped where it is a part of a longer key, so that no id can reach into another job's records. All
 //! that belongs to a job begins with the same few prefixes, and goes with it in one transaction.
 
-use crate::base::template::EMPTY;
-pub(crate) use crate::base::template::{Key, part};
+pub(crate) use crate::base::template::{Key, part, whole};
 
 /// The most bytes that a key may have.
 pub(crate) const KEY_LIMIT: usize = 512;
-
-/// The id that [`part`] made a part of a key.
-pub(crate) fn whole(part: &str) -> String {
-    if part == EMPTY {
-        return String::new();
-    }
-    let mut bytes = Vec::new();
-    let mut rest = part.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped =
-            tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        if let Some(byte) = escaped.filter(|_| *first == b'%') {
-            bytes.push(byte);
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 /// The places of the records of jobs, steps and cursors in a store.
 pub(crate) mod place {

@@ -4,7 +4,7 @@
 //! and only if its process lives: with the same start time, in the same boot and the same pid namespace.
 
 use crate::base::of_process::OfProcess;
-use crate::base::template::part;
+use crate::base::template::{part, whole};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -140,25 +140,6 @@ pub(super) struct Text {
 const MAGIC: &str = "resilience lock 1";
 /// More than a text has.
 const LIMIT: u64 = 16 << 10;
-
-/// `part` backwards.
-fn whole(part: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::new(), part.as_bytes());
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 impl Text {
     /// The text of `file`; an empty one where it has none.

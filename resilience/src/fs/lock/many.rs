@@ -34,13 +34,13 @@ pub fn lock_all<L: Into<FileLock>>(
     locks: impl IntoIterator<Item = L>,
     wait: Duration,
 ) -> Result<Vec<LockGuard>, LockError> {
-    let mut round = Round::new(locks, wait)?;
+    let round = Round::new(locks, wait)?;
     loop {
         let mut guards = Vec::new();
         for lock in round.sorted()? {
             guards.push(acquire(round.limited(lock), || {})?);
         }
-        if let Some(guards) = round.finished(guards) {
+        if let Some(guards) = Round::finished(guards) {
             return Ok(guards);
         }
     }
@@ -55,13 +55,13 @@ pub async fn lock_all_async<L: Into<FileLock>>(
     locks: impl IntoIterator<Item = L>,
     wait: Duration,
 ) -> Result<Vec<LockGuard>, LockError> {
-    let mut round = Round::new(locks, wait)?;
+    let round = Round::new(locks, wait)?;
     loop {
         let mut guards = Vec::new();
         for lock in round.sorted()? {
             guards.push(Acquire::new(round.limited(lock)).await?);
         }
-        if let Some(guards) = round.finished(guards) {
+        if let Some(guards) = Round::finished(guards) {
             return Ok(guards);
         }
     }
@@ -92,13 +92,11 @@ impl Round {
     fn sorted(&self) -> Result<Vec<FileLock>, LockError> {
         let mut found = Vec::<(Option<Inode>, FileLock)>::new();
         for (lock, place) in &self.locks {
-            let inode = match files::inode(&place.path) {
-                Some(inode) => Some(inode),
-                None => {
-                    let file = place.open(&place.path);
-                    files::inode_of(&file.map_err(|error| LockError::io(&place.path, &error))?)
-                }
-            };
+            let mut inode = files::inode(&place.path);
+            if inode.is_none() {
+                let file = place.open(&place.path);
+                inode = files::inode_of(&file.map_err(|error| LockError::io(&place.path, &error))?);
+            }
             match found.iter_mut().find(|(other, _)| *other == inode) {
                 Some((_, same)) => same.is_shared &= lock.is_shared,
                 None => found.push((inode, lock.clone())),
@@ -114,7 +112,7 @@ impl Round {
     }
 
     /// The guards, unless a file was removed meanwhile, so that the order was another one.
-    fn finished(&mut self, guards: Vec<LockGuard>) -> Option<Vec<LockGuard>> {
+    fn finished(guards: Vec<LockGuard>) -> Option<Vec<LockGuard>> {
         let inodes: Vec<_> = guards.iter().map(|guard| files::inode(guard.path())).collect();
         inodes.is_sorted().then_some(guards)
     }

@@ -131,7 +131,7 @@ impl MarkerLock {
             }
             let left = wait.saturating_sub(began.elapsed());
             if left.is_zero() {
-                let (lock, waited) = (format!("{:?}", self.path), began.elapsed());
+                let (lock, waited) = (format!("{:?}", self.path.display().to_string()), began.elapsed());
                 return Err(LockError::Timeout { lock, waited, holders: Vec::new(), holds: Vec::new() });
             }
             thread::sleep(left.min(PAUSE).min(self.lease / 4));

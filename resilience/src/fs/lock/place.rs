@@ -286,7 +286,7 @@ impl Place {
             &mut options,
             rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
         );
-        let opened = match options.open(path) {
+        match options.open(path) {
             // Systems refuse to create what is there and belongs to another user, so it is created only if it is not.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 options.create(true).truncate(false);
@@ -300,7 +300,6 @@ impl Place {
                 options.write(false).open(path)
             }
             opened => opened,
-        };
-        opened
+        }
     }
 }

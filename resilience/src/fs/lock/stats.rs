@@ -29,7 +29,7 @@ pub struct LockStats {
     pub wait_max: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counters {
     acquired: AtomicU64,
     waited: AtomicU64,
@@ -42,8 +42,13 @@ static COUNTERS: Site<Counters> = Site::new(Counters::new(), Counters::new);
 
 impl Counters {
     const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self { acquired: ZERO, waited: ZERO, timed_out: ZERO, total: ZERO, longest: ZERO }
+        Self {
+            acquired: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
+        }
     }
 
     fn wait(&self, wait: Duration) {

@@ -3,7 +3,38 @@
 mod config;
 mod site;
 
-pub use config::WithLockConfig;
-pub use site::{CallLock, Enter, LockSite};
-
 pub use crate::base::holding::Holding;
+pub use config::WithLockConfig;
+pub use site::{CallLock, Enter};
+
+use crate::base::setting::enforce;
+use crate::base::settings::Settings;
+use crate::base::site::Site;
+use crate::point::PointSite;
+use site::Counters;
+
+/// The lock of an annotated function.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct LockSite {
+    point: &'static PointSite,
+    /// The template of the name, where it is one.
+    template: &'static str,
+    settings: Settings<WithLockConfig>,
+    counters: Site<Counters>,
+}
+
+impl LockSite {
+    /// The site of the lock named by `template` in the stack of `point`.
+    pub const fn new(point: &'static PointSite, template: &'static str) -> Self {
+        let settings = Settings { config: WithLockConfig::DEFAULT, set: 0 };
+        Self { point, template, settings, counters: Site::new(Counters::new(), Counters::new) }
+    }
+
+    /// The site, once its settings are known to make sense.
+    #[track_caller]
+    pub const fn checked(self) -> Self {
+        enforce(self.settings.config.complaint());
+        self
+    }
+}

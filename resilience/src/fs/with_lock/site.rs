@@ -1,18 +1,16 @@
 //! The `static` of a function with a lock, its calls, and what the inventory sees of them.
 
-use super::WithLockConfig;
+use super::LockSite;
 use crate::base::admission;
 use crate::base::holding::Holds;
 use crate::base::scope;
-use crate::base::setting::{Effective, enforce};
-use crate::base::settings::Settings;
-use crate::base::site::Site;
+use crate::base::setting::Effective;
 use crate::base::world::{World, run_in};
 use crate::event::{Event, Log, Pace, blocks, emit_as, is_heard, shows_all_keys};
 use crate::failure::rejected::Rejected;
 use crate::fs::lock::{self, Acquire};
 use crate::fs::{FileLock, LockError, LockGuard};
-use crate::point::{Layer, PointName, PointSite};
+use crate::point::{Layer, PointName};
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,19 +20,8 @@ use std::time::{Duration, Instant};
 
 const KIND: &str = "with_lock";
 
-/// The lock of an annotated function.
 #[derive(Debug)]
-#[doc(hidden)]
-pub struct LockSite {
-    point: &'static PointSite,
-    /// The template of the name, where it is one.
-    template: &'static str,
-    pub(super) settings: Settings<WithLockConfig>,
-    counters: Site<Counters>,
-}
-
-#[derive(Debug)]
-struct Counters {
+pub(super) struct Counters {
     locked: AtomicU64,
     waited: AtomicU64,
     rejected: AtomicU64,
@@ -45,26 +32,19 @@ struct Counters {
 }
 
 impl Counters {
-    const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self { locked: ZERO, waited: ZERO, rejected: ZERO, lost: ZERO, longest: ZERO, pace: Pace::new() }
+    pub(super) const fn new() -> Self {
+        Self {
+            locked: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
+            pace: Pace::new(),
+        }
     }
 }
 
 impl LockSite {
-    /// The site of the lock named by `template` in the stack of `point`.
-    pub const fn new(point: &'static PointSite, template: &'static str) -> Self {
-        let settings = Settings { config: WithLockConfig::DEFAULT, set: 0 };
-        Self { point, template, settings, counters: Site::new(Counters::new(), Counters::new) }
-    }
-
-    /// The site, once its settings are known to make sense.
-    #[track_caller]
-    pub const fn checked(self) -> Self {
-        enforce(self.settings.config.complaint());
-        self
-    }
-
     fn lock(&self, name: &str) -> FileLock {
         let config = &self.settings.config;
         let lock = if config.common { lock::common(name) } else { lock::named(name) };
@@ -154,11 +134,11 @@ impl Future for Enter {
         }
         let Some(waiting) = &mut this.waiting else { return Poll::Pending };
         let (acquire, world) = &mut **waiting;
-        let had_waited = acquire.has_waited();
+        let was_waiting = acquire.has_waited();
         let world = world.clone();
         let polled = run_in(world.as_ref(), || Pin::new(&mut *acquire).poll(cx));
         let has_waited = acquire.has_waited();
-        if has_waited && !had_waited {
+        if has_waited && !was_waiting {
             admission::waits(stack);
         }
         let Poll::Ready(taken) = polled else { return Poll::Pending };
