@@ -69,7 +69,8 @@ mod dirs {
 
     /// The directory of this program's state.
     pub(crate) fn own_state_dir() -> Option<PathBuf> {
-        given("RESILIENCE_STATE").or_else(|| state_dir(&APPLICATION.get().cloned().unwrap_or_else(program)))
+        given("RESILIENCE_STATE")
+            .or_else(|| state_dir_of(given, &APPLICATION.get().cloned().unwrap_or_else(program)))
     }
 
     /// Returns the directory in which the program of this name keeps its state, as long as `RESILIENCE_STATE` names none:
@@ -85,6 +86,7 @@ mod dirs {
     /// }
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+    #[cfg(feature = "sqlite")]
     pub fn state_dir(application: &str) -> Option<PathBuf> {
         state_dir_of(given, application)
     }
