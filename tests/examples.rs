@@ -158,6 +158,16 @@ fn the_examples_of_the_policies_run() {
         ],
     );
     check(
+        &run("transaction"),
+        &[
+            "an error leaves both: the report could not be sent",
+            "status: in progress, open: [\"TASK-122\", \"TASK-123\"]",
+            "status: complete, open: [\"TASK-122\"]",
+            "what it was is backup 2",
+            "status: in progress, open: [\"TASK-122\"]",
+        ],
+    );
+    check(
         &run("hedge"),
         &["30 calls, 33 requests, none slow: true", "load: after 20ms, hedged 3, won by extra 3, denied 0"],
     );

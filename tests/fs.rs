@@ -1,4 +1,4 @@
-//! Locks between processes, with real files and real processes.
+//! Locks between processes and transactions of files, with real files and real processes.
 
 #![cfg(target_os = "linux")]
 
@@ -12,3 +12,5 @@ mod marker;
 mod processes;
 #[path = "store/shim.rs"]
 mod shim;
+#[path = "fs/transactions.rs"]
+mod transactions;

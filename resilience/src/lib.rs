@@ -159,7 +159,7 @@
 //! | `chaos` | the faults of `#[chaos]`, and the module `chaos` that arms them |
 //! | `durable` | jobs and checkpoints, with a store in memory |
 //! | `sqlite` | the embedded durable store (`rusqlite` 0.32 and later) |
-//! | `fs` | locks between processes by name or path, and `#[with_lock]` |
+//! | `fs` | locks between processes by name or path, `#[with_lock]`, and transactions of files |
 //! | `tower` | layers of tower for retries, hedges, breakers, bulkheads, rate limits, timeouts and fallbacks |
 //! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |

@@ -8,6 +8,7 @@
 //! | guard a file that other users or programs know by its path | [`FileLock::at`] |
 //! | guard a directory | [`DirLock::at`] |
 //! | take several at once | [`lock_all`] |
+//! | change one or several files whole or not at all | [`Transaction`] |
 //! | reduce overlaps on a file system without locks | [`MarkerLock`] |
 //!
 //! # How the locks hold
@@ -39,6 +40,8 @@
 //! ```
 
 pub mod lock;
+#[cfg(target_os = "linux")]
+mod transaction;
 #[doc(hidden)]
 pub mod with_lock;
 
@@ -49,4 +52,6 @@ pub use lock::guard::LockGuard;
 pub use lock::holder::Holder;
 pub use lock::many::{lock_all, lock_all_async};
 pub use lock::marker::{MarkerGuard, MarkerLock};
+#[cfg(target_os = "linux")]
+pub use transaction::{Backup, Draft, Transaction, TransactionError, backups, restore};
 pub use with_lock::WithLockConfig;

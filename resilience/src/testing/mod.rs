@@ -100,7 +100,7 @@
 
 mod world;
 
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "fs"))]
 pub use crate::base::world::on_moment;
 pub use crate::base::world::{InWorld, in_world};
 pub use world::{NoWaits, World, WorldHandle, isolate, no_waits};

@@ -95,6 +95,6 @@ pub(crate) fn in_world<F: Future>(future: F) -> F {
 }
 
 /// Does nothing: no crash test waits for the moment.
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "fs"))]
 #[inline]
 pub(crate) fn reached(_: &'static str) {}

@@ -27,10 +27,10 @@
 //! While no thread is in a world, [`World::here`] is one relaxed load. A build without the feature `testing` does not
 //! have even that.
 
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "fs"))]
 mod moments;
 
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "fs"))]
 pub use moments::*;
 
 use crate::base::real_clock::{paused_clock, real_now};

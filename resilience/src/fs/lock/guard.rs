@@ -1,10 +1,16 @@
 //! A lock that is held.
 
+#[cfg(target_os = "linux")]
+use super::holder::{self, Text};
 use super::place::Place;
 use super::{held, queue};
 use crate::base::files;
 use crate::base::holding::Holds;
+#[cfg(target_os = "linux")]
+use crate::base::world::reached;
 use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::io;
 use std::path::Path;
 
 /// A file that is locked, and unlocked when this is dropped.
@@ -86,6 +92,22 @@ impl LockGuard {
     pub fn still_ours(&self) -> bool {
         let is_at = |locked: &Locked| locked.is_ours() && files::is_at(&locked.file, &self.place.path);
         self.locked.as_ref().is_some_and(is_at)
+    }
+
+    /// The journal of a transaction that the lock file names.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn journal(&self) -> Option<String> {
+        self.locked.as_ref().and_then(|locked| Text::read(&locked.file).journal)
+    }
+
+    /// Makes the lock file name `journal`, and syncs it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn set_journal(&self, journal: Option<&str>) -> io::Result<()> {
+        let Some(locked) = &self.locked else { return Ok(()) };
+        reached("fs name journal");
+        holder::write(&locked.file, &self.place.label, journal)?;
+        reached("fs sync lock");
+        locked.file.sync_all()
     }
 
     /// Whether this is the process that has taken the lock, and not a forked child.

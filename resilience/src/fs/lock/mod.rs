@@ -18,6 +18,8 @@ mod stats;
 
 pub(crate) use acquire::Acquire;
 pub use list::{LockInfo, list, list_in, prune, prune_in};
+#[cfg(target_os = "linux")]
+pub(crate) use place::file_stem;
 pub use place::{dir, use_dir};
 pub use stats::{LockStats, stats};
 

@@ -141,7 +141,7 @@ pub(crate) struct Place {
 ///
 /// The hash has lower-case letters only, so that file systems that ignore case, or change the form of letters, keep
 /// the names apart.
-fn file_stem(name: &str) -> String {
+pub(crate) fn file_stem(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     let prefix: String = name.chars().take(40).map(plain).collect();
     format!("{prefix}-{:032x}", hash(name.as_bytes()))

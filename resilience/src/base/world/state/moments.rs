@@ -1,15 +1,15 @@
-//! Named moments inside the durable part, at which a crash test strikes.
+//! Named moments inside the durable part and of transactions of files, at which a crash test strikes.
 
 use std::sync::OnceLock;
 
 static STRIKE: OnceLock<fn(&'static str)> = OnceLock::new();
 
-/// Calls `strike` at every named moment of a job or step from now on, in the whole process.
+/// Calls `strike` at every named moment of a job, a step or a transaction from now on, in the whole process.
 ///
 /// For crash tests: a child process that blocks in `strike` can be killed at just that moment, and its parent
 /// then checks what a new process recovers. The moments are `"after claim"`, `"after body"`,
 /// `"before complete"`, `"after complete"`, `"rollback started"`, `"after undo"`, `"in rollback"`,
-/// `"in sweep"` and `"after save"`. The first call decides; later ones change nothing.
+/// `"in sweep"` and `"after save"`; and, before each change of the disk in a transaction, names that begin with `"fs "`. The first call decides; later ones change nothing.
 ///
 /// # Examples
 ///

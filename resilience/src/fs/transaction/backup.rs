@@ -1,0 +1,131 @@
+//! Backups beside a file: numbered, never dated.
+
+use super::Transaction;
+use super::error::TransactionError;
+use super::meta::Meta;
+use super::session::Session;
+use super::target::Target;
+use crate::fs::lock::file_stem;
+use rustix::fs::fstat;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Describes one backup of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Backup {
+    /// Its number: a later backup has a higher one.
+    pub number: u64,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether there was a file; a backup also keeps that there was none.
+    pub was_there: bool,
+}
+
+/// A backup by the parts of its name.
+pub(super) struct Found {
+    number: u64,
+    pub(super) id: String,
+    name: String,
+    was_there: bool,
+}
+
+impl Target {
+    /// The backups of the file, the oldest first.
+    pub(super) fn backups(&self) -> io::Result<Vec<Found>> {
+        let stem = format!(".{}-", file_stem(&self.name));
+        let parsed = |name: String| {
+            let (middle, end) = name.strip_prefix(&stem)?.split_once('.')?;
+            let was_there = match end.trim_end_matches('_') {
+                "backup" => true,
+                "absent" => false,
+                _ => return None,
+            };
+            let (number, id) = middle.split_once('-')?;
+            let (number, id) = (number.parse().ok()?, id.to_owned());
+            Some(Found { number, id, name, was_there })
+        };
+        let mut all: Vec<_> = self.dir.names()?.into_iter().filter_map(parsed).collect();
+        all.sort_by_key(|backup| backup.number);
+        Ok(all)
+    }
+
+    pub(super) fn next_backup(&self) -> io::Result<u64> {
+        Ok(self.backups()?.last().map_or(1, |last| last.number + 1))
+    }
+
+    /// Removes all backups but the newest `keep`, unless none are kept at all: those are of other transactions.
+    pub(super) fn forget_backups(&self, keep: u32) -> io::Result<()> {
+        let all = self.backups()?;
+        let old = all.len().saturating_sub(keep as usize);
+        all.iter().take(if keep == 0 { 0 } else { old }).try_for_each(|backup| self.dir.remove(&backup.name))
+    }
+}
+
+/// Lists the backups of the file at `path`, the oldest first.
+///
+/// # Errors
+///
+/// If its directory cannot be read.
+pub fn backups(path: impl AsRef<Path>) -> Result<Vec<Backup>, TransactionError> {
+    let target = Target::resolve(path.as_ref(), false)?;
+    let all = target.backups().map_err(|error| TransactionError::failed(&target.path, &error))?;
+    let backup = |found: Found| Backup {
+        number: found.number,
+        path: target.dir.path.join(found.name),
+        was_there: found.was_there,
+    };
+    Ok(all.into_iter().map(backup).collect())
+}
+
+/// Makes the file at `path` again what its backup `number` is: content, owner and mode, or absent.
+///
+/// It is a transaction: it takes the lock, and keeps what it replaces as the newest backup.
+///
+/// # Errors
+///
+/// [`TransactionError::Refused`] if there is no such backup, else same as [`Transaction::run`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::{Transaction, backups, restore};
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-restore-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// # let path = dir.join("settings");
+/// std::fs::write(&path, "old")?;
+/// Transaction::of(&path).keep(3).apply(|file| file.write("new"))?;
+/// restore(&path, backups(&path)?[0].number)?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "old");
+/// assert_eq!(backups(&path)?.len(), 2);
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn restore(path: impl AsRef<Path>, number: u64) -> Result<(), TransactionError> {
+    let Transaction { paths, options } = Transaction::of(path.as_ref()).keep(u32::MAX);
+    let mut session = Session::begin(&paths, &options)?;
+    session.edit(|drafts| {
+        drafts.iter_mut().try_for_each(|draft| {
+            let target = draft.target.clone();
+            let failed = |error: io::Error| TransactionError::failed(&target.path, &error);
+            let all = target.backups().map_err(failed)?;
+            let Some(backup) = all.into_iter().find(|backup| backup.number == number) else {
+                return Err(TransactionError::refused(&target.path, format!("it has no backup {number}")));
+            };
+            if !backup.was_there {
+                draft.remove();
+                return Ok(());
+            }
+            let mut content = Vec::new();
+            let file = target.dir.read(&backup.name).map_err(failed)?;
+            let mut file = file.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+            file.read_to_end(&mut content).map_err(failed)?;
+            let stat = fstat(&file).map_err(|error| failed(error.into()))?;
+            draft.meta = Meta::of(&file, &stat).map_err(failed)?;
+            draft.write(content).map_err(failed)
+        })
+    })?;
+    session.commit(|| true)
+}

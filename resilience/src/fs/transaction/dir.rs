@@ -1,0 +1,155 @@
+//! A directory that is opened once, and everything that a transaction does in it.
+//!
+//! Each operation goes through the descriptor, so that neither a change of the working directory, nor a renamed
+//! directory, nor a link put in its place leads elsewhere. Each one that changes the disk reports its name first, so that
+//! a crash test can end the process there.
+
+use crate::base::world::reached;
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A directory of targets.
+#[derive(Debug)]
+pub(super) struct Dir {
+    file: File,
+    pub(super) path: PathBuf,
+}
+
+/// What identifies a file and its content, as far as the system knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    pub(super) size: u64,
+    modified: (i64, u64),
+    changed: (i64, u64),
+}
+
+impl Seen {
+    pub(super) fn of(stat: &fs::Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+}
+
+impl Dir {
+    /// Opens the directory at `path`, which has no links in it.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = fs::open(path, flags, Mode::empty())?.into();
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// What is called `name`; `None` if there is nothing.
+    pub(super) fn stat(&self, name: &str) -> io::Result<Option<fs::Stat>> {
+        match fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(None),
+            found => Ok(Some(found?)),
+        }
+    }
+
+    pub(super) fn statx(&self, name: &str) -> io::Result<fs::Statx> {
+        Ok(fs::statx(&self.file, name, AtFlags::SYMLINK_NOFOLLOW, fs::StatxFlags::BASIC_STATS)?)
+    }
+
+    /// Opens the file `name` for reading; `None` if there is none.
+    pub(super) fn read(&self, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        match fs::openat(&self.file, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => Ok(None),
+            opened => Ok(Some(opened?.into())),
+        }
+    }
+
+    /// Makes the file `name`, which must not be there, for this user alone.
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        reached("fs create");
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(fs::openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        reached("fs remove");
+        match fs::unlinkat(&self.file, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+
+    /// Renames within the directory, unless something is called `to`.
+    pub(super) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        reached("fs rename_new");
+        match fs::renameat_with(&self.file, from, &self.file, to, RenameFlags::NOREPLACE) {
+            // A file system that has no such operation: a link does not replace either.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                fs::linkat(&self.file, from, &self.file, to, AtFlags::empty())?;
+                Ok(fs::unlinkat(&self.file, from, AtFlags::empty())?)
+            }
+            renamed => Ok(renamed?),
+        }
+    }
+
+    /// Exchanges `new` and `target`. Where the file system cannot, the old one is called `displaced` for a moment.
+    pub(super) fn exchange(&self, new: &str, target: &str, displaced: &str) -> io::Result<()> {
+        reached("fs exchange");
+        match fs::renameat_with(&self.file, new, &self.file, target, RenameFlags::EXCHANGE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                fs::linkat(&self.file, target, &self.file, displaced, AtFlags::empty())?;
+                reached("fs exchange, linked");
+                fs::renameat(&self.file, new, &self.file, target)?;
+                reached("fs exchange, replaced");
+                Ok(fs::renameat(&self.file, displaced, &self.file, new)?)
+            }
+            exchanged => Ok(exchanged?),
+        }
+    }
+
+    /// Gives the file `name`, which is `found`, the owner, group and mode of `of`, as far as this process may.
+    pub(super) fn adopt(&self, name: &str, found: &fs::Stat, of: &fs::Stat) {
+        // The owner writes into it which journal there is.
+        let mode = of.st_mode & 0o666 | 0o600;
+        let is_same = (found.st_uid, found.st_gid, found.st_mode & 0o777) == (of.st_uid, of.st_gid, mode);
+        if let Some(file) = self.read(name).ok().flatten().filter(|_| !is_same) {
+            let owner = (fs::Uid::from_raw(of.st_uid), fs::Gid::from_raw(of.st_gid));
+            let _ = fs::fchown(&file, Some(owner.0), Some(owner.1));
+            let _ = fs::fchmod(&file, Mode::from_raw_mode(mode));
+        }
+    }
+
+    /// Makes the names in it survive a power cut.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        reached("fs sync dir");
+        self.file.sync_all()
+    }
+
+    /// How many bytes this user may still write.
+    pub(super) fn free(&self) -> io::Result<u64> {
+        let found = fs::fstatvfs(&self.file)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// The names in it.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(&self.file)? {
+            if let Ok(name) = String::from_utf8(entry?.file_name().to_bytes().to_owned()) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Syncs the content of `file`. An error is final for the file: the kernel may have dropped what it could not write.
+pub(super) fn sync(file: &File) -> io::Result<()> {
+    reached("fs sync");
+    file.sync_all()
+}

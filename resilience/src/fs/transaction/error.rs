@@ -1,0 +1,112 @@
+//! Why a transaction did not happen, or has not been finished.
+
+use crate::failure::{Category, Classification, Classify};
+use crate::fs::LockError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Says why a transaction did not happen, or has not been finished.
+///
+/// Except with `Unfinished`, no file was changed.
+///
+/// | variant | category |
+/// |---|---|
+/// | `Lock` | that of the [`LockError`] |
+/// | `Refused` | `Invalid` |
+/// | `Conflict` | `Conflict` |
+/// | `Failed` | that of the `io::Error` |
+/// | `Corrupt` | `Corrupt` |
+/// | `Unfinished` | `Resource`: it happens, and is not repeated |
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// The lock of a file could not be taken, or its lock file was removed meanwhile.
+    #[error("{0}")]
+    Lock(LockError),
+    /// Something about the file could not be kept, or the file cannot be edited at all.
+    #[error("{}: {reason}", path.display())]
+    #[non_exhaustive]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Another program has changed the file meanwhile, without the lock.
+    #[error("{}: another program has changed it meanwhile, without the lock", path.display())]
+    #[non_exhaustive]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system refused an operation.
+    #[error("{reason}")]
+    #[non_exhaustive]
+    Failed {
+        /// What kind of error it was.
+        kind: io::ErrorKind,
+        /// The file and the error.
+        reason: String,
+    },
+    /// The journal of an earlier transaction, which has to be finished first, cannot be read.
+    #[error("{}: {reason}", journal.display())]
+    #[non_exhaustive]
+    Corrupt {
+        /// The journal.
+        journal: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The transaction is committed, and a file could not be replaced.
+    ///
+    /// It is never undone: the next transaction on one of its files finishes it first.
+    #[error("the transaction is committed, but not finished: {reason}")]
+    #[non_exhaustive]
+    Unfinished {
+        /// The journal that says what is left to do; `None` for one file without backups, which has only not been
+        /// synced.
+        journal: Option<PathBuf>,
+        /// What could not be done.
+        reason: String,
+    },
+}
+
+impl TransactionError {
+    pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Refused { path: path.to_owned(), reason: reason.into() }
+    }
+
+    pub(super) fn failed(path: &Path, error: &io::Error) -> Self {
+        Self::Failed { kind: error.kind(), reason: format!("{}: {error}", path.display()) }
+    }
+}
+
+impl From<LockError> for TransactionError {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
+    }
+}
+
+/// The [`TransactionError`] is the inner error.
+impl From<TransactionError> for io::Error {
+    fn from(error: TransactionError) -> Self {
+        let kind = match &error {
+            TransactionError::Failed { kind, .. } => *kind,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl Classify for TransactionError {
+    fn classify(&self) -> Classification {
+        match self {
+            Self::Lock(error) => error.classify(),
+            Self::Refused { .. } => Classification::new(Category::Invalid).refused(),
+            Self::Conflict { .. } => Classification::new(Category::Conflict),
+            Self::Failed { kind, .. } => io::Error::from(*kind).classify(),
+            Self::Corrupt { .. } => Category::Corrupt.into(),
+            Self::Unfinished { .. } => Category::Resource.into(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The journal of a transaction over several files: written before the first of them is replaced, and removed when all
+//! are.
+
+use super::dir::{Dir, sync};
+use super::error::TransactionError;
+use crate::base::template::{part, whole};
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::hash::Hasher as _;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A hash of the content of a file; `None` for one that is not there.
+pub(super) type Content = Option<u128>;
+
+/// What the journal says of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) dir: PathBuf,
+    pub(super) name: String,
+    /// The file with the new content, and afterwards the one with the old content.
+    pub(super) temp: String,
+    pub(super) old: Content,
+    pub(super) new: Content,
+    /// How many backups are kept.
+    pub(super) keep: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Journal {
+    pub(super) id: String,
+    pub(super) entries: Vec<Entry>,
+}
+
+const MAGIC: &str = "resilience journal 1";
+
+pub(super) fn hash(bytes: &[u8]) -> u128 {
+    let mut hasher = SipHasher24::new();
+    hasher.write(bytes);
+    hasher.finish128().as_u128()
+}
+
+/// The hash of what is left to read of `file`.
+pub(super) fn hash_of(mut file: impl Read) -> io::Result<u128> {
+    let (mut hasher, mut bytes) = (SipHasher24::new(), vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(hasher.finish128().as_u128()),
+            read => hasher.write(bytes.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+fn written(content: Content) -> String {
+    content.map_or("absent".to_owned(), |hash| format!("{hash:032x}"))
+}
+
+fn read_content(word: &str) -> Option<Content> {
+    if word == "absent" {
+        return Some(None);
+    }
+    u128::from_str_radix(word, 16).ok().map(Some)
+}
+
+impl Journal {
+    fn text(&self) -> String {
+        let mut text = format!("{MAGIC}\nid {}\n", self.id);
+        for Entry { dir, name, temp, old, new, keep } in &self.entries {
+            let (dir, name, temp) = (part(&dir.to_string_lossy()), part(name), part(temp));
+            let line = format!("file {dir} {name} {temp} {} {} {keep}\n", written(*old), written(*new));
+            text.push_str(&line);
+        }
+        let sum = hash(text.as_bytes());
+        text + &format!("sum {sum:032x}\n")
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (body, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+        let body = format!("{body}\n");
+        let sum = u128::from_str_radix(sum.strip_prefix("sum ")?, 16).ok()?;
+        let mut lines = body.lines();
+        if sum != hash(body.as_bytes()) || lines.next()? != MAGIC {
+            return None;
+        }
+        let id = lines.next()?.strip_prefix("id ")?.to_owned();
+        let entry = |line: &str| {
+            let mut words = line.strip_prefix("file ")?.split(' ');
+            let mut word = || words.next();
+            Some(Entry {
+                dir: PathBuf::from(whole(word()?)),
+                name: whole(word()?),
+                temp: whole(word()?),
+                old: read_content(word()?)?,
+                new: read_content(word()?)?,
+                keep: word()?.parse().ok()?,
+            })
+        };
+        Some(Self { id, entries: lines.map(entry).collect::<Option<_>>()? })
+    }
+
+    pub(super) fn file_name(&self) -> String {
+        format!(".resilience-{}.journal", self.id)
+    }
+
+    /// Writes it into `dir`, under the name `new` at first: once this returns, the transaction is committed. An error
+    /// is returned as the value if the directory could not be synced afterwards.
+    pub(super) fn commit(&self, dir: &Dir, new: &str) -> io::Result<Option<io::Error>> {
+        let name = self.file_name();
+        let written = dir.create(new).and_then(|mut file| {
+            file.write_all(self.text().as_bytes())?;
+            sync(&file)
+        });
+        if let Err(error) = written.and_then(|()| dir.rename_new(new, &name)) {
+            let _ = dir.remove(new);
+            return Err(error);
+        }
+        Ok(dir.sync().err())
+    }
+
+    /// The journal at `path`; `None` if there is none, because the transaction was not committed, or is finished.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, TransactionError> {
+        let corrupt =
+            |reason: &str| TransactionError::Corrupt { journal: path.to_owned(), reason: reason.to_owned() };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A directory that is not there says nothing about the journal in it.
+                let has_dir = path.parent().is_some_and(Path::is_dir);
+                let reason = "the directory of this journal is not there: put it back, then try again";
+                return if has_dir { Ok(None) } else { Err(corrupt(reason)) };
+            }
+            Err(error) => return Err(TransactionError::failed(path, &error)),
+        };
+        let reason = "this journal of an earlier transaction is damaged: compare the files that it names with their \
+            backups by hand, then remove it";
+        Self::parse(&text).map(Some).ok_or_else(|| corrupt(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_read_back_and_every_damage_is_noticed() {
+        let entry = |name: &str, old, new| Entry {
+            dir: PathBuf::from("/a b/\n"),
+            name: name.to_owned(),
+            temp: format!(".{name}"),
+            old,
+            new,
+            keep: 3,
+        };
+        let journal = Journal {
+            id: "17".to_owned(),
+            entries: vec![entry("x y", Some(1), None), entry("ä%", None, Some(u128::MAX))],
+        };
+        let text = journal.text();
+        assert_eq!(Journal::parse(&text), Some(journal));
+        for end in 0..text.len() {
+            assert_eq!(text.get(..end).and_then(Journal::parse), None, "cut at {end}");
+        }
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            assert_eq!(
+                String::from_utf8(bytes).ok().and_then(|text| Journal::parse(&text)),
+                None,
+                "flipped at {at}"
+            );
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! One transaction on its way to the commit.
+//!
+//! # The order
+//!
+//! 1. All locks are taken, in the fixed order; a journal that one of them names is finished first.
+//! 2. Private copies are made, with the metadata of their files.
+//! 3. The caller's code edits the copies.
+//! 4. The copies are synced. Locks and files are compared with what they were.
+//! 5. The lock files name the journal, and the directories are synced.
+//! 6. The journal is written: the commit. From here on the transaction only goes forward (`finish.rs`).
+//!
+//! One file without backups needs no journal: its replacement is the commit. Before the commit an error, a panic or a
+//! drop removes the copies, and no file was touched.
+
+use super::Options;
+use super::error::TransactionError;
+use super::finish::{Files, finish, finish_one, recover};
+use super::journal::{Entry, Journal};
+use super::target::{Copied, Draft, Target};
+use crate::base::holding::Holds;
+use crate::base::scope;
+use crate::fs::{LockError, LockGuard, lock_all};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Session {
+    id: String,
+    options: Options,
+    files: Files,
+    drafts: Vec<Draft>,
+    /// The copies belong to the journal, or are gone.
+    is_committed: bool,
+}
+
+impl Session {
+    /// Takes the locks of `paths`, finishes what earlier transactions have left, and makes the copies.
+    pub(super) fn begin(paths: &[PathBuf], options: &Options) -> Result<Self, TransactionError> {
+        let targets: Vec<_> =
+            paths.iter().map(|path| Target::resolve(path, options.follows)).collect::<Result<_, _>>()?;
+        for (at, target) in targets.iter().enumerate() {
+            if targets.iter().take(at).any(|other| other.path == target.path) {
+                return Err(TransactionError::refused(&target.path, "it is named twice"));
+            }
+        }
+        let guards = lock(&targets, options)?;
+        let id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        let files = Files { targets, guards };
+        let mut session =
+            Self { id, options: options.clone(), files, drafts: Vec::new(), is_committed: false };
+        for target in &session.files.targets {
+            // Under the lock, and without a journal: no transaction needs them.
+            let cleaned =
+                target.leftovers().and_then(|left| left.iter().try_for_each(|left| target.dir.remove(left)));
+            cleaned.map_err(|error| TransactionError::failed(&target.path, &error))?;
+            if let Some(guard) = session.files.guard_of(target) {
+                target.adopt(guard.path());
+            }
+            let temp = target.temp(&session.id);
+            let Copied { file, meta, old, seen } = target.copy(&temp, options)?;
+            session.drafts.push(Draft { target: target.clone(), temp, file, meta, old, seen });
+        }
+        Ok(session)
+    }
+
+    /// Runs the caller's code, which holds the locks.
+    pub(super) fn edit<R>(&mut self, body: impl FnOnce(&mut [Draft]) -> R) -> R {
+        let _holding: Vec<_> = self.files.guards.iter().map(|guard| scope::holding(guard.number())).collect();
+        body(&mut self.drafts)
+    }
+
+    /// Makes all changes, or none. `may_commit` is asked at the last moment.
+    pub(super) fn commit(mut self, may_commit: impl FnOnce() -> bool) -> Result<(), TransactionError> {
+        let mut changed = Vec::new();
+        for draft in &mut self.drafts {
+            let new = draft.new_content();
+            let new = new.map_err(|error| TransactionError::failed(draft.path(), &error))?;
+            if new != draft.old {
+                changed.push(ready(draft, new, self.options.keep)?);
+            }
+        }
+        let Some(first) = changed.first() else { return Ok(()) };
+        self.check(&changed)?;
+        if !may_commit() {
+            let reason = "the caller has dropped the transaction before its commit".to_owned();
+            return Err(TransactionError::Failed { kind: io::ErrorKind::Interrupted, reason });
+        }
+        if changed.len() == 1 && self.options.keep == 0 {
+            self.files.sync(&changed)?;
+            self.is_committed = true;
+            return finish_one(&self.files, first, &self.id);
+        }
+        let journal = Journal { id: self.id.clone(), entries: changed };
+        self.write(&journal)
+    }
+
+    /// Checks that the locks are held, and that the files are what was copied.
+    fn check(&self, changed: &[Entry]) -> Result<(), TransactionError> {
+        if let Some(lost) = self.files.guards.iter().find(|guard| !guard.still_ours()) {
+            let words = "was removed while the transaction held it: nothing was changed";
+            return Err(LockError::refused(lost.path(), words).into());
+        }
+        for draft in self.drafts.iter().filter(|draft| changed.iter().any(|entry| entry.temp == draft.temp)) {
+            let path = &draft.target.path;
+            let is_unchanged = draft.target.is_unchanged(draft.old, draft.seen);
+            if !is_unchanged.map_err(|error| TransactionError::failed(path, &error))? {
+                return Err(TransactionError::Conflict { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the journal, and goes forward.
+    fn write(&mut self, journal: &Journal) -> Result<(), TransactionError> {
+        let Some((first, path)) = self.files.journal_of(journal) else { return Ok(()) };
+        let named = self.name(journal, Some(&path)).and_then(|()| self.files.sync(&journal.entries));
+        let committed = named.and_then(|()| {
+            journal
+                .commit(&first.dir, &first.draft_of_journal(&self.id))
+                .map_err(|error| TransactionError::failed(&path, &error))
+        });
+        match committed {
+            Err(error) => {
+                // No journal is there: what names it means nothing, and is put right by the next one otherwise.
+                let _ = self.name(journal, None);
+                Err(error)
+            }
+            Ok(unsynced) => {
+                self.is_committed = true;
+                match unsynced {
+                    Some(error) => {
+                        Err(TransactionError::Unfinished { journal: Some(path), reason: error.to_string() })
+                    }
+                    None => finish(&self.files, journal, &path),
+                }
+            }
+        }
+    }
+
+    /// Makes the locks of the files in `journal` name it.
+    fn name(&self, journal: &Journal, path: Option<&Path>) -> Result<(), TransactionError> {
+        let path = path.map(|path| path.to_string_lossy().into_owned());
+        for entry in &journal.entries {
+            let Some(guard) = self.files.target_of(entry).and_then(|target| self.files.guard_of(target))
+            else {
+                continue;
+            };
+            guard
+                .set_journal(path.as_deref())
+                .map_err(|error| TransactionError::failed(guard.path(), &error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for target in self.files.targets.iter().filter(|_| !self.is_committed) {
+            let _ = target.dir.remove(&target.temp(&self.id));
+        }
+    }
+}
+
+/// Syncs the copy, and says what is to happen to its file.
+fn ready(draft: &mut Draft, new: Option<u128>, keep: u32) -> Result<Entry, TransactionError> {
+    let failed = |error: io::Error| TransactionError::failed(&draft.target.path, &error);
+    match &draft.file {
+        Some(file) => {
+            draft.meta.give(file).map_err(|words| TransactionError::refused(&draft.target.path, words))?;
+            super::dir::sync(file).map_err(failed)?;
+        }
+        None => draft.target.dir.remove(&draft.temp).map_err(failed)?,
+    }
+    let (dir, name) = (draft.target.dir.path.clone(), draft.target.name.clone());
+    Ok(Entry { dir, name, temp: draft.temp.clone(), old: draft.old, new, keep })
+}
+
+/// Takes the locks of `targets`, once nothing is left to finish in them.
+fn lock(targets: &[Target], options: &Options) -> Result<Vec<LockGuard>, TransactionError> {
+    let began = Instant::now();
+    loop {
+        let left = options.wait.saturating_sub(began.elapsed());
+        let guards = lock_all(targets.iter().map(Target::lock), left)?;
+        let mut unfinished = None;
+        for guard in &guards {
+            let Some(journal) = guard.journal().map(PathBuf::from) else { continue };
+            if Journal::read(&journal)?.is_some() {
+                unfinished = Some(journal);
+                break;
+            }
+            // Not committed, or finished.
+            guard.set_journal(None).map_err(|error| TransactionError::failed(guard.path(), &error))?;
+        }
+        let Some(journal) = unfinished else { return Ok(guards) };
+        drop(guards);
+        recover(&journal, options.wait.saturating_sub(began.elapsed()))?;
+    }
+}

@@ -1,0 +1,281 @@
+//! One file of a transaction: where it is, what its neighbours are called, and the private copy.
+
+use super::Options;
+use super::dir::{Dir, Seen};
+use super::error::TransactionError;
+use super::journal::{Content, hash_of};
+use super::meta::{Meta, unreplaceable};
+use crate::fs::lock::{FileLock, file_stem};
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How often a copy is tried of a file that changes meanwhile.
+const TRIES: u32 = 3;
+
+/// A file, by the descriptor of its directory and its name there.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) dir: Arc<Dir>,
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+}
+
+impl Target {
+    /// The file at `path`, whose directory has to be there; with `follows`, the one that a link leads to.
+    pub(super) fn resolve(path: &Path, follows: bool) -> Result<Self, TransactionError> {
+        let failed = |error: io::Error| TransactionError::failed(path, &error);
+        let real =
+            if follows && path.exists() { path.canonicalize().map_err(failed)? } else { path.to_owned() };
+        let Some(name) = real.file_name() else {
+            return Err(TransactionError::refused(path, "it names no file"));
+        };
+        let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let dir = dir.canonicalize().map_err(failed)?;
+        let (Some(name), Some(_)) = (name.to_str(), dir.to_str()) else {
+            return Err(TransactionError::refused(path, "its path is no UTF-8"));
+        };
+        Self::at(&dir, name)
+    }
+
+    /// The file `name` in the directory `dir`, which has no links in its path.
+    pub(super) fn at(dir: &Path, name: &str) -> Result<Self, TransactionError> {
+        let path = dir.join(name);
+        let dir = Dir::open(dir).map_err(|error| TransactionError::failed(dir, &error))?;
+        Ok(Self { dir: Arc::new(dir), name: name.to_owned(), path })
+    }
+
+    /// The name of a neighbour: it begins with a dot, never ends like the target, and fits whatever that is called.
+    fn neighbour(&self, middle: &str, end: &str) -> String {
+        let is_same = Path::new(&self.name).extension().is_some_and(|extension| extension == end);
+        let end = if is_same { format!("{end}_") } else { end.to_owned() };
+        format!(".{}{middle}.{end}", file_stem(&self.name))
+    }
+
+    pub(super) fn temp(&self, id: &str) -> String {
+        self.neighbour(&format!("-{id}"), "new")
+    }
+
+    /// What a journal is called until it is whole.
+    pub(super) fn draft_of_journal(&self, id: &str) -> String {
+        self.neighbour(&format!("-{id}-journal"), "new")
+    }
+
+    /// What the old file is called for a moment where two files cannot be exchanged at once.
+    pub(super) fn displaced(&self, id: &str) -> String {
+        self.neighbour(&format!("-{id}"), "old")
+    }
+
+    /// The name of a backup; an absent file has an empty one with another end.
+    pub(super) fn backup(&self, number: u64, id: &str, was_there: bool) -> String {
+        self.neighbour(&format!("-{number:08}-{id}"), if was_there { "backup" } else { "absent" })
+    }
+
+    /// The lock beside it.
+    pub(super) fn lock(&self) -> FileLock {
+        FileLock::at(self.lock_path())
+    }
+
+    pub(super) fn lock_path(&self) -> PathBuf {
+        self.dir.path.join(self.neighbour("", "lock"))
+    }
+
+    fn failed(&self) -> impl Fn(io::Error) -> TransactionError {
+        |error| TransactionError::failed(&self.path, &error)
+    }
+
+    /// The content of the file `name` beside it, or of itself.
+    ///
+    /// What is no file, such as a link or a directory, has a content that no transaction has seen.
+    pub(super) fn content(&self, name: &str) -> io::Result<Content> {
+        const NO_FILE: Content = Some(u128::MAX);
+        let read = self.dir.read(name).and_then(|file| file.map(hash_of).transpose());
+        match read {
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(NO_FILE),
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(NO_FILE),
+            read => read,
+        }
+    }
+
+    /// The neighbours that transactions have left behind which were never committed.
+    pub(super) fn leftovers(&self) -> io::Result<Vec<String>> {
+        let (stem, ends) = (format!(".{}-", file_stem(&self.name)), [".new", ".old", ".new_", ".old_"]);
+        let is_left = |name: &String| name.starts_with(&stem) && ends.iter().any(|end| name.ends_with(end));
+        Ok(self.dir.names()?.into_iter().filter(is_left).collect())
+    }
+
+    /// The lock file and its turn take owner, group and mode of the target, so that who may write it may lock it.
+    pub(super) fn adopt(&self, lock: &Path) {
+        let Ok(Some(target)) = self.dir.stat(&self.name) else { return };
+        let Some(name) = lock.file_name().and_then(|name| name.to_str()) else { return };
+        for name in [name.to_owned(), format!("{name}.turn")] {
+            if let Ok(Some(found)) = self.dir.stat(&name) {
+                self.dir.adopt(&name, &found, &target);
+            }
+        }
+    }
+
+    /// Makes a private copy called `temp`; nothing is made of a file that is not there.
+    ///
+    /// What could not be kept of the file is refused here, before the caller's code runs.
+    pub(super) fn copy(&self, temp: &str, options: &Options) -> Result<Copied, TransactionError> {
+        for _ in 0..TRIES {
+            let Some(mut source) = self.checked(options)? else {
+                return Ok(Copied { file: None, meta: Meta::of_new(), old: None, seen: None });
+            };
+            let before = fstat(&source).map_err(|error| self.failed()(error.into()))?;
+            let seen = Seen::of(&before);
+            if seen.size > options.limit {
+                let words = format!("it has {} bytes, and `limit` is {}", seen.size, options.limit);
+                return Err(TransactionError::refused(&self.path, words));
+            }
+            if self.dir.free().map_err(self.failed())? < seen.size {
+                return Err(self.failed()(io::ErrorKind::StorageFull.into()));
+            }
+            let meta = Meta::of(&source, &before).map_err(self.failed())?;
+            let mut file = self.dir.create(temp).map_err(self.failed())?;
+            let copied =
+                io::copy(&mut (&mut source).take(options.limit), &mut file).map_err(self.failed())?;
+            let hash = |mut file: &File| file.rewind().and_then(|()| hash_of(file)).map_err(self.failed());
+            let (one, other) = (hash(&source)?, hash(&file)?);
+            meta.give(&file).map_err(|words| TransactionError::refused(&self.path, words))?;
+            let now = self.dir.stat(&self.name).map_err(self.failed())?;
+            if copied == seen.size && one == other && now.is_some_and(|now| Seen::of(&now) == seen) {
+                return Ok(Copied { file: Some(file), meta, old: Some(one), seen: Some(seen) });
+            }
+            self.dir.remove(temp).map_err(self.failed())?;
+        }
+        Err(TransactionError::Conflict { path: self.path.clone() })
+    }
+
+    /// Opens the file for reading, once it is known that it can be replaced.
+    fn checked(&self, options: &Options) -> Result<Option<File>, TransactionError> {
+        let refused = |words: &str| Err(TransactionError::refused(&self.path, words));
+        let Some(found) = self.dir.stat(&self.name).map_err(self.failed())? else { return Ok(None) };
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Symlink => {
+                return refused("it is a link: `follow(true)` edits the file that it leads to");
+            }
+            FileType::Directory => return refused("it is a directory"),
+            _ => return refused("it is no ordinary file"),
+        }
+        if found.st_nlink > 1 && !options.breaks_links {
+            let words = format!(
+                "it has {} hard links, and the others would keep the old content: `break_links(true)` allows that",
+                found.st_nlink
+            );
+            return refused(&words);
+        }
+        if let Some(words) = unreplaceable(&self.dir.statx(&self.name).map_err(self.failed())?) {
+            return refused(words);
+        }
+        self.dir.read(&self.name).map_err(self.failed())
+    }
+
+    /// Checks that the file is what was copied.
+    pub(super) fn is_unchanged(&self, old: Content, seen: Option<Seen>) -> io::Result<bool> {
+        let now = self.dir.stat(&self.name)?.map(|now| Seen::of(&now));
+        Ok(now == seen && self.content(&self.name)? == old)
+    }
+}
+
+/// A private copy, and what it was copied from.
+#[derive(Debug)]
+pub(super) struct Copied {
+    /// `None` if there was no file.
+    pub(super) file: Option<File>,
+    pub(super) meta: Meta,
+    pub(super) old: Content,
+    pub(super) seen: Option<Seen>,
+}
+
+/// The private copy of one file, which a transaction edits.
+///
+/// A file that is not there has none until it is written; what is removed here is absent after the commit.
+#[derive(Debug)]
+pub struct Draft {
+    pub(super) target: Target,
+    pub(super) temp: String,
+    pub(super) file: Option<File>,
+    pub(super) meta: Meta,
+    pub(super) old: Content,
+    pub(super) seen: Option<Seen>,
+}
+
+impl Draft {
+    /// Returns the path of the file that is edited, with its directory's links resolved.
+    pub fn path(&self) -> &Path {
+        &self.target.path
+    }
+
+    /// Returns whether there is a file: at first whether there is one at the path, later what the commit will leave there.
+    pub fn exists(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Returns the whole content.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no file, or an error of reading the copy.
+    pub fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Returns the whole content as text.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`read`](Self::read), and `InvalidData` if it is no UTF-8.
+    pub fn read_to_string(&mut self) -> io::Result<String> {
+        String::from_utf8(self.read()?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Replaces the whole content; makes the file if there is none.
+    ///
+    /// # Errors
+    ///
+    /// An error of writing the copy, such as a full disk.
+    pub fn write(&mut self, content: impl AsRef<[u8]>) -> io::Result<()> {
+        let file = self.file()?;
+        file.set_len(0)?;
+        file.write_all(content.as_ref())
+    }
+
+    /// Returns the open copy, at its beginning, to read and write parts of it; makes the file if there is none.
+    ///
+    /// # Errors
+    ///
+    /// An error of the file system.
+    pub fn file(&mut self) -> io::Result<&mut File> {
+        let file = if let Some(file) = self.file.take() {
+            file
+        } else {
+            self.target.dir.remove(&self.temp)?;
+            self.target.dir.create(&self.temp)?
+        };
+        let file = self.file.insert(file);
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// Makes the file absent.
+    pub fn remove(&mut self) {
+        self.file = None;
+    }
+
+    /// The content that the commit will leave there.
+    pub(super) fn new_content(&mut self) -> io::Result<Content> {
+        let Some(file) = &mut self.file else { return Ok(None) };
+        file.rewind()?;
+        hash_of(file).map(Some)
+    }
+}

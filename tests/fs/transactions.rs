@@ -1,0 +1,533 @@
+//! Transactions: whole or not at all, whatever happens, and kept as the files were.
+
+use crate::common::{Scratch, child, given_dir, say};
+use futures::FutureExt as _;
+use futures::executor::block_on;
+use resilience::fs::{FileLock, LockError, Transaction, TransactionError, backups, restore};
+use resilience::{Category, Classify as _, Event, testing};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The files of a directory that are neither locks nor backups.
+fn plain(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().expect("text")).collect();
+    names.retain(|name| {
+        !name.starts_with('.')
+            || ![".lock", ".turn", ".backup", ".absent"].iter().any(|end| name.ends_with(end))
+    });
+    names.sort();
+    names
+}
+
+fn text(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+#[test]
+fn an_error_and_a_panic_leave_everything_as_it_was() {
+    let scratch = Scratch::new();
+    let (a, b) = (scratch.path("a"), scratch.path("b"));
+    fs::write(&a, "old").expect("a file");
+    let both = Transaction::many([&a, &b]);
+    let failed: io::Result<()> = both.run(|files| {
+        assert_eq!((files[0].read_to_string()?, files[1].exists()), ("old".to_owned(), false));
+        assert_eq!(files[1].read().expect_err("no file").kind(), io::ErrorKind::NotFound);
+        files[0].write("new")?;
+        files[1].write("new")?;
+        Err(io::Error::other("no"))
+    });
+    assert_eq!(failed.expect_err("its own").to_string(), "no");
+    let panics = || both.run(|files| -> io::Result<()> { files[0].write("new").and_then(|()| panic!("no")) });
+    assert!(std::panic::catch_unwind(panics).is_err());
+    assert_eq!((text(&a), plain(&scratch.path(""))), (Some("old".to_owned()), vec!["a".to_owned()]));
+    // Nothing changed: nothing is replaced.
+    let inode = fs::metadata(&a).expect("a file").ino();
+    both.run(|files| files[0].write("old")).expect("a transaction");
+    assert_eq!(fs::metadata(&a).expect("a file").ino(), inode);
+    // One file is written, one made, and removed again.
+    both.run(|files| files[0].write("new").and_then(|()| files[1].write("new"))).expect("a transaction");
+    assert_eq!((text(&a), text(&b)), (Some("new".to_owned()), Some("new".to_owned())));
+    Transaction::edit(&b, |file| {
+        file.remove();
+        io::Result::Ok(())
+    })
+    .expect("a transaction");
+    assert_eq!(plain(&scratch.path("")), ["a"]);
+}
+
+#[test]
+fn a_file_keeps_its_mode_and_attributes_and_what_cannot_be_kept_is_refused_first() {
+    let scratch = Scratch::new();
+    let (path, long) = (scratch.path("x.conf"), scratch.path(&"l".repeat(255)));
+    for path in [&path, &long] {
+        fs::write(path, "old").expect("a file");
+        fs::set_permissions(path, Permissions::from_mode(0o2640)).expect("its mode");
+        let has_attribute = Command::new("setfattr")
+            .args(["-n", "user.a", "-v", "b"])
+            .arg(path)
+            .status()
+            .is_ok_and(|it| it.success());
+        Transaction::edit(path, |file| file.write("new")).expect("a transaction");
+        assert_eq!(
+            (text(path), fs::metadata(path).expect("a file").mode() & 0o7777),
+            (Some("new".to_owned()), 0o2640)
+        );
+        if has_attribute {
+            let shown =
+                Command::new("getfattr").args(["-n", "user.a"]).arg(path).output().expect("a command");
+            assert!(String::from_utf8_lossy(&shown.stdout).contains("user.a=\"b\""));
+        }
+    }
+    let read_only = scratch.path("read-only");
+    fs::write(&read_only, "old").expect("a file");
+    fs::set_permissions(&read_only, Permissions::from_mode(0o444)).expect("its mode");
+    for content in ["new", "newer"] {
+        Transaction::of(&read_only).keep(1).apply(|file| file.write(content)).expect("a transaction");
+    }
+    assert_eq!(fs::metadata(&read_only).expect("a file").mode() & 0o777, 0o444);
+    let runs = AtomicU32::new(0);
+    let refused = |transaction: Transaction| {
+        let outcome = transaction.apply(|file| {
+            runs.fetch_add(1, Ordering::Relaxed);
+            file.write("other")
+        });
+        outcome.expect_err("it is refused").to_string()
+    };
+    fs::hard_link(&path, scratch.path("link")).expect("a link");
+    assert!(refused(Transaction::of(&path)).contains("2 hard links"));
+    symlink(&long, scratch.path("symlink")).expect("a link");
+    assert!(refused(Transaction::of(scratch.path("symlink"))).contains("it is a link"));
+    assert!(refused(Transaction::of(scratch.path(""))).contains("directory"));
+    assert!(refused(Transaction::of(&long).limit(2)).contains("`limit` is 2"));
+    assert!(refused(Transaction::many([&path, &scratch.path("./x.conf")])).contains("named twice"));
+    assert!(refused(Transaction::of(scratch.path("missing/x"))).contains("No such file"));
+    if Command::new("chattr").arg("+i").arg(&long).status().is_ok_and(|it| it.success()) {
+        let words = refused(Transaction::of(&long));
+        assert!(Command::new("chattr").arg("-i").arg(&long).status().expect("a command").success());
+        assert!(words.contains("immutable"), "{words}");
+    }
+    assert_eq!(runs.load(Ordering::Relaxed), 0, "refused before the closure runs");
+    Transaction::of(&path).break_links(true).apply(|file| file.write("other")).expect("a transaction");
+    assert_eq!(text(&scratch.path("link")).as_deref(), Some("new"), "the other link keeps the old content");
+    Transaction::of(scratch.path("symlink"))
+        .follow(true)
+        .apply(|file| file.write("through"))
+        .expect("a transaction");
+    assert_eq!(text(&long).as_deref(), Some("through"));
+    assert!(fs::symlink_metadata(scratch.path("symlink")).expect("a link").is_symlink());
+}
+
+#[test]
+fn a_program_that_scans_the_directory_sees_no_file_of_ours() {
+    let scratch = Scratch::new();
+    let path = scratch.path("a.conf");
+    fs::write(&path, "0").expect("a file");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                for entry in fs::read_dir(scratch.path("")).expect("a directory") {
+                    let name = entry.expect("an entry").file_name().into_string().expect("text");
+                    assert!(name == "a.conf" || !name.ends_with(".conf") && name.starts_with('.'), "{name}");
+                }
+                assert!(!text(&path).expect("always a file").is_empty());
+            }
+        });
+        for number in 1..40 {
+            let outcome = Transaction::of(&path).keep(2).apply(|file| file.write(number.to_string()));
+            outcome.expect("a transaction");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn what_changes_without_the_lock_is_a_conflict() {
+    let scratch = Scratch::new();
+    let (a, b) = (scratch.path("a"), scratch.path("b"));
+    for changes in [&(|path: &Path| fs::write(path, "foreign").expect("a file")) as &dyn Fn(&Path), &|path| {
+        fs::write(path.with_extension("new"), "foreign").expect("a file");
+        fs::rename(path.with_extension("new"), path).expect("a rename");
+    }] {
+        for (path, had_content) in [(&a, true), (&b, false)] {
+            if had_content {
+                fs::write(path, "old").expect("a file");
+            }
+            let outcome: Result<(), TransactionError> = Transaction::many([&a, &b]).run(|files| {
+                files.iter_mut().for_each(|file| file.write("new").expect("a copy"));
+                changes(path);
+                Ok(())
+            });
+            let conflict = outcome.expect_err("it has changed");
+            assert_eq!(conflict.classify().category, Category::Conflict);
+            assert!(matches!(conflict, TransactionError::Conflict { path: found, .. } if found == *path));
+            assert_eq!(text(path).as_deref(), Some("foreign"));
+            assert!(plain(&scratch.path("")).iter().all(|name| !name.starts_with('.')));
+            let _ = fs::remove_file(&b);
+            fs::write(&a, "old").expect("a file");
+        }
+    }
+    // The lock file is removed meanwhile: others may have begun.
+    let outcome: Result<(), TransactionError> = Transaction::edit(&a, |file| {
+        file.write("new").expect("a copy");
+        for entry in
+            fs::read_dir(scratch.path("")).expect("a directory").map(|entry| entry.expect("an entry").path())
+        {
+            if entry.extension().is_some_and(|end| end == "lock") {
+                fs::remove_file(entry).expect("a file");
+            }
+        }
+        Ok(())
+    });
+    assert!(matches!(outcome, Err(TransactionError::Lock(LockError::Refused { .. }))), "{outcome:?}");
+    assert_eq!(text(&a).as_deref(), Some("old"));
+}
+
+#[test]
+fn backups_are_numbered_and_restored_with_mode_and_absence() {
+    let scratch = Scratch::new();
+    let path = scratch.path("x");
+    let write = |content: &str| {
+        Transaction::of(&path).keep(3).apply(|file| file.write(content)).expect("a transaction")
+    };
+    let all = || {
+        backups(&path)
+            .expect("a listing")
+            .into_iter()
+            .map(|it| (it.number, it.was_there.then(|| text(&it.path).expect("text"))))
+            .collect::<Vec<_>>()
+    };
+    let old = |content: &str| Some(content.to_owned());
+    write("1");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("its mode");
+    write("2");
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("its mode");
+    assert_eq!(all(), [(1, None), (2, old("1"))]);
+    restore(&path, 2).expect("a backup");
+    assert_eq!((text(&path), fs::metadata(&path).expect("a file").mode() & 0o777), (old("1"), 0o600));
+    assert_eq!(all(), [(1, None), (2, old("1")), (3, old("2"))]);
+    restore(&path, 1).expect("a backup");
+    assert!(!path.exists());
+    restore(&path, 3).expect("a backup");
+    assert_eq!(text(&path), old("2"));
+    write("3");
+    assert_eq!(all(), [(4, old("1")), (5, None), (6, old("2"))]);
+    assert!(matches!(restore(&path, 1), Err(TransactionError::Refused { .. })));
+}
+
+#[test]
+fn a_transaction_inside_of_one_on_the_same_file_is_refused_and_others_wait() {
+    let scratch = Scratch::new();
+    let path = scratch.path("x");
+    let outcome = Transaction::edit(&path, |file| {
+        let inner: Result<(), TransactionError> = Transaction::edit(&path, |_| Ok(()));
+        assert!(matches!(inner, Err(TransactionError::Lock(LockError::Reentered { .. }))), "{inner:?}");
+        file.write("0")
+    });
+    outcome.expect("a transaction");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let raised = Transaction::edit(&path, |file| {
+                        let number: u32 = file.read_to_string()?.parse().expect("a number");
+                        file.write((number + 1).to_string())
+                    });
+                    raised.expect("a transaction");
+                }
+            });
+        }
+    });
+    assert_eq!(text(&path).as_deref(), Some("40"));
+}
+
+#[test]
+fn a_future_that_is_dropped_rolls_back_before_the_commit() {
+    let scratch = Scratch::new();
+    let path = scratch.path("x");
+    let write =
+        |content: &'static str| Transaction::of(&path).run_async(move |files| files[0].write(content));
+    block_on(write("old")).expect("a transaction");
+    let ((begun, has_begun), (go, gate)) = (mpsc::channel(), mpsc::channel::<()>());
+    let mut dropped = Box::pin(Transaction::of(&path).run_async(move |files| {
+        begun.send(()).expect("a test");
+        let _ = gate.recv();
+        files[0].write("new")
+    }));
+    assert!(dropped.as_mut().now_or_never().is_none());
+    has_begun.recv().expect("a thread");
+    drop(dropped);
+    drop(go);
+    // The lock is free once it has rolled back.
+    let seen = Transaction::edit(&path, |file| file.read_to_string()).expect("a transaction");
+    assert_eq!(seen, "old");
+    assert_eq!(plain(&scratch.path("")), ["x"]);
+    block_on(write("newer")).expect("a transaction");
+    assert_eq!(text(&path).as_deref(), Some("newer"));
+}
+
+const DIRS: [&str; 3] = ["one", "two", "three"];
+
+/// Three files in three directories: one is replaced, one made, one removed.
+fn files(dir: &Path) -> [PathBuf; 3] {
+    DIRS.map(|name| dir.join(name).join("x.conf"))
+}
+
+fn prepare(dir: &Path) {
+    for (file, content) in files(dir).iter().zip([Some("old"), None, Some("gone")]) {
+        let _ = fs::remove_dir_all(file.parent().expect("a directory"));
+        fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
+        content.into_iter().for_each(|content| fs::write(file, content).expect("a file"));
+    }
+}
+
+/// Whether everything is after the transaction, or everything before it.
+fn is_after(dir: &Path) -> bool {
+    let now = files(dir).map(|file| text(&file));
+    let now: Vec<_> = now.iter().map(Option::as_deref).collect();
+    match now[..] {
+        [Some("old"), None, Some("gone")] => false,
+        [Some("new"), Some("made"), None] => true,
+        _ => panic!("between before and after: {now:?}"),
+    }
+}
+
+/// Lets this process end at the change of the disk with the number in `FS_TEST_AT`.
+fn end_at() {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    testing::on_moment(|name| {
+        let at = std::env::var("FS_TEST_AT").ok().and_then(|at| at.parse().ok());
+        if std::env::var_os("FS_TEST_NAMES").is_some() {
+            say(name);
+        }
+        if name.starts_with("fs ") && Some(COUNT.fetch_add(1, Ordering::SeqCst) + 1) == at {
+            // As a kill: nothing is cleaned up, and the kernel frees the locks.
+            std::process::exit(86);
+        }
+    });
+}
+
+/// Not a test of its own: changes the three files, or opens one of them.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn changes() {
+    let Some(dir) = given_dir() else { return };
+    end_at();
+    let keep = if std::env::var_os("FS_TEST_KEEP").is_some() { 2 } else { 0 };
+    match std::env::var("FS_TEST_OPEN").ok().and_then(|at| at.parse::<usize>().ok()) {
+        Some(at) => {
+            let outcome: Result<(), TransactionError> = Transaction::of(&files(&dir)[at]).apply(|_| Ok(()));
+            outcome.expect("it is finished first");
+        }
+        None if std::env::var_os("FS_TEST_ONE").is_some() => {
+            Transaction::of(&files(&dir)[0])
+                .keep(keep)
+                .apply(|file| file.write("new"))
+                .expect("a transaction");
+        }
+        None => {
+            let outcome = Transaction::many(files(&dir)).keep(keep).run(|files| {
+                files[0].write("new")?;
+                files[1].write("made")?;
+                files[2].remove();
+                io::Result::Ok(())
+            });
+            outcome.expect("a transaction");
+        }
+    }
+    say("done");
+}
+
+/// Runs [`changes`] with these variables; whether it has reached its end.
+fn run(dir: &Path, variables: &[(&str, String)]) -> bool {
+    let mut command = child("transactions::changes", dir);
+    command.envs(variables.iter().map(|(name, value)| (*name, value)));
+    let output = command.output().expect("a child");
+    match output.status.code() {
+        Some(0) => true,
+        Some(86) => false,
+        _ => panic!("{}", String::from_utf8_lossy(&output.stdout)),
+    }
+}
+
+fn open(at: usize) -> (&'static str, String) {
+    ("FS_TEST_OPEN", at.to_string())
+}
+
+fn killed_at(number: u32) -> (&'static str, String) {
+    ("FS_TEST_AT", number.to_string())
+}
+
+/// Opens all three files, and checks that nothing is left.
+fn settle(dir: &Path, first: usize) -> bool {
+    let outcome: Result<(), TransactionError> = Transaction::of(&files(dir)[first]).apply(|_| Ok(()));
+    outcome.expect("it is finished first");
+    let after = is_after(dir);
+    for other in 1..3 {
+        let file = &files(dir)[(first + other) % 3];
+        let outcome: Result<(), TransactionError> = Transaction::of(file).apply(|_| Ok(()));
+        outcome.expect("nothing is left to finish");
+    }
+    for file in files(dir) {
+        let all = plain(file.parent().expect("a directory"));
+        assert!(all.iter().all(|name| name == "x.conf"), "{all:?}");
+    }
+    assert_eq!(is_after(dir), after);
+    after
+}
+
+#[test]
+fn a_process_killed_at_any_change_of_the_disk_leaves_all_before_or_all_after() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    for keep in [false, true] {
+        let (mut number, mut afters) = (1, 0);
+        loop {
+            prepare(&dir);
+            let mut variables = vec![killed_at(number)];
+            variables.extend(keep.then(|| ("FS_TEST_KEEP", String::new())));
+            if run(&dir, &variables) {
+                break;
+            }
+            afters += u32::from(settle(&dir, number as usize % 3));
+            number += 1;
+        }
+        assert!(number > 20 && afters > 5 && afters + 5 < number, "{afters} of {number} were after");
+        assert!(is_after(&dir));
+    }
+    // One file without backups: its replacement is the commit.
+    let mut number = 1;
+    loop {
+        prepare(&dir);
+        if run(&dir, &[killed_at(number), ("FS_TEST_ONE", String::new())]) {
+            break;
+        }
+        assert!(run(&dir, &[open(0)]));
+        let now = text(&files(&dir)[0]).expect("a file");
+        assert!(now == "old" || now == "new", "{now}");
+        assert_eq!(plain(files(&dir)[0].parent().expect("a directory")), ["x.conf"]);
+        number += 1;
+    }
+    assert!(number > 5);
+}
+
+#[test]
+fn the_disk_is_changed_in_the_order_that_survives_a_power_cut() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    prepare(&dir);
+    let output = child("transactions::changes", &dir).env("FS_TEST_NAMES", "").output().expect("a child");
+    let output = String::from_utf8(output.stdout).expect("text");
+    let names: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("fs ")).collect();
+    let copies = ["create", "create", "remove", "create", "sync", "sync", "remove"];
+    let locks = ["name journal", "sync lock"].repeat(3);
+    let dirs = ["sync dir"; 3];
+    let journal = ["create", "sync", "rename_new", "sync dir"];
+    // Until here no target has changed; from here on the journal is there until all directories are synced.
+    let targets = ["exchange", "rename_new", "rename_new"];
+    let displaced = ["remove", "remove"];
+    let end = ["remove", "sync dir"];
+    let expected = [&copies[..], &locks, &dirs, &journal, &targets, &dirs, &displaced, &end, &locks].concat();
+    assert_eq!(names, expected);
+}
+
+/// The first change of the disk after the commit.
+fn committed(dir: &Path) -> u32 {
+    (1..)
+        .find(|number| {
+            prepare(dir);
+            assert!(!run(dir, &[killed_at(*number)]), "it has a commit");
+            let is_named = fs::read_dir(dir.join("one"))
+                .expect("a directory")
+                .any(|entry| entry.expect("an entry").file_name().to_string_lossy().ends_with(".journal"));
+            is_named
+        })
+        .expect("a commit")
+}
+
+#[test]
+fn recovery_may_be_killed_as_well_and_two_may_try_at_once() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let commit = committed(&dir);
+    for at in 0..3 {
+        // From the second change on, what is left to do grows less with each death.
+        for number in 1.. {
+            if run(&dir, &[killed_at(number), open(at)]) {
+                break;
+            }
+            if number % 4 == 0 {
+                assert!(settle(&dir, (at + 1) % 3));
+                prepare(&dir);
+                assert!(!run(&dir, &[killed_at(commit)]));
+            }
+        }
+        assert!(settle(&dir, at), "what is committed only goes forward");
+        prepare(&dir);
+        assert!(!run(&dir, &[killed_at(commit)]));
+    }
+    std::thread::scope(|scope| {
+        for at in 0..3 {
+            let dir = &dir;
+            scope.spawn(move || assert!(run(dir, &[open(at)])));
+        }
+    });
+    assert!(settle(&dir, 0));
+}
+
+#[test]
+fn foreign_content_is_kept_with_an_alert_and_a_damaged_journal_is_an_error() {
+    let world = testing::isolate();
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let commit = committed(&dir);
+    let [one, two, _] = files(&dir);
+    fs::write(&one, "foreign").expect("a file");
+    fs::write(&two, "foreign, too").expect("a file");
+    // A link in the place of a file is no file either, and leads nowhere.
+    let three = &files(&dir)[2];
+    fs::remove_file(three).expect("a file");
+    symlink(&one, three).expect("a link");
+    assert_eq!(Transaction::edit(&two, |file| file.read_to_string()).expect("a transaction"), "made");
+    assert!(is_after(&dir));
+    for (file, content) in [(&one, "foreign"), (&two, "foreign, too")] {
+        let kept = backups(file).expect("a listing");
+        assert_eq!(text(&kept[0].path).as_deref(), Some(content));
+    }
+    let alerts = world.events().into_iter().filter(|event| matches!(event, Event::Alert { .. })).count();
+    assert_eq!(alerts, 3);
+    assert!(fs::symlink_metadata(&backups(three).expect("a listing")[0].path).expect("a link").is_symlink());
+    // A journal that cannot be read is never skipped.
+    prepare(&dir);
+    assert!(!run(&dir, &[killed_at(commit)]));
+    let journal =
+        fs::read_dir(dir.join("one")).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let journal = journal
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "journal"))
+        .expect("a journal");
+    let whole = fs::read(&journal).expect("a journal");
+    fs::write(&journal, &whole[..whole.len() - 1]).expect("a journal");
+    for file in files(&dir) {
+        let outcome = Transaction::edit(&file, |file| file.write("other").map_err(|_| unreachable!()));
+        assert!(matches!(outcome, Err(TransactionError::Corrupt { .. })), "{outcome:?}");
+    }
+    // Nor is one that waits for a lock which another process holds.
+    fs::write(&journal, &whole).expect("a journal");
+    let lock =
+        fs::read_dir(dir.join("three")).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let lock =
+        lock.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock")).expect("a lock");
+    let held = FileLock::at(lock).acquire().expect("a lock");
+    let outcome: Result<(), TransactionError> = Transaction::of(&one).wait(Duration::ZERO).apply(|_| Ok(()));
+    assert!(matches!(outcome, Err(TransactionError::Lock(LockError::Timeout { .. }))), "{outcome:?}");
+    drop(held);
+    assert!(settle(&dir, 0));
+}
