@@ -44,7 +44,7 @@ fn an_error_and_a_panic_leave_everything_as_it_was() {
         Err(io::Error::other("no"))
     });
     assert_eq!(failed.expect_err("its own").to_string(), "no");
-    let panics = || both.run(|files| -> io::Result<()> { files[0].write("new").and_then(|()| panic!("no")) });
+    let panics = || both.run(|files| -> io::Result<()> { files[0].write("new").map(|()| panic!("no")) });
     assert!(std::panic::catch_unwind(panics).is_err());
     assert_eq!((text(&a), plain(&scratch.path(""))), (Some("old".to_owned()), vec!["a".to_owned()]));
     // Nothing changed: nothing is replaced.
@@ -444,10 +444,9 @@ fn committed(dir: &Path) -> u32 {
         .find(|number| {
             prepare(dir);
             assert!(!run(dir, &[killed_at(*number)]), "it has a commit");
-            let is_named = fs::read_dir(dir.join("one"))
+            fs::read_dir(dir.join("one"))
                 .expect("a directory")
-                .any(|entry| entry.expect("an entry").file_name().to_string_lossy().ends_with(".journal"));
-            is_named
+                .any(|entry| entry.expect("an entry").file_name().to_string_lossy().ends_with(".journal"))
         })
         .expect("a commit")
 }

@@ -4,7 +4,7 @@
 //!
 //! | to | write |
 //! |---|---|
-//! | let one call at a time work on something that has a name | `#[with_lock("task:{id}")]`, or [`lock::task`](crate::lock::task) |
+//! | let one call at a time work on something that has a name | `#[with_lock("task:{id}")]`, or [`lock::task`] |
 //! | guard a file that other users or programs know by its path | [`FileLock::at`] |
 //! | guard a directory | [`DirLock::at`] |
 //! | take several at once | [`lock_all`] |
