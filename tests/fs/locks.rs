@@ -1,6 +1,6 @@
 //! Locks in one process: names, places, order, cancellation, re-entry.
 
-use crate::common::Scratch;
+use crate::common::{Scratch, Warnings};
 use futures::FutureExt as _;
 use futures::executor::block_on;
 use resilience::fs::{DirLock, FileLock, LockError, lock_all, lock_all_async};
@@ -279,6 +279,37 @@ fn inode(path: &Path) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt as _;
     let found = fs::metadata(path).expect("a file");
     (found.dev(), found.ino())
+}
+
+#[test]
+fn a_lock_inside_of_another_one_against_the_order_is_a_warning_once() {
+    let (_world, warnings) = (testing::isolate(), Warnings::default());
+    let mut names = ["a", "b"];
+    drop(lock_all(names.map(lock::named), SECOND).expect("both"));
+    let inode = |name| inode(lock::named(name).acquire().expect("a lock").path());
+    names.sort_by_key(|name| inode(*name));
+    let [first, second] = names;
+    let nested = |outer, inner| -> Result<(), Rejected> {
+        lock::named(outer).call(|| lock::named(inner).call(|| Ok(())))
+    };
+    tracing::subscriber::with_default(warnings.clone(), || {
+        nested(first, second).expect("the order of `lock_all`");
+        assert_eq!(warnings.count(), 0);
+        for _ in 0..3 {
+            nested(second, first).expect("no other process");
+        }
+    });
+    assert_eq!(warnings.count(), 1);
+}
+
+#[test]
+fn futures_of_locks_and_transactions_move_between_threads() {
+    fn moves<F: Future + Send>(_: F) {}
+    let x = lock::named("x");
+    moves(x.acquire_async());
+    moves(x.call_async(async || Ok::<(), Rejected>(())));
+    moves(lock_all_async([x.clone()], SECOND));
+    moves(resilience::fs::Transaction::of("x").run_async(|_| Ok::<(), std::io::Error>(())));
 }
 
 #[test]

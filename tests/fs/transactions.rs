@@ -79,6 +79,12 @@ fn a_file_keeps_its_mode_and_attributes_and_what_cannot_be_kept_is_refused_first
             (text(path), fs::metadata(path).expect("a file").mode() & 0o7777),
             (Some("new".to_owned()), 0o2640)
         );
+        let locks =
+            fs::read_dir(scratch.path("")).expect("a directory").map(|entry| entry.expect("an entry"));
+        for lock in locks.filter(|entry| entry.file_name().to_string_lossy().ends_with(".lock")) {
+            let mode = lock.metadata().expect("a lock").mode();
+            assert_eq!(mode & 0o777, 0o640, "who may write the file may lock it");
+        }
         if has_attribute {
             let shown =
                 Command::new("getfattr").args(["-n", "user.a"]).arg(path).output().expect("a command");

@@ -48,7 +48,7 @@ pub mod explicit_returns;
 use resilience::policy::{BudgetOf, Jitter};
 use resilience::{
     Classify, Simplify, bulkhead, cached, checkpoint, circuit_breaker, degrade, hedge, job, rate_limit,
-    timeout, with_fallback, with_recovery, with_retry,
+    timeout, with_fallback, with_lock, with_recovery, with_retry,
 };
 
 /// An error.
@@ -132,6 +132,17 @@ impl Service {
         times = times.saturating_add(1);
         let known = self.known(&suffix).await?;
         Ok(suffix.repeat(known.saturating_mul(usize::from(times))))
+    }
+
+    /// One call at a time, in all processes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_retry(max = 1)]
+    #[with_lock("{self.host}/{question}", wait = 1s, shared, common)]
+    pub async fn locked(&self, question: &str) -> Result<usize, Failure> {
+        self.ask(question).await
     }
 
     /// What is asked of a service under load.
