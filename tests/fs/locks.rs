@@ -115,6 +115,20 @@ fn a_path_is_locked_whatever_it_is_called_by_and_links_are_refused() {
 }
 
 #[test]
+fn a_file_with_data_that_is_used_as_a_lock_keeps_its_content() {
+    let scratch = Scratch::new();
+    let path = scratch.path("data");
+    for content in ["{}", "resilience", "a text that is longer than the first line of a lock\n"] {
+        fs::write(&path, content).expect("a file");
+        let held = FileLock::at(&path).acquire().expect("a lock");
+        let busy = now(&FileLock::at(&path)).expect_err("it is held").to_string();
+        assert!(busy.contains(&format!("held by process {}", std::process::id())), "{busy}");
+        drop(held);
+        assert_eq!(fs::read_to_string(&path).expect("a text"), content);
+    }
+}
+
+#[test]
 fn readers_share_a_lock_and_a_writer_goes_before_later_readers() {
     let _world = testing::isolate();
     let (reader, writer) = (lock::named("x").shared(true), lock::named("x"));

@@ -143,7 +143,7 @@ impl Way {
         // Who has the turn is the only one that writes.
         let journal = Text::read(&file).journal;
         // A text is for people: where it cannot be written, the holder is unknown.
-        let _ = holder::write(&file, &self.place.label, journal.as_deref());
+        let _ = holder::write_unless_foreign(&file, &self.place.label, journal.as_deref());
         let held = HeldLock { inode: files::inode_of(&file), ..self.held(lock) };
         Ok(Some(LockGuard::new(self.place.clone(), held::enter(held), Locked::new(file))))
     }
@@ -172,7 +172,7 @@ impl Way {
     /// Writes into the turn who waits, for those who list locks.
     fn announce(&self) {
         if let Some(turn) = &self.turn {
-            let _ = holder::write(&turn.file, &self.place.label, None);
+            let _ = holder::write_unless_foreign(&turn.file, &self.place.label, None);
         }
     }
 }

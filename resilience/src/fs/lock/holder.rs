@@ -195,6 +195,14 @@ impl Text {
     }
 }
 
+/// As [`write`], unless `file` has a content that no lock has written: it may be a file with data that is used as a lock.
+pub(super) fn write_unless_foreign(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {
+    let mut head = Vec::new();
+    file.rewind()?;
+    file.take(MAGIC.len() as u64).read_to_end(&mut head)?;
+    if head.is_empty() || head == MAGIC.as_bytes() { write(file, label, journal) } else { Ok(()) }
+}
+
 /// Writes into `file` that this process has the lock `label`, or waits for it. A `journal` comes first, so that
 /// later texts leave its bytes as they are.
 pub(super) fn write(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {

@@ -74,7 +74,8 @@ impl FileLock {
 
     /// The lock that is the file at `path`, made when it is first taken.
     ///
-    /// Use a file of its own, not one with data: what replaces a file by renaming leaves its lock behind. A second file,
+    /// Use a file of its own, not one with data: what replaces a file by renaming leaves its lock behind. A file that has
+    /// other content keeps it, and then nothing says since when the lock is held. A second file,
     /// `<path>.turn`, makes the waits fair. A link and a directory are refused when the lock is taken. Users who share the
     /// lock need the right to read the file.
     #[track_caller]

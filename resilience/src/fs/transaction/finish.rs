@@ -135,6 +135,11 @@ pub(super) fn finish_one(files: &Files, entry: &Entry, id: &str) -> Result<(), T
 fn place(target: &Target, entry: &Entry, id: &str, is_committed: bool) -> io::Result<bool> {
     let (dir, name, temp) = (&target.dir, &*target.name, &*entry.temp);
     let (now, new) = (target.content(name)?, target.content(temp)?);
+    if now == entry.old && now != entry.new && new.is_none() && entry.new.is_some() {
+        // Its copy was removed, or another program has put the old content back.
+        let reason = format!("{} has its old content", target.path.display());
+        alert("the new content of a committed transaction is not there", &reason);
+    }
     match entry.new {
         // Already there, or replaced since by a program without the lock.
         Some(_) if now == entry.new || new != entry.new => Ok(true),

@@ -103,8 +103,13 @@ impl Target {
     /// The neighbours that transactions have left behind which were never committed.
     pub(super) fn leftovers(&self) -> io::Result<Vec<String>> {
         let (stem, ends) = (format!(".{}-", file_stem(&self.name)), [".new", ".old", ".new_", ".old_"]);
+        let names = self.dir.names()?;
+        let id = |name: &str| name.strip_prefix(".resilience-")?.strip_suffix(".journal").map(str::to_owned);
+        // A lock file that was removed names no journal: one that is here needs its files all the same.
+        let needed: Vec<_> = names.iter().filter_map(|name| id(name)).collect();
         let is_left = |name: &String| name.starts_with(&stem) && ends.iter().any(|end| name.ends_with(end));
-        Ok(self.dir.names()?.into_iter().filter(is_left).collect())
+        let is_needed = |name: &String| needed.iter().any(|id| name.contains(id.as_str()));
+        Ok(names.iter().filter(|name| is_left(name) && !is_needed(name)).cloned().collect())
     }
 
     /// The lock file and its turn take owner, group and mode of the target, so that who may write it may lock it.
