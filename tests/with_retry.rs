@@ -22,6 +22,8 @@ mod rules;
 mod schedule;
 #[path = "with_retry/shapes.rs"]
 mod shapes;
+#[path = "with_retry/throttle.rs"]
+mod throttle;
 
 use resilience::classify::Retryable;
 use resilience::{Category, Classification, Event, with_retry};

@@ -107,3 +107,47 @@ impl Service {
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
 }
+async fn throttled(id: u32) -> Result<String, Error> {
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
+        ::core::module_path!(),
+        "throttled",
+        &[&__RETRY],
+    );
+    static __RETRY: __rt::RetrySite = __rt::RetrySite::new(
+            &__POINT,
+            __rt::Retry::max(__rt::Retry::new(), 3),
+        )
+        .throttled(__rt::Some(2f64));
+    let __outcome = '__retry: {
+        let __throttled = match (&__RETRY).ask((&__RETRY).own_budget()) {
+            __rt::Ok(__throttled) => __throttled,
+            __rt::Err(__rejected) => break '__retry __rt::refused(__rejected),
+        };
+        let mut __retry = (&__RETRY).start();
+        let __outcome = loop {
+            let __wait = {
+                let __attempt = (&__throttled).attempt();
+                let __outcome = async {
+                    if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
+                        return __outcome;
+                    }
+                    fetch(id).await
+                }
+                    .await;
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, (&__retry).attempt());
+                __attempt.ended(&__verdict);
+                match (&__RETRY).settle(&mut __retry, __verdict) {
+                    __rt::Ok(_) => break __outcome,
+                    __rt::Err(__wait) => __wait,
+                }
+            };
+            (&__RETRY).pause(&__retry, __wait).await;
+        };
+        __outcome
+    };
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
+}

@@ -12,3 +12,7 @@ impl Service {
         self.fetch(id).await
     }
 }
+#[with_retry(max = 3, throttle = 2.0)]
+async fn throttled(id: u32) -> Result<String, Error> {
+    fetch(id).await
+}

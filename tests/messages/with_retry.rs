@@ -252,6 +252,62 @@ trait Load {
     fn load(&self) -> io::Result<u32>;
 }
 
+// throttle_below_one
+
+#[with_retry(throttle = 0.5)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// throttle_beside_an_instance
+
+#[with_retry(instance = RETRY, throttle = 2.0)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// throttle_is_no_number
+
+#[with_retry(throttle = "2.0")]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// throttle_is_a_time
+
+#[with_retry(throttle = 2m)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// throttle_of_a_static_budget
+
+#[with_retry(budget = SEARCH, throttle = 1.5)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// throttle_twice
+
+#[with_retry(throttle, throttle = 2.0)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// throttle_with_a_list
+
+#[with_retry(throttle(2.0))]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// throttle_without_a_budget
+
+#[with_retry(budget = none, throttle = 2.0)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
 // unknown_category
 
 #[with_retry(on(rate_limit, max = 5))]

@@ -206,6 +206,11 @@ impl<'a> Reader<'a> {
         Some(self.entries.remove(at))
     }
 
+    /// The value of the entry called `name`, which is not taken.
+    pub(crate) fn peek(&self, name: &str) -> Option<&Value> {
+        self.entries.iter().find(|entry| entry.is(name)).map(|entry| &entry.value)
+    }
+
     /// Where the entry called `name` is, if there is one that was not taken yet.
     pub(crate) fn span_of(&self, name: &str) -> Option<Span> {
         self.entries.iter().find(|entry| entry.is(name)).map(|entry| entry.span)

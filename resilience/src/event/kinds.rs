@@ -17,7 +17,7 @@ use std::time::Duration;
 /// | `GaveUp` | `resilience::retry` | WARN |
 /// | `Opened` | `resilience::breaker` | WARN |
 /// | `HalfOpened`, `Closed` | `resilience::breaker` | INFO |
-/// | `Rejected` | `resilience::breaker`, `::bulkhead`, `::rate_limit`, `::lock` | DEBUG, at most one line a second |
+/// | `Rejected` | `resilience::breaker`, `::bulkhead`, `::rate_limit`, `::lock`, `::retry` | DEBUG, at most one line a second |
 /// | `TimedOut` | `resilience::timeout` | DEBUG |
 /// | `FellBack` | `resilience::fallback` | DEBUG; WARN at most once a minute where it hides `Auth`, `Invalid` or `Permanent` |
 /// | `FailedOver` | `resilience::failover` | DEBUG |

@@ -180,6 +180,9 @@ fn breaker(event: &Event, log: Log<'_>) {
                 "bulkhead" => {
                     debug!(target: "resilience::bulkhead", point = &**point, key, policy, delay_ms, "rejected");
                 }
+                "with_retry" => {
+                    debug!(target: "resilience::retry", point = &**point, key, policy, delay_ms, "rejected");
+                }
                 _ => {
                     debug!(target: "resilience::breaker", point = &**point, key, policy, delay_ms, "rejected");
                 }

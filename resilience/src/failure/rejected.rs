@@ -145,6 +145,16 @@ pub enum Rejected {
         /// [`retry_after`](Self::retry_after).
         retry_after: Option<Wait>,
     },
+    /// The throttle of the retry budget of `point` refused the call: the service accepts too few of those that are made.
+    ///
+    /// The body did not run. At most nine calls of ten are refused; the others find out when the service is well again. See
+    /// [`Budget::throttle`](crate::Budget::throttle).
+    #[error("{} was throttled: its service accepts too few calls", point.label())]
+    #[non_exhaustive]
+    Throttled {
+        /// The point whose throttle rejected the call.
+        point: Origin,
+    },
     /// The call of `point` did not end within `limit`.
     ///
     /// The body had begun, unless the call still waited for a slot or a permit, or no time was left at its
@@ -395,6 +405,10 @@ impl Rejected {
         Self::RateLimited { point, retry_after: Some(retry_after) }
     }
 
+    pub(crate) const fn throttled(point: Origin) -> Self {
+        Self::Throttled { point }
+    }
+
     /// Whether an attempt of the call may have reached the service; a step or a job says so itself.
     fn has_reached_the_service(&self) -> bool {
         match self {
@@ -413,6 +427,7 @@ impl Rejected {
             Self::CircuitOpen { point, .. }
             | Self::BulkheadFull { point, .. }
             | Self::RateLimited { point, .. }
+            | Self::Throttled { point, .. }
             | Self::TimedOut { point, .. }
             | Self::LockTimeout { point, .. }
             | Self::ShuttingDown { point, .. } => Some(point),
@@ -537,9 +552,10 @@ impl Classify for Rejected {
             Self::TimedOut { .. } => Category::Timeout,
             Self::RateLimited { .. } => Category::RateLimited,
             Self::LockTimeout { .. } => Category::Transient,
-            Self::CircuitOpen { .. } | Self::BulkheadFull { .. } | Self::ShuttingDown { .. } => {
-                Category::Rejected
-            }
+            Self::CircuitOpen { .. }
+            | Self::BulkheadFull { .. }
+            | Self::Throttled { .. }
+            | Self::ShuttingDown { .. } => Category::Rejected,
             #[cfg(feature = "durable")]
             Self::Checkpoint(error) => return error.class(),
             // The class of the recorded error, for a job that failed before.

@@ -1,11 +1,17 @@
 //! A token bucket that limits the retry rate, so that retries cannot overload a failing dependency.
 
+mod calls;
+mod throttle;
+
+pub(super) use throttle::Throttled;
+
+use self::throttle::Throttle;
 use crate::base::clock::now;
 use crate::base::setting::{Complaint, InvalidPolicy};
-use crate::base::settings::{Count, Settings, settings};
+use crate::base::settings::{Count, Factor, Settings, settings};
 use crate::base::site::Site;
 use crate::base::sync::{AtomicU64, Ordering};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// Chooses which budget pays for the retries of a policy.
@@ -59,6 +65,20 @@ pub enum BudgetOf {
 /// - A function with a few calls a minute needs none of this changed; one with thousands a second can have a
 ///   larger `capacity`.
 ///
+/// # Throttling
+///
+/// A budget limits retries. Its [`throttle`](Self::throttle), which is off unless a call asks it, refuses first
+/// attempts, too, while the service accepts too few: with the attempts of the last two minutes a call is refused with
+/// the probability `(requests - factor * accepts) / (requests + 1)`, at most 0.9. So a service that is down or
+/// overloaded gets a tenth of the calls, and one that is well gets all of them. An attempt is accepted if a circuit
+/// breaker would call it a success; refusals of other policies, dropped calls, and calls that a client's deadline has
+/// ended count as nothing. The formula is that of "Site Reliability Engineering" (chapter 21, "Client-Side
+/// Throttling").
+///
+/// Ask it with `with_retry(throttle = 2.0)`, for a shared budget with `with_retry(budget = SEARCH, throttle)`, and by
+/// hand with [`call`](Self::call). Use it in place of a circuit breaker where a service rejects a part of its calls,
+/// for instance when it sheds load: a breaker admits all calls or none, a throttle as many as the service takes.
+///
 /// # Examples
 ///
 /// ```
@@ -92,6 +112,8 @@ pub enum BudgetOf {
 pub struct Budget {
     settings: Settings<BudgetConfig>,
     bucket: Site<Bucket>,
+    /// Of one of the budgets of a function, the key that it is for.
+    key: Option<Arc<str>>,
 }
 
 settings! {
@@ -109,7 +131,7 @@ settings! {
     /// let never = BudgetConfig { deposit: 0, refill: 0, ..config };
     /// assert!(Budget::try_new(never).is_err());
     /// ```
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct BudgetConfig {
         for policy Budget(settings) {
             /// It is how long a burst of retries can be: `capacity / cost` retries at once.
@@ -122,6 +144,10 @@ settings! {
             deposit: Count to 200000 = 1, "how many tokens a success returns";
             /// It is not 0 where successes return nothing either.
             refill: Count to 200000 = 5, "how many tokens flow back each second";
+            /// Calls that ask this budget's throttle are refused while the service accepts a smaller part of the
+            /// attempts of the last two minutes: with `2.0` less than half. See "Throttling" at [`Budget`]. A smaller
+            /// factor refuses earlier. Where a call asks and this is not set, the factor is 2.
+            throttle: Factor from 1.0 = off, "how many attempts are made for each one that the service accepts, before calls are refused";
         }
         together {
             (deposit, refill): flows_back;
@@ -181,7 +207,7 @@ impl Budget {
     }
 
     const fn of(settings: Settings<BudgetConfig>) -> Self {
-        Self { settings, bucket: Site::new(Bucket::new(), Bucket::new) }
+        Self { settings, bucket: Site::new(Bucket::new(), Bucket::new), key: None }
     }
 
     /// Creates a full bucket with numbers from run time.
@@ -223,6 +249,17 @@ impl Budget {
         self.bucket.denied.load(Ordering::Relaxed)
     }
 
+    /// Sets the factor of the throttle, before the budget is used.
+    pub(super) const fn set_throttle(&mut self, factor: f64) {
+        self.settings.config.throttle = Some(factor);
+        self.settings.note(Row::throttle);
+    }
+
+    /// Makes it the budget of `key`.
+    pub(super) fn of_key(self, key: &str) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.bucket.word.load(Ordering::Relaxed) == FULL
@@ -259,6 +296,8 @@ struct Bucket {
     word: AtomicU64,
     denied: AtomicU64,
     origin: OnceLock<Instant>,
+    /// Made when a call first asks it.
+    throttle: OnceLock<Box<Throttle>>,
 }
 
 const FULL: u64 = 0;
@@ -291,7 +330,12 @@ fn latest(word: u64, ticks: u64) -> u64 {
 
 impl Bucket {
     const fn new() -> Self {
-        Self { word: AtomicU64::new(FULL), denied: AtomicU64::new(0), origin: OnceLock::new() }
+        Self {
+            word: AtomicU64::new(FULL),
+            denied: AtomicU64::new(0),
+            origin: OnceLock::new(),
+            throttle: OnceLock::new(),
+        }
     }
 
     /// Milliseconds since this bucket was first asked.
@@ -336,6 +380,11 @@ impl Bucket {
                 Err(current) => word = current,
             }
         }
+    }
+
+    /// Puts all tokens back.
+    fn fill(&self) {
+        self.word.store(FULL, Ordering::Relaxed);
     }
 
     /// Adds `tokens` thousandths, up to the full bucket.
@@ -490,7 +539,7 @@ mod tests {
             fn the_bucket_holds_what_a_simple_one_holds(
                 capacity in 1..60_u32, refill in 0..9_u32, steps in prop::collection::vec(steps(), 0..200),
             ) {
-                let settings = BudgetConfig { capacity, cost: 5, timeout_cost: 10, deposit: 1, refill };
+                let settings = BudgetConfig { capacity, cost: 5, timeout_cost: 10, deposit: 1, refill, throttle: None };
                 let bucket = Bucket::new();
                 let full = i64::from(capacity) * 1_000;
                 let (mut reckoned, mut pending, mut ticks) = (full, 0_i64, 0_u64);
@@ -535,7 +584,14 @@ mod tests {
     #[test]
     fn loom_tokens_are_neither_lost_nor_made() {
         loom::model(|| {
-            let settings = BudgetConfig { capacity: 10, cost: 5, timeout_cost: 10, deposit: 1, refill: 0 };
+            let settings = BudgetConfig {
+                capacity: 10,
+                cost: 5,
+                timeout_cost: 10,
+                deposit: 1,
+                refill: 0,
+                throttle: None,
+            };
             let bucket = shared();
             let draw = |bucket: &Bucket| u64::from(bucket.withdraw(&settings, false, 7).is_some());
             let other = bucket.clone();
@@ -560,7 +616,14 @@ mod tests {
     #[test]
     fn loom_half_of_the_bucket_pays_for_no_extra_call() {
         loom::model(|| {
-            let settings = BudgetConfig { capacity: 10, cost: 3, timeout_cost: 3, deposit: 1, refill: 0 };
+            let settings = BudgetConfig {
+                capacity: 10,
+                cost: 3,
+                timeout_cost: 3,
+                deposit: 1,
+                refill: 0,
+                throttle: None,
+            };
             let bucket = shared();
             let other = bucket.clone();
             let paid = move |bucket: &Bucket| u64::from(bucket.withdraw_extra(&settings, 1).is_some());
@@ -576,7 +639,14 @@ mod tests {
     #[test]
     fn loom_the_bucket_is_full_when_both_have_put_back() {
         loom::model(|| {
-            let settings = BudgetConfig { capacity: 10, cost: 1, timeout_cost: 1, deposit: 1, refill: 0 };
+            let settings = BudgetConfig {
+                capacity: 10,
+                cost: 1,
+                timeout_cost: 1,
+                deposit: 1,
+                refill: 0,
+                throttle: None,
+            };
             let bucket = shared();
             let other = bucket.clone();
             let turn = move |bucket: &Bucket| bucket.put_back(bucket.withdraw(&settings, false, 1).unwrap());

@@ -75,6 +75,11 @@ pub fn rate_limited(point: &str, retry_after: Option<Duration>) -> Rejected {
     Rejected::RateLimited { point: origin(point), retry_after: retry_after.map(Into::into) }
 }
 
+/// Returns a [`Rejected::Throttled`] of `point`.
+pub fn throttled(point: &str) -> Rejected {
+    Rejected::throttled(origin(point))
+}
+
 /// Returns a [`Rejected::TimedOut`] of `point`, whose call was given `limit`.
 ///
 /// # Examples

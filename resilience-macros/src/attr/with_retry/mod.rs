@@ -29,6 +29,7 @@ const SPEC: Spec = Spec {
         setting("retry_after_cap", "60s", Setting::Time),
         setting("idempotent", "false", Setting::Switch),
         key("budget", "none"),
+        key("throttle", "2.0"),
         key("on", "(category, max = 5)"),
         key("when", "|error| .."),
         key("unless", "|error| .."),
@@ -67,6 +68,7 @@ pub(crate) struct Checked {
     /// Where a complaint points about settings that make sense alone and not together, if there are such.
     depends: Option<Span>,
     budget: BudgetSource,
+    throttle: Option<Throttle>,
 }
 
 /// Which budget pays for retries, as far as the attribute says.
@@ -82,6 +84,29 @@ enum BudgetSource {
     None,
     /// The one that the settings name at run time.
     Settings,
+}
+
+/// Calls ask the throttle of the budget that pays.
+struct Throttle {
+    /// The factor of the function's own budgets, if it is written.
+    factor: Option<TokenStream>,
+}
+
+impl Throttle {
+    /// A function that makes the budget of a key.
+    fn budget(&self) -> TokenStream {
+        self.factor.as_ref().map_or_else(
+            || quote!(__rt::Budget::new),
+            |factor| quote!(|| __rt::Budget::throttle(__rt::Budget::new(), #factor)),
+        )
+    }
+
+    /// The call that sets it for the site.
+    fn setter(&self) -> TokenStream {
+        let Some(factor) = &self.factor else { return quote!(.throttled(__rt::None)) };
+        let at = Span::mixed_site().located_at(value::own_span_of(factor));
+        quote_spanned!(at=> .throttled(__rt::Some(#factor)))
+    }
 }
 
 impl Checked {
@@ -130,7 +155,7 @@ fn check(input: Input<'_>) -> Checked {
     let mut reader = Reader::new(&SPEC, entries, errors);
     let on = reader.take_all("on");
     let instance_at = reader.span_of("instance");
-    let others = ["budget", "policy"].iter().filter_map(|key| reader.span_of(key));
+    let others = ["budget", "throttle", "policy"].iter().filter_map(|key| reader.span_of(key));
     let others = others.chain(on.iter().map(|entry| entry.span));
     let configured: Vec<_> = value::written(&reader, &SPEC).into_iter().chain(others).collect();
     let instance = reader.value("instance", "RETRY", value::expression);
@@ -148,17 +173,57 @@ fn check(input: Input<'_>) -> Checked {
     let on: Vec<_> = on.into_iter().filter_map(|entry| rule(entry, &bounds, &mut seen, errors)).collect();
     let start = reader.value("policy", "CONST", value::constant);
     let remembers = timed || starts || is_decorrelated || !on.is_empty();
+    let throttle = throttle(&mut reader);
     let budget = reader.value("budget", "none", budget);
     let (budget, setter) = match budget {
         None if starts || instance_at.is_some() => (BudgetSource::Settings, None),
         None => (BudgetSource::Default, None),
         Some(budget) => budget,
     };
+    if let Some((throttle, at)) = &throttle {
+        let is_shared = budget == BudgetSource::Settings && setter.is_some();
+        check_throttle(throttle, *at, budget, is_shared, errors);
+    }
+    let throttle = throttle.map(|(throttle, _)| throttle);
     setters.extend(setter);
     // What is wrong with all settings together is reported at the last one.
     setters.sort_by_key(|setter| setter.value_of("give_up_after").is_some());
     let rules = Rules::read(&mut reader);
-    Checked { instance, start: start.unwrap_or_default(), setters, rules, on, remembers, depends, budget }
+    let start = start.unwrap_or_default();
+    Checked { instance, start, setters, rules, on, remembers, depends, budget, throttle }
+}
+
+/// `throttle`, or `throttle = 2.0`, and where that is written.
+fn throttle(reader: &mut Reader<'_>) -> Option<(Throttle, Span)> {
+    let at = reader.span_of("throttle")?;
+    let is_word = matches!(reader.peek("throttle"), Some(Value::Word));
+    if is_word {
+        reader.take("throttle");
+        return Some((Throttle { factor: None }, at));
+    }
+    let factor = reader.value("throttle", "2.0", |tokens| value::factor_from_one(tokens, "throttle"))?;
+    Some((Throttle { factor: Some(factor) }, at))
+}
+
+/// Reports a throttle that the budget cannot have.
+fn check_throttle(throttle: &Throttle, at: Span, budget: BudgetSource, is_shared: bool, errors: &Errors) {
+    if budget == BudgetSource::None {
+        errors.here(
+            at,
+            "`throttle` needs a budget, which counts the calls that the service accepts\n\
+             help: leave `budget = none` out",
+        );
+    }
+    if is_shared && let Some(factor) = &throttle.factor {
+        errors.here(
+            at,
+            format!(
+                "the budget in the `static` has its own factor\n\
+                 help: write `throttle` alone here, and `.throttle({factor})` where the budget is made",
+                factor = factor.to_string().replace("f64", "")
+            ),
+        );
+    }
 }
 
 const BUDGETS: &str =
@@ -303,10 +368,12 @@ impl Layer for Checked {
     fn site(&self, place: &Place, stack: Stack<'_>) -> TokenStream {
         let site = &place.site;
         let is_keyed = self.has_keyed_budgets(has_key(stack));
+        let throttle = self.throttle.as_ref();
+        let new = throttle.map_or_else(|| quote!(__rt::Budget::new), Throttle::budget);
         let budgets = is_keyed.then(|| {
             quote! {
                 static __BUDGETS: __rt::KeyedBudgets = {
-                    const fn __fresh() -> __rt::Keyed<__rt::Budget> { __rt::Keyed::new(__rt::Budget::new) }
+                    const fn __fresh() -> __rt::Keyed<__rt::Budget> { __rt::Keyed::new(#new) }
                     __rt::Site::new(__fresh(), __fresh)
                 };
             }
@@ -318,6 +385,7 @@ impl Layer for Checked {
                 static #site: __rt::RetrySite = __rt::RetrySite::of_instance(&__POINT)#per_key;
             };
         }
+        let throttled = throttle.map(Throttle::setter);
         let policy = policy(self);
         let (named, policy) = if stack.total().is_some() {
             let named = quote!(const __POLICY: __rt::Retry = #policy;);
@@ -328,7 +396,7 @@ impl Layer for Checked {
         quote! {
             #budgets
             #named
-            static #site: __rt::RetrySite = __rt::RetrySite::new(&__POINT, #policy)#per_key;
+            static #site: __rt::RetrySite = __rt::RetrySite::new(&__POINT, #policy)#per_key #throttled;
         }
     }
 
@@ -359,16 +427,21 @@ impl Layer for Checked {
             quote_spanned!(here=> (&#site).settle_with(&mut #retry, __verdict, #ruling, #budget))
         };
         let bound = place.bound();
+        let throttled = self.throttle.as_ref().map(|_| Throttled::new(self, cx, place, key.is_some()));
+        let Throttled { ask, attempt, ended } = throttled.unwrap_or_default();
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
-        quote_spanned! {here=>
+        let call = quote_spanned! {here=>
             #budgets
             #given
+            #ask
             #lent
             let mut #retry = (&#site).#start();
             let #bound = loop {
                 // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
                 let __wait = {
+                    #attempt
                     #inner
+                    #ended
                     match #settle {
                         __rt::Ok(#kept) => break #bound,
                         __rt::Err(__wait) => __wait,
@@ -376,6 +449,39 @@ impl Layer for Checked {
                 };
                 #wait;
             };
+        };
+        if self.throttle.is_none() {
+            return call;
+        }
+        let label = place.label();
+        quote_spanned!(here=> let #bound = #label: { #call #bound };)
+    }
+}
+
+/// What a function with a throttle does beside its retries.
+#[derive(Default)]
+struct Throttled {
+    /// Before the first attempt.
+    ask: TokenStream,
+    /// Before and after each attempt.
+    attempt: TokenStream,
+    ended: TokenStream,
+}
+
+impl Throttled {
+    fn new(checked: &Checked, cx: &Context<'_>, place: &Place, is_keyed: bool) -> Self {
+        let here = Span::mixed_site();
+        let (site, label, refused) = (&place.site, place.label(), cx.refused(place));
+        let budget = checked.budget(site, is_keyed);
+        Self {
+            ask: quote_spanned! {here=>
+                let __throttled = match (&#site).ask(#budget) {
+                    __rt::Ok(__throttled) => __throttled,
+                    __rt::Err(__rejected) => break #label #refused,
+                };
+            },
+            attempt: quote_spanned!(here=> let __attempt = (&__throttled).attempt();),
+            ended: quote_spanned!(here=> __attempt.ended(&__verdict);),
         }
     }
 }

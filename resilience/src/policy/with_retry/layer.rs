@@ -18,9 +18,10 @@ use crate::base::site::Site;
 use crate::event;
 use crate::point::registry::{Point, PointKey};
 use crate::point::{Layer, PointName, PointSite};
-use crate::policy::budget::BudgetOf;
+use crate::policy::budget::{BudgetOf, Throttled};
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
+use crate::rejected::Rejected;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -40,6 +41,8 @@ pub struct RetrySite {
     keyed: Option<&'static KeyedBudgets>,
     /// The first retry that was given, where each call is given one.
     given: Option<OnceLock<Retry>>,
+    /// Whether calls ask the throttle of their budget.
+    is_throttled: bool,
 }
 
 /// A retry that the program owns, in the stack of a `with_retry`.
@@ -70,6 +73,7 @@ struct Counters {
     not_retryable: AtomicU64,
     gave_up: AtomicU64,
     denied: AtomicU64,
+    throttled: AtomicU64,
 }
 
 impl Counters {
@@ -80,6 +84,7 @@ impl Counters {
             not_retryable: AtomicU64::new(0),
             gave_up: AtomicU64::new(0),
             denied: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
         }
     }
 
@@ -90,6 +95,7 @@ impl Counters {
             Counted::NotRetryable => &self.not_retryable,
             Counted::GaveUp => &self.gave_up,
             Counted::Denied => &self.denied,
+            Counted::Throttled => &self.throttled,
         }
     }
 }
@@ -97,12 +103,13 @@ impl Counters {
 impl RetrySite {
     /// The retry of `point`.
     pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
-        Self { retry, point, state: State::NEW, keyed: None, given: None }
+        Self { retry, point, state: State::NEW, keyed: None, given: None, is_throttled: false }
     }
 
     /// The site in the stack of `point` of retries that the calls are given.
     pub const fn of_instance(point: &'static PointSite) -> Self {
-        Self { retry: Retry::new(), point, state: State::NEW, keyed: None, given: Some(OnceLock::new()) }
+        let given = Some(OnceLock::new());
+        Self { retry: Retry::new(), point, state: State::NEW, keyed: None, given, is_throttled: false }
     }
 
     /// The settings of `retry` for one call.
@@ -122,6 +129,29 @@ impl RetrySite {
     pub const fn per_key(mut self, budgets: &'static KeyedBudgets) -> Self {
         self.keyed = Some(budgets);
         self
+    }
+
+    /// Sets that calls ask the throttle of the budget that pays; `factor` is that of the function's own.
+    #[track_caller]
+    pub const fn throttled(mut self, factor: Option<f64>) -> Self {
+        self.is_throttled = true;
+        if let Some(factor) = factor {
+            self.state.budget.set_throttle(factor);
+        }
+        self
+    }
+
+    /// Asks the throttle of `budget`, which pays for the retries.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses the call.
+    #[inline]
+    pub fn ask<'b>(&'static self, budget: Option<&'b Budget>) -> Result<Throttled<'b>, Rejected> {
+        Throttled::ask(budget, self.point.stack(), || {
+            self.count(Counted::Throttled);
+            self.name()
+        })
     }
 
     /// A call begins, and with it the first attempt; nothing matters but how many attempts fail.
@@ -304,13 +334,14 @@ impl fmt::Debug for Pause<'_> {
 }
 
 impl PerKey for Budget {
-    fn for_key(self, _: PointName, _: &Self) -> Self {
-        self
+    fn for_key(self, key: PointName, _: &Self) -> Self {
+        self.of_key(&key)
     }
 
-    /// An evicted budget would be full again. One that time has filled is full, even if nothing asked since.
+    /// An evicted budget would be full again, and admit all calls. One that time has filled is full, even if nothing
+    /// asked since.
     fn evict_last(&self, _: Instant) -> bool {
-        self.tokens() < self.max_tokens()
+        self.tokens() < self.max_tokens() || self.refusal() > 0.0
     }
 }
 
@@ -383,19 +414,26 @@ impl Layer for RetrySite {
             BudgetOf::Shared(_) => ("shared", false),
         };
         settings.push(Effective { is_default, ..Effective::text("budget", budget) });
+        if self.is_throttled {
+            settings.push(throttle(budget_of(retry, &self.state.budget)));
+        }
         settings.extend(retry.config().on.iter().map(|rule| Effective::text("on", on(retry, rule))));
         settings
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let count = |what| self.state.counters.of(what).load(Ordering::Relaxed);
-        vec![
+        let mut counters = vec![
             ("retries", count(Counted::Retry)),
             ("recovered", count(Counted::Recovered)),
             ("not_retryable", count(Counted::NotRetryable)),
             ("gave_up", count(Counted::GaveUp)),
             ("denied", count(Counted::Denied)),
-        ]
+        ];
+        if self.is_throttled {
+            counters.push(("throttled", count(Counted::Throttled)));
+        }
+        counters
     }
 
     /// Any number, while the settings are not known.
@@ -420,6 +458,12 @@ impl Layer for RetrySite {
     fn policy(&self) -> &dyn Any {
         self
     }
+}
+
+/// The throttle of the budget that pays.
+fn throttle(budget: Option<&Budget>) -> Effective {
+    let factor = budget.map_or_else(|| "off".to_owned(), |budget| format!("{:?}", budget.factor()));
+    Effective::text("throttle", factor)
 }
 
 /// A rule with the number of its retries, and what else it says itself.

@@ -157,6 +157,7 @@ pub(super) enum Counted {
     NotRetryable,
     GaveUp,
     Denied,
+    Throttled,
 }
 
 /// The wait before the next attempt, with the tokens that were paid for it. Dropped before that attempt
