@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
+#[path = "deadline/further_calls.rs"]
+mod further_calls;
+
 #[derive(Clone, Debug, PartialEq)]
 enum Failure {
     Own(Category),

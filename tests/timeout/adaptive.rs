@@ -4,10 +4,12 @@ use super::Failure;
 use resilience::deadline::Deadline;
 use resilience::policy::timeout::AdaptiveTimeoutConfig;
 use resilience::{
-    AdaptiveTimeout, Bulkhead, CircuitBreaker, Point, Rejected, Retry, bulkhead, circuit_breaker, point,
-    testing, timeout, with_retry,
+    AdaptiveTimeout, Bulkhead, CircuitBreaker, Point, Rejected, Retry, State, bulkhead, circuit_breaker,
+    point, rate_limit, testing, timeout, with_retry,
 };
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -137,6 +139,44 @@ async fn what_never_reached_the_service_counts_as_nothing() {
     assert_eq!(ended(runs), Some(ms(1_000)));
     waits.unwrap_err();
     assert_eq!(now("adaptive above a bulkhead").1, 1, "the one that waited is not measured");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_while_it_waits_for_admission_counts_as_nothing() {
+    #[timeout(adaptive, floor = 50ms, cap = 60s, name = "adaptive left in a queue")]
+    #[circuit_breaker(threshold = 1)]
+    #[bulkhead(1, wait = 10s)]
+    async fn queues(time: Duration) -> Result<(), Failure> {
+        sleep(time).await;
+        Ok(())
+    }
+    #[timeout(adaptive, floor = 50ms, cap = 60s, name = "adaptive left at a limit")]
+    #[rate_limit(1, per = 10s, wait = 30s)]
+    async fn limited(time: Duration) -> Result<(), Failure> {
+        sleep(time).await;
+        Ok(())
+    }
+    let _world = testing::isolate();
+    let leave = |name, runs: Pin<Box<dyn Future<Output = Result<(), Failure>>>>, waits| async move {
+        let (ran, ()) = tokio::join!(runs, async {
+            let left: Result<Result<(), Failure>, _> = tokio::time::timeout(ms(300), waits).await;
+            assert!(left.is_err(), "{name}");
+        });
+        ran.unwrap();
+        assert_eq!(now(name).1, 1, "{name}: the one that waited is not measured");
+    };
+    let long = ms(1_000);
+    leave(
+        "adaptive left in a queue",
+        Box::pin(queues(long)),
+        Box::pin(queues(long)) as Pin<Box<dyn Future<Output = Result<(), Failure>>>>,
+    )
+    .await;
+    leave("adaptive left at a limit", Box::pin(limited(long)), Box::pin(limited(long))).await;
+    // One that runs is measured, and is no failure of the breaker.
+    tokio::time::timeout(ms(300), queues(long)).await.unwrap_err();
+    assert_eq!(now("adaptive left in a queue").1, 2);
+    assert_eq!(point("adaptive left in a queue").unwrap().breaker().unwrap().state(), State::Closed);
 }
 
 #[tokio::test(start_paused = true)]

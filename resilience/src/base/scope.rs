@@ -67,6 +67,8 @@ struct Cut {
 pub(crate) enum Dropped {
     /// An attempt that runs.
     Running,
+    /// An attempt that runs, while the caller drops the whole call: no timeout has passed.
+    Left,
     /// An attempt that waits for admission: nothing of it has reached the service.
     Waiting,
     /// The same of the first attempt: nothing of the call has.
@@ -187,16 +189,30 @@ impl Drop for Within {
 
 /// Runs `end`, which drops the body of a timeout of the stack `stack`: what is dropped in it can ask.
 pub(crate) fn cutting(stack: Stack, end: impl FnOnce()) -> Dropped {
+    dropping(stack, Dropped::Running, end)
+}
+
+/// Runs `end`, which drops a call of the stack `stack` because its caller has dropped it: what waits for admission in it
+/// says so. A timeout of the stack that is just dropping the call is the one that is asked about.
+pub(crate) fn leaving(stack: Stack, end: impl FnOnce()) -> Dropped {
+    if dropped(stack).is_none() {
+        return dropping(stack, Dropped::Left, end);
+    }
+    end();
+    dropped(stack).unwrap_or(Dropped::Left)
+}
+
+fn dropping(stack: Stack, kind: Dropped, end: impl FnOnce()) -> Dropped {
     struct Restore(Option<Cut>);
     impl Drop for Restore {
         fn drop(&mut self) {
             let _ = CUT.try_with(|cut| cut.set(self.0));
         }
     }
-    let cut = Cut { stack, dropped: Dropped::Running };
+    let cut = Cut { stack, dropped: kind };
     let _restore = Restore(CUT.try_with(|before| before.replace(Some(cut))).ok().flatten());
     end();
-    dropped(stack).unwrap_or(Dropped::Running)
+    dropped(stack).unwrap_or(kind)
 }
 
 /// What the timeout of the stack `stack` drops, if the running drop is its work.

@@ -26,7 +26,8 @@
 //! A deadline says how long a client waits, and nothing about the services that are called meanwhile. A call
 //! that ends by the deadline of a request counts in a circuit breaker as cancelled, whether it is dropped or
 //! fails because its time is over; otherwise one client that sends deadlines of 1 ms would open the breaker
-//! for all. Limits of the function's own count as they always do, so put a
+//! for all. For the same reason no call with another value or a simpler one follows it, it enters no percentile, and it
+//! keeps no other caller from refreshing a cached value. Limits of the function's own count as they always do, so put a
 //! [`timeout`](macro@crate::timeout) of a reasonable length on each attempt.
 //!
 //! # Tasks and threads

@@ -133,7 +133,10 @@ impl Call {
     /// It notes the failure, so that for a while no call tries again, and reports the answer.
     pub(super) fn stale(&mut self, class: Classification) -> Option<Erased> {
         let stored = may_answer(class.category).then(|| self.place.stale())??;
-        stored.note_failure(class);
+        // That a client waits no longer is no reason for others not to try.
+        if !class.is_of_request() {
+            stored.note_failure(class);
+        }
         note_stale(&self.place.table, &self.place.point, &stored, class);
         self.end(Landing::Value(stored.value.clone(), None), |_, _| {});
         Some(stored.value.clone())

@@ -238,7 +238,7 @@ impl Degrade {
     fn next(&self, verdict: Verdict, level: u32) -> Option<Classification> {
         let class = verdict.filter(|class| self.on.contains(&class.category))?;
         let has_time = || remaining().is_none_or(|left| !left.is_zero());
-        (level < self.settings.config.max && has_time()).then_some(class)
+        (level < self.settings.config.max && has_time() && !class.is_of_request()).then_some(class)
     }
 
     fn emit(&self, point: PointName, class: Classification, level: u32) {

@@ -147,6 +147,7 @@ impl<'a> Walk<'a> {
     #[cold]
     fn fails_over(&mut self, class: Classification, name: &dyn Fn(usize) -> Option<PointName>) -> bool {
         let moves = class.is_refusal() || self.failover.on.contains(&class.category);
+        let moves = moves && !class.is_of_request();
         let has_time = || remaining().is_none_or(|left| !left.is_zero());
         if !(moves && self.step + 1 < self.steps() && has_time()) {
             return false;

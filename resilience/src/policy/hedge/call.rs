@@ -116,7 +116,7 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
     #[inline]
     pub(super) fn ended(&self, began: u64, verdict: &Verdict) {
         if let After::Percentile(_) = self.hedge.config().after
-            && !verdict.is_some_and(|class| class.is_refusal())
+            && !verdict.is_some_and(|class| class.is_refusal() || class.is_of_request())
         {
             self.record(began);
         }
@@ -131,9 +131,12 @@ impl<'b, H: Deref<Target = Hedge>> Hedging<'b, H> {
         self.hedge.past().record(Duration::ZERO, now());
     }
 
-    /// Records that the call itself has run since `began`, whatever ended it.
+    /// Records that the call itself has run since `began`, unless it ends because the client of the request has left.
     #[cold]
     pub(super) fn record_since(&self, began: u64) {
+        if scope::left_of_request() == Some(Duration::ZERO) {
+            return;
+        }
         let now = now();
         self.hedge.past().record(Duration::from_nanos(nanos(now).saturating_sub(began)), now);
     }

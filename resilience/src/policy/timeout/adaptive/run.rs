@@ -114,8 +114,8 @@ pin_project_lite::pin_project! {
             let mut this = this.project();
             if let Some(mut sample) = this.sample.take() {
                 // What waits for admission in it says so.
-                this.body.set(None);
-                let is_unsent = scope::dropped(*this.stack).is_some_and(|cut| cut.is_unsent(sample.attempt));
+                let dropped = scope::leaving(*this.stack, || this.body.set(None));
+                let is_unsent = dropped.is_unsent(sample.attempt);
                 sample.end(is_unsent || is_over() || std::thread::panicking());
             }
         }
