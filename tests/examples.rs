@@ -183,3 +183,19 @@ fn layers_cover_a_client_and_a_server() {
     ];
     check(&run("tower"), &lines);
 }
+
+#[test]
+fn checks_say_how_well_each_component_is() {
+    let text = run("health_check");
+    check(
+        &text,
+        &[
+            "breakers: warn: 1 breaker is open (payments::ping: forced_open)",
+            "model:llama3: pass: loaded (models: 2)",
+            "model:mistral: fail: the model mistral is not loaded",
+            "payments: warn: not judged: ",
+            "queue: warn: 9000 entries wait; start another worker",
+            "ready",
+        ],
+    );
+}

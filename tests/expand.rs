@@ -38,6 +38,9 @@ fn expand_file(source: &str) -> String {
     let mut file = syn::parse_file(source).expect("a source file");
     for item in &mut file.items {
         match item {
+            Item::Fn(function) if function.attrs.iter().any(is_health_check) => {
+                *item = Item::Verbatim(expand_check(function.clone()));
+            }
             Item::Fn(function) => *item = syn::parse2(expand(function.to_token_stream())).expect("an item"),
             Item::Impl(block) => {
                 for item in &mut block.items {
@@ -49,7 +52,19 @@ fn expand_file(source: &str) -> String {
             _ => {}
         }
     }
-    prettyplease::unparse(&file)
+    // A check is two items.
+    prettyplease::unparse(&syn::parse2(file.into_token_stream()).expect("a source file"))
+}
+
+fn is_health_check(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("health_check")
+}
+
+/// The function with its entry in the table of checks.
+fn expand_check(mut function: syn::ItemFn) -> TokenStream {
+    let at = function.attrs.iter().position(is_health_check).expect("the attribute");
+    let args = function.attrs.remove(at).meta.require_list().expect("arguments").tokens.clone();
+    attr::health_check::expand(args, &function.into_token_stream())
 }
 
 /// The sources in the folder of expansions, by stem.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// The names of all entry points.
 fn entries() -> Vec<&'static str> {
     let attributes = attr::ATTRIBUTES.iter().map(|definition| definition.spec.attr);
-    attributes.chain(["__stack", "Classify"]).collect()
+    attributes.chain(["__stack", "Classify", "health_check"]).collect()
 }
 
 /// Words that the macros look for, and some that they do not.
@@ -244,6 +244,7 @@ fn play(case: &str) -> bool {
     let output = match entry {
         "Classify" => derive_classify::derive(item),
         "__stack" => stack::finish(args, &item),
+        "health_check" => attr::health_check::expand(args, &item),
         name => stack::collect(name, args, &item),
     };
     // What an attribute gives back is met by the hidden attribute's own tokens again.

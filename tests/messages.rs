@@ -83,6 +83,8 @@ fn expand(tokens: TokenStream, errors: &mut Vec<Error>) {
             }
             item = if name == "__stack" {
                 stack::finish(args, &item)
+            } else if name == "health_check" {
+                attr::health_check::expand(args, &item)
             } else {
                 stack::collect(&name, args, &item)
             };
@@ -112,7 +114,8 @@ fn attribute(tokens: &[TokenTree]) -> Option<(String, TokenStream, Span)> {
     let is_derive = name == "derive" && args.clone().into_iter().any(|token| token.to_string() == "Classify");
     let span =
         if is_derive { args.clone().into_iter().next()?.span() } else { hash.span().join(group.span())? };
-    let is_ours = name == "__stack" || attr::ATTRIBUTES.iter().any(|definition| definition.spec.attr == name);
+    let is_ours = ["__stack", "health_check"].contains(&&*name)
+        || attr::ATTRIBUTES.iter().any(|definition| definition.spec.attr == name);
     (is_derive || is_ours).then_some((name, args, span))
 }
 

@@ -34,6 +34,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "tower",
             "fs",
             "durable",
+            "health",
             "testing",
             "__private",
             "classify",

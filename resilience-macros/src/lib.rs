@@ -30,6 +30,13 @@ macro_rules! entry_points {
 
 attr::attributes!(entry_points);
 
+#[cfg(feature = "ops")]
+#[doc = include_str!("docs/health_check.md")]
+#[proc_macro_attribute]
+pub fn health_check(args: TokenStream, item: TokenStream) -> TokenStream {
+    attr::health_check::expand(args.into(), &item.into()).into()
+}
+
 /// Lets an error say what it means; see the module `classify` of `resilience`.
 #[proc_macro_derive(Classify, attributes(classify))]
 pub fn derive_classify(input: TokenStream) -> TokenStream {

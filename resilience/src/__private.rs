@@ -15,6 +15,10 @@ pub use crate::failure::outcome::{FromRejected, Outcome};
 pub use crate::failure::probe::*;
 #[cfg(feature = "fs")]
 pub use crate::fs::with_lock;
+#[cfg(feature = "ops")]
+pub use crate::health::{
+    Answer, CheckOutcome, CheckSite, HEALTH_CHECKS_0_1, Listed, check_answer, each_check,
+};
 pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
 #[cfg(feature = "cache")]

@@ -7,6 +7,8 @@ mod checkpoint;
 mod circuit_breaker;
 mod degrade;
 mod failover;
+#[cfg(feature = "ops")]
+pub(crate) mod health_check;
 mod hedge;
 mod job;
 mod rate_limit;
@@ -58,20 +60,23 @@ pub(crate) fn definition(attr: &Ident) -> Option<&'static Definition> {
 
 #[cfg(test)]
 mod tests {
-    use crate::syntax::keys::Spec;
+    use crate::syntax::keys::{Key, Spec};
 
     /// The page of an attribute has a row for every key, and no row for a key that does not exist.
     fn check(spec: &Spec, page: &str) {
+        check_keys(spec, &spec.keys.iter().chain(crate::syntax::keys::SHARED).collect::<Vec<_>>(), page);
+    }
+
+    fn check_keys(spec: &Spec, keys: &[&Key], page: &str) {
         let rows =
             page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
         let words = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
         let documented: Vec<_> = words.map(|word| word.split('(').next().unwrap_or(word)).collect();
-        for key in spec.keys.iter().chain(crate::syntax::keys::SHARED) {
+        for key in keys {
             assert!(documented.contains(&key.name), "{}: `{}` has no row", spec.attr, key.name);
         }
         for word in documented {
-            let mut keys = spec.keys.iter().chain(crate::syntax::keys::SHARED);
-            assert!(keys.any(|key| key.name == word), "{}: there is no key `{word}`", spec.attr);
+            assert!(keys.iter().any(|key| key.name == word), "{}: there is no key `{word}`", spec.attr);
         }
     }
 
@@ -86,5 +91,11 @@ mod tests {
         for (definition, page) in super::attributes!(pages) {
             check(definition.spec, page);
         }
+        #[cfg(feature = "ops")]
+        check_keys(
+            &super::health_check::SPEC,
+            &super::health_check::SPEC.keys.iter().collect::<Vec<_>>(),
+            include_str!("../docs/health_check.md"),
+        );
     }
 }

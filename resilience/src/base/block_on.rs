@@ -11,7 +11,7 @@
 use super::clock;
 use std::cell::Cell;
 use std::future::Future;
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "ops"))]
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Drop for Blocks {
     }
 }
 
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "ops"))]
 /// Runs all `futures` at once, so that a store commits together what they ask it for; their results, in order.
 ///
 /// Each wake-up polls all that are not done: it is for pages of a few hundred.

@@ -3,6 +3,8 @@
 //! All of it is kept in thread-locals, which a task or a thread of its own does not have. A timeout that runs its body
 //! on a helper thread takes the same along.
 
+#[cfg(feature = "ops")]
+use super::check;
 #[cfg(feature = "cache")]
 use super::marks;
 use super::scope::{self, Limits, RequestEnd};
@@ -35,6 +37,8 @@ pub(crate) struct Carried {
     held: Vec<usize>,
     #[cfg(feature = "cache")]
     mark: Option<Arc<marks::Mark>>,
+    #[cfg(feature = "ops")]
+    is_check: bool,
     job: Option<EnterJob>,
     world: Option<World>,
 }
@@ -48,6 +52,8 @@ impl Carried {
             held: scope::held(),
             #[cfg(feature = "cache")]
             mark: marks::innermost(),
+            #[cfg(feature = "ops")]
+            is_check: check::is_inside(),
             job: JOB.get().map(|job| job()),
             world: World::here(),
         }
@@ -71,6 +77,8 @@ impl Carried {
             let _held: Vec<_> = self.held.iter().map(|number| scope::holding(*number)).collect();
             #[cfg(feature = "cache")]
             let _mark = marks::enter(self.mark.clone());
+            #[cfg(feature = "ops")]
+            let _check = check::enter(self.is_check);
             let _job = self.job.as_ref().map(|enter| enter());
             work()
         })

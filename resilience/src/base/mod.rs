@@ -12,6 +12,7 @@ pub(crate) mod admission;
 pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod carry;
+pub(crate) mod check;
 pub(crate) mod clock;
 #[cfg(any(feature = "sqlite", feature = "fs"))]
 pub(crate) mod files;
@@ -21,7 +22,7 @@ pub(crate) mod holding;
 #[cfg(feature = "cache")]
 pub(crate) mod marks;
 pub(crate) mod name;
-#[cfg(any(feature = "durable", feature = "fs"))]
+#[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 pub(crate) mod of_process;
 #[cfg(feature = "tokio")]
 mod paused;
@@ -29,7 +30,7 @@ pub(crate) mod percentile;
 mod real_clock;
 pub(crate) mod rng;
 pub(crate) mod scope;
-#[cfg(feature = "durable")]
+#[cfg(any(feature = "durable", feature = "ops"))]
 pub(crate) mod scrub;
 #[cfg(feature = "serde")]
 pub(crate) mod serialise;

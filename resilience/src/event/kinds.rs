@@ -1,5 +1,6 @@
 //! The events of all policies.
 
+use super::health::HealthLevel;
 use crate::base::name::PointName;
 use crate::failure::Classification;
 use std::fmt;
@@ -33,6 +34,7 @@ use std::time::Duration;
 /// | `JobResumed` | `resilience::job` | INFO |
 /// | `JobInterrupted`, `RolledBack` | `resilience::job` | WARN |
 /// | `Alert` | `resilience::alert` | WARN, or ERROR if it is critical |
+/// | `Health` | `resilience::health` | INFO if the component is well, else WARN |
 ///
 /// Fields in `tracing` have the names of the fields here, durations as milliseconds (`delay_ms`, `limit_ms`),
 /// and a class as `category`, `severity` and `code`.
@@ -418,6 +420,18 @@ pub enum Event {
         /// Why, in words: categories and names, never values.
         reason: String,
     },
+    /// A health check found another level than before; INFO if that is `Pass`, else WARN.
+    ///
+    /// The first look makes one only where it does not pass.
+    #[non_exhaustive]
+    Health {
+        /// The component.
+        point: PointName,
+        /// What the check found now.
+        level: HealthLevel,
+        /// What the look before found; `None` for the first look.
+        before: Option<HealthLevel>,
+    },
 }
 
 /// Ranks an alert.
@@ -480,7 +494,8 @@ impl Event {
             | Self::JobFailed { point, .. }
             | Self::JobInterrupted { point, .. }
             | Self::RolledBack { point, .. }
-            | Self::Alert { point, .. } => point,
+            | Self::Alert { point, .. }
+            | Self::Health { point, .. } => point,
         }
     }
 }
@@ -578,6 +593,10 @@ impl fmt::Display for Event {
                 write!(f, "{}: ", level.as_str())?;
                 job.as_ref().map_or(Ok(()), |job| write!(f, "job {job}: "))?;
                 write!(f, "{message}: {reason}")
+            }
+            Self::Health { level, before, .. } => {
+                write!(f, "health {level}")?;
+                before.map_or(Ok(()), |before| write!(f, ", before {before}"))
             }
         }
     }

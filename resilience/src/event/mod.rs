@@ -47,6 +47,7 @@
 //! ```
 
 pub(crate) mod emit;
+mod health;
 pub(crate) mod history;
 mod kinds;
 mod log;
@@ -57,6 +58,7 @@ mod trace;
 
 pub use crate::base::guarded::hook_panics;
 pub(crate) use emit::{blocks, emit, emit_as, is_heard};
+pub use health::HealthLevel;
 pub use kinds::{AlertLevel, Event, Hook};
 pub(crate) use log::{Log, Pace, shows_all_keys};
 #[cfg(feature = "tracing")]

@@ -24,6 +24,7 @@
 //! Rejections of one policy are logged at most once a second, warnings of one fallback at most once a minute. A
 //! subscriber that panics costs its own line only.
 
+use super::health::HealthLevel;
 use super::kinds::{AlertLevel, Event};
 use super::log::Log;
 use crate::base::guarded::guarded;
@@ -129,6 +130,12 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
         | Event::JobInterrupted { .. }
         | Event::RolledBack { .. } => job(event),
         Event::Alert { .. } => alert(event),
+        Event::Health { point, level: HealthLevel::Pass, before } => {
+            info!(target: "resilience::health", point = &**point, level = "pass", before = before.map(HealthLevel::as_str), "health changed");
+        }
+        Event::Health { point, level, before } => {
+            warn!(target: "resilience::health", point = &**point, level = level.as_str(), before = before.map(HealthLevel::as_str), "health changed");
+        }
     }
 }
 

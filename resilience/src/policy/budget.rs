@@ -6,6 +6,7 @@ mod throttle;
 pub(super) use throttle::Throttled;
 
 use self::throttle::Throttle;
+use crate::base::check;
 use crate::base::clock::now;
 use crate::base::setting::{Complaint, InvalidPolicy};
 use crate::base::settings::{Count, Factor, Settings, settings};
@@ -268,6 +269,9 @@ impl Budget {
     /// Pays for a retry if there is enough.
     #[cold]
     pub(super) fn withdraw(&self, after_timeout: bool) -> Option<Withdrawal<'_>> {
+        if check::is_inside() {
+            return Some(Withdrawal { budget: self, tokens: 0 });
+        }
         let bucket = &*self.bucket;
         let tokens = bucket.withdraw(&self.settings.config, after_timeout, bucket.ticks())?;
         Some(Withdrawal { budget: self, tokens })
@@ -276,6 +280,9 @@ impl Budget {
     /// Pays for an extra call of a hedge, if the bucket is more than half full.
     #[cold]
     pub(super) fn withdraw_extra(&self) -> Option<Withdrawal<'_>> {
+        if check::is_inside() {
+            return Some(Withdrawal { budget: self, tokens: 0 });
+        }
         let bucket = &*self.bucket;
         let tokens = bucket.withdraw_extra(&self.settings.config, bucket.ticks())?;
         Some(Withdrawal { budget: self, tokens })

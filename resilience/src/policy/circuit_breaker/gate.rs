@@ -28,6 +28,7 @@
 use super::config::CircuitBreakerConfig;
 use super::rates::{Counted, Results, Seen, Shares, Successes};
 use super::state::{Change, Memory, State, Token, Word};
+use crate::base::check;
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};
 use crate::classify::Classification;
@@ -102,6 +103,10 @@ impl Gate {
             return (without_probe(word), None);
         }
         let now = now();
+        if check::is_inside() {
+            // Who only looks leaves the probes to the traffic.
+            return (Err(self.left_at(now)), None);
+        }
         let mut memory = self.memory.lock();
         let mut word = self.word();
         let mut change = None;
@@ -128,6 +133,7 @@ impl Gate {
     /// Whether a call would be admitted now.
     pub(super) fn has_room(&self, config: &CircuitBreakerConfig) -> bool {
         match self.word().state() {
+            State::Open | State::HalfOpen if check::is_inside() => false,
             State::Open => self.left().is_none(),
             State::HalfOpen => {
                 let (mut memory, now) = (self.memory.lock(), now());

@@ -1,0 +1,281 @@
+//! `#[health_check("name", timeout = 2s, critical, each = VALUES)]`: no layer of a stack, but an entry of the table of
+//! checks beside the function, which stays as it is written.
+
+use crate::errors::Errors;
+use crate::function::item::Item;
+use crate::syntax::keys::{Entry, Positional, Reader, Spec, Value, checked_entries, key};
+use crate::value;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{FnArg, LitStr, Pat, Type};
+
+pub(crate) const SPEC: Spec = Spec {
+    attr: "health_check",
+    keys: &[key("timeout", "2s"), key("critical", "true"), key("each", "VALUES"), key("crate", "::path")],
+    foreign: &[
+        ("name", NAME),
+        ("component", NAME),
+        ("id", NAME),
+        ("limit", "write `timeout = <2s>`: how long a question waits for a look"),
+        ("timeout_ms", "write `timeout = <2s>`: how long a question waits for a look"),
+        ("timeout_secs", "write `timeout = <2s>`: how long a question waits for a look"),
+        ("interval", WATCH),
+        ("every", WATCH),
+        ("period", WATCH),
+        ("cache", "an answer is used for one second"),
+        ("ttl", "an answer is used for one second"),
+        ("readiness", CRITICAL),
+        ("required", CRITICAL),
+        ("ready", CRITICAL),
+        ("for_each", "write `each = VALUES`: one check for each value"),
+        ("values", "write `each = VALUES`: one check for each value"),
+        ("retry", POLICY),
+        ("retries", POLICY),
+        ("classify", POLICY),
+        ("rejected", POLICY),
+        ("clone", POLICY),
+        ("when_ok", POLICY),
+        ("context", POLICY),
+    ],
+    positional: Positional::Nothing,
+};
+
+const NAME: &str = "write the name first, without a key: `health_check(\"ollama\")`";
+const WATCH: &str = "call `resilience::health::watch()`: it looks at every component every 30 s";
+const CRITICAL: &str = "write `critical`: the check decides whether the program is ready";
+const POLICY: &str = "write it in an attribute of a policy, below this one";
+
+/// The checked arguments.
+struct Checked {
+    name: LitStr,
+    timeout: Option<TokenStream>,
+    is_critical: bool,
+    /// The values, with the argument that gets them.
+    each: Option<(TokenStream, Argument)>,
+    runtime: TokenStream,
+}
+
+/// The only argument of a function with `each`.
+struct Argument {
+    name: Ident,
+    is_reference: bool,
+}
+
+/// Expands the attribute: the function, and the entry for it or what is wrong.
+pub(crate) fn expand(args: TokenStream, tokens: &TokenStream) -> TokenStream {
+    let item = match Item::read(tokens.clone()) {
+        Ok(item) => item,
+        Err(error) => {
+            let error = syn::Error::new(error.span(), "`health_check` belongs on a function with a body");
+            let error = error.to_compile_error();
+            return quote!(#error #tokens);
+        }
+    };
+    let errors = Errors::new();
+    let checked = check(args, &item, &errors);
+    match (errors.finish(), checked) {
+        (None, Some(checked)) => {
+            let registration = registration(&checked, &item);
+            quote!(#tokens #registration)
+        }
+        (mistakes, _) => quote!(#mistakes #tokens),
+    }
+}
+
+fn check(args: TokenStream, item: &Item, errors: &Errors) -> Option<Checked> {
+    let mut entries = checked_entries(args, errors);
+    let name = take_name(&mut entries, errors);
+    let mut reader = Reader::inside(&SPEC, &SPEC, entries, errors);
+    let timeout = reader.value("timeout", "2s", |tokens| value::lasting(tokens, "timeout"));
+    let is_critical = reader.switch("critical").unwrap_or(false);
+    let values = reader.value("each", "VALUES", value::expression);
+    let runtime = reader.value("crate", "::path", syn::parse2::<syn::Path>);
+    check_function(item, errors);
+    let argument = argument(item, values.is_some(), errors);
+    let name = name?;
+    check_name(&name, values.is_some(), argument.as_ref(), errors);
+    let each = match (values, argument) {
+        (Some(values), Some(argument)) => Some((values, argument)),
+        (Some(_), None) => return None,
+        (None, _) => None,
+    };
+    let runtime = runtime.map_or_else(|| quote!(::resilience), ToTokens::into_token_stream);
+    Some(Checked { name, timeout: timeout.map(|timeout| timeout.tokens), is_critical, each, runtime })
+}
+
+/// Takes the text that comes first without a key.
+fn take_name(entries: &mut Vec<Entry>, errors: &Errors) -> Option<LitStr> {
+    let text = |entry: &Entry| match &entry.value {
+        Value::Bare(tokens) => syn::parse2::<LitStr>(value::open(tokens.clone())).ok(),
+        _ => None,
+    };
+    let found = entries.iter().enumerate().find_map(|(at, entry)| Some((at, text(entry)?)));
+    let Some((at, name)) = found else {
+        errors.here(
+            Span::call_site(),
+            "`health_check` needs the name of the component\nhelp: write it first: `#[health_check(\"ollama\")]`",
+        );
+        return None;
+    };
+    entries.remove(at);
+    Some(name)
+}
+
+/// Reports what a check cannot be: it is called by its name, from outside of any type.
+fn check_function(item: &Item, errors: &Errors) {
+    if let Some(receiver) = item.sig.receiver() {
+        errors.at(
+            receiver,
+            "a health check has no receiver: there is no value to call it on\n\
+             help: write a function, or call `resilience::health::register` with a closure",
+        );
+    }
+    let params = item.sig.generics.params.iter();
+    for param in params.filter(|param| !matches!(param, syn::GenericParam::Lifetime(_))) {
+        errors.at(param, "a health check cannot be generic: nothing says for which type it is called");
+    }
+}
+
+/// The argument that gets the values of `each`; too many or too few are reported.
+fn argument(item: &Item, has_values: bool, errors: &Errors) -> Option<Argument> {
+    let mut typed = item.sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    let first = typed.next();
+    match (first, has_values) {
+        (Some(first), false) => {
+            errors.at(
+                first,
+                "a health check is called without arguments\n\
+                 help: write `each = VALUES` for one check with each value of the argument",
+            );
+            return None;
+        }
+        (None, true) => {
+            errors.at(
+                &item.sig.ident,
+                "with `each` the function takes the value as its argument, and this one takes none",
+            );
+            return None;
+        }
+        _ => {}
+    }
+    if let Some(second) = typed.next() {
+        errors.at(second, "with `each` the function takes the value as its only argument");
+    }
+    let first = first?;
+    match &*first.pat {
+        Pat::Ident(pat) if pat.subpat.is_none() => {
+            Some(Argument { name: pat.ident.clone(), is_reference: matches!(&*first.ty, Type::Reference(_)) })
+        }
+        pattern => {
+            errors.at(pattern, "the name of the check names this argument: write it as one word");
+            None
+        }
+    }
+}
+
+/// Reports a name that would be the same for all values, or that names a value where there is none.
+fn check_name(name: &LitStr, has_values: bool, argument: Option<&Argument>, errors: &Errors) {
+    let text = name.value();
+    if text.trim().is_empty() {
+        errors.at(name, "the name of a component cannot be empty");
+    }
+    match argument {
+        Some(Argument { name: argument, .. }) if has_values => {
+            let names_it = [format!("{{{argument}}}"), format!("{{{argument}:")];
+            if !names_it.iter().any(|part| text.contains(part.as_str())) {
+                errors.at(
+                    name,
+                    format!(
+                        "the checks of all values would have this name\n\
+                         help: write the argument into it: `\"{text}:{{{argument}}}\"`"
+                    ),
+                );
+            }
+        }
+        _ if !has_values && text.contains('{') => {
+            errors.at(
+                name,
+                "this name has a value in it, and there are no values\nhelp: write `each = VALUES`",
+            );
+        }
+        _ => {}
+    }
+}
+
+/// The entry of the table.
+fn registration(checked: &Checked, item: &Item) -> TokenStream {
+    let here = Span::mixed_site();
+    let Checked { name, timeout, is_critical, each, runtime } = checked;
+    let function = &item.sig.ident;
+    let list = match each {
+        None => {
+            let check = closure(item, &quote!(#function()), None);
+            let listed = listed(item, &name.to_token_stream(), &check);
+            quote_spanned!(here=> || ::std::vec::Vec::from([#listed]))
+        }
+        Some((values, Argument { name: argument, is_reference })) => {
+            let given = if *is_reference {
+                quote!(&#argument)
+            } else {
+                quote!(::core::clone::Clone::clone(&#argument))
+            };
+            let check = closure(item, &quote!(#function(#given)), Some(argument));
+            let listed = listed(item, &quote_spanned!(here=> __name), &check);
+            quote_spanned! {here=>
+                || __rt::each_check(#values, |#argument| {
+                    let __name = ::std::format!(#name);
+                    #listed
+                })
+            }
+        }
+    };
+    let timeout = timeout.iter();
+    let critical = is_critical.then(|| quote!(.critical(true)));
+    quote_spanned! {here=>
+        const _: () = {
+            use #runtime::__private as __rt;
+
+            #[__rt::linkme::distributed_slice(__rt::HEALTH_CHECKS_0_1)]
+            #[linkme(crate = __rt::linkme)]
+            static __CHECK: __rt::CheckSite =
+                __rt::CheckSite::new(#name, #list) #(.timeout(#timeout))* #critical;
+        };
+    }
+}
+
+/// One check called `name`.
+fn listed(item: &Item, name: &TokenStream, check: &TokenStream) -> TokenStream {
+    let here = Span::mixed_site();
+    if item.is_async() {
+        quote_spanned!(here=> __rt::Listed::of_future(#name, #check))
+    } else {
+        quote_spanned!(here=> __rt::Listed::blocking(#name, #check))
+    }
+}
+
+/// The closure that makes one look by `call`.
+fn closure(item: &Item, call: &TokenStream, argument: Option<&Ident>) -> TokenStream {
+    let here = Span::mixed_site();
+    let at = item.return_span().resolved_at(here);
+    let wait = item.is_async().then(|| quote!(.await));
+    let answer = quote_spanned! {at=>
+        let __outcome = #call #wait;
+        let __category = __rt::CheckOutcome::error(&__outcome)
+            .map(|__error| __rt::Probe::new(__error).probed_class().category);
+        __rt::check_answer(__outcome, __category)
+    };
+    match (item.is_async(), argument) {
+        (false, None) => quote_spanned!(here=> || { #answer }),
+        (false, Some(_)) => quote_spanned!(here=> move || { #answer }),
+        (true, None) => quote_spanned!(here=> || async move { #answer }),
+        (true, Some(argument)) => quote_spanned! {here=>
+            move || {
+                let #argument = ::core::clone::Clone::clone(&#argument);
+                async move { #answer }
+            }
+        },
+    }
+}

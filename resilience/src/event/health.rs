@@ -1,0 +1,42 @@
+//! How well a component is, as a health check has found it.
+
+use std::fmt;
+
+/// Ranks what a health check found.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::event::HealthLevel;
+///
+/// assert!(HealthLevel::Fail > HealthLevel::Warn);
+/// assert_eq!(HealthLevel::Pass.as_str(), "pass");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum HealthLevel {
+    /// All is well.
+    Pass,
+    /// It works, and a person should look: a disk is nearly full, a breaker is open.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+impl HealthLevel {
+    /// Returns the level in a word: `"pass"`, `"warn"`, `"fail"`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl fmt::Display for HealthLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

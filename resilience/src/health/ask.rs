@@ -1,0 +1,29 @@
+//! One question.
+
+use super::flight::{Entry, Look, Question, late};
+use super::run::start;
+use super::status::Status;
+use crate::base::clock;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// Answers one question.
+pub(super) async fn ask(entry: Arc<Entry>) -> Status {
+    let (number, left) = match entry.flight.question(entry.limit) {
+        Question::Answered(status) => return status,
+        Question::Late(number) => return late(&entry, number),
+        Question::Joins(number, left) => (number, left),
+        Question::Begins(number) => {
+            start(Look::new(entry.clone(), number));
+            (number, entry.limit)
+        }
+    };
+    let mut alarm = Box::pin(clock::alarm(left));
+    let answer = poll_fn(|cx| match entry.flight.poll(number, cx.waker()) {
+        Some(status) => Poll::Ready(Some(status)),
+        None => Pin::new(&mut *alarm).poll(cx).map(|()| None),
+    });
+    answer.await.unwrap_or_else(|| late(&entry, number))
+}

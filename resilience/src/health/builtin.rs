@@ -1,0 +1,38 @@
+//! The checks that every program has.
+
+use super::answer::Answer;
+use super::work::Work;
+use crate::point::registry::snapshot;
+
+/// Their names and their code.
+pub(super) fn checks() -> Vec<(&'static str, Work)> {
+    vec![("breakers", Work::blocking(breakers))]
+}
+
+/// How many breakers are named in the details.
+const MOST: usize = 20;
+
+/// An open breaker is a warning: it is the protection at work, and restarting the program would not help.
+///
+/// Keys are made of arguments: they are counted, and not named.
+fn breakers() -> Answer {
+    let is_open = |state: &str| matches!(state, "open" | "forced_open");
+    let mut open = Vec::new();
+    for point in snapshot().points {
+        for policy in point.policies.iter().filter(|policy| policy.kind == "circuit_breaker") {
+            let keys = policy.keys.iter().filter(|key| is_open(key.state)).count();
+            if let Some(state) = policy.state.filter(|state| is_open(state)) {
+                open.push((point.name.to_string(), state.to_owned()));
+            } else if keys > 0 {
+                open.push((point.name.to_string(), format!("open for {keys} keys")));
+            }
+        }
+    }
+    let answer = match open.len() {
+        0 => return Answer::pass("no breaker is open"),
+        1 => Answer::warn("1 breaker is open"),
+        count => Answer::warn(format!("{count} breakers are open")),
+    };
+    let answer = answer.action("look at the service behind it; the breaker closes when that is back");
+    open.into_iter().take(MOST).fold(answer, |answer, (name, state)| answer.detail(name, state))
+}

@@ -1,0 +1,88 @@
+//! A check as a value.
+
+use super::answer::Answer;
+use super::flight::Entry;
+use super::registry;
+use super::work::{LIMIT, Work};
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+/// Builds a check that the program registers; a function takes `#[health_check]` instead.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::health::{self, Answer, Check};
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// let length = 3;
+/// Check::new("queue", move || Answer::pass("").detail("entries", length))
+///     .timeout(Duration::from_millis(500))
+///     .critical()
+///     .register();
+/// assert!(health::ready().is_ready);
+/// ```
+#[must_use = "a check does nothing until it is registered"]
+pub struct Check {
+    name: String,
+    limit: Duration,
+    is_critical: bool,
+    work: Work,
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Check {
+    fn of(name: impl Into<String>, work: Work) -> Self {
+        Self { name: name.into(), limit: LIMIT, is_critical: false, work }
+    }
+
+    /// Creates a check that runs `check` on a helper thread.
+    pub fn new<A: Into<Answer>>(
+        name: impl Into<String>,
+        check: impl Fn() -> A + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(name, Work::blocking(move || check().into()))
+    }
+
+    /// Creates a check that runs the future of `check` on a runtime of this library.
+    ///
+    /// With the feature `tokio` that is a tokio runtime of its own, with time and, where the program has them, sockets;
+    /// without it a helper thread.
+    pub fn new_async<A, F>(name: impl Into<String>, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        A: Into<Answer>,
+        F: Future<Output = A> + Send + 'static,
+    {
+        Self::of(
+            name,
+            Work::of_future(move || {
+                let outcome = check();
+                async move { outcome.await.into() }
+            }),
+        )
+    }
+
+    /// Sets how long a question waits for a look; 2 s by default.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Lets the check decide [readiness](super::ready).
+    pub fn critical(mut self) -> Self {
+        self.is_critical = true;
+        self
+    }
+
+    /// Adds the check, in place of the one with the same name.
+    pub fn register(self) {
+        registry::add(Entry::new(self.name, self.limit, self.is_critical, self.work));
+    }
+}

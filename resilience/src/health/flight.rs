@@ -1,0 +1,226 @@
+//! The looks of one check: at most one runs, all questions of its time share it, and its answer is used for a second.
+//!
+//! # Invariants
+//!
+//! - A look is counted once when it ends. One that hangs counts as a failed look when its limit is over, and again once
+//!   for each second in which a question was asked: else a check that hangs for ever would never be down.
+//! - An answer that comes after the limit is a failure, too: questions were answered without it.
+//! - No code of the program runs under the lock: wakers and the event of a change are called after it.
+
+use super::Level;
+use super::answer::Answer;
+use super::status::Status;
+use super::work::Work;
+use crate::base::guarded::release;
+use crate::base::name::PointName;
+use crate::base::sync::locked;
+use crate::base::{calendar, clock};
+use crate::event::{Event, emit};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long an answer is used.
+const FRESH: Duration = Duration::from_secs(1);
+/// After how many failed looks in a row a component is down.
+const FAILURES: u32 = 3;
+
+/// A check that the registry knows.
+pub(super) struct Entry {
+    pub(super) name: PointName,
+    pub(super) limit: Duration,
+    pub(super) is_critical: bool,
+    pub(super) work: Work,
+    pub(super) flight: Flight,
+}
+
+impl Entry {
+    pub(super) fn new(name: String, limit: Duration, is_critical: bool, work: Work) -> Arc<Self> {
+        let name = PointName::from(name);
+        Arc::new(Self { name, limit, is_critical, work, flight: Flight::default() })
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Running>,
+    /// How many looks have begun.
+    begun: u64,
+    last: Option<(Status, Instant)>,
+    /// The questions that wait for the running look.
+    waiting: Vec<Waker>,
+    /// Failed looks since the last one that did not fail.
+    failures: u32,
+    is_down: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    number: u64,
+    since: Instant,
+    time: SystemTime,
+    /// When it was last counted as a failed look, once its limit is over.
+    late: Option<Instant>,
+}
+
+/// What a question has to do.
+pub(super) enum Question {
+    Answered(Status),
+    /// Begin a look with this number, and wait for it.
+    Begins(u64),
+    /// Wait for the look with this number, at most so long.
+    Joins(u64, Duration),
+    /// The running look is late.
+    Late(u64),
+}
+
+impl Flight {
+    /// What a question at this moment has to do.
+    pub(super) fn question(&self, limit: Duration) -> Question {
+        let now = clock::now();
+        let mut state = locked(&self.state);
+        if let Some(running) = &mut state.running {
+            let left = limit.saturating_sub(now.saturating_duration_since(running.since));
+            if running.late.is_some() || left.is_zero() {
+                return Question::Late(running.number);
+            }
+            return Question::Joins(running.number, left);
+        }
+        if let Some(status) = state.fresh(now) {
+            return Question::Answered(status);
+        }
+        state.begun += 1;
+        let number = state.begun;
+        state.running = Some(Running { number, since: now, time: clock::time_of_day(), late: None });
+        Question::Begins(number)
+    }
+
+    /// The answer of the look with this number, once it has ended; else `waker` is called then.
+    pub(super) fn poll(&self, number: u64, waker: &Waker) -> Option<Status> {
+        let now = clock::now();
+        let mut state = locked(&self.state);
+        if state.running.is_some_and(|running| running.number == number) {
+            if !state.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+                state.waiting.push(waker.clone());
+            }
+            return None;
+        }
+        state.aged(now)
+    }
+
+    /// Whether it has failed three times in a row, and not passed since.
+    pub(super) fn is_down(&self) -> bool {
+        locked(&self.state).is_down
+    }
+}
+
+impl State {
+    fn aged(&self, now: Instant) -> Option<Status> {
+        let (status, at) = self.last.as_ref()?;
+        Some(Status { age: now.saturating_duration_since(*at), ..status.clone() })
+    }
+
+    fn fresh(&self, now: Instant) -> Option<Status> {
+        self.aged(now).filter(|status| status.age < FRESH)
+    }
+
+    /// Counts a look; the event, if the level has changed.
+    fn record(&mut self, status: Status, is_judged: bool, now: Instant) -> Option<Event> {
+        if is_judged && status.level == Level::Fail {
+            self.failures = self.failures.saturating_add(1);
+            self.is_down |= self.failures >= FAILURES;
+        } else if is_judged {
+            (self.failures, self.is_down) = (0, false);
+        }
+        let before = self.last.as_ref().map(|(last, _)| last.level);
+        let (point, level) = (status.component.clone(), status.level);
+        self.last = Some((status, now));
+        let has_changed = before.unwrap_or(Level::Pass) != level;
+        has_changed.then_some(Event::Health { point, level, before })
+    }
+}
+
+/// The answer of a question whose look takes longer than its limit.
+pub(super) fn late(entry: &Entry, number: u64) -> Status {
+    let (now, time) = (clock::now(), clock::time_of_day());
+    let mut state = locked(&entry.flight.state);
+    let running = state.running.as_mut().filter(|running| running.number == number);
+    let counted = running.as_ref().map(|running| running.late);
+    let is_due = |at: Instant| now.saturating_duration_since(at) >= FRESH;
+    let answer = match (running, counted) {
+        (Some(running), Some(counted)) if counted.is_none_or(is_due) => {
+            running.late = Some(now);
+            let since = calendar::rfc_3339(running.time).unwrap_or_default();
+            Answer::fail(format!("running since {since}, longer than its limit of {:?}", entry.limit))
+        }
+        // It was counted a moment ago, or has just ended.
+        _ => match state.aged(now) {
+            Some(status) => return status,
+            None => Answer::fail("it has just ended"),
+        },
+    };
+    let status = Status::new(entry.name.clone(), entry.is_critical, &answer, time);
+    let changed = state.record(status.clone(), true, now);
+    drop(state);
+    if let Some(event) = changed {
+        emit(&event, None);
+    }
+    status
+}
+
+/// A look that has begun. Dropped, it has ended, with its answer if it has one.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) entry: Arc<Entry>,
+    number: u64,
+    answer: Option<Answer>,
+}
+
+impl Look {
+    /// The look with this number, which a question has begun.
+    pub(super) const fn new(entry: Arc<Entry>, number: u64) -> Self {
+        Self { entry, number, answer: None }
+    }
+
+    /// Ends the look.
+    pub(super) fn end(mut self, answer: Answer) {
+        self.answer = Some(answer);
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let dropped =
+            || Answer::fail("the check could not run to its end: there is no thread or runtime for it");
+        let mut answer = self.answer.take().unwrap_or_else(dropped);
+        let Entry { name, limit, is_critical, flight, .. } = &*self.entry;
+        let (now, time) = (clock::now(), clock::time_of_day());
+        let mut state = locked(&flight.state);
+        let Some(running) = state.running.filter(|running| running.number == self.number) else { return };
+        if running.late.is_some() || now.saturating_duration_since(running.since) > *limit {
+            let took = now.saturating_duration_since(running.since);
+            answer = Answer::fail(format!("took {took:?}, longer than its limit of {limit:?}"));
+        }
+        state.running = None;
+        let status = Status::new(name.clone(), *is_critical, &answer, time);
+        let changed = state.record(status, answer.is_judged, now);
+        let woken = std::mem::take(&mut state.waiting);
+        drop(state);
+        if let Some(event) = changed {
+            emit(&event, None);
+        }
+        release(woken, Vec::new());
+    }
+}

@@ -1,0 +1,151 @@
+//! Where looks run: sync ones on helper threads, async ones on a runtime that no question waits on.
+//!
+//! A body that hangs keeps its thread, and no second one is started for its check. At most 16 threads run at once;
+//! what is behind them waits, and its questions end by their limits. Each look runs in the test world of the question
+//! that began it, and is marked: see [`check`](crate::base::check).
+
+use super::answer::Answer;
+use super::flight::Look;
+use super::work::Work;
+use crate::base::check;
+use crate::base::of_process::OfProcess;
+use crate::base::sync::locked;
+use crate::base::world::{World, run_in};
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::Poll;
+
+/// How many helper threads run at once.
+const MOST_THREADS: usize = 16;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Pool {
+    threads: usize,
+    waiting: VecDeque<Job>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+static POOL: OfProcess<Mutex<Pool>> =
+    OfProcess::new(Mutex::new(Pool { threads: 0, waiting: VecDeque::new() }), |_| Mutex::default());
+
+/// Begins `look`.
+pub(super) fn start(look: Look) {
+    let world = World::here();
+    match look.entry.work.clone() {
+        Work::Blocking(body) => on_helper(Box::new(move || {
+            run_in(world.as_ref(), || {
+                let marked = check::enter(true);
+                let answer = catch_unwind(AssertUnwindSafe(|| body())).unwrap_or_else(panicked);
+                drop(marked);
+                look.end(answer);
+            });
+        })),
+        Work::Async(body) => {
+            let looks = async move {
+                let mut look = Some(look);
+                // Made by the first poll, so that a panic in making it is caught.
+                let mut running = pin!(async move { body().await });
+                poll_fn(move |cx| {
+                    run_in(world.as_ref(), || {
+                        let marked = check::enter(true);
+                        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+                        drop(marked);
+                        let answer = match polled {
+                            Ok(Poll::Pending) => return Poll::Pending,
+                            Ok(Poll::Ready(answer)) => answer,
+                            Err(panic) => panicked(panic),
+                        };
+                        if let Some(look) = look.take() {
+                            look.end(answer);
+                        }
+                        Poll::Ready(())
+                    })
+                })
+                .await;
+            };
+            on_runtime(looks);
+        }
+    }
+}
+
+/// The answer of a check that has panicked.
+fn panicked(panic: Box<dyn Any + Send>) -> Answer {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    // The panic's own value may panic when it is dropped.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    Answer::fail(text.map_or_else(|| "panicked".to_owned(), |text| format!("panicked: {text}")))
+}
+
+/// Runs `job` on a helper thread, when one is free; drops it where no thread can be had.
+fn on_helper(job: Job) {
+    let mut pool = locked(&POOL);
+    pool.waiting.push_back(job);
+    if pool.threads >= MOST_THREADS {
+        return;
+    }
+    pool.threads += 1;
+    drop(pool);
+    if std::thread::Builder::new().name("resilience-health".to_owned()).spawn(work).is_err() {
+        let mut pool = locked(&POOL);
+        pool.threads -= 1;
+        let unwanted = if pool.threads == 0 { std::mem::take(&mut pool.waiting) } else { VecDeque::new() };
+        drop(pool);
+        drop(unwanted);
+    }
+}
+
+/// The loop of a helper thread, which ends when nothing waits.
+fn work() {
+    loop {
+        let mut pool = locked(&POOL);
+        let Some(job) = pool.waiting.pop_front() else {
+            pool.threads -= 1;
+            return;
+        };
+        drop(pool);
+        // What is caught here is a waker's.
+        let _ = catch_unwind(AssertUnwindSafe(job));
+    }
+}
+
+/// Runs `looks` on the runtime of the checks; drops it where there is none.
+fn on_runtime(looks: impl Future<Output = ()> + Send + 'static) {
+    #[cfg(feature = "tokio")]
+    if let Some(runtime) = runtime() {
+        drop(runtime.spawn(looks));
+    }
+    #[cfg(not(feature = "tokio"))]
+    on_helper(Box::new(|| crate::base::block_on::block_on(looks)));
+}
+
+/// The runtime of the checks; made when it is first needed, and kept. `None` if it cannot be made now.
+///
+/// It is not that of the caller, which may end before the check does, or be blocked by what the check looks at.
+#[cfg(feature = "tokio")]
+fn runtime() -> Option<tokio::runtime::Handle> {
+    use tokio::runtime::{Builder, Runtime};
+    static RUNTIME: OfProcess<Mutex<Option<Runtime>>> =
+        OfProcess::new(Mutex::new(None), |_| Mutex::default());
+
+    let mut runtime = locked(&RUNTIME);
+    if runtime.is_none() {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(2).thread_name("resilience-health").enable_all();
+        // Tokio panics where no thread can be had.
+        *runtime = Some(catch_unwind(AssertUnwindSafe(|| builder.build())).ok()?.ok()?);
+    }
+    runtime.as_ref().map(|runtime| runtime.handle().clone())
+}

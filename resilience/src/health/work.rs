@@ -1,0 +1,32 @@
+//! The code of a check.
+
+use super::answer::Answer;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a question waits for a look by default.
+pub(super) const LIMIT: Duration = Duration::from_secs(2);
+
+type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// The code of a check.
+#[derive(Clone)]
+pub(super) enum Work {
+    Blocking(Arc<dyn Fn() -> Answer + Send + Sync>),
+    Async(Arc<dyn Fn() -> Running + Send + Sync>),
+}
+
+impl Work {
+    pub(super) fn blocking(check: impl Fn() -> Answer + Send + Sync + 'static) -> Self {
+        Self::Blocking(Arc::new(check))
+    }
+
+    pub(super) fn of_future<F>(check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        Self::Async(Arc::new(move || Box::pin(check())))
+    }
+}

@@ -1,0 +1,541 @@
+//! Health checks: what they find, how looks are shared, and what they must not change.
+
+use resilience::health::{self, Answer, Check, Level, Status};
+use resilience::testing::{World, isolate};
+use resilience::{
+    Budget, Classify, Event, Rejected, State, carry_fn, circuit_breaker, health_check, point, timeout,
+    with_retry,
+};
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[track_caller]
+fn look(name: &str) -> Status {
+    health::check(name).expect("a check of this name")
+}
+
+#[track_caller]
+fn text(name: &str) -> String {
+    look(name).to_string()
+}
+
+// What a check returns.
+
+#[health_check("unit")]
+fn unit() {}
+
+#[health_check("text")]
+async fn of_text() -> String {
+    "7 entries".to_owned()
+}
+
+#[health_check("error")]
+fn error() -> Result<(), Box<dyn std::error::Error>> {
+    Err("no such host".into())
+}
+
+#[health_check("error later")]
+async fn error_later() -> Result<&'static str, io::Error> {
+    Err(io::Error::other("no such host"))
+}
+
+#[health_check("answer", timeout = 5s, critical)]
+fn answer() -> Answer {
+    Answer::warn("nearly full").action("delete the oldest files").detail("percent", 91).detail("files", 3)
+}
+
+#[test]
+fn a_function_says_what_it_found() {
+    let _world = isolate();
+    assert_eq!(text("unit"), "unit: pass");
+    assert_eq!(text("text"), "text: pass: 7 entries");
+    assert_eq!(text("error"), "error: fail: no such host");
+    assert_eq!(text("error later"), "error later: fail: no such host");
+    assert_eq!(text("answer"), "answer: warn: nearly full (percent: 91, files: 3); delete the oldest files");
+    let status = look("answer");
+    assert_eq!((status.level, status.healthy, status.critical), (Level::Warn, true, true));
+    assert!(!look("error").healthy && health::check("no such check").is_none());
+}
+
+#[health_check("each:{name}", each = NAMES)]
+fn each(name: &str) -> Result<(), String> {
+    if name == "a" { Ok(()) } else { Err(format!("{name} is missing")) }
+}
+
+static NAMES: &[&str] = &["a", "b"];
+
+#[health_check("each number {number:02}", each = numbers())]
+async fn each_number(number: u8) -> Answer {
+    Answer::pass(format!("{number}"))
+}
+
+fn numbers() -> Vec<u8> {
+    vec![1, 2]
+}
+
+#[health_check("same")]
+fn same() {}
+
+#[health_check("same")]
+fn same_again() {}
+
+#[health_check("unlisted:{name}", each = unlisted())]
+fn unlisted_value(name: String) {
+    drop(name);
+}
+
+fn unlisted() -> Vec<String> {
+    panic!("no configuration");
+}
+
+#[test]
+fn each_value_has_its_check() {
+    let _world = isolate();
+    assert_eq!([text("each:a"), text("each:b")], ["each:a: pass", "each:b: fail: b is missing"]);
+    assert_eq!(text("each number 02"), "each number 02: pass: 2");
+    assert_eq!([text("same"), text("same#2")], ["same: pass", "same#2: pass"]);
+    assert!(text("unlisted:{name}").contains("fail: the values of `each` could not be listed"));
+}
+
+#[health_check("panics")]
+fn panics() {
+    panic!("out of range");
+}
+
+#[health_check("panics later")]
+async fn panics_later() {
+    let number = std::future::ready(7).await;
+    panic!("out of range: {number}");
+}
+
+#[test]
+fn a_panic_is_a_failure() {
+    let _world = isolate();
+    assert_eq!(text("panics"), "panics: fail: panicked: out of range");
+    assert_eq!(text("panics later"), "panics later: fail: panicked: out of range: 7");
+}
+
+// By hand.
+
+#[tokio::test]
+async fn closures_are_checks_until_they_are_replaced_or_removed() {
+    let _world = isolate();
+    health::register("queue", || Err::<(), _>("9000 entries wait"));
+    assert_eq!(health::check_async("queue").await.unwrap().to_string(), "queue: fail: 9000 entries wait");
+    Check::new_async("queue", async || Ok::<_, io::Error>("empty")).register();
+    assert_eq!(health::check_async("queue").await.unwrap().to_string(), "queue: pass: empty");
+    let all = health::check_all_async().await;
+    assert!(all.is_sorted_by(|one, other| one.component.to_string() < other.component.to_string()));
+    assert!(all.iter().any(|status| &*status.component == "queue"));
+    assert!(health::unregister("queue") && !health::unregister("queue"));
+    assert!(health::check("queue").is_none());
+}
+
+#[test]
+fn every_check_runs_at_once() {
+    let _world = isolate();
+    let meet = Arc::new(Barrier::new(2));
+    for name in ["first", "second"] {
+        let meet = meet.clone();
+        health::register(name, move || {
+            meet.wait();
+        });
+    }
+    let passed =
+        |name: &str, all: &[Status]| all.iter().any(|status| status.to_string() == format!("{name}: pass"));
+    let all = health::check_all();
+    assert!(passed("first", &all) && passed("second", &all), "each waits for the other: {all:?}");
+}
+
+// Looks are shared.
+
+fn counted(name: &str) -> Arc<AtomicU32> {
+    let looks = Arc::new(AtomicU32::new(0));
+    let count = looks.clone();
+    health::register(name, move || count.fetch_add(1, Ordering::Relaxed).to_string());
+    looks
+}
+
+#[test]
+fn an_answer_is_used_for_a_second() {
+    let world = isolate();
+    let looks = counted("counted");
+    assert_eq!((0..100).map(|_| text("counted")).collect::<Vec<_>>(), vec!["counted: pass: 0"; 100]);
+    world.advance(Duration::from_millis(900));
+    let status = look("counted");
+    assert_eq!((status.age, looks.load(Ordering::Relaxed)), (Duration::from_millis(900), 1));
+    world.advance(Duration::from_millis(100));
+    assert_eq!((look("counted").age, looks.load(Ordering::Relaxed)), (Duration::ZERO, 2));
+}
+
+/// A check that says when it begins, and ends when it is let go.
+struct Gate {
+    begun: Receiver<()>,
+    release: SyncSender<()>,
+}
+
+/// Registers a check whose body blocks its thread.
+fn gated(check: impl FnOnce(Box<dyn Fn() + Send + Sync>) -> Check) -> Gate {
+    let ((begins, begun), (release, released)) = (channel(), sync_channel::<()>(16));
+    let (begins, released) = (Mutex::new(begins), Mutex::new(released));
+    check(Box::new(move || {
+        begins.lock().unwrap().send(()).unwrap();
+        // An error where the test has ended.
+        let _ = released.lock().unwrap().recv();
+    }))
+    .register();
+    Gate { begun, release }
+}
+
+#[test]
+fn questions_of_one_time_share_one_look() {
+    let world = isolate();
+    let handle = world.handle();
+    let gate = gated(|body| Check::new("gated", body).timeout(Duration::from_secs(3_600)));
+    let ask = || {
+        let handle = handle.clone();
+        thread::spawn(move || handle.run(|| text("gated")))
+    };
+    let first = ask();
+    gate.begun.recv().unwrap();
+    let others = [ask(), ask()];
+    gate.release.send(()).unwrap();
+    for asked in others.into_iter().chain([first]) {
+        assert_eq!(asked.join().unwrap(), "gated: pass");
+    }
+    assert!(gate.begun.try_recv().is_err(), "one look");
+}
+
+fn hangs(check: impl FnOnce(Box<dyn Fn() + Send + Sync>) -> Check) {
+    let world = isolate();
+    let gate = gated(|body| check(body).timeout(Duration::from_millis(1)).critical());
+    let first = look("hangs");
+    assert_eq!(first.level, Level::Fail);
+    assert!(
+        first.message.starts_with("running since 20") && first.message.ends_with("its limit of 1ms"),
+        "{first}"
+    );
+    gate.begun.recv().unwrap();
+    for _ in 0..1_000 {
+        assert_eq!(look("hangs").message, first.message);
+    }
+    assert!(gate.begun.try_recv().is_err(), "no second look begins");
+    assert!(is_ready("hangs"), "a failed look, counted once");
+    for ready in [true, false, false] {
+        world.advance(SECOND);
+        assert_eq!(is_ready("hangs"), ready);
+    }
+    gate.release.send(()).unwrap();
+    // The next look begins when this one has ended.
+    while gate.begun.try_recv().is_err() {
+        world.advance(SECOND);
+        look("hangs");
+    }
+    gate.release.send(()).unwrap();
+}
+
+fn is_ready(name: &str) -> bool {
+    !health::ready().down.iter().any(|down| down == name)
+}
+
+#[test]
+fn a_sync_look_that_hangs_keeps_one_thread_and_fails_at_once() {
+    hangs(|body| Check::new("hangs", body));
+}
+
+#[test]
+fn an_async_look_that_hangs_keeps_one_task_and_fails_at_once() {
+    hangs(|body| {
+        let body = Arc::new(body);
+        Check::new_async("hangs", move || {
+            let body = body.clone();
+            async move { body() }
+        })
+    });
+}
+
+#[test]
+fn an_answer_after_the_limit_is_a_failure() {
+    let world = isolate();
+    let handle = world.handle();
+    let gate = gated(|body| Check::new("slow", body));
+    let asked = thread::spawn(move || handle.run(|| look("slow")));
+    gate.begun.recv().unwrap();
+    world.advance(Duration::from_secs(3));
+    gate.release.send(()).unwrap();
+    let status = asked.join().unwrap();
+    assert_eq!(status.level, Level::Fail, "{status}");
+}
+
+#[test]
+fn sixteen_threads_run_more_checks() {
+    let _world = isolate();
+    static RUN: AtomicUsize = AtomicUsize::new(0);
+    for n in 0..40 {
+        health::register(format!("many:{n}"), || RUN.fetch_add(1, Ordering::Relaxed).to_string());
+    }
+    let all = health::check_all();
+    let many = all.iter().filter(|status| status.component.starts_with("many:"));
+    assert_eq!(
+        (many.filter(|status| status.level == Level::Pass).count(), RUN.load(Ordering::Relaxed)),
+        (40, 40)
+    );
+}
+
+// What a check must not change.
+
+#[derive(Debug, thiserror::Error, Classify)]
+enum Failure {
+    #[error("down")]
+    #[classify(connection)]
+    Down,
+    #[error(transparent)]
+    #[classify(transparent)]
+    Rejected(#[from] Rejected),
+}
+
+/// An error whose class is written, so that only the compiler knows it.
+#[derive(Debug)]
+struct Written(Rejected);
+
+impl std::fmt::Display for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("written")
+    }
+}
+
+impl Classify for Written {
+    fn classify(&self) -> resilience::Classification {
+        self.0.classify()
+    }
+}
+
+impl From<Rejected> for Written {
+    fn from(rejected: Rejected) -> Self {
+        Self(rejected)
+    }
+}
+
+#[health_check("guarded", critical)]
+#[circuit_breaker(name = "health::guarded", threshold = 1, recovery = 60s)]
+fn guarded() -> Result<(), Failure> {
+    Ok(())
+}
+
+#[health_check("guarded later", critical)]
+#[circuit_breaker(name = "health::guarded_later", threshold = 1, recovery = 60s)]
+async fn guarded_later() -> Result<(), Written> {
+    Ok(())
+}
+
+fn traffic_closes_it(name: &str, point_name: &str, call: impl FnOnce()) {
+    let world = isolate();
+    let breaker = point(point_name).unwrap().breaker().unwrap();
+    breaker.open_until(world.now() + Duration::from_secs(60));
+    for second in 0..70 {
+        let status = look(name);
+        assert_eq!(status.level, Level::Warn, "{status}");
+        assert!(status.message.starts_with("not judged: "), "{status}");
+        assert!(is_ready(name), "it never decides readiness");
+        assert_eq!(breaker.state(), State::Open, "no probe after {second} s");
+        world.advance(SECOND);
+    }
+    call();
+    assert_eq!(breaker.state(), State::Closed, "by the traffic");
+    assert_eq!(look(name).level, Level::Pass);
+}
+
+#[test]
+fn a_check_through_an_open_breaker_is_not_judged_and_takes_no_probe() {
+    traffic_closes_it("guarded", "health::guarded", || guarded().unwrap());
+    traffic_closes_it("guarded later", "health::guarded_later", || {
+        futures::executor::block_on(guarded_later()).unwrap();
+    });
+}
+
+#[test]
+fn a_closure_that_is_rejected_is_not_judged() {
+    let world = isolate();
+    point("health::guarded").unwrap().breaker().unwrap().open_until(world.now() + SECOND);
+    health::register("closure", guarded);
+    assert!(look("closure").message.starts_with("not judged: "));
+}
+
+static BUDGET: Budget = Budget::new();
+
+#[health_check("retried")]
+#[with_retry(max = 3, base = 1ms, budget = BUDGET)]
+fn retried() -> Result<(), Failure> {
+    Err(Failure::Down)
+}
+
+#[health_check("retried later")]
+#[with_retry(max = 3, base = 1ms, budget = BUDGET)]
+async fn retried_later() -> Result<(), Failure> {
+    Err(Failure::Down)
+}
+
+#[test]
+fn retries_in_a_check_spend_no_budget() {
+    let _world = isolate();
+    let full = BUDGET.tokens();
+    assert_eq!(
+        [text("retried"), text("retried later")],
+        ["retried: fail: down", "retried later: fail: down"]
+    );
+    assert_eq!(BUDGET.tokens(), full);
+    retried().unwrap_err();
+    assert!(BUDGET.tokens() < full, "those of the traffic do");
+}
+
+#[circuit_breaker(name = "health::elsewhere", threshold = 1, recovery = 60s)]
+fn elsewhere() -> Result<(), Failure> {
+    Ok(())
+}
+
+#[timeout(5s, thread)]
+fn on_a_thread() -> Result<(), Failure> {
+    elsewhere()
+}
+
+#[test]
+fn the_mark_travels_to_other_threads() {
+    let world = isolate();
+    let breaker = point("health::elsewhere").unwrap().breaker().unwrap();
+    breaker.open_until(world.now() + SECOND);
+    world.advance(SECOND);
+    health::register("carried", || thread::spawn(carry_fn(elsewhere)).join().unwrap());
+    health::register("helper", on_a_thread);
+    for name in ["carried", "helper"] {
+        assert!(look(name).message.starts_with("not judged: "), "{name}");
+        assert_eq!(breaker.state(), State::Open);
+    }
+    elsewhere().unwrap();
+    assert_eq!(breaker.state(), State::Closed, "outside of a check a probe runs");
+}
+
+// Readiness and changes.
+
+/// A check that finds what it is set to.
+fn set_by_hand(world: &World, name: &str) -> Arc<Mutex<Answer>> {
+    let found = Arc::new(Mutex::new(Answer::pass("")));
+    let finds = found.clone();
+    Check::new(name, move || finds.lock().unwrap().clone()).critical().register();
+    world.advance(SECOND);
+    found
+}
+
+#[test]
+fn three_failed_looks_in_a_row_take_the_traffic_away_and_one_that_passes_returns_it() {
+    let world = isolate();
+    let found = set_by_hand(&world, "component");
+    let looks = |answer: Answer| {
+        *found.lock().unwrap() = answer;
+        world.advance(SECOND);
+        is_ready("component")
+    };
+    assert!(looks(Answer::pass("")));
+    assert_eq!([(); 2].map(|()| looks(Answer::fail(""))), [true, true]);
+    assert!(looks(Answer::warn("")), "a warning ends the row");
+    assert_eq!([(); 4].map(|()| looks(Answer::fail(""))), [true, true, false, false]);
+    assert!(looks(Answer::pass("")));
+}
+
+#[test]
+fn a_change_is_an_event() {
+    let world = isolate();
+    let found = set_by_hand(&world, "component");
+    let looks = |answer: Answer| {
+        *found.lock().unwrap() = answer;
+        world.advance(SECOND);
+        look("component");
+    };
+    for answer in [Answer::pass(""), Answer::fail(""), Answer::fail(""), Answer::warn(""), Answer::pass("")] {
+        looks(answer);
+    }
+    let is_health = |event: &&Event| matches!(event, Event::Health { .. });
+    let events: Vec<_> = world.events().iter().filter(is_health).map(ToString::to_string).collect();
+    assert_eq!(
+        events,
+        [
+            "component: health fail, before pass",
+            "component: health warn, before fail",
+            "component: health pass, before warn",
+        ]
+    );
+}
+
+#[test]
+fn a_watch_looks_every_thirty_seconds() {
+    let world = isolate();
+    let (looked, looks) = channel();
+    let looked = Mutex::new(looked);
+    health::register("watched", move || looked.lock().unwrap().send(()).unwrap());
+    let watch = health::watch().unwrap();
+    for _ in 0..3 {
+        // The clock may be moved before the thread waits for it.
+        while looks.recv_timeout(Duration::from_millis(1)).is_err() {
+            world.advance(Duration::from_secs(30));
+        }
+    }
+    drop(watch);
+    health::unregister("watched");
+    // Until the check is dropped.
+    while looks.recv().is_ok() {}
+}
+
+// Outputs.
+
+#[test]
+fn a_status_has_no_secrets_and_no_control_characters() {
+    let _world = isolate();
+    health::register("a\n\u{1b}[31m", || {
+        Answer::fail("refused: password=hunter2\u{7}\n")
+            .action("rotate sk-proj-CANARY_canary-123456")
+            .detail("url", "postgres://app:hunter2@db/")
+    });
+    let status = look("a\n\u{1b}[31m");
+    let (line, json) = (status.to_string(), serde_json::to_string(&status).unwrap());
+    assert!(line.starts_with("a\\n\\u{1b}[31m: fail: refused: password=***"), "{line}");
+    for text in [&line, &json] {
+        assert!(!text.chars().any(char::is_control), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("CANARY"), "{text}");
+    }
+}
+
+#[test]
+fn a_status_is_a_map() {
+    let _world = isolate();
+    health::register("queue", || {
+        Answer::warn("long").action("wait").detail("entries", 3).detail("entries", 4)
+    });
+    let mut json = serde_json::to_value(look("queue")).unwrap();
+    assert!(json["timestamp"].take().as_str().unwrap().ends_with('Z'));
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "component": "queue", "level": "warn", "healthy": true, "critical": false, "message": "long",
+            "action": "wait", "details": {"entries": "4"}, "timestamp": null, "age_s": 0.0,
+        })
+    );
+}
+
+// Built in.
+
+#[test]
+fn an_open_breaker_is_a_warning() {
+    let world = isolate();
+    assert_eq!(text("breakers"), "breakers: pass: no breaker is open");
+    point("health::elsewhere").unwrap().breaker().unwrap().force_open();
+    world.advance(SECOND);
+    assert!(
+        text("breakers")
+            .starts_with("breakers: warn: 1 breaker is open (health::elsewhere: forced_open); look at")
+    );
+}
