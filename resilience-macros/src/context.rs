@@ -91,6 +91,11 @@ impl Context<'_> {
         }
     }
 
+    /// Whether the attribute says how a rejection becomes the error of the function.
+    pub(crate) const fn makes_rejected(&self) -> bool {
+        self.shared.rejected.is_some()
+    }
+
     /// What the function returns, if it can be written out.
     pub(crate) fn return_type(&self) -> Option<&TokenStream> {
         (!self.has_impl_trait).then_some(&self.ty)

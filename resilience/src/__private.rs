@@ -11,7 +11,7 @@
 #[cfg(feature = "durable")]
 pub use crate::durable::__private::*;
 pub use crate::failure::Category;
-pub use crate::failure::outcome::{FromRejected, Outcome};
+pub use crate::failure::outcome::{FromRejected, MayRefuse, Outcome};
 pub use crate::failure::probe::*;
 #[cfg(feature = "fs")]
 pub use crate::fs::with_lock;

@@ -458,3 +458,67 @@ fn test_worlds_do_not_share_it() {
     let _world = testing::isolate();
     assert_eq!((SHARED.refusal(), SHARED.throttled()), (0.0, 0));
 }
+
+#[test]
+fn a_named_budget_with_a_factor_is_asked_without_the_word() {
+    static NAMED: Budget = Budget::new().throttle(2.0);
+    const POLICY: Retry = Retry::new().max(0).budget(&NAMED);
+    #[with_retry(max = 0, budget = NAMED, name = "named throttle")]
+    fn call() -> Result<u32, Failure> {
+        Err(Failure::Own(Category::Unavailable))
+    }
+    #[circuit_breaker(threshold = 1_000)]
+    #[with_retry(max = 0, budget = NAMED)]
+    async fn inside() -> Result<u32, Failure> {
+        Err(Failure::Own(Category::Unavailable))
+    }
+    #[with_retry(policy = POLICY)]
+    fn by_settings() -> Result<u32, Failure> {
+        Err(Failure::Own(Category::Unavailable))
+    }
+    let is_throttled =
+        |outcome: Result<u32, Failure>| matches!(outcome, Err(Failure::Rejected(Rejected::Throttled { .. })));
+    for kind in [|| call(), || block_on(inside()), || by_settings()] {
+        let _world = testing::isolate();
+        let refused = (0..300).filter(|_| is_throttled(kind())).count();
+        assert!((200..290).contains(&refused), "{refused}");
+    }
+    let _world = testing::isolate();
+    (0..100).for_each(|_| drop(call()));
+    let counters = &point("named throttle").unwrap().snapshot().policies[0].counters;
+    assert!(counters.contains(&("throttled", NAMED.throttled())), "{counters:?}");
+}
+
+#[test]
+fn a_named_budget_refuses_what_can_carry_a_refusal() {
+    static NAMED: Budget = Budget::new().throttle(1.0);
+    static PLAIN: Budget = Budget::new();
+    #[with_retry(max = 0, budget = NAMED)]
+    fn cannot(calls: &Cell<u32>) -> Result<(), std::fmt::Error> {
+        calls.set(calls.get() + 1);
+        Err(std::fmt::Error)
+    }
+    #[derive(Debug, PartialEq)]
+    struct Busy;
+    #[with_retry(max = 0, budget = NAMED, rejected = |_| Busy)]
+    fn converted() -> Result<(), Busy> {
+        Ok(())
+    }
+    #[with_retry(max = 0, budget = NAMED)]
+    fn option() -> Option<()> {
+        None
+    }
+    #[with_retry(max = 0, budget = PLAIN)]
+    fn plain(calls: &Cell<u32>) -> Result<u32, Failure> {
+        calls.set(calls.get() + 1);
+        Err(Failure::Own(Category::Unavailable))
+    }
+    let (_world, calls) = (testing::isolate(), Cell::new(0));
+    (0..100).for_each(|_| cannot(&calls).unwrap_or_default());
+    assert_eq!(calls.take(), 100);
+    assert!((0..100).all(|_| option().is_none()));
+    assert!(NAMED.throttled() > 0, "no value");
+    assert!((0..100).any(|_| converted() == Err(Busy)));
+    (0..100).for_each(|_| drop(plain(&calls)));
+    assert_eq!((calls.take(), PLAIN.throttled()), (100, 0), "without a factor nothing is refused");
+}

@@ -29,6 +29,8 @@ use super::probe::Probe;
 use super::rejected::Rejected;
 use super::{Category, Classification, Classify};
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 
 /// Judges a value as a success or a failure: `Result` and `Option`, under any alias.
 ///
@@ -218,6 +220,65 @@ pub trait FromRejected {
 impl<E: From<Rejected>> FromRejected for E {
     fn from_rejected(rejected: Rejected) -> Self {
         rejected.into()
+    }
+}
+
+/// Asks whether an outcome of type `R` can carry a rejection; methods are looked up as those of a
+/// [`Probe`](super::probe::Probe).
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct MayRefuse<R>(NeverRefuses<R>);
+
+/// An outcome that cannot.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NeverRefuses<R>(PhantomData<fn() -> R>);
+
+impl<R> MayRefuse<R> {
+    /// The question for `R`.
+    pub const NEW: Self = Self(NeverRefuses(PhantomData));
+}
+
+impl<R> Deref for MayRefuse<R> {
+    type Target = NeverRefuses<R>;
+
+    fn deref(&self) -> &NeverRefuses<R> {
+        &self.0
+    }
+}
+
+impl<R: Refuse> MayRefuse<R> {
+    /// What `ask` gives; or the outcome that stands for its rejection, with the class of that.
+    ///
+    /// # Errors
+    ///
+    /// The outcome.
+    #[inline]
+    pub fn probed_ask<T>(
+        &self,
+        ask: impl FnOnce() -> Result<T, Rejected>,
+        _: T,
+    ) -> Result<T, (R, Option<Classification>)> {
+        ask().map_err(|rejected| {
+            let class = rejected.classify();
+            (R::refuse(rejected), Some(class))
+        })
+    }
+}
+
+impl<R> NeverRefuses<R> {
+    /// `otherwise`, without asking.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    #[inline]
+    pub fn probed_ask<T>(
+        &self,
+        _: impl FnOnce() -> Result<T, Rejected>,
+        otherwise: T,
+    ) -> Result<T, (R, Option<Classification>)> {
+        Ok(otherwise)
     }
 }
 

@@ -427,7 +427,8 @@ impl Layer for Checked {
             quote_spanned!(here=> (&#site).settle_with(&mut #retry, __verdict, #ruling, #budget))
         };
         let bound = place.bound();
-        let throttled = self.throttle.as_ref().map(|_| Throttled::new(self, cx, place, key.is_some()));
+        let throttled = Throttled::new(self, cx, place, key.is_some());
+        let is_throttled = throttled.is_some();
         let Throttled { ask, attempt, ended } = throttled.unwrap_or_default();
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         let call = quote_spanned! {here=>
@@ -450,7 +451,7 @@ impl Layer for Checked {
                 #wait;
             };
         };
-        if self.throttle.is_none() {
+        if !is_throttled {
             return call;
         }
         let label = place.label();
@@ -469,19 +470,50 @@ struct Throttled {
 }
 
 impl Throttled {
-    fn new(checked: &Checked, cx: &Context<'_>, place: &Place, is_keyed: bool) -> Self {
+    /// A budget that is named may have a throttle, which is asked where the function can return its refusal.
+    fn new(checked: &Checked, cx: &Context<'_>, place: &Place, is_keyed: bool) -> Option<Self> {
         let here = Span::mixed_site();
-        let (site, label, refused) = (&place.site, place.label(), cx.refused(place));
+        let (site, label) = (&place.site, place.label());
         let budget = checked.budget(site, is_keyed);
-        Self {
-            ask: quote_spanned! {here=>
-                let __throttled = match (&#site).ask(#budget) {
-                    __rt::Ok(__throttled) => __throttled,
-                    __rt::Err(__rejected) => break #label #refused,
-                };
-            },
+        let is_named = checked.budget == BudgetSource::Settings && !checked.is_given();
+        let ask = match (&checked.throttle, cx.makes_rejected(), cx.return_type()) {
+            (Some(_), ..) => {
+                let refused = cx.refused(place);
+                quote_spanned! {here=>
+                    match (&#site).ask(#budget) {
+                        __rt::Ok(__throttled) => __throttled,
+                        __rt::Err(__rejected) => break #label #refused,
+                    }
+                }
+            }
+            (None, true, _) if is_named => {
+                let refused = cx.refused(place);
+                quote_spanned! {here=>
+                    match (&#site).ask_named(#budget) {
+                        __rt::Ok(__throttled) => __throttled,
+                        __rt::Err(__rejected) => break #label #refused,
+                    }
+                }
+            }
+            (None, false, Some(ty)) if is_named => {
+                let refused = quote_spanned!(here=> __refused);
+                let value =
+                    if place.is_outermost() { quote_spanned!(here=> #refused.0) } else { refused.clone() };
+                quote_spanned! {here=>
+                    match __rt::MayRefuse::<#ty>::NEW
+                        .probed_ask(|| (&#site).ask_named(#budget), (&#site).unthrottled())
+                    {
+                        __rt::Ok(__throttled) => __throttled,
+                        __rt::Err(#refused) => break #label #value,
+                    }
+                }
+            }
+            _ => return None,
+        };
+        Some(Self {
+            ask: quote_spanned!(here=> let __throttled = #ask;),
             attempt: quote_spanned!(here=> let __attempt = (&__throttled).attempt();),
             ended: quote_spanned!(here=> __attempt.ended(&__verdict);),
-        }
+        })
     }
 }

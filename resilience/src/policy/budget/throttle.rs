@@ -170,6 +170,11 @@ impl Budget {
         }
     }
 
+    /// Whether a factor was set.
+    pub(in crate::policy) const fn has_throttle(&self) -> bool {
+        self.settings.config.throttle.is_some()
+    }
+
     /// How many attempts the service may be asked for each that it accepts.
     pub(in crate::policy) fn factor(&self) -> f64 {
         self.settings.config.throttle.unwrap_or(USUAL)
@@ -235,6 +240,11 @@ impl<'b> Throttled<'b> {
             budget.admit(refused)?;
         }
         Ok(Self { budget, stack })
+    }
+
+    /// The calls of a function whose budget has no throttle.
+    pub(in crate::policy) const fn none(stack: Stack) -> Self {
+        Self { budget: None, stack }
     }
 
     /// An attempt begins.

@@ -141,6 +141,22 @@ impl RetrySite {
         self
     }
 
+    /// Asks the throttle of the named `budget`, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    #[inline]
+    pub fn ask_named<'b>(&'static self, budget: Option<&'b Budget>) -> Result<Throttled<'b>, Rejected> {
+        self.ask(budget.filter(|budget| budget.has_throttle()))
+    }
+
+    /// What a function does that cannot return a refusal.
+    #[inline]
+    pub fn unthrottled<'b>(&'static self) -> Throttled<'b> {
+        Throttled::none(self.point.stack())
+    }
+
     /// Asks the throttle of `budget`, which pays for the retries.
     ///
     /// # Errors
@@ -414,7 +430,8 @@ impl Layer for RetrySite {
             BudgetOf::Shared(_) => ("shared", false),
         };
         settings.push(Effective { is_default, ..Effective::text("budget", budget) });
-        if self.is_throttled {
+        let budget = budget_of(retry, &self.state.budget);
+        if self.is_throttled || budget.is_some_and(Budget::has_throttle) {
             settings.push(throttle(budget_of(retry, &self.state.budget)));
         }
         settings.extend(retry.config().on.iter().map(|rule| Effective::text("on", on(retry, rule))));
@@ -430,7 +447,8 @@ impl Layer for RetrySite {
             ("gave_up", count(Counted::GaveUp)),
             ("denied", count(Counted::Denied)),
         ];
-        if self.is_throttled {
+        let budget = self.known().and_then(|retry| budget_of(retry, &self.state.budget));
+        if self.is_throttled || budget.is_some_and(Budget::has_throttle) {
             counters.push(("throttled", count(Counted::Throttled)));
         }
         counters
