@@ -6,15 +6,10 @@ use resilience::fs::{LockError, lock_all};
 use resilience::{Rejected, lock, with_fallback, with_lock};
 use std::time::Duration;
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum TaskError {
-    Rejected(Rejected),
-}
-
-impl From<Rejected> for TaskError {
-    fn from(rejected: Rejected) -> Self {
-        Self::Rejected(rejected)
-    }
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
 }
 
 /// Another call for the same task waits for up to 5 s.
