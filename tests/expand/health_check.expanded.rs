@@ -60,14 +60,17 @@ const _: () = {
         "model:{name}",
         || __rt::each_check(
             MODELS,
-            |name| {
-                let __name = ::std::format!("model:{name}");
+            |__value| {
+                let __name = {
+                    let name = &__value;
+                    ::std::format!("model:{name}")
+                };
                 __rt::Listed::of_future(
                     __name,
                     move || {
-                        let name = ::core::clone::Clone::clone(&name);
+                        let __value = ::core::clone::Clone::clone(&__value);
                         async move {
-                            let __outcome = model(&name).await;
+                            let __outcome = model(&__value).await;
                             let __category = __rt::CheckOutcome::error(&__outcome)
                                 .map(|__error| {
                                     __rt::Probe::new(__error).probed_class().category
@@ -91,12 +94,15 @@ const _: () = {
         "disk:{number}",
         || __rt::each_check(
             [1, 2],
-            |number| {
-                let __name = ::std::format!("disk:{number}");
+            |__value| {
+                let __name = {
+                    let number = &__value;
+                    ::std::format!("disk:{number}")
+                };
                 __rt::Listed::blocking(
                     __name,
                     move || {
-                        let __outcome = disk(::core::clone::Clone::clone(&number));
+                        let __outcome = disk(::core::clone::Clone::clone(&__value));
                         let __category = __rt::CheckOutcome::error(&__outcome)
                             .map(|__error| {
                                 __rt::Probe::new(__error).probed_class().category

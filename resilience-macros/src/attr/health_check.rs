@@ -212,21 +212,25 @@ fn registration(checked: &Checked, item: &Item) -> TokenStream {
     let function = &item.sig.ident;
     let list = match each {
         None => {
-            let check = closure(item, &quote!(#function()), None);
+            let check = closure(item, &quote!(#function()), false);
             let listed = listed(item, &name.to_token_stream(), &check);
             quote_spanned!(here=> || ::std::vec::Vec::from([#listed]))
         }
         Some((values, Argument { name: argument, is_reference })) => {
             let given = if *is_reference {
-                quote!(&#argument)
+                quote_spanned!(here=> &__value)
             } else {
-                quote!(::core::clone::Clone::clone(&#argument))
+                quote_spanned!(here=> ::core::clone::Clone::clone(&__value))
             };
-            let check = closure(item, &quote!(#function(#given)), Some(argument));
+            let check = closure(item, &quote!(#function(#given)), true);
             let listed = listed(item, &quote_spanned!(here=> __name), &check);
             quote_spanned! {here=>
-                || __rt::each_check(#values, |#argument| {
-                    let __name = ::std::format!(#name);
+                || __rt::each_check(#values, |__value| {
+                    // The argument may have the name of the function, and is in scope for the name alone.
+                    let __name = {
+                        let #argument = &__value;
+                        ::std::format!(#name)
+                    };
                     #listed
                 })
             }
@@ -256,8 +260,8 @@ fn listed(item: &Item, name: &TokenStream, check: &TokenStream) -> TokenStream {
     }
 }
 
-/// The closure that makes one look by `call`.
-fn closure(item: &Item, call: &TokenStream, argument: Option<&Ident>) -> TokenStream {
+/// The closure that makes one look by `call`, of a value where `has_value`.
+fn closure(item: &Item, call: &TokenStream, has_value: bool) -> TokenStream {
     let here = Span::mixed_site();
     let at = item.return_span().resolved_at(here);
     let wait = item.is_async().then(|| quote!(.await));
@@ -267,13 +271,13 @@ fn closure(item: &Item, call: &TokenStream, argument: Option<&Ident>) -> TokenSt
             .map(|__error| __rt::Probe::new(__error).probed_class().category);
         __rt::check_answer(__outcome, __category)
     };
-    match (item.is_async(), argument) {
-        (false, None) => quote_spanned!(here=> || { #answer }),
-        (false, Some(_)) => quote_spanned!(here=> move || { #answer }),
-        (true, None) => quote_spanned!(here=> || async move { #answer }),
-        (true, Some(argument)) => quote_spanned! {here=>
+    match (item.is_async(), has_value) {
+        (false, false) => quote_spanned!(here=> || { #answer }),
+        (false, true) => quote_spanned!(here=> move || { #answer }),
+        (true, false) => quote_spanned!(here=> || async move { #answer }),
+        (true, true) => quote_spanned! {here=>
             move || {
-                let #argument = ::core::clone::Clone::clone(&#argument);
+                let __value = ::core::clone::Clone::clone(&__value);
                 async move { #answer }
             }
         },
