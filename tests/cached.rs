@@ -169,6 +169,35 @@ fn with_a_weight_max_bounds_the_sum() {
     assert_eq!((panics(3).unwrap().len(), cache("panics").snapshot().entries), (3, 0), "not kept");
 }
 
+#[tokio::test]
+async fn a_panic_of_a_callback_leaves_no_call_that_others_wait_for() {
+    fn key_of(n: u32) -> u32 {
+        10 / n
+    }
+    #[cached(key = key_of(n))]
+    fn keyed(n: u32) -> Result<u32, Fails> {
+        Ok(n)
+    }
+    #[cached(key = n, when_ok = |value| 10 / *value == 0)]
+    fn judged(n: u32, value: u32) -> Result<u32, Fails> {
+        let _ = n;
+        Ok(value)
+    }
+    #[cached(key = n, when_ok = |value| 10 / *value == 0)]
+    async fn judged_later(n: u32, value: u32) -> Result<u32, Fails> {
+        let _ = n;
+        tokio::task::yield_now().await;
+        Ok(value)
+    }
+    let _world = testing::isolate();
+    assert!(std::panic::catch_unwind(|| keyed(0)).is_err());
+    assert_eq!(keyed(5), Ok(5));
+    assert!(std::panic::catch_unwind(|| judged(1, 0)).is_err());
+    assert_eq!((judged(1, 2), judged(1, 3)), (Ok(2), Ok(2)), "it waits for nothing, and is kept");
+    assert!(AssertUnwindSafe(judged_later(1, 0)).catch_unwind().await.is_err());
+    assert_eq!((judged_later(1, 2).await, judged_later(1, 3).await), (Ok(2), Ok(2)));
+}
+
 #[test]
 fn values_are_dropped_and_cloned_outside_of_all_locks() {
     /// Looks into the cache whenever it is cloned or dropped: that would wait for ever under a lock.

@@ -105,6 +105,32 @@ async fn a_panic_is_a_panic() {
     assert_eq!(world.events().len(), 3);
 }
 
+#[tokio::test]
+async fn a_panic_of_what_makes_the_fault_is_the_calls() {
+    fn make(runs: &AtomicU32) -> Failure {
+        assert!(runs.fetch_add(10, Ordering::Relaxed) > 0, "no fault");
+        Failure::Down(0)
+    }
+    #[chaos(rate = 1.0, fault = make(runs))]
+    fn now(runs: &AtomicU32) -> Result<u32, Failure> {
+        Ok(runs.load(Ordering::Relaxed))
+    }
+    #[chaos(rate = 1.0, fault = make(runs))]
+    async fn later(runs: &AtomicU32) -> Result<u32, Failure> {
+        tokio::task::yield_now().await;
+        Ok(runs.load(Ordering::Relaxed))
+    }
+    let _world = testing::isolate();
+    for is_async in [false, true] {
+        let _armed = faults::arm(Plan::new(MINUTE).script([ERROR, ERROR]));
+        let runs = AtomicU32::new(0);
+        for expected in [None, Some(Err(Failure::Down(0))), Some(Ok(20))] {
+            let call = async { if is_async { later(&runs).await } else { now(&runs) } };
+            assert_eq!(futures::FutureExt::catch_unwind(AssertUnwindSafe(call)).await.ok(), expected);
+        }
+    }
+}
+
 #[test]
 fn it_is_inert_until_it_is_armed_and_when_that_is_over() {
     let world = testing::isolate();

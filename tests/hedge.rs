@@ -1,11 +1,13 @@
 //! `#[hedge]`: a slow call is made once more, and the first answer is taken.
 
+use futures::FutureExt as _;
 use resilience::{
     Budget, Bulkhead, Category, Classification, Classify, Event, Hedge, Rejected, Simplify, State, Timeout,
     bulkhead, circuit_breaker, degrade, hedge, point, rate_limit, testing, timeout, with_fallback,
     with_retry,
 };
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -199,6 +201,32 @@ mod answers {
             panic!("the body");
         }
         assert!(tokio::spawn(panics()).await.unwrap_err().is_panic());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_of_a_callback_goes_on_when_the_other_calls_are_dropped() {
+        #[hedge(after = 10ms, idempotent, when_ok = |value| *value / (*value - 1) == 0, name = "judge panics")]
+        #[bulkhead(2)]
+        async fn judged(script: &Script) -> Outcome {
+            script.call().await
+        }
+        fn no_class() -> Category {
+            panic!("no class")
+        }
+        #[hedge(after = 10ms, idempotent, classify = |_| no_class())]
+        async fn classified(script: &Script) -> Outcome {
+            script.call().await
+        }
+        let _world = testing::isolate();
+        // The extra call ends first, and 1 / 0 is judged while the call itself runs.
+        let script = Script::new([(100, Ok(2)), (5, Ok(1))]);
+        assert!(AssertUnwindSafe(judged(&script)).catch_unwind().await.is_err());
+        assert_eq!(script.seen(), (2, 1));
+        assert_eq!(point("judge panics").unwrap().bulkhead().unwrap().snapshot().in_use, 0);
+        assert_eq!(judged(&Script::new([(5, Ok(2))])).await, Ok(2));
+        let script = Script::new([(100, DOWN), (5, DOWN)]);
+        assert!(AssertUnwindSafe(classified(&script)).catch_unwind().await.is_err());
+        assert_eq!(script.seen(), (2, 1));
     }
 }
 

@@ -14,6 +14,11 @@ use std::thread;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How many keys come; `KEYS=1000000` asks for a million.
+fn keys() -> u32 {
+    std::env::var("KEYS").map_or(20_000, |keys| keys.parse().expect("a number of keys"))
+}
+
 const MILLI: Duration = Duration::from_millis(1);
 
 #[derive(Debug, PartialEq)]
@@ -388,6 +393,35 @@ mod keys {
         world.advance(Duration::from_secs(1));
         assert_eq!((send(4), send(5)), (Ok(4), Ok(5)), "in the places of two that are not in use any more");
         assert!(is_limited(&send(4)) && is_limited(&send(5)));
+    }
+}
+
+mod many_keys {
+    use super::*;
+
+    const HALF: Duration = Duration::from_secs(1800);
+
+    #[rate_limit(2, per = 1h, key = customer, max_keys = 4, name = "many")]
+    fn send(customer: u32) -> Outcome {
+        Ok(customer)
+    }
+
+    /// Each key is over when the next one comes, and only the first stays in use.
+    #[test]
+    fn leave_the_one_at_its_limit_limited() {
+        let world = testing::isolate();
+        assert_eq!([send(0), send(0)], [Ok(0), Ok(0)]);
+        for customer in 1..=keys() {
+            world.advance(HALF);
+            assert_eq!(send(0), Ok(0), "one more in half an hour");
+            assert_eq!(send(customer), Ok(customer));
+            if customer % 1_000 == 0 {
+                assert!(is_limited(&send(0)));
+                assert_eq!(point("many").unwrap().keys().len(), 4);
+            }
+        }
+        let policy = &point("many").unwrap().snapshot().policies[0];
+        assert!(policy.counters.contains(&("overflowed", 0)), "{policy}");
     }
 }
 

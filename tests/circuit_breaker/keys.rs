@@ -283,3 +283,24 @@ async fn a_set_is_shared_by_several_functions() {
     let _world = testing::isolate();
     assert!(HOSTS.keys().is_empty() && point("hosts").is_none(), "a world has state of its own");
 }
+
+/// How many keys come; `KEYS=1000000` asks for a million.
+fn many() -> u32 {
+    std::env::var("KEYS").map_or(20_000, |keys| keys.parse().expect("a number of keys"))
+}
+
+#[circuit_breaker(threshold = 1, recovery = 10s, key = host, max_keys = 4, name = "many")]
+fn flooded(host: u32, fails: bool) -> Result<u32, Failure> {
+    if fails { failed() } else { Ok(host) }
+}
+
+#[test]
+fn many_keys_leave_the_one_that_is_open_open() {
+    let _world = testing::isolate();
+    assert!(rejected(flooded(0, true)).is_none());
+    for host in 1..=many() {
+        assert!(matches!(flooded(host, false), Ok(found) if found == host));
+    }
+    assert!(rejected(flooded(0, false)).is_some());
+    assert_eq!(keys("many").len(), 4);
+}

@@ -1,6 +1,11 @@
 //! The policies around a failover: those below have state for each value, those above have not.
 
 use super::*;
+use resilience::State;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 #[tokio::test]
 async fn everything_below_is_kept_for_each_value() {
@@ -176,4 +181,107 @@ fn an_instance_is_used_as_it_is() {
         fails(Category::Timeout, "a"),
         "the second value was refused by the same breaker"
     );
+}
+
+/// Polls `future` so many times, an eighth of a second apart, and drops it.
+fn drop_after<T>(polls: u32, world: &testing::World, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if let Poll::Ready(outcome) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(outcome);
+        }
+        world.advance(SECOND / 8);
+    }
+    None
+}
+
+#[test]
+fn nothing_is_left_behind_at_any_poll() {
+    #[cached(ttl = 1h, key = value)]
+    #[failover(value = ["a", "b", "c"], sticky = 60s, name = "dropped")]
+    #[with_retry(max = 1, base = 100ms, jitter = none)]
+    #[circuit_breaker(threshold = 4)]
+    #[bulkhead(1, wait = 10s)]
+    #[timeout(1s)]
+    async fn dropped(value: &str, steps: &AtomicU32) -> Result<String, Fails> {
+        for _ in 0..2 {
+            steps.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+        match value {
+            "a" => fails(Category::Unavailable, value),
+            "b" => std::future::pending().await,
+            _ => ok(value),
+        }
+    }
+    let mut ended = 0;
+    for polls in 0..60 {
+        let world = testing::isolate();
+        let steps = AtomicU32::new(0);
+        let outcome = drop_after(polls, &world, dropped("a", &steps));
+        let point = point("dropped").unwrap();
+        for key in point.keys() {
+            let slots = key.bulkhead().unwrap().snapshot();
+            assert_eq!((slots.in_use, slots.waiting), (0, 0), "{key} after {polls} polls");
+            assert_eq!(key.state(), Some(State::Closed), "{key} after {polls} polls");
+        }
+        let sticks = point.failover().unwrap().snapshot().sticky.len();
+        assert_eq!(sticks, usize::from(outcome.is_some()), "after {polls} polls");
+        ended += usize::from(outcome.is_some());
+        // Neither the running call of the cache nor a slot is waited for.
+        steps.store(0, Ordering::Relaxed);
+        let again = drop_after(60, &world, dropped("a", &steps));
+        assert_eq!(again, Some(ok("c")), "after {polls} polls");
+    }
+    assert!((1..50).contains(&ended), "some calls were dropped and some not: {ended}");
+}
+
+#[test]
+fn a_probe_that_is_dropped_at_any_poll_leaves_its_turn_to_the_next_call() {
+    #[failover(value = ["a", "b"], sticky = 60s, name = "probes")]
+    async fn probes(value: &str, seen: &Mutex<String>) -> Result<String, Fails> {
+        tokio::task::yield_now().await;
+        ask(value, "a", seen)
+    }
+    for polls in 1..3 {
+        let world = testing::isolate();
+        let seen = Mutex::default();
+        assert_eq!(drop_after(9, &world, probes("a", &seen)), Some(ok("b")));
+        world.advance(60 * SECOND);
+        assert_eq!(drop_after(polls, &world, probes("a", &Mutex::default())), None);
+        assert_eq!(drop_after(9, &world, probes("a", &seen)), Some(ok("b")));
+        assert_eq!(*seen.lock().unwrap(), "abab", "the next one probes, after {polls} polls");
+        assert_eq!(drop_after(9, &world, probes("a", &seen)), Some(ok("b")));
+        assert_eq!(*seen.lock().unwrap(), "ababb", "and the others begin with the good value");
+    }
+}
+
+#[test]
+fn a_panic_of_a_callback_is_the_calls_and_leaves_nothing_behind() {
+    #[failover(value = ["a", "b"], classify = |error| class_of(error), name = "class panics")]
+    #[bulkhead(1)]
+    fn now(value: &str) -> Result<String, Fails> {
+        ask(value, "ax", &Mutex::default())
+    }
+    #[failover(value = ["a", "b"], classify = |error| class_of(error), name = "class panics later")]
+    #[bulkhead(1)]
+    async fn later(value: &str) -> Result<String, Fails> {
+        tokio::task::yield_now().await;
+        ask(value, "ax", &Mutex::default())
+    }
+    fn class_of(error: &Fails) -> Classification {
+        assert_ne!(*error, Fails::Body(Category::Timeout, "x".to_owned()), "no class");
+        error.classify()
+    }
+    let world = testing::isolate();
+    let call = |value: &'static str| {
+        let now = catch_unwind(AssertUnwindSafe(|| now(value))).ok();
+        let later = catch_unwind(AssertUnwindSafe(|| drop_after(9, &world, later(value)))).ok().flatten();
+        assert_eq!(now, later);
+        now
+    };
+    assert_eq!((call("a"), call("x"), call("a")), (Some(ok("b")), None, Some(ok("b"))));
+    for name in ["class panics", "class panics later"] {
+        assert_eq!(point(name).unwrap().key("x").bulkhead().unwrap().snapshot().in_use, 0);
+    }
 }
