@@ -2,6 +2,8 @@
 
 pub(crate) mod breaker;
 mod bulkhead;
+mod cached;
+mod chaos;
 mod failover;
 mod hedge;
 pub(crate) mod keyed;
@@ -70,6 +72,8 @@ pub(crate) fn all() -> Vec<Group> {
         Group { title: "rate limit, the call is admitted", rows: rate_limit::rows() },
         Group { title: "failover, the first value answers", rows: failover::rows() },
         Group { title: "hedge, the body is ready at once", rows: hedge::rows() },
+        Group { title: "chaos, not armed", rows: chaos::rows() },
+        Group { title: "cached, the value is there", rows: cached::rows() },
         Group { title: "fallback(retry(breaker(timeout)))", rows: stack::rows() },
     ]
 }

@@ -2,7 +2,7 @@
 
 use crate::op::{CallError, Failed, call};
 use resilience::{CircuitBreaker, Fallback, Retry, Timeout};
-use resilience::{circuit_breaker, hedge, timeout, with_fallback, with_retry};
+use resilience::{circuit_breaker, failover, hedge, timeout, with_fallback, with_retry};
 use std::future::Future;
 use std::hint::black_box;
 use std::time::Duration;
@@ -45,6 +45,11 @@ async fn hedged(x: u64) -> Result<u64, CallError> {
     body!(x)
 }
 
+#[failover(x = [1, 2, 3])]
+async fn failing_over(x: u64) -> Result<u64, CallError> {
+    body!(x)
+}
+
 #[with_fallback(value = 1)]
 #[with_retry]
 #[circuit_breaker(threshold = 5)]
@@ -82,6 +87,7 @@ pub(crate) fn print() -> usize {
         row("`#[circuit_breaker]`", body, &breaker(1), Some(40)),
         row("`#[timeout]`", body, &limited(1), Some(40 + 112)),
         row("`#[hedge]`", body, &hedged(1), Some(40 + 112)),
+        row("`#[failover]`, three values", body, &failing_over(1), None),
         row("the four attributes", body, &four(1), Some(200)),
         row("five: a total timeout, too", body, &five(1), None),
         row("tokio's timeout", body, &tokio_timeout(1), None),

@@ -26,6 +26,9 @@ pub(super) fn closed() -> Vec<Row> {
         Row::new("`#[circuit_breaker(rate = 50%, window = 60s)]`")
             .sync(sync!(|x| by_rate_in_time(x)))
             .at_most(Some(55), None),
+        Row::new("`#[circuit_breaker(slow = 1s)]`, which reads the clock twice")
+            .sync(sync!(|x| by_slowness(x)))
+            .future(future!(|x| by_slowness_async(x))),
         Row::new("`CircuitBreaker::call`")
             .sync(sync!(|x| PLAIN.call(|| call(x))))
             .future(future!(|x| PLAIN.call_async(async || call(x)))),
@@ -83,6 +86,16 @@ fn by_rate(x: u64) -> Result<u64, CallError> {
 
 #[circuit_breaker(rate = 50%)]
 async fn by_rate_async(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[circuit_breaker(slow = 1s)]
+fn by_slowness(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[circuit_breaker(slow = 1s)]
+async fn by_slowness_async(x: u64) -> Result<u64, CallError> {
     call(x)
 }
 

@@ -17,6 +17,9 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("`#[bulkhead(16, wait = 1s)]`")
             .sync(sync!(|x| waiting(x)))
             .future(future!(|x| waiting_async(x))),
+        Row::new("`#[bulkhead(adaptive)]`")
+            .sync(sync!(|x| adaptive(x)))
+            .future(future!(|x| adaptive_async(x))),
         Row::new("`Bulkhead::call`")
             .sync(sync!(|x| PLAIN.call(|| call(x))))
             .future(future!(|x| PLAIN.call_async(async || call(x)))),
@@ -41,6 +44,16 @@ fn waiting(x: u64) -> Result<u64, CallError> {
 
 #[bulkhead(16, wait = 1s)]
 async fn waiting_async(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[bulkhead(adaptive)]
+fn adaptive(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[bulkhead(adaptive)]
+async fn adaptive_async(x: u64) -> Result<u64, CallError> {
     call(x)
 }
 

@@ -13,6 +13,7 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("`#[timeout(2s)]`").future(future!(|x| limited(x))),
         Row::new("`#[timeout(2s, strict)]`").future(future!(|x| strict(x))),
+        Row::new("`#[timeout(adaptive)]`").future(future!(|x| adaptive(x))),
         Row::new("`Timeout::call_async`").future(future!(|x| PLAIN.call_async(async || call(x)))),
         Row::new("tokio's timeout").future(future!(|x| tokio(x))),
         Row::new("tower timeout").future(super::tower::timeout()),
@@ -27,6 +28,11 @@ async fn limited(x: u64) -> Result<u64, CallError> {
 
 #[timeout(2s, strict)]
 async fn strict(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[timeout(adaptive, floor = 100ms, cap = 10s)]
+async fn adaptive(x: u64) -> Result<u64, CallError> {
     call(x)
 }
 
