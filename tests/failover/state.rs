@@ -258,12 +258,12 @@ fn a_probe_that_is_dropped_at_any_poll_leaves_its_turn_to_the_next_call() {
 
 #[test]
 fn a_panic_of_a_callback_is_the_calls_and_leaves_nothing_behind() {
-    #[failover(value = ["a", "b"], classify = |error| class_of(error), name = "class panics")]
+    #[failover(value = ["a", "b"], classify = class_of, name = "class panics")]
     #[bulkhead(1)]
     fn now(value: &str) -> Result<String, Fails> {
         ask(value, "ax", &Mutex::default())
     }
-    #[failover(value = ["a", "b"], classify = |error| class_of(error), name = "class panics later")]
+    #[failover(value = ["a", "b"], classify = class_of, name = "class panics later")]
     #[bulkhead(1)]
     async fn later(value: &str) -> Result<String, Fails> {
         tokio::task::yield_now().await;
