@@ -1,12 +1,14 @@
 //! The checks that every program has.
 
 use super::answer::Answer;
+use super::resources;
 use super::work::Work;
 use crate::point::registry::snapshot;
 
 /// Their names and their code.
 pub(super) fn checks() -> Vec<(&'static str, Work)> {
-    vec![("breakers", Work::blocking(breakers))]
+    let own = [("breakers", Work::blocking(breakers))];
+    own.into_iter().chain(resources::checks()).collect()
 }
 
 /// How many breakers are named in the details.

@@ -5,7 +5,7 @@
 //! is a failure. [`check_all`] looks at all components at once; [`ready`] says whether traffic should come.
 //!
 //! ```
-//! use resilience::health::{self, Level};
+//! use resilience::health;
 //! use resilience::health_check;
 //!
 //! #[health_check("models", timeout = 500ms, critical)]
@@ -16,7 +16,7 @@
 //! # let _world = resilience::testing::isolate();
 //! let status = health::check("models").unwrap();
 //! assert_eq!(status.to_string(), "models: pass: 2 models are loaded");
-//! assert!(health::check_all().iter().all(|status| status.level == Level::Pass));
+//! assert!(health::check_all().iter().all(|status| status.healthy));
 //! assert!(health::ready().is_ready);
 //! ```
 //!
@@ -35,6 +35,8 @@
 //!
 //! | check | warns |
 //! |---|---|
+//! | `memory`, `disk` | from 90 % used on, until less than 85 %; the disk is that of the state directory |
+//! | `cpu` | never: it is for information |
 //! | `breakers` | while a breaker is open: it is the protection at work, and no failure |
 //!
 //! A check of the program with the same name takes its place.
@@ -44,8 +46,10 @@ mod ask;
 mod builtin;
 mod check;
 mod flight;
+mod machine;
 mod ready;
 mod registry;
+mod resources;
 mod run;
 mod site;
 mod status;
@@ -58,6 +62,7 @@ pub use answer::Answer;
 pub use answer::CheckOutcome;
 pub use check::Check;
 pub use ready::{Readiness, ready, ready_async};
+pub use resources::{Resources, resources};
 #[doc(hidden)]
 pub use site::{CheckSite, HEALTH_CHECKS_0_1, Listed, check_answer, each_check};
 pub use status::Status;

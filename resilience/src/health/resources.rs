@@ -1,0 +1,143 @@
+//! How much of the machine is used, and the warnings about it.
+
+use super::answer::Answer;
+use super::machine::{Busy, Roots, Space, disk};
+use super::work::Work;
+use crate::base::clock;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Holds how much of the memory, disk and processors is used.
+///
+/// A value is `None` where it cannot be measured: on other systems than Linux, and for the processors at the first look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Resources {
+    /// The used part of the memory that the program may use, in percent.
+    pub memory_percent: Option<f64>,
+    /// The memory that the program may use still, in gigabytes (10^9 bytes).
+    pub memory_available_gb: Option<f64>,
+    /// The used part of the file system of the state directory, in percent.
+    pub disk_percent: Option<f64>,
+    /// What is free there, in gigabytes (10^9 bytes).
+    pub disk_available_gb: Option<f64>,
+    /// The used part of the processor time since the last look, in percent.
+    pub cpu_percent: Option<f64>,
+}
+
+/// Measures how much of the machine is used now.
+///
+/// In a control group (a container) memory and processors are those that the group may use, and the page cache of the
+/// group does not count as used. The disk is the file system of the state directory; without the features
+/// `sqlite` and `fs` that of `RESILIENCE_STATE`, else of the current directory. It reads files of the kernel, and may block while the disk does.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::health;
+///
+/// let resources = health::resources();
+/// assert!(resources.memory_percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
+/// ```
+pub fn resources() -> Resources {
+    let (memory, disk) = (Roots::default().memory(), disk(&folder()));
+    Resources {
+        memory_percent: memory.map(Space::percent),
+        memory_available_gb: memory.map(Space::available_gb),
+        disk_percent: disk.map(Space::percent),
+        disk_available_gb: disk.map(Space::available_gb),
+        cpu_percent: cpu_percent(),
+    }
+}
+
+/// The directory whose file system is looked at.
+fn folder() -> PathBuf {
+    #[cfg(any(feature = "sqlite", feature = "fs"))]
+    let given = crate::base::state_dir::own_state_dir();
+    #[cfg(not(any(feature = "sqlite", feature = "fs")))]
+    let given = std::env::var_os("RESILIENCE_STATE").filter(|given| !given.is_empty()).map(PathBuf::from);
+    given.unwrap_or_else(|| std::env::current_dir().unwrap_or_else(|_| "/".into()))
+}
+
+static LAST: Site<Mutex<Option<Busy>>> = Site::new(Mutex::new(None), Mutex::default);
+
+fn cpu_percent() -> Option<f64> {
+    let now = Roots::default().busy(clock::now())?;
+    let mut last = locked(&LAST);
+    let percent = last.and_then(|last| now.percent_since(last));
+    *last = Some(now);
+    percent
+}
+
+/// Warns from 90 percent on.
+const WARNS: f64 = 90.0;
+/// A warning ends below this: a value around the threshold makes no change each time.
+const CLEARS: f64 = 85.0;
+
+/// A warning that ends 5 points below where it begins.
+#[derive(Debug, Default)]
+struct Threshold {
+    warns: AtomicBool,
+}
+
+impl Threshold {
+    fn warns_at(&self, percent: f64) -> bool {
+        let limit = if self.warns.load(Ordering::Relaxed) { CLEARS } else { WARNS };
+        let warns = percent >= limit;
+        self.warns.store(warns, Ordering::Relaxed);
+        warns
+    }
+}
+
+/// The checks of memory, disk and processors.
+pub(super) fn checks() -> [(&'static str, Work); 3] {
+    [
+        ("memory", of_space(|| Roots::default().memory(), "end what is not needed, or raise the limit")),
+        ("disk", of_space(|| disk(&folder()), "delete what is not needed")),
+        (
+            "cpu",
+            Work::blocking(|| match cpu_percent() {
+                Some(percent) => Answer::pass(format!("{percent:.0} % used")),
+                None => Answer::pass("measured from the second look on"),
+            }),
+        ),
+    ]
+}
+
+fn of_space(look: fn() -> Option<Space>, action: &'static str) -> Work {
+    let threshold = Threshold::default();
+    Work::blocking(move || match look() {
+        None => Answer::pass("not measured on this system"),
+        Some(space) => judged(&threshold, space, action),
+    })
+}
+
+fn judged(threshold: &Threshold, space: Space, action: &str) -> Answer {
+    let percent = space.percent();
+    let message = format!("{percent:.0} % used");
+    let answer = if threshold.warns_at(percent) {
+        Answer::warn(message).action(action)
+    } else {
+        Answer::pass(message)
+    };
+    answer.detail("available_gb", format!("{:.1}", space.available_gb()))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_ends_five_points_below_where_it_begins() {
+        let threshold = Threshold::default();
+        let levels = [89.9, 90.0, 86.0, 85.0, 84.9, 89.0, 95.0];
+        assert_eq!(
+            levels.map(|percent| threshold.warns_at(percent)),
+            [false, true, true, true, false, false, true]
+        );
+    }
+}
