@@ -13,9 +13,16 @@ const BINARY: &str = env!("CARGO_BIN_EXE_resilience");
 
 /// `resilience run ..` with `words` split at spaces, and the shell script that it runs.
 fn run(dir: &Path, words: &str, script: &str) -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = unspoilt(BINARY);
     command.arg("run").args(words.split_whitespace()).args(["--", "sh", "-c", script]);
     command.current_dir(dir).env("RESILIENCE_STATE", dir.join("state")).stdin(Stdio::null());
+    command
+}
+
+/// `program` with no signal ignored: a shell ignores some for what it runs in the background, tests perhaps.
+fn unspoilt(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal", program]);
     command
 }
 
@@ -296,7 +303,7 @@ fn ignored_signals_stay_ignored() {
     let dir = dir();
     let inner = "echo >> calls; grep SigIgn /proc/self/status > ignored; touch ready; sleep 0.3";
     let script = format!("trap '' HUP; exec {BINARY} run --retries 1 -- sh -c '{inner}'");
-    let child = Command::new("sh").args(["-c", &script]).current_dir(dir.path()).spawn().unwrap();
+    let child = unspoilt("sh").args(["-c", &script]).current_dir(dir.path()).spawn().unwrap();
     appears(&dir.path().join("ready"));
     signal(&child, "HUP");
     assert!(child.wait_with_output().unwrap().status.success());
@@ -373,7 +380,7 @@ fn one_of_two_that_start_at_once_runs_the_command() {
 
 /// Types `keys` into a terminal in which `shell` runs, and returns what is on the screen.
 fn in_terminal(dir: &Path, shell: &str, keys: &[u8]) -> String {
-    let mut command = Command::new("script");
+    let mut command = unspoilt("script");
     command.args(["-qfec", shell, "/dev/null"]).env("RUN", format!("{BINARY} run")).current_dir(dir);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
