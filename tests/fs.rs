@@ -10,6 +10,8 @@ mod locks;
 mod marker;
 #[path = "fs/processes.rs"]
 mod processes;
+#[path = "fs/rollback.rs"]
+mod rollback;
 #[path = "store/shim.rs"]
 mod shim;
 #[path = "fs/transactions.rs"]

@@ -15,7 +15,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// The files of a directory that are neither locks nor backups.
-fn plain(dir: &Path) -> Vec<String> {
+pub(crate) fn plain(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").file_name());
     let mut names: Vec<_> = names.map(|name| name.into_string().expect("text")).collect();
     names.retain(|name| {
@@ -26,7 +26,7 @@ fn plain(dir: &Path) -> Vec<String> {
     names
 }
 
-fn text(path: &Path) -> Option<String> {
+pub(crate) fn text(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
@@ -282,11 +282,11 @@ fn a_future_that_is_dropped_rolls_back_before_the_commit() {
 const DIRS: [&str; 3] = ["one", "two", "three"];
 
 /// Three files in three directories: one is replaced, one made, one removed.
-fn files(dir: &Path) -> [PathBuf; 3] {
+pub(crate) fn files(dir: &Path) -> [PathBuf; 3] {
     DIRS.map(|name| dir.join(name).join("x.conf"))
 }
 
-fn prepare(dir: &Path) {
+pub(crate) fn prepare(dir: &Path) {
     for (file, content) in files(dir).iter().zip([Some("old"), None, Some("gone")]) {
         let _ = fs::remove_dir_all(file.parent().expect("a directory"));
         fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
@@ -295,7 +295,7 @@ fn prepare(dir: &Path) {
 }
 
 /// Whether everything is after the transaction, or everything before it.
-fn is_after(dir: &Path) -> bool {
+pub(crate) fn is_after(dir: &Path) -> bool {
     let now = files(dir).map(|file| text(&file));
     let now: Vec<_> = now.iter().map(Option::as_deref).collect();
     match now[..] {
@@ -306,7 +306,7 @@ fn is_after(dir: &Path) -> bool {
 }
 
 /// Lets this process end at the change of the disk with the number in `FS_TEST_AT`.
-fn end_at() {
+pub(crate) fn end_at() {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     testing::on_moment(|name| {
         let at = std::env::var("FS_TEST_AT").ok().and_then(|at| at.parse().ok());
@@ -367,7 +367,7 @@ fn open(at: usize) -> (&'static str, String) {
     ("FS_TEST_OPEN", at.to_string())
 }
 
-fn killed_at(number: u32) -> (&'static str, String) {
+pub(crate) fn killed_at(number: u32) -> (&'static str, String) {
     ("FS_TEST_AT", number.to_string())
 }
 

@@ -9,6 +9,7 @@
 //! | guard a directory | [`DirLock::at`] |
 //! | take several at once | [`lock_all`] |
 //! | change one or several files whole or not at all | [`Transaction`] |
+//! | let another program change files, and put them back if it fails | [`Transaction::back_up`] |
 //! | reduce overlaps on a file system without locks | [`MarkerLock`] |
 //!
 //! # How the locks hold
@@ -53,5 +54,5 @@ pub use lock::holder::Holder;
 pub use lock::many::{lock_all, lock_all_async};
 pub use lock::marker::{MarkerGuard, MarkerLock};
 #[cfg(target_os = "linux")]
-pub use transaction::{Backup, Draft, Transaction, TransactionError, backups, restore};
+pub use transaction::{Backup, Draft, Rollback, Transaction, TransactionError, backups, recover, restore};
 pub use with_lock::WithLockConfig;

@@ -11,6 +11,8 @@ use crate::base::world::reached;
 use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::io;
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// A file that is locked, and unlocked when this is dropped.
@@ -22,11 +24,18 @@ use std::path::Path;
 pub(super) struct Locked {
     pub(super) file: File,
     process: u32,
+    is_held: bool,
 }
 
 impl Locked {
     pub(super) fn new(file: File) -> Self {
-        Self { file, process: std::process::id() }
+        Self { file, process: std::process::id(), is_held: true }
+    }
+
+    fn unlock(&mut self) {
+        if self.is_ours() && std::mem::take(&mut self.is_held) {
+            let _ = self.file.unlock();
+        }
     }
 
     fn is_ours(&self) -> bool {
@@ -36,9 +45,7 @@ impl Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        if self.is_ours() {
-            let _ = self.file.unlock();
-        }
+        self.unlock();
     }
 }
 
@@ -66,13 +73,12 @@ impl Drop for Locked {
 pub struct LockGuard {
     place: Place,
     number: usize,
-    /// `None` once it is unlocked.
-    locked: Option<Locked>,
+    locked: Locked,
 }
 
 impl LockGuard {
     pub(super) fn new(place: Place, number: usize, locked: Locked) -> Self {
-        Self { place, number, locked: Some(locked) }
+        Self { place, number, locked }
     }
 
     /// Returns the file that is locked.
@@ -90,34 +96,43 @@ impl LockGuard {
     /// A program that cleans directories may have removed it: then other processes lock a new file, and do not wait for
     /// this guard. Ask before a step that cannot be undone. In a forked child it is `false`.
     pub fn still_ours(&self) -> bool {
-        let is_at = |locked: &Locked| locked.is_ours() && files::is_at(&locked.file, &self.place.path);
-        self.locked.as_ref().is_some_and(is_at)
+        self.locked.is_ours() && files::is_at(&self.locked.file, &self.place.path)
     }
 
     /// The journal of a transaction that the lock file names.
     #[cfg(target_os = "linux")]
     pub(crate) fn journal(&self) -> Option<String> {
-        self.locked.as_ref().and_then(|locked| Text::read(&locked.file).journal)
+        Text::read(&self.locked.file).journal
     }
 
     /// Makes the lock file name `journal`, and syncs it.
     #[cfg(target_os = "linux")]
     pub(crate) fn set_journal(&self, journal: Option<&str>) -> io::Result<()> {
-        let Some(locked) = &self.locked else { return Ok(()) };
         reached("fs name journal");
-        holder::write(&locked.file, &self.place.label, journal)?;
+        holder::write(&self.locked.file, &self.place.label, journal)?;
         reached("fs sync lock");
-        locked.file.sync_all()
+        self.locked.file.sync_all()
     }
 
     /// Whether this is the process that has taken the lock, and not a forked child.
     pub(crate) fn is_of_this_process(&self) -> bool {
-        self.locked.as_ref().is_some_and(Locked::is_ours)
+        self.locked.is_ours()
     }
 
     /// Releases the lock, as dropping it does.
     pub fn unlock(self) {
         drop(self);
+    }
+}
+
+/// The file that is locked.
+///
+/// A child process that inherits a duplicate of it keeps the lock for as long as it runs, even if this process is killed;
+/// when the guard is dropped, the lock is free for all of them.
+#[cfg(unix)]
+impl AsFd for LockGuard {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.locked.file.as_fd()
     }
 }
 
@@ -129,12 +144,11 @@ impl Holds for LockGuard {
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
-        let Some(locked) = self.locked.take() else { return };
-        if !locked.is_ours() {
+        if !self.locked.is_ours() {
             return;
         }
         held::leave(self.number);
-        drop(locked);
+        self.locked.unlock();
         queue::released(&self.place.path);
     }
 }

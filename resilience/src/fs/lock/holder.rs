@@ -116,6 +116,13 @@ fn own() -> &'static Own {
     })
 }
 
+/// This process among all others: its id and start time, and the boot.
+#[cfg(target_os = "linux")]
+pub(crate) fn this_process() -> String {
+    let Identity { pid, start, boot, .. } = &own().identity;
+    format!("{pid} {start} {boot}")
+}
+
 /// The state and the start time of the process `pid`, where the system says so in a file.
 fn process(pid: u32) -> Option<(char, String)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -187,6 +194,11 @@ impl Text {
             age: self.since.map(|since| now.duration_since(since).unwrap_or_default()),
             is_stopped: state == 'T',
         })
+    }
+
+    /// Whether the process of the text has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.identity.is_some() && self.living().is_none()
     }
 
     /// Whether the text was written in another pid namespace, whose locks `/proc/locks` may not show here.

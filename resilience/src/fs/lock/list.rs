@@ -110,7 +110,9 @@ fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
     let mut pids: Vec<u32> = locks.iter().filter(|(locked, _)| same(locked)).map(|(_, pid)| *pid).collect();
     let is_sure = kernel.is_some_and(|kernel| kernel.is_whole)
         && !locks.iter().any(|(locked, _)| similar(locked))
-        && !text.is_of_another_namespace();
+        && !text.is_of_another_namespace()
+        // The kernel does not show a lock whose process has ended, although a child may have inherited it.
+        && !text.has_ended();
     let is_held = !pids.is_empty() || (!is_sure && probe(&file));
     let living = text.living().filter(|_| is_held);
     if let (true, Some(living)) = (pids.is_empty(), &living) {

@@ -17,6 +17,8 @@ mod queue;
 mod stats;
 
 pub(crate) use acquire::Acquire;
+#[cfg(target_os = "linux")]
+pub(crate) use holder::this_process;
 pub use list::{LockInfo, list, list_in, prune, prune_in};
 #[cfg(target_os = "linux")]
 pub(crate) use place::file_stem;

@@ -27,8 +27,8 @@ pub struct Backup {
 pub(super) struct Found {
     number: u64,
     pub(super) id: String,
-    name: String,
-    was_there: bool,
+    pub(super) name: String,
+    pub(super) was_there: bool,
 }
 
 impl Target {

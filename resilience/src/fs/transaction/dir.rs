@@ -84,6 +84,12 @@ impl Dir {
         }
     }
 
+    /// Makes `to` another name of `from`, unless something is called so.
+    pub(super) fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        reached("fs link");
+        Ok(fs::linkat(&self.file, from, &self.file, to, AtFlags::empty())?)
+    }
+
     /// Renames within the directory, unless something is called `to`.
     pub(super) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         reached("fs rename_new");

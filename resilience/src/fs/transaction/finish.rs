@@ -4,84 +4,38 @@
 //! the transaction of one that has died. A file that is neither the old nor the new content was written by another
 //! program without the lock: it is kept as a backup, with an alert.
 
-use super::dir::Dir;
 use super::error::TransactionError;
-use super::journal::{Entry, Journal};
+use super::files::{Files, alert, tried};
+use super::journal::{Direction, Entry, Journal};
+use super::restore::put_back_for;
 use super::target::Target;
-use crate::event::{AlertLevel, Event, emit};
-use crate::fs::{LockGuard, lock_all};
+use crate::fs::lock_all;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-/// How often the rest of a committed transaction is tried.
-const TRIES: u32 = 3;
-
-/// The files of a transaction, and their locks.
-#[derive(Debug)]
-pub(super) struct Files {
-    pub(super) targets: Vec<Target>,
-    pub(super) guards: Vec<LockGuard>,
-}
-
-impl Files {
-    pub(super) fn target_of(&self, entry: &Entry) -> Option<&Target> {
-        self.targets.iter().find(|target| target.dir.path == entry.dir && target.name == entry.name)
-    }
-
-    pub(super) fn guard_of(&self, target: &Target) -> Option<&LockGuard> {
-        self.guards.iter().find(|guard| guard.path() == target.lock_path())
-    }
-
-    /// The directory and the path of the journal.
-    pub(super) fn journal_of(&self, journal: &Journal) -> Option<(Target, PathBuf)> {
-        let first = self.target_of(journal.entries.first()?)?;
-        Some((first.clone(), first.dir.path.join(journal.file_name())))
-    }
-
-    /// Syncs the directories of `entries`, each once.
-    pub(super) fn sync(&self, entries: &[Entry]) -> Result<(), TransactionError> {
-        self.dirs(entries)
-            .try_for_each(|dir| dir.sync().map_err(|error| TransactionError::failed(&dir.path, &error)))
-    }
-
-    fn dirs<'a>(&'a self, entries: &'a [Entry]) -> impl Iterator<Item = &'a Arc<Dir>> {
-        let first_of = |at: usize, entry: &Entry| entries.iter().take(at).all(|other| other.dir != entry.dir);
-        let firsts = entries.iter().enumerate().filter(move |(at, entry)| first_of(*at, entry));
-        firsts.filter_map(|(_, entry)| self.target_of(entry).map(|target| &target.dir))
-    }
-}
-
-/// Finishes the transaction whose journal is at `path`, whoever has begun it.
-pub(super) fn recover(path: &Path, wait: Duration) -> Result<(), TransactionError> {
-    let Some(journal) = Journal::read(path)? else { return Ok(()) };
+/// Finishes the transaction whose journal is at `path`, whoever has begun it; returns the files that were put back.
+pub(super) fn recover(path: &Path, wait: Duration) -> Result<Vec<PathBuf>, TransactionError> {
+    let Some(journal) = Journal::read(path)? else { return Ok(Vec::new()) };
     let targets = journal.entries.iter().map(|entry| Target::at(&entry.dir, &entry.name));
     let targets: Vec<_> = targets.collect::<Result<_, _>>()?;
     let guards = lock_all(targets.iter().map(Target::lock), wait)?;
     // Another process may have finished it before the locks were free.
-    let Some(journal) = Journal::read(path)? else { return Ok(()) };
-    finish(&Files { targets, guards }, &journal, path)
+    let Some(journal) = Journal::read(path)? else { return Ok(Vec::new()) };
+    let files = Files { targets, guards };
+    match &journal.direction {
+        Direction::Forward => finish(&files, &journal, path).map(|()| Vec::new()),
+        Direction::Back(by) => put_back_for(&files, &journal, path, by),
+    }
 }
 
 /// Goes forward from the journal at `path`, which is committed.
 pub(super) fn finish(files: &Files, journal: &Journal, path: &Path) -> Result<(), TransactionError> {
-    let mut tries = 0;
-    let reason = loop {
-        match forward(files, journal, path) {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                tries += 1;
-                if tries == TRIES {
-                    break error.to_string();
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
-        }
-    };
-    alert("a transaction is committed, but not finished: the next one on its files tries again", &reason);
-    Err(TransactionError::Unfinished { journal: Some(path.to_owned()), reason })
+    tried(|| forward(files, journal, path)).map_err(|error| {
+        let reason = error.to_string();
+        alert("a transaction is committed, but not finished: the next one on its files tries again", &reason);
+        TransactionError::Unfinished { journal: Some(path.to_owned()), reason }
+    })
 }
 
 fn forward(files: &Files, journal: &Journal, path: &Path) -> Result<(), TransactionError> {
@@ -99,17 +53,7 @@ fn forward(files: &Files, journal: &Journal, path: &Path) -> Result<(), Transact
     if entries.iter().any(|entry| entry.keep > 0) {
         files.sync(entries)?;
     }
-    if let Some((first, _)) = files.journal_of(journal) {
-        let failed = |error: io::Error| TransactionError::failed(path, &error);
-        first.dir.remove(&journal.file_name()).map_err(failed)?;
-        first.dir.sync().map_err(failed)?;
-    }
-    for guard in
-        files.guards.iter().filter(|guard| guard.journal().is_some_and(|named| Path::new(&named) == path))
-    {
-        // A lock that names a journal which is gone is put right by the next transaction.
-        let _ = guard.set_journal(None);
-    }
+    files.remove(journal, path)?;
     // Older backups are only room on the disk.
     let _ = each(&|target, entry| target.forget_backups(entry.keep));
     Ok(())
@@ -178,10 +122,4 @@ fn keep(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
         target.dir.create(&target.backup(target.next_backup()?, id, false))?;
     }
     Ok(())
-}
-
-fn alert(message: &'static str, reason: &str) {
-    let (point, reason) = ("transaction".into(), reason.to_owned());
-    let alert = Event::Alert { point, job: None, level: AlertLevel::Critical, message, reason };
-    emit(&alert, None);
 }

@@ -25,13 +25,26 @@ pub(super) struct Entry {
     pub(super) keep: u32,
 }
 
+/// What a journal asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// The new content belongs in the files.
+    Forward,
+    /// The old content belongs in the files: `temp` of each entry is a copy of it. The text says which process it was that
+    /// let other code change them.
+    Back(String),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Journal {
     pub(super) id: String,
+    pub(super) direction: Direction,
     pub(super) entries: Vec<Entry>,
 }
 
 const MAGIC: &str = "resilience journal 1";
+/// The first line of one that goes back.
+const MAGIC_BACK: &str = "resilience rollback 1";
 
 pub(super) fn hash(bytes: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new();
@@ -63,7 +76,10 @@ fn read_content(word: &str) -> Option<Content> {
 
 impl Journal {
     fn text(&self) -> String {
-        let mut text = format!("{MAGIC}\nid {}\n", self.id);
+        let mut text = match &self.direction {
+            Direction::Forward => format!("{MAGIC}\nid {}\n", self.id),
+            Direction::Back(by) => format!("{MAGIC_BACK}\nby {by}\nid {}\n", self.id),
+        };
         for Entry { dir, name, temp, old, new, keep } in &self.entries {
             let (dir, name, temp) = (part(&dir.to_string_lossy()), part(name), part(temp));
             let line = format!("file {dir} {name} {temp} {} {} {keep}\n", written(*old), written(*new));
@@ -78,9 +94,14 @@ impl Journal {
         let body = format!("{body}\n");
         let sum = u128::from_str_radix(sum.strip_prefix("sum ")?, 16).ok()?;
         let mut lines = body.lines();
-        if sum != hash(body.as_bytes()) || lines.next()? != MAGIC {
+        if sum != hash(body.as_bytes()) {
             return None;
         }
+        let direction = match lines.next()? {
+            MAGIC => Direction::Forward,
+            MAGIC_BACK => Direction::Back(lines.next()?.strip_prefix("by ")?.to_owned()),
+            _ => return None,
+        };
         let id = lines.next()?.strip_prefix("id ")?.to_owned();
         let entry = |line: &str| {
             let mut words = line.strip_prefix("file ")?.split(' ');
@@ -94,7 +115,7 @@ impl Journal {
                 keep: word()?.parse().ok()?,
             })
         };
-        Some(Self { id, entries: lines.map(entry).collect::<Option<_>>()? })
+        Some(Self { id, direction, entries: lines.map(entry).collect::<Option<_>>()? })
     }
 
     pub(super) fn file_name(&self) -> String {
@@ -142,6 +163,12 @@ mod tests {
 
     #[test]
     fn a_journal_is_read_back_and_every_damage_is_noticed() {
+        for direction in [Direction::Forward, Direction::Back("7 1234 4e7b-a".to_owned())] {
+            every_damage_is_noticed(direction);
+        }
+    }
+
+    fn every_damage_is_noticed(direction: Direction) {
         let entry = |name: &str, old, new| Entry {
             dir: PathBuf::from("/a b/\n"),
             name: name.to_owned(),
@@ -152,6 +179,7 @@ mod tests {
         };
         let journal = Journal {
             id: "17".to_owned(),
+            direction,
             entries: vec![entry("x y", Some(1), None), entry("ä%", None, Some(u128::MAX))],
         };
         let text = journal.text();

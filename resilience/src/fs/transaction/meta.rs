@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 
 /// What the new content takes over from the old one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Meta {
     /// `None` for a new file.
     owner: Option<(u32, u32)>,
@@ -55,6 +55,8 @@ impl Meta {
                 attributes.push((name, value));
             }
         }
+        // File systems list them in orders of their own.
+        attributes.sort();
         Ok(Self { owner: Some((stat.st_uid, stat.st_gid)), mode: stat.st_mode & 0o7777, attributes })
     }
 

@@ -3,15 +3,19 @@
 mod backup;
 mod dir;
 mod error;
+mod files;
 mod finish;
 mod journal;
 mod meta;
+mod restore;
+mod rollback;
 mod session;
 mod target;
 mod thread;
 
 pub use backup::{Backup, backups, restore};
 pub use error::TransactionError;
+pub use rollback::{Rollback, recover};
 pub use target::Draft;
 
 use session::Session;

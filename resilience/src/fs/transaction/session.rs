@@ -14,16 +14,17 @@
 
 use super::Options;
 use super::error::TransactionError;
-use super::finish::{Files, finish, finish_one, recover};
-use super::journal::{Entry, Journal};
+use super::files::Files;
+use super::finish::{finish, finish_one, recover};
+use super::journal::{Direction, Entry, Journal};
 use super::target::{Copied, Draft, Target};
 use crate::base::holding::Holds;
 use crate::base::scope;
 use crate::fs::{LockError, LockGuard, lock_all};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -38,26 +39,10 @@ pub(super) struct Session {
 impl Session {
     /// Takes the locks of `paths`, finishes what earlier transactions have left, and makes the copies.
     pub(super) fn begin(paths: &[PathBuf], options: &Options) -> Result<Self, TransactionError> {
-        let targets: Vec<_> =
-            paths.iter().map(|path| Target::resolve(path, options.follows)).collect::<Result<_, _>>()?;
-        for (at, target) in targets.iter().enumerate() {
-            if targets.iter().take(at).any(|other| other.path == target.path) {
-                return Err(TransactionError::refused(&target.path, "it is named twice"));
-            }
-        }
-        let guards = lock(&targets, options)?;
-        let id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
-        let files = Files { targets, guards };
+        let (id, files) = open(paths, options)?;
         let mut session =
             Self { id, options: options.clone(), files, drafts: Vec::new(), is_committed: false };
         for target in &session.files.targets {
-            // Under the lock, and without a journal: no transaction needs them.
-            let cleaned =
-                target.leftovers().and_then(|left| left.iter().try_for_each(|left| target.dir.remove(left)));
-            cleaned.map_err(|error| TransactionError::failed(&target.path, &error))?;
-            if let Some(guard) = session.files.guard_of(target) {
-                target.adopt(guard.path());
-            }
             let temp = target.temp(&session.id);
             let Copied { file, meta, old, seen } = target.copy(&temp, options)?;
             session.drafts.push(Draft { target: target.clone(), temp, file, meta, old, seen });
@@ -92,8 +77,8 @@ impl Session {
             self.is_committed = true;
             return finish_one(&self.files, first, &self.id);
         }
-        let journal = Journal { id: self.id.clone(), entries: changed };
-        self.write(&journal)
+        let (id, direction) = (self.id.clone(), Direction::Forward);
+        self.write(&Journal { id, direction, entries: changed })
     }
 
     /// Checks that the locks are held, and that the files are what was copied.
@@ -114,44 +99,14 @@ impl Session {
 
     /// Writes the journal, and goes forward.
     fn write(&mut self, journal: &Journal) -> Result<(), TransactionError> {
-        let Some((first, path)) = self.files.journal_of(journal) else { return Ok(()) };
-        let named = self.name(journal, Some(&path)).and_then(|()| self.files.sync(&journal.entries));
-        let committed = named.and_then(|()| {
-            journal
-                .commit(&first.dir, &first.draft_of_journal(&self.id))
-                .map_err(|error| TransactionError::failed(&path, &error))
-        });
-        match committed {
-            Err(error) => {
-                // No journal is there: what names it means nothing, and is put right by the next one otherwise.
-                let _ = self.name(journal, None);
-                Err(error)
+        let Some((path, unsynced)) = self.files.commit(journal)? else { return Ok(()) };
+        self.is_committed = true;
+        match unsynced {
+            Some(error) => {
+                Err(TransactionError::Unfinished { journal: Some(path), reason: error.to_string() })
             }
-            Ok(unsynced) => {
-                self.is_committed = true;
-                match unsynced {
-                    Some(error) => {
-                        Err(TransactionError::Unfinished { journal: Some(path), reason: error.to_string() })
-                    }
-                    None => finish(&self.files, journal, &path),
-                }
-            }
+            None => finish(&self.files, journal, &path),
         }
-    }
-
-    /// Makes the locks of the files in `journal` name it.
-    fn name(&self, journal: &Journal, path: Option<&Path>) -> Result<(), TransactionError> {
-        let path = path.map(|path| path.to_string_lossy().into_owned());
-        for entry in &journal.entries {
-            let Some(guard) = self.files.target_of(entry).and_then(|target| self.files.guard_of(target))
-            else {
-                continue;
-            };
-            guard
-                .set_journal(path.as_deref())
-                .map_err(|error| TransactionError::failed(guard.path(), &error))?;
-        }
-        Ok(())
     }
 }
 
@@ -177,11 +132,38 @@ fn ready(draft: &mut Draft, new: Option<u128>, keep: u32) -> Result<Entry, Trans
     Ok(Entry { dir, name, temp: draft.temp.clone(), old: draft.old, new, keep })
 }
 
-/// Takes the locks of `targets`, once nothing is left to finish in them.
-fn lock(targets: &[Target], options: &Options) -> Result<Vec<LockGuard>, TransactionError> {
+/// Takes the locks of `paths`, finishes what earlier transactions have left, and draws the id of a new one.
+pub(super) fn open(paths: &[PathBuf], options: &Options) -> Result<(String, Files), TransactionError> {
+    let targets: Vec<_> =
+        paths.iter().map(|path| Target::resolve(path, options.follows)).collect::<Result<_, _>>()?;
+    for (at, target) in targets.iter().enumerate() {
+        if targets.iter().take(at).any(|other| other.path == target.path) {
+            return Err(TransactionError::refused(&target.path, "it is named twice"));
+        }
+    }
+    let guards = lock(&targets, options.wait, &mut Vec::new())?;
+    let files = Files { targets, guards };
+    for target in &files.targets {
+        // Under the lock, and without a journal: no transaction needs them.
+        let cleaned =
+            target.leftovers().and_then(|left| left.iter().try_for_each(|left| target.dir.remove(left)));
+        cleaned.map_err(|error| TransactionError::failed(&target.path, &error))?;
+        if let Some(guard) = files.guard_of(target) {
+            target.adopt(guard.path());
+        }
+    }
+    Ok((format!("{:016x}", RandomState::new().hash_one(std::process::id())), files))
+}
+
+/// Takes the locks of `targets`, once nothing is left to finish in them; adds the files that were `put_back`.
+pub(super) fn lock(
+    targets: &[Target],
+    wait: Duration,
+    put_back: &mut Vec<PathBuf>,
+) -> Result<Vec<LockGuard>, TransactionError> {
     let began = Instant::now();
     loop {
-        let left = options.wait.saturating_sub(began.elapsed());
+        let left = wait.saturating_sub(began.elapsed());
         let guards = lock_all(targets.iter().map(Target::lock), left)?;
         let mut unfinished = None;
         for guard in &guards {
@@ -195,6 +177,6 @@ fn lock(targets: &[Target], options: &Options) -> Result<Vec<LockGuard>, Transac
         }
         let Some(journal) = unfinished else { return Ok(guards) };
         drop(guards);
-        recover(&journal, options.wait.saturating_sub(began.elapsed()))?;
+        put_back.extend(recover(&journal, wait.saturating_sub(began.elapsed()))?);
     }
 }

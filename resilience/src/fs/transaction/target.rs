@@ -64,6 +64,16 @@ impl Target {
         self.neighbour(&format!("-{id}-journal"), "new")
     }
 
+    /// What the copy is called from which a rollback puts the file back.
+    pub(super) fn before(&self, id: &str) -> String {
+        self.neighbour(&format!("-{id}-before"), "old")
+    }
+
+    /// What a copy of that copy is called until it is whole.
+    pub(super) fn draft_of_copy(&self, id: &str) -> String {
+        self.neighbour(&format!("-{id}-copy"), "new")
+    }
+
     /// What the old file is called for a moment where two files cannot be exchanged at once.
     pub(super) fn displaced(&self, id: &str) -> String {
         self.neighbour(&format!("-{id}"), "old")

@@ -1,0 +1,128 @@
+//! The files of a transaction with their locks, and writing and removing its journal.
+
+use super::dir::Dir;
+use super::error::TransactionError;
+use super::journal::{Entry, Journal};
+use super::target::Target;
+use crate::event::{AlertLevel, Event, emit};
+use crate::fs::LockGuard;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// How often the rest of a committed transaction is tried.
+const TRIES: u32 = 3;
+
+/// The files of a transaction, and their locks.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) targets: Vec<Target>,
+    pub(super) guards: Vec<LockGuard>,
+}
+
+impl Files {
+    pub(super) fn target_of(&self, entry: &Entry) -> Option<&Target> {
+        self.targets.iter().find(|target| target.dir.path == entry.dir && target.name == entry.name)
+    }
+
+    pub(super) fn guard_of(&self, target: &Target) -> Option<&LockGuard> {
+        self.guards.iter().find(|guard| guard.path() == target.lock_path())
+    }
+
+    /// The directory and the path of the journal.
+    pub(super) fn journal_of(&self, journal: &Journal) -> Option<(Target, PathBuf)> {
+        let first = self.target_of(journal.entries.first()?)?;
+        Some((first.clone(), first.dir.path.join(journal.file_name())))
+    }
+
+    /// Syncs the directories of `entries`, each once.
+    pub(super) fn sync(&self, entries: &[Entry]) -> Result<(), TransactionError> {
+        self.dirs(entries)
+            .try_for_each(|dir| dir.sync().map_err(|error| TransactionError::failed(&dir.path, &error)))
+    }
+
+    /// Removes the journal at `path`: the transaction is over.
+    pub(super) fn remove(&self, journal: &Journal, path: &Path) -> Result<(), TransactionError> {
+        if let Some((first, _)) = self.journal_of(journal) {
+            let failed = |error: io::Error| TransactionError::failed(path, &error);
+            first.dir.remove(&journal.file_name()).map_err(failed)?;
+            first.dir.sync().map_err(failed)?;
+        }
+        let names_it = |guard: &&LockGuard| guard.journal().is_some_and(|named| Path::new(&named) == path);
+        for guard in self.guards.iter().filter(names_it) {
+            // A lock that names a journal which is gone is put right by the next transaction.
+            let _ = guard.set_journal(None);
+        }
+        Ok(())
+    }
+
+    fn dirs<'a>(&'a self, entries: &'a [Entry]) -> impl Iterator<Item = &'a Arc<Dir>> {
+        let first_of = |at: usize, entry: &Entry| entries.iter().take(at).all(|other| other.dir != entry.dir);
+        let firsts = entries.iter().enumerate().filter(move |(at, entry)| first_of(*at, entry));
+        firsts.filter_map(|(_, entry)| self.target_of(entry).map(|target| &target.dir))
+    }
+}
+
+impl Files {
+    /// Writes the journal, which the locks of its files name before: its path, and why its directory could not be
+    /// synced afterwards. `None` if it has no files.
+    pub(super) fn commit(
+        &self,
+        journal: &Journal,
+    ) -> Result<Option<(PathBuf, Option<io::Error>)>, TransactionError> {
+        let Some((first, path)) = self.journal_of(journal) else { return Ok(None) };
+        let named = self.name(journal, Some(&path)).and_then(|()| self.sync(&journal.entries));
+        let committed = named.and_then(|()| {
+            journal
+                .commit(&first.dir, &first.draft_of_journal(&journal.id))
+                .map_err(|error| TransactionError::failed(&path, &error))
+        });
+        match committed {
+            Err(error) => {
+                // No journal is there: what names it means nothing, and is put right by the next one otherwise.
+                let _ = self.name(journal, None);
+                Err(error)
+            }
+            Ok(unsynced) => Ok(Some((path, unsynced))),
+        }
+    }
+
+    /// Makes the locks of the files in `journal` name it.
+    fn name(&self, journal: &Journal, path: Option<&Path>) -> Result<(), TransactionError> {
+        let path = path.map(|path| path.to_string_lossy().into_owned());
+        for entry in &journal.entries {
+            let Some(guard) = self.target_of(entry).and_then(|target| self.guard_of(target)) else {
+                continue;
+            };
+            guard
+                .set_journal(path.as_deref())
+                .map_err(|error| TransactionError::failed(guard.path(), &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tries `work` up to three times: what has to happen may meet an error that passes.
+pub(super) fn tried<T>(work: impl Fn() -> Result<T, TransactionError>) -> Result<T, TransactionError> {
+    let mut tries = 1;
+    loop {
+        match work() {
+            Err(_) if tries < TRIES => {
+                tries += 1;
+                thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
+}
+
+pub(super) fn alert(message: &'static str, reason: &str) {
+    raise(AlertLevel::Critical, message, reason);
+}
+
+pub(super) fn raise(level: AlertLevel, message: &'static str, reason: &str) {
+    let (point, reason) = ("transaction".into(), reason.to_owned());
+    emit(&Event::Alert { point, job: None, level, message, reason }, None);
+}
