@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs a command with retries, timeouts, a recorded result and a fallback
+    /// Runs a command with retries, timeouts, a lock, backups, a recorded result and a fallback
     #[command(after_help = EXIT_CODES)]
     Run(Box<RunArgs>),
     /// Lists and changes durable jobs
@@ -59,6 +59,9 @@ pub(crate) enum Command {
 const EXIT_CODES: &str = "\
 Exit status:
   that of the last attempt, or of the fallback
+   75  a lock was held by others, and the command did not run
+   76  the command failed, and its files were put back
+   77  the command failed, and its files could not be put back
   124  the last attempt ran out of time
   125  resilience itself failed, or was used wrongly
   126  the command cannot be executed
@@ -95,6 +98,8 @@ pub(crate) struct RunArgs {
     /// How long a command that was asked to end may take for it before it is killed
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub(crate) kill_after: Duration,
+    #[command(flatten)]
+    pub(crate) hold: HoldArgs,
     /// Records success with its output under this key, and does not run the command again
     #[arg(long, value_name = "KEY")]
     pub(crate) checkpoint: Option<String>,
@@ -116,6 +121,31 @@ pub(crate) struct RunArgs {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// What a run holds while its command works.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("held").args(["lock", "backup"]).multiple(true)))]
+pub(crate) struct HoldArgs {
+    /// Holds this lock: a name that all programs of this user share (with --state or --app, those of that state), or the
+    /// path of a file or directory, with a `/` in it
+    #[arg(long, value_name = "NAME|PATH", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) lock: Option<String>,
+    /// Holds a reader's lock: others with this option hold it at the same time
+    #[arg(long, requires = "lock")]
+    pub(crate) shared: bool,
+    /// How long locks are waited for; without it a lock that is held ends the run at once, with 75
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "held")]
+    pub(crate) wait: Option<Duration>,
+    /// Keeps a backup of each of these files beside it
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) backup: Vec<PathBuf>,
+    /// How many backups of each file are kept
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..), requires = "backup")]
+    pub(crate) keep: u32,
+    /// Puts the files back before each further attempt and after the last one that failed, and holds their locks
+    #[arg(long, requires = "backup")]
+    pub(crate) rollback: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -64,7 +64,7 @@ fn state_dir_below(home: &Path, application: &str) -> PathBuf {
 }
 
 /// As the library writes the name of an application in a path.
-fn encoded(application: &str) -> String {
+pub(crate) fn encoded(application: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     application
         .bytes()
@@ -95,6 +95,20 @@ pub(crate) fn of_run(place: &Place) -> Result<State, Failure> {
         Some(state) => Ok(state),
         None => State::of(SHELL, "`run` is the application `shell` unless another one is named"),
     }
+}
+
+/// The directory of the lock of `run` that has a name: that of the state which an option names, else the one that all
+/// programs of this user share.
+pub(crate) fn locks_of_run(place: &Place) -> Result<PathBuf, Failure> {
+    match (&place.state, &place.app) {
+        (None, None) => common_locks(),
+        _ => Ok(of_run(place)?.dir.join("locks")),
+    }
+}
+
+fn common_locks() -> Result<PathBuf, Failure> {
+    let shell = dir_of(SHELL)?;
+    Ok(shell.parent().unwrap_or(&shell).join("locks"))
 }
 
 /// The states that a listing covers: the one that is named, else those of all applications of this user.

@@ -1,5 +1,8 @@
 //! `resilience run`, as a shell sees it: the real binary, real commands, pipes, signals and a terminal.
 
+#[path = "run/hold.rs"]
+mod hold;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -16,6 +19,7 @@ fn run(dir: &Path, words: &str, script: &str) -> Command {
     let mut command = unspoilt(BINARY);
     command.arg("run").args(words.split_whitespace()).args(["--", "sh", "-c", script]);
     command.current_dir(dir).env("RESILIENCE_STATE", dir.join("state")).stdin(Stdio::null());
+    command.env("XDG_STATE_HOME", dir.join("home"));
     command
 }
 

@@ -2,8 +2,9 @@
 
 use super::capture::{Captured, Output, capture};
 use super::group::{self, Group};
+use super::hold::HELD;
 use super::input::{Pipe, Source};
-use super::report::{Report, Result as Ended};
+use super::report::{BUSY, Report, Result as Ended};
 use super::signals::Stops;
 use crate::FAILED;
 use rustix::process::{Pid, Signal};
@@ -38,6 +39,10 @@ pub(super) enum End {
     /// It was stopped because it wants the terminal.
     WantsTerminal,
     NotStarted(io::Error),
+    /// A lock was held by others: it never began.
+    Busy(String),
+    /// What has to happen before or after it could not be done.
+    Failed(String),
 }
 
 impl End {
@@ -65,7 +70,8 @@ impl End {
                 }
             }
             Self::Stopped(signal) => 128 + *signal as u8,
-            Self::WantsTerminal => FAILED,
+            Self::WantsTerminal | Self::Failed(_) => FAILED,
+            Self::Busy(_) => BUSY,
             Self::NotStarted(error) => match error.kind() {
                 io::ErrorKind::NotFound => 127,
                 _ => 126,
@@ -82,6 +88,8 @@ impl End {
             }
             Self::Stopped(signal) => Ended::Signal(*signal),
             Self::WantsTerminal => Ended::Failed(self.to_string()),
+            Self::Busy(text) => Ended::Busy(text.clone()),
+            Self::Failed(text) => Ended::Failed(text.clone()),
             Self::NotStarted(_) => Ended::NotStarted { code: self.code(), error: self.to_string() },
         }
     }
@@ -104,6 +112,7 @@ impl fmt::Display for End {
                 "the command wants the terminal, which it cannot have in the background; it was ended",
             ),
             Self::NotStarted(error) => write!(f, "the command cannot be started: {error}"),
+            Self::Busy(text) | Self::Failed(text) => f.write_str(text),
         }
     }
 }
@@ -124,6 +133,8 @@ pub(super) struct Attempt<'a> {
     pub(super) group: &'a Group,
     pub(super) stops: &'a Stops,
     pub(super) report: &'a Report,
+    /// The locks that it inherits, for a run inside of the command.
+    pub(super) held: Option<&'a str>,
 }
 
 /// Why a command is being ended, and what follows if it does not end.
@@ -230,6 +241,9 @@ impl Attempt<'_> {
         command.args(&self.words[1..]).stdout(self.output.stdio());
         if let Source::Pipe(_) = input {
             command.stdin(Stdio::piped());
+        }
+        if let Some(held) = self.held {
+            command.env(HELD, held);
         }
         if !self.group.is_shared {
             command.process_group(0);

@@ -1,26 +1,29 @@
-//! `resilience run`: a command with retries, timeouts, a recorded result and a fallback.
+//! `resilience run`: a command with retries, timeouts, a lock, backups, a recorded result and a fallback.
 //!
-//! The order is: total timeout, checkpoint, attempts with their timeouts, fallback. Retries and records are the library's
-//! own [`Retry`] and [`Checkpoint`], so that a script and a program that use one state directory share what is recorded.
+//! The order is: total timeout, lock, checkpoint, backups, attempts with their timeouts, rollback, fallback. Retries,
+//! records, locks and backups are the library's own, so that scripts and programs share them.
 
 mod attempt;
 mod capture;
 mod group;
+mod hold;
 mod input;
+mod record;
 mod report;
 mod signals;
 
-use crate::args::{Place, Recorded as What, RunArgs};
-use crate::{FAILED, state};
+use crate::FAILED;
+use crate::args::{Place, RunArgs};
 use attempt::{Attempt, End, Limits};
 use capture::{Captured, Output};
 use group::Group;
+use hold::{Files, Held, Waits};
 use input::Input;
+use record::{NotRecorded, RECORDED, Record, open, words};
 use report::{Report, Result as Ended};
 use resilience::durable::{Checkpoint, CheckpointConfig, use_store};
 use resilience::policy::{Backoff, Jitter, RetryConfig};
-use resilience::{Category, Classification, Classify, Rejected, Retry};
-use serde::{Deserialize, Serialize};
+use resilience::{Category, Classification, Retry};
 use signals::Stops;
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
@@ -29,8 +32,6 @@ use std::time::{Duration, Instant};
 
 /// The function to which the records of `run` belong.
 const STEP: &str = "shell::run";
-/// How much output a record holds.
-const RECORDED: u64 = 1 << 20;
 
 /// One attempt that has ended.
 #[derive(Debug)]
@@ -39,59 +40,14 @@ struct Attempted {
     output: Captured,
     /// Why it cannot be repeated although it may have failed.
     is_final: bool,
+    /// Whether the files were put back after it; an error says why they could not be.
+    rolled_back: Option<Result<(), String>>,
 }
 
-/// Why no result was recorded.
-#[derive(Debug)]
-enum NotRecorded {
-    /// The attempts have failed.
-    Failed(Box<Attempted>),
-    /// More was written than a record holds: it has been passed on.
-    TooLarge,
-    Rejected(Rejected),
-}
-
-impl From<Rejected> for NotRecorded {
-    fn from(rejected: Rejected) -> Self {
-        Self::Rejected(rejected)
-    }
-}
-
-impl Classify for NotRecorded {
-    fn classify(&self) -> Classification {
-        match self {
-            Self::Rejected(rejected) => rejected.classify(),
-            Self::Failed(_) | Self::TooLarge => Category::Permanent.into(),
-        }
-    }
-}
-
-/// What a checkpoint records: of which command, and what it wrote.
-#[derive(Debug, Deserialize, Serialize)]
-struct Record {
-    command: Vec<String>,
-    dir: String,
-    output: Option<Written>,
-}
-
-/// What a command wrote, readable where it is text.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Written {
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-impl Written {
-    fn of(bytes: Vec<u8>) -> Self {
-        String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
-        }
+impl Attempted {
+    /// One that never began, or that is none because something else failed.
+    fn never(end: End) -> Self {
+        Self { end, output: Captured::default(), is_final: true, rolled_back: None }
     }
 }
 
@@ -128,6 +84,10 @@ struct Run<'a> {
     group: Group,
     stops: Stops,
     input: Input,
+    waits: Waits,
+    held: Held,
+    /// The files that are put back if the command fails.
+    files: RefCell<Option<Files>>,
     attempts: Cell<u32>,
     /// Whether a command runs, which ends by itself when a signal comes.
     is_busy: Cell<bool>,
@@ -146,6 +106,7 @@ impl<'a> Run<'a> {
             give_up_after: args.total_timeout,
             ..RetryConfig::default()
         })?;
+        let held = Held::new(&args, place)?;
         let checkpoint = match &args.checkpoint {
             Some(_) => {
                 use_store(std::sync::Arc::new(open(place)?));
@@ -166,19 +127,27 @@ impl<'a> Run<'a> {
             attempts: Cell::new(0),
             is_busy: Cell::new(false),
             last: RefCell::new(None),
+            waits: Waits::default(),
+            files: RefCell::new(None),
+            held,
             args,
             report,
         })
     }
 
     /// All of it; a signal ends what waits.
-    async fn all(self) -> Result<Ended, crate::Failure> {
+    async fn all(&self) -> Result<Ended, crate::Failure> {
         let ended = tokio::select! {
             biased;
-            ended = self.recorded() => ended?,
-            signal = self.stops.while_idle(&self.is_busy) => Ended::Signal(signal),
+            ended = self.locked() => ended,
+            signal = self.stops.while_idle(&self.is_busy) => Ok(Ended::Signal(signal)),
+            () = self.waits.shown(self.report) => Ok(Ended::Failed(String::new())),
         };
-        Ok(ended)
+        // Where a signal ended a wait, or something else failed, the files are put back here.
+        if let Some(Err(error)) = self.roll_back() {
+            self.report.fault(&format!("the files could not be put back: {error}"));
+        }
+        ended
     }
 
     /// The recorded result, or the attempts.
@@ -192,6 +161,7 @@ impl<'a> Run<'a> {
             has_run.set(true);
             self.record().await
         };
+        self.waits.begin(format!("waiting for the checkpoint {key}"));
         let record: Result<Record, NotRecorded> = checkpoint.call_async(key, body).await;
         match record {
             Ok(record) => self.check(key, &record, has_run.get()),
@@ -210,56 +180,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Makes the attempts, and what is to be recorded of one that succeeded. Its output has been printed then.
-    async fn record(&self) -> Result<Record, NotRecorded> {
-        let attempted = self.attempts(false).await;
-        if !attempted.end.is_success() {
-            return Err(NotRecorded::Failed(Box::new(attempted)));
-        }
-        let output = match self.args.checkpoint_output {
-            What::None => {
-                let _ = attempted.output.pass_on().await;
-                None
-            }
-            What::Stdout if attempted.output.len() > RECORDED || attempted.output.has_passed() => {
-                let _ = attempted.output.pass_on().await;
-                return Err(NotRecorded::TooLarge);
-            }
-            What::Stdout => {
-                let bytes = attempted.output.bytes().map_err(|_| NotRecorded::TooLarge)?;
-                self.last.replace(Some(attempted.output));
-                Some(Written::of(bytes))
-            }
-        };
-        Ok(Record { command: words(&self.args.command), dir: here(), output })
-    }
-
-    /// Prints the recorded output, if it is that of this command.
-    fn check(&self, key: &str, record: &Record, has_run: bool) -> Result<Ended, crate::Failure> {
-        let (command, dir) = (words(&self.args.command), here());
-        if record.command != command || record.dir != dir {
-            let (was, is) = if record.command == command {
-                (record.dir.clone(), dir)
-            } else {
-                (record.command.join(" "), command.join(" "))
-            };
-            return Ok(Ended::Failed(format!(
-                "the checkpoint `{key}` was recorded for `{was}`, and this is `{is}`: use another key"
-            )));
-        }
-        if let Some(output) = &record.output {
-            crate::print::bytes(output.bytes())?;
-        }
-        if !has_run {
-            self.report.step(|| format!("`{key}` is recorded: the command does not run"));
-        }
-        Ok(if has_run { Ended::Code { code: 0, attempts: self.attempts.get() } } else { Ended::Recorded })
-    }
-
     /// Makes attempts until one succeeds or none may follow.
     async fn attempts(&self, may_stream: bool) -> Attempted {
+        if let Err(end) = self.back_up().await {
+            return Attempted::never(end);
+        }
         let attempt = || self.attempt(may_stream && self.args.fallback.is_none());
-        self.retry.call_async_judged(attempt, |attempted| self.judge(attempted)).await
+        let attempted = self.retry.call_async_judged(attempt, |attempted| self.judge(attempted)).await;
+        self.waits.end(self.report);
+        if !attempted.end.is_success() {
+            return Attempted { rolled_back: self.roll_back(), ..attempted };
+        }
+        match self.accept() {
+            Ok(()) => attempted,
+            Err(error) => {
+                let text = format!(
+                    "the command succeeded, but its changes are not safe and were taken back: {error}"
+                );
+                Attempted { end: End::Failed(text), ..attempted }
+            }
+        }
     }
 
     fn judge(&self, attempted: &Attempted) -> Option<Classification> {
@@ -278,13 +218,19 @@ impl<'a> Run<'a> {
                 [] => ![FAILED, 126, 127].contains(&code),
                 codes => codes.contains(&code),
             },
-            End::OutOfTime { .. } | End::Stopped(_) | End::WantsTerminal | End::NotStarted(_) => false,
+            End::OutOfTime { .. }
+            | End::Stopped(_)
+            | End::WantsTerminal
+            | End::NotStarted(_)
+            | End::Busy(_)
+            | End::Failed(_) => false,
         }
     }
 
     async fn attempt(&self, may_stream: bool) -> Attempted {
         let number = self.attempts.get() + 1;
         self.attempts.set(number);
+        self.waits.end(self.report);
         let most = self.args.retries.unwrap_or(0) + 1;
         let is_last = number >= most;
         self.report.step(|| format!("attempt {number} of {most}: {}", words(&self.args.command).join(" ")));
@@ -295,8 +241,12 @@ impl<'a> Run<'a> {
         if !end.is_success() {
             self.report.step(|| format!("attempt {number} of {most}: {end}"));
         }
-        let is_final = output.has_passed() || self.input.is_lost();
-        Attempted { end, output, is_final }
+        let is_restored = end.is_success() || self.restore();
+        if number < most {
+            self.waits.begin(format!("waiting for attempt {} of {most}", number + 1));
+        }
+        let is_final = output.has_passed() || self.input.is_lost() || !is_restored;
+        Attempted { end, output, is_final, rolled_back: None }
     }
 
     /// Runs a command within `limit` and what is left of the total timeout.
@@ -314,8 +264,8 @@ impl<'a> Run<'a> {
         let total = self.args.total_timeout.map(|total| total.saturating_sub(self.began.elapsed()));
         let limits = Limits { attempt: limit, total, kill_after: self.args.kill_after };
         self.is_busy.set(true);
-        let attempt =
-            Attempt { words, output, limits, group: &self.group, stops: &self.stops, report: self.report };
+        let (group, stops, report, held) = (&self.group, &self.stops, self.report, self.held.words());
+        let attempt = Attempt { words, output, limits, group, stops, report, held };
         let ended = attempt.run(input).await;
         self.is_busy.set(false);
         ended
@@ -323,10 +273,28 @@ impl<'a> Run<'a> {
 
     /// The end of the attempts, or that of the fallback.
     async fn fall_back(&self, attempted: Attempted) -> Result<Ended, crate::Failure> {
-        let Attempted { end, output, .. } = attempted;
-        let ended = end.ended(self.attempts.get());
-        // Where no time is left, or a signal came, nothing follows.
-        let is_over = end.is_success() || matches!(end, End::Stopped(_) | End::OutOfTime { .. });
+        let Attempted { end, output, rolled_back, .. } = attempted;
+        let attempts = self.attempts.get();
+        let mut ended = end.ended(attempts);
+        let is_stopped = matches!(end, End::Stopped(_));
+        let failure = rolled_back.and_then(|rolled_back| match (rolled_back, is_stopped) {
+            (Err(failure), true) => {
+                self.report.fault(&format!("the files could not be put back: {failure}"));
+                None
+            }
+            (_, true) => None,
+            (rolled_back, false) => Some(rolled_back.err()),
+        });
+        let is_broken = matches!(failure, Some(Some(_)));
+        if let Some(failure) = failure {
+            let (command_code, what) = (end.code(), end.to_string());
+            ended = Ended::RolledBack { command_code, attempts, what, failure };
+        }
+        // Where no time is left, a signal came, or the files are not what they were, nothing follows.
+        let is_over = is_stopped
+            || is_broken
+            || end.is_success()
+            || matches!(end, End::OutOfTime { .. } | End::Busy(_) | End::Failed(_));
         let Some(fallback) = self.args.fallback.as_ref().filter(|_| !is_over) else {
             output.pass_on().await?;
             return Ok(ended);
@@ -339,18 +307,4 @@ impl<'a> Run<'a> {
             other => other,
         })
     }
-}
-
-fn open(place: &Place) -> Result<resilience::durable::SqliteStore, crate::Failure> {
-    let state = state::of_run(place)?;
-    Ok(resilience::durable::SqliteStore::open(&state.dir)
-        .map_err(|error| format!("{}: {error}", state.dir.display()))?)
-}
-
-fn words(command: &[OsString]) -> Vec<String> {
-    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
-}
-
-fn here() -> String {
-    std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default()
 }

@@ -1,7 +1,14 @@
 //! What is said of a run: each step where that was asked for, and how it ended.
 
 use serde_json::json;
+use std::cell::Cell;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
+
+/// What a run ends with whose lock is held by others, and one whose files were, or could not be, put back.
+pub(super) const BUSY: u8 = 75;
+const ROLLED_BACK: u8 = 76;
+const NOT_ROLLED_BACK: u8 = 77;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -18,6 +25,15 @@ pub(super) enum Result {
     },
     /// The result was recorded before.
     Recorded,
+    /// A lock was held by others.
+    Busy(String),
+    /// The last attempt ended with this code and for this reason, and the files were put back, or could not be.
+    RolledBack {
+        command_code: u8,
+        attempts: u32,
+        what: String,
+        failure: Option<String>,
+    },
     TimedOut {
         was_killed: bool,
         attempts: u32,
@@ -37,11 +53,32 @@ pub(super) enum Result {
 pub(super) struct Report {
     status_file: Option<PathBuf>,
     is_verbose: bool,
+    /// Whether the last line of the terminal says what is waited for.
+    shows_wait: Cell<bool>,
 }
 
 impl Report {
     pub(super) fn new(status_file: Option<PathBuf>, is_verbose: bool) -> Self {
-        Self { status_file, is_verbose }
+        Self { status_file, is_verbose, shows_wait: Cell::new(false) }
+    }
+
+    /// Says a fault in one line.
+    pub(super) fn fault(&self, text: &str) {
+        self.shows(None);
+        eprintln!("resilience: {}", crate::print::visible(text));
+    }
+
+    /// Shows on a terminal what is waited for, in place of what was shown before.
+    pub(super) fn shows(&self, wait: Option<&str>) {
+        const LONGEST: usize = 78;
+        let mut stderr = io::stderr();
+        if (wait.is_none() && !self.shows_wait.get()) || !stderr.is_terminal() {
+            return;
+        }
+        self.shows_wait.set(wait.is_some());
+        let line: String = crate::print::visible(wait.unwrap_or_default()).chars().take(LONGEST).collect();
+        // It is for people: a terminal that has gone is no failure.
+        let _ = write!(stderr, "\r\x1b[K{line}");
     }
 
     /// Says a step, where that was asked for.
@@ -54,7 +91,7 @@ impl Report {
         if self.is_verbose
             && let Some(text) = text()
         {
-            eprintln!("resilience: {}", crate::print::visible(&text));
+            self.fault(&text);
         }
     }
 
@@ -65,6 +102,14 @@ impl Report {
             Result::Code { code, attempts } => ("failed", *code, *attempts, None),
             Result::FellBack { code, attempts } => ("fell_back", *code, *attempts, None),
             Result::Recorded => ("recorded", 0, 0, None),
+            Result::Busy(text) => ("busy", BUSY, 0, Some(text.clone())),
+            Result::RolledBack { attempts, what, failure: None, .. } => {
+                ("rolled_back", ROLLED_BACK, *attempts, Some(format!("rolled back: {what}")))
+            }
+            Result::RolledBack { attempts, what, failure: Some(failure), .. } => {
+                let text = format!("{what}, and the files could not be put back: {failure}");
+                ("rollback_failed", NOT_ROLLED_BACK, *attempts, Some(text))
+            }
             Result::TimedOut { was_killed, attempts, what } => {
                 ("timed_out", if *was_killed { 137 } else { 124 }, *attempts, Some(what.clone()))
             }
@@ -73,11 +118,15 @@ impl Report {
             Result::Signal(signal) => ("signal", 128 + *signal as u8, 0, None),
             Result::Failed(text) => ("error", crate::FAILED, 0, Some(text.clone())),
         };
+        self.shows(None);
         if let Some(text) = &text {
-            eprintln!("resilience: {}", crate::print::visible(text));
+            self.fault(text);
         }
-        let status =
+        let mut status =
             json!({ "schema": 1, "result": word, "code": code, "attempts": attempts, "message": text });
+        if let Result::RolledBack { command_code, .. } = ended {
+            status["command_code"] = (*command_code).into();
+        }
         if let Some(file) = &self.status_file
             && let Err(error) = std::fs::write(file, format!("{status}\n"))
         {

@@ -1,0 +1,230 @@
+//! What a run holds while its command works: a lock, and the files that are put back if it fails.
+//!
+//! Both are locks of the library. The command inherits their descriptors, as that of flock(1) does: a run that is killed
+//! frees nothing under a command that still works. When the run ends it unlocks, for all processes that have inherited
+//! them.
+
+use super::Run;
+use super::attempt::End;
+use super::report::{Report, Result as Ended};
+use crate::Failure;
+use crate::args::{Place, RunArgs};
+use crate::state;
+use resilience::fs::{
+    DirLock, FileLock, LockError, LockGuard, Rollback, Transaction, TransactionError, recover,
+};
+use resilience::lock;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::canonicalize;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The variable that names the locks which a command has inherited.
+pub(super) const HELD: &str = "RESILIENCE_HELD";
+/// A wait is shown once it takes longer than this, and then again and again.
+const SHOWN_AFTER: Duration = Duration::from_secs(1);
+
+/// The locks that a run asks for.
+pub(super) struct Held {
+    lock: Option<(String, FileLock)>,
+    /// Those of its own and those that it has inherited, as the command finds them in [`HELD`].
+    words: Option<String>,
+    /// Whether a run around this one holds one of them: waiting would never end.
+    is_nested: bool,
+}
+
+impl Held {
+    pub(super) fn new(args: &RunArgs, place: &Place) -> Result<Self, Failure> {
+        let lock = args
+            .hold
+            .lock
+            .as_ref()
+            .map(|name| Ok::<_, Failure>((name.clone(), file_lock(name, args.hold.shared, place)?)));
+        let lock = lock.transpose()?;
+        let inherited = std::env::var(HELD).unwrap_or_default();
+        let inherited: BTreeSet<String> =
+            inherited.split(':').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let mut own = BTreeSet::new();
+        if let Some((name, _)) = &lock {
+            let path = name.contains('/').then(|| whole(Path::new(name)));
+            own.insert(path.map_or_else(|| word("lock", name), |path| word("lock", &path.to_string_lossy())));
+        }
+        if args.hold.rollback {
+            own.extend(args.hold.backup.iter().map(|path| word("file", &whole(path).to_string_lossy())));
+        }
+        let is_nested = own.intersection(&inherited).next().is_some();
+        let words: Vec<_> = inherited.union(&own).cloned().collect();
+        let words = (!words.is_empty()).then(|| words.join(":"));
+        Ok(Self { lock, words, is_nested })
+    }
+
+    pub(super) fn words(&self) -> Option<&str> {
+        self.words.as_deref()
+    }
+}
+
+/// One entry of [`HELD`]: no character of it ends an entry.
+fn word(kind: &str, name: &str) -> String {
+    format!("{kind}={}", state::encoded(name))
+}
+
+/// `path` from the root on, as far as that is known.
+fn whole(path: &Path) -> PathBuf {
+    if let Ok(whole) = canonicalize(path) {
+        return whole;
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    dir.join(path.file_name().unwrap_or_default())
+}
+
+fn file_lock(name: &str, is_shared: bool, place: &Place) -> Result<FileLock, Failure> {
+    let lock = match Path::new(name) {
+        dir if name.contains('/') && dir.is_dir() => DirLock::at(dir).into(),
+        file if name.contains('/') => FileLock::at(file),
+        _ => lock::in_dir(state::locks_of_run(place)?, name),
+    };
+    Ok(lock.shared(is_shared))
+}
+
+/// The backups and locks of the files of a run, with the descriptors that its command inherits.
+pub(super) struct Files {
+    rollback: Rollback,
+    _inherited: Vec<OwnedFd>,
+}
+
+/// Duplicates the descriptor of each lock for the command. It is closed with the run; the lock is released before.
+fn inherited<'a>(locks: impl IntoIterator<Item = &'a LockGuard>) -> std::io::Result<Vec<OwnedFd>> {
+    locks.into_iter().map(|lock| Ok(rustix::io::dup(lock)?)).collect()
+}
+
+/// What is waited for, since when.
+#[derive(Default)]
+pub(super) struct Waits(RefCell<Option<(String, Instant)>>);
+
+impl Waits {
+    pub(super) fn begin(&self, what: String) {
+        self.0.replace(Some((what, Instant::now())));
+    }
+
+    pub(super) fn end(&self, report: &Report) {
+        self.0.replace(None);
+        report.shows(None);
+    }
+
+    /// Shows long waits on a terminal, for ever.
+    pub(super) async fn shown(&self, report: &Report) {
+        loop {
+            tokio::time::sleep(SHOWN_AFTER).await;
+            if let Some((what, since)) = &*self.0.borrow()
+                && since.elapsed() >= SHOWN_AFTER
+            {
+                report.shows(Some(&format!("{what}, for {}s", since.elapsed().as_secs())));
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// What is left of the time for all of it.
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.args.total_timeout.map(|total| total.saturating_sub(self.began.elapsed()))
+    }
+
+    /// How long a lock may be waited for.
+    fn wait(&self) -> Duration {
+        let wait = if self.held.is_nested { Duration::ZERO } else { self.args.hold.wait.unwrap_or_default() };
+        self.left().map_or(wait, |left| wait.min(left))
+    }
+
+    /// All that happens under the lock.
+    pub(super) async fn locked(&self) -> Result<Ended, Failure> {
+        let Some((name, lock)) = &self.held.lock else { return self.recorded().await };
+        self.waits.begin(format!("waiting for the lock {name}"));
+        let taken = lock.clone().wait(self.wait()).acquire_async().await;
+        self.waits.end(self.report);
+        match taken {
+            Ok(guard) => {
+                self.report.step(|| format!("took the lock {name}"));
+                let _inherited = inherited([&guard])?;
+                let ended = self.recorded().await;
+                if !guard.still_ours() {
+                    self.report.fault(&format!(
+                        "{} was removed while the lock {name} was held: others may have run at the same time",
+                        guard.path().display()
+                    ));
+                }
+                guard.unlock();
+                ended
+            }
+            Err(error @ LockError::Timeout { .. }) => Ok(self.busy(&error.to_string()).ended(0)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How a run ends that has waited for a lock in vain.
+    fn busy(&self, error: &str) -> End {
+        if self.left().is_some_and(|left| left.is_zero()) {
+            return End::OutOfTime { was_killed: false };
+        }
+        let nested = if self.held.is_nested { "; a run around this one holds it" } else { "" };
+        End::Busy(format!("{error}{nested}"))
+    }
+
+    /// Puts back what a killed run has left, and backs up the files of this one.
+    pub(super) async fn back_up(&self) -> Result<(), End> {
+        if self.args.hold.backup.is_empty() {
+            return Ok(());
+        }
+        self.waits.begin("waiting for the locks of the files".to_owned());
+        let (paths, wait, keeps_locks) =
+            (self.args.hold.backup.clone(), self.wait(), self.args.hold.rollback);
+        let files = Transaction::many(&paths).follow(true).keep(self.args.hold.keep).wait(wait);
+        // Its waits are for other processes: signals are handled meanwhile.
+        let work = tokio::task::spawn_blocking(move || {
+            let put_back = recover(&paths, wait)?;
+            let rollback = files.back_up()?;
+            if !keeps_locks {
+                rollback.accept()?;
+                return Ok((put_back, None));
+            }
+            Ok::<_, TransactionError>((put_back, Some(rollback)))
+        });
+        let done = work.await.map_err(|error| End::Failed(error.to_string()))?;
+        self.waits.end(self.report);
+        let (put_back, rollback) = done.map_err(|error| match error {
+            TransactionError::Lock(LockError::Timeout { .. }) => self.busy(&error.to_string()),
+            error => End::Failed(error.to_string()),
+        })?;
+        for path in put_back {
+            self.report.fault(&format!("{}: put back after a run that was killed", path.display()));
+        }
+        let Some(rollback) = rollback else { return Ok(()) };
+        let inherited = inherited(rollback.locks()).map_err(|error| End::Failed(error.to_string()))?;
+        self.files.replace(Some(Files { rollback, _inherited: inherited }));
+        Ok(())
+    }
+
+    /// Puts the files back after an attempt; whether another one may follow.
+    pub(super) fn restore(&self) -> bool {
+        let files = self.files.borrow();
+        files.as_ref().is_none_or(|files| files.rollback.restore().is_ok())
+    }
+
+    /// Puts the files back for good; `None` if there are none.
+    pub(super) fn roll_back(&self) -> Option<Result<(), String>> {
+        let files = self.files.take()?;
+        let done = files.rollback.roll_back().map_err(|error| error.to_string());
+        if done.is_ok() {
+            self.report.step(|| "put the files back".to_owned());
+        }
+        Some(done)
+    }
+
+    /// Lets the changes of the files stay.
+    pub(super) fn accept(&self) -> Result<(), TransactionError> {
+        self.files.take().map_or(Ok(()), |files| files.rollback.accept())
+    }
+}

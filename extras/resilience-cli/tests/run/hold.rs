@@ -1,0 +1,330 @@
+//! What a run holds: locks that the command inherits, backups, and files that are put back.
+
+use super::{BINARY, appears, calls, dir, ends, is_alive, output, run, signal, text};
+use resilience::fs::{FileLock, Transaction, TransactionError, backups};
+use resilience::lock;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// The lock of a program that shares it with scripts.
+fn of_program(dir: &Path, name: &str) -> FileLock {
+    lock::in_dir(dir.join("home/resilience/locks"), name).wait(Duration::ZERO)
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
+fn read(dir: &Path, name: &str) -> Option<String> {
+    fs::read_to_string(dir.join(name)).ok()
+}
+
+#[test]
+fn a_lock_that_is_held_ends_the_run_with_75_and_programs_share_it() {
+    let dir = dir();
+    let held = of_program(dir.path(), "deploy").acquire().expect("a lock");
+    let busy = output(&mut run(dir.path(), "--lock deploy", "echo >> calls"));
+    assert_eq!((busy.status.code(), calls(dir.path())), (Some(75), 0));
+    let said = text(&busy.stderr);
+    assert!(
+        said.lines().count() == 1 && said.contains("deploy") && said.contains("held by process"),
+        "{said}"
+    );
+    assert_eq!(ends(&mut run(dir.path(), "--lock other", "echo >> calls")).1, 0);
+    assert_eq!(ends(&mut run(dir.path(), "--lock deploy --wait 60s --total-timeout 50ms", "true")).1, 124);
+    // One that waits begins when the lock is free, and holds it then.
+    let waits = spawn(&mut run(
+        dir.path(),
+        "--lock deploy --wait 60s",
+        "touch ready; until [ -e go ]; do sleep 0.01; done",
+    ));
+    held.unlock();
+    appears(&dir.path().join("ready"));
+    assert!(of_program(dir.path(), "deploy").acquire().is_err());
+    fs::write(dir.path().join("go"), "").unwrap();
+    assert!(waits.wait_with_output().unwrap().status.success());
+    drop(of_program(dir.path(), "deploy").acquire().expect("free"));
+    // Neither options nor signs in a name lead elsewhere.
+    for name in ["../x", "a b", "%", "-"] {
+        let mut command = run(dir.path(), "", "exit 3");
+        let args: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+        let mut named = Command::new(BINARY);
+        named.arg("run").arg(format!("--lock={name}")).args(&args[args.len() - 4..]);
+        named.current_dir(dir.path()).env("XDG_STATE_HOME", dir.path().join("home"));
+        assert_eq!(ends(named.stdin(Stdio::null())).1, 3, "{name}");
+        command.stdin(Stdio::null());
+    }
+    for wrong in ["--wait 1s", "--shared", "--keep 2", "--rollback", "--backup f --keep 0", "--lock="] {
+        assert_eq!(ends(&mut run(dir.path(), wrong, "true")).1, 125, "{wrong}");
+    }
+}
+
+#[test]
+fn readers_share_a_lock_and_a_path_is_one() {
+    let dir = dir();
+    fs::write(dir.path().join("data"), "content").unwrap();
+    for path in ["./data", "./"] {
+        let holds = "touch ready; until [ -e go ]; do sleep 0.01; done";
+        let reader = spawn(&mut run(dir.path(), &format!("--shared --lock {path}"), holds));
+        appears(&dir.path().join("ready"));
+        assert_eq!(ends(&mut run(dir.path(), &format!("--shared --lock {path}"), "exit 4")).1, 4);
+        assert_eq!(ends(&mut run(dir.path(), &format!("--lock {path}"), "true")).1, 75);
+        fs::write(dir.path().join("go"), "").unwrap();
+        assert!(reader.wait_with_output().unwrap().status.success());
+        for file in ["ready", "go"] {
+            fs::remove_file(dir.path().join(file)).unwrap();
+        }
+    }
+    assert_eq!(read(dir.path(), "data").as_deref(), Some("content"));
+}
+
+#[test]
+fn a_run_inside_of_one_that_holds_the_lock_is_refused_at_once() {
+    let dir = dir();
+    let nested = |inner: &str| {
+        let script = format!("{BINARY} run {inner} -- true; echo $? $RESILIENCE_HELD");
+        ends(&mut run(dir.path(), "--lock a --backup f --rollback", &script)).0
+    };
+    let file = dir.path().canonicalize().unwrap().join("f").display().to_string().replace('/', "%2F");
+    let held = format!("file={file}:lock=a");
+    assert_eq!(nested("--lock a --wait 1h"), format!("75 {held}\n"));
+    assert_eq!(nested("--backup ./f --rollback --wait 1h"), format!("75 {held}\n"));
+    assert_eq!(nested("--lock b --wait 1h"), format!("0 {held}\n"));
+    // What was left behind with the variable may take the lock once it is free.
+    let mut left = run(dir.path(), "--lock a", "exit 0");
+    assert_eq!(ends(left.env("RESILIENCE_HELD", "lock=a")).1, 0);
+}
+
+#[test]
+fn a_daemon_that_a_success_leaves_behind_does_not_keep_the_lock() {
+    let dir = dir();
+    let daemon = "sleep 60 > /dev/null 2>&1 & echo $! > pid";
+    assert_eq!(ends(&mut run(dir.path(), "--lock a --backup f --rollback", daemon)).1, 0);
+    let pid = read(dir.path(), "pid").unwrap();
+    assert!(is_alive(pid.trim()));
+    assert_eq!(ends(&mut run(dir.path(), "--lock a --backup f --rollback", "exit 5")).1, 76);
+    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+}
+
+#[test]
+fn files_are_put_back_after_a_failure_and_stay_after_a_success() {
+    let spoil = "cat f >> seen; echo spoilt > f; rm g; echo made > h";
+    let left = |dir: &TempDir| ["f", "g", "h"].map(|name| read(dir.path(), name));
+    let prepared = || {
+        let dir = dir();
+        fs::write(dir.path().join("f"), "old\n").unwrap();
+        fs::write(dir.path().join("g"), "gone\n").unwrap();
+        dir
+    };
+    let old = [Some("old\n".to_owned()), Some("gone\n".to_owned()), None];
+    let new = [Some("spoilt\n".to_owned()), None, Some("made\n".to_owned())];
+    for (words, end, code, result, expected) in [
+        ("--rollback", "exit 3", 76, "rolled_back", &old),
+        ("--rollback", "exit 0", 0, "ok", &new),
+        ("--rollback --retries 2 --base 1ms", "exit 3", 76, "rolled_back", &old),
+        ("--rollback --timeout 50ms", "exec sleep 60", 76, "rolled_back", &old),
+        ("--rollback --fallback true", "exit 3", 0, "fell_back", &old),
+        ("--rollback --checkpoint c", "exit 3", 76, "rolled_back", &old),
+        ("--rollback --checkpoint c", "exit 0", 0, "ok", &new),
+        ("", "exit 3", 3, "failed", &new),
+    ] {
+        let dir = prepared();
+        let words = format!("--status-file status {words} --backup f g h");
+        let output = output(&mut run(dir.path(), &words, &format!("{spoil}; {end}")));
+        assert_eq!(output.status.code(), Some(code), "{words} -- {end}: {}", text(&output.stderr));
+        assert_eq!(&left(&dir), expected, "{words} -- {end}");
+        let status: serde_json::Value = serde_json::from_str(&read(dir.path(), "status").unwrap()).unwrap();
+        assert_eq!(status["result"], result);
+        assert_eq!(
+            status["command_code"],
+            if code == 76 && end == "exit 3" { 3.into() } else { status["command_code"].clone() }
+        );
+        let seen = read(dir.path(), "seen").unwrap();
+        assert!(seen.lines().all(|line| line == "old"), "each attempt finds the files as they were: {seen}");
+        // One backup where the changes have stayed, none where nothing has changed.
+        let kept = backups(dir.path().join("f")).unwrap().len();
+        assert_eq!(kept, usize::from(expected == &new), "{words} -- {end}");
+    }
+    // A command that dies of a signal is a failure, too, and one that cannot be started.
+    let dir = prepared();
+    assert_eq!(
+        ends(&mut run(dir.path(), "--rollback --backup f g h", &format!("{spoil}; kill -KILL $$"))).1,
+        76
+    );
+    assert_eq!(left(&dir), old);
+    for refused in ["--rollback --backup .", "--backup missing/f", "--rollback --backup f ./f"] {
+        let output = output(&mut run(dir.path(), refused, "echo >> calls"));
+        assert_eq!((output.status.code(), calls(dir.path())), (Some(125), 0), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn files_that_cannot_be_put_back_are_reported_with_77() {
+    let dir = dir();
+    fs::write(dir.path().join("f"), "old").unwrap();
+    let spoil = "echo spoilt > f; echo damaged > $(echo .f-*-before.old); exit 3";
+    let failed = output(&mut run(dir.path(), "--rollback --backup f --retries 3 --fallback true", spoil));
+    let said = text(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(77), "{said}");
+    assert!(
+        said.contains("exit code 3") && said.contains("could not be put back") && said.contains("damaged"),
+        "{said}"
+    );
+    // It is never skipped afterwards.
+    let again = output(&mut run(dir.path(), "--rollback --backup f", "echo >> calls"));
+    assert_eq!((again.status.code(), calls(dir.path())), (Some(125), 0), "{}", text(&again.stderr));
+}
+
+/// Kills a run whose command goes on, and then runs another one with the same lock and file.
+fn killed(command: &str, is_stopped: bool) {
+    let dir = dir();
+    let path = dir.path();
+    fs::write(path.join("f"), "old\n").unwrap();
+    let words = "--lock x --backup f --rollback";
+    let script = format!("echo $$ > pid; {command}");
+    let mut first = spawn(&mut run(path, words, &script));
+    appears(&path.join("ready"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let pid = read(path, "pid").unwrap();
+    let send =
+        |name: &str| assert!(Command::new("kill").args([name, pid.trim()]).status().unwrap().success());
+    if is_stopped {
+        send("-STOP");
+    }
+    // The command that goes on holds both locks.
+    for words in ["--lock x", words, "--backup f"] {
+        let busy = output(&mut run(path, words, "echo >> calls"));
+        assert_eq!((busy.status.code(), calls(path)), (Some(75), 0), "{words}: {}", text(&busy.stderr));
+    }
+    let edited: Result<(), TransactionError> =
+        Transaction::of(path.join("f")).wait(Duration::ZERO).apply(|_| Ok(()));
+    assert!(matches!(edited, Err(TransactionError::Lock(_))), "{edited:?}");
+    assert_ne!(read(path, "f").as_deref(), Some("old\n"), "nothing is put back under a command that works");
+    let second = spawn(&mut run(path, &format!("{words} --wait 60s"), "cat f; echo second > f"));
+    fs::write(path.join("go"), "").unwrap();
+    if is_stopped {
+        send("-CONT");
+    }
+    let second = second.wait_with_output().unwrap();
+    assert_eq!(
+        text(&second.stdout),
+        "old\n",
+        "it begins when the first command has ended, with the file as it was"
+    );
+    assert!(
+        text(&second.stderr).contains("put back after a run that was killed"),
+        "{}",
+        text(&second.stderr)
+    );
+    assert_eq!(read(path, "f").as_deref(), Some("second\n"));
+    // The first command had ended by then, and what it has written is not lost.
+    let kept = backups(path.join("f")).unwrap();
+    let kept: Vec<_> = kept.iter().map(|it| fs::read_to_string(&it.path).unwrap()).collect();
+    assert!(kept.iter().any(|content| content.contains("last")), "{kept:?}");
+}
+
+#[test]
+fn a_command_whose_run_is_killed_keeps_the_lock_until_it_ends() {
+    let writes = "touch ready; i=0; while [ $i -lt 100 ] || [ ! -e go ]; do i=$((i+1)); echo $i >> f; sleep 0.02; done; echo last >> f";
+    killed(writes, false);
+}
+
+#[test]
+fn a_stopped_command_whose_run_is_killed_keeps_the_lock() {
+    killed("echo begun > f; touch ready; until [ -e go ]; do sleep 0.01; done; echo last >> f", true);
+}
+
+#[test]
+fn a_program_that_edits_the_file_puts_it_back_first() {
+    let dir = dir();
+    let path = dir.path();
+    fs::write(path.join("f"), "old").unwrap();
+    let mut first = spawn(&mut run(
+        path,
+        "--backup f --rollback",
+        "echo new > f; touch ready; until [ -e go ]; do sleep 0.01; done",
+    ));
+    appears(&path.join("ready"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    fs::write(path.join("go"), "").unwrap();
+    let seen = Transaction::of(path.join("f"))
+        .wait(LONG)
+        .apply(|file| file.read_to_string().map_err(|_| unreachable!()));
+    assert_eq!(seen.map_err(|error: TransactionError| error), Ok("old".to_owned()));
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_lock_and_rolls_back_what_the_command_did() {
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
+        let dir = dir();
+        let path = dir.path();
+        fs::write(path.join("f"), "old\n").unwrap();
+        // While it waits for a lock.
+        for words in ["--lock x", "--backup f"] {
+            let held = match words {
+                "--lock x" => of_program(path, "x").acquire().expect("a lock"),
+                _ => file_lock(path).acquire().expect("a lock"),
+            };
+            let waits = spawn(&mut run(
+                path,
+                &format!("-v {words} --rollback --backup f --wait 1h"),
+                "echo >> calls",
+            ));
+            while !is_waiting(held.path()) {
+                std::thread::yield_now();
+            }
+            signal(&waits, name);
+            let ended = waits.wait_with_output().unwrap();
+            assert_eq!((ended.status.signal(), calls(path)), (Some(number), 0), "{name} {words}");
+        }
+        // While the command works.
+        let script = "echo new > f; trap 'exit 0' TERM; touch ready; while :; do sleep 0.01; done";
+        let works =
+            spawn(&mut run(path, "--lock x --rollback --backup f --retries 5 --fallback true", script));
+        appears(&path.join("ready"));
+        signal(&works, name);
+        let ended = works.wait_with_output().unwrap();
+        assert_eq!(ended.status.signal(), Some(number), "{name}: {}", text(&ended.stderr));
+        assert_eq!(read(path, "f").as_deref(), Some("old\n"), "{name}");
+        drop(of_program(path, "x").acquire().expect("free"));
+        // While it waits for the next attempt.
+        fs::remove_file(path.join("ready")).unwrap();
+        let script = "echo new > f; touch ready; exit 1";
+        let waits =
+            spawn(&mut run(path, "--rollback --backup f --retries 5 --base 1h --cap 1h --no-jitter", script));
+        appears(&path.join("ready"));
+        while read(path, "f").as_deref() != Some("old\n") {
+            std::thread::yield_now();
+        }
+        signal(&waits, name);
+        assert_eq!(waits.wait_with_output().unwrap().status.signal(), Some(number));
+        assert_eq!(read(path, "f").as_deref(), Some("old\n"));
+        assert_eq!(ends(&mut run(path, "--rollback --backup f", "cat f")).0, "old\n");
+    }
+}
+
+/// The lock of the file `f`, as transactions take it.
+fn file_lock(dir: &Path) -> FileLock {
+    Transaction::of(dir.join("f")).apply(|_| Ok::<_, TransactionError>(())).expect("free");
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let lock =
+        names.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock")).expect("a lock");
+    FileLock::at(lock).wait(Duration::ZERO)
+}
+
+/// Whether a process waits for the lock whose file this is: it has the turn.
+fn is_waiting(lock: &Path) -> bool {
+    let turns = [
+        lock.with_extension("turn"),
+        lock.with_file_name(format!("{}.turn", lock.file_name().unwrap().display())),
+    ];
+    turns.iter().filter_map(|turn| fs::File::open(turn).ok()).any(|turn| turn.try_lock().is_err())
+}
