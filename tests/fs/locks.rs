@@ -381,3 +381,28 @@ fn texts_count_only_with_a_living_process_and_a_lock_that_is_held() {
     let free = one();
     assert!(!free.is_held && free.holders.is_empty() && free.to_string() == "x: free", "{free}");
 }
+
+#[test]
+fn a_future_that_is_not_polled_gives_its_turn_to_the_others() {
+    let scratch = Scratch::new();
+    let name = || lock::in_dir(scratch.path("locks"), "x").wait(60 * SECOND);
+    let held = name().acquire().expect("a lock");
+    let (first, second) = (name(), name());
+    let (mut first, mut second) = (Box::pin(first.acquire_async()), Box::pin(second.acquire_async()));
+    assert!(first.as_mut().now_or_never().is_none());
+    assert!(second.as_mut().now_or_never().is_none());
+    let third = std::thread::scope(|scope| {
+        let third = scope.spawn(|| name().acquire());
+        drop(held);
+        // Neither of the two futures is polled.
+        third.join().expect("no panic").expect("the lock")
+    });
+    // Polled again, the first is the first again.
+    assert!(second.as_mut().now_or_never().is_none());
+    assert!(first.as_mut().now_or_never().is_none());
+    drop(third);
+    let first = block_on(first).expect("its turn");
+    assert!(second.as_mut().now_or_never().is_none());
+    drop(first);
+    drop(block_on(second).expect("its turn"));
+}

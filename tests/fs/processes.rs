@@ -176,3 +176,35 @@ fn a_forked_child_that_drops_the_guard_does_not_free_the_lock() {
     command.env("LD_PRELOAD", compiled("tests/store/hostile.c").expect("a compiler"));
     assert!(command.status().expect("a child").success());
 }
+
+#[test]
+fn a_stopped_process_and_a_future_that_is_not_polled_give_their_turn_to_others() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("");
+    let lock = x(&dir);
+    let held = lock.acquire().expect("a lock");
+    let mut stopped = Speaking::start(&mut child("processes::holds", &dir));
+    let waits = || lock::list_in(dir.join("locks")).expect("a listing").remove(0).waiter;
+    while waits().is_none_or(|waiter| waiter.pid != stopped.pid()) {
+        std::thread::yield_now();
+    }
+    stopped.signal("STOP");
+    while waits().is_none_or(|waiter| !waiter.is_stopped) {
+        std::thread::yield_now();
+    }
+    drop(held);
+    let held = x(&dir).acquire().expect("the turn of a stopped process is passed by");
+    stopped.signal("CONT");
+    drop(held);
+    stopped.wait_for("held");
+    // The future is the only waiter of this process, and has the turn of all.
+    let mut unpolled = Box::pin(lock.acquire_async());
+    while waits().is_none_or(|waiter| waiter.pid != std::process::id()) {
+        assert!(futures::FutureExt::now_or_never(unpolled.as_mut()).is_none());
+    }
+    let mut other = Speaking::start(&mut child("processes::holds", &dir));
+    stopped.end();
+    other.wait_for("held");
+    other.end();
+    drop(futures::executor::block_on(unpolled).expect("it is polled again"));
+}

@@ -158,6 +158,18 @@ fn metadata(path: &Path) -> Option<(Inode, u64)> {
     Some((Inode(0, 0), found.len()))
 }
 
+/// The file that the link at `path` leads to.
+#[cfg(all(unix, feature = "fs"))]
+pub(crate) fn inode_behind(path: &Path) -> Option<Inode> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|found| Inode(found.dev(), found.ino()))
+}
+
+#[cfg(all(not(unix), feature = "fs"))]
+pub(crate) fn inode_behind(_: &Path) -> Option<Inode> {
+    None
+}
+
 /// The inode of an open file.
 #[cfg(unix)]
 pub(crate) fn inode_of(file: &File) -> Option<Inode> {

@@ -5,7 +5,7 @@
 //! 1. The caller queues behind the others of its process ([`queue`](super::queue)).
 //! 2. The first of them locks the *turn*, a file of its own. Who has it is the only one of all processes that tries to
 //!    lock the lock itself, and everyone passes it: a process that releases the lock and wants it again queues behind
-//!    the one that waits.
+//!    the one that waits. Only a stopped process that has it is passed by, and a future that is not polled loses it.
 //! 3. It tries to lock the file, again and again with pauses that grow to 20 ms, until it has it or its time is over.
 //!
 //! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its own
@@ -48,10 +48,9 @@ pub(super) struct Waiter {
     has_waited: bool,
 }
 
-/// What a caller has of a lock, in the order in which it is given up.
+/// What a caller has of a lock. Its ticket has the turn, and gives that up first.
 #[derive(Debug)]
 struct Way {
-    turn: Option<Locked>,
     ticket: Ticket,
     place: Place,
     /// Where the inode of the lock file was looked at, and compared with those of the locks that the caller holds.
@@ -81,7 +80,7 @@ impl Waiter {
             none => match self.lock.target.place() {
                 Ok(place) => {
                     let ticket = Ticket::new(&place.path);
-                    none.insert(Way { turn: None, ticket, place, is_compared: false })
+                    none.insert(Way { ticket, place, is_compared: false })
                 }
                 Err(error) => return Ok(Err(error)),
             },
@@ -110,7 +109,11 @@ impl Waiter {
         let now = Instant::now();
         if now < self.until {
             self.has_waited = true;
-            return Err(pause.map_or(self.until, |pause| (now + pause).min(self.until)));
+            let until = pause.map_or(self.until, |pause| (now + pause).min(self.until));
+            if let Some(way) = &self.way {
+                way.ticket.rests(until);
+            }
+            return Err(until);
         }
         stats::timed_out(self.began.elapsed());
         let holders = self.way.as_ref().map(|way| list::holders(&way.place)).unwrap_or_default();
@@ -130,20 +133,33 @@ impl Way {
         if !self.is_compared {
             self.compare(lock)?;
         }
-        if self.turn.is_none() {
-            let place = &self.place;
-            let Some(turn) = try_lock(place, &place.turn, false)? else { return Ok(None) };
-            let turn = self.turn.insert(Locked::new(turn));
-            place::once(place.dir(), Check::Excludes, || excludes(place, &turn.file))?;
-        }
-        let Some(file) = try_lock(&self.place, &self.place.path, lock.is_shared)? else {
-            self.announce();
+        let place = &self.place;
+        let turn = match self.ticket.turn() {
+            Some(turn) => Some(turn),
+            None => match try_lock(place, &place.turn, false)? {
+                Some(turn) => {
+                    let turn = self.ticket.keep(Locked::new(turn));
+                    place::once(place.dir(), Check::Excludes, || excludes(place, &turn.file))?;
+                    Some(turn)
+                }
+                // It does not come back by itself: everyone goes before it.
+                None if is_stopped(place) => None,
+                None => return Ok(None),
+            },
+        };
+        let Some(file) = try_lock(place, &place.path, lock.is_shared)? else {
+            if let Some(turn) = turn {
+                // For those who list locks.
+                let _ = holder::write_unless_foreign(&turn.file, &place.label, None);
+            }
             return Ok(None);
         };
-        // Who has the turn is the only one that writes.
-        let journal = Text::read(&file).journal;
-        // A text is for people: where it cannot be written, the holder is unknown.
-        let _ = holder::write_unless_foreign(&file, &self.place.label, journal.as_deref());
+        // Several readers hold the lock: only the one with the turn writes.
+        if turn.is_some() || !lock.is_shared {
+            let journal = Text::read(&file).journal;
+            // A text is for people: where it cannot be written, the holder is unknown.
+            let _ = holder::write_unless_foreign(&file, &place.label, journal.as_deref());
+        }
         let held = HeldLock { inode: files::inode_of(&file), ..self.held(lock) };
         Ok(Some(LockGuard::new(self.place.clone(), held::enter(held), Locked::new(file))))
     }
@@ -168,13 +184,12 @@ impl Way {
         held::warn_of_order(&held, &wanted);
         Ok(())
     }
+}
 
-    /// Writes into the turn who waits, for those who list locks.
-    fn announce(&self) {
-        if let Some(turn) = &self.turn {
-            let _ = holder::write_unless_foreign(&turn.file, &self.place.label, None);
-        }
-    }
+/// Whether the process that has the turn is stopped by a signal.
+fn is_stopped(place: &Place) -> bool {
+    let turn = File::open(&place.turn).ok();
+    turn.and_then(|turn| Text::read(&turn).living()).is_some_and(|waiter| waiter.is_stopped)
 }
 
 fn try_lock(place: &Place, path: &std::path::Path, is_shared: bool) -> Result<Option<File>, LockError> {

@@ -48,9 +48,10 @@ pub struct Holder {
 impl Holder {
     /// One of which only the process is known, if that.
     pub(super) fn unknown(pid: u32) -> Self {
+        let program = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         Self {
             pid,
-            program: String::new(),
+            program: program.trim_end().to_owned(),
             age: None,
             is_stopped: process(pid).is_some_and(|(state, _)| state == 'T'),
         }
@@ -132,6 +133,15 @@ fn process(pid: u32) -> Option<(char, String)> {
     Some((state, fields.nth(18)?.to_owned()))
 }
 
+/// Whether no process `pid` runs any more; one that waits to be reaped has ended.
+pub(super) fn has_ended(pid: u32) -> bool {
+    process(pid).is_none_or(|(state, _)| is_over(state))
+}
+
+fn is_over(state: char) -> bool {
+    matches!(state, 'Z' | 'X')
+}
+
 /// The text of a lock file, read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Text {
@@ -182,7 +192,7 @@ impl Text {
     pub(super) fn living(&self) -> Option<Holder> {
         let identity = self.identity.as_ref()?;
         let own = &own().identity;
-        let (state, start) = process(identity.pid)?;
+        let (state, start) = process(identity.pid).filter(|(state, _)| !is_over(*state))?;
         let is_same = start == identity.start
             && identity.boot == own.boot
             && identity.namespace == own.namespace

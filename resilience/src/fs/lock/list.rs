@@ -5,7 +5,7 @@
 //! another pid namespace, it tries to lock.
 
 use super::LockError;
-use super::holder::{Holder, Text};
+use super::holder::{Holder, Text, has_ended};
 use super::place::{self, Place, README};
 use crate::base::files::{self, Inode};
 use std::fmt;
@@ -118,6 +118,13 @@ fn look(path: &Path, kernel: Option<&Kernel>) -> Holding {
     if let (true, Some(living)) = (pids.is_empty(), &living) {
         pids.push(living.pid);
     }
+    if is_held && pids.iter().all(|pid| has_ended(*pid)) {
+        // Its children may have inherited the lock.
+        let heirs = inode.map(heirs).unwrap_or_default();
+        if !heirs.is_empty() {
+            pids = heirs;
+        }
+    }
     pids.sort_unstable();
     pids.dedup();
     let holder =
@@ -130,6 +137,20 @@ fn probe(file: &File) -> bool {
     let is_held = file.try_lock().is_err();
     let _ = file.unlock();
     is_held
+}
+
+/// The processes that have the file `inode` open and locked, although another one has locked it.
+fn heirs(inode: Inode) -> Vec<u32> {
+    let entries = |dir: &str| fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_heir = |pid: u32| {
+        entries(&format!("/proc/{pid}/fd")).any(|file| {
+            let info = || fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", file.file_name().display()));
+            files::inode_behind(&file.path()) == Some(inode)
+                && info().is_ok_and(|info| info.contains("FLOCK"))
+        })
+    };
+    let pids = entries("/proc").filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| *pid != std::process::id() && is_heir(*pid)).collect()
 }
 
 /// Who holds the lock at `place`, as far as that is known.
