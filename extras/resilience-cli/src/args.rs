@@ -41,6 +41,12 @@ pub(crate) enum Command {
     /// Lists and removes recorded steps that belong to no job
     #[command(subcommand)]
     Checkpoints(CheckpointsCommand),
+    /// Lists locks with their holders, and removes the files of those that are not in use
+    #[command(subcommand)]
+    Locks(LocksCommand),
+    /// Lists the backups of files, and restores them
+    #[command(subcommand)]
+    Backups(BackupsCommand),
     /// Checks the state directory, its store, the disk and the clock, and says what to do
     Doctor(DoctorArgs),
     /// Prints a script that completes this command in a shell
@@ -211,6 +217,38 @@ pub(crate) enum CheckpointsCommand {
         /// How long ago
         #[arg(long, value_name = "TIME", value_parser = limit)]
         older_than: Duration,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LocksCommand {
+    /// Lists the locks that have a name, held or not
+    List {
+        /// Only locks that are held
+        #[arg(long)]
+        held: bool,
+        /// Only locks whose name begins with this
+        #[arg(long, value_name = "TEXT")]
+        prefix: Option<String>,
+    },
+    /// Removes the files of locks that are not in use
+    Prune,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupsCommand {
+    /// Lists the backups of files, the oldest first; puts the files back first after a run that was killed
+    List {
+        /// The files
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Makes a file again what its backup is; what it was becomes the newest backup
+    Restore {
+        /// The file
+        path: PathBuf,
+        /// The number of the backup
+        number: u64,
     },
 }
 

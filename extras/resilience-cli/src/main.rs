@@ -1,16 +1,18 @@
 //! `resilience`: retries, timeouts and recorded steps for shell scripts, and a look at the state of programs that use the
 //! library of that name.
 //!
-//! `run` is in [`run`]; the commands that read a state directory are in [`jobs`], [`checkpoints`] and [`doctor`], and
-//! where that directory is, in [`state`]. What is printed goes through [`print`].
+//! `run` is in [`run`]; the commands that read a state directory are in [`jobs`], [`checkpoints`], [`locks`] and
+//! [`doctor`], and where that directory is, in [`state`]; [`backups`] are beside their files. What is printed goes through [`print`].
 
 #![forbid(unsafe_code)]
 
 #[allow(clippy::doc_markdown, reason = "these texts are shown in a terminal")]
 mod args;
+mod backups;
 mod checkpoints;
 mod doctor;
 mod jobs;
+mod locks;
 mod print;
 mod run;
 mod state;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Command::Run(args) => return run::run(args, &cli.place),
         Command::Jobs(command) => jobs::command(command, &cli.place, cli.json),
         Command::Checkpoints(command) => checkpoints::command(command, &cli.place, cli.json),
+        Command::Locks(command) => locks::command(command, &cli.place, cli.json),
+        Command::Backups(command) => backups::command(command, cli.json),
         Command::Doctor(args) => doctor::command(&args, &cli.place, cli.json),
         Command::Completions { shell } => {
             let mut text = Vec::new();

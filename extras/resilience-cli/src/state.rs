@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// The application as which `run` records, unless another one is named.
 pub(crate) const SHELL: &str = "shell";
 
+/// What listings call the locks that all programs of a user share; no application is called so.
+const COMMON: &str = "(common)";
+
 /// The state of one application.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
@@ -106,6 +109,23 @@ pub(crate) fn locks_of_run(place: &Place) -> Result<PathBuf, Failure> {
     }
 }
 
+/// The directories of locks that a listing covers: that of the state which an option names, else all of this user's.
+pub(crate) fn all_locks(place: &Place) -> Result<Vec<State>, Failure> {
+    if place.state.is_some() || place.app.is_some() {
+        let state = of_run(place)?;
+        return Ok(vec![State { dir: state.dir.join("locks"), ..state }]);
+    }
+    let common = common_locks()?;
+    let base = common.parent().unwrap_or(&common);
+    let locks = |state: State| State { dir: state.dir.join("locks"), ..state };
+    let mut states: Vec<_> = dirs(base)?.into_iter().map(locks).collect();
+    states.extend(named(place)?.map(locks));
+    states.push(State { application: COMMON.to_owned(), dir: common, because: "" });
+    states.retain(|state| state.dir.is_dir());
+    states.dedup_by(|one, other| one.dir == other.dir);
+    Ok(states)
+}
+
 fn common_locks() -> Result<PathBuf, Failure> {
     let shell = dir_of(SHELL)?;
     Ok(shell.parent().unwrap_or(&shell).join("locks"))
@@ -117,15 +137,20 @@ pub(crate) fn all(place: &Place) -> Result<Vec<State>, Failure> {
         return Ok(vec![state]);
     }
     let shell = dir_of(SHELL)?;
-    let base = shell.parent().unwrap_or(&shell);
+    let mut states = dirs(shell.parent().unwrap_or(&shell))?;
+    states.retain(|state| state.dir.join("store.sqlite").exists());
+    Ok(states)
+}
+
+/// The directories of the applications of this user.
+fn dirs(base: &Path) -> Result<Vec<State>, Failure> {
     let entries = match fs::read_dir(base) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("{}: {error}", base.display()).into()),
     };
-    let dirs =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|dir| dir.join("store.sqlite").exists());
-    let mut states: Vec<State> = dirs
+    let mut states: Vec<State> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
         .map(|dir| State {
             application: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             dir,

@@ -2,6 +2,8 @@
 
 #[path = "run/hold.rs"]
 mod hold;
+#[path = "run/listing.rs"]
+mod listing;
 
 use std::fs;
 use std::io::Write as _;

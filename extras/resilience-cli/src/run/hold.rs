@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 
 /// The variable that names the locks which a command has inherited.
 pub(super) const HELD: &str = "RESILIENCE_HELD";
-/// A wait is shown once it takes longer than this, and then again and again.
+/// A wait is shown once it takes longer than this.
 const SHOWN_AFTER: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The locks that a run asks for.
 pub(super) struct Held {
@@ -117,7 +118,7 @@ impl Waits {
     /// Shows long waits on a terminal, for ever.
     pub(super) async fn shown(&self, report: &Report) {
         loop {
-            tokio::time::sleep(SHOWN_AFTER).await;
+            tokio::time::sleep(LOOK).await;
             if let Some((what, since)) = &*self.0.borrow()
                 && since.elapsed() >= SHOWN_AFTER
             {

@@ -10,18 +10,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// The lock of a program that shares it with scripts.
-fn of_program(dir: &Path, name: &str) -> FileLock {
+pub(super) fn of_program(dir: &Path, name: &str) -> FileLock {
     lock::in_dir(dir.join("home/resilience/locks"), name).wait(Duration::ZERO)
 }
 
-fn spawn(command: &mut Command) -> Child {
+pub(super) fn spawn(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
 }
 
-fn read(dir: &Path, name: &str) -> Option<String> {
+pub(super) fn read(dir: &Path, name: &str) -> Option<String> {
     fs::read_to_string(dir.join(name)).ok()
 }
 
@@ -201,7 +201,12 @@ fn killed(command: &str, is_stopped: bool) {
     // The command that goes on holds both locks.
     for words in ["--lock x", words, "--backup f"] {
         let busy = output(&mut run(path, words, "echo >> calls"));
-        assert_eq!((busy.status.code(), calls(path)), (Some(75), 0), "{words}: {}", text(&busy.stderr));
+        let said = text(&busy.stderr);
+        assert_eq!((busy.status.code(), calls(path)), (Some(75), 0), "{words}: {said}");
+        assert!(
+            said.contains(&format!("process {} (sh)", pid.trim())),
+            "the command itself is named: {said}"
+        );
     }
     let edited: Result<(), TransactionError> =
         Transaction::of(path.join("f")).wait(Duration::ZERO).apply(|_| Ok(()));
@@ -314,10 +319,12 @@ fn a_signal_ends_the_wait_for_a_lock_and_rolls_back_what_the_command_did() {
 /// The lock of the file `f`, as transactions take it.
 fn file_lock(dir: &Path) -> FileLock {
     Transaction::of(dir.join("f")).apply(|_| Ok::<_, TransactionError>(())).expect("free");
+    FileLock::at(file_lock_path(dir)).wait(Duration::ZERO)
+}
+
+pub(super) fn file_lock_path(dir: &Path) -> std::path::PathBuf {
     let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let lock =
-        names.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock")).expect("a lock");
-    FileLock::at(lock).wait(Duration::ZERO)
+    names.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock")).expect("a lock")
 }
 
 /// Whether a process waits for the lock whose file this is: it has the turn.
@@ -327,4 +334,82 @@ fn is_waiting(lock: &Path) -> bool {
         lock.with_file_name(format!("{}.turn", lock.file_name().unwrap().display())),
     ];
     turns.iter().filter_map(|turn| fs::File::open(turn).ok()).any(|turn| turn.try_lock().is_err())
+}
+
+#[test]
+fn a_run_that_is_stopped_while_it_waits_keeps_no_other_from_the_lock() {
+    let dir = dir();
+    let path = dir.path();
+    let held = of_program(path, "x").acquire().expect("a lock");
+    let waits = spawn(&mut run(path, "--lock x --wait 60s", "exit 3"));
+    while !is_waiting(held.path()) {
+        std::thread::yield_now();
+    }
+    signal(&waits, "TSTP");
+    let stat = format!("/proc/{}/stat", waits.id());
+    while !fs::read_to_string(&stat).unwrap().contains(") T ") {
+        std::thread::yield_now();
+    }
+    held.unlock();
+    drop(of_program(path, "x").wait(LONG).acquire().expect("its turn comes"));
+    assert_eq!(ends(&mut run(path, "--lock x --wait 60s", "exit 4")).1, 4);
+    signal(&waits, "CONT");
+    assert_eq!(waits.wait_with_output().unwrap().status.code(), Some(3));
+}
+
+#[test]
+fn a_run_that_is_stopped_with_its_command_goes_on_and_rolls_back() {
+    let dir = dir();
+    let path = dir.path();
+    fs::write(path.join("f"), "old\n").unwrap();
+    let script = "echo new > f; touch ready; until [ -e go ]; do sleep 0.01; done; exit 3";
+    let works = spawn(&mut run(path, "--lock x --backup f --rollback", script));
+    appears(&path.join("ready"));
+    signal(&works, "TSTP");
+    fs::write(path.join("go"), "").unwrap();
+    assert_eq!(ends(&mut run(path, "--lock x", "true")).1, 75, "a stopped run keeps what it holds");
+    signal(&works, "CONT");
+    assert_eq!(works.wait_with_output().unwrap().status.code(), Some(76));
+    assert_eq!(read(path, "f").as_deref(), Some("old\n"));
+}
+
+#[test]
+fn a_signal_never_interrupts_a_rollback() {
+    let dir = dir();
+    let path = dir.path();
+    // Large enough that the signals come while it is put back.
+    fs::write(path.join("f"), vec![b'x'; 64 << 20]).unwrap();
+    let works = spawn(&mut run(path, "--backup f --rollback", "echo new > f; touch ready; exec sleep 60"));
+    appears(&path.join("ready"));
+    signal(&works, "TERM");
+    while fs::read_dir(path).unwrap().all(|it| !it.unwrap().file_name().to_string_lossy().contains("-copy."))
+    {
+        std::thread::yield_now();
+    }
+    for name in ["TERM", "INT", "HUP", "TERM"] {
+        signal(&works, name);
+    }
+    assert_eq!(works.wait_with_output().unwrap().status.signal(), Some(15));
+    assert_eq!(fs::metadata(path.join("f")).unwrap().len(), 64 << 20);
+    let left = fs::read_dir(path).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+    let left: Vec<_> =
+        left.filter(|name| [".journal", ".old"].iter().any(|end| name.ends_with(end))).collect();
+    assert!(left.is_empty(), "it was finished: {left:?}");
+}
+
+#[test]
+fn a_long_wait_is_shown_on_a_terminal_and_nowhere_else() {
+    let dir = dir();
+    let path = dir.path();
+    let held = of_program(path, "deploy").acquire().expect("a lock");
+    let home = path.join("home").display().to_string();
+    let shell = format!("XDG_STATE_HOME={home} $RUN --lock deploy --wait 1500ms -- true; echo code $?");
+    let screen = super::in_terminal(path, &shell, b"");
+    assert!(screen.contains("waiting for the lock deploy, for 1s") && screen.contains("code 75"), "{screen}");
+    let shell = "$RUN --retries 1 --base 1500ms --no-jitter -- false; echo code $?";
+    let screen = super::in_terminal(path, shell, b"");
+    assert!(screen.contains("waiting for attempt 2 of 2, for 1s") && screen.contains("code 1"), "{screen}");
+    let quiet = output(&mut run(path, "--lock deploy --wait 1500ms", "true"));
+    assert_eq!(text(&quiet.stderr).lines().count(), 1, "{}", text(&quiet.stderr));
+    drop(held);
 }
