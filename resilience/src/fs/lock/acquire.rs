@@ -11,9 +11,10 @@
 //! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its own
 //! process. A caller that is dropped leaves nothing behind that could take the lock later.
 
-use super::guard::{LockGuard, Locked};
+use super::guard::LockGuard;
 use super::held::{self, HeldLock};
 use super::holder::{self, Text};
+use super::locked::Locked;
 use super::place::{self, Check, Place};
 use super::queue::Ticket;
 use super::stats;

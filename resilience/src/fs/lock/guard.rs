@@ -2,52 +2,18 @@
 
 #[cfg(target_os = "linux")]
 use super::holder::{self, Text};
+use super::locked::Locked;
 use super::place::Place;
 use super::{held, queue};
 use crate::base::files;
 use crate::base::holding::Holds;
 #[cfg(target_os = "linux")]
 use crate::base::world::reached;
-use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::io;
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-
-/// A file that is locked, and unlocked when this is dropped.
-///
-/// It is unlocked before it is closed: a child between fork and exec, or a duplicate of the descriptor, would keep a lock
-/// that is only closed. In any other process than the one that has locked it nothing happens: an unlock in a forked child
-/// would free the lock of its parent.
-#[derive(Debug)]
-pub(super) struct Locked {
-    pub(super) file: File,
-    process: u32,
-    is_held: bool,
-}
-
-impl Locked {
-    pub(super) fn new(file: File) -> Self {
-        Self { file, process: std::process::id(), is_held: true }
-    }
-
-    fn unlock(&mut self) {
-        if self.is_ours() && std::mem::take(&mut self.is_held) {
-            let _ = self.file.unlock();
-        }
-    }
-
-    fn is_ours(&self) -> bool {
-        self.process == std::process::id()
-    }
-}
-
-impl Drop for Locked {
-    fn drop(&mut self) {
-        self.unlock();
-    }
-}
 
 /// Holds a lock until it is dropped.
 ///

@@ -10,6 +10,7 @@ pub(super) mod guard;
 pub(crate) mod held;
 pub(super) mod holder;
 mod list;
+mod locked;
 pub(super) mod many;
 pub(super) mod marker;
 mod place;

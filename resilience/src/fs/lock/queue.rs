@@ -6,7 +6,7 @@
 //! A future may never be polled again without being dropped. So the first has to come back in time: one that is late
 //! loses the turn, and the next one goes before it until it is polled again.
 
-use super::guard::Locked;
+use super::locked::Locked;
 use crate::base::clock::{Timer, real_time};
 use crate::base::guarded::wake;
 use crate::base::of_process::OfProcess;
