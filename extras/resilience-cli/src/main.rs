@@ -1,10 +1,13 @@
-//! `resilience`: retries, timeouts and recorded steps for shell scripts, and a look at the state of programs that use the
-//! library of that name.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where things are
 //!
 //! `run` is in [`run`]; the commands that read a state directory are in [`jobs`], [`checkpoints`], [`locks`] and
 //! [`doctor`], and where that directory is, in [`state`]; [`backups`] are beside their files. What is printed goes through [`print`].
 
 #![forbid(unsafe_code)]
+#[cfg(not(target_os = "linux"))]
+compile_error!("the command `resilience` runs on Linux: it finds processes, terminals and locks there");
 
 #[allow(clippy::doc_markdown, reason = "these texts are shown in a terminal")]
 mod args;

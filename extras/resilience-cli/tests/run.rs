@@ -1,5 +1,9 @@
 //! `resilience run`, as a shell sees it: the real binary, real commands, pipes, signals and a terminal.
 
+#[path = "run/alike.rs"]
+mod alike;
+#[path = "run/example.rs"]
+mod example;
 #[path = "run/hold.rs"]
 mod hold;
 #[path = "run/listing.rs"]
