@@ -26,7 +26,8 @@ fn said(dir: &Path, program: &[&str], command: &[&str]) -> (i32, String) {
     let mut all = unspoilt(program[0]);
     all.args(&program[1..]).args(command).current_dir(dir).env("XDG_STATE_HOME", dir.join("home"));
     let mut child = spawn(all.stdin(Stdio::piped()));
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"input\n").unwrap();
+    // One that does not read it may have ended.
+    let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"input\n");
     let output = child.wait_with_output().unwrap();
     (code(output.status), text(&output.stdout))
 }

@@ -144,7 +144,7 @@ impl Way {
                     Some(turn)
                 }
                 // It does not come back by itself: everyone goes before it.
-                None if is_stopped(place) => None,
+                None if list::is_held_by_stopped(&place.turn) => None,
                 None => return Ok(None),
             },
         };
@@ -185,12 +185,6 @@ impl Way {
         held::warn_of_order(&held, &wanted);
         Ok(())
     }
-}
-
-/// Whether the process that has the turn is stopped by a signal.
-fn is_stopped(place: &Place) -> bool {
-    let turn = File::open(&place.turn).ok();
-    turn.and_then(|turn| Text::read(&turn).living()).is_some_and(|waiter| waiter.is_stopped)
 }
 
 fn try_lock(place: &Place, path: &std::path::Path, is_shared: bool) -> Result<Option<File>, LockError> {

@@ -139,6 +139,16 @@ fn probe(file: &File) -> bool {
     is_held
 }
 
+/// Whether a process holds the lock of the file at `path` that is stopped by a signal. It never tries to lock.
+pub(super) fn is_held_by_stopped(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    // The kernel knows a process that was stopped before it wrote who it is.
+    let (inode, locks) = (files::inode_of(&file), kernel_locks().map_or(Vec::new(), |kernel| kernel.locks));
+    let mut pids = locks.iter().filter(|(locked, _)| Some(*locked) == inode).map(|(_, pid)| *pid);
+    pids.any(|pid| Holder::unknown(pid).is_stopped)
+        || Text::read(&file).living().is_some_and(|waiter| waiter.is_stopped)
+}
+
 /// The processes that have the file `inode` open and locked, although another one has locked it.
 fn heirs(inode: Inode) -> Vec<u32> {
     let entries = |dir: &str| fs::read_dir(dir).into_iter().flatten().flatten();
