@@ -502,7 +502,7 @@ fn a_status_has_no_secrets_and_no_control_characters() {
     });
     let status = look("a\n\u{1b}[31m");
     let (line, json) = (status.to_string(), serde_json::to_string(&status).unwrap());
-    assert!(line.starts_with("a\\n\\u{1b}[31m: fail: refused: password=***"), "{line}");
+    assert!(line.starts_with("a\\u{a}\\u{1b}[31m: fail: refused: password=***"), "{line}");
     for text in [&line, &json] {
         assert!(!text.chars().any(char::is_control), "{text}");
         assert!(!text.contains("hunter2") && !text.contains("CANARY"), "{text}");

@@ -38,6 +38,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "testing",
             "__private",
             "classify",
+            "events",
             "guide",
         ],
     ),

@@ -35,6 +35,8 @@ pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits
 // Every policy's own module, so that an expansion can name what is in it.
 pub use crate::base::site::Site;
 pub use crate::base::template::Key;
+// For the command `resilience`.
+pub use crate::base::visible::Visible;
 pub use crate::policy::*;
 #[cfg(feature = "macros")]
 pub use resilience_macros::__stack;

@@ -124,7 +124,8 @@
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
-//! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`].
+//! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`]. With the feature `ops` the module `events` has
+//!   subscriptions, handlers with state, and the last events of each point.
 //! - With the feature `ops`, functions with `#[health_check]` say how well a component is; the module `health` asks them
 //!   all, and says whether the program is ready for traffic.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
@@ -164,7 +165,7 @@
 //! | `fs` | locks between processes by name or path, `#[with_lock]`, and transactions of files |
 //! | `tower` | layers of tower for retries, hedges, breakers, bulkheads, rate limits, timeouts and fallbacks |
 //! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
-//! | `ops` | health checks: `#[health_check]` and the module `health` |
+//! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events` |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
 //! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers |
@@ -192,6 +193,9 @@ pub mod deadline;
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
 pub mod durable;
 pub mod event;
+#[cfg(feature = "ops")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ops")))]
+pub mod events;
 mod failure;
 #[cfg(feature = "fs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fs")))]

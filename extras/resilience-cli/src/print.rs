@@ -53,11 +53,7 @@ pub(crate) fn bytes(text: &[u8]) -> Result<ExitCode, Failure> {
 
 /// `text` without what a terminal would obey: control characters and marks that turn the direction of writing.
 pub(crate) fn visible(text: &str) -> String {
-    let is_mark =
-        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .flat_map(|c| if c.is_control() || is_mark(c) { c.escape_unicode().collect() } else { vec![c] })
-        .collect()
+    resilience::__private::Visible(text).to_string()
 }
 
 /// How long ago something was, in one unit.
@@ -69,17 +65,5 @@ pub(crate) fn age(then: resilience::durable::record::Millis) -> String {
         120..7200 => format!("{}m", seconds / 60),
         7200..172_800 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86_400),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_written_out() {
-        assert_eq!(visible("a\x1b[2Jb"), "a\\u{1b}[2Jb");
-        assert_eq!(visible("a\u{202e}b\nc"), "a\\u{202e}b\\u{a}c");
-        assert_eq!(visible("größe 7"), "größe 7");
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-#[cfg(any(feature = "durable", feature = "fs"))]
+#[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "durable")]
@@ -44,7 +44,7 @@ impl Mode {
     /// `work` is polled before the limit is looked at, so that a limit of zero is one look.
     pub(crate) async fn within<F: Future + Unpin>(self, limit: Duration, mut work: F) -> Option<F::Output> {
         match self {
-            Self::Blocking => block_until(work, Instant::now().checked_add(limit)),
+            Self::Blocking => block_for(limit, work),
             Self::Async => {
                 // Nearly always there is nothing to wait for, and then no timer is made.
                 let first = poll_fn(|cx| Poll::Ready(pin!(&mut work).poll(cx))).await;
@@ -145,11 +145,12 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// As [`block_on`], but gives up at `end` of the system's clock; `None` never ends.
+/// As [`block_on`], but gives up after `limit` of the system's clock, if that is a moment that it can reach.
 ///
 /// The future is polled once more after each wake-up, so that a result which arrives at the last moment counts.
-#[cfg(feature = "durable")]
-fn block_until<F: Future>(future: F, end: Option<Instant>) -> Option<F::Output> {
+#[cfg(any(feature = "durable", feature = "ops"))]
+pub(crate) fn block_for<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let end = Instant::now().checked_add(limit);
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(unpark.clone());

@@ -3,12 +3,12 @@
 //! All of it is kept in thread-locals, which a task or a thread of its own does not have. A timeout that runs its body
 //! on a helper thread takes the same along.
 
-#[cfg(feature = "ops")]
-use super::check;
 #[cfg(feature = "cache")]
 use super::marks;
 use super::scope::{self, Limits, RequestEnd};
 use super::world::{World, run_in};
+#[cfg(feature = "ops")]
+use super::{check, handling};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -39,6 +39,9 @@ pub(crate) struct Carried {
     mark: Option<Arc<marks::Mark>>,
     #[cfg(feature = "ops")]
     is_check: bool,
+    /// The handlers of events.
+    #[cfg(feature = "ops")]
+    handlers: Vec<u64>,
     job: Option<EnterJob>,
     world: Option<World>,
 }
@@ -54,6 +57,8 @@ impl Carried {
             mark: marks::innermost(),
             #[cfg(feature = "ops")]
             is_check: check::is_inside(),
+            #[cfg(feature = "ops")]
+            handlers: handling::here(),
             job: JOB.get().map(|job| job()),
             world: World::here(),
         }
@@ -79,6 +84,8 @@ impl Carried {
             let _mark = marks::enter(self.mark.clone());
             #[cfg(feature = "ops")]
             let _check = check::enter(self.is_check);
+            #[cfg(feature = "ops")]
+            let _handlers = handling::enter(self.handlers.clone());
             let _job = self.job.as_ref().map(|enter| enter());
             work()
         })

@@ -18,6 +18,8 @@ pub(crate) mod clock;
 pub(crate) mod files;
 mod forms;
 pub(crate) mod guarded;
+#[cfg(feature = "ops")]
+pub(crate) mod handling;
 pub(crate) mod holding;
 #[cfg(feature = "cache")]
 pub(crate) mod marks;
@@ -44,4 +46,5 @@ pub(crate) mod template;
 pub(crate) mod text;
 mod time;
 mod timer;
+pub(crate) mod visible;
 pub(crate) mod world;

@@ -8,6 +8,8 @@
 //! was wrong. It cannot know a secret that looks like any other word, so texts are kept only where a program asks for
 //! it.
 
+use super::visible::turns_text;
+
 /// Stands in for each secret.
 const HIDDEN: &str = "***";
 
@@ -52,10 +54,7 @@ fn cut(text: &str, most: usize) -> String {
 fn harmless(c: char) -> char {
     match c {
         '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            char::REPLACEMENT_CHARACTER
-        }
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() || turns_text(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     }
 }

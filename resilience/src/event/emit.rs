@@ -1,7 +1,7 @@
 //! Passing events on.
 //!
-//! The order is fixed: the hook, then `tracing`, then the test world. Each is guarded, so that a panic in one keeps the
-//! event from none of the others and from no caller. An event is made only where it may be seen ([`is_heard`]), because
+//! The order is fixed: the hook, then `tracing`, then the test world, then those who listen at run time (feature `ops`).
+//! Each is guarded, so that a panic in one keeps the event from none of the others and from no caller. An event is made only where it may be seen ([`is_heard`]), because
 //! a failing service can cause many, and making one clones names and reads clocks.
 
 use super::kinds::{Event, Hook};
@@ -18,9 +18,12 @@ use std::sync::Mutex;
 /// Whether an event worth a debug line would be seen; if not, it need not be made.
 ///
 /// A hook, a test world, or a subscriber whose filter lets DEBUG through for anything. Without the feature `tracing`
-/// the last does not count.
+/// the last does not count. With the feature `ops` every event is kept for a while, and so is seen.
 #[inline]
 pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
+    if cfg!(feature = "ops") {
+        return true;
+    }
     #[cfg(feature = "tracing")]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG {
         return true;
@@ -31,7 +34,7 @@ pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
 /// Every event of a test world so far, in order; outside of one nothing is kept.
 pub(crate) static SEEN: Site<Mutex<Vec<Event>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
 
-/// Passes `event` to `hook`, to `tracing` and to the test world.
+/// Passes `event` to `hook`, to `tracing`, to the test world and to those who listen at run time.
 pub(crate) fn emit(event: &Event, hook: Option<Hook>) {
     emit_as(event, hook, Log::default());
 }
@@ -51,6 +54,8 @@ pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
     if let Some(seen) = World::here().and_then(|world| SEEN.in_world(&world)) {
         locked(seen).push(event.clone());
     }
+    #[cfg(feature = "ops")]
+    super::feed::feed(event);
 }
 
 /// A sync function is about to wait on this thread: said once per point where that blocks an executor.

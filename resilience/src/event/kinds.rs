@@ -3,7 +3,6 @@
 use super::health::HealthLevel;
 use crate::base::name::PointName;
 use crate::failure::Classification;
-use std::fmt;
 use std::time::Duration;
 
 /// Reports one thing that a policy did.
@@ -530,81 +529,6 @@ impl Event {
             _ => None,
         }
     }
-}
-
-/// Writes one line without the key, which is made of arguments:
-/// `search: opened after 5 failures, unavailable (503), medium, for 60s`.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.point())?;
-        match self {
-            Self::AttemptFailed { attempt, attempts_max, class, reason, .. } => {
-                write!(f, "attempt {attempt} of {attempts_max} failed: {class}")?;
-                reason.map_or(Ok(()), |reason| write!(f, "; {reason}"))
-            }
-            Self::Retrying { attempt, attempts_max, class, delay, .. } => {
-                write!(f, "retrying after attempt {attempt} of {attempts_max}: {class}; in {delay:?}")
-            }
-            Self::Recovered { attempt, attempts_max, .. } => {
-                write!(f, "recovered in attempt {attempt} of {attempts_max}")
-            }
-            Self::GaveUp { attempt, attempts_max, class, reason, .. } => {
-                write!(f, "gave up after attempt {attempt} of {attempts_max}: {class}; {reason}")
-            }
-            Self::Opened { class, failures, slow, recovery, .. } => {
-                match class {
-                    _ if *slow > 0 => write!(f, "opened after {slow} slow calls")?,
-                    Some(class) => write!(f, "opened after {failures} failures, {class}")?,
-                    None => f.write_str("opened by hand")?,
-                }
-                recovery.map_or(Ok(()), |recovery| write!(f, ", for {recovery:?}"))
-            }
-            Self::HalfOpened { .. } => f.write_str("half-open"),
-            Self::Closed { .. } => f.write_str("closed"),
-            Self::Rejected { policy, retry_after, .. } => {
-                write!(f, "rejected by {policy}")?;
-                retry_after.map_or(Ok(()), |wait| write!(f, ", for {wait:?}"))
-            }
-            Self::TimedOut { limit, .. } => write!(f, "timed out after {limit:?}"),
-            Self::FellBack { class, step, .. } => write!(f, "fallback {step} answered: {class}"),
-            Self::FailedOver { class, value, .. } => {
-                let value = value.as_deref().unwrap_or("the caller's own value");
-                write!(f, "failed over to {value}: {class}")
-            }
-            Self::Simplified { class, level, .. } => write!(f, "simplified to level {level}: {class}"),
-            Self::Hedged { number, after, .. } => write!(f, "extra call {number} after {after:?}"),
-            Self::Injected { fault, .. } => write!(f, "injected a fault: {fault}"),
-            Self::ChaosArmed { limit, .. } => write!(f, "faults are armed for {limit:?}"),
-            Self::ServedStale { class, age, .. } => write!(f, "served a value of {age:?} ago: {class}"),
-            Self::Locked { waited, .. } => write!(f, "locked after {waited:?}"),
-            Self::Lost { .. } => f.write_str("the file of its lock was removed while the call held it"),
-            Self::StepRecorded { job, .. } => write_step(f, "step recorded", job.as_deref()),
-            Self::StepReused { job, .. } => write_step(f, "recorded step reused", job.as_deref()),
-            Self::JobStarted { job, .. } => write!(f, "job {job} started"),
-            Self::JobResumed { job, .. } => write!(f, "job {job} resumed"),
-            Self::JobDone { job, .. } => write!(f, "job {job} done"),
-            Self::JobFailed { job, status, class, .. } => {
-                write!(f, "job {job} {status}")?;
-                class.map_or(Ok(()), |class| write!(f, ": {class}"))
-            }
-            Self::JobInterrupted { job, problem, .. } => write!(f, "job {job} interrupted: {problem}"),
-            Self::RolledBack { job, steps, .. } => write!(f, "job {job} rolled back, {steps} steps"),
-            Self::Alert { job, level, message, reason, .. } => {
-                write!(f, "{}: ", level.as_str())?;
-                job.as_ref().map_or(Ok(()), |job| write!(f, "job {job}: "))?;
-                write!(f, "{message}: {reason}")
-            }
-            Self::Health { level, before, .. } => {
-                write!(f, "health {level}")?;
-                before.map_or(Ok(()), |before| write!(f, ", before {before}"))
-            }
-        }
-    }
-}
-
-fn write_step(f: &mut fmt::Formatter<'_>, what: &str, job: Option<&str>) -> fmt::Result {
-    f.write_str(what)?;
-    job.map_or(Ok(()), |job| write!(f, ", job {job}"))
 }
 
 /// Is called with an event: a plain function, so that policies stay `const` and `Copy`.

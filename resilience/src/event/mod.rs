@@ -46,9 +46,14 @@
 //! assert_eq!(OPENED.load(Ordering::Relaxed), 1);
 //! ```
 
+mod display;
 pub(crate) mod emit;
+#[cfg(feature = "ops")]
+pub(crate) mod feed;
 mod health;
 pub(crate) mod history;
+#[cfg(feature = "ops")]
+pub(crate) mod kind;
 mod kinds;
 mod log;
 #[cfg(feature = "serde")]

@@ -72,6 +72,12 @@ pub(super) fn blocks(point: &PointName) {
     warn!(target: "resilience::retry", point = &**point, "a sync function waits inside a future, and blocks the thread of its runtime: make it async, or call it in `tokio::task::spawn_blocking`");
 }
 
+/// Calls no longer wait for a handler of events.
+#[cfg(feature = "ops")]
+pub(super) fn handler_is_slow() {
+    warn!(target: "resilience::events", "a handler took longer than a call waits three times in a row: for 60 s calls do not wait for it");
+}
+
 impl Log<'_> {
     /// Whether a line that is logged at most once in `every` is due.
     fn is_due(self, every: Duration) -> bool {

@@ -2,6 +2,7 @@
 
 use super::{Answer, Level};
 use crate::base::name::PointName;
+use crate::base::visible::Visible;
 use crate::base::{calendar, scrub};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct as _, Serializer};
 use std::fmt;
@@ -73,11 +74,8 @@ impl Status {
 /// Writes `component: level: message (name: value, ..); action`.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.component.chars() {
-            // A name may be made of values.
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
-        }
-        write!(f, ": {}", self.level)?;
+        // A name may be made of values.
+        write!(f, "{}: {}", Visible(&self.component), self.level)?;
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
         }

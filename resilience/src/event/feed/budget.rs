@@ -1,0 +1,140 @@
+//! How long calls wait for handlers.
+//!
+//! A call waits until the handlers of its event have handled it, so that what a handler writes is there when the call
+//! returns. It waits for one second at most for all its events and all their handlers together.
+//!
+//! Which events belong to one call is known by the task or the thread that raises them, and by the events themselves:
+//! some are the last of their call. Where neither says that a call has ended, the second is available again after ten.
+//! In async code the wait blocks the thread, as a hook does: events are raised in the middle of a poll, and in drops.
+
+use super::worker::Handled;
+use crate::base::block_on::block_for;
+use crate::base::clock;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::base::world::World;
+use crate::event::Event;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::Poll;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+/// How long a call waits for handlers.
+const LIMIT: Duration = Duration::from_secs(1);
+/// After which time a task or thread is in another call.
+const FORGET: Duration = Duration::from_secs(10);
+/// The most tasks and threads that are remembered; further ones do not wait.
+const MOST: usize = 1_000;
+
+/// Who makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Thread(ThreadId),
+    #[cfg(feature = "tokio")]
+    Task(tokio::task::Id),
+}
+
+impl Caller {
+    fn here() -> Self {
+        #[cfg(feature = "tokio")]
+        if let Some(task) = tokio::task::try_id() {
+            return Self::Task(task);
+        }
+        Self::Thread(std::thread::current().id())
+    }
+}
+
+/// The time that a caller has waited in its call.
+#[derive(Debug)]
+struct Spent {
+    caller: Caller,
+    since: Instant,
+    time: Duration,
+}
+
+static SPENT: Site<Mutex<Vec<Spent>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
+
+/// What a call may still wait, from the moment before its event is handed over.
+pub(super) struct Wait {
+    caller: Caller,
+    began: Instant,
+    left: Duration,
+    /// Ends the wait by the clock of a test world, too, where that is moved by hand.
+    alarm: Option<Pin<Box<clock::Timer>>>,
+}
+
+impl Wait {
+    /// That of the running code.
+    pub(super) fn here() -> Self {
+        let (caller, began) = (Caller::here(), clock::now());
+        let left = LIMIT.saturating_sub(spent(caller, began));
+        let alarm = World::here().filter(World::is_manual).map(|_| Box::pin(clock::watch(left)));
+        Self { caller, began, left, alarm }
+    }
+
+    /// Waits until `handled` are, as long as the call of `event` may.
+    pub(super) fn wait_for(mut self, event: &Event, handled: &[Handled]) {
+        if !handled.is_empty() && !self.left.is_zero() {
+            let time = if self.is_in_time(handled) {
+                clock::now().saturating_duration_since(self.began)
+            } else {
+                self.left
+            };
+            handled.iter().for_each(Handled::count);
+            spend(self.caller, self.began, time);
+        }
+        if is_last_of_call(event) {
+            locked(&SPENT).retain(|spent| spent.caller != self.caller);
+        }
+    }
+
+    /// Whether all are handled before the time is over.
+    fn is_in_time(&mut self, handled: &[Handled]) -> bool {
+        let end = poll_fn(|cx| {
+            if handled.iter().all(|handled| handled.poll(cx).is_ready()) {
+                return Poll::Ready(true);
+            }
+            let alarm = self.alarm.as_mut().map_or(Poll::Pending, |alarm| alarm.as_mut().poll(cx));
+            alarm.map(|()| false)
+        });
+        block_for(self.left, end).unwrap_or(false)
+    }
+}
+
+/// How long `caller` has waited in its call.
+fn spent(caller: Caller, now: Instant) -> Duration {
+    let mut all = locked(&SPENT);
+    all.retain(|spent| now.saturating_duration_since(spent.since) < FORGET);
+    let of_caller = all.iter().find(|spent| spent.caller == caller).map(|spent| spent.time);
+    of_caller.unwrap_or(if all.len() < MOST { Duration::ZERO } else { LIMIT })
+}
+
+fn spend(caller: Caller, since: Instant, time: Duration) {
+    let mut all = locked(&SPENT);
+    match all.iter_mut().find(|spent| spent.caller == caller) {
+        Some(spent) => spent.time = spent.time.saturating_add(time),
+        None => all.push(Spent { caller, since, time }),
+    }
+}
+
+/// Whether a call of its point makes no event after this one, or the event is made outside of calls.
+const fn is_last_of_call(event: &Event) -> bool {
+    match event {
+        Event::Recovered { .. }
+        | Event::GaveUp { .. }
+        | Event::Rejected { .. }
+        | Event::FellBack { .. }
+        | Event::HalfOpened { .. }
+        | Event::Closed { .. }
+        | Event::ChaosArmed { .. }
+        | Event::JobDone { .. }
+        | Event::JobFailed { .. }
+        | Event::JobInterrupted { .. }
+        | Event::Health { .. } => true,
+        // By hand.
+        Event::Opened { class, slow, .. } => class.is_none() && *slow == 0,
+        _ => false,
+    }
+}

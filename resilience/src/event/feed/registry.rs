@@ -1,0 +1,88 @@
+//! Who listens, and passing an event to them.
+
+use super::budget::Wait;
+use super::queue::Queue;
+use super::recent;
+use super::record::EventRecord;
+use super::worker::Worker;
+use crate::base::clock;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::event::Event;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// How many listeners there are, those of all test worlds together: while it is zero nothing looks for one.
+static LISTENERS: AtomicUsize = AtomicUsize::new(0);
+
+/// The listeners of this process, or of a test world.
+static ALL: Site<Mutex<Vec<Listener>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
+
+#[derive(Clone, Debug)]
+pub(super) enum Listener {
+    Queue(Arc<Queue>),
+    Handler(Arc<Worker>),
+}
+
+impl Listener {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Queue(one), Self::Queue(other)) => Arc::ptr_eq(one, other),
+            (Self::Handler(one), Self::Handler(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+/// A listener gets events until this is dropped.
+#[derive(Debug)]
+pub(super) struct Listening {
+    /// The list that it is in: that of the world in which it began.
+    list: &'static Mutex<Vec<Listener>>,
+    listener: Listener,
+}
+
+impl Listening {
+    pub(super) fn begin(listener: Listener) -> Self {
+        let list: &'static Mutex<_> = &ALL;
+        locked(list).push(listener.clone());
+        LISTENERS.fetch_add(1, Ordering::Relaxed);
+        Self { list, listener }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        LISTENERS.fetch_sub(1, Ordering::Relaxed);
+        // The listener itself is dropped after the lock: a handler that goes may run code of the program.
+        locked(self.list).retain(|listener| !listener.is_same(&self.listener));
+    }
+}
+
+/// Keeps `event` in the ring of its point, and passes it to all who listen.
+#[inline]
+pub(crate) fn feed(event: &Event) {
+    recent::keep(event);
+    if LISTENERS.load(Ordering::Relaxed) > 0 {
+        deliver(event);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn deliver(event: &Event) {
+    let listeners = locked(&ALL).clone();
+    if listeners.is_empty() {
+        return;
+    }
+    let record = Arc::new(EventRecord { event: event.clone(), at: clock::time_of_day() });
+    let wait = Wait::here();
+    let mut handled = Vec::new();
+    for listener in &listeners {
+        match listener {
+            Listener::Queue(queue) => queue.push(Arc::clone(&record)),
+            Listener::Handler(worker) => handled.extend(worker.push(&record)),
+        }
+    }
+    wait.wait_for(event, &handled);
+}

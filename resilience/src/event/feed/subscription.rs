@@ -1,0 +1,92 @@
+//! Events in a queue of the program's own.
+
+use super::queue::Queue;
+use super::record::EventRecord;
+use super::registry::{Listener, Listening};
+use crate::base::block_on::block_on;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+/// Subscribes to every event of the process from now on.
+///
+/// No call waits for a subscription: where it is read too slowly, its oldest events are dropped and counted.
+/// Dropping it ends it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{CircuitBreaker, events};
+///
+/// let mut events = events::subscribe();
+/// CircuitBreaker::new("subscribed").force_open();
+///
+/// let mut next = std::iter::from_fn(|| events.try_recv());
+/// let opened = next.find(|record| record.event.point() == "subscribed").unwrap();
+/// assert_eq!(opened.event.to_string(), "subscribed: opened by hand");
+/// ```
+pub fn subscribe() -> Subscription {
+    let queue = Arc::new(Queue::default());
+    Subscription { _listening: Listening::begin(Listener::Queue(Arc::clone(&queue))), queue }
+}
+
+/// Receives the events of the process; [`subscribe`] makes it.
+///
+/// It keeps the last 1,000 events that were not received. Each event is shared with other subscriptions, and
+/// cheap to clone. It is a queue for one receiver: several make a subscription each.
+///
+/// # Examples
+///
+/// One task writes all events as lines:
+///
+/// ```no_run
+/// # async fn example() {
+/// let mut events = resilience::events::subscribe();
+/// loop {
+///     let record = events.recv().await;
+///     println!("{record}");
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping a subscription ends it"]
+pub struct Subscription {
+    queue: Arc<Queue>,
+    _listening: Listening,
+}
+
+impl Subscription {
+    /// Returns the oldest event that was not received; `None` if there is none.
+    pub fn try_recv(&mut self) -> Option<Arc<EventRecord>> {
+        self.queue.pop()
+    }
+
+    /// Waits for the next event, on any runtime.
+    ///
+    /// It can be cancelled: an event is received only when this returns it.
+    pub async fn recv(&mut self) -> Arc<EventRecord> {
+        poll_fn(|cx| self.queue.poll(cx)).await
+    }
+
+    /// Waits for the next event on this thread, which sleeps meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, events};
+    ///
+    /// let mut events = events::subscribe();
+    /// let printer = std::thread::spawn(move || {
+    ///     while events.recv_blocking().event.point() != "last" {}
+    /// });
+    /// CircuitBreaker::new("last").force_open();
+    /// printer.join().unwrap();
+    /// ```
+    pub fn recv_blocking(&mut self) -> Arc<EventRecord> {
+        block_on(self.recv())
+    }
+
+    /// Returns how many events were dropped because they were not received in time.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+}
