@@ -24,19 +24,11 @@ pub(crate) fn command(command: CheckpointsCommand, place: &Place, json: bool) ->
             if let Some(prefix) = prefix {
                 filter = filter.prefix(prefix);
             }
-            let (mut rows, mut failed) = (Vec::new(), false);
-            for state in state::all(place)? {
-                match state.inspect().and_then(|store| Ok(blocking::of(store).list(filter.clone())?)) {
-                    Ok(page) => {
-                        let row = |step| Row { application: state.application.clone(), step };
-                        rows.extend(page.into_iter().map(row));
-                    }
-                    Err(error) => {
-                        eprintln!("resilience: {error}");
-                        failed = true;
-                    }
-                }
-            }
+            let (rows, failed) = state::each(place, |state| {
+                let page = blocking::of(state.inspect()?).list(filter.clone())?;
+                let row = |step| Row { application: state.application.clone(), step };
+                Ok(page.into_iter().map(row).collect())
+            })?;
             let done = if json {
                 print::json(rows)?
             } else {

@@ -59,24 +59,14 @@ fn list(
     if let Some(prefix) = prefix {
         filter = filter.prefix(prefix);
     }
-    let mut rows = Vec::new();
-    let mut failed = false;
-    for State { application, dir, .. } in state::all(place)? {
-        let state = State { application: application.clone(), dir, because: "" };
-        let found = state.inspect().and_then(|store| Ok(blocking::of(store).list(filter.clone())?));
-        match found {
-            Ok(page) => {
-                if page.next.is_some() {
-                    eprintln!("resilience: {application} has more than {limit} such jobs: raise --limit");
-                }
-                rows.extend(page.into_iter().map(|job| Row { application: application.clone(), job }));
-            }
-            Err(error) => {
-                eprintln!("resilience: {error}");
-                failed = true;
-            }
+    let (rows, failed) = state::each(place, |state| {
+        let application = &state.application;
+        let page = blocking::of(state.inspect()?).list(filter.clone())?;
+        if page.next.is_some() {
+            eprintln!("resilience: {application} has more than {limit} such jobs: raise --limit");
         }
-    }
+        Ok(page.into_iter().map(|job| Row { application: application.clone(), job }).collect())
+    })?;
     let done = if json {
         print::json(rows)?
     } else {

@@ -52,27 +52,8 @@ impl State {
 
 /// The directory of the application of this name, which is never below `/tmp` or the working directory.
 fn dir_of(application: &str) -> Result<PathBuf, Failure> {
-    if let Some(dir) = state_dir(application) {
-        return Ok(dir);
-    }
-    // The password database knows the home directory of a user whose environment does not.
-    let home = env::home_dir().filter(|home| home.is_absolute());
-    let home = home.ok_or("there is no home directory: set HOME, or RESILIENCE_STATE to a directory")?;
-    let known = state_dir_below(&home, application);
-    Ok(known)
-}
-
-fn state_dir_below(home: &Path, application: &str) -> PathBuf {
-    home.join(".local/state/resilience").join(encoded(application))
-}
-
-/// As the library writes the name of an application in a path.
-pub(crate) fn encoded(application: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    application
-        .bytes()
-        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    let dir = state_dir(application);
+    Ok(dir.ok_or("there is no home directory: set HOME, or RESILIENCE_STATE to a directory")?)
 }
 
 /// The state that the options or the environment name.
@@ -161,6 +142,24 @@ fn dirs(base: &Path) -> Result<Vec<State>, Failure> {
     Ok(states)
 }
 
+/// What `look` finds in each of these states, in one list. Prints the errors, and returns whether there was one.
+pub(crate) fn each<T>(
+    place: &Place,
+    mut look: impl FnMut(&State) -> Result<Vec<T>, Failure>,
+) -> Result<(Vec<T>, bool), Failure> {
+    let (mut rows, mut failed) = (Vec::new(), false);
+    for state in all(place)? {
+        match look(&state) {
+            Ok(found) => rows.extend(found),
+            Err(error) => {
+                eprintln!("resilience: {error}");
+                failed = true;
+            }
+        }
+    }
+    Ok((rows, failed))
+}
+
 /// The one state in which `is_there` is true; several are an error that names them.
 pub(crate) fn the_one(
     place: &Place,
@@ -184,19 +183,6 @@ pub(crate) fn the_one(
                 names.join(", ")
             )
             .into())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_applications_are_written_as_the_library_does() {
-        for application in ["importer", "a/b c", "größe", "importer-1.4.0"] {
-            let Some(dir) = state_dir(application) else { continue };
-            assert_eq!(dir.file_name().unwrap().to_string_lossy(), encoded(application));
         }
     }
 }

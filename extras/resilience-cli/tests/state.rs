@@ -148,6 +148,16 @@ fn the_state_is_the_one_that_is_named() {
     assert_eq!(said(&dir.path().join("nothing"), "jobs list"), "no jobs\n");
 }
 
+/// As in a service or a cron job that has no environment: the user database of the system knows the home directory.
+#[test]
+fn the_home_directory_is_found_without_an_environment() {
+    for words in [&["jobs", "list"][..], &["checkpoints", "list"], &["locks", "list"]] {
+        let output = Command::new(BINARY).args(words).env_clear().output().expect("the binary runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!text.contains("home directory"), "{words:?}: {text}");
+    }
+}
+
 #[test]
 fn completions_and_manual_pages_are_made() {
     let home = tempfile::tempdir().expect("a directory");

@@ -70,13 +70,14 @@ mod dirs {
     /// The directory of this program's state.
     pub(crate) fn own_state_dir() -> Option<PathBuf> {
         given("RESILIENCE_STATE")
-            .or_else(|| state_dir_of(given, &APPLICATION.get().cloned().unwrap_or_else(program)))
+            .or_else(|| state_dir_of(given, home, &APPLICATION.get().cloned().unwrap_or_else(program)))
     }
 
     /// Returns the directory in which the program of this name keeps its state, as long as `RESILIENCE_STATE` names none:
     /// `~/.local/state/resilience/<application>` on Linux, below `XDG_STATE_HOME` where that is set.
     ///
-    /// `None` if the environment names no home directory.
+    /// Where the environment has no `HOME`, as in a service or a cron job, the home directory is the one that the system's
+    /// user database names. `None` if there is none.
     ///
     /// # Examples
     ///
@@ -88,30 +89,42 @@ mod dirs {
     #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
     #[cfg(feature = "sqlite")]
     pub fn state_dir(application: &str) -> Option<PathBuf> {
-        state_dir_of(given, application)
+        state_dir_of(given, home, application)
     }
 
-    /// `<platform state>/resilience/<application>`, as the variables of the environment `given` say.
-    fn state_dir_of(given: impl Fn(&str) -> Option<PathBuf>, application: &str) -> Option<PathBuf> {
-        Some(platform(given)?.join(part(application)))
+    /// `<platform state>/resilience/<application>`, by the variables of the environment, `given`, and the user database, `home`.
+    fn state_dir_of(
+        given: impl Fn(&str) -> Option<PathBuf>,
+        home: impl FnOnce() -> Option<PathBuf>,
+        application: &str,
+    ) -> Option<PathBuf> {
+        Some(platform(given, home)?.join(part(application)))
     }
 
     /// The directory of the state that all programs of this user share.
     #[cfg(feature = "fs")]
     pub(crate) fn common_dir() -> Option<PathBuf> {
-        platform(given)
+        platform(given, home)
+    }
+
+    /// The home directory of this user by the system's user database.
+    fn home() -> Option<PathBuf> {
+        std::env::home_dir().filter(|home| home.is_absolute())
     }
 
     /// The directory in which this library keeps the state of this user's programs.
-    fn platform(given: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    fn platform(
+        given: impl Fn(&str) -> Option<PathBuf>,
+        home: impl FnOnce() -> Option<PathBuf>,
+    ) -> Option<PathBuf> {
         let base = if cfg!(windows) {
             given("LOCALAPPDATA")
         } else if cfg!(target_os = "macos") {
-            given("HOME").map(|home| home.join("Library/Application Support"))
+            given("HOME").or_else(home).map(|home| home.join("Library/Application Support"))
         } else {
             // The XDG base directory specification: a relative path there is ignored.
             let state = given("XDG_STATE_HOME").filter(|state| state.is_absolute());
-            state.or_else(|| given("HOME").map(|home| home.join(".local/state")))
+            state.or_else(|| given("HOME").or_else(home).map(|home| home.join(".local/state")))
         };
         Some(base?.join("resilience"))
     }
@@ -167,15 +180,17 @@ mod dirs {
                     "importer",
                     Some("/home/a/.local/state/resilience/importer"),
                 ),
-                (&[], "importer", None),
+                (&[], "importer", Some("/home/of-the-system/.local/state/resilience/importer")),
             ] {
                 let given = |name: &str| {
                     let value = variables.iter().find(|(variable, _)| *variable == name)?.1;
                     Some(PathBuf::from(value))
                 };
-                let found = state_dir_of(given, application);
+                let home = || Some(PathBuf::from("/home/of-the-system"));
+                let found = state_dir_of(given, home, application);
                 assert_eq!(found, dir.map(PathBuf::from), "{variables:?}");
             }
+            assert_eq!(state_dir_of(|_| None, || None, "importer"), None);
         }
     }
 }

@@ -163,10 +163,13 @@ impl Attempt<'_> {
             signal(SignalKind::child()).and_then(|children| Ok((children, self.command(&input).spawn()?)));
         let (mut children, mut child) = match started {
             Ok(started) => started,
+            Err(error) if is_ours(&error) => {
+                return (End::Failed(format!("the command cannot be started: {error}")), Captured::default());
+            }
             Err(error) => return (End::NotStarted(error), Captured::default()),
         };
         let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) else {
-            return (End::NotStarted(io::Error::other("it has no process id")), Captured::default());
+            return (End::Failed("the command has no process id".to_owned()), Captured::default());
         };
         let feeder = match (input, child.stdin.take()) {
             (Source::Pipe(pipe), Some(stdin)) => Some(tokio::spawn(feed(pipe, stdin))),
@@ -215,7 +218,7 @@ impl Attempt<'_> {
             (_, Some(Cause::Signal(signal))) => End::Stopped(signal),
             (_, Some(Cause::Terminal)) => End::WantsTerminal,
             (Ok(status), None) => End::Exited(status),
-            (Err(error), None) => End::NotStarted(error),
+            (Err(error), None) => End::Failed(format!("the end of the command is not known: {error}")),
         };
         // What it would still take belongs to the next attempt.
         if let Some(feeder) = feeder {
@@ -229,10 +232,9 @@ impl Attempt<'_> {
         };
         match captured {
             Ok(captured) => (end, captured),
-            Err(error) => (
-                End::NotStarted(io::Error::other(format!("its output was lost: {error}"))),
-                Captured::default(),
-            ),
+            Err(error) => {
+                (End::Failed(format!("the output of the command was lost: {error}")), Captured::default())
+            }
         }
     }
 
@@ -294,6 +296,12 @@ impl Attempt<'_> {
             });
         }
     }
+}
+
+/// Whether the machine had no room for another process, which says nothing about the command.
+fn is_ours(error: &io::Error) -> bool {
+    // EAGAIN is the limit of processes.
+    [io::ErrorKind::WouldBlock, io::ErrorKind::OutOfMemory].contains(&error.kind())
 }
 
 /// Waits until then; for ever without a time.

@@ -68,7 +68,9 @@ impl Held {
 
 /// One entry of [`HELD`]: no character of it ends an entry.
 fn word(kind: &str, name: &str) -> String {
-    format!("{kind}={}", state::encoded(name))
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let plain = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    format!("{kind}={}", name.bytes().map(plain).collect::<String>())
 }
 
 /// `path` from the root on, as far as that is known.

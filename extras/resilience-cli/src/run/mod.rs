@@ -259,7 +259,9 @@ impl<'a> Run<'a> {
     ) -> (End, Captured) {
         let input = match input {
             Ok(input) => input,
-            Err(error) => return (End::NotStarted(error), Captured::default()),
+            Err(error) => {
+                return (End::Failed(format!("its input cannot be read: {error}")), Captured::default());
+            }
         };
         let total = self.args.total_timeout.map(|total| total.saturating_sub(self.began.elapsed()));
         let limits = Limits { attempt: limit, total, kill_after: self.args.kill_after };
