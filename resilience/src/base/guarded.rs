@@ -4,6 +4,8 @@
 //! policy, and the caller would see a panic for a call that had succeeded. Every such call goes through [`guarded`].
 //! A panic of the function itself is not caught: it is the caller's.
 
+#[cfg(any(feature = "durable", feature = "ops"))]
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -39,6 +41,13 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
         HOOK_PANICS.fetch_add(1, Ordering::Relaxed);
     }
     result.ok()
+}
+
+/// The text of a panic, where its value is one.
+#[cfg(any(feature = "durable", feature = "ops"))]
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
 }
 
 /// Wakes a task. A waker that panics, or whose panic panics when it is dropped, concerns no other task.

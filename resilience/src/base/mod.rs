@@ -31,6 +31,8 @@ mod paused;
 pub(crate) mod percentile;
 mod real_clock;
 pub(crate) mod rng;
+#[cfg(all(feature = "tokio", any(feature = "durable", feature = "ops")))]
+pub(crate) mod runtime;
 pub(crate) mod scope;
 #[cfg(any(feature = "durable", feature = "ops"))]
 pub(crate) mod scrub;

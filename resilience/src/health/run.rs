@@ -8,7 +8,10 @@ use super::answer::Answer;
 use super::flight::Look;
 use super::work::Work;
 use crate::base::check;
+use crate::base::guarded::panic_text;
 use crate::base::of_process::OfProcess;
+#[cfg(feature = "tokio")]
+use crate::base::runtime::OwnRuntime;
 use crate::base::sync::locked;
 use crate::base::world::{World, run_in};
 use std::any::Any;
@@ -82,8 +85,7 @@ pub(super) fn start(look: Look) {
 
 /// The answer of a check that has panicked.
 fn panicked(panic: Box<dyn Any + Send>) -> Answer {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    let text = panic_text(&*panic).map(str::to_owned);
     // The panic's own value may panic when it is dropped.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     Answer::fail(text.map_or_else(|| "panicked".to_owned(), |text| format!("panicked: {text}")))
@@ -124,28 +126,14 @@ fn work() {
 /// Runs `looks` on the runtime of the checks; drops it where there is none.
 fn on_runtime(looks: impl Future<Output = ()> + Send + 'static) {
     #[cfg(feature = "tokio")]
-    if let Some(runtime) = runtime() {
+    if let Some(runtime) = RUNTIME.handle() {
         drop(runtime.spawn(looks));
     }
     #[cfg(not(feature = "tokio"))]
     on_helper(Box::new(|| crate::base::block_on::block_on(looks)));
 }
 
-/// The runtime of the checks; made when it is first needed, and kept. `None` if it cannot be made now.
-///
-/// It is not that of the caller, which may end before the check does, or be blocked by what the check looks at.
+/// The runtime of the checks. It is not that of the caller, which may end before the check does, or be blocked by what
+/// the check looks at.
 #[cfg(feature = "tokio")]
-fn runtime() -> Option<tokio::runtime::Handle> {
-    use tokio::runtime::{Builder, Runtime};
-    static RUNTIME: OfProcess<Mutex<Option<Runtime>>> =
-        OfProcess::new(Mutex::new(None), |_| Mutex::default());
-
-    let mut runtime = locked(&RUNTIME);
-    if runtime.is_none() {
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(2).thread_name("resilience-health").enable_all();
-        // Tokio panics where no thread can be had.
-        *runtime = Some(catch_unwind(AssertUnwindSafe(|| builder.build())).ok()?.ok()?);
-    }
-    runtime.as_ref().map(|runtime| runtime.handle().clone())
-}
+static RUNTIME: OwnRuntime = OwnRuntime::new("resilience-health", 2..=2);

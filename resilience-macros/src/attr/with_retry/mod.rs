@@ -476,26 +476,19 @@ impl Throttled {
         let (site, label) = (&place.site, place.label());
         let budget = checked.budget(site, is_keyed);
         let is_named = checked.budget == BudgetSource::Settings && !checked.is_given();
-        let ask = match (&checked.throttle, cx.makes_rejected(), cx.return_type()) {
-            (Some(_), ..) => {
+        let has_throttle = checked.throttle.is_some();
+        let ask = match cx.return_type() {
+            _ if has_throttle || is_named && cx.makes_rejected() => {
                 let refused = cx.refused(place);
+                let ask = if has_throttle { quote!(ask) } else { quote!(ask_named) };
                 quote_spanned! {here=>
-                    match (&#site).ask(#budget) {
+                    match (&#site).#ask(#budget) {
                         __rt::Ok(__throttled) => __throttled,
                         __rt::Err(__rejected) => break #label #refused,
                     }
                 }
             }
-            (None, true, _) if is_named => {
-                let refused = cx.refused(place);
-                quote_spanned! {here=>
-                    match (&#site).ask_named(#budget) {
-                        __rt::Ok(__throttled) => __throttled,
-                        __rt::Err(__rejected) => break #label #refused,
-                    }
-                }
-            }
-            (None, false, Some(ty)) if is_named => {
+            Some(ty) if is_named => {
                 let refused = quote_spanned!(here=> __refused);
                 let value =
                     if place.is_outermost() { quote_spanned!(here=> #refused.0) } else { refused.clone() };

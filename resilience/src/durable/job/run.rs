@@ -18,6 +18,7 @@
 //!
 //! A job that was asked to stop has failed with the category `Cancelled`, whatever its body made of it.
 
+use crate::base::guarded::panic_text;
 use crate::classify::{Category, Classification};
 use crate::durable::call::note_end;
 use crate::durable::job::running::{Panic, RunningJob, listed};
@@ -346,9 +347,7 @@ impl RunningJob {
 ///
 /// Text only, at most 1,000 bytes, and without secrets; other payloads have no words.
 fn message(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<&str>().copied();
-    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    kept(words.unwrap_or("a value that is no text"))
+    kept(panic_text(panic).unwrap_or("a value that is no text"))
 }
 
 /// Whether this process recovers jobs.

@@ -11,6 +11,8 @@
 //! is not used: its only thread may be the one that is blocked. Where nothing can run a job, it is dropped before its body
 //! begins, and stays interrupted: recovery must never use up a job's recoveries on its own surroundings.
 
+#[cfg(feature = "tokio")]
+use crate::base::runtime::OwnRuntime;
 use crate::base::world::{World, in_world};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -77,7 +79,7 @@ impl JobRuntime {
         #[cfg(feature = "tokio")]
         {
             let theirs = self.tokio.clone().filter(|_| self.is_borrowed());
-            if let Some(runtime) = theirs.or_else(own_runtime) {
+            if let Some(runtime) = theirs.or_else(|| RUNTIME.handle()) {
                 drop(runtime.spawn(job));
             }
         }
@@ -86,29 +88,9 @@ impl JobRuntime {
     }
 }
 
-/// The runtime for jobs whose caller has none; made when it is first needed, and kept. `None` if it cannot be
-/// made now.
+/// The runtime for jobs whose caller has none: four threads are enough for jobs that wait, which is what async jobs do.
 #[cfg(feature = "tokio")]
-fn own_runtime() -> Option<tokio::runtime::Handle> {
-    use crate::base::of_process::OfProcess;
-    use crate::base::sync::locked;
-    use std::sync::Mutex;
-    use tokio::runtime::{Builder, Runtime};
-    static RUNTIME: OfProcess<Mutex<Option<Runtime>>> =
-        OfProcess::new(Mutex::new(None), |_| Mutex::default());
-    /// Enough for jobs that wait, which is what async jobs do.
-    const MOST_THREADS: usize = 4;
-
-    let mut runtime = locked(&RUNTIME);
-    if runtime.is_none() {
-        let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().min(MOST_THREADS));
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(threads).thread_name("resilience-recovery").enable_all();
-        // Tokio panics where no thread can be had.
-        *runtime = Some(catch_unwind(AssertUnwindSafe(|| builder.build())).ok()?.ok()?);
-    }
-    runtime.as_ref().map(|runtime| runtime.handle().clone())
-}
+static RUNTIME: OwnRuntime = OwnRuntime::new("resilience-recovery", 1..=4);
 
 /// Runs `call` on a thread of its own, in the test world of the caller; drops it where no thread can be had.
 pub(crate) fn on_thread(call: impl FnOnce() + Send + 'static) {
