@@ -8,6 +8,8 @@ mod common;
 mod locks;
 #[path = "fs/marker.rs"]
 mod marker;
+#[path = "fs/power.rs"]
+mod power;
 #[path = "fs/processes.rs"]
 mod processes;
 #[path = "fs/rollback.rs"]

@@ -54,14 +54,21 @@ fn a_killed_holder_frees_its_lock_and_a_stopped_one_is_named_and_keeps_it() {
     drop(futures::executor::block_on(waits).expect("the kernel has freed it"));
 }
 
-/// Not a test of its own: raises a number in a file 250 times, each time under the lock.
+/// How often the lock is taken by all processes together; `LOCK_ACQUISITIONS` changes that.
+fn acquisitions() -> u32 {
+    std::env::var("LOCK_ACQUISITIONS").map_or(1_000, |number| number.parse().expect("a number"))
+}
+
+const PROCESSES: u32 = 4;
+
+/// Not a test of its own: raises a number in a file many times, each time under the lock.
 #[test]
 #[ignore = "run by others, in a process of its own"]
 fn counts() {
     let Some(dir) = given_dir() else { return };
     say("ready");
     listen();
-    for _ in 0..250 {
+    for _ in 0..acquisitions() / PROCESSES {
         let guard = x(&dir).acquire().expect("a lock");
         let path = dir.join("number");
         let number: u32 = fs::read_to_string(&path).expect("a number").parse().expect("a number");
@@ -75,7 +82,8 @@ fn processes_exclude_each_other_while_files_are_pruned_and_listed() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     fs::write(dir.join("number"), "0").expect("a number");
-    let mut all: Vec<_> = (0..4).map(|_| Speaking::start(&mut child("processes::counts", &dir))).collect();
+    let mut all: Vec<_> =
+        (0..PROCESSES).map(|_| Speaking::start(&mut child("processes::counts", &dir))).collect();
     all.iter_mut().for_each(|one| one.wait_for("ready"));
     all.iter_mut().for_each(Speaking::go);
     let is_over = AtomicBool::new(false);
@@ -94,7 +102,9 @@ fn processes_exclude_each_other_while_files_are_pruned_and_listed() {
         is_over.store(true, Ordering::Relaxed);
         assert!(cleaner.join().expect("no panic") > 0);
     });
-    assert_eq!(fs::read_to_string(dir.join("number")).expect("a number"), "1000", "no update was lost");
+    let expected = acquisitions() / PROCESSES * PROCESSES;
+    let number = fs::read_to_string(dir.join("number")).expect("a number");
+    assert_eq!(number, expected.to_string(), "no update was lost");
 }
 
 /// Not a test of its own: takes the lock again as soon as it has released it.

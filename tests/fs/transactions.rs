@@ -130,6 +130,80 @@ fn a_file_keeps_its_mode_and_attributes_and_what_cannot_be_kept_is_refused_first
     assert!(fs::symlink_metadata(scratch.path("symlink")).expect("a link").is_symlink());
 }
 
+/// Whether `program` did what was asked; says so if not, since not every system allows it.
+fn can(program: &str, args: &[&str], path: &Path) -> bool {
+    let done = Command::new(program).args(args).arg(path).output().is_ok_and(|it| it.status.success());
+    if !done {
+        eprintln!("skipped: `{program} {}` is not possible here", args.join(" "));
+    }
+    done
+}
+
+#[test]
+fn access_lists_groups_and_mount_points_are_kept_or_refused() {
+    let scratch = Scratch::new();
+    type Change = fn(&Path) -> Result<(), TransactionError>;
+    // Transactions and rollbacks alike.
+    let changes: [Change; 2] = [
+        |path| Transaction::of(path).apply(|file| file.write("new").map_err(|_| unreachable!("a copy"))),
+        |path| {
+            let rollback = Transaction::of(path).back_up()?;
+            fs::remove_file(path).expect("a file");
+            fs::write(path, "other").expect("a file");
+            rollback.roll_back()
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let path = scratch.path(&format!("file{number}"));
+        fs::write(&path, "old").expect("a file");
+        let shown = |program: &str, args: &[&str]| {
+            let output = Command::new(program).args(args).arg(&path).output().expect("a command");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let has_list = can("setfacl", &["-m", "u:12345:rw-,g:12346:r--"], &path);
+        let has_attribute = can("setfattr", &["-n", "user.note", "-v", "kept"], &path);
+        let has_group = std::os::unix::fs::chown(&path, None, Some(12_347)).is_ok();
+        if !has_group {
+            eprintln!("skipped: this user may not give a file to another group");
+        }
+        let before = (fs::metadata(&path).expect("a file"), has_list.then(|| shown("getfacl", &["-pn"])));
+        change(&path).expect("a change");
+        let after = (fs::metadata(&path).expect("a file"), has_list.then(|| shown("getfacl", &["-pn"])));
+        assert_eq!(
+            (after.0.mode(), after.0.gid(), after.0.uid()),
+            (before.0.mode(), before.0.gid(), before.0.uid())
+        );
+        assert_eq!(after.1, before.1);
+        assert!(after.1.is_none_or(|list| list.contains("user:12345:rw-")));
+        assert!(!has_attribute || shown("getfattr", &["-d"]).contains("user.note=\"kept\""));
+        assert!(!has_group || after.0.gid() == 12_347);
+
+        let mounted = scratch.path(&format!("mounted{number}"));
+        fs::write(&mounted, "old").expect("a file");
+        let name = mounted.display().to_string();
+        if can("mount", &["--bind", &name], &mounted) {
+            let words = change(&mounted).expect_err("a mount point").to_string();
+            assert!(can("umount", &[], &mounted));
+            assert!(words.contains("mount point"), "{words}");
+            assert_eq!(text(&mounted).as_deref(), Some("old"));
+        }
+        for (flag, words) in [("i", "immutable"), ("a", "appended")] {
+            if can("chattr", &[&format!("+{flag}")], &path) {
+                let refused = change(&path).expect_err("it may not be replaced").to_string();
+                assert!(can("chattr", &[&format!("-{flag}")], &path));
+                assert!(refused.contains(words), "{refused}");
+            }
+        }
+        // The longest name that a file may have, and one with a line and quotes in it.
+        for name in ["n".repeat(255), "a\n\"b' \\".to_owned()] {
+            let path = scratch.path(&name);
+            fs::write(&path, "old").expect("a file");
+            change(&path).expect("a change");
+            fs::remove_file(&path).expect("a file");
+        }
+    }
+}
+
 #[test]
 fn a_program_that_scans_the_directory_sees_no_file_of_ours() {
     let scratch = Scratch::new();

@@ -94,7 +94,7 @@ fn locks_are_those_of_flock() {
         [theirs, ours]
     };
     // Each excludes the other, and readers share with readers.
-    let holds = ["sh", "-c", "touch ready; until [ -e go ]; do sleep 0.01; done; exit 6"];
+    let holds = ["sh", "-c", "touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; exit 6"];
     for (held, busy, expected) in
         [("alone", "alone", 75), ("alone", "shared", 75), ("shared", "alone", 75), ("shared", "shared", 4)]
     {

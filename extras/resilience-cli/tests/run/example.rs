@@ -18,7 +18,7 @@ number=$(wc -l < calls)
 [ "$number" != "$(cat fail 2>/dev/null)" ] || exit 5
 if [ "$number" = "$(cat stop 2>/dev/null)" ]; then
 	touch stopped
-	until [ -e go ]; do sleep 0.01; done
+	until [ -e go ] || [ ! -e stop ]; do sleep 0.01; done
 fi
 exec "$JQ" "$@"
 "#;

@@ -42,7 +42,7 @@ fn a_lock_that_is_held_ends_the_run_with_75_and_programs_share_it() {
     let waits = spawn(&mut run(
         dir.path(),
         "--lock deploy --wait 60s",
-        "touch ready; until [ -e go ]; do sleep 0.01; done",
+        "touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done",
     ));
     held.unlock();
     appears(&dir.path().join("ready"));
@@ -70,7 +70,7 @@ fn readers_share_a_lock_and_a_path_is_one() {
     let dir = dir();
     fs::write(dir.path().join("data"), "content").unwrap();
     for path in ["./data", "./"] {
-        let holds = "touch ready; until [ -e go ]; do sleep 0.01; done";
+        let holds = "touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done";
         let reader = spawn(&mut run(dir.path(), &format!("--shared --lock {path}"), holds));
         appears(&dir.path().join("ready"));
         assert_eq!(ends(&mut run(dir.path(), &format!("--shared --lock {path}"), "exit 4")).1, 4);
@@ -237,13 +237,16 @@ fn killed(command: &str, is_stopped: bool) {
 
 #[test]
 fn a_command_whose_run_is_killed_keeps_the_lock_until_it_ends() {
-    let writes = "touch ready; i=0; while [ $i -lt 100 ] || [ ! -e go ]; do i=$((i+1)); echo $i >> f; sleep 0.02; done; echo last >> f";
+    let writes = "touch ready; i=0; while [ $i -lt 100 ] || { [ ! -e go ] && [ -e ready ]; }; do i=$((i+1)); echo $i >> f; sleep 0.02; done; echo last >> f";
     killed(writes, false);
 }
 
 #[test]
 fn a_stopped_command_whose_run_is_killed_keeps_the_lock() {
-    killed("echo begun > f; touch ready; until [ -e go ]; do sleep 0.01; done; echo last >> f", true);
+    killed(
+        "echo begun > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; echo last >> f",
+        true,
+    );
 }
 
 #[test]
@@ -254,7 +257,7 @@ fn a_program_that_edits_the_file_puts_it_back_first() {
     let mut first = spawn(&mut run(
         path,
         "--backup f --rollback",
-        "echo new > f; touch ready; until [ -e go ]; do sleep 0.01; done",
+        "echo new > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done",
     ));
     appears(&path.join("ready"));
     first.kill().unwrap();
@@ -362,7 +365,7 @@ fn a_run_that_is_stopped_with_its_command_goes_on_and_rolls_back() {
     let dir = dir();
     let path = dir.path();
     fs::write(path.join("f"), "old\n").unwrap();
-    let script = "echo new > f; touch ready; until [ -e go ]; do sleep 0.01; done; exit 3";
+    let script = "echo new > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; exit 3";
     let works = spawn(&mut run(path, "--lock x --backup f --rollback", script));
     appears(&path.join("ready"));
     signal(&works, "TSTP");
