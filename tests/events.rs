@@ -3,7 +3,9 @@
 use futures::executor::block_on;
 use resilience::events::{self, Kind};
 use resilience::testing::{World, isolate};
-use resilience::{CircuitBreaker, Event, Rejected, carry_fn, circuit_breaker, timeout, with_retry};
+use resilience::{
+    CircuitBreaker, Event, Rejected, carry_fn, checkpoint, circuit_breaker, job, timeout, with_retry,
+};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::io;
@@ -220,7 +222,7 @@ fn a_handler_whose_state_panics_when_dropped_ends_nothing() {
     CircuitBreaker::new("after").force_open();
 }
 
-/// A handler that says when it begins, and goes on when it is told to.
+/// A handler that says when it begins, and goes on when it is received to.
 struct Blocked {
     handler: events::Handler,
     begun: Receiver<String>,
@@ -458,6 +460,32 @@ fn a_handler_that_is_stuck_keeps_its_last_thousand_events() {
     assert_eq!(begun.iter().count(), 0);
 }
 
+/// Set in the process in which no thread can be started.
+const WITHOUT_THREADS: &str = "EVENTS_WITHOUT_THREADS";
+
+#[test]
+fn without_a_thread_events_are_skipped_and_counted() {
+    if std::env::var_os(WITHOUT_THREADS).is_none() {
+        let own = std::env::current_exe().unwrap();
+        // No stack is larger than what a process can address, and one test at a time runs on the first thread.
+        let run = std::process::Command::new(own)
+            .args(["--exact", "without_a_thread_events_are_skipped_and_counted", "--test-threads=1"])
+            .envs([(WITHOUT_THREADS, "1"), ("RUST_MIN_STACK", "1000000000000000")])
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"));
+        return;
+    }
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "a thread could be started");
+    let _world = isolate();
+    let (handler, seen) = counts(of_all());
+    let mut events = events::subscribe();
+    load().unwrap_err();
+    assert_eq!((handler.skipped(), handler.overruns(), seen.load(Ordering::Relaxed)), (6, 0, 0));
+    assert_eq!(std::iter::from_fn(|| events.try_recv()).count(), 6, "others get them");
+}
+
 // The last events of a point.
 
 #[test]
@@ -505,6 +533,73 @@ fn the_rings_of_many_points_are_bounded_and_the_newest_stay() {
     assert!(kept.is_sorted() && kept.last() == Some(&(points - 1)), "the newest stay");
     assert!((1_000..40_000).contains(&kept.len()), "{}", kept.len());
     assert_eq!(kept.len(), (points - kept[0]) as usize, "and all of them");
+}
+
+// Jobs and steps.
+
+#[job("import:{id}", name = "import")]
+fn import(id: u32) -> Result<u32, Rejected> {
+    let _ = load();
+    Ok(page(id)? + page(id)?)
+}
+
+#[checkpoint("page:{id}", in_job, name = "page")]
+fn page(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+#[checkpoint("rows:{id}", name = "rows")]
+fn rows(id: u32) -> Result<u32, Rejected> {
+    Ok(id)
+}
+
+/// As `rows` after its type and name have changed.
+#[checkpoint("rows:{id}", name = "texts", was = "rows")]
+fn texts(id: u32) -> Result<String, Rejected> {
+    Ok(id.to_string())
+}
+
+#[checkpoint("odd", name = "odd")]
+fn odd() -> Result<f64, Rejected> {
+    Ok(f64::NAN)
+}
+
+/// The kind and the job of each event, with the reason of a refusal.
+fn received(events: &mut events::Subscription) -> Vec<(String, Option<String>)> {
+    let records = std::iter::from_fn(|| events.try_recv()).map(|record| {
+        let seen = json!(*record);
+        let reason = seen["reason"].as_str().map_or(String::new(), |reason| format!(" {reason}"));
+        assert_eq!(seen["job"].as_str(), record.job.as_deref(), "{seen}");
+        (format!("{}{reason}", seen["kind"].as_str().unwrap()), record.job.clone())
+    });
+    records.collect()
+}
+
+#[test]
+fn events_in_a_job_have_its_id() {
+    let _world = isolate();
+    let mut events = events::subscribe();
+    assert_eq!(import(7).unwrap(), 14);
+    let received = received(&mut events);
+    let kinds: Vec<_> = received.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds[..2], ["job_started", "attempt_failed"]);
+    assert_eq!(kinds[kinds.len() - 3..], ["step_recorded", "step_reused", "job_done"]);
+    assert!(received.iter().all(|(_, job)| job.as_deref() == Some("import:7")), "{received:?}");
+    assert_eq!(events::recent("load").last().unwrap().job.as_deref(), Some("import:7"));
+}
+
+#[test]
+fn a_step_that_is_refused_says_why() {
+    let _world = isolate();
+    let mut events = events::subscribe();
+    page(1).unwrap_err();
+    assert_eq!(received(&mut events), [("step_refused outside_job".to_owned(), None)]);
+    odd().unwrap_err();
+    assert_eq!(received(&mut events), [("step_refused encode".to_owned(), None)], "its body has run");
+    assert_eq!(rows(1).unwrap(), 1);
+    texts(1).unwrap_err();
+    let expected = ["step_recorded", "step_reused", "step_refused undecodable"];
+    assert_eq!(received(&mut events).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>(), expected);
 }
 
 // What leaves the program.

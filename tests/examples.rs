@@ -174,6 +174,28 @@ fn the_examples_of_the_policies_run() {
 }
 
 #[test]
+fn events_are_lines_of_json() {
+    let text = run("events");
+    check(
+        &text,
+        &[
+            r#""kind":"attempt_failed","point":"price","attempt":1,"#,
+            r#""kind":"opened","point":"price","#,
+            "ACME: Some(0)",
+            r#""kind":"rejected","point":"price","key":null,"policy":"circuit_breaker","#,
+            "INIT: Some(0)",
+            "10 events received, 0 lost",
+            "price: opened after 3 failures, connection, medium, for 60s",
+            "price: rejected by circuit_breaker",
+        ],
+    );
+    let lines = text.lines().filter_map(|line| Some(line.get(line.find('{')?..)?.to_owned()));
+    let records: Vec<serde_json::Value> =
+        lines.map(|line| serde_json::from_str(&line).expect("a line of JSON")).collect();
+    assert!(records.len() == 5 && records.iter().all(|record| record["at"].is_string()), "{text}");
+}
+
+#[test]
 fn layers_cover_a_client_and_a_server() {
     let lines = [
         "lamp: 200 OK: 3 lamps, request 3",

@@ -28,6 +28,21 @@ pub(crate) fn set_job(job: fn() -> EnterJob) {
     JOB.get_or_init(|| job);
 }
 
+#[cfg(any(feature = "durable", feature = "ops"))]
+static JOB_ID: OnceLock<fn() -> Option<String>> = OnceLock::new();
+
+/// Sets what returns the id of the job that the running code is part of, once the program has any.
+#[cfg(feature = "durable")]
+pub(crate) fn set_job_id(job_id: fn() -> Option<String>) {
+    JOB_ID.get_or_init(|| job_id);
+}
+
+/// The id of the job that the running code is part of.
+#[cfg(feature = "ops")]
+pub(crate) fn job_id() -> Option<String> {
+    JOB_ID.get()?()
+}
+
 /// What the code was part of that made it.
 #[derive(Clone)]
 pub(crate) struct Carried {

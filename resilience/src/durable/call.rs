@@ -11,6 +11,7 @@ use crate::durable::record::error::{CheckpointError, JobError, Place};
 use crate::durable::record::key::place;
 use crate::durable::record::{Record, codec};
 use crate::durable::scope::{self, JobScope};
+use crate::event::{Event, emit};
 use crate::outcome::{Outcome, Refuse};
 use crate::point::PointName;
 use crate::policy::Verdict;
@@ -71,6 +72,7 @@ impl NotRun {
             if let Some(job) = scope::current().job {
                 job.refused(key, &rejected.to_string(), rejected.classify());
             }
+            report_refusal(&rejected);
             rejected
         })
     }
@@ -78,6 +80,15 @@ impl NotRun {
     /// As [`outcome`](Self::outcome), as an outcome of the caller's own type.
     pub(crate) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
         self.outcome().unwrap_or_else(R::refuse)
+    }
+}
+
+/// Reports that a step neither ran nor has a value for the caller, or that the value of its body was not recorded.
+pub(crate) fn report_refusal(rejected: &Rejected) {
+    if let Rejected::Checkpoint(error) = rejected {
+        let (at, job) = (error.place(), scope::current().job_id());
+        let (point, key, reason) = (at.point.clone(), at.key.clone(), error.name());
+        emit(&Event::StepRefused { point, key, job, reason }, None);
     }
 }
 

@@ -531,6 +531,7 @@ impl Scope {
     }
 
     pub(crate) fn enter(&self) -> Entered {
+        carry::set_job_id(|| current().job_id());
         carry::set_job(|| {
             let scope = current();
             Arc::new(move || Box::new(scope.enter()))

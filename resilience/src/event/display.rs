@@ -23,6 +23,7 @@ impl fmt::Display for Event {
             }
             Self::StepRecorded { .. }
             | Self::StepReused { .. }
+            | Self::StepRefused { .. }
             | Self::JobStarted { .. }
             | Self::JobResumed { .. }
             | Self::JobDone { .. }
@@ -106,6 +107,10 @@ fn durable(line: &mut impl Write, event: &Event) -> fmt::Result {
     match event {
         Event::StepRecorded { job, .. } => step(line, "step recorded", job.as_deref()),
         Event::StepReused { job, .. } => step(line, "recorded step reused", job.as_deref()),
+        Event::StepRefused { job, reason, .. } => {
+            step(line, "step refused", job.as_deref())?;
+            write!(line, ": {reason}")
+        }
         Event::JobStarted { job, .. } => write!(line, "job {job} started"),
         Event::JobResumed { job, .. } => write!(line, "job {job} resumed"),
         Event::JobDone { job, .. } => write!(line, "job {job} done"),

@@ -69,6 +69,7 @@ kinds! {
     Lost "lost",
     StepRecorded "step_recorded",
     StepReused "step_reused",
+    StepRefused "step_refused",
     JobStarted "job_started",
     JobResumed "job_resumed",
     JobDone "job_done",

@@ -28,7 +28,7 @@ use std::time::Duration;
 /// | `ChaosArmed` | `resilience::chaos` | WARN |
 /// | `Locked` | `resilience::lock` | DEBUG |
 /// | `Lost` | `resilience::lock` | WARN |
-/// | `StepRecorded`, `StepReused` | `resilience::checkpoint` | DEBUG |
+/// | `StepRecorded`, `StepReused`, `StepRefused` | `resilience::checkpoint` | DEBUG |
 /// | `JobStarted`, `JobDone`, `JobFailed` | `resilience::job` | DEBUG |
 /// | `JobResumed` | `resilience::job` | INFO |
 /// | `JobInterrupted`, `RolledBack` | `resilience::job` | WARN |
@@ -343,6 +343,19 @@ pub enum Event {
         /// The id of the job that the step belongs to.
         job: Option<String>,
     },
+    /// A checkpoint rejected a call, or the value of its body was not recorded; DEBUG.
+    #[non_exhaustive]
+    StepRefused {
+        /// The point that was called.
+        point: PointName,
+        /// The step's key.
+        key: String,
+        /// The id of the job that the step belongs to.
+        job: Option<String>,
+        /// Why: the variant of [`CheckpointError`](crate::Rejected::Checkpoint) in snake case, such as `"busy"`,
+        /// `"mismatch"` or `"not_recorded"`.
+        reason: &'static str,
+    },
     /// The body of a job begins to run for the first time; DEBUG.
     #[non_exhaustive]
     JobStarted {
@@ -487,6 +500,7 @@ impl Event {
             | Self::Lost { point, .. }
             | Self::StepRecorded { point, .. }
             | Self::StepReused { point, .. }
+            | Self::StepRefused { point, .. }
             | Self::JobStarted { point, .. }
             | Self::JobResumed { point, .. }
             | Self::JobDone { point, .. }
@@ -509,7 +523,9 @@ impl Event {
             | Self::Hedged { key, .. }
             | Self::Rejected { key, .. } => key.as_deref(),
             Self::Locked { key, .. } | Self::Lost { key, .. } => Some(key),
-            Self::StepRecorded { key, .. } | Self::StepReused { key, .. } => Some(key),
+            Self::StepRecorded { key, .. } | Self::StepReused { key, .. } | Self::StepRefused { key, .. } => {
+                Some(key)
+            }
             _ => None,
         }
     }
@@ -523,9 +539,10 @@ impl Event {
             | Self::JobFailed { job, .. }
             | Self::JobInterrupted { job, .. }
             | Self::RolledBack { job, .. } => Some(job),
-            Self::StepRecorded { job, .. } | Self::StepReused { job, .. } | Self::Alert { job, .. } => {
-                job.as_deref()
-            }
+            Self::StepRecorded { job, .. }
+            | Self::StepReused { job, .. }
+            | Self::StepRefused { job, .. }
+            | Self::Alert { job, .. } => job.as_deref(),
             _ => None,
         }
     }

@@ -128,7 +128,7 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             let key = log.shows_key.then(|| key.to_string());
             warn!(target: "resilience::lock", point = &**point, key, "the file of a lock was removed while a call held it");
         }
-        Event::StepRecorded { .. } | Event::StepReused { .. } => step(event),
+        Event::StepRecorded { .. } | Event::StepReused { .. } | Event::StepRefused { .. } => step(event),
         Event::JobStarted { .. }
         | Event::JobResumed { .. }
         | Event::JobDone { .. }
@@ -225,6 +225,9 @@ fn step(event: &Event) {
         }
         Event::StepReused { point, job, .. } => {
             debug!(target: "resilience::checkpoint", point = &**point, job, "reused");
+        }
+        Event::StepRefused { point, job, reason, .. } => {
+            debug!(target: "resilience::checkpoint", point = &**point, job, reason, "refused");
         }
         _ => {}
     }

@@ -22,7 +22,7 @@
 //! ([`Rejected::not_recorded`]).
 
 use super::policy::OnStoreError;
-use crate::durable::call::note_end;
+use crate::durable::call::{note_end, report_refusal};
 use crate::durable::lease::block_on::Mode;
 use crate::durable::lease::end::completed;
 use crate::durable::lease::hold::Lease;
@@ -126,6 +126,9 @@ impl RunningStep {
     {
         let (job, key) = (self.scope.job.clone(), self.at.key.clone());
         let settled = self.try_settle(mode, outcome, verdict).await;
+        if let Err(rejected) = &settled {
+            report_refusal(rejected);
+        }
         if let Some(job) = job {
             note_end(&job, &key, &settled);
         }

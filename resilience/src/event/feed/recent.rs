@@ -5,7 +5,7 @@
 //! last event is oldest go, an eighth of the bytes at once, so that a program with a million names does not look at all
 //! rings with each event.
 
-use super::record::EventRecord;
+use super::record::{EventRecord, job_of};
 use crate::base::clock;
 use crate::base::site::Site;
 use crate::base::sync::locked;
@@ -29,6 +29,7 @@ const TABLES: usize = 16;
 struct Kept {
     event: Event,
     at: Instant,
+    job: Option<String>,
 }
 
 #[derive(Debug)]
@@ -77,6 +78,7 @@ pub fn recent(point: &str) -> Vec<EventRecord> {
     let record = |kept: &Kept| EventRecord {
         event: kept.event.clone(),
         at: time.checked_sub(now.saturating_duration_since(kept.at)).unwrap_or(time),
+        job: kept.job.clone(),
     };
     events.map(record).collect()
 }
@@ -161,20 +163,25 @@ impl Ring {
         if self.events.len() >= MOST
             && let Some(oldest) = self.events.pop_front()
         {
-            self.texts -= texts(&oldest.event);
+            self.texts -= oldest.texts();
         }
-        self.texts += texts(event);
-        self.events.push_back(Kept { event: event.clone(), at: now });
+        let kept = Kept { event: event.clone(), at: now, job: job_of(event) };
+        self.texts += kept.texts();
+        self.events.push_back(kept);
     }
 }
 
-/// The bytes of the texts in `event`.
-fn texts(event: &Event) -> usize {
-    let own = match event {
-        Event::JobInterrupted { problem, .. } => problem.len(),
-        Event::Alert { reason, .. } => reason.len(),
-        Event::FailedOver { value, .. } => value.as_deref().map_or(0, str::len),
-        _ => 0,
-    };
-    own + event.point().len() + event.key().map_or(0, str::len) + event.job().map_or(0, str::len)
+impl Kept {
+    /// The bytes of its texts.
+    fn texts(&self) -> usize {
+        let Self { event, job, .. } = self;
+        let own = match event {
+            Event::JobInterrupted { problem, .. } => problem.len(),
+            Event::Alert { reason, .. } => reason.len(),
+            Event::FailedOver { value, .. } => value.as_deref().map_or(0, str::len),
+            _ => 0,
+        };
+        let text = |text: Option<&str>| text.map_or(0, str::len);
+        own + event.point().len() + text(event.key()) + text(event.job()) + text(job.as_deref())
+    }
 }

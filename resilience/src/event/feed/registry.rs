@@ -3,7 +3,7 @@
 use super::budget::Wait;
 use super::queue::Queue;
 use super::recent;
-use super::record::EventRecord;
+use super::record::{EventRecord, job_of};
 use super::worker::Worker;
 use crate::base::clock;
 use crate::base::site::Site;
@@ -75,8 +75,9 @@ fn deliver(event: &Event) {
     if listeners.is_empty() {
         return;
     }
-    let record = Arc::new(EventRecord { event: event.clone(), at: clock::time_of_day() });
-    let wait = Wait::here();
+    let record = Arc::new(EventRecord { event: event.clone(), at: clock::time_of_day(), job: job_of(event) });
+    let must_wait = listeners.iter().any(|listener| matches!(listener, Listener::Handler(_)));
+    let wait = must_wait.then(Wait::here);
     let mut handled = Vec::new();
     for listener in &listeners {
         match listener {
@@ -84,5 +85,7 @@ fn deliver(event: &Event) {
             Listener::Handler(worker) => handled.extend(worker.push(&record)),
         }
     }
-    wait.wait_for(event, &handled);
+    if let Some(wait) = wait {
+        wait.wait_for(event, &handled);
+    }
 }

@@ -222,6 +222,28 @@ impl CheckpointError {
         self.facts().class.retry_after
     }
 
+    /// The name of the variant in snake case.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::Fenced { .. } => "fenced",
+            Self::NotRecorded { .. } => "not_recorded",
+            Self::Mismatch { .. } => "mismatch",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Undecodable { .. } => "undecodable",
+            Self::Encode { .. } => "encode",
+            Self::TooLarge { .. } => "too_large",
+            Self::KeyTooLong { .. } => "key_too_long",
+            Self::EmptyKey { .. } => "empty_key",
+            Self::OutsideJob { .. } => "outside_job",
+            Self::NoKey { .. } => "no_key",
+            Self::Overlap { .. } => "overlap",
+            Self::Recursive { .. } => "recursive",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Store { .. } => "store",
+        }
+    }
+
     /// What the call's error means.
     pub(crate) fn class(&self) -> Classification {
         self.facts().class
