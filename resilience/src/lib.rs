@@ -168,7 +168,7 @@
 //! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events` |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
-//! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers |
+//! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers; `serde_json` with `serde` and `fs` edits JSON files |
 //! | `reqwest`, `reqwest_012` | classifies the errors of `reqwest` 0.13, or 0.12 |
 //! | `sqlx`, `sqlx_08` | classifies the errors of `sqlx` 0.9, or 0.8 |
 //! | `ureq`, `tonic`, `redis` | classifies the errors of `ureq` 3, `tonic` 0.14 and `redis` 1 |

@@ -130,6 +130,39 @@ fn a_file_keeps_its_mode_and_attributes_and_what_cannot_be_kept_is_refused_first
     assert!(fs::symlink_metadata(scratch.path("symlink")).expect("a link").is_symlink());
 }
 
+#[test]
+fn json_is_edited_in_several_files_or_in_none() {
+    let scratch = Scratch::new();
+    let (tasks, agents) = (scratch.path("tasks.json"), scratch.path("agents.json"));
+    fs::write(&tasks, "{\n  \"z\": 18446744073709551616,\n  \"a\": {\"state\": \"open\"}\n}\n")
+        .expect("a file");
+    fs::write(&agents, "{").expect("a file");
+    let both = Transaction::many([&tasks, &agents]);
+    let complete = || {
+        both.run(|files| {
+            files[0].edit_json(|json| json.set("/a/state", "done"))?;
+            files[1].edit_json(|json| json.set("/anna", &["a"]))
+        })
+    };
+    let corrupt: TransactionError = complete().expect_err("it is broken");
+    assert_eq!(corrupt.classify().category, Category::Corrupt);
+    assert!(
+        corrupt.to_string().contains("agents.json: it is no JSON: EOF")
+            && corrupt.to_string().contains("line 1")
+    );
+    assert!(text(&tasks).expect("a file").contains("open"));
+    fs::write(&agents, "{}").expect("a file");
+    complete().expect("a transaction");
+    assert_eq!(
+        text(&tasks).as_deref(),
+        Some("{\n  \"z\": 18446744073709551616,\n  \"a\": {\"state\": \"done\"}\n}\n")
+    );
+    assert_eq!(text(&agents).as_deref(), Some("{\"anna\":[\"a\"]}"));
+    let missing: Result<(), TransactionError> =
+        Transaction::edit(scratch.path("missing"), |file| file.edit_json(|json| json.set("", &1)));
+    assert!(matches!(missing, Err(TransactionError::Failed { kind: io::ErrorKind::NotFound, .. })));
+}
+
 /// Whether `program` did what was asked; says so if not, since not every system allows it.
 fn can(program: &str, args: &[&str], path: &Path) -> bool {
     let done = Command::new(program).args(args).arg(path).output().is_ok_and(|it| it.status.success());

@@ -53,6 +53,9 @@ pub use lock::guard::LockGuard;
 pub use lock::holder::Holder;
 pub use lock::many::{lock_all, lock_all_async};
 pub use lock::marker::{MarkerGuard, MarkerLock};
+#[cfg_attr(docsrs, doc(cfg(all(feature = "serde", feature = "serde_json"))))]
+#[cfg(all(target_os = "linux", feature = "serde", feature = "serde_json"))]
+pub use transaction::Json;
 #[cfg(target_os = "linux")]
 pub use transaction::{Backup, Draft, Rollback, Transaction, TransactionError, backups, recover, restore};
 pub use with_lock::WithLockConfig;

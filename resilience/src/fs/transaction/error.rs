@@ -48,13 +48,14 @@ pub enum TransactionError {
         /// The file and the error.
         reason: String,
     },
-    /// The journal of an earlier transaction, which has to be finished first, cannot be read.
-    #[error("{}: {reason}", journal.display())]
+    /// The journal of an earlier transaction, which has to be finished first, cannot be read; or a file that is to be edited
+    /// as JSON is none.
+    #[error("{}: {reason}", path.display())]
     #[non_exhaustive]
     Corrupt {
-        /// The journal.
-        journal: PathBuf,
-        /// What is wrong with it.
+        /// The journal or the file.
+        path: PathBuf,
+        /// What is wrong with it, and where.
         reason: String,
     },
     /// The transaction is committed, and a file could not be replaced.

@@ -140,7 +140,7 @@ impl Journal {
     /// The journal at `path`; `None` if there is none, because the transaction was not committed, or is finished.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, TransactionError> {
         let corrupt =
-            |reason: &str| TransactionError::Corrupt { journal: path.to_owned(), reason: reason.to_owned() };
+            |reason: &str| TransactionError::Corrupt { path: path.to_owned(), reason: reason.to_owned() };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -6,6 +6,8 @@ mod error;
 mod files;
 mod finish;
 mod journal;
+#[cfg(all(feature = "serde", feature = "serde_json"))]
+mod json;
 mod meta;
 mod restore;
 mod rollback;
@@ -15,6 +17,8 @@ mod thread;
 
 pub use backup::{Backup, backups, restore};
 pub use error::TransactionError;
+#[cfg(all(feature = "serde", feature = "serde_json"))]
+pub use json::Json;
 pub use rollback::{Rollback, recover};
 pub use target::Draft;
 
