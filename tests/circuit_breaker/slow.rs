@@ -6,6 +6,8 @@ use resilience::{
     Bulkhead, Category, CircuitBreaker, Event, State, bulkhead, circuit_breaker, point, rate_limit, testing,
     timeout,
 };
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -198,6 +200,56 @@ async fn waits_for_admission_below_are_not_slow() {
     let (first, second) = tokio::join!(waits(7 * SECOND), waits(SECOND));
     assert_eq!((first, second), (Ok(1), Ok(1)), "the second waited for the slot, too");
     assert_eq!(now("slow with waits"), (State::Closed, 0, Some(0.2)));
+}
+
+/// The bodies run on helper threads, below one timeout and below two.
+#[test]
+fn waits_for_admission_on_a_helper_thread_are_not_slow() {
+    #[circuit_breaker(slow = 2s, slow_rate = 100%, min_calls = 2, name = "slow on a thread")]
+    #[timeout(60s, thread)]
+    #[bulkhead(1, wait = 20s)]
+    fn one(go: Receiver<()>) -> Outcome {
+        go.recv().unwrap_err();
+        Ok(1)
+    }
+    #[circuit_breaker(slow = 2s, slow_rate = 100%, min_calls = 2, name = "slow on two threads")]
+    #[timeout(60s, thread)]
+    #[timeout(50s, thread)]
+    #[bulkhead(1, wait = 20s)]
+    fn two(go: Receiver<()>) -> Outcome {
+        go.recv().unwrap_err();
+        Ok(1)
+    }
+    let calls: [(fn(Receiver<()>) -> Outcome, _); 2] =
+        [(one, "slow on a thread"), (two, "slow on two threads")];
+    for (call, name) in calls {
+        let world = testing::isolate();
+        let slots = || point(name).unwrap().bulkhead().unwrap().snapshot();
+        let (first_go, first) = channel();
+        let (_, second) = channel();
+        let run = |go| {
+            let handle = world.handle();
+            move || handle.run(|| call(go))
+        };
+        let outcomes = thread::scope(|scope| {
+            let first = scope.spawn(run(first));
+            until(|| slots().in_use == 1);
+            let second = scope.spawn(run(second));
+            until(|| slots().waiting == 1);
+            world.advance(5 * SECOND);
+            drop(first_go);
+            [first, second].map(|call| call.join().unwrap())
+        });
+        assert_eq!(outcomes, [Ok(1), Ok(1)]);
+        assert_eq!(now(name), (State::Closed, 0, Some(0.5)), "the second only waited: {name}");
+    }
+}
+
+/// Lets other threads run until it `is_so`.
+fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        thread::yield_now();
+    }
 }
 
 #[tokio::test(start_paused = true)]

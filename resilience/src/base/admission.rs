@@ -2,14 +2,15 @@
 //! permit below is not slow.
 //!
 //! What measures keeps the moment in a word of its own and makes it known while its body runs or is polled. What waits for
-//! admission in the same stack writes there that it waits, and then since when it does not. A body on the helper thread of
-//! a timeout is not seen: its waits count as time of the service.
+//! admission in the same stack writes there that it waits, and then since when it does not. A timeout that runs its body on
+//! a helper thread lends the moment to that thread ([`lend`]), and takes it back when it no longer waits for the body.
 
 use super::clock::{nanos, now};
 use super::scope::Stack;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The call that the running code is part of, and since when it is admitted.
@@ -24,6 +25,48 @@ const WAITING: u64 = u64::MAX;
 
 thread_local! {
     static INNERMOST: Cell<Option<Measured>> = const { Cell::new(None) };
+    /// Of a helper thread, what it was lent.
+    static LENT: RefCell<Option<Lent>> = const { RefCell::new(None) };
+}
+
+/// The moment of a measured call whose body runs on another thread meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Lent {
+    stack: Stack,
+    since: Arc<AtomicU64>,
+}
+
+/// Lends the moment of the measured call that the running code is part of to another thread, if it is part of one.
+pub(crate) fn lend() -> Option<Lent> {
+    let Measured { stack, since } = INNERMOST.try_with(Cell::get).ok().flatten()?;
+    let outer = LENT.try_with(|lent| lent.borrow().clone()).ok().flatten();
+    // The threads of timeouts inside one another share one moment: that of the outermost is seen while all run.
+    Some(match outer.filter(|outer| outer.stack == stack) {
+        Some(outer) => outer,
+        None => Lent { stack, since: Arc::new(AtomicU64::new(since)) },
+    })
+}
+
+impl Lent {
+    /// Makes this thread part of the call, as whose body it runs `work`.
+    pub(crate) fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        struct Restore(Option<Measured>, Option<Lent>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                swap(self.0);
+                let _ = LENT.try_with(|lent| lent.replace(self.1.take()));
+            }
+        }
+        let own = Measured { stack: self.stack, since: self.since.load(Ordering::Relaxed) };
+        let before = LENT.try_with(|lent| lent.replace(Some(self))).ok().flatten();
+        let _restore = Restore(swap(Some(own)), before);
+        work()
+    }
+
+    /// Takes the moment back when the other thread is no longer waited for.
+    pub(crate) fn take_back(self) {
+        set(self.stack, self.since.load(Ordering::Relaxed));
+    }
 }
 
 /// Since when one call is admitted.
@@ -76,6 +119,11 @@ fn set(stack: Stack, since: u64) {
     let _ = INNERMOST.try_with(|innermost| {
         if let Some(measured) = innermost.get().filter(|measured| measured.stack == stack) {
             innermost.set(Some(Measured { since, ..measured }));
+        }
+    });
+    let _ = LENT.try_with(|lent| {
+        if let Some(lent) = lent.borrow().as_ref().filter(|lent| lent.stack == stack) {
+            lent.since.store(since, Ordering::Relaxed);
         }
     });
 }

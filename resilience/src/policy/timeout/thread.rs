@@ -7,6 +7,7 @@
 //! Each call starts a thread and none is kept, since a thread that a body has used may hold what the body left in its
 //! thread-locals. The cost of a thread is small beside what is worth a timeout.
 
+use crate::base::admission::{self, Lent};
 use crate::base::carry::Carried;
 use crate::base::scope;
 use crate::base::sync::locked;
@@ -97,6 +98,7 @@ fn run_boxed(group: Group, helpers: Helpers, limit: Duration, work: Work) -> Res
     }
     let call = Arc::new(Call { state: Mutex::new(State::Running), ended: Condvar::new() });
     let context = Context::here(limit);
+    let admitted = context.admitted.clone();
     let on_thread = {
         let call = Arc::clone(&call);
         move || {
@@ -117,6 +119,9 @@ fn run_boxed(group: Group, helpers: Helpers, limit: Duration, work: Work) -> Res
     let running = |state: &mut State| matches!(state, State::Running);
     let waited = call.ended.wait_timeout_while(locked(&call.state), limit, running);
     let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    if let Some(admitted) = admitted {
+        admitted.take_back();
+    }
     match std::mem::replace(&mut *state, State::Abandoned) {
         State::Ended(Ok(())) => Ok(()),
         State::Ended(Err(panic)) => Err(Stopped::Panicked(panic)),
@@ -141,6 +146,7 @@ fn ended_late(group: Group) {
 /// What the code on the caller's thread is part of, with its runtime and its subscriber.
 struct Context {
     carried: Carried,
+    admitted: Option<Lent>,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
     #[cfg(feature = "tracing")]
@@ -154,6 +160,7 @@ impl Context {
     fn here(limit: Duration) -> Self {
         Self {
             carried: Carried::here().within(limit),
+            admitted: admission::lend(),
             #[cfg(feature = "tokio")]
             runtime: tokio::runtime::Handle::try_current().ok(),
             #[cfg(feature = "tracing")]
@@ -164,7 +171,11 @@ impl Context {
     }
 
     /// Runs `work` on this thread in the context.
-    fn run(self, work: Work) {
+    fn run(mut self, work: Work) {
+        let work = match self.admitted.take() {
+            Some(admitted) => Box::new(move || admitted.run(work)),
+            None => work,
+        };
         self.carried.run(|| {
             #[cfg(feature = "tokio")]
             let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
