@@ -100,10 +100,10 @@ pub(crate) fn all_locks(place: &Place) -> Result<Vec<State>, Failure> {
     let base = common.parent().unwrap_or(&common);
     let locks = |state: State| State { dir: state.dir.join("locks"), ..state };
     let mut states: Vec<_> = dirs(base)?.into_iter().map(locks).collect();
-    states.extend(named(place)?.map(locks));
+    let given = named(place)?.map(locks);
+    states.extend(given.filter(|given| states.iter().all(|state| state.dir != given.dir)));
     states.push(State { application: COMMON.to_owned(), dir: common, because: "" });
     states.retain(|state| state.dir.is_dir());
-    states.dedup_by(|one, other| one.dir == other.dir);
     Ok(states)
 }
 

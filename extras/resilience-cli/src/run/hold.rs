@@ -184,7 +184,8 @@ impl Run<'_> {
         self.waits.begin("waiting for the locks of the files".to_owned());
         let (paths, wait, keeps_locks) =
             (self.args.hold.backup.clone(), self.wait(), self.args.hold.rollback);
-        let files = Transaction::many(&paths).follow(true).keep(self.args.hold.keep).wait(wait);
+        let files =
+            Transaction::many(&paths).follow(true).limit(u64::MAX).keep(self.args.hold.keep).wait(wait);
         // Its waits are for other processes: signals are handled meanwhile.
         let work = tokio::task::spawn_blocking(move || {
             let put_back = recover(&paths, wait)?;

@@ -50,6 +50,11 @@ fn locks_are_listed_with_their_holders_and_pruned() {
         (&1.into(), &"importer".into(), &"task:8".into())
     );
     assert_eq!((json.len(), &json[0]["is_held"]), (1, &false.into()));
+    // A directory that is named twice is listed once.
+    let mut named = Command::new(BINARY);
+    named.args(["locks", "list"]).env("XDG_STATE_HOME", path.join("home"));
+    let (all, _) = ends(named.env("RESILIENCE_STATE", path.join("home/resilience/importer")));
+    assert_eq!(all.matches("task:8").count(), 1, "{all}");
     let pruned = said(path, "locks prune");
     assert!(pruned.contains("importer: 1 removed") && pruned.contains("(common): 1 removed"), "{pruned}");
     assert_eq!(said(path, "locks list").lines().count(), 2, "what is held stays");

@@ -92,6 +92,8 @@ impl Json {
 
     /// Replaces the value at `pointer`, or adds it to its object or, with the pointer's last part `-`, to its array.
     ///
+    /// A float that JSON cannot write, such as an infinite one, becomes `null`, as `serde_json` has it.
+    ///
     /// # Errors
     ///
     /// [`TransactionError::Refused`] if there is no object or array to add it to, or the value cannot be written.
