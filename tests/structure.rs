@@ -27,6 +27,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "base",
             "failure",
             "point",
+            "alerts",
             "event",
             "deadline",
             "keyed",

@@ -127,7 +127,7 @@
 //! - Hooks (`on_retry`, `on_open`, ..) are functions of an [`Event`]. With the feature `ops` the module `events` has
 //!   subscriptions, handlers with state, and the last events of each point.
 //! - With the feature `ops`, functions with `#[health_check]` say how well a component is; the module `health` asks them
-//!   all, and says whether the program is ready for traffic.
+//!   all, and says whether the program is ready for traffic. The module `alerts` keeps what an operator should see in a file.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
 //!
 //! # Tests
@@ -165,7 +165,7 @@
 //! | `fs` | locks between processes by name or path, `#[with_lock]`, and transactions of files |
 //! | `tower` | layers of tower for retries, hedges, breakers, bulkheads, rate limits, timeouts and fallbacks |
 //! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
-//! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events` |
+//! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events`; alerts in a file: the module `alerts` |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
 //! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers; `serde_json` with `serde` and `fs` edits JSON files |
@@ -186,6 +186,9 @@
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "ops")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ops")))]
+pub mod alerts;
 mod base;
 pub mod classify;
 pub mod deadline;
@@ -255,8 +258,8 @@ pub use base::carry::{carry, carry_fn};
 pub use base::scope::remaining;
 #[doc(inline)]
 pub use base::setting as settings;
-#[cfg(any(feature = "durable", feature = "fs"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "durable", feature = "fs"))))]
+#[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "durable", feature = "fs", feature = "ops"))))]
 #[doc(inline)]
 pub use base::state_dir::application;
 #[doc(inline)]

@@ -6,7 +6,9 @@
 //!
 //! Every refusal names the file, its owner and mode, and what to do.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File};
+#[cfg(any(feature = "sqlite", feature = "fs"))]
+use std::fs::{OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -279,12 +281,14 @@ pub(crate) fn is_volatile(dir: &Path) -> bool {
 }
 
 /// How often a file is opened again that others remove between opening and locking it.
+#[cfg(any(feature = "sqlite", feature = "fs"))]
 const TRIES: u32 = 1_000;
 
 /// Opens the file at `path` with `open` and locks it; `None` if another handle has it locked.
 ///
 /// What was opened is compared with what is at the path once it is locked: a file that was removed meanwhile is locked
 /// for no other process, so the one that is there now is opened again.
+#[cfg(any(feature = "sqlite", feature = "fs"))]
 pub(crate) fn try_lock(
     path: &Path,
     is_shared: bool,
@@ -304,6 +308,7 @@ pub(crate) fn try_lock(
 
 /// Removes the file at `path` if no handle has it locked, and `may_go` agrees while it is held locked here; whether it
 /// was removed.
+#[cfg(any(feature = "sqlite", feature = "fs"))]
 pub(crate) fn remove_unlocked(path: &Path, may_go: impl FnOnce(&File) -> bool) -> bool {
     let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else { return false };
     let is_own = file.try_lock().is_ok() && is_at(&file, path) && may_go(&file);

@@ -9,12 +9,13 @@
 //! module sets (see [`carry::set_job`](carry)).
 
 pub(crate) mod admission;
+pub(crate) mod alert_level;
 pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod carry;
 pub(crate) mod check;
 pub(crate) mod clock;
-#[cfg(any(feature = "sqlite", feature = "fs"))]
+#[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 pub(crate) mod files;
 mod forms;
 pub(crate) mod guarded;
@@ -41,7 +42,7 @@ pub(crate) mod serialise;
 pub mod setting;
 pub(crate) mod settings;
 pub(crate) mod site;
-#[cfg(any(feature = "durable", feature = "fs"))]
+#[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 pub(crate) mod state_dir;
 pub(crate) mod sync;
 pub(crate) mod template;

@@ -4,7 +4,7 @@
 pub(crate) use dirs::common_dir;
 #[cfg(feature = "sqlite")]
 pub use dirs::state_dir;
-#[cfg(any(feature = "sqlite", feature = "fs"))]
+#[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 pub(crate) use dirs::{is_bare_test, own_state_dir};
 use std::sync::OnceLock;
 
@@ -26,7 +26,7 @@ pub fn application(name: impl Into<String>) {
     let _ = APPLICATION.set(name.into());
 }
 
-#[cfg(any(feature = "sqlite", feature = "fs"))]
+#[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 mod dirs {
     use super::APPLICATION;
     use crate::base::template::part;

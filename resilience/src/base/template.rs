@@ -41,11 +41,11 @@ impl Key {
 }
 
 /// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
-#[cfg(any(feature = "durable", feature = "fs"))]
+#[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 const EMPTY: &str = "%";
 
 /// `id` as one part of a longer key.
-#[cfg(any(feature = "durable", feature = "fs"))]
+#[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 pub(crate) fn part(id: &str) -> String {
     if id.is_empty() { EMPTY.to_owned() } else { Key::new().value(id).finish() }
 }

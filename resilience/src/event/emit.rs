@@ -55,7 +55,10 @@ pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
         locked(seen).push(event.clone());
     }
     #[cfg(feature = "ops")]
-    super::feed::feed(event);
+    {
+        guarded(|| super::alert::raise(event, log));
+        super::feed::feed(event);
+    }
 }
 
 /// A sync function is about to wait on this thread: said once per point where that blocks an executor.

@@ -46,6 +46,8 @@
 //! assert_eq!(OPENED.load(Ordering::Relaxed), 1);
 //! ```
 
+#[cfg(feature = "ops")]
+mod alert;
 mod display;
 pub(crate) mod emit;
 #[cfg(feature = "ops")]
@@ -61,10 +63,11 @@ mod serialise;
 #[cfg(feature = "tracing")]
 mod trace;
 
+pub use crate::base::alert_level::AlertLevel;
 pub use crate::base::guarded::hook_panics;
 pub(crate) use emit::{blocks, emit, emit_as, is_heard};
 pub use health::HealthLevel;
-pub use kinds::{AlertLevel, Event, Hook};
+pub use kinds::{Event, Hook};
 pub(crate) use log::{Log, Pace, shows_all_keys};
 #[cfg(feature = "tracing")]
 pub(crate) use trace::started;

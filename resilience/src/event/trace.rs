@@ -24,8 +24,9 @@
 //! Rejections of one policy are logged at most once a second, warnings of one fallback at most once a minute. A
 //! subscriber that panics costs its own line only.
 
+use super::AlertLevel;
 use super::health::HealthLevel;
-use super::kinds::{AlertLevel, Event};
+use super::kinds::Event;
 use super::log::Log;
 use crate::base::guarded::guarded;
 use crate::base::name::PointName;

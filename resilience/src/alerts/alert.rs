@@ -1,0 +1,264 @@
+//! One alert: what it holds, and its line in the file.
+
+use crate::base::alert_level::AlertLevel;
+use crate::base::clock::time_of_day;
+use crate::base::of_process::OfProcess;
+use crate::base::{calendar, scrub};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The most bytes of a line, the end of it included.
+pub(crate) const LINE: usize = 16 << 10;
+/// The most bytes of a message, and of one text in the details.
+pub(crate) const TEXT: usize = 1_000;
+/// The most bytes of the name of a component, and of the name of a detail.
+pub(crate) const NAME: usize = 256;
+/// The most details that a program may add.
+const PAIRS: usize = 100;
+/// What every alert has, whether or not it applies.
+const ALWAYS: [&str; 9] =
+    ["id", "point", "job", "attempt", "category", "code", "process", "suppressed", "key"];
+/// Those of them that the library alone sets.
+const OWN: [&str; 3] = ["id", "process", "suppressed"];
+
+/// Describes something that an operator should see: one line of `alerts.jsonl`.
+///
+/// It serialises as `{timestamp, level, component, message, details}`, exactly as it is in the file. All texts are
+/// without secrets that [the library knows](crate::alerts#secrets) and without control characters.
+///
+/// # Details
+///
+/// Every alert has these; what does not apply is `null`:
+///
+/// | detail | holds |
+/// |---|---|
+/// | `id` | 24 random hexadecimal digits, different for each alert |
+/// | `point` | the annotated function |
+/// | `job` | the id of the job |
+/// | `attempt` | the attempt that failed, counted from 1 |
+/// | `category`, `code` | what the error means |
+/// | `process` | `{pid, program}` of the process that raised it |
+/// | `suppressed` | how many alerts of the same kind were held back before it |
+/// | `key` | the key of a keyed policy with `key_label`, else a hash of 8 digits that another process does not share |
+///
+/// The others are those that the program has given.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts::{self, AlertLevel};
+/// # let _world = resilience::testing::isolate();
+/// # let dir = std::env::temp_dir().join(format!("resilience-alert-{}", std::process::id()));
+/// # alerts::use_dir(&dir);
+///
+/// alerts::raise(AlertLevel::Warning, "importer", "the feed is empty", &[("feed", "prices")]);
+/// let alert = &alerts::recent(1)?.alerts[0];
+/// assert_eq!(alert.to_string(), r#"WARNING importer: the feed is empty (feed: "prices")"#);
+/// assert_eq!(alert.details["suppressed"], 0);
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Alert {
+    /// When it was raised, in UTC: `2026-11-06T08:49:37.250Z`. The order of alerts is that of the file.
+    pub timestamp: String,
+    /// How bad it is.
+    pub level: AlertLevel,
+    /// The function or the part of the program that it is about.
+    pub component: String,
+    /// What happened: the same words each time, since alerts are limited by them.
+    pub message: String,
+    /// What else is known.
+    pub details: Map<String, Value>,
+}
+
+impl Alert {
+    /// An alert that is raised now, with the details that every alert has.
+    pub(crate) fn new(
+        level: AlertLevel,
+        component: &str,
+        message: &str,
+        pairs: &[(&str, &str)],
+        job: Option<&str>,
+    ) -> Self {
+        let mut details: Map<String, Value> =
+            ALWAYS.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
+        if let Some(job) = job {
+            details.insert("job".to_owned(), scrub::scrub(job, NAME).into());
+        }
+        for (name, value) in pairs.iter().take(PAIRS) {
+            let (name, value) = (scrub::scrub(name, NAME), text_of(name, value));
+            details.insert(name, value.into());
+        }
+        let mut alert = Self {
+            timestamp: calendar::rfc_3339(time_of_day()).unwrap_or_default(),
+            level,
+            component: scrub::scrub(component, NAME),
+            message: scrub::scrub(message, TEXT),
+            details,
+        };
+        alert.set("id", new_id());
+        alert.set("process", json!({"pid": std::process::id(), "program": program()}));
+        alert.suppressing(0)
+    }
+
+    /// Returns what acknowledgements refer to: 24 hexadecimal digits, different for each alert.
+    pub fn id(&self) -> &str {
+        self.text("id").unwrap_or_default()
+    }
+
+    /// Returns the id of the job that it is about.
+    pub fn job(&self) -> Option<&str> {
+        self.text("job")
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.details.insert(name.to_owned(), value.into());
+    }
+
+    /// It, with the number of alerts that were held back before it.
+    pub(crate) fn suppressing(mut self, held_back: u64) -> Self {
+        self.set("suppressed", held_back);
+        self
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.details.get(name)?.as_str()
+    }
+
+    /// Its line, with the end of the line: at most 16 KiB, for which details are shortened and then left out.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        let mut alert = self.clone();
+        let mut most = TEXT;
+        loop {
+            let mut line = serde_json::to_vec(&alert).unwrap_or_default();
+            line.push(b'\n');
+            if line.len() <= LINE {
+                return line;
+            }
+            most /= 2;
+            alert.shorten(most);
+        }
+    }
+
+    /// Cuts the texts of the details to `most` bytes; below 16 leaves out what the program has added.
+    fn shorten(&mut self, most: usize) {
+        if most < 16 {
+            self.details.retain(|name, _| ALWAYS.contains(&name.as_str()));
+        }
+        for (name, value) in &mut self.details {
+            match value {
+                Value::String(text) if !OWN.contains(&name.as_str()) => {
+                    *text = scrub::scrub(text, most.max(16));
+                }
+                Value::Array(_) | Value::Object(_) if name != "process" => *value = Value::Null,
+                _ => {}
+            }
+        }
+        self.details.insert("shortened".to_owned(), true.into());
+    }
+
+    /// The alert of a line; `None` for what is none, such as a line that was cut off.
+    pub(crate) fn of_line(line: &[u8]) -> Option<Self> {
+        let Value::Object(mut fields) = serde_json::from_slice(line).ok()? else { return None };
+        let level = match fields.get("level")?.as_str()? {
+            "WARNING" => AlertLevel::Warning,
+            "CRITICAL" => AlertLevel::Critical,
+            _ => return None,
+        };
+        let mut text = |name: &str| match fields.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let (timestamp, component, message) = (text("timestamp")?, text("component")?, text("message")?);
+        let Some(Value::Object(details)) = fields.remove("details") else { return None };
+        Some(Self { timestamp, level, component, message, details })
+    }
+}
+
+/// Writes the level, the component, the message and the details that apply, in one line that a terminal only shows.
+impl fmt::Display for Alert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &str| scrub::scrub(text, LINE);
+        write!(f, "{} {}: {}", self.level.as_str(), text(&self.component), text(&self.message))?;
+        let shown = |name: &str, value: &Value| match name {
+            "id" | "process" => false,
+            "suppressed" => *value != 0,
+            _ => !value.is_null(),
+        };
+        let shown: Vec<_> = self.details.iter().filter(|(name, value)| shown(name, value)).collect();
+        for (n, (name, value)) in shown.iter().enumerate() {
+            write!(f, "{}{}: {}", if n == 0 { " (" } else { ", " }, text(name), text(&value.to_string()))?;
+        }
+        if shown.is_empty() { Ok(()) } else { f.write_str(")") }
+    }
+}
+
+/// The value of a detail, hidden where its name says that it is a secret.
+fn text_of(name: &str, value: &str) -> String {
+    let is_secret = scrub::scrub(&format!("{name}=x"), LINE).ends_with("***");
+    if is_secret { "***".to_owned() } else { scrub::scrub(value, TEXT) }
+}
+
+/// Keys of the hashes of this process, which no other process has.
+static KEYS: OfProcess<OnceLock<(RandomState, RandomState)>> =
+    OfProcess::new(OnceLock::new(), |_| OnceLock::new());
+
+/// 96 random bits in hexadecimal digits.
+fn new_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let (one, other) = KEYS.get_or_init(<(RandomState, RandomState)>::default);
+    // The child of a fork has the keys that its parent's thread would make next.
+    let number = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed), time_of_day());
+    format!("{:016x}{:08x}", one.hash_one(number), other.hash_one(number) as u32)
+}
+
+/// 8 digits in place of a key that may have personal data in it: the same for equal keys of this process.
+pub(crate) fn hash(key: &str) -> String {
+    let (keys, _) = KEYS.get_or_init(<(RandomState, RandomState)>::default);
+    format!("{:08x}", keys.hash_one(key) as u32)
+}
+
+/// The name of the file that runs.
+fn program() -> String {
+    let name = |path: &Path| path.file_name().map(|name| scrub::scrub(&name.to_string_lossy(), NAME));
+    std::env::current_exe().ok().and_then(|path| name(&path)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_short_and_comes_back() {
+        let long = "\"\\\n€".repeat(300);
+        let names: Vec<String> = (0..200).map(|n| format!("{n} {long}")).collect();
+        let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), long.as_str())).collect();
+        for pairs in [&pairs[..], &pairs[..1], &[]] {
+            let alert = Alert::new(AlertLevel::Critical, &long, &long, pairs, Some(&long));
+            let line = alert.line();
+            assert!(
+                line.len() <= LINE && line.iter().position(|byte| *byte == b'\n') == Some(line.len() - 1)
+            );
+            let read = Alert::of_line(&line).expect("an alert");
+            assert_eq!((read.id(), &read.message), (alert.id(), &alert.message));
+            assert_eq!(read.details.contains_key("shortened"), pairs.len() > 1);
+            assert!(ALWAYS.iter().all(|name| read.details.contains_key(*name)));
+        }
+    }
+
+    #[test]
+    fn what_the_library_sets_is_its_own() {
+        let pairs = [("id", "1"), ("process", "2"), ("suppressed", "3"), ("job", "import:7")];
+        let alert = Alert::new(AlertLevel::Warning, "a", "b", &pairs, None);
+        assert_eq!((alert.id().len(), alert.job()), (24, Some("import:7")));
+        assert_eq!(alert.details["process"]["pid"], std::process::id());
+        assert_eq!(alert.details["suppressed"], 0);
+    }
+}

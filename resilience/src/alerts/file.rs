@@ -1,0 +1,158 @@
+//! The file of alerts: appending a line and rotation, both under one lock between processes.
+//!
+//! # Invariants
+//!
+//! - Only `alerts.lock` is locked, and it is never renamed or removed. Whoever holds it finds the file at its path to be
+//!   the one to write to, and nothing is written to a file that was renamed.
+//! - A file without a newline at its end has a line that its writer did not finish: the next line begins with one.
+
+use crate::base::files::{self, Unusable, is_at};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The file that gets new lines.
+const NAME: &str = "alerts.jsonl";
+const LOCK: &str = "alerts.lock";
+/// How many files there are at most, with the one that gets new lines.
+const FILES: u32 = 5;
+/// How large a file becomes.
+pub(super) const LARGEST: u64 = 10 << 20;
+
+/// The path of the `n`th file of `dir`, from the newest one.
+fn path(dir: &Path, n: u32) -> PathBuf {
+    dir.join(if n == 0 { NAME.to_owned() } else { format!("{NAME}.{n}") })
+}
+
+/// The paths of all files of `dir`, the newest first.
+pub(super) fn paths(dir: &Path) -> Vec<PathBuf> {
+    (0..FILES).map(|n| path(dir, n)).collect()
+}
+
+/// Opens a file of this user alone, never through a link.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(io::Error::other(format!("{} is a link or no file", path.display())));
+    }
+    let file = options.open(path)?;
+    files::private(path, &file.metadata()?).map_err(of_unusable)?;
+    Ok(file)
+}
+
+fn of_unusable(problem: Unusable) -> io::Error {
+    match problem {
+        Unusable::Refused(words) => io::Error::new(io::ErrorKind::PermissionDenied, words),
+        Unusable::Failed { kind, words } => io::Error::new(kind, words),
+    }
+}
+
+/// The lock of the files of a directory, free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "it is locked until it is dropped")] File);
+
+impl Lock {
+    /// Waits for the lock of a writer.
+    pub(super) fn exclusive(dir: &Path) -> io::Result<Self> {
+        let path = dir.join(LOCK);
+        loop {
+            let file = open(&path)?;
+            file.lock()?;
+            if is_at(&file, &path) {
+                return Ok(Self(file));
+            }
+        }
+    }
+
+    /// Takes the lock of a reader, without waiting for a writer. A directory without a lock has no writer.
+    pub(super) fn shared(dir: &Path) -> io::Result<Option<Self>> {
+        let Ok(file) = File::open(dir.join(LOCK)) else { return Ok(None) };
+        file.try_lock_shared()?;
+        Ok(Some(Self(file)))
+    }
+}
+
+/// The files of one directory, to append to.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    dir: PathBuf,
+    largest: u64,
+    file: Option<File>,
+}
+
+impl LogFile {
+    pub(super) fn new(dir: PathBuf, largest: u64) -> Self {
+        Self { dir, largest, file: None }
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Appends lines with their ends in one write; with `synced` it survives a power cut from here on. After an error nothing of them is
+    /// in the file, or only a part that readers skip.
+    pub(super) fn append(&mut self, lines: &[u8], synced: bool) -> io::Result<()> {
+        files::prepare(&self.dir, None).map_err(of_unusable)?;
+        let _lock = Lock::exclusive(&self.dir)?;
+        let newest = path(&self.dir, 0);
+        let mut file =
+            self.file.take().filter(|file| is_at(file, &newest)).map_or_else(|| open(&newest), Ok)?;
+        let mut length = file.metadata()?.len();
+        if length > 0 && length.saturating_add(lines.len() as u64) > self.largest {
+            self.rotate()?;
+            file = open(&newest)?;
+            length = 0;
+        }
+        let is_new = length == 0;
+        let begins_with = if ends_in_newline(&mut file, length)? { &b""[..] } else { b"\n" };
+        let bytes = [begins_with, lines].concat();
+        if let Err(error) = write_once(&mut file, &bytes) {
+            let _ = file.set_len(length);
+            return Err(error);
+        }
+        if synced {
+            file.sync_data()?;
+            if is_new {
+                files::sync_dir(&self.dir).map_err(of_unusable)?;
+            }
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Renames each file to the next older place, the last of which goes.
+    fn rotate(&self) -> io::Result<()> {
+        for n in (0..FILES - 1).rev() {
+            match fs::rename(path(&self.dir, n), path(&self.dir, n + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ends_in_newline(file: &mut File, length: u64) -> io::Result<bool> {
+    if length == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::Start(length - 1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// Writes `bytes` in one call: parts of two writers must never be mixed, not even where the lock does not hold.
+fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    loop {
+        match file.write(bytes) {
+            Ok(written) if written == bytes.len() => return Ok(()),
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::StorageFull, "only a part was written")),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

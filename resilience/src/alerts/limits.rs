@@ -1,0 +1,222 @@
+//! How often alerts of one kind become lines: decided from a table in memory, without a clock of its own.
+
+use super::alert::Alert;
+use crate::base::alert_level::AlertLevel;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long alerts of one kind are held back after a line.
+const PERIOD: Duration = Duration::from_secs(60);
+/// The most lines of one component in that time.
+const LINES: u64 = 60;
+/// The most kinds, and the most components, that are remembered.
+const ENTRIES: usize = 1_000;
+
+/// What makes two alerts equal: the component, the message, and for a critical one the job.
+type Kind = (String, String, Option<String>);
+
+/// When what was last seen.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    kinds: Table<Kind>,
+    components: Table<String>,
+}
+
+/// A period that an alert has begun.
+#[derive(Debug)]
+struct Period {
+    began: Instant,
+    lines: u64,
+    held_back: u64,
+    /// The last alert that was held back.
+    last: Option<Alert>,
+    /// The number of its last use.
+    used: u64,
+}
+
+#[derive(Debug)]
+struct Table<K> {
+    entries: HashMap<K, Period>,
+    uses: u64,
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), uses: 0 }
+    }
+}
+
+impl<K: std::hash::Hash + Eq + Clone> Table<K> {
+    /// The period of `key` at `now`; a line for what was held back of one that had to go goes to `summaries`.
+    fn period(&mut self, key: K, now: Instant, summaries: &mut Vec<Alert>) -> &mut Period {
+        if self.entries.len() >= ENTRIES && !self.entries.contains_key(&key) {
+            let oldest = self.entries.iter().min_by_key(|(_, period)| period.used);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            let gone = oldest.and_then(|key| self.entries.remove(&key));
+            summaries.extend(gone.and_then(|mut period| period.summary()));
+        }
+        self.uses += 1;
+        let new = Period { began: now, lines: 0, held_back: 0, last: None, used: 0 };
+        let period = self.entries.entry(key).or_insert(new);
+        period.used = self.uses;
+        period
+    }
+
+    /// Ends the periods that are over.
+    fn sweep(&mut self, now: Instant, summaries: &mut Vec<Alert>) {
+        self.entries.retain(|_, period| {
+            let is_over = period.is_over(now);
+            if is_over {
+                summaries.extend(period.summary());
+            }
+            !is_over
+        });
+    }
+
+    /// The first moment at which something that was held back becomes a line.
+    fn due(&self) -> Option<Instant> {
+        let held = self.entries.values().filter(|period| period.held_back > 0);
+        held.filter_map(|period| period.began.checked_add(PERIOD)).min()
+    }
+}
+
+impl Period {
+    fn is_over(&self, now: Instant) -> bool {
+        // A clock that reads earlier was set back: tests have several.
+        now < self.began || now.duration_since(self.began) >= PERIOD
+    }
+
+    /// Begins anew; how many alerts were held back.
+    fn begin(&mut self, now: Instant) -> u64 {
+        (self.began, self.lines, self.last) = (now, 0, None);
+        std::mem::take(&mut self.held_back)
+    }
+
+    fn hold_back(&mut self, alert: &Alert) {
+        self.held_back += 1;
+        self.last = Some(alert.clone());
+    }
+
+    /// One line for all that were held back.
+    fn summary(&mut self) -> Option<Alert> {
+        let alert = self.last.take()?;
+        Some(alert.suppressing(std::mem::take(&mut self.held_back)))
+    }
+}
+
+impl Limits {
+    /// The alert as it becomes a line; `None` if it is held back. Lines about others go to `summaries`.
+    pub(super) fn judge(&mut self, alert: Alert, now: Instant, summaries: &mut Vec<Alert>) -> Option<Alert> {
+        let job = alert.job().filter(|_| alert.level == AlertLevel::Critical).map(str::to_owned);
+        let has_job = job.is_some();
+        let kind = (alert.component.clone(), alert.message.clone(), job);
+        let period = self.kinds.period(kind, now, summaries);
+        if period.lines > 0 && !period.is_over(now) {
+            period.hold_back(&alert);
+            return None;
+        }
+        let held_back = period.begin(now);
+        let of_component = self.components.period(alert.component.clone(), now, summaries);
+        if of_component.is_over(now) {
+            summaries.extend(of_component.summary());
+            of_component.begin(now);
+        }
+        if of_component.lines >= LINES && !has_job {
+            let message = "more alerts were held back".to_owned();
+            of_component.held_back += held_back;
+            of_component.hold_back(&Alert { message, ..alert });
+            return None;
+        }
+        of_component.lines += 1;
+        period.lines = 1;
+        Some(alert.suppressing(held_back))
+    }
+
+    /// Lines for what was held back in periods that are over.
+    pub(super) fn sweep(&mut self, now: Instant, summaries: &mut Vec<Alert>) {
+        self.kinds.sweep(now, summaries);
+        self.components.sweep(now, summaries);
+    }
+
+    /// When [`sweep`](Self::sweep) has something next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.kinds.due().into_iter().chain(self.components.due()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(level: AlertLevel, component: &str, message: &str, job: Option<&str>) -> Alert {
+        Alert::new(level, component, message, &[], job)
+    }
+
+    fn warning(component: &str, message: &str) -> Alert {
+        alert(AlertLevel::Warning, component, message, None)
+    }
+
+    fn suppressed(alert: &Alert) -> u64 {
+        alert.details["suppressed"].as_u64().expect("a number")
+    }
+
+    #[test]
+    fn one_kind_becomes_a_line_a_minute_with_the_number_of_the_others() {
+        let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
+        assert_eq!(suppressed(&limits.judge(warning("a", "b"), now, &mut more).expect("a line")), 0);
+        for second in 1..60 {
+            assert_eq!(limits.judge(warning("a", "b"), now + Duration::from_secs(second), &mut more), None);
+        }
+        assert_eq!(limits.due(), Some(now + PERIOD));
+        let next = limits.judge(warning("a", "b"), now + PERIOD, &mut more).expect("a line");
+        assert_eq!((suppressed(&next), more.len(), limits.due()), (59, 0, None));
+    }
+
+    #[test]
+    fn a_burst_that_ends_becomes_one_more_line() {
+        let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
+        for _ in 0..10 {
+            limits.judge(warning("a", "b"), now, &mut more);
+        }
+        limits.sweep(now + PERIOD / 2, &mut more);
+        assert_eq!(more, []);
+        limits.sweep(now + PERIOD, &mut more);
+        assert_eq!((more.len(), suppressed(&more[0]), &*more[0].message), (1, 9, "b"));
+        limits.sweep(now + PERIOD * 2, &mut more);
+        assert_eq!(more.len(), 1);
+    }
+
+    #[test]
+    fn a_component_has_60_lines_a_minute_but_for_critical_ones_of_other_jobs() {
+        let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
+        let judged = |limits: &mut Limits, alert| limits.judge(alert, now, &mut Vec::new()).is_some();
+        let lines = (0..100).filter(|n| judged(&mut limits, warning("a", &n.to_string()))).count();
+        assert_eq!(lines, 60);
+        assert!(judged(&mut limits, warning("b", "c")), "another component");
+        for job in 0..200 {
+            let critical = || alert(AlertLevel::Critical, "a", "dead", Some(&job.to_string()));
+            assert!(judged(&mut limits, critical()) && !judged(&mut limits, critical()), "{job}");
+        }
+        limits.sweep(now + PERIOD, &mut more);
+        let held: Vec<_> = more.iter().filter(|alert| alert.level == AlertLevel::Warning).collect();
+        assert_eq!(
+            (held.len(), suppressed(held[0]), &*held[0].message),
+            (1, 40, "more alerts were held back")
+        );
+        assert_eq!(more.len(), 201);
+    }
+
+    #[test]
+    fn a_thousand_kinds_are_remembered_and_none_is_forgotten_silently() {
+        let (mut limits, now, mut more) = (Limits::default(), Instant::now(), Vec::new());
+        let mut lines = 0;
+        for n in 0..10_000 {
+            let alert = || warning(&format!("component {n}"), "b");
+            lines += u64::from(limits.judge(alert(), now, &mut more).is_some());
+            lines += u64::from(limits.judge(alert(), now, &mut more).is_some());
+        }
+        assert!(limits.kinds.entries.len() <= ENTRIES && limits.components.entries.len() <= ENTRIES);
+        limits.sweep(now + PERIOD, &mut more);
+        assert_eq!(lines + more.iter().map(suppressed).sum::<u64>(), 20_000);
+    }
+}

@@ -1,0 +1,335 @@
+//! The one thread that writes alerts, and the queue that leads to it.
+//!
+//! A disk may be slow, full or hang, so nothing but this thread touches it: a policy puts its alert into the queue and
+//! goes on, and [`raise`](super::raise) waits for a second at most. In a test world there is no thread: `raise` writes
+//! at once, and what policies raise is written by [`flush`].
+
+use super::alert::Alert;
+use super::file::LogFile;
+use super::limits::Limits;
+use super::{Raised, place};
+use crate::base::alert_level::AlertLevel;
+use crate::base::calendar::rfc_3339;
+use crate::base::clock;
+use crate::base::guarded::guarded;
+use crate::base::of_process::OfProcess;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::base::world::World;
+use std::collections::VecDeque;
+use std::io::{self, Write as _};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// The most alerts that wait to be written.
+const WAITING: usize = 1_000;
+
+/// An alert on its way to the file.
+#[derive(Debug)]
+struct Entry {
+    alert: Alert,
+    /// Who waits for it.
+    ticket: Option<Arc<Ticket>>,
+}
+
+/// What a caller waits for: whether its alert is in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket {
+    state: Mutex<(Option<Raised>, Option<Waker>)>,
+    is_done: Condvar,
+}
+
+impl Ticket {
+    fn finish(&self, raised: Raised) {
+        let mut state = locked(&self.state);
+        state.0 = Some(raised);
+        let waker = state.1.take();
+        drop(state);
+        self.is_done.notify_all();
+        crate::base::guarded::release(waker.into_iter().collect(), Vec::new());
+    }
+
+    /// Waits for the end; `None` after `limit`.
+    pub(crate) fn wait(&self, limit: Duration) -> Option<Raised> {
+        let state = locked(&self.state);
+        let done = self.is_done.wait_timeout_while(state, limit, |(done, _)| done.is_none());
+        done.unwrap_or_else(PoisonError::into_inner).0.0
+    }
+
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Raised> {
+        let mut state = locked(&self.state);
+        let waker = (state.0.is_none()).then(|| cx.waker().clone());
+        let before = std::mem::replace(&mut state.1, waker);
+        let done = state.0;
+        drop(state);
+        crate::base::guarded::release(Vec::new(), before.into_iter().collect());
+        done.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// The queue of a process or test world.
+#[derive(Debug)]
+struct Writer {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    output: Mutex<Output>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    /// Made with the first alert.
+    limits: Option<Limits>,
+    /// How many were put out of the full queue since the last look.
+    lost: u64,
+    has_thread: bool,
+    is_writing: bool,
+}
+
+/// Where the lines go. Only the thread locks it, or the thread of a test world.
+#[derive(Debug)]
+struct Output {
+    file: Option<LogFile>,
+    gap: Option<Gap>,
+}
+
+/// Alerts that are in no file.
+#[derive(Debug)]
+struct Gap {
+    lost: u64,
+    since: String,
+}
+
+impl Writer {
+    const fn new() -> Self {
+        Self {
+            queue: Mutex::new(Queue {
+                entries: VecDeque::new(),
+                limits: None,
+                lost: 0,
+                has_thread: false,
+                is_writing: false,
+            }),
+            changed: Condvar::new(),
+            output: Mutex::new(Output { file: None, gap: None }),
+        }
+    }
+
+    /// Takes what is next, as long as there is something.
+    fn take(&self, queue: &mut Queue) -> Option<(Entry, u64)> {
+        queue.sweep();
+        let entry = queue.entries.pop_front();
+        queue.is_writing = entry.is_some();
+        self.changed.notify_all();
+        Some((entry?, std::mem::take(&mut queue.lost)))
+    }
+
+    /// Writes what waits, on this thread.
+    fn drain(&self) {
+        loop {
+            let next = self.take(&mut locked(&self.queue));
+            let Some((entry, lost)) = next else { return };
+            self.write(&entry, lost);
+        }
+    }
+
+    fn write(&self, entry: &Entry, lost: u64) {
+        let written = guarded(|| locked(&self.output).write(&entry.alert, lost));
+        if let Some(ticket) = &entry.ticket {
+            ticket.finish(if written == Some(true) { Raised::Written } else { Raised::NotWritten });
+        }
+    }
+
+    /// The thread's work.
+    fn run(&self) {
+        let mut queue = locked(&self.queue);
+        loop {
+            match self.take(&mut queue) {
+                Some((entry, lost)) => {
+                    drop(queue);
+                    self.write(&entry, lost);
+                    queue = locked(&self.queue);
+                }
+                None => queue = self.wait(queue),
+            }
+        }
+    }
+
+    /// Waits for an alert, or for the moment at which some that were held back become a line.
+    fn wait<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let due = queue.limits.as_ref().and_then(Limits::due);
+        let Some(due) = due else {
+            return self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        };
+        let wait = due.saturating_duration_since(clock::now());
+        self.changed.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl Queue {
+    /// Adds an alert, and the lines about others that `limits` has made; tickets of what has no room any more.
+    fn push(&mut self, entry: Entry, summaries: Vec<Alert>) -> Vec<Arc<Ticket>> {
+        self.entries.extend(summaries.into_iter().map(|alert| Entry { alert, ticket: None }));
+        self.entries.push_back(entry);
+        self.make_room()
+    }
+
+    fn make_room(&mut self) -> Vec<Arc<Ticket>> {
+        let mut tickets = Vec::new();
+        while self.entries.len() > WAITING {
+            let is_warning = |entry: &Entry| entry.alert.level == AlertLevel::Warning;
+            let warning = self.entries.iter().position(is_warning);
+            let out = self.entries.remove(warning.unwrap_or(0));
+            self.lost += 1;
+            tickets.extend(out.and_then(|entry| entry.ticket));
+        }
+        tickets
+    }
+
+    /// Adds lines for what was held back long enough.
+    fn sweep(&mut self) {
+        let mut summaries = Vec::new();
+        if let Some(limits) = &mut self.limits {
+            limits.sweep(clock::now(), &mut summaries);
+        }
+        self.entries.extend(summaries.into_iter().map(|alert| Entry { alert, ticket: None }));
+        self.make_room().iter().for_each(|ticket| ticket.finish(Raised::NotWritten));
+    }
+}
+
+impl Output {
+    /// Appends the alert; whether it is in the file.
+    fn write(&mut self, alert: &Alert, lost: u64) -> bool {
+        if lost > 0 {
+            self.lose(lost);
+        }
+        match self.append(alert) {
+            Ok(()) => true,
+            Err(error) => {
+                self.lose(1);
+                not_written(alert, &error);
+                false
+            }
+        }
+    }
+
+    fn lose(&mut self, lost: u64) {
+        let since = || rfc_3339(clock::time_of_day()).unwrap_or_default();
+        let gap = self.gap.get_or_insert_with(|| Gap { lost: 0, since: since() });
+        gap.lost += lost;
+    }
+
+    fn append(&mut self, alert: &Alert) -> io::Result<()> {
+        let dir = place::dir()?;
+        let file = match &mut self.file {
+            Some(file) if file.dir() == dir => file,
+            other => other.insert(LogFile::new(dir, place::largest())),
+        };
+        // Both lines or none: a disk may have room for one of them only.
+        let mut lines = self.gap.as_ref().map_or_else(Vec::new, |gap| gap.alert().line());
+        lines.append(&mut alert.line());
+        file.append(&lines, alert.level == AlertLevel::Critical)?;
+        self.gap = None;
+        Ok(())
+    }
+}
+
+impl Gap {
+    fn alert(&self) -> Alert {
+        let details = [("lost", &*self.lost.to_string()), ("since", &*self.since)];
+        Alert::new(AlertLevel::Warning, "alerts", "alerts were lost", &details, None)
+    }
+}
+
+/// Shows an alert that is in no file where people may see it: in `tracing` and on stderr.
+pub(crate) fn not_written(alert: &Alert, error: &io::Error) {
+    let error = crate::base::scrub::scrub(&error.to_string(), 1_000);
+    #[cfg(feature = "tracing")]
+    guarded(|| {
+        tracing::error!(target: "resilience::alert", id = alert.id(), component = alert.component, error, "an alert is in no file: {}", alert.message);
+    });
+    if !place::is_test() {
+        let _ = writeln!(io::stderr(), "resilience: this alert is in no file ({error}): {alert}");
+    }
+}
+
+static WRITER: OfProcess<Writer> = OfProcess::new(Writer::new(), |_| Writer::new());
+static IN_WORLD: Site<Writer> = Site::new(Writer::new(), Writer::new);
+
+/// The queue of this thread's test world, if it is in one.
+fn of_world() -> Option<&'static Writer> {
+    World::here().and_then(|world| IN_WORLD.in_world(&world))
+}
+
+/// Puts an alert into the queue, unless it is held back. The queue has 1,000: then the oldest warning makes room, or the
+/// oldest alert.
+pub(crate) fn submit(alert: Alert, ticket: Option<Arc<Ticket>>) {
+    let in_world = of_world();
+    let has_ticket = ticket.is_some();
+    let writer = in_world.unwrap_or_else(|| &*WRITER);
+    let mut queue = locked(&writer.queue);
+    let mut summaries = Vec::new();
+    let judged = queue.limits.get_or_insert_default().judge(alert, clock::now(), &mut summaries);
+    let is_held_back = judged.is_none();
+    let mut tickets = match judged {
+        Some(alert) => queue.push(Entry { alert, ticket: ticket.clone() }, summaries),
+        None => Vec::new(),
+    };
+    let needs_thread = in_world.is_none() && !std::mem::replace(&mut queue.has_thread, true);
+    drop(queue);
+    tickets.drain(..).for_each(|ticket| ticket.finish(Raised::NotWritten));
+    if is_held_back && let Some(ticket) = ticket {
+        ticket.finish(Raised::HeldBack);
+    }
+    if in_world.is_some() && has_ticket {
+        writer.drain();
+    } else if needs_thread && let Err(error) = start() {
+        no_thread(writer, &error);
+    }
+    writer.changed.notify_all();
+}
+
+fn start() -> io::Result<()> {
+    let thread = std::thread::Builder::new().name("resilience-alerts".to_owned());
+    thread.spawn(|| WRITER.run()).map(drop)
+}
+
+/// Without a thread alerts are only shown; the next one tries again.
+fn no_thread(writer: &Writer, error: &io::Error) {
+    let mut queue = locked(&writer.queue);
+    queue.has_thread = false;
+    let entries = std::mem::take(&mut queue.entries);
+    queue.lost += entries.len() as u64;
+    drop(queue);
+    for entry in entries {
+        not_written(&entry.alert, error);
+        if let Some(ticket) = entry.ticket {
+            ticket.finish(Raised::NotWritten);
+        }
+    }
+}
+
+/// Waits until the alerts that policies have raised are written, at most for `limit`; whether they are.
+///
+/// The alerts of a program that ends are lost as long as they wait in the queue: call it at the end of `main`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// assert!(resilience::alerts::flush(Duration::from_secs(1)));
+/// ```
+pub fn flush(limit: Duration) -> bool {
+    if let Some(writer) = of_world() {
+        writer.drain();
+        return true;
+    }
+    let writer = &*WRITER;
+    let queue = locked(&writer.queue);
+    let is_busy = |queue: &mut Queue| queue.is_writing || !queue.entries.is_empty();
+    let waited = writer.changed.wait_timeout_while(queue, limit, is_busy);
+    !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+}

@@ -1,0 +1,63 @@
+//! The alerts that events of policies and jobs raise by themselves.
+
+use super::{AlertLevel, Event, Log};
+use crate::alerts::alert::{Alert, NAME, TEXT, hash};
+use crate::alerts::{job, writer};
+use crate::base::scrub;
+use crate::failure::Classification;
+use serde_json::Value;
+
+/// Why a retry gives up whose budget is empty.
+const BUDGET: &str = "the retry budget is used up";
+
+/// Puts the alert of `event` into the queue, if it has one. It is called within calls of the program, and waits for
+/// nothing.
+pub(super) fn raise(event: &Event, log: Log<'_>) {
+    let Some((level, message)) = alert_of(event) else { return };
+    let job = event.job().map(str::to_owned).or_else(job);
+    let mut alert = Alert::new(level, event.point(), message, &[], job.as_deref());
+    alert.set("point", scrub::scrub(event.point(), NAME));
+    if let Some(key) = event.key() {
+        let key = if log.shows_key { scrub::scrub(key, NAME) } else { hash(key) };
+        alert.set("key", key);
+    }
+    describe(&mut alert, event);
+    writer::submit(alert, None);
+}
+
+/// The level and the message; what differs between two alerts is in their details.
+fn alert_of(event: &Event) -> Option<(AlertLevel, &'static str)> {
+    match event {
+        Event::Opened { .. } => Some((AlertLevel::Warning, "a circuit breaker opened")),
+        Event::GaveUp { reason, .. } if *reason == BUDGET => Some((AlertLevel::Warning, BUDGET)),
+        Event::JobInterrupted { .. } => Some((AlertLevel::Warning, "a job was interrupted")),
+        Event::Alert { level, message, .. } => Some((*level, message)),
+        _ => None,
+    }
+}
+
+fn describe(alert: &mut Alert, event: &Event) {
+    match event {
+        Event::Opened { class, failures, slow, recovery, .. } => {
+            classify(alert, class.as_ref());
+            alert.set("failures", *failures);
+            alert.set("slow", *slow);
+            alert.set("recovery_s", recovery.map_or(Value::Null, |recovery| recovery.as_secs_f64().into()));
+        }
+        Event::GaveUp { attempt, class, .. } => {
+            classify(alert, Some(class));
+            alert.set("attempt", *attempt);
+        }
+        Event::JobInterrupted { problem: reason, .. } | Event::Alert { reason, .. } => {
+            alert.set("reason", scrub::scrub(reason, TEXT));
+        }
+        _ => {}
+    }
+}
+
+fn classify(alert: &mut Alert, class: Option<&Classification>) {
+    if let Some(class) = class {
+        alert.set("category", class.category.as_str());
+        alert.set("code", class.code.map(|code| code.to_string()));
+    }
+}

@@ -1,0 +1,145 @@
+//! What policies and jobs raise by themselves, and how often.
+
+use crate::common::Scratch;
+use resilience::alerts::{self, Alert, AlertLevel, Follower, Raised};
+use resilience::durable::{MemoryStore, use_store};
+use resilience::{Budget, CircuitBreaker, CircuitBreakers, Rejected, testing, with_retry};
+use std::io::{Error, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The alerts that are written by now.
+fn written() -> Vec<Alert> {
+    assert!(alerts::flush(Duration::from_secs(1)));
+    alerts::recent(1000).expect("a look").alerts
+}
+
+fn fail(breaker: &CircuitBreaker) {
+    let failed: Result<(), Error> = breaker.call(|| Err(ErrorKind::ConnectionReset.into()));
+    assert!(failed.is_err());
+}
+
+#[test]
+fn an_opened_breaker_is_a_warning_that_touches_no_disk_within_the_call() {
+    static SEARCH: CircuitBreaker = CircuitBreaker::new("search").threshold(1);
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path("state"));
+    fail(&SEARCH);
+    assert!(!scratch.path("state").exists());
+    let alert = written().remove(0);
+    assert_eq!(
+        (alert.level, &*alert.component, &*alert.message),
+        (AlertLevel::Warning, "search", "a circuit breaker opened")
+    );
+    assert_eq!(
+        (&alert.details["point"], &alert.details["category"]),
+        (&"search".into(), &"connection".into())
+    );
+    assert_eq!((&alert.details["failures"], &alert.details["key"]), (&1.into(), &().into()));
+}
+
+#[test]
+fn breakers_of_many_keys_are_one_line_and_the_number_of_the_others() {
+    static HOSTS: CircuitBreakers = CircuitBreakers::new().threshold(1);
+    let (world, scratch) = (testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path(""));
+    for n in 0..100 {
+        let host = HOSTS.get(&format!("CANARY-{n}"));
+        let failed: Result<(), Error> = host.call(|| Err(ErrorKind::ConnectionReset.into()));
+        assert!(failed.is_err());
+    }
+    let alerts = written();
+    assert_eq!(alerts.len(), 1);
+    let key = alerts[0].details["key"].as_str().expect("a hash");
+    assert!(key.len() == 8 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
+    world.advance(Duration::from_secs(60));
+    let alerts = written();
+    assert_eq!((alerts.len(), &alerts[1].details["suppressed"]), (2, &99.into()));
+}
+
+#[test]
+fn an_empty_budget_is_a_warning() {
+    static BUDGET: Budget = Budget::new();
+    #[with_retry(max = 3, base = 1ms, budget = BUDGET, name = "quote")]
+    fn quote() -> Result<(), Error> {
+        Err(ErrorKind::ConnectionReset.into())
+    }
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path(""));
+    (0..1000).for_each(|_| assert!(quote().is_err()));
+    let alert = written().remove(0);
+    assert_eq!((&*alert.component, &*alert.message), ("quote", "the retry budget is used up"));
+    assert!(alert.details["attempt"].is_u64(), "{alert}");
+}
+
+#[derive(Debug)]
+struct Down;
+
+impl From<Rejected> for Down {
+    fn from(_: Rejected) -> Self {
+        Self
+    }
+}
+
+impl resilience::Classify for Down {
+    fn classify(&self) -> resilience::Classification {
+        resilience::Classification::new(resilience::Category::Auth)
+    }
+}
+
+#[resilience::with_recovery(otherwise = escalate, name = "fetch")]
+fn fetch() -> Result<u32, Down> {
+    Err(Down)
+}
+
+#[resilience::job("import:{id}", name = "import")]
+fn import(id: &str) -> Result<u32, Down> {
+    let _ = id;
+    fetch().or_else(|_| fetch())
+}
+
+#[test]
+fn critical_alerts_of_other_jobs_are_not_held_back() {
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    use_store(Arc::new(MemoryStore::new()));
+    alerts::use_dir(scratch.path(""));
+    for id in ["7", "8\n\"9\""] {
+        assert!(import(id).is_err());
+    }
+    let alerts: Vec<_> = written().into_iter().filter(|alert| alert.message == "escalated").collect();
+    let jobs: Vec<_> = alerts.iter().map(|alert| alert.job().expect("a job")).collect();
+    assert_eq!(jobs.len(), 2, "{jobs:?}");
+    assert_eq!(jobs[0], "import:7");
+    assert!(
+        alerts.iter().all(|alert| alert.level == AlertLevel::Critical && alert.details["reason"] == "auth")
+    );
+}
+
+#[test]
+fn what_is_raised_too_often_is_held_back_and_counted() {
+    let (world, scratch) = (testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path(""));
+    let raise = || alerts::raise(AlertLevel::Warning, "a", "b", &[]);
+    assert_eq!(raise(), Raised::Written);
+    (0..41).for_each(|_| assert_eq!(raise(), Raised::HeldBack));
+    world.advance(Duration::from_secs(60));
+    assert_eq!(raise(), Raised::Written);
+    let suppressed: Vec<_> = written().iter().map(|alert| alert.details["suppressed"].clone()).collect();
+    assert_eq!(suppressed, [0, 41]);
+}
+
+#[test]
+fn a_full_queue_loses_the_oldest_warnings_and_counts_them() {
+    let (_world, scratch) = (testing::isolate(), Scratch::new());
+    alerts::use_dir(scratch.path(""));
+    let breakers: Vec<_> =
+        (0..1500).map(|n| CircuitBreaker::new(format!("b{n}").leak()).threshold(1)).collect();
+    breakers.iter().for_each(fail);
+    assert!(alerts::flush(Duration::from_secs(1)));
+    let alerts = Follower::new(scratch.path("")).next().expect("a look");
+    assert_eq!(
+        (alerts.len(), &*alerts[0].message, &alerts[0].details["lost"]),
+        (1001, "alerts were lost", &"500".into())
+    );
+    assert_eq!((&*alerts[1].component, &*alerts[1000].component), ("b500", "b1499"));
+}
