@@ -325,12 +325,18 @@ fn the_snapshot_counts_what_goes_wrong_and_says_what_it_does_not_know() {
     }
     let _world = testing::isolate();
     let before = point("snapshot of retries").unwrap().snapshot();
-    assert_eq!(before.calls, None, "this build counts only what goes wrong");
+    let calls = |snapshot: &resilience::PointSnapshot| {
+        snapshot.calls.as_ref().map(|calls| (calls.total, calls.failed.clone(), calls.attempts))
+    };
+    // Without `ops` only what goes wrong is counted.
+    let counted = |total, failed, attempts| cfg!(feature = "ops").then_some((total, failed, attempts));
+    assert_eq!(calls(&before), counted(0, vec![], 0));
     assert!(before.policies[0].counters.iter().all(|(_, count)| *count == 0), "{before:?}");
     assert_eq!(fails(), None);
     let after = point("snapshot of retries").unwrap().snapshot();
     let retries = after.policies[0].counters.iter().find(|(name, _)| name.contains("retries"));
     assert_eq!(retries.map(|(_, count)| *count), Some(2), "{after:?}");
+    assert_eq!(calls(&after), counted(1, vec![("unknown", 1)], 3));
 }
 
 #[test]

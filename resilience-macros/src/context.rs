@@ -16,11 +16,14 @@ pub(crate) struct Place {
     pub(crate) site: Ident,
     /// How many layers are above.
     pub(crate) above: usize,
+    /// Whether the call itself asks for the verdict, above all layers.
+    pub(crate) is_counted: bool,
 }
 
 impl Place {
+    /// Whether nothing above the layer asks for its verdict.
     pub(crate) fn is_outermost(&self) -> bool {
-        self.above == 0
+        self.above == 0 && !self.is_counted
     }
 
     /// The label of the layer's block, named after its `static`.
@@ -34,7 +37,7 @@ impl Place {
         Ident::new(&format!("__held{}", self.site.to_string().to_lowercase()), Span::mixed_site())
     }
 
-    /// `__outcome`, or `(__outcome, __verdict)` where a layer above needs the verdict.
+    /// `__outcome`, or `(__outcome, __verdict)` where something above needs the verdict.
     pub(crate) fn bound(&self) -> TokenStream {
         let here = Span::mixed_site();
         self.given(&quote_spanned!(here=> __outcome), &quote_spanned!(here=> __verdict))

@@ -9,10 +9,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
-/// The function with its policies.
-pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item) -> TokenStream {
+/// The function with its policies; `counts` says whether it counts its calls.
+pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, counts: bool) -> TokenStream {
     let runtime = shared.runtime();
-    let places = places(layers);
+    let places = places(layers, counts);
     let cx = context(layers, &places, shared, &item);
     let mutable = item.take_mutable_bindings(|name| {
         let uses = |stacked: &Stacked| stacked.layer.uses(name);
@@ -30,7 +30,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item) -> T
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let outcome = item.around(returned(&stack));
+    let outcome = item.around(returned(&if counts { counted(&stack) } else { stack }));
     let body = quote! {
         use #runtime::__private as __rt;
         #point
@@ -80,7 +80,7 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
 }
 
 /// `__RETRY`, `__TIMEOUT`, `__TIMEOUT_2`, ..
-fn places(layers: &[Stacked]) -> Vec<Place> {
+fn places(layers: &[Stacked], is_counted: bool) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for Stacked { attr, definition, .. } in layers {
         let name = format_ident!("__{}", definition.word);
@@ -89,7 +89,7 @@ fn places(layers: &[Stacked]) -> Vec<Place> {
             0 => name,
             n => format_ident!("{name}_{}", n + 1),
         };
-        places.push(Place { attr: attr.clone(), site, above: places.len() });
+        places.push(Place { attr: attr.clone(), site, above: places.len(), is_counted });
     }
     places
 }
@@ -146,6 +146,15 @@ fn point(item: &Item, cx: &Context<'_>, places: &[Place]) -> TokenStream {
         #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
         #[linkme(crate = __rt::linkme)]
         static __POINT: __rt::PointSite = #new #(.named(#name))*;
+    }
+}
+
+/// `stack`, which binds `__outcome` and `__verdict`, in a call that is counted.
+fn counted(stack: &TokenStream) -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        let __call = (&__POINT).call();
+        #stack
+        __call.ended(&__verdict);
     }
 }
 

@@ -284,6 +284,7 @@ pub use failure::{outcome, rejected};
 #[doc(inline)]
 pub use fs::lock;
 pub use point::KeySnapshot;
+pub use point::counts::CallCounts;
 pub use point::info::{PointInfo, PointSnapshot, PolicyInfo, PolicySnapshot, Snapshot};
 pub use point::registry::{Point, PointKey, point, points, snapshot};
 #[doc(inline)]

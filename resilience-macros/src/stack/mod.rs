@@ -223,11 +223,21 @@ fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> Tok
 
 /// The expansion of the whole stack; on any mistake the function as it is, and every mistake.
 fn expand(gathered: Gathered, item: Item) -> TokenStream {
-    expand_for(gathered, item, cfg!(feature = "chaos"))
+    let build = Build { has_faults: cfg!(feature = "chaos"), counts: cfg!(feature = "counts") };
+    expand_for(gathered, item, build)
 }
 
-/// The same in a build with or without injected faults.
-fn expand_for(gathered: Gathered, mut item: Item, has_faults: bool) -> TokenStream {
+/// What the features of the crate add to every function.
+#[derive(Clone, Copy)]
+struct Build {
+    /// Injected faults.
+    has_faults: bool,
+    /// Counters of calls.
+    counts: bool,
+}
+
+/// The same in such a build.
+fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
     let errors = Errors::new();
     for foreign in &gathered.between {
         errors.at(
@@ -273,12 +283,12 @@ fn expand_for(gathered: Gathered, mut item: Item, has_faults: bool) -> TokenStre
     let mut layers: Vec<Stacked> = own.into_iter().filter_map(read).collect();
     rules::check(&layers, &shared, &item, &errors);
     let errors = errors.finish();
-    layers.retain(|layer| has_faults || !layer.traits().injects);
+    layers.retain(|layer| build.has_faults || !layer.traits().injects);
     if errors.is_some() || layers.is_empty() {
         item.attrs.retain(|attr| !is_hidden(attr));
         return quote!(#item #errors);
     }
-    emit::function(&layers, &shared, item)
+    emit::function(&layers, &shared, item, build.counts)
 }
 
 #[cfg(test)]
@@ -348,7 +358,7 @@ mod tests {
                 Gathered::parse(read(&format!("{above} {{ chaos rate = 2%, fault = Down }} () []")));
             let item = "fn f() -> Result<u32, Down> { Ok(1) }";
             match Item::read(read(item)) {
-                Ok(item) => expand_for(gathered, item, has_faults).to_string(),
+                Ok(item) => expand_for(gathered, item, Build { has_faults, counts: false }).to_string(),
                 Err(error) => unreachable!("{error}"),
             }
         };
@@ -357,6 +367,32 @@ mod tests {
         assert!(retried.contains("__RETRY") && !retried.contains("CHAOS"), "{retried}");
         assert_eq!(expanded("{ with_retry }", true).matches("static __CHAOS").count(), 1);
         assert_eq!(expanded("", true).matches("static __CHAOS").count(), 1);
+    }
+
+    #[test]
+    fn a_counted_call_ends_with_the_verdict_of_its_outermost_layer() {
+        let expanded = |stack: &str, counts| {
+            let item = "fn f() -> Result<u32, Down> { Ok(1) }";
+            match Item::read(read(item)) {
+                Ok(item) => {
+                    expand_for(Gathered::parse(read(stack)), item, Build { has_faults: false, counts })
+                }
+                Err(error) => unreachable!("{error}"),
+            }
+        };
+        let flat = |tokens: TokenStream| tokens.to_string().replace(' ', "");
+        for stack in [
+            "{ with_retry } () []",
+            "{ with_retry } { circuit_breaker } () []",
+            "{ timeout 1s, thread } () []",
+        ] {
+            let counted = flat(expanded(stack, true));
+            assert!(counted.contains("let__call=(&__POINT).call();"), "{counted}");
+            assert!(counted.contains("__call.ended(&__verdict);"), "{counted}");
+            assert!(!flat(expanded(stack, false)).contains("__call"), "{stack}");
+        }
+        let retried = flat(expanded("{ with_retry } () []", true));
+        assert!(retried.contains("__rt::Ok(__verdict)=>break(__outcome,__verdict)"), "{retried}");
     }
 
     #[test]

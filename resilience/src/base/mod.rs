@@ -41,6 +41,7 @@ pub(crate) mod scrub;
 pub(crate) mod serialise;
 pub mod setting;
 pub(crate) mod settings;
+pub(crate) mod shards;
 pub(crate) mod site;
 #[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 pub(crate) mod state_dir;

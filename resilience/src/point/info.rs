@@ -1,5 +1,6 @@
 //! What the inventory says of points and their policies.
 
+use super::counts::CallCounts;
 use super::layer::{KeySnapshot, Layer};
 use super::site::PointSite;
 use crate::base::name::PointName;
@@ -162,8 +163,12 @@ pub struct Snapshot {
 pub struct PointSnapshot {
     /// The name, unique in the binary.
     pub name: PointName,
-    /// How many calls were made; `None`, because this build counts only what goes wrong.
-    pub calls: Option<u64>,
+    /// How its calls ended; `None` without the feature `ops`, which counts only what goes wrong, and for a policy
+    /// that joined by hand.
+    pub calls: Option<CallCounts>,
+    /// Whether in the last 60 s a call was answered by a fallback, a stale value, a simpler call or another value of a
+    /// failover; never without the feature `ops`.
+    pub degraded: bool,
     /// The policies, outermost first.
     pub policies: Vec<PolicySnapshot>,
 }
@@ -229,7 +234,12 @@ impl fmt::Display for Snapshot {
 impl fmt::Display for PointSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        self.policies.iter().try_for_each(|policy| write!(f, "\n    {policy}"))
+        self.policies.iter().try_for_each(|policy| write!(f, "\n    {policy}"))?;
+        self.calls
+            .as_ref()
+            .filter(|calls| calls.total > 0)
+            .map_or(Ok(()), |calls| write!(f, "\n    {calls}"))?;
+        if self.degraded { f.write_str("\n    degraded") } else { Ok(()) }
     }
 }
 

@@ -57,6 +57,9 @@
 //! assert_eq!(breaker.state(), State::Closed);
 //! ```
 
+#[cfg(feature = "ops")]
+mod calls;
+pub(crate) mod counts;
 pub(crate) mod info;
 mod layer;
 mod names;
@@ -70,6 +73,8 @@ pub use layer::KeySnapshot;
 #[doc(hidden)]
 pub use layer::Layer;
 pub use registry::PolicyHandle;
+#[cfg(feature = "ops")]
+pub(crate) use site::note_degraded;
 pub(crate) use site::table;
 #[doc(hidden)]
 pub use site::{POINTS_0_1, PointSite};

@@ -441,7 +441,14 @@ impl Point {
     /// Returns the point's live state and counters.
     pub fn snapshot(&self) -> PointSnapshot {
         let policies = self.layers().map(PolicySnapshot::of).collect();
-        PointSnapshot { name: self.name(), calls: None, policies }
+        #[cfg(feature = "ops")]
+        let (calls, degraded) = match &self.kind {
+            Kind::Function(site) => (Some(site.calls().read()), site.calls().is_degraded()),
+            Kind::Shared(..) | Kind::Static(..) => (None, false),
+        };
+        #[cfg(not(feature = "ops"))]
+        let (calls, degraded) = (None, false);
+        PointSnapshot { name: self.name(), calls, degraded, policies }
     }
 
     /// Refers to the state that the policies of this point keep for `key`, written as text.

@@ -16,6 +16,8 @@
 //! What is recorded durably uses [`PointSite::identity`] instead: crate and function without the modules, so that
 //! moving a function into another module keeps its records.
 
+#[cfg(feature = "ops")]
+use super::calls::{PointCalls, RunningCall};
 use super::layer::Layer;
 use super::names::unique;
 use crate::base::name::{Named, PointName};
@@ -38,6 +40,10 @@ pub static POINTS_0_1: [PointSite];
 #[expect(clippy::declare_interior_mutable_const, reason = "every point gets a copy of its own")]
 const NO_ERRORS: Site<PointErrors> = Site::new(PointErrors::new(), PointErrors::new);
 
+#[cfg(feature = "ops")]
+#[expect(clippy::declare_interior_mutable_const, reason = "every point gets a copy of its own")]
+const NO_CALLS: Site<PointCalls> = Site::new(PointCalls::new(), PointCalls::new);
+
 /// The `static` of one annotated function.
 ///
 /// Its address identifies the point. The name is found once, at its first use.
@@ -51,6 +57,8 @@ pub struct PointSite {
     layers: &'static [&'static dyn Layer],
     unique: OnceLock<&'static str>,
     errors: Site<PointErrors>,
+    #[cfg(feature = "ops")]
+    calls: Site<PointCalls>,
 }
 
 impl PointSite {
@@ -62,12 +70,36 @@ impl PointSite {
         layers: &'static [&'static dyn Layer],
     ) -> Self {
         let place = Location::caller();
-        Self { module, function, name: None, place, layers, unique: OnceLock::new(), errors: NO_ERRORS }
+        Self {
+            module,
+            function,
+            name: None,
+            place,
+            layers,
+            unique: OnceLock::new(),
+            errors: NO_ERRORS,
+            #[cfg(feature = "ops")]
+            calls: NO_CALLS,
+        }
+    }
+
+    /// The calls of this point.
+    #[cfg(feature = "ops")]
+    #[inline]
+    pub(crate) fn calls(&self) -> &PointCalls {
+        &self.calls
     }
 
     /// The failed attempts of this point.
     pub(crate) fn errors(&self) -> &PointErrors {
         &self.errors
+    }
+
+    /// A call begins.
+    #[cfg(feature = "ops")]
+    #[inline]
+    pub fn call(&'static self) -> RunningCall {
+        RunningCall::begin(&self.calls)
     }
 
     /// Gives the point a name of its own in place of its path.
@@ -166,6 +198,15 @@ pub(crate) fn table() -> &'static Names {
         let points = names.iter().enumerate().map(|(n, name)| (name.text, n)).collect();
         Names { names, points }
     })
+}
+
+/// Notes that a call of the function called `point` was answered with less than its own result; nothing of a policy that
+/// is used as a value.
+#[cfg(feature = "ops")]
+pub(crate) fn note_degraded(point: &PointName) {
+    if let Some(site) = table().point(point) {
+        site.calls().note_degraded();
+    }
 }
 
 impl Names {

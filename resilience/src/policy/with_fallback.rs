@@ -346,6 +346,8 @@ impl FallbackSite {
     #[cold]
     pub fn answered(&self, class: &Classification, step: u32) {
         self.counters.answered.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "ops")]
+        self.point.calls().note_degraded();
         let log = Log { pace: Some(&self.pace), ..Log::default() };
         emit_as(&Event::FellBack { point: self.point.name(), class: *class, step }, self.policy.hook, log);
     }

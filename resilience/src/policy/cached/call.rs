@@ -63,6 +63,8 @@ pub(super) fn table_address(table: &Arc<Table>) -> usize {
 #[cold]
 pub(super) fn note_stale(table: &Table, point: &PointName, stored: &Stored, class: Classification) {
     Table::count(&table.stale);
+    #[cfg(feature = "ops")]
+    crate::point::note_degraded(point);
     if is_heard(None) {
         let age = stored.at.age(Stamp::now());
         emit(&Event::ServedStale { point: point.clone(), class, age }, None);

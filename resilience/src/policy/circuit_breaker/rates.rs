@@ -6,14 +6,11 @@
 //! the one that reaches `min_calls` is judged, too.
 
 use super::config::CircuitBreakerConfig;
+use crate::base::shards::{self, SHARDS};
 use crate::base::sync::{AtomicBool, AtomicU64, Ordering};
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-/// How many threads count apart; more of them share, and all of a model.
-const SHARDS: usize = if cfg!(loom) { 1 } else { 8 };
 /// At which success of a thread the time is read, in a window of time.
 const MARK: u64 = 32;
 /// How many runs a window of time remembers, before neighbours are joined.
@@ -43,7 +40,7 @@ impl Successes {
         if self.records_each() {
             return Counted::Not;
         }
-        let Some(shard) = self.shards.get(OWN.get()) else { return Counted::Not };
+        let Some(shard) = self.shards.get(shards::own()) else { return Counted::Not };
         let before = shard.0.fetch_add(1, Ordering::Relaxed);
         if before % MARK == MARK - 1 { Counted::Mark } else { Counted::Done }
     }
@@ -71,19 +68,6 @@ pub(super) enum Counted {
     Mark,
     /// It is to be recorded with its time.
     Not,
-}
-
-thread_local! {
-    /// The shard of this thread; none until it has recorded a success.
-    static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-/// Gives this thread a shard, if it has none.
-fn assign_shard() {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    if OWN.get() >= SHARDS {
-        OWN.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
-    }
 }
 
 /// How many results are inside the window.
@@ -174,7 +158,7 @@ impl Results {
 
     /// Records a result at `now`; from then on the thread counts its successes.
     pub(super) fn record(&mut self, seen: Seen, now: Instant) {
-        assign_shard();
+        shards::assign();
         let (failures, slow) = (u64::from(seen.is_failure), u64::from(seen.is_slow));
         self.push(Run { from: now, to: now, successes: 1 - failures, failures, slow });
     }
@@ -396,7 +380,7 @@ mod tests {
         let successes = Successes::new();
         successes.record_each(false);
         let mut results = Results::new(&successes, start, &config);
-        assign_shard();
+        shards::assign();
         for _ in 0..40 {
             successes.count();
         }
@@ -439,7 +423,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     assert_eq!(successes.count(), Counted::Not, "it has no counter");
-                    assign_shard();
+                    shards::assign();
                     let marks = (0..1_000).filter(|_| successes.count() == Counted::Mark).count();
                     assert!(marks <= 4 * 1_000 / 32 + 1, "{marks}");
                 });

@@ -81,6 +81,8 @@ impl DegradeSite {
     #[cold]
     fn answered(&self) {
         self.counters.answered.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "ops")]
+        self.point.calls().note_degraded();
         #[cfg(feature = "cache")]
         crate::base::marks::degraded();
     }

@@ -351,6 +351,8 @@ impl Failover {
     fn answered(&self, value: KeyRef<'_>) {
         let count = self.state.answered.get(&value, MAX_KEYS, &Count::default);
         count.0.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "ops")]
+        crate::point::note_degraded(&self.name);
         #[cfg(feature = "cache")]
         crate::base::marks::degraded();
     }

@@ -16,6 +16,8 @@ use crate::base::clock;
 use crate::base::setting::Effective;
 use crate::base::site::Site;
 use crate::event;
+#[cfg(feature = "ops")]
+use crate::failure::Category;
 use crate::point::registry::{Point, PointKey};
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::budget::{BudgetOf, Throttled};
@@ -376,6 +378,11 @@ impl CallSite for GivenRetry<'_> {
     fn count(&self, what: Counted) {
         self.site.count(what);
     }
+
+    #[cfg(feature = "ops")]
+    fn count_retried(&self, category: Category) {
+        self.site.count_retried(category);
+    }
 }
 
 impl CallSite for RetrySite {
@@ -389,6 +396,11 @@ impl CallSite for RetrySite {
 
     fn count(&self, what: Counted) {
         self.state.counters.of(what).fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "ops")]
+    fn count_retried(&self, category: Category) {
+        self.point.calls().retried(category);
     }
 }
 

@@ -147,6 +147,11 @@ pub(super) trait CallSite {
     fn retry(&self) -> &Retry;
     fn name(&self) -> PointName;
     fn count(&self, what: Counted);
+    /// Counts that a retry follows an attempt that failed with this category.
+    #[cfg(feature = "ops")]
+    fn count_retried(&self, category: Category) {
+        let _ = category;
+    }
 }
 
 /// What is counted of retries.
@@ -166,6 +171,9 @@ pub(super) enum Counted {
 #[doc(hidden)]
 pub struct Wait<'b> {
     pub(super) delay: Duration,
+    /// What the attempt failed with that it follows.
+    #[cfg(feature = "ops")]
+    category: Category,
     tokens: Option<Withdrawal<'b>>,
 }
 
@@ -227,6 +235,8 @@ pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
 /// Begins the retry that is the attempt of this number: its wait is over.
 #[cold]
 pub(super) fn begin_retry<S: CallSite>(site: &S, attempt: u32, wait: Wait<'_>) {
+    #[cfg(feature = "ops")]
+    site.count_retried(wait.category);
     wait.end();
     site.count(Counted::Retry);
     begin(site, attempt);
@@ -354,7 +364,12 @@ fn next<'b>(
         }
     };
     progress.note(&planned);
-    Ok(Wait { delay: planned.wait, tokens })
+    Ok(Wait {
+        delay: planned.wait,
+        #[cfg(feature = "ops")]
+        category: class.category,
+        tokens,
+    })
 }
 
 #[cfg(test)]

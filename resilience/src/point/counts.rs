@@ -1,0 +1,78 @@
+//! How the calls of one annotated function ended, as the inventory shows it.
+
+use crate::failure::{Category, Severity};
+use std::fmt;
+
+/// Counts the calls of one annotated function by how they ended, since the program started; needs the feature `ops`.
+///
+/// The counters only grow, but for `in_flight`. All parts are read in one pass and the totals are their sums, so that
+/// `total` is `succeeded`, the counts of `failed`, `rejected`, `cancelled` and `panicked` at every moment, also under load.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{point, with_retry};
+///
+/// #[with_retry(max = 2, base = 0s, name = "rates::load")]
+/// fn load() -> std::io::Result<u32> {
+///     Err(std::io::ErrorKind::TimedOut.into())
+/// }
+///
+/// load().unwrap_err();
+/// let calls = point("rates::load").unwrap().snapshot().calls;
+/// # #[cfg(feature = "ops")] {
+/// let calls = calls.unwrap();
+/// assert_eq!((calls.total, calls.succeeded, calls.attempts), (1, 0, 3));
+/// assert_eq!(calls.failed, [("timeout", 1)]);
+/// assert_eq!(calls.amplification(), 3.0);
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct CallCounts {
+    /// How many calls have ended.
+    pub total: u64,
+    /// How many returned what counts as success.
+    pub succeeded: u64,
+    /// How many failed, by the category of the error that the caller got; none with 0.
+    ///
+    /// A call that ran out of time is `"timeout"`, whether a policy cut it or its error says so.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::map"))]
+    pub failed: Vec<(&'static str, u64)>,
+    /// How many were refused by a policy of the function, or of a function that it calls.
+    pub rejected: u64,
+    /// How many futures of calls were dropped before their end.
+    pub cancelled: u64,
+    /// How many panicked.
+    pub panicked: u64,
+    /// How many run now; under load, about.
+    pub in_flight: u64,
+    /// How many attempts were made: one for each call that has ended, and one for each retry.
+    pub attempts: u64,
+    /// The failures with the severity of their errors.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) severities: Vec<(Category, Severity, u64)>,
+    /// The attempts that a retry followed.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) retried: Vec<(Category, u64)>,
+}
+
+impl CallCounts {
+    /// Returns the attempts that were made for one call on average; 1 before the first call.
+    pub fn amplification(&self) -> f64 {
+        if self.total == 0 { 1.0 } else { self.attempts as f64 / self.total as f64 }
+    }
+}
+
+/// Writes one line: `calls 12: succeeded 9, timeout 2, cancelled 1; 1.25 attempts a call`.
+impl fmt::Display for CallCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "calls {}: succeeded {}", self.total, self.succeeded)?;
+        let others =
+            [("rejected", self.rejected), ("cancelled", self.cancelled), ("panicked", self.panicked)];
+        let others = others.iter().filter(|(_, count)| *count > 0);
+        self.failed.iter().chain(others).try_for_each(|(name, count)| write!(f, ", {name} {count}"))?;
+        write!(f, "; {:.2} attempts a call", self.amplification())
+    }
+}
