@@ -11,7 +11,8 @@
 //! | a function of one policy, without state | a [hook](crate::event) |
 //! | lines in the log | `tracing` |
 //!
-//! Without a listener an event costs one relaxed load and an entry in the ring of its point.
+//! Without a listener an event costs one relaxed load and an entry in the ring of its point, and a rejection costs the
+//! load only.
 //!
 //! # Examples
 //!
@@ -41,7 +42,7 @@
 //! # In tests
 //!
 //! In a test world (`testing::isolate`) listeners get the events of that world only, also in handlers, which run in the
-//! world of the call.
+//! world of the call. The second that a call waits for a handler passes by the clock of the world.
 
 pub use crate::event::feed::{EventRecord, Handler, Subscription, on, recent, subscribe};
 pub use crate::event::kind::Kind;

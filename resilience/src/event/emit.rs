@@ -17,15 +17,24 @@ use std::sync::Mutex;
 
 /// Whether an event worth a debug line would be seen; if not, it need not be made.
 ///
-/// A hook, a test world, or a subscriber whose filter lets DEBUG through for anything. Without the feature `tracing`
-/// the last does not count. With the feature `ops` every event is kept for a while, and so is seen.
+/// With the feature `ops` each is kept for a while, and so is seen; else as [`is_rejection_heard`].
 #[inline]
 pub(crate) fn is_heard(hook: Option<Hook>) -> bool {
-    if cfg!(feature = "ops") {
-        return true;
-    }
+    cfg!(feature = "ops") || is_rejection_heard(hook)
+}
+
+/// Whether a rejection would be seen. It has to be cheap: an overload is when many calls are rejected.
+///
+/// By a hook, a test world, one who listens at run time, or a subscriber whose filter lets DEBUG through for anything.
+/// Without the feature `tracing` the last does not count.
+#[inline]
+pub(crate) fn is_rejection_heard(hook: Option<Hook>) -> bool {
     #[cfg(feature = "tracing")]
     if tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG {
+        return true;
+    }
+    #[cfg(feature = "ops")]
+    if super::feed::has_listeners() {
         return true;
     }
     hook.is_some() || World::here().is_some()

@@ -12,6 +12,7 @@
 //!   events](crate::event::Event#kinds) has targets and levels. Filter by target, for instance
 //!   `RUST_LOG=resilience::breaker=info`.
 //! - A test world: `testing::World::events` returns all of them (feature `testing`).
+//! - Subscriptions and handlers with state, and the last events of each point: the module `events` (feature `ops`).
 //!
 //! A hook or a subscriber that panics does not change what a call returns;
 //! [`hook_panics`] counts it.
@@ -65,7 +66,7 @@ mod trace;
 
 pub use crate::base::alert_level::AlertLevel;
 pub use crate::base::guarded::hook_panics;
-pub(crate) use emit::{blocks, emit, emit_as, is_heard};
+pub(crate) use emit::{blocks, emit, emit_as, is_heard, is_rejection_heard};
 pub use health::HealthLevel;
 pub use kinds::{Event, Hook};
 pub(crate) use log::{Log, Pace, shows_all_keys};

@@ -262,7 +262,8 @@ impl<R: Future<Output = ()> + Unpin> WorldAlarm<R> {
             return Poll::Ready(());
         }
         locked(&self.world.0.sleepers).push(cx.waker().clone());
-        Poll::Pending
+        // Another thread may have moved the clock before the waker was there.
+        if self.world.now() < self.at { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// How long a call waits for handlers.
 const LIMIT: Duration = Duration::from_secs(1);
+/// How long it does in real time in a test world whose clock nothing moves: a mistake in a test ends as a slow one.
+const LIMIT_IN_WORLD: Duration = Duration::from_secs(60);
 /// After which time a task or thread is in another call.
 const FORGET: Duration = Duration::from_secs(10);
 /// The most tasks and threads that are remembered; further ones do not wait.
@@ -61,7 +63,7 @@ pub(super) struct Wait {
     caller: Caller,
     began: Instant,
     left: Duration,
-    /// Ends the wait by the clock of a test world, too, where that is moved by hand.
+    /// Ends the wait by the clock of a test world, where that is moved by hand.
     alarm: Option<Pin<Box<clock::Timer>>>,
 }
 
@@ -92,6 +94,7 @@ impl Wait {
 
     /// Whether all are handled before the time is over.
     fn is_in_time(&mut self, handled: &[Handled]) -> bool {
+        let limit = if self.alarm.is_some() { LIMIT_IN_WORLD } else { self.left };
         let end = poll_fn(|cx| {
             if handled.iter().all(|handled| handled.poll(cx).is_ready()) {
                 return Poll::Ready(true);
@@ -99,7 +102,7 @@ impl Wait {
             let alarm = self.alarm.as_mut().map_or(Poll::Pending, |alarm| alarm.as_mut().poll(cx));
             alarm.map(|()| false)
         });
-        block_for(self.left, end).unwrap_or(false)
+        block_for(limit, end).unwrap_or(false)
     }
 }
 

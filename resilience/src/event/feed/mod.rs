@@ -1,7 +1,8 @@
 //! Events for listeners at run time: subscriptions, handlers, and the last events of each point.
 //!
 //! Every event of the process is fed here after its hook, its line of `tracing` and the test world. Without a
-//! listener, that is one relaxed load and an entry in the ring of its point ([`recent`]).
+//! listener, that is one relaxed load and an entry in the ring of its point ([`recent`]); a rejection, which an overload
+//! makes for each call, is not even made.
 //!
 //! # Invariants
 //!
@@ -21,5 +22,5 @@ mod worker;
 pub use handler::{Handler, on};
 pub use recent::recent;
 pub use record::EventRecord;
-pub(crate) use registry::feed;
+pub(crate) use registry::{feed, has_listeners};
 pub use subscription::{Subscription, subscribe};

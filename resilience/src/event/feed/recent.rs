@@ -54,7 +54,8 @@ static RINGS: Site<Rings> = Site::new(Rings::new(), Rings::new);
 /// Returns the last events of `point`, the oldest first; at most 100.
 ///
 /// `point` is the name of an annotated function, of a policy that is used as a value, or of a component. Of
-/// rejections one a second is kept, since an open breaker makes one for each call. All points together keep at
+/// rejections, which an open breaker makes for each call, one a second is kept, and only while a subscription or
+/// a handler listens, or `tracing` lets DEBUG through. All points together keep at
 /// most 8 MiB; above that, the points go first whose last event is oldest. The times of the events are worked
 /// out from the monotonic clock.
 ///

@@ -59,11 +59,17 @@ impl Drop for Listening {
     }
 }
 
+/// Whether anyone listens, in whichever world.
+#[inline]
+pub(crate) fn has_listeners() -> bool {
+    LISTENERS.load(Ordering::Relaxed) > 0
+}
+
 /// Keeps `event` in the ring of its point, and passes it to all who listen.
 #[inline]
 pub(crate) fn feed(event: &Event) {
     recent::keep(event);
-    if LISTENERS.load(Ordering::Relaxed) > 0 {
+    if has_listeners() {
         deliver(event);
     }
 }

@@ -6,7 +6,7 @@ use crate::base::holding::Holds;
 use crate::base::scope;
 use crate::base::setting::Effective;
 use crate::base::world::{World, run_in};
-use crate::event::{Event, Log, Pace, blocks, emit_as, is_heard, shows_all_keys};
+use crate::event::{Event, Log, Pace, blocks, emit_as, is_heard, is_rejection_heard, shows_all_keys};
 use crate::failure::rejected::Rejected;
 use crate::fs::lock::{self, Acquire};
 use crate::fs::{FileLock, LockError, LockGuard};
@@ -112,7 +112,7 @@ impl Enter {
             }
             Err(error) => {
                 count(&counters.rejected);
-                if is_heard(None) {
+                if is_rejection_heard(None) {
                     let (point, key) = (point.clone(), Some(key.clone()));
                     let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
                     emit_as(&event, None, Log { pace: Some(&counters.pace), shows_key: shows_all_keys() });

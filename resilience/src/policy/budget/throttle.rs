@@ -27,7 +27,7 @@ use crate::base::clock::now;
 use crate::base::rng;
 use crate::base::scope::{Stack, is_cut};
 use crate::base::sync::Mutex;
-use crate::event::{Event, Log, Pace, emit_as, is_heard, shows_all_keys};
+use crate::event::{Event, Log, Pace, emit_as, is_rejection_heard, shows_all_keys};
 use crate::failure::Counts;
 use crate::point::PointName;
 use crate::policy::Verdict;
@@ -204,7 +204,7 @@ impl Budget {
     fn refused(&self, throttle: &Throttle, point: PointName) -> Rejected {
         let shows_key = self.key.is_some() && shows_all_keys();
         let key = self.key.as_deref().map(|key| PointName::from(key.to_owned()));
-        if is_heard(None) {
+        if is_rejection_heard(None) {
             let (point, key) = (point.clone(), key.clone());
             let event = Event::Rejected { point, key, policy: "with_retry", retry_after: None };
             emit_as(&event, None, Log { pace: Some(&throttle.pace), shows_key });

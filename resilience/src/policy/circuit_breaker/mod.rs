@@ -105,7 +105,7 @@ pub use state::State;
 use crate::base::scope::{Stack, is_cut, is_extra, left_of_request};
 use crate::base::settings::Settings;
 use crate::base::site::Site;
-use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
+use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
 use crate::failure::{Category, Classification, Classify, Counts};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
@@ -544,7 +544,7 @@ impl CircuitBreaker {
             return;
         }
         self.count(Counted::Rejected);
-        if is_heard(self.setup.hooks.reject) {
+        if is_rejection_heard(self.setup.hooks.reject) {
             self.report_rejection(left);
         }
     }

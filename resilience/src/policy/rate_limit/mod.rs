@@ -61,7 +61,7 @@ use crate::base::scope::{self, Stack};
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
-use crate::event::{Event, Hook, Log, Pace, emit_as, is_heard};
+use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
 use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
@@ -375,7 +375,7 @@ impl RateLimit {
 
     fn report(&self, wait: Wait) {
         self.count(|counters| &counters.rejected);
-        if is_heard(self.setup.on_reject) {
+        if is_rejection_heard(self.setup.on_reject) {
             let (point, key) = (self.owner.clone(), self.key.clone());
             let event = Event::Rejected { point, key, policy: KIND, retry_after: Some(wait.duration()) };
             let all_keys = self.totals.as_deref().unwrap_or(&self.live.counters);
