@@ -528,6 +528,28 @@ fn a_status_is_a_map() {
 
 // Built in.
 
+#[cfg(feature = "chaos")]
+#[test]
+fn armed_faults_are_a_warning_until_their_time_is_over() {
+    use resilience::chaos::{Plan, arm};
+    let world = isolate();
+    assert_eq!(text("chaos"), "chaos: pass: no faults are armed");
+    let all = arm(SECOND * 60);
+    let one = arm(Plan::new(SECOND * 5).only("search"));
+    world.advance(SECOND);
+    let armed = text("chaos");
+    assert!(
+        armed.starts_with("chaos: warn: chaos armed (*: 59s left, search: 4s left); drop the guard"),
+        "{armed}"
+    );
+    assert!(look("chaos").healthy, "the program does as it was told to");
+    world.advance(SECOND * 4);
+    assert!(text("chaos").starts_with("chaos: warn: chaos armed (*: 55s left);"), "{}", text("chaos"));
+    drop((all, one));
+    world.advance(SECOND);
+    assert_eq!(text("chaos"), "chaos: pass: no faults are armed");
+}
+
 #[test]
 fn an_open_breaker_is_a_warning() {
     let world = isolate();

@@ -7,11 +7,15 @@ use crate::point::registry::snapshot;
 
 /// Their names and their code.
 pub(super) fn checks() -> Vec<(&'static str, Work)> {
-    let own = [("breakers", Work::blocking(breakers))];
+    let own = [
+        ("breakers", Work::blocking(breakers)),
+        #[cfg(feature = "chaos")]
+        ("chaos", Work::blocking(chaos)),
+    ];
     own.into_iter().chain(resources::checks()).collect()
 }
 
-/// How many breakers are named in the details.
+/// How many breakers or functions are named in the details.
 const MOST: usize = 20;
 
 /// An open breaker is a warning: it is the protection at work, and restarting the program would not help.
@@ -37,4 +41,19 @@ fn breakers() -> Answer {
     };
     let answer = answer.action("look at the service behind it; the breaker closes when that is back");
     open.into_iter().take(MOST).fold(answer, |answer, (name, state)| answer.detail(name, state))
+}
+
+/// Faults that the program has armed are a warning: errors and delays may be its own work.
+#[cfg(feature = "chaos")]
+fn chaos() -> Answer {
+    let armed = crate::policy::chaos::armed();
+    if armed.is_empty() {
+        return Answer::pass("no faults are armed");
+    }
+    let answer =
+        Answer::warn("chaos armed").action("drop the guard of `chaos::arm`, or wait until its time is over");
+    let named = armed.into_iter().take(MOST);
+    named.fold(answer, |answer, (point, left)| {
+        answer.detail(point, format!("{}s left", left.as_secs_f64().ceil()))
+    })
 }

@@ -38,6 +38,7 @@
 //! | `memory`, `disk` | from 90 % used on, until less than 85 %; the disk is that of the state directory |
 //! | `cpu` | never: it is for information |
 //! | `breakers` | while a breaker is open: it is the protection at work, and no failure |
+//! | `chaos` (feature `chaos`) | while the program has armed faults |
 //!
 //! A check of the program with the same name takes its place.
 

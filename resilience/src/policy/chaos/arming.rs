@@ -140,6 +140,17 @@ pub fn is_armed() -> bool {
     }
 }
 
+/// For which functions faults are armed, `*` for all of them, each with the time that is left.
+#[cfg(feature = "ops")]
+pub(crate) fn armed() -> Vec<(String, Duration)> {
+    let now = now();
+    let left = |arming: &Arming| {
+        let point = arming.only.clone().unwrap_or_else(|| "*".to_owned());
+        (now < arming.ends).then(|| (point, arming.ends.saturating_duration_since(now)))
+    };
+    locked(&ARMINGS).iter().filter_map(left).collect()
+}
+
 /// What is armed for `point`.
 pub(super) fn of(point: &str) -> Option<Arming> {
     if is_idle() {

@@ -44,6 +44,8 @@
 mod arming;
 mod config;
 
+#[cfg(feature = "ops")]
+pub(crate) use arming::armed;
 pub use arming::{Armed, Plan, arm, is_armed};
 pub use config::ChaosConfig;
 
