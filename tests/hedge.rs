@@ -406,6 +406,31 @@ mod policies_below {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_loser_that_ran_longer_than_slow_is_slow_and_no_failure() {
+        #[hedge(after = 50ms, idempotent, name = "slow losers")]
+        #[circuit_breaker(threshold = 1, slow = 40ms, slow_rate = 90%, window = 10, min_calls = 2)]
+        async fn guarded(script: &Script) -> Outcome {
+            script.call().await
+        }
+        let _world = testing::isolate();
+        let breaker = point("slow losers").unwrap().breaker().unwrap();
+        let now = || {
+            let now = breaker.snapshot();
+            (now.state, now.failures, now.calls, now.slow_rate)
+        };
+        assert_eq!(guarded(&Script::taking([100, 5])).await, Ok(1));
+        assert_eq!(now(), (State::Closed, 0, Some(2), Some(0.5)), "it ran for 55 ms");
+        assert_eq!(guarded(&Script::taking([60, 20])).await, Ok(0));
+        let (state, failures, calls, rate) = now();
+        assert_eq!(
+            (state, failures, calls),
+            (State::Closed, 0, Some(3)),
+            "one that lost after 10 ms is nothing"
+        );
+        assert!(rate.is_some_and(|rate| rate > 0.6), "two of three are slow: {rate:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_loser_gives_its_probe_back() {
         #[hedge(after = 10ms, idempotent, name = "probed")]
         #[circuit_breaker(threshold = 1, recovery = 1s, probes = 2, successes = 2)]

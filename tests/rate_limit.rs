@@ -494,3 +494,33 @@ mod shapes {
         is_send(&OWN.acquire_async());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_admits_the_whole_burst_and_those_that_wait_first() {
+    #[rate_limit(2, per = 10s, wait = 60s, name = "reset")]
+    async fn call() -> Outcome {
+        Ok(1)
+    }
+    #[rate_limit(1, per = 10s, key = host, name = "reset keys")]
+    fn keyed(host: &str) -> Outcome {
+        Ok(u32::try_from(host.len()).unwrap())
+    }
+    let _world = testing::isolate();
+    assert_eq!((call().await, call().await), (Ok(1), Ok(1)));
+    let (mut first, mut second, mut third) = (pin!(call()), pin!(call()), pin!(call()));
+    assert!(poll(first.as_mut()).is_pending());
+    point("reset").unwrap().rate_limit().unwrap().reset();
+    assert!(poll(second.as_mut()).is_ready(), "the second of the burst");
+    assert!(poll(third.as_mut()).is_pending());
+    assert_eq!(
+        poll(first.as_mut()),
+        Poll::Ready(Ok(1)),
+        "the first of the burst was for the one that waited"
+    );
+    let keys = point("reset keys").unwrap();
+    assert_eq!((keyed("a"), keyed("b")), (Ok(1), Ok(1)));
+    assert!(is_limited(&keyed("a")) && is_limited(&keyed("b")));
+    keys.key("a").rate_limit().unwrap().reset();
+    assert_eq!(keyed("a"), Ok(1));
+    assert!(is_limited(&keyed("b")), "another key is not reset");
+}
