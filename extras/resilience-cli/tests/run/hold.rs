@@ -178,7 +178,14 @@ fn files_that_cannot_be_put_back_are_reported_with_77() {
     );
     // It is never skipped afterwards.
     let again = output(&mut run(dir.path(), "--rollback --backup f", "echo >> calls"));
-    assert_eq!((again.status.code(), calls(dir.path())), (Some(125), 0), "{}", text(&again.stderr));
+    let said = text(&again.stderr);
+    assert_eq!((again.status.code(), calls(dir.path())), (Some(125), 0), "{said}");
+    // It says what to do, and that helps.
+    let journal = said.split('`').find(|word| word.ends_with(".journal")).expect("the journal is named");
+    fs::write(dir.path().join("f"), "right").unwrap();
+    fs::remove_file(dir.path().join(journal)).unwrap();
+    assert_eq!(ends(&mut run(dir.path(), "--rollback --backup f", "exit 1")).1, 76);
+    assert_eq!(read(dir.path(), "f").as_deref(), Some("right"));
 }
 
 /// Kills a run whose command goes on, and then runs another one with the same lock and file.

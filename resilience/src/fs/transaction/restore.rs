@@ -96,7 +96,13 @@ fn replace(target: &Target, entry: &Entry, id: &str) -> io::Result<()> {
         return if is_there { dir.rename_new(name, &temp) } else { Ok(()) };
     };
     let copy = dir.read(&entry.temp)?;
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the copy of it is damaged or was removed");
+    let damaged = || {
+        let words = format!(
+            "the copy that belongs back is damaged or was removed: put the file right by hand, then remove \
+             `.resilience-{id}.journal` beside it or beside the first of the files that were to change together"
+        );
+        io::Error::new(io::ErrorKind::InvalidData, words)
+    };
     let mut copy = copy.ok_or_else(damaged)?;
     let meta = Meta::of(&copy, &fstat(&copy)?)?;
     dir.remove(&draft)?;
