@@ -127,8 +127,7 @@ impl Layer for Checked {
 
     fn wrap(&self, _: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
         let here = Span::mixed_site();
-        let (site, label, bound) = (&place.site, place.label(), place.bound());
-        let argument = &self.argument;
+        let (site, label, bound, argument) = (&place.site, place.label(), place.bound(), &self.argument);
         let at = here.located_at(argument.span());
         let shadows = shadows();
         let (start, level, back, original) = if self.is_borrowed {

@@ -2,9 +2,11 @@
 
 mod foreign;
 mod schedule;
+mod throttle;
 
 use self::foreign::WORDS;
 use self::schedule::{Bounds, Schedule, schedule};
+use self::throttle::{Throttle, Throttled, check_throttle, throttle};
 use crate::context::{Context, Place, retry_local};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
@@ -84,29 +86,6 @@ enum BudgetSource {
     None,
     /// The one that the settings name at run time.
     Settings,
-}
-
-/// Calls ask the throttle of the budget that pays.
-struct Throttle {
-    /// The factor of the function's own budgets, if it is written.
-    factor: Option<TokenStream>,
-}
-
-impl Throttle {
-    /// A function that makes the budget of a key.
-    fn budget(&self) -> TokenStream {
-        self.factor.as_ref().map_or_else(
-            || quote!(__rt::Budget::new),
-            |factor| quote!(|| __rt::Budget::throttle(__rt::Budget::new(), #factor)),
-        )
-    }
-
-    /// The call that sets it for the site.
-    fn setter(&self) -> TokenStream {
-        let Some(factor) = &self.factor else { return quote!(.throttled(__rt::None)) };
-        let at = Span::mixed_site().located_at(value::own_span_of(factor));
-        quote_spanned!(at=> .throttled(__rt::Some(#factor)))
-    }
 }
 
 impl Checked {
@@ -191,39 +170,6 @@ fn check(input: Input<'_>) -> Checked {
     let rules = Rules::read(&mut reader);
     let start = start.unwrap_or_default();
     Checked { instance, start, setters, rules, on, remembers, depends, budget, throttle }
-}
-
-/// `throttle`, or `throttle = 2.0`, and where that is written.
-fn throttle(reader: &mut Reader<'_>) -> Option<(Throttle, Span)> {
-    let at = reader.span_of("throttle")?;
-    let is_word = matches!(reader.peek("throttle"), Some(Value::Word));
-    if is_word {
-        reader.take("throttle");
-        return Some((Throttle { factor: None }, at));
-    }
-    let factor = reader.value("throttle", "2.0", |tokens| value::factor_from_one(tokens, "throttle"))?;
-    Some((Throttle { factor: Some(factor) }, at))
-}
-
-/// Reports a throttle that the budget cannot have.
-fn check_throttle(throttle: &Throttle, at: Span, budget: BudgetSource, is_shared: bool, errors: &Errors) {
-    if budget == BudgetSource::None {
-        errors.here(
-            at,
-            "`throttle` needs a budget, which counts the calls that the service accepts\n\
-             help: leave `budget = none` out",
-        );
-    }
-    if is_shared && let Some(factor) = &throttle.factor {
-        errors.here(
-            at,
-            format!(
-                "the budget in the `static` has its own factor\n\
-                 help: write `throttle` alone here, and `.throttle({factor})` where the budget is made",
-                factor = factor.to_string().replace("f64", "")
-            ),
-        );
-    }
 }
 
 const BUDGETS: &str =
@@ -456,57 +402,5 @@ impl Layer for Checked {
         }
         let label = place.label();
         quote_spanned!(here=> let #bound = #label: { #call #bound };)
-    }
-}
-
-/// What a function with a throttle does beside its retries.
-#[derive(Default)]
-struct Throttled {
-    /// Before the first attempt.
-    ask: TokenStream,
-    /// Before and after each attempt.
-    attempt: TokenStream,
-    ended: TokenStream,
-}
-
-impl Throttled {
-    /// A budget that is named may have a throttle, which is asked where the function can return its refusal.
-    fn new(checked: &Checked, cx: &Context<'_>, place: &Place, is_keyed: bool) -> Option<Self> {
-        let here = Span::mixed_site();
-        let (site, label) = (&place.site, place.label());
-        let budget = checked.budget(site, is_keyed);
-        let is_named = checked.budget == BudgetSource::Settings && !checked.is_given();
-        let has_throttle = checked.throttle.is_some();
-        let ask = match cx.return_type() {
-            _ if has_throttle || is_named && cx.makes_rejected() => {
-                let refused = cx.refused(place);
-                let ask = if has_throttle { quote!(ask) } else { quote!(ask_named) };
-                quote_spanned! {here=>
-                    match (&#site).#ask(#budget) {
-                        __rt::Ok(__throttled) => __throttled,
-                        __rt::Err(__rejected) => break #label #refused,
-                    }
-                }
-            }
-            Some(ty) if is_named => {
-                let refused = quote_spanned!(here=> __refused);
-                let value =
-                    if place.is_outermost() { quote_spanned!(here=> #refused.0) } else { refused.clone() };
-                quote_spanned! {here=>
-                    match __rt::MayRefuse::<#ty>::NEW
-                        .probed_ask(|| (&#site).ask_named(#budget), (&#site).unthrottled())
-                    {
-                        __rt::Ok(__throttled) => __throttled,
-                        __rt::Err(#refused) => break #label #value,
-                    }
-                }
-            }
-            _ => return None,
-        };
-        Some(Self {
-            ask: quote_spanned!(here=> let __throttled = #ask;),
-            attempt: quote_spanned!(here=> let __attempt = (&__throttled).attempt();),
-            ended: quote_spanned!(here=> __attempt.ended(&__verdict);),
-        })
     }
 }

@@ -25,6 +25,7 @@
 //! `loom.rs` runs these under every interleaving, `model.rs` compares random histories with a simple model, and
 //! `tests.rs` has the cases one by one.
 
+use super::cause::{Cause, failures_in};
 use super::config::CircuitBreakerConfig;
 use super::rates::{Counted, Results, Seen, Shares, Successes};
 use super::state::{Change, Memory, State, Token, Word};
@@ -480,31 +481,6 @@ impl Gate {
     }
 }
 
-/// Why a breaker opens: nothing where a person or the program opens it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cause<'a> {
-    /// The error of the call that opens it.
-    class: Option<&'a Classification>,
-    failures: u32,
-    /// How many calls were slow, where that opens it.
-    slow: u32,
-}
-
-impl<'a> Cause<'a> {
-    const fn of_failures(failures: u32, class: &'a Classification) -> Self {
-        Self { class: Some(class), failures, slow: 0 }
-    }
-
-    fn of_shares(shares: Shares, class: Option<&'a Classification>, config: &CircuitBreakerConfig) -> Self {
-        let slow = if shares.trip_by_slowness(config) { shares.slow } else { 0 };
-        Self { class, failures: failures_in(shares), slow: u32::try_from(slow).unwrap_or(u32::MAX) }
-    }
-
-    fn opened(self, recovery: Option<Duration>) -> Change {
-        Change::Opened { class: self.class.copied(), failures: self.failures, slow: self.slow, recovery }
-    }
-}
-
 /// One look at a breaker.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -517,10 +493,6 @@ pub(super) struct Reading {
     pub(super) failures: u32,
     pub(super) successes: u32,
     pub(super) left: Option<Duration>,
-}
-
-fn failures_in(shares: Shares) -> u32 {
-    u32::try_from(shares.failures).unwrap_or(u32::MAX)
 }
 
 /// The admission by a breaker that is neither open nor half-open.

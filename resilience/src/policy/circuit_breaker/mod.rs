@@ -81,6 +81,7 @@
 //! ```
 
 mod builder;
+mod cause;
 mod config;
 mod gate;
 mod handle;
@@ -90,6 +91,7 @@ mod layer;
 mod permit;
 mod rates;
 mod set;
+mod snapshot;
 mod state;
 mod window;
 
@@ -100,6 +102,7 @@ pub use layer::{GivenBreaker, KeyedBreakers};
 pub use permit::{Admitted, Began, Measured, Measuring, OwnedAdmitted, Timing};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
+pub use snapshot::BreakerSnapshot;
 pub use state::State;
 
 use crate::base::scope::{Stack, is_cut, is_extra, left_of_request};
@@ -113,10 +116,9 @@ use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Origin, Rejected, Wait};
 use gate::{Admission, Gate};
 use state::{Change, Token, Word};
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rejects calls at once while a dependency keeps failing, until a probe succeeds.
 ///
@@ -218,74 +220,6 @@ struct Counters {
     panicked: AtomicU64,
     /// How often `tracing` gets a line about a rejection, for all keys of a keyed breaker together.
     pace: Pace,
-}
-
-/// Holds the state and counts of a breaker at one moment; see [`CircuitBreaker::snapshot`].
-///
-/// With the feature `serde` it serialises as a map, with `retry_after_s` in seconds and `since` as a time.
-///
-/// # Examples
-///
-/// ```
-/// use resilience::{CircuitBreaker, State};
-///
-/// let breaker = CircuitBreaker::new("search").threshold(3);
-/// let failed: Result<(), std::io::Error> = breaker.call(|| Err(std::io::ErrorKind::TimedOut.into()));
-/// assert!(failed.is_err());
-///
-/// let now = breaker.snapshot();
-/// assert_eq!((now.state, now.failures, now.threshold), (State::Closed, 1, 3));
-/// assert_eq!(now.to_string(), "search: closed, failures 1 of 3, rejected 0");
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct BreakerSnapshot {
-    /// The point, or the name given by hand.
-    pub name: PointName,
-    /// The key, on a keyed breaker.
-    pub key: Option<PointName>,
-    /// What it does with a call.
-    pub state: State,
-    /// Since when; `None` if it never changed. It is serialised as an RFC 3339 time in UTC.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::moment"))]
-    pub since: Option<Instant>,
-    /// How many failures count at the moment: in a row or inside the window, or those that opened it.
-    pub failures: u32,
-    /// How many calls are inside the window of a `rate`; `None` without one, and while it does not count.
-    pub calls: Option<u64>,
-    /// The share of failures among those calls, once there are `min_calls` of them.
-    pub failure_rate: Option<f64>,
-    /// The share of slow calls among them, of a breaker with `slow`.
-    pub slow_rate: Option<f64>,
-    /// How many probes of this half-open time have succeeded.
-    pub successes: u32,
-    /// How many calls it has refused since the program started.
-    pub rejected: u64,
-    /// How many failures open it; 0 where only a `rate` does.
-    pub threshold: u32,
-    /// How long it stays open; `None` if it is not open, or its time is over.
-    #[cfg_attr(
-        feature = "serde",
-        serde(rename = "retry_after_s", serialize_with = "crate::base::serialise::seconds")
-    )]
-    pub retry_after: Option<Duration>,
-}
-
-/// `search (key a.example): open for 30s, failures 5 of 5, rejected 3`.
-impl fmt::Display for BreakerSnapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
-        write!(f, ": {}", self.state)?;
-        self.retry_after.map_or(Ok(()), |wait| write!(f, " for {wait:?}"))?;
-        match self.calls {
-            Some(calls) => write!(f, ", failures {} of {calls} calls", self.failures)?,
-            None if self.threshold > 0 => write!(f, ", failures {} of {}", self.failures, self.threshold)?,
-            None => write!(f, ", failures {}", self.failures)?,
-        }
-        write!(f, ", rejected {}", self.rejected)
-    }
 }
 
 impl CircuitBreaker {
