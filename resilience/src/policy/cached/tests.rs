@@ -3,6 +3,7 @@
 use super::flight::{Flights, NONE, Turn};
 use super::table::{Freshness, Stamp, freshness};
 use super::*;
+use proptest::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
@@ -18,6 +19,39 @@ fn the_older_of_two_clocks_counts() {
     assert_eq!(age(then.moved(HOUR, Duration::ZERO)), HOUR, "the time of day was set back");
     assert_eq!(age(then.set_back(24 * HOUR)), Duration::ZERO);
     assert_eq!(then.moved(HOUR, HOUR).age(then), Duration::ZERO, "a clock that goes back counts as no time");
+}
+
+/// How the steady clock and the time of day go on, in milliseconds.
+fn clocks() -> impl Strategy<Value = Vec<(i64, i64)>> {
+    let step = prop_oneof![
+        4 => (0..100_000_i64).prop_map(|passed| (passed, passed)),
+        1 => Just((0, 7_200_000)),
+        1 => Just((0, -86_400_000)),
+        1 => Just((-1, 0)),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Suspended machines, times of day that are set back, and clocks that go back a little.
+    #[test]
+    fn an_age_is_that_of_the_clock_which_shows_more(steps in clocks()) {
+        let start = Stamp::now();
+        let millis = |by: i64| Duration::from_millis(by.unsigned_abs());
+        let (mut steady, mut wall) = (1_000_i64, 0_i64);
+        let then = start.moved(millis(steady), Duration::ZERO);
+        let began = (steady, wall);
+        for (steady_step, wall_step) in steps {
+            (steady, wall) = (steady + steady_step, wall + wall_step);
+            let now = start.moved(millis(steady), Duration::ZERO);
+            let now =
+                if wall < 0 { now.set_back(millis(wall)) } else { now.moved(Duration::ZERO, millis(wall)) };
+            let age = 0.max(steady - began.0).max(wall - began.1);
+            prop_assert_eq!(then.age(now), millis(age), "after {:?}", (steady, wall));
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// When the last failures happened, oldest first; takes no memory before the first one.
+///
+/// A thread may read the clock before another one and arrive after it: a moment before the last one counts as that.
 #[derive(Debug, Default)]
 pub(super) struct Times(VecDeque<Instant>);
 
@@ -26,6 +28,7 @@ impl Times {
     /// It may forget what is outside, and the oldest if there would be more than `threshold`: one more would open the
     /// breaker anyway.
     pub(super) fn push(&mut self, now: Instant, window: Duration, threshold: u32) -> u32 {
+        let now = self.latest(now);
         while self.0.front().is_some_and(|at| !is_inside(*at, now, window)) || self.count() >= threshold {
             self.0.pop_front();
         }
@@ -35,8 +38,13 @@ impl Times {
 
     /// How many failures are inside `window` at `now`.
     pub(super) fn inside(&self, now: Instant, window: Duration) -> u32 {
+        let now = self.latest(now);
         let outside = self.0.partition_point(|at| !is_inside(*at, now, window));
         self.count().saturating_sub(u32::try_from(outside).unwrap_or(u32::MAX))
+    }
+
+    fn latest(&self, now: Instant) -> Instant {
+        self.0.back().map_or(now, |last| now.max(*last))
     }
 
     fn count(&self) -> u32 {
@@ -69,6 +77,41 @@ mod tests {
         let mut times = Times::new();
         for n in 1..=10 {
             assert_eq!(times.push(now, Duration::from_secs(1), 3), n.min(3));
+        }
+    }
+
+    mod against_a_model {
+        use super::*;
+        use proptest::prelude::*;
+
+        /// Milliseconds that pass before a failure or a question: the clock goes on, jumps as after a suspension, or goes
+        /// back by one.
+        fn steps() -> impl Strategy<Value = Vec<(bool, i64)>> {
+            let passes = prop_oneof![8 => 0..4_i64, 1 => Just(7_200_000), 3 => Just(-1)];
+            prop::collection::vec((any::<bool>(), passes), 1..60)
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+            #[test]
+            fn as_many_count_as_are_inside(threshold in 1..8_u32, steps in steps()) {
+                let (start, window) = (Instant::now(), Duration::from_millis(10));
+                let (mut times, mut failures, mut clock) = (Times::new(), Vec::new(), 1_000_i64);
+                for (is_failure, passes) in steps {
+                    clock += passes;
+                    let now = start + Duration::from_millis(clock.unsigned_abs());
+                    let latest = failures.iter().copied().fold(clock, i64::max);
+                    if is_failure {
+                        failures.push(latest);
+                    }
+                    let inside = failures.iter().filter(|at| latest - **at < 10).count();
+                    let expected = u32::try_from(inside).unwrap().min(threshold);
+                    let counted =
+                        if is_failure { times.push(now, window, threshold) } else { times.inside(now, window) };
+                    prop_assert_eq!(counted, expected, "at {} ms", clock);
+                }
+            }
         }
     }
 }
