@@ -47,6 +47,8 @@ pub(crate) enum Command {
     /// Lists the backups of files, and restores them
     #[command(subcommand)]
     Backups(BackupsCommand),
+    /// Shows the alerts that programs have raised, oldest first
+    Alerts(AlertsArgs),
     /// Checks the state directory, its store, the disk and the clock, and says what to do
     Doctor(DoctorArgs),
     /// Prints a script that completes this command in a shell
@@ -250,6 +252,35 @@ pub(crate) enum BackupsCommand {
         /// The number of the backup
         number: u64,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AlertsArgs {
+    /// Goes on with each alert that comes, until it is interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only alerts that are at least as bad as this
+    #[arg(long, value_enum, value_name = "LEVEL", ignore_case = true)]
+    pub(crate) level: Option<Level>,
+    /// The largest number that is shown of each application, up to 1000
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) count: usize,
+}
+
+/// How bad an alert is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Level {
+    Warning,
+    Critical,
+}
+
+impl From<Level> for resilience::alerts::AlertLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Warning => Self::Warning,
+            Level::Critical => Self::Critical,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -2,13 +2,14 @@
 //!
 //! # Where things are
 //!
-//! `run` is in [`run`]; the commands that read a state directory are in [`jobs`], [`checkpoints`], [`locks`] and
+//! `run` is in [`run`]; the commands that read a state directory are in [`alerts`], [`jobs`], [`checkpoints`], [`locks`] and
 //! [`doctor`], and where that directory is, in [`state`]; [`backups`] are beside their files. What is printed goes through [`print`].
 
 #![forbid(unsafe_code)]
 #[cfg(not(target_os = "linux"))]
 compile_error!("the command `resilience` runs on Linux: it finds processes, terminals and locks there");
 
+mod alerts;
 #[allow(clippy::doc_markdown, reason = "these texts are shown in a terminal")]
 mod args;
 mod backups;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Checkpoints(command) => checkpoints::command(command, &cli.place, cli.json),
         Command::Locks(command) => locks::command(command, &cli.place, cli.json),
         Command::Backups(command) => backups::command(command, cli.json),
+        Command::Alerts(args) => alerts::command(&args, &cli.place, cli.json),
         Command::Doctor(args) => doctor::command(&args, &cli.place, cli.json),
         Command::Completions { shell } => {
             let mut text = Vec::new();

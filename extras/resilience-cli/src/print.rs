@@ -19,12 +19,17 @@ struct Line<'a, T> {
 
 /// Prints each item as a line of JSON.
 pub(crate) fn json<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<ExitCode, Failure> {
+    bytes(&json_lines(items)?)
+}
+
+/// Each item as a line of JSON.
+pub(crate) fn json_lines<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
     for item in items {
         serde_json::to_writer(&mut text, &Line { schema: SCHEMA, item: &item })?;
         text.push(b'\n');
     }
-    bytes(&text)
+    Ok(text)
 }
 
 /// Prints a table; `nothing` where it has no rows.
@@ -44,10 +49,16 @@ pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) -> Res
 
 /// Prints `text` and what is closed behind it quietly: a reader such as `head` that has seen enough is no failure.
 pub(crate) fn bytes(text: &[u8]) -> Result<ExitCode, Failure> {
+    is_written(text).map(|_| ExitCode::SUCCESS)
+}
+
+/// Prints `text`; whether its reader is still there.
+pub(crate) fn is_written(text: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

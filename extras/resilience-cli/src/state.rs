@@ -112,6 +112,17 @@ fn common_locks() -> Result<PathBuf, Failure> {
     Ok(shell.parent().unwrap_or(&shell).join("locks"))
 }
 
+/// The states whose alerts are shown: the one that is named, else those of all applications of this user that have any.
+pub(crate) fn with_alerts(place: &Place) -> Result<Vec<State>, Failure> {
+    if let Some(state) = named(place)? {
+        return Ok(vec![state]);
+    }
+    let shell = dir_of(SHELL)?;
+    let mut states = dirs(shell.parent().unwrap_or(&shell))?;
+    states.retain(|state| state.dir.join("alerts.jsonl").exists());
+    Ok(states)
+}
+
 /// The states that a listing covers: the one that is named, else those of all applications of this user.
 pub(crate) fn all(place: &Place) -> Result<Vec<State>, Failure> {
     if let Some(state) = named(place)? {

@@ -41,12 +41,14 @@ mod dirs {
         std::env::current_exe().is_ok_and(|program| is_test_binary(&program))
     }
 
-    /// Whether cargo built `program` as a test: `target/debug/deps/name-0123456789abcdef`.
+    /// Whether cargo built `program` as a test, `target/debug/deps/name-0123456789abcdef`, or rustdoc as an example of
+    /// the documentation, `rustdoctestAbCdEf/rust_out`.
     fn is_test_binary(program: &Path) -> bool {
         let name = program.file_stem().unwrap_or_default().to_string_lossy();
         let hash = name.rsplit_once('-').map_or("", |(_, hash)| hash);
         let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_hash && program.parent().is_some_and(|dir| dir.ends_with("deps"))
+        let dir = program.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        (is_hash && dir == "deps") || (name == "rust_out" && dir.starts_with("rustdoctest"))
     }
 
     /// The name of the file by which this program was started: also after that file was replaced or removed.
@@ -161,6 +163,8 @@ mod dirs {
                 ("/importer/target/debug/deps/importer-0123456789abcde", false),
                 ("/importer/target/debug/deps/importer-0123456789abcdeg", false),
                 ("/importer/target/debug/importer", false),
+                ("/tmp/rustdoctestAbCdEf/rust_out", true),
+                ("/importer/rust_out", false),
             ] {
                 assert_eq!(is_test_binary(path.as_ref()), is_test, "{path}");
             }
