@@ -36,6 +36,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "fs",
             "durable",
             "health",
+            "metrics",
             "testing",
             "__private",
             "classify",

@@ -207,6 +207,9 @@ pub mod fs;
 #[cfg_attr(docsrs, doc(cfg(feature = "ops")))]
 pub mod health;
 mod keyed;
+#[cfg(feature = "ops")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ops")))]
+pub mod metrics;
 pub mod point;
 pub mod policy;
 pub mod guide {
