@@ -28,7 +28,8 @@
 use super::cause::{Cause, failures_in};
 use super::config::CircuitBreakerConfig;
 use super::rates::{Counted, Results, Seen, Shares, Successes};
-use super::state::{Change, Memory, State, Token, Word};
+use super::snapshot::State;
+use super::state::{Change, Memory, Token, Word};
 use crate::base::check;
 use crate::base::clock::{later, nanos, now};
 use crate::base::sync::{AtomicU64, Mutex, Ordering, fence};

@@ -3,7 +3,7 @@
 //! For operators and tests. Every change goes through the gate under its lock like a transition of a call, and emits the
 //! same events, so that a dashboard shows a breaker that a person opened like one that failures opened.
 
-use super::state::State;
+use super::snapshot::State;
 use super::{BreakerSnapshot, CircuitBreaker};
 use std::sync::atomic::Ordering;
 use std::time::Instant;

@@ -8,7 +8,8 @@
 use super::config::CircuitBreakerConfig;
 use super::gate::Gate;
 use super::rates::Counted;
-use super::state::{Change, State, Token};
+use super::snapshot::State;
+use super::state::{Change, Token};
 use crate::classify::{Category, Classification};
 use loom::sync::Arc;
 use loom::thread;

@@ -102,8 +102,7 @@ pub use layer::{GivenBreaker, KeyedBreakers};
 pub use permit::{Admitted, Began, Measured, Measuring, OwnedAdmitted, Timing};
 pub use permit::{OwnedPermit, Permit, PermitOf};
 pub use set::CircuitBreakers;
-pub use snapshot::BreakerSnapshot;
-pub use state::State;
+pub use snapshot::{BreakerSnapshot, State};
 
 use crate::base::scope::{Stack, is_cut, is_extra, left_of_request};
 use crate::base::settings::Settings;

@@ -1,9 +1,61 @@
 //! What a breaker shows of itself at one moment.
 
-use super::state::State;
 use crate::point::PointName;
 use std::fmt;
 use std::time::{Duration, Instant};
+
+/// Says what a circuit breaker does with a call.
+///
+/// The last three are set by an operator or the program, and stay until another state is set.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::{CircuitBreaker, State};
+///
+/// let breaker = CircuitBreaker::new("search");
+/// assert_eq!(breaker.state(), State::Closed);
+/// breaker.set_state(State::MetricsOnly);
+/// assert_eq!(breaker.state().to_string(), "metrics_only");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum State {
+    /// Calls pass, and failures are counted.
+    Closed,
+    /// Calls are rejected until the open time is over.
+    Open,
+    /// A few calls pass as probes; their results decide.
+    HalfOpen,
+    /// Calls are rejected until another state is set: for maintenance.
+    ForcedOpen,
+    /// Calls pass and nothing is counted, until another state is set: as if there were no breaker.
+    Disabled,
+    /// Calls pass and failures are counted, but never open it, until another state is set: to try out
+    /// numbers.
+    MetricsOnly,
+}
+
+impl State {
+    /// Returns the stable name, in snake case: `"half_open"`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
+            Self::Disabled => "disabled",
+            Self::MetricsOnly => "metrics_only",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// Holds the state and counts of a breaker at one moment; see [`CircuitBreaker::snapshot`].
 ///
