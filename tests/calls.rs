@@ -275,7 +275,7 @@ async fn a_hedged_call_is_one_call() {
 #[circuit_breaker(threshold = 1_000_000)]
 #[timeout(10s)]
 async fn under_load(n: u64) -> Result<u64, Oops> {
-    if n % 4 == 0 {
+    if n.is_multiple_of(4) {
         tokio::task::yield_now().await;
     }
     match n % 16 {
