@@ -306,54 +306,6 @@ fn after_three_overruns_in_a_row_no_call_waits_for_a_minute() {
     assert_eq!(blocked.handler.overruns(), 6);
 }
 
-/// Counts the warnings of handlers.
-#[derive(Clone, Default)]
-struct Warnings(Arc<AtomicUsize>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "resilience::events"
-    }
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        assert_eq!(*event.metadata().level(), tracing::Level::WARN);
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-#[test]
-fn a_handler_that_is_not_waited_for_is_one_warning() {
-    let world = isolate();
-    let blocked = blocked();
-    let warnings = Warnings::default();
-    let mut seen = Vec::new();
-    for point in ["one", "two", "three", "four", "five"] {
-        let (handle, subscriber) = (world.handle(), warnings.clone());
-        let call = thread::spawn(move || {
-            tracing::subscriber::with_default(subscriber, || {
-                handle.run(|| CircuitBreaker::new(point).force_open());
-            });
-        });
-        assert_eq!(blocked.begun.recv().unwrap(), point);
-        world.advance(SECOND);
-        call.join().unwrap();
-        blocked.goes_on.send(()).unwrap();
-        assert_eq!(blocked.done.recv().unwrap(), point);
-        seen.push(warnings.0.load(Ordering::Relaxed));
-    }
-    assert_eq!(seen, [0, 0, 1, 1, 1]);
-    assert_eq!(blocked.handler.overruns(), 3);
-}
-
 #[test]
 fn a_handler_goes_on_when_the_call_is_dropped() {
     let world = isolate();

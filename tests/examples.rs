@@ -6,7 +6,11 @@ use std::process::Command;
 fn run(example: &str) -> String {
     let mut cargo = Command::new(env!("CARGO"));
     let cargo = cargo.args(["run", "--quiet", "--offline", "--example", example]);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
+    // What an example keeps, its alerts for instance, is not the user's.
+    let state = format!("{}/state of {example} in {}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let cargo = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).env("XDG_STATE_HOME", &state);
+    let output = cargo.output().expect("cargo");
+    let _ = std::fs::remove_dir_all(state);
     assert!(output.status.success(), "{example}:\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }

@@ -540,6 +540,42 @@ fn a_panic_and_a_result_that_is_not_recorded_are_warnings_that_name_the_job() {
     assert!(warnings.iter().any(|seen| seen.field("problem").contains("the body breaks")), "{seen:#?}");
 }
 
+#[test]
+fn a_handler_that_is_not_waited_for_is_one_warning() {
+    use resilience::events::{self, Kind};
+    use std::sync::mpsc::channel;
+
+    let world = testing::isolate();
+    let ((begins, begun), (goes_on, may), (ends, done)) = (channel(), channel(), channel());
+    let handler = events::on([Kind::Opened], move |record| {
+        begins.send(record.event.point().to_owned()).unwrap();
+        may.recv().unwrap();
+        ends.send(()).unwrap();
+    });
+    let capture = Capture::default();
+    let mut warnings = Vec::new();
+    for point in ["one", "two", "three", "four", "five"] {
+        let (handle, subscriber) = (world.handle(), capture.clone());
+        let call = std::thread::spawn(move || {
+            tracing::subscriber::with_default(subscriber, || {
+                handle.run(|| resilience::CircuitBreaker::new(point).force_open());
+            });
+        });
+        assert_eq!(begun.recv().unwrap(), point);
+        world.advance(Duration::from_secs(1));
+        call.join().unwrap();
+        goes_on.send(()).unwrap();
+        done.recv().unwrap();
+        let seen = capture.0.lock().unwrap();
+        let of_handlers: Vec<_> = seen.iter().filter(|seen| seen.target == "resilience::events").collect();
+        assert!(of_handlers.iter().all(|seen| seen.level == Level::WARN));
+        warnings.push(of_handlers.len());
+    }
+    assert_eq!(warnings, [0, 0, 1, 1, 1]);
+    assert_eq!(handler.overruns(), 3);
+    handler.remove();
+}
+
 mod unclassified {
     use super::*;
 
