@@ -57,7 +57,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Holds the state and counts of a breaker at one moment; see [`CircuitBreaker::snapshot`].
+/// Holds the state and counts of a breaker at one moment; see [`CircuitBreaker::snapshot`](crate::CircuitBreaker::snapshot).
 ///
 /// With the feature `serde` it serialises as a map, with `retry_after_s` in seconds and `since` as a time.
 ///
