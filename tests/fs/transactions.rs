@@ -110,7 +110,8 @@ fn a_file_keeps_its_mode_and_attributes_and_what_cannot_be_kept_is_refused_first
     assert!(refused(Transaction::of(&path)).contains("2 hard links"));
     symlink(&long, scratch.path("symlink")).expect("a link");
     assert!(refused(Transaction::of(scratch.path("symlink"))).contains("it is a link"));
-    assert!(refused(Transaction::of(scratch.path(""))).contains("directory"));
+    fs::create_dir(scratch.path("directory")).expect("a directory");
+    assert!(refused(Transaction::of(scratch.path("directory"))).contains("directory"));
     assert!(refused(Transaction::of(&long).limit(2)).contains("`limit` is 2"));
     assert!(refused(Transaction::many([&path, &scratch.path("./x.conf")])).contains("named twice"));
     assert!(refused(Transaction::of(scratch.path("missing/x"))).contains("No such file"));
