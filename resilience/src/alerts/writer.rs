@@ -187,14 +187,15 @@ impl Queue {
         tickets
     }
 
-    /// Adds lines for what was held back long enough.
+    /// Adds lines for what was held back long enough, as far as there is room.
     fn sweep(&mut self) {
         let mut summaries = Vec::new();
         if let Some(limits) = &mut self.limits {
             limits.sweep(clock::now(), &mut summaries);
         }
-        self.entries.extend(summaries.into_iter().map(|alert| Entry { alert, ticket: None }));
-        self.make_room().iter().for_each(|ticket| ticket.finish(Raised::NotWritten));
+        let room = WAITING.saturating_sub(self.entries.len());
+        self.lost += summaries.len().saturating_sub(room) as u64;
+        self.entries.extend(summaries.into_iter().take(room).map(|alert| Entry { alert, ticket: None }));
     }
 }
 
