@@ -4,7 +4,7 @@ use super::{BINARY, appears, calls, dir, ends, is_alive, output, run, signal, te
 use resilience::fs::{FileLock, Transaction, TransactionError, backups};
 use resilience::lock;
 use std::fs;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -346,12 +346,15 @@ fn is_waiting(lock: &Path) -> bool {
     turns.iter().filter_map(|turn| fs::File::open(turn).ok()).any(|turn| turn.try_lock().is_err())
 }
 
+// Both runs are in a group of their own, whose parent is in the same session: the kernel does not let Ctrl-Z stop a group
+// that no shell could continue, as that of a service is.
+
 #[test]
 fn a_run_that_is_stopped_while_it_waits_keeps_no_other_from_the_lock() {
     let dir = dir();
     let path = dir.path();
     let held = of_program(path, "x").acquire().expect("a lock");
-    let waits = spawn(&mut run(path, "--lock x --wait 60s", "exit 3"));
+    let waits = spawn(run(path, "--lock x --wait 60s", "exit 3").process_group(0));
     while !is_waiting(held.path()) {
         std::thread::yield_now();
     }
@@ -373,7 +376,7 @@ fn a_run_that_is_stopped_with_its_command_goes_on_and_rolls_back() {
     let path = dir.path();
     fs::write(path.join("f"), "old\n").unwrap();
     let script = "echo new > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; exit 3";
-    let works = spawn(&mut run(path, "--lock x --backup f --rollback", script));
+    let works = spawn(run(path, "--lock x --backup f --rollback", script).process_group(0));
     appears(&path.join("ready"));
     signal(&works, "TSTP");
     fs::write(path.join("go"), "").unwrap();
