@@ -1,8 +1,7 @@
 //! The file of alerts, with real files and real processes.
 
 #![cfg(all(target_os = "linux", feature = "ops"))]
-// What the tests of files and locks share has more than these tests use.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "the helpers are shared with other tests, and each uses its part")]
 
 #[path = "alerts/automatic.rs"]
 mod automatic;

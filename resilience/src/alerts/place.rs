@@ -2,26 +2,14 @@
 
 use super::file;
 use crate::base::site::Site;
-use crate::base::state_dir;
+use crate::base::state_dir::{self, ChosenDir};
 use crate::base::sync::locked;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// The directory that the program has chosen; each test world has its own.
-static DIR: Site<Chosen> = Site::new(Chosen::new(false), || Chosen::new(true));
-
-#[derive(Debug)]
-struct Chosen {
-    dir: Mutex<Option<PathBuf>>,
-    in_world: bool,
-}
-
-impl Chosen {
-    const fn new(in_world: bool) -> Self {
-        Self { dir: Mutex::new(None), in_world }
-    }
-}
+static DIR: Site<ChosenDir> = Site::new(ChosenDir::new(false), || ChosenDir::new(true));
 
 /// Makes `dir` the directory of `alerts.jsonl`, for this process or test world.
 ///

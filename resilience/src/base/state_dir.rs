@@ -6,6 +6,10 @@ pub(crate) use dirs::common_dir;
 pub use dirs::state_dir;
 #[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]
 pub(crate) use dirs::{is_bare_test, own_state_dir};
+#[cfg(any(feature = "fs", feature = "ops"))]
+use std::path::PathBuf;
+#[cfg(any(feature = "fs", feature = "ops"))]
+use std::sync::Mutex;
 use std::sync::OnceLock;
 
 static APPLICATION: OnceLock<String> = OnceLock::new();
@@ -24,6 +28,22 @@ static APPLICATION: OnceLock<String> = OnceLock::new();
 /// ```
 pub fn application(name: impl Into<String>) {
     let _ = APPLICATION.set(name.into());
+}
+
+/// A directory that the program can choose, for one kind of file.
+#[cfg(any(feature = "fs", feature = "ops"))]
+#[derive(Debug)]
+pub(crate) struct ChosenDir {
+    pub(crate) dir: Mutex<Option<PathBuf>>,
+    /// Whether it is that of a test world.
+    pub(crate) in_world: bool,
+}
+
+#[cfg(any(feature = "fs", feature = "ops"))]
+impl ChosenDir {
+    pub(crate) const fn new(in_world: bool) -> Self {
+        Self { dir: Mutex::new(None), in_world }
+    }
 }
 
 #[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]

@@ -4,7 +4,7 @@ use super::super::LockError;
 use crate::base::files::{self, Inode};
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
-use crate::base::state_dir;
+use crate::base::state_dir::{self, ChosenDir};
 use crate::base::sync::locked;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::collections::HashSet;
@@ -27,19 +27,7 @@ const ON_NETWORK: &str = "where locks do not hold between hosts: use a lease in 
     Postgres, or a `MarkerLock`";
 
 /// The directory of named locks that the program has chosen; each test world has its own.
-static DIR: Site<Chosen> = Site::new(Chosen::new(false), || Chosen::new(true));
-
-#[derive(Debug)]
-struct Chosen {
-    dir: Mutex<Option<PathBuf>>,
-    in_world: bool,
-}
-
-impl Chosen {
-    const fn new(in_world: bool) -> Self {
-        Self { dir: Mutex::new(None), in_world }
-    }
-}
+static DIR: Site<ChosenDir> = Site::new(ChosenDir::new(false), || ChosenDir::new(true));
 
 /// Makes `dir` the directory of the locks that have a name, for this process or test world.
 ///
