@@ -53,6 +53,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "lease",
             "scope",
             "call",
+            "with_lock",
             "step",
             "job",
             "recovery",

@@ -200,7 +200,7 @@ fn a_lock_whose_file_is_removed_is_reported_at_the_end() {
     assert_eq!(lost(), Ok(1));
     let events = world.events();
     assert!(matches!(&events[..], [Event::Locked { .. }, Event::Lost { .. }]), "{events:?}");
-    assert_eq!(events[1].to_string(), "lock_lost: the file of its lock was removed while the call held it");
+    assert_eq!(events[1].to_string(), "lock_lost: lost its lock while it ran: its file was removed");
 }
 
 #[test]

@@ -13,3 +13,11 @@ impl Service {
         self.fetch(id).await
     }
 }
+#[with_lock("task:{id}", store = STORE)]
+fn leased(id: u32) -> Result<String, Error> {
+    fetch(id)
+}
+#[with_lock("task:{id}", store = &*STORE, lease = 10s)]
+async fn leased_later(id: u32) -> Result<String, Error> {
+    fetch(id).await
+}

@@ -25,6 +25,42 @@ fn path(id: u32) -> io::Result<u32> {
     Ok(id)
 }
 
+// lease_without_a_store
+
+#[with_lock("task:{id}", lease = 10s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// store_and_files
+
+#[with_lock("task:{id}", store = STORE, shared, common)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// store_below_a_checkpoint
+
+#[with_lock("task:{id}", store = STORE)]
+#[checkpoint("load:{id}", store = STORE)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// store_of_two_values
+
+#[with_lock("task:{id}", store = A B)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
+// short_lease
+
+#[with_lock("task:{id}", store = STORE, lease = 1ms)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}
+
 // hedge_above
 
 #[hedge(after = 50ms, idempotent)]
@@ -76,7 +112,7 @@ fn load(id: u32) -> io::Result<u32> {
 
 // unknown_key
 
-#[with_lock("task:{id}", waits = 5s, store = POSTGRES)]
+#[with_lock("task:{id}", waits = 5s, stores = POSTGRES)]
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }

@@ -2,10 +2,11 @@
 
 use super::recorded::first_key;
 use crate::context::{Context, Place};
+use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
-use crate::syntax::keys::{Positional, Reader, Setting, Spec, setting};
+use crate::syntax::keys::{Positional, Reader, Setting, Spec, key, setting};
 use crate::value::{self, Setter, Settings};
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 pub(crate) static DEFINITION: Definition =
@@ -15,8 +16,10 @@ const SPEC: Spec = Spec {
     attr: "with_lock",
     keys: &[
         setting("wait", "30s", Setting::Time),
+        setting("lease", "30s", Setting::TimeFrom("3ms")),
         setting("shared", "true", Setting::Flag),
         setting("common", "true", Setting::Flag),
+        key("store", "expression"),
     ],
     foreign: &[
         ("key", NAME),
@@ -34,18 +37,10 @@ const SPEC: Spec = Spec {
         ("max_wait", WAIT),
         ("blocking", WAIT),
         ("acquire_timeout", WAIT),
-        (
-            "lockAtMostFor",
-            "the kernel frees the lock of a process that has ended: write how long to wait, `wait = <30s>`",
-        ),
-        (
-            "ttl",
-            "the kernel frees the lock of a process that has ended: write how long to wait, `wait = <30s>`",
-        ),
-        (
-            "lease",
-            "the kernel frees the lock of a process that has ended: write how long to wait, `wait = <30s>`",
-        ),
+        ("lockAtMostFor", ENDS),
+        ("ttl", ENDS),
+        ("expire", ENDS),
+        ("backend", "write `store = expression`"),
         ("read", SHARED),
         ("reader", SHARED),
         ("exclusive", "write `shared` for a reader's lock; without it the lock is exclusive"),
@@ -60,6 +55,7 @@ const SPEC: Spec = Spec {
 
 const NAME: &str = "write the name first, without a key: `#[with_lock(<\"task:{id}\">)]`";
 const WAIT: &str = "write `wait = <30s>`: how long a call may wait for the lock; `wait = 0s` refuses at once";
+const ENDS: &str = "the lock of a process that has ended is free; for a lock in a store write `lease = <30s>`, which is renewed";
 const SHARED: &str = "write `shared`: readers exclude writers, and not each other";
 const COMMON: &str = "write `common`: all programs of this user share the lock";
 
@@ -68,6 +64,8 @@ pub(crate) struct Checked {
     name: value::Key,
     setters: Vec<Setter>,
     is_shared: bool,
+    /// The store in which the lock is a lease.
+    store: Option<TokenStream>,
 }
 
 /// Reads the arguments.
@@ -75,7 +73,12 @@ fn check(input: Input<'_>) -> Option<Checked> {
     let Input { attr, entries, item, errors, .. } = input;
     let is_foreign = entries.iter().any(|entry| SPEC.foreign.iter().any(|(word, _)| entry.is(word)));
     let mut reader = Reader::new(&SPEC, entries, errors);
+    let store_at = reader.span_of("store");
+    let of_files = ["shared", "common"].map(|name| (name, reader.span_of(name)));
+    let lease_at = reader.span_of("lease");
+    let store = reader.value("store", "expression", value::expression);
     let settings = Settings::read(&mut reader, &SPEC);
+    check_store(store_at, lease_at, of_files, errors);
     let was_empty = errors.is_empty();
     // One lock for all calls is what many functions want.
     let name = first_key(&mut reader, item, None, errors);
@@ -83,7 +86,37 @@ fn check(input: Input<'_>) -> Option<Checked> {
         errors.at(attr, "`with_lock` needs the name of a lock\nhelp: write `#[with_lock(\"task:{id}\")]`");
     }
     let is_shared = settings.has("shared");
-    Some(Checked { name: name?, setters: settings.setters, is_shared })
+    Some(Checked { name: name?, setters: settings.setters, is_shared, store })
+}
+
+/// Reports what contradicts a lock that is a lease, or one that is a file.
+fn check_store(
+    store_at: Option<Span>,
+    lease_at: Option<Span>,
+    of_files: [(&str, Option<Span>); 2],
+    errors: &Errors,
+) {
+    let Some(store_at) = store_at else {
+        if let Some(at) = lease_at {
+            errors.here(
+                at,
+                "`lease` is for a lock in a store: the kernel frees a lock that is a file when its process ends\n\
+                 help: write `store = ..` beside it, or leave this out",
+            );
+        }
+        return;
+    };
+    if !cfg!(feature = "durable") {
+        errors.here(store_at, "`store` needs the feature `durable` of the crate `resilience`");
+    }
+    for (name, at) in of_files.into_iter().filter_map(|(name, at)| Some((name, at?))) {
+        let why = if name == "shared" {
+            "a lease in a store has one holder: there are no readers"
+        } else {
+            "all programs that use a store share the locks in it"
+        };
+        errors.here(at, format!("{why}\nhelp: leave `{name}` or `store` out"));
+    }
 }
 
 impl Layer for Checked {
@@ -102,7 +135,8 @@ impl Layer for Checked {
         let template = self.name.template.clone().unwrap_or_else(|| quote!(".."));
         let new = quote!(__rt::with_lock::LockSite::new(&__POINT, #template));
         let lock = Setter::all(&self.setters, &ty, new);
-        quote!(static #site: #ty = #lock.checked();)
+        let leased = self.store.is_some().then(|| quote!(.leased()));
+        quote!(static #site: #ty = #lock #leased.checked();)
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
@@ -116,18 +150,30 @@ impl Layer for Checked {
         } else {
             quote_spanned!(here=> __lock)
         };
+        // What an abandoned body keeps ends with that body.
+        let ends = self.store.is_some() && !cx.has_thread_below(place);
+        let (take, end) = match &self.store {
+            None if cx.is_async => ("acquire_async", None),
+            None => ("acquire", None),
+            Some(_) if cx.is_async => {
+                ("acquire_lease_async", Some(quote_spanned!(here=> #lock.end().await;)))
+            }
+            Some(_) => ("acquire_lease", Some(quote_spanned!(here=> #lock.end_blocking();))),
+        };
+        let (take, end) = (Ident::new(take, here), end.filter(|_| ends));
+        let given = self.store.as_ref().map(|given| quote!(, __rt::IntoStore::into_store(#given)));
+        let take = quote_spanned!(here=> (&#site).#take(#name, #attempt #given));
         let (take, run) = if cx.is_async {
             (
-                quote_spanned!(here=> (&#site).acquire_async(#name, #attempt).await),
+                quote_spanned!(here=> #take.await),
                 quote_spanned! {here=>
                     let #bound = __rt::with_lock::Holding::new(&#lock, async { #inner #bound }).await;
+                    #end
                 },
             )
         } else {
-            (
-                quote_spanned!(here=> (&#site).acquire(#name, #attempt)),
-                quote_spanned!(here=> let __holding = #lock.hold(); #inner),
-            )
+            let dropped = end.as_ref().map(|_| quote_spanned!(here=> ::core::mem::drop(__holding);));
+            (take, quote_spanned!(here=> let __holding = #lock.hold(); #inner #dropped #end))
         };
         quote_spanned! {here=>
             let #bound = #label: {

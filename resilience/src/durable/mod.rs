@@ -5,6 +5,7 @@
 //! | finish a call after a crash of the process | a *job*: `#[job("import:{id}")]`, or [`Job`] |
 //! | not repeat an effect that has happened | a *checkpoint*: `#[checkpoint("page:{id}:{n}")]`, or [`Checkpoint`] |
 //! | continue one long loop where it stopped | a *cursor*: [`Progress`] |
+//! | one holder of a name among all who share a store | `#[with_lock(.., store = ..)]` (feature `fs`), whose body finds its fence with `lock_lease()` |
 //! | wait for days, over restarts | [`sleep_until`] |
 //! | find and run interrupted jobs | [`recover`], once at the start of the program |
 //! | look at jobs, resume, cancel or remove them | [`jobs`], [`checkpoints`] |
@@ -77,6 +78,8 @@ mod recovery;
 mod scope;
 mod step;
 pub mod store;
+#[cfg(feature = "fs")]
+mod with_lock;
 
 pub use crate::base::state_dir::application;
 #[cfg(feature = "sqlite")]
@@ -101,6 +104,9 @@ pub use step::sleep::{sleep_until, sleep_until_blocking};
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use store::SqliteStore;
 pub use store::{MemoryStore, Otherwise, Store, StoreError};
+#[cfg(feature = "fs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fs")))]
+pub use with_lock::{LockLease, lock_lease};
 
 #[doc(hidden)]
 pub mod __private {

@@ -98,7 +98,7 @@ fn call(line: &mut impl Write, event: &Event) -> fmt::Result {
         Event::ChaosArmed { limit, .. } => write!(line, "faults are armed for {limit:?}"),
         Event::ServedStale { class, age, .. } => write!(line, "served a value of {age:?} ago: {class}"),
         Event::Locked { waited, .. } => write!(line, "locked after {waited:?}"),
-        Event::Lost { .. } => line.write_str("the file of its lock was removed while the call held it"),
+        Event::Lost { reason, .. } => write!(line, "lost its lock while it ran: {reason}"),
         _ => Ok(()),
     }
 }

@@ -314,7 +314,7 @@ pub enum Event {
         )]
         waited: Duration,
     },
-    /// The file of a lock was removed or replaced while a call held it; WARN.
+    /// A lock was lost while a call held it; WARN.
     ///
     /// Other processes may have worked under the same lock meanwhile.
     #[non_exhaustive]
@@ -323,6 +323,8 @@ pub enum Event {
         point: PointName,
         /// The name of the lock.
         key: PointName,
+        /// How it was lost: `its file was removed`, also where it was replaced, or `its lease was taken over`.
+        reason: &'static str,
     },
     /// The value of a checkpoint was recorded after its body ran; DEBUG.
     #[non_exhaustive]

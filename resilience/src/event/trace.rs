@@ -125,9 +125,9 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
             let key = log.shows_key.then(|| key.to_string());
             debug!(target: "resilience::lock", point = &**point, key, waited_ms = delay_ms(*waited), "locked");
         }
-        Event::Lost { point, key } => {
+        Event::Lost { point, key, reason } => {
             let key = log.shows_key.then(|| key.to_string());
-            warn!(target: "resilience::lock", point = &**point, key, "the file of a lock was removed while a call held it");
+            warn!(target: "resilience::lock", point = &**point, key, reason, "a lock was lost while a call held it");
         }
         Event::StepRecorded { .. } | Event::StepReused { .. } | Event::StepRefused { .. } => step(event),
         Event::JobStarted { .. }

@@ -45,11 +45,13 @@
 
 pub mod explicit_returns;
 
+use resilience::durable::MemoryStore;
 use resilience::policy::{BudgetOf, Jitter};
 use resilience::{
     Classify, Simplify, bulkhead, cached, checkpoint, circuit_breaker, degrade, hedge, job, rate_limit,
     timeout, with_fallback, with_lock, with_recovery, with_retry,
 };
+use std::sync::{Arc, LazyLock};
 
 /// An error.
 #[derive(Debug, thiserror::Error, Classify)]
@@ -76,6 +78,9 @@ impl Simplify for Work {
         (level == 1).then(|| Self { question: self.question.to_uppercase() })
     }
 }
+
+/// The store of the locks.
+static STORE: LazyLock<Arc<MemoryStore>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
 
 /// A service.
 #[derive(Debug)]
@@ -142,6 +147,26 @@ impl Service {
     #[with_retry(max = 1)]
     #[with_lock("{self.host}/{question}", wait = 1s, shared, common)]
     pub async fn locked(&self, question: &str) -> Result<usize, Failure> {
+        self.ask(question).await
+    }
+
+    /// One call at a time, of all that use the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_lock("{self.host}/{question}", store = &*STORE, lease = 10s)]
+    pub fn leased(&self, question: &str) -> Result<usize, Failure> {
+        Ok(question.len())
+    }
+
+    /// The same, later.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    #[with_lock("{self.host}/{question}", store = &*STORE)]
+    pub async fn leased_later(&self, question: &str) -> Result<usize, Failure> {
         self.ask(question).await
     }
 

@@ -24,6 +24,14 @@ pub(crate) struct LeaseState {
     pub(crate) loss: Arc<Loss>,
 }
 
+#[cfg(feature = "fs")]
+impl LeaseState {
+    /// Whether this is the process that holds it, and not a forked child.
+    pub(crate) fn is_own(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
 /// Whether a lease is lost, for all who want to know.
 ///
 /// It is lost in two cases: the counter was not raised for a whole lease, so that others may have taken over; or a

@@ -6,6 +6,7 @@
 //! | `s/<job>/<key>`, `c/<key>` | a step of a job, a step outside of jobs |
 //! | `p/<job>/<name>`, `p//<name>` | a cursor of a job, a cursor outside of jobs |
 //! | `n/<job>/` | the count of the steps of a job that have ended |
+//! | `l/<name>` | a lock, while it is held |
 //! | `u/<job>/<key>#<incarnation>` | an undo |
 //!
 //! The id of a job is escaped where it is a part of a longer key, so that no id can reach into another job's records. All
@@ -25,6 +26,19 @@ pub(crate) mod place {
     pub(crate) const STEPS: &str = "c/";
     /// Cursors outside of jobs.
     pub(crate) const CURSORS: &str = "p//";
+
+    /// Locks of functions with `with_lock(.., store = ..)`.
+    pub(crate) const LOCKS: &str = "l/";
+
+    #[cfg(feature = "fs")]
+    pub(crate) fn lock(name: &str) -> String {
+        format!("{LOCKS}{name}")
+    }
+
+    /// Whether the record of `key` is that of a lock: it says nothing once the lock is free.
+    pub(crate) fn is_lock(key: &str) -> bool {
+        key.starts_with(LOCKS)
+    }
 
     pub(crate) fn job(id: &str) -> String {
         format!("{JOBS}{id}")

@@ -513,7 +513,7 @@ pub fn put_cursor(rows: &mut impl Rows, cursor: &Cursor) -> Result<(), StoreErro
 
 /// Ends a lease without a result.
 ///
-/// The owner itself releases by its fence. `abandoned` is for an observer: the store has to agree that the owner is
+/// The record of a lock is removed. The owner itself releases by its fence. `abandoned` is for an observer: the store has to agree that the owner is
 /// dead, and then counts a recovery.
 ///
 /// # Errors
@@ -530,6 +530,9 @@ pub fn release(rows: &mut impl Rows, release: &Release) -> Result<(), StoreError
             record = recovered(rows, record)?;
             rows.bury(&record.owner)?;
         }
+    }
+    if place::is_lock(&release.key) {
+        return rows.remove(&release.key);
     }
     // Undoing that is released goes on where it was.
     let is_undoing = record.status == Status::RollingBack;

@@ -180,7 +180,7 @@ impl Way {
         let wanted = self.held(lock);
         let is_same = |held: &HeldLock| held.inode.is_some() && held.inode == wanted.inode;
         if held.iter().any(is_same) {
-            return Err(LockError::Reentered { lock: format!("{:?}", self.place.label) });
+            return Err(LockError::reentered(&self.place.label));
         }
         held::warn_of_order(&held, &wanted);
         Ok(())

@@ -97,6 +97,10 @@ impl fmt::Display for Holds<'_> {
 }
 
 impl LockError {
+    pub(crate) fn reentered(label: &str) -> Self {
+        Self::Reentered { lock: format!("{label:?}") }
+    }
+
     pub(crate) fn refused(path: &Path, words: &str) -> Self {
         Self::Refused { reason: format!("{} {words}", path.display()) }
     }

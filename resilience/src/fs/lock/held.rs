@@ -23,7 +23,7 @@ static HELD: OfProcess<Mutex<Option<HashMap<usize, HeldLock>>>> =
     OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
 
 /// Notes that a lock is held; its number. Odd, as no address of what a bulkhead holds is.
-pub(super) fn enter(lock: HeldLock) -> usize {
+pub(crate) fn enter(lock: HeldLock) -> usize {
     static LAST: AtomicUsize = AtomicUsize::new(1);
     let number = LAST.fetch_add(2, Ordering::Relaxed);
     locked(&HELD).get_or_insert_default().insert(number, lock);
@@ -31,7 +31,7 @@ pub(super) fn enter(lock: HeldLock) -> usize {
 }
 
 /// Notes that it is not held any more.
-pub(super) fn leave(number: usize) {
+pub(crate) fn leave(number: usize) {
     let left = locked(&HELD).as_mut().and_then(|held| held.remove(&number));
     drop(left);
 }

@@ -21,6 +21,8 @@ pub struct LockSite {
     /// The template of the name, where it is one.
     template: &'static str,
     settings: Settings<WithLockConfig>,
+    /// Whether it is a lease in a store, and not a file.
+    is_lease: bool,
     counters: Site<Counters>,
 }
 
@@ -28,7 +30,14 @@ impl LockSite {
     /// The site of the lock named by `template` in the stack of `point`.
     pub const fn new(point: &'static PointSite, template: &'static str) -> Self {
         let settings = Settings { config: WithLockConfig::DEFAULT, set: 0 };
-        Self { point, template, settings, counters: Site::new(Counters::new(), Counters::new) }
+        let counters = Site::new(Counters::new(), Counters::new);
+        Self { point, template, settings, is_lease: false, counters }
+    }
+
+    /// The same lock as a lease in the store that each call names.
+    pub const fn leased(mut self) -> Self {
+        self.is_lease = true;
+        self
     }
 
     /// The site, once its settings are known to make sense.

@@ -42,6 +42,13 @@ impl Counters {
             pace: Pace::new(),
         }
     }
+
+    fn waited(&self, waited: Option<Duration>) {
+        if let Some(waited) = waited {
+            self.waited.fetch_add(1, Ordering::Relaxed);
+            self.longest.fetch_max(scope::nanos(waited), Ordering::Relaxed);
+        }
+    }
 }
 
 impl LockSite {
@@ -49,6 +56,50 @@ impl LockSite {
         let config = &self.settings.config;
         let lock = if config.common { lock::common(name) } else { lock::named(name) };
         lock.shared(config.shared).wait(config.wait).taken_at(&self.point.name())
+    }
+
+    /// The function whose lock it is.
+    #[cfg(feature = "durable")]
+    pub(crate) fn point(&self) -> &'static crate::point::PointSite {
+        self.point
+    }
+
+    /// The settings of the lock.
+    #[cfg(feature = "durable")]
+    pub(crate) fn config(&self) -> &super::WithLockConfig {
+        &self.settings.config
+    }
+
+    /// Counts and reports that a call has the lock `key`, for which it has `waited`, if it had to.
+    pub(crate) fn locked(&self, key: &PointName, waited: Option<Duration>) {
+        self.counters.waited(waited);
+        self.counters.locked.fetch_add(1, Ordering::Relaxed);
+        if is_heard(None) {
+            let (point, waited) = (self.point.name(), waited.unwrap_or_default());
+            let event = Event::Locked { point, key: key.clone(), waited };
+            emit_as(&event, None, Log { pace: None, shows_key: shows_all_keys() });
+        }
+    }
+
+    /// Counts and reports that a call did not get the lock `key`; its error, which says why.
+    pub(crate) fn refused(&self, key: PointName, waited: Option<Duration>, why: String) -> Rejected {
+        let counters = &*self.counters;
+        counters.waited(waited);
+        counters.rejected.fetch_add(1, Ordering::Relaxed);
+        let point = self.point.name();
+        if is_rejection_heard(None) {
+            let (point, key) = (point.clone(), Some(key.clone()));
+            let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
+            emit_as(&event, None, Log { pace: Some(&counters.pace), shows_key: shows_all_keys() });
+        }
+        Rejected::lock_timeout(point, Some(key), why)
+    }
+
+    /// Counts and reports that the lock `key` was lost while a call held it, for this `reason`.
+    pub(crate) fn lost(&self, key: PointName, reason: &'static str) {
+        self.counters.lost.fetch_add(1, Ordering::Relaxed);
+        let event = Event::Lost { point: self.point.name(), key, reason };
+        emit_as(&event, None, Log { pace: None, shows_key: shows_all_keys() });
     }
 
     /// Takes the lock `name` for sync code.
@@ -93,32 +144,13 @@ pub struct Enter {
 impl Enter {
     fn ended(&mut self, taken: Result<LockGuard, LockError>, has_waited: bool) -> Result<CallLock, Rejected> {
         let (site, key) = (self.site, PointName::from(std::mem::take(&mut self.name)));
-        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        let counters = &*site.counters;
-        let waited = if has_waited { self.began.elapsed() } else { Duration::ZERO };
-        if has_waited {
-            count(&counters.waited);
-            counters.longest.fetch_max(scope::nanos(waited), Ordering::Relaxed);
-        }
-        let point = site.point.name();
+        let waited = has_waited.then(|| self.began.elapsed());
         match taken {
             Ok(guard) => {
-                count(&counters.locked);
-                if is_heard(None) {
-                    let event = Event::Locked { point, key: key.clone(), waited };
-                    emit_as(&event, None, Log { pace: None, shows_key: shows_all_keys() });
-                }
+                site.locked(&key, waited);
                 Ok(CallLock { site, key, guard: Some(guard), world: World::here() })
             }
-            Err(error) => {
-                count(&counters.rejected);
-                if is_rejection_heard(None) {
-                    let (point, key) = (point.clone(), Some(key.clone()));
-                    let event = Event::Rejected { point, key, policy: KIND, retry_after: None };
-                    emit_as(&event, None, Log { pace: Some(&counters.pace), shows_key: shows_all_keys() });
-                }
-                Err(Rejected::lock_timeout(point, Some(key), error.to_string()))
-            }
+            Err(error) => Err(site.refused(key, waited, error.to_string())),
         }
     }
 }
@@ -187,11 +219,7 @@ impl Drop for CallLock {
         let is_lost = !guard.still_ours() && guard.is_of_this_process();
         drop(guard);
         if is_lost {
-            run_in(self.world.as_ref(), || {
-                self.site.counters.lost.fetch_add(1, Ordering::Relaxed);
-                let event = Event::Lost { point: self.site.point.name(), key: self.key.clone() };
-                emit_as(&event, None, Log { pace: None, shows_key: shows_all_keys() });
-            });
+            run_in(self.world.as_ref(), || self.site.lost(self.key.clone(), "its file was removed"));
         }
     }
 }
@@ -203,7 +231,11 @@ impl Layer for LockSite {
 
     fn settings(&self) -> Vec<Effective> {
         let mut settings = vec![Effective::text("lock", self.template)];
-        settings.extend(self.settings.config.effective());
+        if self.is_lease {
+            settings.push(Effective::text("store", "true"));
+        }
+        let is_used = |setting: &Effective| self.is_lease || setting.name != "lease";
+        settings.extend(self.settings.config.effective().into_iter().filter(is_used));
         settings
     }
 

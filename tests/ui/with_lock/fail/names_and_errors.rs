@@ -28,4 +28,9 @@ fn switch_of_another_type() -> std::io::Result<()> {
     Ok(())
 }
 
+#[with_lock("report", store = 7)]
+fn store_of_another_type() -> std::io::Result<()> {
+    Ok(())
+}
+
 fn main() {}

@@ -32,7 +32,7 @@ impl Table<'_> {
         if gone.is_empty() {
             return Ok(());
         }
-        for prefix in [place::JOBS, place::STEPS, place::CURSORS] {
+        for prefix in [place::JOBS, place::STEPS, place::CURSORS, place::LOCKS] {
             // The index of open jobs is used only where its condition is spelled out.
             let open =
                 if prefix == place::JOBS { "AND status <> 2 AND key >= 'j/' AND key < 'j0'" } else { "" };

@@ -1,0 +1,141 @@
+//! The leases of locks that this process holds, by the numbers under which the running code holds them.
+
+use crate::base::of_process::OfProcess;
+use crate::base::scope;
+use crate::base::sync::locked;
+use crate::durable::lease::shared::LeaseState;
+use crate::durable::store::{self, Store};
+use crate::fs::lock::held::{self, HeldLock};
+use crate::point::PointName;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+/// `None` before the first one.
+type Held = Option<HashMap<usize, Arc<LeaseState>>>;
+
+static HELD: OfProcess<Mutex<Held>> = OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
+
+/// The lease of a running call, known to its body until this is dropped.
+#[derive(Debug)]
+pub(super) struct HeldLease {
+    number: usize,
+}
+
+impl HeldLease {
+    /// Notes that `lease`, which is the lock `name`, was taken at the point `at`.
+    pub(super) fn enter(name: &PointName, at: &PointName, lease: &Arc<LeaseState>) -> Self {
+        // A lease has no place in the order of locks that are files.
+        let lock = HeldLock { inode: None, label: name.to_string(), taken_at: at.to_string() };
+        let number = held::enter(lock);
+        locked(&HELD).get_or_insert_default().insert(number, lease.clone());
+        Self { number }
+    }
+
+    pub(super) fn number(&self) -> usize {
+        self.number
+    }
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        held::leave(self.number);
+        let left = locked(&HELD).as_mut().and_then(|held| held.remove(&self.number));
+        // Its store may be closed with it.
+        drop(left);
+    }
+}
+
+/// The leases that the running code holds, the innermost last.
+fn here() -> Vec<Arc<LeaseState>> {
+    let numbers = scope::held();
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let held = locked(&HELD);
+    let one = |number| held.as_ref()?.get(number).cloned();
+    numbers.iter().filter_map(one).collect()
+}
+
+/// Whether the running code holds the lease of `key` in `store`: whoever waited for it here would wait for itself.
+pub(super) fn is_held_here(store: &Arc<dyn Store>, key: &str) -> bool {
+    here().iter().any(|lease| lease.key == key && store::same(&lease.store, store))
+}
+
+/// What an error adds about the locks that the running code holds.
+pub(super) fn holds_words() -> String {
+    let held: Vec<_> = held::here().into_iter().map(|held| format!("{:?}", held.label)).collect();
+    if held.is_empty() { String::new() } else { format!("; this call holds {}", held.join(", ")) }
+}
+
+/// Describes the lease of a lock to the body that runs under it; see [`lock_lease`].
+///
+/// It refers to the lease, and can be sent to another thread or task; there it says the same. Its fence is what protects
+/// a service outside of the store: a lease is a promise with an end, and a process that was suspended for longer goes on
+/// as if it held the lock, until it looks.
+///
+/// # Examples
+///
+/// A service that remembers the highest fence it has seen, and refuses a lower one:
+///
+/// ```
+/// use resilience::durable::{MemoryStore, lock_lease};
+/// use resilience::{Rejected, with_lock};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::sync::{Arc, LazyLock};
+///
+/// static STORE: LazyLock<Arc<MemoryStore>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
+/// static HIGHEST: AtomicU64 = AtomicU64::new(0);
+///
+/// #[with_lock("ledger", store = &*STORE)]
+/// fn book() -> Result<u64, Rejected> {
+///     let fence = lock_lease().expect("the body holds the lock").fence();
+///     assert!(HIGHEST.fetch_max(fence, Ordering::Relaxed) <= fence, "a late writer");
+///     Ok(fence)
+/// }
+///
+/// # let _world = resilience::testing::isolate();
+/// assert!(book().unwrap() < book().unwrap());
+/// ```
+#[derive(Clone, Debug)]
+pub struct LockLease {
+    state: Arc<LeaseState>,
+}
+
+impl LockLease {
+    /// Returns the number of this lease, which is higher than that of every earlier one.
+    ///
+    /// It is at least 1, and one store gives it out once. Send it along with what the body writes to another service; one
+    /// that refuses a number lower than the highest it has seen cannot be written to by a holder that has lost its lock.
+    pub fn fence(&self) -> u64 {
+        self.state.fence
+    }
+
+    /// Returns whether the lease is known to be lost: others may work under the same lock.
+    ///
+    /// It is an estimate. A lease can be lost without being known to be, and one that was lost in an outage of the store
+    /// can be found again.
+    pub fn is_lost(&self) -> bool {
+        self.state.loss.is_lost()
+    }
+
+    /// Waits until the lease is known to be lost; select on it beside long work, and stop that work.
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
+        let state = self.state.clone();
+        std::future::poll_fn(move |cx| state.loss.poll_lost(cx))
+    }
+}
+
+/// Returns the lease of the innermost lock in a store that the running code holds; `None` where it holds none.
+///
+/// The lock is that of a function with `#[with_lock(.., store = ..)]`. A spawned task or thread holds it only with
+/// [`in_scope`](crate::in_scope) or [`in_scope_blocking`](crate::in_scope_blocking).
+///
+/// # Examples
+///
+/// ```
+/// assert!(resilience::durable::lock_lease().is_none());
+/// ```
+pub fn lock_lease() -> Option<LockLease> {
+    here().pop().map(|state| LockLease { state })
+}

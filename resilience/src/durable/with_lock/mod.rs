@@ -1,0 +1,250 @@
+//! The lock of an annotated function as a lease in a store: `#[with_lock(.., store = ..)]`.
+//!
+//! | | a file | a lease |
+//! |---|---|---|
+//! | who shares it | processes of one host | processes that share the store |
+//! | a holder that has ended | loses it at once | loses it at once on this host; elsewhere after the length of its lease |
+//! | a holder that is stopped | keeps it | keeps it on this host; elsewhere it loses it, and its fence is too low afterwards |
+//! | waiters | first come, first served | ask again with a pause of at most 250 ms |
+//!
+//! The record is at `l/<name>`, and only while the lock is held: the end of the lease removes it. Its settings, counters and
+//! events are those of the lock that is a file ([`LockSite`]).
+
+mod held;
+
+pub use held::{LockLease, lock_lease};
+
+use crate::base::clock;
+use crate::base::holding::Holds;
+use crate::base::scope;
+use crate::base::world::{World, run_in};
+use crate::base::{admission, block_on};
+use crate::durable::lease::acquire::{Answer, claim, patience};
+use crate::durable::lease::block_on::Mode;
+use crate::durable::lease::hold::Lease;
+use crate::durable::record::Status;
+use crate::durable::record::key::place;
+use crate::durable::store::{Claim, Release, Store, StoreError};
+use crate::event::blocks;
+use crate::fs::LockError;
+use crate::fs::with_lock::LockSite;
+use crate::point::PointName;
+use crate::rejected::Rejected;
+use held::HeldLease;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a name may have, as that of a lock that is a file.
+const NAME_LIMIT: usize = 1_024;
+
+impl LockSite {
+    /// Takes the lock `name` in `store` for sync code, as part of the `attempt`th attempt, from 1.
+    ///
+    /// # Errors
+    ///
+    /// If it is not free in time, or the store cannot be used.
+    pub fn acquire_lease(
+        &'static self,
+        name: String,
+        attempt: u32,
+        store: Arc<dyn Store>,
+    ) -> Result<CallLease, Rejected> {
+        block_on::block_on(self.take_lease(Mode::Blocking, name, attempt, store))
+    }
+
+    /// Takes the lock `name` in `store` for async code.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`acquire_lease`](Self::acquire_lease).
+    pub async fn acquire_lease_async(
+        &'static self,
+        name: String,
+        attempt: u32,
+        store: Arc<dyn Store>,
+    ) -> Result<CallLease, Rejected> {
+        self.take_lease(Mode::Async, name, attempt, store).await
+    }
+
+    async fn take_lease(
+        &'static self,
+        mode: Mode,
+        name: String,
+        attempt: u32,
+        store: Arc<dyn Store>,
+    ) -> Result<CallLease, Rejected> {
+        let key = PointName::from(name);
+        let mut asking = Asking { site: self, attempt, began: clock::now(), waits: false, is_over: false };
+        let taken = asking.take(mode, &store, &key).await;
+        asking.is_over = true;
+        let waited = asking.waits.then(|| clock::now().saturating_duration_since(asking.began));
+        match taken {
+            Ok(lease) => {
+                self.locked(&key, waited);
+                let held = HeldLease::enter(&key, &self.point().name(), lease.shared());
+                Ok(CallLease { site: self, key, held, lease: Some(lease), world: World::here() })
+            }
+            Err(why) => Err(self.refused(key, waited, why)),
+        }
+    }
+}
+
+/// A call on its way to the lease; dropped before it has an answer, it was waiting for admission.
+#[derive(Debug)]
+struct Asking {
+    site: &'static LockSite,
+    attempt: u32,
+    began: Instant,
+    /// Whether another holder was in the way.
+    waits: bool,
+    is_over: bool,
+}
+
+impl Asking {
+    /// # Errors
+    ///
+    /// Why it has no lease, in words.
+    async fn take(&mut self, mode: Mode, store: &Arc<dyn Store>, name: &str) -> Result<Lease, String> {
+        if !(1..=NAME_LIMIT).contains(&name.len()) {
+            return Err(format!("a name of a lock has 1 to 1,024 bytes, and this one has {}", name.len()));
+        }
+        let key = place::lock(name);
+        if held::is_held_here(store, &key) {
+            return Err(LockError::reentered(name).to_string());
+        }
+        let config = self.site.config();
+        // All functions that name the lock share it.
+        let request = Claim { lease: config.lease, ..Claim::new(key, store.owner(), "with_lock") };
+        let asked = ask(mode, store, &request, Duration::ZERO).await?;
+        let asked = match asked {
+            Err(_) if !config.wait.is_zero() => {
+                self.wait(mode, store, &request, patience(config.wait)).await?
+            }
+            asked => asked,
+        };
+        asked.map_err(|busy| {
+            let waited = clock::now().saturating_duration_since(self.began);
+            let holds = held::holds_words();
+            let Busy { owner, left } = busy;
+            let owner =
+                if owner == store.owner() { "this process".to_owned() } else { format!("the process {owner}") };
+            format!("the lock {name:?} was not free within {waited:?}: {owner} has a lease for up to {left:?}{holds}")
+        })
+    }
+
+    async fn wait(
+        &mut self,
+        mode: Mode,
+        store: &Arc<dyn Store>,
+        request: &Claim,
+        limit: Duration,
+    ) -> Result<Result<Lease, Busy>, String> {
+        self.waits = true;
+        let point = self.site.point();
+        if mode == Mode::Blocking {
+            blocks(&point.name());
+        }
+        admission::waits(point.stack());
+        let asked = ask(mode, store, request, limit).await;
+        admission::admitted(point.stack());
+        asked
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if !self.is_over {
+            scope::dropped_waiting(self.site.point().stack(), self.attempt);
+        }
+    }
+}
+
+/// Another holder.
+#[derive(Debug)]
+struct Busy {
+    owner: String,
+    left: Duration,
+}
+
+/// Asks for the lease, and waits for at most `limit` while another holder has it.
+///
+/// # Errors
+///
+/// Why the store cannot be used, in words.
+async fn ask(
+    mode: Mode,
+    store: &Arc<dyn Store>,
+    request: &Claim,
+    limit: Duration,
+) -> Result<Result<Lease, Busy>, String> {
+    match claim(mode, store, request, Status::Free, |_| true, limit).await {
+        Ok(Answer::Held(record, lock)) => {
+            let (key, length) = (record.key, request.lease);
+            Ok(Ok(Lease::new(store.clone(), key, record.fence, length, Some(lock), Status::Free)))
+        }
+        Ok(Answer::Busy { owner, left }) => Ok(Err(Busy { owner, left })),
+        Ok(Answer::Done(_) | Answer::Stopped(_) | Answer::Mismatch(_)) => {
+            Err(format!("the record at {:?} of the store is not that of a lock: remove it", request.key))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The lease of a call, given back when this is dropped.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct CallLease {
+    site: &'static LockSite,
+    key: PointName,
+    held: HeldLease,
+    lease: Option<Lease>,
+    world: Option<World>,
+}
+
+impl CallLease {
+    /// Marks the running code as one that holds the lock, until the guard is dropped.
+    pub fn hold(&self) -> impl Sized + use<> {
+        scope::holding(self.held.number())
+    }
+
+    /// Gives the lease back, and reports if it was lost meanwhile. Dropped before the store has answered, it is given back
+    /// without the caller.
+    pub async fn end(mut self) {
+        let Some(mut lease) = self.lease.take() else { return };
+        let shared = lease.shared().clone();
+        let released = lease.release(Release::new(shared.key.clone(), shared.fence, Status::Free)).await;
+        let is_lost = match released {
+            Ok(()) => false,
+            Err(StoreError::Fenced { .. }) => true,
+            // Only the store could say.
+            Err(_) => shared.loss.is_lost(),
+        };
+        self.report(is_lost);
+    }
+
+    /// As [`end`](Self::end), from sync code.
+    pub fn end_blocking(self) {
+        block_on::block_on(self.end());
+    }
+
+    fn report(&self, is_lost: bool) {
+        if is_lost {
+            run_in(self.world.as_ref(), || self.site.lost(self.key.clone(), "its lease was taken over"));
+        }
+    }
+}
+
+impl Holds for CallLease {
+    fn number(&self) -> usize {
+        self.held.number()
+    }
+}
+
+impl Drop for CallLease {
+    fn drop(&mut self) {
+        // What was taken out has been reported on.
+        let is_lost =
+            self.lease.as_ref().is_some_and(|lease| lease.shared().is_own() && lease.shared().loss.is_lost());
+        self.report(is_lost);
+    }
+}
