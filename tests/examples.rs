@@ -225,3 +225,13 @@ fn checks_say_how_well_each_component_is() {
         ],
     );
 }
+
+#[test]
+fn a_runner_of_jobs_ends_in_order() {
+    let text = run("shutdown");
+    check(
+        &text,
+        &["import of prices", "page 10", "550 rows", "shut down in", "the process is shutting down"],
+    );
+    assert!(!text.contains("runs on") && !text.contains("not flushed"), "{text}");
+}

@@ -120,7 +120,7 @@
 //! - [`points()`] lists every annotated function of the binary, called or not, with its effective settings;
 //!   [`snapshot()`] returns the live state; [`point()`] finds one by name, to read, reset or force a breaker.
 //! - `tracing` events have the targets `resilience::retry`, `::breaker`, `::timeout`, `::bulkhead`,
-//!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`, `::job` and `::alert`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
+//!   `::hedge`, `::fallback`, `::failover`, `::degrade`, `::chaos`, `::cache`, `::lock`, `::checkpoint`, `::job`, `::alert` and `::shutdown`. An attempt started is TRACE; a failed attempt or a rejection DEBUG;
 //!   a success after retries or a closing breaker INFO; giving up or an opening breaker WARN. Fields are names,
 //!   numbers and categories, never arguments, values or error texts. A breaker's key appears with `key_label`
 //!   or `RESILIENCE_KEY_LABELS=1`.
@@ -128,6 +128,8 @@
 //!   subscriptions, handlers with state, and the last events of each point.
 //! - With the feature `ops`, functions with `#[health_check]` say how well a component is; the module `health` asks them
 //!   all, and says whether the program is ready for traffic. The module `alerts` keeps what an operator should see in a file.
+//! - [`shutdown()`] ends a program in order: no job begins, waits end, steps finish, and what is left is named. On Unix
+//!   `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
 //!
 //! # Tests
@@ -212,6 +214,7 @@ mod keyed;
 pub mod metrics;
 pub mod point;
 pub mod policy;
+pub mod shutdown;
 pub mod guide {
     //! The guide: pages about the library as a whole.
 
@@ -317,3 +320,5 @@ pub use policy::{
     AdaptiveTimeout, Backoff, Budget, Bulkhead, CircuitBreaker, CircuitBreakers, Degrade, Failover, Fallback,
     Hedge, Jitter, Permit, RateLimit, Retry, Rule, Simplify, State, Timeout,
 };
+#[doc(inline)]
+pub use shutdown::{shutdown, shutdown_blocking};

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tracing::span::{Attributes, Id, Record};
@@ -82,6 +82,12 @@ impl Speaking {
     pub(crate) fn end(mut self) {
         self.go();
         assert!(self.child.wait().expect("the child").success());
+    }
+
+    /// Waits for its end, however it ends.
+    #[allow(dead_code, reason = "the tests of locks kill or end it")]
+    pub(crate) fn status(mut self) -> ExitStatus {
+        self.child.wait().expect("the child")
     }
 
     pub(crate) fn kill(mut self) {

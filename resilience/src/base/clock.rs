@@ -56,6 +56,11 @@ pub(crate) fn sleep(wait: Duration) {
     real_clock::sleep(wait);
 }
 
+/// Notes that this thread has blocked for `wait`: under a paused clock of tokio's that counts as time that has passed.
+pub(crate) fn slept(wait: Duration) {
+    real_clock::slept(wait);
+}
+
 /// Whether this thread is polling a future for tokio, so that blocking it stops other tasks.
 ///
 /// What tokio polls has a budget, and what runs on a thread for blocking work has none: units are taken

@@ -45,6 +45,7 @@ pub(crate) mod shards;
 pub(crate) mod site;
 #[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 pub(crate) mod state_dir;
+pub(crate) mod stopping;
 pub(crate) mod sync;
 pub(crate) mod template;
 pub(crate) mod text;

@@ -26,6 +26,13 @@ pub(super) fn real_now() -> Instant {
 /// it.
 pub(super) fn sleep(wait: Duration) {
     std::thread::sleep(wait);
+    slept(wait);
+}
+
+/// Notes that this thread has blocked for `wait`.
+pub(super) fn slept(wait: Duration) {
     #[cfg(feature = "tokio")]
     super::paused::slept(wait);
+    #[cfg(not(feature = "tokio"))]
+    let _ = wait;
 }

@@ -196,6 +196,12 @@ impl Drop for Alarm {
     }
 }
 
+/// Wakes all that wait in real time, before their moments: each looks at what has changed, and waits on.
+pub(super) fn wake_all() {
+    let wakers: Vec<_> = locked(&THREAD.entries).wakers.values().cloned().collect();
+    wakers.into_iter().for_each(wake);
+}
+
 /// The timer thread of the process, started by the first wait.
 static THREAD: TimerThread = TimerThread::new(|timers| {
     let thread = std::thread::Builder::new().name("resilience-timer".into());

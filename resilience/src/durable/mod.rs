@@ -68,6 +68,7 @@
 mod admin;
 mod call;
 mod default_store;
+pub(crate) mod ending;
 mod job;
 mod lease;
 mod moment {
@@ -78,6 +79,7 @@ mod recovery;
 mod scope;
 mod step;
 pub mod store;
+pub(crate) mod under_way;
 #[cfg(feature = "fs")]
 mod with_lock;
 

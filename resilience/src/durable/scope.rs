@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
@@ -128,6 +128,8 @@ pub(crate) struct JobScope {
     /// What a step's `with_recovery` asked for.
     wanted: Mutex<Option<Wanted>>,
     calls: Mutex<Calls>,
+    /// Whether a shutdown has refused it a step, or has ended a wait of it.
+    is_cut: AtomicBool,
 }
 
 /// How the calls that a job made of its steps, cursors and other jobs ended.
@@ -179,7 +181,17 @@ impl JobScope {
             occurrences: Mutex::default(),
             wanted: Mutex::default(),
             calls: Mutex::default(),
+            is_cut: AtomicBool::new(false),
         }
+    }
+
+    /// A shutdown has refused it a step, or has ended a wait of it: what its body returns is no result.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
     }
 
     /// One more run of the body of the step under `key`; the number of it.

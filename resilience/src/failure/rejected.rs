@@ -85,7 +85,7 @@ use std::{fmt, io};
 /// | `Job` | by its error; that of the recorded error for a job that failed before | a job |
 /// | `RateLimited` | `RateLimited` | a rate limit that is used up |
 /// | `LockTimeout` | `Transient` | `with_lock`, whose lock is held by others or cannot be used |
-/// | `ShuttingDown` | `Rejected` | no policy of this release |
+/// | `ShuttingDown` | `Rejected` | jobs, their steps and recoveries while the process [shuts down](crate::shutdown()) |
 ///
 /// A retry does not repeat a call that is rejected, unless a [`Rule`](crate::Rule) names
 /// [`Category::Rejected`]; it does repeat what timed out. A breaker counts every rejection as nothing, except
@@ -181,7 +181,9 @@ pub enum Rejected {
         /// The point that waited for the lock.
         point: Origin,
     },
-    /// The process is shutting down and admits no new call. No policy of this release makes it.
+    /// The process [shuts down](crate::shutdown()) and admits no new job, no further step of a job, and no recovery.
+    ///
+    /// The body did not run. The job that was refused a step is interrupted, and the next process goes on with it.
     #[error("{} was rejected: the process is shutting down", point.label())]
     #[non_exhaustive]
     ShuttingDown {

@@ -5,9 +5,13 @@ use super::flight::Entry;
 use super::registry;
 use super::status::Status;
 use crate::base::block_on::{all, block_on};
+use crate::base::stopping;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
+
+/// The name of what is down while the process shuts down.
+const SHUTDOWN: &str = "shutdown";
 
 /// Holds whether the program should get traffic, and what the critical checks found.
 ///
@@ -19,13 +23,16 @@ pub struct Readiness {
     pub is_ready: bool,
     /// What each critical check found, sorted by name.
     pub checks: Vec<Status>,
-    /// The names of the components that are down.
+    /// The names of the components that are down, and `shutdown` once the process [shuts down](crate::shutdown()).
     pub down: Vec<String>,
 }
 
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_ready { "ready" } else { "not ready" })?;
+        if self.down.iter().any(|name| name == SHUTDOWN) {
+            return f.write_str(": the process shuts down");
+        }
         let down =
             self.checks.iter().filter(|status| self.down.iter().any(|name| *status.component == **name));
         for (n, status) in down.enumerate() {
@@ -40,7 +47,7 @@ impl fmt::Display for Readiness {
 /// A component is down after three failed looks in a row, and up again after one that does not fail. A look whose calls
 /// were rejected by a policy of this library counts as neither: a breaker closes only by traffic, so it must not keep
 /// the traffic away. Ask regularly, for instance from the route that the load balancer asks; answers are used for one
-/// second, so looks are at least that far apart.
+/// second, so looks are at least that far apart. Once the process [shuts down](crate::shutdown()) it is not ready.
 ///
 /// # Examples
 ///
@@ -66,6 +73,7 @@ pub async fn ready_async() -> Readiness {
     let entries: Vec<Arc<Entry>> = registry::all().into_iter().filter(|entry| entry.is_critical).collect();
     let checks = all(entries.iter().cloned().map(ask)).await;
     let down = entries.iter().filter(|entry| entry.flight.is_down());
-    let down: Vec<_> = down.map(|entry| entry.name.to_string()).collect();
+    let shutdown = stopping::has_begun().then(|| SHUTDOWN.to_owned());
+    let down: Vec<_> = down.map(|entry| entry.name.to_string()).chain(shutdown).collect();
     Readiness { is_ready: down.is_empty(), checks, down }
 }

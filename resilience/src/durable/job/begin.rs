@@ -7,6 +7,7 @@
 
 use super::policy::Job;
 use super::running::{RunningJob, Unfinished, dropped};
+use crate::base::stopping;
 use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
@@ -19,6 +20,7 @@ use crate::durable::record::history::Note;
 use crate::durable::record::key::{KEY_LIMIT, place};
 use crate::durable::scope::{self, JobScope};
 use crate::durable::store::{Claim, Mismatch, Otherwise, Store, StoreError};
+use crate::durable::under_way::{UnderWay, refusal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +68,7 @@ impl Job {
         if scope::current().holds(&store, &key) {
             return Err(JobError::Recursive { at }.into());
         }
+        let under_way = UnderWay::job(&store, &at.point, &at.key).map_err(NotRun::Refused)?;
         let (input, inputs) = match args.finish() {
             Ok(args) => args,
             Err(message) => return Err(JobError::Codec { at, message }.into()),
@@ -83,7 +86,7 @@ impl Job {
         };
         let request = Request { mode, store: &store, claim, reads, patience: patience(self.config().wait) };
         let (key, answer) = request.answer(self.config().on_mismatch).await;
-        let running = self.answered(at, store, key, answer)?;
+        let running = self.answered(at, store, key, answer, under_way)?;
         Ok(running.admitted(mode, self.config().max_recoveries).await?)
     }
 
@@ -94,6 +97,7 @@ impl Job {
         store: Arc<dyn Store>,
         key: String,
         answer: Result<Answer, StoreError>,
+        under_way: UnderWay,
     ) -> Result<RunningJob, NotRun> {
         let error = match answer {
             Ok(Answer::Held(record, lock)) => {
@@ -106,12 +110,25 @@ impl Job {
                     Status::Interrupted,
                 );
                 let lease = lease.noted(dropped);
+                under_way.holds(lease.shared());
                 let scope = Arc::new(JobScope::new(at.key.clone(), lease.shared().clone(), &record));
                 let unfinished = Unfinished::new(&at);
                 let scope = scope::current().in_job(scope);
-                return Ok(RunningJob { at, lease, scope, record, unfinished, text: None });
+                return Ok(RunningJob {
+                    at,
+                    lease,
+                    scope,
+                    record,
+                    unfinished,
+                    text: None,
+                    _under_way: under_way,
+                });
             }
             Ok(Answer::Done(record)) => return Err(NotRun::Recorded(Box::new(record), at)),
+            // The shutdown has ended the wait.
+            Ok(Answer::Busy { .. }) if stopping::has_begun() => {
+                return Err(NotRun::Refused(refusal(&at.point)));
+            }
             Ok(Answer::Busy { owner, left }) => JobError::Busy { at, owner, retry_after: left },
             Ok(Answer::Mismatch(contradiction)) => JobError::Mismatch { at, contradiction },
             Ok(Answer::Stopped(record)) => {

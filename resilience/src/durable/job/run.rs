@@ -19,6 +19,7 @@
 //! A job that was asked to stop has failed with the category `Cancelled`, whatever its body made of it.
 
 use crate::base::guarded::panic_text;
+use crate::base::stopping;
 use crate::classify::{Category, Classification};
 use crate::durable::call::note_end;
 use crate::durable::job::running::{Panic, RunningJob, listed};
@@ -32,6 +33,7 @@ use crate::durable::record::history::{JobEvent, Note, kept};
 use crate::durable::record::key::place;
 use crate::durable::scope::{self, Wanted};
 use crate::durable::store::{Completion, Query, Release, StoreError};
+use crate::durable::under_way::PROBLEM;
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::policy::Verdict;
@@ -123,6 +125,11 @@ impl RunningJob {
             self.failed(mode, class, strategy).await?;
             return Ok((outcome, verdict));
         }
+        if let Some(problem) = self.cut_by_shutdown() {
+            let at = self.at.clone();
+            self.interrupt(problem.clone(), &Classification::new(Category::Rejected)).await?;
+            return Err(JobError::Interrupted { at, problem }.into());
+        }
         let Ok(value) = outcome.judge() else { return Ok((outcome, verdict)) };
         match codec::read_back(value) {
             Ok((bytes, value)) => {
@@ -148,10 +155,17 @@ impl RunningJob {
         if self.is_cancelled().await {
             return self.fail(mode, Classification::new(Category::Cancelled), strategy).await;
         }
-        match self.scope.job.as_ref().and_then(|job| job.refusal(&class)) {
+        // Whatever failed may have failed because waits ended; run again, a failure of its own comes again.
+        let stopped = stopping::has_begun().then(|| PROBLEM.to_owned());
+        match stopped.or_else(|| self.scope.job.as_ref().and_then(|job| job.refusal(&class))) {
             Some(problem) => self.interrupt(problem, &class).await,
             None => self.fail(mode, class, strategy).await,
         }
+    }
+
+    /// Why its body has no result, if a shutdown has refused it a step.
+    fn cut_by_shutdown(&self) -> Option<String> {
+        self.scope.job.as_ref().is_some_and(|job| job.is_cut()).then(|| PROBLEM.to_owned())
     }
 
     async fn record(mut self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
@@ -240,6 +254,10 @@ impl RunningJob {
 
     /// Records that the body panicked.
     async fn broke(self, mode: Mode, message: &str) {
+        if stopping::has_begun() {
+            let problem = format!("{PROBLEM}: the body panicked: {message}");
+            return drop(self.interrupt(problem, &Classification::new(Category::Cancelled)).await);
+        }
         if self.record.attempts > 1 {
             count_resumed(&self.at.point, false);
         }

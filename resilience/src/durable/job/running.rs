@@ -13,6 +13,7 @@ use crate::durable::record::key::place;
 use crate::durable::record::{Corrupt, Record, Status};
 use crate::durable::scope::Scope;
 use crate::durable::store::{Completion, Query, Store, StoreError};
+use crate::durable::under_way::UnderWay;
 use crate::event::{Event, emit};
 use std::any::Any;
 use std::future::Future;
@@ -36,6 +37,8 @@ pub struct RunningJob {
     pub(crate) unfinished: Unfinished,
     /// What the error said that the body returned, where that is recorded.
     pub(crate) text: Option<String>,
+    /// A shutdown waits until this is dropped, last.
+    pub(crate) _under_way: UnderWay,
 }
 
 /// Reports how a job ends, also if its call is dropped before that.

@@ -9,6 +9,7 @@
 //! An undo that fails or panics, or that cannot be found for certain, leaves the job `Manual` with a critical alert: those
 //! that come before it in the order are not undone, because their undoing may depend on it.
 
+use crate::base::stopping;
 use crate::classify::Classification;
 use crate::durable::job::running::{Caught, RunningJob, steps};
 use crate::durable::lease::acquire::PendingClaim;
@@ -24,6 +25,7 @@ use crate::durable::step::begin::earlier;
 use crate::durable::step::namesakes::{are_named_alike, lines, noted};
 use crate::durable::step::site::NAMESAKES;
 use crate::durable::store::{Claim, Claimed, Completion, Holder, StoreError};
+use crate::durable::under_way::{PROBLEM, UnderWay};
 use crate::event::{Event, emit};
 use crate::point::{PointName, PointSite};
 use crate::policy::recoveries::count;
@@ -178,6 +180,10 @@ pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobErr
             }
             Err(unclear) => return park(job, mode, &step.function, &unclear).await,
         };
+        if stopping::has_begun() {
+            // Dropped, the job is released, and its recovery goes on with the next undo.
+            return Err(JobError::Interrupted { at: job.at, problem: PROBLEM.to_owned() });
+        }
         // One value at a time.
         let Some(step) = &job.store().get(&step.key).await.map_err(failed)? else { continue };
         let is_undone = undo(&job, mode, site, step).await?;
@@ -228,6 +234,8 @@ async fn undo(job: &RunningJob, mode: Mode, site: &UndoSite, step: &Record) -> R
     let scope = job.scope().clone();
     let Some(inside) = scope.job.as_ref().map(|job| Step::in_job(job, &record)) else { return Ok(false) };
     let scope = scope.in_step(inside, key.clone());
+    // Inside of a step nothing is refused.
+    let _under_way = UnderWay::step(&scope, job.store(), &job.at.point, name, key.clone()).ok();
     // A panic is a failure like any other: the job must not be undone for ever.
     let undoing = Caught::new(InScope::new(&scope, (site.undo)(step.value.clone())));
     let undone = match mode {

@@ -19,7 +19,7 @@ use super::block_on::Mode;
 use super::hold::Lease;
 use super::key_lock::{self, KeyLock, lock_key};
 use super::{end, heartbeat, hold};
-use crate::base::clock;
+use crate::base::{clock, stopping};
 use crate::durable::record::error::Contradiction;
 use crate::durable::record::{Record, Status, codec};
 use crate::durable::store::{Claim, Claimed, Mismatch, Otherwise, Store, StoreError, Work};
@@ -160,7 +160,7 @@ pub(crate) async fn claim(
     if mode == Mode::Blocking && key_lock::would_wait_for_itself(store, &claim.key) {
         return Ok(busy());
     }
-    let Some(lock) = mode.within(patience, lock_key(mode, store, &claim.key)).await else {
+    let Some(Some(lock)) = mode.within(patience, lock_key(mode, store, &claim.key)).await else {
         return Ok(busy());
     };
     let mut pause = FIRST;
@@ -184,7 +184,7 @@ pub(crate) async fn claim(
             Claimed::Busy { owner, left } => (owner, left),
         };
         let patience = patience.saturating_sub(clock::now().saturating_duration_since(started));
-        if patience.is_zero() {
+        if patience.is_zero() || stopping::has_begun() {
             return Ok(Answer::Busy { owner, left });
         }
         let jittered = pause.mul_f64(0.5 + crate::base::rng::uniform() / 2.0);

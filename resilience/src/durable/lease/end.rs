@@ -89,6 +89,11 @@ pub(crate) async fn completed(
     store.complete(completion.clone()).await
 }
 
+/// Gives back the lease of a job whose body runs on; its record becomes `Interrupted`, with this note.
+pub(crate) async fn give_back(lease: &LeaseState, note_of: NoteOf) -> Result<(), StoreError> {
+    End::Dropped(Status::Interrupted, Some(note_of)).reach(lease, &lease.store).await
+}
+
 /// Keeps the end of a lease that the store did not take because it is out of order.
 ///
 /// In a fork's child nothing is kept: the lease is the parent's.

@@ -113,6 +113,12 @@ pub(crate) fn keep(lease: &Arc<LeaseState>) {
     }
 }
 
+/// The stores in which this process holds or held leases, those that are open.
+pub(crate) fn stores() -> Vec<Arc<dyn Store>> {
+    let hearts = locked(&HEARTS);
+    hearts.iter().filter_map(|heart| heart.store.upgrade()).collect()
+}
+
 /// The thread that reports leases as lost which were not renewed in time. It asks no store for anything: one that does
 /// not answer would keep it from that, as it does its own heartbeat.
 static WATCH: OfProcess<LossWatch> = OfProcess::new(LossWatch::new(), |_| LossWatch::new());

@@ -12,7 +12,9 @@
 //! recorded result each of them holds it only for one look into the store.
 
 use super::block_on::Mode;
+use crate::base::guarded::wake;
 use crate::base::of_process::OfProcess;
+use crate::base::stopping;
 use crate::base::sync::locked;
 use crate::durable::store::Store;
 use std::collections::HashMap;
@@ -57,7 +59,7 @@ struct HeldKeyLock {
     process: u32,
 }
 
-/// Waits for the lock of `key` in `store`.
+/// Waits for the lock of `key` in `store`; `None` if the process shuts down before it is free.
 ///
 /// Keys of different handles are the same if their stores have the same identity.
 pub(crate) fn lock_key(mode: Mode, store: &Arc<dyn Store>, key: &str) -> KeyLockWait {
@@ -90,19 +92,21 @@ pub(crate) struct KeyLockWait {
 }
 
 impl Future for KeyLockWait {
-    type Output = KeyLock;
+    type Output = Option<KeyLock>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<KeyLock> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut taken = taken();
         let taken = taken.get_or_insert_default();
         match taken.get_mut(&self.key) {
             None => {
                 let task_of = (self.mode == Mode::Async).then(|| thread::current().id());
                 taken.insert(self.key.clone(), Taken { task_of, waiting: Vec::new() });
-                Poll::Ready(KeyLock {
+                Poll::Ready(Some(KeyLock {
                     _held: Arc::new(HeldKeyLock { key: self.key.clone(), process: std::process::id() }),
-                })
+                }))
             }
+            // Looked at under the lock that `wake_all` takes afterwards.
+            Some(_) if stopping::has_begun() => Poll::Ready(None),
             Some(Taken { waiting, .. }) => {
                 if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
                     waiting.push(cx.waker().clone());
@@ -121,6 +125,19 @@ impl Drop for HeldKeyLock {
         let taken = taken().as_mut().and_then(|taken| taken.remove(&self.key));
         taken.into_iter().flat_map(|taken| taken.waiting).for_each(Waker::wake);
     }
+}
+
+/// Wakes all who wait for a key: the process shuts down.
+pub(crate) fn wake_all() {
+    let waiting: Vec<_> = {
+        let mut taken = taken();
+        taken
+            .iter_mut()
+            .flat_map(HashMap::values_mut)
+            .flat_map(|by| std::mem::take(&mut by.waiting))
+            .collect()
+    };
+    waiting.into_iter().for_each(wake);
 }
 
 /// Whether a caller in this process works on `key` of `store` right now.

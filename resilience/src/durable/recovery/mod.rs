@@ -31,6 +31,7 @@ pub(crate) mod strategy;
 pub(crate) mod sweep;
 pub(crate) mod value;
 
+use crate::base::stopping;
 use crate::classify::Classification;
 use crate::durable::job::call::Provided;
 use crate::durable::job::run;
@@ -43,6 +44,7 @@ use crate::durable::recovery::pass::Pass;
 use crate::durable::recovery::pool::EndWatch;
 use crate::durable::recovery::runtime::JobRuntime;
 use crate::durable::store::Store;
+use crate::durable::under_way::refusal;
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use std::fmt;
@@ -73,6 +75,7 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// # Errors
 ///
 /// [`Rejected::Job`]: two jobs of this program have one name, or the store cannot be used.
+/// [`Rejected::ShuttingDown`] once the process [shuts down](crate::shutdown()).
 ///
 /// # Examples
 ///
@@ -96,6 +99,7 @@ pub fn recover() -> Recover {
 /// # Errors
 ///
 /// [`Rejected::Job`]: two jobs of this program have one name, or the store cannot be used.
+/// [`Rejected::ShuttingDown`] once the process [shuts down](crate::shutdown()).
 ///
 /// # Examples
 ///
@@ -226,6 +230,9 @@ impl Recover {
     }
 
     async fn run(self, runtime: JobRuntime) -> Result<Recovered, Rejected> {
+        if stopping::has_begun() {
+            return Err(refusal(&PointName::new("recover")));
+        }
         run::jobs_are_recovered();
         check_names()?;
         let failed = |error| JobError::store(Place::new(PointName::new("recover"), ""), error);

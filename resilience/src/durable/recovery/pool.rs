@@ -21,6 +21,7 @@
 
 use crate::base::of_process::OfProcess;
 use crate::base::site::Site;
+use crate::base::stopping;
 use crate::durable::job::call::Call;
 use crate::durable::lease::block_on::block_on;
 use crate::durable::record::error::{JobError, Place};
@@ -127,7 +128,7 @@ impl Pool {
     ) {
         let needs_starter = {
             let mut state = self.state();
-            if state.join(pass, key, revision, watch) {
+            if state.join(pass, key, revision, watch) || stopping::has_begun() {
                 return;
             }
             state.expect(pass, key, watch);
@@ -145,18 +146,25 @@ impl Pool {
         let thread = std::thread::Builder::new().name("resilience-pool".to_owned());
         let start = runtime::in_this_world(move || self.start_jobs());
         if let Err(error) = thread.spawn(start) {
-            // The jobs stay interrupted: the next sweep finds them again.
-            let queue = {
-                let mut state = self.state();
-                state.has_starter = false;
-                mem::take(&mut state.queue)
-            };
-            for queued in queue {
-                let problem = not_started(&queued.key, &error.to_string());
-                let (job, _dropped_unlocked) = self.state().remove(&queued);
-                job.tell(&queued.key, Some(&problem));
-            }
+            self.state().has_starter = false;
+            self.give_up(&error.to_string());
         }
+    }
+
+    /// Starts none of the queued jobs. They stay interrupted: the next sweep finds them again.
+    fn give_up(&self, reason: &str) {
+        let queue = mem::take(&mut self.state().queue);
+        for queued in queue {
+            let problem = not_started(&queued.key, reason);
+            let (job, _dropped_unlocked) = self.state().remove(&queued);
+            job.tell(&queued.key, Some(&problem));
+        }
+    }
+
+    /// Starts no further job: the process shuts down.
+    pub(crate) fn stop(&self) {
+        self.give_up("the process shuts down");
+        self.changed.notify_one();
     }
 
     /// Starts one job after the other, whenever fewer than 16 run; ends when none runs and none is queued.

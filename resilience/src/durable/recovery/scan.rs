@@ -12,6 +12,7 @@
 //! A row that cannot be handled now (the store was busy, the record changed) is left for the next look: a look never
 //! fails because of one job.
 
+use crate::base::stopping;
 use crate::durable::lease::block_on::all;
 use crate::durable::lease::end;
 use crate::durable::record::alert::critical;
@@ -77,8 +78,8 @@ impl Pass {
                 found.jobs.extend(taken.into_iter().filter_map(|taken| taken.ok().flatten()));
             }
             match page.next {
-                Some(next) => query.after = next,
-                None => return Ok(()),
+                Some(next) if !stopping::has_begun() => query.after = next,
+                _ => return Ok(()),
             }
             // Other tasks of the caller's runtime go on between two pages.
             let mut has_yielded = false;

@@ -8,6 +8,7 @@
 //! that may end or be blocked.
 
 use crate::base::of_process::OfProcess;
+use crate::base::stopping;
 use crate::base::sync::locked;
 use crate::durable::job::call::Provided;
 use crate::durable::lease::block_on::block_on;
@@ -88,6 +89,14 @@ pub(crate) fn wake(store: &Arc<dyn Store>) {
     }
 }
 
+/// Ends the sweeps: the process shuts down.
+pub(crate) fn stop() {
+    for sweep in &*locked(&SWEEPS) {
+        locked(&sweep.state).is_woken = true;
+        sweep.woken.notify_one();
+    }
+}
+
 impl Sweep {
     /// Retention runs only when a look is due, and not each time that a look is asked for: `jobs::resume` in a loop
     /// deletes nothing.
@@ -100,6 +109,9 @@ impl Sweep {
                 let _ = catch_unwind(AssertUnwindSafe(|| block_on(forget_old(pass.store()))));
             }
             is_due = self.wait();
+            if stopping::has_begun() {
+                return;
+            }
             let pass = locked(&self.state).pass.clone();
             let looked = block_on(pass.look(None, None));
             pass.reports().looked(looked);

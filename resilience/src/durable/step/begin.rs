@@ -30,6 +30,7 @@ use crate::durable::record::key::{KEY_LIMIT, place};
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{self, Occurrence, Scope};
 use crate::durable::store::{self, Claim, Store, StoreError};
+use crate::durable::under_way::UnderWay;
 use crate::event::{Event, emit};
 use crate::point::PointName;
 use serde::de::DeserializeOwned;
@@ -97,9 +98,11 @@ impl Checkpoint {
             }
             prepared => prepared?,
         };
-        let Prepared { store, claim: request, .. } = &prepared;
+        let Prepared { at, scope, store, claim: request, .. } = &prepared;
+        let under_way = UnderWay::step(scope, store, &at.point, &at.key, request.key.clone());
+        let under_way = under_way.map_err(NotRun::Refused)?;
         let answer = claim(mode, store, request, Status::Free, reads, patience(self.config().wait)).await;
-        prepared.answered(answer, self.config().on_store_error)
+        prepared.answered(answer, self.config().on_store_error).map(|step| step.under(under_way))
     }
 
     fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<Prepared, CheckpointError> {

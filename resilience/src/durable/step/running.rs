@@ -33,6 +33,7 @@ use crate::durable::record::key::place;
 use crate::durable::record::{Record, Status};
 use crate::durable::scope::{JobScope, Occurrence, Scope, Step, StepBody};
 use crate::durable::store::{Claim, Completion, Release, Store, StoreError};
+use crate::durable::under_way::UnderWay;
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::point::PointName;
@@ -53,6 +54,8 @@ pub struct RunningStep {
     on_store_error: OnStoreError,
     _occurrence: Option<Occurrence>,
     _body: Option<StepBody>,
+    /// A shutdown waits until this is dropped, last.
+    _under_way: Option<UnderWay>,
 }
 
 /// What guards a step while its body runs.
@@ -94,19 +97,40 @@ impl RunningStep {
             (Guard::ByItself(lease), step)
         };
         let scope = scope.in_step(step, claim.key);
-        Self { at, held, scope, on_store_error: OnStoreError::Fail, _occurrence: None, _body: body }
+        Self {
+            at,
+            held,
+            scope,
+            on_store_error: OnStoreError::Fail,
+            _occurrence: None,
+            _body: body,
+            _under_way: None,
+        }
     }
 
     /// A step of `point` whose store cannot be used.
     pub(super) fn unprotected(point: PointName, scope: Scope) -> Self {
         let at = Place::new(point, "");
         let held = Guard::Unprotected;
-        Self { at, held, scope, on_store_error: OnStoreError::Run, _occurrence: None, _body: None }
+        Self {
+            at,
+            held,
+            scope,
+            on_store_error: OnStoreError::Run,
+            _occurrence: None,
+            _body: None,
+            _under_way: None,
+        }
     }
 
     /// The same step, with what a store that fails means, and the call that it is of a step without a key.
     pub(super) fn with(self, on_store_error: OnStoreError, occurrence: Option<Occurrence>) -> Self {
         Self { on_store_error, _occurrence: occurrence, ..self }
+    }
+
+    /// The same step, which a shutdown waits for.
+    pub(super) fn under(self, under_way: UnderWay) -> Self {
+        Self { _under_way: Some(under_way), ..self }
     }
 
     /// What the body is part of.

@@ -1,14 +1,19 @@
 //! Waiting that goes on after a restart.
 
+use crate::base::stopping;
 use crate::durable::lease::block_on::block_on;
+use crate::durable::scope;
 use crate::durable::step::policy::Checkpoint;
+use crate::durable::under_way::refusal;
+use crate::point::PointName;
 use crate::rejected::Rejected;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The longest wait at a stretch: after it the time of day is looked at again, which may have been set.
 const STRETCH: Duration = Duration::from_secs(60);
 
-const SLEEP: Checkpoint = Checkpoint::new("resilience::sleep_until");
+const NAME: &str = "resilience::sleep_until";
+const SLEEP: Checkpoint = Checkpoint::new(NAME);
 
 /// Waits until `at`, a time of day, as the step `key`; after a restart it waits for that same time.
 ///
@@ -18,7 +23,8 @@ const SLEEP: Checkpoint = Checkpoint::new("resilience::sleep_until");
 ///
 /// # Errors
 ///
-/// [`Rejected::Checkpoint`] if the time cannot be recorded.
+/// [`Rejected::Checkpoint`] if the time cannot be recorded; [`Rejected::ShuttingDown`] once the process
+/// [shuts down](crate::shutdown()): a job around it is interrupted, and waits on when it is recovered.
 ///
 /// # Examples
 ///
@@ -35,7 +41,8 @@ pub async fn sleep_until(key: &str, at: SystemTime) -> Result<(), Rejected> {
     let end: Result<u64, Rejected> = SLEEP.call_async(key, async || Ok(millis(at))).await;
     let end = UNIX_EPOCH + Duration::from_millis(end?);
     while let Some(left) = left(end) {
-        Box::pin(crate::base::clock::pause(left.min(STRETCH))).await;
+        Box::pin(stopping::pause(left.min(STRETCH))).await;
+        not_cut(end)?;
     }
     Ok(())
 }
@@ -59,9 +66,23 @@ pub fn sleep_until_blocking(key: &str, at: SystemTime) -> Result<(), Rejected> {
     let end: Result<u64, Rejected> = block_on(SLEEP.call_async(key, async || Ok(millis(at))));
     let end = UNIX_EPOCH + Duration::from_millis(end?);
     while let Some(left) = left(end) {
-        crate::base::clock::sleep(left.min(STRETCH));
+        stopping::sleep(left.min(STRETCH));
+        not_cut(end)?;
     }
     Ok(())
+}
+
+/// # Errors
+///
+/// That the shutdown of the process has ended the wait; a job around it is interrupted.
+fn not_cut(end: SystemTime) -> Result<(), Rejected> {
+    if left(end).is_none() || !stopping::has_begun() {
+        return Ok(());
+    }
+    if let Some(job) = scope::current().job {
+        job.cut();
+    }
+    Err(refusal(&PointName::new(NAME)))
 }
 
 fn millis(at: SystemTime) -> u64 {

@@ -220,6 +220,14 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The library decides nothing by it. It is for a program that refuses to start with a store that loses its jobs.
     fn capabilities(&self) -> Capabilities;
 
+    /// Brings what is written to its place, such as a log into its tables, before the process ends.
+    ///
+    /// Everything that was answered is durable without it. [`shutdown`](crate::shutdown()) calls it. Does nothing unless
+    /// implemented.
+    fn flush(&self) -> Work<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Returns whether the process of `owner` lives, as far as the store can tell at once; it waits for nothing.
     fn liveness(&self, owner: &str) -> Liveness {
         if owner == self.owner() { Liveness::Alive } else { Liveness::Unknown }

@@ -11,6 +11,7 @@ use crate::base::sync::locked;
 use crate::event::Event;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// How many listeners there are, those of all test worlds together: while it is zero nothing looks for one.
 static LISTENERS: AtomicUsize = AtomicUsize::new(0);
@@ -94,4 +95,26 @@ fn deliver(event: &Event) {
     if let Some(wait) = wait {
         wait.wait_for(event, &handled);
     }
+}
+
+/// Waits until the handlers have done with their events, at most until `end`; whether all have. Those that `callers`
+/// names are not waited for.
+pub(crate) fn flush(end: Instant, callers: &[u64]) -> bool {
+    // Each is waited for, also after one that was not in time.
+    let are_done: Vec<_> = workers().iter().map(|worker| worker.flush(end, callers)).collect();
+    are_done.into_iter().all(|is_done| is_done)
+}
+
+/// Since when the handlers that handle an event now have done so.
+pub(crate) fn handling() -> Vec<Instant> {
+    workers().iter().filter_map(|worker| worker.handling()).collect()
+}
+
+fn workers() -> Vec<Arc<Worker>> {
+    let listeners = locked(&ALL).clone();
+    let workers = listeners.into_iter().filter_map(|listener| match listener {
+        Listener::Handler(worker) => Some(worker),
+        Listener::Queue(_) => None,
+    });
+    workers.collect()
 }

@@ -37,11 +37,15 @@ pub(super) struct Worker {
     code: Mutex<Option<Code>>,
     state: Mutex<State>,
     arrived: Condvar,
+    /// The handler has done with what waited.
+    idle: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Item>,
+    /// Since when the handler handles an event.
+    handling: Option<Instant>,
     /// The process in which the thread runs: a fork's child has the handler, and not the thread.
     running: Option<u32>,
     is_removed: bool,
@@ -123,6 +127,7 @@ impl Worker {
             code: Mutex::new(Some(code)),
             state: Mutex::default(),
             arrived: Condvar::new(),
+            idle: Condvar::new(),
         }
     }
 
@@ -171,6 +176,7 @@ impl Worker {
         state.skipped += u64::try_from(skipped.len()).unwrap_or(u64::MAX);
         drop(state);
         drop(skipped);
+        self.idle.notify_all();
     }
 
     /// Handles the next event; whether the thread goes on.
@@ -182,13 +188,29 @@ impl Worker {
             state.running = None;
             return false;
         };
+        state.handling = Some(clock::now());
         drop(state);
         let inside = item.inside.iter().copied().chain([self.number]).collect();
         run_in(item.world.as_ref(), || {
             let _inside = handling::enter(inside);
             guarded(|| locked(&self.code).as_mut().map(|code| code(&item.record)));
         });
+        locked(&self.state).handling = None;
+        self.idle.notify_all();
         true
+    }
+
+    /// Waits until the handler has done with its events, at most until `end`; whether it has. A handler does not wait
+    /// for itself: `callers` are the handlers that the waiting code is part of.
+    pub(super) fn flush(&self, end: Instant, callers: &[u64]) -> bool {
+        let is_busy = |state: &mut State| state.handling.is_some() || !state.waiting.is_empty();
+        let mut state = locked(&self.state);
+        if callers.contains(&self.number) {
+            return !is_busy(&mut state);
+        }
+        let left = end.saturating_duration_since(clock::now());
+        let waited = self.idle.wait_timeout_while(state, left, is_busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Counts a wait of a call for this handler.
@@ -219,6 +241,12 @@ impl Worker {
         drop(state);
         drop(waiting);
         self.arrived.notify_one();
+        self.idle.notify_all();
+    }
+
+    /// Since when the handler handles an event.
+    pub(super) fn handling(&self) -> Option<Instant> {
+        locked(&self.state).handling
     }
 
     pub(super) fn skipped(&self) -> u64 {

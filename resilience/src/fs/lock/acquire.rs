@@ -23,6 +23,7 @@ use crate::base::block_on::block_steps;
 use crate::base::clock::{Timer, real_time};
 use crate::base::files;
 use crate::base::scope;
+use crate::base::stopping;
 use std::fs::File;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -108,7 +109,7 @@ impl Waiter {
 
     fn rest(&mut self, pause: Option<Duration>) -> Step {
         let now = Instant::now();
-        if now < self.until {
+        if now < self.until && !stopping::has_begun() {
             self.has_waited = true;
             let until = pause.map_or(self.until, |pause| (now + pause).min(self.until));
             if let Some(way) = &self.way {
@@ -243,7 +244,8 @@ impl Future for Acquire {
                 Err(until) => {
                     let wait = until.saturating_duration_since(Instant::now());
                     let timer = self.timer.insert(Box::new(real_time(wait)));
-                    if Pin::new(&mut **timer).poll(cx).is_pending() {
+                    // The shutdown ends the wait: the next step says so.
+                    if Pin::new(&mut **timer).poll(cx).is_pending() && !stopping::has_begun() {
                         return Poll::Pending;
                     }
                 }

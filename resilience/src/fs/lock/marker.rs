@@ -2,6 +2,7 @@
 
 use super::LockError;
 use crate::base::scope;
+use crate::base::stopping;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
@@ -130,7 +131,7 @@ impl MarkerLock {
                 _ => seen = Some((owner, Instant::now())),
             }
             let left = wait.saturating_sub(began.elapsed());
-            if left.is_zero() {
+            if left.is_zero() || stopping::has_begun() {
                 let (lock, waited) = (format!("{:?}", self.path.display().to_string()), began.elapsed());
                 return Err(LockError::Timeout { lock, waited, holders: Vec::new(), holds: Vec::new() });
             }

@@ -13,9 +13,10 @@ use super::gate::{Arrival, Number, Room};
 use super::watch::finish;
 use crate::base::admission;
 use crate::base::block_on::block_on;
-use crate::base::clock::{Timer, alarm, nanos, now};
+use crate::base::clock::{nanos, now};
 use crate::base::holding::Holds;
 use crate::base::scope::{self, Stack};
+use crate::base::stopping::{self, Wait, alarm};
 use crate::base::world::{World, run_in};
 use crate::classify::{Category, Classification, Classify};
 use crate::event::blocks;
@@ -161,7 +162,7 @@ pub struct Enter<B: Deref<Target = Bulkhead>> {
 struct Queued {
     number: Number,
     until: u64,
-    timer: Timer,
+    timer: Wait,
     world: Option<World>,
 }
 
@@ -190,7 +191,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
 
     fn begin(&mut self, bulkhead: &Bulkhead, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         let config = bulkhead.config();
-        if config.wait.is_zero() || bulkhead.is_extra(self.stack) {
+        if config.wait.is_zero() || bulkhead.is_extra(self.stack) || stopping::has_begun() {
             return Poll::Ready(None);
         }
         let is_inside = scope::holds(bulkhead.number());

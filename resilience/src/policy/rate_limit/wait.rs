@@ -12,9 +12,9 @@ use super::gate::{After, Arrival, Number};
 use super::{RateLimit, now};
 use crate::base::admission;
 use crate::base::block_on::block_on;
-use crate::base::clock::{Timer, alarm};
 use crate::base::guarded::release;
 use crate::base::scope::{self, Stack};
+use crate::base::stopping::{self, Wait, alarm};
 use crate::base::world::{World, run_in};
 use crate::event::blocks;
 use crate::rejected::Rejected;
@@ -44,7 +44,7 @@ struct Queued {
     deadline: u64,
     /// When it is let through, unless a caller before it leaves.
     at: u64,
-    timer: Timer,
+    timer: Wait,
     world: Option<World>,
 }
 
@@ -67,7 +67,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
 
     fn begin(&mut self, limit: &RateLimit, wait: u64, cx: &mut Context<'_>) -> Poll<Passed> {
         let config = limit.config();
-        if config.wait.is_zero() || limit.is_extra(self.stack) {
+        if config.wait.is_zero() || limit.is_extra(self.stack) || stopping::has_begun() {
             return Poll::Ready(Err(wait));
         }
         let (patience, waker) = (scope::nanos(scope::at_most(config.wait)), cx.waker().clone());
@@ -110,6 +110,10 @@ impl Queued {
                 Arrival::Refused(wait) => return Poll::Ready(Err(wait)),
                 Arrival::Waits(number, wait) => (number, wait),
             };
+            if stopping::has_begun() {
+                finish(limit.live.gate.cancel(number));
+                return Poll::Ready(Err(wait));
+            }
             self.number = number;
             let at = now().saturating_add(wait);
             if is_over || at < self.at {

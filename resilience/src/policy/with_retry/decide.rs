@@ -68,6 +68,7 @@ pub(super) enum GiveUpReason {
     ServerWait,
     GiveUpAfter,
     Remaining,
+    ShuttingDown,
     Budget,
 }
 
@@ -84,6 +85,7 @@ impl GiveUpReason {
             Self::ServerWait => "the server asks for a longer wait than `retry_after_cap`",
             Self::GiveUpAfter => "the wait would pass `give_up_after`",
             Self::Remaining => "the wait would outlast a timeout around the call",
+            Self::ShuttingDown => "the process shuts down",
             Self::Budget => "the retry budget is used up",
         }
     }
@@ -96,7 +98,10 @@ impl GiveUpReason {
 
     /// Whether the error would have been retried, had there been time and tokens for it.
     pub(super) const fn is_denied(self) -> bool {
-        matches!(self, Self::ServerWait | Self::GiveUpAfter | Self::Remaining | Self::Budget)
+        matches!(
+            self,
+            Self::ServerWait | Self::GiveUpAfter | Self::Remaining | Self::ShuttingDown | Self::Budget
+        )
     }
 }
 

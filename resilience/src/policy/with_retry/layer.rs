@@ -12,9 +12,9 @@ use super::backoff::{Backoff, duration};
 use super::config::Retry;
 use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Wait};
 use super::{Budget, Rule, waits};
-use crate::base::clock;
 use crate::base::setting::Effective;
 use crate::base::site::Site;
+use crate::base::stopping;
 use crate::event;
 #[cfg(feature = "ops")]
 use crate::failure::Category;
@@ -193,7 +193,7 @@ impl RetrySite {
     pub fn pause<'a>(&'static self, call: &impl CallState, wait: Wait<'a>) -> Pause<'a> {
         let attempt = run::attempt(call);
         Pause(Box::pin(async move {
-            clock::pause(wait.delay).await;
+            stopping::pause(wait.delay).await;
             run::begin_retry(self, attempt, wait);
         }))
     }
@@ -202,7 +202,7 @@ impl RetrySite {
     #[cold]
     pub fn sleep(&self, call: &impl CallState, wait: Wait<'_>) {
         event::blocks(&self.name());
-        clock::sleep(wait.delay);
+        stopping::sleep(wait.delay);
         run::begin_retry(self, run::attempt(call), wait);
     }
 
@@ -290,7 +290,7 @@ impl<'a> GivenRetry<'a> {
     {
         let attempt = run::attempt(call);
         Pause(Box::pin(async move {
-            clock::pause(wait.delay).await;
+            stopping::pause(wait.delay).await;
             run::begin_retry(&self, attempt, wait);
         }))
     }
@@ -298,7 +298,7 @@ impl<'a> GivenRetry<'a> {
     /// See [`RetrySite::sleep`].
     #[cold]
     pub fn sleep(self, call: &impl CallState, wait: Wait<'_>) {
-        clock::sleep(wait.delay);
+        stopping::sleep(wait.delay);
         run::begin_retry(&self, run::attempt(call), wait);
     }
 

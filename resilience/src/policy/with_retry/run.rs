@@ -17,7 +17,7 @@
 use super::config::Retry;
 use super::decide::{DecisionInput, GiveUpReason, Progress, decide};
 use crate::base::clock::now;
-use crate::base::{rng, scope};
+use crate::base::{rng, scope, stopping};
 use crate::classify::{Category, Classification};
 use crate::event::{Event, emit, is_heard};
 use crate::point::PointName;
@@ -356,6 +356,9 @@ fn next<'b>(
         random: rng::uniform(),
     };
     let planned = decide(retry, progress, class, ruling, moment)?;
+    if stopping::has_begun() {
+        return Err(GiveUpReason::ShuttingDown);
+    }
     // Last, so that a retry which is not made for another reason costs nothing.
     let tokens = match budget.filter(|_| !class.is_refusal()) {
         None => None,

@@ -7,7 +7,7 @@
 use super::Budget;
 use super::config::Retry;
 use super::run::{self, AttemptHistory, CallSite, Counted, Wait};
-use crate::base::clock::{pause, sleep};
+use crate::base::stopping::{pause, sleep};
 use crate::classify::{Classification, Classify};
 use crate::event::blocks;
 use crate::outcome::Outcome;

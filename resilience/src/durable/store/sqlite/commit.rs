@@ -191,6 +191,22 @@ impl Committer {
     }
 }
 
+impl Committer {
+    /// Moves the log into the tables, as far as readers and other processes let it.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let writer = locked(&self.shared.writer);
+        if writer.place.is_poisoned() {
+            return Err(StoreError::Poisoned);
+        }
+        writer.place.check()?;
+        fold(&writer.connection, &writer.place);
+        drop(writer);
+        // Operations that came meanwhile wait for the thread.
+        self.shared.arrived.notify_one();
+        Ok(())
+    }
+}
+
 impl Shared {
     /// Something is in the queue: commits it here if that may be, or has the thread do it.
     ///

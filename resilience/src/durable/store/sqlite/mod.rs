@@ -509,4 +509,10 @@ impl Store for SqliteStore {
     fn identity(&self) -> String {
         self.inner.identity.clone()
     }
+
+    /// Moves the log into the tables.
+    fn flush(&self) -> Work<'_, ()> {
+        let inner = self.inner.clone();
+        commit::on_thread(move || inner.flush())
+    }
 }

@@ -240,6 +240,10 @@ impl Inner {
         fs::File::open(draft).and_then(|draft| draft.sync_all()).map_err(files::failed(draft))
     }
 
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.open.as_ref().map_or(Ok(()), |open| open.committer.flush())
+    }
+
     fn compact(&self) -> Result<(), StoreError> {
         let Some(open) = &self.open else { return Err(StoreError::ReadOnly) };
         open.committer.compact()

@@ -1,0 +1,89 @@
+//! Whether the process shuts down, and waits that end when it begins to.
+//!
+//! A wait looks at the flag each time that it is polled, and once more after its timer is registered. [`begin`] sets the
+//! flag first and wakes the timers afterwards, so that no wait misses it. Before a shutdown this costs a load for each
+//! poll of a call that waits, and nothing for a call that does not.
+
+use super::clock::{self, Timer};
+use super::site::Site;
+use super::sync::locked;
+use super::timer::wake_all;
+use super::world::World;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The shutdown of this process, or of a test world.
+static STOPPING: Site<Stopping> = Site::new(Stopping::new(), Stopping::new);
+
+#[derive(Debug)]
+struct Stopping {
+    has_begun: AtomicBool,
+    /// Threads that sleep hold it while they look at the flag.
+    sleepers: Mutex<()>,
+    begins: Condvar,
+}
+
+impl Stopping {
+    const fn new() -> Self {
+        Self { has_begun: AtomicBool::new(false), sleepers: Mutex::new(()), begins: Condvar::new() }
+    }
+}
+
+/// Whether the shutdown has begun. It never ends: the process does.
+pub(crate) fn has_begun() -> bool {
+    STOPPING.has_begun.load(Ordering::SeqCst)
+}
+
+/// Begins the shutdown, and ends the waits of this module; whether it had not begun before.
+pub(crate) fn begin() -> bool {
+    let stopping: &Stopping = &STOPPING;
+    if stopping.has_begun.swap(true, Ordering::SeqCst) {
+        return false;
+    }
+    drop(locked(&stopping.sleepers));
+    stopping.begins.notify_all();
+    match World::here() {
+        Some(world) => world.advance(Duration::ZERO),
+        None => wake_all(),
+    }
+    true
+}
+
+/// Blocks this thread for `wait`, or until the shutdown begins; in a test world moves its clock instead.
+pub(crate) fn sleep(wait: Duration) {
+    if World::here().is_some() {
+        return clock::sleep(wait);
+    }
+    let stopping: &Stopping = &STOPPING;
+    let has_not_begun = |(): &mut ()| !stopping.has_begun.load(Ordering::SeqCst);
+    let slept = stopping.begins.wait_timeout_while(locked(&stopping.sleepers), wait, has_not_begun);
+    drop(slept.unwrap_or_else(PoisonError::into_inner));
+    clock::slept(wait);
+}
+
+/// Waits as [`clock::pause`] does, at most until the shutdown begins.
+pub(crate) fn pause(wait: Duration) -> Wait {
+    Wait(clock::pause(wait))
+}
+
+/// Goes off as [`clock::alarm`] does, at the latest when the shutdown begins.
+pub(crate) fn alarm(wait: Duration) -> Wait {
+    Wait(clock::alarm(wait))
+}
+
+/// A wait that the shutdown ends.
+#[derive(Debug)]
+pub(crate) struct Wait(Timer);
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = Pin::new(&mut self.0).poll(cx);
+        if polled.is_pending() && has_begun() { Poll::Ready(()) } else { polled }
+    }
+}

@@ -1,0 +1,219 @@
+//! The jobs, steps and undos whose code runs in this process: what a shutdown waits for, and what it had to leave.
+//!
+//! Once [`close`] was called no job begins, and no step of a job but inside of a step that runs. An entry is made before
+//! the store is asked, under the lock under which the table is closed, so that a shutdown sees every claim that was not
+//! refused.
+
+use crate::base::clock;
+use crate::base::of_process::OfProcess;
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::durable::lease::end;
+use crate::durable::lease::shared::LeaseState;
+use crate::durable::record::history::{JobEvent, Note};
+use crate::durable::record::key::place;
+use crate::durable::record::{Record, Status};
+use crate::durable::scope::Scope;
+use crate::durable::store::Store;
+use crate::point::PointName;
+use crate::rejected::{Origin, Rejected};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// What runs in this process, or in a test world.
+static TABLE: Site<OfProcess<Mutex<Table>>> =
+    Site::new(OfProcess::new(Mutex::new(Table::new()), |_| Mutex::default()), || {
+        OfProcess::new(Mutex::new(Table::new()), |_| Mutex::default())
+    });
+
+#[derive(Debug, Default)]
+struct Table {
+    running: BTreeMap<u64, Entry>,
+    last: u64,
+    is_closed: bool,
+    /// Woken when something has ended.
+    waiting: Vec<Waker>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    running: Running,
+    store: Arc<dyn Store>,
+    /// The key in the store.
+    full: String,
+    lease: Weak<LeaseState>,
+}
+
+/// Code that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) point: PointName,
+    pub(crate) job: Option<String>,
+    /// The key of a step.
+    pub(crate) key: Option<String>,
+    since: Instant,
+}
+
+impl Running {
+    pub(crate) fn age(&self) -> Duration {
+        clock::now().saturating_duration_since(self.since)
+    }
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self { running: BTreeMap::new(), last: 0, is_closed: false, waiting: Vec::new() }
+    }
+}
+
+fn table() -> &'static Mutex<Table> {
+    let table: &'static OfProcess<Mutex<Table>> = &TABLE;
+    table
+}
+
+/// Keeps its entry in the table until it is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    table: &'static Mutex<Table>,
+    number: u64,
+}
+
+impl UnderWay {
+    /// The job `id` of `point` begins.
+    ///
+    /// # Errors
+    ///
+    /// That the process shuts down.
+    pub(crate) fn job(store: &Arc<dyn Store>, point: &PointName, id: &str) -> Result<Self, Rejected> {
+        let job = Some(id.to_owned());
+        Self::begin(store, point, job, None, place::job(id), true)
+    }
+
+    /// The step `key` of `point`, or its undo, begins in `scope`; `full` is its key in the store.
+    ///
+    /// # Errors
+    ///
+    /// That the process shuts down, for a step of a job. The job is noted to have been refused it.
+    pub(crate) fn step(
+        scope: &Scope,
+        store: &Arc<dyn Store>,
+        point: &PointName,
+        key: &str,
+        full: String,
+    ) -> Result<Self, Rejected> {
+        let is_refusable = scope.job.is_some() && scope.step.is_none();
+        let begun = Self::begin(store, point, scope.job_id(), Some(key.to_owned()), full, is_refusable);
+        if let (Err(_), Some(job)) = (&begun, &scope.job) {
+            job.cut();
+        }
+        begun
+    }
+
+    fn begin(
+        store: &Arc<dyn Store>,
+        point: &PointName,
+        job: Option<String>,
+        key: Option<String>,
+        full: String,
+        is_refusable: bool,
+    ) -> Result<Self, Rejected> {
+        let running = Running { point: point.clone(), job, key, since: clock::now() };
+        let entry = Entry { running, store: store.clone(), full, lease: Weak::<LeaseState>::new() };
+        let of = table();
+        let mut table = locked(of);
+        if table.is_closed && is_refusable {
+            return Err(refusal(point));
+        }
+        table.last += 1;
+        let number = table.last;
+        table.running.insert(number, entry);
+        Ok(Self { table: of, number })
+    }
+
+    /// The job holds `lease` from now on.
+    pub(crate) fn holds(&self, lease: &Arc<LeaseState>) {
+        if let Some(entry) = locked(self.table).running.get_mut(&self.number) {
+            entry.lease = Arc::downgrade(lease);
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let (_ended, waiting) = {
+            let mut table = locked(self.table);
+            (table.running.remove(&self.number), std::mem::take(&mut table.waiting))
+        };
+        waiting.into_iter().for_each(crate::base::guarded::wake);
+    }
+}
+
+/// The error of a call of `point` that comes too late.
+pub(crate) fn refusal(point: &PointName) -> Rejected {
+    Rejected::ShuttingDown { point: Origin::from(point.clone()) }
+}
+
+/// Admits no further job, and no further step of a job.
+pub(crate) fn close() {
+    locked(table()).is_closed = true;
+}
+
+/// Whether nothing runs but what one of `callers` is part of; else `waker` is woken when something has ended.
+pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
+    let mut table = locked(table());
+    let is_over = table.running.values().all(|entry| entry.is_of(callers));
+    if !is_over && !table.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+        table.waiting.push(waker.clone());
+    }
+    is_over
+}
+
+/// What runs, without the jobs whose steps do.
+pub(crate) fn left() -> Vec<Running> {
+    let table = locked(table());
+    let all = || table.running.values().map(|entry| &entry.running);
+    let has_step = |job: &Running| all().any(|other| other.key.is_some() && other.job == job.job);
+    all().filter(|running| running.key.is_some() || !has_step(running)).cloned().collect()
+}
+
+/// Gives the leases of the jobs back that run on, except those that one of `callers` is part of: their records become
+/// `Interrupted`, and what their bodies still do is not recorded.
+pub(crate) async fn interrupt(callers: &[Scope]) {
+    let leases: Vec<_> = {
+        let table = locked(table());
+        let left = table.running.values().filter(|entry| !entry.is_of(callers));
+        left.filter_map(|entry| entry.lease.upgrade()).collect()
+    };
+    for lease in leases {
+        // Where the store does not take it, the lease ends with the process.
+        if end::give_back(&lease, left_by_shutdown).await.is_ok() {
+            lease.loss.lose();
+        }
+    }
+}
+
+impl Entry {
+    fn is_of(&self, callers: &[Scope]) -> bool {
+        callers.iter().any(|scope| scope.holds(&self.store, &self.full))
+    }
+}
+
+/// The note of a job that a shutdown has left.
+fn left_by_shutdown(record: &Record) -> Vec<u8> {
+    let note = Note::read(&record.note);
+    let event = JobEvent {
+        strategy: "resume".to_owned(),
+        result: "interrupted".to_owned(),
+        reason: PROBLEM.to_owned(),
+        ..JobEvent::by(record.owner.clone(), record.updated, record.attempts)
+    };
+    // Undoing goes on where it was; the problem is why it undoes.
+    let is_undoing = record.status == Status::RollingBack;
+    let problem = if is_undoing { note.problem } else { Some(PROBLEM.to_owned()) };
+    Note { problem, ..note }.with(event).write()
+}
+
+/// Why a job is interrupted that a shutdown stopped.
+pub(crate) const PROBLEM: &str = "the process shut down before it ended";

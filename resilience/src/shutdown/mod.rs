@@ -1,0 +1,106 @@
+//! Ending a program in order: what runs may finish, what waits ends, and what is left is named.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! # #[cfg(all(unix, feature = "ops"))]
+//! # async fn example() -> std::io::Result<()> {
+//! let signal = resilience::shutdown::signal()?; // SIGTERM and SIGINT end the program in order from here on
+//! // .. start the service ..
+//! signal.await;
+//! let report = resilience::shutdown(Duration::from_secs(30)).await;
+//! eprintln!("{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # In which order
+//!
+//! 1. `health::ready()` is not ready any more.
+//! 2. No job begins, none is recovered, and a running job begins no further step: [`Rejected::ShuttingDown`].
+//! 3. Waits end. A retry makes no further attempt: its call ends with the error that it has, also where a server has
+//!    asked for a wait. One that waits already makes its last attempt at once. Calls that wait for a slot of a bulkhead,
+//!    a permit of a rate limit or a lock are refused, with the error of that policy. `sleep_until` ends.
+//! 4. Steps and undos that run are waited for, and jobs until their next step.
+//! 5. Jobs that have not ended become `Interrupted`, and their leases are given back; their recovery goes on with them.
+//! 6. Handlers of events, the file of alerts and the stores are waited for.
+//!
+//! The last two have a tenth of the limit, at least one second, and at most half of it.
+//!
+//! # What it does not do
+//!
+//! - It ends neither the process nor a thread. A body that blocks is left, and [`Report::left`] names it. Its job is
+//!   given back, so another process may begin the job while that body runs on: exit soon. What the body still
+//!   returns is not recorded.
+//! - It waits for jobs and steps (feature `durable`) only, and not for other calls: a server has its own way to finish
+//!   requests, which goes first.
+//! - It never goes back. Calls, policies and alerts work after it, but nothing waits, and no job begins.
+//!
+//! # Jobs
+//!
+//! A job that fails while the process shuts down becomes `Interrupted`, never `Failed`, whatever it failed with: waits that
+//! ended early may be why. A failure of its own comes again when the job is recovered. One that was refused a step is
+//! `Interrupted` even if its body returns a success.
+//!
+//! # From inside
+//!
+//! Called from a job, a step, a hook or a handler of events, it does not wait for the code that called it, and lists it as
+//! left.
+
+mod report;
+mod run;
+#[cfg(all(unix, any(feature = "durable", feature = "ops")))]
+mod signal;
+
+#[cfg(doc)]
+use crate::rejected::Rejected;
+pub use report::{Left, Report};
+use run::Run;
+#[cfg(all(unix, any(feature = "durable", feature = "ops")))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "durable", feature = "ops"))))]
+pub use signal::{Signal, signal};
+use std::time::Duration;
+
+/// Shuts the library down within `limit`, and returns what it had to leave.
+///
+/// [The module](self) says in which order. Admission ends when the future is polled first; dropped later, the shutdown goes
+/// on without it. A second call joins the first, and the earlier of their limits holds.
+///
+/// Call it at the end of `main`, and exit afterwards.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let report = resilience::shutdown(Duration::from_secs(30)).await;
+/// assert!(report.is_complete(), "{report}");
+/// # });
+/// ```
+pub async fn shutdown(limit: Duration) -> Report {
+    let run = Run::join(limit);
+    run.ended().await;
+    run.report()
+}
+
+/// Shuts the library down as [`shutdown`] does, from sync code: blocks until it has ended.
+///
+/// In async code await [`shutdown`]: tasks of the runtime that need this thread cannot end while it is blocked, and are
+/// left.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// let report = resilience::shutdown_blocking(Duration::from_secs(30));
+/// assert!(report.left.is_empty(), "{report}");
+/// ```
+pub fn shutdown_blocking(limit: Duration) -> Report {
+    let run = Run::join(limit);
+    run.wait();
+    run.report()
+}

@@ -1,0 +1,89 @@
+//! What a shutdown had to leave.
+
+use crate::base::visible::Visible;
+use std::fmt;
+use std::time::Duration;
+
+/// Says what a shutdown has left: code that runs, and what is not written.
+///
+/// `Display` writes one line, and one more for each [`Left`], for the log.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// let report = resilience::shutdown_blocking(Duration::from_secs(1));
+/// for left in &report.left {
+///     eprintln!("{} of job {:?} runs on", left.point, left.job);
+/// }
+/// assert!(report.unflushed.is_empty());
+/// ```
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Report {
+    /// How long the shutdown has taken.
+    pub took: Duration,
+    /// The code that runs on: steps, undos, jobs outside of a step, and handlers of events.
+    pub left: Vec<Left>,
+    /// What is not known to be written or delivered: `leases`, `events`, `alerts` or `store`.
+    pub unflushed: Vec<&'static str>,
+}
+
+/// Code that was running when a shutdown ended.
+///
+/// A job is listed by its innermost code: by its step, if it is in one.
+///
+/// # Examples
+///
+/// ```
+/// fn line(left: &resilience::shutdown::Left) -> String {
+///     format!("{} has run for {:?}", left.point, left.age)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Left {
+    /// The name of the function, or `resilience::events::on` for a handler of events.
+    pub point: String,
+    /// The id of the job.
+    pub job: Option<String>,
+    /// The key of the step.
+    pub key: Option<String>,
+    /// How long it has run.
+    pub age: Duration,
+}
+
+impl Report {
+    /// Returns whether nothing is left, and everything is written.
+    pub fn is_complete(&self) -> bool {
+        self.left.is_empty() && self.unflushed.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let took = Duration::from_millis(u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX));
+        write!(f, "shut down in {took:?}")?;
+        if !self.unflushed.is_empty() {
+            write!(f, "; not flushed: {}", self.unflushed.join(", "))?;
+        }
+        self.left.iter().try_for_each(|left| write!(f, "\n    {left}"))
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Visible(&self.point))?;
+        if let Some(key) = &self.key {
+            write!(f, " with the key {}", Visible(key))?;
+        }
+        if let Some(job) = &self.job {
+            write!(f, " of the job {}", Visible(job))?;
+        }
+        write!(f, " runs on after {:?}", Duration::from_secs(self.age.as_secs()))
+    }
+}

@@ -1,0 +1,119 @@
+//! Signals that end a program in order.
+//!
+//! One thread takes the signals. Installing a handler takes the default away for as long as the process lives, so the
+//! third signal has to end the process itself.
+
+use super::run::Run;
+use crate::base::block_on::block_on;
+use crate::base::guarded::wake;
+use crate::base::sync::locked;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+static RECEIVED: Mutex<Received> =
+    Mutex::new(Received { is_installed: false, count: 0, waiting: Vec::new() });
+
+#[derive(Debug)]
+struct Received {
+    is_installed: bool,
+    count: u32,
+    waiting: Vec<Waker>,
+}
+
+/// Takes `SIGTERM` and `SIGINT` from here on, and returns what waits for the first of them.
+///
+/// Await it, or call [`Signal::wait`], and then [`shutdown`](crate::shutdown()). The second signal ends the wait for
+/// running code, so that the shutdown only writes what is left; the third ends the process as the signal does without
+/// this library. Without a call of this function the library handles no signal.
+///
+/// A handler cannot be removed: once this was called, a program that does not react to the first signal takes three to
+/// end. A second call returns one more to wait for the same signals.
+///
+/// # Errors
+///
+/// If the handler cannot be installed, or no thread be started.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// resilience::shutdown::signal()?.wait();
+/// println!("{}", resilience::shutdown_blocking(Duration::from_secs(30)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn signal() -> io::Result<Signal> {
+    let mut received = locked(&RECEIVED);
+    if !received.is_installed {
+        install()?;
+        received.is_installed = true;
+    }
+    Ok(Signal { _private: () })
+}
+
+/// Waits for the first signal; see [`signal`].
+///
+/// It is ready at once if a signal has come before. It can be awaited on any runtime.
+#[derive(Debug)]
+#[must_use = "await it, or call `wait`"]
+pub struct Signal {
+    _private: (),
+}
+
+impl Signal {
+    /// Blocks the thread until the first signal.
+    pub fn wait(self) {
+        block_on(self);
+    }
+}
+
+impl Future for Signal {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut received = locked(&RECEIVED);
+        if received.count > 0 {
+            return Poll::Ready(());
+        }
+        if !received.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+            received.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// The thread is there before the handler: without it signals would be lost.
+fn install() -> io::Result<()> {
+    let (installed, answer) = channel();
+    std::thread::Builder::new().name("resilience-signals".to_owned()).spawn(move || {
+        match Signals::new([SIGTERM, SIGINT]) {
+            Ok(mut signals) => {
+                let _ = installed.send(Ok(()));
+                signals.forever().for_each(received);
+            }
+            Err(error) => drop(installed.send(Err(error))),
+        }
+    })?;
+    answer.recv().unwrap_or_else(|_| Err(io::Error::other("the thread for signals has ended")))
+}
+
+fn received(signal: i32) {
+    let (count, waiting) = {
+        let mut received = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
+        received.count += 1;
+        (received.count, std::mem::take(&mut received.waiting))
+    };
+    waiting.into_iter().for_each(wake);
+    match count {
+        1 => {}
+        2 => Run::hurry(),
+        _ => drop(emulate_default_handler(signal)),
+    }
+}

@@ -1,0 +1,148 @@
+//! Real signals to real processes.
+
+use super::common::{Scratch, Speaking, child, given_dir, say};
+use super::{Error, LONG};
+use resilience::durable::{MemoryStore, use_store};
+use resilience::{job, shutdown, shutdown_blocking};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+
+#[job("blocks:{id}")]
+fn blocks(id: u32) -> Result<(), Error> {
+    let _ = id;
+    say("blocks");
+    loop {
+        thread::park();
+    }
+}
+
+/// Not a test of its own: ends in order at a signal, with a job that blocks if the directory has a file `blocks`.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn serves() {
+    let Some(dir) = given_dir() else { return };
+    use_store(Arc::new(MemoryStore::new()));
+    let signal = shutdown::signal().unwrap();
+    if dir.join("blocks").exists() {
+        thread::spawn(|| blocks(1));
+    } else {
+        say("serves");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let report = if dir.join("async").exists() {
+        runtime.block_on(async {
+            signal.await;
+            say("signalled");
+            shutdown(LONG).await
+        })
+    } else {
+        signal.wait();
+        say("signalled");
+        // In a runtime the waiting happens elsewhere.
+        runtime.block_on(async { shutdown_blocking(LONG) })
+    };
+    say(&format!("left {}", report.left.iter().filter_map(|left| left.job.clone()).collect::<String>()));
+    std::process::exit(if report.is_complete() { 0 } else { 7 });
+}
+
+fn start(scratch: &Scratch, files: &[&str]) -> Speaking {
+    for file in files {
+        std::fs::write(scratch.path(file), "").unwrap();
+    }
+    Speaking::start(&mut child("signals::serves", &scratch.path("")))
+}
+
+#[test]
+fn the_first_signal_ends_the_program_in_order() {
+    for (signal, files) in [("TERM", &[][..]), ("INT", &["async"][..])] {
+        let scratch = Scratch::new();
+        let mut serves = start(&scratch, files);
+        serves.wait_for("serves");
+        serves.signal(signal);
+        serves.wait_for("signalled");
+        serves.wait_for("left ");
+        serves.end();
+    }
+}
+
+#[test]
+fn the_second_signal_ends_the_wait_and_names_what_is_left() {
+    for files in [&["blocks"][..], &["blocks", "async"][..]] {
+        let scratch = Scratch::new();
+        let mut serves = start(&scratch, files);
+        serves.wait_for("blocks");
+        serves.signal("TERM");
+        serves.wait_for("signalled");
+        serves.signal("TERM");
+        serves.wait_for("left blocks:1");
+        assert_eq!(serves.status().code(), Some(7));
+    }
+}
+
+/// Not a test of its own: takes signals, and reacts to none.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn ignores() {
+    let Some(_) = given_dir() else { return };
+    drop(shutdown::signal().unwrap());
+    say("ignores");
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn the_third_signal_ends_the_process_as_the_signal_does() {
+    let scratch = Scratch::new();
+    let mut ignores = Speaking::start(&mut child("signals::ignores", &scratch.path("")));
+    ignores.wait_for("ignores");
+    // Each is taken before the next is sent: two of one kind that wait are one.
+    for signal in ["TERM", "INT", "TERM"] {
+        ignores.signal(signal);
+        until_taken(ignores.pid());
+    }
+    assert_eq!(ignores.status().signal(), Some(15));
+}
+
+/// Waits until no signal waits for the process, or it has ended.
+fn until_taken(pid: u32) {
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let waits = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
+            u64::from_str_radix(line.trim(), 16).unwrap_or(0) & 0x4002
+        };
+        if waits("SigPnd:") | waits("ShdPnd:") == 0 {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Not a test of its own: uses the library without a word about signals.
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn has_no_handler() {
+    let Some(_) = given_dir() else { return };
+    use_store(Arc::new(MemoryStore::new()));
+    say("runs");
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn without_a_call_a_signal_does_what_it_does_by_default() {
+    let scratch = Scratch::new();
+    let mut runs = Speaking::start(&mut child("signals::has_no_handler", &scratch.path("")));
+    runs.wait_for("runs");
+    let handled =
+        Command::new("grep").args(["SigCgt", &format!("/proc/{}/status", runs.pid())]).output().unwrap();
+    let handled = String::from_utf8_lossy(&handled.stdout);
+    let mask = u64::from_str_radix(handled.split_whitespace().last().unwrap(), 16).unwrap();
+    assert_eq!(mask & 0x4002, 0, "INT and TERM have their default");
+    runs.signal("TERM");
+    assert_eq!(runs.status().signal(), Some(15));
+}
