@@ -8,6 +8,8 @@ mod example;
 mod hold;
 #[path = "run/listing.rs"]
 mod listing;
+#[path = "run/signals.rs"]
+mod signals;
 
 use std::fs;
 use std::io::Write as _;
@@ -388,16 +390,24 @@ fn one_of_two_that_start_at_once_runs_the_command() {
     assert_eq!((both, calls(dir.path())), (["result\n".to_owned(), "result\n".to_owned()], 1));
 }
 
-/// Types `keys` into a terminal in which `shell` runs, and returns what is on the screen.
+/// Types `keys` into a terminal in which `shell` runs, once the file `ready` is there, and returns what is on the screen.
 fn in_terminal(dir: &Path, shell: &str, keys: &[u8]) -> String {
+    typed(dir, shell, keys, || dir.join("ready").exists())
+}
+
+/// The same, once `is_time`, if there are any keys.
+fn typed(dir: &Path, shell: &str, keys: &[u8], is_time: impl Fn() -> bool) -> String {
     let mut command = unspoilt("script");
     command.args(["-qfec", shell, "/dev/null"]).env("RUN", format!("{BINARY} run")).current_dir(dir);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
     let mut stdin = child.stdin.take().unwrap();
     if !keys.is_empty() {
-        appears(&dir.join("ready"));
-        stdin.write_all(keys).unwrap();
+        while !is_time() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        // It may have ended.
+        let _ = stdin.write_all(keys);
     }
     let output = child.wait_with_output().unwrap();
     drop(stdin);

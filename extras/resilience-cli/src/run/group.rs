@@ -80,14 +80,31 @@ fn reap(child: Pid) {
 /// The children of this process, orphans that it was given included.
 fn children() -> Vec<Pid> {
     let own = getpid().as_raw_pid();
-    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| parent(*pid) == Some(own)).filter_map(Pid::from_raw).collect()
+    let children = groups().into_iter().filter(|process| process.parent == own);
+    children.filter_map(|process| Pid::from_raw(process.pid)).collect()
 }
 
-fn parent(pid: i32) -> Option<i32> {
+/// A process, its parent, its group and its session.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) pid: i32,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    pub(super) session: i32,
+}
+
+/// All processes that can be seen.
+pub(super) fn groups() -> Vec<Process> {
+    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(process).collect()
+}
+
+fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it may have spaces and parentheses.
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
+    let mut numbers = rest.split_whitespace().skip(1).map_while(|number| number.parse().ok());
+    let [parent, group, session] = [numbers.next()?, numbers.next()?, numbers.next()?];
+    Some(Process { pid, parent, group, session })
 }

@@ -7,6 +7,7 @@
 use super::Run;
 use super::attempt::End;
 use super::report::{Report, Result as Ended};
+use super::signals::undisturbed;
 use crate::Failure;
 use crate::args::{Place, RunArgs};
 use crate::state;
@@ -214,13 +215,14 @@ impl Run<'_> {
     /// Puts the files back after an attempt; whether another one may follow.
     pub(super) fn restore(&self) -> bool {
         let files = self.files.borrow();
-        files.as_ref().is_none_or(|files| files.rollback.restore().is_ok())
+        files.as_ref().is_none_or(|files| undisturbed(|| files.rollback.restore().is_ok()))
     }
 
     /// Puts the files back for good; `None` if there are none.
     pub(super) fn roll_back(&self) -> Option<Result<(), String>> {
         let files = self.files.take()?;
-        let done = files.rollback.roll_back().map_err(|error| error.to_string());
+        let done = undisturbed(|| files.rollback.roll_back());
+        let done = done.map_err(|error| error.to_string());
         if done.is_ok() {
             self.report.step(|| "put the files back".to_owned());
         }

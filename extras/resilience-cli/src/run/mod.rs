@@ -189,7 +189,11 @@ impl<'a> Run<'a> {
         let attempted = self.retry.call_async_judged(attempt, |attempted| self.judge(attempted)).await;
         self.waits.end(self.report);
         if !attempted.end.is_success() {
-            return Attempted { rolled_back: self.roll_back(), ..attempted };
+            let rolled_back = self.roll_back();
+            // One that came meanwhile acts now.
+            let signal = self.stops.now().filter(|_| rolled_back.is_some());
+            let end = signal.map_or(attempted.end, End::Stopped);
+            return Attempted { end, rolled_back, ..attempted };
         }
         match self.accept() {
             Ok(()) => attempted,
@@ -241,11 +245,13 @@ impl<'a> Run<'a> {
         if !end.is_success() {
             self.report.step(|| format!("attempt {number} of {most}: {end}"));
         }
-        let is_restored = end.is_success() || self.restore();
+        // After the last one the files are put back for good.
+        let is_final = is_last || output.has_passed() || self.input.is_lost();
+        let may_follow = !is_final && !end.is_success() && self.is_repeated(&end);
+        let is_final = is_final || (may_follow && !self.restore());
         if number < most {
             self.waits.begin(format!("waiting for attempt {} of {most}", number + 1));
         }
-        let is_final = output.has_passed() || self.input.is_lost() || !is_restored;
         Attempted { end, output, is_final, rolled_back: None }
     }
 

@@ -2,10 +2,17 @@
 //!
 //! A signal that was ignored when the process was started (`nohup`, `&` in a script) stays ignored, here and in the
 //! command.
+//!
+//! Files are put back without a pause, and no signal comes in between: those that end the run are noted and looked at
+//! afterwards ([`Stops::now`]), and Ctrl-Z is kept back until then ([`undisturbed`]).
 
+use rustix::process::{Signal, getpgrp, getsid};
+use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -17,13 +24,17 @@ pub(super) struct Stop {
 }
 
 #[derive(Debug)]
-pub(super) struct Stops(watch::Receiver<Stop>);
+pub(super) struct Stops {
+    stops: watch::Receiver<Stop>,
+    /// The last one that came, also where the runtime has not seen it yet; zero for none.
+    came: Arc<AtomicUsize>,
+}
 
 impl Stops {
     /// Begins to listen; needs the runtime.
     pub(super) fn listen() -> io::Result<Self> {
         let (sender, receiver) = watch::channel(Stop::default());
-        let sender = Arc::new(sender);
+        let (sender, came) = (Arc::new(sender), Arc::new(AtomicUsize::new(0)));
         let ignored = ignored();
         for kind in
             [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()]
@@ -33,6 +44,7 @@ impl Stops {
                 continue;
             }
             let (mut signals, sender) = (signal(kind)?, Arc::clone(&sender));
+            flag::register_usize(number, Arc::clone(&came), usize::try_from(number).unwrap_or_default())?;
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
                     sender.send_modify(|stop| {
@@ -42,17 +54,19 @@ impl Stops {
                 }
             });
         }
-        Ok(Self(receiver))
+        Ok(Self { stops: receiver, came })
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Stop> {
-        self.0.clone()
+        self.stops.clone()
     }
 
     /// The signal that has come, if one has.
     pub(super) fn now(&self) -> Option<i32> {
-        let stop = *self.0.borrow();
-        (stop.times > 0).then_some(stop.signal)
+        let stop = *self.stops.borrow();
+        let came = i32::try_from(self.came.load(Ordering::Relaxed)).unwrap_or_default();
+        let first = if stop.times > 0 { stop.signal } else { came };
+        (first != 0).then_some(first)
     }
 
     /// Waits for a signal that comes while no command runs: a running one is stopped first, by its attempt.
@@ -67,6 +81,64 @@ impl Stops {
             }
         }
     }
+}
+
+/// Does `work`, and is stopped by Ctrl-Z only afterwards.
+pub(super) fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
+    let later = Later::begin();
+    let done = work();
+    if let Some(later) = later {
+        later.end();
+    }
+    done
+}
+
+/// Keeps SIGTSTP back from its beginning to its end.
+///
+/// A handler, once installed, cannot be taken away, so the first one stays and stops the process at once, as the default
+/// does, while nothing is kept back.
+struct Later {
+    acts: Arc<AtomicBool>,
+    came: Arc<AtomicBool>,
+}
+
+impl Later {
+    /// `None` where the signal does nothing.
+    fn begin() -> Option<Self> {
+        static HANDLER: std::sync::OnceLock<Option<Later>> = std::sync::OnceLock::new();
+        let install = || {
+            let number = Signal::TSTP.as_raw();
+            if ignored() >> (number - 1) & 1 == 1 || !can_be_continued() {
+                return None;
+            }
+            let (acts, came) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+            flag::register_conditional_default(number, Arc::clone(&acts)).ok()?;
+            flag::register(number, Arc::clone(&came)).ok()?;
+            Some(Self { acts, came })
+        };
+        let Self { acts, came } = HANDLER.get_or_init(install).as_ref()?;
+        came.store(false, Ordering::SeqCst);
+        acts.store(false, Ordering::SeqCst);
+        Some(Self { acts: Arc::clone(acts), came: Arc::clone(came) })
+    }
+
+    fn end(self) {
+        self.acts.store(true, Ordering::SeqCst);
+        if self.came.swap(false, Ordering::SeqCst) {
+            let _ = emulate_default_handler(Signal::TSTP.as_raw());
+        }
+    }
+}
+
+/// Whether a shell could continue our process group: a process of it has its parent in another group of the session. The
+/// kernel stops no other group on Ctrl-Z.
+fn can_be_continued() -> bool {
+    let (group, Ok(session)) = (getpgrp(), getsid(None)) else { return false };
+    let groups = super::group::groups();
+    let of = |pid: i32| groups.iter().find(|found| found.pid == pid);
+    let own = groups.iter().filter(|found| found.group == group.as_raw_pid());
+    own.filter_map(|found| of(found.parent))
+        .any(|parent| parent.group != group.as_raw_pid() && parent.session == session.as_raw_pid())
 }
 
 /// The signals that are ignored, a bit each: the lowest is signal 1.

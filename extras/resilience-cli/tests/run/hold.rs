@@ -4,7 +4,7 @@ use super::{BINARY, appears, calls, dir, ends, is_alive, output, run, signal, te
 use resilience::fs::{FileLock, Transaction, TransactionError, backups};
 use resilience::lock;
 use std::fs;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -338,76 +338,12 @@ pub(super) fn file_lock_path(dir: &Path) -> std::path::PathBuf {
 }
 
 /// Whether a process waits for the lock whose file this is: it has the turn.
-fn is_waiting(lock: &Path) -> bool {
+pub(super) fn is_waiting(lock: &Path) -> bool {
     let turns = [
         lock.with_extension("turn"),
         lock.with_file_name(format!("{}.turn", lock.file_name().unwrap().display())),
     ];
     turns.iter().filter_map(|turn| fs::File::open(turn).ok()).any(|turn| turn.try_lock().is_err())
-}
-
-// Both runs are in a group of their own, whose parent is in the same session: the kernel does not let Ctrl-Z stop a group
-// that no shell could continue, as that of a service is.
-
-#[test]
-fn a_run_that_is_stopped_while_it_waits_keeps_no_other_from_the_lock() {
-    let dir = dir();
-    let path = dir.path();
-    let held = of_program(path, "x").acquire().expect("a lock");
-    let waits = spawn(run(path, "--lock x --wait 60s", "exit 3").process_group(0));
-    while !is_waiting(held.path()) {
-        std::thread::yield_now();
-    }
-    signal(&waits, "TSTP");
-    let stat = format!("/proc/{}/stat", waits.id());
-    while !fs::read_to_string(&stat).unwrap().contains(") T ") {
-        std::thread::yield_now();
-    }
-    held.unlock();
-    drop(of_program(path, "x").wait(LONG).acquire().expect("its turn comes"));
-    assert_eq!(ends(&mut run(path, "--lock x --wait 60s", "exit 4")).1, 4);
-    signal(&waits, "CONT");
-    assert_eq!(waits.wait_with_output().unwrap().status.code(), Some(3));
-}
-
-#[test]
-fn a_run_that_is_stopped_with_its_command_goes_on_and_rolls_back() {
-    let dir = dir();
-    let path = dir.path();
-    fs::write(path.join("f"), "old\n").unwrap();
-    let script = "echo new > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; exit 3";
-    let works = spawn(run(path, "--lock x --backup f --rollback", script).process_group(0));
-    appears(&path.join("ready"));
-    signal(&works, "TSTP");
-    fs::write(path.join("go"), "").unwrap();
-    assert_eq!(ends(&mut run(path, "--lock x", "true")).1, 75, "a stopped run keeps what it holds");
-    signal(&works, "CONT");
-    assert_eq!(works.wait_with_output().unwrap().status.code(), Some(76));
-    assert_eq!(read(path, "f").as_deref(), Some("old\n"));
-}
-
-#[test]
-fn a_signal_never_interrupts_a_rollback() {
-    let dir = dir();
-    let path = dir.path();
-    // Large enough that the signals come while it is put back.
-    fs::write(path.join("f"), vec![b'x'; 64 << 20]).unwrap();
-    let works = spawn(&mut run(path, "--backup f --rollback", "echo new > f; touch ready; exec sleep 60"));
-    appears(&path.join("ready"));
-    signal(&works, "TERM");
-    while fs::read_dir(path).unwrap().all(|it| !it.unwrap().file_name().to_string_lossy().contains("-copy."))
-    {
-        std::thread::yield_now();
-    }
-    for name in ["TERM", "INT", "HUP", "TERM"] {
-        signal(&works, name);
-    }
-    assert_eq!(works.wait_with_output().unwrap().status.signal(), Some(15));
-    assert_eq!(fs::metadata(path.join("f")).unwrap().len(), 64 << 20);
-    let left = fs::read_dir(path).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
-    let left: Vec<_> =
-        left.filter(|name| [".journal", ".old"].iter().any(|end| name.ends_with(end))).collect();
-    assert!(left.is_empty(), "it was finished: {left:?}");
 }
 
 #[test]

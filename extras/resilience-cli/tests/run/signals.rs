@@ -1,0 +1,133 @@
+//! Signals during a wait for a lock and during a rollback: of other processes, and of keys in a terminal.
+
+use super::hold::{LONG, is_waiting, of_program, read, spawn};
+use super::{appears, dir, ends, run, signal, text, typed};
+use std::fs;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+
+// Both runs are in a group of their own, whose parent is in the same session: the kernel does not let Ctrl-Z stop a group
+// that no shell could continue, as that of a service is.
+
+#[test]
+fn a_run_that_is_stopped_while_it_waits_keeps_no_other_from_the_lock() {
+    let dir = dir();
+    let path = dir.path();
+    let held = of_program(path, "x").acquire().expect("a lock");
+    let waits = spawn(run(path, "--lock x --wait 60s", "exit 3").process_group(0));
+    while !is_waiting(held.path()) {
+        std::thread::yield_now();
+    }
+    signal(&waits, "TSTP");
+    let stat = format!("/proc/{}/stat", waits.id());
+    while !fs::read_to_string(&stat).unwrap().contains(") T ") {
+        std::thread::yield_now();
+    }
+    held.unlock();
+    drop(of_program(path, "x").wait(LONG).acquire().expect("its turn comes"));
+    assert_eq!(ends(&mut run(path, "--lock x --wait 60s", "exit 4")).1, 4);
+    signal(&waits, "CONT");
+    assert_eq!(waits.wait_with_output().unwrap().status.code(), Some(3));
+}
+
+#[test]
+fn a_run_that_is_stopped_with_its_command_goes_on_and_rolls_back() {
+    let dir = dir();
+    let path = dir.path();
+    fs::write(path.join("f"), "old\n").unwrap();
+    let script = "echo new > f; touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; exit 3";
+    let works = spawn(run(path, "--lock x --backup f --rollback", script).process_group(0));
+    appears(&path.join("ready"));
+    signal(&works, "TSTP");
+    fs::write(path.join("go"), "").unwrap();
+    assert_eq!(ends(&mut run(path, "--lock x", "true")).1, 75, "a stopped run keeps what it holds");
+    signal(&works, "CONT");
+    assert_eq!(works.wait_with_output().unwrap().status.code(), Some(76));
+    assert_eq!(read(path, "f").as_deref(), Some("old\n"));
+}
+
+#[test]
+fn a_signal_never_interrupts_a_rollback() {
+    let dir = dir();
+    let path = dir.path();
+    // Large enough that the signals come while it is put back.
+    fs::write(path.join("f"), vec![b'x'; 64 << 20]).unwrap();
+    let works = spawn(&mut run(path, "--backup f --rollback", "echo new > f; touch ready; exec sleep 60"));
+    appears(&path.join("ready"));
+    signal(&works, "TERM");
+    while !is_being_put_back(path) {
+        std::thread::yield_now();
+    }
+    for name in ["TERM", "INT", "HUP", "TERM"] {
+        signal(&works, name);
+    }
+    assert_eq!(works.wait_with_output().unwrap().status.signal(), Some(15));
+    assert_eq!(fs::metadata(path.join("f")).unwrap().len(), 64 << 20);
+    let left = left_by_a_rollback(path);
+    assert!(left.is_empty(), "it was finished: {left:?}");
+}
+
+/// A copy of the file is being made, to put it back.
+fn is_being_put_back(dir: &Path) -> bool {
+    let names = fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name());
+    names.into_iter().any(|name| name.to_string_lossy().contains("-copy."))
+}
+
+#[test]
+fn a_signal_that_comes_during_a_rollback_acts_when_the_files_are_back() {
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("QUIT", 3)] {
+        let dir = dir();
+        let path = dir.path();
+        fs::write(path.join("f"), vec![b'x'; 16 << 20]).unwrap();
+        let script = "echo new > f; touch failed; exit 3";
+        let works = spawn(&mut run(path, "--backup f --rollback --fallback true", script));
+        appears(&path.join("failed"));
+        while !is_being_put_back(path) {
+            std::thread::yield_now();
+        }
+        // Held in the middle, so that the signal comes there.
+        signal(&works, "STOP");
+        assert!(is_being_put_back(path), "it is not over yet");
+        signal(&works, name);
+        signal(&works, "CONT");
+        let ended = works.wait_with_output().unwrap();
+        assert_eq!(ended.status.signal(), Some(number), "{name}: {}", text(&ended.stderr));
+        assert_eq!(fs::metadata(path.join("f")).unwrap().len(), 16 << 20, "{name}");
+        assert!(left_by_a_rollback(path).is_empty());
+    }
+}
+
+/// The journals and copies that are there.
+fn left_by_a_rollback(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| [".journal", ".old"].iter().any(|end| name.ends_with(end))).collect()
+}
+
+#[test]
+fn keys_that_are_typed_during_a_rollback_act_when_the_files_are_back() {
+    // Ctrl-Z is lost where the process is held for it: the file is as large as it has to be.
+    for (key, seen) in [(b"\x1a", "stopped"), (b"\x03", "ended by 2")] {
+        let is_in_time = (4..9).any(|size| {
+            let dir = dir();
+            let path = dir.path();
+            let size: u64 = 1 << (20 + size);
+            fs::write(path.join("f"), vec![b'x'; usize::try_from(size).unwrap()]).unwrap();
+            // As an interactive shell does: a group for each job, and the terminal goes with it.
+            let run = "$RUN --backup f --rollback -- sh -c 'echo new > f; exit 3'";
+            let look = "stat -c 'size %s' f; ls -A";
+            let shell = format!(
+                "set -m; trap 'echo caught' INT; {run}; code=$?; {look}; \
+                 case $code in 130) echo ended by 2;; 14[78]) echo stopped; fg > /dev/null; echo code $?;; esac"
+            );
+            let script = path.join("script.sh");
+            fs::write(&script, shell).unwrap();
+            let is_there = || is_being_put_back(path);
+            let screen = typed(path, &format!("sh {}", script.display()), key, is_there);
+            assert!(screen.contains(&format!("size {size}")), "the file is whole: {screen}");
+            assert!(!screen.contains(".journal") && !screen.contains(".old"), "it was finished: {screen}");
+            assert!(!screen.contains("stopped") || screen.contains("code 76"), "{screen}");
+            screen.contains(seen)
+        });
+        assert!(is_in_time, "the key was typed too late each time: {seen}");
+    }
+}
