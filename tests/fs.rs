@@ -4,6 +4,8 @@
 
 #[path = "fs/common.rs"]
 mod common;
+#[path = "fs/full.rs"]
+mod full;
 #[path = "fs/locks.rs"]
 mod locks;
 #[path = "fs/marker.rs"]

@@ -18,7 +18,7 @@ fn back_up(dir: &Path, keep: u32) -> Rollback {
 }
 
 /// Changes the three files as a program does that knows nothing of transactions.
-fn change(dir: &Path) {
+pub(crate) fn change(dir: &Path) {
     let [one, two, three] = files(dir);
     fs::write(one, "new").expect("a file");
     fs::write(two, "made").expect("a file");

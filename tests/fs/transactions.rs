@@ -547,7 +547,7 @@ fn the_disk_is_changed_in_the_order_that_survives_a_power_cut() {
     // Until here no target has changed; from here on the journal is there until all directories are synced.
     let targets = ["exchange", "rename_new", "rename_new"];
     let displaced = ["remove", "remove"];
-    let end = ["remove", "sync dir"];
+    let end = ["rename_new", "sync dir", "remove"];
     let expected = [&copies[..], &locks, &dirs, &journal, &targets, &dirs, &displaced, &end, &locks].concat();
     assert_eq!(names, expected);
 }

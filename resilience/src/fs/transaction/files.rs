@@ -43,12 +43,23 @@ impl Files {
             .try_for_each(|dir| dir.sync().map_err(|error| TransactionError::failed(&dir.path, &error)))
     }
 
-    /// Removes the journal at `path`: the transaction is over.
+    /// Removes the journal at `path`: the transaction is over. After an error it is there as before.
     pub(super) fn remove(&self, journal: &Journal, path: &Path) -> Result<(), TransactionError> {
         if let Some((first, _)) = self.journal_of(journal) {
-            let failed = |error: io::Error| TransactionError::failed(path, &error);
-            first.dir.remove(&journal.file_name()).map_err(failed)?;
-            first.dir.sync().map_err(failed)?;
+            let (name, over) = (journal.file_name(), first.draft_of_journal(&journal.id));
+            let removed = first.dir.rename_new(&name, &over).and_then(|()| {
+                first.dir.sync().inspect_err(|_| {
+                    // A power cut could bring it back, after other transactions perhaps: so it is there.
+                    let _ = first.dir.rename_new(&over, &name);
+                })
+            });
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(TransactionError::failed(path, &error));
+                }
+                // What is called so counts for nothing.
+                _ => drop(first.dir.remove(&over)),
+            }
         }
         let names_it = |guard: &&LockGuard| guard.journal().is_some_and(|named| Path::new(&named) == path);
         for guard in self.guards.iter().filter(names_it) {
