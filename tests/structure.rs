@@ -38,6 +38,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "health",
             "metrics",
             "shutdown",
+            "config",
             "testing",
             "__private",
             "classify",

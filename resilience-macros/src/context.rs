@@ -18,6 +18,8 @@ pub(crate) struct Place {
     pub(crate) above: usize,
     /// Whether the call itself asks for the verdict, above all layers.
     pub(crate) is_counted: bool,
+    /// Whether the layer reads the settings with which the call began.
+    pub(crate) is_pinned: bool,
 }
 
 impl Place {
@@ -58,8 +60,8 @@ pub(crate) struct Context<'a> {
     pub(crate) has_impl_trait: bool,
     pub(crate) shared: &'a Shared,
     pub(crate) cloned: Vec<Cloned>,
-    /// The name of the retry in the stack, and how many layers are above it.
-    pub(crate) retry: Option<(Ident, usize)>,
+    /// The retry in the stack, an expression, and how many layers are above it.
+    pub(crate) retry: Option<(TokenStream, usize)>,
     /// The key of the layer that keeps state for each.
     pub(crate) key: Option<&'a TokenStream>,
     /// The argument that a layer varies, and how many layers are above that one.
@@ -192,7 +194,7 @@ impl Context<'_> {
             match &self.retry {
                 Some((retry, _)) if self.lends() => {
                     let (kept, local) = (Self::lent_name(name), retry_local());
-                    quote!(#(#cfgs)* #shadows let #mutability #name = __rt::Lent::next(&mut #kept, (&#retry).is_last(&#local));)
+                    quote!(#(#cfgs)* #shadows let #mutability #name = __rt::Lent::next(&mut #kept, #retry.is_last(&#local));)
                 }
                 _ => {
                     let clone = cloned(name);
@@ -229,6 +231,11 @@ fn cloned(name: &Ident) -> TokenStream {
 /// A new binding of an argument carries the user's name, and so the user's lints about shadowing.
 pub(crate) fn shadows() -> TokenStream {
     quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
+}
+
+/// The local that holds the settings with which the call began.
+pub(crate) fn pinned_local() -> Ident {
+    Ident::new("__pinned", Span::mixed_site())
 }
 
 /// The local that holds the running retry.

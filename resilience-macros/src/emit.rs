@@ -1,6 +1,6 @@
 //! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
 
-use crate::context::{Cloned, Context, Place};
+use crate::context::{Cloned, Context, Place, pinned_local};
 use crate::function::item::Item;
 use crate::layer::{Stack, Stacked, Traits};
 use crate::options::Shared;
@@ -9,10 +9,19 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
-/// The function with its policies; `counts` says whether it counts its calls.
-pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, counts: bool) -> TokenStream {
+/// What the expansion of a function has beside its policies.
+#[derive(Clone, Copy)]
+pub(crate) struct Adds {
+    /// It counts its calls.
+    pub(crate) counts: bool,
+    /// Each call keeps the settings with which it began.
+    pub(crate) pins: bool,
+}
+
+/// The function with its policies.
+pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, adds: Adds) -> TokenStream {
     let runtime = shared.runtime();
-    let places = places(layers, counts);
+    let places = places(layers, adds);
     let cx = context(layers, &places, shared, &item);
     let mutable = item.take_mutable_bindings(|name| {
         let uses = |stacked: &Stacked| stacked.layer.uses(name);
@@ -30,7 +39,9 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, coun
         attr
     });
     let Item { attrs, vis, sig, .. } = &item;
-    let outcome = item.around(returned(&if counts { counted(&stack) } else { stack }));
+    let reads_settings = places.iter().any(|place| place.is_pinned);
+    let stack = if reads_settings { pinned(&stack) } else { stack };
+    let outcome = item.around(returned(&if adds.counts { counted(&stack) } else { stack }));
     let body = quote! {
         use #runtime::__private as __rt;
         #point
@@ -80,16 +91,23 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
 }
 
 /// `__RETRY`, `__TIMEOUT`, `__TIMEOUT_2`, ..
-fn places(layers: &[Stacked], is_counted: bool) -> Vec<Place> {
+fn places(layers: &[Stacked], adds: Adds) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
-    for Stacked { attr, definition, .. } in layers {
+    for stacked @ Stacked { attr, definition, .. } in layers {
         let name = format_ident!("__{}", definition.word);
         let same = |other: &&Place| other.site.to_string().starts_with(&name.to_string());
         let site = match places.iter().filter(same).count() {
             0 => name,
             n => format_ident!("{name}_{}", n + 1),
         };
-        places.push(Place { attr: attr.clone(), site, above: places.len(), is_counted });
+        let is_pinned = adds.pins && stacked.traits().reads_settings;
+        places.push(Place {
+            attr: attr.clone(),
+            site,
+            above: places.len(),
+            is_counted: adds.counts,
+            is_pinned,
+        });
     }
     places
 }
@@ -155,6 +173,15 @@ fn counted(stack: &TokenStream) -> TokenStream {
         let __call = (&__POINT).call();
         #stack
         __call.ended(&__verdict);
+    }
+}
+
+/// `stack` in a call that keeps the settings with which it begins.
+fn pinned(stack: &TokenStream) -> TokenStream {
+    let settings = pinned_local();
+    quote_spanned! {Span::mixed_site()=>
+        let #settings = (&__POINT).pinned();
+        #stack
     }
 }
 

@@ -7,7 +7,8 @@ use crate::function::item::Item;
 use crate::options::Shared;
 use crate::syntax::keys::{Entry, Spec};
 use crate::value::Duration;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
 
 /// The registration of one attribute.
 pub(crate) struct Definition {
@@ -51,9 +52,10 @@ pub(crate) trait Layer {
         None
     }
 
-    /// The name under which the layers below reach this one.
-    fn handle(&self, place: &Place) -> Ident {
-        place.site.clone()
+    /// The expression by which the layers below reach this one.
+    fn handle(&self, place: &Place) -> TokenStream {
+        let site = &place.site;
+        quote_spanned!(Span::mixed_site()=> (&#site))
     }
 
     /// The layer's `static`.
@@ -133,6 +135,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) varies: Option<&'a Ident>,
     /// How long what is below may take.
     pub(crate) limit: Option<&'a Duration>,
+    /// It reads its numbers in each call, where they may be others than in the last one.
+    pub(crate) reads_settings: bool,
     /// The time within which it counts.
     pub(crate) window: Option<&'a Duration>,
     /// How long what is below may take before it counts as slow.

@@ -223,7 +223,11 @@ fn not_a_function(attr: &Ident, error: &syn::Error, tokens: &TokenStream) -> Tok
 
 /// The expansion of the whole stack; on any mistake the function as it is, and every mistake.
 fn expand(gathered: Gathered, item: Item) -> TokenStream {
-    let build = Build { has_faults: cfg!(feature = "chaos"), counts: cfg!(feature = "counts") };
+    let build = Build {
+        has_faults: cfg!(feature = "chaos"),
+        counts: cfg!(feature = "counts"),
+        pins: cfg!(feature = "pinned"),
+    };
     expand_for(gathered, item, build)
 }
 
@@ -234,6 +238,8 @@ struct Build {
     has_faults: bool,
     /// Counters of calls.
     counts: bool,
+    /// Settings that a configuration may change between two calls, and not within one.
+    pins: bool,
 }
 
 /// The same in such a build.
@@ -288,7 +294,7 @@ fn expand_for(gathered: Gathered, mut item: Item, build: Build) -> TokenStream {
         item.attrs.retain(|attr| !is_hidden(attr));
         return quote!(#item #errors);
     }
-    emit::function(&layers, &shared, item, build.counts)
+    emit::function(&layers, &shared, item, emit::Adds { counts: build.counts, pins: build.pins })
 }
 
 #[cfg(test)]
@@ -358,7 +364,9 @@ mod tests {
                 Gathered::parse(read(&format!("{above} {{ chaos rate = 2%, fault = Down }} () []")));
             let item = "fn f() -> Result<u32, Down> { Ok(1) }";
             match Item::read(read(item)) {
-                Ok(item) => expand_for(gathered, item, Build { has_faults, counts: false }).to_string(),
+                Ok(item) => {
+                    expand_for(gathered, item, Build { has_faults, counts: false, pins: false }).to_string()
+                }
                 Err(error) => unreachable!("{error}"),
             }
         };
@@ -375,7 +383,8 @@ mod tests {
             let item = "fn f() -> Result<u32, Down> { Ok(1) }";
             match Item::read(read(item)) {
                 Ok(item) => {
-                    expand_for(Gathered::parse(read(stack)), item, Build { has_faults: false, counts })
+                    let build = Build { has_faults: false, counts, pins: false };
+                    expand_for(Gathered::parse(read(stack)), item, build)
                 }
                 Err(error) => unreachable!("{error}"),
             }
@@ -393,6 +402,32 @@ mod tests {
         }
         let retried = flat(expanded("{ with_retry } () []", true));
         assert!(retried.contains("__rt::Ok(__verdict)=>break(__outcome,__verdict)"), "{retried}");
+    }
+
+    #[test]
+    fn a_call_reads_the_settings_once_and_hands_them_to_each_layer_that_has_numbers() {
+        let expanded =
+            |stack: &str, pins| match Item::read(read("async fn f() -> Result<u32, Down> { Ok(1) }")) {
+                Ok(item) => {
+                    let build = Build { has_faults: false, counts: false, pins };
+                    expand_for(Gathered::parse(read(stack)), item, build).to_string().replace(' ', "")
+                }
+                Err(error) => unreachable!("{error}"),
+            };
+        let stack = "{ timeout 9s } { with_retry } { timeout 1s } () []";
+        let pinned = expanded(stack, true);
+        assert_eq!(pinned.matches("(&__POINT).pinned()").count(), 1, "{pinned}");
+        for part in [
+            "__rt::Timed::pinned(&__TIMEOUT,__pinned,1,",
+            "__rt::Timed::pinned(&__TIMEOUT_2,__pinned,(&__retry).attempt(),",
+            "(&__RETRY).pinned(__pinned).settle(&mut__retry,__verdict)",
+            "(&__RETRY).pinned(__pinned).pause(&__retry,__wait)",
+        ] {
+            assert!(pinned.contains(part), "{part} in {pinned}");
+        }
+        assert!(!expanded(stack, false).contains("pinned"));
+        assert!(!expanded("{ circuit_breaker } () []", true).contains("pinned"));
+        assert!(!expanded("{ timeout instance = limit } () []", true).contains("pinned"));
     }
 
     #[test]

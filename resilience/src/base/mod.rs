@@ -13,6 +13,8 @@ pub(crate) mod alert_level;
 pub(crate) mod block_on;
 pub(crate) mod calendar;
 pub(crate) mod carry;
+#[cfg(feature = "config")]
+pub(crate) mod change;
 pub(crate) mod check;
 pub(crate) mod clock;
 #[cfg(any(feature = "sqlite", feature = "fs", feature = "ops"))]

@@ -58,6 +58,16 @@ impl PointName {
         Self(Kept::Named(point))
     }
 
+    /// The address of the point's `static`; `None` for a policy that is no annotated function's.
+    #[cfg(feature = "config")]
+    #[inline]
+    pub(crate) fn address(&self) -> Option<usize> {
+        match self.0 {
+            Kept::Named(point) => Some(std::ptr::from_ref(point).addr()),
+            Kept::Static(_) | Kept::Shared(_) => None,
+        }
+    }
+
     /// What distinguishes the stack of this point from another one's.
     #[inline]
     pub(crate) fn stack(&self) -> Stack {

@@ -214,25 +214,96 @@ pub struct Effective {
     pub is_default: bool,
     /// The row of the policy's table; `None` for what has none, such as `instance`.
     pub setting: Option<&'static Setting>,
+    /// Which line or variable of a [`config`](crate::config) sets it; `None` where the code or the default does.
+    #[cfg(feature = "config")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+    pub source: Option<Source>,
+}
+
+/// Says where a configuration has a value from.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::settings::Source;
+///
+/// let line = Source::File { path: "/etc/shop.toml".into(), line: 12 };
+/// assert_eq!(line.to_string(), "/etc/shop.toml:12");
+/// let variable = Source::Environment { variable: "RESILIENCE__WITH_RETRY__MAX".into() };
+/// assert_eq!(variable.to_string(), "RESILIENCE__WITH_RETRY__MAX");
+/// ```
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// A file, and the line in it, counted from 1.
+    File {
+        /// The file, as it was configured.
+        path: std::sync::Arc<std::path::Path>,
+        /// The line; 0 where all of the file is meant.
+        line: u32,
+    },
+    /// A variable of the environment.
+    Environment {
+        /// Its name.
+        variable: std::sync::Arc<str>,
+    },
+}
+
+/// `/etc/shop.toml:12`, or the name of the variable; control characters are escaped.
+#[cfg(feature = "config")]
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use super::visible::Visible;
+        match self {
+            Self::File { path, line: 0 } => write!(f, "{}", Visible(&path.to_string_lossy())),
+            Self::File { path, line } => write!(f, "{}:{line}", Visible(&path.to_string_lossy())),
+            Self::Environment { variable } => write!(f, "{}", Visible(variable)),
+        }
+    }
 }
 
 impl Effective {
     /// Something that was set and has no row in the table of its policy.
     pub(crate) fn text(name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
-        Self { name, value: Value::Word(value.into()), is_default: false, setting: None }
+        Self {
+            name,
+            value: Value::Word(value.into()),
+            is_default: false,
+            setting: None,
+            #[cfg(feature = "config")]
+            source: None,
+        }
     }
 
     /// A number that has no row in the table of its policy.
     pub(crate) fn count(name: &'static str, count: usize, default: usize) -> Self {
-        Self { name, value: Value::Count(count as u64), is_default: count == default, setting: None }
+        let value = Value::Count(count as u64);
+        Self { value, is_default: count == default, ..Self::text(name, "") }
     }
 }
 
-/// `recovery = 60s`.
+/// `recovery = 60s`, and where a configuration sets it, also where: `recovery = 60s from /etc/shop.toml:12`.
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}", self.name, self.value)
+        write!(f, "{} = {}", self.name, self.value)?;
+        #[cfg(feature = "config")]
+        if let Some(source) = &self.source {
+            write!(f, " from {source}")?;
+        }
+        Ok(())
     }
+}
+
+/// The settings of a policy, as something whose values are changed by name.
+#[cfg(feature = "config")]
+pub(crate) trait Table: Copy {
+    /// The rows, in the order of the bits of `Settings::set`.
+    const ROWS: &'static [Setting];
+
+    /// Sets one by name, and judges it alone.
+    fn set_by_name(&mut self, name: &str, value: Value) -> Result<(), InvalidPolicy>;
 }
 
 /// What is wrong with a setting, in a sentence; nothing where all is well.

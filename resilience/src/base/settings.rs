@@ -163,6 +163,8 @@ macro_rules! settings {
                             is_default: settings!(@is_default self $name value $Form $default $($more)*),
                             value,
                             setting: Self::TABLE.get(Row::$name as usize),
+                            #[cfg(feature = "config")]
+                            source: None,
                         });
                     }
                 )+ )+
@@ -221,6 +223,19 @@ macro_rules! settings {
             }
 
             $( $( settings!(@accessor $name $Form $default $($more)*); )+ )+
+        }
+
+        #[cfg(feature = "config")]
+        impl $crate::base::setting::Table for $Config {
+            const ROWS: &'static [$crate::base::setting::Setting] = Self::TABLE;
+
+            fn set_by_name(
+                &mut self,
+                name: &str,
+                value: $crate::base::setting::Value,
+            ) -> Result<(), $crate::base::setting::InvalidPolicy> {
+                self.set(name, value)
+            }
         }
 
         impl $crate::base::settings::Settings<$Config> {

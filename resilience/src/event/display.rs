@@ -40,7 +40,7 @@ impl fmt::Display for Event {
             | Self::ServedStale { .. }
             | Self::Locked { .. }
             | Self::Lost { .. } => call(&mut line, self),
-            Self::Alert { .. } | Self::Health { .. } => operation(&mut line, self),
+            Self::Alert { .. } | Self::Health { .. } | Self::Config { .. } => operation(&mut line, self),
         }
     }
 }
@@ -140,6 +140,9 @@ fn operation(line: &mut impl Write, event: &Event) -> fmt::Result {
             write!(line, "health {level}")?;
             before.map_or(Ok(()), |before| write!(line, ", before {before}"))
         }
+        Event::Config { problem: Some(problem), refused: true, .. } => write!(line, "refused: {problem}"),
+        Event::Config { problem: Some(problem), .. } => write!(line, "{problem}"),
+        Event::Config { settings, .. } => write!(line, "{settings} settings are in force"),
         _ => Ok(()),
     }
 }

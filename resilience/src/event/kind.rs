@@ -78,6 +78,7 @@ kinds! {
     RolledBack "rolled_back",
     Alert "alert",
     Health "health",
+    Config "config",
 }
 
 impl fmt::Display for Kind {

@@ -35,6 +35,7 @@ use std::time::Duration;
 /// | `JobInterrupted`, `RolledBack` | `resilience::job` | WARN |
 /// | `Alert` | `resilience::alert` | WARN, or ERROR if it is critical |
 /// | `Health` | `resilience::health` | INFO if the component is well, else WARN |
+/// | `Config` | `resilience::config` | INFO if the settings are in force, else WARN |
 ///
 /// Fields in `tracing` have the names of the fields here, durations as milliseconds (`delay_ms`, `limit_ms`),
 /// and a class as `category`, `severity` and `code`.
@@ -447,6 +448,18 @@ pub enum Event {
         /// What the look before found; `None` for the first look.
         before: Option<HealthLevel>,
     },
+    /// A configuration was loaded that changes something, has something worth a look, or was refused; INFO, else WARN.
+    #[non_exhaustive]
+    Config {
+        /// Always `config`.
+        point: PointName,
+        /// How many settings are in force; 0 beside a problem.
+        settings: u32,
+        /// What is wrong or worth a look, with the line or the variable; a line for each.
+        problem: Option<String>,
+        /// Whether the configuration was refused, so that nothing has changed.
+        refused: bool,
+    },
 }
 
 impl Event {
@@ -481,7 +494,8 @@ impl Event {
             | Self::JobInterrupted { point, .. }
             | Self::RolledBack { point, .. }
             | Self::Alert { point, .. }
-            | Self::Health { point, .. } => point,
+            | Self::Health { point, .. }
+            | Self::Config { point, .. } => point,
         }
     }
 }

@@ -30,6 +30,7 @@ use super::kinds::Event;
 use super::log::Log;
 use crate::base::guarded::guarded;
 use crate::base::name::PointName;
+use crate::base::visible::Visible;
 use crate::failure::{Classification, Code};
 use std::time::Duration;
 use tracing::field::{DisplayValue, display};
@@ -137,6 +138,17 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
         | Event::JobInterrupted { .. }
         | Event::RolledBack { .. } => job(event),
         Event::Alert { .. } => alert(event),
+        Event::Config { settings, problem: None, .. } => {
+            info!(target: "resilience::config", settings, "settings loaded");
+        }
+        Event::Config { problem: Some(problem), refused, .. } => {
+            let problem = Visible(problem);
+            if *refused {
+                warn!(target: "resilience::config", %problem, "the configuration was refused, nothing has changed");
+            } else {
+                warn!(target: "resilience::config", %problem, "a setting of the configuration is worth a look");
+            }
+        }
         Event::Health { point, level: HealthLevel::Pass, before } => {
             info!(target: "resilience::health", point = &**point, level = "pass", before = before.map(HealthLevel::as_str), "health changed");
         }

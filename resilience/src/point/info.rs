@@ -260,7 +260,7 @@ impl PointInfo {
     pub(super) fn of(point: &'static PointSite) -> Self {
         let place = point.place();
         let layers = point.layers();
-        Self {
+        let info = Self {
             name: point.name(),
             file: place.file(),
             line: place.line(),
@@ -269,6 +269,36 @@ impl PointInfo {
             worst_case: layers.iter().rev().fold(None, |inner, layer| layer.worst(inner)),
             ambiguous: false,
             joined: false,
+        };
+        #[cfg(feature = "config")]
+        let info = {
+            let mut info = info;
+            info.note_changes(point);
+            info
+        };
+        info
+    }
+}
+
+#[cfg(feature = "config")]
+impl PointInfo {
+    /// Notes what a configuration changes of the settings in the code.
+    fn note_changes(&mut self, point: &'static PointSite) {
+        let Some(overrides) = point.pinned().point() else { return };
+        let changed = |layer: &&dyn Layer| overrides.at(super::changed::address(*layer));
+        let is_on = |layer: &&&dyn Layer| !changed(layer).is_some_and(|changed| changed.whole.is_off);
+        let on = || point.layers().iter().filter(is_on);
+        self.max_calls = on().map(|layer| layer.calls()).fold(1, u64::saturating_mul);
+        self.worst_case = on().rev().fold(None, |inner, layer| layer.worst(inner));
+        for (policy, layer) in self.stack.iter_mut().zip(point.layers()) {
+            let Some(changed) = changed(layer) else { continue };
+            if changed.whole.is_off {
+                policy.settings.push(Effective::text("enabled", "false"));
+            }
+            for setting in &mut policy.settings {
+                let source = changed.sources.iter().find(|(name, _)| name == setting.name);
+                setting.source = source.map(|(_, source)| source.clone());
+            }
         }
     }
 }

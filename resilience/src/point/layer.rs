@@ -4,7 +4,13 @@
 //! only thing that the stack knows of its policies at run time, and it is asked only by the inventory: no call of an
 //! annotated function goes through it. Handles to one policy (`Point::breaker`) downcast [`Layer::policy`].
 
+#[cfg(feature = "config")]
+use super::changed::Override;
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;
@@ -47,6 +53,71 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     }
     /// The policy itself, for handles.
     fn policy(&self) -> &dyn Any;
+    /// The rows of its settings that a configuration may name; none where the program owns the policy.
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        &[]
+    }
+    /// Why a setting of the table cannot change while the program runs, if it cannot.
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        let _ = setting;
+        None
+    }
+    /// What the other policies of the stack have to know of its numbers, with `changed` ones where there are some.
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        let _ = changed;
+        Facts::default()
+    }
+    /// What is wrong with its numbers below a timeout of the whole call.
+    #[cfg(feature = "config")]
+    fn complaint_within(&self, changed: Option<&Override>, total: Duration) -> Option<String> {
+        let _ = (changed, total);
+        None
+    }
+    /// Its settings in the code with these changes, of the type that it asks for when a call comes, or all that is wrong
+    /// with them.
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let fixed = "nothing of this policy can change while the program runs";
+        let refuse = |change: &Change| Mistake {
+            source: change.source.clone(),
+            reason: fixed.to_owned(),
+            is_alone: false,
+        };
+        Err(changes.iter().map(refuse).collect())
+    }
+    /// Other settings than before may be in force: acts on what waits for that.
+    #[cfg(feature = "config")]
+    fn settings_changed(&self) {}
+    /// Why it cannot be switched off, if it cannot.
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        Some("the function would no longer do what its callers rely on")
+    }
+    /// Whether it keeps state for each key, so that a key may have settings of its own.
+    #[cfg(feature = "config")]
+    fn has_keys(&self) -> bool {
+        false
+    }
+}
+
+/// What policies of one stack have to know of each other's numbers, so that they can be held against each other.
+#[cfg(feature = "config")]
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// It runs what is below more than once.
+    pub loops: bool,
+    /// How long what is below may take.
+    pub limit: Option<Duration>,
+    /// The time within which failures count.
+    pub window: Option<Duration>,
+    /// How long what is below may take before it counts as slow.
+    pub slow: Option<Duration>,
+    /// When an extra call follows.
+    pub after: Option<Duration>,
 }
 
 /// Holds the live state that a policy keeps for one key.

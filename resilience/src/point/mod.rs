@@ -59,19 +59,35 @@
 
 #[cfg(feature = "ops")]
 mod calls;
+#[cfg(feature = "config")]
+pub(crate) mod changed;
 pub(crate) mod counts;
 pub(crate) mod info;
 mod layer;
 mod names;
 mod notice;
+#[cfg(feature = "config")]
+pub(crate) mod overrides;
 pub(crate) mod probe;
 pub(crate) mod registry;
 mod site;
 
+#[cfg(feature = "config")]
+#[doc(hidden)]
+pub use crate::base::change::{Change, Mistake, Raw};
 pub use crate::base::name::PointName;
+#[cfg(feature = "config")]
+#[doc(hidden)]
+pub use changed::Override;
+#[cfg(feature = "config")]
+#[doc(hidden)]
+pub use layer::Facts;
 pub use layer::KeySnapshot;
 #[doc(hidden)]
 pub use layer::Layer;
+#[cfg(feature = "config")]
+#[doc(hidden)]
+pub use overrides::Pinned;
 pub use registry::PolicyHandle;
 #[cfg(feature = "ops")]
 pub(crate) use site::note_degraded;

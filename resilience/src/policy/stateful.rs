@@ -7,9 +7,15 @@
 //! - `Site<Keyed<P>>`, with a value for each key;
 //! - [`Given`], for `instance = ..`, where the program owns the value and its settings are known from the first call on.
 
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake};
 use crate::base::scope::Stack;
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::site::Site;
+#[cfg(feature = "config")]
+use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer, PointSite};
 use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
 use std::any::Any;
@@ -63,6 +69,36 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
     fn retry_after(&self) -> Option<Duration> {
         None
     }
+
+    /// See [`Layer::table`].
+    #[cfg(feature = "config")]
+    const TABLE: &'static [Setting] = &[];
+
+    /// See [`Layer::fixed`].
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        let _ = setting;
+        None
+    }
+
+    /// See [`Layer::facts`].
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        let _ = changed;
+        Facts::default()
+    }
+
+    /// See [`Layer::changed`].
+    #[cfg(feature = "config")]
+    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>>;
+
+    /// See [`Layer::settings_changed`].
+    #[cfg(feature = "config")]
+    fn settings_changed(&self) {}
+
+    /// See [`Layer::stays_on`].
+    #[cfg(feature = "config")]
+    const STAYS_ON: Option<&'static str> = None;
 }
 
 impl<P: Stateful> Layer for P {
@@ -97,6 +133,36 @@ impl<P: Stateful> Layer for P {
     fn policy(&self) -> &dyn Any {
         self
     }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        P::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        Stateful::fixed(self, setting)
+    }
+
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        Stateful::facts(self, changed)
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        self.with_changes(changes)
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        P::STAYS_ON
+    }
+
+    #[cfg(feature = "config")]
+    fn settings_changed(&self) {
+        Stateful::settings_changed(self);
+    }
 }
 
 impl<P: Stateful> Layer for Site<Keyed<P>> {
@@ -130,6 +196,41 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
 
     fn policy(&self) -> &dyn Any {
         &**self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        P::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        Stateful::fixed(&self.make(), setting)
+    }
+
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        Stateful::facts(&self.make(), changed)
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        self.make().with_changes(changes)
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        P::STAYS_ON
+    }
+
+    #[cfg(feature = "config")]
+    fn has_keys(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "config")]
+    fn settings_changed(&self) {
+        self.entries().all().iter().for_each(|(_, policy)| Stateful::settings_changed(&**policy));
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod adaptive;
 
-use crate::context::{Context, Place};
+use crate::context::{Context, Place, pinned_local};
 use crate::errors::Errors;
 use crate::function::item::{self, Item};
 use crate::function::types::peeled;
@@ -281,7 +281,12 @@ fn comparisons(limit: &value::Duration, stack: Stack<'_>) -> TokenStream {
 
 impl Layer for Checked {
     fn traits(&self) -> Traits<'_> {
-        Traits { moves_thread: self.thread, limit: self.limit.as_ref(), ..Traits::default() }
+        Traits {
+            moves_thread: self.thread,
+            limit: self.limit.as_ref(),
+            reads_settings: self.instance.is_none(),
+            ..Traits::default()
+        }
     }
 
     fn check_stack(&self, attr: &Ident, stack: Stack<'_>, errors: &Errors) {
@@ -351,14 +356,22 @@ impl Checked {
         let refused = cx.refused(place);
         let here = Span::mixed_site();
         let is_given = self.instance.is_some();
-        let attempt = if self.grows || is_given { cx.attempt(place) } else { quote!(1) };
+        let is_pinned = place.is_pinned;
+        let attempt = if self.grows || is_given || is_pinned { cx.attempt(place) } else { quote!(1) };
+        let settings = pinned_local();
         let run = match (self.thread, self.grows) {
             (true, _) if is_given => {
                 quote_spanned!(here=> (&#site).on_thread_within(&__instance, #attempt, #body))
             }
+            (true, _) if is_pinned => {
+                quote_spanned!(here=> (&#site).on_thread_pinned(#settings, #attempt, #body))
+            }
             (true, _) => quote_spanned!(here=> (&#site).on_thread(#attempt, #body)),
             _ if is_given => {
                 quote_spanned!(here=> __rt::Timed::given(&#site, &__instance, #attempt, #body).await)
+            }
+            _ if is_pinned => {
+                quote_spanned!(here=> __rt::Timed::pinned(&#site, #settings, #attempt, #body).await)
             }
             (false, true) => quote_spanned!(here=> __rt::Timed::grown(&#site, #attempt, #body).await),
             (false, false) => quote_spanned!(here=> __rt::Timed::new(&#site, #body).await),

@@ -7,7 +7,7 @@ mod throttle;
 use self::foreign::WORDS;
 use self::schedule::{Bounds, Schedule, schedule};
 use self::throttle::{Throttle, Throttled, check_throttle, throttle};
-use crate::context::{Context, Place, retry_local};
+use crate::context::{Context, Place, pinned_local, retry_local};
 use crate::errors::Errors;
 use crate::layer::{Definition, Input, Layer, Stack, Traits};
 use crate::syntax::keys::{self, Entry, Positional, Reader, Setting, Spec, Value, key, setting};
@@ -115,15 +115,21 @@ impl Checked {
         own && !self.is_given() && !self.rules.any()
     }
 
+    /// What has the budgets: the `static`, or the policy that the program owns.
+    fn owner(&self, place: &Place) -> TokenStream {
+        let name = if self.is_given() { given_local() } else { place.site.clone() };
+        quote_spanned!(Span::mixed_site()=> (&#name))
+    }
+
     /// The budget that pays for retries, `keyed` where the stack has a `key`.
-    fn budget(&self, site: &Ident, is_keyed: bool) -> TokenStream {
+    fn budget(&self, site: &TokenStream, is_keyed: bool) -> TokenStream {
         let here = Span::mixed_site();
         match self.budget {
             BudgetSource::None => quote_spanned!(here=> __rt::None),
-            BudgetSource::Settings if is_keyed => quote_spanned!(here=> (&#site).budget_or(&__budget)),
-            BudgetSource::Settings => quote_spanned!(here=> (&#site).budget()),
+            BudgetSource::Settings if is_keyed => quote_spanned!(here=> #site.budget_or(&__budget)),
+            BudgetSource::Settings => quote_spanned!(here=> #site.budget()),
             _ if is_keyed => quote_spanned!(here=> __rt::Some(&*__budget)),
-            _ => quote_spanned!(here=> (&#site).own_budget()),
+            _ => quote_spanned!(here=> #site.own_budget()),
         }
     }
 }
@@ -170,6 +176,11 @@ fn check(input: Input<'_>) -> Checked {
     let rules = Rules::read(&mut reader);
     let start = start.unwrap_or_default();
     Checked { instance, start, setters, rules, on, remembers, depends, budget, throttle }
+}
+
+/// The local that holds the policy that the program owns.
+fn given_local() -> Ident {
+    Ident::new("__given", Span::mixed_site())
 }
 
 const BUDGETS: &str =
@@ -278,6 +289,7 @@ impl Layer for Checked {
         Traits {
             loops: true,
             judges: true,
+            reads_settings: !self.is_given(),
             twice: Some(
                 " multiply their attempts\nhelp: keep one; `on(category, ..)` sets a rule for one category",
             ),
@@ -296,11 +308,16 @@ impl Layer for Checked {
     }
 
     fn paid_by(&self, place: &Place, has_key: bool) -> Option<TokenStream> {
-        Some(self.budget(&self.handle(place), self.has_keyed_budgets(has_key)))
+        Some(self.budget(&self.owner(place), self.has_keyed_budgets(has_key)))
     }
 
-    fn handle(&self, place: &Place) -> Ident {
-        if self.is_given() { Ident::new("__given", Span::mixed_site()) } else { place.site.clone() }
+    fn handle(&self, place: &Place) -> TokenStream {
+        let (site, owner) = (&place.site, self.owner(place));
+        if !place.is_pinned {
+            return owner;
+        }
+        let settings = pinned_local();
+        quote_spanned!(Span::mixed_site()=> (&#site).pinned(#settings))
     }
 
     fn comparisons(&self, stack: Stack<'_>) -> TokenStream {
@@ -332,6 +349,7 @@ impl Layer for Checked {
             };
         }
         let throttled = throttle.map(Throttle::setter);
+        let remembering = (place.is_pinned && self.remembers).then(|| quote!(.remembering()));
         let policy = policy(self);
         let (named, policy) = if stack.total().is_some() {
             let named = quote!(const __POLICY: __rt::Retry = #policy;);
@@ -342,22 +360,23 @@ impl Layer for Checked {
         quote! {
             #budgets
             #named
-            static #site: __rt::RetrySite = __rt::RetrySite::new(&__POINT, #policy)#per_key #throttled;
+            static #site: __rt::RetrySite = __rt::RetrySite::new(&__POINT, #policy)#per_key #throttled #remembering;
         }
     }
 
     fn wrap(&self, cx: &Context<'_>, place: &Place, inner: &TokenStream) -> TokenStream {
         let (own, site) = (&place.site, &self.handle(place));
         let here = Span::mixed_site();
+        let given_local = given_local();
         let retry = retry_local();
         let given = self.instance.as_ref().map(|given| {
             let instance = value::instance(given, &quote!(Retry));
-            quote_spanned!(here=> #instance let #site = (&#own).given(__instance);)
+            quote_spanned!(here=> #instance let #given_local = (&#own).given(__instance);)
         });
         let wait = if cx.is_async {
-            quote_spanned!(here=> (&#site).pause(&#retry, __wait).await)
+            quote_spanned!(here=> #site.pause(&#retry, __wait).await)
         } else {
-            quote_spanned!(here=> (&#site).sleep(&#retry, __wait))
+            quote_spanned!(here=> #site.sleep(&#retry, __wait))
         };
         let start =
             Ident::new(if self.remembers || self.is_given() { "start_remembering" } else { "start" }, here);
@@ -367,10 +386,10 @@ impl Layer for Checked {
             .as_ref()
             .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
         let settle = if self.is_plain(key.is_some()) {
-            quote_spanned!(here=> (&#site).settle(&mut #retry, __verdict))
+            quote_spanned!(here=> #site.settle(&mut #retry, __verdict))
         } else {
-            let (ruling, budget) = (self.rules.ruling(), self.budget(site, key.is_some()));
-            quote_spanned!(here=> (&#site).settle_with(&mut #retry, __verdict, #ruling, #budget))
+            let (ruling, budget) = (self.rules.ruling(), self.budget(&self.owner(place), key.is_some()));
+            quote_spanned!(here=> #site.settle_with(&mut #retry, __verdict, #ruling, #budget))
         };
         let bound = place.bound();
         let throttled = Throttled::new(self, cx, place, key.is_some());
@@ -382,7 +401,7 @@ impl Layer for Checked {
             #given
             #ask
             #lent
-            let mut #retry = (&#site).#start();
+            let mut #retry = #site.#start();
             let #bound = loop {
                 // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
                 let __wait = {

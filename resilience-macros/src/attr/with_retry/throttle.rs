@@ -85,7 +85,7 @@ impl Throttled {
     pub(super) fn new(checked: &Checked, cx: &Context<'_>, place: &Place, is_keyed: bool) -> Option<Self> {
         let here = Span::mixed_site();
         let (site, label) = (&place.site, place.label());
-        let budget = checked.budget(site, is_keyed);
+        let budget = checked.budget(&checked.owner(place), is_keyed);
         let is_named = checked.budget == BudgetSource::Settings && !checked.is_given();
         let has_throttle = checked.throttle.is_some();
         let ask = match cx.return_type() {

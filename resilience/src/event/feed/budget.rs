@@ -135,7 +135,8 @@ const fn is_last_of_call(event: &Event) -> bool {
         | Event::JobDone { .. }
         | Event::JobFailed { .. }
         | Event::JobInterrupted { .. }
-        | Event::Health { .. } => true,
+        | Event::Health { .. }
+        | Event::Config { .. } => true,
         // By hand.
         Event::Opened { class, slow, .. } => class.is_none() && *slow == 0,
         _ => false,

@@ -179,6 +179,7 @@ impl Kept {
         let own = match event {
             Event::JobInterrupted { problem, .. } => problem.len(),
             Event::Alert { reason, .. } => reason.len(),
+            Event::Config { problem, .. } => problem.as_ref().map_or(0, String::len),
             Event::FailedOver { value, .. } => value.as_deref().map_or(0, str::len),
             _ => 0,
         };

@@ -46,6 +46,9 @@ use std::task::Waker;
 
 /// In the word: the count is behind the lock. As a number it is larger than any number of slots.
 const QUEUED: u64 = 1 << 63;
+/// More slots than there are calls, for a bulkhead that is switched off.
+#[cfg(feature = "config")]
+pub(super) const ALL: u64 = QUEUED - 1;
 
 /// How long a slot waits for the caller whose turn it is, in nanoseconds.
 pub(super) const TURN: u64 = 100_000_000;

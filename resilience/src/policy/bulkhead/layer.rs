@@ -2,12 +2,18 @@
 
 use super::wait::{Enter, OwnedSlot, Slot, enter};
 use super::{Bulkhead, BulkheadConfig, KIND};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, together};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::site::Site;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::stateful::{Described, Given, Stateful};
 use crate::rejected::Rejected;
+#[cfg(feature = "config")]
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -93,6 +99,27 @@ impl Stateful for Bulkhead {
             ("waited", count(|totals| totals.waited.load(Ordering::Relaxed))),
             ("overflowed", entries.overflowed()),
         ]
+    }
+
+    #[cfg(feature = "config")]
+    const TABLE: &'static [Setting] = BulkheadConfig::TABLE;
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        (setting == "adaptive").then_some("whether its calls are measured is part of the code")
+    }
+
+    #[cfg(feature = "config")]
+    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let fixed = |name: &str| Stateful::fixed(self, name);
+        let config = self.setup.settings.changed(changes, fixed)?.config;
+        together(config.complaint(), changes)?;
+        Ok(Box::new(config))
+    }
+
+    #[cfg(feature = "config")]
+    fn settings_changed(&self) {
+        self.slots_changed();
     }
 }
 

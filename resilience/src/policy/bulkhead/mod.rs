@@ -73,6 +73,8 @@ use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
+#[cfg(feature = "config")]
+use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use crate::rejected::{Origin, Rejected};
@@ -304,9 +306,21 @@ impl Bulkhead {
         self
     }
 
+    /// The settings in force: the one place that reads them.
     #[inline]
-    const fn config(&self) -> &BulkheadConfig {
+    fn config(&self) -> &BulkheadConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.changed() {
+            return changed.get().unwrap_or(&self.setup.settings.config);
+        }
         &self.setup.settings.config
+    }
+
+    /// What a configuration puts in place of the settings.
+    #[cfg(feature = "config")]
+    #[inline]
+    fn changed(&self) -> Option<&'static Override> {
+        of_state(&self.owner, self, KIND, self.key.as_ref())
     }
 
     /// What identifies its state, while a slot is held.
@@ -318,6 +332,10 @@ impl Bulkhead {
     /// How many calls may run now.
     #[inline]
     fn slots(&self) -> u64 {
+        #[cfg(feature = "config")]
+        if self.changed().is_some_and(|changed| changed.is_off) {
+            return gate::ALL;
+        }
         match self.config().bounds() {
             Some(bounds) => self.live.adaptive.slots(bounds),
             None => self.config().slots.into(),

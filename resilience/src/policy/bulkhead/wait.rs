@@ -345,6 +345,12 @@ impl Bulkhead {
         }
     }
 
+    /// The number of slots may have changed: callers that wait get those that are free now.
+    #[cfg(feature = "config")]
+    pub(super) fn slots_changed(&self) {
+        self.finish(self.live.gate.resize(|| self.slots(), nanos(now())));
+    }
+
     /// Does what is left to do after a look at the queue.
     fn finish(&self, after: super::gate::After) {
         if let due @ Some(_) = finish(after) {

@@ -267,6 +267,7 @@ impl Gate {
         result: Option<Seen>,
     ) -> Shares {
         let successes = self.successes();
+        memory.results = memory.results.take().filter(|results| results.are_of(config));
         let results = memory.results.get_or_insert_with(|| Box::new(Results::new(successes, now, config)));
         results.take(successes, now);
         if let Some(seen) = result {
@@ -425,12 +426,19 @@ impl Gate {
         }
         let until = until.unwrap_or_else(|| later(now, config.open_time(memory.reopenings, None)));
         self.stay_open_until(until);
+        memory.is_by_hand = true;
         if was == State::Open {
             return None;
         }
         self.enter(&mut memory, State::Open, now);
+        memory.is_by_hand = true;
         let recovery = Some(until.saturating_duration_since(now));
         Some(Cause::default().opened(recovery))
+    }
+
+    /// Whether it is open because a person opened it, and not yet for long enough.
+    pub(super) fn is_open_by_hand(&self) -> bool {
+        self.word().state() == State::Open && self.left().is_some() && self.memory.lock().is_by_hand
     }
 
     /// Sets a state that has nothing to remember.

@@ -43,7 +43,7 @@ impl CircuitBreaker {
     /// It is only a hint, for instance to choose between two servers: the answer may be wrong a moment later.
     /// Only [`acquire`](Self::acquire) reserves a call.
     pub fn is_available(&self) -> bool {
-        self.live.gate.has_room(&self.config())
+        self.admits_by_config(self.live.gate.word()) || self.live.gate.has_room(&self.config())
     }
 
     /// Closes it and forgets what was counted; results of running calls are ignored.

@@ -5,8 +5,16 @@
 //! same way. The settings of the third are known only after the first call, and the inventory says so.
 
 use super::{CircuitBreaker, CircuitBreakerConfig, CircuitBreakers, OwnedAdmitted, OwnedPermit, Permit};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, together};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
+#[cfg(feature = "config")]
+use crate::base::settings::Settings;
 use crate::base::site::Site;
+#[cfg(feature = "config")]
+use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer};
 use crate::policy::keyed::{EntryMap, Key, Keyed};
 use crate::policy::stateful::{self, Described, Given, Stateful};
@@ -51,6 +59,43 @@ impl Stateful for CircuitBreaker {
 
     fn retry_after(&self) -> Option<Duration> {
         self.snapshot().retry_after
+    }
+
+    #[cfg(feature = "config")]
+    const TABLE: &'static [Setting] = CircuitBreakerConfig::TABLE;
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        let code = &self.setup.settings.config;
+        match setting {
+            "rate" if code.rate.is_none() => {
+                Some("its calls count no successes, because the attribute has no `rate`")
+            }
+            "slow" if code.slow.is_none() => {
+                Some("its calls are not measured, because the attribute has no `slow`")
+            }
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        let settings = changed.and_then(Override::get::<Settings<CircuitBreakerConfig>>);
+        let config = settings.unwrap_or(&self.setup.settings).config;
+        Facts { window: config.window, slow: config.slow, ..Facts::default() }
+    }
+
+    #[cfg(feature = "config")]
+    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let code = self.setup.settings;
+        let settings = code.changed(changes, |name| Stateful::fixed(self, name))?;
+        let shares = |config: &CircuitBreakerConfig| (config.rate.is_some(), config.slow.is_some());
+        if shares(&code.config) != shares(&settings.config) {
+            let words = "`rate` and `slow` cannot be switched off while the program runs";
+            together(Some(words), changes)?;
+        }
+        together(settings.config.complaint(), changes)?;
+        Ok(Box::new(settings))
     }
 }
 

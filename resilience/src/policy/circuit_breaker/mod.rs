@@ -110,6 +110,8 @@ use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
 use crate::failure::{Category, Classification, Classify, Counts};
 use crate::outcome::Refuse;
+#[cfg(feature = "config")]
+use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Origin, Rejected, Wait};
@@ -282,9 +284,43 @@ impl CircuitBreaker {
         breaker
     }
 
-    /// The settings: the one place that reads them. No call of a closed breaker that succeeds comes here.
-    const fn config(&self) -> CircuitBreakerConfig {
+    /// The settings in force: the one place that reads them. No call of a closed breaker that succeeds comes here.
+    fn config(&self) -> CircuitBreakerConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.changed().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {
+            return changed.applied();
+        }
         self.setup.settings.applied()
+    }
+
+    /// How long a call may take before it counts as slow, by the settings in force.
+    #[inline]
+    fn longest(&self) -> Option<Duration> {
+        #[cfg(feature = "config")]
+        return self.config().slow;
+        #[cfg(not(feature = "config"))]
+        return self.setup.settings.config.slow;
+    }
+
+    /// What a configuration puts in place of the settings.
+    #[cfg(feature = "config")]
+    fn changed(&self) -> Option<&'static Override> {
+        of_state(&self.owner, self, "circuit_breaker", self.key.as_ref())
+    }
+
+    /// Whether it admits a call because a configuration has switched it off, and no operator has opened it.
+    fn admits_by_config(&self, word: Word) -> bool {
+        self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_hand()
+    }
+
+    /// Whether a configuration has switched it off: then it admits every call that no operator refuses, and counts
+    /// nothing.
+    #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
+    fn is_off(&self) -> bool {
+        #[cfg(feature = "config")]
+        return self.changed().is_some_and(|changed| changed.is_off);
+        #[cfg(not(feature = "config"))]
+        return false;
     }
 }
 
@@ -455,6 +491,9 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn admit_unless_open(&self, word: Word, stack: Option<Stack>) -> Admission {
+        if self.admits_by_config(word) {
+            return Ok(Token::SPENT);
+        }
         let left = if word.is_open() { self.live.gate.left() } else { None };
         if left.is_none() {
             return self.admit_half_open(stack);
@@ -535,6 +574,9 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn judged(&self, token: Token, class: Classification, ruling: Ruling, is_slow: bool) {
+        if self.is_off() {
+            return self.live.gate.given_back(token);
+        }
         let counts = match ruling {
             _ if class.is_refusal() => Counts::Nothing,
             Ruling::ByCategory => class.counts(),
@@ -572,6 +614,9 @@ impl CircuitBreaker {
     #[cold]
     #[inline(never)]
     fn succeeded(&self, token: Token, is_slow: bool) {
+        if self.is_off() {
+            return self.live.gate.given_back(token);
+        }
         self.tell(self.live.gate.succeeded(token, is_slow, &self.config()));
     }
 
@@ -585,6 +630,9 @@ impl CircuitBreaker {
     #[inline(never)]
     fn abandoned(&self, stack: Option<Stack>, token: Token, is_slow: bool) {
         let stack = stack.unwrap_or_else(|| self.owner.stack());
+        if self.is_off() {
+            return self.live.gate.given_back(token);
+        }
         if std::thread::panicking() {
             self.count(Counted::Panicked);
         } else if is_cut(stack) {

@@ -132,7 +132,8 @@ impl Timing for Began {
 
     #[inline]
     fn is_slow(&self, breaker: &CircuitBreaker) -> bool {
-        let measured = self.0.as_ref().zip(breaker.setup.settings.config.slow);
+        let Some(since) = self.0.as_ref() else { return false };
+        let measured = Some(since).zip(breaker.longest());
         measured.is_some_and(|(since, slow)| since.ran() > nanos(slow))
     }
 }

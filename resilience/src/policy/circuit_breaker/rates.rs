@@ -121,6 +121,8 @@ pub(super) struct Results {
     taken: u64,
     /// When that was.
     looked: Instant,
+    /// The time or the number of calls that the window holds.
+    size: (Option<Duration>, u64),
     window: Window,
 }
 
@@ -142,7 +144,12 @@ impl Results {
             Some(_) => Window::Time(Runs::default()),
             None => Window::Calls { all: 0, failures: VecDeque::new(), slow: VecDeque::new() },
         };
-        Self { taken: successes.sum(), looked: now, window }
+        Self { taken: successes.sum(), looked: now, size: size(config), window }
+    }
+
+    /// Whether they are of the window that these settings ask for.
+    pub(super) fn are_of(&self, config: &CircuitBreakerConfig) -> bool {
+        self.size == size(config)
     }
 
     /// Takes over the successes that were counted since the last look.
@@ -195,6 +202,11 @@ impl Results {
             }
         }
     }
+}
+
+/// What the window of these settings holds.
+fn size(config: &CircuitBreakerConfig) -> (Option<Duration>, u64) {
+    (config.window, config.call_window())
 }
 
 /// Results between two moments; successes whose times are not known are taken as spread evenly over them.

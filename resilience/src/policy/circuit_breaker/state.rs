@@ -143,6 +143,8 @@ pub(super) struct Memory {
     pub(super) reopenings: u32,
     /// How many failures opened it.
     pub(super) failures: u32,
+    /// Whether a person opened it.
+    pub(super) is_by_hand: bool,
     /// What the rate is of, from the first look on.
     pub(super) results: Option<Box<Results>>,
     phase: Phase,
@@ -162,13 +164,21 @@ impl Default for Phase {
 
 impl Memory {
     pub(super) const fn new() -> Self {
-        Self { since: None, reopenings: 0, failures: 0, results: None, phase: Phase::Counting(Times::new()) }
+        Self {
+            since: None,
+            reopenings: 0,
+            failures: 0,
+            is_by_hand: false,
+            results: None,
+            phase: Phase::Counting(Times::new()),
+        }
     }
 
     /// A transition at `now` to `state`, whose first generation is that of `token`.
     pub(super) fn enter(&mut self, state: State, token: Token, now: Instant) {
         self.since = Some(now);
         self.results = None;
+        self.is_by_hand = false;
         match state {
             State::HalfOpen => self.phase = Phase::Probing(Probes::since(token)),
             State::Open => self.phase = Phase::default(),

@@ -3,13 +3,21 @@
 use super::call::Hedging;
 use super::config::After;
 use super::{Counted, Counters, Hedge, HedgeConfig, KIND};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, together};
 use crate::base::clock::now;
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::site::Site;
 use crate::point::PointName;
+#[cfg(feature = "config")]
+use crate::point::{Facts, Override};
 use crate::policy::budget::Budget;
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::stateful::{Described, Given, Stateful};
+#[cfg(feature = "config")]
+use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +72,31 @@ impl Stateful for Hedge {
     fn totals(entries: &EntryMap<Self>) -> Vec<(&'static str, u64)> {
         let totals = entries.whole().and_then(|whole| whole.totals.as_deref());
         totals.map_or_else(|| numbers(&Counters::new()), numbers)
+    }
+
+    #[cfg(feature = "config")]
+    const TABLE: &'static [Setting] = HedgeConfig::TABLE;
+
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        let config = changed.and_then(Override::get).unwrap_or(&self.settings.config);
+        let After::Delay(after) = config.after else { return Facts::default() };
+        Facts { after: Some(after), ..Facts::default() }
+    }
+
+    #[cfg(feature = "config")]
+    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let fixed = |_: &str| None;
+        let config = self.settings.changed(changes, fixed)?.config;
+        let is_measured = |config: &HedgeConfig| matches!(config.after, After::Percentile(_));
+        if is_measured(&config) != is_measured(&self.settings.config)
+            || is_measured(&config) && config.after != self.settings.config.after
+        {
+            let words = "`after` stays a time, or the percentile of the attribute, while the program runs";
+            together(Some(words), changes)?;
+        }
+        together(config.complaint(), changes)?;
+        Ok(Box::new(config))
     }
 }
 

@@ -73,6 +73,8 @@ use crate::base::site::Site;
 use crate::classify::{Classification, Classify};
 use crate::event::{Event, Log, emit_as, is_heard};
 use crate::outcome::Outcome;
+#[cfg(feature = "config")]
+use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::budget::Budget;
 use crate::policy::{InvalidPolicy, Verdict};
@@ -219,6 +221,10 @@ impl fmt::Display for HedgeSnapshot {
     }
 }
 
+/// A hedge that is switched off: no extra call follows.
+#[cfg(feature = "config")]
+static OFF: HedgeConfig = HedgeConfig { max: 0, ..HedgeConfig::of(After::Delay(Duration::MAX)) };
+
 impl Hedge {
     /// Creates a hedge that makes one extra call after `delay`.
     ///
@@ -310,9 +316,24 @@ impl Hedge {
         self
     }
 
+    /// The settings in force: the one place that reads them.
     #[inline]
-    const fn config(&self) -> &HedgeConfig {
+    fn config(&self) -> &HedgeConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.changed() {
+            if changed.is_off {
+                return &OFF;
+            }
+            return changed.get().unwrap_or(&self.settings.config);
+        }
         &self.settings.config
+    }
+
+    /// What a configuration puts in place of the settings.
+    #[cfg(feature = "config")]
+    #[inline]
+    fn changed(&self) -> Option<&'static Override> {
+        of_state(&self.owner, self, KIND, self.key.as_ref())
     }
 
     #[inline]

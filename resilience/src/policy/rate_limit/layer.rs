@@ -2,13 +2,19 @@
 
 use super::wait::{Pass, pass};
 use super::{KIND, RateLimit, RateLimitConfig};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, together};
 use crate::base::clock::nanos;
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::site::Site;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::stateful::{Described, Given, Stateful};
 use crate::rejected::Rejected;
+#[cfg(feature = "config")]
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -88,6 +94,17 @@ impl Stateful for RateLimit {
 
     fn retry_after(&self) -> Option<Duration> {
         self.snapshot().retry_after
+    }
+
+    #[cfg(feature = "config")]
+    const TABLE: &'static [Setting] = RateLimitConfig::TABLE;
+
+    #[cfg(feature = "config")]
+    fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let fixed = |_: &str| None;
+        let config = self.setup.settings.changed(changes, fixed)?.config;
+        together(config.complaint(), changes)?;
+        Ok(Box::new(config))
     }
 }
 

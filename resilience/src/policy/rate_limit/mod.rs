@@ -63,6 +63,8 @@ use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::event::{Event, Hook, Log, Pace, emit_as, is_rejection_heard};
 use crate::outcome::Refuse;
+#[cfg(feature = "config")]
+use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use crate::rejected::{Origin, Rejected, Wait};
@@ -259,19 +261,39 @@ impl RateLimit {
         self
     }
 
+    /// The settings in force: the one place that reads them.
     #[inline]
-    const fn config(&self) -> &RateLimitConfig {
+    fn config(&self) -> &RateLimitConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.changed() {
+            return changed.get().unwrap_or(&self.setup.settings.config);
+        }
         &self.setup.settings.config
     }
 
+    /// What a configuration puts in place of the settings.
+    #[cfg(feature = "config")]
     #[inline]
-    const fn rate(&self) -> Rate {
-        Rate::new(self.interval, self.config().burst())
+    fn changed(&self) -> Option<&'static Override> {
+        of_state(&self.owner, self, KIND, self.key.as_ref())
+    }
+
+    #[inline]
+    fn rate(&self) -> Rate {
+        #[cfg(feature = "config")]
+        if self.changed().is_some() {
+            return Rate::new(self.config().interval(), self.config().burst());
+        }
+        Rate::new(self.interval, self.setup.settings.config.burst())
     }
 
     /// Lets a call through, or says after how many nanoseconds one would be.
     #[inline]
     fn pass(&self) -> Result<(), u64> {
+        #[cfg(feature = "config")]
+        if self.changed().is_some_and(|changed| changed.is_off) {
+            return Ok(());
+        }
         self.live.gate.pass(self.rate(), now)
     }
 }

@@ -90,6 +90,10 @@ impl Late {
     }
 }
 
+/// The limit in nanoseconds of a timeout that is switched off: no timer runs for it.
+#[cfg(feature = "config")]
+const NEVER: u64 = u64::MAX;
+
 /// Polls `body` and then its limit; if that has passed, the body is dropped.
 #[inline]
 fn poll_within<F: Future>(
@@ -109,6 +113,10 @@ fn poll_within<F: Future>(
         {
             return Poll::Ready(Ok(done));
         }
+    }
+    #[cfg(feature = "config")]
+    if limit == NEVER {
+        return Poll::Pending;
     }
     if poll_timer(timer, Duration::from_nanos(limit), cx).is_pending() {
         return Poll::Pending;

@@ -4,11 +4,19 @@
 //! at once reads no clock. When the limit is over, the body is dropped inside of `scope::cutting`, so that the policies
 //! below learn that it was this timeout and not the caller who dropped it.
 
+#[cfg(feature = "config")]
+use super::NEVER;
 use super::thread::{self, Group, Stopped};
 use super::{Timeout, TimeoutConfig, poll_within, refusal, timed_out};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, together};
 use crate::base::clock::{Timer, alarm};
 use crate::base::scope::nanos;
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
+#[cfg(feature = "config")]
+use crate::point::{Facts, Override, Pinned};
 use crate::point::{Layer, PointName, PointSite};
 use crate::rejected::Rejected;
 use std::any::Any;
@@ -24,6 +32,8 @@ use std::time::Duration;
 #[doc(hidden)]
 pub struct TimeoutSite {
     owner: PointName,
+    #[cfg(feature = "config")]
+    point: &'static PointSite,
     policy: Timeout,
     /// The limit of the first attempt, in nanoseconds.
     limit: u64,
@@ -36,26 +46,25 @@ pub struct TimeoutSite {
 impl TimeoutSite {
     /// The site of `policy` in the stack of `point`.
     pub const fn new(point: &'static PointSite, policy: Timeout) -> Self {
+        Self::with(point, policy, None)
+    }
+
+    const fn with(point: &'static PointSite, policy: Timeout, given: Option<OnceLock<Timeout>>) -> Self {
         Self {
             owner: PointName::of(point),
+            #[cfg(feature = "config")]
+            point,
             policy,
             limit: nanos(policy.config().limit),
             is_on_thread: false,
-            given: None,
+            given,
             timed_out: AtomicU64::new(0),
         }
     }
 
     /// The site in the stack of `point` of timeouts that the calls are given.
     pub const fn of_instance(point: &'static PointSite) -> Self {
-        Self {
-            owner: PointName::of(point),
-            policy: Timeout::of(TimeoutConfig::of(Duration::MAX)),
-            limit: u64::MAX,
-            is_on_thread: false,
-            given: Some(OnceLock::new()),
-            timed_out: AtomicU64::new(0),
-        }
+        Self::with(point, Timeout::of(TimeoutConfig::of(Duration::MAX)), Some(OnceLock::new()))
     }
 
     fn note(&self, timeout: &Timeout) {
@@ -64,8 +73,12 @@ impl TimeoutSite {
         }
     }
 
-    /// The timeout, if it is known.
+    /// The timeout that applies, if it is known.
     fn known(&self) -> Option<&Timeout> {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.point.pinned().of(self) {
+            return changed.get();
+        }
         self.given.as_ref().map_or(Some(&self.policy), OnceLock::get)
     }
 
@@ -116,6 +129,37 @@ impl TimeoutSite {
             .map_err(|stopped| self.stopped(stopped))
     }
 
+    /// As [`on_thread`](Self::on_thread), with the settings with which the call began.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`on_thread`](Self::on_thread).
+    #[cfg(feature = "config")]
+    pub fn on_thread_pinned<T: Send + 'static>(
+        &'static self,
+        settings: Pinned,
+        attempt: u32,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejected> {
+        let changed = settings.of(self);
+        let timeout = changed.and_then(|changed| changed.get()).unwrap_or(&self.policy);
+        let is_off = changed.is_some_and(|changed| changed.is_off);
+        let limit = if is_off { Duration::MAX } else { timeout.limit(attempt) };
+        thread::run(self.group(), timeout.config().helpers(), limit, body)
+            .map_err(|stopped| self.stopped(stopped))
+    }
+
+    /// The limit of the `attempt`th attempt in nanoseconds, and whether it counts from the call, by `changed` settings.
+    #[cfg(feature = "config")]
+    #[cold]
+    fn changed_limit(&self, changed: &Override, attempt: u32) -> (u64, bool) {
+        match changed.get::<Timeout>() {
+            _ if changed.is_off => (NEVER, false),
+            Some(timeout) => (nanos(timeout.limit(attempt)), timeout.config().strict),
+            None => (self.limit, self.policy.config().strict),
+        }
+    }
+
     #[cold]
     fn stopped(&self, stopped: Stopped) -> Rejected {
         if let Stopped::TimedOut(_) = stopped {
@@ -158,6 +202,16 @@ impl<'a, F: Future> Timed<'a, F> {
         let limit = timeout.limit(attempt);
         let timer = timeout.config().strict.then(|| alarm(limit));
         Self { body: Some(body), timer, site, limit: nanos(limit) }
+    }
+
+    /// The `attempt`th run of `body`, counted from 1, by the settings with which the call began.
+    #[cfg(feature = "config")]
+    #[inline]
+    pub fn pinned(site: &'a TimeoutSite, settings: Pinned, attempt: u32, body: F) -> Self {
+        let Some(changed) = settings.of(site) else { return Self::grown(site, attempt, body) };
+        let (limit, is_strict) = site.changed_limit(changed, attempt);
+        let timer = is_strict.then(|| alarm(Duration::from_nanos(limit)));
+        Self { body: Some(body), timer, site, limit }
     }
 
     #[inline]
@@ -220,5 +274,41 @@ impl Layer for TimeoutSite {
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        if self.given.is_some() { &[] } else { TimeoutConfig::TABLE }
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        match setting {
+            "threads" | "stack" if !self.is_on_thread => {
+                Some("the function has no helper thread, because the attribute has no `thread`")
+            }
+            "strict" if self.is_on_thread => Some("on a helper thread the time always counts from the call"),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        let in_code = if self.given.is_some() { None } else { Some(&self.policy) };
+        let timeout = changed.and_then(Override::get).or(in_code);
+        Facts { limit: timeout.map(|timeout| timeout.config().limit), ..Facts::default() }
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let fixed = |name: &str| self.fixed(name);
+        let settings = self.policy.settings.changed(changes, fixed)?;
+        together(settings.config.complaint(), changes)?;
+        Ok(Box::new(Timeout { settings, ..self.policy }))
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        None
     }
 }

@@ -12,13 +12,21 @@ use super::backoff::{Backoff, duration};
 use super::config::Retry;
 use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Wait};
 use super::{Budget, Rule, waits};
+#[cfg(feature = "config")]
+use super::{check::whole, config::RetryConfig};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, together};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::event;
 #[cfg(feature = "ops")]
 use crate::failure::Category;
 use crate::point::registry::{Point, PointKey};
+#[cfg(feature = "config")]
+use crate::point::{Facts, Override, Pinned};
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::budget::{BudgetOf, Throttled};
 use crate::policy::keyed::{Keyed, PerKey};
@@ -45,6 +53,9 @@ pub struct RetrySite {
     given: Option<OnceLock<Retry>>,
     /// Whether calls ask the throttle of their budget.
     is_throttled: bool,
+    /// Whether its calls remember when they began and how long they waited.
+    #[cfg(feature = "config")]
+    remembers: bool,
 }
 
 /// A retry that the program owns, in the stack of a `with_retry`.
@@ -105,13 +116,25 @@ impl Counters {
 impl RetrySite {
     /// The retry of `point`.
     pub const fn new(point: &'static PointSite, retry: Retry) -> Self {
-        Self { retry, point, state: State::NEW, keyed: None, given: None, is_throttled: false }
+        Self::with(point, retry, None)
+    }
+
+    const fn with(point: &'static PointSite, retry: Retry, given: Option<OnceLock<Retry>>) -> Self {
+        Self {
+            retry,
+            point,
+            state: State::NEW,
+            keyed: None,
+            given,
+            is_throttled: false,
+            #[cfg(feature = "config")]
+            remembers: false,
+        }
     }
 
     /// The site in the stack of `point` of retries that the calls are given.
     pub const fn of_instance(point: &'static PointSite) -> Self {
-        let given = Some(OnceLock::new());
-        Self { retry: Retry::new(), point, state: State::NEW, keyed: None, given, is_throttled: false }
+        Self::with(point, Retry::new(), Some(OnceLock::new()))
     }
 
     /// The settings of `retry` for one call.
@@ -122,9 +145,34 @@ impl RetrySite {
         GivenRetry { site: self, retry }
     }
 
-    /// The settings, if they are known.
+    /// The settings in the code, where they are there.
+    #[cfg(feature = "config")]
+    const fn known_by_code(&self) -> Option<&Retry> {
+        if self.given.is_some() { None } else { Some(&self.retry) }
+    }
+
+    /// The settings that apply, if they are known.
     fn known(&self) -> Option<&Retry> {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.point.pinned().of(self) {
+            return changed.get();
+        }
         self.given.as_ref().map_or(Some(&self.retry), OnceLock::get)
+    }
+
+    /// Sets that its calls remember when they began and how long they waited.
+    #[cfg(feature = "config")]
+    pub const fn remembering(mut self) -> Self {
+        self.remembers = true;
+        self
+    }
+
+    /// The settings with which a call began.
+    #[cfg(feature = "config")]
+    #[inline]
+    pub fn pinned(&'static self, settings: Pinned) -> GivenRetry<'static> {
+        let retry = settings.of(self).and_then(in_force).unwrap_or(&self.retry);
+        GivenRetry { site: self, retry }
     }
 
     /// Sets the budgets of the stack's keys: they pay unless the settings name another budget.
@@ -275,6 +323,26 @@ const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
 
 /// The same as of [`RetrySite`], with the settings that the call was given.
 impl<'a> GivenRetry<'a> {
+    /// See [`RetrySite::start`].
+    #[cfg(feature = "config")]
+    #[inline]
+    pub fn start(self) -> AttemptCount {
+        let call = AttemptCount::default();
+        run::begin(&self, 1);
+        call
+    }
+
+    /// See [`RetrySite::settle`].
+    ///
+    /// # Errors
+    ///
+    /// The wait before the next attempt, if one follows.
+    #[cfg(feature = "config")]
+    #[inline]
+    pub fn settle(self, call: &mut impl CallState, verdict: Verdict) -> Result<Verdict, Wait<'static>> {
+        run::settle(&self, call, verdict, Ruling::ByCategory, Some(&self.site.state.budget))
+    }
+
     /// See [`RetrySite::start_remembering`].
     pub fn start_remembering(self) -> AttemptHistory {
         let call = AttemptHistory::start(self.retry);
@@ -298,6 +366,7 @@ impl<'a> GivenRetry<'a> {
     /// See [`RetrySite::sleep`].
     #[cold]
     pub fn sleep(self, call: &impl CallState, wait: Wait<'_>) {
+        event::blocks(&self.name());
         stopping::sleep(wait.delay);
         run::begin_retry(&self, run::attempt(call), wait);
     }
@@ -331,6 +400,17 @@ impl<'a> GivenRetry<'a> {
     pub const fn budget_or(self, own: &Budget) -> Option<&Budget> {
         budget_of(self.retry, own)
     }
+}
+
+/// A retry that is switched off.
+#[cfg(feature = "config")]
+static OFF: Retry = Retry::new().max(0);
+
+/// What a call retries by that began with these settings.
+#[cfg(feature = "config")]
+#[cold]
+fn in_force(changed: &'static Override) -> Option<&'static Retry> {
+    if changed.is_off { Some(&OFF) } else { changed.get() }
 }
 
 /// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
@@ -487,6 +567,47 @@ impl Layer for RetrySite {
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        if self.given.is_some() { &[] } else { RetryConfig::TABLE }
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        let needs_more = setting == "give_up_after" && !self.remembers;
+        needs_more.then_some("its calls read no clock, because the attribute has no `give_up_after`")
+    }
+
+    #[cfg(feature = "config")]
+    fn facts(&self, _: Option<&Override>) -> Facts {
+        Facts { loops: true, ..Facts::default() }
+    }
+
+    #[cfg(feature = "config")]
+    fn complaint_within(&self, changed: Option<&Override>, total: Duration) -> Option<String> {
+        let retry = changed.and_then(Override::get).or(self.known_by_code())?;
+        waits::too_long(retry, total).map(|text| text.as_str().to_owned())
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        let fixed = |name: &str| self.fixed(name);
+        let retry = Retry { settings: self.retry.settings.changed(changes, fixed)?, ..self.retry };
+        let is_decorrelated = |retry: &Retry| matches!(retry.config().backoff, Backoff::Decorrelated);
+        if is_decorrelated(&retry) && !self.remembers {
+            let words = "`backoff = \"decorrelated\"` cannot be set while the program runs: its calls do not remember \
+                         their last wait, because the attribute has another `backoff`";
+            together(Some(words), changes)?;
+        }
+        together(whole(&retry), changes)?;
+        Ok(Box::new(retry))
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        None
     }
 }
 

@@ -204,20 +204,33 @@ const fn mean_between(low: u128, high: u128, cap: u128) -> u128 {
 /// ```
 #[track_caller]
 pub const fn check_waits(retry: &Retry, total: Duration) {
-    refuse_longer(&retry.schedule(None), "", total);
-    let (rules, mut n) = (retry.config().on, 0);
-    while n < rules.len() {
-        let rule = &rules[n];
-        refuse_longer(&retry.schedule(Some(rule)), rule.category.as_str(), total);
-        n += 1;
+    if let Some(text) = too_long(retry, total) {
+        panic!("{}", text.as_str())
     }
 }
 
-#[track_caller]
-const fn refuse_longer(schedule: &Schedule, category: &str, total: Duration) {
+/// What is wrong with the waits of `retry` within `total`.
+pub(super) const fn too_long(retry: &Retry, total: Duration) -> Option<Text<320>> {
+    let longer = longer(&retry.schedule(None), "", total);
+    if longer.is_some() {
+        return longer;
+    }
+    let (rules, mut n) = (retry.config().on, 0);
+    while n < rules.len() {
+        let rule = &rules[n];
+        let longer = self::longer(&retry.schedule(Some(rule)), rule.category.as_str(), total);
+        if longer.is_some() {
+            return longer;
+        }
+        n += 1;
+    }
+    None
+}
+
+const fn longer(schedule: &Schedule, category: &str, total: Duration) -> Option<Text<320>> {
     let sum = mean(schedule);
     if sum <= total.as_nanos() {
-        return;
+        return None;
     }
     let mut text = Text::<320>::new().push("the waits between ").int(schedule.max as u128 + 1);
     text = text.push(" attempts");
@@ -226,8 +239,7 @@ const fn refuse_longer(schedule: &Schedule, category: &str, total: Duration) {
     }
     text = text.push(" add up to ").about(sum);
     text = text.push(", longer than the timeout of the whole call (").time(total);
-    text = text.push("): raise it, or lower `max`, `base` or `cap`");
-    panic!("{}", text.as_str())
+    Some(text.push("): raise it, or lower `max`, `base` or `cap`"))
 }
 
 #[cfg(test)]

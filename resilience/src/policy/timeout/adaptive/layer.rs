@@ -78,7 +78,8 @@ impl Layer for AdaptiveTimeout {
     fn settings(&self) -> Vec<Effective> {
         let mut all = settings(self.config(), self.is_on_thread);
         let limit = Value::Time(self.limit());
-        all.insert(1, Effective { name: "limit", value: limit, is_default: false, setting: None });
+        let limit = Effective { value: limit, ..Effective::text("limit", "") };
+        all.insert(1, limit);
         all
     }
 

@@ -1,0 +1,207 @@
+//! Values from a configuration: what a file or a variable says of one setting, until its policy has judged it.
+//!
+//! A file has typed values and a variable has text, so the same duration is `"2s"` in the one and `2s` in the other. Both
+//! become a [`Value`] of the kind that the table of the policy asks for; ranges are judged by the policy itself.
+
+use super::forms::Bytes;
+use super::setting::{Complaint, InvalidPolicy, Kind, Setting, Source, Table, Value};
+use super::settings::{Settings, Time};
+
+/// A value as it is written.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Raw {
+    /// A whole number.
+    Integer(i64),
+    /// A number with a point.
+    Float(f64),
+    /// Yes or no.
+    Switch(bool),
+    /// A text.
+    Text(String),
+    /// The value of a variable, which has no type.
+    Variable(String),
+    /// Something that no setting takes, in words: "an array".
+    Other(&'static str),
+}
+
+/// What a configuration says of one setting.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The setting.
+    pub name: String,
+    /// The value.
+    pub raw: Raw,
+    /// Where it is.
+    pub source: Source,
+}
+
+/// What is wrong with one value.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mistake {
+    /// The value's place.
+    pub source: Source,
+    /// What is wrong, in a sentence.
+    pub reason: String,
+    /// Whether the value is wrong wherever it is used.
+    pub is_alone: bool,
+}
+
+impl<C: Table> Settings<C> {
+    /// These settings with `changes`, each judged alone; those that `fixed` gives a reason for are refused.
+    pub(crate) fn changed(
+        mut self,
+        changes: &[Change],
+        fixed: impl Fn(&str) -> Option<&'static str>,
+    ) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        for change in changes {
+            if let Some(reason) = fixed(&change.name) {
+                let reason = format!("`{}` cannot change while the program runs: {reason}", change.name);
+                mistakes.push(Mistake { source: change.source.clone(), reason, is_alone: false });
+            } else if let Err(reason) = self.change(change) {
+                mistakes.push(Mistake { source: change.source.clone(), reason, is_alone: true });
+            }
+        }
+        if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
+    }
+
+    fn change(&mut self, change: &Change) -> Result<(), String> {
+        let place = C::ROWS.iter().position(|row| row.name == change.name);
+        let Some((place, row)) = place.and_then(|place| Some((place, C::ROWS.get(place)?))) else {
+            return Err(format!("there is no setting `{}`", change.name));
+        };
+        let unlike =
+            || format!("`{}` takes {}, and this is {}", row.name, expected(row), change.raw.described());
+        let value = change.raw.read(row).ok_or_else(unlike)?;
+        let is_kind = |invalid: &InvalidPolicy| !invalid.message().ends_with("has values of another kind");
+        self.config
+            .set_by_name(row.name, value)
+            .map_err(|invalid| if is_kind(&invalid) { invalid.to_string() } else { unlike() })?;
+        self.set |= 1 << place;
+        Ok(())
+    }
+}
+
+/// The judgement of settings that were changed: what is wrong with them together, at the first value that was changed.
+pub(crate) fn together(complaint: Complaint, changes: &[Change]) -> Result<(), Vec<Mistake>> {
+    match (complaint, changes.first()) {
+        (Some(reason), Some(first)) => {
+            // The sentence names a setting: its value is where a person looks.
+            let named = |change: &&Change| reason.contains(&format!("`{}`", change.name));
+            let source = changes.iter().find(named).unwrap_or(first).source.clone();
+            Err(vec![Mistake { source, reason: reason.to_owned(), is_alone: false }])
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a setting takes, in words.
+fn expected(row: &Setting) -> &'static str {
+    match row.kind {
+        Kind::Count => "a whole number such as 3",
+        Kind::Factor => "a number such as 2.0",
+        Kind::Ratio => "a ratio such as 0.5 or \"50%\"",
+        Kind::Time => "a duration such as \"2s\"",
+        Kind::Bytes => "a size such as \"8MiB\"",
+        Kind::Switch => "true or false",
+        Kind::Word => "one of the words of the attribute",
+    }
+}
+
+impl Raw {
+    /// What it is, in words; a text is cut, since it may be anything.
+    pub(crate) fn described(&self) -> String {
+        let cut = |text: &String| {
+            let short: String = text.chars().take(40).collect();
+            if short.len() < text.len() { format!("{short:?}..") } else { format!("{short:?}") }
+        };
+        match self {
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => format!("{number:?}"),
+            Self::Switch(is_on) => is_on.to_string(),
+            Self::Text(text) | Self::Variable(text) => cut(text),
+            Self::Other(what) => (*what).to_owned(),
+        }
+    }
+
+    /// Whether it switches something on or off.
+    pub(crate) fn switch(&self) -> Option<bool> {
+        match self {
+            Self::Switch(is_on) => Some(*is_on),
+            Self::Variable(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// As a value of the kind of `row`; `None` if it is none.
+    fn read(&self, row: &Setting) -> Option<Value> {
+        if let Self::Text(text) | Self::Variable(text) = self
+            && text == "off"
+            && row.default == "off"
+        {
+            return Some(Value::Off);
+        }
+        match row.kind {
+            Kind::Count => self.whole().map(Value::Count),
+            Kind::Factor => self.number().map(Value::Factor),
+            Kind::Ratio => self.number().or_else(|| percent(self.text()?)).map(Value::Ratio),
+            Kind::Time => self.text().map(|text| match time(text) {
+                Some(time) => time,
+                None => Value::Word(text.to_owned().into()),
+            }),
+            Kind::Bytes => match self.text() {
+                Some(text) => {
+                    starts_with_digit(text).and_then(Bytes::read).map(|bytes| Value::Bytes(bytes as u64))
+                }
+                None => self.whole().map(Value::Bytes),
+            },
+            Kind::Switch => self.switch().map(Value::Switch),
+            Kind::Word => self.number().map(Value::Factor).or_else(|| self.text().map(word)),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        if let Self::Text(text) | Self::Variable(text) = self { Some(text) } else { None }
+    }
+
+    fn whole(&self) -> Option<u64> {
+        match self {
+            Self::Integer(number) => u64::try_from(*number).ok(),
+            Self::Variable(text) => starts_with_digit(text)?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::Variable(text) => starts_with_digit(text)?.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+fn starts_with_digit(text: &str) -> Option<&str> {
+    text.starts_with(|first: char| first.is_ascii_digit()).then_some(text)
+}
+
+fn time(text: &str) -> Option<Value> {
+    Time::read(starts_with_digit(text)?).map(Value::Time)
+}
+
+fn percent(text: &str) -> Option<f64> {
+    let share: f64 = starts_with_digit(text)?.strip_suffix('%')?.parse().ok()?;
+    Some(share / 100.0)
+}
+
+/// A word, or a range of two factors.
+fn word(text: &str) -> Value {
+    let range = text.split_once("..").and_then(|(low, high)| {
+        Some(Value::Range(starts_with_digit(low)?.parse().ok()?, starts_with_digit(high)?.parse().ok()?))
+    });
+    range.unwrap_or_else(|| Value::Word(text.to_owned().into()))
+}

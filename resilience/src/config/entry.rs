@@ -1,0 +1,217 @@
+//! One value of a configuration with what it is for, and the policies that there are.
+
+use crate::point::Raw;
+use crate::policy::{
+    AdaptiveTimeoutConfig, BulkheadConfig, CircuitBreakerConfig, DegradeConfig, FailoverConfig, HedgeConfig,
+    RateLimitConfig, RetryConfig, TimeoutConfig,
+};
+use crate::settings::{Setting, Source};
+
+/// What a value is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Every function of the program.
+    All,
+    /// Those of a module and of the modules in it.
+    Module(String),
+    /// One function.
+    Point(String),
+    /// One key of a function.
+    Key(String, String),
+}
+
+impl Target {
+    /// Its rank: what is narrower comes before what is wider.
+    pub(super) fn rank(&self) -> (u8, usize) {
+        match self {
+            Self::All => (0, 0),
+            Self::Module(name) => (1, name.len()),
+            Self::Point(_) => (2, 0),
+            Self::Key(..) => (3, 0),
+        }
+    }
+}
+
+/// One of a function's policies: its kind and, where it has several of that kind, which of them, from the top and from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Selector {
+    pub(super) kind: &'static str,
+    pub(super) number: Option<usize>,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) target: Target,
+    /// `None` for a switch of the whole function.
+    pub(super) policy: Option<Selector>,
+    pub(super) setting: String,
+    pub(super) raw: Raw,
+    pub(super) source: Source,
+}
+
+/// The switch that every policy has beside its settings.
+pub(super) const ENABLED: &str = "enabled";
+
+/// A kind of policy.
+pub(super) struct Policy {
+    pub(super) kind: &'static str,
+    tables: &'static [&'static [Setting]],
+    /// Whether it can be switched off for all functions at once: the answer of a call stays what it was.
+    pub(super) is_optional: bool,
+}
+
+pub(super) const POLICIES: &[Policy] = &[
+    Policy { kind: "with_retry", tables: &[RetryConfig::TABLE], is_optional: true },
+    Policy { kind: "circuit_breaker", tables: &[CircuitBreakerConfig::TABLE], is_optional: true },
+    Policy {
+        kind: "timeout",
+        tables: &[TimeoutConfig::TABLE, AdaptiveTimeoutConfig::TABLE],
+        is_optional: false,
+    },
+    Policy { kind: "bulkhead", tables: &[BulkheadConfig::TABLE], is_optional: false },
+    Policy { kind: "rate_limit", tables: &[RateLimitConfig::TABLE], is_optional: false },
+    Policy { kind: "hedge", tables: &[HedgeConfig::TABLE], is_optional: true },
+    Policy { kind: "failover", tables: &[FailoverConfig::TABLE], is_optional: false },
+    Policy { kind: "degrade", tables: &[DegradeConfig::TABLE], is_optional: false },
+    Policy { kind: "with_fallback", tables: &[], is_optional: false },
+    #[cfg(feature = "cache")]
+    Policy { kind: "cached", tables: &[crate::policy::CacheConfig::TABLE], is_optional: true },
+    #[cfg(feature = "chaos")]
+    Policy { kind: "chaos", tables: &[crate::policy::ChaosConfig::TABLE], is_optional: true },
+    #[cfg(feature = "fs")]
+    Policy { kind: "with_lock", tables: &[crate::fs::WithLockConfig::TABLE], is_optional: false },
+    #[cfg(feature = "durable")]
+    Policy { kind: "checkpoint", tables: &[crate::durable::CheckpointConfig::TABLE], is_optional: false },
+    #[cfg(feature = "durable")]
+    Policy { kind: "job", tables: &[crate::durable::JobConfig::TABLE], is_optional: false },
+    #[cfg(feature = "durable")]
+    Policy { kind: "with_recovery", tables: &[], is_optional: false },
+];
+
+/// Keys of attributes that are part of the code, and why.
+const IN_CODE: &[(&[&str], &str)] = &[
+    (&["key", "max_keys"], "what divides the state is part of the code"),
+    (
+        &["name", "context", "classify", "clone", "rejected", "when_ok"],
+        "it belongs to the function, not to the policy",
+    ),
+    (&["when", "unless", "on", "rerun_if", "each"], "which errors count is part of the code"),
+    (&["instance", "policy", "budget", "throttle", "throttle_factor"], "the program owns it"),
+    (&["thread", "adaptive"], "how calls run is part of the code"),
+    (
+        &[
+            "on_retry",
+            "on_give_up",
+            "on_open",
+            "on_half_open",
+            "on_close",
+            "on_reject",
+            "on_fallback",
+            "rollback",
+        ],
+        "a function of the program is part of the code",
+    ),
+];
+
+impl Policy {
+    pub(super) fn find(kind: &str) -> Option<&'static Self> {
+        POLICIES.iter().find(|policy| policy.kind == kind)
+    }
+
+    fn settings(&self) -> impl Iterator<Item = &'static str> {
+        self.tables.iter().flat_map(|table| table.iter()).map(|row| row.name)
+    }
+
+    /// What is wrong with the name of a setting.
+    pub(super) fn complaint(&self, setting: &str) -> Option<String> {
+        let kind = self.kind;
+        if setting == ENABLED || self.settings().any(|name| name == setting) {
+            return None;
+        }
+        if let Some((_, reason)) = IN_CODE.iter().find(|(keys, _)| keys.contains(&setting)) {
+            return Some(format!("`{setting}` of `{kind}` cannot change while the program runs: {reason}"));
+        }
+        let known = self.settings().chain([ENABLED]);
+        let help = nearest(setting, known).map_or_else(
+            || format!("it has {}", self.settings().chain([ENABLED]).collect::<Vec<_>>().join(", ")),
+            |name| format!("write `{name}`"),
+        );
+        Some(format!("`{kind}` has no setting `{}`: {help}", shortened(setting)))
+    }
+}
+
+impl Selector {
+    /// Reads `timeout` or, for the second one of a function, `timeout_2`.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        if let Some(policy) = Policy::find(text) {
+            return Some(Self { kind: policy.kind, number: None });
+        }
+        let (kind, digits) = text.rsplit_once('_')?;
+        let number: usize = digits.parse().ok()?;
+        let is_plain = number > 0 && number.to_string() == digits;
+        is_plain.then_some(Self { kind: Policy::find(kind)?.kind, number: Some(number) })
+    }
+}
+
+/// A name from a file for a message: it may be anything.
+pub(super) fn shortened(name: &str) -> String {
+    let short: String = name.chars().take(80).collect();
+    if short.len() < name.len() { format!("{short}..") } else { short }
+}
+
+/// The name that is most like `written`, if one is like it.
+pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (written.chars().count() / 3).clamp(2, 6);
+    if written.len() > 200 {
+        return None;
+    }
+    let near = names.filter(|name| name.len().abs_diff(written.len()) <= most * 4);
+    near.map(|name| (distance(written, name), name))
+        .filter(|(far, name)| *far <= most && *far < name.len())
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// How many letters have to be added, removed or replaced.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    // The distances of the letters of `a` so far to each beginning of `b` but the empty one.
+    let mut row: Vec<usize> = (1..=b.len()).collect();
+    for (n, x) in a.chars().enumerate() {
+        let (mut diagonal, mut left) = (n, n + 1);
+        for (cell, y) in row.iter_mut().zip(&b) {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = *cell;
+            left = replaced.min(left + 1).min(*cell + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_else(|| a.chars().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_names_one_of_several() {
+        let read = |text| Selector::read(text).map(|selector| (selector.kind, selector.number));
+        assert_eq!(read("timeout"), Some(("timeout", None)));
+        assert_eq!(read("timeout_2"), Some(("timeout", Some(2))));
+        assert_eq!(read("rate_limit"), Some(("rate_limit", None)));
+        for none in ["timeout_0", "timeout_02", "timeout_", "timeout_x", "timeouts", "", "_1"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_suggested_only_where_it_is_like_the_written_one() {
+        let names = ["max", "backoff", "base", "give_up_after"];
+        assert_eq!(nearest("backof", names.into_iter()), Some("backoff"));
+        assert_eq!(nearest("giveup_after", names.into_iter()), Some("give_up_after"));
+        assert_eq!(nearest("threshold", names.into_iter()), None);
+        assert_eq!(nearest(&"x".repeat(1_000_000), names.into_iter()), None);
+        assert_eq!([distance("", "abc"), distance("abc", "abc"), distance("kitten", "sitting")], [3, 0, 3]);
+    }
+}

@@ -1,0 +1,136 @@
+//! Variables of the environment: `RESILIENCE__<function>__<policy>__<setting>`.
+//!
+//! A variable cannot have a `:` in its name, so names are matched, not read: each name of the program is written as a
+//! variable would have it, and the variable must be one of them with a policy and a setting behind it.
+
+use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, Target, nearest, shortened};
+use super::names::Names;
+use super::report::ConfigError;
+use crate::point::Raw;
+use crate::settings::Source;
+use std::ffi::OsString;
+
+/// What the names of all variables begin with.
+const PREFIX: &str = "RESILIENCE__";
+
+/// A variable: its name, and its value where that is a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) value: Option<String>,
+}
+
+/// The variables of `all` that are meant for this module.
+pub(super) fn ours(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<Variable> {
+    let ours = all.filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        let begin = name.get(..PREFIX.len())?;
+        let is_ours = begin.eq_ignore_ascii_case(PREFIX);
+        is_ours.then(|| Variable { name, value: value.into_string().ok() })
+    });
+    let mut ours: Vec<_> = ours.collect();
+    ours.sort_by(|a, b| a.name.cmp(&b.name));
+    ours
+}
+
+/// As a variable has it: in upper case, with `_` in place of `::` and of every other character that it cannot have.
+fn written(name: &str) -> String {
+    let each = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    name.replace("::", "_").chars().map(each).collect()
+}
+
+/// The values of `variables`.
+pub(super) fn entries(variables: &[Variable], names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
+    let spelled: Vec<_> = names.all().map(|name| (written(name), name)).collect();
+    let (mut entries, mut errors, mut seen) = (Vec::new(), Vec::new(), Vec::<String>::new());
+    for variable in variables {
+        let source = Source::Environment { variable: variable.name.as_str().into() };
+        let upper = variable.name.to_ascii_uppercase();
+        if seen.contains(&upper) {
+            errors.push(ConfigError::new(&source, "another variable has this name in other letters"));
+            continue;
+        }
+        let read = entry(variable, &source, upper.get(PREFIX.len()..).unwrap_or_default(), &spelled, names);
+        seen.push(upper);
+        match read {
+            Ok(entry) => entries.push(entry),
+            Err(reason) => errors.push(ConfigError { source, reason }),
+        }
+    }
+    if errors.is_empty() { Ok(entries) } else { Err(errors) }
+}
+
+fn entry(
+    variable: &Variable,
+    source: &Source,
+    rest: &str,
+    spelled: &[(String, &str)],
+    names: &Names,
+) -> Result<Entry, String> {
+    let Some(value) = &variable.value else { return Err("its value is not UTF-8".to_owned()) };
+    let mut readings = Vec::new();
+    if let Some((policy, setting)) = tail(rest) {
+        readings.push((None, policy, setting));
+    }
+    for (written, name) in spelled {
+        let Some(rest) = rest.strip_prefix(written.as_str()).and_then(|rest| rest.strip_prefix("__")) else {
+            continue;
+        };
+        if rest == "ENABLED" {
+            readings.push((Some(*name), None, ENABLED.to_owned()));
+        } else if let Some((policy, setting)) = tail(rest) {
+            readings.push((Some(*name), policy, setting));
+        }
+    }
+    if let [(_, _, _), (_, _, _), ..] = readings.as_slice() {
+        let fits: Vec<_> =
+            readings.iter().map(|(name, ..)| format!("`{}`", name.unwrap_or("all functions"))).collect();
+        return Err(format!("it fits {}: use the file", fits.join(" and ")));
+    }
+    let (target, policy, setting) = match readings.pop() {
+        Some((name, policy, setting)) => {
+            (name.map_or(Ok(Target::All), |name| names.target(name))?, policy, setting)
+        }
+        // The function may be linked into another version of the program.
+        None => unknown(rest)?,
+    };
+    if policy.is_none() && !matches!(target, Target::Point(_)) {
+        return Err("only one function, or a policy, can be switched off: write a whole name".to_owned());
+    }
+    if let Some(reason) = policy.as_ref().and_then(|policy| Policy::find(policy.kind)?.complaint(&setting)) {
+        return Err(reason);
+    }
+    let raw = Raw::Variable(value.clone());
+    Ok(Entry { target, policy, setting, raw, source: source.clone() })
+}
+
+/// `WITH_RETRY__MAX`: a policy and a setting.
+fn tail(rest: &str) -> Option<(Option<Selector>, String)> {
+    let (policy, setting) = rest.split_once("__")?;
+    if setting.is_empty() {
+        return None;
+    }
+    Some((Some(Selector::read(&policy.to_ascii_lowercase())?), setting.to_ascii_lowercase()))
+}
+
+/// The reading of a variable whose function nothing in the program has: it must end in a policy and a setting.
+fn unknown(rest: &str) -> Result<(Target, Option<Selector>, String), String> {
+    let form = "expected `RESILIENCE__<function>__<policy>__<setting>`, or without the function";
+    let (before, setting) = rest.rsplit_once("__").ok_or(form)?;
+    let (name, policy) = before.rsplit_once("__").unwrap_or(("", before));
+    let policy = policy.to_ascii_lowercase();
+    match Selector::read(&policy) {
+        Some(selector) if !name.is_empty() && !setting.is_empty() => {
+            Ok((Target::Point(name.to_owned()), Some(selector), setting.to_ascii_lowercase()))
+        }
+        Some(_) => Err(form.to_owned()),
+        None => {
+            let kinds: Vec<_> = POLICIES.iter().map(|policy| policy.kind).collect();
+            let help = nearest(&policy, kinds.iter().copied()).map_or_else(
+                || format!("the policies are {}", kinds.join(", ")),
+                |kind| format!("write `{kind}`"),
+            );
+            Err(format!("there is no policy `{}`: {help}", shortened(&policy)))
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Reading a configuration file: a whole, private, valid one, or an error with the line.
+
+use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, Target, nearest, shortened};
+use super::names::Names;
+use super::report::ConfigError;
+use crate::point::Raw;
+use crate::settings::Source;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// More than any configuration has: a larger file is another one by mistake.
+const LARGEST: u64 = 4 << 20;
+
+/// Reads the file at `path`, anew and through symbolic links.
+pub(super) fn content(path: &Arc<Path>) -> Result<String, ConfigError> {
+    let whole = Source::File { path: path.clone(), line: 0 };
+    let failed = |error: io::Error| ConfigError::new(&whole, format!("it cannot be read: {error}"));
+    if !path.is_absolute() {
+        return Err(ConfigError::new(&whole, "the path is relative: the working directory may be anywhere"));
+    }
+    // Before it is opened, because opening a pipe waits for a writer.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(ConfigError::new(&whole, "it is no regular file"));
+    }
+    let file = File::open(path).map_err(failed)?;
+    if let Some(reason) = insecure(&file.metadata().map_err(failed)?) {
+        return Err(ConfigError::new(&whole, reason));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(ConfigError::new(&whole, "it has more than 4 MiB"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let lines = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count();
+        let source = Source::File { path: path.clone(), line: number(lines + 1) };
+        ConfigError::new(&source, "it is not UTF-8 from here on")
+    })?;
+    if text.trim().is_empty() {
+        return Err(ConfigError::new(
+            &whole,
+            "it is empty: remove it from the configuration, or write a comment",
+        ));
+    }
+    Ok(text)
+}
+
+/// Why a file is not to be trusted.
+#[cfg(unix)]
+fn insecure(file: &std::fs::Metadata) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.permissions().mode() & 0o7777;
+    (mode & 0o022 != 0).then(|| {
+        format!("others than its owner may write it (mode {mode:04o}): take that from them with `chmod go-w`")
+    })
+}
+
+#[cfg(not(unix))]
+const fn insecure(_: &std::fs::Metadata) -> Option<String> {
+    None
+}
+
+fn number(line: usize) -> u32 {
+    u32::try_from(line).unwrap_or(u32::MAX)
+}
+
+/// The values of `text`, the content of the file at `path`.
+pub(super) fn entries(path: &Arc<Path>, text: &str, names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
+    let lines = Lines { path, starts: text.match_indices('\n').map(|(at, _)| at).collect() };
+    let (table, mistakes) = DeTable::parse_recoverable(text);
+    if !mistakes.is_empty() {
+        let each = mistakes.iter().map(|mistake| {
+            let source = lines.source(&mistake.span().unwrap_or_default());
+            ConfigError::new(&source, mistake.message().replace('\n', ": "))
+        });
+        return Err(each.collect());
+    }
+    let mut reader = FileReader { lines, names, entries: Vec::new(), errors: Vec::new() };
+    for (key, value) in table.get_ref() {
+        reader.top(key.get_ref(), &key.span(), value);
+    }
+    if reader.errors.is_empty() { Ok(reader.entries) } else { Err(reader.errors) }
+}
+
+/// Where the lines of a file are.
+struct Lines<'a> {
+    path: &'a Arc<Path>,
+    /// The ends of all lines but the last.
+    starts: Vec<usize>,
+}
+
+impl Lines<'_> {
+    fn source(&self, span: &Range<usize>) -> Source {
+        let before = self.starts.partition_point(|end| *end < span.start);
+        Source::File { path: self.path.clone(), line: number(before + 1) }
+    }
+}
+
+struct FileReader<'a> {
+    lines: Lines<'a>,
+    names: &'a Names,
+    entries: Vec<Entry>,
+    errors: Vec<ConfigError>,
+}
+
+impl FileReader<'_> {
+    fn refuse(&mut self, span: &Range<usize>, reason: impl Into<String>) {
+        self.errors.push(ConfigError::new(&self.lines.source(span), reason));
+    }
+
+    /// A table at the top: a policy of all functions, or a function or a module with its policies.
+    fn top(&mut self, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
+        let shown = shortened(name);
+        let DeValue::Table(table) = value.get_ref() else {
+            let help = "write the table of a policy such as `[with_retry]`, or of a function such as `[\"shop::fetch\".timeout]`";
+            return self.refuse(span, format!("`{shown}` is a value outside of every table: {help}"));
+        };
+        if let Some(policy) = Policy::find(name) {
+            if self.names.has(name) {
+                let reason = format!("`{shown}` is a policy, and also the name of a function or a module");
+                return self.refuse(span, reason);
+            }
+            return self.policy(&Target::All, &Selector { kind: policy.kind, number: None }, table);
+        }
+        let is_flat = !table.is_empty()
+            && table.iter().all(|(key, value)| {
+                key.get_ref() != ENABLED && !matches!(value.get_ref(), DeValue::Table(_))
+            });
+        if is_flat && !self.names.has(name) {
+            return self.refuse(span, no_policy(name));
+        }
+        let target = match self.names.target(name) {
+            Ok(target) => target,
+            Err(reason) => return self.refuse(span, reason),
+        };
+        for (key, value) in table {
+            self.member(&target, key.get_ref(), &key.span(), value);
+        }
+    }
+
+    /// A policy of a function or module, its switch, or its keys.
+    fn member(&mut self, target: &Target, name: &str, span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
+        let shown = shortened(name);
+        match value.get_ref() {
+            DeValue::Table(keys) if name == "key" => match target {
+                Target::Point(point) => self.keys(point, keys),
+                _ => self.refuse(span, "only a function has keys: write its whole name"),
+            },
+            DeValue::Table(table) => {
+                let Some(policy) = Selector::read(name) else { return self.refuse(span, no_policy(name)) };
+                self.policy(target, &policy, table);
+            }
+            _ if name == ENABLED && matches!(target, Target::Point(_) | Target::Key(..)) => {
+                self.value(target, None, name, span, value);
+            }
+            _ if name == ENABLED => {
+                self.refuse(span, "only one function, or a policy, can be switched off: write a whole name");
+            }
+            _ => self.refuse(
+                span,
+                format!("`{shown}` is no policy: write `[\"..\".with_retry]` above its settings"),
+            ),
+        }
+    }
+
+    /// The tables of single keys.
+    fn keys(&mut self, point: &str, keys: &DeTable<'_>) {
+        for (key, value) in keys {
+            let target = Target::Key(point.to_owned(), key.get_ref().to_string());
+            let DeValue::Table(policies) = value.get_ref() else {
+                let help = "write `[\"..\".key.\"..\".circuit_breaker]` above its settings";
+                self.refuse(&key.span(), format!("a key has policies: {help}"));
+                continue;
+            };
+            for (name, value) in policies {
+                if name.get_ref() == "key" {
+                    self.refuse(&name.span(), "a key has no keys");
+                } else {
+                    self.member(&target, name.get_ref(), &name.span(), value);
+                }
+            }
+        }
+    }
+
+    fn policy(&mut self, target: &Target, policy: &Selector, table: &DeTable<'_>) {
+        for (setting, value) in table {
+            self.value(target, Some(policy), setting.get_ref(), &setting.span(), value);
+        }
+    }
+
+    fn value(
+        &mut self,
+        target: &Target,
+        policy: Option<&Selector>,
+        setting: &str,
+        span: &Range<usize>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
+        let complaint = policy.and_then(|policy| Policy::find(policy.kind)?.complaint(setting));
+        if let Some(reason) = complaint {
+            return self.refuse(span, reason);
+        }
+        self.entries.push(Entry {
+            target: target.clone(),
+            policy: policy.cloned(),
+            setting: setting.to_owned(),
+            raw: raw(value.get_ref()),
+            source: self.lines.source(&value.span()),
+        });
+    }
+}
+
+fn no_policy(name: &str) -> String {
+    let help = nearest(name, POLICIES.iter().map(|policy| policy.kind));
+    let help = help.map_or_else(String::new, |kind| format!(": write `{kind}`"));
+    format!("there is no policy `{}`{help}", shortened(name))
+}
+
+fn raw(value: &DeValue<'_>) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::Text(text.to_string()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Raw::Other("a number that is too large"), Raw::Integer),
+        DeValue::Float(number) => number.as_str().parse().map_or(Raw::Other("no number"), Raw::Float),
+        DeValue::Boolean(is_on) => Raw::Switch(*is_on),
+        DeValue::Datetime(_) => Raw::Other("a date or time"),
+        DeValue::Array(_) => Raw::Other("an array"),
+        DeValue::Table(_) => Raw::Other("a table"),
+    }
+}

@@ -1,0 +1,252 @@
+//! A load: one transaction from the bytes of a file to settings in force.
+
+use super::entry::Entry;
+use super::environment::{self, Variable};
+use super::names::Names;
+use super::report::{ConfigError, ConfigErrors, Report};
+use super::{file, resolve};
+use crate::base::site::Site;
+use crate::base::sync::locked;
+use crate::event::{Event, emit};
+use crate::point::PointName;
+use crate::point::overrides::{publish, return_to};
+use crate::settings::Source;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Chooses where settings come from: a file, the environment, or both.
+///
+/// [`load`](super::load) is this with a file and the environment. What was loaded last is what
+/// [`reload`](super::reload) loads anew.
+///
+/// # Examples
+///
+/// A program that is configured by its environment alone, and whose deployment has no older versions:
+///
+/// ```
+/// use resilience::config::Config;
+///
+/// # let _world = resilience::testing::isolate();
+/// let report = Config::new().environment().strict_points().load()?;
+/// assert_eq!(report.settings, 0);
+/// # Ok::<(), resilience::config::ConfigErrors>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    file: Option<Arc<Path>>,
+    variables: Variables,
+    strict_points: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Variables {
+    #[default]
+    None,
+    OfProcess,
+    Given(Vec<Variable>),
+}
+
+impl Config {
+    /// Creates a configuration that has no settings.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the file at `path`, which must be absolute.
+    ///
+    /// It is opened anew by each load, through symbolic links.
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into().into());
+        self
+    }
+
+    /// Adds the variables of the environment whose names begin with `RESILIENCE__`.
+    ///
+    /// They are read by each load, and override the file.
+    pub fn environment(mut self) -> Self {
+        self.variables = Variables::OfProcess;
+        self
+    }
+
+    /// Adds variables in place of those of the environment: from a file of variables, or in a test.
+    ///
+    /// Names that do not begin with `RESILIENCE__` are ignored, as in the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::config::Config;
+    /// use resilience::{points, with_retry};
+    ///
+    /// #[with_retry(max = 3, name = "exchange::rates")]
+    /// fn exchange_rates() -> std::io::Result<u32> {
+    ///     Ok(7)
+    /// }
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # let _ = exchange_rates;
+    /// Config::new().variables([("RESILIENCE__EXCHANGE_RATES__WITH_RETRY__MAX", "5")]).load().unwrap();
+    /// let rates = points().into_iter().find(|point| &*point.name == "exchange::rates").unwrap();
+    /// assert_eq!(rates.max_calls, 6);
+    /// assert_eq!(rates.stack[0].settings[0].to_string(), "max = 5 from RESILIENCE__EXCHANGE_RATES__WITH_RETRY__MAX");
+    /// ```
+    pub fn variables<N: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let pairs = variables.into_iter();
+        let pairs = pairs.map(|(name, value)| (name.as_ref().into(), value.as_ref().into()));
+        self.variables = Variables::Given(environment::ours(pairs));
+        self
+    }
+
+    /// Makes a function that the program does not have an error, in place of a warning.
+    ///
+    /// It suits a program of which never two versions run at once.
+    pub const fn strict_points(mut self) -> Self {
+        self.strict_points = true;
+        self
+    }
+
+    /// Puts the settings in force, all at once, and makes this configuration the one that is reloaded.
+    ///
+    /// What it does not name has the value in the code.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong, in which case nothing changes: before the first load the settings are those in
+    /// the code.
+    pub fn load(self) -> Result<Report, ConfigErrors> {
+        let mut state = locked(&STATE);
+        let loaded = state.load(&self);
+        // A reload may find what is missing now.
+        state.config = Some(self);
+        drop(state);
+        tell(loaded)
+    }
+}
+
+/// What was loaded.
+#[derive(Debug, Default)]
+struct State {
+    config: Option<Config>,
+    /// The values in force.
+    entries: Vec<Entry>,
+    report: Option<Report>,
+    /// The places of the functions that they change.
+    places: Vec<usize>,
+    /// Each configuration that was in force, with its generation: one that comes back takes no further memory.
+    known: Vec<(Vec<Entry>, usize)>,
+}
+
+static STATE: Site<Mutex<State>> = Site::new(Mutex::new(State::new()), || Mutex::new(State::new()));
+
+/// Loads anew what was loaded last.
+pub(super) fn reload() -> Result<Report, ConfigErrors> {
+    let mut state = locked(&STATE);
+    let Some(config) = state.config.clone() else {
+        drop(state);
+        let source = Source::Environment { variable: "resilience::config".into() };
+        return Err(ConfigError::new(&source, "nothing was loaded yet: call `config::load` first").into());
+    };
+    let loaded = state.load(&config);
+    drop(state);
+    tell(loaded)
+}
+
+/// What is in force; `None` before the first load.
+pub(super) fn current() -> Option<Report> {
+    locked(&STATE).report.clone()
+}
+
+impl State {
+    const fn new() -> Self {
+        Self { config: None, entries: Vec::new(), report: None, places: Vec::new(), known: Vec::new() }
+    }
+
+    fn load(&mut self, config: &Config) -> Result<Report, ConfigErrors> {
+        let names = Names::read();
+        let entries = config.entries(&names).map_err(ConfigErrors::new)?;
+        let resolved = resolve::resolve(&entries, &names, config.strict_points).map_err(ConfigErrors::new)?;
+        let changed = entries != self.entries;
+        let report = Report { changed, settings: entries.len(), warnings: resolved.warnings };
+        if changed {
+            let mut affected = std::mem::take(&mut self.places);
+            self.places = resolved.points.keys().copied().collect();
+            affected.extend(&self.places);
+            let known =
+                self.known.iter().find(|(known, _)| *known == entries).map(|(_, generation)| *generation);
+            match known {
+                _ if resolved.points.is_empty() => return_to(0),
+                Some(generation) => return_to(generation),
+                None => {
+                    let full = || ConfigErrors::from(too_many(&entries));
+                    let generation = publish(resolved.points).ok_or_else(full)?;
+                    self.known.push((entries.clone(), generation));
+                }
+            }
+            self.entries = entries;
+            resolve::tell(&names, &affected);
+        }
+        self.report = Some(Report { changed: false, ..report.clone() });
+        Ok(report)
+    }
+}
+
+fn too_many(entries: &[Entry]) -> ConfigError {
+    let none = Source::Environment { variable: "resilience::config".into() };
+    let source = entries.first().map_or(none, |entry| entry.source.clone());
+    ConfigError::new(&source, "the settings have changed more often than a process can remember: restart it")
+}
+
+impl Config {
+    /// The values of the file, then those of the environment.
+    fn entries(&self, names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
+        let (mut entries, mut errors) = (Vec::new(), Vec::new());
+        if let Some(path) = &self.file {
+            let read = file::content(path).map_err(|error| vec![error]);
+            match read.and_then(|text| file::entries(path, &text, names)) {
+                Ok(values) => entries.extend(values),
+                Err(mistakes) => errors.extend(mistakes),
+            }
+        }
+        let variables = match &self.variables {
+            Variables::None => Vec::new(),
+            Variables::OfProcess => environment::ours(std::env::vars_os()),
+            Variables::Given(variables) => variables.clone(),
+        };
+        match environment::entries(&variables, names) {
+            Ok(values) => entries.extend(values),
+            Err(mistakes) => errors.extend(mistakes),
+        }
+        if errors.is_empty() { Ok(entries) } else { Err(errors) }
+    }
+}
+
+/// Makes the event of a load; no lock is held.
+fn tell(loaded: Result<Report, ConfigErrors>) -> Result<Report, ConfigErrors> {
+    const POINT: PointName = PointName::new("config");
+    match &loaded {
+        Ok(report) if report.changed => {
+            for warning in &report.warnings {
+                emit(
+                    &Event::Config {
+                        point: POINT,
+                        settings: 0,
+                        problem: Some(warning.to_string()),
+                        refused: false,
+                    },
+                    None,
+                );
+            }
+            let settings = u32::try_from(report.settings).unwrap_or(u32::MAX);
+            emit(&Event::Config { point: POINT, settings, problem: None, refused: false }, None);
+        }
+        Ok(_) => {}
+        Err(errors) => {
+            let problem = Some(errors.to_string());
+            emit(&Event::Config { point: POINT, settings: 0, problem, refused: true }, None);
+        }
+    }
+    loaded
+}

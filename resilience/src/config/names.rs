@@ -1,0 +1,85 @@
+//! The names of the program: its functions and their modules, and what a configuration may mean by a name.
+
+use super::entry::{Target, nearest, shortened};
+use crate::point::{POINTS_0_1, PointSite};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The functions and modules of the program.
+pub(super) struct Names {
+    /// By the name that is unique in the program.
+    points: BTreeMap<String, &'static PointSite>,
+    modules: BTreeSet<String>,
+}
+
+impl Names {
+    pub(super) fn read() -> Self {
+        let points: BTreeMap<_, _> = POINTS_0_1.iter().map(|site| (site.name().to_string(), site)).collect();
+        let mut modules = BTreeSet::new();
+        for name in points.keys() {
+            let mut rest = name.as_str();
+            while let Some((module, _)) = rest.rsplit_once("::") {
+                modules.insert(module.to_owned());
+                rest = module;
+            }
+        }
+        Self { points, modules }
+    }
+
+    pub(super) fn points(&self) -> impl Iterator<Item = (&str, &'static PointSite)> {
+        self.points.iter().map(|(name, site)| (name.as_str(), *site))
+    }
+
+    pub(super) fn point(&self, name: &str) -> Option<&'static PointSite> {
+        self.points.get(name).copied()
+    }
+
+    /// Whether a function or a module has this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.points.contains_key(name) || self.modules.contains(name)
+    }
+
+    /// Every name that a configuration may use.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.points.keys().chain(&self.modules).map(String::as_str)
+    }
+
+    /// What `name` in a configuration means; a name that nothing has is taken for a function's.
+    ///
+    /// # Errors
+    ///
+    /// If the name does not say which of several functions is meant.
+    pub(super) fn target(&self, name: &str) -> Result<Target, String> {
+        let shown = shortened(name);
+        let is_numbered = name.rsplit_once('#').is_some_and(|(_, number)| number.parse::<usize>().is_ok());
+        let point = self.points.get(name);
+        if is_numbered || point.is_some_and(|site| site.is_ambiguous()) {
+            let written = name.rsplit_once('#').map_or(name, |(written, _)| written);
+            let function = written.rsplit("::").next().unwrap_or(written);
+            return Err(format!(
+                "several functions are called `{}`, and their numbers move with their lines: write `name = \"Type::{}\"` \
+                 in their attributes",
+                shortened(written),
+                shortened(function),
+            ));
+        }
+        match (point.is_some(), self.modules.contains(name)) {
+            (true, true) => {
+                Err(format!("`{shown}` is a function and also a module: give the function another `name`"))
+            }
+            (_, true) => Ok(Target::Module(name.to_owned())),
+            (false, false) if crate::point::registry::point(name).is_some() => Err(format!(
+                "`{shown}` is a policy that the program owns: a configuration reaches those of attributes"
+            )),
+            (_, false) => Ok(Target::Point(name.to_owned())),
+        }
+    }
+
+    /// What is said of a name that nothing in the program has.
+    pub(super) fn unknown(&self, name: &str) -> String {
+        let help = nearest(name, self.all()).map_or_else(
+            || "it may be linked into another version of the program".to_owned(),
+            |name| format!("did you mean `{name}`?"),
+        );
+        format!("no function is called `{}`: {help}", shortened(name))
+    }
+}

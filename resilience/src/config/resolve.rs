@@ -1,0 +1,416 @@
+//! From values with targets to the settings of each policy: what is narrower comes first, then the environment, and the
+//! settings of each stack are judged together.
+
+use super::entry::{ENABLED, Entry, Policy, Selector, Target};
+use super::names::Names;
+use super::report::ConfigError;
+use crate::point::changed::{LayerOverride, PointOverrides, address};
+use crate::point::{Change, Facts, Layer, Mistake, Override};
+use crate::policy::contradictions::{contradiction, total};
+use crate::settings::Source;
+use std::collections::{BTreeMap, HashMap};
+
+/// The settings of all points that a configuration changes, by their places in the table, and what is worth a look.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    pub(super) points: HashMap<usize, PointOverrides>,
+    pub(super) warnings: Vec<ConfigError>,
+}
+
+/// The values of one setting of one layer, the one that applies being the last.
+type Values<'a> = BTreeMap<&'a str, &'a Entry>;
+
+/// The settings that `entries` come to, or all that is wrong with them.
+pub(super) fn resolve(
+    entries: &[Entry],
+    names: &Names,
+    is_strict: bool,
+) -> Result<Resolved, Vec<ConfigError>> {
+    let mut resolved = Resolved::default();
+    let mut errors = unknown_points(entries, names, is_strict, &mut resolved.warnings);
+    errors.extend(wide_switches(entries));
+    let mut skipped = BTreeMap::new();
+    for (name, site) in names.points() {
+        let fitting: Vec<_> = entries.iter().filter(|entry| fits(&entry.target, name)).collect();
+        if fitting.is_empty() {
+            continue;
+        }
+        let stack = Stack { name, layers: site.layers() };
+        match stack.resolve(&fitting, &mut skipped) {
+            Ok(overrides) if overrides.layers.is_empty() => {}
+            Ok(overrides) => {
+                drop(site.place_in_table().map(|place| resolved.points.insert(place, overrides)));
+            }
+            Err(mistakes) => errors.extend(mistakes),
+        }
+    }
+    resolved.warnings.extend(skipped.into_values().map(Skipped::warning));
+    errors.sort_by_key(|error| place(&error.source));
+    errors.dedup();
+    if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+}
+
+/// By file and line, then by variable.
+fn place(source: &Source) -> (bool, u32, String) {
+    match source {
+        Source::File { line, .. } => (false, *line, String::new()),
+        Source::Environment { variable } => (true, 0, variable.to_string()),
+    }
+}
+
+/// Whether a value for `target` is one for the function called `name`.
+fn fits(target: &Target, name: &str) -> bool {
+    match target {
+        Target::All => true,
+        Target::Module(module) => {
+            name.strip_prefix(module.as_str()).is_some_and(|function| function.starts_with("::"))
+        }
+        Target::Point(point) | Target::Key(point, _) => point == name,
+    }
+}
+
+/// Whether a value for several policies is one for this one, too.
+fn takes(layer: &dyn Layer, entry: &Entry) -> bool {
+    if entry.setting == ENABLED {
+        return !layer.table().is_empty() && layer.stays_on().is_none();
+    }
+    layer.table().iter().any(|row| row.name == entry.setting)
+}
+
+/// Names that nothing has: errors where that is asked for, else warnings.
+fn unknown_points(
+    entries: &[Entry],
+    names: &Names,
+    is_strict: bool,
+    warnings: &mut Vec<ConfigError>,
+) -> Vec<ConfigError> {
+    let mut unknown: Vec<(&str, ConfigError)> = Vec::new();
+    for entry in entries {
+        let (Target::Point(name) | Target::Key(name, _)) = &entry.target else { continue };
+        if names.point(name).is_none() && unknown.iter().all(|(other, _)| other != name) {
+            unknown.push((name, ConfigError::new(&entry.source, names.unknown(name))));
+        }
+    }
+    let unknown = unknown.into_iter().map(|(_, error)| error);
+    if is_strict {
+        return unknown.collect();
+    }
+    warnings.extend(unknown);
+    Vec::new()
+}
+
+/// Policies that only single functions can be without.
+fn wide_switches(entries: &[Entry]) -> Vec<ConfigError> {
+    let is_refused = |entry: &&Entry| {
+        let is_wide = matches!(entry.target, Target::All | Target::Module(_)) && entry.setting == ENABLED;
+        let policy = entry.policy.as_ref().and_then(|policy| Policy::find(policy.kind));
+        is_wide && entry.raw.switch() != Some(true) && !policy.is_some_and(|policy| policy.is_optional)
+    };
+    let refuse = |entry: &Entry| {
+        let kind = entry.policy.as_ref().map_or("", |policy| policy.kind);
+        let reason =
+            format!("`{kind}` cannot be switched off for many functions at once: write the name of one");
+        ConfigError::new(&entry.source, reason)
+    };
+    entries.iter().filter(is_refused).map(refuse).collect()
+}
+
+/// A setting for many functions that some of them cannot take.
+struct Skipped {
+    source: Source,
+    setting: String,
+    reason: &'static str,
+    first: String,
+    others: usize,
+}
+
+impl Skipped {
+    fn warning(self) -> ConfigError {
+        let Self { setting, reason, first, others, .. } = &self;
+        let and = if *others > 0 { format!(" and {others} others") } else { String::new() };
+        ConfigError::new(&self.source, format!("`{setting}` does not change at `{first}`{and}: {reason}"))
+    }
+}
+
+/// One function with its policies.
+struct Stack<'a> {
+    name: &'a str,
+    layers: &'static [&'static dyn Layer],
+}
+
+impl Stack<'_> {
+    fn resolve(
+        &self,
+        entries: &[&Entry],
+        skipped: &mut BTreeMap<(String, String), Skipped>,
+    ) -> Result<PointOverrides, Vec<ConfigError>> {
+        let mut errors = self.misfits(entries);
+        let mut overrides = PointOverrides::default();
+        for (at, layer) in self.layers.iter().enumerate() {
+            let values = self.values(at, entries, skipped);
+            let keys = self.keys(at, entries);
+            if values.is_empty() && keys.is_empty() {
+                continue;
+            }
+            match self.layer(at, *layer, &values, &keys) {
+                Ok(layer) => overrides.layers.push(layer),
+                Err(mistakes) => errors.extend(mistakes),
+            }
+        }
+        if errors.is_empty() {
+            errors.extend(self.contradiction(&overrides, entries));
+        }
+        if errors.is_empty() { Ok(overrides) } else { Err(errors) }
+    }
+
+    /// The policies of this kind, by their places from the top.
+    fn of_kind(&self, kind: &str) -> Vec<usize> {
+        let is_such = |at: &usize| self.layers.get(*at).is_some_and(|layer| layer.kind() == kind);
+        (0..self.layers.len()).filter(is_such).collect()
+    }
+
+    /// Whether `selector` means the policy at this place.
+    fn means(&self, selector: &Selector, at: usize) -> bool {
+        let places = self.of_kind(selector.kind);
+        match selector.number {
+            None => places.contains(&at),
+            Some(number) => places.get(number - 1) == Some(&at),
+        }
+    }
+
+    /// What is wrong with values for this function alone: policies that it does not have, or not so.
+    fn misfits(&self, entries: &[&Entry]) -> Vec<ConfigError> {
+        let own = entries.iter().filter(|entry| matches!(entry.target, Target::Point(_) | Target::Key(..)));
+        let complaint = |entry: &&&Entry| {
+            let reason = self.misfit(entry)?;
+            Some(ConfigError::new(&entry.source, reason))
+        };
+        own.filter_map(|entry| complaint(&entry)).collect()
+    }
+
+    fn misfit(&self, entry: &Entry) -> Option<String> {
+        let name = self.name;
+        let Some(selector) = &entry.policy else {
+            let can_be_off =
+                self.layers.iter().any(|layer| !layer.table().is_empty() && layer.stays_on().is_none());
+            return match entry.raw.switch() {
+                None => {
+                    Some(format!("`{ENABLED}` takes true or false, and this is {}", entry.raw.described()))
+                }
+                Some(false) if !can_be_off => Some(format!("no policy of `{name}` can be switched off")),
+                Some(_) => None,
+            };
+        };
+        let kind = selector.kind;
+        let places = self.of_kind(kind);
+        let layer = match (places.as_slice(), selector.number) {
+            ([], _) => return Some(format!("`{name}` has no `{kind}`")),
+            ([_, _, ..], None) => {
+                let each: Vec<_> = (1..=places.len()).map(|number| format!("`{kind}_{number}`")).collect();
+                return Some(format!(
+                    "`{name}` has {} of `{kind}`: write {}, from the top",
+                    places.len(),
+                    each.join(" or ")
+                ));
+            }
+            (places, number) => match places.get(number.map_or(0, |number| number - 1)) {
+                Some(at) => *self.layers.get(*at)?,
+                None => return Some(format!("`{name}` has {} of `{kind}`", places.len())),
+            },
+        };
+        if layer.table().is_empty() {
+            let given = layer.settings().iter().any(|setting| setting.name == "instance");
+            let reason = if given {
+                "the program owns it (`instance = ..`)"
+            } else {
+                "nothing of it can change while the program runs"
+            };
+            return Some(format!("`{kind}` of `{name}` takes no settings: {reason}"));
+        }
+        if matches!(entry.target, Target::Key(..)) && !layer.has_keys() {
+            return Some(format!("`{kind}` of `{name}` is the same for all keys"));
+        }
+        if layer.has_keys() && places.len() > 1 {
+            return Some(format!(
+                "`{name}` has {} of `{kind}` with keys, which are not told apart",
+                places.len()
+            ));
+        }
+        if entry.setting == ENABLED {
+            return self.misfit_of_switch(entry, layer);
+        }
+        if !layer.table().iter().any(|row| row.name == entry.setting) {
+            return Some(format!("the `{kind}` of `{name}` has no setting `{}`", entry.setting));
+        }
+        None
+    }
+
+    fn misfit_of_switch(&self, entry: &Entry, layer: &dyn Layer) -> Option<String> {
+        match (entry.raw.switch(), layer.stays_on()) {
+            (None, _) => {
+                Some(format!("`{ENABLED}` takes true or false, and this is {}", entry.raw.described()))
+            }
+            (Some(false), Some(reason)) => {
+                Some(format!("`{}` of `{}` cannot be switched off: {reason}", layer.kind(), self.name))
+            }
+            _ => None,
+        }
+    }
+
+    /// The values that apply to the policy at this place, whatever its key.
+    fn values<'e>(
+        &self,
+        at: usize,
+        entries: &[&'e Entry],
+        skipped: &mut BTreeMap<(String, String), Skipped>,
+    ) -> Values<'e> {
+        let Some(layer) = self.layers.get(at) else { return Values::new() };
+        let mut values = Values::new();
+        let mut fitting: Vec<_> =
+            entries.iter().filter(|entry| !matches!(entry.target, Target::Key(..))).collect();
+        fitting
+            .sort_by_key(|entry| (entry.target.rank(), matches!(entry.source, Source::Environment { .. })));
+        for entry in fitting {
+            let is_meant = entry.policy.as_ref().is_none_or(|selector| self.means(selector, at));
+            if !is_meant || !takes(*layer, entry) {
+                continue;
+            }
+            let is_wide = matches!(entry.target, Target::All | Target::Module(_));
+            if let (true, Some(reason)) = (is_wide, layer.fixed(&entry.setting)) {
+                let place = (entry.source.to_string(), entry.setting.clone());
+                let one = || Skipped {
+                    source: entry.source.clone(),
+                    setting: entry.setting.clone(),
+                    reason,
+                    first: self.name.to_owned(),
+                    others: 0,
+                };
+                skipped.entry(place).and_modify(|skipped| skipped.others += 1).or_insert_with(one);
+                continue;
+            }
+            values.insert(&entry.setting, entry);
+        }
+        values
+    }
+
+    /// The values for single keys of the policy at this place.
+    fn keys<'e>(&self, at: usize, entries: &[&'e Entry]) -> BTreeMap<&'e str, Values<'e>> {
+        let mut keys: BTreeMap<&str, Values<'_>> = BTreeMap::new();
+        for entry in entries {
+            let Target::Key(_, key) = &entry.target else { continue };
+            let has_keys = self.layers.get(at).is_some_and(|layer| layer.has_keys());
+            if has_keys && entry.policy.as_ref().is_none_or(|selector| self.means(selector, at)) {
+                keys.entry(key).or_default().insert(&entry.setting, entry);
+            }
+        }
+        keys
+    }
+
+    fn layer(
+        &self,
+        at: usize,
+        layer: &'static dyn Layer,
+        values: &Values<'_>,
+        keys: &BTreeMap<&str, Values<'_>>,
+    ) -> Result<LayerOverride, Vec<ConfigError>> {
+        let whole = self.judged(layer, values);
+        let each = keys.iter().map(|(key, own)| {
+            let mut all = values.clone();
+            all.extend(own.iter().map(|(setting, entry)| (*setting, *entry)));
+            self.judged(layer, &all).map(|settings| ((*key).to_owned(), settings))
+        });
+        let (mut by_key, mut errors) = (HashMap::new(), Vec::new());
+        for settings in each {
+            match settings {
+                Ok((key, settings)) => drop(by_key.insert(key, settings)),
+                Err(mistakes) => errors.extend(mistakes),
+            }
+        }
+        let sources =
+            values.iter().map(|(setting, entry)| ((*setting).to_owned(), entry.source.clone())).collect();
+        let is_only = self.of_kind(layer.kind()) == [at];
+        match whole {
+            Ok(whole) if errors.is_empty() => Ok(LayerOverride {
+                layer: address(layer),
+                kind: layer.kind(),
+                has_keys: layer.has_keys() && is_only,
+                whole,
+                keys: by_key,
+                sources,
+            }),
+            Ok(_) => Err(errors),
+            Err(mut mistakes) => {
+                mistakes.append(&mut errors);
+                Err(mistakes)
+            }
+        }
+    }
+
+    /// The settings of `layer` with these values.
+    fn judged(&self, layer: &dyn Layer, values: &Values<'_>) -> Result<Override, Vec<ConfigError>> {
+        let (switches, settings): (Vec<&Entry>, Vec<&Entry>) =
+            values.values().copied().partition(|entry| entry.setting == ENABLED);
+        let mut errors = Vec::new();
+        let mut is_off = false;
+        for switch in switches {
+            match switch.raw.switch() {
+                Some(is_on) => is_off = !is_on,
+                None => errors.extend(
+                    self.misfit_of_switch(switch, layer)
+                        .map(|reason| ConfigError::new(&switch.source, reason)),
+                ),
+            }
+        }
+        let change = |entry: &&Entry| Change {
+            name: entry.setting.clone(),
+            raw: entry.raw.clone(),
+            source: entry.source.clone(),
+        };
+        let changes: Vec<_> = settings.iter().map(change).collect();
+        let error = |mistake: Mistake| {
+            let at = format!("at `{}`: {}", self.name, mistake.reason);
+            ConfigError { source: mistake.source, reason: if mistake.is_alone { mistake.reason } else { at } }
+        };
+        match layer.changed(&changes) {
+            Ok(settings) if errors.is_empty() => return Ok(Override { is_off, settings }),
+            Ok(_) => {}
+            Err(mistakes) => errors.extend(mistakes.into_iter().map(error)),
+        }
+        Err(errors)
+    }
+
+    /// What is wrong with the settings together, as the compiler would say it of those in the code.
+    fn contradiction(&self, overrides: &PointOverrides, entries: &[&Entry]) -> Option<ConfigError> {
+        let changed = |layer: &&dyn Layer| overrides.at(address(*layer)).map(|layer| &layer.whole);
+        let on: Vec<_> = self
+            .layers
+            .iter()
+            .filter(|layer| !changed(layer).is_some_and(|changed| changed.is_off))
+            .collect();
+        let facts: Vec<Facts> = on.iter().map(|layer| layer.facts(changed(layer))).collect();
+        let waits = on
+            .iter()
+            .enumerate()
+            .find_map(|(at, layer)| layer.complaint_within(changed(layer), total(&facts, at)?));
+        let reason = waits.or_else(|| contradiction(&facts))?;
+        // The narrowest value is the likeliest cause.
+        let last = entries.iter().max_by_key(|entry| entry.target.rank())?;
+        Some(ConfigError::new(&last.source, format!("at `{}`: {reason}", self.name)))
+    }
+}
+
+impl Stack<'_> {
+    /// Lets the policies of this function act on other settings.
+    fn tell(&self) {
+        self.layers.iter().for_each(|layer| layer.settings_changed());
+    }
+}
+
+/// Lets the policies of the functions at these places in the table act on other settings.
+pub(super) fn tell(names: &Names, places: &[usize]) {
+    for (name, site) in names.points() {
+        if site.place_in_table().is_some_and(|place| places.contains(&place)) {
+            Stack { name, layers: site.layers() }.tell();
+        }
+    }
+}

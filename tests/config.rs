@@ -1,0 +1,8 @@
+//! Settings from files and variables: what they change in a running program, and what they do not.
+
+#[path = "config/changes.rs"]
+mod changes;
+#[path = "config/refused.rs"]
+mod refused;
+#[path = "config/support.rs"]
+mod support;

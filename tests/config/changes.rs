@@ -1,0 +1,222 @@
+//! What a configuration changes in a running program, and how it goes back.
+
+use crate::support::{Folder, info, load, shown};
+use resilience::config::{Config, current, reload};
+use resilience::{Rejected, State, circuit_breaker, point, timeout, with_retry};
+use std::cell::Cell;
+use std::fs;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Debug, resilience::Classify)]
+enum Failure {
+    #[classify(unavailable)]
+    Down,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Failure {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+thread_local! {
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+}
+
+fn calls_of(call: impl FnOnce()) -> u32 {
+    CALLS.set(0);
+    call();
+    CALLS.get()
+}
+
+fn down() -> Result<u32, Failure> {
+    CALLS.set(CALLS.get() + 1);
+    Err(Failure::Down)
+}
+
+mod orders {
+    use super::*;
+
+    #[with_retry(max = 2, base = 0s, name = "orders::retried")]
+    pub fn retried() -> Result<u32, Failure> {
+        down()
+    }
+
+    #[with_retry(max = 2, base = 0s, name = "orders::awaited")]
+    pub async fn awaited() -> Result<u32, Failure> {
+        down()
+    }
+
+    #[circuit_breaker(threshold = 3, name = "orders::guarded")]
+    pub fn guarded() -> Result<u32, Failure> {
+        down()
+    }
+
+    #[circuit_breaker(threshold = 3, key = host, name = "orders::by_host")]
+    pub fn by_host(host: &str) -> Result<u32, Failure> {
+        let _ = host;
+        down()
+    }
+
+    #[timeout(2s, name = "orders::limited")]
+    pub async fn limited(takes: Duration) -> Result<u32, Failure> {
+        tokio::time::sleep(takes).await;
+        Ok(1)
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime")
+}
+
+#[test]
+fn a_file_changes_how_often_a_call_is_retried_and_its_removal_changes_it_back() {
+    let _world = resilience::testing::isolate();
+    let retried = || calls_of(|| drop(orders::retried()));
+    let awaited = || calls_of(|| drop(runtime().block_on(orders::awaited())));
+    assert_eq!((retried(), awaited()), (3, 3));
+    let folder = Folder::new();
+    let path = folder.write("shop.toml", "[\"orders::retried\".with_retry]\nmax = 5\n");
+    let report = Config::new().file(&path).load().unwrap();
+    assert_eq!((report.changed, report.settings), (true, 1));
+    assert_eq!((retried(), awaited()), (6, 3));
+    assert_eq!(info("orders::retried").max_calls, 6);
+    assert_eq!(shown("orders::retried", "with_retry", "max"), format!("max = 5 from {}:2", path.display()));
+    assert_eq!(shown("orders::retried", "with_retry", "base"), "base = 0s");
+
+    fs::write(&path, "[with_retry]\nmax = 0\n").unwrap();
+    assert_eq!((retried(), awaited()), (6, 3), "nothing changes by itself");
+    assert!(reload().unwrap().changed);
+    assert_eq!((retried(), awaited()), (1, 1));
+    assert!(!reload().unwrap().changed);
+    assert_eq!(current().unwrap().settings, 1);
+
+    fs::write(&path, "# nothing\n").unwrap();
+    reload().unwrap();
+    assert_eq!((retried(), awaited()), (3, 3));
+    assert_eq!(shown("orders::retried", "with_retry", "max"), "max = 2");
+}
+
+#[test]
+fn a_retry_is_switched_off_and_on() {
+    let _world = resilience::testing::isolate();
+    load("[\"orders::retried\".with_retry]\nenabled = false\n").unwrap();
+    assert_eq!(calls_of(|| drop(orders::retried())), 1);
+    assert_eq!(info("orders::retried").max_calls, 1);
+    assert!(shown("orders::retried", "with_retry", "enabled").starts_with("enabled = false from "));
+    load("[with_retry]\nenabled = false\n[\"orders::retried\".with_retry]\nenabled = true\n").unwrap();
+    assert_eq!(calls_of(|| drop(orders::retried())), 3);
+    assert_eq!(calls_of(|| drop(runtime().block_on(orders::awaited()))), 1);
+    load("\"orders::retried\".enabled = false\n").unwrap();
+    assert_eq!(calls_of(|| drop(orders::retried())), 1);
+    Config::new().load().unwrap();
+    assert_eq!(calls_of(|| drop(orders::retried())), 3);
+}
+
+#[test]
+fn a_lower_threshold_acts_at_the_next_failure_and_a_breaker_that_is_off_admits_everything() {
+    let _world = resilience::testing::isolate();
+    let breaker = point("orders::guarded").unwrap().breaker().unwrap();
+    drop(orders::guarded());
+    assert_eq!(breaker.state(), State::Closed);
+    load("[\"orders::guarded\".circuit_breaker]\nthreshold = 2\nrecovery = \"5s\"\n").unwrap();
+    assert_eq!(breaker.state(), State::Closed, "the failure before counts, and no new one has come");
+    drop(orders::guarded());
+    assert_eq!(breaker.state(), State::Open);
+    let left = breaker.snapshot().retry_after.unwrap();
+    assert!(left <= 5 * SECOND, "{left:?}");
+    assert_eq!(calls_of(|| drop(orders::guarded())), 0);
+
+    load("[\"orders::guarded\".circuit_breaker]\nenabled = false\n").unwrap();
+    assert_eq!(calls_of(|| (0..5).for_each(|_| drop(orders::guarded()))), 5);
+    assert!(breaker.is_available());
+    assert_eq!(breaker.state(), State::Open, "its state is kept");
+    Config::new().load().unwrap();
+    assert_eq!(calls_of(|| drop(orders::guarded())), 0, "it is still open");
+    breaker.reset();
+    (0..2).for_each(|_| drop(orders::guarded()));
+    assert_eq!(breaker.state(), State::Closed, "three failures again");
+}
+
+#[test]
+fn what_an_operator_has_opened_stays_open_whatever_is_loaded() {
+    let _world = resilience::testing::isolate();
+    let breaker = point("orders::guarded").unwrap().breaker().unwrap();
+    let off = "[\"orders::guarded\".circuit_breaker]\nenabled = false\n";
+    breaker.force_open();
+    load(off).unwrap();
+    assert_eq!(calls_of(|| drop(orders::guarded())), 0);
+    assert!(!breaker.is_available());
+    Config::new().load().unwrap();
+    assert_eq!(breaker.state(), State::ForcedOpen);
+    breaker.reset();
+    breaker.open_until(std::time::Instant::now() + 3600 * SECOND);
+    load(off).unwrap();
+    assert_eq!(calls_of(|| drop(orders::guarded())), 0);
+    breaker.reset();
+    assert_eq!(calls_of(|| drop(orders::guarded())), 1);
+    breaker.disable();
+    load("[circuit_breaker]\nthreshold = 1\n").unwrap();
+    assert_eq!(calls_of(|| (0..3).for_each(|_| drop(orders::guarded()))), 3);
+    assert_eq!(breaker.state(), State::Disabled);
+}
+
+#[test]
+fn one_key_of_a_function_has_settings_of_its_own() {
+    let _world = resilience::testing::isolate();
+    let text = "\
+        [\"orders::by_host\".circuit_breaker]\n\
+        threshold = 2\n\
+        [\"orders::by_host\".key.\"eu \\\"1\\\"\\n\".circuit_breaker]\n\
+        threshold = 1\n\
+        [\"orders::by_host\".key.us.circuit_breaker]\n\
+        enabled = false\n";
+    load(text).unwrap();
+    let failures = |host: &str| calls_of(|| (0..4).for_each(|_| drop(orders::by_host(host))));
+    assert_eq!(failures("eu \"1\"\n"), 1);
+    assert_eq!(failures("us"), 4);
+    assert_eq!(failures("asia"), 2);
+    assert!(shown("orders::by_host", "circuit_breaker", "threshold").starts_with("threshold = 2 from"));
+    point("orders::by_host").unwrap().key("us").breaker().unwrap().force_open();
+    assert_eq!(failures("us"), 0);
+}
+
+#[test]
+fn a_limit_changes_for_the_next_call_and_a_timeout_that_is_off_never_ends_one() {
+    let _world = resilience::testing::isolate();
+    let takes = |time| runtime().block_on(orders::limited(time));
+    assert!(matches!(takes(3 * SECOND), Err(Failure::Rejected(Rejected::TimedOut { .. }))));
+    load("[\"orders::limited\".timeout]\nlimit = \"5s\"\n").unwrap();
+    assert_eq!(takes(3 * SECOND).unwrap(), 1);
+    assert!(takes(6 * SECOND).is_err());
+    assert_eq!(info("orders::limited").worst_case, Some(5 * SECOND));
+    load("[\"orders::limited\".timeout]\nenabled = false\n").unwrap();
+    assert_eq!(takes(1_000_000 * SECOND).unwrap(), 1);
+    assert_eq!(info("orders::limited").worst_case, None);
+}
+
+#[test]
+fn variables_change_the_same_and_stand_above_the_file() {
+    let _world = resilience::testing::isolate();
+    let folder = Folder::new();
+    let file = folder.write("shop.toml", "[\"orders::retried\".with_retry]\nmax = 5\n");
+    let variables = [
+        ("RESILIENCE__ORDERS_RETRIED__WITH_RETRY__MAX", "1"),
+        ("resilience__orders_guarded__circuit_breaker__threshold", "1"),
+        ("RESILIENCE__Orders_Limited__Timeout__Limit", "9s"),
+        ("RESILIENCE_KEY_LABELS", "1"),
+        ("PATH", "/bin"),
+    ];
+    let config = Config::new().file(&file).variables(variables);
+    let report = config.load().unwrap();
+    assert_eq!((report.settings, report.warnings.len()), (4, 0));
+    assert_eq!(calls_of(|| drop(orders::retried())), 2);
+    let shown = shown("orders::retried", "with_retry", "max");
+    assert_eq!(shown, "max = 1 from RESILIENCE__ORDERS_RETRIED__WITH_RETRY__MAX");
+    assert_eq!(calls_of(|| (0..3).for_each(|_| drop(orders::guarded()))), 1);
+    assert_eq!(info("orders::limited").worst_case, Some(9 * SECOND));
+}

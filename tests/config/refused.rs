@@ -1,0 +1,225 @@
+//! What is refused, with its line and reason, and changes nothing.
+
+use crate::support::{load, mistakes, shown};
+use resilience::config::Config;
+use resilience::{Rejected, Retry};
+use resilience::{bulkhead, circuit_breaker, timeout, with_retry};
+
+static OWNED: Retry = Retry::new();
+
+#[timeout(10s, name = "refused::quote")]
+#[with_retry(max = 2)]
+#[timeout(2s)]
+async fn quote() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[with_retry(instance = OWNED, name = "refused::owned")]
+fn owned() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[circuit_breaker(key = host, name = "refused::by_host")]
+#[bulkhead(4)]
+fn by_host(host: &str) -> Result<u32, Rejected> {
+    let _ = host;
+    Ok(1)
+}
+
+/// The one mistake of a file, whose line is that of the value.
+fn mistake(text: &str) -> String {
+    let all = mistakes(text);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all[0].1.clone()
+}
+
+#[test]
+fn a_file_with_one_bad_value_of_fifty_changes_nothing() {
+    let _world = resilience::testing::isolate();
+    let _ = (owned(), by_host(""), quote());
+    let mut text = "[\"refused::by_host\".circuit_breaker]\nthreshold = 9\n".to_owned();
+    for n in 0..48 {
+        text += &format!("[\"refused::by_host\".key.host{n}.circuit_breaker]\nrecovery = \"{}s\"\n", n + 1);
+    }
+    let good = text.clone() + "[\"refused::quote\".with_retry]\nmax = 4\n";
+    load(&good).unwrap();
+    assert!(shown("refused::quote", "with_retry", "max").starts_with("max = 4 from"));
+    Config::new().load().unwrap();
+    let bad = text.replace("\"31s\"", "\"-31s\"") + "[\"refused::quote\".with_retry]\nmax = 4\n";
+    let mistakes = mistakes(&bad);
+    let (line, reason) = &mistakes[0];
+    assert_eq!(bad.lines().nth(*line as usize - 1), Some("recovery = \"-31s\""));
+    assert_eq!(reason, "`recovery` takes a duration such as \"2s\", and this is \"-31s\"");
+    assert_eq!(mistakes.len(), 1);
+    assert_eq!(shown("refused::quote", "with_retry", "max"), "max = 2");
+    assert_eq!(shown("refused::by_host", "circuit_breaker", "threshold"), "threshold = 5");
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_line() {
+    let _world = resilience::testing::isolate();
+    let text = "\
+        [with_retry]\n\
+        max = \"3\"\n\
+        retries = 3\n\
+        [circuit_breaker]\n\
+        threshold = 0\n\
+        rate = 1.5\n\
+        [bulkhead]\n\
+        enabled = false\n\
+        [\"refused::quote\".timeout_1]\n\
+        limit = \"0s\"\n\
+        strict = 1\n";
+    let lines: Vec<_> = mistakes(text).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(lines, [3], "names first: the values are not looked at before");
+    let text = text.replace("retries = 3\n", "\n").replace("rate = 1.5\n", "\n");
+    let lines: Vec<_> = mistakes(&text).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(lines, [2, 5, 8, 10, 11]);
+}
+
+#[test]
+fn names_that_nothing_has_are_refused_with_the_nearest_one() {
+    let _world = resilience::testing::isolate();
+    for (text, words) in [
+        ("[with_retry]\nmxa = 3\n", "`with_retry` has no setting `mxa`: write `max`"),
+        ("[with_rety]\nmax = 3\n", "there is no policy `with_rety`: write `with_retry`"),
+        ("[\"refused::quote\".tiemout_1]\nlimit = \"3s\"\n", "there is no policy `tiemout_1`"),
+        (
+            "[circuit_breaker]\nkey = \"host\"\n",
+            "`key` of `circuit_breaker` cannot change while the program runs",
+        ),
+        (
+            "[\"refused::quote\".with_retry]\non = 1\n",
+            "`on` of `with_retry` cannot change while the program runs",
+        ),
+        (
+            "[\"refused::quote\".timeout]\nlimit = \"3s\"\n",
+            "`refused::quote` has 2 of `timeout`: write `timeout_1` or `timeout_2`, from the top",
+        ),
+        ("[\"refused::quote\".timeout_3]\nlimit = \"3s\"\n", "`refused::quote` has 2 of `timeout`"),
+        ("[\"refused::quote\".bulkhead]\nslots = 3\n", "`refused::quote` has no `bulkhead`"),
+        (
+            "[\"refused::owned\".with_retry]\nmax = 3\n",
+            "`with_retry` of `refused::owned` takes no settings: the program owns it",
+        ),
+        (
+            "[\"refused::quote\".with_retry]\ngive_up_after = \"3s\"\n",
+            "at `refused::quote`: `give_up_after` cannot change",
+        ),
+        (
+            "[\"refused::quote\".with_retry]\nbackoff = \"decorrelated\"\n",
+            "at `refused::quote`: `backoff = \"decorrelated\"` cannot be set",
+        ),
+        (
+            "[\"refused::quote\".key.a.with_retry]\nmax = 1\n",
+            "`with_retry` of `refused::quote` is the same for all keys",
+        ),
+        ("[\"refused::quote#2\".with_retry]\nmax = 1\n", "several functions are called `refused::quote`"),
+        ("max = 3\n", "`max` is a value outside of every table"),
+        ("[refused]\nenabled = false\n", "only one function, or a policy, can be switched off"),
+        ("[refused.key.a.circuit_breaker]\nthreshold = 1\n", "only a function has keys"),
+        ("[\"refused::by_host\".key.a]\nthreshold = 1\n", "`threshold` is no policy"),
+        ("[\"refused::by_host\".key]\na = 1\n", "a key has policies"),
+        ("[\"refused::by_host\".key.a.key.b]\nx = 1\n", "a key has no keys"),
+        ("[timeout]\nenabled = false\n", "`timeout` cannot be switched off for many functions at once"),
+        ("[with_retry]\nenabled = 0\n", "`enabled` takes true or false, and this is 0"),
+        ("\"refused::quote\".enabled = \"no\"\n", "`enabled` takes true or false, and this is \"no\""),
+    ] {
+        let reason = mistake(text);
+        assert!(reason.starts_with(words), "{text} gives {reason}");
+    }
+}
+
+#[test]
+fn a_stack_that_would_not_compile_is_not_loaded_either() {
+    let _world = resilience::testing::isolate();
+    for (text, words) in [
+        (
+            "[\"refused::quote\".timeout_2]\nlimit = \"10s\"\n",
+            "at `refused::quote`: the timeout of one attempt (10s) is not shorter",
+        ),
+        (
+            "[\"refused::quote\".timeout_1]\nlimit = \"1s\"\n",
+            "at `refused::quote`: the timeout of one attempt (2s) is not shorter",
+        ),
+        ("[\"refused::quote\".with_retry]\nmax = 30\n", "at `refused::quote`: the waits between 31 attempts"),
+        (
+            "[\"refused::quote\".with_retry]\nbase = \"20s\"\n",
+            "at `refused::quote`: `base` is longer than `cap`",
+        ),
+    ] {
+        let reason = mistake(text);
+        assert!(reason.starts_with(words), "{text} gives {reason}");
+    }
+    load(
+        "[\"refused::quote\".timeout_2]\nlimit = \"10s\"\n[\"refused::quote\".timeout_1]\nlimit = \"40s\"\n",
+    )
+    .unwrap();
+    load(
+        "[\"refused::quote\".timeout_2]\nlimit = \"10s\"\n[\"refused::quote\".timeout_1]\nenabled = false\n",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_function_that_the_program_does_not_have_is_a_warning_unless_asked_otherwise() {
+    let _world = resilience::testing::isolate();
+    let report =
+        load("[\"refused::qoute\".with_retry]\nmax = 4\n[\"else\\nwhere\".timeout]\nlimit = \"1s\"\n")
+            .unwrap();
+    let warnings: Vec<_> = report.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        warnings.iter().any(|warning| warning
+            .ends_with(":2: no function is called `refused::qoute`: did you mean `refused::quote`?")),
+        "{warnings:?}"
+    );
+    assert_eq!(warnings.len(), 2);
+    assert!(warnings.iter().all(|warning| !warning.contains('\n')), "{warnings:?}");
+    let variables = [("RESILIENCE__REFUSED_QOUTE__WITH_RETRY__MAX", "4")];
+    assert_eq!(Config::new().variables(variables).load().unwrap().warnings.len(), 1);
+    assert!(Config::new().variables(variables).strict_points().load().is_err());
+}
+
+#[test]
+fn a_setting_for_all_functions_skips_those_that_cannot_take_it() {
+    let _world = resilience::testing::isolate();
+    let report = load("[circuit_breaker]\nrate = 0.5\nrecovery = \"7s\"\n").unwrap();
+    assert!(
+        report.warnings.iter().any(|warning| warning.reason.starts_with("`rate` does not change at `")),
+        "{report:?}"
+    );
+    assert!(shown("refused::by_host", "circuit_breaker", "recovery").starts_with("recovery = 7s"));
+}
+
+#[test]
+fn variables_are_matched_against_the_names_of_the_program() {
+    let _world = resilience::testing::isolate();
+    for (name, value, words) in [
+        (
+            "RESILIENCE__WITH_RETRY__MAX",
+            "three",
+            "`max` takes a whole number such as 3, and this is \"three\"",
+        ),
+        ("RESILIENCE__WITH_RETRY__MXA", "3", "`with_retry` has no setting `mxa`: write `max`"),
+        ("RESILIENCE__WITH_RETYR__MAX", "3", "there is no policy `with_retyr`: write `with_retry`"),
+        ("RESILIENCE__REFUSED_QUOTE__TIMEOUT__LIMIT", "3s", "`refused::quote` has 2 of `timeout`"),
+        (
+            "RESILIENCE__REFUSED_QUOTE__TIMEOUT_1__LIMIT",
+            "1s",
+            "at `refused::quote`: the timeout of one attempt",
+        ),
+        ("RESILIENCE__REFUSED_QUOTE__ENABLED", "yes", "`enabled` takes true or false"),
+        ("RESILIENCE__REFUSED__ENABLED", "false", "only one function, or a policy, can be switched off"),
+        ("RESILIENCE__", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
+        ("RESILIENCE__MAX", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
+        ("RESILIENCE__WITH_RETRY__", "3", "expected `RESILIENCE__<function>__<policy>__<setting>`"),
+    ] {
+        let errors = Config::new().variables([(name, value)]).load().unwrap_err();
+        let error = &errors.errors()[0];
+        assert_eq!((errors.errors().len(), error.source.to_string()), (1, name.to_owned()));
+        assert!(error.reason.starts_with(words), "{name} gives {error}");
+    }
+    let twice = [("RESILIENCE__WITH_RETRY__MAX", "3"), ("resilience__with_retry__max", "4")];
+    let errors = Config::new().variables(twice).load().unwrap_err();
+    assert_eq!(errors.errors()[0].reason, "another variable has this name in other letters");
+}
