@@ -4,6 +4,8 @@
 
 #[path = "fs/common.rs"]
 mod common;
+#[path = "fs/formats.rs"]
+mod formats;
 #[path = "fs/full.rs"]
 mod full;
 #[path = "fs/locks.rs"]

@@ -71,6 +71,12 @@ impl LockGuard {
         Text::read(&self.locked.file).journal
     }
 
+    /// The format of the lock file, where a later version has written it: what it says is not known.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn later_format(&self) -> Option<u32> {
+        Text::read(&self.locked.file).later
+    }
+
     /// Makes the lock file name `journal`, and syncs it.
     #[cfg(target_os = "linux")]
     pub(crate) fn set_journal(&self, journal: Option<&str>) -> io::Result<()> {

@@ -152,9 +152,15 @@ pub(super) struct Text {
     identity: Option<Identity>,
     program: String,
     since: Option<SystemTime>,
+    /// The format of a text that a later version has written, and that this one does not read.
+    pub(super) later: Option<u32>,
 }
 
-const MAGIC: &str = "resilience lock 1";
+/// The first line is this and the format.
+const MAGIC: &str = "resilience lock ";
+const FORMAT: u32 = 1;
+/// More than the first line has.
+const HEAD: u64 = 32;
 /// More than a text has.
 const LIMIT: u64 = 16 << 10;
 
@@ -163,8 +169,10 @@ impl Text {
     pub(super) fn read(mut file: &File) -> Self {
         let mut text = String::new();
         let read = file.rewind().and_then(|()| file.take(LIMIT).read_to_string(&mut text));
-        if read.is_err() || !text.starts_with(MAGIC) {
-            return Self::default();
+        match read.ok().and_then(|_| format_of(&text)) {
+            Some(FORMAT) => {}
+            Some(later) if later > FORMAT => return Self { later: Some(later), ..Self::default() },
+            _ => return Self::default(),
         }
         let field = |name: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned)
@@ -185,7 +193,13 @@ impl Text {
             identity: identity(),
             program: field("program").map(|program| whole(&program)).unwrap_or_default(),
             since: since.map(|since| UNIX_EPOCH + Duration::from_millis(since)),
+            later: None,
         }
+    }
+
+    /// Whether a transaction may have to be finished before the lock is used.
+    pub(super) fn may_name_a_journal(&self) -> bool {
+        self.journal.is_some() || self.later.is_some()
     }
 
     /// The process of the text, if it lives in this boot and in the pid namespace of this process.
@@ -217,12 +231,19 @@ impl Text {
     }
 }
 
-/// As [`write`], unless `file` has a content that no lock has written: it may be a file with data that is used as a lock.
+/// The format of a text; `None` for what no lock has written.
+fn format_of(text: &str) -> Option<u32> {
+    text.lines().next()?.strip_prefix(MAGIC)?.parse().ok()
+}
+
+/// As [`write`], unless `file` has a content that no lock has written, or a later version: it may be a file with data that
+/// is used as a lock.
 pub(super) fn write_unless_foreign(mut file: &File, label: &str, journal: Option<&str>) -> io::Result<()> {
     let mut head = Vec::new();
     file.rewind()?;
-    file.take(MAGIC.len() as u64).read_to_end(&mut head)?;
-    if head.is_empty() || head == MAGIC.as_bytes() { write(file, label, journal) } else { Ok(()) }
+    file.take(HEAD).read_to_end(&mut head)?;
+    let is_own = head.is_empty() || format_of(&String::from_utf8_lossy(&head)) == Some(FORMAT);
+    if is_own { write(file, label, journal) } else { Ok(()) }
 }
 
 /// Writes into `file` that this process has the lock `label`, or waits for it. A `journal` comes first, so that
@@ -233,7 +254,7 @@ pub(super) fn write(mut file: &File, label: &str, journal: Option<&str>) -> io::
     let journal = journal.map_or(String::new(), |journal| format!("journal {}\n", part(journal)));
     let Identity { pid, start, boot, namespace } = identity;
     let text = format!(
-        "{MAGIC}\n{journal}name {}\npid {pid}\nstart {start}\nboot {boot}\nnamespace {namespace}\nprogram {}\nsince {since}\n",
+        "{MAGIC}{FORMAT}\n{journal}name {}\npid {pid}\nstart {start}\nboot {boot}\nnamespace {namespace}\nprogram {}\nsince {since}\n",
         part(label),
         part(program),
     );

@@ -253,7 +253,7 @@ pub fn prune_in(dir: impl AsRef<Path>) -> Result<usize, LockError> {
         let turn = path.with_extension("turn");
         // The turn first, as everyone does: who has it is the only one that tries to lock the file.
         files::remove_unlocked(&turn, |_| {
-            let is_gone = files::remove_unlocked(&path, |file| Text::read(file).journal.is_none());
+            let is_gone = files::remove_unlocked(&path, |file| !Text::read(file).may_name_a_journal());
             removed += usize::from(is_gone);
             is_gone
         });

@@ -45,6 +45,9 @@ pub(super) struct Journal {
 const MAGIC: &str = "resilience journal 1";
 /// The first line of one that goes back.
 const MAGIC_BACK: &str = "resilience rollback 1";
+/// What is before the format in a first line.
+const KINDS: [&str; 2] = ["resilience journal ", "resilience rollback "];
+const FORMAT: u32 = 1;
 
 pub(super) fn hash(bytes: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new();
@@ -72,6 +75,13 @@ fn read_content(word: &str) -> Option<Content> {
         return Some(None);
     }
     u128::from_str_radix(word, 16).ok().map(Some)
+}
+
+/// The format of a journal that a later version has written.
+fn later_format(text: &str) -> Option<u32> {
+    let first = text.lines().next()?;
+    let format = KINDS.iter().find_map(|kind| first.strip_prefix(kind))?.parse().ok()?;
+    (format > FORMAT).then_some(format)
 }
 
 impl Journal {
@@ -151,6 +161,13 @@ impl Journal {
             }
             Err(error) => return Err(TransactionError::failed(path, &error)),
         };
+        if let Some(format) = later_format(&text) {
+            let words = format!(
+                "this journal is of format {format}, and this version of `resilience` reads format {FORMAT}: finish it with \
+                 the later version, by opening one of its files"
+            );
+            return Err(TransactionError::refused(path, words));
+        }
         let reason = "this journal of an earlier transaction is damaged: compare the files that it names with their \
             backups by hand, then remove it";
         Self::parse(&text).map(Some).ok_or_else(|| corrupt(reason))
@@ -165,6 +182,31 @@ mod tests {
     fn a_journal_is_read_back_and_every_damage_is_noticed() {
         for direction in [Direction::Forward, Direction::Back("7 1234 4e7b-a".to_owned())] {
             every_damage_is_noticed(direction);
+        }
+    }
+
+    /// Journals of each released format are read for ever, and those of this one are written byte for byte.
+    #[test]
+    fn journals_of_format_1_are_read_and_written() {
+        let entry = |name: &str, old, new, keep| Entry {
+            dir: PathBuf::from("/srv/a b"),
+            name: name.to_owned(),
+            temp: format!(".{name}-0011-f00d.new"),
+            old,
+            new,
+            keep,
+        };
+        let entries = vec![entry("x.conf", Some(1), Some(u128::MAX), 3), entry("\u{e4}", None, Some(7), 0)];
+        let by = "4711 8526 c0ffee00-0000-4000-8000-000000000000".to_owned();
+        for (golden, direction) in [
+            (include_str!("golden/journal-1"), Direction::Forward),
+            (include_str!("golden/rollback-1"), Direction::Back(by)),
+        ] {
+            let journal = Journal { id: "00000000feedf00d".to_owned(), direction, entries: entries.clone() };
+            assert_eq!(Journal::parse(golden).as_ref(), Some(&journal));
+            assert_eq!(journal.text(), golden);
+            assert_eq!(later_format(golden), None);
+            assert_eq!(later_format(&golden.replacen(" 1\n", " 12\n", 1)), Some(12));
         }
     }
 

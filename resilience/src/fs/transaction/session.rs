@@ -167,6 +167,13 @@ pub(super) fn lock(
         let guards = lock_all(targets.iter().map(Target::lock), left)?;
         let mut unfinished = None;
         for guard in &guards {
+            if let Some(format) = guard.later_format() {
+                let words = format!(
+                    "a later version of `resilience` has written it, in format {format}, and it may name a transaction \
+                     that is not finished: open the file with that version, or remove this one once no program uses it"
+                );
+                return Err(TransactionError::refused(guard.path(), words));
+            }
             let Some(journal) = guard.journal().map(PathBuf::from) else { continue };
             if Journal::read(&journal)?.is_some() {
                 unfinished = Some(journal);
