@@ -5,7 +5,7 @@ use std::fmt;
 /// A feature that the library does not have, or that this runner does not play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
-    Lock,
+    DiskFull,
     CountWindow,
     JitterInMillis,
     JitterOnFloor,
@@ -21,7 +21,7 @@ pub(crate) enum Gap {
 
 impl Gap {
     pub(crate) const ALL: [Self; 12] = [
-        Self::Lock,
+        Self::DiskFull,
         Self::CountWindow,
         Self::JitterInMillis,
         Self::JitterOnFloor,
@@ -38,7 +38,7 @@ impl Gap {
     /// The word for it in `verdicts.txt`.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Lock => "lock",
+            Self::DiskFull => "disk-full",
             Self::CountWindow => "count-window",
             Self::JitterInMillis => "jitter-in-ms",
             Self::JitterOnFloor => "jitter-on-floor",
@@ -56,7 +56,7 @@ impl Gap {
     /// Why a scenario with it is not played.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::Lock => "`lock` is not built",
+            Self::DiskFull => "a disk that fills up is played by `tests/fs/full.rs`",
             Self::CountWindow => {
                 "a number of failures among a number of calls is a rate only where few calls cannot reach it"
             }
@@ -72,14 +72,6 @@ impl Gap {
             Self::Interrupt => "a run is not interrupted from inside: `jobs::cancel` stops it",
             Self::Format => "the runner does not know a word of the scenario",
             Self::Nothing => "no expectation is left that can be checked",
-        }
-    }
-
-    /// The gap of a policy that is not built.
-    pub(crate) fn of_policy(name: &str) -> Option<Self> {
-        match name.trim_end_matches("_inner") {
-            "lock" => Some(Self::Lock),
-            _ => None,
         }
     }
 }

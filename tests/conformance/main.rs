@@ -14,6 +14,7 @@ mod fallback;
 mod fields;
 mod gaps;
 mod gate;
+mod lock;
 mod model;
 mod mutate;
 mod nonsense;

@@ -5,6 +5,7 @@ use crate::design::{self, Place};
 use crate::expect::Check;
 use crate::fields::Refusal;
 use crate::gaps::Gap;
+use crate::lock::{self, Locks};
 use crate::nonsense;
 use crate::scenario::Scenario;
 use crate::seen::Seen;
@@ -51,6 +52,9 @@ pub(crate) fn play(scenario: &Scenario) -> Verdict {
 
 fn judge(scenario: &Scenario) -> Verdict {
     let world = isolate();
+    if lock::is_one(&scenario.config) {
+        return locks(scenario).unwrap_or_else(|refusal| refused(scenario, refusal));
+    }
     let built = match scenario.setting(&["classify"]).is_null() {
         true => Stack::build(&scenario.config),
         false => Stack::build(&serde_json::json!({})),
@@ -73,6 +77,27 @@ fn judge(scenario: &Scenario) -> Verdict {
         steps(&mut stage).await
     });
     played.unwrap_or_else(|refusal| refused(scenario, refusal))
+}
+
+/// A scenario of locks.
+fn locks(scenario: &Scenario) -> Result<Verdict, Refusal> {
+    let built = Locks::new(&scenario.config);
+    if let Some(expected) = &scenario.expects_config {
+        return Ok(configuration(scenario, expected, built.err()));
+    }
+    let (mut locks, mut course) = (built?, Course::default());
+    for (number, step) in scenario.steps.iter().enumerate() {
+        let seen = locks.act(step)?;
+        let expected = step["expect"].as_object().into_iter().flatten();
+        let looked = expected
+            .map(|(field, expected)| (field.clone(), expected.clone(), locks.look(field, expected, &seen)));
+        if let Some((field, expected, actual)) = course.note(looked.collect()).first() {
+            let told = describe(scenario, number, field, expected, actual);
+            let is_convention = scenario.convention.is_some();
+            return Ok(if is_convention { Verdict::ByConvention(told) } else { Verdict::Failed(told) });
+        }
+    }
+    Ok(course.verdict())
 }
 
 /// What was found in the steps so far.

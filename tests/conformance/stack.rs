@@ -5,8 +5,7 @@ use crate::breaker::BreakerLayer;
 use crate::call::{Call, Ending, caught};
 use crate::failure::Answer;
 use crate::fallback::FallbackLayer;
-use crate::fields::{Fields, Refusal, accepted, lacks, unknown};
-use crate::gaps::Gap;
+use crate::fields::{Fields, Refusal, accepted, unknown};
 use crate::retry::RetryLayer;
 use resilience::policy::{CacheConfig, HedgeConfig};
 use resilience::{Bulkhead, Cache, Hedge, RateLimit, Timeout};
@@ -48,9 +47,6 @@ impl Stack {
     /// What a constructor refuses, or what cannot be expressed.
     pub(crate) fn build(config: &Value) -> Result<Self, Refusal> {
         let mut fields = Fields::of("config", config)?;
-        if let Some(gap) = fields.names().find_map(Gap::of_policy) {
-            return lacks(gap);
-        }
         fields.take("classify");
         fields.take("checkpoint");
         let order = order(&mut fields)?;

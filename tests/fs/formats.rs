@@ -48,7 +48,8 @@ fn a_lock_of_a_later_version_excludes_and_its_text_stays() {
     let dir = scratch.path("locks");
     drop(lock::in_dir(&dir, "deploy").acquire().expect("a lock"));
     let path = lock::list_in(&dir).expect("a listing").remove(0).path;
-    for later in ["resilience lock 2\nowner 7\n", "resilience lock 10\n", "resilience lock 1x\njournal /x\n"] {
+    for later in ["resilience lock 2\nowner 7\n", "resilience lock 10\n", "resilience lock 1x\njournal /x\n"]
+    {
         fs::write(&path, later).expect("a lock");
         let held = lock::in_dir(&dir, "deploy").acquire().expect("the kernel's lock is the same");
         assert!(lock::in_dir(&dir, "deploy").wait(Duration::ZERO).acquire().is_err());
@@ -77,12 +78,20 @@ fn a_transaction_of_a_later_version_is_refused_by_name_and_left_alone() {
     for later in ["resilience journal 2\nall else is new\n", "resilience rollback 11\n"] {
         let journal = scratch.path(".resilience-00000000feedf00d.journal");
         fs::write(&journal, later).expect("a journal");
-        let text = format!("resilience lock 1\njournal {}\n", journal.display().to_string().replace('/', "%2F"));
+        let text =
+            format!("resilience lock 1\njournal {}\n", journal.display().to_string().replace('/', "%2F"));
         fs::write(&lock, text).expect("a lock");
         let refused = edit(&file, "new").expect_err("a later format").to_string();
         let format = later.split([' ', '\n']).nth(2).expect("a format");
-        assert!(refused.contains(&format!("of format {format},")) && refused.contains("feedf00d"), "{refused}");
-        assert_eq!(fs::read_to_string(&journal).expect("a journal"), later, "it is never taken for a damaged one");
+        assert!(
+            refused.contains(&format!("of format {format},")) && refused.contains("feedf00d"),
+            "{refused}"
+        );
+        assert_eq!(
+            fs::read_to_string(&journal).expect("a journal"),
+            later,
+            "it is never taken for a damaged one"
+        );
         fs::remove_file(&journal).expect("a journal");
     }
     assert_eq!(fs::read_to_string(&file).expect("a file"), "made");
@@ -96,7 +105,8 @@ fn backups_of_version_1_are_found_by_their_names() {
     for name in golden("backups").lines() {
         fs::write(scratch.path(name), name).expect("a backup");
     }
-    let found: Vec<_> = backups(&file).expect("a listing").iter().map(|it| (it.number, it.was_there)).collect();
+    let found: Vec<_> =
+        backups(&file).expect("a listing").iter().map(|it| (it.number, it.was_there)).collect();
     assert_eq!(found, [(1, true), (2, false), (12, true)]);
     restore(&file, 12).expect("a backup");
     assert!(fs::read_to_string(&file).expect("a file").contains("-00000012-"));
