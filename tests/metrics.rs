@@ -70,6 +70,27 @@ fn a_page_has_every_series_with_its_name_escaped() {
     assert_eq!(at(&reset, "breaker_opened_total", ""), Some(1.0), "a reset touches no counter");
 }
 
+#[test]
+fn retries_that_another_retry_repeats_are_counted() {
+    #[with_retry(max = 2, base = 0s, name = "metrics::outer")]
+    fn outer() -> io::Result<()> {
+        inner()
+    }
+    #[with_retry(max = 2, base = 0s, name = "metrics::inner")]
+    fn inner() -> io::Result<()> {
+        Err(ErrorKind::TimedOut.into())
+    }
+    let _world = isolate();
+    let nested = |name| {
+        let page = series(&metrics::prometheus());
+        page.get(&format!("resilience_nested_retries_total{{name=\"metrics::{name}\"}}")).copied()
+    };
+    inner().unwrap_err();
+    assert_eq!(nested("inner"), None, "its own retries are no others'");
+    outer().unwrap_err();
+    assert_eq!((nested("outer"), nested("inner")), (None, Some(4.0)));
+}
+
 /// What promtool says of `page`; `None` where it is not installed.
 fn promtool(page: &str) -> Option<String> {
     let mut tool = Command::new("promtool");

@@ -267,6 +267,26 @@ fn a_breaker_opens_with_a_warning_closes_with_info_and_refuses_at_most_once_a_se
 }
 
 #[test]
+fn a_line_of_a_nested_retry_has_its_depth_and_the_retry_around_it() {
+    #[with_retry(max = 1, base = 0s, name = "nested::outer")]
+    fn outer() -> Result<u32, Secret> {
+        inner()
+    }
+    #[with_retry(max = 1, base = 0s, name = "nested::inner")]
+    fn inner() -> Result<u32, Secret> {
+        Err(Secret(Category::Connection))
+    }
+    let seen = reported(|_| drop(outer()));
+    let of_inner: Vec<_> = seen.iter().filter(|seen| seen.field("point") == "nested::inner").collect();
+    let inside: Vec<_> = of_inner.iter().map(|seen| (seen.field("depth"), seen.field("inside"))).collect();
+    let (first, again) = inside.split_at(inside.len() / 2);
+    assert!(first.len() > 1 && first.iter().all(|fields| *fields == ("", "")), "{seen:#?}");
+    assert!(again.iter().all(|fields| *fields == ("1", "nested::outer")), "{seen:#?}");
+    let of_outer = seen.iter().filter(|seen| seen.field("point") == "nested::outer");
+    assert!(of_outer.into_iter().all(|seen| !seen.fields.contains_key("depth")), "{seen:#?}");
+}
+
+#[test]
 fn the_key_is_a_field_only_with_key_label() {
     #[circuit_breaker(threshold = 1, recovery = 1s, key = host, key_label)]
     fn shown(host: &str, fails: bool) -> Result<u32, Secret> {

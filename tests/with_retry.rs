@@ -14,6 +14,8 @@ mod errors;
 mod hooks;
 #[path = "with_retry/instances.rs"]
 mod instances;
+#[path = "with_retry/nested.rs"]
+mod nested;
 #[path = "with_retry/retry_after.rs"]
 mod retry_after;
 #[path = "with_retry/rules.rs"]
@@ -261,7 +263,14 @@ fn errors_that_are_not_retried_have_a_counter_of_their_own() {
     let point = snapshot.points.iter().find(|point| &*point.name == "counted apart").unwrap();
     assert_eq!(
         point.policies[0].counters,
-        [("retries", 1), ("recovered", 0), ("not_retryable", 2), ("gave_up", 1), ("denied", 0)]
+        [
+            ("retries", 1),
+            ("recovered", 0),
+            ("not_retryable", 2),
+            ("gave_up", 1),
+            ("denied", 0),
+            ("nested", 0)
+        ]
     );
 }
 

@@ -224,12 +224,29 @@ fn attempt(
     let wrapped = innermost.and_then(|(stacked, place)| {
         let bound = place.bound();
         let done = quote_spanned!(here=> { #judged #bound });
-        stacked.layer.wrap_future(cx, place, &future, &done).map(|run| (run, bound))
+        let attempt = Context::number(true);
+        let marked = cx.retry.as_ref().map(|_| {
+            // The layer keeps the future itself: it marks each poll.
+            quote_spanned!(here=> __rt::Repeated::new(&__POINT, #attempt, #future))
+        });
+        stacked
+            .layer
+            .wrap_future(cx, place, marked.as_ref().unwrap_or(&future), &done)
+            .map(|run| (run, bound))
     });
     if let Some((run, bound)) = wrapped {
         return (scoped(reset_arguments, quote_spanned!(here=> let #bound = #run;), &bound), true);
     }
-    let (run, is_wrapped) = placed(cx, innermost, quote_spanned!(here=> let __outcome = #future.await;));
+    let run = if cx.retry.is_some() {
+        let attempt = Context::number(true);
+        quote_spanned! {here=>
+            let __body = #future;
+            let __outcome = if #attempt == 1 { __body.await } else { __rt::repeated(&__POINT, __body).await };
+        }
+    } else {
+        quote_spanned!(here=> let __outcome = #future.await;)
+    };
+    let (run, is_wrapped) = placed(cx, innermost, run);
     (scoped(reset_arguments, quote!(#run #judged), &judgement), is_wrapped)
 }
 

@@ -31,8 +31,9 @@ pub use crate::policy::degrade::{DegradeSite, either};
 pub use crate::policy::keyed::{KeyAndValue, Keyed};
 pub use crate::policy::timeout::{Timed, TimeoutSite};
 pub use crate::policy::with_fallback::{FallbackSite, Instead, Settled, Step};
-pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits};
+pub use crate::policy::with_retry::{Budget, KeyedBudgets, RetrySite, check_waits, here};
 // Every policy's own module, so that an expansion can name what is in it.
+pub use crate::base::repeats::{Repeated, repeated};
 pub use crate::base::site::Site;
 pub use crate::base::template::Key;
 // For the command `resilience`.

@@ -15,7 +15,7 @@
 //! | `resilience_breaker_opened_total` | counter | `name` |
 //! | `resilience_breaker_calls_total` | counter | `name`, `result`: `failure`, `rejected`, `cancelled`, `panicked` |
 //! | `resilience_retry_calls_total` | counter | `name`, `result`: `ok_retried`, `not_retryable`, `gave_up` |
-//! | `resilience_retry_budget_denied_total` | counter | `name` |
+//! | `resilience_retry_budget_denied_total`, `resilience_nested_retries_total` | counter | `name` |
 //! | `resilience_timeouts_total` | counter | `name` |
 //! | `resilience_fallbacks_total` | counter | `name`, `result`: `answered`, `failed` |
 //! | `resilience_bulkhead_rejected_total`, `resilience_ratelimit_rejected_total` | counter | `name` |
@@ -106,6 +106,12 @@ const COUNTED: &[Counted] = &[
         help: "Retries that the budget denied.",
         kind: "with_retry",
         counters: &[("denied", None)],
+    },
+    Counted {
+        metric: "resilience_nested_retries_total",
+        help: "Retries inside a repeated attempt of another retry, which multiplies them.",
+        kind: "with_retry",
+        counters: &[("nested", None)],
     },
     Counted {
         metric: "resilience_timeouts_total",

@@ -88,24 +88,28 @@ async fn asynchronous(id: u32) -> Result<String, Error> {
                 async {
                     let mut __retry = (&__RETRY).start();
                     let (__outcome, __verdict) = loop {
-                        let __wait = {
-                            let __outcome = async {
+                        let __retrying = {
+                            let __body = async {
                                 if let __rt::Some(__outcome) = __rt::None::<
                                     Result<String, Error>,
                                 > {
                                     return __outcome;
                                 }
                                 fetch(id).await
-                            }
-                                .await;
+                            };
+                            let __outcome = if (&__retry).attempt() == 1 {
+                                __body.await
+                            } else {
+                                __rt::repeated(&__POINT, __body).await
+                            };
                             let __verdict = __rt::Outcome::probe(&__outcome)
                                 .probed_verdict(&__POINT, (&__retry).attempt());
-                            match (&__RETRY).settle(&mut __retry, __verdict) {
+                            match (&__RETRY).settle(__retry, __verdict) {
                                 __rt::Ok(__verdict) => break (__outcome, __verdict),
-                                __rt::Err(__wait) => __wait,
+                                __rt::Err(__retrying) => __retrying,
                             }
                         };
-                        (&__RETRY).pause(&__retry, __wait).await;
+                        __retry = (&__RETRY).pause(__retrying).await;
                     };
                     (__outcome, __verdict)
                 },

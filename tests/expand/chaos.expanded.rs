@@ -31,20 +31,24 @@ async fn all(id: u32) -> Result<String, Error> {
         .checked();
     let mut __retry = (&__RETRY).start();
     let __outcome = loop {
-        let __wait = {
+        let __retrying = {
             let __outcome = '__chaos: {
                 let __fault = (&__CHAOS).next();
                 if __fault.is_error() {
                     break '__chaos __rt::injected::<Result<String, Error>>(Error::Down);
                 }
                 __fault.delay_async().await;
-                let __outcome = async {
+                let __body = async {
                     if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                         return __outcome;
                     }
                     run(id).await
-                }
-                    .await;
+                };
+                let __outcome = if (&__retry).attempt() == 1 {
+                    __body.await
+                } else {
+                    __rt::repeated(&__POINT, __body).await
+                };
                 if __fault.is_lost_answer() {
                     break '__chaos __rt::injected::<Result<String, Error>>(Error::Lost);
                 }
@@ -52,12 +56,12 @@ async fn all(id: u32) -> Result<String, Error> {
             };
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).settle(&mut __retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
-                __rt::Err(__wait) => __wait,
+                __rt::Err(__retrying) => __retrying,
             }
         };
-        (&__RETRY).pause(&__retry, __wait).await;
+        __retry = (&__RETRY).pause(__retrying).await;
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

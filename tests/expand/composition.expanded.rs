@@ -39,7 +39,7 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
             async {
                 let mut __retry = (&__RETRY).start();
                 let (__outcome, __verdict) = loop {
-                    let __wait = {
+                    let __retrying = {
                         let (__outcome, __verdict) = '__breaker: {
                             let __permit = match (&__BREAKER).admit() {
                                 __rt::Ok(__permit) => __permit,
@@ -49,14 +49,18 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                             };
                             let (__outcome, __verdict) = match __rt::Timed::new(
                                     &__TIMEOUT_2,
-                                    async {
-                                        if let __rt::Some(__outcome) = __rt::None::<
-                                            Result<Quote, QuoteError>,
-                                        > {
-                                            return __outcome;
-                                        }
-                                        client.get(symbol).await?.json().await
-                                    },
+                                    __rt::Repeated::new(
+                                        &__POINT,
+                                        (&__retry).attempt(),
+                                        async {
+                                            if let __rt::Some(__outcome) = __rt::None::<
+                                                Result<Quote, QuoteError>,
+                                            > {
+                                                return __outcome;
+                                            }
+                                            client.get(symbol).await?.json().await
+                                        },
+                                    ),
                                 )
                                 .await
                             {
@@ -73,12 +77,12 @@ async fn quote(client: &Client, symbol: &str) -> Result<Quote, QuoteError> {
                                 .settle(__verdict, __rt::Ruling::ByCategory);
                             (__outcome, __verdict)
                         };
-                        match (&__RETRY).settle(&mut __retry, __verdict) {
+                        match (&__RETRY).settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
-                            __rt::Err(__wait) => __wait,
+                            __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    (&__RETRY).pause(&__retry, __wait).await;
+                    __retry = (&__RETRY).pause(__retrying).await;
                 };
                 (__outcome, __verdict)
             },
@@ -144,9 +148,9 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
         __rt::KeyedBreakers::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(request.host));
-    let mut __retry = (&__RETRY).start_remembering();
+    let mut __retry = __rt::here((&__RETRY).start_remembering());
     let (__outcome, __verdict) = loop {
-        let __wait = {
+        let __retrying = {
             let (__outcome, __verdict) = '__breaker: {
                 let __permit = match __rt::Keyed::admit(&__BREAKER, &(request.host)) {
                     __rt::Ok(__permit) => __permit,
@@ -181,17 +185,17 @@ fn blocking(request: Request, seen: u32) -> Result<Quote, QuoteError> {
             };
             match (&__RETRY)
                 .settle_with(
-                    &mut __retry,
+                    __retry,
                     __verdict,
                     __rt::when(&__outcome, &__verdict, |e| e.is_transient()),
                     __rt::Some(&*__budget),
                 )
             {
                 __rt::Ok(__verdict) => break (__outcome, __verdict),
-                __rt::Err(__wait) => __wait,
+                __rt::Err(__retrying) => __retrying,
             }
         };
-        (&__RETRY).sleep(&__retry, __wait);
+        __retry = (&__RETRY).sleep(__retrying);
     };
     let __outcome = '__fallback: {
         let __rt::Some(__class) = (&__FALLBACK)

@@ -135,7 +135,7 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                 );
                 let mut __retry = (&__RETRY).start();
                 let (__outcome, __verdict) = loop {
-                    let __wait = {
+                    let __retrying = {
                         let (__outcome, __verdict) = '__rate_limit: {
                             if let __rt::Err(__rejected) = __rt::Keyed::pass_attempt(
                                 &__RATE_LIMIT,
@@ -144,32 +144,36 @@ async fn owned(endpoint: Endpoint, tenant: u32) -> Result<String, Error> {
                             ) {
                                 break '__rate_limit __rt::refused_with_class(__rejected);
                             }
-                            let __outcome = async {
+                            let __body = async {
                                 if let __rt::Some(__outcome) = __rt::None::<
                                     Result<String, Error>,
                                 > {
                                     return __outcome;
                                 }
                                 run(&endpoint, tenant).await
-                            }
-                                .await;
+                            };
+                            let __outcome = if (&__retry).attempt() == 1 {
+                                __body.await
+                            } else {
+                                __rt::repeated(&__POINT, __body).await
+                            };
                             let __verdict = __rt::Outcome::probe(&__outcome)
                                 .probed_verdict(&__POINT, (&__retry).attempt());
                             (__outcome, __verdict)
                         };
                         match (&__RETRY)
                             .settle_with(
-                                &mut __retry,
+                                __retry,
                                 __verdict,
                                 __rt::Ruling::ByCategory,
                                 __rt::Some(&*__budget),
                             )
                         {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
-                            __rt::Err(__wait) => __wait,
+                            __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    (&__RETRY).pause(&__retry, __wait).await;
+                    __retry = (&__RETRY).pause(__retrying).await;
                 };
                 (__outcome, __verdict)
             };

@@ -76,7 +76,7 @@ async fn retried(id: u32, name: String) -> Result<String, Error> {
             async {
                 let mut __retry = (&__RETRY).start();
                 let (__outcome, __verdict) = loop {
-                    let __wait = {
+                    let __retrying = {
                         let (__outcome, __verdict) = __rt::hedge::Copies::new(
                                 (&__HEDGE).hedging((&__RETRY).own_budget()),
                                 || async {
@@ -89,14 +89,18 @@ async fn retried(id: u32, name: String) -> Result<String, Error> {
                                         let name = ::core::clone::Clone::clone(&name);
                                         let (__outcome, __verdict) = match __rt::Timed::new(
                                                 &__TIMEOUT_2,
-                                                async {
-                                                    if let __rt::Some(__outcome) = __rt::None::<
-                                                        Result<String, Error>,
-                                                    > {
-                                                        return __outcome;
-                                                    }
-                                                    fetch(id, name).await
-                                                },
+                                                __rt::Repeated::new(
+                                                    &__POINT,
+                                                    (&__retry).attempt(),
+                                                    async {
+                                                        if let __rt::Some(__outcome) = __rt::None::<
+                                                            Result<String, Error>,
+                                                        > {
+                                                            return __outcome;
+                                                        }
+                                                        fetch(id, name).await
+                                                    },
+                                                ),
                                             )
                                             .await
                                         {
@@ -116,12 +120,12 @@ async fn retried(id: u32, name: String) -> Result<String, Error> {
                                 __rt::hedge::verdict,
                             )
                             .await;
-                        match (&__RETRY).settle(&mut __retry, __verdict) {
+                        match (&__RETRY).settle(__retry, __verdict) {
                             __rt::Ok(__verdict) => break (__outcome, __verdict),
-                            __rt::Err(__wait) => __wait,
+                            __rt::Err(__retrying) => __retrying,
                         }
                     };
-                    (&__RETRY).pause(&__retry, __wait).await;
+                    __retry = (&__RETRY).pause(__retrying).await;
                 };
                 __outcome
             },

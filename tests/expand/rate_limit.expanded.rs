@@ -43,7 +43,7 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
         .checked();
     let mut __retry = (&__RETRY).start();
     let __outcome = loop {
-        let __wait = {
+        let __retrying = {
             let (__outcome, __verdict) = '__rate_limit: {
                 if let __rt::Err(__rejected) = (&__RATE_LIMIT)
                     .await_pass((&__retry).attempt())
@@ -51,23 +51,27 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
                 {
                     break '__rate_limit __rt::refused_with_class(__rejected);
                 }
-                let __outcome = async {
+                let __body = async {
                     if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                         return __outcome;
                     }
                     fetch(id, name).await
-                }
-                    .await;
+                };
+                let __outcome = if (&__retry).attempt() == 1 {
+                    __body.await
+                } else {
+                    __rt::repeated(&__POINT, __body).await
+                };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 (__outcome, __verdict)
             };
-            match (&__RETRY).settle(&mut __retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
-                __rt::Err(__wait) => __wait,
+                __rt::Err(__retrying) => __retrying,
             }
         };
-        (&__RETRY).pause(&__retry, __wait).await;
+        __retry = (&__RETRY).pause(__retrying).await;
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

@@ -168,9 +168,9 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
         __rt::timeout::KeyedAdaptiveTimeouts::new(__keyed(), __keyed)
     };
     let __budget = __rt::Keyed::get(&__BUDGETS, &(name));
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = __rt::here((&__RETRY).start());
     let __outcome = loop {
-        let __wait = {
+        let __retrying = {
             let (__outcome, __verdict) = {
                 __rt::TakenEachTime::taken(&id);
                 __rt::TakenEachTime::taken(&name);
@@ -200,17 +200,17 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
             };
             match (&__RETRY)
                 .settle_with(
-                    &mut __retry,
+                    __retry,
                     __verdict,
                     __rt::Ruling::ByCategory,
                     __rt::Some(&*__budget),
                 )
             {
                 __rt::Ok(_) => break __outcome,
-                __rt::Err(__wait) => __wait,
+                __rt::Err(__retrying) => __retrying,
             }
         };
-        (&__RETRY).sleep(&__retry, __wait);
+        __retry = (&__RETRY).sleep(__retrying);
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }

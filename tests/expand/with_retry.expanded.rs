@@ -14,20 +14,20 @@ fn sync(id: u32, name: &str) -> Result<String, Error> {
             __rt::Backoff::Exponential(2f64),
         ),
     );
-    let mut __retry = (&__RETRY).start();
+    let mut __retry = __rt::here((&__RETRY).start());
     let __outcome = loop {
-        let __wait = {
+        let __retrying = {
             let __outcome = __rt::call_once(|| -> Result<String, Error> {
                 fetch(id, name)
             });
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).settle(&mut __retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
-                __rt::Err(__wait) => __wait,
+                __rt::Err(__retrying) => __retrying,
             }
         };
-        (&__RETRY).sleep(&__retry, __wait);
+        __retry = (&__RETRY).sleep(__retrying);
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
@@ -49,22 +49,26 @@ async fn asynchronous(id: u32, name: &str) -> Result<String, Error> {
     );
     let mut __retry = (&__RETRY).start();
     let __outcome = loop {
-        let __wait = {
-            let __outcome = async {
+        let __retrying = {
+            let __body = async {
                 if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                     return __outcome;
                 }
                 fetch(id, name).await
-            }
-                .await;
+            };
+            let __outcome = if (&__retry).attempt() == 1 {
+                __body.await
+            } else {
+                __rt::repeated(&__POINT, __body).await
+            };
             let __verdict = __rt::Outcome::probe(&__outcome)
                 .probed_verdict(&__POINT, (&__retry).attempt());
-            match (&__RETRY).settle(&mut __retry, __verdict) {
+            match (&__RETRY).settle(__retry, __verdict) {
                 __rt::Ok(_) => break __outcome,
-                __rt::Err(__wait) => __wait,
+                __rt::Err(__retrying) => __retrying,
             }
         };
-        (&__RETRY).pause(&__retry, __wait).await;
+        __retry = (&__RETRY).pause(__retrying).await;
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
@@ -87,22 +91,26 @@ impl Service {
         );
         let mut __retry = (&__RETRY).start();
         let __outcome = loop {
-            let __wait = {
-                let __outcome = async {
+            let __retrying = {
+                let __body = async {
                     if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                         return __outcome;
                     }
                     self.fetch(id).await
-                }
-                    .await;
+                };
+                let __outcome = if (&__retry).attempt() == 1 {
+                    __body.await
+                } else {
+                    __rt::repeated(&__POINT, __body).await
+                };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
-                match (&__RETRY).settle(&mut __retry, __verdict) {
+                match (&__RETRY).settle(__retry, __verdict) {
                     __rt::Ok(_) => break __outcome,
-                    __rt::Err(__wait) => __wait,
+                    __rt::Err(__retrying) => __retrying,
                 }
             };
-            (&__RETRY).pause(&__retry, __wait).await;
+            __retry = (&__RETRY).pause(__retrying).await;
         };
         #[allow(unreachable_code, clippy::needless_return)] return __outcome;
     }
@@ -128,24 +136,28 @@ async fn throttled(id: u32) -> Result<String, Error> {
         };
         let mut __retry = (&__RETRY).start();
         let __outcome = loop {
-            let __wait = {
+            let __retrying = {
                 let __attempt = (&__throttled).attempt();
-                let __outcome = async {
+                let __body = async {
                     if let __rt::Some(__outcome) = __rt::None::<Result<String, Error>> {
                         return __outcome;
                     }
                     fetch(id).await
-                }
-                    .await;
+                };
+                let __outcome = if (&__retry).attempt() == 1 {
+                    __body.await
+                } else {
+                    __rt::repeated(&__POINT, __body).await
+                };
                 let __verdict = __rt::Outcome::probe(&__outcome)
                     .probed_verdict(&__POINT, (&__retry).attempt());
                 __attempt.ended(&__verdict);
-                match (&__RETRY).settle(&mut __retry, __verdict) {
+                match (&__RETRY).settle(__retry, __verdict) {
                     __rt::Ok(_) => break __outcome,
-                    __rt::Err(__wait) => __wait,
+                    __rt::Err(__retrying) => __retrying,
                 }
             };
-            (&__RETRY).pause(&__retry, __wait).await;
+            __retry = (&__RETRY).pause(__retrying).await;
         };
         __outcome
     };

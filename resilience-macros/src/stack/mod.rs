@@ -420,8 +420,8 @@ mod tests {
         for part in [
             "__rt::Timed::pinned(&__TIMEOUT,__pinned,1,",
             "__rt::Timed::pinned(&__TIMEOUT_2,__pinned,(&__retry).attempt(),",
-            "(&__RETRY).pinned(__pinned).settle(&mut__retry,__verdict)",
-            "(&__RETRY).pinned(__pinned).pause(&__retry,__wait)",
+            "(&__RETRY).pinned(__pinned).settle(__retry,__verdict)",
+            "(&__RETRY).pinned(__pinned).pause(__retrying)",
         ] {
             assert!(pinned.contains(part), "{part} in {pinned}");
         }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "cache")]
 use super::marks;
+use super::name::PointName;
+use super::repeats;
 use super::scope::{self, Limits, RequestEnd};
 use super::world::{World, run_in};
 #[cfg(feature = "ops")]
@@ -50,6 +52,8 @@ pub(crate) struct Carried {
     request: RequestEnd,
     /// The bulkheads whose slots are held, and the locks.
     held: Vec<usize>,
+    /// The retries that repeat the code.
+    repeats: Vec<PointName>,
     #[cfg(feature = "cache")]
     mark: Option<Arc<marks::Mark>>,
     #[cfg(feature = "ops")]
@@ -68,6 +72,7 @@ impl Carried {
             limits: scope::limits(),
             request: RequestEnd::here(),
             held: scope::held(),
+            repeats: repeats::around(),
             #[cfg(feature = "cache")]
             mark: marks::innermost(),
             #[cfg(feature = "ops")]
@@ -95,6 +100,7 @@ impl Carried {
             let _limits = scope::within(self.limits);
             let _request = self.request.enter();
             let _held: Vec<_> = self.held.iter().map(|number| scope::holding(*number)).collect();
+            let _repeats = repeats::within(self.repeats.clone());
             #[cfg(feature = "cache")]
             let _mark = marks::enter(self.mark.clone());
             #[cfg(feature = "ops")]

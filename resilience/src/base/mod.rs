@@ -33,6 +33,7 @@ pub(crate) mod of_process;
 mod paused;
 pub(crate) mod percentile;
 mod real_clock;
+pub(crate) mod repeats;
 pub(crate) mod rng;
 #[cfg(all(feature = "tokio", any(feature = "durable", feature = "ops")))]
 pub(crate) mod runtime;

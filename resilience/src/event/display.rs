@@ -1,6 +1,7 @@
 //! Events as lines for people.
 
 use super::kinds::Event;
+use crate::base::name::PointName;
 use crate::base::visible::VisibleTo;
 use std::fmt::{self, Write};
 
@@ -17,7 +18,7 @@ impl fmt::Display for Event {
             Self::AttemptFailed { .. }
             | Self::Retrying { .. }
             | Self::Recovered { .. }
-            | Self::GaveUp { .. } => retry(&mut line, self),
+            | Self::GaveUp { .. } => retry(&mut line, self).and_then(|()| repeated(&mut line, self.inside())),
             Self::Opened { .. } | Self::HalfOpened { .. } | Self::Closed { .. } | Self::Rejected { .. } => {
                 refusal(&mut line, self)
             }
@@ -62,6 +63,12 @@ fn retry(line: &mut impl Write, event: &Event) -> fmt::Result {
         }
         _ => Ok(()),
     }
+}
+
+fn repeated(line: &mut impl Write, inside: &[PointName]) -> fmt::Result {
+    let mut points = inside.iter();
+    points.next().map_or(Ok(()), |first| write!(line, "; in a retry of {first}"))?;
+    points.try_for_each(|point| write!(line, ", in one of {point}"))
 }
 
 fn refusal(line: &mut impl Write, event: &Event) -> fmt::Result {

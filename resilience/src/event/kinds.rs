@@ -97,6 +97,8 @@ pub enum Event {
         delay: Option<Duration>,
         /// Why no attempt follows, in words: `"no retry is left"`; `None` if one does.
         reason: Option<&'static str>,
+        /// The points whose retries repeat this call, outermost first; empty where none does.
+        inside: Vec<PointName>,
     },
     /// A retry begins its wait. `on_retry` gets it.
     ///
@@ -118,6 +120,8 @@ pub enum Event {
             serde(rename = "delay_s", serialize_with = "crate::base::serialise::seconds")
         )]
         delay: Duration,
+        /// The points whose retries repeat this call, outermost first; empty where none does.
+        inside: Vec<PointName>,
     },
     /// A call succeeded after at least one retry; INFO.
     #[non_exhaustive]
@@ -128,6 +132,8 @@ pub enum Event {
         attempt: u32,
         /// How many attempts the call may make, those under `on(category, ..)` included.
         attempts_max: u32,
+        /// The points whose retries repeat this call, outermost first; empty where none does.
+        inside: Vec<PointName>,
     },
     /// A call failed for good after at least one retry, or although its error would have been retried.
     /// `on_give_up` gets it; WARN.
@@ -147,6 +153,8 @@ pub enum Event {
         class: Classification,
         /// Why no further attempt follows, in words: `"the retry budget is used up"`.
         reason: &'static str,
+        /// The points whose retries repeat this call, outermost first; empty where none does.
+        inside: Vec<PointName>,
     },
     /// A circuit breaker opened: calls are rejected from now on. `on_open` gets it; WARN.
     #[non_exhaustive]
@@ -514,6 +522,47 @@ impl Event {
                 Some(key)
             }
             _ => None,
+        }
+    }
+
+    /// Returns the points whose retries repeat the call that the event is about, outermost first.
+    ///
+    /// Their number is the depth. It is 0 for most calls, also for one inside the first attempt of another retry:
+    /// nothing has been repeated there yet. A retry at depth 1 or more multiplies the attempts of the one around it; the
+    /// log has the number as `depth`, and the last name as `inside`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Event, with_retry};
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// static DEEPEST: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// fn note(event: &Event) {
+    ///     DEEPEST.fetch_max(event.inside().len(), Ordering::Relaxed);
+    /// }
+    ///
+    /// #[with_retry(max = 1, base = 0s, name = "nested::place")]
+    /// fn place() -> std::io::Result<()> {
+    ///     reserve()
+    /// }
+    ///
+    /// #[with_retry(max = 1, base = 0s, name = "nested::reserve", on_retry = note)]
+    /// fn reserve() -> std::io::Result<()> {
+    ///     Err(std::io::ErrorKind::ConnectionRefused.into())
+    /// }
+    ///
+    /// place().unwrap_err();
+    /// assert_eq!(DEEPEST.load(Ordering::Relaxed), 1, "`place` repeats the retries of `reserve`");
+    /// ```
+    pub fn inside(&self) -> &[PointName] {
+        match self {
+            Self::AttemptFailed { inside, .. }
+            | Self::Retrying { inside, .. }
+            | Self::Recovered { inside, .. }
+            | Self::GaveUp { inside, .. } => inside,
+            _ => &[],
         }
     }
 

@@ -30,6 +30,7 @@ use super::kinds::Event;
 use super::log::Log;
 use crate::base::guarded::guarded;
 use crate::base::name::PointName;
+use crate::base::repeats;
 use crate::base::visible::Visible;
 use crate::failure::{Classification, Code};
 use std::time::Duration;
@@ -48,11 +49,23 @@ fn code(class: &Classification) -> Option<DisplayValue<Code>> {
     class.code.map(display)
 }
 
+/// How many retries repeat the call, if any does.
+fn depth(inside: &[PointName]) -> Option<u64> {
+    u64::try_from(inside.len()).ok().filter(|depth| *depth > 0)
+}
+
+/// The point whose retry repeats the call, the innermost of several.
+fn inside(inside: &[PointName]) -> Option<&str> {
+    inside.last().map(|point| &**point)
+}
+
 /// Logs that an attempt begins.
 #[cold]
 pub(crate) fn started(point: &PointName, attempt: u32, attempts_max: u32) {
     guarded(|| {
-        trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, "attempt started");
+        let around = repeats::around();
+        let (depth, inside) = (depth(&around), inside(&around));
+        trace!(target: "resilience::retry", point = &**point, attempt, attempts_max, depth, inside, "attempt started");
     });
 }
 
@@ -160,17 +173,20 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
 
 fn retry(event: &Event) {
     match event {
-        Event::AttemptFailed { point, attempt, attempts_max, class, delay, reason } => {
+        Event::AttemptFailed { point, attempt, attempts_max, class, delay, reason, inside: around } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
             let delay_ms = delay.map(delay_ms);
-            debug!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, delay_ms, reason, "attempt failed");
+            let (depth, inside) = (depth(around), inside(around));
+            debug!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, delay_ms, reason, depth, inside, "attempt failed");
         }
-        Event::Recovered { point, attempt, attempts_max } => {
-            info!(target: "resilience::retry", point = &**point, attempt, attempts_max, "succeeded after retries");
+        Event::Recovered { point, attempt, attempts_max, inside: around } => {
+            let (depth, inside) = (depth(around), inside(around));
+            info!(target: "resilience::retry", point = &**point, attempt, attempts_max, depth, inside, "succeeded after retries");
         }
-        Event::GaveUp { point, attempt, attempts_max, class, reason } => {
+        Event::GaveUp { point, attempt, attempts_max, class, reason, inside: around } => {
             let (category, severity, code) = (category(class), class.severity.as_str(), code(class));
-            warn!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, reason, "gave up");
+            let (depth, inside) = (depth(around), inside(around));
+            warn!(target: "resilience::retry", point = &**point, attempt, attempts_max, category, severity, code, reason, depth, inside, "gave up");
         }
         _ => {}
     }

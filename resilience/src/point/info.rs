@@ -177,7 +177,7 @@ pub struct PointSnapshot {
 ///
 /// | policy | counters |
 /// |---|---|
-/// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up`, `denied` (by the budget) |
+/// | `with_retry` | `retries`, `recovered` (calls that succeeded after retries), `not_retryable`, `gave_up`, `denied` (by the budget), `nested` (retries inside a repeated attempt of another retry) |
 /// | `circuit_breaker` | `opened`, `rejected`, `failures`, `cancelled`, `panicked` |
 /// | `bulkhead` | `in_use`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed` (keys that had to share an entry) |
 /// | `rate_limit` | `available`, `waiting` (now), `rejected`, `waited`; with `key` also `overflowed`, and `available` for each key |

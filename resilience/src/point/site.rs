@@ -159,6 +159,12 @@ impl PointSite {
     }
 }
 
+impl From<&'static PointSite> for PointName {
+    fn from(site: &'static PointSite) -> Self {
+        site.name()
+    }
+}
+
 impl Named for PointSite {
     fn unique(&'static self) -> &'static str {
         self.unique.get_or_init(|| {

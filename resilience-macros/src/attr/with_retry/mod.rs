@@ -374,22 +374,24 @@ impl Layer for Checked {
             quote_spanned!(here=> #instance let #given_local = (&#own).given(__instance);)
         });
         let wait = if cx.is_async {
-            quote_spanned!(here=> #site.pause(&#retry, __wait).await)
+            quote_spanned!(here=> #site.pause(__retrying).await)
         } else {
-            quote_spanned!(here=> #site.sleep(&#retry, __wait))
+            quote_spanned!(here=> #site.sleep(__retrying))
         };
         let start =
             Ident::new(if self.remembers || self.is_given() { "start_remembering" } else { "start" }, here);
+        let started = quote_spanned!(here=> #site.#start());
+        let started = if cx.is_async { started } else { quote_spanned!(here=> __rt::here(#started)) };
         let lent = cx.lent();
         let key = value::whole_key(cx.key, cx.varied(place)).filter(|_| self.has_keyed_budgets(true));
         let budgets = key
             .as_ref()
             .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
         let settle = if self.is_plain(key.is_some()) {
-            quote_spanned!(here=> #site.settle(&mut #retry, __verdict))
+            quote_spanned!(here=> #site.settle(#retry, __verdict))
         } else {
             let (ruling, budget) = (self.rules.ruling(), self.budget(&self.owner(place), key.is_some()));
-            quote_spanned!(here=> #site.settle_with(&mut #retry, __verdict, #ruling, #budget))
+            quote_spanned!(here=> #site.settle_with(#retry, __verdict, #ruling, #budget))
         };
         let bound = place.bound();
         let throttled = Throttled::new(self, cx, place, key.is_some());
@@ -401,19 +403,19 @@ impl Layer for Checked {
             #given
             #ask
             #lent
-            let mut #retry = #site.#start();
+            let mut #retry = #started;
             let #bound = loop {
                 // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
-                let __wait = {
+                let __retrying = {
                     #attempt
                     #inner
                     #ended
                     match #settle {
                         __rt::Ok(#kept) => break #bound,
-                        __rt::Err(__wait) => __wait,
+                        __rt::Err(__retrying) => __retrying,
                     }
                 };
-                #wait;
+                #retry = #wait;
             };
         };
         if !is_throttled {

@@ -23,6 +23,8 @@ pub struct Progress {
     ruled: Vec<RetryCount>,
     /// Whether the one retry of an error that is repeated once was made.
     pub(super) once: bool,
+    /// Whether this thread is marked as one that repeats an attempt of the call.
+    pub(super) is_marked: bool,
 }
 
 /// The retries under the general settings, or under one rule.
@@ -107,12 +109,13 @@ impl GiveUpReason {
 
 impl Progress {
     /// More attempts than a caller waits for: a count that reaches it stops.
-    pub(super) const MANY: u32 = u32::MAX >> 1;
+    pub(super) const MANY: u32 = u32::MAX >> 2;
 
     /// The progress of a call without rules whose waits do not depend on one another.
     pub(super) fn counted(attempts: u32, once: bool) -> Self {
         let retries = if attempts < Self::MANY { attempts } else { u32::MAX };
-        Self { attempts, general: RetryCount { retries, previous: None }, ruled: Vec::new(), once }
+        let general = RetryCount { retries, previous: None };
+        Self { attempts, general, once, ..Self::default() }
     }
 
     fn slot(&self, rule: Option<usize>) -> RetryCount {

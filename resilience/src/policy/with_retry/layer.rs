@@ -10,7 +10,7 @@
 
 use super::backoff::{Backoff, duration};
 use super::config::Retry;
-use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Wait};
+use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Here, Retrying};
 use super::{Budget, Rule, waits};
 #[cfg(feature = "config")]
 use super::{check::whole, config::RetryConfig};
@@ -82,6 +82,7 @@ impl State {
 #[derive(Debug)]
 struct Counters {
     retries: AtomicU64,
+    nested: AtomicU64,
     recovered: AtomicU64,
     not_retryable: AtomicU64,
     gave_up: AtomicU64,
@@ -93,6 +94,7 @@ impl Counters {
     const fn new() -> Self {
         Self {
             retries: AtomicU64::new(0),
+            nested: AtomicU64::new(0),
             recovered: AtomicU64::new(0),
             not_retryable: AtomicU64::new(0),
             gave_up: AtomicU64::new(0),
@@ -104,6 +106,7 @@ impl Counters {
     const fn of(&self, what: Counted) -> &AtomicU64 {
         match what {
             Counted::Retry => &self.retries,
+            Counted::Nested => &self.nested,
             Counted::Recovered => &self.recovered,
             Counted::NotRetryable => &self.not_retryable,
             Counted::GaveUp => &self.gave_up,
@@ -238,20 +241,19 @@ impl RetrySite {
 
     /// Waits; then the next attempt begins.
     #[cold]
-    pub fn pause<'a>(&'static self, call: &impl CallState, wait: Wait<'a>) -> Pause<'a> {
-        let attempt = run::attempt(call);
+    pub fn pause<'a, C: CallState + Send + 'a>(&'static self, retrying: Retrying<'a, C>) -> Pause<'a, C> {
         Pause(Box::pin(async move {
-            stopping::pause(wait.delay).await;
-            run::begin_retry(self, attempt, wait);
+            stopping::pause(retrying.wait.delay).await;
+            run::begin_retry(self, retrying)
         }))
     }
 
     /// Blocks the thread for the wait; then the next attempt begins.
     #[cold]
-    pub fn sleep(&self, call: &impl CallState, wait: Wait<'_>) {
+    pub fn sleep<C: CallState>(&self, retrying: Retrying<'_, Here<C>>) -> Here<C> {
         event::blocks(&self.name());
-        stopping::sleep(wait.delay);
-        run::begin_retry(self, run::attempt(call), wait);
+        stopping::sleep(retrying.wait.delay);
+        run::begin_retry_here(self, retrying)
     }
 
     /// What follows an attempt that is judged by its category and whose retries the function's own budget pays
@@ -259,9 +261,9 @@ impl RetrySite {
     ///
     /// # Errors
     ///
-    /// The wait before the next attempt, if one follows.
+    /// The call that waits for its next attempt, if one follows.
     #[inline]
-    pub fn settle(&self, call: &mut impl CallState, verdict: Verdict) -> Result<Verdict, Wait<'_>> {
+    pub fn settle<C: CallState>(&self, call: C, verdict: Verdict) -> Result<Verdict, Retrying<'_, C>> {
         run::settle(self, call, verdict, Ruling::ByCategory, Some(&self.state.budget))
     }
 
@@ -269,15 +271,15 @@ impl RetrySite {
     ///
     /// # Errors
     ///
-    /// The wait before the next attempt, if one follows.
+    /// The call that waits for its next attempt, if one follows.
     #[inline]
-    pub fn settle_with<'b>(
+    pub fn settle_with<'b, C: CallState>(
         &self,
-        call: &mut impl CallState,
+        call: C,
         verdict: Verdict,
         ruling: Ruling,
         budget: Option<&'b Budget>,
-    ) -> Result<Verdict, Wait<'b>> {
+    ) -> Result<Verdict, Retrying<'b, C>> {
         run::settle(self, call, verdict, ruling, budget)
     }
 
@@ -339,7 +341,7 @@ impl<'a> GivenRetry<'a> {
     /// The wait before the next attempt, if one follows.
     #[cfg(feature = "config")]
     #[inline]
-    pub fn settle(self, call: &mut impl CallState, verdict: Verdict) -> Result<Verdict, Wait<'static>> {
+    pub fn settle<C: CallState>(self, call: C, verdict: Verdict) -> Result<Verdict, Retrying<'static, C>> {
         run::settle(&self, call, verdict, Ruling::ByCategory, Some(&self.site.state.budget))
     }
 
@@ -352,37 +354,36 @@ impl<'a> GivenRetry<'a> {
 
     /// See [`RetrySite::pause`].
     #[cold]
-    pub fn pause<'p>(self, call: &impl CallState, wait: Wait<'p>) -> Pause<'p>
+    pub fn pause<'p, C: CallState + Send + 'p>(self, retrying: Retrying<'p, C>) -> Pause<'p, C>
     where
         'a: 'p,
     {
-        let attempt = run::attempt(call);
         Pause(Box::pin(async move {
-            stopping::pause(wait.delay).await;
-            run::begin_retry(&self, attempt, wait);
+            stopping::pause(retrying.wait.delay).await;
+            run::begin_retry(&self, retrying)
         }))
     }
 
     /// See [`RetrySite::sleep`].
     #[cold]
-    pub fn sleep(self, call: &impl CallState, wait: Wait<'_>) {
+    pub fn sleep<C: CallState>(self, retrying: Retrying<'_, Here<C>>) -> Here<C> {
         event::blocks(&self.name());
-        stopping::sleep(wait.delay);
-        run::begin_retry(&self, run::attempt(call), wait);
+        stopping::sleep(retrying.wait.delay);
+        run::begin_retry_here(&self, retrying)
     }
 
     /// See [`RetrySite::settle_with`].
     ///
     /// # Errors
     ///
-    /// The wait before the next attempt, if one follows.
-    pub fn settle_with<'b>(
+    /// The call that waits for its next attempt, if one follows.
+    pub fn settle_with<C: CallState>(
         self,
-        call: &mut impl CallState,
+        call: C,
         verdict: Verdict,
         ruling: Ruling,
-        budget: Option<&'b Budget>,
-    ) -> Result<Verdict, Wait<'b>> {
+        budget: Option<&Budget>,
+    ) -> Result<Verdict, Retrying<'_, C>> {
         run::settle(&self, call, verdict, ruling, budget)
     }
 
@@ -415,17 +416,17 @@ fn in_force(changed: &'static Override) -> Option<&'static Retry> {
 
 /// The wait between two attempts; boxed, so that the annotated future need not hold the timer.
 #[doc(hidden)]
-pub struct Pause<'a>(Pin<Box<dyn Future<Output = ()> + Send + 'a>>);
+pub struct Pause<'a, C>(Pin<Box<dyn Future<Output = C> + Send + 'a>>);
 
-impl Future for Pause<'_> {
-    type Output = ();
+impl<C> Future for Pause<'_, C> {
+    type Output = C;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<C> {
         self.0.as_mut().poll(cx)
     }
 }
 
-impl fmt::Debug for Pause<'_> {
+impl<C> fmt::Debug for Pause<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pause")
     }
@@ -538,6 +539,7 @@ impl Layer for RetrySite {
             ("not_retryable", count(Counted::NotRetryable)),
             ("gave_up", count(Counted::GaveUp)),
             ("denied", count(Counted::Denied)),
+            ("nested", count(Counted::Nested)),
         ];
         let budget = self.known().and_then(|retry| budget_of(retry, &self.state.budget));
         if self.is_throttled || budget.is_some_and(Budget::has_throttle) {

@@ -12,6 +12,7 @@
 //!   limits that, and a circuit breaker below the retry ends it.
 //! - In more than one layer of a call chain: three layers with three retries each make 64 calls of one. Retry
 //!   in one layer, best the one nearest to the failing call that knows whether the request can be repeated.
+//!   [`Event::inside`](crate::Event::inside) and the counter `nested` show retries that others repeat.
 //! - Around what is not idempotent, unless `idempotent = false` or a key of idempotency makes it safe.
 //!
 //! # Choosing numbers
@@ -75,6 +76,8 @@ pub use backoff::{Backoff, Jitter};
 pub use config::{Retry, RetryConfig, Rule};
 #[doc(hidden)]
 pub use layer::{KeyedBudgets, RetrySite};
+#[doc(hidden)]
+pub use run::here;
 #[doc(hidden)]
 pub use waits::check_waits;
 

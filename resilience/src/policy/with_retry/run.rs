@@ -1,6 +1,7 @@
 //! One call and its attempts: what is left to do after each of them.
 //!
-//! An expansion calls `start`, then after each attempt `settle`, and `pause` or `sleep` with the wait that it gets.
+//! An expansion calls `start`, then after each attempt `settle`, and `pause` or `sleep` where that says that another
+//! attempt follows.
 //! Settling a success on the happy path reads two numbers and returns; all else is behind [`failed`], which is cold and
 //! not inlined, so that an annotated function has little code of the retry in it.
 //!
@@ -17,7 +18,7 @@
 use super::config::Retry;
 use super::decide::{DecisionInput, GiveUpReason, Progress, decide};
 use crate::base::clock::now;
-use crate::base::{rng, scope, stopping};
+use crate::base::{repeats, rng, scope, stopping};
 use crate::classify::{Category, Classification};
 use crate::event::{Event, emit, is_heard};
 use crate::point::PointName;
@@ -45,13 +46,24 @@ pub trait CallState: Default {
 
     /// Remembers it until the next attempt.
     fn keep(&mut self, progress: Progress);
+
+    /// Marks this thread as one that repeats an attempt of the call, for `point`, until the attempt has ended.
+    fn enter(&mut self, point: PointName);
+
+    /// Ends what [`enter`](Self::enter) began, if it did.
+    fn leave(&mut self);
 }
 
 /// A call of which nothing matters but how many attempts have failed: four bytes, beside what a future
 /// keeps of its own progress anyway.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 #[doc(hidden)]
 pub struct AttemptCount(u32);
+
+/// The bit of an [`AttemptCount`] that says that the one retry of an error that is repeated once was made.
+const ONCE: u32 = 1 << 31;
+/// The bit that says that this thread is marked.
+const MARKED: u32 = 1 << 30;
 
 /// A call of which more matters: its length, its last wait, or the retries of each rule.
 #[derive(Debug, Default)]
@@ -61,7 +73,6 @@ pub struct AttemptHistory {
     started: Option<Instant>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "expansions call both kinds alike, by reference")]
 impl AttemptCount {
     /// The number of the attempt that is about to run, from 1.
     #[inline]
@@ -71,7 +82,7 @@ impl AttemptCount {
 
     /// What another thread needs to know of the running attempt.
     pub const fn elsewhere(&self) -> Self {
-        *self
+        Self(self.0 & !MARKED)
     }
 }
 
@@ -87,11 +98,25 @@ impl CallState for AttemptCount {
     }
 
     fn take(&mut self) -> Progress {
-        Progress::counted(self.failed(), self.0 > Progress::MANY)
+        self.leave();
+        Progress::counted(self.failed(), self.0 & ONCE != 0)
     }
 
     fn keep(&mut self, progress: Progress) {
-        self.0 = progress.attempts.min(Progress::MANY) | if progress.once { !Progress::MANY } else { 0 };
+        self.0 = progress.attempts.min(Progress::MANY) | if progress.once { ONCE } else { 0 };
+    }
+
+    fn enter(&mut self, point: PointName) {
+        repeats::enter(point);
+        self.0 |= MARKED;
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        if self.0 & MARKED != 0 {
+            self.0 &= !MARKED;
+            repeats::leave();
+        }
     }
 }
 
@@ -100,11 +125,6 @@ impl AttemptHistory {
     #[inline]
     pub fn attempt(&self) -> u32 {
         attempt(self)
-    }
-
-    /// What another thread needs to know of the running attempt.
-    pub fn elsewhere(&self) -> AttemptCount {
-        AttemptCount(self.failed().min(Progress::MANY))
     }
 
     /// A call whose length matters if `retry` says so.
@@ -131,11 +151,90 @@ impl CallState for AttemptHistory {
     }
 
     fn take(&mut self) -> Progress {
+        self.leave();
         self.progress.take().map_or_else(Progress::default, |progress| *progress)
     }
 
     fn keep(&mut self, progress: Progress) {
         self.progress = Some(Box::new(progress));
+    }
+
+    fn enter(&mut self, point: PointName) {
+        if let Some(progress) = &mut self.progress {
+            repeats::enter(point);
+            progress.is_marked = true;
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        if self.progress.as_mut().is_some_and(|progress| mem::take(&mut progress.is_marked)) {
+            repeats::leave();
+        }
+    }
+}
+
+/// A call whose attempts run on this thread from beginning to end; a body that panics leaves, too.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct Here<C: CallState>(C);
+
+/// Makes `call` one whose attempts run on this thread.
+#[inline]
+pub fn here<C: CallState>(call: C) -> Here<C> {
+    Here(call)
+}
+
+impl<C: CallState> Here<C> {
+    /// The number of the attempt that is about to run, from 1.
+    #[inline]
+    pub fn attempt(&self) -> u32 {
+        attempt(&self.0)
+    }
+
+    /// What another thread needs to know of the running attempt.
+    pub fn elsewhere(&self) -> AttemptCount {
+        AttemptCount(self.0.failed().min(Progress::MANY))
+    }
+}
+
+impl<C: CallState> CallState for Here<C> {
+    #[inline]
+    fn failed(&self) -> u32 {
+        self.0.failed()
+    }
+
+    #[inline]
+    fn is_first(&self) -> bool {
+        self.0.is_first()
+    }
+
+    fn started(&self) -> Option<Instant> {
+        self.0.started()
+    }
+
+    fn take(&mut self) -> Progress {
+        self.0.take()
+    }
+
+    fn keep(&mut self, progress: Progress) {
+        self.0.keep(progress);
+    }
+
+    fn enter(&mut self, point: PointName) {
+        self.0.enter(point);
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl<C: CallState> Drop for Here<C> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 
@@ -158,6 +257,8 @@ pub(super) trait CallSite {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Counted {
     Retry,
+    /// A retry that another retry repeats.
+    Nested,
     Recovered,
     NotRetryable,
     GaveUp,
@@ -168,8 +269,7 @@ pub(super) enum Counted {
 /// The wait before the next attempt, with the tokens that were paid for it. Dropped before that attempt
 /// begins, it returns the tokens.
 #[derive(Debug)]
-#[doc(hidden)]
-pub struct Wait<'b> {
+pub(super) struct Wait<'b> {
     pub(super) delay: Duration,
     /// What the attempt failed with that it follows.
     #[cfg(feature = "ops")]
@@ -179,7 +279,7 @@ pub struct Wait<'b> {
 
 impl Wait<'_> {
     /// Ends the wait: the attempt that was paid for begins.
-    pub(super) fn end(self) {
+    fn end(self) {
         if let Some(tokens) = self.tokens {
             tokens.spend();
         }
@@ -192,28 +292,34 @@ pub(super) fn attempt(call: &impl CallState) -> u32 {
     call.failed().saturating_add(1)
 }
 
-/// What follows an attempt whose retries `budget` pays for: `Err` of the wait before the next one, or the
-/// verdict with which the call ends.
+/// A call that waits for its next attempt.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Retrying<'b, C> {
+    pub(super) call: C,
+    pub(super) wait: Wait<'b>,
+}
+
+/// What follows an attempt whose retries `budget` pays for: `Err` of the call that waits for its next one, or the verdict
+/// with which it ends.
 #[inline]
 pub(super) fn settle<'b, S: CallSite, C: CallState>(
     site: &S,
-    call: &mut C,
+    call: C,
     verdict: Verdict,
     ruling: Ruling,
     budget: Option<&'b Budget>,
-) -> Result<Verdict, Wait<'b>> {
+) -> Result<Verdict, Retrying<'b, C>> {
     let Some(class) = &verdict else {
-        if !(call.is_first() && budget.is_none_or(Budget::is_full)) {
-            succeeded(site, call.failed(), budget);
+        if call.is_first() && budget.is_none_or(Budget::is_full) {
+            drop(call);
+        } else {
+            succeeded(site, call, budget);
         }
         // A new `None`: the compiler need not keep the verdict of a success in memory.
         return Ok(None);
     };
-    // A copy, so that the count of a successful call need not be kept in memory either.
-    let mut later = mem::take(call);
-    let settled = failed(site, &mut later, class, ruling, budget);
-    *call = later;
-    settled
+    failed(site, call, class, ruling, budget)
 }
 
 /// How many attempts a call may make, as events have it.
@@ -232,14 +338,32 @@ pub(super) fn begin<S: CallSite>(site: &S, attempt: u32) {
     let _ = (site, attempt);
 }
 
-/// Begins the retry that is the attempt of this number: its wait is over.
+/// Begins the retry that `call` has waited for.
 #[cold]
-pub(super) fn begin_retry<S: CallSite>(site: &S, attempt: u32, wait: Wait<'_>) {
+pub(super) fn begin_retry<S: CallSite, C: CallState>(
+    site: &S,
+    Retrying { call, wait }: Retrying<'_, C>,
+) -> C {
     #[cfg(feature = "ops")]
     site.count_retried(wait.category);
     wait.end();
     site.count(Counted::Retry);
-    begin(site, attempt);
+    if repeats::depth() > 0 {
+        site.count(Counted::Nested);
+    }
+    begin(site, attempt(&call));
+    call
+}
+
+/// The same on this thread, which is marked for as long as the attempt runs.
+#[cold]
+pub(super) fn begin_retry_here<S: CallSite, C: CallState>(
+    site: &S,
+    retrying: Retrying<'_, Here<C>>,
+) -> Here<C> {
+    let mut call = begin_retry(site, retrying);
+    call.enter(site.name());
+    call
 }
 
 #[cfg(feature = "tracing")]
@@ -252,14 +376,17 @@ fn started<S: CallSite>(site: &S, attempt: u32) {
 /// Settles a success after `failed` failures, or one that finds a budget not full.
 #[cold]
 #[inline(never)]
-fn succeeded<S: CallSite>(site: &S, failed: u32, budget: Option<&Budget>) {
+fn succeeded<S: CallSite, C: CallState>(site: &S, mut call: C, budget: Option<&Budget>) {
+    call.leave();
+    let failed = call.failed();
     if let Some(budget) = budget {
         budget.deposit_success();
     }
     if failed > 0 {
         site.count(Counted::Recovered);
         let (point, attempt) = (site.name(), failed.saturating_add(1));
-        emit(&Event::Recovered { point, attempt, attempts_max: attempts_max(site.retry()) }, None);
+        let inside = repeats::around();
+        emit(&Event::Recovered { point, attempt, attempts_max: attempts_max(site.retry()), inside }, None);
     }
 }
 
@@ -270,24 +397,24 @@ fn is_rejected(retry: &Retry, class: &Classification) -> bool {
         && retry.config().on.iter().all(|rule| rule.category != Category::Rejected)
 }
 
-/// Decides what follows a failure, and emits its events: `Err` of the wait before the next attempt, or the
-/// verdict with which the call ends.
+/// Decides what follows a failure, and emits its events: `Err` of the call that waits for its next attempt, or the
+/// verdict with which it ends.
 #[cold]
 #[inline(never)]
 fn failed<'b, S: CallSite, C: CallState>(
     site: &S,
-    call: &mut C,
+    mut call: C,
     class: &Classification,
     ruling: Ruling,
     budget: Option<&'b Budget>,
-) -> Result<Verdict, Wait<'b>> {
+) -> Result<Verdict, Retrying<'b, C>> {
     let started = call.started();
     let mut progress = call.take();
     let Some(wait) = judged(site, started, &mut progress, *class, ruling, budget) else {
         return Ok(Some(*class));
     };
     call.keep(progress);
-    Err(wait)
+    Err(Retrying { call, wait })
 }
 
 /// As [`failed`], with the call's progress at hand; not generic, so that it is compiled once for all functions.
@@ -311,14 +438,26 @@ fn judged<'b>(
     let reason = next.as_ref().err().map(|stop| stop.reason());
     if is_heard(None) {
         emit(
-            &Event::AttemptFailed { point: point.clone(), attempt, attempts_max, class, delay, reason },
+            &Event::AttemptFailed {
+                point: point.clone(),
+                attempt,
+                attempts_max,
+                class,
+                delay,
+                reason,
+                inside: repeats::around(),
+            },
             None,
         );
     }
     match next {
         Ok(wait) => {
             let delay = wait.delay;
-            emit(&Event::Retrying { point, attempt, attempts_max, class, delay }, retry.config().on_retry);
+            let inside = repeats::around();
+            emit(
+                &Event::Retrying { point, attempt, attempts_max, class, delay, inside },
+                retry.config().on_retry,
+            );
             Some(wait)
         }
         Err(stop) => {
@@ -335,7 +474,11 @@ fn judged<'b>(
             }
             site.count(Counted::GaveUp);
             let reason = stop.reason();
-            emit(&Event::GaveUp { point, attempt, attempts_max, class, reason }, retry.config().on_give_up);
+            let inside = repeats::around();
+            emit(
+                &Event::GaveUp { point, attempt, attempts_max, class, reason, inside },
+                retry.config().on_give_up,
+            );
             None
         }
     }

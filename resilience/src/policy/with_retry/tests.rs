@@ -81,20 +81,29 @@ fn events_tell_the_story_in_order() {
         class,
         delay,
         reason,
+        inside: Vec::new(),
     };
     let first = failed(1, Some(100 * MS), None);
-    let waited = Event::Retrying { point: point(), attempt: 1, attempts_max: 2, class, delay: 100 * MS };
+    let inside = Vec::new;
+    let waited = Event::Retrying {
+        point: point(),
+        attempt: 1,
+        attempts_max: 2,
+        class,
+        delay: 100 * MS,
+        inside: inside(),
+    };
     let reason = "no retry is left";
     assert_eq!(
         world.events(),
         [
             first.clone(),
             waited.clone(),
-            Event::Recovered { point: point(), attempt: 2, attempts_max: 2 },
+            Event::Recovered { point: point(), attempt: 2, attempts_max: 2, inside: inside() },
             first,
             waited,
             failed(2, None, Some(reason)),
-            Event::GaveUp { point: point(), attempt: 2, attempts_max: 2, class, reason },
+            Event::GaveUp { point: point(), attempt: 2, attempts_max: 2, class, reason, inside: inside() },
         ]
     );
 }
@@ -288,15 +297,15 @@ static SITE: RetrySite = RetrySite::new(
 
 fn quote(outcomes: &[Result<u32, Failed>]) -> (Result<u32, Failed>, Vec<bool>) {
     let (mut outcomes, mut last) = (outcomes.iter(), Vec::new());
-    let mut call = SITE.start_remembering();
+    let mut call = here(SITE.start_remembering());
     loop {
         last.push(SITE.is_last(&call));
         assert_eq!(call.attempt() as usize, last.len());
         let outcome = outcomes.next().copied().unwrap_or_else(|| failure(Category::Timeout));
         let verdict = outcome.judge().err().map(Classify::classify);
-        match SITE.settle_with(&mut call, verdict, Ruling::ByCategory, SITE.own_budget()) {
+        match SITE.settle_with(call, verdict, Ruling::ByCategory, SITE.own_budget()) {
             Ok(_) => return (outcome, last),
-            Err(wait) => SITE.sleep(&call, wait),
+            Err(retrying) => call = SITE.sleep(retrying),
         }
     }
 }
@@ -311,7 +320,14 @@ fn a_site_counts_what_goes_wrong() {
     assert_eq!(world.waits(), [100 * MS, MS, 100 * MS]);
     assert_eq!(
         SITE.counters(),
-        [("retries", 3), ("recovered", 1), ("not_retryable", 0), ("gave_up", 1), ("denied", 0)]
+        [
+            ("retries", 3),
+            ("recovered", 1),
+            ("not_retryable", 0),
+            ("gave_up", 1),
+            ("denied", 0),
+            ("nested", 0)
+        ]
     );
     assert!(world.events().iter().all(|event| event.point() == "here::quote"));
     // Nearly one token has flown back in the 201 ms since the first retry.
@@ -324,16 +340,22 @@ fn a_site_counts_denied_retries() {
     static EMPTY: Budget = Budget::new().capacity(1).refill(0);
     let _world = isolate();
     let down = Some(Category::Unavailable.into());
-    let mut first = DENIED.start();
-    let settle =
-        |call: &mut _, verdict| DENIED.settle_with(call, verdict, Ruling::ByCategory, DENIED.budget());
-    let wait = settle(&mut first, down).unwrap_err();
-    assert_eq!(wait.delay, 100 * MS);
-    DENIED.sleep(&first, wait);
-    assert_eq!(settle(&mut DENIED.start(), down).unwrap(), down);
-    let counted = [("retries", 1), ("recovered", 0), ("not_retryable", 0), ("gave_up", 1), ("denied", 1)];
+    let first = here(DENIED.start());
+    let settle = |call, verdict| DENIED.settle_with(call, verdict, Ruling::ByCategory, DENIED.budget());
+    let retrying = settle(first, down).unwrap_err();
+    assert_eq!(retrying.wait.delay, 100 * MS);
+    let first = DENIED.sleep(retrying);
+    assert_eq!(settle(here(DENIED.start()), down).unwrap(), down);
+    let counted = [
+        ("retries", 1),
+        ("recovered", 0),
+        ("not_retryable", 0),
+        ("gave_up", 1),
+        ("denied", 1),
+        ("nested", 0),
+    ];
     assert_eq!(DENIED.counters(), counted);
-    assert_eq!(settle(&mut first, None).unwrap(), None);
+    assert_eq!(settle(first, None).unwrap(), None);
     assert_eq!(DENIED.budget().map(Budget::tokens), Some(1));
 }
 

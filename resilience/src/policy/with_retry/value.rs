@@ -6,7 +6,8 @@
 
 use super::Budget;
 use super::config::Retry;
-use super::run::{self, AttemptHistory, CallSite, Counted, Wait};
+use super::run::{self, AttemptHistory, CallSite, CallState, Counted, Retrying};
+use crate::base::repeats::Repeated;
 use crate::base::stopping::{pause, sleep};
 use crate::classify::{Classification, Classify};
 use crate::event::blocks;
@@ -27,6 +28,12 @@ struct InlineCall<'a> {
     place: &'static Location<'static>,
     /// The budget of what makes the calls, if it has one.
     own: Option<&'a Budget>,
+}
+
+impl From<InlineCall<'_>> for PointName {
+    fn from(call: InlineCall<'_>) -> Self {
+        call.name()
+    }
 }
 
 impl CallSite for InlineCall<'_> {
@@ -68,23 +75,19 @@ impl<'a> InlineCall<'a> {
     }
 
     #[inline]
-    fn settle(&self, call: &mut AttemptHistory, (verdict, ruling): (Verdict, Ruling)) -> Option<Wait<'a>> {
+    fn settle<C: CallState>(&self, call: C, (verdict, ruling): (Verdict, Ruling)) -> Option<Retrying<'a, C>> {
         run::settle(self, call, verdict, ruling, self.budget()).err()
     }
 
-    fn begin_retry(&self, call: &AttemptHistory, wait: Wait<'_>) {
-        run::begin_retry(self, run::attempt(call), wait);
-    }
-
     fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
-        let mut call = self.start();
+        let mut call = run::here(self.start());
         loop {
             let outcome = f();
-            let Some(wait) = self.settle(&mut call, judge(&outcome)) else { return outcome };
+            let Some(retrying) = self.settle(call, judge(&outcome)) else { return outcome };
             drop(outcome);
             blocks(&self.name());
-            sleep(wait.delay);
-            self.begin_retry(&call, wait);
+            sleep(retrying.wait.delay);
+            call = run::begin_retry_here(&self, retrying);
         }
     }
 
@@ -95,13 +98,13 @@ impl<'a> InlineCall<'a> {
         let mut call = self.start();
         loop {
             // The outcome is dropped before the wait, which would make the future larger.
-            let wait = {
-                let outcome = f().await;
-                let Some(wait) = self.settle(&mut call, judge(&outcome)) else { return outcome };
-                wait
+            let retrying = {
+                let outcome = Repeated::new(self, run::attempt(&call), f()).await;
+                let Some(retrying) = self.settle(call, judge(&outcome)) else { return outcome };
+                retrying
             };
-            pause(wait.delay).await;
-            self.begin_retry(&call, wait);
+            pause(retrying.wait.delay).await;
+            call = run::begin_retry(&self, retrying);
         }
     }
 }
