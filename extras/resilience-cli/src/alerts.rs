@@ -26,21 +26,14 @@ pub(crate) fn command(args: &AlertsArgs, place: &Place, json: bool) -> Result<Ex
         let followers = states.into_iter().map(|state| (state.application, Follower::new(state.dir)));
         return follow(args, followers.collect(), json);
     }
-    let (mut rows, mut failed) = (Vec::new(), false);
-    for state in states {
-        // All that may be asked for: alerts of another level do not count.
-        let most = if args.level.is_some() { MOST } else { args.count };
-        match recent_in(&state.dir, most) {
-            Ok(recent) => {
-                skipped(&state.application, recent.skipped as u64);
-                rows.append(&mut chosen(args, &state.application, recent.alerts, args.count));
-            }
-            Err(error) => {
-                eprintln!("resilience: {}: {error}", state.dir.display());
-                failed = true;
-            }
-        }
-    }
+    // All that may be asked for: alerts of another level do not count.
+    let most = if args.level.is_some() { MOST } else { args.count };
+    let (rows, failed) = state::each(states, |state| {
+        let recent =
+            recent_in(&state.dir, most).map_err(|error| format!("{}: {error}", state.dir.display()))?;
+        skipped(&state.application, recent.skipped as u64);
+        Ok(chosen(args, &state.application, recent.alerts, args.count))
+    });
     print::bytes(&text(&rows, json)?)?;
     Ok(if failed { ExitCode::from(crate::FAILED) } else { ExitCode::SUCCESS })
 }

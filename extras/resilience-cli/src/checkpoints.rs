@@ -24,11 +24,11 @@ pub(crate) fn command(command: CheckpointsCommand, place: &Place, json: bool) ->
             if let Some(prefix) = prefix {
                 filter = filter.prefix(prefix);
             }
-            let (rows, failed) = state::each(place, |state| {
+            let (rows, failed) = state::each(state::all(place)?, |state| {
                 let page = blocking::of(state.inspect()?).list(filter.clone())?;
                 let row = |step| Row { application: state.application.clone(), step };
                 Ok(page.into_iter().map(row).collect())
-            })?;
+            });
             let done = if json {
                 print::json(rows)?
             } else {

@@ -59,14 +59,14 @@ fn list(
     if let Some(prefix) = prefix {
         filter = filter.prefix(prefix);
     }
-    let (rows, failed) = state::each(place, |state| {
+    let (rows, failed) = state::each(state::all(place)?, |state| {
         let application = &state.application;
         let page = blocking::of(state.inspect()?).list(filter.clone())?;
         if page.next.is_some() {
             eprintln!("resilience: {application} has more than {limit} such jobs: raise --limit");
         }
         Ok(page.into_iter().map(|job| Row { application: application.clone(), job }).collect())
-    })?;
+    });
     let done = if json {
         print::json(rows)?
     } else {

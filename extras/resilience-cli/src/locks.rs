@@ -18,46 +18,31 @@ struct Row {
 }
 
 pub(crate) fn command(command: LocksCommand, place: &Place, json: bool) -> Result<ExitCode, Failure> {
-    let mut failed = false;
-    let mut fails = |error: &dyn std::fmt::Display| {
-        eprintln!("resilience: {}", print::visible(&error.to_string()));
-        failed = true;
-    };
     let states = state::all_locks(place)?;
-    match command {
+    let failed = match command {
         LocksCommand::List { held, prefix } => {
             let is_asked_for = |lock: &LockInfo| {
                 (lock.is_held || !held) && prefix.as_ref().is_none_or(|prefix| lock.name.starts_with(prefix))
             };
-            let mut rows = Vec::new();
-            for State { application, dir, .. } in states {
-                match list_in(dir) {
-                    Ok(locks) => rows.extend(
-                        locks
-                            .into_iter()
-                            .filter(is_asked_for)
-                            .map(|lock| Row { application: application.clone(), lock }),
-                    ),
-                    Err(error) => fails(&error),
-                }
-            }
+            let (rows, failed) = state::each(states, |State { application, dir, .. }| {
+                let row = |lock| Row { application: application.clone(), lock };
+                Ok(list_in(dir)?.into_iter().filter(is_asked_for).map(row).collect())
+            });
             if json {
                 print::json(rows)?;
             } else {
                 print::table(&HEAD, rows.iter().map(cells).collect(), "no locks")?;
             }
+            failed
         }
         LocksCommand::Prune => {
-            for State { application, dir, .. } in states {
-                match prune_in(dir) {
-                    Ok(removed) => {
-                        print::bytes(format!("{application}: {removed} removed\n").as_bytes())?;
-                    }
-                    Err(error) => fails(&error),
-                }
-            }
+            let (lines, failed) = state::each(states, |State { application, dir, .. }| {
+                Ok(vec![format!("{}: {} removed\n", print::visible(application), prune_in(dir)?)])
+            });
+            print::bytes(lines.concat().as_bytes())?;
+            failed
         }
-    }
+    };
     Ok(ExitCode::from(if failed { crate::FAILED } else { 0 }))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::args::Place;
+use crate::print;
 use resilience::durable::{SqliteStore, state_dir};
 use std::env;
 use std::fs;
@@ -155,20 +156,20 @@ fn dirs(base: &Path) -> Result<Vec<State>, Failure> {
 
 /// What `look` finds in each of these states, in one list. Prints the errors, and returns whether there was one.
 pub(crate) fn each<T>(
-    place: &Place,
+    states: Vec<State>,
     mut look: impl FnMut(&State) -> Result<Vec<T>, Failure>,
-) -> Result<(Vec<T>, bool), Failure> {
+) -> (Vec<T>, bool) {
     let (mut rows, mut failed) = (Vec::new(), false);
-    for state in all(place)? {
+    for state in states {
         match look(&state) {
             Ok(found) => rows.extend(found),
             Err(error) => {
-                eprintln!("resilience: {error}");
+                eprintln!("resilience: {}", print::visible(&error.to_string()));
                 failed = true;
             }
         }
     }
-    Ok((rows, failed))
+    (rows, failed)
 }
 
 /// The one state in which `is_there` is true; several are an error that names them.

@@ -209,11 +209,11 @@ fn output_is_that_of_the_last_attempt() {
 #[test]
 fn much_output_is_held_in_a_file_and_beyond_the_limit_passed_on() {
     let dir = dir();
-    let many = "echo >> calls; yes | head -c 3000000";
-    let (held, code) =
-        ends(&mut run(dir.path(), "--retries 1 --base 1ms", &format!("{many}; test $(wc -l < calls) -eq 2")));
-    assert_eq!((held.len(), code), (3_000_000, 0));
+    let very_many = "echo >> calls; yes | head -c 100000000; test $(wc -l < calls) -eq 2";
+    let (held, code) = ends(&mut run(dir.path(), "--retries 1 --base 1ms", very_many));
+    assert_eq!((held.len(), code), (100_000_000, 0));
     fs::remove_file(dir.path().join("calls")).unwrap();
+    let many = "echo >> calls; yes | head -c 3000000";
     let (passed, code) =
         ends(&mut run(dir.path(), "--retries 3 --base 1ms --max-output 2MiB", &format!("{many}; exit 3")));
     assert_eq!((passed.len(), code, calls(dir.path())), (3_000_000, 3, 1), "what was seen is not repeated");
@@ -249,6 +249,8 @@ fn each_attempt_reads_the_input_from_its_beginning() {
     assert_eq!((size.trim(), code, calls(dir.path())), ("20000000", 3, 1));
     // A command that does not read is not waited for.
     assert_eq!(from("yes | $RUN --retries 1 -- echo done").0, "done\n");
+    let closes = "yes | $RUN --retries 1 --base 1ms -- sh -c 'exec <&-; echo closed; exit 3'";
+    assert_eq!(from(closes), ("closed\n".to_owned(), 3));
 }
 
 #[test]

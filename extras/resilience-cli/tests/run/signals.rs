@@ -131,3 +131,21 @@ fn keys_that_are_typed_during_a_rollback_act_when_the_files_are_back() {
         assert!(is_in_time, "the key was typed too late each time: {seen}");
     }
 }
+
+#[test]
+fn a_run_in_a_pipeline_leaves_terminal_and_groups_as_they_were_after_ctrl_z_and_fg() {
+    let dir = dir();
+    let path = dir.path();
+    let waits = "touch ready; until [ -e go ] || [ ! -e ready ]; do sleep 0.01; done; echo done";
+    // The group of the shell, and that in the foreground of its terminal.
+    let state = "{ stty -g; read -r stat < /proc/$$/stat; set -- $stat; echo $5 $8; }";
+    let shell = format!(
+        "set -m; {state} > before; $RUN --retries 1 -- sh -c '{waits}' | cat; echo first $?; {state} > stopped; \
+         touch go; fg > /dev/null; echo second $?; {state} > after; cmp before stopped && cmp before after && echo same"
+    );
+    let script = path.join("script.sh");
+    fs::write(&script, shell).unwrap();
+    let screen = typed(path, &format!("sh {}", script.display()), b"\x1a", || path.join("ready").exists());
+    assert!(screen.contains("first 148") && screen.contains("second 0"), "stopped, and continued: {screen}");
+    assert!(screen.contains("done") && screen.contains("same"), "{screen}");
+}
