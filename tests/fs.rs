@@ -22,3 +22,5 @@ mod rollback;
 mod shim;
 #[path = "fs/transactions.rs"]
 mod transactions;
+#[path = "fs/two_disks.rs"]
+mod two_disks;

@@ -69,6 +69,15 @@ fn a_directory_of_locks_is_for_one_user() {
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("its mode");
     let refused = lock::in_dir(&open, "x").acquire().expect_err("others may write to it").to_string();
     assert!(refused.contains("chmod go-w") && refused.contains("between users, lock a path"), "{refused}");
+    let foreign = scratch.path("foreign");
+    fs::create_dir(&foreign).expect("a directory");
+    if std::os::unix::fs::chown(&foreign, Some(12_345), None).is_ok() {
+        let refused = lock::in_dir(&foreign, "x").acquire().expect_err("it is another user's").to_string();
+        let parts = ["belongs to user 12345", "between users, lock a path"];
+        assert!(parts.iter().all(|part| refused.contains(part)), "{refused}");
+    } else {
+        eprintln!("skipped: this user may not give a directory to another one");
+    }
     symlink(scratch.path("nowhere"), scratch.path("link")).expect("a link");
     assert!(lock::in_dir(scratch.path("link"), "x").acquire().is_err());
     let own = scratch.path("a/b");

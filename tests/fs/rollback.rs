@@ -1,7 +1,9 @@
 //! Files that other code changes in place: put back when it fails, whoever is killed at which moment.
 
-use crate::common::{Scratch, child, given_dir, say};
-use crate::transactions::{end_at, files, is_after, killed_at, plain, prepare, text};
+use crate::common::{Scratch, given_dir, say};
+use crate::transactions::{
+    Variable, at_each_change, end_at, files, has_ended, is_after, killed_at, open, plain, prepare, text,
+};
 use resilience::fs::{Rollback, Transaction, TransactionError, backups, recover, restore};
 use resilience::{Event, testing};
 use std::fs::{self, Permissions};
@@ -134,23 +136,12 @@ fn changes_in_place() {
 }
 
 /// Runs [`changes_in_place`] with these variables; whether it has reached its end.
-fn run(dir: &Path, variables: &[(&str, String)]) -> bool {
-    let mut command = child("rollback::changes_in_place", dir);
-    command.envs(variables.iter().map(|(name, value)| (*name, value)));
-    let output = command.output().expect("a child");
-    match output.status.code() {
-        Some(0) => true,
-        Some(86) => false,
-        _ => panic!("{}", String::from_utf8_lossy(&output.stdout)),
-    }
+fn run(dir: &Path, variables: &[Variable]) -> bool {
+    has_ended("rollback::changes_in_place", dir, variables)
 }
 
-fn dies() -> (&'static str, String) {
+fn dies() -> Variable {
     ("FS_TEST_DIES", String::new())
-}
-
-fn open(at: usize) -> (&'static str, String) {
-    ("FS_TEST_OPEN", at.to_string())
 }
 
 /// Opens all three files in a process of its own, and checks that nothing is left but backups of what was displaced.
@@ -173,17 +164,13 @@ fn a_process_killed_at_any_change_of_the_disk_leaves_all_before_or_all_after() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
     for back in [false, true] {
-        let (mut number, mut afters) = (1, 0);
-        loop {
-            prepare(&dir);
-            let mut variables = vec![killed_at(number)];
-            variables.extend(back.then(|| ("FS_TEST_BACK", String::new())));
-            if run(&dir, &variables) {
-                break;
-            }
-            afters += u32::from(settle(&dir, number as usize % 3));
-            number += 1;
-        }
+        let mut afters = 0;
+        let more = back.then(|| ("FS_TEST_BACK", String::new()));
+        let number = at_each_change(
+            || prepare(&dir),
+            |at| run(&dir, &[at, more.as_slice()].concat()),
+            |number| afters += u32::from(settle(&dir, number as usize % 3)),
+        );
         assert!(number > 25, "{number}");
         assert_eq!(afters > 0, !back, "it stays only where it was accepted");
         assert_eq!(is_after(&dir), !back);

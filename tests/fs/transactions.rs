@@ -460,8 +460,16 @@ fn changes() {
 }
 
 /// Runs [`changes`] with these variables; whether it has reached its end.
-fn run(dir: &Path, variables: &[(&str, String)]) -> bool {
-    let mut command = child("transactions::changes", dir);
+pub(crate) fn run(dir: &Path, variables: &[Variable]) -> bool {
+    has_ended("transactions::changes", dir, variables)
+}
+
+/// What a child finds in its environment.
+pub(crate) type Variable = (&'static str, String);
+
+/// Runs the ignored test `name` with these variables; whether it has reached its end, and was not killed.
+pub(crate) fn has_ended(name: &str, dir: &Path, variables: &[Variable]) -> bool {
+    let mut command = child(name, dir);
     command.envs(variables.iter().map(|(name, value)| (*name, value)));
     let output = command.output().expect("a child");
     match output.status.code() {
@@ -471,16 +479,33 @@ fn run(dir: &Path, variables: &[(&str, String)]) -> bool {
     }
 }
 
-fn open(at: usize) -> (&'static str, String) {
+pub(crate) fn open(at: usize) -> Variable {
     ("FS_TEST_OPEN", at.to_string())
 }
 
-pub(crate) fn killed_at(number: u32) -> (&'static str, String) {
+pub(crate) fn killed_at(number: u32) -> Variable {
     ("FS_TEST_AT", number.to_string())
 }
 
+/// Kills what `run` runs at each change of the disk in turn, with the files as `begin` makes them, and lets `judge` look at
+/// what is left. Returns the number of the first change that there was not.
+pub(crate) fn at_each_change(
+    begin: impl Fn(),
+    run: impl Fn(&[Variable]) -> bool,
+    mut judge: impl FnMut(u32),
+) -> u32 {
+    for number in 1.. {
+        begin();
+        if run(&[killed_at(number)]) {
+            return number;
+        }
+        judge(number);
+    }
+    unreachable!("it ends")
+}
+
 /// Opens all three files, and checks that nothing is left.
-fn settle(dir: &Path, first: usize) -> bool {
+pub(crate) fn settle(dir: &Path, first: usize) -> bool {
     let outcome: Result<(), TransactionError> = Transaction::of(&files(dir)[first]).apply(|_| Ok(()));
     outcome.expect("it is finished first");
     let after = is_after(dir);
@@ -501,34 +526,29 @@ fn settle(dir: &Path, first: usize) -> bool {
 fn a_process_killed_at_any_change_of_the_disk_leaves_all_before_or_all_after() {
     let scratch = Scratch::new();
     let dir = scratch.path("");
-    for keep in [false, true] {
-        let (mut number, mut afters) = (1, 0);
-        loop {
-            prepare(&dir);
-            let mut variables = vec![killed_at(number)];
-            variables.extend(keep.then(|| ("FS_TEST_KEEP", String::new())));
-            if run(&dir, &variables) {
-                break;
-            }
-            afters += u32::from(settle(&dir, number as usize % 3));
-            number += 1;
-        }
+    let with = |more: Option<Variable>| {
+        let dir = &dir;
+        move |at: &[Variable]| run(dir, &[at, more.as_slice()].concat())
+    };
+    for keep in [None, Some(("FS_TEST_KEEP", String::new()))] {
+        let mut afters = 0;
+        let judge = |number| afters += u32::from(settle(&dir, number as usize % 3));
+        let number = at_each_change(|| prepare(&dir), with(keep), judge);
         assert!(number > 20 && afters > 5 && afters + 5 < number, "{afters} of {number} were after");
         assert!(is_after(&dir));
     }
     // One file without backups: its replacement is the commit.
-    let mut number = 1;
-    loop {
-        prepare(&dir);
-        if run(&dir, &[killed_at(number), ("FS_TEST_ONE", String::new())]) {
-            break;
-        }
-        assert!(run(&dir, &[open(0)]));
-        let now = text(&files(&dir)[0]).expect("a file");
-        assert!(now == "old" || now == "new", "{now}");
-        assert_eq!(plain(files(&dir)[0].parent().expect("a directory")), ["x.conf"]);
-        number += 1;
-    }
+    let one = with(Some(("FS_TEST_ONE", String::new())));
+    let number = at_each_change(
+        || prepare(&dir),
+        one,
+        |_| {
+            assert!(run(&dir, &[open(0)]));
+            let now = text(&files(&dir)[0]).expect("a file");
+            assert!(now == "old" || now == "new", "{now}");
+            assert_eq!(plain(files(&dir)[0].parent().expect("a directory")), ["x.conf"]);
+        },
+    );
     assert!(number > 5);
 }
 

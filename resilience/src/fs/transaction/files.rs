@@ -4,12 +4,12 @@ use super::dir::Dir;
 use super::error::TransactionError;
 use super::journal::{Entry, Journal};
 use super::target::Target;
+use crate::base::clock;
 use crate::event::{AlertLevel, Event, emit};
 use crate::fs::LockGuard;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 /// How often the rest of a committed transaction is tried.
@@ -122,7 +122,7 @@ pub(super) fn tried<T>(work: impl Fn() -> Result<T, TransactionError>) -> Result
         match work() {
             Err(_) if tries < TRIES => {
                 tries += 1;
-                thread::sleep(Duration::from_millis(10));
+                clock::sleep(Duration::from_millis(10));
             }
             done => return done,
         }
