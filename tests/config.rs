@@ -2,7 +2,13 @@
 
 #[path = "config/changes.rs"]
 mod changes;
+#[path = "config/process.rs"]
+mod process;
 #[path = "config/refused.rs"]
 mod refused;
 #[path = "config/support.rs"]
 mod support;
+#[path = "config/under_load.rs"]
+mod under_load;
+#[path = "config/watching.rs"]
+mod watching;

@@ -33,6 +33,8 @@ pub(crate) mod of_process;
 mod paused;
 pub(crate) mod percentile;
 mod real_clock;
+#[cfg(any(feature = "config", feature = "ops"))]
+pub(crate) mod repeating;
 pub(crate) mod repeats;
 pub(crate) mod rng;
 #[cfg(all(feature = "tokio", any(feature = "durable", feature = "ops")))]

@@ -6,6 +6,7 @@ use super::report::ConfigError;
 use crate::point::Raw;
 use crate::settings::Source;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -49,6 +50,28 @@ pub(super) fn content(path: &Arc<Path>) -> Result<String, ConfigError> {
         ));
     }
     Ok(text)
+}
+
+/// What distinguishes one content of a file from another one, or one reason why it cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content(u64);
+
+impl Content {
+    pub(super) fn of(content: &Result<String, ConfigError>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        match content {
+            Ok(text) => text.hash(&mut hasher),
+            Err(error) => error.reason.hash(&mut hasher),
+        }
+        Self(hasher.finish())
+    }
+}
+
+/// The content of the file at `path`; `None` where there is no file.
+pub(super) fn look(path: &Arc<Path>) -> Option<Content> {
+    let is_missing = || std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let content = content(path);
+    if content.is_err() && is_missing() { None } else { Some(Content::of(&content)) }
 }
 
 /// Why a file is not to be trusted.

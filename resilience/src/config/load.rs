@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::environment::{self, Variable};
+use super::file::Content;
 use super::names::Names;
 use super::report::{ConfigError, ConfigErrors, Report};
 use super::{file, resolve};
@@ -130,6 +131,8 @@ impl Config {
 #[derive(Debug, Default)]
 struct State {
     config: Option<Config>,
+    /// The content of the file that was loaded or refused last.
+    tried: Option<Content>,
     /// The values in force.
     entries: Vec<Entry>,
     report: Option<Report>,
@@ -154,19 +157,60 @@ pub(super) fn reload() -> Result<Report, ConfigErrors> {
     tell(loaded)
 }
 
+/// Loads anew what was loaded last, if the file still has this content.
+pub(super) fn reload_content(seen: Content) {
+    let mut state = locked(&STATE);
+    let Some(config) = state.config.clone() else { return };
+    let text = config.file.as_ref().map(file::content);
+    if text.as_ref().map(Content::of) != Some(seen) {
+        return;
+    }
+    let loaded = state.load_text(&config, text);
+    drop(state);
+    // Its mistakes are in the event.
+    drop(tell(loaded));
+}
+
 /// What is in force; `None` before the first load.
 pub(super) fn current() -> Option<Report> {
     locked(&STATE).report.clone()
 }
 
+/// The file that is loaded.
+pub(super) fn path() -> Option<Arc<Path>> {
+    locked(&STATE).config.as_ref()?.file.clone()
+}
+
+/// The content that was loaded or refused last.
+pub(super) fn tried() -> Option<Content> {
+    locked(&STATE).tried
+}
+
 impl State {
     const fn new() -> Self {
-        Self { config: None, entries: Vec::new(), report: None, places: Vec::new(), known: Vec::new() }
+        Self {
+            config: None,
+            tried: None,
+            entries: Vec::new(),
+            report: None,
+            places: Vec::new(),
+            known: Vec::new(),
+        }
     }
 
     fn load(&mut self, config: &Config) -> Result<Report, ConfigErrors> {
+        self.load_text(config, config.file.as_ref().map(file::content))
+    }
+
+    /// Loads `text` as the content of the file.
+    fn load_text(
+        &mut self,
+        config: &Config,
+        text: Option<Result<String, ConfigError>>,
+    ) -> Result<Report, ConfigErrors> {
         let names = Names::read();
-        let entries = config.entries(&names).map_err(ConfigErrors::new)?;
+        self.tried = text.as_ref().map(Content::of);
+        let entries = config.entries(text, &names).map_err(ConfigErrors::new)?;
         let resolved = resolve::resolve(&entries, &names, config.strict_points).map_err(ConfigErrors::new)?;
         let changed = entries != self.entries;
         let report = Report { changed, settings: entries.len(), warnings: resolved.warnings };
@@ -201,11 +245,15 @@ fn too_many(entries: &[Entry]) -> ConfigError {
 
 impl Config {
     /// The values of the file, then those of the environment.
-    fn entries(&self, names: &Names) -> Result<Vec<Entry>, Vec<ConfigError>> {
+    fn entries(
+        &self,
+        text: Option<Result<String, ConfigError>>,
+        names: &Names,
+    ) -> Result<Vec<Entry>, Vec<ConfigError>> {
         let (mut entries, mut errors) = (Vec::new(), Vec::new());
-        if let Some(path) = &self.file {
-            let read = file::content(path).map_err(|error| vec![error]);
-            match read.and_then(|text| file::entries(path, &text, names)) {
+        if let (Some(path), Some(text)) = (&self.file, text) {
+            let text = text.map_err(|error| vec![error]);
+            match text.and_then(|text| file::entries(path, &text, names)) {
                 Ok(values) => entries.extend(values),
                 Err(mistakes) => errors.extend(mistakes),
             }

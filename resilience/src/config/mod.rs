@@ -4,7 +4,7 @@
 //! |---|---|
 //! | how do I load a file? | [`load`], at the start of `main` |
 //! | only the environment, or in a test? | [`Config`] |
-//! | how do I load it again? | [`reload`] |
+//! | how do I load it again? | [`reload`]; [`watch`] when the file changes, `on_sighup` on a signal |
 //! | what is in force, and from where? | [`points()`](crate::points()), whose settings have a [`Source`](crate::settings::Source) |
 //! | how is the file written, and what is refused? | below |
 //!
@@ -17,9 +17,13 @@ mod load;
 mod names;
 mod report;
 mod resolve;
+mod watch;
 
 pub use load::Config;
 pub use report::{ConfigError, ConfigErrors, Report};
+#[cfg(unix)]
+pub use watch::on_sighup;
+pub use watch::{Watch, watch};
 
 use std::path::PathBuf;
 

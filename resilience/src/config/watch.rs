@@ -1,0 +1,115 @@
+//! Loading anew when the file has changed, and on a signal.
+//!
+//! The file is opened by its path at each look, never watched by its inode: an editor, a package manager and Kubernetes
+//! put another file in its place, by a rename or by a symbolic link above it.
+
+use super::{file, load};
+use crate::base::repeating::{Repeating, Stop, repeat};
+use std::io;
+use std::time::Duration;
+
+/// How long the thread waits between two looks.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long a file must stay as it is before it is loaded: one that is written in pieces is not whole yet.
+const CALM: Duration = Duration::from_millis(200);
+/// After how many changes within one look the next look goes on.
+const RESTLESS: u32 = 25;
+
+/// Loads a changed file anew until it is dropped; see [`watch`].
+#[derive(Debug)]
+#[must_use = "the looks end when it is dropped"]
+pub struct Watch {
+    #[expect(dead_code, reason = "it ends the looks when it is dropped")]
+    looks: Repeating,
+}
+
+/// Looks at the file every 5 s, on a thread of its own, and loads it anew when its content has changed.
+///
+/// It is the file of the last [`load`](super::load()), which may come later. The file is loaded once it was the same twice,
+/// 200 ms apart. Write a new file beside it and rename that, so that no half of it is ever seen; a `ConfigMap` is replaced in
+/// this way. The environment of a process does not change, so that it is no reason to load.
+///
+/// | the file | what happens |
+/// |---|---|
+/// | has another content | it is loaded; if that fails, nothing changes, and it is not tried again until it changes |
+/// | is removed | nothing: the settings stay |
+/// | is empty, or writable for others | it is refused, once |
+///
+/// What was loaded or refused is an [`Event::Config`](crate::Event::Config), in `tracing` under the target
+/// `resilience::config`.
+///
+/// # Errors
+///
+/// The system has no thread left.
+///
+/// # Examples
+///
+/// ```no_run
+/// use resilience::config;
+///
+/// // In `main`, for as long as the program runs:
+/// config::load("/etc/shop/resilience.toml")?;
+/// let _watch = config::watch()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn watch() -> io::Result<Watch> {
+    Ok(Watch { looks: repeat("resilience-config", EVERY, look)? })
+}
+
+/// Looks once: loads the file if its content is another one than that which was loaded or refused last.
+fn look(stop: &Stop) {
+    let Some(path) = load::path() else { return };
+    let mut seen = file::look(&path);
+    for _ in 0..RESTLESS {
+        let Some(content) = seen.filter(|_| seen != load::tried()) else { return };
+        stop.wait(CALM);
+        if stop.is_stopped() {
+            return;
+        }
+        let again = file::look(&path);
+        if again == seen {
+            return load::reload_content(content);
+        }
+        seen = again;
+    }
+}
+
+/// Loads anew on each `SIGHUP`, on a thread of its own.
+///
+/// It is [`reload`](super::reload) of the file and the environment; what comes of it is an
+/// [`Event::Config`](crate::Event::Config). A signal during a load causes another one after it. A handler cannot be removed,
+/// and without it the signal ends the process: so call this before anything sends one.
+///
+/// A second call changes nothing.
+///
+/// # Errors
+///
+/// If the handler cannot be installed, or no thread be started.
+///
+/// # Examples
+///
+/// ```no_run
+/// use resilience::config;
+///
+/// config::load("/etc/shop/resilience.toml")?;
+/// config::on_sighup()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(unix)]
+pub fn on_sighup() -> io::Result<()> {
+    use crate::base::sync::locked;
+    use signal_hook::consts::SIGHUP;
+    use signal_hook::iterator::Signals;
+    use std::sync::Mutex;
+
+    static IS_INSTALLED: Mutex<bool> = Mutex::new(false);
+    let mut is_installed = locked(&IS_INSTALLED);
+    if *is_installed {
+        return Ok(());
+    }
+    let mut signals = Signals::new([SIGHUP])?;
+    let on_signals = move || signals.forever().for_each(|_| drop(load::reload()));
+    std::thread::Builder::new().name("resilience-sighup".to_owned()).spawn(on_signals)?;
+    *is_installed = true;
+    Ok(())
+}
