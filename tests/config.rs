@@ -2,6 +2,8 @@
 
 #[path = "config/changes.rs"]
 mod changes;
+#[path = "config/every_setting.rs"]
+mod every_setting;
 #[path = "config/process.rs"]
 mod process;
 #[path = "config/refused.rs"]

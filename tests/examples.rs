@@ -178,6 +178,20 @@ fn the_examples_of_the_policies_run() {
 }
 
 #[test]
+fn settings_come_from_a_file() {
+    check(
+        &run("config"),
+        &[
+            "  with_retry: max = 5",
+            "reloaded",
+            "  circuit_breaker: enabled = false",
+            "  `with_retry` has no setting `backof`: write `backoff`",
+            "  circuit_breaker: enabled = false",
+        ],
+    );
+}
+
+#[test]
 fn events_are_lines_of_json() {
     let text = run("events");
     check(

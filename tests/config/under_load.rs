@@ -163,7 +163,7 @@ fn threads_call_while_another_one_reloads() {
                     handle.run(|| {
                         let mut calls = 0_u64;
                         while !is_over.load(Ordering::Relaxed) {
-                            let _ = hot(calls % 2 == 0);
+                            let _ = hot(calls.is_multiple_of(2));
                             calls += 1;
                         }
                         calls.div_ceil(2)
