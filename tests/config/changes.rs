@@ -199,6 +199,72 @@ fn a_limit_changes_for_the_next_call_and_a_timeout_that_is_off_never_ends_one() 
     assert_eq!(info("orders::limited").worst_case, None);
 }
 
+mod others {
+    use super::*;
+    use resilience::{Category, Simplify, cached, chaos, degrade};
+
+    #[cached(name = "others::cached")]
+    pub fn cached_value(id: u32) -> Option<u32> {
+        CALLS.set(CALLS.get() + 1);
+        Some(id)
+    }
+
+    pub struct Size(pub u32);
+
+    impl Simplify for Size {
+        fn simplify(&self, level: u32) -> Option<Self> {
+            self.0.checked_sub(level).map(Self)
+        }
+    }
+
+    #[degrade(size, max = 3, classify = |_| Category::Timeout, name = "others::degraded")]
+    pub fn degraded(size: Size) -> Result<u32, u32> {
+        CALLS.set(CALLS.get() + 1);
+        Err(size.0)
+    }
+
+    #[chaos(rate = 1.0, fault = Failure::Down, name = "others::faulty")]
+    pub fn faulty() -> Result<u32, Failure> {
+        Ok(1)
+    }
+}
+
+#[test]
+fn a_cache_that_is_off_keeps_its_values_and_answers_no_call() {
+    let _world = resilience::testing::isolate();
+    let calls = || calls_of(|| (0..3).for_each(|_| assert_eq!(others::cached_value(7), Some(7))));
+    assert_eq!((calls(), calls()), (1, 0));
+    load("[cached]\nenabled = false\n").unwrap();
+    assert_eq!(calls(), 3);
+    Config::new().load().unwrap();
+    assert_eq!(calls(), 0, "what it has kept before");
+    load("[\"others::cached\".cached]\nttl = \"1s\"\n").unwrap();
+    assert_eq!(calls(), 0);
+    let world = resilience::testing::isolate();
+    load("[\"others::cached\".cached]\nttl = \"1s\"\n").unwrap();
+    assert_eq!(calls(), 1);
+    world.advance(2 * SECOND);
+    assert_eq!(calls(), 1);
+}
+
+#[test]
+fn simpler_calls_and_faults_are_bounded_and_switched_off() {
+    let _world = resilience::testing::isolate();
+    let degraded = || calls_of(|| assert!(others::degraded(others::Size(9)).is_err()));
+    assert_eq!(degraded(), 4);
+    load("[\"others::degraded\".degrade]\nmax = 1\n").unwrap();
+    assert_eq!((degraded(), info("others::degraded").max_calls), (2, 2));
+    load("[\"others::degraded\".degrade]\nenabled = false\n").unwrap();
+    assert_eq!((degraded(), info("others::degraded").max_calls), (1, 1));
+
+    let _armed = resilience::chaos::arm(3600 * SECOND);
+    assert!(others::faulty().is_err());
+    load("[chaos]\nenabled = false\n").unwrap();
+    assert!(others::faulty().is_ok());
+    load("[chaos]\nrate = 0.000001\n").unwrap();
+    assert!(others::faulty().is_ok());
+}
+
 #[test]
 fn variables_change_the_same_and_stand_above_the_file() {
     let _world = resilience::testing::isolate();

@@ -9,8 +9,8 @@ use resilience::policy::{
 };
 use resilience::settings::{Kind, Setting};
 use resilience::{
-    Rejected, bulkhead, cached, checkpoint, circuit_breaker, degrade, failover, hedge, job, rate_limit,
-    timeout, with_lock, with_retry,
+    Rejected, bulkhead, cached, chaos, checkpoint, circuit_breaker, degrade, failover, hedge, job,
+    rate_limit, timeout, with_lock, with_retry,
 };
 
 type Answer = Result<u32, Rejected>;
@@ -92,6 +92,11 @@ impl resilience::Simplify for Size {
 #[degrade(size, max = 2, name = "every::plain_degrade")]
 fn plain_degrade(size: Size) -> Answer {
     Ok(size.0)
+}
+
+#[chaos(rate = 0.5, fault = std::fmt::Error, name = "every::plain_faults")]
+fn plain_faults() -> Result<u32, std::fmt::Error> {
+    Ok(1)
 }
 
 #[cached(ttl = 1m, name = "every::plain_cache")]
@@ -177,7 +182,13 @@ fn functions() -> Vec<Function> {
             refused: &[("strict", "on a helper thread the time always counts from the call")],
             ..function("every::thread_timeout", "timeout", TimeoutConfig::TABLE)
         },
-        fixed(function("every::adaptive_timeout", "timeout", AdaptiveTimeoutConfig::TABLE)),
+        Function {
+            refused: &[
+                ("threads", "the function has no helper thread"),
+                ("stack", "the function has no helper thread"),
+            ],
+            ..function("every::adaptive_timeout", "timeout", AdaptiveTimeoutConfig::TABLE)
+        },
         Function {
             refused: &[
                 ("adaptive", "whether its calls are measured is part of the code"),
@@ -199,10 +210,21 @@ fn functions() -> Vec<Function> {
             refused: &[("after", "`after` stays a time, or the percentile of the attribute")],
             ..function("every::measured_hedge", "hedge", HedgeConfig::TABLE)
         },
-        fixed(function("every::plain_failover", "failover", FailoverConfig::TABLE)),
-        fixed(function("every::plain_degrade", "degrade", DegradeConfig::TABLE)),
-        fixed(function("every::plain_cache", "cached", CacheConfig::TABLE)),
-        fixed(function("every::plain_lock", "with_lock", WithLockConfig::TABLE)),
+        function("every::plain_failover", "failover", FailoverConfig::TABLE),
+        function("every::plain_degrade", "degrade", DegradeConfig::TABLE),
+        function("every::plain_faults", "chaos", ChaosConfig::TABLE),
+        Function {
+            refused: &[("max", "the table of the values is made once")],
+            ..function("every::plain_cache", "cached", CacheConfig::TABLE)
+        },
+        Function {
+            refused: &[
+                ("shared", "which lock it is"),
+                ("common", "which lock it is"),
+                ("lease", "a file has no lease"),
+            ],
+            ..function("every::plain_lock", "with_lock", WithLockConfig::TABLE)
+        },
         fixed(function("every::plain_step", "checkpoint", CheckpointConfig::TABLE)),
         fixed(function("every::plain_job", "job", JobConfig::TABLE)),
     ]
@@ -258,7 +280,7 @@ fn what_is_part_of_the_code_is_refused_by_name() {
         let words = format!("`{key}` of `{kind}` cannot change while the program runs");
         assert!(errors.errors()[0].reason.starts_with(&words), "{errors}");
     }
-    let _ = (ChaosConfig::TABLE, plain_retry, timed_retry, plain_breaker, rate_breaker);
+    let _ = (plain_faults, plain_retry, timed_retry, plain_breaker, rate_breaker);
     let _ = (plain_timeout, thread_timeout, adaptive_timeout, plain_bulkhead, adaptive_bulkhead, plain_limit);
     let _ = (
         plain_hedge,

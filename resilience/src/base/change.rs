@@ -6,6 +6,7 @@
 use super::forms::Bytes;
 use super::setting::{Complaint, InvalidPolicy, Kind, Setting, Source, Table, Value};
 use super::settings::{Settings, Time};
+use std::any::Any;
 
 /// A value as it is written.
 #[doc(hidden)]
@@ -83,6 +84,18 @@ impl<C: Table> Settings<C> {
         self.set |= 1 << place;
         Ok(())
     }
+}
+
+/// `settings` with `changes`, judged alone and by `complaint` together: the config, as a policy asks for it.
+pub(crate) fn judged<C: Table + Send + Sync + 'static>(
+    settings: Settings<C>,
+    changes: &[Change],
+    fixed: impl Fn(&str) -> Option<&'static str>,
+    complaint: impl FnOnce(&C) -> Complaint,
+) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+    let config = settings.changed(changes, fixed)?.config;
+    together(complaint(&config), changes)?;
+    Ok(Box::new(config))
 }
 
 /// The judgement of settings that were changed: what is wrong with them together, at the first value that was changed.

@@ -2,9 +2,13 @@
 
 use super::LockSite;
 use crate::base::admission;
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::holding::Holds;
 use crate::base::scope;
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::world::{World, run_in};
 use crate::event::{Event, Log, Pace, blocks, emit_as, is_heard, is_rejection_heard, shows_all_keys};
 use crate::failure::rejected::Rejected;
@@ -53,7 +57,7 @@ impl Counters {
 
 impl LockSite {
     fn lock(&self, name: &str) -> FileLock {
-        let config = &self.settings.config;
+        let config = self.config();
         let lock = if config.common { lock::common(name) } else { lock::named(name) };
         lock.shared(config.shared).wait(config.wait).taken_at(&self.point.name())
     }
@@ -65,8 +69,11 @@ impl LockSite {
     }
 
     /// The settings of the lock.
-    #[cfg(feature = "durable")]
     pub(crate) fn config(&self) -> &super::WithLockConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.point.pinned().of(self).and_then(crate::point::Override::get) {
+            return changed;
+        }
         &self.settings.config
     }
 
@@ -235,7 +242,7 @@ impl Layer for LockSite {
             settings.push(Effective::text("store", "true"));
         }
         let is_used = |setting: &Effective| self.is_lease || setting.name != "lease";
-        settings.extend(self.settings.config.effective().into_iter().filter(is_used));
+        settings.extend(self.config().effective().into_iter().filter(is_used));
         settings
     }
 
@@ -258,10 +265,39 @@ impl Layer for LockSite {
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        inner.map(|inner| inner.saturating_add(self.settings.config.wait))
+        inner.map(|inner| inner.saturating_add(self.config().wait))
     }
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        super::WithLockConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        match setting {
+            "shared" | "common" => Some("which lock it is, and how it is held, is part of the code"),
+            "lease" if !self.is_lease => Some("a file has no lease, because the attribute has no `store`"),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(
+            self.settings,
+            changes,
+            |setting| Layer::fixed(self, setting),
+            super::WithLockConfig::complaint,
+        )
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        Some("other calls and programs rely on the lock")
     }
 }

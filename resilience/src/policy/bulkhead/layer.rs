@@ -3,7 +3,7 @@
 use super::wait::{Enter, OwnedSlot, Slot, enter};
 use super::{Bulkhead, BulkheadConfig, KIND};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, together};
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
@@ -111,10 +111,12 @@ impl Stateful for Bulkhead {
 
     #[cfg(feature = "config")]
     fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        let fixed = |name: &str| Stateful::fixed(self, name);
-        let config = self.setup.settings.changed(changes, fixed)?.config;
-        together(config.complaint(), changes)?;
-        Ok(Box::new(config))
+        judged(
+            self.setup.settings,
+            changes,
+            |setting| Stateful::fixed(self, setting),
+            BulkheadConfig::complaint,
+        )
     }
 
     #[cfg(feature = "config")]

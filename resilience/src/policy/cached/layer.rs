@@ -1,7 +1,11 @@
 //! What the inventory sees of caches, and the `static`s of those that an attribute makes.
 
 use super::{Cache, CacheConfig, CacheKey, Cacheable, Ids, Pending};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::outcome::Outcome;
 use crate::point::Layer;
 use crate::point::registry::Point;
@@ -32,6 +36,26 @@ impl Layer for Cache {
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        CacheConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        (setting == "max").then_some("the table of the values is made once")
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(self.settings, changes, |setting| Layer::fixed(self, setting), CacheConfig::whole_complaint)
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        None
     }
 }
 

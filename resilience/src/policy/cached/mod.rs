@@ -114,6 +114,8 @@ use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::sync::locked;
+#[cfg(feature = "config")]
+use crate::point::{Override, overrides::of_state};
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -216,8 +218,28 @@ impl Cache {
         self
     }
 
-    const fn config(&self) -> CacheConfig {
+    /// The settings in force.
+    fn config(&self) -> CacheConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.changed_settings().and_then(Override::get) {
+            return *changed;
+        }
         self.settings.config
+    }
+
+    /// What a configuration puts in place of the settings.
+    #[cfg(feature = "config")]
+    fn changed_settings(&self) -> Option<&'static Override> {
+        of_state(&self.owner, self, "cached", None)
+    }
+
+    /// Whether a configuration has switched it off: then nothing is looked up or kept.
+    #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
+    fn is_off(&self) -> bool {
+        #[cfg(feature = "config")]
+        return self.changed_settings().is_some_and(|changed| changed.is_off);
+        #[cfg(not(feature = "config"))]
+        return false;
     }
 
     fn table(&self) -> &Arc<Table> {

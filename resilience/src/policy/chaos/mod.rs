@@ -49,14 +49,20 @@ pub(crate) use arming::armed;
 pub use arming::{Armed, Plan, arm, is_armed};
 pub use config::ChaosConfig;
 
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::clock;
 use crate::base::rng;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::setting::{Effective, enforce};
 use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::base::sync::locked;
 use crate::event::{Event, emit};
 use crate::outcome::Outcome;
+#[cfg(feature = "config")]
+use crate::point::overrides::of_state;
 use crate::point::{Layer, PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use std::any::Any;
@@ -263,6 +269,15 @@ impl Chaos {
         if arming::is_idle() { Injected::NOTHING } else { self.draw() }
     }
 
+    /// The settings in force; nothing where a configuration has switched it off.
+    fn config(&self) -> Option<&ChaosConfig> {
+        #[cfg(feature = "config")]
+        if let Some(changed) = of_state(&self.owner, self, "chaos", None) {
+            return if changed.is_off { None } else { changed.get() };
+        }
+        Some(&self.settings.config)
+    }
+
     #[cold]
     fn draw(&self) -> Injected {
         let Some(arming) = arming::of(&self.owner) else { return Injected::NOTHING };
@@ -274,7 +289,7 @@ impl Chaos {
             turn.calls += 1;
             turn.calls - 1
         };
-        let config = &self.settings.config;
+        let Some(config) = self.config() else { return Injected::NOTHING };
         let seed = config.seed.map(u64::from);
         let roll = |n: u64| seed.map_or_else(rng::uniform, |seed| rng::seeded(seed, call * 3 + n));
         let fault = match &arming.script {
@@ -355,7 +370,7 @@ impl Layer for Chaos {
     }
 
     fn settings(&self) -> Vec<Effective> {
-        let mut settings = self.settings.config.effective();
+        let mut settings = self.config().unwrap_or(&self.settings.config).effective();
         let faults: Vec<_> = self.faults.iter().map(|fault| fault.as_str()).collect();
         settings.push(Effective::text("faults", faults.join(", ")));
         if self.faults.contains(&Fault::Latency) {
@@ -375,5 +390,20 @@ impl Layer for Chaos {
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        ChaosConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(self.settings, changes, |setting| Layer::fixed(self, setting), ChaosConfig::complaint)
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        None
     }
 }

@@ -236,9 +236,14 @@ impl Degrade {
 
     /// The class of a failure of the call at `level`, if a simpler call may follow it.
     fn next(&self, verdict: Verdict, level: u32) -> Option<Classification> {
+        self.next_of(self.settings.config.max, verdict, level)
+    }
+
+    /// The same, with at most `max` simpler calls.
+    fn next_of(&self, max: u32, verdict: Verdict, level: u32) -> Option<Classification> {
         let class = verdict.filter(|class| self.on.contains(&class.category))?;
         let has_time = || remaining().is_none_or(|left| !left.is_zero());
-        (level < self.settings.config.max && has_time() && !class.is_of_request()).then_some(class)
+        (level < max && has_time() && !class.is_of_request()).then_some(class)
     }
 
     fn emit(&self, point: PointName, class: Classification, level: u32) {

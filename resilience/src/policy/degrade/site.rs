@@ -1,10 +1,16 @@
 //! The simpler calls of one annotated function.
 
-use super::{Degrade, TOO_MUCH};
+use super::{Degrade, DegradeConfig, TOO_MUCH};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::site::Site;
 use crate::classify::{Category, Classification};
 use crate::outcome::Outcome;
+#[cfg(feature = "config")]
+use crate::point::Override;
 use crate::point::{Layer, PointSite};
 use crate::policy::Verdict;
 use std::any::Any;
@@ -47,10 +53,28 @@ impl DegradeSite {
         self
     }
 
+    /// The settings in force.
+    fn config(&self) -> &DegradeConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.point.pinned().of(self).and_then(Override::get) {
+            return changed;
+        }
+        &self.policy.settings.config
+    }
+
+    /// How many simpler calls may follow.
+    fn max(&self) -> u32 {
+        #[cfg(feature = "config")]
+        if self.point.pinned().of(self).is_some_and(|changed| changed.is_off) {
+            return 0;
+        }
+        self.config().max
+    }
+
     /// The class of a failure of the call at `level`, if a simpler call may follow it.
     #[inline]
     pub fn next(&self, verdict: &Verdict, level: u32) -> Option<Classification> {
-        verdict.is_some().then(|| self.policy.next(*verdict, level)).flatten()
+        verdict.is_some().then(|| self.policy.next_of(self.max(), *verdict, level)).flatten()
     }
 
     /// A call at `level` follows a failure of this class.
@@ -106,7 +130,7 @@ impl Layer for DegradeSite {
 
     fn settings(&self) -> Vec<Effective> {
         let mut settings = vec![Effective::text("argument", self.argument)];
-        settings.extend(self.policy.settings.config.effective());
+        settings.extend(self.config().effective());
         if self.policy.on != TOO_MUCH {
             let names: Vec<_> = self.policy.on.iter().map(|category| category.as_str()).collect();
             settings.push(Effective::text("on", names.join(", ")));
@@ -120,14 +144,29 @@ impl Layer for DegradeSite {
     }
 
     fn calls(&self) -> u64 {
-        u64::from(self.policy.settings.config.max) + 1
+        u64::from(self.config().max) + 1
     }
 
     fn worst(&self, inner: Option<Duration>) -> Option<Duration> {
-        inner.map(|inner| inner.saturating_mul(self.policy.settings.config.max.saturating_add(1)))
+        inner.map(|inner| inner.saturating_mul(self.config().max.saturating_add(1)))
     }
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        DegradeConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(self.policy.settings, changes, |setting| Layer::fixed(self, setting), DegradeConfig::complaint)
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        None
     }
 }

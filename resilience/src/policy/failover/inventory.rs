@@ -1,7 +1,13 @@
 //! Failovers in the inventory.
 
+#[cfg(feature = "config")]
+use super::FailoverConfig;
 use super::{Failover, MAY_DIFFER};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::setting::Effective;
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::point::registry::{Joins, Point};
 use crate::point::{KeySnapshot, Layer, PointName, PolicyHandle};
 use std::any::Any;
@@ -58,7 +64,7 @@ impl Layer for Failover {
             Effective::text(listed.argument, format!("[{}]", (listed.values)().join(", ")))
         };
         let mut settings: Vec<_> = self.listed.iter().map(listed).collect();
-        settings.extend(self.settings.config.effective());
+        settings.extend(self.config().effective());
         if self.on != MAY_DIFFER {
             let names: Vec<_> = self.on.iter().map(|category| category.as_str()).collect();
             settings.push(Effective::text("on", names.join(", ")));
@@ -97,5 +103,20 @@ impl Layer for Failover {
 
     fn policy(&self) -> &dyn Any {
         self
+    }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        FailoverConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(self.settings, changes, |setting| Layer::fixed(self, setting), FailoverConfig::complaint)
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        Some("which values are called is part of the code")
     }
 }

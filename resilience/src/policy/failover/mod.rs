@@ -69,6 +69,8 @@ use crate::event::{Event, emit, is_heard};
 use crate::keyed::{EntryMap, Key, KeyRef, MAX_KEYS, PerKey};
 use crate::outcome::Outcome;
 use crate::point::PointSite;
+#[cfg(feature = "config")]
+use crate::point::{Override, overrides::of_state};
 use crate::policy::{InvalidPolicy, verdict_of};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -250,6 +252,21 @@ impl Failover {
     pub const fn checked(self) -> Self {
         enforce(self.settings.config.complaint());
         self
+    }
+
+    /// The settings in force: the one place that reads them.
+    fn config(&self) -> &FailoverConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.changed_settings() {
+            return changed.get().unwrap_or(&self.settings.config);
+        }
+        &self.settings.config
+    }
+
+    /// What a configuration puts in place of the settings.
+    #[cfg(feature = "config")]
+    fn changed_settings(&self) -> Option<&'static Override> {
+        of_state(&self.name, self, "failover", None)
     }
 
     /// Runs `body` with `own`, and after a failure with the `values` that are listed after it.

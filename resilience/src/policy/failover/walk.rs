@@ -41,7 +41,7 @@ impl Failover {
     #[inline]
     pub fn start<E: Key, T: Key + ?Sized>(&self, values: &[E], own: &T) -> Walk<'_> {
         let mut walk = Walk::new(self, values, own);
-        if self.settings.config.sticky.is_some() {
+        if self.config().sticky.is_some() {
             if walk.own.is_none() {
                 walk.key = Some(Box::new(owned(own)));
             }
@@ -96,7 +96,7 @@ impl<'a> Walk<'a> {
     /// The good value of the memory; without one the call may be a probe.
     #[inline]
     fn begin(&mut self) -> Option<Arc<OwnedKey>> {
-        match self.memory.as_ref()?.begin(self.failover.settings.config.sticky?) {
+        match self.memory.as_ref()?.begin(self.failover.config().sticky?) {
             Beginning::Own => None,
             Beginning::Probe(number) => {
                 self.probe = number;
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
     /// Another value than the caller's own has answered, or the own one after a time in which it did not.
     #[cold]
     fn answered<E: Key>(&mut self, values: &[E]) {
-        let (place, sticky) = (self.place(), self.failover.settings.config.sticky);
+        let (place, sticky) = (self.place(), self.failover.config().sticky);
         if let Some(value) = place.and_then(|at| values.get(at)) {
             value.read(|value| self.failover.answered(value));
             if let (Some(sticky), 1..) = (sticky, self.step) {

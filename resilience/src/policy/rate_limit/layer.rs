@@ -3,7 +3,7 @@
 use super::wait::{Pass, pass};
 use super::{KIND, RateLimit, RateLimitConfig};
 #[cfg(feature = "config")]
-use crate::base::change::{Change, Mistake, together};
+use crate::base::change::{Change, Mistake, judged};
 use crate::base::clock::nanos;
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
@@ -101,10 +101,7 @@ impl Stateful for RateLimit {
 
     #[cfg(feature = "config")]
     fn with_changes(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
-        let fixed = |_: &str| None;
-        let config = self.setup.settings.changed(changes, fixed)?.config;
-        together(config.complaint(), changes)?;
-        Ok(Box::new(config))
+        judged(self.setup.settings, changes, |_| None, RateLimitConfig::complaint)
     }
 }
 

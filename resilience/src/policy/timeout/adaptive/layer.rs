@@ -2,8 +2,14 @@
 
 use super::run::{AdaptiveTimed, Ended, on_thread};
 use super::{AdaptiveTimeout, AdaptiveTimeoutConfig};
+#[cfg(feature = "config")]
+use crate::base::change::{Change, Mistake, judged};
+#[cfg(feature = "config")]
+use crate::base::setting::Setting;
 use crate::base::setting::{Effective, Value};
 use crate::base::site::Site;
+#[cfg(feature = "config")]
+use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer, PointName};
 use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
 use crate::policy::stateful::{Described, Given};
@@ -102,6 +108,42 @@ impl Layer for AdaptiveTimeout {
     fn policy(&self) -> &dyn Any {
         self
     }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        AdaptiveTimeoutConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        match setting {
+            "threads" | "stack" if !self.is_on_thread => {
+                Some("the function has no helper thread, because the attribute has no `thread`")
+            }
+            "strict" if self.is_on_thread => Some("on a helper thread the time always counts from the call"),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(
+            self.settings,
+            changes,
+            |setting| Layer::fixed(self, setting),
+            AdaptiveTimeoutConfig::complaint,
+        )
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        Some("its limit follows the calls; raise `cap` in its place")
+    }
+
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        facts(changed, &self.settings.config)
+    }
 }
 
 /// The `static` of a `timeout(adaptive, key = ..)`.
@@ -153,6 +195,56 @@ impl Layer for KeyedAdaptiveTimeouts {
     fn policy(&self) -> &dyn Any {
         &**self
     }
+
+    #[cfg(feature = "config")]
+    fn table(&self) -> &'static [Setting] {
+        AdaptiveTimeoutConfig::TABLE
+    }
+
+    #[cfg(feature = "config")]
+    fn fixed(&self, setting: &str) -> Option<&'static str> {
+        match setting {
+            "threads" | "stack" if !self.make().is_on_thread => {
+                Some("the function has no helper thread, because the attribute has no `thread`")
+            }
+            "strict" if self.make().is_on_thread => {
+                Some("on a helper thread the time always counts from the call")
+            }
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn changed(&self, changes: &[Change]) -> Result<Box<dyn Any + Send + Sync>, Vec<Mistake>> {
+        judged(
+            self.make().settings,
+            changes,
+            |setting| Layer::fixed(self, setting),
+            AdaptiveTimeoutConfig::complaint,
+        )
+    }
+
+    #[cfg(feature = "config")]
+    fn stays_on(&self) -> Option<&'static str> {
+        Some("its limit follows the calls; raise `cap` in its place")
+    }
+
+    #[cfg(feature = "config")]
+    fn has_keys(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "config")]
+    fn facts(&self, changed: Option<&Override>) -> Facts {
+        facts(changed, &self.make().settings.config)
+    }
+}
+
+/// The longest limit, for the other policies of the stack.
+#[cfg(feature = "config")]
+fn facts(changed: Option<&Override>, in_code: &AdaptiveTimeoutConfig) -> Facts {
+    let config = changed.and_then(Override::get).unwrap_or(in_code);
+    Facts { limit: Some(config.cap), ..Facts::default() }
 }
 
 impl PerKey for AdaptiveTimeout {

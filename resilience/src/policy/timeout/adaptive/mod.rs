@@ -19,6 +19,8 @@ use crate::base::settings::Settings;
 use crate::base::site::Site;
 use crate::failure::Classify;
 use crate::outcome::Refuse;
+#[cfg(feature = "config")]
+use crate::point::overrides::of_state;
 use crate::point::{PointName, PointSite};
 use crate::policy::InvalidPolicy;
 use run::ended;
@@ -194,8 +196,13 @@ impl AdaptiveTimeout {
         self
     }
 
+    /// The settings in force: the one place that reads them.
     #[inline]
-    const fn config(&self) -> &AdaptiveTimeoutConfig {
+    fn config(&self) -> &AdaptiveTimeoutConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = of_state(&self.owner, self, "timeout", self.key.as_ref()) {
+            return changed.get().unwrap_or(&self.settings.config);
+        }
         &self.settings.config
     }
 
