@@ -129,6 +129,7 @@ fn value(kind: &str, row: &Setting) -> &'static str {
         ("with_retry", "backoff") => "\"linear\"",
         ("with_retry", "jitter") => "\"equal\"",
         ("timeout", "cap") => "\"50s\"",
+        ("checkpoint", "on_store_error") => "\"run\"",
         ("timeout", "limit") => "\"3s\"",
         _ => match row.kind {
             Kind::Count => "7",

@@ -181,6 +181,20 @@ fn a_function_that_the_program_does_not_have_is_a_warning_unless_asked_otherwise
 }
 
 #[test]
+fn a_value_is_judged_where_no_function_takes_it_either() {
+    let _world = resilience::testing::isolate();
+    for text in [
+        "[\"no::such::function\".timeout]\nlimit = \"0s\"\n",
+        "[\"no::such::function\".with_retry]\nmax = \"many\"\n",
+        "[\"no::such::function\".hedge]\nenabled = 1\n",
+        "\"no::such::function\".enabled = 1\n",
+        "[job]\nlease = \"1us\"\n",
+    ] {
+        mistake(text);
+    }
+}
+
+#[test]
 fn a_setting_for_all_functions_skips_those_that_cannot_take_it() {
     let _world = resilience::testing::isolate();
     let report = load("[circuit_breaker]\nrate = 0.5\nrecovery = \"7s\"\n").unwrap();

@@ -227,7 +227,7 @@ pub struct Effective {
 /// ```
 /// use resilience::settings::Source;
 ///
-/// let line = Source::File { path: "/etc/shop.toml".into(), line: 12 };
+/// let line = Source::File { path: std::path::Path::new("/etc/shop.toml").into(), line: 12 };
 /// assert_eq!(line.to_string(), "/etc/shop.toml:12");
 /// let variable = Source::Environment { variable: "RESILIENCE__WITH_RETRY__MAX".into() };
 /// assert_eq!(variable.to_string(), "RESILIENCE__WITH_RETRY__MAX");
@@ -301,6 +301,9 @@ impl fmt::Display for Effective {
 pub(crate) trait Table: Copy {
     /// The rows, in the order of the bits of `Settings::set`.
     const ROWS: &'static [Setting];
+
+    /// The settings before any is set.
+    const START: Self;
 
     /// Sets one by name, and judges it alone.
     fn set_by_name(&mut self, name: &str, value: Value) -> Result<(), InvalidPolicy>;

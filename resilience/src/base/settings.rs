@@ -228,6 +228,7 @@ macro_rules! settings {
         #[cfg(feature = "config")]
         impl $crate::base::setting::Table for $Config {
             const ROWS: &'static [$crate::base::setting::Setting] = Self::TABLE;
+            const START: Self = Self::DEFAULT;
 
             fn set_by_name(
                 &mut self,

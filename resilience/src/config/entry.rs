@@ -1,6 +1,8 @@
 //! One value of a configuration with what it is for, and the policies that there are.
 
-use crate::point::Raw;
+use crate::base::setting::Table;
+use crate::base::settings::Settings;
+use crate::point::{Change, Mistake, Raw};
 use crate::policy::{
     AdaptiveTimeoutConfig, BulkheadConfig, CircuitBreakerConfig, DegradeConfig, FailoverConfig, HedgeConfig,
     RateLimitConfig, RetryConfig, TimeoutConfig,
@@ -56,35 +58,48 @@ pub(super) const ENABLED: &str = "enabled";
 /// A kind of policy.
 pub(super) struct Policy {
     pub(super) kind: &'static str,
-    tables: &'static [&'static [Setting]],
+    tables: &'static [Rows],
     /// Whether it can be switched off for all functions at once: the answer of a call stays what it was.
     pub(super) is_optional: bool,
 }
 
+/// A table of settings, and what judges one value of it alone.
+struct Rows {
+    rows: &'static [Setting],
+    judge: fn(&Change) -> Result<(), Vec<Mistake>>,
+}
+
+const fn rows<C: Table>() -> Rows {
+    Rows {
+        rows: C::ROWS,
+        judge: |change| Settings::whole(C::START).changed(std::slice::from_ref(change), |_| None).map(drop),
+    }
+}
+
 pub(super) const POLICIES: &[Policy] = &[
-    Policy { kind: "with_retry", tables: &[RetryConfig::TABLE], is_optional: true },
-    Policy { kind: "circuit_breaker", tables: &[CircuitBreakerConfig::TABLE], is_optional: true },
+    Policy { kind: "with_retry", tables: &[rows::<RetryConfig>()], is_optional: true },
+    Policy { kind: "circuit_breaker", tables: &[rows::<CircuitBreakerConfig>()], is_optional: true },
     Policy {
         kind: "timeout",
-        tables: &[TimeoutConfig::TABLE, AdaptiveTimeoutConfig::TABLE],
+        tables: &[rows::<TimeoutConfig>(), rows::<AdaptiveTimeoutConfig>()],
         is_optional: false,
     },
-    Policy { kind: "bulkhead", tables: &[BulkheadConfig::TABLE], is_optional: false },
-    Policy { kind: "rate_limit", tables: &[RateLimitConfig::TABLE], is_optional: false },
-    Policy { kind: "hedge", tables: &[HedgeConfig::TABLE], is_optional: true },
-    Policy { kind: "failover", tables: &[FailoverConfig::TABLE], is_optional: false },
-    Policy { kind: "degrade", tables: &[DegradeConfig::TABLE], is_optional: false },
+    Policy { kind: "bulkhead", tables: &[rows::<BulkheadConfig>()], is_optional: false },
+    Policy { kind: "rate_limit", tables: &[rows::<RateLimitConfig>()], is_optional: false },
+    Policy { kind: "hedge", tables: &[rows::<HedgeConfig>()], is_optional: true },
+    Policy { kind: "failover", tables: &[rows::<FailoverConfig>()], is_optional: false },
+    Policy { kind: "degrade", tables: &[rows::<DegradeConfig>()], is_optional: false },
     Policy { kind: "with_fallback", tables: &[], is_optional: false },
     #[cfg(feature = "cache")]
-    Policy { kind: "cached", tables: &[crate::policy::CacheConfig::TABLE], is_optional: true },
+    Policy { kind: "cached", tables: &[rows::<crate::policy::CacheConfig>()], is_optional: true },
     #[cfg(feature = "chaos")]
-    Policy { kind: "chaos", tables: &[crate::policy::ChaosConfig::TABLE], is_optional: true },
+    Policy { kind: "chaos", tables: &[rows::<crate::policy::ChaosConfig>()], is_optional: true },
     #[cfg(feature = "fs")]
-    Policy { kind: "with_lock", tables: &[crate::fs::WithLockConfig::TABLE], is_optional: false },
+    Policy { kind: "with_lock", tables: &[rows::<crate::fs::WithLockConfig>()], is_optional: false },
     #[cfg(feature = "durable")]
-    Policy { kind: "checkpoint", tables: &[crate::durable::CheckpointConfig::TABLE], is_optional: false },
+    Policy { kind: "checkpoint", tables: &[rows::<crate::durable::CheckpointConfig>()], is_optional: false },
     #[cfg(feature = "durable")]
-    Policy { kind: "job", tables: &[crate::durable::JobConfig::TABLE], is_optional: false },
+    Policy { kind: "job", tables: &[rows::<crate::durable::JobConfig>()], is_optional: false },
     #[cfg(feature = "durable")]
     Policy { kind: "with_recovery", tables: &[], is_optional: false },
 ];
@@ -120,7 +135,18 @@ impl Policy {
     }
 
     fn settings(&self) -> impl Iterator<Item = &'static str> {
-        self.tables.iter().flat_map(|table| table.iter()).map(|row| row.name)
+        self.tables.iter().flat_map(|table| table.rows).map(|row| row.name)
+    }
+
+    /// What is wrong with a value wherever it is used.
+    pub(super) fn judge(&self, change: &Change) -> Vec<Mistake> {
+        let has = |table: &&Rows| table.rows.iter().any(|row| row.name == change.name);
+        let judged: Vec<_> = self.tables.iter().filter(has).map(|table| (table.judge)(change)).collect();
+        // A setting of two tables has to be valid in one of them.
+        if judged.iter().any(Result::is_ok) {
+            return Vec::new();
+        }
+        judged.into_iter().find_map(Result::err).unwrap_or_default()
     }
 
     /// What is wrong with the name of a setting.

@@ -29,6 +29,7 @@ pub(super) fn resolve(
     let mut resolved = Resolved::default();
     let mut errors = unknown_points(entries, names, is_strict, &mut resolved.warnings);
     errors.extend(wide_switches(entries));
+    errors.extend(entries.iter().flat_map(alone));
     let mut skipped = BTreeMap::new();
     for (name, site) in names.points() {
         let fitting: Vec<_> = entries.iter().filter(|entry| fits(&entry.target, name)).collect();
@@ -48,6 +49,22 @@ pub(super) fn resolve(
     errors.sort_by_key(|error| place(&error.source));
     errors.dedup();
     if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+}
+
+/// What is wrong with a value whichever functions it is for, and if there are none.
+fn alone(entry: &Entry) -> Vec<ConfigError> {
+    let policy = entry.policy.as_ref().and_then(|policy| Policy::find(policy.kind));
+    if entry.setting == ENABLED {
+        let is_none = entry.raw.switch().is_none();
+        let reason = || format!("`{ENABLED}` takes true or false, and this is {}", entry.raw.described());
+        return is_none.then(|| ConfigError::new(&entry.source, reason())).into_iter().collect();
+    }
+    let mistakes = policy.map(|policy| policy.judge(&change(entry))).unwrap_or_default();
+    mistakes.into_iter().map(|Mistake { source, reason, .. }| ConfigError { source, reason }).collect()
+}
+
+fn change(entry: &Entry) -> Change {
+    Change { name: entry.setting.clone(), raw: entry.raw.clone(), source: entry.source.clone() }
 }
 
 /// By file and line, then by variable.
@@ -361,12 +378,7 @@ impl Stack<'_> {
                 ),
             }
         }
-        let change = |entry: &&Entry| Change {
-            name: entry.setting.clone(),
-            raw: entry.raw.clone(),
-            source: entry.source.clone(),
-        };
-        let changes: Vec<_> = settings.iter().map(change).collect();
+        let changes: Vec<_> = settings.into_iter().map(change).collect();
         let error = |mistake: Mistake| {
             let at = format!("at `{}`: {}", self.name, mistake.reason);
             ConfigError { source: mistake.source, reason: if mistake.is_alone { mistake.reason } else { at } }
