@@ -1,5 +1,6 @@
 //! `#[bulkhead]`: no more calls run at once than there are slots.
 
+use resilience::classify::Delivered;
 use resilience::testing::{self, World};
 use resilience::{
     Bulkhead, Category, Classification, Classify, Event, Rejected, bulkhead, circuit_breaker, point, timeout,
@@ -624,6 +625,55 @@ mod beside_other_policies {
         assert!(is_full(&abandoned(ends)));
         drop(end);
         until(|| usage("abandoned") == (0, 0));
+    }
+
+    type Guarded = fn(Arc<Mutex<Receiver<()>>>, Arc<AtomicU32>) -> Outcome;
+
+    /// The first call keeps the slot; a later one is abandoned while it waits for it. How often that one's body ran.
+    fn runs_of_one_that_was_left_in_the_queue(call: Guarded, bulkhead: &str) -> u32 {
+        let (end, ends) = channel();
+        let ends = Arc::new(Mutex::new(ends));
+        drop(call(ends.clone(), Arc::default()));
+        until(|| usage(bulkhead).0 == 1);
+        // On a busy machine the limit can come before the thread waits: then it may still run, and another one is tried.
+        let left = (0..500).find_map(|_| {
+            let ran = Arc::default();
+            let class = call(ends.clone(), Arc::clone(&ran)).unwrap_err().classify();
+            assert_eq!(class.category, Category::Timeout);
+            (class.delivered == Delivered::No).then_some(ran)
+        });
+        let left = left.expect("a call that was abandoned in the queue");
+        drop(end);
+        until(|| usage(bulkhead) == (0, 0) && Arc::strong_count(&left) == 1);
+        left.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_body_that_is_abandoned_in_the_queue_never_runs() {
+        #[timeout(20ms, thread, threads = 1000)]
+        #[bulkhead(1, wait = 60s, queue = 1000, name = "left in the queue")]
+        fn guarded(ends: Arc<Mutex<Receiver<()>>>, ran: Arc<AtomicU32>) -> Outcome {
+            ran.fetch_add(1, Ordering::Relaxed);
+            let _ = ends.lock().unwrap().recv();
+            Ok(1)
+        }
+        #[timeout(adaptive, floor = 20ms, cap = 20ms, thread, threads = 1000)]
+        #[bulkhead(1, wait = 60s, queue = 1000, name = "left in a measured queue")]
+        fn measured(ends: Arc<Mutex<Receiver<()>>>, ran: Arc<AtomicU32>) -> Outcome {
+            ran.fetch_add(1, Ordering::Relaxed);
+            let _ = ends.lock().unwrap().recv();
+            Ok(1)
+        }
+        let _world = testing::isolate();
+        let calls: [(Guarded, _); 2] =
+            [(guarded, "left in the queue"), (measured, "left in a measured queue")];
+        for (call, bulkhead) in calls {
+            let ran = runs_of_one_that_was_left_in_the_queue(call, bulkhead);
+            assert_eq!(ran, 0, "nothing may reach the service of a call that was reported as not sent");
+        }
+        let policies = point("left in a measured queue").unwrap().snapshot().policies;
+        let counter = |name| policies[0].counters.iter().find(|(counter, _)| *counter == name).unwrap().1;
+        assert_eq!(counter("samples") + 1, counter("timed_out"), "the wait says nothing of the service");
     }
 }
 

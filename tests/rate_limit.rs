@@ -1,5 +1,6 @@
 //! `#[rate_limit]`: no more calls are made in a time than were asked for.
 
+use resilience::classify::Delivered;
 use resilience::testing;
 use resilience::{
     Category, Classification, Classify, Event, RateLimit, Rejected, circuit_breaker, point, rate_limit,
@@ -272,6 +273,28 @@ mod in_the_queue {
     }
 
     /// On the real clock: all pass, and not sooner than they may.
+    #[test]
+    fn a_body_that_is_abandoned_before_its_turn_never_runs() {
+        #[timeout(20ms, thread, threads = 1000)]
+        #[rate_limit(1, per = 10ms, wait = 60s, name = "left before its turn")]
+        fn limited(ran: Arc<AtomicU32>) -> Outcome {
+            Ok(ran.fetch_add(1, Ordering::Relaxed))
+        }
+        let world = testing::isolate();
+        // On a busy machine the limit can come before the thread waits: then it may still run, and another one is tried.
+        let left = (0..500).find_map(|_| {
+            let ran = Arc::default();
+            let class = limited(Arc::clone(&ran)).err()?.classify();
+            (class.category == Category::Timeout && class.delivered == Delivered::No).then_some(ran)
+        });
+        let left = left.expect("a call that was abandoned before its turn");
+        while Arc::strong_count(&left) > 1 {
+            world.advance(MILLI * 10);
+            thread::yield_now();
+        }
+        assert_eq!(left.load(Ordering::Relaxed), 0, "it was reported as not sent");
+    }
+
     #[test]
     fn many_callers_on_many_threads_all_pass() {
         static FAST: RateLimit =

@@ -177,20 +177,23 @@ fn follows_on_thread(id: u32, name: String) -> Result<String, Error> {
                 let (__outcome, __verdict) = {
                     let __timeout = __rt::Keyed::get(&__TIMEOUT, &(name));
                     match __timeout
-                        .on_thread({
-                            let __retry = (&__retry).elsewhere();
-                            move || {
-                                let __outcome = __rt::call_once(|| -> Result<String, Error> {
-                                    fetch(id, name)
-                                });
-                                let __verdict = __rt::Outcome::probe(&__outcome)
-                                    .probed_verdict(&__POINT, (&__retry).attempt());
-                                __rt::timeout::Ended::new(
-                                    (__outcome, __verdict),
-                                    &__verdict,
-                                )
-                            }
-                        })
+                        .on_thread(
+                            (&__retry).attempt(),
+                            {
+                                let __retry = (&__retry).elsewhere();
+                                move || {
+                                    let __outcome = __rt::call_once(|| -> Result<String, Error> {
+                                        fetch(id, name)
+                                    });
+                                    let __verdict = __rt::Outcome::probe(&__outcome)
+                                        .probed_verdict(&__POINT, (&__retry).attempt());
+                                    __rt::timeout::Ended::new(
+                                        (__outcome, __verdict),
+                                        &__verdict,
+                                    )
+                                }
+                            },
+                        )
                     {
                         __rt::Ok(__done) => __done,
                         __rt::Err(__rejected) => __rt::refused_with_class(__rejected),

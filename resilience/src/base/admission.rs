@@ -4,14 +4,16 @@
 //! What measures keeps the moment in a word of its own and makes it known while its body runs or is polled. What waits for
 //! admission in the same stack writes there that it waits, and then since when it does not. A timeout that runs its body on
 //! a helper thread lends the moment to that thread ([`lend`]), and takes it back when it no longer waits for the body.
+//! It also watches whether the body waits for admission ([`Watch`]): one that is abandoned then is not admitted any more,
+//! so that nothing of it reaches the service.
 
 use super::clock::{nanos, now};
-use super::scope::Stack;
+use super::scope::{Dropped, Stack};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The call that the running code is part of, and since when it is admitted.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,8 @@ const WAITING: u64 = u64::MAX;
 
 thread_local! {
     static INNERMOST: Cell<Option<Measured>> = const { Cell::new(None) };
+    /// Of a helper thread, the timeouts that wait for its body.
+    static WATCHES: RefCell<Vec<Watch>> = const { RefCell::new(Vec::new()) };
     /// Of a helper thread, what it was lent.
     static LENT: RefCell<Option<Lent>> = const { RefCell::new(None) };
 }
@@ -128,14 +132,87 @@ fn set(stack: Stack, since: u64) {
     });
 }
 
-/// The running call of `stack` waits for admission from now on.
-pub(crate) fn waits(stack: Stack) {
+/// The running call of `stack` waits for admission from now on, in its `attempt`th attempt, from 1.
+pub(crate) fn waits(stack: Stack, attempt: u32) {
     set(stack, WAITING);
+    let state = if attempt <= 1 { WAITS_FIRST } else { WAITS_LATER };
+    watches(stack, |watch| _ = watch.change(&[RUNS], state));
 }
 
-/// The running call of `stack` waits no longer.
-pub(crate) fn admitted(stack: Stack) {
+/// The running call of `stack` waits no longer. Returns whether its caller still waits for it: a call without one does
+/// not begin.
+#[must_use = "a call that was abandoned while it waited does not begin"]
+pub(crate) fn admitted(stack: Stack) -> bool {
     if INNERMOST.try_with(Cell::get).ok().flatten().is_some() {
         set(stack, nanos(now()));
     }
+    let mut is_wanted = true;
+    watches(stack, |watch| {
+        watch.change(&[WAITS_FIRST, WAITS_LATER], RUNS);
+        is_wanted &= watch.state.load(Ordering::Acquire) != LEFT;
+    });
+    is_wanted
+}
+
+fn watches(stack: Stack, each: impl FnMut(&Watch)) {
+    let _ = WATCHES.try_with(|watches| {
+        watches.borrow().iter().filter(|watch| watch.stack == stack).for_each(each);
+    });
+}
+
+/// What a body does on its helper thread, as far as the timeout knows that waits for it.
+const RUNS: u8 = 0;
+/// It waits for admission, and nothing of the call has reached the service.
+const WAITS_FIRST: u8 = 1;
+/// It waits for admission in a later attempt.
+const WAITS_LATER: u8 = 2;
+/// It was abandoned while it waited.
+const LEFT: u8 = 3;
+
+/// Watches whether a body that runs on a helper thread waits for admission.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    stack: Stack,
+    state: Arc<AtomicU8>,
+}
+
+impl Watch {
+    /// Watches a body that is about to begin, as part of a call of `stack`.
+    pub(crate) fn new(stack: Stack) -> Self {
+        Self { stack, state: Arc::new(AtomicU8::new(RUNS)) }
+    }
+
+    fn change(&self, from: &[u8], to: u8) -> bool {
+        let change =
+            |from: &u8| self.state.compare_exchange(*from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        from.iter().any(change)
+    }
+
+    /// Abandons the body: what the timeout drops with it.
+    pub(crate) fn abandon(&self) -> Dropped {
+        if self.change(&[WAITS_FIRST], LEFT) {
+            Dropped::OnlyWaiting
+        } else if self.change(&[WAITS_LATER], LEFT) {
+            Dropped::Waiting
+        } else {
+            Dropped::Running
+        }
+    }
+}
+
+/// The timeouts that wait for the running code, if it runs on a helper thread.
+pub(crate) fn watched() -> Vec<Watch> {
+    WATCHES.try_with(|watches| watches.borrow().clone()).unwrap_or_default()
+}
+
+/// Runs `work` as a body that `by` wait for.
+pub(crate) fn watch<R>(by: Vec<Watch>, work: impl FnOnce() -> R) -> R {
+    struct Restore(Vec<Watch>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let _ = WATCHES.try_with(|watches| watches.replace(std::mem::take(&mut self.0)));
+        }
+    }
+    let _restore = Restore(WATCHES.try_with(|watches| watches.replace(by)).unwrap_or_default());
+    work()
 }

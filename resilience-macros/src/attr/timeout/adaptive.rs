@@ -105,7 +105,7 @@ impl Layer for Checked {
         let attempt = cx.attempt(place);
         let (method, arguments) = if self.thread {
             let retry = cx.retry_elsewhere(place);
-            ("on_thread", quote_spanned!(here=> { #retry move || { #inner #ended } }))
+            ("on_thread", quote_spanned!(here=> #attempt, { #retry move || { #inner #ended } }))
         } else {
             ("within", quote_spanned!(here=> #attempt, async { #inner #ended }))
         };

@@ -27,7 +27,7 @@ use crate::durable::record::key::place;
 use crate::durable::store::{Claim, Release, Store, StoreError};
 use crate::event::blocks;
 use crate::fs::LockError;
-use crate::fs::with_lock::LockSite;
+use crate::fs::with_lock::{LEFT, LockSite};
 use crate::point::PointName;
 use crate::rejected::Rejected;
 use held::HeldLease;
@@ -144,9 +144,13 @@ impl Asking {
         if mode == Mode::Blocking {
             blocks(&point.name());
         }
-        admission::waits(point.stack());
+        admission::waits(point.stack(), self.attempt);
         let asked = ask(mode, store, request, limit).await;
-        admission::admitted(point.stack());
+        if !admission::admitted(point.stack()) {
+            // A lease that was taken meanwhile is given back where it is dropped.
+            drop(asked);
+            return Err(LEFT.to_owned());
+        }
         asked
     }
 }

@@ -26,6 +26,9 @@ pub struct LockSite {
     counters: Site<Counters>,
 }
 
+/// Why a call has no lock whose caller has left.
+pub(crate) const LEFT: &str = "a timeout ended the call while it waited for the lock";
+
 impl LockSite {
     /// The site of the lock named by `template` in the stack of `point`.
     pub const fn new(point: &'static PointSite, template: &'static str) -> Self {

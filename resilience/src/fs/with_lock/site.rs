@@ -1,6 +1,6 @@
 //! The `static` of a function with a lock, its calls, and what the inventory sees of them.
 
-use super::LockSite;
+use super::{LEFT, LockSite};
 use crate::base::admission;
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake, judged};
@@ -116,14 +116,17 @@ impl LockSite {
     /// If it is not free in time, or cannot be taken.
     pub fn acquire(&'static self, name: String, attempt: u32) -> Result<CallLock, Rejected> {
         let mut enter = self.acquire_async(name, attempt);
-        let mut is_said = false;
+        let mut has_waited = false;
         let Some(lock) = enter.lock.take() else { unreachable!("not polled before") };
+        let stack = self.point.stack();
         let taken = lock.acquire_with(|| {
-            if !std::mem::replace(&mut is_said, true) {
+            if !std::mem::replace(&mut has_waited, true) {
                 blocks(&self.point.name());
+                admission::waits(stack, attempt);
             }
         });
-        enter.ended(taken, is_said)
+        let is_wanted = !has_waited || admission::admitted(stack);
+        enter.ended(taken, has_waited, is_wanted)
     }
 
     /// Takes the lock `name` for async code, as part of the `attempt`th attempt, from 1.
@@ -149,10 +152,17 @@ pub struct Enter {
 }
 
 impl Enter {
-    fn ended(&mut self, taken: Result<LockGuard, LockError>, has_waited: bool) -> Result<CallLock, Rejected> {
+    /// A lock that a caller waited for who has left since is given back.
+    fn ended(
+        &mut self,
+        taken: Result<LockGuard, LockError>,
+        has_waited: bool,
+        is_wanted: bool,
+    ) -> Result<CallLock, Rejected> {
         let (site, key) = (self.site, PointName::from(std::mem::take(&mut self.name)));
         let waited = has_waited.then(|| self.began.elapsed());
         match taken {
+            Ok(_) if !is_wanted => Err(site.refused(key, waited, LEFT.to_owned())),
             Ok(guard) => {
                 site.locked(&key, waited);
                 Ok(CallLock { site, key, guard: Some(guard), world: World::here() })
@@ -178,14 +188,12 @@ impl Future for Enter {
         let polled = run_in(world.as_ref(), || Pin::new(&mut *acquire).poll(cx));
         let has_waited = acquire.has_waited();
         if has_waited && !was_waiting {
-            admission::waits(stack);
+            admission::waits(stack, this.attempt);
         }
         let Poll::Ready(taken) = polled else { return Poll::Pending };
         this.waiting = None;
-        if has_waited {
-            run_in(world.as_ref(), || admission::admitted(stack));
-        }
-        Poll::Ready(run_in(world.as_ref(), || this.ended(taken, has_waited)))
+        let is_wanted = !has_waited || run_in(world.as_ref(), || admission::admitted(stack));
+        Poll::Ready(run_in(world.as_ref(), || this.ended(taken, has_waited, is_wanted)))
     }
 }
 

@@ -172,12 +172,11 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
         Self { bulkhead: Some(bulkhead), stack, attempt, queued: None }
     }
 
-    /// What measures the call begins now.
-    fn waits_no_longer(&self, bulkhead: &Bulkhead) {
-        if let Some(queued) = &self.queued {
-            let stack = self.stack.unwrap_or_else(|| bulkhead.owner.stack());
-            run_in(queued.world.as_ref(), || admission::admitted(stack));
-        }
+    /// What measures the call begins now. Returns whether its caller still waits for it.
+    fn waits_no_longer(&self, bulkhead: &Bulkhead) -> bool {
+        let Some(queued) = &self.queued else { return true };
+        let stack = self.stack.unwrap_or_else(|| bulkhead.owner.stack());
+        run_in(queued.world.as_ref(), || admission::admitted(stack))
     }
 
     /// Since when the caller has a slot, or that it gets none.
@@ -205,7 +204,7 @@ impl<B: Deref<Target = Bulkhead>> Enter<B> {
             Arrival::Refused => Poll::Ready(None),
             Arrival::Waits(number) => {
                 bulkhead.count_wait();
-                admission::waits(self.stack.unwrap_or_else(|| bulkhead.owner.stack()));
+                admission::waits(self.stack.unwrap_or_else(|| bulkhead.owner.stack()), self.attempt);
                 let until = now.saturating_add(patience);
                 let queued = Queued { number, until, timer: alarm(wait), world: World::here() };
                 self.queued.insert(Box::new(queued)).rest(bulkhead, cx)
@@ -264,7 +263,10 @@ impl<B: Deref<Target = Bulkhead> + Unpin> Future for Enter<B> {
                 Poll::Pending
             }
             Poll::Ready(Some(since)) => {
-                this.waits_no_longer(&bulkhead);
+                if !this.waits_no_longer(&bulkhead) {
+                    bulkhead.leave(since);
+                    return Poll::Ready(Err(bulkhead.refuse(this.stack)));
+                }
                 Poll::Ready(Ok(SlotOf::new(bulkhead, since, this.stack)))
             }
             Poll::Ready(None) => {

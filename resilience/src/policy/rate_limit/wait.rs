@@ -78,7 +78,7 @@ impl<L: Deref<Target = RateLimit>> Pass<L> {
             Arrival::Refused(wait) => Poll::Ready(Err(wait)),
             Arrival::Waits(number, wait) => {
                 limit.count_wait();
-                admission::waits(self.stack.unwrap_or_else(|| limit.owner.stack()));
+                admission::waits(self.stack.unwrap_or_else(|| limit.owner.stack()), self.attempt);
                 let (now, world) = (now(), World::here());
                 let (at, deadline) = (now.saturating_add(wait), now.saturating_add(patience));
                 let queued = Queued { number, deadline, at, timer: alarm(Duration::from_nanos(wait)), world };
@@ -157,10 +157,11 @@ impl<L: Deref<Target = RateLimit> + Unpin> Future for Pass<L> {
                 Poll::Pending
             }
             Poll::Ready(passed) => {
-                if let Some(queued) = &this.queued {
+                let is_wanted = this.queued.as_ref().is_none_or(|queued| {
                     let stack = this.stack.unwrap_or_else(|| limit.owner.stack());
-                    run_in(queued.world.as_ref(), || admission::admitted(stack));
-                }
+                    run_in(queued.world.as_ref(), || admission::admitted(stack))
+                });
+                let passed = if is_wanted { passed } else { passed.and(Err(0)) };
                 Poll::Ready(passed.map_err(|wait| limit.refuse(wait, this.stack)))
             }
         }

@@ -67,7 +67,7 @@ use thread::Stopped;
 fn refusal(point: PointName, stopped: Stopped) -> Rejected {
     match stopped {
         Stopped::Refused => Rejected::bulkhead_full(point),
-        Stopped::TimedOut(limit) => timed_out(point, limit, limit.is_zero()),
+        Stopped::TimedOut(limit, dropped) => timed_out(point, limit, dropped == Dropped::OnlyWaiting),
         Stopped::Panicked(panic) => resume_unwind(panic),
     }
 }

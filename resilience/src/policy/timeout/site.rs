@@ -125,7 +125,7 @@ impl TimeoutSite {
     ) -> Result<T, Rejected> {
         self.note(timeout);
         let limit = timeout.limit(attempt);
-        thread::run(self.group(), timeout.config().helpers(), limit, body)
+        thread::run((self.group(), self.owner.stack()), timeout.config().helpers(), limit, body)
             .map_err(|stopped| self.stopped(stopped))
     }
 
@@ -145,7 +145,7 @@ impl TimeoutSite {
         let timeout = changed.and_then(|changed| changed.get()).unwrap_or(&self.policy);
         let is_off = changed.is_some_and(|changed| changed.is_off);
         let limit = if is_off { Duration::MAX } else { timeout.limit(attempt) };
-        thread::run(self.group(), timeout.config().helpers(), limit, body)
+        thread::run((self.group(), self.owner.stack()), timeout.config().helpers(), limit, body)
             .map_err(|stopped| self.stopped(stopped))
     }
 
@@ -162,7 +162,7 @@ impl TimeoutSite {
 
     #[cold]
     fn stopped(&self, stopped: Stopped) -> Rejected {
-        if let Stopped::TimedOut(_) = stopped {
+        if let Stopped::TimedOut(..) = stopped {
             self.timed_out.fetch_add(1, Ordering::Relaxed);
         }
         refusal(self.owner.clone(), stopped)

@@ -7,9 +7,9 @@
 //! Each call starts a thread and none is kept, since a thread that a body has used may hold what the body left in its
 //! thread-locals. The cost of a thread is small beside what is worth a timeout.
 
-use crate::base::admission::{self, Lent};
+use crate::base::admission::{self, Lent, Watch};
 use crate::base::carry::Carried;
-use crate::base::scope;
+use crate::base::scope::{self, Dropped, Stack};
 use crate::base::sync::locked;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -42,8 +42,8 @@ pub(super) struct Helpers {
 pub(super) enum Stopped {
     /// It did not run: too many abandoned bodies do, or the system has no thread left.
     Refused,
-    /// It was abandoned after this time, or not begun where that is zero.
-    TimedOut(Duration),
+    /// It was abandoned after this time, or not begun where that is zero; what it did meanwhile.
+    TimedOut(Duration, Dropped),
     /// It panicked.
     Panicked(Box<dyn Any + Send>),
 }
@@ -56,9 +56,9 @@ pub(super) fn abandoned(group: Group) -> u32 {
     locked(&ABANDONED).get(&group).copied().unwrap_or(0)
 }
 
-/// Runs `body` on a helper thread and waits for at most `limit`, or until the deadline of the request has passed.
+/// Runs `body`, a part of a call of `stack`, on a helper thread and waits for at most `limit`, or until the deadline of the request has passed.
 pub(super) fn run<T: Send + 'static>(
-    group: Group,
+    (group, stack): (Group, Stack),
     helpers: Helpers,
     limit: Duration,
     body: impl FnOnce() -> T + Send + 'static,
@@ -72,9 +72,9 @@ pub(super) fn run<T: Send + 'static>(
         }
     };
     let limit = scope::left_of_request().map_or(limit, |left| left.min(limit));
-    run_boxed(group, helpers, limit, Box::new(work))?;
+    run_boxed((group, stack), helpers, limit, Box::new(work))?;
     let returned = locked(&value).take();
-    returned.ok_or(Stopped::TimedOut(limit))
+    returned.ok_or(Stopped::TimedOut(limit, Dropped::Running))
 }
 
 /// How far a body on a helper thread has come.
@@ -89,15 +89,21 @@ struct Call {
     ended: Condvar,
 }
 
-fn run_boxed(group: Group, helpers: Helpers, limit: Duration, work: Work) -> Result<(), Stopped> {
+fn run_boxed(
+    (group, stack): (Group, Stack),
+    helpers: Helpers,
+    limit: Duration,
+    work: Work,
+) -> Result<(), Stopped> {
     if limit.is_zero() {
-        return Err(Stopped::TimedOut(limit));
+        return Err(Stopped::TimedOut(limit, Dropped::OnlyWaiting));
     }
     if abandoned(group) >= helpers.threads {
         return Err(Stopped::Refused);
     }
     let call = Arc::new(Call { state: Mutex::new(State::Running), ended: Condvar::new() });
-    let context = Context::here(limit);
+    let watch = Watch::new(stack);
+    let context = Context::here(limit, watch.clone());
     let admitted = context.admitted.clone();
     let on_thread = {
         let call = Arc::clone(&call);
@@ -127,7 +133,7 @@ fn run_boxed(group: Group, helpers: Helpers, limit: Duration, work: Work) -> Res
         State::Ended(Err(panic)) => Err(Stopped::Panicked(panic)),
         State::Running | State::Abandoned => {
             *locked(&ABANDONED).entry(group).or_default() += 1;
-            Err(Stopped::TimedOut(limit))
+            Err(Stopped::TimedOut(limit, watch.abandon()))
         }
     }
 }
@@ -147,6 +153,7 @@ fn ended_late(group: Group) {
 struct Context {
     carried: Carried,
     admitted: Option<Lent>,
+    watches: Vec<Watch>,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
     #[cfg(feature = "tracing")]
@@ -156,9 +163,12 @@ struct Context {
 }
 
 impl Context {
-    /// The context of the running code, with one more limit that begins now.
-    fn here(limit: Duration) -> Self {
+    /// The context of the running code, with one more limit that begins now, and one more timeout that waits.
+    fn here(limit: Duration, watch: Watch) -> Self {
+        let mut watches = admission::watched();
+        watches.push(watch);
         Self {
+            watches,
             carried: Carried::here().within(limit),
             admitted: admission::lend(),
             #[cfg(feature = "tokio")]
@@ -176,6 +186,8 @@ impl Context {
             Some(admitted) => Box::new(move || admitted.run(work)),
             None => work,
         };
+        let watches = std::mem::take(&mut self.watches);
+        let work = move || admission::watch(watches, work);
         self.carried.run(|| {
             #[cfg(feature = "tokio")]
             let _runtime = self.runtime.as_ref().map(tokio::runtime::Handle::enter);

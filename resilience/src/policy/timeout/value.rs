@@ -4,7 +4,7 @@ use super::config::{Timeout, TimeoutConfig};
 use super::thread::{self, Group};
 use super::{poll_within, refusal, timed_out};
 use crate::base::clock::{Timer, alarm};
-use crate::base::scope::nanos;
+use crate::base::scope::{Stack, nanos};
 use crate::base::setting::{InvalidPolicy, enforce};
 use crate::base::settings::Settings;
 use crate::outcome::Refuse;
@@ -99,7 +99,7 @@ impl Timeout {
         F: FnOnce() -> R + Send + 'static,
     {
         let limit = self.limit(1);
-        match thread::run(Group::Name(self.name), self.config().helpers(), limit, body) {
+        match thread::run((Group::Name(self.name), Stack::BY_HAND), self.config().helpers(), limit, body) {
             Ok(outcome) => outcome,
             Err(stopped) => R::refuse(refusal(PointName::new(self.name), stopped)),
         }

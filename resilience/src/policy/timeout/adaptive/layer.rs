@@ -39,9 +39,10 @@ impl AdaptiveTimeout {
     /// where the system has no thread left.
     pub fn on_thread<R: Send + 'static>(
         &self,
+        attempt: u32,
         body: impl FnOnce() -> Ended<R> + Send + 'static,
     ) -> Result<R, Rejected> {
-        on_thread(self, body)
+        on_thread(self, None, attempt, body)
     }
 }
 
@@ -293,9 +294,9 @@ impl GivenAdaptiveTimeout {
     pub fn on_thread<R: Send + 'static>(
         &self,
         timeout: &AdaptiveTimeout,
+        attempt: u32,
         body: impl FnOnce() -> Ended<R> + Send + 'static,
     ) -> Result<R, Rejected> {
-        self.stack(|| *timeout.config());
-        on_thread(timeout, body)
+        on_thread(timeout, Some(self.stack(|| *timeout.config())), attempt, body)
     }
 }

@@ -263,7 +263,7 @@ impl AdaptiveTimeout {
         R::Error: Classify,
         F: FnOnce() -> R + Send + 'static,
     {
-        run::on_thread(self, move || ended(body())).unwrap_or_else(R::refuse)
+        run::on_thread(self, None, 1, move || ended(body())).unwrap_or_else(R::refuse)
     }
 
     /// Runs the future of `body`, and drops it if it takes longer than the limit.

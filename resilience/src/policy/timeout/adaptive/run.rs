@@ -153,23 +153,30 @@ impl<F: Future<Output = Ended<R>>, R> Future for AdaptiveTimed<'_, F> {
     }
 }
 
-/// Runs `body` on a helper thread within the limit that applies now.
+/// Runs `body`, of the `attempt`th attempt of a call of `stack`, on a helper thread within the limit that applies now.
 pub(super) fn on_thread<R: Send + 'static>(
     timeout: &AdaptiveTimeout,
+    stack: Option<Stack>,
+    attempt: u32,
     body: impl FnOnce() -> Ended<R> + Send + 'static,
 ) -> Result<R, Rejected> {
-    let (mut sample, limit) = Sample::begin(timeout, 1);
-    match thread::run(timeout.group(), timeout.config().helpers(), limit, body) {
+    let (mut sample, limit) = Sample::begin(timeout, attempt);
+    let stack = stack.unwrap_or_else(|| timeout.owner.stack());
+    match thread::run((timeout.group(), stack), timeout.config().helpers(), limit, body) {
         Ok(Ended { value, is_nothing }) => {
             sample.end(is_nothing);
             Ok(value)
         }
         Err(stopped) => {
-            if let Stopped::TimedOut(_) = stopped {
+            // A shorter time was that of a request.
+            let is_sent = match &stopped {
+                Stopped::TimedOut(ran, dropped) => *ran == limit && !dropped.is_unsent(attempt),
+                Stopped::Refused | Stopped::Panicked(_) => false,
+            };
+            if let Stopped::TimedOut(..) = stopped {
                 timeout.count_timed_out();
             }
-            // A shorter time was that of a request.
-            sample.end(!matches!(stopped, Stopped::TimedOut(ran) if ran == limit));
+            sample.end(!is_sent);
             Err(refusal(timeout.owner.clone(), stopped))
         }
     }
