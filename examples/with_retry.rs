@@ -1,6 +1,7 @@
-//! A retry that waits as the service asks, gives one category a rule of its own, and tells what it does.
+//! A retry that waits as the service asks, gives one category a rule of its own, and tells what it does; and one that
+//! is throttled: calls are refused here while the service accepts too few.
 
-use resilience::{Classify, Event, with_retry};
+use resilience::{Classify, Event, Rejected, point, with_retry};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -28,7 +29,35 @@ fn tell(event: &Event) {
     }
 }
 
+#[derive(Debug, Classify)]
+enum SearchError {
+    #[classify(unavailable)]
+    Overloaded,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for SearchError {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+// Refused at once while the service accepts less than half of the attempts of the last two minutes.
+#[with_retry(max = 1, base = 0s, throttle = 2.0, name = "search")]
+fn search(sent: &Cell<u32>) -> Result<u32, SearchError> {
+    sent.set(sent.get() + 1);
+    Err(SearchError::Overloaded)
+}
+
 fn main() {
     println!("{:?}", ask(&Cell::new(0), 2));
     println!("{:?}", ask(&Cell::new(0), 9));
+
+    let sent = Cell::new(0);
+    let refused = (0..100).filter(|_| matches!(search(&sent), Err(SearchError::Rejected(_)))).count();
+    println!("of 100 calls {refused} were refused here, and {} attempts were made", sent.get());
+    if let Some(budget) = point("search").and_then(|point| point.budget()) {
+        println!("{:.0} of 100 calls are refused now", budget.refusal() * 100.0);
+    }
 }

@@ -219,7 +219,9 @@ fn loops_nest_as_they_read() {
     assert_eq!(below("a", &seen), fails(Category::Timeout, "a"));
     assert_eq!(seen.into_inner().unwrap(), "ababab");
     for name in ["each is retried", "each walks the list"] {
-        assert_eq!(point(name).unwrap().info().max_calls, 9, "three attempts of up to three values");
+        let info = point(name).unwrap().info();
+        assert_eq!(info.max_calls, 9, "three attempts of up to three values");
+        assert!(info.to_string().contains("up to 9 calls"), "{info}");
     }
     let budget = point("each walks the list").unwrap().budget().unwrap();
     assert_eq!(budget.tokens(), 500 - 2 * 10, "two retries after a timeout, and no step");

@@ -21,6 +21,9 @@ pub(super) fn rows() -> Vec<Row> {
             .sync(sync!(|x| retried(x)))
             .future(future!(|x| retried_async(x)))
             .at_most(Some(36), Some(66)),
+        Row::new("`#[with_retry(throttle = 2.0)]`, which reads the clock")
+            .sync(sync!(|x| throttled(x)))
+            .future(future!(|x| throttled_async(x))),
         Row::new("`Retry::call`")
             .sync(sync!(|x| PLAIN.call(|| call(x))))
             .future(future!(|x| PLAIN.call_async(async || call(x)))),
@@ -86,6 +89,16 @@ fn retried(x: u64) -> Result<u64, CallError> {
 
 #[with_retry]
 async fn retried_async(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[with_retry(throttle = 2.0)]
+fn throttled(x: u64) -> Result<u64, CallError> {
+    call(x)
+}
+
+#[with_retry(throttle = 2.0)]
+async fn throttled_async(x: u64) -> Result<u64, CallError> {
     call(x)
 }
 
