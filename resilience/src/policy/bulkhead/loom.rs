@@ -1,4 +1,7 @@
 //! Every order in which a few callers can meet at the gate.
+//!
+//! A grant of a slot that wakes no caller fails `a_slot_that_is_freed_while_a_caller_arrives_is_not_lost`,
+//! `a_caller_that_leaves_the_queue_passes_its_turn_on`, `a_newcomer_does_not_overtake` and `a_turn_is_used_or_taken_back`.
 
 use super::gate::{After, Arrival, Gate, Number, Room, TURN};
 use loom::sync::Arc;
