@@ -21,6 +21,7 @@ cases![
     the_lease_of_a_dead_owner_is_abandoned,
     a_wrong_fence_holds_nothing,
     what_was_given_back_is_free_and_its_fence_is_used,
+    a_lock_that_was_given_back_leaves_no_record,
     what_was_interrupted_is_recovered,
     fences_grow_over_all_keys_and_survive_deletion,
     one_of_many_claims_at_once_is_held,
@@ -31,6 +32,16 @@ cases![
 
 async fn nothing_is_recorded_under_a_key_without_a_claim(store: &dyn Store) -> Verdict {
     same(ok(store.get("absent").await, "a read")?, None, "an absent key is `None`")
+}
+
+async fn a_lock_that_was_given_back_leaves_no_record(store: &dyn Store) -> Verdict {
+    let first = hold(store, claim(store, "l/a")).await?;
+    ok(release(store, &first, Status::Free).await, "a release")?;
+    same(ok(store.get("l/a").await, "a read")?, None, "a lock that is free has no record")?;
+    let second = hold(store, claim(store, "l/a")).await?;
+    rule(second.fence > first.fence, "a later holder has a higher fence")?;
+    fenced(release(store, &first, Status::Free).await, "l/a", "a late release is refused")?;
+    same(present(store, "l/a").await?, second, "what a late holder does changes nothing")
 }
 
 async fn a_claim_gives_a_lease_under_a_fence(store: &dyn Store) -> Verdict {
