@@ -29,6 +29,8 @@ pub(crate) mod marks;
 pub(crate) mod name;
 #[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 pub(crate) mod of_process;
+#[cfg(feature = "ops")]
+pub(crate) mod own_thread;
 #[cfg(feature = "tokio")]
 mod paused;
 pub(crate) mod percentile;

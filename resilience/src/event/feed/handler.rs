@@ -46,7 +46,7 @@ pub fn on(
     kinds: impl IntoIterator<Item = Kind>,
     handler: impl FnMut(&EventRecord) + Send + 'static,
 ) -> Handler {
-    let worker = Arc::new(Worker::new(kinds.into_iter().collect(), Box::new(handler)));
+    let worker = Arc::new(Worker::new(kinds.into_iter().collect(), handler));
     let listening = ManuallyDrop::new(Listening::begin(Listener::Handler(worker.clone())));
     Handler { worker, listening }
 }

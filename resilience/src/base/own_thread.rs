@@ -1,0 +1,202 @@
+//! Code of the program that gets values on a thread of its own: handlers of events, sinks of alerts.
+//!
+//! The thread starts with a value and ends when none has come for a while. So the code holds up nothing but itself, and
+//! goes on when the call that the value is about is dropped.
+
+use super::clock;
+use super::guarded::guarded;
+use super::handling;
+use super::sync::locked;
+use super::world::{World, run_in};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the thread stays without a value.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The code, with its state.
+type Code<T> = Box<dyn FnMut(&T) + Send>;
+
+/// The code and the values that wait for it.
+pub(crate) struct OwnThread<T> {
+    number: u64,
+    name: &'static str,
+    /// The most values that wait. When there are more, the first that `may_go` is skipped, or else the first.
+    most: usize,
+    may_go: fn(&T) -> bool,
+    /// Locked by the thread, for one value at a time; emptied when the code goes.
+    code: Mutex<Option<Code<T>>>,
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    waiting: VecDeque<Item<T>>,
+    /// The process in which the thread runs: a fork's child has the code, and not the thread.
+    running: Option<u32>,
+    /// Since when the code has the value that it has now.
+    busy_since: Option<Instant>,
+    is_removed: bool,
+    skipped: u64,
+}
+
+/// A value for the code.
+struct Item<T> {
+    value: T,
+    /// The code on threads of this kind that the value comes from.
+    inside: Vec<u64>,
+    world: Option<World>,
+}
+
+impl<T: Send + 'static> OwnThread<T> {
+    pub(crate) fn new(
+        name: &'static str,
+        most: usize,
+        may_go: fn(&T) -> bool,
+        code: impl FnMut(&T) + Send + 'static,
+    ) -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            running: None,
+            busy_since: None,
+            is_removed: false,
+            skipped: 0,
+        };
+        Self {
+            number: handling::new_number(),
+            name,
+            most,
+            may_go,
+            code: Mutex::new(Some(Box::new(code))),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Passes a value on, which comes from the code with the numbers `inside`. Whether it may reach the code: not if it
+    /// comes from that itself, or if the code was removed.
+    pub(crate) fn push(self: &Arc<Self>, value: T, inside: Vec<u64>) -> bool {
+        if inside.contains(&self.number) {
+            return false;
+        }
+        let item = Item { value, inside, world: World::here() };
+        let process = std::process::id();
+        let mut state = locked(&self.state);
+        if state.is_removed {
+            return false;
+        }
+        state.waiting.push_back(item);
+        let out = if state.waiting.len() > self.most {
+            let first = state.waiting.iter().position(|item| (self.may_go)(&item.value));
+            state.waiting.remove(first.unwrap_or(0))
+        } else {
+            None
+        };
+        state.skipped += u64::from(out.is_some());
+        let is_running = state.running == Some(process);
+        if !is_running {
+            // What a parent's thread had at the fork is no business of its child.
+            state.busy_since = None;
+            state.running = Some(process);
+        }
+        drop(state);
+        drop(out);
+        self.changed.notify_all();
+        if !is_running && !self.start() {
+            self.skip_all();
+        }
+        true
+    }
+
+    /// Starts the thread; whether there is one.
+    fn start(self: &Arc<Self>) -> bool {
+        let own = self.clone();
+        let thread = std::thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || while own.handle_next() {}).is_ok()
+    }
+
+    /// There is no thread: what waits is skipped, and the next value tries again.
+    fn skip_all(&self) {
+        let mut state = locked(&self.state);
+        state.running = None;
+        let skipped = std::mem::take(&mut state.waiting);
+        state.skipped += u64::try_from(skipped.len()).unwrap_or(u64::MAX);
+        drop(state);
+        drop(skipped);
+        self.changed.notify_all();
+    }
+
+    /// Passes the next value to the code; whether the thread goes on.
+    fn handle_next(&self) -> bool {
+        let is_idle = |state: &mut State<T>| state.waiting.is_empty() && !state.is_removed;
+        let waited = self.changed.wait_timeout_while(locked(&self.state), LINGER, is_idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let Some(item) = state.waiting.pop_front() else {
+            state.running = None;
+            return false;
+        };
+        state.busy_since = Some(clock::now());
+        drop(state);
+        let Item { value, inside, world } = item;
+        let inside = inside.into_iter().chain([self.number]).collect();
+        run_in(world.as_ref(), || {
+            let _inside = handling::enter(inside);
+            guarded(|| locked(&self.code).as_mut().map(|code| code(&value)));
+        });
+        drop(value);
+        locked(&self.state).busy_since = None;
+        self.changed.notify_all();
+        true
+    }
+
+    /// Waits until no value waits and the code has none, at most until `end`; whether it is so. Code does not wait for
+    /// itself: `callers` are the numbers of what the waiting code is part of.
+    pub(crate) fn flush(&self, end: Instant, callers: &[u64]) -> bool {
+        let is_busy = |state: &mut State<T>| state.busy_since.is_some() || !state.waiting.is_empty();
+        let mut state = locked(&self.state);
+        if callers.contains(&self.number) {
+            return !is_busy(&mut state);
+        }
+        let left = end.saturating_duration_since(clock::now());
+        let waited = self.changed.wait_timeout_while(state, left, is_busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Since when the code has the value that it has now.
+    pub(crate) fn busy_since(&self) -> Option<Instant> {
+        locked(&self.state).busy_since
+    }
+
+    /// Ends it: what the code has now goes on, and nothing begins after it.
+    pub(crate) fn remove(&self) {
+        let mut state = locked(&self.state);
+        state.is_removed = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(waiting);
+        self.changed.notify_all();
+    }
+
+    /// How many values have not reached the code.
+    pub(crate) fn skipped(&self) -> u64 {
+        locked(&self.state).skipped
+    }
+}
+
+impl<T> Drop for OwnThread<T> {
+    fn drop(&mut self) {
+        let code = locked(&self.code).take();
+        guarded(|| drop(code));
+    }
+}
+
+impl<T> fmt::Debug for OwnThread<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnThread")
+            .field("name", &self.name)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
