@@ -11,3 +11,5 @@ mod common;
 mod file;
 #[path = "alerts/processes.rs"]
 mod processes;
+#[path = "alerts/sinks.rs"]
+mod sinks;

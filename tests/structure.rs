@@ -37,6 +37,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "durable",
             "health",
             "metrics",
+            "webhook",
             "shutdown",
             "config",
             "testing",

@@ -180,3 +180,30 @@ fn a_recovery_marks_the_jobs_of_a_page_together() {
     let recovered = recover().store(store).once().blocking().expect("a recovery");
     assert_eq!(recovered.jobs.len(), 40, "a store with a log syncs once for all of them");
 }
+
+/// One alert a minute says that the store is down, whichever call finds it so.
+#[cfg(feature = "ops")]
+#[test]
+fn a_store_that_is_down_is_an_alert() {
+    use resilience::alerts;
+    let calls: [fn() -> bool; 4] =
+        [|| pay(1).is_err(), || block_on(pay_async(1)).is_err(), || order(1).is_err(), || look(1).is_ok()];
+    for (n, call) in calls.into_iter().enumerate() {
+        let (store, world) = world(Fault::Claims(down()));
+        let dir = std::env::temp_dir().join(format!("resilience-down-{}-{n}", std::process::id()));
+        alerts::use_dir(&dir);
+        assert!((0..3).all(|_| call()));
+        assert!(alerts::flush(Duration::from_secs(60)));
+        let seen = alerts::recent(10).expect("a look").alerts;
+        let lines: Vec<_> = seen.iter().map(|alert| (&*alert.component, &*alert.message)).collect();
+        assert_eq!(lines, [("store", "the store is down")], "{n}");
+        assert!(seen[0].details["reason"].as_str().expect("a text").contains("the server is gone"));
+        assert!(seen[0].details["point"].is_string());
+        store.set(Fault::None);
+        world.advance(Duration::from_secs(60));
+        assert!(alerts::flush(Duration::from_secs(60)));
+        let held_back = alerts::recent(10).expect("a look").alerts.pop().expect("one");
+        assert_eq!(held_back.details["suppressed"], 2);
+        std::fs::remove_dir_all(dir).expect("a directory");
+    }
+}

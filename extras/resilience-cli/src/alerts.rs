@@ -3,9 +3,12 @@
 use crate::Failure;
 use crate::args::{AlertsArgs, Place};
 use crate::print;
-use crate::state;
-use resilience::alerts::{Alert, AlertLevel, Follower, recent_in};
+use crate::state::{self, State};
+use resilience::alerts::{
+    Alert, AlertLevel, Escalation, Follower, acknowledge_in, escalations_in, recent_in,
+};
 use serde::Serialize;
+use std::io;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
@@ -22,20 +25,76 @@ struct Row {
 
 pub(crate) fn command(args: &AlertsArgs, place: &Place, json: bool) -> Result<ExitCode, Failure> {
     let states = state::with_alerts(place)?;
+    if let Some(id) = &args.acknowledge {
+        return acknowledge(states, id);
+    }
+    if args.escalations {
+        return escalations(states, json);
+    }
     if args.follow {
         let followers = states.into_iter().map(|state| (state.application, Follower::new(state.dir)));
         return follow(args, followers.collect(), json);
     }
-    // All that may be asked for: alerts of another level do not count.
-    let most = if args.level.is_some() { MOST } else { args.count };
     let (rows, failed) = state::each(states, |state| {
-        let recent =
-            recent_in(&state.dir, most).map_err(|error| format!("{}: {error}", state.dir.display()))?;
+        // All that may be asked for: alerts of another level do not count.
+        let most = if args.level.is_some() { MOST } else { args.count };
+        let recent = recent_in(&state.dir, most).map_err(|error| at(state, &error))?;
         skipped(&state.application, recent.skipped as u64);
         Ok(chosen(args, &state.application, recent.alerts, args.count))
     });
     print::bytes(&text(&rows, json)?)?;
-    Ok(if failed { ExitCode::from(crate::FAILED) } else { ExitCode::SUCCESS })
+    Ok(exit_code(failed))
+}
+
+fn exit_code(failed: bool) -> ExitCode {
+    if failed { ExitCode::from(crate::FAILED) } else { ExitCode::SUCCESS }
+}
+
+fn at(state: &State, error: &io::Error) -> Failure {
+    format!("{}: {error}", state.dir.display()).into()
+}
+
+#[derive(Serialize)]
+struct Open {
+    application: String,
+    #[serde(flatten)]
+    escalation: Escalation,
+}
+
+/// Prints the open escalations, each with its id.
+fn escalations(states: Vec<State>, json: bool) -> Result<ExitCode, Failure> {
+    let (rows, failed) = state::each(states, |state| {
+        let all = escalations_in(&state.dir).map_err(|error| at(state, &error))?;
+        let open = all.into_iter().filter(Escalation::is_open);
+        Ok(open.map(|escalation| Open { application: state.application.clone(), escalation }).collect())
+    });
+    let line = |row: &Open| {
+        let alert = &row.escalation.alert;
+        let (id, at, application) = (alert.id(), &alert.timestamp, &row.application);
+        let [id, at, application] = [id, at.as_str(), application.as_str()].map(print::visible);
+        format!("{id} {at} {application}: {alert}\n")
+    };
+    let text =
+        if json { print::json_lines(&rows)? } else { rows.iter().map(line).collect::<String>().into_bytes() };
+    print::bytes(&text)?;
+    Ok(exit_code(failed))
+}
+
+/// Acknowledges the escalation with this id, in whichever state it is.
+fn acknowledge(states: Vec<State>, id: &str) -> Result<ExitCode, Failure> {
+    let given = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let person = given("USER").or_else(|| given("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    let (found, failed) = state::each(states, |state| {
+        let is_open = acknowledge_in(&state.dir, id, &person).map_err(|error| at(state, &error))?;
+        Ok(if is_open { vec![()] } else { Vec::new() })
+    });
+    if found.is_empty() && !failed {
+        let id = print::visible(id);
+        return Err(
+            format!("no escalation {id} is open: `resilience alerts --escalations` lists them").into()
+        );
+    }
+    Ok(exit_code(failed))
 }
 
 /// The most alerts that the library returns at once.

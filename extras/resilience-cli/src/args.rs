@@ -265,6 +265,12 @@ pub(crate) struct AlertsArgs {
     /// The largest number that is shown of each application, up to 1000
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) count: usize,
+    /// What waits for a person: the escalations that are not acknowledged
+    #[arg(long, conflicts_with_all = ["follow", "level", "count"])]
+    pub(crate) escalations: bool,
+    /// Acknowledges an escalation, by the id that `--escalations` shows, in the name of the user
+    #[arg(long, value_name = "ID", conflicts_with_all = ["follow", "level", "count", "escalations"])]
+    pub(crate) acknowledge: Option<String>,
 }
 
 /// How bad an alert is.

@@ -120,7 +120,9 @@ pub(crate) fn with_alerts(place: &Place) -> Result<Vec<State>, Failure> {
     }
     let shell = dir_of(SHELL)?;
     let mut states = dirs(shell.parent().unwrap_or(&shell))?;
-    states.retain(|state| state.dir.join("alerts.jsonl").exists());
+    states.retain(|state| {
+        ["alerts.jsonl", "escalations.jsonl"].iter().any(|name| state.dir.join(name).exists())
+    });
     Ok(states)
 }
 

@@ -23,6 +23,8 @@ const PAIRS: usize = 100;
 /// What every alert has, whether or not it applies.
 const ALWAYS: [&str; 9] =
     ["id", "point", "job", "attempt", "category", "code", "process", "suppressed", "key"];
+/// The detail that makes an alert an escalation.
+pub(crate) const ESCALATION: &str = "escalation";
 /// Those of them that the library alone sets.
 const OWN: [&str; 3] = ["id", "process", "suppressed"];
 
@@ -118,6 +120,11 @@ impl Alert {
         self.text("job")
     }
 
+    /// Whether it asks for a person.
+    pub(crate) fn is_escalation(&self) -> bool {
+        self.details.get(ESCALATION) == Some(&Value::Bool(true))
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.details.insert(name.to_owned(), value.into());
     }
@@ -150,7 +157,7 @@ impl Alert {
     /// Cuts the texts of the details to `most` bytes; below 16 leaves out what the program has added.
     fn shorten(&mut self, most: usize) {
         if most < 16 {
-            self.details.retain(|name, _| ALWAYS.contains(&name.as_str()));
+            self.details.retain(|name, _| ALWAYS.contains(&name.as_str()) || name == ESCALATION);
         }
         for (name, value) in &mut self.details {
             match value {

@@ -43,7 +43,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn of_unusable(problem: Unusable) -> io::Error {
+pub(super) fn of_unusable(problem: Unusable) -> io::Error {
     match problem {
         Unusable::Refused(words) => io::Error::new(io::ErrorKind::PermissionDenied, words),
         Unusable::Failed { kind, words } => io::Error::new(kind, words),
@@ -92,10 +92,15 @@ impl LogFile {
         &self.dir
     }
 
+    /// Makes the directory, for this user alone.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        files::prepare(&self.dir, None).map_err(of_unusable)
+    }
+
     /// Appends lines with their ends in one write; with `synced` it survives a power cut from here on. After an error nothing of them is
     /// in the file, or only a part that readers skip.
     pub(super) fn append(&mut self, lines: &[u8], synced: bool) -> io::Result<()> {
-        files::prepare(&self.dir, None).map_err(of_unusable)?;
+        self.prepare()?;
         let _lock = Lock::exclusive(&self.dir)?;
         let newest = path(&self.dir, 0);
         let mut file =
@@ -106,18 +111,9 @@ impl LogFile {
             file = open(&newest)?;
             length = 0;
         }
-        let is_new = length == 0;
-        let begins_with = if ends_in_newline(&mut file, length)? { &b""[..] } else { b"\n" };
-        let bytes = [begins_with, lines].concat();
-        if let Err(error) = write_once(&mut file, &bytes) {
-            let _ = file.set_len(length);
-            return Err(error);
-        }
-        if synced {
-            file.sync_data()?;
-            if is_new {
-                files::sync_dir(&self.dir).map_err(of_unusable)?;
-            }
+        write(&mut file, lines, synced)?;
+        if synced && length == 0 {
+            files::sync_dir(&self.dir).map_err(of_unusable)?;
         }
         self.file = Some(file);
         Ok(())
@@ -133,6 +129,26 @@ impl LogFile {
         }
         Ok(())
     }
+}
+
+/// Opens the file at `path` for more lines; how long it is.
+pub(super) fn append_to(path: &Path) -> io::Result<(File, u64)> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    Ok((file, length))
+}
+
+/// Appends lines with their ends in one write, under the lock, and then waits for the disk if `synced`. After an error
+/// nothing of them is in the file, unless the disk refuses to shorten it.
+pub(super) fn write(file: &mut File, lines: &[u8], synced: bool) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let begins_with = if ends_in_newline(file, length)? { &b""[..] } else { b"\n" };
+    let bytes = [begins_with, lines].concat();
+    let written = write_once(file, &bytes).and_then(|()| if synced { file.sync_data() } else { Ok(()) });
+    if written.is_err() {
+        let _ = file.set_len(length);
+    }
+    written
 }
 
 fn ends_in_newline(file: &mut File, length: u64) -> io::Result<bool> {

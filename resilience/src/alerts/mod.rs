@@ -33,11 +33,23 @@
 //! |---|---|---|
 //! | WARNING | `a circuit breaker opened` | a breaker of an annotated function or of the program opens |
 //! | WARNING | `the retry budget is used up` | a call gives up for that reason |
+//! | WARNING | `the store is down` | a call of a step or job finds its store so |
+//! | WARNING | `an alert sink failed` | a [sink](add_sink) returns an error or panics |
 //! | WARNING | `a job was interrupted` | a job stops before its end, because its store is down for instance |
 //! | as the event | that of [`Event::Alert`](crate::Event::Alert) | a job is dead or waits for a person, an undo failed, a record is damaged, an error is escalated |
 //!
 //! They go through a queue of 1,000 to a thread, and never make a call wait or fail. When the queue is full, the oldest
 //! warning is lost, and counted. [`flush`] waits until it is empty.
+//!
+//! # Where else they go
+//!
+//! To `tracing`, to every sink of the program ([`add_sink`]), and to webhooks (the module `webhook`, with the feature of that name).
+//!
+//! # What waits for a person
+//!
+//! [`escalate`] raises a critical alert and keeps a record of it until someone [acknowledges](acknowledge) it. So do the
+//! critical alerts that the library raises about jobs. [`escalations`] lists the records, and so does
+//! `resilience alerts --escalations`.
 //!
 //! # Limits
 //!
@@ -52,19 +64,24 @@
 //! word, so raise none.
 
 pub(crate) mod alert;
+mod deliver;
+mod escalation;
 mod file;
 mod limits;
 mod place;
 mod read;
+pub(crate) mod sink;
 pub(crate) mod writer;
 
 pub use crate::base::alert_level::AlertLevel;
 pub use alert::Alert;
+pub use escalation::{Escalation, acknowledge, acknowledge_in, escalate, escalations, escalations_in};
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub use place::rotate_at;
 pub use place::use_dir;
 pub use read::{Follower, Recent, recent, recent_in};
+pub use sink::{Sink, add_sink};
 pub use writer::flush;
 
 use crate::base::carry;
@@ -136,7 +153,18 @@ const WAIT: Duration = Duration::from_secs(1);
 /// }
 /// ```
 pub fn raise(level: AlertLevel, component: &str, message: &str, details: &[(&str, &str)]) -> Raised {
-    let (alert, ticket) = submitted(level, component, message, details);
+    raised(level, component, message, details, |_| ())
+}
+
+/// Raises an alert to which `describe` adds what callers cannot.
+fn raised(
+    level: AlertLevel,
+    component: &str,
+    message: &str,
+    details: &[(&str, &str)],
+    describe: impl FnOnce(&mut Alert),
+) -> Raised {
+    let (alert, ticket) = submitted(level, component, message, details, describe);
     ticket.wait(WAIT).unwrap_or_else(|| late(&alert))
 }
 
@@ -160,7 +188,7 @@ pub async fn raise_async(
     message: &str,
     details: &[(&str, &str)],
 ) -> Raised {
-    let (alert, ticket) = submitted(level, component, message, details);
+    let (alert, ticket) = submitted(level, component, message, details, |_| ());
     let mut limit = std::pin::pin!(real_time(WAIT));
     let done = poll_fn(|cx| match ticket.poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -175,8 +203,10 @@ fn submitted(
     component: &str,
     message: &str,
     details: &[(&str, &str)],
+    describe: impl FnOnce(&mut Alert),
 ) -> (Alert, Arc<Ticket>) {
-    let alert = Alert::new(level, component, message, details, job().as_deref());
+    let mut alert = Alert::new(level, component, message, details, job().as_deref());
+    describe(&mut alert);
     log(&alert);
     let ticket = Arc::new(Ticket::default());
     writer::submit(alert.clone(), Some(Arc::clone(&ticket)));

@@ -7,7 +7,7 @@
 use super::alert::Alert;
 use super::file::LogFile;
 use super::limits::Limits;
-use super::{Raised, place};
+use super::{Raised, deliver, escalation, place};
 use crate::base::alert_level::AlertLevel;
 use crate::base::calendar::rfc_3339;
 use crate::base::clock;
@@ -141,6 +141,13 @@ impl Writer {
         }
     }
 
+    /// Waits until nothing waits and nothing is written, at most for `limit`; whether it is so.
+    fn wait_until_idle(&self, limit: Duration) -> bool {
+        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.entries.is_empty();
+        let waited = self.changed.wait_timeout_while(locked(&self.queue), limit, is_busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     /// The thread's work.
     fn run(&self) {
         let mut queue = locked(&self.queue);
@@ -170,9 +177,17 @@ impl Writer {
 impl Queue {
     /// Adds an alert, and the lines about others that `limits` has made; tickets of what has no room any more.
     fn push(&mut self, entry: Entry, summaries: Vec<Alert>) -> Vec<Arc<Ticket>> {
-        self.entries.extend(summaries.into_iter().map(|alert| Entry { alert, ticket: None }));
-        self.entries.push_back(entry);
+        for alert in summaries {
+            self.add(Entry { alert, ticket: None });
+        }
+        self.add(entry);
         self.make_room()
+    }
+
+    /// Adds an entry, and passes it to the sinks: in the order of the file, and without waiting for the disk.
+    fn add(&mut self, entry: Entry) {
+        deliver::deliver(&entry.alert);
+        self.entries.push_back(entry);
     }
 
     fn make_room(&mut self) -> Vec<Arc<Ticket>> {
@@ -195,7 +210,9 @@ impl Queue {
         }
         let room = WAITING.saturating_sub(self.entries.len());
         self.lost += summaries.len().saturating_sub(room) as u64;
-        self.entries.extend(summaries.into_iter().take(room).map(|alert| Entry { alert, ticket: None }));
+        for alert in summaries.into_iter().take(room) {
+            self.add(Entry { alert, ticket: None });
+        }
     }
 }
 
@@ -230,6 +247,10 @@ impl Output {
         // Both lines or none: a disk may have room for one of them only.
         let mut lines = self.gap.as_ref().map_or_else(Vec::new, |gap| gap.alert().line());
         lines.append(&mut alert.line());
+        if alert.is_escalation() {
+            file.prepare()?;
+            escalation::record(file.dir(), alert)?;
+        }
         file.append(&lines, alert.level == AlertLevel::Critical)?;
         self.gap = None;
         Ok(())
@@ -314,7 +335,8 @@ fn no_thread(writer: &Writer, error: &io::Error) {
 
 /// Waits until the alerts that policies have raised are written, at most for `limit`; whether they are.
 ///
-/// The alerts of a program that ends are lost as long as they wait in the queue: call it at the end of `main`.
+/// Then it waits for the [sinks](super::add_sink), for what is left of `limit` and at most two seconds. The alerts of a
+/// program that ends are lost as long as they wait in a queue: call it at the end of `main`.
 ///
 /// # Examples
 ///
@@ -325,13 +347,15 @@ fn no_thread(writer: &Writer, error: &io::Error) {
 /// assert!(resilience::alerts::flush(Duration::from_secs(1)));
 /// ```
 pub fn flush(limit: Duration) -> bool {
-    if let Some(writer) = of_world() {
-        writer.drain();
-        return true;
-    }
-    let writer = &*WRITER;
-    let queue = locked(&writer.queue);
-    let is_busy = |queue: &mut Queue| queue.is_writing || !queue.entries.is_empty();
-    let waited = writer.changed.wait_timeout_while(queue, limit, is_busy);
-    !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    let began = clock::now();
+    let left = || limit.saturating_sub(clock::now().saturating_duration_since(began));
+    let write = |limit| match of_world() {
+        Some(writer) => {
+            writer.drain();
+            true
+        }
+        None => WRITER.wait_until_idle(limit),
+    };
+    // A sink that fails raises an alert.
+    write(limit) && deliver::flush(left()) && write(left())
 }

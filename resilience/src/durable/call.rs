@@ -83,8 +83,10 @@ impl NotRun {
     }
 }
 
-/// Reports that a step neither ran nor has a value for the caller, or that the value of its body was not recorded.
+/// Reports that a step or job neither ran nor has a value for the caller, or that the value of its body was not
+/// recorded.
 pub(crate) fn report_refusal(rejected: &Rejected) {
+    alert_of_outage(rejected);
     if let Rejected::Checkpoint(error) = rejected {
         let (at, job) = (error.place(), scope::current().job_id());
         let (point, key, reason) = (at.point.clone(), at.key.clone(), error.name());
@@ -97,8 +99,28 @@ fn key_in_job(record: &Record, at: &Place) -> String {
     if place::is_job(&record.key) { record.key.clone() } else { at.key.clone() }
 }
 
-/// Notes in the job that the call is part of, if any, how it has begun.
+/// Raises an alert if `rejected` shows that the store is down.
+fn alert_of_outage(rejected: &Rejected) {
+    #[cfg(feature = "ops")]
+    {
+        let outage = match rejected {
+            Rejected::Checkpoint(error) => error.outage(),
+            Rejected::Job(error) => error.outage(),
+            _ => None,
+        };
+        if let Some((at, error)) = outage {
+            crate::event::alert::store_is_down(&at.point, error);
+        }
+    }
+    #[cfg(not(feature = "ops"))]
+    let _ = rejected;
+}
+
+/// Reports a call that was refused, and notes in the job that it is part of, if any, how it has begun.
 pub(crate) fn noted<W>(begun: Result<W, NotRun>) -> Result<W, NotRun> {
+    if let Err(NotRun::Refused(rejected)) = &begun {
+        report_refusal(rejected);
+    }
     if let Some(job) = scope::current().job {
         job.begins();
         match &begun {

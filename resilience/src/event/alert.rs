@@ -1,10 +1,12 @@
 //! The alerts that events of policies and jobs raise by themselves.
 
 use super::{AlertLevel, Event, Log};
-use crate::alerts::alert::{Alert, NAME, TEXT, hash};
+use crate::alerts::alert::{Alert, ESCALATION, NAME, TEXT, hash};
 use crate::alerts::{job, writer};
 use crate::base::scrub;
 use crate::failure::Classification;
+#[cfg(feature = "durable")]
+use crate::failure::durable::StoreError;
 use serde_json::Value;
 
 /// Why a retry gives up whose budget is empty.
@@ -22,6 +24,16 @@ pub(super) fn raise(event: &Event, log: Log<'_>) {
         alert.set("key", key);
     }
     describe(&mut alert, event);
+    writer::submit(alert, None);
+}
+
+/// Puts the alert about a store that is down into the queue: a call of `point` has found it so.
+#[cfg(feature = "durable")]
+pub(crate) fn store_is_down(point: &str, error: &StoreError) {
+    let name = scrub::scrub(point, NAME);
+    let mut alert = Alert::new(AlertLevel::Warning, "store", "the store is down", &[], job().as_deref());
+    alert.set("point", name);
+    alert.set("reason", scrub::scrub(&error.to_string(), TEXT));
     writer::submit(alert, None);
 }
 
@@ -50,6 +62,9 @@ fn describe(alert: &mut Alert, event: &Event) {
         }
         Event::JobInterrupted { problem: reason, .. } | Event::Alert { reason, .. } => {
             alert.set("reason", scrub::scrub(reason, TEXT));
+            if alert.level == AlertLevel::Critical {
+                alert.set(ESCALATION, true);
+            }
         }
         _ => {}
     }

@@ -48,7 +48,7 @@
 //! ```
 
 #[cfg(feature = "ops")]
-mod alert;
+pub(crate) mod alert;
 mod display;
 pub(crate) mod emit;
 #[cfg(feature = "ops")]

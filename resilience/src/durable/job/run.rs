@@ -21,7 +21,7 @@
 use crate::base::guarded::panic_text;
 use crate::base::stopping;
 use crate::classify::{Category, Classification};
-use crate::durable::call::note_end;
+use crate::durable::call::{note_end, report_refusal};
 use crate::durable::job::running::{Panic, RunningJob, listed};
 use crate::durable::job::undo;
 use crate::durable::lease::block_on::{Mode, block_on};
@@ -105,6 +105,9 @@ impl RunningJob {
         crate::durable::moment::reached("after body");
         let key = self.lease.shared().key.clone();
         let settled = self.try_settle(mode, outcome, verdict, strategy).await;
+        if let Err(rejected) = &settled {
+            report_refusal(rejected);
+        }
         if let Some(outer) = scope::current().job {
             note_end(&outer, &key, &settled);
         }

@@ -20,7 +20,7 @@ use super::policy::{Checkpoint, OnStoreError};
 use super::running::{RunningStep, warn_unprotected};
 use crate::base::of_process::OfProcess;
 use crate::base::sync::locked;
-use crate::durable::call::{Identity, NotRun, noted, report_refusal};
+use crate::durable::call::{Identity, NotRun, noted};
 use crate::durable::lease::acquire::{Answer, Reads, claim, patience};
 use crate::durable::lease::block_on::Mode;
 use crate::durable::record::args::Inputs;
@@ -74,11 +74,7 @@ impl Checkpoint {
         identity: &Identity,
         ask: StepRequest,
     ) -> Result<RunningStep, NotRun> {
-        let begun = noted(self.look_up(mode, identity, ask).await);
-        if let Err(NotRun::Refused(rejected)) = &begun {
-            report_refusal(rejected);
-        }
-        begun
+        noted(self.look_up(mode, identity, ask).await)
     }
 
     /// # Errors

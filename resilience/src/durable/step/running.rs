@@ -261,6 +261,8 @@ pub(super) fn warn_unprotected(point: &PointName, error: &StoreError) {
     crate::base::guarded::guarded(|| {
         tracing::warn!(target: "resilience::checkpoint", point = &**point, reason = error.as_str(), "runs unprotected");
     });
-    #[cfg(not(feature = "tracing"))]
+    #[cfg(feature = "ops")]
+    crate::event::alert::store_is_down(point, error);
+    #[cfg(not(any(feature = "tracing", feature = "ops")))]
     let _ = (point, error);
 }

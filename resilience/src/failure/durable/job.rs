@@ -310,6 +310,15 @@ impl JobError {
         }
     }
 
+    /// Whose call has found the store to be down, and how.
+    #[cfg(feature = "ops")]
+    pub(crate) fn outage(&self) -> Option<(&Place, &StoreError)> {
+        match self {
+            Self::Store { at, store } | Self::NotRecorded { at, store, .. } => Some((at, store)),
+            _ => None,
+        }
+    }
+
     fn facts(&self) -> Facts<'_> {
         match self {
             Self::Busy { at, retry_after, .. } => Facts::interrupted(at, facts::BUSY).until(*retry_after),

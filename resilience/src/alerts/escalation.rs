@@ -1,0 +1,257 @@
+//! What waits for a person: a record for each, until someone acknowledges it.
+//!
+//! The records are lines of a file of their own, which is not rotated: an alert of each, and a line for each
+//! acknowledgement. When the file is large, what is acknowledged goes.
+
+use super::alert::{Alert, ESCALATION};
+use super::file::{Lock, append_to};
+use super::{Raised, place};
+use crate::base::alert_level::AlertLevel;
+use crate::base::calendar::rfc_3339;
+use crate::base::clock::time_of_day;
+use crate::base::files;
+use crate::base::scrub::scrub;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+const NAME: &str = "escalations.jsonl";
+/// What the file becomes when it is rewritten.
+const REWRITTEN: &str = "escalations.jsonl.new";
+/// How large the file becomes before what is acknowledged goes.
+const LARGE: usize = 1 << 20;
+/// The most bytes of what is open: then the oldest lines go.
+const LARGEST: usize = 8 << 20;
+/// The most bytes of the name of a person.
+const PERSON: usize = 256;
+
+/// Holds an alert that asks for a person, and who has acknowledged it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+/// # let _world = resilience::testing::isolate();
+/// # let dir = std::env::temp_dir().join(format!("resilience-escalation-{}", std::process::id()));
+/// # alerts::use_dir(&dir);
+///
+/// alerts::escalate("importer", "the feed has a new format", &[("feed", "prices")]);
+///
+/// let open = alerts::escalations()?;
+/// assert_eq!(open[0].alert.message, "the feed has a new format");
+/// assert!(open[0].is_open());
+///
+/// assert!(alerts::acknowledge(open[0].alert.id(), "Ada")?);
+/// assert_eq!(alerts::escalations()?[0].acknowledged_by.as_deref(), Some("Ada"));
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Escalation {
+    /// The alert, a critical one.
+    #[serde(flatten)]
+    pub alert: Alert,
+    /// When it was acknowledged, in UTC: `2026-11-06T08:49:37.250Z`.
+    pub acknowledged_at: Option<String>,
+    /// Who acknowledged it.
+    pub acknowledged_by: Option<String>,
+}
+
+impl Escalation {
+    /// Returns whether it still waits for a person.
+    pub const fn is_open(&self) -> bool {
+        self.acknowledged_at.is_none()
+    }
+}
+
+/// Raises a critical alert that asks for a person, and keeps a record of it until it is [acknowledged](acknowledge).
+///
+/// The library escalates by itself what a person has to decide: an error that `#[with_recovery]` escalates, a job that
+/// is dead or waits for a person, an undo that failed, a damaged record. It waits and returns what
+/// [`raise`](super::raise) does; the detail `escalation` is `true`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+/// # let _world = resilience::testing::isolate();
+///
+/// alerts::escalate("importer", "the feed has a new format", &[("feed", "prices")]);
+/// ```
+pub fn escalate(component: &str, message: &str, details: &[(&str, &str)]) -> Raised {
+    super::raised(AlertLevel::Critical, component, message, details, |alert| {
+        alert.set(ESCALATION, true);
+    })
+}
+
+/// Returns what this program has escalated, oldest first: all that is open, and what was acknowledged lately.
+///
+/// When the records take more than 1 MiB, those that are acknowledged go; of open ones the last 8 MiB stay.
+///
+/// # Errors
+///
+/// Those of reading the file, and [`NotFound`](io::ErrorKind::NotFound) if there is no home directory and nothing else
+/// says where the alerts are.
+pub fn escalations() -> io::Result<Vec<Escalation>> {
+    escalations_in(place::dir()?)
+}
+
+/// Returns what was escalated in the state directory `dir`, which may be that of another program; see [`escalations`].
+///
+/// # Errors
+///
+/// Those of reading the file.
+pub fn escalations_in(dir: impl AsRef<Path>) -> io::Result<Vec<Escalation>> {
+    match fs::read(dir.as_ref().join(NAME)) {
+        Ok(bytes) => Ok(parse(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records that `person` has taken over the escalation with this id; whether it was open.
+///
+/// The id is [`Alert::id`]. A record that is acknowledged survives a power cut.
+///
+/// # Errors
+///
+/// Those of the file, and [`NotFound`](io::ErrorKind::NotFound) if there is no home directory and nothing else says
+/// where the alerts are.
+pub fn acknowledge(id: &str, person: &str) -> io::Result<bool> {
+    acknowledge_in(place::dir()?, id, person)
+}
+
+/// Acknowledges an escalation of the state directory `dir`, which may be that of another program; see [`acknowledge`].
+///
+/// # Errors
+///
+/// Those of the file.
+pub fn acknowledge_in(dir: impl AsRef<Path>, id: &str, person: &str) -> io::Result<bool> {
+    let dir = dir.as_ref();
+    if !dir.join(NAME).exists() {
+        return Ok(false);
+    }
+    let _lock = Lock::exclusive(dir)?;
+    let is_open = |escalation: &Escalation| escalation.alert.id() == id && escalation.is_open();
+    if !escalations_in(dir)?.iter().any(is_open) {
+        return Ok(false);
+    }
+    let at = rfc_3339(time_of_day()).unwrap_or_default();
+    append(dir, &line(&acknowledgement(id, &at, &scrub(person, PERSON))))?;
+    Ok(true)
+}
+
+/// Records an escalation; it survives a power cut from here on.
+pub(super) fn record(dir: &Path, alert: &Alert) -> io::Result<()> {
+    let _lock = Lock::exclusive(dir)?;
+    append(dir, &alert.line())
+}
+
+fn acknowledgement(id: &str, at: &str, by: &str) -> Value {
+    json!({"acknowledged": id, "timestamp": at, "by": by})
+}
+
+fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// Appends a line, under the lock.
+fn append(dir: &Path, line: &[u8]) -> io::Result<()> {
+    let path = dir.join(NAME);
+    if fs::metadata(&path).is_ok_and(|found| found.len() > LARGE as u64) {
+        shrink(dir)?;
+    }
+    let (mut file, length) = append_to(&path)?;
+    super::file::write(&mut file, line, true)?;
+    if length == 0 { files::sync_dir(dir).map_err(super::file::of_unusable) } else { Ok(()) }
+}
+
+/// Rewrites the file with what is open, and the last of that only where it is more than [`LARGEST`].
+fn shrink(dir: &Path) -> io::Result<()> {
+    let open = escalations_in(dir)?.into_iter().filter(Escalation::is_open);
+    let lines: Vec<_> = open.map(|escalation| escalation.alert.line()).collect();
+    let mut room = LARGEST;
+    let fits = |line: &&Vec<u8>| {
+        room = room.saturating_sub(line.len());
+        room > 0
+    };
+    let kept = lines.iter().rev().take_while(fits).count();
+    let text = lines[lines.len() - kept..].concat();
+    let new = dir.join(REWRITTEN);
+    // Of a process that was killed here.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let (mut file, _) = append_to(&new)?;
+    super::file::write(&mut file, &text, true)?;
+    fs::rename(&new, dir.join(NAME))?;
+    files::sync_dir(dir).map_err(super::file::of_unusable)
+}
+
+/// The escalations of the lines, each with its acknowledgement.
+fn parse(bytes: &[u8]) -> Vec<Escalation> {
+    let mut all: Vec<Escalation> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Some(alert) = Alert::of_line(line) {
+            places.insert(alert.id().to_owned(), all.len());
+            all.push(Escalation { alert, acknowledged_at: None, acknowledged_by: None });
+            continue;
+        }
+        let Ok(Value::Object(fields)) = serde_json::from_slice(line) else { continue };
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        let at = text("acknowledged").and_then(|id| places.get(id)).and_then(|at| all.get_mut(*at));
+        if let Some(escalation) = at {
+            escalation.acknowledged_at = Some(text("timestamp").unwrap_or_default().to_owned());
+            escalation.acknowledged_by = text("by").map(str::to_owned);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_keeps_what_is_open_and_the_last_of_that() {
+        let dir = std::env::temp_dir().join(format!("resilience-shrink-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory");
+        let first = Alert::new(AlertLevel::Critical, "a", "b", &[("text", &"x".repeat(900))], None);
+        let alert = |n: u32| {
+            let mut alert = first.clone();
+            alert.set("id", n.to_string());
+            alert
+        };
+        let mut lines = Vec::new();
+        for n in 0..2_000 {
+            let alert = alert(n);
+            lines.append(&mut alert.line());
+            if n % 2 == 0 {
+                lines.append(&mut line(&acknowledgement(alert.id(), "", "Ada")));
+            }
+        }
+        fs::write(dir.join(NAME), &lines).expect("a file");
+        record(&dir, &alert(2_000)).expect("a record");
+        let all = escalations_in(&dir).expect("a look");
+        assert!(all.iter().all(Escalation::is_open));
+        let numbers: Vec<_> = all.iter().map(|escalation| escalation.alert.id()).collect();
+        let expected = (0..1_000).map(|n| 2 * n + 1).chain([2_000]);
+        assert_eq!(numbers, expected.map(|n: u32| n.to_string()).collect::<Vec<_>>());
+
+        let open: Vec<u8> = (0..9_000).flat_map(|n| alert(n).line()).collect();
+        fs::write(dir.join(NAME), &open).expect("a file");
+        record(&dir, &alert(9_000)).expect("a record");
+        let kept = escalations_in(&dir).expect("a look");
+        assert_eq!(kept.last().expect("one").alert.id(), "9000");
+        let size = fs::metadata(dir.join(NAME)).expect("the file").len();
+        assert!(open.len() > LARGEST && size <= LARGEST as u64 + 2_000, "{size} of {}", open.len());
+        fs::remove_dir_all(dir).expect("a directory");
+    }
+}

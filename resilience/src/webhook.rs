@@ -1,0 +1,177 @@
+//! Alerts posted to an address.
+
+use crate::alerts::{Alert, Sink, sink};
+use crate::base::clock;
+use crate::classify::from_response;
+use crate::failure::rejected::Rejected;
+use crate::failure::{Category, Classification, Classify, of};
+use crate::policy::circuit_breaker::CircuitBreaker;
+use crate::policy::with_retry::Retry;
+use serde_json::Value;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+use ureq::Agent;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+
+/// How long an alert may take, with all attempts.
+const LIMIT: Duration = Duration::from_secs(10);
+/// How long the first wait between two attempts is.
+const BASE: Duration = Duration::from_millis(500);
+
+/// What is posted for an alert.
+type Body = Box<dyn Fn(&Alert) -> Value + Send>;
+
+/// Describes an address to which alerts are posted as JSON, one request at a time.
+///
+/// [`add`](Self::add) makes it a [sink](crate::alerts::add_sink). An alert has 10 s in all, with at most two retries under the
+/// rules of [`Retry`]; after five failed alerts in a row the address gets nothing for a minute. An answer other than 2xx
+/// is a failure, and redirects are not followed. The path of the address, its query and the headers may be secret: no
+/// text shows more of it than its host. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`), but none for
+/// an address of this machine. Needs the feature `webhook`.
+///
+/// # Examples
+///
+/// ```no_run
+/// use resilience::alerts::Alert;
+/// use resilience::webhook::Webhook;
+/// use serde_json::json;
+///
+/// Webhook::new("https://chat.example/hooks/T0/B0")
+///     .header("authorization", "Bearer 0123")
+///     .body(|alert: &Alert| json!({"text": alert.to_string()}))
+///     .add()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Webhook {
+    address: String,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+impl Webhook {
+    /// Describes the address of a webhook, which gets each [`Alert`] as it is in the file.
+    pub fn new(address: &str) -> Self {
+        let body = |alert: &Alert| serde_json::to_value(alert).unwrap_or_default();
+        Self { address: address.to_owned(), headers: Vec::new(), body: Box::new(body) }
+    }
+
+    /// Adds a header to each request.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Posts what `body` returns in place of the alert itself.
+    pub fn body(mut self, body: impl Fn(&Alert) -> Value + Send + 'static) -> Self {
+        self.body = Box::new(body);
+        self
+    }
+
+    /// Posts every alert from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that does not begin with `http://` or `https://` and
+    /// a host, and for a header that HTTP does not allow. The message shows neither.
+    pub fn add(self) -> io::Result<Sink> {
+        let uri: Uri =
+            self.address.parse().map_err(|_| invalid("the address of the webhook is not valid"))?;
+        let host = match (uri.scheme_str(), uri.host()) {
+            (Some("http" | "https"), Some(host)) if !host.is_empty() => host.to_owned(),
+            _ => return Err(invalid("the address of a webhook begins with http:// or https:// and a host")),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in &self.headers {
+            let name: HeaderName = name.parse().map_err(|_| invalid("the name of a header is not valid"))?;
+            let mut value: HeaderValue =
+                value.parse().map_err(|_| invalid("the value of a header is not valid"))?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        let is_here = host == "localhost"
+            || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        let post = Post { uri, headers, is_here, breaker: CircuitBreaker::new("alerts webhook") };
+        let body = self.body;
+        Ok(sink::add(&format!("webhook {host}"), true, move |alert| post.send(&body(alert))))
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").finish_non_exhaustive()
+    }
+}
+
+fn invalid(words: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, words)
+}
+
+/// A checked webhook.
+struct Post {
+    uri: Uri,
+    headers: HeaderMap,
+    /// Whether the address is one of this machine.
+    is_here: bool,
+    breaker: CircuitBreaker,
+}
+
+impl Post {
+    /// Posts one body, with retries.
+    fn send(&self, body: &Value) -> Result<(), Failure> {
+        let text = body.to_string();
+        let began = clock::now();
+        let retry = Retry::new().max(2).base(BASE).give_up_after(LIMIT).retry_after_cap(LIMIT);
+        self.breaker.call(|| retry.call(|| self.attempt(&text, began)))
+    }
+
+    fn attempt(&self, text: &str, began: Instant) -> Result<(), Failure> {
+        let left = LIMIT.saturating_sub(clock::now().saturating_duration_since(began));
+        let config = Agent::config_builder()
+            .timeout_global(Some(left.max(Duration::from_millis(1))))
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false);
+        let config = if self.is_here { config.proxy(None) } else { config };
+        let agent: Agent = config.build().into();
+        let mut request = agent.post(&self.uri);
+        if let Some(headers) = request.headers_mut() {
+            headers.extend(self.headers.clone());
+        }
+        let answer = request.send(text).map_err(|error| Failure(of(&error)))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(Failure(from_response(answer.status(), answer.headers())))
+    }
+}
+
+/// Why an alert was not posted: without any text, which could hold the address.
+#[derive(Debug)]
+struct Failure(Classification);
+
+impl Classify for Failure {
+    fn classify(&self) -> Classification {
+        self.0
+    }
+}
+
+impl From<Rejected> for Failure {
+    fn from(rejected: Rejected) -> Self {
+        Self(rejected.classify())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.code, self.0.category) {
+            (_, Category::Rejected) => f.write_str("nothing is posted for a minute after five failures"),
+            (Some(code), category) => write!(f, "{} ({code})", category.as_str()),
+            (None, category) => f.write_str(category.as_str()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
