@@ -386,3 +386,31 @@ async fn a_recovery_as_a_value_ends_the_job_that_it_is_called_in() {
     }
     assert_eq!(alerts(&world).iter().filter(|alert| alert.starts_with("escalated")).count(), 2);
 }
+
+#[test]
+fn statistics_have_the_waits_and_the_bytes() {
+    use resilience::{checkpoint, with_retry};
+    use std::time::Duration;
+    #[checkpoint("page:{n}")]
+    #[with_retry(max = 2, base = 1s, jitter = none)]
+    fn page(n: u32, fails: &std::cell::Cell<u32>) -> Result<String, Rejected> {
+        let _ = n;
+        match fails.get() {
+            0 => Ok("four".to_owned()),
+            left => {
+                fails.set(left - 1);
+                Err(resilience::testing::rejected::timed_out("page", Duration::from_secs(1)))
+            }
+        }
+    }
+    let world = isolate();
+    assert_eq!((recovery_stats().retry_wait_mean, recovery_stats().checkpoint_bytes), (None, 0));
+    page(1, &std::cell::Cell::new(2)).unwrap();
+    page(2, &std::cell::Cell::new(0)).unwrap();
+    let stats = recovery_stats();
+    assert_eq!(world.waits(), [Duration::from_secs(1), Duration::from_secs(2)]);
+    assert_eq!(stats.retry_wait_mean, Some(Duration::from_millis(1500)));
+    assert_eq!(stats.checkpoint_bytes, 2 * 6, "`\"four\"` twice");
+    assert_eq!(stats.lock_wait, resilience::lock::stats().wait_total);
+    assert_eq!((stats.total, stats.succeeded), (1, 1));
+}

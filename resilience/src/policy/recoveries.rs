@@ -9,6 +9,7 @@ use crate::point::PointName;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 /// How often a strategy was taken, and how often it worked.
 pub(crate) type Count = (u64, u64);
@@ -59,6 +60,47 @@ pub(crate) fn count(point: &PointName, strategy: &'static str, worked: bool) {
     let is_one_by_one = points.len() < MOST_POINTS || points.contains_key(point);
     let point = if is_one_by_one { point.clone() } else { PointName::new("_other") };
     points.entry(point).or_default().count(worked);
+}
+
+/// What is counted beside the strategies.
+#[derive(Debug)]
+struct Sums {
+    /// The waits before retries, in nanoseconds, and how many.
+    waited: AtomicU64,
+    waits: AtomicU64,
+    /// The bytes of recorded values.
+    recorded: AtomicU64,
+}
+
+impl Sums {
+    const fn new() -> Self {
+        Self { waited: AtomicU64::new(0), waits: AtomicU64::new(0), recorded: AtomicU64::new(0) }
+    }
+}
+
+static SUMS: Site<Sums> = Site::new(Sums::new(), Sums::new);
+
+/// Counts the wait before a retry.
+pub(crate) fn count_wait(wait: Duration) {
+    let sums = &*SUMS;
+    sums.waited.fetch_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    sums.waits.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The mean wait before a retry; `None` before the first.
+pub(crate) fn mean_wait() -> Option<Duration> {
+    let waited = SUMS.waited.load(Ordering::Relaxed);
+    waited.checked_div(SUMS.waits.load(Ordering::Relaxed)).map(Duration::from_nanos)
+}
+
+/// Counts the bytes of a value that a step has recorded.
+pub(crate) fn count_recorded(bytes: usize) {
+    SUMS.recorded.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+/// The bytes of all values that steps have recorded.
+pub(crate) fn recorded() -> u64 {
+    SUMS.recorded.load(Ordering::Relaxed)
 }
 
 /// Counts how a job that was begun again has ended.

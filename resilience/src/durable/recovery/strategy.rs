@@ -10,6 +10,7 @@ use crate::policy::recoveries::{self, Count};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Chooses what to do about a failure; `#[with_recovery]` and [`WithRecovery`](crate::durable::WithRecovery)
 /// take it by category or severity.
@@ -124,6 +125,13 @@ pub struct RecoveryStats {
     pub by_strategy: Vec<(&'static str, u64, u64)>,
     /// The same by point, sorted by name; only points where something was done.
     pub by_point: Vec<(String, u64, u64)>,
+    /// The mean wait before a retry; `None` before the first.
+    pub retry_wait_mean: Option<Duration>,
+    /// How long calls have waited for locks together, those included that did not get theirs; zero without the feature
+    /// `fs`, with which `lock::stats` has more.
+    pub lock_wait: Duration,
+    /// The bytes of the values that steps have recorded.
+    pub checkpoint_bytes: u64,
 }
 
 impl RecoveryStats {
@@ -158,6 +166,12 @@ pub fn recovery_stats() -> RecoveryStats {
         succeeded: by_strategy.iter().map(|(_, _, worked)| worked).sum(),
         by_strategy,
         by_point: by_point.into_iter().map(|(point, (taken, worked))| (point, taken, worked)).collect(),
+        retry_wait_mean: recoveries::mean_wait(),
+        #[cfg(feature = "fs")]
+        lock_wait: crate::fs::lock::stats().wait_total,
+        #[cfg(not(feature = "fs"))]
+        lock_wait: Duration::ZERO,
+        checkpoint_bytes: recoveries::recorded(),
     }
 }
 

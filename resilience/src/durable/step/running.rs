@@ -38,6 +38,7 @@ use crate::event::{Event, emit};
 use crate::outcome::Outcome;
 use crate::point::PointName;
 use crate::policy::Verdict;
+use crate::policy::recoveries::count_recorded;
 use crate::rejected::Rejected;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -223,6 +224,7 @@ impl RunningStep {
         match completed {
             Ok(_) => {
                 crate::durable::moment::reached("after complete");
+                count_recorded(completion.value.len());
                 let (point, key, job) = (at.point.clone(), at.key.clone(), scope.job_id());
                 emit(&Event::StepRecorded { point, key, job }, None);
                 Ok(())

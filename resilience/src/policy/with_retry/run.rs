@@ -346,6 +346,8 @@ pub(super) fn begin_retry<S: CallSite, C: CallState>(
 ) -> C {
     #[cfg(feature = "ops")]
     site.count_retried(wait.category);
+    #[cfg(feature = "durable")]
+    crate::policy::recoveries::count_wait(wait.delay);
     wait.end();
     site.count(Counted::Retry);
     if repeats::depth() > 0 {
