@@ -249,3 +249,15 @@ fn a_runner_of_jobs_ends_in_order() {
     );
     assert!(!text.contains("runs on") && !text.contains("not flushed"), "{text}");
 }
+
+#[test]
+fn a_supervisor_opens_the_breaker_of_a_service_that_fails_often() {
+    let text = run("supervisor");
+    let lines = [
+        "after 0 s: Some(Closed)",
+        "Some(Open)",
+        "search: 6 errors `connection` in 18 attempts, severity high, breaker opened",
+        "after the recovery: Some(Closed)",
+    ];
+    check(&text, &lines);
+}

@@ -39,6 +39,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "metrics",
             "webhook",
             "shutdown",
+            "supervisor",
             "config",
             "testing",
             "__private",

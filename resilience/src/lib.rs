@@ -128,6 +128,7 @@
 //!   subscriptions, handlers with state, and the last events of each point.
 //! - With the feature `ops`, functions with `#[health_check]` say how well a component is; the module `health` asks them
 //!   all, and says whether the program is ready for traffic. The module `alerts` keeps what an operator should see in a file.
+//! - With the feature `ops`, the module `supervisor` opens breakers of functions whose errors are frequent, and raises alerts.
 //! - [`shutdown()`] ends a program in order: no job begins, waits end, steps finish, and what is left is named. On Unix
 //!   `shutdown::signal()` (features `durable`, `ops`) waits for SIGTERM or SIGINT.
 //! - `RESILIENCE_STATE` is the directory of the durable store; by default it is below the user's state directory.
@@ -167,7 +168,7 @@
 //! | `fs` | locks between processes by name or path, `#[with_lock]`, and transactions of files |
 //! | `tower` | layers of tower for retries, hedges, breakers, bulkheads, rate limits, timeouts and fallbacks |
 //! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
-//! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events`; alerts in a file: the module `alerts`; counters of every call in [`snapshot()`], and the module `metrics` |
+//! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events`; alerts in a file: the module `alerts`; counters of every call in [`snapshot()`], and the modules `metrics` and `supervisor` |
 //! | `config` | settings from a TOML file and from the environment, at start and while the program runs: the module `config` |
 //! | `webhook` | alerts posted to an address: the module `webhook`, with [ureq](https://docs.rs/ureq) and rustls |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
@@ -220,6 +221,9 @@ pub mod metrics;
 pub mod point;
 pub mod policy;
 pub mod shutdown;
+#[cfg(feature = "ops")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ops")))]
+pub mod supervisor;
 pub mod guide {
     //! The guide: pages about the library as a whole.
 

@@ -5,7 +5,7 @@ use crate::classify::{Category, Classification, Severity};
 use crate::durable::record::alert::critical_at;
 use crate::durable::scope::{self, Wanted};
 use crate::outcome::Outcome;
-use crate::point::{Layer, PointName, PointSite};
+use crate::point::{Layer, POINTS_0_1, PointName, PointSite};
 use crate::policy::recoveries::{self, Count};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -178,18 +178,19 @@ pub fn recovery_stats() -> RecoveryStats {
 /// What the retries and fallbacks of annotated functions have counted.
 fn of_policies() -> Vec<(&'static str, PointName, Count)> {
     let mut counted = Vec::new();
-    for point in crate::point::registry::snapshot().points {
-        for policy in &point.policies {
-            let count =
-                |name| policy.counters.iter().find(|(known, _)| *known == name).map_or(0, |found| found.1);
-            let (strategy, worked, failed) = match policy.kind {
-                "with_retry" => ("retry", count("recovered"), count("gave_up")),
-                "with_fallback" => ("fallback", count("answered"), count("failed")),
-                _ => continue,
-            };
-            if worked + failed > 0 {
-                counted.push((strategy, point.name.clone(), (worked + failed, worked)));
-            }
+    for (point, layer) in
+        POINTS_0_1.iter().flat_map(|point| point.layers().iter().map(move |layer| (point, layer)))
+    {
+        let (strategy, well, badly) = match layer.kind() {
+            "with_retry" => ("retry", "recovered", "gave_up"),
+            "with_fallback" => ("fallback", "answered", "failed"),
+            _ => continue,
+        };
+        let counters = layer.counters();
+        let count = |name| counters.iter().find(|(known, _)| *known == name).map_or(0, |found| found.1);
+        let (worked, failed) = (count(well), count(badly));
+        if worked + failed > 0 {
+            counted.push((strategy, point.name(), (worked + failed, worked)));
         }
     }
     counted

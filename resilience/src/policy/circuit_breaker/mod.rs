@@ -285,7 +285,7 @@ impl CircuitBreaker {
     }
 
     /// The settings in force: the one place that reads them. No call of a closed breaker that succeeds comes here.
-    fn config(&self) -> CircuitBreakerConfig {
+    pub(crate) fn config(&self) -> CircuitBreakerConfig {
         #[cfg(feature = "config")]
         if let Some(changed) = self.changed().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {
             return changed.applied();
@@ -316,7 +316,7 @@ impl CircuitBreaker {
     /// Whether a configuration has switched it off: then it admits every call that no operator refuses, and counts
     /// nothing.
     #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
-    fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         #[cfg(feature = "config")]
         return self.changed().is_some_and(|changed| changed.is_off);
         #[cfg(not(feature = "config"))]

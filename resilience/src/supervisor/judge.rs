@@ -1,0 +1,89 @@
+//! What follows from the errors of one pattern: a pure function.
+
+use super::{Rule, Step};
+use crate::failure::Severity;
+use crate::supervisor::window::Seen;
+
+/// A pattern seen more often than this is frequent.
+const FREQUENT: u64 = 5;
+/// The share of a point's attempts from which a frequent pattern is acted on with more severity.
+const SHARE: f64 = 0.1;
+/// The number of errors in a row from which it is, too.
+const IN_A_ROW: u64 = 5;
+
+/// How bad a pattern is for people, and for what is done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) alert: Severity,
+    pub(super) action: Severity,
+    /// Whether the pattern is frequent and no small part of the calls: only then a breaker is opened.
+    pub(super) is_heavy: bool,
+}
+
+impl Judged {
+    pub(super) fn of(seen: &Seen) -> Self {
+        let severity = seen.errors.severity;
+        let is_frequent = seen.errors.count > FREQUENT;
+        let is_large = seen.errors.count as f64 >= seen.attempts as f64 * SHARE;
+        let is_heavy = is_frequent && (is_large || seen.in_a_row >= IN_A_ROW);
+        let raised = |is_raised| if is_raised { raised(severity) } else { severity };
+        Self { alert: raised(is_frequent), action: raised(is_heavy), is_heavy }
+    }
+
+    /// What `rules` ask for.
+    pub(super) fn steps(self, rules: &[Rule]) -> Vec<Step> {
+        let of =
+            |severity| rules.iter().find(|rule| rule.severity == severity).map_or(&[][..], |rule| rule.steps);
+        let acts = of(self.action).iter().filter(|step| **step != Step::Alert);
+        let acts = acts.filter(|step| **step != Step::OpenBreaker || self.is_heavy);
+        acts.chain(of(self.alert).iter().filter(|step| **step == Step::Alert)).copied().collect()
+    }
+}
+
+/// One step more.
+const fn raised(severity: Severity) -> Severity {
+    match severity {
+        Severity::Low => Severity::Medium,
+        Severity::Medium => Severity::High,
+        Severity::High => Severity::Critical,
+        Severity::Critical | Severity::Fatal => Severity::Fatal,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::RULES;
+    use super::super::window::Errors;
+    use super::*;
+    use crate::failure::Category;
+    use Severity::{Critical, Fatal, High, Low, Medium};
+    use Step::{Alert, FallBack, OpenBreaker, Retry};
+
+    #[test]
+    fn every_rule_with_its_numbers() {
+        // The severity of the errors, how many, of how many attempts, in a row; the alert, the action, the steps.
+        let rows: &[(Severity, u64, u64, u64, Severity, Severity, &[Step])] = &[
+            (Low, 1, 1, 1, Low, Low, &[Retry]),
+            (Low, 5, 5, 5, Low, Low, &[Retry]),
+            (Low, 6, 6, 6, Medium, Medium, &[Retry, FallBack]),
+            (Medium, 5, 5, 5, Medium, Medium, &[Retry, FallBack]),
+            (Medium, 6, 60, 0, High, High, &[OpenBreaker, FallBack]),
+            (Medium, 6, 61, 4, High, Medium, &[Retry, FallBack]),
+            (Medium, 6, 61, 5, High, High, &[OpenBreaker, FallBack]),
+            (Medium, 1_000_000, 1_000_000, 1_000_000, High, High, &[OpenBreaker, FallBack]),
+            (High, 1, 1, 1, High, High, &[FallBack]),
+            (High, 6, 61, 0, Critical, High, &[FallBack, Alert]),
+            (High, 6, 60, 0, Critical, Critical, &[OpenBreaker, FallBack, Alert]),
+            (Critical, 1, 1_000, 0, Critical, Critical, &[FallBack, Alert]),
+            (Critical, 6, 6, 6, Fatal, Fatal, &[OpenBreaker, FallBack, Alert]),
+            (Fatal, 6, 6, 6, Fatal, Fatal, &[OpenBreaker, FallBack, Alert]),
+        ];
+        for (severity, count, attempts, in_a_row, alert, action, steps) in rows {
+            let errors = Errors { category: Category::Unavailable, severity: *severity, count: *count };
+            let judged = Judged::of(&Seen { errors, attempts: *attempts, in_a_row: *in_a_row });
+            let case = format!("{count} errors of {severity:?} in {attempts}, {in_a_row} in a row");
+            assert_eq!((judged.alert, judged.action), (*alert, *action), "{case}");
+            assert_eq!(judged.steps(&RULES), *steps, "{case}");
+        }
+    }
+}

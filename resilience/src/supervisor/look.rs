@@ -1,0 +1,265 @@
+//! One look at all functions: samples, decisions, and what is done.
+
+use super::actions::Actions;
+use super::judge::Judged;
+use super::recoveries::{Change, SuccessRate};
+use super::trend::Trend;
+use super::window::{Errors, Window};
+use super::{Pattern, Step, Supervisor};
+use crate::base::clock;
+use crate::base::guarded::guarded;
+use crate::base::sync::locked;
+use crate::event::{AlertLevel, Event, emit};
+use crate::failure::{Category, Counts, Severity};
+use crate::point::{POINTS_0_1, PointName, PointSite};
+use crate::policy::circuit_breaker::{CircuitBreaker, State};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a pattern is left alone after it was acted on.
+const PAUSE: Duration = Duration::from_secs(600);
+/// How many attempts of the last minute a trend needs.
+const TREND: u64 = 20;
+/// The window of a breaker that counts calls, for its trend.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The supervisor at work.
+#[derive(Debug)]
+pub(super) struct Looks {
+    settings: Supervisor,
+    actions: Arc<Actions>,
+    state: Mutex<Seen>,
+}
+
+/// What it remembers: of functions that were called, and of categories that they had, both bounded by the program.
+#[derive(Debug, Default)]
+struct Seen {
+    /// By the place in the inventory.
+    points: HashMap<usize, Watched>,
+    recoveries: SuccessRate,
+}
+
+#[derive(Debug)]
+struct Watched {
+    window: Window,
+    patterns: HashMap<Category, Known>,
+    /// The attempts, for patterns that have not been seen yet.
+    attempts: Trend,
+    /// The supervisor has opened its breaker, which has not closed since.
+    is_open: bool,
+}
+
+/// What is known of a pattern.
+#[derive(Debug)]
+struct Known {
+    trend: Trend,
+    acted: Option<Acted>,
+    alerted: Option<(Instant, Severity)>,
+    warned: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Acted {
+    at: Instant,
+    severity: Severity,
+    has_opened: bool,
+}
+
+impl Known {
+    /// A pattern without errors so far, at a point with these attempts.
+    const fn new(attempts: Trend) -> Self {
+        Self { trend: attempts, acted: None, alerted: None, warned: None }
+    }
+}
+
+impl Looks {
+    pub(super) fn new(settings: Supervisor, actions: Arc<Actions>) -> Self {
+        Self { settings, actions, state: Mutex::default() }
+    }
+
+    /// Looks at every function. Events are raised after the lock is free: handlers may call anything.
+    pub(super) fn look(&self) {
+        let now = clock::now();
+        let mut decided = Vec::new();
+        let mut seen = locked(&self.state);
+        for (number, site) in POINTS_0_1.iter().enumerate() {
+            let counts = site.calls().read();
+            if counts.attempts == 0 {
+                continue;
+            }
+            let watched = seen.points.entry(number).or_insert_with(Watched::new);
+            let breaker = breaker(site);
+            let waits = watched.waits_for(breaker);
+            let sample = watched.window.take(now, &counts).filter(|_| !waits).cloned();
+            let Some(sample) = sample else {
+                watched.begin_anew();
+                continue;
+            };
+            for errors in &sample.errors {
+                let attempts = watched.attempts;
+                watched.patterns.entry(errors.category).or_insert_with(|| Known::new(attempts));
+                self.judge(now, site, breaker, watched, *errors, &mut decided);
+            }
+            watched.follow(now, site, breaker, &sample, &mut decided);
+        }
+        self.look_at_recoveries(now, &mut seen.recoveries, &mut decided);
+        drop(seen);
+        for decided in decided {
+            self.act(decided);
+        }
+    }
+
+    /// Decides about the pattern of `errors`, which came since the last look.
+    fn judge(
+        &self,
+        now: Instant,
+        site: &'static PointSite,
+        breaker: Option<&'static CircuitBreaker>,
+        watched: &mut Watched,
+        errors: Errors,
+        decided: &mut Vec<Decided>,
+    ) {
+        let category = errors.category;
+        let Some(seen) = watched.window.seen(category) else { return };
+        let Some(known) = watched.patterns.get_mut(&category) else { return };
+        let judged = Judged::of(&seen);
+        let steps = judged.steps(&self.settings.rules);
+        let (count, attempts) = (seen.errors.count, seen.attempts);
+        let pattern = Pattern {
+            point: site.name(),
+            category,
+            severity: judged.action,
+            count,
+            attempts,
+            steps,
+            has_opened: false,
+        };
+        let is_over = |at: Instant| now.saturating_duration_since(at) >= PAUSE;
+        let has_step = |step| pattern.steps.contains(&step);
+        if has_step(Step::Alert)
+            && known.alerted.is_none_or(|(at, severity)| is_over(at) || judged.alert > severity)
+        {
+            known.alerted = Some((now, judged.alert));
+            decided.push(Decided::Alert(pattern.clone()));
+        }
+        let may_act = known
+            .acted
+            .is_none_or(|acted| is_over(acted.at) || (judged.action > acted.severity && !acted.has_opened));
+        if !may_act {
+            return;
+        }
+        let is_failure = category.counts() == Counts::Failure;
+        let is_closed = |breaker: &&CircuitBreaker| breaker.state() == State::Closed && !breaker.is_off();
+        let opens = breaker.filter(|breaker| has_step(Step::OpenBreaker) && is_failure && is_closed(breaker));
+        known.acted = Some(Acted { at: now, severity: judged.action, has_opened: opens.is_some() });
+        watched.is_open |= opens.is_some();
+        decided.push(Decided::Act(Pattern { has_opened: opens.is_some(), ..pattern }, opens));
+    }
+
+    fn act(&self, decided: Decided) {
+        match decided {
+            Decided::Act(pattern, opens) => {
+                if let Some(breaker) = opens {
+                    guarded(|| breaker.set_state(State::Open));
+                }
+                for (severity, action) in &self.settings.actions {
+                    if pattern.severity >= *severity {
+                        self.actions.submit(action.clone(), pattern.clone());
+                    }
+                }
+            }
+            Decided::Alert(pattern) => {
+                let reason = format!("{} errors {} in ten minutes", pattern.count, pattern.category);
+                alert(pattern.point, AlertLevel::Critical, "the same error keeps coming", reason);
+            }
+            Decided::Warn(point, message, reason) => alert(point, AlertLevel::Warning, message, reason),
+        }
+    }
+
+    #[cfg(feature = "durable")]
+    fn look_at_recoveries(&self, now: Instant, recoveries: &mut SuccessRate, decided: &mut Vec<Decided>) {
+        let stats = crate::durable::recovery_stats();
+        let change = recoveries.take(now, stats.total, stats.succeeded, self.settings.min_success_rate);
+        let (message, rate) = match change {
+            None => return,
+            Some(Change::Below(rate)) => ("recoveries fail more often than they may", rate),
+            Some(Change::Back(rate)) => ("recoveries end well again", rate),
+        };
+        let reason = format!("{:.1} % of ten minutes ended well", rate * 100.0);
+        decided.push(Decided::Warn(PointName::new("recover"), message, reason));
+    }
+
+    #[cfg(not(feature = "durable"))]
+    fn look_at_recoveries(&self, _: Instant, recoveries: &mut SuccessRate, _: &mut Vec<Decided>) {
+        let _ = (&self.settings.min_success_rate, recoveries, SuccessRate::take, Change::Below, Change::Back);
+    }
+}
+
+/// What is done once the lock is free.
+enum Decided {
+    Act(Pattern, Option<&'static CircuitBreaker>),
+    Alert(Pattern),
+    Warn(PointName, &'static str, String),
+}
+
+impl Watched {
+    fn new() -> Self {
+        let attempts = Trend::new();
+        Self { window: Window::default(), patterns: HashMap::new(), attempts, is_open: false }
+    }
+
+    /// Whether the supervisor has opened the breaker, which had not closed again by the last look.
+    fn waits_for(&mut self, breaker: Option<&CircuitBreaker>) -> bool {
+        let was_open = self.is_open;
+        self.is_open &= breaker.is_some_and(|breaker| breaker.state() != State::Closed);
+        was_open
+    }
+
+    /// Forgets what has happened; when patterns were acted on stays known.
+    fn begin_anew(&mut self) {
+        self.window.forget();
+        self.attempts = Trend::new();
+        self.patterns.values_mut().for_each(|known| known.trend = Trend::new());
+    }
+
+    /// Follows the trends of all patterns, and warns of those that lead to the breaker's limit.
+    fn follow(
+        &mut self,
+        now: Instant,
+        site: &'static PointSite,
+        breaker: Option<&'static CircuitBreaker>,
+        sample: &super::window::Sample,
+        decided: &mut Vec<Decided>,
+    ) {
+        let is_busy = self.window.last_minute(now) >= TREND;
+        let config = breaker.map(CircuitBreaker::config);
+        self.attempts.add(now, 0, sample.attempts);
+        for (category, known) in &mut self.patterns {
+            let errors = sample.errors.iter().find(|errors| errors.category == *category);
+            known.trend.add(now, errors.map_or(0, |errors| errors.count), sample.attempts);
+            let Some((rate, window)) = config.and_then(|config| Some((config.rate?, config.window))) else {
+                continue;
+            };
+            let expected = known.trend.expected(window.unwrap_or(MINUTE));
+            let is_due = known.warned.is_none_or(|at| now.saturating_duration_since(at) >= PAUSE);
+            let counts = category.counts() == Counts::Failure;
+            if errors.is_some() && counts && is_busy && is_due && expected >= rate {
+                known.warned = Some(now);
+                let reason =
+                    format!("`{category}`: {:.0} % are expected, of {:.0} %", expected * 100.0, rate * 100.0);
+                let message = "the failure rate leads to an open breaker";
+                decided.push(Decided::Warn(site.name(), message, reason));
+            }
+        }
+    }
+}
+
+/// The outermost breaker of a function that has no key.
+fn breaker(site: &'static PointSite) -> Option<&'static CircuitBreaker> {
+    site.layers().iter().find_map(|layer| layer.policy().downcast_ref())
+}
+
+fn alert(point: PointName, level: AlertLevel, message: &'static str, reason: String) {
+    emit(&Event::Alert { point, job: None, level, message, reason }, None);
+}

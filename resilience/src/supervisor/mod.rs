@@ -1,0 +1,322 @@
+//! A supervisor that looks at the errors of all annotated functions, and opens breakers before their own count is full.
+//!
+//! It is off until [`start`] is called, and ends when what that returned is dropped.
+//!
+//! ```
+//! // In `main`, for as long as the program runs:
+//! let _supervision = resilience::supervisor::start()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What it sees
+//!
+//! Every 10 s it reads the counters of every annotated function. A *pattern* is a function and a category of errors; what
+//! counts is each call that failed and each attempt that a retry followed, of the last ten minutes. Calls that a policy
+//! of this library refused, and calls that were given up, are no errors. Where two looks are more than 20 s apart, after the
+//! machine has slept for instance, it begins anew.
+//!
+//! # What follows
+//!
+//! The severity of a pattern's errors is raised by one step
+//!
+//! - for *alerts*, if there are more than 5 in ten minutes,
+//! - for *actions*, if they are also at least 10 % of the function's attempts in that time, or 5 in a row. (In a row means: since
+//!   the last look that found a success.)
+//!
+//! | severity | what is done |
+//! |---|---|
+//! | low | retry |
+//! | medium | retry, fall back |
+//! | high | open the breaker, fall back |
+//! | critical, fatal | open the breaker, fall back, alert |
+//!
+//! *Retry* and *fall back* are what the function's own stack does; the supervisor never makes an error be retried that is not.
+//! It opens a breaker only if the pattern is frequent as for actions, the category counts as a failure, and the breaker
+//! is closed: one that an operator has forced open, disabled or opened until a time is left alone, and so is one that a
+//! configuration has switched off. The breaker is the
+//! outermost of the function, without a key, and stays open for its `recovery`. Afterwards only errors count that occur
+//! after it has closed again. A pattern is acted on at most once in ten minutes, or once more if it became worse before
+//! a breaker was opened for it.
+//!
+//! [`Supervisor::rules`] replaces the table, and [`Supervisor::action`] adds functions of the program.
+//!
+//! # Warnings
+//!
+//! - A pattern whose failure rate will reach the `rate` of its breaker if it goes on: `r1 + (r1 - r10) * window / 9 min >=
+//!   rate`, where `r1` and `r10` are the failure rates weighted by `exp(-age / 1 min)` and `exp(-age / 10 min)`, with at
+//!   least 20 attempts in the last minute; once in ten minutes. A breaker without a `window` of time counts as one of a
+//!   minute.
+//! - With the feature `durable`, recoveries of which less than 95 % end well in ten minutes, with at least 20 of them: one
+//!   alert, and one more when they are back. [`Supervisor::min_success_rate`] sets the share.
+
+mod actions;
+mod judge;
+mod look;
+mod recoveries;
+mod trend;
+mod window;
+
+use crate::base::repeating::{Repeating, repeat};
+use crate::failure::{Category, Severity};
+use crate::point::PointName;
+use actions::{Action, Actions};
+use look::Looks;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// What is done about errors.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::supervisor::{RULES, Step};
+///
+/// assert!(RULES.iter().any(|rule| rule.steps.contains(&Step::OpenBreaker)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// The function's own retry repeats the call, if it has one.
+    Retry,
+    /// The function's own fallback answers, if it has one.
+    FallBack,
+    /// The supervisor opens the function's breaker, if it has one.
+    OpenBreaker,
+    /// The supervisor raises a critical alert.
+    Alert,
+}
+
+/// What is done about errors of one severity.
+///
+/// # Examples
+///
+/// Alerts only, and no breaker:
+///
+/// ```
+/// use resilience::Severity;
+/// use resilience::supervisor::{Rule, Step, Supervisor};
+///
+/// const ALERTS: [Rule; 2] =
+///     [Rule::new(Severity::Critical, &[Step::Alert]), Rule::new(Severity::Fatal, &[Step::Alert])];
+///
+/// let _supervision = Supervisor::new().rules(ALERTS).start()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// The severity.
+    pub severity: Severity,
+    /// What is done.
+    pub steps: &'static [Step],
+}
+
+impl Rule {
+    /// Creates the rule that `steps` are done about errors of `severity`.
+    pub const fn new(severity: Severity, steps: &'static [Step]) -> Self {
+        Self { severity, steps }
+    }
+}
+
+/// The rules unless others are set: the table of [the module](self).
+pub const RULES: [Rule; 5] = [
+    Rule::new(Severity::Low, &[Step::Retry]),
+    Rule::new(Severity::Medium, &[Step::Retry, Step::FallBack]),
+    Rule::new(Severity::High, &[Step::OpenBreaker, Step::FallBack]),
+    Rule::new(Severity::Critical, &[Step::OpenBreaker, Step::FallBack, Step::Alert]),
+    Rule::new(Severity::Fatal, &[Step::OpenBreaker, Step::FallBack, Step::Alert]),
+];
+
+/// Errors of one category at one point, and what is done about them.
+///
+/// `Display` writes one line, for the log.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Severity;
+/// use resilience::supervisor::Supervisor;
+///
+/// let page = |pattern: &resilience::supervisor::Pattern| eprintln!("call a person: {pattern}");
+/// let _supervision = Supervisor::new().action(Severity::Critical, page).start()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Pattern {
+    /// The name of the function.
+    pub point: PointName,
+    /// The category of the errors.
+    pub category: Category,
+    /// The severity that decides what is done: that of the errors, or one step more.
+    pub severity: Severity,
+    /// How many errors there were in ten minutes.
+    pub count: u64,
+    /// How many attempts of the function in the same time.
+    pub attempts: u64,
+    /// What is done.
+    pub steps: Vec<Step>,
+    /// Whether a breaker was opened.
+    pub has_opened: bool,
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { point, category, severity, count, attempts, .. } = self;
+        write!(
+            f,
+            "{point}: {count} errors `{category}` in {attempts} attempts, severity {}",
+            severity.as_str()
+        )?;
+        if self.has_opened { f.write_str(", breaker opened") } else { Ok(()) }
+    }
+}
+
+/// Holds the settings of a supervisor about to start.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::supervisor::Supervisor;
+///
+/// let supervision = Supervisor::new().min_success_rate(0.9).start()?;
+/// assert_eq!(supervision.actions().dropped, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "call `start`"]
+pub struct Supervisor {
+    rules: Vec<Rule>,
+    actions: Vec<(Severity, Action)>,
+    min_success_rate: f64,
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Supervisor {
+    /// Creates a supervisor with [`RULES`], without actions.
+    pub fn new() -> Self {
+        Self { rules: RULES.to_vec(), actions: Vec::new(), min_success_rate: 0.95 }
+    }
+
+    /// Replaces all rules; nothing is done about a severity without one.
+    pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        self.rules = rules.into_iter().collect();
+        self
+    }
+
+    /// Calls `action` for each pattern that is acted on with `severity` or more.
+    ///
+    /// Actions run on threads of their own, one at a time. After two seconds the next one begins, and the slow one runs on.
+    /// At most 100 wait; further ones are dropped, and counted. A panic ends nothing, and is counted.
+    pub fn action(mut self, severity: Severity, action: impl Fn(&Pattern) + Send + Sync + 'static) -> Self {
+        self.actions.push((severity, Arc::new(action)));
+        self
+    }
+
+    /// Sets the share of recoveries that have to end well, from 0 to 1; default 0.95. See [the module](self).
+    pub fn min_success_rate(mut self, rate: f64) -> Self {
+        self.min_success_rate = rate.clamp(0.0, 1.0);
+        self
+    }
+
+    /// Starts it, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread left.
+    pub fn start(self) -> io::Result<Supervision> {
+        let actions = Arc::<Actions>::default();
+        let looks = Arc::new(Looks::new(self, actions.clone()));
+        let of_thread = looks.clone();
+        // A test world's looks are those that the test asks for.
+        let thread = match crate::base::world::World::here() {
+            Some(_) => None,
+            None => Some(repeat("resilience-supervisor", EVERY, move |_: &_| of_thread.look())?),
+        };
+        Ok(Supervision { looks, actions, _thread: thread })
+    }
+}
+
+/// Starts a supervisor with the [rules](RULES) of this library; see [`Supervisor`].
+///
+/// # Errors
+///
+/// The system has no thread left.
+///
+/// # Examples
+///
+/// ```
+/// let _supervision = resilience::supervisor::start()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn start() -> io::Result<Supervision> {
+    Supervisor::new().start()
+}
+
+/// A supervisor that runs until this is dropped.
+///
+/// # Examples
+///
+/// ```
+/// let supervision = resilience::supervisor::start()?;
+/// assert_eq!(supervision.actions().run, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "the supervisor ends when it is dropped"]
+pub struct Supervision {
+    looks: Arc<Looks>,
+    actions: Arc<Actions>,
+    _thread: Option<Repeating>,
+}
+
+impl Supervision {
+    /// Looks at all functions now. For tests: in a test world nothing else does, and each look is to be 10 s of its clock
+    /// after the one before.
+    pub fn look(&self) {
+        self.looks.look();
+    }
+
+    /// Returns what became of the [actions](Supervisor::action).
+    pub fn actions(&self) -> ActionCounts {
+        self.actions.counts()
+    }
+}
+
+/// Counts the calls of [actions](Supervisor::action).
+///
+/// # Examples
+///
+/// ```
+/// let counts = resilience::supervisor::start()?.actions();
+/// assert_eq!((counts.run, counts.panicked, counts.overran, counts.dropped), (0, 0, 0, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActionCounts {
+    /// How many have ended.
+    pub run: u64,
+    /// How many of them panicked.
+    pub panicked: u64,
+    /// How many took more than two seconds.
+    pub overran: u64,
+    /// How many were not called.
+    pub dropped: u64,
+}

@@ -1,0 +1,119 @@
+//! What happened at one point in the last ten minutes, from counters that only grow.
+
+use super::EVERY;
+use crate::failure::{Category, Severity};
+use crate::point::counts::CallCounts;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How far back errors count.
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// The errors of one category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Errors {
+    pub(super) category: Category,
+    pub(super) severity: Severity,
+    pub(super) count: u64,
+}
+
+/// What happened between two looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sample {
+    pub(super) at: Instant,
+    /// How many attempts have ended.
+    pub(super) attempts: u64,
+    pub(super) succeeded: u64,
+    pub(super) errors: Vec<Errors>,
+}
+
+impl Sample {
+    /// What `now` has counted more than `before`.
+    fn between(at: Instant, before: &CallCounts, now: &CallCounts) -> Self {
+        let mut errors: Vec<Errors> = Vec::new();
+        let mut add = |category: Category, severity: Severity, count: u64| {
+            // What our own policies refuse, and what callers gave up, is no error of the service.
+            if count == 0 || matches!(category, Category::Rejected | Category::Cancelled) {
+                return;
+            }
+            match errors.iter_mut().find(|known| known.category == category) {
+                Some(known) => {
+                    known.count += count;
+                    known.severity = known.severity.max(severity);
+                }
+                None => errors.push(Errors { category, severity, count }),
+            }
+        };
+        for (category, severity, count) in &now.severities {
+            let is_same = |known: &&(Category, Severity, u64)| (known.0, known.1) == (*category, *severity);
+            let earlier = before.severities.iter().find(is_same).map_or(0, |known| known.2);
+            add(*category, *severity, count.saturating_sub(earlier));
+        }
+        for (category, count) in &now.retried {
+            let earlier = before.retried.iter().find(|known| known.0 == *category).map_or(0, |known| known.1);
+            add(*category, category.severity(), count.saturating_sub(earlier));
+        }
+        let attempts = now.attempts.saturating_sub(before.attempts);
+        Self { at, attempts, succeeded: now.succeeded.saturating_sub(before.succeeded), errors }
+    }
+}
+
+/// The samples of the last ten minutes.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    last: Option<(Instant, CallCounts)>,
+    samples: VecDeque<Sample>,
+    /// How many errors were seen since the last sample with a success.
+    in_a_row: u64,
+}
+
+/// What a window has of one category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) errors: Errors,
+    /// The attempts of the point in the same time.
+    pub(super) attempts: u64,
+    pub(super) in_a_row: u64,
+}
+
+impl Window {
+    /// Takes a sample; `None` for the first one, and after a gap of more than two, which empties the window.
+    pub(super) fn take(&mut self, now: Instant, counts: &CallCounts) -> Option<&Sample> {
+        let (at, before) = self.last.replace((now, counts.clone()))?;
+        if now.saturating_duration_since(at) > EVERY * 2 {
+            self.forget();
+            return None;
+        }
+        let sample = Sample::between(now, &before, counts);
+        let failed: u64 = sample.errors.iter().map(|errors| errors.count).sum();
+        self.in_a_row = if sample.succeeded > 0 { 0 } else { self.in_a_row + failed };
+        self.samples.push_back(sample);
+        self.samples.retain(|sample| now.saturating_duration_since(sample.at) < WINDOW);
+        self.samples.back()
+    }
+
+    /// Forgets all errors; the next sample counts those after it.
+    pub(super) fn forget(&mut self) {
+        self.samples.clear();
+        self.in_a_row = 0;
+    }
+
+    /// What it has of `category`.
+    pub(super) fn seen(&self, category: Category) -> Option<Seen> {
+        let of_category = self.samples.iter().flat_map(|sample| &sample.errors);
+        let errors = of_category.filter(|errors| errors.category == category).copied();
+        let sum = |sum: Errors, more: Errors| Errors {
+            count: sum.count + more.count,
+            severity: sum.severity.max(more.severity),
+            ..sum
+        };
+        let attempts = self.samples.iter().map(|sample| sample.attempts).sum();
+        Some(Seen { errors: errors.reduce(sum)?, attempts, in_a_row: self.in_a_row })
+    }
+
+    /// The attempts of the last minute.
+    pub(super) fn last_minute(&self, now: Instant) -> u64 {
+        let is_late = |sample: &&Sample| now.saturating_duration_since(sample.at) < Duration::from_secs(60);
+        self.samples.iter().filter(is_late).map(|sample| sample.attempts).sum()
+    }
+}

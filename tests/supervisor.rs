@@ -1,0 +1,452 @@
+//! The supervisor on a manual clock: what it sees, what it does, and what it leaves alone.
+
+#![cfg(feature = "ops")]
+
+use resilience::events::{self, Kind};
+use resilience::supervisor::{self, Pattern, Rule, Step, Supervision, Supervisor};
+use resilience::testing::{World, isolate};
+use resilience::{
+    Category, CircuitBreaker, Classify, Event, Rejected, Severity, State, circuit_breaker, point,
+    with_fallback, with_retry,
+};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+const LOOK: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Classify, PartialEq)]
+enum Error {
+    #[classify(unavailable)]
+    Down,
+    #[classify(invalid)]
+    Wrong,
+    #[classify(invalid, severity = high)]
+    Bad,
+    #[classify(permanent, severity = critical)]
+    Fire,
+    #[classify(corrupt)]
+    Corrupt,
+    #[classify(transparent)]
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+type Outcome = Result<(), Error>;
+
+/// Its own breaker would open only after 1000 failures in a row.
+#[circuit_breaker(threshold = 1000, recovery = 60s, name = "supervised")]
+fn call(outcome: Outcome) -> Outcome {
+    outcome
+}
+
+fn breaker() -> resilience::BreakerHandle {
+    point("supervised").unwrap().breaker().unwrap()
+}
+
+fn calls(count: u32, outcome: fn() -> Outcome) {
+    for _ in 0..count {
+        let _ = call(outcome());
+    }
+}
+
+/// The supervisor after its first look, which only reads the counters.
+fn started(supervisor: Supervisor) -> Supervision {
+    let supervision = supervisor.start().unwrap();
+    supervision.look();
+    supervision
+}
+
+fn look(world: &World, supervision: &Supervision) {
+    world.advance(LOOK);
+    supervision.look();
+}
+
+/// The messages of alerts of this level, with their reasons.
+fn alerts(world: &World) -> Vec<(&'static str, String)> {
+    let alert = |event| match event {
+        Event::Alert { message, reason, .. } => Some((message, reason)),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(alert).collect()
+}
+
+fn ok() -> Outcome {
+    Ok(())
+}
+
+fn down() -> Outcome {
+    Err(Error::Down)
+}
+
+/// Whether the breaker is open after `errors` in one look.
+fn opens(healthy: u32, errors: u32, outcome: fn() -> Outcome) -> bool {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new());
+    calls(healthy, ok);
+    calls(errors, outcome);
+    look(&world, &supervision);
+    breaker().state() == State::Open
+}
+
+#[test]
+fn more_than_five_and_a_tenth_of_the_calls_open_the_breaker() {
+    assert!(!opens(0, 5, down), "five are not frequent");
+    assert!(opens(0, 6, down));
+    assert!(opens(54, 6, down), "6 of 60 are a tenth");
+    assert!(!opens(55, 6, down), "6 of 61 are less, and the look had a success");
+    assert!(!opens(1_000, 6, down));
+}
+
+#[test]
+fn five_in_a_row_open_it_however_many_calls_there_were() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new());
+    calls(10_000, ok);
+    calls(1, down);
+    look(&world, &supervision);
+    calls(4, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Closed, "five errors");
+    calls(1, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Open, "six, of which five were in a row");
+}
+
+#[test]
+fn errors_are_forgotten_after_ten_minutes() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new());
+    calls(5, down);
+    look(&world, &supervision);
+    for _ in 0..60 {
+        call(Ok(())).unwrap();
+        look(&world, &supervision);
+    }
+    calls(5, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Closed);
+    calls(1, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Open);
+}
+
+#[test]
+fn it_opens_only_for_categories_that_a_breaker_counts() {
+    assert!(!opens(0, 100, || Err(Error::Wrong)), "the service has answered");
+    assert!(!opens(0, 100, || Err(Error::Bad)), "whatever their severity");
+    assert!(opens(0, 6, || Err(Error::Corrupt)));
+    assert!(!opens(1_000, 1, || Err(Error::Corrupt)), "one error of a thousand calls");
+}
+
+#[test]
+fn what_an_operator_has_set_is_left_alone() {
+    for (state, set) in [
+        (State::ForcedOpen, CircuitBreaker::force_open as fn(&CircuitBreaker)),
+        (State::Disabled, CircuitBreaker::disable),
+        (State::MetricsOnly, CircuitBreaker::metrics_only),
+    ] {
+        let world = isolate();
+        call(Ok(())).unwrap();
+        let supervision = started(Supervisor::new());
+        set(&breaker());
+        calls(100, down);
+        look(&world, &supervision);
+        look(&world, &supervision);
+        assert_eq!(breaker().state(), state);
+    }
+}
+
+#[test]
+fn rejections_do_not_count() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new().action(Severity::Low, |pattern| panic!("{pattern}")));
+    breaker().force_open();
+    calls(1_000, ok);
+    look(&world, &supervision);
+    breaker().reset();
+    look(&world, &supervision);
+    assert_eq!((breaker().state(), supervision.actions().run), (State::Closed, 0));
+}
+
+#[test]
+fn an_outage_opens_the_breaker_once_in_ten_minutes_and_traffic_is_back_within_one_recovery() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new());
+    let mut opened = events::subscribe();
+    let (mut at, mut reached) = (Duration::ZERO, 0);
+    // 30 minutes: a call each second, a look each ten; the service is up for 20 s once, and its breaker closes.
+    for second in 0..1800_u32 {
+        let is_up = (900..980).contains(&second);
+        let outcome = call(if is_up { Ok(()) } else { Err(Error::Down) });
+        reached += u32::from(!matches!(outcome, Err(Error::Rejected(_))));
+        world.advance(Duration::from_secs(1));
+        at += Duration::from_secs(1);
+        if second % 10 == 9 {
+            supervision.look();
+        }
+    }
+    let (mut by_hand, mut by_probes) = (0, 0);
+    while let Some(record) = opened.try_recv() {
+        match &record.event {
+            Event::Opened { class: None, .. } => by_hand += 1,
+            Event::Opened { .. } => by_probes += 1,
+            _ => {}
+        }
+    }
+    assert!((1..=3).contains(&by_hand), "{by_hand} times in 30 minutes");
+    assert!(by_probes > 10, "the breaker's own probes keep it open: {by_probes}");
+    assert!(reached < 300, "{reached} of 1800 calls have reached the service");
+    // The service is back.
+    let mut waited = 0;
+    while call(Ok(())).is_err() {
+        world.advance(Duration::from_secs(1));
+        waited += 1;
+    }
+    assert!(waited <= 60, "back after {waited} s");
+    for _ in 0..120 {
+        call(Ok(())).unwrap();
+        look(&world, &supervision);
+    }
+    assert_eq!(breaker().state(), State::Closed, "errors of the outage count no more");
+}
+
+#[test]
+fn after_it_has_opened_only_errors_after_the_breaker_has_closed_count() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new());
+    calls(6, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Open);
+    for _ in 0..60 {
+        look(&world, &supervision);
+    }
+    // Ten minutes later; it closes by a probe.
+    call(Ok(())).unwrap();
+    assert_eq!(breaker().state(), State::Closed);
+    look(&world, &supervision);
+    calls(5, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Closed, "five errors since");
+    calls(1, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Open);
+}
+
+#[test]
+fn a_gap_of_more_than_two_samples_empties_the_window() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new());
+    calls(5, down);
+    look(&world, &supervision);
+    calls(5, down);
+    world.advance(LOOK * 2 + Duration::from_secs(1));
+    supervision.look();
+    assert_eq!(breaker().state(), State::Closed);
+    calls(5, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Closed, "five since the gap");
+    calls(1, down);
+    world.advance(LOOK * 2);
+    supervision.look();
+    assert_eq!(breaker().state(), State::Open, "two samples are no gap");
+}
+
+#[test]
+fn critical_errors_raise_one_alert() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new());
+    calls(1, || Err(Error::Fire));
+    look(&world, &supervision);
+    assert_eq!(
+        alerts(&world),
+        [("the same error keeps coming", "1 errors permanent in ten minutes".to_owned())]
+    );
+    for _ in 0..59 {
+        calls(1, ok);
+        look(&world, &supervision);
+    }
+    assert_eq!(alerts(&world).len(), 1);
+    // More than five errors `high` are critical for alerts, although they are too few of the calls for an action.
+    calls(2_000, ok);
+    calls(6, || Err(Error::Bad));
+    look(&world, &supervision);
+    assert_eq!(alerts(&world)[1].1, "6 errors invalid in ten minutes");
+}
+
+#[test]
+fn retries_count_as_errors_and_a_function_without_a_breaker_has_none_opened() {
+    #[with_fallback(value = ())]
+    #[with_retry(max = 5, base = 0s, budget = none, name = "supervised::retried")]
+    fn retried() -> Outcome {
+        Err(Error::Down)
+    }
+    let world = isolate();
+    let (seen, patterns) = channel::<Pattern>();
+    let supervision = started(
+        Supervisor::new().action(Severity::Medium, move |pattern| seen.send(pattern.clone()).unwrap()),
+    );
+    retried().unwrap();
+    look(&world, &supervision);
+    // The first look after its first call only reads the counters.
+    retried().unwrap();
+    look(&world, &supervision);
+    let pattern = patterns.recv().unwrap();
+    assert_eq!((&*pattern.point, pattern.category), ("supervised::retried", Category::Unavailable));
+    assert_eq!((pattern.count, pattern.attempts, pattern.severity), (5, 6, Severity::Medium));
+    assert_eq!(
+        (pattern.steps.as_slice(), pattern.has_opened),
+        ([Step::Retry, Step::FallBack].as_slice(), false)
+    );
+}
+
+#[test]
+fn rules_are_data() {
+    const NOTHING: [Rule; 0] = [];
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new().rules(NOTHING));
+    calls(100, down);
+    look(&world, &supervision);
+    assert_eq!((breaker().state(), alerts(&world).len()), (State::Closed, 0));
+    drop(supervision);
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let supervision = started(Supervisor::new().rules([Rule::new(Severity::High, &[Step::Alert])]));
+    calls(6, down);
+    look(&world, &supervision);
+    assert_eq!((breaker().state(), alerts(&world).len()), (State::Closed, 1));
+}
+
+#[test]
+fn actions_panic_hang_and_are_too_many_and_nothing_else_stops() {
+    let world = isolate();
+    call(Ok(())).unwrap();
+    let (called, calls_of) = channel();
+    let (go_on, goes_on) = channel::<()>();
+    let goes_on = std::sync::Mutex::new(goes_on);
+    let mut supervisor = Supervisor::new().action(Severity::High, |_| panic!("of the program")).action(
+        Severity::High,
+        move |_| {
+            let _ = goes_on.lock().unwrap().recv();
+        },
+    );
+    for n in 0..120 {
+        let called = called.clone();
+        supervisor = supervisor.action(Severity::High, move |_| called.send(n).unwrap());
+    }
+    drop(called);
+    let supervision = started(supervisor);
+    calls(6, down);
+    look(&world, &supervision);
+    assert_eq!(breaker().state(), State::Open, "before any action has ended");
+    let first = calls_of.recv().unwrap();
+    assert_eq!(first, 0, "the one that hangs was left after two seconds");
+    let (run, counts) = (1 + calls_of.iter().take(95).count(), supervision.actions());
+    assert_eq!(run, 96);
+    assert_eq!((counts.panicked, counts.overran), (1, 1), "{counts:?}");
+    assert!((20..=22).contains(&counts.dropped), "100 wait, of 122: {counts:?}");
+    go_on.send(()).unwrap();
+}
+
+#[test]
+fn a_rate_that_rises_towards_the_limit_warns_once() {
+    #[circuit_breaker(rate = 50%, window = 10m, min_calls = 1000, name = "supervised::rising")]
+    fn rising(outcome: Outcome) -> Outcome {
+        outcome
+    }
+    let world = isolate();
+    rising(Ok(())).unwrap();
+    let supervision = started(Supervisor::new().rules([]));
+    let mut warned = Vec::new();
+    for n in 0..90_u32 {
+        // A hundredth fails for ten minutes, then four of ten.
+        let failed = if n < 60 { u32::from(n % 10 == 0) } else { 4 };
+        for call in 0..10 {
+            let _ = rising(if call < failed { Err(Error::Down) } else { Ok(()) });
+        }
+        look(&world, &supervision);
+        if !alerts(&world).is_empty() {
+            warned.push(n);
+        }
+    }
+    assert_eq!(alerts(&world).len(), 1, "{:?}", alerts(&world));
+    assert_eq!(alerts(&world)[0].0, "the failure rate leads to an open breaker");
+    assert!((61..70).contains(&warned[0]), "before the rate itself is at the limit: {}", warned[0]);
+    assert_eq!(point("supervised::rising").unwrap().breaker().unwrap().state(), State::Closed);
+}
+
+#[test]
+fn recoveries_that_fail_raise_one_alert_and_one_when_they_are_back() {
+    #[with_fallback(supplied, name = "supervised::answered")]
+    fn answered(is_saved: bool) -> Outcome {
+        let _ = is_saved;
+        Err(Error::Down)
+    }
+    fn supplied(is_saved: bool) -> Outcome {
+        if is_saved { Ok(()) } else { Err(Error::Down) }
+    }
+    let world = isolate();
+    let supervision = started(Supervisor::new().rules([]));
+    for _ in 0..19 {
+        let _ = answered(false);
+    }
+    look(&world, &supervision);
+    assert!(alerts(&world).is_empty(), "19 are too few");
+    let _ = answered(false);
+    look(&world, &supervision);
+    look(&world, &supervision);
+    assert_eq!(
+        alerts(&world),
+        [("recoveries fail more often than they may", "0.0 % of ten minutes ended well".to_owned())]
+    );
+    for _ in 0..400 {
+        answered(true).unwrap();
+    }
+    look(&world, &supervision);
+    look(&world, &supervision);
+    assert_eq!(alerts(&world)[1].0, "recoveries end well again");
+    assert_eq!(alerts(&world).len(), 2);
+}
+
+#[test]
+fn a_keyed_breaker_of_any_number_of_keys_costs_it_no_memory_and_is_left_alone() {
+    #[circuit_breaker(threshold = 1000, key = id, max_keys = 100, name = "supervised::keyed")]
+    fn keyed(id: u32) -> Outcome {
+        let _ = id;
+        Err(Error::Down)
+    }
+    let world = isolate();
+    let (seen, patterns) = channel::<Pattern>();
+    let supervision =
+        started(Supervisor::new().action(Severity::High, move |pattern| seen.send(pattern.clone()).unwrap()));
+    let _ = keyed(0);
+    look(&world, &supervision);
+    for id in 0..2_000 {
+        let _ = keyed(id);
+    }
+    look(&world, &supervision);
+    let pattern = patterns.recv().unwrap();
+    assert_eq!((pattern.count, pattern.has_opened), (2_000, false), "one pattern, whatever the keys");
+}
+
+#[test]
+fn it_runs_by_itself_and_ends_when_it_is_dropped() {
+    // Outside of a test world: the thread reads the counters of the process.
+    let supervision = supervisor::start().unwrap();
+    assert_eq!(supervision.actions().run, 0);
+    drop(supervision);
+    let _ = events::on([Kind::Alert], |_| {});
+}
