@@ -330,3 +330,13 @@ fn a_retry_makes_no_further_attempt_also_after_a_wait_that_the_server_asked_for(
         assert!(world.waits().is_empty());
     }
 }
+
+#[test]
+fn a_paused_clock_of_tokio_does_not_end_it_early() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let _world = isolate();
+    let report = runtime.block_on(shutdown(LONG));
+    assert!(report.is_complete(), "{report}");
+    assert!(runtime.block_on(async { shutdown_blocking(LONG) }).is_complete());
+}

@@ -15,7 +15,6 @@
 //! - A wait in async code is a [`Timer`], in sync code [`sleep`]; a function never mixes them.
 
 pub(crate) use super::time::{later, nanos, origin};
-#[cfg(any(feature = "fs", feature = "ops"))]
 pub(crate) use super::timer::real_time;
 pub(crate) use super::timer::{Timer, alarm, pause, watch};
 

@@ -95,7 +95,6 @@ fn real(wait: Duration) -> Timer {
 }
 
 /// A wait in real time, whatever the clock of the running code: other processes do not follow that one.
-#[cfg(any(feature = "fs", feature = "ops"))]
 pub(crate) fn real_time(wait: Duration) -> Timer {
     Timer::Thread(Alarm::new(&THREAD, later(Instant::now(), wait)))
 }

@@ -9,6 +9,7 @@
 //! | wait for days, over restarts | [`sleep_until`] |
 //! | find and run interrupted jobs | [`recover`], once at the start of the program |
 //! | look at jobs, resume, cancel or remove them | [`jobs`], [`checkpoints`] |
+//! | end the program without cutting a step off | [`shutdown`](crate::shutdown()) |
 //!
 //! They are distinguished by name and key, never by their position in the code, so that code can be moved and
 //! extended while jobs wait.

@@ -66,6 +66,12 @@ impl Table {
     const fn new() -> Self {
         Self { running: BTreeMap::new(), last: 0, is_closed: false, waiting: Vec::new() }
     }
+
+    /// The keys of the entries that are `such`, with their leases.
+    fn keys(&self, such: impl Fn(&Entry) -> bool) -> Vec<(Arc<dyn Store>, String, Weak<LeaseState>)> {
+        let entries = self.running.values().filter(|entry| such(entry));
+        entries.map(|entry| (entry.store.clone(), entry.full.clone(), entry.lease.clone())).collect()
+    }
 }
 
 fn table() -> &'static Mutex<Table> {
@@ -162,12 +168,15 @@ pub(crate) fn close() {
 
 /// Whether nothing runs but what one of `callers` is part of; else `waker` is woken when something has ended.
 pub(crate) fn is_over(callers: &[Scope], waker: &Waker) -> bool {
-    let mut table = locked(table());
-    let is_over = table.running.values().all(|entry| entry.is_of(callers));
-    if !is_over && !table.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-        table.waiting.push(waker.clone());
-    }
-    is_over
+    let running = {
+        let mut table = locked(table());
+        if !table.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+            table.waiting.push(waker.clone());
+        }
+        table.keys(|_| true)
+    };
+    // The code of a store runs without the lock.
+    running.iter().all(|(store, full, _)| is_of(callers, store, full))
 }
 
 /// What runs, without the jobs whose steps do.
@@ -181,11 +190,9 @@ pub(crate) fn left() -> Vec<Running> {
 /// Gives the leases of the jobs back that run on, except those that one of `callers` is part of: their records become
 /// `Interrupted`, and what their bodies still do is not recorded.
 pub(crate) async fn interrupt(callers: &[Scope]) {
-    let leases: Vec<_> = {
-        let table = locked(table());
-        let left = table.running.values().filter(|entry| !entry.is_of(callers));
-        left.filter_map(|entry| entry.lease.upgrade()).collect()
-    };
+    let jobs = locked(table()).keys(|entry| entry.running.key.is_none());
+    let left = jobs.into_iter().filter(|(store, full, _)| !is_of(callers, store, full));
+    let leases: Vec<_> = left.filter_map(|(_, _, lease)| lease.upgrade()).collect();
     for lease in leases {
         // Where the store does not take it, the lease ends with the process.
         if end::give_back(&lease, left_by_shutdown).await.is_ok() {
@@ -194,10 +201,8 @@ pub(crate) async fn interrupt(callers: &[Scope]) {
     }
 }
 
-impl Entry {
-    fn is_of(&self, callers: &[Scope]) -> bool {
-        callers.iter().any(|scope| scope.holds(&self.store, &self.full))
-    }
+fn is_of(callers: &[Scope], store: &Arc<dyn Store>, full: &str) -> bool {
+    callers.iter().any(|scope| scope.holds(store, full))
 }
 
 /// The note of a job that a shutdown has left.

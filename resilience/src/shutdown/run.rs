@@ -171,7 +171,7 @@ impl Run {
     }
 
     async fn work(&self) {
-        self.until(|time| time.wait, is_over).await;
+        self.until(|time| time.wait, clock::alarm, is_over).await;
         #[cfg(feature = "durable")]
         {
             let callers = scopes(&locked(&self.state).callers);
@@ -225,7 +225,12 @@ impl Run {
     }
 
     /// Waits until `is_ready`, at most until the `end` of the time, which may come nearer meanwhile.
-    async fn until(&self, end: fn(&Time) -> Instant, mut is_ready: impl FnMut(&[Caller], &Waker) -> bool) {
+    async fn until(
+        &self,
+        end: fn(&Time) -> Instant,
+        timer_of: fn(Duration) -> Timer,
+        mut is_ready: impl FnMut(&[Caller], &Waker) -> bool,
+    ) {
         let mut timer: Option<(Instant, Pin<Box<Timer>>)> = None;
         poll_fn(|cx| {
             let (callers, end, is_done) = self.look(cx, end);
@@ -235,7 +240,7 @@ impl Run {
             }
             let timer = match &mut timer {
                 Some((at, timer)) if *at == end => timer,
-                other => &mut other.insert((end, Box::pin(clock::alarm(left)))).1,
+                other => &mut other.insert((end, Box::pin(timer_of(left)))).1,
             };
             timer.as_mut().poll(cx)
         })
@@ -250,9 +255,9 @@ impl Run {
         (state.callers.clone(), end(&state.time()), state.is_done)
     }
 
-    /// Ready when the shutdown has ended, or its time.
+    /// Ready when the shutdown has ended, or its time; in real time, since a paused clock would pass it at once.
     pub(super) async fn ended(&self) {
-        self.until(|time| time.end, |_, _| false).await;
+        self.until(|time| time.end, clock::real_time, |_, _| false).await;
     }
 
     /// Blocks until the shutdown has ended, or its time. In a runtime the waiting is done by a thread of its own.
