@@ -59,10 +59,12 @@ mod tests {
     use Severity::{Critical, Fatal, High, Low, Medium};
     use Step::{Alert, FallBack, OpenBreaker, Retry};
 
+    /// The severity of the errors, how many, of how many attempts, in a row; the alert, the action, the steps.
+    type Row = (Severity, u64, u64, u64, Severity, Severity, &'static [Step]);
+
     #[test]
     fn every_rule_with_its_numbers() {
-        // The severity of the errors, how many, of how many attempts, in a row; the alert, the action, the steps.
-        let rows: &[(Severity, u64, u64, u64, Severity, Severity, &[Step])] = &[
+        let rows: &[Row] = &[
             (Low, 1, 1, 1, Low, Low, &[Retry]),
             (Low, 5, 5, 5, Low, Low, &[Retry]),
             (Low, 6, 6, 6, Medium, Medium, &[Retry, FallBack]),

@@ -270,6 +270,10 @@ impl Chaos {
     }
 
     /// The settings in force; nothing where a configuration has switched it off.
+    #[cfg_attr(
+        not(feature = "config"),
+        expect(clippy::unnecessary_wraps, reason = "a configuration may switch it off")
+    )]
     fn config(&self) -> Option<&ChaosConfig> {
         #[cfg(feature = "config")]
         if let Some(changed) = of_state(&self.owner, self, "chaos", None) {
