@@ -261,3 +261,26 @@ fn a_supervisor_opens_the_breaker_of_a_service_that_fails_often() {
     ];
     check(&text, &lines);
 }
+
+#[test]
+fn an_operator_sees_and_changes_a_running_service() {
+    let text = run("operations");
+    check(
+        &text,
+        &[
+            "repaired by a retry: 4",
+            "answered by the fallback: 17 17",
+            "a circuit breaker opened",
+            "\"level\":\"CRITICAL\",\"component\":\"billing\",\"message\":\"an invoice has no address\"",
+            "breakers: warn: 1 breaker is open (price: open)",
+            "feed: fail: connection refused",
+            "calls 3: succeeded 3; 2.00 attempts a call",
+            "3 of 4 failures ended well",
+            "resilience_breaker_state{name=\"price\",state=\"open\"} 1",
+            "up to 1 call",
+            "with_retry(max = 0 from ",
+            "without a retry: 17",
+            "`max` takes a whole number such as 3, and this is \"many\"",
+        ],
+    );
+}

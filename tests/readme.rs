@@ -9,6 +9,17 @@ fn examples() -> Vec<String> {
     blocks.filter_map(|block| block.split("\n```").next()).map(str::to_owned).collect()
 }
 
+/// The statements for operators, in a program.
+fn statements() -> String {
+    let readme = include_str!("../README.md");
+    let block = readme.split("```rust,ignore\n").nth(1).and_then(|block| block.split("\n```").next());
+    format!(
+        "use resilience::{{alerts, config, health, metrics, shutdown, supervisor}};\nuse std::time::Duration;\n\n\
+         #[tokio::main]\nasync fn main() -> Result<(), Box<dyn std::error::Error>> {{\n{}\nOk(())\n}}\n",
+        block.expect("the block")
+    )
+}
+
 #[test]
 fn every_example_runs() {
     let root = env!("CARGO_MANIFEST_DIR");
@@ -18,7 +29,7 @@ fn every_example_runs() {
     std::fs::create_dir_all(format!("{folder}/src/bin")).expect("a folder");
     let manifest = format!(
         "[package]\nname = \"readme\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-         resilience = {{ path = {:?}, features = [\"sqlite\"] }}\nthiserror = \"2\"\n\
+         resilience = {{ path = {:?}, features = [\"sqlite\", \"ops\", \"config\"] }}\nthiserror = \"2\"\n\
          tokio = {{ version = \"1\", features = [\"full\"] }}\n\n[workspace]\n",
         format!("{root}/resilience")
     );
@@ -27,10 +38,11 @@ fn every_example_runs() {
     for (n, example) in examples.iter().enumerate() {
         std::fs::write(format!("{folder}/src/bin/example{n}.rs"), example).expect("an example");
     }
-    for n in 0..examples.len() {
-        let example = format!("example{n}");
+    std::fs::write(format!("{folder}/src/bin/statements.rs"), statements()).expect("an example");
+    let examples = (0..examples.len()).map(|n| ("run", format!("example{n}")));
+    for (command, example) in examples.chain([("build", "statements".to_owned())]) {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["run", "--quiet", "--offline", "--bin", &example]).current_dir(&folder);
+        cargo.args([command, "--quiet", "--offline", "--bin", &example]).current_dir(&folder);
         let output = cargo
             // Where this test was built: the dependencies are there.
             .env("CARGO_TARGET_DIR", format!("{}/..", env!("CARGO_TARGET_TMPDIR")))
