@@ -636,11 +636,11 @@ mod beside_other_policies {
         drop(call(ends.clone(), Arc::default()));
         until(|| usage(bulkhead).0 == 1);
         // On a busy machine the limit can come before the thread waits: then it may still run, and another one is tried.
+        // The wait in the queue ends at the limit, too, and can be first: then the bulkhead has refused the call.
         let left = (0..500).find_map(|_| {
             let ran = Arc::default();
             let class = call(ends.clone(), Arc::clone(&ran)).unwrap_err().classify();
-            assert_eq!(class.category, Category::Timeout);
-            (class.delivered == Delivered::No).then_some(ran)
+            (class.category == Category::Timeout && class.delivered == Delivered::No).then_some(ran)
         });
         let left = left.expect("a call that was abandoned in the queue");
         drop(end);
