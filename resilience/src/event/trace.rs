@@ -151,6 +151,12 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
         | Event::JobInterrupted { .. }
         | Event::RolledBack { .. } => job(event),
         Event::Alert { .. } => alert(event),
+        Event::Config { .. } | Event::Health { .. } => operation(event),
+    }
+}
+
+fn operation(event: &Event) {
+    match event {
         Event::Config { settings, problem: None, .. } => {
             info!(target: "resilience::config", settings, "settings loaded");
         }
@@ -168,6 +174,7 @@ pub(super) fn event(event: &Event, log: Log<'_>) {
         Event::Health { point, level, before } => {
             warn!(target: "resilience::health", point = &**point, level = level.as_str(), before = before.map(HealthLevel::as_str), "health changed");
         }
+        _ => {}
     }
 }
 

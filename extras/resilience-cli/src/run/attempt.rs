@@ -16,8 +16,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::{ChildStdin, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -181,6 +181,27 @@ impl Attempt<'_> {
             _ => None,
         };
 
+        let end = self.ended(pid, &mut child, &mut children).await;
+        // What it would still take belongs to the next attempt.
+        if let Some(feeder) = feeder {
+            feeder.abort();
+        }
+        self.clear(&end);
+        let _ = has_ended.send(());
+        let captured = match captured {
+            Some(captured) => captured.await.map_err(io::Error::other).and_then(|captured| captured),
+            None => Ok(Captured::default()),
+        };
+        match captured {
+            Ok(captured) => (end, captured),
+            Err(error) => {
+                (End::Failed(format!("the output of the command was lost: {error}")), Captured::default())
+            }
+        }
+    }
+
+    /// Waits until the command has ended, or ends it; returns how it ended.
+    async fn ended(&self, pid: Pid, child: &mut Child, children: &mut unix::Signal) -> End {
         let began = Instant::now();
         let limit = [self.limits.attempt, self.limits.total].into_iter().flatten().min();
         let mut ending = Ending::default();
@@ -212,29 +233,13 @@ impl Attempt<'_> {
                 }
             }
         };
-        let end = match (status, ending.cause) {
+        match (status, ending.cause) {
             (_, Some(Cause::Timeout(limit))) => End::TimedOut { limit, was_killed: ending.was_killed },
             (_, Some(Cause::Total)) => End::OutOfTime { was_killed: ending.was_killed },
             (_, Some(Cause::Signal(signal))) => End::Stopped(signal),
             (_, Some(Cause::Terminal)) => End::WantsTerminal,
             (Ok(status), None) => End::Exited(status),
             (Err(error), None) => End::Failed(format!("the end of the command is not known: {error}")),
-        };
-        // What it would still take belongs to the next attempt.
-        if let Some(feeder) = feeder {
-            feeder.abort();
-        }
-        self.clear(&end);
-        let _ = has_ended.send(());
-        let captured = match captured {
-            Some(captured) => captured.await.map_err(io::Error::other).and_then(|captured| captured),
-            None => Ok(Captured::default()),
-        };
-        match captured {
-            Ok(captured) => (end, captured),
-            Err(error) => {
-                (End::Failed(format!("the output of the command was lost: {error}")), Captured::default())
-            }
         }
     }
 

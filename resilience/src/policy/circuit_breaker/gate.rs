@@ -38,6 +38,8 @@ use crate::rejected::Wait;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+mod by_hand;
+
 /// The shared state of one breaker.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -402,56 +404,6 @@ impl Gate {
         let current = self.word().token();
         if let Some(probes) = memory.probes() {
             probes.end(token, current);
-        }
-    }
-
-    /// Forgets what was counted and closes it; calls that are running decide nothing any more.
-    pub(super) fn reset(&self) -> Option<Change> {
-        let mut memory = self.memory.lock();
-        let (was, since) = (self.word().state(), memory.since);
-        self.enter(&mut memory, State::Closed, now());
-        if was == State::Closed {
-            memory.since = since;
-            return None;
-        }
-        Some(Change::Closed)
-    }
-
-    /// Opens it by hand, or moves the end of the open time of one that is open.
-    pub(super) fn open_until(&self, until: Option<Instant>, config: &CircuitBreakerConfig) -> Option<Change> {
-        let mut memory = self.memory.lock();
-        let (now, was) = (now(), self.word().state());
-        if was == State::Open && until.is_none() {
-            return None;
-        }
-        let until = until.unwrap_or_else(|| later(now, config.open_time(memory.reopenings, None)));
-        self.stay_open_until(until);
-        memory.is_by_hand = true;
-        if was == State::Open {
-            return None;
-        }
-        self.enter(&mut memory, State::Open, now);
-        memory.is_by_hand = true;
-        let recovery = Some(until.saturating_duration_since(now));
-        Some(Cause::default().opened(recovery))
-    }
-
-    /// Whether it is open because a person opened it, and not yet for long enough.
-    pub(super) fn is_open_by_hand(&self) -> bool {
-        self.word().state() == State::Open && self.left().is_some() && self.memory.lock().is_by_hand
-    }
-
-    /// Sets a state that has nothing to remember.
-    pub(super) fn set(&self, state: State) -> Option<Change> {
-        let mut memory = self.memory.lock();
-        if self.word().state() == state {
-            return None;
-        }
-        self.enter(&mut memory, state, now());
-        match state {
-            State::HalfOpen => Some(Change::HalfOpened),
-            State::ForcedOpen => Some(Cause::default().opened(None)),
-            _ => None,
         }
     }
 

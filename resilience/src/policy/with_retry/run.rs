@@ -463,27 +463,31 @@ fn judged<'b>(
             Some(wait)
         }
         Err(stop) => {
-            #[cfg(feature = "cache")]
-            if stop.is_out_of_time() {
-                crate::base::marks::out_of_time();
+            if count_end(site, attempt, stop) {
+                let (reason, inside) = (stop.reason(), repeats::around());
+                emit(
+                    &Event::GaveUp { point, attempt, attempts_max, class, reason, inside },
+                    retry.config().on_give_up,
+                );
             }
-            if stop == GiveUpReason::Budget {
-                site.count(Counted::Denied);
-            }
-            if attempt == 1 && !stop.is_denied() {
-                site.count(Counted::NotRetryable);
-                return None;
-            }
-            site.count(Counted::GaveUp);
-            let reason = stop.reason();
-            let inside = repeats::around();
-            emit(
-                &Event::GaveUp { point, attempt, attempts_max, class, reason, inside },
-                retry.config().on_give_up,
-            );
             None
         }
     }
+}
+
+/// Counts a call that ends with the error of its `attempt`; whether it has given up, and not had an error that is never
+/// retried.
+fn count_end(site: &dyn CallSite, attempt: u32, stop: GiveUpReason) -> bool {
+    #[cfg(feature = "cache")]
+    if stop.is_out_of_time() {
+        crate::base::marks::out_of_time();
+    }
+    if stop == GiveUpReason::Budget {
+        site.count(Counted::Denied);
+    }
+    let has_given_up = attempt > 1 || stop.is_denied();
+    site.count(if has_given_up { Counted::GaveUp } else { Counted::NotRetryable });
+    has_given_up
 }
 
 /// Decides and pays: the wait before the next attempt, or the reason why there is none.

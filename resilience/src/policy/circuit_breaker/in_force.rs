@@ -1,0 +1,52 @@
+//! The settings that a breaker has now: those of its code, or of a configuration.
+
+use super::CircuitBreaker;
+use super::config::CircuitBreakerConfig;
+use super::snapshot::State;
+use super::state::Word;
+#[cfg(feature = "config")]
+use crate::base::settings::Settings;
+#[cfg(feature = "config")]
+use crate::point::{Override, overrides::of_state};
+use std::time::Duration;
+
+impl CircuitBreaker {
+    /// The settings in force: the one place that reads them. No call of a closed breaker that succeeds comes here.
+    pub(crate) fn config(&self) -> CircuitBreakerConfig {
+        #[cfg(feature = "config")]
+        if let Some(changed) = self.changed().and_then(Override::get::<Settings<CircuitBreakerConfig>>) {
+            return changed.applied();
+        }
+        self.setup.settings.applied()
+    }
+
+    /// How long a call may take before it counts as slow, by the settings in force.
+    #[inline]
+    pub(super) fn longest(&self) -> Option<Duration> {
+        #[cfg(feature = "config")]
+        return self.config().slow;
+        #[cfg(not(feature = "config"))]
+        return self.setup.settings.config.slow;
+    }
+
+    /// What a configuration puts in place of the settings.
+    #[cfg(feature = "config")]
+    fn changed(&self) -> Option<&'static Override> {
+        of_state(&self.owner, self, "circuit_breaker", self.key.as_ref())
+    }
+
+    /// Whether it admits a call because a configuration has switched it off, and no operator has opened it.
+    pub(super) fn admits_by_config(&self, word: Word) -> bool {
+        self.is_off() && word.state() != State::ForcedOpen && !self.live.gate.is_open_by_hand()
+    }
+
+    /// Whether a configuration has switched it off: then it admits every call that no operator refuses, and counts
+    /// nothing.
+    #[cfg_attr(not(feature = "config"), expect(clippy::unused_self, reason = "nothing switches it off"))]
+    pub(crate) fn is_off(&self) -> bool {
+        #[cfg(feature = "config")]
+        return self.changed().is_some_and(|changed| changed.is_off);
+        #[cfg(not(feature = "config"))]
+        return false;
+    }
+}
