@@ -97,11 +97,13 @@ impl CallState for AttemptCount {
         self.0 == 0
     }
 
+    #[inline]
     fn take(&mut self) -> Progress {
         self.leave();
         Progress::counted(self.failed(), self.0 & ONCE != 0)
     }
 
+    #[inline]
     fn keep(&mut self, progress: Progress) {
         self.0 = progress.attempts.min(Progress::MANY) | if progress.once { ONCE } else { 0 };
     }
