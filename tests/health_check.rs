@@ -550,6 +550,23 @@ fn armed_faults_are_a_warning_until_their_time_is_over() {
     assert_eq!(text("chaos"), "chaos: pass: no faults are armed");
 }
 
+#[circuit_breaker(name = "health::keyed", threshold = 1, key = host)]
+fn of_host(host: &str) -> Result<(), io::Error> {
+    let _ = host;
+    Err(io::ErrorKind::ConnectionReset.into())
+}
+
+#[test]
+fn open_breakers_of_keys_are_counted_and_not_named() {
+    let world = isolate();
+    for (host, words) in [("a", "open for 1 key"), ("b", "open for 2 keys")] {
+        of_host(host).unwrap_err();
+        let expected = format!("breakers: warn: 1 breaker is open (health::keyed: {words}); look at");
+        assert!(text("breakers").starts_with(&expected), "{}", text("breakers"));
+        world.advance(SECOND);
+    }
+}
+
 #[test]
 fn an_open_breaker_is_a_warning() {
     let world = isolate();

@@ -30,7 +30,8 @@ fn breakers() -> Answer {
             if let Some(state) = policy.state.filter(|state| is_open(state)) {
                 open.push((point.name.to_string(), state.to_owned()));
             } else if keys > 0 {
-                open.push((point.name.to_string(), format!("open for {keys} keys")));
+                let words = if keys == 1 { "key" } else { "keys" };
+                open.push((point.name.to_string(), format!("open for {keys} {words}")));
             }
         }
     }
