@@ -45,6 +45,18 @@ fn the_inventory() {
     assert_eq!(stack[0]["settings"]["max"], "1");
     assert_eq!(stack[0]["settings"]["on"], "(auth, max = 2), (conflict, max = 1)");
     assert_eq!(json(&point("Hosts::get").unwrap()), seen);
+    assert_eq!(stack[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["kind", "settings"]);
+}
+
+#[test]
+fn where_a_setting_comes_from() {
+    let _world = testing::isolate();
+    let variables = [("RESILIENCE__HOSTS_GET__WITH_RETRY__MAX", "4")];
+    resilience::config::Config::new().variables(variables).load().unwrap();
+    let stack = &json(&point("Hosts::get").unwrap())["stack"];
+    assert_eq!(stack[0]["settings"]["max"], "4");
+    assert_eq!(stack[0]["sources"], json!({"max": "RESILIENCE__HOSTS_GET__WITH_RETRY__MAX"}));
+    assert_eq!(stack[1].get("sources"), None);
 }
 
 #[test]

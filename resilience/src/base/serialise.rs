@@ -34,10 +34,30 @@ pub(crate) fn map<T: Value, S: Serializer>(
     map.end()
 }
 
-/// Serialises settings as a map of texts.
+/// Serialises settings as two fields: `settings`, a map of texts, and `sources`, a map with where those are set that are
+/// not from the code. Without any of them the second is left out.
 pub(crate) fn settings<S: Serializer>(settings: &[Effective], serializer: S) -> Result<S::Ok, S::Error> {
-    let pairs: Vec<_> = settings.iter().map(|setting| (setting.name, setting.value.to_string())).collect();
-    map(&pairs, serializer)
+    let values: Vec<_> = settings.iter().map(|setting| (setting.name, setting.value.to_string())).collect();
+    let mut fields = serializer.serialize_map(None)?;
+    fields.serialize_entry("settings", &Texts(values))?;
+    #[cfg(feature = "config")]
+    {
+        let source = |setting: &Effective| Some((setting.name, setting.source.as_ref()?.to_string()));
+        let sources: Vec<_> = settings.iter().filter_map(source).collect();
+        if !sources.is_empty() {
+            fields.serialize_entry("sources", &Texts(sources))?;
+        }
+    }
+    fields.end()
+}
+
+/// Names with their texts, as a [`map`].
+struct Texts(Vec<(&'static str, String)>);
+
+impl Serialize for Texts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        map(&self.0, serializer)
+    }
 }
 
 /// What a map of [`map`] has as values.

@@ -94,8 +94,9 @@ pub struct PolicyInfo {
     pub kind: &'static str,
     /// Every setting with its effective value, defaults included.
     ///
-    /// They are serialised as a map of texts, as an attribute spells them.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::base::serialise::settings"))]
+    /// They are serialised as a map of texts, as an attribute spells them, and a map `sources` that has the file and line
+    /// or the variable of each setting that a configuration changes.
+    #[cfg_attr(feature = "serde", serde(flatten, serialize_with = "crate::base::serialise::settings"))]
     pub settings: Vec<Effective>,
     /// What is worth a look: settings that seldom mean what they do, each in a sentence.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
