@@ -1,5 +1,7 @@
 //! Settings from files and variables: what they change in a running program, and what they do not.
 
+#[path = "config/admission.rs"]
+mod admission;
 #[path = "config/changes.rs"]
 mod changes;
 #[path = "config/every_setting.rs"]

@@ -1,0 +1,172 @@
+//! Limits and windows that change while calls run and wait.
+
+use crate::support::load;
+use futures::executor::block_on;
+use resilience::{Rejected, State, bulkhead, circuit_breaker, hedge, point, rate_limit};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+thread_local! {
+    /// How many calls of this test may end.
+    static ENDS: Cell<u32> = const { Cell::new(0) };
+}
+
+async fn until_it_may_end() {
+    poll_fn(|_| match ENDS.get() {
+        0 => Poll::Pending,
+        left => {
+            ENDS.set(left - 1);
+            Poll::Ready(())
+        }
+    })
+    .await;
+}
+
+#[bulkhead(2, wait = 1m, name = "admission::slots")]
+async fn in_a_slot() -> Result<(), Rejected> {
+    until_it_may_end().await;
+    Ok(())
+}
+
+#[bulkhead(2, name = "admission::refused")]
+async fn in_a_slot_or_not() -> Result<(), Rejected> {
+    poll_fn(|_| Poll::<()>::Pending).await;
+    Ok(())
+}
+
+fn poll<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_lower_limit_cuts_no_call_off_and_admits_none_until_enough_have_ended() {
+    let _world = resilience::testing::isolate();
+    let (mut one, mut other) = (pin!(in_a_slot()), pin!(in_a_slot()));
+    assert!(poll(&mut one).is_pending() && poll(&mut other).is_pending());
+    load("[\"admission::slots\".bulkhead]\nslots = 1\n").unwrap();
+    let mut third = pin!(in_a_slot());
+    assert!(poll(&mut third).is_pending());
+    ENDS.set(1);
+    assert_eq!(poll(&mut one), Poll::Ready(Ok(())));
+    // One still runs, and that is the limit.
+    ENDS.set(1);
+    assert!(poll(&mut third).is_pending());
+    assert_eq!(ENDS.get(), 1, "the third has not begun");
+    assert_eq!(poll(&mut other), Poll::Ready(Ok(())));
+    ENDS.set(1);
+    assert_eq!(poll(&mut third), Poll::Ready(Ok(())));
+}
+
+#[test]
+fn a_higher_limit_admits_the_next_call() {
+    let _world = resilience::testing::isolate();
+    let (mut one, mut other) = (pin!(in_a_slot_or_not()), pin!(in_a_slot_or_not()));
+    assert!(poll(&mut one).is_pending() && poll(&mut other).is_pending());
+    assert!(matches!(block_on(in_a_slot_or_not()), Err(Rejected::BulkheadFull { .. })));
+    load("[\"admission::refused\".bulkhead]\nslots = 3\n").unwrap();
+    let mut third = pin!(in_a_slot_or_not());
+    assert!(poll(&mut third).is_pending());
+    assert!(matches!(block_on(in_a_slot_or_not()), Err(Rejected::BulkheadFull { .. })));
+}
+
+#[rate_limit(1, per = 1h, name = "admission::rate")]
+fn at_a_rate() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[test]
+fn a_higher_rate_holds_from_the_next_call_on() {
+    let world = resilience::testing::isolate();
+    at_a_rate().unwrap();
+    assert!(matches!(at_a_rate(), Err(Rejected::RateLimited { .. })));
+    load("[\"admission::rate\".rate_limit]\ncount = 3600\n").unwrap();
+    world.advance(Duration::from_secs(1));
+    at_a_rate().unwrap();
+    load("# nothing\n").unwrap();
+    assert!(matches!(at_a_rate(), Err(Rejected::RateLimited { .. })));
+}
+
+#[circuit_breaker(rate = 50%, window_calls = 10, min_calls = 4, name = "admission::window")]
+fn by_rate(fails: bool) -> std::io::Result<()> {
+    if fails { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+}
+
+#[test]
+fn a_changed_window_starts_its_statistics_anew_and_another_setting_does_not() {
+    let _world = resilience::testing::isolate();
+    let breaker = point("admission::window").unwrap().breaker().unwrap();
+    let calls = || breaker.snapshot().calls;
+    (0..3).for_each(|_| drop(by_rate(true)));
+    load("[\"admission::window\".circuit_breaker]\nrecovery = \"5s\"\n").unwrap();
+    assert_eq!((calls(), breaker.state()), (Some(3), State::Closed));
+    load("[\"admission::window\".circuit_breaker]\nwindow_calls = 20\n").unwrap();
+    (0..3).for_each(|_| drop(by_rate(true)));
+    assert_eq!((calls(), breaker.state()), (Some(3), State::Closed));
+    drop(by_rate(true));
+    assert_eq!(breaker.state(), State::Open);
+}
+
+static HEDGED: AtomicU32 = AtomicU32::new(0);
+
+#[hedge(after = 1s, idempotent, name = "admission::hedged")]
+async fn hedged(answers: u32) -> Result<u32, Rejected> {
+    let number = HEDGED.fetch_add(1, Ordering::SeqCst) + 1;
+    if number == answers { Ok(number) } else { std::future::pending().await }
+}
+
+#[test]
+fn the_moment_of_an_extra_call_changes_for_the_next_call_and_no_hedge_means_one_call() {
+    let world = resilience::testing::isolate();
+    let call = |answers| {
+        HEDGED.store(0, Ordering::SeqCst);
+        hedged(answers)
+    };
+    load("[\"admission::hedged\".hedge]\nafter = \"5s\"\n").unwrap();
+    let mut future = pin!(call(2));
+    assert!(poll(&mut future).is_pending());
+    world.advance(Duration::from_secs(4));
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(HEDGED.load(Ordering::SeqCst), 1);
+    world.advance(Duration::from_secs(1));
+    assert_eq!(poll(&mut future), Poll::Ready(Ok(2)));
+
+    load("[hedge]\nenabled = false\n").unwrap();
+    let mut future = pin!(call(2));
+    assert!(poll(&mut future).is_pending());
+    world.advance(Duration::from_secs(60));
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(HEDGED.load(Ordering::SeqCst), 1);
+}
+
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn calls_that_wait_are_admitted_by_a_higher_limit() {
+    let _world = resilience::testing::isolate();
+    let slots = |slots: u32| {
+        load(&format!("[\"admission::slots\".bulkhead]\nslots = {slots}\nqueue = 5\n")).unwrap();
+    };
+    slots(1);
+    let (mut one, mut two, mut three) = (pin!(in_a_slot()), pin!(in_a_slot()), pin!(in_a_slot()));
+    assert!(poll(&mut one).is_pending() && poll(&mut three).is_pending());
+    let woken = Arc::new(Woken::default());
+    assert!(two.as_mut().poll(&mut Context::from_waker(&woken.clone().into())).is_pending());
+    slots(3);
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1, "it is woken, and needs no other call to end");
+    ENDS.set(2);
+    assert_eq!(poll(&mut two), Poll::Ready(Ok(())), "though the first still runs");
+    assert_eq!(poll(&mut three), Poll::Ready(Ok(())));
+    assert!(poll(&mut one).is_pending());
+}
