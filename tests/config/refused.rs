@@ -82,6 +82,7 @@ fn names_that_nothing_has_are_refused_with_the_nearest_one() {
     let _world = resilience::testing::isolate();
     for (text, words) in [
         ("[with_retry]\nmxa = 3\n", "`with_retry` has no setting `mxa`: write `max`"),
+        ("[bulkhead]\nmax = 3\n", "`bulkhead` has no setting `max`: it has slots, wait, queue"),
         ("[with_rety]\nmax = 3\n", "there is no policy `with_rety`: write `with_retry`"),
         ("[\"refused::quote\".tiemout_1]\nlimit = \"3s\"\n", "there is no policy `tiemout_1`"),
         (

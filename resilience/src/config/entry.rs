@@ -193,8 +193,10 @@ pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -
         return None;
     }
     let near = names.filter(|name| name.len().abs_diff(written.len()) <= most * 4);
+    // Two of three letters may differ by chance.
+    let is_like = |name: &str| written.len() > 4 || name.chars().next() == written.chars().next();
     near.map(|name| (distance(written, name), name))
-        .filter(|(far, name)| *far <= most && *far < name.len())
+        .filter(|(far, name)| *far <= most && *far < name.len() && (*far == 1 || is_like(name)))
         .min()
         .map(|(_, name)| name)
 }
