@@ -31,7 +31,8 @@ const WAITING: usize = 100;
 /// ```
 /// use resilience::alerts::{self, AlertLevel};
 /// use std::sync::mpsc;
-/// /// # let _world = resilience::testing::isolate();
+/// use std::time::Duration;
+/// # let _world = resilience::testing::isolate();
 ///
 /// let (sender, alerts) = mpsc::channel();
 /// let pager = alerts::add_sink("pager", move |alert| sender.send(alert.to_string()));
