@@ -283,13 +283,7 @@ impl Layer for TimeoutSite {
 
     #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
-        match setting {
-            "threads" | "stack" if !self.is_on_thread => {
-                Some("the function has no helper thread, because the attribute has no `thread`")
-            }
-            "strict" if self.is_on_thread => Some("on a helper thread the time always counts from the call"),
-            _ => None,
-        }
+        fixed(setting, self.is_on_thread)
     }
 
     #[cfg(feature = "config")]
@@ -310,5 +304,17 @@ impl Layer for TimeoutSite {
     #[cfg(feature = "config")]
     fn stays_on(&self) -> Option<&'static str> {
         None
+    }
+}
+
+/// Why a setting of a timeout cannot change while the program runs, if it cannot.
+#[cfg(feature = "config")]
+pub(super) fn fixed(setting: &str, is_on_thread: bool) -> Option<&'static str> {
+    match setting {
+        "threads" | "stack" if !is_on_thread => {
+            Some("the function has no helper thread, because the attribute has no `thread`")
+        }
+        "strict" if is_on_thread => Some("on a helper thread the time always counts from the call"),
+        _ => None,
     }
 }

@@ -13,6 +13,8 @@ use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer, PointName};
 use crate::policy::keyed::{EntryMap, Keyed, MAX_KEYS, PerKey};
 use crate::policy::stateful::{Described, Given};
+#[cfg(feature = "config")]
+use crate::policy::timeout::site::fixed;
 use crate::policy::timeout::thread;
 use crate::rejected::Rejected;
 use std::any::Any;
@@ -117,13 +119,7 @@ impl Layer for AdaptiveTimeout {
 
     #[cfg(feature = "config")]
     fn fixed(&self, setting: &str) -> Option<&'static str> {
-        match setting {
-            "threads" | "stack" if !self.is_on_thread => {
-                Some("the function has no helper thread, because the attribute has no `thread`")
-            }
-            "strict" if self.is_on_thread => Some("on a helper thread the time always counts from the call"),
-            _ => None,
-        }
+        fixed(setting, self.is_on_thread)
     }
 
     #[cfg(feature = "config")]
