@@ -293,7 +293,7 @@ impl Supervision {
         self.looks.look();
     }
 
-    /// Returns what became of the [actions](Supervisor::action).
+    /// Counts the calls of [actions](Supervisor::action) since the start.
     pub fn actions(&self) -> ActionCounts {
         self.actions.counts()
     }

@@ -1,10 +1,9 @@
 //! Process groups, the terminal, and what a command leaves behind.
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, getpgrp, getpid, kill_process, kill_process_group,
-    set_child_subreaper, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, set_child_subreaper, waitid,
 };
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -21,8 +20,7 @@ impl Group {
     pub(super) fn find() -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         set_child_subreaper(Some(getpid()))?;
-        let foreground = File::open("/dev/tty").ok().and_then(|tty| rustix::termios::tcgetpgrp(tty).ok());
-        Ok(Self { is_shared: foreground == Some(getpgrp()) })
+        Ok(Self { is_shared: own().is_some_and(|own| own.group == own.foreground) })
     }
 
     /// Sends a signal to a command, with all of its group where that is its own.
@@ -77,34 +75,50 @@ fn reap(child: Pid) {
     let _ = waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
 }
 
-/// The children of this process, orphans that it was given included.
+/// The children of this process, orphans that it was given included. None are seen where `/proc` is that of another PID
+/// namespace: its numbers are not those of the processes here.
 fn children() -> Vec<Pid> {
-    let own = getpid().as_raw_pid();
-    let children = groups().into_iter().filter(|process| process.parent == own);
+    let pid = getpid().as_raw_pid();
+    if own().is_none_or(|own| own.pid != pid) {
+        return Vec::new();
+    }
+    let children = groups().into_iter().filter(|process| process.parent == pid);
     children.filter_map(|process| Pid::from_raw(process.pid)).collect()
 }
 
-/// A process, its parent, its group and its session.
+/// A process, its parent, its group, its session and the foreground group of its terminal.
+///
+/// In a PID namespace, a parent, group or session that began outside of it is 0, as for `docker exec`. The system calls
+/// return that 0 too, and `rustix` panics on it.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) pid: i32,
     pub(super) parent: i32,
     pub(super) group: i32,
     pub(super) session: i32,
+    /// -1 without a terminal.
+    foreground: i32,
+}
+
+/// This process.
+pub(super) fn own() -> Option<Process> {
+    process("self")
 }
 
 /// All processes that can be seen.
 pub(super) fn groups() -> Vec<Process> {
     let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(process).collect()
+    let names = all.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| name.parse::<i32>().is_ok()).filter_map(|name| process(&name)).collect()
 }
 
-fn process(pid: i32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it may have spaces and parentheses.
-    let (_, rest) = stat.rsplit_once(')')?;
+fn process(name: &str) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
+    // The name in parentheses may have spaces and parentheses in it.
+    let (before, rest) = stat.rsplit_once(')')?;
+    let pid = before.split_whitespace().next()?.parse().ok()?;
     let mut numbers = rest.split_whitespace().skip(1).map_while(|number| number.parse().ok());
-    let [parent, group, session] = [numbers.next()?, numbers.next()?, numbers.next()?];
-    Some(Process { pid, parent, group, session })
+    let [parent, group, session, _terminal, foreground] =
+        [numbers.next()?, numbers.next()?, numbers.next()?, numbers.next()?, numbers.next()?];
+    Some(Process { pid, parent, group, session, foreground })
 }

@@ -6,7 +6,8 @@
 //! Files are put back without a pause, and no signal comes in between: those that end the run are noted and looked at
 //! afterwards ([`Stops::now`]), and Ctrl-Z is kept back until then ([`undisturbed`]).
 
-use rustix::process::{Signal, getpgrp, getsid};
+use super::group;
+use rustix::process::Signal;
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 use std::cell::Cell;
@@ -133,12 +134,13 @@ impl Later {
 /// Whether a shell could continue our process group: a process of it has its parent in another group of the session. The
 /// kernel stops no other group on Ctrl-Z.
 fn can_be_continued() -> bool {
-    let (group, Ok(session)) = (getpgrp(), getsid(None)) else { return false };
-    let groups = super::group::groups();
+    let Some(own) = group::own() else { return false };
+    let groups = group::groups();
     let of = |pid: i32| groups.iter().find(|found| found.pid == pid);
-    let own = groups.iter().filter(|found| found.group == group.as_raw_pid());
-    own.filter_map(|found| of(found.parent))
-        .any(|parent| parent.group != group.as_raw_pid() && parent.session == session.as_raw_pid())
+    let members = groups.iter().filter(|found| found.group == own.group);
+    members
+        .filter_map(|found| of(found.parent))
+        .any(|parent| parent.group != own.group && parent.session == own.session)
 }
 
 /// The signals that are ignored, a bit each: the lowest is signal 1.

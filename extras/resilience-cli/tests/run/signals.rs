@@ -149,3 +149,33 @@ fn a_run_in_a_pipeline_leaves_terminal_and_groups_as_they_were_after_ctrl_z_and_
     assert!(screen.contains("first 148") && screen.contains("second 0"), "stopped, and continued: {screen}");
     assert!(screen.contains("done") && screen.contains("same"), "{screen}");
 }
+
+/// A container that another program enters (`docker exec`, `unshare --pid`) shows a group, a session and a parent from
+/// outside of it as 0.
+#[test]
+fn a_run_in_a_pid_namespace_that_began_outside_of_it_rolls_back() {
+    // The first has the `/proc` of the namespace, the other that of the processes outside.
+    for proc in [&["--mount-proc"][..], &[]] {
+        let dir = dir();
+        let path = dir.path();
+        fs::write(path.join("f"), "old\n").unwrap();
+        // It is process 1; the command below a shell is not.
+        for around in ["exec", "true;"] {
+            let mut entered = super::unspoilt("unshare");
+            entered.args(["--user", "--map-root-user", "--pid", "--fork"]).args(proc);
+            let inner = format!(
+                "{around} {} run --backup f --rollback -- sh -c 'echo new > f; exit 3'",
+                super::BINARY
+            );
+            entered.args(["sh", "-c", &inner]).current_dir(path).env("RESILIENCE_STATE", path.join("state"));
+            let output = super::output(&mut entered);
+            let errors = text(&output.stderr);
+            if errors.starts_with("unshare:") {
+                eprintln!("no namespace can be made here: {errors}");
+                return;
+            }
+            assert_eq!(output.status.code(), Some(76), "{proc:?} {around} {errors}");
+            assert_eq!(read(path, "f").as_deref(), Some("old\n"));
+        }
+    }
+}
