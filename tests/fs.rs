@@ -4,6 +4,8 @@
 
 #[path = "fs/common.rs"]
 mod common;
+#[path = "fs/foreign.rs"]
+mod foreign;
 #[path = "fs/formats.rs"]
 mod formats;
 #[path = "fs/full.rs"]

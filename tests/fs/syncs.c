@@ -1,7 +1,9 @@
 /* Loaded before the C library: keeps what a power cut leaves of the files below SYNC_DIR.
  *
- * SYNC_IMAGE  where it is kept: `file-<inode>` is the content of a file when it was last synced, `dir-<inode>` has a line
- *             for each name in a directory when that was last synced, with the inode before it
+ * SYNC_ALSO   another directory, on another file system
+ * SYNC_IMAGE  where it is kept: `file-<device>-<inode>` is the content of a file when it was last synced,
+ *             `dir-<device>-<inode>` has a line for each name in a directory when that was last synced, with the inode
+ *             before it
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -34,17 +36,22 @@ static void keep_names(const char *path, FILE *to) {
     if (dir) closedir(dir);
 }
 
+static int is_below(const char *path, const char *dir) {
+    return dir && !strncmp(path, dir, strlen(dir));
+}
+
 static void keep(int fd) {
     char link[64], path[4096], whole[4200], part[4300];
-    const char *below = getenv("SYNC_DIR"), *image = getenv("SYNC_IMAGE");
+    const char *image = getenv("SYNC_IMAGE");
     struct stat found;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
-    if (!below || !image || length < 0 || fstat(fd, &found)) return;
+    if (!image || length < 0 || fstat(fd, &found)) return;
     path[length] = 0;
-    if (strncmp(path, below, strlen(below))) return;
+    if (!is_below(path, getenv("SYNC_DIR")) && !is_below(path, getenv("SYNC_ALSO"))) return;
     int is_dir = S_ISDIR(found.st_mode);
-    snprintf(whole, sizeof whole, "%s/%s-%lu", image, is_dir ? "dir" : "file", (unsigned long)found.st_ino);
+    snprintf(whole, sizeof whole, "%s/%s-%lu-%lu", image, is_dir ? "dir" : "file", (unsigned long)found.st_dev,
+             (unsigned long)found.st_ino);
     snprintf(part, sizeof part, "%s.part", whole);
     FILE *to = fopen(part, "w");
     if (!to) abort();

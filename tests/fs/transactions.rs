@@ -395,22 +395,38 @@ pub(crate) fn files(dir: &Path) -> [PathBuf; 3] {
 }
 
 pub(crate) fn prepare(dir: &Path) {
-    for (file, content) in files(dir).iter().zip([Some("old"), None, Some("gone")]) {
+    for (file, content) in files(dir).iter().zip(CONTENTS[0]) {
         let _ = fs::remove_dir_all(file.parent().expect("a directory"));
         fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
         content.into_iter().for_each(|content| fs::write(file, content).expect("a file"));
     }
 }
 
+/// What the files have before the transaction and after it.
+const CONTENTS: [[Option<&str>; 3]; 2] =
+    [[Some("old"), None, Some("gone")], [Some("new"), Some("made"), None]];
+
+/// Whether the file at `number` has the content from after the transaction, or that from before it.
+pub(crate) fn is_content(number: usize, content: Option<&str>, is_after: bool) -> bool {
+    CONTENTS[usize::from(is_after)][number] == content
+}
+
 /// Whether everything is after the transaction, or everything before it.
 pub(crate) fn is_after(dir: &Path) -> bool {
     let now = files(dir).map(|file| text(&file));
-    let now: Vec<_> = now.iter().map(Option::as_deref).collect();
-    match now[..] {
-        [Some("old"), None, Some("gone")] => false,
-        [Some("new"), Some("made"), None] => true,
-        _ => panic!("between before and after: {now:?}"),
-    }
+    let now = now.each_ref().map(Option::as_deref);
+    let after = now == CONTENTS[1];
+    assert!(after || now == CONTENTS[0], "between before and after: {now:?}");
+    after
+}
+
+/// As [`is_after`], whatever the file at `number` has.
+pub(crate) fn is_after_but(dir: &Path, number: usize) -> bool {
+    let all = files(dir);
+    let others = || all.iter().enumerate().filter(|(other, _)| *other != number);
+    let are = |after| others().all(|(other, file)| is_content(other, text(file).as_deref(), after));
+    assert!(are(true) || are(false), "between before and after, but for {number}");
+    are(true)
 }
 
 /// Lets this process end at the change of the disk with the number in `FS_TEST_AT`.

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A directory in memory, which is gone when the test is over.
-struct InMemory(PathBuf);
+pub(crate) struct InMemory(PathBuf);
 
 impl InMemory {
     /// `None`, said aloud, where there is no other file system than that of `dir`.
-    fn beside(dir: &Path) -> Option<Self> {
+    pub(crate) fn beside(dir: &Path) -> Option<Self> {
         let other = Path::new("/dev/shm").join(dir.file_name().expect("a name"));
         let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
         if fs::create_dir(&other).is_err() {
@@ -28,8 +28,12 @@ impl InMemory {
         Some(other)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Makes the three files, with the directory of the second one here.
-    fn prepare(&self, dir: &Path) {
+    pub(crate) fn prepare(&self, dir: &Path) {
         prepare(dir);
         fs::remove_dir_all(&self.0).expect("a directory");
         fs::create_dir(&self.0).expect("a directory");
