@@ -116,6 +116,9 @@ fn the_exit_code_is_that_of_the_command() {
     }
     let code = |words: &[&str]| output(Command::new(BINARY).arg("run").args(words)).status.code();
     assert_eq!(code(&["--", "/does/not/exist"]), Some(127));
+    let missing = output(Command::new(BINARY).args(["run", "--", "./not\nthere"]));
+    let said = text(&missing.stderr);
+    assert!(said.starts_with("resilience: `./not\\u{a}there` cannot be started: No such file"), "{said}");
     assert_eq!(code(&["--", "/etc/passwd"]), Some(126));
     assert_eq!(code(&["--", "/"]), Some(126));
     for wrong in [
@@ -335,6 +338,22 @@ fn a_reader_that_has_gone_is_no_failure() {
         ends(command.args(["-c", shell]).env("RUN", format!("{BINARY} run")).current_dir(dir.path()));
     assert_eq!(first, "1\n");
     assert_eq!(fs::read_to_string(dir.path().join("code")).unwrap(), "0\n");
+
+    // A command that writes for ever is told by SIGPIPE, as in a pipeline, and what it did is put back.
+    for (words, code, left) in [("", 141, "new\n"), ("--backup f --rollback", 76, "old")] {
+        fs::write(dir.path().join("f"), "old").unwrap();
+        let shell = format!(
+            "($RUN --retries 3 --max-output 1KiB {words} -- sh -c 'echo >> calls; echo new > f; exec yes'; \
+             echo $? > code) | head -1"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &shell]).env("RUN", format!("{BINARY} run")).current_dir(dir.path());
+        command.env("RESILIENCE_STATE", dir.path().join("state"));
+        assert_eq!(ends(&mut command).0, "y\n");
+        assert_eq!(fs::read_to_string(dir.path().join("code")).unwrap(), format!("{code}\n"));
+        assert_eq!(fs::read_to_string(dir.path().join("f")).unwrap(), left);
+    }
+    assert_eq!(calls(dir.path()), 2, "an output that was passed on is not repeated");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::hold::HELD;
 use super::input::{Pipe, Source};
 use super::report::{BUSY, Report, Result as Ended};
 use super::signals::Stops;
-use crate::FAILED;
+use crate::{FAILED, print};
 use rustix::process::{Pid, Signal};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -38,7 +38,11 @@ pub(super) enum End {
     Stopped(i32),
     /// It was stopped because it wants the terminal.
     WantsTerminal,
-    NotStarted(io::Error),
+    NotStarted {
+        /// Its first word.
+        command: String,
+        error: io::Error,
+    },
     /// A lock was held by others: it never began.
     Busy(String),
     /// What has to happen before or after it could not be done.
@@ -72,7 +76,7 @@ impl End {
             Self::Stopped(signal) => 128 + *signal as u8,
             Self::WantsTerminal | Self::Failed(_) => FAILED,
             Self::Busy(_) => BUSY,
-            Self::NotStarted(error) => match error.kind() {
+            Self::NotStarted { error, .. } => match error.kind() {
                 io::ErrorKind::NotFound => 127,
                 _ => 126,
             },
@@ -90,7 +94,7 @@ impl End {
             Self::WantsTerminal => Ended::Failed(self.to_string()),
             Self::Busy(text) => Ended::Busy(text.clone()),
             Self::Failed(text) => Ended::Failed(text.clone()),
-            Self::NotStarted(_) => Ended::NotStarted { code: self.code(), error: self.to_string() },
+            Self::NotStarted { .. } => Ended::NotStarted { code: self.code(), error: self.to_string() },
         }
     }
 }
@@ -111,7 +115,7 @@ impl fmt::Display for End {
             Self::WantsTerminal => f.write_str(
                 "the command wants the terminal, which it cannot have in the background; it was ended",
             ),
-            Self::NotStarted(error) => write!(f, "the command cannot be started: {error}"),
+            Self::NotStarted { command, error } => write!(f, "`{command}` cannot be started: {error}"),
             Self::Busy(text) | Self::Failed(text) => f.write_str(text),
         }
     }
@@ -163,10 +167,7 @@ impl Attempt<'_> {
             signal(SignalKind::child()).and_then(|children| Ok((children, self.command(&input).spawn()?)));
         let (mut children, mut child) = match started {
             Ok(started) => started,
-            Err(error) if is_ours(&error) => {
-                return (End::Failed(format!("the command cannot be started: {error}")), Captured::default());
-            }
-            Err(error) => return (End::NotStarted(error), Captured::default()),
+            Err(error) => return (not_started(&self.words[0], error), Captured::default()),
         };
         let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) else {
             return (End::Failed("the command has no process id".to_owned()), Captured::default());
@@ -303,10 +304,19 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether the machine had no room for another process, which says nothing about the command.
-fn is_ours(error: &io::Error) -> bool {
-    // EAGAIN is the limit of processes.
-    [io::ErrorKind::WouldBlock, io::ErrorKind::OutOfMemory].contains(&error.kind())
+/// The end of an attempt whose command, the program `word`, was not started.
+fn not_started(word: &OsStr, error: io::Error) -> End {
+    let end = End::NotStarted { command: print::visible(&word.to_string_lossy()), error };
+    match &end {
+        // The machine has no room for another process, which says nothing about the command; EAGAIN is the limit of
+        // processes.
+        End::NotStarted { error, .. }
+            if [io::ErrorKind::WouldBlock, io::ErrorKind::OutOfMemory].contains(&error.kind()) =>
+        {
+            End::Failed(end.to_string())
+        }
+        _ => end,
+    }
 }
 
 /// Waits until then; for ever without a time.

@@ -1,7 +1,8 @@
 //! Standard output of an attempt, held back until it is known to be the last one.
 //!
 //! It is held in memory up to 1 MiB, then in a file without a name up to the limit; beyond that all of it is passed on, and
-//! the attempt is not repeated.
+//! the attempt is not repeated. When the reader of what is passed on has gone, the pipe of the command is closed, so that
+//! it gets SIGPIPE as in a pipeline.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -62,65 +63,67 @@ impl Captured {
         Ok(all)
     }
 
-    async fn add(&mut self, part: &[u8], limit: u64) -> io::Result<()> {
+    /// Adds `part`; whether what follows has a reader.
+    async fn add(&mut self, part: &[u8], limit: u64) -> io::Result<bool> {
         self.len += part.len() as u64;
+        if !self.has_passed && self.len > limit {
+            self.has_passed = true;
+            if !self.pass().await? {
+                return Ok(false);
+            }
+        }
         if self.has_passed {
             return write(part).await;
         }
-        if self.len > limit {
-            self.pass().await?;
-            self.has_passed = true;
-            return write(part).await;
-        }
         match &mut self.file {
-            Some(file) => file.write_all(part),
-            None if self.memory.len() + part.len() <= IN_MEMORY => {
-                self.memory.extend_from_slice(part);
-                Ok(())
-            }
+            Some(file) => file.write_all(part)?,
+            None if self.memory.len() + part.len() <= IN_MEMORY => self.memory.extend_from_slice(part),
             None => {
                 let mut file = tempfile::tempfile()?;
                 file.write_all(&self.memory)?;
                 file.write_all(part)?;
                 (self.file, self.memory) = (Some(file), Vec::new());
-                Ok(())
             }
         }
+        Ok(true)
     }
 
     /// Writes what is held back to our own standard output.
     pub(super) async fn pass_on(mut self) -> io::Result<()> {
-        self.pass().await
+        self.pass().await.map(drop)
     }
 
-    async fn pass(&mut self) -> io::Result<()> {
-        write(&std::mem::take(&mut self.memory)).await?;
-        let Some(mut file) = self.file.take() else { return Ok(()) };
+    async fn pass(&mut self) -> io::Result<bool> {
+        let mut is_read = write(&std::mem::take(&mut self.memory)).await?;
+        let Some(mut file) = self.file.take() else { return Ok(is_read) };
         file.seek(SeekFrom::Start(0))?;
         let mut part = vec![0; 64 << 10];
-        loop {
+        while is_read {
             match file.read(&mut part)? {
-                0 => return Ok(()),
-                read => write(&part[..read]).await?,
+                0 => break,
+                read => is_read = write(&part[..read]).await?,
             }
         }
+        Ok(is_read)
     }
 }
 
-/// Writes to standard output; a reader that has gone is no failure of ours.
-async fn write(part: &[u8]) -> io::Result<()> {
+/// Writes to standard output; whether its reader is still there.
+async fn write(part: &[u8]) -> io::Result<bool> {
     let mut out = tokio::io::stdout();
     let written = async {
         out.write_all(part).await?;
         out.flush().await
     };
     match written.await {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-/// Reads `pipe` until its end, or until the command has `ended` and what it wrote has been read.
+/// Reads `pipe` until its end, until its output has no reader, or until the command has `ended` and what it wrote has been
+/// read.
 pub(super) async fn capture(
     mut pipe: ChildStdout,
     limit: u64,
@@ -131,7 +134,8 @@ pub(super) async fn capture(
         tokio::select! {
             read = pipe.read(&mut part) => match read? {
                 0 => return Ok(captured),
-                read => captured.add(&part[..read], limit).await?,
+                read if captured.add(&part[..read], limit).await? => {}
+                _ => return Ok(captured),
             },
             _ = &mut ended => break Instant::now() + AFTER,
         }
@@ -142,7 +146,9 @@ pub(super) async fn capture(
             Err(_) | Ok(Ok(0)) => break,
             Ok(read) => {
                 let read = read?;
-                captured.add(&part[..read], limit).await?;
+                if !captured.add(&part[..read], limit).await? {
+                    break;
+                }
             }
         }
     }

@@ -225,7 +225,7 @@ impl<'a> Run<'a> {
             End::OutOfTime { .. }
             | End::Stopped(_)
             | End::WantsTerminal
-            | End::NotStarted(_)
+            | End::NotStarted { .. }
             | End::Busy(_)
             | End::Failed(_) => false,
         }
