@@ -4,6 +4,7 @@
 //! when the constants of the program are evaluated. The size is fixed by the caller, and what is too long is cut off:
 //! a message that is short is better than a panic inside of a panic.
 
+use std::fmt;
 use std::time::Duration;
 
 /// At most `N` bytes of text; what does not fit is cut off.
@@ -91,6 +92,16 @@ const SECOND: u128 = 1_000_000_000;
 const MILLISECOND: u128 = 1_000_000;
 const MICROSECOND: u128 = 1_000;
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+/// Displays a length of time to three digits or so, for people.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About(pub(crate) Duration);
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Text::<40>::new().about(self.0.as_nanos()).as_str())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::kinds::Event;
 use crate::base::name::PointName;
+use crate::base::text::About;
 use crate::base::visible::VisibleTo;
 use std::fmt::{self, Write};
 
@@ -53,7 +54,7 @@ fn retry(line: &mut impl Write, event: &Event) -> fmt::Result {
             reason.map_or(Ok(()), |reason| write!(line, "; {reason}"))
         }
         Event::Retrying { attempt, attempts_max, class, delay, .. } => {
-            write!(line, "retrying after attempt {attempt} of {attempts_max}: {class}; in {delay:?}")
+            write!(line, "retrying after attempt {attempt} of {attempts_max}: {class}; in {}", About(*delay))
         }
         Event::Recovered { attempt, attempts_max, .. } => {
             write!(line, "recovered in attempt {attempt} of {attempts_max}")
@@ -85,7 +86,7 @@ fn refusal(line: &mut impl Write, event: &Event) -> fmt::Result {
         Event::Closed { .. } => line.write_str("closed"),
         Event::Rejected { policy, retry_after, .. } => {
             write!(line, "rejected by {policy}")?;
-            retry_after.map_or(Ok(()), |wait| write!(line, ", for {wait:?}"))
+            retry_after.map_or(Ok(()), |wait| write!(line, ", for {}", About(wait)))
         }
         _ => Ok(()),
     }
@@ -100,11 +101,13 @@ fn call(line: &mut impl Write, event: &Event) -> fmt::Result {
             write!(line, "failed over to {value}: {class}")
         }
         Event::Simplified { class, level, .. } => write!(line, "simplified to level {level}: {class}"),
-        Event::Hedged { number, after, .. } => write!(line, "extra call {number} after {after:?}"),
+        Event::Hedged { number, after, .. } => write!(line, "extra call {number} after {}", About(*after)),
         Event::Injected { fault, .. } => write!(line, "injected a fault: {fault}"),
         Event::ChaosArmed { limit, .. } => write!(line, "faults are armed for {limit:?}"),
-        Event::ServedStale { class, age, .. } => write!(line, "served a value of {age:?} ago: {class}"),
-        Event::Locked { waited, .. } => write!(line, "locked after {waited:?}"),
+        Event::ServedStale { class, age, .. } => {
+            write!(line, "served a value of {} ago: {class}", About(*age))
+        }
+        Event::Locked { waited, .. } => write!(line, "locked after {}", About(*waited)),
         Event::Lost { reason, .. } => write!(line, "lost its lock while it ran: {reason}"),
         _ => Ok(()),
     }

@@ -63,7 +63,7 @@
 use super::durable::{CheckpointError, JobError};
 use super::{Category, Classification, Classify};
 use crate::base::name::PointName;
-use crate::base::text::Text;
+use crate::base::text::About;
 use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -366,8 +366,7 @@ struct After(&'static str, Option<Wait>);
 impl fmt::Display for After {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(wait) = self.1 else { return Ok(()) };
-        f.write_str(self.0)?;
-        f.write_str(Text::<40>::new().about(wait.duration().as_nanos()).as_str())
+        write!(f, "{}{}", self.0, About(wait.duration()))
     }
 }
 

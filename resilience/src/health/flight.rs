@@ -14,6 +14,7 @@ use super::work::Work;
 use crate::base::guarded::release;
 use crate::base::name::PointName;
 use crate::base::sync::locked;
+use crate::base::text::About;
 use crate::base::{calendar, clock};
 use crate::event::{Event, emit};
 use std::fmt;
@@ -211,7 +212,7 @@ impl Drop for Look {
         let Some(running) = state.running.filter(|running| running.number == self.number) else { return };
         if running.late.is_some() || now.saturating_duration_since(running.since) > *limit {
             let took = now.saturating_duration_since(running.since);
-            answer = Answer::fail(format!("took {took:?}, longer than its limit of {limit:?}"));
+            answer = Answer::fail(format!("took {}, longer than its limit of {limit:?}", About(took)));
         }
         state.running = None;
         let status = Status::new(name.clone(), *is_critical, &answer, time);

@@ -4,13 +4,14 @@
 //! only thing that the stack knows of its policies at run time, and it is asked only by the inventory: no call of an
 //! annotated function goes through it. Handles to one policy (`Point::breaker`) downcast [`Layer::policy`].
 
-#[cfg(feature = "config")]
 use super::changed::Override;
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
+#[cfg(feature = "config")]
+use crate::base::text::About;
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;
@@ -163,7 +164,7 @@ impl fmt::Display for KeySnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.key, self.state)?;
         if let Some(wait) = self.retry_after {
-            write!(f, " for {wait:?}")?;
+            write!(f, " for {}", About(wait))?;
         }
         self.counters.iter().try_for_each(|(name, count)| write!(f, ", {name} {count}"))
     }

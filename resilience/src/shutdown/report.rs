@@ -1,5 +1,6 @@
 //! What a shutdown had to leave.
 
+use crate::base::text::About;
 use crate::base::visible::Visible;
 use std::fmt;
 use std::time::Duration;
@@ -66,8 +67,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let took = Duration::from_millis(u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX));
-        write!(f, "shut down in {took:?}")?;
+        write!(f, "shut down in {}", About(self.took))?;
         if !self.unflushed.is_empty() {
             write!(f, "; not flushed: {}", self.unflushed.join(", "))?;
         }

@@ -17,6 +17,7 @@ pub use held::{LockLease, lock_lease};
 use crate::base::clock;
 use crate::base::holding::Holds;
 use crate::base::scope;
+use crate::base::text::About;
 use crate::base::world::{World, run_in};
 use crate::base::{admission, block_on};
 use crate::durable::lease::acquire::{Answer, claim, patience};
@@ -123,12 +124,17 @@ impl Asking {
             asked => asked,
         };
         asked.map_err(|busy| {
-            let waited = clock::now().saturating_duration_since(self.began);
+            let waited = About(clock::now().saturating_duration_since(self.began));
             let holds = held::holds_words();
-            let Busy { owner, left } = busy;
-            let owner =
-                if owner == store.owner() { "this process".to_owned() } else { format!("the process {owner}") };
-            format!("the lock {name:?} was not free within {waited:?}: {owner} has a lease for up to {left:?}{holds}")
+            let (owner, left) = (busy.owner, About(busy.left));
+            let owner = if owner == store.owner() {
+                "this process".to_owned()
+            } else {
+                format!("the process {owner}")
+            };
+            format!(
+                "the lock {name:?} was not free within {waited}: {owner} has a lease for up to {left}{holds}"
+            )
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::holder::Holder;
 use crate::base::files::Unusable;
+use crate::base::text::About;
 use crate::failure::{Category, Classification, Classify};
 use std::fmt;
 use std::io;
@@ -37,7 +38,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum LockError {
     /// The lock was held by others for as long as the caller would wait.
-    #[error("the lock {lock} was not free within {waited:?}{}{}", Holders(holders), Holds(holds))]
+    #[error("the lock {lock} was not free within {}{}{}", About(*waited), Holders(holders), Holds(holds))]
     #[non_exhaustive]
     Timeout {
         /// The name or path of the lock.

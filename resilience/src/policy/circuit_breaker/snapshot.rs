@@ -1,5 +1,6 @@
 //! What a breaker shows of itself at one moment.
 
+use crate::base::text::About;
 use crate::point::PointName;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -115,7 +116,7 @@ impl fmt::Display for BreakerSnapshot {
         f.write_str(&self.name)?;
         self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
         write!(f, ": {}", self.state)?;
-        self.retry_after.map_or(Ok(()), |wait| write!(f, " for {wait:?}"))?;
+        self.retry_after.map_or(Ok(()), |wait| write!(f, " for {}", About(wait)))?;
         match self.calls {
             Some(calls) => write!(f, ", failures {} of {calls} calls", self.failures)?,
             None if self.threshold > 0 => write!(f, ", failures {} of {}", self.failures, self.threshold)?,

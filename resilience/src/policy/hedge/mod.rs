@@ -70,6 +70,7 @@ use crate::base::percentile::Percentile;
 use crate::base::setting::enforce;
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+use crate::base::text::About;
 use crate::classify::{Classification, Classify};
 use crate::event::{Event, Log, emit_as, is_heard};
 use crate::outcome::Outcome;
@@ -214,7 +215,7 @@ impl fmt::Display for HedgeSnapshot {
         f.write_str(&self.name)?;
         self.key.as_ref().map_or(Ok(()), |key| write!(f, " (key {key})"))?;
         match self.after {
-            Some(after) => write!(f, ": after {after:?}")?,
+            Some(after) => write!(f, ": after {}", About(after))?,
             None => f.write_str(": too few calls yet")?,
         }
         write!(f, ", hedged {}, won by extra {}, denied {}", self.hedged, self.won_by_extra, self.denied)
