@@ -339,7 +339,7 @@ fn a_reader_that_has_gone_is_no_failure() {
     assert_eq!(first, "1\n");
     assert_eq!(fs::read_to_string(dir.path().join("code")).unwrap(), "0\n");
 
-    // A command that writes for ever is told by SIGPIPE, as in a pipeline, and what it did is put back.
+    // A command that writes for ever gets SIGPIPE, as in a pipeline, and what it did is put back.
     for (words, code, left) in [("", 141, "new\n"), ("--backup f --rollback", 76, "old")] {
         fs::write(dir.path().join("f"), "old").unwrap();
         let shell = format!(
