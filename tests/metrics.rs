@@ -2,6 +2,16 @@
 
 #![cfg(feature = "ops")]
 
+#[path = "metrics/keys.rs"]
+mod keys;
+#[path = "metrics/page.rs"]
+mod page;
+#[path = "metrics/policies.rs"]
+mod policies;
+#[path = "metrics/program.rs"]
+mod program;
+
+use page::series;
 use resilience::testing::isolate;
 use resilience::{carry_fn, circuit_breaker, metrics, point, with_fallback, with_retry};
 use std::collections::BTreeMap;
@@ -27,18 +37,6 @@ fn under_load(n: u64) -> io::Result<u64> {
     }
 }
 
-/// Each series with its value; every line is one, or a comment.
-#[track_caller]
-fn series(page: &str) -> BTreeMap<String, f64> {
-    let mut all = BTreeMap::new();
-    for line in page.lines().filter(|line| !line.starts_with('#')) {
-        let (name, value) = line.rsplit_once(' ').expect("a series and its value");
-        let is_first = all.insert(name.to_owned(), value.parse().expect("a number")).is_none();
-        assert!(is_first, "{name} is there twice");
-    }
-    all
-}
-
 const ESCAPED: &str = r#"name="metrics: \"a\\b\nc\"""#;
 
 #[test]
@@ -57,7 +55,8 @@ fn a_page_has_every_series_with_its_name_escaped() {
     assert_eq!((hostile_name(true).unwrap(), hostile_name(true).unwrap()), (0, 0));
     let after = series(&metrics::prometheus());
     assert_eq!(at(&after, "calls_total", ",outcome=\"success\""), Some(3.0), "what the caller got");
-    assert_eq!(at(&after, "attempts_total", ",handled=\"true\""), Some(2.0));
+    assert_eq!(at(&after, "attempts_total", ",category=\"connection\",handled=\"true\""), Some(2.0));
+    assert_eq!(at(&after, "attempts_total", ",category=\"none\",handled=\"false\""), Some(3.0));
     assert_eq!(at(&after, "retry_amplification", ""), Some(5.0 / 3.0));
     assert_eq!(at(&after, "fallbacks_total", ",result=\"answered\""), Some(2.0));
     assert_eq!(at(&after, "degraded", ""), Some(1.0));
@@ -132,7 +131,11 @@ fn pages_under_load_are_whole_and_never_fall() {
             now.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, value)| value).sum()
         };
         let calls = sum("resilience_calls_total{name=\"metrics::load\"");
-        assert_eq!(calls, sum("resilience_attempts_total{name=\"metrics::load\",handled=\"false\""));
+        let is_last = |(name, _): &(&String, _)| {
+            name.starts_with("resilience_attempts_total{name=\"metrics::load\"")
+                && name.ends_with("\"false\"}")
+        };
+        assert_eq!(calls, now.iter().filter(is_last).map(|(_, value)| value).sum::<f64>());
         for (name, value) in last.iter().filter(|(name, _): &(&String, _)| name.contains("_total{")) {
             assert!(now.get(name).is_some_and(|now| now >= value), "{name} fell from {value}");
         }
@@ -140,7 +143,8 @@ fn pages_under_load_are_whole_and_never_fall() {
     }
     assert_eq!(last["resilience_calls_total{name=\"metrics::load\",outcome=\"success\"}"], 6_000.0);
     assert_eq!(last["resilience_calls_total{name=\"metrics::load\",outcome=\"timeout\"}"], 2_000.0);
-    assert_eq!(last["resilience_attempts_total{name=\"metrics::load\",handled=\"true\"}"], 4_000.0);
+    let retried = "resilience_attempts_total{name=\"metrics::load\",category=\"timeout\",handled=\"true\"}";
+    assert_eq!(last[retried], 4_000.0);
     match promtool(pages.last().expect("a page")) {
         Some(said) => assert!(said.starts_with("exit status: 0"), "{said}"),
         None => eprintln!("SKIPPED: `promtool` is not installed (Debian package `prometheus`)"),

@@ -21,15 +21,24 @@
 //! every entry is in use it takes its own key out again and uses the shared one. Between these steps the map can hold
 //! a few entries more than `max_keys`, one for each thread that is adding a key.
 //!
+//! With the feature `ops` an entry counts its first 20 uses, and the first 100 keys that have as many are remembered for
+//! as long as the process lives: those are the keys that metrics show.
+//!
 //! No code of the program runs under a lock: values are made before, and dropped after.
 
 use crate::base::clock::now;
 use crate::base::name::PointName;
+#[cfg(feature = "ops")]
+use crate::base::sync::locked;
 use crate::base::template::Key as Template;
 use rapidhash::quality::RandomState;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+#[cfg(feature = "ops")]
+use std::sync::Mutex;
+#[cfg(feature = "ops")]
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -291,6 +300,12 @@ struct Table<T> {
     overflow: OnceLock<Arc<T>>,
     /// How often a key had to share it.
     overflowed: AtomicU64,
+    /// How many entries were evicted.
+    #[cfg(feature = "ops")]
+    evicted: AtomicU64,
+    /// The first keys that were used often, in that order.
+    #[cfg(feature = "ops")]
+    often: Often,
 }
 
 /// How the entry for keys without room is called.
@@ -326,6 +341,46 @@ struct Entry<T> {
     key: OwnedKey,
     value: Arc<T>,
     used: AtomicU64,
+    /// How often it was looked up, up to [`OFTEN`].
+    #[cfg(feature = "ops")]
+    uses: AtomicU32,
+}
+
+/// From how many uses on a key is used often.
+#[cfg(feature = "ops")]
+const OFTEN: u32 = 20;
+
+/// How many of these keys are remembered.
+#[cfg(feature = "ops")]
+const MOST_OFTEN: usize = 100;
+
+/// The first keys that were used often: those that metrics show, as long as the process lives.
+#[cfg(feature = "ops")]
+#[derive(Debug, Default)]
+struct Often(Mutex<Vec<OwnedKey>>);
+
+#[cfg(feature = "ops")]
+impl Often {
+    /// One more use of `entry`; writes only while there have been few.
+    #[inline]
+    fn count<T>(&self, entry: &Entry<T>) {
+        if entry.uses.load(Ordering::Relaxed) < OFTEN {
+            self.count_early(entry);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_early<T>(&self, entry: &Entry<T>) {
+        if entry.uses.fetch_add(1, Ordering::Relaxed) + 1 != OFTEN {
+            return;
+        }
+        let mut keys = locked(&self.0);
+        let key = entry.key.as_ref();
+        if keys.len() < MOST_OFTEN && keys.iter().all(|other| other.as_ref() != key) {
+            keys.push(OwnedKey::of(key));
+        }
+    }
 }
 
 /// A key that is kept.
@@ -489,6 +544,21 @@ impl<T: PerKey> EntryMap<T> {
         self.0.get().map(|table| &table.whole)
     }
 
+    /// How many keys there are, and how many were evicted.
+    #[cfg(feature = "ops")]
+    pub(crate) fn population(&self) -> (u64, u64) {
+        let table = self.0.get();
+        let count = self.collect(|_| ()).len() as u64;
+        (count, table.map_or(0, |table| table.evicted.load(Ordering::Relaxed)))
+    }
+
+    /// The first 100 keys that were used 20 times, in that order; a key stays among them when it is evicted.
+    #[cfg(feature = "ops")]
+    pub(crate) fn often(&self) -> Vec<String> {
+        let keys = self.0.get().map(|table| locked(&table.often.0));
+        keys.map_or_else(Vec::new, |keys| keys.iter().map(|key| key.as_ref().to_string()).collect())
+    }
+
     /// How often a key found every entry in use, and shared one with others.
     pub(crate) fn overflowed(&self) -> u64 {
         self.0.get().map_or(0, |table| table.overflowed.load(Ordering::Relaxed))
@@ -518,6 +588,10 @@ impl<T: PerKey> Table<T> {
             whole: make().whole(),
             overflow: OnceLock::new(),
             overflowed: AtomicU64::new(0),
+            #[cfg(feature = "ops")]
+            evicted: AtomicU64::new(0),
+            #[cfg(feature = "ops")]
+            often: Often::default(),
         }
     }
 
@@ -540,6 +614,8 @@ impl<T: PerKey> Table<T> {
         if entry.used.load(Ordering::Relaxed) != tick {
             entry.used.store(tick, Ordering::Relaxed);
         }
+        #[cfg(feature = "ops")]
+        self.often.count(entry);
         Some(entry.value.clone())
     }
 
@@ -558,7 +634,7 @@ impl<T: PerKey> Table<T> {
             |value: &Arc<T>| T::STAYS_WHILE_HELD && Arc::strong_count(value) > 1 || value.is_in_use(now);
         let is_idle = |value: &Arc<T>| !is_in_use(value) && !value.evict_last(now);
         // Evicted values are dropped when no lock is held.
-        let (is_owed, _evicted, replaced) = {
+        let (is_owed, evicted, replaced) = {
             let mut shard = write(self.shard(hash));
             if let Some(entry) = shard.get(&hash).filter(|entry| entry.key.as_ref() == key) {
                 return entry.value.clone();
@@ -567,17 +643,25 @@ impl<T: PerKey> Table<T> {
             let is_full = self.reserve_eviction();
             let evicted = if is_full { take(&mut shard, is_idle) } else { None };
             let used = AtomicU64::new(self.tick.fetch_add(1, Ordering::Relaxed) + 1);
-            let entry = Entry { key: OwnedKey::of(key), value: added.clone(), used };
+            let entry = Entry {
+                key: OwnedKey::of(key),
+                value: added.clone(),
+                used,
+                #[cfg(feature = "ops")]
+                uses: AtomicU32::new(1),
+            };
             (is_full && evicted.is_none(), evicted, shard.insert(hash, entry))
         };
         if replaced.is_some() {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
+        self.note_evicted(evicted.is_some() || replaced.is_some());
         if is_owed {
             let is_other = |value: &Arc<T>| !Arc::ptr_eq(value, &added);
             let evicted = self
                 .evict(&|value| is_other(value) && is_idle(value))
                 .or_else(|| self.evict(&|value| is_other(value) && !is_in_use(value)));
+            self.note_evicted(evicted.is_some());
             if evicted.is_none() {
                 if self.withdraw(hash, &added) {
                     return self.overflow(make);
@@ -595,6 +679,14 @@ impl<T: PerKey> Table<T> {
         // Held by the map and by the caller.
         let is_unused = |entry: &Entry<T>| Arc::ptr_eq(&entry.value, added) && Arc::strong_count(added) == 2;
         shard.get(&hash).is_some_and(is_unused) && shard.remove(&hash).is_some()
+    }
+
+    #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
+    fn note_evicted(&self, is_evicted: bool) {
+        #[cfg(feature = "ops")]
+        self.evicted.fetch_add(u64::from(is_evicted), Ordering::Relaxed);
+        #[cfg(not(feature = "ops"))]
+        let _ = is_evicted;
     }
 
     /// The entry for keys without room.

@@ -18,6 +18,7 @@ use crate::base::sync::locked;
 use crate::base::world::World;
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -74,6 +75,38 @@ struct Writer {
     queue: Mutex<Queue>,
     changed: Condvar,
     output: Mutex<Output>,
+    not_written: AtomicU64,
+}
+
+/// How many alerts there were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) warnings: u64,
+    pub(crate) criticals: u64,
+    /// How many were one of too many.
+    pub(crate) held_back: u64,
+    /// How many had to leave the full queue, or had no thread.
+    pub(crate) put_out: u64,
+    /// How many the file did not take.
+    pub(crate) not_written: u64,
+}
+
+impl Counted {
+    const NONE: Self = Self { warnings: 0, criticals: 0, held_back: 0, put_out: 0, not_written: 0 };
+
+    fn raised(&mut self, level: AlertLevel) {
+        match level {
+            AlertLevel::Warning => self.warnings += 1,
+            AlertLevel::Critical => self.criticals += 1,
+        }
+    }
+}
+
+/// How many alerts there were so far.
+pub(crate) fn counted() -> Counted {
+    let writer = of_world().unwrap_or_else(|| &*WRITER);
+    let not_written = writer.not_written.load(Ordering::Relaxed);
+    Counted { not_written, ..locked(&writer.queue).counted }
 }
 
 #[derive(Debug)]
@@ -85,6 +118,7 @@ struct Queue {
     lost: u64,
     has_thread: bool,
     is_writing: bool,
+    counted: Counted,
 }
 
 /// Where the lines go. Only the thread locks it, or the thread of a test world.
@@ -110,9 +144,11 @@ impl Writer {
                 lost: 0,
                 has_thread: false,
                 is_writing: false,
+                counted: Counted::NONE,
             }),
             changed: Condvar::new(),
             output: Mutex::new(Output { file: None, gap: None }),
+            not_written: AtomicU64::new(0),
         }
     }
 
@@ -136,6 +172,7 @@ impl Writer {
 
     fn write(&self, entry: &Entry, lost: u64) {
         let written = guarded(|| locked(&self.output).write(&entry.alert, lost));
+        self.not_written.fetch_add(u64::from(written != Some(true)), Ordering::Relaxed);
         if let Some(ticket) = &entry.ticket {
             ticket.finish(if written == Some(true) { Raised::Written } else { Raised::NotWritten });
         }
@@ -190,13 +227,19 @@ impl Queue {
         self.entries.push_back(entry);
     }
 
+    /// Counts alerts that leave the queue unwritten.
+    fn lose(&mut self, alerts: usize) {
+        self.lost += alerts as u64;
+        self.counted.put_out += alerts as u64;
+    }
+
     fn make_room(&mut self) -> Vec<Arc<Ticket>> {
         let mut tickets = Vec::new();
         while self.entries.len() > WAITING {
             let is_warning = |entry: &Entry| entry.alert.level == AlertLevel::Warning;
             let warning = self.entries.iter().position(is_warning);
             let out = self.entries.remove(warning.unwrap_or(0));
-            self.lost += 1;
+            self.lose(1);
             tickets.extend(out.and_then(|entry| entry.ticket));
         }
         tickets
@@ -209,7 +252,7 @@ impl Queue {
             limits.sweep(clock::now(), &mut summaries);
         }
         let room = WAITING.saturating_sub(self.entries.len());
-        self.lost += summaries.len().saturating_sub(room) as u64;
+        self.lose(summaries.len().saturating_sub(room));
         for alert in summaries.into_iter().take(room) {
             self.add(Entry { alert, ticket: None });
         }
@@ -293,8 +336,10 @@ pub(crate) fn submit(alert: Alert, ticket: Option<Arc<Ticket>>) {
     let writer = in_world.unwrap_or_else(|| &*WRITER);
     let mut queue = locked(&writer.queue);
     let mut summaries = Vec::new();
+    queue.counted.raised(alert.level);
     let judged = queue.limits.get_or_insert_default().judge(alert, clock::now(), &mut summaries);
     let is_held_back = judged.is_none();
+    queue.counted.held_back += u64::from(is_held_back);
     let mut tickets = match judged {
         Some(alert) => queue.push(Entry { alert, ticket: ticket.clone() }, summaries),
         None => Vec::new(),
@@ -323,7 +368,7 @@ fn no_thread(writer: &Writer, error: &io::Error) {
     let mut queue = locked(&writer.queue);
     queue.has_thread = false;
     let entries = std::mem::take(&mut queue.entries);
-    queue.lost += entries.len() as u64;
+    queue.lose(entries.len());
     drop(queue);
     for entry in entries {
         not_written(&entry.alert, error);

@@ -65,6 +65,7 @@ pub(crate) fn emit_as(event: &Event, hook: Option<Hook>, log: Log<'_>) {
     }
     #[cfg(feature = "ops")]
     {
+        super::tally::count(event);
         guarded(|| super::alert::raise(event, log));
         super::feed::feed(event);
     }

@@ -61,14 +61,20 @@ mod kinds;
 mod log;
 #[cfg(feature = "serde")]
 mod serialise;
+#[cfg(feature = "ops")]
+mod tally;
 #[cfg(feature = "tracing")]
 mod trace;
 
 pub use crate::base::alert_level::AlertLevel;
 pub use crate::base::guarded::hook_panics;
 pub(crate) use emit::{blocks, emit, emit_as, is_heard, is_rejection_heard};
+#[cfg(feature = "ops")]
+pub(crate) use feed::lost;
 pub use health::HealthLevel;
 pub use kinds::{Event, Hook};
 pub(crate) use log::{Log, Pace, shows_all_keys};
+#[cfg(feature = "ops")]
+pub(crate) use tally::jobs;
 #[cfg(feature = "tracing")]
 pub(crate) use trace::started;

@@ -121,6 +121,11 @@ impl Flight {
         state.aged(now)
     }
 
+    /// What the last look came to, if there was one.
+    pub(super) fn last(&self) -> Option<Level> {
+        locked(&self.state).last.as_ref().map(|(status, _)| status.level)
+    }
+
     /// Whether it has failed three times in a row, and not passed since.
     pub(super) fn is_down(&self) -> bool {
         locked(&self.state).is_down

@@ -70,6 +70,7 @@ pub use status::Status;
 pub use watch::{Watch, watch};
 
 use crate::base::block_on::{all, block_on};
+use crate::base::name::PointName;
 use ask::ask;
 
 /// Looks at every component, at all of them at once, and returns what was found, sorted by name.
@@ -92,6 +93,12 @@ pub fn check_all() -> Vec<Status> {
 /// Looks at every component, as [`check_all`], without blocking the thread.
 pub async fn check_all_async() -> Vec<Status> {
     all(registry::all().into_iter().map(ask)).await
+}
+
+/// The last answer of each check that was looked at, without looking again.
+pub(crate) fn last() -> Vec<(PointName, Level)> {
+    let known = registry::known();
+    known.iter().filter_map(|entry| Some((entry.name.clone(), entry.flight.last()?))).collect()
 }
 
 /// Looks at the component called `name`; `None` if there is no such check.

@@ -82,3 +82,9 @@ pub(super) fn find(name: &str) -> Option<Arc<Entry>> {
 pub(super) fn all() -> Vec<Arc<Entry>> {
     with(|entries| entries.values().cloned().collect())
 }
+
+/// Every entry by name, if the list was made already.
+pub(super) fn known() -> Vec<Arc<Entry>> {
+    let entries = locked(&ENTRIES);
+    entries.iter().flat_map(BTreeMap::values).cloned().collect()
+}

@@ -1,6 +1,8 @@
 //! What the inventory says of points and their policies.
 
 use super::counts::CallCounts;
+#[cfg(feature = "ops")]
+use super::layer::Reading;
 use super::layer::{KeySnapshot, Layer};
 use super::site::PointSite;
 use crate::base::name::PointName;
@@ -222,6 +224,19 @@ pub struct PolicySnapshot {
     pub counters: Vec<(&'static str, u64)>,
     /// The state for each key, sorted by key; empty on a policy without keys.
     pub keys: Vec<KeySnapshot>,
+    /// What only metrics show.
+    #[cfg(feature = "ops")]
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) shown: Shown,
+}
+
+/// What only metrics show of a policy.
+#[cfg(feature = "ops")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    /// See [`Layer::labelled`].
+    pub(crate) labelled: Option<Vec<String>>,
+    pub(crate) readings: Vec<Reading>,
 }
 
 impl fmt::Display for Snapshot {
@@ -334,7 +349,14 @@ impl PolicyInfo {
 
 impl PolicySnapshot {
     pub(super) fn of(layer: &dyn Layer) -> Self {
-        Self { kind: layer.kind(), state: layer.state(), counters: layer.counters(), keys: layer.keys() }
+        Self {
+            kind: layer.kind(),
+            state: layer.state(),
+            counters: layer.counters(),
+            keys: layer.keys(),
+            #[cfg(feature = "ops")]
+            shown: Shown { labelled: layer.labelled(), readings: layer.readings() },
+        }
     }
 }
 

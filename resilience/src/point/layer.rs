@@ -44,6 +44,16 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     fn keys(&self) -> Vec<KeySnapshot> {
         Vec::new()
     }
+    /// The keys that metrics show, in the order in which they became known; `None` if they are not to show any.
+    #[cfg(feature = "ops")]
+    fn labelled(&self) -> Option<Vec<String>> {
+        None
+    }
+    /// What metrics show of it, beside its state and counters.
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        Vec::new()
+    }
     /// How often this layer calls what is below it, at most.
     fn calls(&self) -> u64 {
         1
@@ -101,6 +111,25 @@ pub trait Layer: Any + Send + Sync + fmt::Debug {
     #[cfg(feature = "config")]
     fn has_keys(&self) -> bool {
         false
+    }
+}
+
+/// One number that a policy has for metrics.
+#[cfg(feature = "ops")]
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The metric, without its prefix.
+    pub metric: &'static str,
+    /// The labels beside the name of the point.
+    pub labels: Vec<(&'static str, &'static str)>,
+    pub value: f64,
+}
+
+#[cfg(feature = "ops")]
+impl Reading {
+    pub(crate) const fn new(metric: &'static str, value: f64) -> Self {
+        Self { metric, labels: Vec::new(), value }
     }
 }
 

@@ -85,6 +85,9 @@ pub use layer::Facts;
 pub use layer::KeySnapshot;
 #[doc(hidden)]
 pub use layer::Layer;
+#[cfg(feature = "ops")]
+#[doc(hidden)]
+pub use layer::Reading;
 #[cfg(feature = "config")]
 #[doc(hidden)]
 pub use overrides::Pinned;

@@ -14,6 +14,8 @@ use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::base::site::Site;
+#[cfg(feature = "ops")]
+use crate::point::Reading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer, PointSite};
@@ -70,6 +72,23 @@ pub(crate) trait Stateful: PerKey + Debug + 'static {
         None
     }
 
+    /// Whether its keys may be shown.
+    #[cfg(feature = "ops")]
+    fn labels_keys(&self) -> bool;
+
+    /// See [`Layer::readings`].
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        Vec::new()
+    }
+
+    /// The same of all keys, evicted ones included.
+    #[cfg(feature = "ops")]
+    fn total_readings(entries: &EntryMap<Self>) -> Vec<Reading> {
+        let _ = entries;
+        Vec::new()
+    }
+
     /// See [`Layer::table`].
     #[cfg(feature = "config")]
     const TABLE: &'static [Setting] = &[];
@@ -120,6 +139,11 @@ impl<P: Stateful> Layer for P {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         self.numbers()
+    }
+
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        Stateful::readings(self)
     }
 
     fn calls(&self) -> u64 {
@@ -186,6 +210,16 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
         rows(self.entries())
     }
 
+    #[cfg(feature = "ops")]
+    fn labelled(&self) -> Option<Vec<String>> {
+        self.make().labels_keys().then(|| self.entries().often())
+    }
+
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        keyed_readings(self.entries())
+    }
+
     fn calls(&self) -> u64 {
         P::Settings::calls(Some(&self.make().described()))
     }
@@ -238,6 +272,15 @@ impl<P: Stateful> Layer for Site<Keyed<P>> {
 pub(crate) fn keyed(each: &impl Described, max_keys: usize) -> Vec<Effective> {
     let mut all = each.settings();
     all.push(Effective::count("max_keys", max_keys, MAX_KEYS));
+    all
+}
+
+/// What metrics show of a policy by key, beside its counters.
+#[cfg(feature = "ops")]
+pub(crate) fn keyed_readings<P: Stateful>(entries: &EntryMap<P>) -> Vec<Reading> {
+    let (keys, evicted) = entries.population();
+    let mut all = vec![Reading::new("keys", keys as f64), Reading::new("keys_evicted_total", evicted as f64)];
+    all.append(&mut P::total_readings(entries));
     all
 }
 

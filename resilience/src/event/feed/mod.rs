@@ -22,5 +22,5 @@ mod worker;
 pub use handler::{Handler, on};
 pub use recent::recent;
 pub use record::EventRecord;
-pub(crate) use registry::{feed, flush, handling, has_listeners};
+pub(crate) use registry::{feed, flush, handling, has_listeners, lost};
 pub use subscription::{Subscription, subscribe};

@@ -17,7 +17,42 @@ use std::time::Instant;
 static LISTENERS: AtomicUsize = AtomicUsize::new(0);
 
 /// The listeners of this process, or of a test world.
-static ALL: Site<Mutex<Vec<Listener>>> = Site::new(Mutex::new(Vec::new()), Mutex::default);
+static ALL: Site<Mutex<Listeners>> = Site::new(Mutex::new(Listeners::NONE), Mutex::default);
+
+#[derive(Debug, Default)]
+struct Listeners {
+    all: Vec<Listener>,
+    /// What those did not get that are gone.
+    lost: Lost,
+}
+
+impl Listeners {
+    const NONE: Self = Self { all: Vec::new(), lost: Lost { lagged: 0, skipped: 0 } };
+}
+
+/// How many events listeners did not get.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lost {
+    /// By subscriptions that were read too slowly.
+    pub(crate) lagged: u64,
+    /// By handlers that were too slow, or had no thread.
+    pub(crate) skipped: u64,
+}
+
+impl Lost {
+    fn add(self, listener: &Listener) -> Self {
+        match listener {
+            Listener::Queue(queue) => Self { lagged: self.lagged + queue.dropped(), ..self },
+            Listener::Handler(worker) => Self { skipped: self.skipped + worker.skipped(), ..self },
+        }
+    }
+}
+
+/// How many events were lost so far, by those too that no longer listen.
+pub(crate) fn lost() -> Lost {
+    let listeners = locked(&ALL);
+    listeners.all.iter().fold(listeners.lost, Lost::add)
+}
 
 #[derive(Clone, Debug)]
 pub(super) enum Listener {
@@ -39,14 +74,14 @@ impl Listener {
 #[derive(Debug)]
 pub(super) struct Listening {
     /// The list that it is in: that of the world in which it began.
-    list: &'static Mutex<Vec<Listener>>,
+    list: &'static Mutex<Listeners>,
     listener: Listener,
 }
 
 impl Listening {
     pub(super) fn begin(listener: Listener) -> Self {
         let list: &'static Mutex<_> = &ALL;
-        locked(list).push(listener.clone());
+        locked(list).all.push(listener.clone());
         LISTENERS.fetch_add(1, Ordering::Relaxed);
         Self { list, listener }
     }
@@ -56,7 +91,9 @@ impl Drop for Listening {
     fn drop(&mut self) {
         LISTENERS.fetch_sub(1, Ordering::Relaxed);
         // The listener itself is dropped after the lock: a handler that goes may run code of the program.
-        locked(self.list).retain(|listener| !listener.is_same(&self.listener));
+        let mut listeners = locked(self.list);
+        listeners.lost = listeners.lost.add(&self.listener);
+        listeners.all.retain(|listener| !listener.is_same(&self.listener));
     }
 }
 
@@ -78,7 +115,7 @@ pub(crate) fn feed(event: &Event) {
 #[cold]
 #[inline(never)]
 fn deliver(event: &Event) {
-    let listeners = locked(&ALL).clone();
+    let listeners = locked(&ALL).all.clone();
     if listeners.is_empty() {
         return;
     }
@@ -111,7 +148,7 @@ pub(crate) fn handling() -> Vec<Instant> {
 }
 
 fn workers() -> Vec<Arc<Worker>> {
-    let listeners = locked(&ALL).clone();
+    let listeners = locked(&ALL).all.clone();
     let workers = listeners.into_iter().filter_map(|listener| match listener {
         Listener::Handler(worker) => Some(worker),
         Listener::Queue(_) => None,

@@ -8,6 +8,8 @@ use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::base::site::Site;
+#[cfg(feature = "ops")]
+use crate::point::Reading;
 use crate::point::{Layer, PointName};
 use crate::policy::keyed::{EntryMap, Key, Keyed, PerKey};
 use crate::policy::stateful::{Described, Given, Stateful};
@@ -99,6 +101,16 @@ impl Stateful for Bulkhead {
             ("waited", count(|totals| totals.waited.load(Ordering::Relaxed))),
             ("overflowed", entries.overflowed()),
         ]
+    }
+
+    #[cfg(feature = "ops")]
+    fn labels_keys(&self) -> bool {
+        self.config().key_label || crate::event::shows_all_keys()
+    }
+
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        vec![Reading::new("bulkhead_limit", f64::from(self.snapshot().slots))]
     }
 
     #[cfg(feature = "config")]

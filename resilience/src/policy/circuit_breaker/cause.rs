@@ -2,9 +2,19 @@
 
 use super::config::CircuitBreakerConfig;
 use super::rates::Shares;
-use super::state::Change;
+use super::snapshot::State;
+use super::state::{Change, Opening};
 use crate::classify::Classification;
 use std::time::Duration;
+
+/// Calls took too long.
+pub(super) const SLOW: &str = "slow";
+/// A person, or code of the program.
+pub(super) const MANUAL: &str = "manual";
+/// Enough probes have succeeded.
+pub(super) const PROBE: &str = "probe";
+/// The open time is over.
+pub(super) const TIMER: &str = "timer";
 
 /// Why a breaker opens: nothing where a person or the program opens it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,8 +40,16 @@ impl<'a> Cause<'a> {
         Self { class, failures: failures_in(shares), slow: u32::try_from(slow).unwrap_or(u32::MAX) }
     }
 
-    pub(super) fn opened(self, recovery: Option<Duration>) -> Change {
-        Change::Opened { class: self.class.copied(), failures: self.failures, slow: self.slow, recovery }
+    /// That it goes from the state `from` into `to`, which rejects calls.
+    pub(super) fn opened(self, from: State, to: State, recovery: Option<Duration>) -> Change {
+        let cause = match self.class {
+            _ if self.slow > 0 => SLOW,
+            Some(class) => class.category.as_str(),
+            None => MANUAL,
+        };
+        let opening =
+            Opening { class: self.class.copied(), failures: self.failures, slow: self.slow, recovery };
+        Change { opening, ..Change::new(from, to, cause) }
     }
 }
 

@@ -25,7 +25,7 @@
 //! `loom.rs` runs these under every interleaving, `model.rs` compares random histories with a simple model, and
 //! `tests.rs` has the cases one by one.
 
-use super::cause::{Cause, failures_in};
+use super::cause::{Cause, PROBE, TIMER, failures_in};
 use super::config::CircuitBreakerConfig;
 use super::rates::{Counted, Results, Seen, Shares, Successes};
 use super::snapshot::State;
@@ -119,7 +119,7 @@ impl Gate {
                 return (Err(Some(left)), None);
             }
             word = self.enter(&mut memory, State::HalfOpen, now);
-            change = Some(Change::HalfOpened);
+            change = Some(Change::new(State::Open, State::HalfOpen, TIMER));
         }
         let admission = match memory.probes() {
             Some(probes) if probes.has_room(now, config) => {
@@ -170,15 +170,19 @@ impl Gate {
 
     /// Begins a new generation in `state`; whatever the one before counted is over.
     fn enter(&self, memory: &mut Memory, state: State, now: Instant) -> Word {
-        let word = self.word().next(state);
-        self.remember(memory, state, word.token(), now);
+        let before = self.word();
+        let word = before.next(state);
+        self.remember(memory, (before.state(), state), word.token(), now);
         self.publish(word);
         word
     }
 
-    /// Begins the memory of `state` at `now`, with nothing counted.
-    fn remember(&self, memory: &mut Memory, state: State, token: Token, now: Instant) {
-        memory.enter(state, token, now);
+    /// Begins the memory of the second state at `now`, with nothing counted.
+    fn remember(&self, memory: &mut Memory, (from, to): (State, State), token: Token, now: Instant) {
+        if from != to {
+            memory.leave(from, now);
+        }
+        memory.enter(to, token, now);
         if let Some(successes) = self.successes.get() {
             successes.record_each(true);
         }
@@ -293,7 +297,7 @@ impl Gate {
             return None;
         }
         self.enter(&mut memory, State::Closed, now());
-        Some(Change::Closed)
+        Some(Change::new(State::HalfOpen, State::Closed, PROBE))
     }
 
     /// A call failed.
@@ -377,9 +381,10 @@ impl Gate {
                 Err(seen) => word = seen,
                 Ok(()) if !trips => return None,
                 Ok(()) => {
-                    self.remember(memory, State::Open, word.next(State::Open).token(), now);
+                    let (from, to) = (State::Closed, State::Open);
+                    self.remember(memory, (from, to), word.next(to).token(), now);
                     memory.failures = failures;
-                    return Some(Cause::of_failures(failures, class).opened(Some(recovery)));
+                    return Some(Cause::of_failures(failures, class).opened(from, to, Some(recovery)));
                 }
             }
         }
@@ -390,9 +395,10 @@ impl Gate {
         let asked = cause.class.and_then(|class| class.retry_after);
         let (now, recovery) = (now(), config.open_time(memory.reopenings, asked));
         self.stay_open_until(later(now, recovery));
+        let from = self.word().state();
         self.enter(memory, State::Open, now);
         memory.failures = cause.failures;
-        cause.opened(Some(recovery))
+        cause.opened(from, State::Open, Some(recovery))
     }
 
     /// A call ended without a result that counts.
@@ -430,6 +436,15 @@ impl Gate {
             successes: memory.probes().map_or(0, |probes| probes.successes),
             left: self.left_at(now).filter(|_| state == State::Open).map(Wait::duration),
         }
+    }
+}
+
+#[cfg(feature = "ops")]
+impl Gate {
+    /// For how long it was in each state since the program began, in the order of [`State::ALL`].
+    pub(super) fn times(&self) -> [Duration; State::ALL.len()] {
+        let memory = self.memory.lock();
+        memory.times(self.word().state(), now())
     }
 }
 

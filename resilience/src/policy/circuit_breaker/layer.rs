@@ -13,6 +13,8 @@ use crate::base::setting::Setting;
 #[cfg(feature = "config")]
 use crate::base::settings::Settings;
 use crate::base::site::Site;
+#[cfg(feature = "ops")]
+use crate::point::Reading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::point::{KeySnapshot, Layer};
@@ -59,6 +61,21 @@ impl Stateful for CircuitBreaker {
 
     fn retry_after(&self) -> Option<Duration> {
         self.snapshot().retry_after
+    }
+
+    #[cfg(feature = "ops")]
+    fn labels_keys(&self) -> bool {
+        self.config().key_label || crate::event::shows_all_keys()
+    }
+
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        self.own_readings()
+    }
+
+    #[cfg(feature = "ops")]
+    fn total_readings(entries: &EntryMap<Self>) -> Vec<Reading> {
+        Self::transitions_of_all(entries)
     }
 
     #[cfg(feature = "config")]
@@ -114,6 +131,17 @@ impl Layer for CircuitBreakers {
 
     fn keys(&self) -> Vec<KeySnapshot> {
         stateful::rows(self.entries())
+    }
+
+    #[cfg(feature = "ops")]
+    fn labelled(&self) -> Option<Vec<String>> {
+        let shows = self.setup.settings.applied().key_label || crate::event::shows_all_keys();
+        shows.then(|| self.entries().often())
+    }
+
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        stateful::keyed_readings(self.entries())
     }
 
     fn policy(&self) -> &dyn Any {

@@ -89,8 +89,10 @@ fn the_open_time_ends_with_one_transition() {
         let admit = move |gate: &Gate| gate.admit(&config);
         let (a, b) = together(&gate, admit, admit);
         let both = [a, b];
+        let is_half_opened =
+            |change: &Option<Change>| change.is_some_and(|change| change.to == State::HalfOpen);
         assert_eq!(both.iter().filter(|(admission, _)| admission.is_ok()).count(), 1);
-        assert_eq!(both.iter().filter(|(_, change)| *change == Some(Change::HalfOpened)).count(), 1);
+        assert_eq!(both.iter().filter(|(_, change)| is_half_opened(change)).count(), 1);
     });
 }
 

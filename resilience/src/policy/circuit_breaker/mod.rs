@@ -82,6 +82,8 @@
 
 mod builder;
 mod cause;
+#[cfg(feature = "ops")]
+mod changes;
 mod config;
 mod gate;
 mod handle;
@@ -114,8 +116,10 @@ use crate::outcome::Refuse;
 use crate::point::{PointName, PointSite};
 use crate::policy::{InvalidPolicy, Ruling, Verdict};
 use crate::rejected::{Origin, Rejected, Wait};
+#[cfg(feature = "ops")]
+use changes::Changes;
 use gate::{Admission, Gate};
-use state::{Change, Token, Word};
+use state::{Change, Opening, Token, Word};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -220,6 +224,8 @@ struct Counters {
     panicked: AtomicU64,
     /// How often `tracing` gets a line about a rejection, for all keys of a keyed breaker together.
     pace: Pace,
+    #[cfg(feature = "ops")]
+    changes: Changes,
 }
 
 impl CircuitBreaker {
@@ -512,6 +518,15 @@ impl CircuitBreaker {
         }
     }
 
+    /// Counts a transition, of all keys together on a keyed breaker.
+    #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
+    fn count_change(&self, change: Change) {
+        #[cfg(feature = "ops")]
+        self.totals.as_deref().unwrap_or(&self.live.counters).changes.count(change);
+        #[cfg(not(feature = "ops"))]
+        let _ = (change.from, change.cause);
+    }
+
     /// The end of a call: a success where `verdict` is `None`.
     #[inline]
     fn settle<T: Timing>(&self, token: Token, verdict: Verdict, ruling: Ruling, timing: &T) -> Verdict {
@@ -619,13 +634,16 @@ impl CircuitBreaker {
     fn tell_of(&self, change: Change) {
         let (point, key) = (self.owner.clone(), self.key.clone());
         let hooks = &self.setup.hooks;
-        let (event, hook) = match change {
-            Change::Opened { class, failures, slow, recovery } => {
+        let Change { to, opening: Opening { class, failures, slow, recovery }, .. } = change;
+        self.count_change(change);
+        let (event, hook) = match to {
+            State::Open | State::ForcedOpen => {
                 self.count(Counted::Opened);
                 (Event::Opened { point, key, class, failures, slow, recovery }, hooks.open)
             }
-            Change::HalfOpened => (Event::HalfOpened { point, key }, hooks.half_open),
-            Change::Closed => (Event::Closed { point, key }, hooks.close),
+            State::HalfOpen => (Event::HalfOpened { point, key }, hooks.half_open),
+            State::Closed => (Event::Closed { point, key }, hooks.close),
+            State::Disabled | State::MetricsOnly => return,
         };
         emit_as(&event, hook, self.log());
     }
@@ -648,6 +666,8 @@ impl Counters {
             cancelled: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
             pace: Pace::new(),
+            #[cfg(feature = "ops")]
+            changes: Changes::new(),
         }
     }
 

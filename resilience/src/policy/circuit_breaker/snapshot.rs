@@ -39,6 +39,11 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, each at the index of its number.
+    #[cfg(feature = "ops")]
+    pub(super) const ALL: [Self; 6] =
+        [Self::Closed, Self::Open, Self::HalfOpen, Self::ForcedOpen, Self::Disabled, Self::MetricsOnly];
+
     /// Returns the stable name, in snake case: `"half_open"`.
     pub const fn as_str(self) -> &'static str {
         match self {

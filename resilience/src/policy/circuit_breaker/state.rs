@@ -23,6 +23,8 @@ use super::config::CircuitBreakerConfig;
 use super::rates::Results;
 use super::snapshot::State;
 use super::window::Times;
+#[cfg(feature = "ops")]
+use crate::base::clock::nanos;
 use crate::classify::Classification;
 use std::time::{Duration, Instant};
 
@@ -128,10 +130,28 @@ impl Token {
 ///
 /// Hooks run code of the program, which may ask the breaker for its state.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Change {
-    Opened { class: Option<Classification>, failures: u32, slow: u32, recovery: Option<Duration> },
-    HalfOpened,
-    Closed,
+pub(super) struct Change {
+    pub(super) from: State,
+    pub(super) to: State,
+    /// Why, in a word: the category of the error that opened it, or one of [`cause`](super::cause).
+    pub(super) cause: &'static str,
+    /// How it was opened; nothing where it was not.
+    pub(super) opening: Opening,
+}
+
+/// How a breaker was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Opening {
+    pub(super) class: Option<Classification>,
+    pub(super) failures: u32,
+    pub(super) slow: u32,
+    pub(super) recovery: Option<Duration>,
+}
+
+impl Change {
+    pub(super) fn new(from: State, to: State, cause: &'static str) -> Self {
+        Self { from, to, cause, opening: Opening::default() }
+    }
 }
 
 /// What the lock guards: what the present state remembers.
@@ -147,6 +167,9 @@ pub(super) struct Memory {
     pub(super) is_by_hand: bool,
     /// What the rate is of, from the first look on.
     pub(super) results: Option<Box<Results>>,
+    /// For how long it was in each state before, in nanoseconds; made with the first transition.
+    #[cfg(feature = "ops")]
+    past: Option<Box<[u64; State::ALL.len()]>>,
     phase: Phase,
 }
 
@@ -170,8 +193,39 @@ impl Memory {
             failures: 0,
             is_by_hand: false,
             results: None,
+            #[cfg(feature = "ops")]
+            past: None,
             phase: Phase::Counting(Times::new()),
         }
+    }
+
+    /// The state `from` ends at `now`.
+    #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
+    pub(super) fn leave(&mut self, from: State, now: Instant) {
+        #[cfg(feature = "ops")]
+        {
+            let spent = nanos(now).saturating_sub(self.began());
+            if let Some(all) = self.past.get_or_insert_default().get_mut(from as usize) {
+                *all = all.saturating_add(spent);
+            }
+        }
+        #[cfg(not(feature = "ops"))]
+        let _ = (from, now);
+    }
+
+    /// When the present state began: a breaker that never changed is closed from the start.
+    #[cfg(feature = "ops")]
+    fn began(&self) -> u64 {
+        self.since.map_or(0, nanos)
+    }
+
+    /// For how long it was in each state up to `now`, at which it is in `state`.
+    #[cfg(feature = "ops")]
+    pub(super) fn times(&self, state: State, now: Instant) -> [Duration; State::ALL.len()] {
+        let past = self.past.as_deref().copied().unwrap_or_default();
+        let present = nanos(now).saturating_sub(self.began());
+        let at = |n: usize| past[n].saturating_add(if n == state as usize { present } else { 0 });
+        std::array::from_fn(|n| Duration::from_nanos(at(n)))
     }
 
     /// A transition at `now` to `state`, whose first generation is that of `token`.
@@ -182,7 +236,12 @@ impl Memory {
         match state {
             State::HalfOpen => self.phase = Phase::Probing(Probes::since(token)),
             State::Open => self.phase = Phase::default(),
-            _ => *self = Self { since: self.since, ..Self::new() },
+            _ => {
+                let fresh = Self { since: self.since, ..Self::new() };
+                #[cfg(feature = "ops")]
+                let fresh = Self { past: self.past.take(), ..fresh };
+                *self = fresh;
+            }
         }
     }
 

@@ -74,6 +74,11 @@ impl Stateful for Hedge {
         totals.map_or_else(|| numbers(&Counters::new()), numbers)
     }
 
+    #[cfg(feature = "ops")]
+    fn labels_keys(&self) -> bool {
+        self.config().key_label || crate::event::shows_all_keys()
+    }
+
     #[cfg(feature = "config")]
     const TABLE: &'static [Setting] = HedgeConfig::TABLE;
 

@@ -96,6 +96,11 @@ impl Stateful for RateLimit {
         self.snapshot().retry_after
     }
 
+    #[cfg(feature = "ops")]
+    fn labels_keys(&self) -> bool {
+        self.config().key_label || crate::event::shows_all_keys()
+    }
+
     #[cfg(feature = "config")]
     const TABLE: &'static [Setting] = RateLimitConfig::TABLE;
 

@@ -1,6 +1,6 @@
 //! What a person does to a breaker.
 
-use super::super::cause::Cause;
+use super::super::cause::{Cause, MANUAL};
 use super::super::config::CircuitBreakerConfig;
 use super::super::snapshot::State;
 use super::super::state::Change;
@@ -18,7 +18,7 @@ impl Gate {
             memory.since = since;
             return None;
         }
-        Some(Change::Closed)
+        Some(Change::new(was, State::Closed, MANUAL))
     }
 
     /// Opens it by hand, or moves the end of the open time of one that is open.
@@ -41,7 +41,7 @@ impl Gate {
         self.enter(&mut memory, State::Open, now);
         memory.is_by_hand = true;
         let recovery = Some(until.saturating_duration_since(now));
-        Some(Cause::default().opened(recovery))
+        Some(Cause::default().opened(was, State::Open, recovery))
     }
 
     /// Whether it is open because a person opened it, and not yet for long enough.
@@ -52,14 +52,11 @@ impl Gate {
     /// Sets a state that has nothing to remember.
     pub(in super::super) fn set(&self, state: State) -> Option<Change> {
         let mut memory = self.memory.lock();
-        if self.word().state() == state {
+        let was = self.word().state();
+        if was == state {
             return None;
         }
         self.enter(&mut memory, state, now());
-        match state {
-            State::HalfOpen => Some(Change::HalfOpened),
-            State::ForcedOpen => Some(Cause::default().opened(None)),
-            _ => None,
-        }
+        Some(Change::new(was, state, MANUAL))
     }
 }

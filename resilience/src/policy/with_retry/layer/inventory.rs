@@ -13,6 +13,8 @@ use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
 use crate::point::Layer;
+#[cfg(feature = "ops")]
+use crate::point::Reading;
 #[cfg(feature = "config")]
 use crate::point::{Facts, Override};
 use crate::policy::budget::BudgetOf;
@@ -64,6 +66,14 @@ impl Layer for RetrySite {
             counters.push(("throttled", count(Counted::Throttled)));
         }
         counters
+    }
+
+    #[cfg(feature = "ops")]
+    fn readings(&self) -> Vec<Reading> {
+        let has_one = |retry: &&Retry| !(self.is_keyed() && matches!(retry.config().budget, BudgetOf::Own));
+        let budget = self.known().filter(has_one).and_then(|retry| budget_of(retry, &self.state.budget));
+        let reading = |budget: &Budget| Reading::new("retry_budget_tokens", budget.tokens().into());
+        budget.map(reading).into_iter().collect()
     }
 
     /// Any number, while the settings are not known.

@@ -1,0 +1,71 @@
+//! What happened to jobs, counted for the whole program.
+//!
+//! A job is rarely an event twice in a second, so its events are counted in one place, unlike those of calls.
+
+use super::kinds::Event;
+use crate::base::site::Site;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The numbers of jobs.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    started: AtomicU64,
+    resumed: AtomicU64,
+    done: AtomicU64,
+    failed: AtomicU64,
+    interrupted: AtomicU64,
+    rolled_back: AtomicU64,
+}
+
+static JOBS: Site<Jobs> = Site::new(Jobs::new(), Jobs::new);
+
+impl Jobs {
+    const fn new() -> Self {
+        Self {
+            started: AtomicU64::new(0),
+            resumed: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            interrupted: AtomicU64::new(0),
+            rolled_back: AtomicU64::new(0),
+        }
+    }
+
+    /// What happened, with how often.
+    pub(crate) fn results(&self) -> [(&'static str, u64); 5] {
+        [
+            ("started", &self.started),
+            ("resumed", &self.resumed),
+            ("done", &self.done),
+            ("failed", &self.failed),
+            ("interrupted", &self.interrupted),
+        ]
+        .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
+    }
+
+    /// How many were undone.
+    pub(crate) fn rolled_back(&self) -> u64 {
+        self.rolled_back.load(Ordering::Relaxed)
+    }
+}
+
+/// The numbers of this process, or of a test world.
+pub(crate) fn jobs() -> &'static Jobs {
+    let jobs: &'static Jobs = &JOBS;
+    jobs
+}
+
+/// Counts `event`, if it is one of a job.
+#[inline]
+pub(super) fn count(event: &Event) {
+    let count = match event {
+        Event::JobStarted { .. } => &jobs().started,
+        Event::JobResumed { .. } => &jobs().resumed,
+        Event::JobDone { .. } => &jobs().done,
+        Event::JobFailed { .. } => &jobs().failed,
+        Event::JobInterrupted { .. } => &jobs().interrupted,
+        Event::RolledBack { .. } => &jobs().rolled_back,
+        _ => return,
+    };
+    count.fetch_add(1, Ordering::Relaxed);
+}

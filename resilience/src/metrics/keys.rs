@@ -1,0 +1,143 @@
+//! The counters of a policy by key, divided among the keys that have a label.
+//!
+//! A policy counts for each key that it has state for, and for all keys together, evicted ones included. What a page
+//! shows is the difference: a key that has a label shows what was counted for it since then, and `_other` the rest of
+//! the total. Three things would make a series fall, and are accounted for here:
+//!
+//! - A key gets its label after it was counted in `_other`: only what came since the last page is shown below the label.
+//! - A key is evicted and used again, so that its own count begins at zero: what a page has shown of it stays.
+//! - A count of a key is read before that of the total, or after: what a label gains is never more than what the total
+//!   has gained since the last page, and the rest is shown by the next one.
+//!
+//! So on each page the labels and `_other` add up to the total, and none of them is less than on the page before.
+
+use std::collections::HashMap;
+
+/// How the counters of keys were divided on the last page.
+#[derive(Debug, Default)]
+pub(super) struct Splits(HashMap<Counter, Split>);
+
+/// A counter of a point, by its name, its metric and its labels.
+type Counter = (String, &'static str, &'static str);
+
+/// One counter of one point.
+#[derive(Debug, Default)]
+struct Split {
+    /// What was shown, without a label and with each.
+    other: u64,
+    labels: HashMap<String, Label>,
+}
+
+#[derive(Debug, Default)]
+struct Label {
+    shown: u64,
+    /// How much of the key's present count is in `shown`, or stays in `_other`.
+    seen: u64,
+}
+
+/// What the series of one counter show: those of the keys that have a label, in their order, and the rest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shares {
+    pub(super) labels: Vec<u64>,
+    pub(super) other: u64,
+}
+
+impl Splits {
+    /// Divides the `total` of a counter; `keys` have a label, each with its present count.
+    pub(super) fn divide(&mut self, counter: Counter, total: u64, keys: &[(&str, u64)]) -> Shares {
+        self.0.entry(counter).or_default().divide(total, keys)
+    }
+}
+
+impl Split {
+    fn divide(&mut self, total: u64, keys: &[(&str, u64)]) -> Shares {
+        let before: u64 = self.labels.values().map(|label| label.shown).sum();
+        let mut gained = total.saturating_sub(before).saturating_sub(self.other);
+        for (key, count) in keys {
+            let is_new = !self.labels.contains_key(*key);
+            let label = self.labels.entry((*key).to_owned()).or_default();
+            if *count < label.seen {
+                label.seen = 0;
+            }
+            let share = (count - label.seen).min(gained);
+            gained -= share;
+            label.shown += share;
+            label.seen = if is_new { *count } else { label.seen + share };
+        }
+        self.other += gained;
+        let shown = |(key, _): &(&str, u64)| self.labels.get(*key).map_or(0, |label| label.shown);
+        Shares { labels: keys.iter().map(shown).collect(), other: self.other }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares<const N: usize>(labels: [u64; N], other: u64) -> Shares {
+        Shares { labels: labels.into(), other }
+    }
+
+    #[test]
+    fn the_first_page_shows_what_each_key_has() {
+        let mut split = Split::default();
+        assert_eq!(split.divide(30, &[("a", 12), ("b", 8)]), shares([12, 8], 10));
+    }
+
+    #[test]
+    fn a_key_that_gets_its_label_takes_nothing_from_the_others() {
+        let mut split = Split::default();
+        assert_eq!(split.divide(30, &[]), shares([], 30));
+        // 25 of the 30 were its own, and four are new.
+        assert_eq!(split.divide(35, &[("a", 29)]), shares([5], 30));
+        assert_eq!(split.divide(36, &[("a", 30)]), shares([6], 30));
+    }
+
+    #[test]
+    fn what_an_evicted_key_had_stays_and_the_rest_goes_to_the_others() {
+        let mut split = Split::default();
+        assert_eq!(split.divide(10, &[("a", 10)]), shares([10], 0));
+        // It counted 3 more before it was evicted, and 2 after it came back.
+        assert_eq!(split.divide(15, &[("a", 2)]), shares([12], 3));
+        assert_eq!(split.divide(16, &[("a", 0)]), shares([12], 4), "evicted again");
+    }
+
+    #[test]
+    fn a_count_that_is_read_before_the_total_is_shown_later() {
+        let mut split = Split::default();
+        assert_eq!(split.divide(10, &[("a", 11)]), shares([10], 0));
+        assert_eq!(split.divide(12, &[("a", 11)]), shares([10], 2), "a new key's rest is not its own");
+        assert_eq!(split.divide(12, &[("a", 13)]), shares([10], 2));
+        assert_eq!(split.divide(14, &[("a", 13)]), shares([12], 2));
+    }
+
+    #[test]
+    fn no_history_makes_a_series_fall() {
+        use crate::base::rng;
+        for _ in 0..200 {
+            let (mut split, mut counts, mut total) = (Split::default(), [0_u64; 3], 0_u64);
+            let mut last = shares([0, 0, 0], 0);
+            for _ in 0..50 {
+                let draw = |below: u32| (rng::uniform() * f64::from(below)) as u64;
+                let at = draw(3) as usize;
+                let more = draw(5);
+                (counts[at], total) = (counts[at] + more, total + more + draw(3));
+                if draw(6) == 0 {
+                    counts[at] = 0;
+                }
+                let keys: Vec<_> = ["a", "b", "c"].into_iter().zip(counts).collect();
+                // The total lags behind, as where another thread counts meanwhile.
+                let lag = draw(2);
+                let now = split.divide(total.saturating_sub(lag).max(sum(&last)), &keys);
+                let falls = now.labels.iter().zip(&last.labels).any(|(now, last)| now < last);
+                assert!(!falls && now.other >= last.other, "{last:?} then {now:?}");
+                last = now;
+            }
+            assert!(sum(&last) <= total);
+        }
+    }
+
+    fn sum(shares: &Shares) -> u64 {
+        shares.labels.iter().sum::<u64>() + shares.other
+    }
+}

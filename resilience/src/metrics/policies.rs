@@ -1,0 +1,294 @@
+//! The state and the counters of policies.
+
+use super::family::{Family, Kind, Label, Rows, Sink};
+use super::keys::Splits;
+use crate::point::KeySnapshot;
+use crate::point::info::{PointSnapshot, PolicySnapshot};
+
+const STATES: [&str; 6] = ["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"];
+const BREAKER: &str = "circuit_breaker";
+
+/// What the keys without a label of their own are called.
+const OTHER: &str = "_other";
+
+const BREAKER_STATE: Family = Family {
+    name: "resilience_breaker_state",
+    kind: Kind::Gauge,
+    help: "1 for the state that the breaker is in, 0 for the others.",
+};
+const TIMEOUTS: Family = Family {
+    name: "resilience_timeouts_total",
+    kind: Kind::Counter,
+    help: "Attempts and whole calls that a timeout ended.",
+};
+
+/// One metric that is read from the numbers of policies.
+struct Numbers {
+    family: Family,
+    policy: &'static str,
+    /// The numbers, each with the label that it gets; `None` for no label beside the name.
+    of: &'static [(&'static str, Option<(&'static str, &'static str)>)],
+}
+
+const fn counter(
+    name: &'static str,
+    policy: &'static str,
+    of: &'static [(&'static str, Option<(&'static str, &'static str)>)],
+    help: &'static str,
+) -> Numbers {
+    Numbers { family: Family { name, kind: Kind::Counter, help }, policy, of }
+}
+
+const fn gauge(
+    name: &'static str,
+    policy: &'static str,
+    of: &'static [(&'static str, Option<(&'static str, &'static str)>)],
+    help: &'static str,
+) -> Numbers {
+    Numbers { family: Family { name, kind: Kind::Gauge, help }, policy, of }
+}
+
+macro_rules! numbers {
+    ($($kind:ident $name:literal $policy:literal [$($number:literal $(=> $label:literal $value:literal)?),*] $help:literal;)*) => {
+        &[$($kind(
+            $name,
+            $policy,
+            &[$(($number, label!($($label $value)?))),*],
+            $help,
+        ),)*]
+    };
+}
+
+macro_rules! label {
+    () => {
+        None
+    };
+    ($label:literal $value:literal) => {
+        Some(($label, $value))
+    };
+}
+
+#[rustfmt::skip]
+const NUMBERS: &[Numbers] = numbers! {
+    counter "resilience_breaker_opened_total" "circuit_breaker" ["opened"] "How often a breaker has opened.";
+    counter "resilience_breaker_calls_total" "circuit_breaker"
+        ["failures" => "result" "failure", "rejected" => "result" "rejected", "cancelled" => "result" "cancelled", "panicked" => "result" "panicked"]
+        "Calls that a breaker did not count as success, by their result.";
+    counter "resilience_retry_calls_total" "with_retry"
+        ["recovered" => "result" "ok_retried", "not_retryable" => "result" "not_retryable", "gave_up" => "result" "gave_up"]
+        "Calls whose first attempt failed, by what the retry did.";
+    counter "resilience_retry_budget_denied_total" "with_retry" ["denied"] "Retries that the budget denied.";
+    counter "resilience_retry_throttled_total" "with_retry" ["throttled"] "Calls that the throttle of a budget refused.";
+    counter "resilience_nested_retries_total" "with_retry" ["nested"] "Retries inside a repeated attempt of another retry, which multiplies them.";
+    gauge "resilience_timeout_abandoned" "timeout" ["abandoned"] "Bodies that still run on their threads after their timeout.";
+    counter "resilience_fallbacks_total" "with_fallback"
+        ["answered" => "result" "answered", "failed" => "result" "failed"]
+        "Failures that came to a fallback, by its result.";
+    gauge "resilience_bulkhead_in_use" "bulkhead" ["in_use"] "Slots in use.";
+    gauge "resilience_bulkhead_waiting" "bulkhead" ["waiting"] "Calls that wait for a slot.";
+    counter "resilience_bulkhead_rejected_total" "bulkhead" ["rejected"] "Calls that found no free slot.";
+    counter "resilience_bulkhead_waited_total" "bulkhead" ["waited"] "Calls that have waited for a slot.";
+    counter "resilience_bulkhead_keys_shared_total" "bulkhead" ["overflowed"] "How often a key found every entry in use and shared one.";
+    gauge "resilience_ratelimit_available" "rate_limit" ["available"] "Calls that may pass at once.";
+    gauge "resilience_ratelimit_waiting" "rate_limit" ["waiting"] "Calls that wait for their turn.";
+    counter "resilience_ratelimit_rejected_total" "rate_limit" ["rejected"] "Calls beyond the rate limit.";
+    counter "resilience_ratelimit_waited_total" "rate_limit" ["waited"] "Calls that have waited for their turn.";
+    counter "resilience_ratelimit_keys_shared_total" "rate_limit" ["overflowed"] "How often a key found every entry in use and shared one.";
+    counter "resilience_hedges_total" "hedge" ["hedged"] "Extra calls of hedges.";
+    counter "resilience_hedge_wins_total" "hedge" ["won_by_extra" => "winner" "hedge"] "Calls that an extra call of a hedge answered.";
+    counter "resilience_hedge_budget_denied_total" "hedge" ["denied"] "Extra calls that the budget denied.";
+    counter "resilience_cache_requests_total" "cached"
+        ["misses" => "result" "miss", "joined" => "result" "joined", "stale" => "result" "stale"]
+        "Calls that a cache did not answer with a fresh value, by what it did.";
+    gauge "resilience_cache_entries" "cached" ["entries"] "Values that a cache holds.";
+    counter "resilience_degraded_calls_total" "degrade"
+        ["simplified" => "result" "simplified", "answered" => "result" "answered"]
+        "Calls that were made simpler, and those of them that were answered.";
+    counter "resilience_failovers_total" "failover"
+        ["failed_over" => "result" "failed_over", "answered" => "result" "answered"]
+        "Calls that went on with another value, and those of them that were answered.";
+    counter "resilience_lock_acquisitions_total" "with_lock"
+        ["locked" => "result" "ok", "rejected" => "result" "timeout"]
+        "Attempts to take a lock, by their result.";
+    counter "resilience_lock_waited_total" "with_lock" ["waited"] "Calls that have waited for a lock.";
+    counter "resilience_lock_lost_total" "with_lock" ["lost"] "Locks that were lost while they were held.";
+    counter "resilience_checkpoint_calls_total" "checkpoint"
+        ["begun" => "result" "begun", "reused" => "result" "reused"]
+        "Calls of recorded steps, by whether their body began or a recorded value was used.";
+    counter "resilience_job_calls_total" "job"
+        ["begun" => "result" "begun", "reused" => "result" "reused"]
+        "Calls of jobs, by whether their body began or a recorded value was used.";
+    counter "resilience_recovery_strategies_total" "with_recovery" ["taken"] "Failures for which a recovery found a strategy.";
+    counter "resilience_chaos_injected_total" "chaos"
+        ["error" => "kind" "error", "lost_answer" => "kind" "lost_answer", "latency" => "kind" "latency", "panic" => "kind" "panic"]
+        "Faults that were injected on purpose.";
+};
+
+/// What a policy has for metrics beside its counters, by its name there.
+#[rustfmt::skip]
+const READINGS: &[Numbers] = numbers! {
+    counter "resilience_breaker_transitions_total" "circuit_breaker" ["breaker_transitions_total"] "Transitions of breakers, of all keys together.";
+    counter "resilience_breaker_state_seconds_total" "circuit_breaker" ["breaker_state_seconds_total"] "How long a breaker without keys was in each state.";
+    gauge "resilience_breaker_failure_ratio" "circuit_breaker" ["breaker_failure_ratio"] "The share of failures in the window of a rate; -1 while there are too few calls.";
+    gauge "resilience_breaker_keys" "circuit_breaker" ["keys"] "Keys that have a breaker.";
+    counter "resilience_breaker_keys_evicted_total" "circuit_breaker" ["keys_evicted_total"] "Keys whose breaker was evicted.";
+    gauge "resilience_bulkhead_limit" "bulkhead" ["bulkhead_limit"] "Slots of a bulkhead without keys.";
+    gauge "resilience_bulkhead_keys" "bulkhead" ["keys"] "Keys that have a bulkhead.";
+    counter "resilience_bulkhead_keys_evicted_total" "bulkhead" ["keys_evicted_total"] "Keys whose bulkhead was evicted.";
+    gauge "resilience_ratelimit_keys" "rate_limit" ["keys"] "Keys that have a rate limit.";
+    counter "resilience_ratelimit_keys_evicted_total" "rate_limit" ["keys_evicted_total"] "Keys whose rate limit was evicted.";
+    gauge "resilience_hedge_keys" "hedge" ["keys"] "Keys that have a hedge.";
+    counter "resilience_hedge_keys_evicted_total" "hedge" ["keys_evicted_total"] "Keys whose hedge was evicted.";
+    gauge "resilience_retry_budget_tokens" "with_retry" ["retry_budget_tokens"] "Tokens in the budget of a retry without keys.";
+};
+
+pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot], splits: &mut Splits) {
+    states(&mut Rows::new(sink, &BREAKER_STATE), points);
+    let mut rows = Rows::new(sink, &TIMEOUTS);
+    for point in points {
+        for scope in ["attempt", "total"] {
+            rows.count(&[("name", &point.name), ("scope", scope)], timeouts(point, scope));
+        }
+    }
+    for numbers in NUMBERS {
+        let mut rows = Rows::new(sink, &numbers.family);
+        for point in points {
+            numbers.write(&mut rows, point, splits);
+        }
+    }
+    for numbers in READINGS {
+        let mut rows = Rows::new(sink, &numbers.family);
+        for point in points {
+            numbers.read(&mut rows, point);
+        }
+    }
+}
+
+/// The state of each breaker without keys, and of each key with a label.
+fn states(rows: &mut Rows<'_>, points: &[PointSnapshot]) {
+    for point in points {
+        let breakers = || point.policies.iter().filter(|policy| policy.kind == BREAKER);
+        let mut add = |labels: &[Label<'_>], now: &str| {
+            for state in STATES {
+                rows.add(&[labels, &[("state", state)]].concat(), state == now);
+            }
+        };
+        if let Some(now) = breakers().find_map(|policy| policy.state) {
+            add(&[("name", &point.name)], now);
+        }
+        let Some((policy, keys)) = breakers().find_map(labelled) else { continue };
+        for key in keys {
+            // One that was evicted admits every call, as a closed one.
+            let now = of_key(policy, key).map_or("closed", |row| row.state);
+            add(&[("name", &point.name), ("key", key)], now);
+        }
+    }
+}
+
+/// The calls that the timeouts of `point` have ended: of attempts those below a retry.
+fn timeouts(point: &PointSnapshot, scope: &str) -> u64 {
+    let retry = point.policies.iter().rposition(|policy| policy.kind == "with_retry");
+    let is_attempt = |at: usize| retry.is_some_and(|retry| at > retry);
+    let of_scope = |at: usize| is_attempt(at) == (scope == "attempt");
+    let policies = point.policies.iter().enumerate();
+    let timeouts = policies.filter(|(at, policy)| policy.kind == "timeout" && of_scope(*at));
+    timeouts.map(|(_, policy)| number(&policy.counters, "timed_out").unwrap_or(0)).sum()
+}
+
+impl Numbers {
+    /// The series of one point: a stack can have several layers of one kind, whose numbers are added.
+    fn write(&self, rows: &mut Rows<'_>, point: &PointSnapshot, splits: &mut Splits) {
+        let layers = || point.policies.iter().filter(|policy| policy.kind == self.policy);
+        if layers().next().is_none() {
+            return;
+        }
+        let keyed = layers().find_map(labelled);
+        for (number_of, label) in self.of {
+            let numbers = layers().filter_map(|policy| number(&policy.counters, number_of));
+            let Some(total) = numbers.reduce(|all, more| all + more) else { continue };
+            let labels = |key| -> Vec<Label<'_>> {
+                [Some(("name", &*point.name)), key, *label].into_iter().flatten().collect()
+            };
+            let Some((policy, keys)) = keyed else {
+                self.add(rows, &labels(None), total);
+                continue;
+            };
+            let count_of = |key| of_key(policy, key).and_then(|row| number(&row.counters, number_of));
+            let counts: Vec<_> = keys.iter().map(|key| (key.as_str(), count_of(key).unwrap_or(0))).collect();
+            self.divided(
+                rows,
+                splits,
+                (&point.name, label.map_or(*number_of, |label| label.1)),
+                total,
+                &counts,
+                &labels,
+            );
+        }
+    }
+
+    /// The series of one number that is kept for each key.
+    fn divided<'a>(
+        &self,
+        rows: &mut Rows<'_>,
+        splits: &mut Splits,
+        (point, label): (&str, &'static str),
+        total: u64,
+        counts: &'a [(&'a str, u64)],
+        labels: &dyn Fn(Option<Label<'a>>) -> Vec<Label<'a>>,
+    ) {
+        if self.family.kind == Kind::Gauge {
+            for (key, count) in counts {
+                rows.add(&labels(Some(("key", key))), *count);
+            }
+            let shown: u64 = counts.iter().map(|(_, count)| count).sum();
+            rows.add(&labels(Some(("key", OTHER))), total.saturating_sub(shown));
+            return;
+        }
+        let shares = splits.divide((point.to_owned(), self.family.name, label), total, counts);
+        for ((key, _), count) in counts.iter().zip(shares.labels) {
+            rows.count(&labels(Some(("key", key))), count);
+        }
+        rows.count(&labels(Some(("key", OTHER))), shares.other);
+    }
+
+    fn add(&self, rows: &mut Rows<'_>, labels: &[Label<'_>], value: u64) {
+        match self.family.kind {
+            Kind::Gauge => rows.add(labels, value),
+            Kind::Counter => rows.count(labels, value),
+        }
+    }
+
+    /// The readings of one point. Those with the same labels, of several layers, are added.
+    fn read(&self, rows: &mut Rows<'_>, point: &PointSnapshot) {
+        let layers = point.policies.iter().filter(|policy| policy.kind == self.policy);
+        let wanted = |metric: &str| self.of.iter().any(|(name, _)| *name == metric);
+        let mut sums: Vec<(&[(&'static str, &'static str)], f64)> = Vec::new();
+        for reading in layers.flat_map(|policy| &policy.shown.readings).filter(|row| wanted(row.metric)) {
+            match sums.iter_mut().find(|(labels, _)| *labels == reading.labels) {
+                Some((_, sum)) => *sum += reading.value,
+                None => sums.push((&reading.labels, reading.value)),
+            }
+        }
+        for (labels, value) in sums {
+            if self.family.kind == Kind::Gauge || value > 0.0 {
+                let name: &[Label<'_>] = &[("name", &point.name)];
+                rows.add(&[name, labels].concat(), value);
+            }
+        }
+    }
+}
+
+fn number(numbers: &[(&'static str, u64)], name: &str) -> Option<u64> {
+    numbers.iter().find(|(known, _)| *known == name).map(|(_, count)| *count)
+}
+
+/// A policy whose keys have labels, with those keys.
+fn labelled(policy: &PolicySnapshot) -> Option<(&PolicySnapshot, &[String])> {
+    Some((policy, policy.shown.labelled.as_deref()?))
+}
+
+/// What `policy` keeps for `key`, if it keeps anything now.
+fn of_key<'a>(policy: &'a PolicySnapshot, key: &str) -> Option<&'a KeySnapshot> {
+    let at = policy.keys.binary_search_by(|row| row.key.as_str().cmp(key)).ok()?;
+    policy.keys.get(at)
+}

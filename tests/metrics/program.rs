@@ -1,0 +1,78 @@
+//! What is counted for the whole program.
+
+use super::page::now;
+use resilience::alerts::{self, AlertLevel};
+use resilience::testing::isolate;
+use resilience::{circuit_breaker, events, health, job, with_retry};
+use std::io::{self, ErrorKind};
+
+#[circuit_breaker(threshold = 1, name = "metrics::opens")]
+fn opens() -> io::Result<()> {
+    Err(ErrorKind::ConnectionReset.into())
+}
+
+#[test]
+fn alerts_are_counted_by_level_and_those_held_back() {
+    let _world = isolate();
+    let dir = std::env::temp_dir().join(format!("resilience-metrics-alerts-{}", std::process::id()));
+    alerts::use_dir(&dir);
+    let raise = || alerts::raise(AlertLevel::Warning, "importer", "the feed is empty", &[]);
+    let _ = [raise(), raise(), raise()];
+    alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[]);
+    assert_eq!(now("alerts_total{level=\"WARNING\"}"), Some(3.0));
+    assert_eq!(now("alerts_total{level=\"CRITICAL\"}"), Some(1.0));
+    assert_eq!(now("alerts_dropped_total{reason=\"held_back\"}"), Some(2.0));
+    assert_eq!(now("alerts_dropped_total{reason=\"not_written\"}"), None);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn events_that_a_subscription_lost_are_counted_after_it_is_gone_too() {
+    let _world = isolate();
+    let subscription = events::subscribe();
+    let breaker = resilience::point("metrics::opens").unwrap().breaker().unwrap();
+    for _ in 0..600 {
+        breaker.force_open();
+        breaker.reset();
+    }
+    let lost = Some(subscription.dropped() as f64);
+    assert_eq!(lost, Some(200.0));
+    assert_eq!(now("events_dropped_total{reason=\"lagged\"}"), lost);
+    drop(subscription);
+    assert_eq!(now("events_dropped_total{reason=\"lagged\"}"), lost);
+}
+
+#[test]
+fn health_is_the_last_answer_of_each_check_and_a_page_looks_at_none() {
+    let _world = isolate();
+    let status = |component: &str| now(&format!("health_status{{component=\"{component}\"}}"));
+    health::register("metrics check", || health::Answer::warn("slow"));
+    assert_eq!(status("metrics check"), None, "nobody has looked");
+    health::check("metrics check").unwrap();
+    assert_eq!(status("metrics check"), Some(0.5));
+    opens().unwrap_err();
+    health::check("breakers").unwrap();
+    assert_eq!(status("breakers"), Some(0.5), "an open breaker is a warning");
+}
+
+#[test]
+fn jobs_and_recoveries_are_counted() {
+    #[job("metrics:{id}")]
+    fn load(id: u32) -> anyhow::Result<u32> {
+        if id == 0 { Err(io::Error::from(ErrorKind::InvalidInput).into()) } else { Ok(id) }
+    }
+    #[with_retry(max = 1, base = 0s)]
+    fn recovers(calls: &std::cell::Cell<u32>) -> io::Result<()> {
+        calls.set(calls.get() + 1);
+        if calls.get() % 2 == 1 { Err(ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+    let _world = isolate();
+    let (one, zero) = (load(1), load(0));
+    assert!(one.is_ok() && zero.is_err());
+    assert_eq!(now("jobs_total{result=\"started\"}"), Some(2.0));
+    assert_eq!(now("jobs_total{result=\"done\"}"), Some(1.0));
+    assert_eq!(now("jobs_total{result=\"failed\"}"), Some(1.0));
+    recovers(&std::cell::Cell::new(0)).unwrap();
+    assert_eq!(now("recoveries_total{strategy=\"retry\",result=\"ok\"}"), Some(1.0));
+    assert_eq!(now("recoveries_total{strategy=\"retry\",result=\"failed\"}"), None);
+}
