@@ -232,9 +232,10 @@ fn checks_say_how_well_each_component_is() {
         &[
             "breakers: warn: 1 breaker is open (payments::ping: forced_open)",
             "model:llama3: pass: loaded (models: 2)",
-            "model:mistral: fail: the model mistral is not loaded",
+            "model:mistral: fail: the model mistral is not loaded; ollama pull mistral",
             "payments: warn: not judged: ",
             "queue: warn: 9000 entries wait; start another worker",
+            "store: pass: no job and no step has used a store",
             "ready",
         ],
     );

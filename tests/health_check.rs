@@ -13,6 +13,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
+#[path = "health_check/endpoint.rs"]
+mod endpoint;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 #[track_caller]

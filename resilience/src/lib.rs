@@ -170,7 +170,7 @@
 //! | `reqwest-middleware` | the same layers for a whole client of `reqwest` 0.13, with `reqwest-middleware` 0.5 |
 //! | `ops` | health checks: `#[health_check]` and the module `health`; listening to events: the module `events`; alerts in a file: the module `alerts`; counters of every call in [`snapshot()`], and the modules `metrics` and `supervisor` |
 //! | `config` | settings from a TOML file and from the environment, at start and while the program runs: the module `config` |
-//! | `webhook` | alerts posted to an address: the module `webhook`, with [ureq](https://docs.rs/ureq) and rustls |
+//! | `webhook` | alerts posted to an address (the module `webhook`), and health checks of one (`health::Endpoint`), with [ureq](https://docs.rs/ureq) and rustls |
 //! | `testing` | a manual clock, seeded jitter and fresh state for each test |
 //! | `serde` | `Serialize` for records, events, snapshots and the inventory |
 //! | `anyhow`, `http`, `serde_json` | classifies the errors of `anyhow` 1, `http` 1 and `serde_json` 1; `http` also reads and writes deadlines in headers; `serde_json` with `serde` and `fs` edits JSON files |
@@ -218,6 +218,8 @@ mod keyed;
 #[cfg(feature = "ops")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ops")))]
 pub mod metrics;
+#[cfg(feature = "webhook")]
+mod outgoing;
 pub mod point;
 pub mod policy;
 pub mod shutdown;

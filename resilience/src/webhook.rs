@@ -5,15 +5,13 @@ use crate::base::clock;
 use crate::classify::from_response;
 use crate::failure::rejected::Rejected;
 use crate::failure::{Category, Classification, Classify, of};
+use crate::outgoing::Target;
 use crate::policy::circuit_breaker::CircuitBreaker;
 use crate::policy::with_retry::Retry;
 use serde_json::Value;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
-use ureq::Agent;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use std::time::Duration;
 
 /// How long an alert may take, with all attempts.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -76,26 +74,15 @@ impl Webhook {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that does not begin with `http://` or `https://` and
     /// a host, and for a header that HTTP does not allow. The message shows neither.
     pub fn add(self) -> io::Result<Sink> {
-        let uri: Uri =
-            self.address.parse().map_err(|_| invalid("the address of the webhook is not valid"))?;
-        let host = match (uri.scheme_str(), uri.host()) {
-            (Some("http" | "https"), Some(host)) if !host.is_empty() => host.to_owned(),
-            _ => return Err(invalid("the address of a webhook begins with http:// or https:// and a host")),
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut target = Target::new(&self.address, "webhook")?;
+        target.header("content-type", "application/json")?;
         for (name, value) in &self.headers {
-            let name: HeaderName = name.parse().map_err(|_| invalid("the name of a header is not valid"))?;
-            let mut value: HeaderValue =
-                value.parse().map_err(|_| invalid("the value of a header is not valid"))?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
+            target.header(name, value)?;
         }
-        let is_here = host == "localhost"
-            || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-        let post = Post { uri, headers, is_here, breaker: CircuitBreaker::new("alerts webhook") };
+        let name = format!("webhook {}", target.host());
+        let post = Post { target, breaker: CircuitBreaker::new("alerts webhook") };
         let body = self.body;
-        Ok(sink::add(&format!("webhook {host}"), true, move |alert| post.send(&body(alert))))
+        Ok(sink::add(&name, true, move |alert| post.send(&body(alert))))
     }
 }
 
@@ -105,16 +92,9 @@ impl fmt::Debug for Webhook {
     }
 }
 
-fn invalid(words: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, words)
-}
-
 /// A checked webhook.
 struct Post {
-    uri: Uri,
-    headers: HeaderMap,
-    /// Whether the address is one of this machine.
-    is_here: bool,
+    target: Target,
     breaker: CircuitBreaker,
 }
 
@@ -124,27 +104,15 @@ impl Post {
         let text = body.to_string();
         let began = clock::now();
         let retry = Retry::new().max(2).base(BASE).give_up_after(LIMIT).retry_after_cap(LIMIT);
-        self.breaker.call(|| retry.call(|| self.attempt(&text, began)))
-    }
-
-    fn attempt(&self, text: &str, began: Instant) -> Result<(), Failure> {
-        let left = LIMIT.saturating_sub(clock::now().saturating_duration_since(began));
-        let config = Agent::config_builder()
-            .timeout_global(Some(left.max(Duration::from_millis(1))))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false);
-        let config = if self.is_here { config.proxy(None) } else { config };
-        let agent: Agent = config.build().into();
-        let mut request = agent.post(&self.uri);
-        if let Some(headers) = request.headers_mut() {
-            headers.extend(self.headers.clone());
-        }
-        let answer = request.send(text).map_err(|error| Failure(of(&error)))?;
-        if answer.status().is_success() {
-            return Ok(());
-        }
-        Err(Failure(from_response(answer.status(), answer.headers())))
+        let attempt = || {
+            let left = LIMIT.saturating_sub(clock::now().saturating_duration_since(began));
+            let answer = self.target.post(&text, left).map_err(|error| Failure(of(&error)))?;
+            if answer.status().is_success() {
+                return Ok(());
+            }
+            Err(Failure(from_response(answer.status(), answer.headers())))
+        };
+        self.breaker.call(|| retry.call(attempt))
     }
 }
 

@@ -13,6 +13,8 @@ mod disk;
 mod ends;
 mod faulty;
 mod golden;
+#[cfg(all(target_os = "linux", feature = "ops"))]
+mod health;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod keys;

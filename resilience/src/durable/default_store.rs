@@ -6,7 +6,8 @@ use crate::base::site::Site;
 use crate::base::state_dir::{is_bare_test, own_state_dir};
 use crate::base::sync::locked;
 use crate::durable::store::{MemoryStore, Store, StoreError};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
 
 /// The store of jobs and steps that name none: of the process, or of a test world.
 static DEFAULT: Site<Default> = Site::new(Default::new(false), || Default::new(true));
@@ -14,6 +15,8 @@ static DEFAULT: Site<Default> = Site::new(Default::new(false), || Default::new(t
 #[derive(Debug)]
 struct Default {
     store: OfProcess<Mutex<Option<Arc<dyn Store>>>>,
+    /// Whether a job or a step has asked for it, even if it could not be opened.
+    is_asked: AtomicBool,
     in_world: bool,
 }
 
@@ -28,13 +31,8 @@ impl Default {
                 Err(TryLockError::WouldBlock) => None,
             })
         };
-        Self { store: OfProcess::new(Mutex::new(None), of_child), in_world }
+        Self { store: OfProcess::new(Mutex::new(None), of_child), is_asked: AtomicBool::new(false), in_world }
     }
-}
-
-fn store() -> (MutexGuard<'static, Option<Arc<dyn Store>>>, bool) {
-    let default: &'static Default = leak(&DEFAULT);
-    (locked(&default.store), default.in_world)
 }
 
 /// The site's value of now, whether the static itself or a world's copy, lives as long as the process.
@@ -58,19 +56,29 @@ fn leak(site: &'static Site<Default>) -> &'static Default {
 /// ```
 pub fn use_store(new: Arc<dyn Store>) {
     // The one before is dropped without the lock: closing it may take long.
-    let before = store().0.replace(new);
+    let default = leak(&DEFAULT);
+    let before = locked(&default.store).replace(new);
+    default.is_asked.store(true, Ordering::Relaxed);
     drop(before);
 }
 
 /// The store of jobs and steps that name none.
 pub(crate) fn default_store() -> Result<Arc<dyn Store>, StoreError> {
-    let (mut store, in_world) = store();
+    let default = leak(&DEFAULT);
+    default.is_asked.store(true, Ordering::Relaxed);
+    let mut store = locked(&default.store);
     if let Some(store) = &*store {
         return Ok(store.clone());
     }
     // What failed now is tried again by the next call.
-    let opened = if in_world { Arc::new(MemoryStore::new()) } else { open()? };
+    let opened = if default.in_world { Arc::new(MemoryStore::new()) } else { open()? };
     Ok(store.insert(opened).clone())
+}
+
+/// The same, if a job or a step has asked for it before, or the program has set it.
+#[cfg(feature = "ops")]
+pub(crate) fn asked_default() -> Option<Result<Arc<dyn Store>, StoreError>> {
+    leak(&DEFAULT).is_asked.load(Ordering::Relaxed).then(default_store)
 }
 
 #[cfg(not(feature = "sqlite"))]

@@ -70,6 +70,8 @@ mod admin;
 mod call;
 mod default_store;
 pub(crate) mod ending;
+#[cfg(feature = "ops")]
+pub(crate) mod in_use;
 mod job;
 mod lease;
 mod moment {

@@ -11,6 +11,8 @@ pub(super) fn checks() -> Vec<(&'static str, Work)> {
         ("breakers", Work::blocking(breakers)),
         #[cfg(feature = "chaos")]
         ("chaos", Work::blocking(chaos)),
+        #[cfg(feature = "durable")]
+        ("store", Work::blocking(super::stores::look)),
     ];
     own.into_iter().chain(resources::checks()).collect()
 }

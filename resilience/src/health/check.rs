@@ -69,6 +69,30 @@ impl Check {
         )
     }
 
+    /// Creates the check of all stores that jobs and steps use: the built-in one, to make it critical or to change its
+    /// limit.
+    ///
+    /// It fails while one of them takes no write: its disk is full, its files were removed, another process holds it, or
+    /// its server is gone. It writes to each store once for a look, which changes no record, and opens none that nothing
+    /// has used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, use_store};
+    /// use resilience::health::{self, Check};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// use_store(std::sync::Arc::new(MemoryStore::new()));
+    /// Check::store().critical().register();
+    /// assert_eq!(health::check("store").unwrap().to_string(), "store: pass: the store takes writes");
+    /// ```
+    #[cfg(feature = "durable")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+    pub fn store() -> Self {
+        Self::of("store", Work::blocking(super::stores::look))
+    }
+
     /// Sets how long a question waits for a look; 2 s by default.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;

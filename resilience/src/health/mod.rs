@@ -25,7 +25,8 @@
 //! - Of each check at most one look runs at a time. All questions of that time share it, and its answer is used for one
 //!   second, so that many questions cost what one costs.
 //! - A question waits for the limit of the check at most, 2 s by default. A look that hangs keeps its thread: until it
-//!   ends, each question gets a failure at once, with the time since when it runs.
+//!   ends, each question gets a failure at once, with the time since when it runs. The code of a check sees its limit as
+//!   [`remaining`](crate::remaining()).
 //! - Sync checks run on at most 16 helper threads, async ones on a runtime of this library. A panic is a failure.
 //! - Calls in a check take no probe of a half-open breaker, and spend no retry budget: only the traffic decides when a
 //!   breaker closes. A check whose call a policy rejects is a warning, "not judged", and does not decide readiness.
@@ -39,13 +40,19 @@
 //! | `cpu` | never: it is for information |
 //! | `breakers` | while a breaker is open: it is the protection at work, and no failure |
 //! | `chaos` (feature `chaos`) | while the program has armed faults |
+//! | `store` (feature `durable`) | never: it fails while a store that jobs or steps have used takes no write |
 //!
-//! A check of the program with the same name takes its place.
+//! A check of the program with the same name takes its place. None of them is critical; [`Check::store`] makes the one of
+//! the stores critical.
+//!
+//! A service is asked by `Endpoint` (feature `webhook`): its answer, and the list of models of a server such as Ollama.
 
 mod answer;
 mod ask;
 mod builtin;
 mod check;
+#[cfg(feature = "webhook")]
+mod endpoint;
 mod flight;
 mod machine;
 mod ready;
@@ -54,6 +61,8 @@ mod resources;
 mod run;
 mod site;
 mod status;
+#[cfg(feature = "durable")]
+mod stores;
 mod watch;
 mod work;
 
@@ -62,6 +71,9 @@ pub use answer::Answer;
 #[doc(hidden)]
 pub use answer::CheckOutcome;
 pub use check::Check;
+#[cfg(feature = "webhook")]
+#[cfg_attr(docsrs, doc(cfg(feature = "webhook")))]
+pub use endpoint::Endpoint;
 pub use ready::{Readiness, ready, ready_async};
 pub use resources::{Resources, resources};
 #[doc(hidden)]

@@ -2,18 +2,19 @@
 //!
 //! A body that hangs keeps its thread, and no second one is started for its check. At most 16 threads run at once;
 //! what is behind them waits, and its questions end by their limits. Each look runs in the test world of the question
-//! that began it, and is marked: see [`check`](crate::base::check).
+//! that began it, is marked (see [`check`](crate::base::check)), and sees its limit as the time that remains.
 
 use super::answer::Answer;
 use super::flight::Look;
 use super::work::Work;
-use crate::base::check;
 use crate::base::guarded::panic_text;
 use crate::base::of_process::OfProcess;
 #[cfg(feature = "tokio")]
 use crate::base::runtime::OwnRuntime;
+use crate::base::scope::within_until;
 use crate::base::sync::locked;
 use crate::base::world::{World, run_in};
+use crate::base::{check, clock};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
@@ -46,10 +47,11 @@ static POOL: OfProcess<Mutex<Pool>> =
 /// Begins `look`.
 pub(super) fn start(look: Look) {
     let world = World::here();
+    let end = clock::later(clock::now(), look.entry.limit);
     match look.entry.work.clone() {
         Work::Blocking(body) => on_helper(Box::new(move || {
             run_in(world.as_ref(), || {
-                let marked = check::enter(true);
+                let marked = (check::enter(true), within_until(end));
                 let answer = catch_unwind(AssertUnwindSafe(|| body())).unwrap_or_else(panicked);
                 drop(marked);
                 look.end(answer);
@@ -62,7 +64,7 @@ pub(super) fn start(look: Look) {
                 let mut running = pin!(async move { body().await });
                 poll_fn(move |cx| {
                     run_in(world.as_ref(), || {
-                        let marked = check::enter(true);
+                        let marked = (check::enter(true), within_until(end));
                         let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
                         drop(marked);
                         let answer = match polled {

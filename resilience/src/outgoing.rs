@@ -1,0 +1,102 @@
+//! Requests over HTTP that the library makes for the program: to webhooks, and to the endpoints of health checks.
+//!
+//! The path of an address, its query, its name and password, and the headers may be secret: no text of this module
+//! shows more of it than its host.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
+use ureq::{Agent, Body};
+
+/// Where requests go, checked.
+#[derive(Clone)]
+pub(crate) struct Target {
+    uri: Uri,
+    host: String,
+    headers: HeaderMap,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// The target at `address`; `what` it is the address of stands in the error.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address without a scheme of HTTP or without a host.
+    pub(crate) fn new(address: &str, what: &str) -> io::Result<Self> {
+        let uri: Uri =
+            address.parse().map_err(|_| invalid(format!("the address of the {what} is not valid")))?;
+        let host = match (uri.scheme_str(), uri.host()) {
+            (Some("http" | "https"), Some(host)) if !host.is_empty() => host.to_owned(),
+            _ => {
+                let words =
+                    format!("the address of the {what} does not begin with http:// or https:// and a host");
+                return Err(invalid(words));
+            }
+        };
+        Ok(Self { uri, host, headers: HeaderMap::new() })
+    }
+
+    /// Adds a header to each request.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a name or value that HTTP does not allow.
+    pub(crate) fn header(&mut self, name: &str, value: &str) -> io::Result<()> {
+        let name: HeaderName =
+            name.parse().map_err(|_| invalid("the name of a header is not valid".to_owned()))?;
+        let mut value: HeaderValue =
+            value.parse().map_err(|_| invalid("the value of a header is not valid".to_owned()))?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(())
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What sends requests that take at most `limit` each, with the answer, and follow no redirect.
+    ///
+    /// Proxies are those of the environment, but none for an address of this machine.
+    fn agent(&self, limit: Duration) -> Agent {
+        let is_here = self.host == "localhost"
+            || self.host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        let config = Agent::config_builder()
+            .timeout_global(Some(limit.max(Duration::from_millis(1))))
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false);
+        let config = if is_here { config.proxy(None) } else { config };
+        config.build().into()
+    }
+
+    /// Posts `text`; the answer may have any status.
+    pub(crate) fn post(&self, text: &str, limit: Duration) -> Result<Response<Body>, ureq::Error> {
+        let mut request = self.agent(limit).post(&self.uri);
+        if let Some(headers) = request.headers_mut() {
+            headers.extend(self.headers.clone());
+        }
+        request.send(text)
+    }
+
+    /// Gets what is at the address; the answer may have any status.
+    pub(crate) fn get(&self, limit: Duration) -> Result<Response<Body>, ureq::Error> {
+        let mut request = self.agent(limit).get(&self.uri);
+        if let Some(headers) = request.headers_mut() {
+            headers.extend(self.headers.clone());
+        }
+        request.call()
+    }
+}
+
+fn invalid(words: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, words)
+}
