@@ -24,6 +24,8 @@ mod rules;
 mod schedule;
 #[path = "with_retry/shapes.rs"]
 mod shapes;
+#[path = "with_retry/sharing.rs"]
+mod sharing;
 #[path = "with_retry/throttle.rs"]
 mod throttle;
 

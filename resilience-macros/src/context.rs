@@ -68,6 +68,8 @@ pub(crate) struct Context<'a> {
     pub(crate) varied: Option<(Ident, usize)>,
     /// The budget that pays for retries, an expression of an `Option`.
     pub(crate) budget: Option<TokenStream>,
+    /// The local that holds the budget of the running attempt, where the body may call functions with the same one.
+    pub(crate) share: Option<Ident>,
     /// Whether a layer uses the arguments after the body has run.
     pub(crate) keeps_arguments: bool,
     /// How many layers are above the one that takes what is below it to another thread.
@@ -241,4 +243,9 @@ pub(crate) fn pinned_local() -> Ident {
 /// The local that holds the running retry.
 pub(crate) fn retry_local() -> Ident {
     Ident::new("__retry", Span::mixed_site())
+}
+
+/// The local that holds the budget of the running attempt.
+pub(crate) fn share_local() -> Ident {
+    Ident::new("__share", Span::mixed_site())
 }

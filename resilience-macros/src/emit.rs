@@ -1,6 +1,6 @@
 //! The code around the body: the point, one `static` a layer, the checks, and the layers themselves.
 
-use crate::context::{Cloned, Context, Place, pinned_local};
+use crate::context::{Cloned, Context, Place, pinned_local, share_local};
 use crate::function::item::Item;
 use crate::layer::{Stack, Stacked, Traits};
 use crate::options::Shared;
@@ -84,6 +84,7 @@ fn context<'a>(layers: &'a [Stacked], places: &[Place], shared: &'a Shared, item
         retry: find(|traits| traits.loops).map(|(stacked, place)| (stacked.layer.handle(place), place.above)),
         key,
         budget: layers.iter().zip(places).find_map(budget),
+        share: find(|traits| traits.shares_budget).map(|_| share_local()),
         varied: varied.clone(),
         keeps_arguments: find(|traits| traits.keeps_arguments).is_some(),
         thread: layers.iter().rposition(|stacked| stacked.traits().moves_thread),
@@ -221,6 +222,10 @@ fn attempt(
         quote_spanned!(here=> if let __rt::Some(__outcome) = __rt::None::<#ty> { return __outcome; };);
     let body = item.block(quote!(#typed #body));
     let future = quote_spanned!(here=> async #body);
+    let future = match &cx.share {
+        Some(share) => quote_spanned!(here=> __rt::sharing(&#share, #future)),
+        None => future,
+    };
     let wrapped = innermost.and_then(|(stacked, place)| {
         let bound = place.bound();
         let done = quote_spanned!(here=> { #judged #bound });

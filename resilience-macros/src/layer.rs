@@ -135,6 +135,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) varies: Option<&'a Ident>,
     /// How long what is below may take.
     pub(crate) limit: Option<&'a Duration>,
+    /// Its budget is one that other functions may have, too, which the body may call.
+    pub(crate) shares_budget: bool,
     /// It reads its numbers in each call, where they may be others than in the last one.
     pub(crate) reads_settings: bool,
     /// The time within which it counts.

@@ -21,6 +21,7 @@ pub use crate::health::{
 };
 pub use crate::point::probe::{Context, noted};
 pub use crate::point::{POINTS_0_1, PointSite};
+pub use crate::policy::budget::share::sharing;
 #[cfg(feature = "cache")]
 pub use crate::policy::cached::{GivenCache, Ids, Lead, Leading, Part, Parted, Sharing, key_part};
 #[cfg(feature = "chaos")]

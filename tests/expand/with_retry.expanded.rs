@@ -163,3 +163,132 @@ async fn throttled(id: u32) -> Result<String, Error> {
     };
     #[allow(unreachable_code, clippy::needless_return)] return __outcome;
 }
+fn shared(id: u32) -> Result<String, Error> {
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
+        ::core::module_path!(),
+        "shared",
+        &[&__RETRY],
+    );
+    static __RETRY: __rt::RetrySite = __rt::RetrySite::new(
+        &__POINT,
+        __rt::Retry::budget_of(
+            __rt::Retry::max(__rt::Retry::new(), 3),
+            __rt::BudgetOf::Shared(&SEARCH),
+        ),
+    );
+    let __outcome = '__retry: {
+        let __throttled = match __rt::MayRefuse::<Result<String, Error>>::NEW
+            .probed_ask(
+                || (&__RETRY).ask_named((&__RETRY).budget()),
+                (&__RETRY).unthrottled(),
+            )
+        {
+            __rt::Ok(__throttled) => __throttled,
+            __rt::Err(__refused) => break '__retry __refused.0,
+        };
+        let mut __retry = __rt::here((&__RETRY).start());
+        let __outcome = loop {
+            let __retrying = {
+                let __attempt = (&__throttled).attempt();
+                let __share = (&__RETRY)
+                    .share((&__RETRY).budget())
+                    .admitted(&__throttled);
+                let __inside = (&__share).enter();
+                let __outcome = __rt::call_once(|| -> Result<String, Error> {
+                    fetch(id)
+                });
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, (&__retry).attempt());
+                __inside.leave();
+                (&__share).ended(__attempt, &__verdict);
+                match (&__RETRY)
+                    .settle_shared(
+                        __retry,
+                        __verdict,
+                        __rt::Ruling::ByCategory,
+                        &__share,
+                    )
+                {
+                    __rt::Ok(_) => break __outcome,
+                    __rt::Err(__retrying) => __retrying,
+                }
+            };
+            __retry = (&__RETRY).sleep(__retrying);
+        };
+        __outcome
+    };
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
+}
+async fn shared_later(id: u32) -> Result<String, Error> {
+    use ::resilience::__private as __rt;
+    #[__rt::linkme::distributed_slice(__rt::POINTS_0_1)]
+    #[linkme(crate = __rt::linkme)]
+    static __POINT: __rt::PointSite = __rt::PointSite::new(
+        ::core::module_path!(),
+        "shared_later",
+        &[&__RETRY],
+    );
+    static __RETRY: __rt::RetrySite = __rt::RetrySite::new(
+        &__POINT,
+        __rt::Retry::budget_of(
+            __rt::Retry::max(__rt::Retry::new(), 3),
+            __rt::BudgetOf::Shared(&SEARCH),
+        ),
+    );
+    let __outcome = '__retry: {
+        let __throttled = match __rt::MayRefuse::<Result<String, Error>>::NEW
+            .probed_ask(
+                || (&__RETRY).ask_named((&__RETRY).budget()),
+                (&__RETRY).unthrottled(),
+            )
+        {
+            __rt::Ok(__throttled) => __throttled,
+            __rt::Err(__refused) => break '__retry __refused.0,
+        };
+        let mut __retry = (&__RETRY).start();
+        let __outcome = loop {
+            let __retrying = {
+                let __attempt = (&__throttled).attempt();
+                let __share = (&__RETRY)
+                    .share((&__RETRY).budget())
+                    .admitted(&__throttled);
+                let __body = __rt::sharing(
+                    &__share,
+                    async {
+                        if let __rt::Some(__outcome) = __rt::None::<
+                            Result<String, Error>,
+                        > {
+                            return __outcome;
+                        }
+                        fetch(id).await
+                    },
+                );
+                let __outcome = if (&__retry).attempt() == 1 {
+                    __body.await
+                } else {
+                    __rt::repeated(&__POINT, __body).await
+                };
+                let __verdict = __rt::Outcome::probe(&__outcome)
+                    .probed_verdict(&__POINT, (&__retry).attempt());
+                (&__share).ended(__attempt, &__verdict);
+                match (&__RETRY)
+                    .settle_shared(
+                        __retry,
+                        __verdict,
+                        __rt::Ruling::ByCategory,
+                        &__share,
+                    )
+                {
+                    __rt::Ok(_) => break __outcome,
+                    __rt::Err(__retrying) => __retrying,
+                }
+            };
+            __retry = (&__RETRY).pause(__retrying).await;
+        };
+        __outcome
+    };
+    #[allow(unreachable_code, clippy::needless_return)] return __outcome;
+}

@@ -16,3 +16,11 @@ impl Service {
 async fn throttled(id: u32) -> Result<String, Error> {
     fetch(id).await
 }
+#[with_retry(max = 3, budget = SEARCH)]
+fn shared(id: u32) -> Result<String, Error> {
+    fetch(id)
+}
+#[with_retry(max = 3, budget = SEARCH)]
+async fn shared_later(id: u32) -> Result<String, Error> {
+    fetch(id).await
+}

@@ -6,6 +6,7 @@
 #[cfg(feature = "cache")]
 use super::marks;
 use super::name::PointName;
+use super::payers::{self, Payer};
 use super::repeats;
 use super::scope::{self, Limits, RequestEnd};
 use super::world::{World, run_in};
@@ -54,6 +55,8 @@ pub(crate) struct Carried {
     held: Vec<usize>,
     /// The retries that repeat the code.
     repeats: Vec<PointName>,
+    /// The attempts whose budgets other functions can share.
+    payers: Vec<Payer>,
     #[cfg(feature = "cache")]
     mark: Option<Arc<marks::Mark>>,
     #[cfg(feature = "ops")]
@@ -73,6 +76,7 @@ impl Carried {
             request: RequestEnd::here(),
             held: scope::held(),
             repeats: repeats::around(),
+            payers: payers::around(),
             #[cfg(feature = "cache")]
             mark: marks::innermost(),
             #[cfg(feature = "ops")]
@@ -101,6 +105,7 @@ impl Carried {
             let _request = self.request.enter();
             let _held: Vec<_> = self.held.iter().map(|number| scope::holding(*number)).collect();
             let _repeats = repeats::within(self.repeats.clone());
+            let _payers = payers::within(self.payers.clone());
             #[cfg(feature = "cache")]
             let _mark = marks::enter(self.mark.clone());
             #[cfg(feature = "ops")]

@@ -33,6 +33,7 @@ pub(crate) mod of_process;
 pub(crate) mod own_thread;
 #[cfg(feature = "tokio")]
 mod paused;
+pub(crate) mod payers;
 pub(crate) mod percentile;
 mod real_clock;
 #[cfg(any(feature = "config", feature = "ops"))]

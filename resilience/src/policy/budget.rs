@@ -1,13 +1,16 @@
 //! A token bucket that limits the retry rate, so that retries cannot overload a failing dependency.
 
 mod calls;
+pub(crate) mod share;
 mod throttle;
 
+pub(super) use share::{PaidBy, Share};
 pub(super) use throttle::Throttled;
 
 use self::throttle::Throttle;
 use crate::base::check;
 use crate::base::clock::now;
+use crate::base::payers::{self, Payment};
 use crate::base::setting::{Complaint, InvalidPolicy};
 use crate::base::settings::{Count, Factor, Settings, settings};
 use crate::base::site::Site;
@@ -79,6 +82,41 @@ pub enum BudgetOf {
 /// Ask it with `with_retry(throttle = 2.0)`, for a shared budget with `with_retry(budget = SEARCH, throttle)`, and by
 /// hand with [`call`](Self::call). Use it in place of a circuit breaker where a service rejects a part of its calls,
 /// for instance when it sheds load: a breaker admits all calls or none, a throttle as many as the service takes.
+///
+/// # Functions that call one another
+///
+/// Of functions that share a budget and call one another, the innermost pays alone, so that one call of the service is
+/// not counted twice. What matters is the last that a call inside an attempt has done with the budget:
+///
+/// - It has paid for a retry and failed all the same: the attempt around it is repeated at no cost.
+/// - It was denied a retry: so is the attempt around it. An empty budget ends the retries of all functions at once.
+/// - It has succeeded: it has returned its token, and the functions around it return none. If one of them fails
+///   afterwards, the failure is its own, and it pays for its retry.
+///
+/// A function inside that was not called, or has another budget, changes nothing. The throttle of a shared budget counts
+/// in the same way, and a call that it has admitted is not asked again at the first call inside. Tasks and threads that
+/// an attempt starts are part of it where [`carry`](crate::carry()) or [`carry_fn`](crate::carry_fn) takes it along. A
+/// function that calls itself shares only a budget that it names.
+///
+/// ```
+/// use resilience::{Budget, with_retry};
+/// use std::io::{Error, ErrorKind};
+///
+/// static DATABASE: Budget = Budget::new();
+///
+/// #[with_retry(max = 1, base = 0s, budget = DATABASE)]
+/// fn load_page() -> Result<(), Error> {
+///     load_row()
+/// }
+///
+/// #[with_retry(max = 1, base = 0s, budget = DATABASE)]
+/// fn load_row() -> Result<(), Error> {
+///     Err(ErrorKind::ConnectionReset.into())
+/// }
+///
+/// assert!(load_page().is_err());
+/// assert_eq!(DATABASE.tokens(), 500 - 2 * 5, "each of the two calls of `load_row` has paid for its retry");
+/// ```
 ///
 /// # Examples
 ///
@@ -182,9 +220,15 @@ pub(super) struct Withdrawal<'b> {
 }
 
 impl Withdrawal<'_> {
-    /// Keeps the tokens out of the bucket: the attempt begins.
+    /// Keeps the tokens out of the bucket: the extra call begins.
     pub(super) fn spend(self) {
         std::mem::forget(self);
+    }
+
+    /// Keeps the tokens out of the bucket: the retry begins.
+    pub(super) fn spend_on_retry(self) {
+        self.budget.note(Payment::Paid);
+        self.spend();
     }
 }
 
@@ -273,7 +317,10 @@ impl Budget {
             return Some(Withdrawal { budget: self, tokens: 0 });
         }
         let bucket = &*self.bucket;
-        let tokens = bucket.withdraw(&self.settings.config, after_timeout, bucket.ticks())?;
+        let Some(tokens) = bucket.withdraw(&self.settings.config, after_timeout, bucket.ticks()) else {
+            self.note(Payment::Denied);
+            return None;
+        };
         Some(Withdrawal { budget: self, tokens })
     }
 
@@ -291,7 +338,15 @@ impl Budget {
     /// Takes what a success returns.
     #[cold]
     pub(super) fn deposit_success(&self) {
+        self.note(Payment::Refunded);
         self.bucket.put_back(u64::from(self.settings.config.deposit) * MILLI);
+    }
+}
+
+/// What the attempts around a call have to know of its payments.
+impl Budget {
+    fn note(&self, payment: Payment) {
+        payers::note(self, |notes| notes.payment = Some(payment));
     }
 }
 

@@ -75,7 +75,7 @@
 //! assert_eq!(from_flag(5).unwrap().max_attempts(), 6);
 //! ```
 
-mod budget;
+pub(crate) mod budget;
 pub mod bulkhead;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]

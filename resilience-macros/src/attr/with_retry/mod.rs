@@ -134,6 +134,17 @@ impl Checked {
     }
 }
 
+/// Before and after an attempt whose budget the body's own calls may have, too.
+fn shared(cx: &Context<'_>, share: &TokenStream) -> Option<(TokenStream, TokenStream)> {
+    let (here, name) = (Span::mixed_site(), cx.share.as_ref()?);
+    let new = quote_spanned!(here=> let #name = #share;);
+    if cx.is_async {
+        return Some((new, TokenStream::new()));
+    }
+    let enter = quote_spanned!(here=> #new let __inside = (&#name).enter(););
+    Some((enter, quote_spanned!(here=> __inside.leave();)))
+}
+
 /// Reads the arguments.
 fn check(input: Input<'_>) -> Checked {
     let Input { entries, errors, .. } = input;
@@ -290,6 +301,7 @@ impl Layer for Checked {
             loops: true,
             judges: true,
             reads_settings: !self.is_given(),
+            shares_budget: self.budget == BudgetSource::Settings,
             twice: Some(
                 " multiply their attempts\nhelp: keep one; `on(category, ..)` sets a rule for one category",
             ),
@@ -387,16 +399,21 @@ impl Layer for Checked {
         let budgets = key
             .as_ref()
             .map(|key| quote_spanned!(here=> let __budget = __rt::Keyed::get(&__BUDGETS, &(#key));));
+        let (ruling, budget) = (self.rules.ruling(), self.budget(&self.owner(place), key.is_some()));
         let settle = if self.is_plain(key.is_some()) {
             quote_spanned!(here=> #site.settle(#retry, __verdict))
+        } else if let Some(share) = &cx.share {
+            quote_spanned!(here=> #site.settle_shared(#retry, __verdict, #ruling, &#share))
         } else {
-            let (ruling, budget) = (self.rules.ruling(), self.budget(&self.owner(place), key.is_some()));
             quote_spanned!(here=> #site.settle_with(#retry, __verdict, #ruling, #budget))
         };
         let bound = place.bound();
         let throttled = Throttled::new(self, cx, place, key.is_some());
         let is_throttled = throttled.is_some();
         let Throttled { ask, attempt, ended } = throttled.unwrap_or_default();
+        let admitted = is_throttled.then(|| quote_spanned!(here=> .admitted(&__throttled)));
+        let share = quote_spanned!(here=> #site.share(#budget) #admitted);
+        let (share, leave) = shared(cx, &share).unwrap_or_default();
         let kept = if place.is_outermost() { quote!(_) } else { quote_spanned!(here=> __verdict) };
         let call = quote_spanned! {here=>
             #budgets
@@ -408,7 +425,9 @@ impl Layer for Checked {
                 // Nothing of an attempt outlives it, so that the future need not hold it while it waits.
                 let __retrying = {
                     #attempt
+                    #share
                     #inner
+                    #leave
                     #ended
                     match #settle {
                         __rt::Ok(#kept) => break #bound,

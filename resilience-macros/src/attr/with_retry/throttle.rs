@@ -117,7 +117,10 @@ impl Throttled {
         Some(Self {
             ask: quote_spanned!(here=> let __throttled = #ask;),
             attempt: quote_spanned!(here=> let __attempt = (&__throttled).attempt();),
-            ended: quote_spanned!(here=> __attempt.ended(&__verdict);),
+            ended: cx.share.as_ref().map_or_else(
+                || quote_spanned!(here=> __attempt.ended(&__verdict);),
+                |share| quote_spanned!(here=> (&#share).ended(__attempt, &__verdict);),
+            ),
         })
     }
 }

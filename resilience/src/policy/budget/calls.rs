@@ -1,6 +1,7 @@
 //! Calls by hand that ask the throttle of a budget.
 
 use super::Budget;
+use super::share::{Share, sharing};
 use super::throttle::Throttled;
 use crate::base::scope::Stack;
 use crate::classify::{Classification, Classify};
@@ -131,9 +132,11 @@ impl Budget {
     ) -> R {
         match ask(self, place) {
             Ok(call) => {
-                let attempt = call.attempt();
+                let (attempt, share) = (call.attempt(), Share::new(Some(self), true).admitted(&call));
+                let inside = share.enter();
                 let outcome = body();
-                attempt.ended(&judge(&outcome));
+                inside.leave();
+                share.ended(attempt, &judge(&outcome));
                 outcome
             }
             Err(rejected) => R::refuse(rejected),
@@ -148,9 +151,9 @@ impl Budget {
     ) -> R {
         match ask(self, place) {
             Ok(call) => {
-                let attempt = call.attempt();
-                let outcome = body().await;
-                attempt.ended(&judge(&outcome));
+                let (attempt, share) = (call.attempt(), Share::new(Some(self), true).admitted(&call));
+                let outcome = sharing(&share, body()).await;
+                share.ended(attempt, &judge(&outcome));
                 outcome
             }
             Err(rejected) => R::refuse(rejected),

@@ -24,9 +24,9 @@
 
 use super::Budget;
 use crate::base::clock::now;
-use crate::base::rng;
 use crate::base::scope::{Stack, is_cut};
 use crate::base::sync::Mutex;
+use crate::base::{payers, rng};
 use crate::event::{Event, Log, Pace, emit_as, is_rejection_heard, shows_all_keys};
 use crate::failure::Counts;
 use crate::point::PointName;
@@ -192,6 +192,9 @@ impl Budget {
 
     /// Admits a call, or refuses that of the point that `refused` names.
     fn admit(&self, refused: impl FnOnce() -> PointName) -> Result<(), Rejected> {
+        if payers::take_admission(self) {
+            return Ok(());
+        }
         let throttle = self.throttle_state();
         if throttle.refuses(self.factor(), self.second(), rng::uniform) {
             return Err(self.refused(throttle, refused()));
@@ -202,6 +205,7 @@ impl Budget {
     /// Reports a refusal of `point`.
     #[cold]
     fn refused(&self, throttle: &Throttle, point: PointName) -> Rejected {
+        self.note_counted();
         let shows_key = self.key.is_some() && shows_all_keys();
         let key = self.key.as_deref().map(|key| PointName::from(key.to_owned()));
         if is_rejection_heard(None) {
@@ -215,8 +219,18 @@ impl Budget {
     /// Counts an attempt that ended with `verdict`.
     fn count_attempt(&self, verdict: &Verdict) {
         if let Some(is_accept) = counted(verdict) {
-            self.throttle_state().add(self.second(), is_accept);
+            self.count(is_accept);
         }
+    }
+
+    fn count(&self, is_accept: bool) {
+        self.note_counted();
+        self.throttle_state().add(self.second(), is_accept);
+    }
+
+    /// The attempts around the running code need not be counted.
+    fn note_counted(&self) {
+        payers::note(self, |notes| notes.is_counted = true);
     }
 }
 
@@ -247,6 +261,12 @@ impl<'b> Throttled<'b> {
         Self { budget: None, stack }
     }
 
+    /// Whether a throttle has admitted the call.
+    #[inline]
+    pub(super) const fn has_asked(&self) -> bool {
+        self.budget.is_some()
+    }
+
     /// An attempt begins.
     #[inline]
     pub const fn attempt(&self) -> ThrottledAttempt<'b> {
@@ -271,6 +291,11 @@ impl ThrottledAttempt<'_> {
             budget.count_attempt(verdict);
         }
     }
+
+    /// The attempt has ended, and a call inside it was counted in its place.
+    pub(super) fn uncounted(mut self) {
+        self.budget = None;
+    }
 }
 
 impl Drop for ThrottledAttempt<'_> {
@@ -279,7 +304,7 @@ impl Drop for ThrottledAttempt<'_> {
             && !std::thread::panicking()
             && is_cut(self.stack)
         {
-            budget.throttle_state().add(budget.second(), false);
+            budget.count(false);
         }
     }
 }

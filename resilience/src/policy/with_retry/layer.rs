@@ -20,7 +20,7 @@ use crate::point::registry::{Point, PointKey};
 #[cfg(feature = "config")]
 use crate::point::{Override, Pinned};
 use crate::point::{PointName, PointSite};
-use crate::policy::budget::{BudgetOf, Throttled};
+use crate::policy::budget::{BudgetOf, Share, Throttled};
 use crate::policy::keyed::{Keyed, PerKey};
 use crate::policy::{Ruling, Verdict};
 use crate::rejected::Rejected;
@@ -276,6 +276,28 @@ impl RetrySite {
         run::settle(self, call, verdict, ruling, budget)
     }
 
+    /// What follows an attempt whose budget functions inside it may share: the verdict with which the call ends.
+    ///
+    /// # Errors
+    ///
+    /// The call that waits for its next attempt, if one follows.
+    #[inline]
+    pub fn settle_shared<'b, C: CallState>(
+        &self,
+        call: C,
+        verdict: Verdict,
+        ruling: Ruling,
+        share: &Share<'b>,
+    ) -> Result<Verdict, Retrying<'b, C>> {
+        run::settle_shared(self, call, verdict, ruling, share)
+    }
+
+    /// The `budget` of an attempt, which functions inside it may share if the settings name it.
+    #[inline]
+    pub fn share<'b>(&self, budget: Option<&'b Budget>) -> Share<'b> {
+        share(&self.retry, budget)
+    }
+
     /// Whether no attempt can follow the one that is about to run.
     #[inline]
     pub fn is_last(&self, call: &impl CallState) -> bool {
@@ -314,6 +336,12 @@ const fn budget_of<'b>(retry: &Retry, own: &'b Budget) -> Option<&'b Budget> {
         BudgetOf::None => None,
         BudgetOf::Shared(budget) => Some(budget),
     }
+}
+
+/// The `budget` of an attempt of `retry`.
+#[inline]
+fn share<'b>(retry: &Retry, budget: Option<&'b Budget>) -> Share<'b> {
+    Share::new(budget, matches!(retry.config().budget, BudgetOf::Shared(_)))
 }
 
 /// The same as of [`RetrySite`], with the settings that the call was given.
@@ -378,6 +406,26 @@ impl<'a> GivenRetry<'a> {
         budget: Option<&Budget>,
     ) -> Result<Verdict, Retrying<'_, C>> {
         run::settle(&self, call, verdict, ruling, budget)
+    }
+
+    /// See [`RetrySite::settle_shared`].
+    ///
+    /// # Errors
+    ///
+    /// The call that waits for its next attempt, if one follows.
+    pub fn settle_shared<'b, C: CallState>(
+        self,
+        call: C,
+        verdict: Verdict,
+        ruling: Ruling,
+        share: &Share<'b>,
+    ) -> Result<Verdict, Retrying<'b, C>> {
+        run::settle_shared(&self, call, verdict, ruling, share)
+    }
+
+    /// See [`RetrySite::share`].
+    pub fn share(self, budget: Option<&Budget>) -> Share<'_> {
+        share(self.retry, budget)
     }
 
     /// See [`RetrySite::is_last`].

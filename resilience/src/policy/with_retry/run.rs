@@ -22,7 +22,7 @@ use crate::base::{repeats, rng, scope, stopping};
 use crate::classify::{Category, Classification};
 use crate::event::{Event, emit, is_heard};
 use crate::point::PointName;
-use crate::policy::budget::{Budget, Withdrawal};
+use crate::policy::budget::{Budget, PaidBy, Share, Withdrawal};
 use crate::policy::{Ruling, Verdict};
 use std::mem;
 use std::time::{Duration, Instant};
@@ -283,7 +283,7 @@ impl Wait<'_> {
     /// Ends the wait: the attempt that was paid for begins.
     fn end(self) {
         if let Some(tokens) = self.tokens {
-            tokens.spend();
+            tokens.spend_on_retry();
         }
     }
 }
@@ -321,7 +321,27 @@ pub(super) fn settle<'b, S: CallSite, C: CallState>(
         // A new `None`: the compiler need not keep the verdict of a success in memory.
         return Ok(None);
     };
-    failed(site, call, class, ruling, budget)
+    failed(site, call, class, ruling, budget.into())
+}
+
+/// The same of an attempt whose budget functions inside it may share.
+#[inline]
+pub(super) fn settle_shared<'b, S: CallSite, C: CallState>(
+    site: &S,
+    call: C,
+    verdict: Verdict,
+    ruling: Ruling,
+    share: &Share<'b>,
+) -> Result<Verdict, Retrying<'b, C>> {
+    let Some(class) = &verdict else {
+        if call.is_first() && share.is_full() {
+            drop(call);
+        } else {
+            succeeded(site, call, share.refunded());
+        }
+        return Ok(None);
+    };
+    failed(site, call, class, ruling, share.paid_by())
 }
 
 /// How many attempts a call may make, as events have it.
@@ -410,11 +430,11 @@ fn failed<'b, S: CallSite, C: CallState>(
     mut call: C,
     class: &Classification,
     ruling: Ruling,
-    budget: Option<&'b Budget>,
+    paid_by: PaidBy<'b>,
 ) -> Result<Verdict, Retrying<'b, C>> {
     let started = call.started();
     let mut progress = call.take();
-    let Some(wait) = judged(site, started, &mut progress, *class, ruling, budget) else {
+    let Some(wait) = judged(site, started, &mut progress, *class, ruling, paid_by) else {
         return Ok(Some(*class));
     };
     call.keep(progress);
@@ -428,7 +448,7 @@ fn judged<'b>(
     progress: &mut Progress,
     class: Classification,
     ruling: Ruling,
-    budget: Option<&'b Budget>,
+    paid_by: PaidBy<'b>,
 ) -> Option<Wait<'b>> {
     let retry = site.retry();
     progress.attempts = progress.attempts.saturating_add(1);
@@ -437,7 +457,7 @@ fn judged<'b>(
         return None;
     }
     let (point, attempts_max) = (site.name(), attempts_max(retry));
-    let next = next(retry, started, progress, &class, ruling, budget);
+    let next = next(retry, started, progress, &class, ruling, paid_by);
     let delay = next.as_ref().ok().map(|wait| wait.delay);
     let reason = next.as_ref().err().map(|stop| stop.reason());
     if is_heard(None) {
@@ -499,7 +519,7 @@ fn next<'b>(
     progress: &mut Progress,
     class: &Classification,
     ruling: Ruling,
-    budget: Option<&'b Budget>,
+    paid_by: PaidBy<'b>,
 ) -> Result<Wait<'b>, GiveUpReason> {
     let moment = || DecisionInput {
         elapsed: started.map_or(Duration::ZERO, |at| now().saturating_duration_since(at)),
@@ -511,9 +531,11 @@ fn next<'b>(
         return Err(GiveUpReason::ShuttingDown);
     }
     // Last, so that a retry which is not made for another reason costs nothing.
-    let tokens = match budget.filter(|_| !class.is_refusal()) {
-        None => None,
-        Some(budget) => {
+    let tokens = match paid_by {
+        _ if class.is_refusal() => None,
+        PaidBy::Nothing => None,
+        PaidBy::Denied => return Err(GiveUpReason::Budget),
+        PaidBy::Budget(budget) => {
             Some(budget.withdraw(class.category == Category::Timeout).ok_or(GiveUpReason::Budget)?)
         }
     };

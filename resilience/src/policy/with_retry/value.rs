@@ -14,6 +14,7 @@ use crate::event::blocks;
 use crate::outcome::Outcome;
 use crate::point::PointName;
 use crate::policy::budget::BudgetOf;
+use crate::policy::budget::share::{Share, sharing};
 use crate::policy::judged::{Classifier, Judged, Predicate, Unset};
 #[cfg(feature = "durable")]
 use crate::policy::recoveries;
@@ -74,16 +75,30 @@ impl<'a> InlineCall<'a> {
         AttemptHistory::start(self.retry)
     }
 
+    /// The budget of an attempt. That of a layer is in all calls of a service, of which one may make another.
     #[inline]
-    fn settle<C: CallState>(&self, call: C, (verdict, ruling): (Verdict, Ruling)) -> Option<Retrying<'a, C>> {
-        run::settle(self, call, verdict, ruling, self.budget()).err()
+    fn share(&self) -> Share<'a> {
+        Share::new(self.budget(), true)
+    }
+
+    #[inline]
+    fn settle<C: CallState>(
+        &self,
+        call: C,
+        (verdict, ruling): (Verdict, Ruling),
+        share: &Share<'a>,
+    ) -> Option<Retrying<'a, C>> {
+        run::settle_shared(self, call, verdict, ruling, share).err()
     }
 
     fn run<R>(self, judge: impl Fn(&R) -> (Verdict, Ruling), mut f: impl FnMut() -> R) -> R {
         let mut call = run::here(self.start());
         loop {
+            let share = self.share();
+            let inside = share.enter();
             let outcome = f();
-            let Some(retrying) = self.settle(call, judge(&outcome)) else { return outcome };
+            inside.leave();
+            let Some(retrying) = self.settle(call, judge(&outcome), &share) else { return outcome };
             drop(outcome);
             blocks(&self.name());
             sleep(retrying.wait.delay);
@@ -99,8 +114,10 @@ impl<'a> InlineCall<'a> {
         loop {
             // The outcome is dropped before the wait, which would make the future larger.
             let retrying = {
-                let outcome = Repeated::new(self, run::attempt(&call), f()).await;
-                let Some(retrying) = self.settle(call, judge(&outcome)) else { return outcome };
+                let share = self.share();
+                let attempt = sharing(&share, f());
+                let outcome = Repeated::new(self, run::attempt(&call), attempt).await;
+                let Some(retrying) = self.settle(call, judge(&outcome), &share) else { return outcome };
                 retrying
             };
             pause(retrying.wait.delay).await;

@@ -1,0 +1,133 @@
+//! The attempts around the running code whose budget other functions can share, and what those inside have done with it.
+//!
+//! Of functions that call one another and share a budget only the innermost pays. So what a call does with a budget is
+//! noted at every attempt around it that has the same one, and the retry of such an attempt reads the note when the
+//! attempt has ended.
+//!
+//! An attempt is here while it runs on this thread: a sync one from its beginning to its end, an async one for the time
+//! of each poll. A thread or a task to which the code is carried has copies, which write to the same notes.
+
+use super::sync::locked;
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
+
+thread_local! {
+    static AROUND: RefCell<Vec<Payer>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a call has done last with the budget of an attempt around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payment {
+    /// It has paid for a retry, which has begun.
+    Paid,
+    /// It has found too little for a retry.
+    Denied,
+    /// It has succeeded.
+    Refunded,
+}
+
+/// What the calls inside an attempt have done with its budget.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) payment: Option<Payment>,
+    /// Whether the budget's throttle has counted an attempt of theirs.
+    pub(crate) is_counted: bool,
+    /// Whether the throttle has admitted the attempt, and none of them has used that yet.
+    pub(crate) admits: bool,
+}
+
+/// An attempt whose budget other functions can share.
+#[derive(Clone, Debug)]
+pub(crate) struct Payer {
+    /// Where the budget is: it is compared only.
+    budget: usize,
+    notes: Notes,
+    /// The notes, once there are copies on other threads.
+    elsewhere: Option<Arc<Mutex<Notes>>>,
+}
+
+impl Payer {
+    /// An attempt that `budget` pays for.
+    pub(crate) fn of<B>(budget: &B) -> Self {
+        Self { budget: address(budget), notes: Notes::default(), elsewhere: None }
+    }
+
+    /// What the calls inside have done so far.
+    pub(crate) fn notes(&self) -> Notes {
+        self.elsewhere.as_ref().map_or(self.notes, |notes| *locked(notes))
+    }
+
+    pub(crate) fn change<R>(&mut self, change: impl FnOnce(&mut Notes) -> R) -> R {
+        match &self.elsewhere {
+            Some(notes) => change(&mut locked(notes)),
+            None => change(&mut self.notes),
+        }
+    }
+
+    /// A copy for another thread, with the same notes.
+    fn copy(&mut self) -> Self {
+        let notes = self.notes;
+        let elsewhere = self.elsewhere.get_or_insert_with(|| Arc::new(Mutex::new(notes)));
+        Self { budget: self.budget, notes, elsewhere: Some(elsewhere.clone()) }
+    }
+}
+
+fn address<B>(budget: &B) -> usize {
+    std::ptr::from_ref(budget).addr()
+}
+
+/// The attempts around the running code, for another thread or task.
+pub(crate) fn around() -> Vec<Payer> {
+    let copies = |around: &RefCell<Vec<Payer>>| around.borrow_mut().iter_mut().map(Payer::copy).collect();
+    AROUND.try_with(copies).unwrap_or_default()
+}
+
+/// `attempt` begins or is polled on this thread, until [`leave`].
+pub(crate) fn enter(attempt: Payer) {
+    let _ = AROUND.try_with(|around| around.borrow_mut().push(attempt));
+}
+
+/// The innermost attempt on this thread has ended, or its poll has.
+pub(crate) fn leave() -> Option<Payer> {
+    AROUND.try_with(|around| around.borrow_mut().pop()).ok().flatten()
+}
+
+/// Changes the notes of every attempt around the running code that has this budget.
+#[cold]
+pub(crate) fn note<B>(budget: &B, change: impl Fn(&mut Notes)) {
+    let at = address(budget);
+    let _ = AROUND.try_with(|around| {
+        let mut around = around.borrow_mut();
+        around.iter_mut().filter(|attempt| attempt.budget == at).for_each(|attempt| attempt.change(&change));
+    });
+}
+
+/// Uses up the admission of the attempts around the running code that have this budget; whether there was one.
+pub(crate) fn take_admission<B>(budget: &B) -> bool {
+    let at = address(budget);
+    let take = |attempt: &mut Payer| attempt.change(|notes| std::mem::take(&mut notes.admits));
+    let taken = AROUND.try_with(|around| {
+        let mut around = around.borrow_mut();
+        let same = around.iter_mut().filter(|attempt| attempt.budget == at);
+        same.map(take).fold(false, |before, taken| before | taken)
+    });
+    taken.unwrap_or(false)
+}
+
+/// Until it is dropped, other attempts are around the running code.
+#[derive(Debug)]
+pub(crate) struct Within {
+    before: Vec<Payer>,
+}
+
+/// Makes `attempts` those around the running code until the guard is dropped.
+pub(crate) fn within(attempts: Vec<Payer>) -> Within {
+    Within { before: AROUND.try_with(|around| around.replace(attempts)).unwrap_or_default() }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        let before = std::mem::take(&mut self.before);
+        let _ = AROUND.try_with(|around| around.replace(before));
+    }
+}

@@ -1,0 +1,177 @@
+//! The budget of one attempt, where functions inside may share it: the innermost of them pays alone.
+//!
+//! What decides is the last that happened inside the attempt with the same budget:
+//!
+//! | inside | the attempt fails | the attempt succeeds |
+//! |---|---|---|
+//! | nothing | its retry is paid for | it returns a token |
+//! | a retry was paid for, and the call failed | its retry costs nothing | it returns nothing |
+//! | a retry was denied | its retry is denied | it returns nothing |
+//! | a call succeeded | its retry is paid for: the failure is its own | it returns nothing |
+//!
+//! The throttle of the budget counts likewise: an attempt is counted by the innermost function that has the budget, and
+//! where it has admitted a call, it does not ask again at the first call inside each of its attempts.
+//!
+//! A retry that costs nothing follows at least one that was paid for, and none is made where the budget is used up: so
+//! the budget limits what all of them make together.
+
+use super::Budget;
+use super::throttle::{Throttled, ThrottledAttempt};
+use crate::base::payers::{self, Notes, Payer, Payment};
+use crate::base::sync::locked;
+use crate::policy::Verdict;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+/// The budget of one attempt, which functions that the attempt calls may have, too.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Share<'b> {
+    budget: Option<&'b Budget>,
+    /// The attempt while it does not run on a thread; `None` where no other function can have the budget.
+    attempt: Option<Mutex<Option<Payer>>>,
+}
+
+/// What pays for the retry after an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy) enum PaidBy<'b> {
+    Budget(&'b Budget),
+    /// Nothing has to.
+    Nothing,
+    /// A call inside the attempt was denied its retry, and so is this one.
+    Denied,
+}
+
+impl<'b> From<Option<&'b Budget>> for PaidBy<'b> {
+    #[inline]
+    fn from(budget: Option<&'b Budget>) -> Self {
+        budget.map_or(Self::Nothing, Self::Budget)
+    }
+}
+
+impl<'b> Share<'b> {
+    /// The budget of one attempt; `is_shared` says whether other functions can have it.
+    #[inline]
+    pub(in crate::policy) fn new(budget: Option<&'b Budget>, is_shared: bool) -> Self {
+        let attempt = budget.filter(|_| is_shared).map(|budget| Mutex::new(Some(Payer::of(budget))));
+        Self { budget, attempt }
+    }
+
+    /// The same of an attempt of a call that the throttle has admitted: the first call inside it is not asked again.
+    #[inline]
+    pub fn admitted(self, call: &Throttled<'_>) -> Self {
+        if call.has_asked()
+            && let Some(payer) = &self.attempt
+            && let Some(payer) = locked(payer).as_mut()
+        {
+            payer.change(|notes| notes.admits = true);
+        }
+        self
+    }
+
+    /// The attempt runs on this thread until the guard is dropped.
+    #[inline]
+    pub fn enter(&self) -> Inside<'_> {
+        if let Some(attempt) = &self.attempt
+            && let Some(payer) = locked(attempt).take()
+        {
+            payers::enter(payer);
+            return Inside { attempt: Some(attempt) };
+        }
+        Inside { attempt: None }
+    }
+
+    /// What the calls inside have done with the budget.
+    fn notes(&self) -> Notes {
+        let attempt = self.attempt.as_ref();
+        attempt.and_then(|attempt| locked(attempt).as_ref().map(Payer::notes)).unwrap_or_default()
+    }
+
+    /// The throttled `attempt` has ended with `verdict`; it counts unless a call inside has.
+    #[inline]
+    pub fn ended(&self, attempt: ThrottledAttempt<'_>, verdict: &Verdict) {
+        if self.notes().is_counted {
+            attempt.uncounted();
+        } else {
+            attempt.ended(verdict);
+        }
+    }
+
+    /// Whether a success has nothing to return.
+    #[inline]
+    pub(in crate::policy) fn is_full(&self) -> bool {
+        self.budget.is_none_or(Budget::is_full)
+    }
+
+    /// The budget to which a success of the attempt returns a token.
+    #[cold]
+    pub(in crate::policy) fn refunded(&self) -> Option<&'b Budget> {
+        self.budget.filter(|_| self.notes().payment.is_none())
+    }
+
+    /// What pays for the retry after the attempt.
+    #[cold]
+    pub(in crate::policy) fn paid_by(&self) -> PaidBy<'b> {
+        match self.notes().payment {
+            Some(Payment::Paid) => PaidBy::Nothing,
+            Some(Payment::Denied) => PaidBy::Denied,
+            None | Some(Payment::Refunded) => self.budget.into(),
+        }
+    }
+}
+
+/// An attempt that runs on this thread.
+#[derive(Debug)]
+#[doc(hidden)]
+#[must_use = "the attempt leaves the thread when it is dropped"]
+pub struct Inside<'s> {
+    attempt: Option<&'s Mutex<Option<Payer>>>,
+}
+
+impl Inside<'_> {
+    /// The attempt has ended.
+    #[inline]
+    pub fn leave(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(attempt) = self.attempt {
+            *locked(attempt) = payers::leave();
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of an attempt, which is on a thread while it is polled there.
+    #[derive(Debug)]
+    #[doc(hidden)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Sharing<'s, 'b, F> {
+        share: &'s Share<'b>,
+        #[pin]
+        future: F,
+    }
+}
+
+/// The `future` of the attempt that has `share`.
+#[inline]
+pub fn sharing<'s, 'b, F: Future>(share: &'s Share<'b>, future: F) -> Sharing<'s, 'b, F> {
+    Sharing { share, future }
+}
+
+impl<F: Future> Future for Sharing<'_, '_, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _inside = this.share.enter();
+        this.future.poll(cx)
+    }
+}
