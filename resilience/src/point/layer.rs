@@ -4,13 +4,13 @@
 //! only thing that the stack knows of its policies at run time, and it is asked only by the inventory: no call of an
 //! annotated function goes through it. Handles to one policy (`Point::breaker`) downcast [`Layer::policy`].
 
+#[cfg(feature = "config")]
 use super::changed::Override;
 #[cfg(feature = "config")]
 use crate::base::change::{Change, Mistake};
 use crate::base::setting::Effective;
 #[cfg(feature = "config")]
 use crate::base::setting::Setting;
-#[cfg(feature = "config")]
 use crate::base::text::About;
 use std::any::Any;
 use std::fmt;
