@@ -62,6 +62,7 @@ const WORDS: [&str; 112] = [
     "classify",
     "rejected",
     "clone",
+    "timed",
     "when_ok",
     "context",
     "crate",

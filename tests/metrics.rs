@@ -2,6 +2,8 @@
 
 #![cfg(feature = "ops")]
 
+#[path = "metrics/durations.rs"]
+mod durations;
 #[path = "metrics/keys.rs"]
 mod keys;
 #[path = "metrics/page.rs"]

@@ -41,7 +41,7 @@ pub(crate) fn function(layers: &[Stacked], shared: &Shared, mut item: Item, adds
     let Item { attrs, vis, sig, .. } = &item;
     let reads_settings = places.iter().any(|place| place.is_pinned);
     let stack = if reads_settings { pinned(&stack) } else { stack };
-    let outcome = item.around(returned(&if adds.counts { counted(&stack) } else { stack }));
+    let outcome = item.around(returned(&if adds.counts { counted(&stack, shared.timed) } else { stack }));
     let body = quote! {
         use #runtime::__private as __rt;
         #point
@@ -169,9 +169,10 @@ fn point(item: &Item, cx: &Context<'_>, places: &[Place]) -> TokenStream {
 }
 
 /// `stack`, which binds `__outcome` and `__verdict`, in a call that is counted.
-fn counted(stack: &TokenStream) -> TokenStream {
+fn counted(stack: &TokenStream, is_timed: bool) -> TokenStream {
+    let begin = if is_timed { quote!(timed_call) } else { quote!(call) };
     quote_spanned! {Span::mixed_site()=>
-        let __call = (&__POINT).call();
+        let __call = (&__POINT).#begin();
         #stack
         __call.ended(&__verdict);
     }

@@ -18,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) when_ok: Option<Expr>,
     /// Pairs for the error history: names and expressions.
     pub(crate) context: Vec<(String, TokenStream)>,
+    /// Whether the duration of calls is measured.
+    pub(crate) timed: bool,
     runtime: Option<TokenStream>,
     seen: Vec<Ident>,
 }
@@ -61,6 +63,10 @@ impl Shared {
         }
         self.seen.push(key.clone());
         let name = key.to_string();
+        if name == "timed" {
+            self.timed = is_on(entry)?;
+            return Ok(());
+        }
         let tokens = match &entry.value {
             Value::Given(tokens) if !is_list(&name) => tokens.clone(),
             Value::List(tokens) if is_list(&name) => tokens.clone(),
@@ -84,6 +90,17 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// The value of a switch: a word, or `true` or `false`.
+fn is_on(entry: &Entry) -> Result<bool> {
+    let text = match &entry.value {
+        Value::Word => return Ok(true),
+        Value::Given(tokens) => tokens.to_string(),
+        Value::List(_) | Value::Bare(_) => String::new(),
+    };
+    let words = "`timed` is a switch\nhelp: write `timed` or `timed = false`";
+    text.parse().map_err(|_| Error::new(entry.span, words))
 }
 
 fn is_list(name: &str) -> bool {

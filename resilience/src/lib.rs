@@ -60,7 +60,7 @@
 )]
 //!
 //! Each page explains every key of its attribute, and the keys that belong to the function (`name`, `classify`,
-//! `rejected`, `clone`, `when_ok`, `context`, `crate`).
+//! `rejected`, `clone`, `when_ok`, `context`, `timed`, `crate`).
 //!
 //! A policy above another one sees that policy's result: a retry above a breaker sees each rejection, a timeout
 //! above a retry limits all attempts together with the waits between them.

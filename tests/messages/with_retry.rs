@@ -342,3 +342,10 @@ fn load(id: u32) -> io::Result<u32> {
 fn load(id: u32) -> io::Result<u32> {
     Ok(id)
 }
+
+// timed_with_a_time
+
+#[with_retry(max = 3, timed = 3s)]
+fn load(id: u32) -> io::Result<u32> {
+    Ok(id)
+}

@@ -36,6 +36,7 @@ pub(crate) const SPEC: Spec = Spec {
         ("clone", POLICY),
         ("when_ok", POLICY),
         ("context", POLICY),
+        ("timed", POLICY),
     ],
     positional: Positional::Nothing,
 };

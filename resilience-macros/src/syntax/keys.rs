@@ -152,6 +152,7 @@ pub(crate) const SHARED: &[Key] = &[
     key("clone", "(argument, ..)"),
     key("when_ok", "|value| .."),
     key("context", "(name = expression, ..)"),
+    key("timed", "true"),
     key("crate", "::path"),
 ];
 

@@ -14,6 +14,8 @@
 //! - Arithmetic on moments goes through [`later`] and `saturating_duration_since`: settings may be `Duration::MAX`.
 //! - A wait in async code is a [`Timer`], in sync code [`sleep`]; a function never mixes them.
 
+#[cfg(feature = "ops")]
+pub(crate) use super::time::beginning;
 pub(crate) use super::time::{later, nanos, origin};
 pub(crate) use super::timer::real_time;
 pub(crate) use super::timer::{Timer, alarm, pause, watch};

@@ -30,3 +30,13 @@ pub(crate) fn assign() -> usize {
     }
     OWN.get()
 }
+
+/// The number of this thread, which is given one now if it has none.
+#[cfg(feature = "ops")]
+#[inline]
+pub(crate) fn own_or_assigned() -> usize {
+    match own() {
+        own if own < SHARDS => own,
+        _ => assign() % SHARDS,
+    }
+}

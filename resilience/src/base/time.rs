@@ -6,11 +6,22 @@ use std::time::{Duration, Instant};
 /// A moment before every reading of every clock, a paused one included, as far as the machine has been up
 /// that long: moments counted from it fit an integer.
 pub(crate) fn origin() -> Instant {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    *ORIGIN.get_or_init(|| {
+    ends().0
+}
+
+/// The first moment that was asked for: when this process began to use the crate.
+#[cfg(feature = "ops")]
+pub(crate) fn beginning() -> Instant {
+    ends().1
+}
+
+fn ends() -> (Instant, Instant) {
+    static ENDS: OnceLock<(Instant, Instant)> = OnceLock::new();
+    *ENDS.get_or_init(|| {
         let now = Instant::now();
         let earlier = [86_400, 3_600, 60, 1].map(Duration::from_secs);
-        earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now)
+        let origin = earlier.into_iter().find_map(|earlier| now.checked_sub(earlier)).unwrap_or(now);
+        (origin, now)
     })
 }
 

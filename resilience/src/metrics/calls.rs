@@ -3,6 +3,7 @@
 use super::family::{Family, Kind, Rows, Sink};
 use crate::failure::Category;
 use crate::point::counts::CallCounts;
+use crate::point::durations::Outcome;
 use crate::point::info::PointSnapshot;
 
 const CALLS: Family = Family {
@@ -30,6 +31,17 @@ const DEGRADED: Family = Family {
     help: "Whether in the last 60 s a call was answered with less than the function's own result.",
 };
 
+const DURATION: Family = Family {
+    name: "resilience_call_duration_seconds",
+    kind: Kind::Histogram,
+    help: "How long calls took, by outcome; of functions with `timed`.",
+};
+const DELAY: Family = Family {
+    name: "resilience_retry_delay_seconds",
+    kind: Kind::Histogram,
+    help: "How long retries have waited, by where the time comes from; of functions with `timed`.",
+};
+
 pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot]) {
     let counted = || points.iter().filter_map(|point| Some((&*point.name, point.calls.as_ref()?)));
     let mut rows = Rows::new(sink, &CALLS);
@@ -51,11 +63,30 @@ pub(super) fn write(sink: &mut dyn Sink, points: &[PointSnapshot]) {
     }
     let mut rows = Rows::new(sink, &ATTEMPTS);
     counted().for_each(|(name, calls)| attempts(&mut rows, name, calls));
+    durations(sink, points);
     let mut rows = Rows::new(sink, &AMPLIFICATION);
     counted().for_each(|(name, calls)| rows.add(&[("name", name)], calls.amplification()));
     let mut rows = Rows::new(sink, &DEGRADED);
     for point in points.iter().filter(|point| point.calls.is_some()) {
         rows.add(&[("name", &point.name)], point.degraded);
+    }
+}
+
+/// What is measured of the functions with `timed`.
+fn durations(sink: &mut dyn Sink, points: &[PointSnapshot]) {
+    let measured =
+        || points.iter().filter_map(|point| Some((&*point.name, point.calls.as_ref()?.measured.as_deref()?)));
+    let mut rows = Rows::new(sink, &DURATION);
+    for (name, measured) in measured() {
+        for (outcome, times) in &measured.calls {
+            rows.times(&[("name", name), ("outcome", outcome.as_str())], times);
+        }
+    }
+    let mut rows = Rows::new(sink, &DELAY);
+    for (name, measured) in measured() {
+        for (source, times) in &measured.waits {
+            rows.times(&[("name", name), ("source", source)], times);
+        }
     }
 }
 
@@ -81,11 +112,11 @@ fn outcomes(calls: &CallCounts) -> [(&'static str, u64, bool); 6] {
         of.iter().filter(|row| timeouts(row) == is_timeout).map(|(_, count)| count).sum()
     };
     [
-        ("success", calls.succeeded, true),
-        ("error", count(&calls.failed, false), true),
-        ("rejected", calls.rejected, false),
-        ("timeout", count(&calls.failed, true), false),
-        ("cancelled", calls.cancelled, false),
-        ("panic", calls.panicked, false),
+        (Outcome::Success.as_str(), calls.succeeded, true),
+        (Outcome::Error.as_str(), count(&calls.failed, false), true),
+        (Outcome::Rejected.as_str(), calls.rejected, false),
+        (Outcome::Timeout.as_str(), count(&calls.failed, true), false),
+        (Outcome::Cancelled.as_str(), calls.cancelled, false),
+        (Outcome::Panic.as_str(), calls.panicked, false),
     ]
 }

@@ -1,5 +1,7 @@
 //! A metric with its series, as the inventory passes it to a page or to a recorder.
 
+use crate::point::durations::Times;
+
 /// One metric: its name, its type and its help.
 #[derive(Debug)]
 pub(super) struct Family {
@@ -12,6 +14,7 @@ pub(super) struct Family {
 pub(super) enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 impl Kind {
@@ -19,6 +22,7 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 }
@@ -57,6 +61,9 @@ pub(super) trait Sink {
 
     /// One of its series.
     fn add(&mut self, family: &'static Family, labels: &[Label<'_>], value: Value);
+
+    /// One of its series, of a histogram.
+    fn times(&mut self, family: &'static Family, labels: &[Label<'_>], times: &Times);
 }
 
 /// The series of one family.
@@ -77,6 +84,17 @@ impl<'a> Rows<'a> {
             self.sink.begin(self.family);
         }
         self.sink.add(self.family, labels, value.into());
+    }
+
+    /// Adds a series of a histogram, unless nothing was counted.
+    pub(super) fn times(&mut self, labels: &[Label<'_>], times: &Times) {
+        if times.count() == 0 {
+            return;
+        }
+        if std::mem::take(&mut self.is_empty) {
+            self.sink.begin(self.family);
+        }
+        self.sink.times(self.family, labels, times);
     }
 
     /// Adds a series, unless nothing was counted.

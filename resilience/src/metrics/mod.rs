@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | `resilience_calls_total` | counter | `name`, `outcome`: `success`, `error`, `rejected`, `timeout`, `cancelled`, `panic` |
 //! | `resilience_calls_in_flight` | gauge | `name` |
+//! | `resilience_call_duration_seconds` | histogram | `name`, `outcome`; only with `timed` |
+//! | `resilience_retry_delay_seconds` | histogram | `name`, `source`: `backoff`, `retry_after`; only with `timed` |
 //! | `resilience_errors_total` | counter | `name`, `category`, `severity` |
 //! | `resilience_attempts_total` | counter | `name`, `category` (`none` without an error), `handled`: `true` if a retry followed |
 //! | `resilience_retry_amplification` | gauge | `name` |
@@ -54,6 +56,11 @@
 //! All numbers of one point's calls are read in one pass, and totals are their sums: `resilience_attempts_total` with
 //! `handled="false"` is the sum of `resilience_calls_total` on each page, also under load. What succeeds at once is
 //! counted only there: the calls that a retry had no work with are those with success less `ok_retried`.
+//!
+//! # Durations
+//!
+//! They appear for the functions that have `timed` in one of their attributes, and cost such a function two readings of
+//! the clock a call. The buckets end at 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 and 60 seconds.
 //!
 //! # Keys
 //!

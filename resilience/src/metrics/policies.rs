@@ -254,7 +254,7 @@ impl Numbers {
     fn add(&self, rows: &mut Rows<'_>, labels: &[Label<'_>], value: u64) {
         match self.family.kind {
             Kind::Gauge => rows.add(labels, value),
-            Kind::Counter => rows.count(labels, value),
+            Kind::Counter | Kind::Histogram => rows.count(labels, value),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The text format of Prometheus.
 
 use super::family::{Family, Label, Sink, Value};
+use crate::point::durations::{BOUNDS, Times};
 use std::fmt::{self, Display, Write};
 
 /// The page as far as it is written.
@@ -14,17 +15,39 @@ impl Sink for Page {
     }
 
     fn add(&mut self, family: &'static Family, labels: &[Label<'_>], value: Value) {
+        self.series(family.name, "", labels);
+        let _ = match value {
+            Value::Count(count) => writeln!(self.0, "{count}"),
+            Value::Real(value) => writeln!(self.0, "{value}"),
+        };
+    }
+
+    fn times(&mut self, Family { name, .. }: &'static Family, labels: &[Label<'_>], times: &Times) {
+        let bounds = BOUNDS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        let mut sum = 0;
+        for (bound, count) in bounds.zip(times.buckets) {
+            sum += count;
+            self.series(name, "_bucket", &[labels, &[("le", bound.as_str())]].concat());
+            let _ = writeln!(self.0, "{sum}");
+        }
+        self.series(name, "_sum", labels);
+        let _ = writeln!(self.0, "{}", times.sum.as_secs_f64());
+        self.series(name, "_count", labels);
+        let _ = writeln!(self.0, "{sum}");
+    }
+}
+
+impl Page {
+    /// The name of a series with its labels, and a space.
+    fn series(&mut self, name: &str, suffix: &str, labels: &[Label<'_>]) {
+        self.0.push_str(name);
+        self.0.push_str(suffix);
         let mut separator = '{';
-        self.0.push_str(family.name);
         for (name, value) in labels {
             let _ = write!(self.0, "{separator}{name}=\"{}\"", Escaped(value));
             separator = ',';
         }
         self.0.push_str(if labels.is_empty() { " " } else { "} " });
-        let _ = match value {
-            Value::Count(count) => writeln!(self.0, "{count}"),
-            Value::Real(value) => writeln!(self.0, "{value}"),
-        };
     }
 }
 

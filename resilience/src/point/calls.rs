@@ -5,9 +5,12 @@
 //! failures are counted in one place for each category and severity. Nothing is counted twice: the number of calls is
 //! the sum of its outcomes, and the number of attempts that of the calls and of the retries, read in one pass.
 //!
+//! Where an attribute has `timed`, a [`TimedCall`] reads the clock at both ends.
+//!
 //! Counters only grow. A policy that is reset keeps its point's calls.
 
-use super::counts::CallCounts;
+use super::counts::{CallCounts, Measured};
+use super::durations::{Durations, Outcome};
 use crate::base::clock::now;
 use crate::base::shards::{self, SHARDS};
 use crate::failure::{Category, Classification, Severity};
@@ -34,6 +37,8 @@ pub(crate) struct Counters {
     cancelled: AtomicU64,
     panicked: AtomicU64,
     degraded: Mutex<Option<Instant>>,
+    /// Made at the first call that is timed.
+    durations: OnceLock<Box<Durations>>,
 }
 
 /// What some of the threads count, in a cache line of its own.
@@ -63,10 +68,15 @@ impl PointCalls {
         self.0.get_or_init(|| Box::new(Counters::new()))
     }
 
-    /// Counts that a retry follows an attempt that failed with `category`.
-    pub(crate) fn retried(&self, category: Category) {
-        if let Some(count) = self.counters().retried.get(category as usize) {
+    /// Counts that a retry follows an attempt that failed with `category`, after a wait that is as long as the service
+    /// asked for, or its own.
+    pub(crate) fn retried(&self, category: Category, wait: Duration, is_asked_for: bool) {
+        let counters = self.counters();
+        if let Some(count) = counters.retried.get(category as usize) {
             count.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(durations) = counters.durations.get() {
+            durations.record_wait(is_asked_for, wait);
         }
     }
 
@@ -101,6 +111,7 @@ impl Counters {
             cancelled: ZERO,
             panicked: ZERO,
             degraded: Mutex::new(None),
+            durations: OnceLock::new(),
         }
     }
 
@@ -115,8 +126,7 @@ impl Counters {
     #[cold]
     #[inline(never)]
     fn failed(&self, class: &Classification) {
-        let is_out_of_time = class.category == Category::Timeout;
-        if (class.is_refusal() && !is_out_of_time) || class.category == Category::Rejected {
+        if outcome(class) == Outcome::Rejected {
             self.rejected.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -153,7 +163,22 @@ impl Counters {
             panicked: load(&self.panicked),
             severities,
         };
-        ended.counts(before.midpoint(sum(|shard| &shard.begun)))
+        let mut counts = ended.counts(before.midpoint(sum(|shard| &shard.begun)));
+        counts.measured = self
+            .durations
+            .get()
+            .map(|durations| Box::new(Measured { calls: durations.read(), waits: durations.waits().into() }));
+        counts
+    }
+}
+
+/// How a call has ended that failed with `class`.
+fn outcome(class: &Classification) -> Outcome {
+    match class.category {
+        Category::Timeout => Outcome::Timeout,
+        Category::Rejected => Outcome::Rejected,
+        _ if class.is_refusal() => Outcome::Rejected,
+        _ => Outcome::Error,
     }
 }
 
@@ -190,6 +215,7 @@ impl Ended {
             attempts,
             severities: self.severities,
             retried: self.retried,
+            measured: None,
         }
     }
 }
@@ -225,5 +251,48 @@ impl RunningCall {
 impl Drop for RunningCall {
     fn drop(&mut self) {
         self.0.dropped();
+    }
+}
+
+/// A running call whose duration is measured.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct TimedCall {
+    /// `None` once it has ended.
+    call: Option<RunningCall>,
+    since: Instant,
+}
+
+impl TimedCall {
+    /// A call begins.
+    pub(super) fn begin(calls: &'static PointCalls) -> Self {
+        let call = RunningCall::begin(calls);
+        call.0.durations.get_or_init(Box::default);
+        Self { call: Some(call), since: now() }
+    }
+
+    /// The call ends with this verdict on what it returns.
+    #[expect(clippy::ref_option, reason = "the expansion lends what it has")]
+    pub fn ended(mut self, verdict: &Option<Classification>) {
+        if let Some(call) = self.call.take() {
+            self.record(&call, verdict.as_ref().map_or(Outcome::Success, outcome));
+            call.ended(verdict);
+        }
+    }
+
+    fn record(&self, call: &RunningCall, outcome: Outcome) {
+        if let Some(durations) = call.0.durations.get() {
+            durations.record(outcome, now().saturating_duration_since(self.since));
+        }
+    }
+}
+
+/// Dropped before its end it was cancelled, or has panicked; so is the call in it.
+impl Drop for TimedCall {
+    fn drop(&mut self) {
+        if let Some(call) = &self.call {
+            let is_panicking = std::thread::panicking();
+            self.record(call, if is_panicking { Outcome::Panic } else { Outcome::Cancelled });
+        }
     }
 }

@@ -62,6 +62,8 @@ mod calls;
 #[cfg(feature = "config")]
 pub(crate) mod changed;
 pub(crate) mod counts;
+#[cfg(feature = "ops")]
+pub(crate) mod durations;
 pub(crate) mod info;
 mod layer;
 mod names;

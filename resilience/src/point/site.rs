@@ -17,7 +17,7 @@
 //! moving a function into another module keeps its records.
 
 #[cfg(feature = "ops")]
-use super::calls::{PointCalls, RunningCall};
+use super::calls::{PointCalls, RunningCall, TimedCall};
 use super::layer::Layer;
 use super::names::unique;
 use crate::base::name::{Named, PointName};
@@ -100,6 +100,12 @@ impl PointSite {
     #[inline]
     pub fn call(&'static self) -> RunningCall {
         RunningCall::begin(&self.calls)
+    }
+
+    /// A call begins whose duration is measured.
+    #[cfg(feature = "ops")]
+    pub fn timed_call(&'static self) -> TimedCall {
+        TimedCall::begin(&self.calls)
     }
 
     /// Gives the point a name of its own in place of its path.

@@ -24,7 +24,7 @@ use super::rates::Results;
 use super::snapshot::State;
 use super::window::Times;
 #[cfg(feature = "ops")]
-use crate::base::clock::nanos;
+use crate::base::clock::{beginning, nanos};
 use crate::classify::Classification;
 use std::time::{Duration, Instant};
 
@@ -216,7 +216,7 @@ impl Memory {
     /// When the present state began: a breaker that never changed is closed from the start.
     #[cfg(feature = "ops")]
     fn began(&self) -> u64 {
-        self.since.map_or(0, nanos)
+        nanos(self.since.unwrap_or_else(beginning))
     }
 
     /// For how long it was in each state up to `now`, at which it is in `state`.

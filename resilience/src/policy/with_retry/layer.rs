@@ -10,12 +10,12 @@
 
 use super::Budget;
 use super::config::Retry;
+#[cfg(feature = "ops")]
+use super::run::Wait;
 use super::run::{self, AttemptCount, AttemptHistory, CallSite, CallState, Counted, Here, Retrying};
 use crate::base::site::Site;
 use crate::base::stopping;
 use crate::event;
-#[cfg(feature = "ops")]
-use crate::failure::Category;
 use crate::point::registry::{Point, PointKey};
 #[cfg(feature = "config")]
 use crate::point::{Override, Pinned};
@@ -502,8 +502,8 @@ impl CallSite for GivenRetry<'_> {
     }
 
     #[cfg(feature = "ops")]
-    fn count_retried(&self, category: Category) {
-        self.site.count_retried(category);
+    fn count_retried(&self, wait: &Wait<'_>) {
+        self.site.count_retried(wait);
     }
 }
 
@@ -521,8 +521,8 @@ impl CallSite for RetrySite {
     }
 
     #[cfg(feature = "ops")]
-    fn count_retried(&self, category: Category) {
-        self.point.calls().retried(category);
+    fn count_retried(&self, wait: &Wait<'_>) {
+        self.point.calls().retried(wait.category, wait.delay, wait.is_asked_for);
     }
 }
 

@@ -248,10 +248,10 @@ pub(super) trait CallSite {
     fn retry(&self) -> &Retry;
     fn name(&self) -> PointName;
     fn count(&self, what: Counted);
-    /// Counts that a retry follows an attempt that failed with this category.
+    /// Counts that a retry follows after this wait.
     #[cfg(feature = "ops")]
-    fn count_retried(&self, category: Category) {
-        let _ = category;
+    fn count_retried(&self, wait: &Wait<'_>) {
+        let _ = wait;
     }
 }
 
@@ -275,7 +275,10 @@ pub(super) struct Wait<'b> {
     pub(super) delay: Duration,
     /// What the attempt failed with that it follows.
     #[cfg(feature = "ops")]
-    category: Category,
+    pub(super) category: Category,
+    /// Whether it is as long as the service has asked for.
+    #[cfg(feature = "ops")]
+    pub(super) is_asked_for: bool,
     tokens: Option<Withdrawal<'b>>,
 }
 
@@ -367,7 +370,7 @@ pub(super) fn begin_retry<S: CallSite, C: CallState>(
     Retrying { call, wait }: Retrying<'_, C>,
 ) -> C {
     #[cfg(feature = "ops")]
-    site.count_retried(wait.category);
+    site.count_retried(&wait);
     #[cfg(feature = "durable")]
     crate::policy::recoveries::count_wait(wait.delay);
     wait.end();
@@ -544,6 +547,8 @@ fn next<'b>(
         delay: planned.wait,
         #[cfg(feature = "ops")]
         category: class.category,
+        #[cfg(feature = "ops")]
+        is_asked_for: class.retry_after.is_some_and(|asked| planned.wait >= asked),
         tokens,
     })
 }

@@ -30,6 +30,7 @@ fn waits(n: u32) -> Duration {
     on_give_up = heard,
     name = "every::key",
     when_ok = |value| *value == 0,
+    timed,
     context(id),
     clone(text)
 )]
