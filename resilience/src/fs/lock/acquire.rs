@@ -8,8 +8,8 @@
 //!    the one that waits. Only a stopped process that has it is passed by, and a future that is not polled loses it.
 //! 3. It tries to lock the file, again and again with pauses that grow to 20 ms, until it has it or its time is over.
 //!
-//! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its own
-//! process. A caller that is dropped leaves nothing behind that could take the lock later.
+//! Nothing blocks: every try returns at once, and between two the caller waits for its timer or for a release in its
+//! own process. A caller that is dropped leaves nothing behind that could take the lock later.
 
 use super::guard::LockGuard;
 use super::held::{self, HeldLock};
@@ -39,6 +39,9 @@ const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A caller on its way to a lock.
+///
+/// Dropping it leaves the queue and gives up the turn. It never holds the lock itself: a step that takes it returns the
+/// guard at once.
 #[derive(Debug)]
 pub(super) struct Waiter {
     lock: FileLock,
@@ -200,6 +203,9 @@ fn try_lock(place: &Place, path: &std::path::Path, is_shared: bool) -> Result<Op
 }
 
 /// Checks that a second descriptor cannot lock what the first one has locked.
+///
+/// Some file systems answer that a lock is taken, and let the next one take it, too. The turn is the file that is
+/// tried, so that the lock itself is not disturbed.
 fn excludes(place: &Place, _locked: &File) -> Result<(), LockError> {
     let second = place.open(&place.turn).map_err(|error| LockError::io(&place.turn, &error))?;
     if second.try_lock().is_ok() {

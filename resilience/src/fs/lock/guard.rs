@@ -1,4 +1,9 @@
-//! A lock that is held.
+//! A lock that is held, and its release.
+//!
+//! A guard knows the process that has taken it. In any other one, such as a forked child, it answers that the lock is
+//! not held and releases nothing: an unlock there would free the lock of the parent. Dropping it unlocks the file
+//! before closing it, because a duplicate of the descriptor would keep a lock that is only closed, and then calls the
+//! next waiter of this process.
 
 #[cfg(target_os = "linux")]
 use super::holder::{self, Text};
@@ -48,11 +53,25 @@ impl LockGuard {
     }
 
     /// Returns the file that is locked.
+    ///
+    /// It is absolute, and its directory has no links in it. For a lock by name it is a file in the
+    /// [directory](crate::lock::dir()) of locks.
     pub fn path(&self) -> &Path {
         &self.place.path
     }
 
     /// Returns the name or the path that the lock was asked for by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let _world = resilience::testing::isolate();
+    /// let guard = resilience::lock::task("TASK-7").acquire()?;
+    /// assert_eq!(guard.name(), "task:TASK-7");
+    /// assert!(guard.path().extension().is_some_and(|end| end == "lock"));
+    /// # drop(guard);
+    /// # Ok::<(), resilience::fs::LockError>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.place.label
     }
@@ -61,6 +80,24 @@ impl LockGuard {
     ///
     /// A program that cleans directories may have removed it: then other processes lock a new file, and do not wait for
     /// this guard. Ask before a step that cannot be undone. In a forked child it is `false`.
+    ///
+    /// It costs two system calls that look at the file, and does not touch the lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let _world = resilience::testing::isolate();
+    /// let guard = resilience::lock::task("report").acquire()?;
+    /// assert!(guard.still_ours());
+    ///
+    /// // What a program that cleans directories may do:
+    /// # #[cfg(unix)] {
+    /// std::fs::remove_file(guard.path()).unwrap();
+    /// assert!(!guard.still_ours(), "another process could lock a new file now");
+    /// # }
+    /// # drop(guard);
+    /// # Ok::<(), resilience::fs::LockError>(())
+    /// ```
     pub fn still_ours(&self) -> bool {
         self.locked.is_ours() && files::is_at(&self.locked.file, &self.place.path)
     }
@@ -92,6 +129,9 @@ impl LockGuard {
     }
 
     /// Releases the lock, as dropping it does.
+    ///
+    /// It says in the code where the lock ends. Releasing cannot fail: the kernel frees the lock at the latest when the
+    /// file is closed, or its process ends. The file stays where it is.
     pub fn unlock(self) {
         drop(self);
     }
@@ -99,8 +139,8 @@ impl LockGuard {
 
 /// The file that is locked.
 ///
-/// A child process that inherits a duplicate of it keeps the lock for as long as it runs, even if this process is killed;
-/// when the guard is dropped, the lock is free for all of them.
+/// A child process that inherits a duplicate of it keeps the lock for as long as it runs, even if this process is
+/// killed; when the guard is dropped, the lock is free for all of them.
 #[cfg(unix)]
 impl AsFd for LockGuard {
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -1,7 +1,7 @@
 //! The locks that this process holds, and those that the running code holds.
 //!
-//! Code holds a lock while it runs inside of a guarded call. Which those are travels in `base/scope.rs` as numbers: with
-//! the code, not with its thread or task, so that two branches of one `join!` wait for each other.
+//! Code holds a lock while it runs inside of a guarded call. Which those are travels in `base/scope.rs` as numbers:
+//! with the code, not with its thread or task, so that two branches of one `join!` wait for each other.
 
 use crate::base::files::Inode;
 use crate::base::of_process::OfProcess;
@@ -12,6 +12,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A lock that is held, and where the code is that has taken it.
+///
+/// The inode identifies it, since two paths may lead to one file; `None` where the system has no inodes, and then
+/// neither re-entry nor order is checked.
 #[derive(Clone, Debug)]
 pub(crate) struct HeldLock {
     pub(crate) inode: Option<Inode>,
@@ -48,6 +51,9 @@ pub(crate) fn here() -> Vec<HeldLock> {
 }
 
 /// Says once for two places that they take two locks against the order in which `lock_all` takes them.
+///
+/// The order is that of the inodes. It is a warning and no error: whether two calls ever do so at the same time is not
+/// known here. Each pair of places is named once in the life of the process, and only with the feature `tracing`.
 pub(super) fn warn_of_order(held: &[HeldLock], wanted: &HeldLock) {
     static SAID: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
     for outer in held.iter().filter(|outer| outer.inode > wanted.inode && wanted.inode.is_some()) {

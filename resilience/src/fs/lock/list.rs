@@ -1,8 +1,8 @@
 //! Who holds and who waits, and removing files of locks that are not in use.
 //!
 //! Listing must not disturb: a lock that a listing held for an instant would look busy. So on Linux it reads
-//! `/proc/locks`, which has the inodes of all files that are locked and who has locked them; elsewhere, and for locks of
-//! another pid namespace, it tries to lock.
+//! `/proc/locks`, which has the inodes of all files that are locked and who has locked them; elsewhere, and for locks
+//! of another pid namespace, it tries to lock.
 
 use super::LockError;
 use super::holder::{Holder, Text, has_ended};
@@ -13,9 +13,26 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Describes one lock of a directory.
+/// Describes one lock of a directory: who holds it, and who waits.
 ///
-/// `Display` writes one line: `task:7: held by process 123 (importer), for 12s; process 130 (importer), for 1s waits`.
+/// It is what the system showed at one moment, and may be out of date when it is read. `Display` writes one line:
+/// `task:7: held by process 123 (importer), for 12s; process 130 (importer), for 1s waits`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::lock;
+///
+/// # let _world = resilience::testing::isolate();
+/// let held = lock::task("1").acquire()?;
+/// lock::task("2").acquire()?.unlock();
+///
+/// let all = lock::list()?;
+/// assert_eq!(all.iter().filter(|lock| lock.is_held).count(), 1);
+/// assert_eq!(all[1].to_string(), "task:2: free");
+/// # drop(held);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -51,6 +68,9 @@ impl fmt::Display for LockInfo {
 }
 
 /// The locks that the kernel shows.
+///
+/// Where it `is_whole`, a file without a line there is not locked by any process that this system shows; where it is
+/// not, a file without a line has to be probed.
 struct Kernel {
     /// The inode and the process of each.
     locks: Vec<(Inode, u32)>,
@@ -150,6 +170,9 @@ pub(super) fn is_held_by_stopped(path: &Path) -> bool {
 }
 
 /// The processes that have the file `inode` open and locked, although another one has locked it.
+///
+/// It reads the descriptors of every process, so it is asked only where the process that has locked the file has ended
+/// and the file is locked all the same.
 fn heirs(inode: Inode) -> Vec<u32> {
     let entries = |dir: &str| fs::read_dir(dir).into_iter().flatten().flatten();
     let is_heir = |pid: u32| {
@@ -168,22 +191,52 @@ pub(super) fn holders(place: &Place) -> Vec<Holder> {
     look(&place.path, kernel_locks().as_ref()).holders
 }
 
-/// Lists the locks that have a name, in the [directory](super::dir()) of this program: held or not.
+/// Lists the locks that have a name in the [directory](super::dir()) of this program, held or not, by name.
 ///
-/// It takes no lock, except where the system does not show which are held.
+/// On Linux it takes no lock, so that listing never makes one look busy; where the system does not show which files are
+/// locked, it tries each for an instant. Locks [at a path](crate::fs::FileLock::at) outside of the directory are not
+/// listed. A file that is removed meanwhile is left out or shown as free.
 ///
 /// # Errors
 ///
-/// If the directory cannot be read; one that is not there has no locks.
+/// [`LockError::Failed`] if the directory cannot be read, and [`LockError::Refused`] if nothing says where it is. A
+/// directory that does not exist has no locks.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::lock;
+///
+/// # let _world = resilience::testing::isolate();
+/// assert!(lock::list()?.is_empty());
+/// let guard = lock::named("nightly report").acquire()?;
+/// assert_eq!(lock::list()?[0].name, "nightly report");
+/// # drop(guard);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
 pub fn list() -> Result<Vec<LockInfo>, LockError> {
     list_in(&place::dir()?)
 }
 
-/// Lists the locks in the directory `dir`; see [`list`].
+/// Lists the locks in the directory `dir`, for instance of another program; see [`list`].
 ///
 /// # Errors
 ///
 /// Same as [`list`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::lock;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-list-in-{}", std::process::id()));
+/// let guard = lock::in_dir(&dir, "import").acquire()?;
+/// let all = lock::list_in(&dir)?;
+/// assert_eq!((all.len(), all[0].name.as_str(), all[0].is_held), (1, "import", true));
+/// # drop(guard);
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
 pub fn list_in(dir: impl AsRef<Path>) -> Result<Vec<LockInfo>, LockError> {
     let kernel = kernel_locks();
     let mut all = Vec::new();
@@ -238,6 +291,9 @@ fn lock_files(dir: &Path) -> Result<Vec<PathBuf>, LockError> {
 /// # drop(held);
 /// # Ok::<(), resilience::fs::LockError>(())
 /// ```
+///
+/// Files cost little: it is for directories in which names come and go, such as one lock for each task. A file that
+/// cannot be removed is left there, and is no error.
 pub fn prune() -> Result<usize, LockError> {
     prune_in(&place::dir()?)
 }
@@ -247,6 +303,19 @@ pub fn prune() -> Result<usize, LockError> {
 /// # Errors
 ///
 /// Same as [`list`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::lock;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-prune-in-{}", std::process::id()));
+/// lock::in_dir(&dir, "import").acquire()?.unlock();
+/// assert_eq!(lock::prune_in(&dir)?, 1);
+/// assert_eq!(lock::prune_in(&dir)?, 0, "nothing is left");
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
 pub fn prune_in(dir: impl AsRef<Path>) -> Result<usize, LockError> {
     let mut removed = 0;
     for path in lock_files(dir.as_ref())? {

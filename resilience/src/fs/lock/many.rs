@@ -1,4 +1,8 @@
 //! Taking several locks at once, in one order.
+//!
+//! The order is that of the device and inode of the lock files, which every process sees alike; names would not do,
+//! since two names may lead to one file. The files are made before they are sorted. If one was removed and made again
+//! while the locks were taken, the order no longer fits, and the round begins again within the same limit.
 
 use super::acquire::{Acquire, acquire};
 use super::place::Place;
@@ -9,9 +13,9 @@ use std::time::{Duration, Instant};
 
 /// Takes all `locks`, in the order of their files on the disk; the thread sleeps while it waits.
 ///
-/// All callers take them in the same order, so that two of them never wait for each other. A lock that is named twice is
-/// taken once; if one of the two is no reader's lock, neither is the result. `wait` is the limit of all together, and
-/// replaces those of the locks.
+/// All callers take them in the same order, so that two of them never wait for each other. A lock that is named twice
+/// is taken once; if one of the two is no reader's lock, neither is the result. `wait` is the limit of all together,
+/// and replaces those of the locks.
 ///
 /// # Errors
 ///
@@ -48,9 +52,26 @@ pub fn lock_all<L: Into<FileLock>>(
 
 /// Takes all `locks`, for which it waits without blocking; see [`lock_all`].
 ///
+/// A future that is dropped gives back what it has taken so far.
+///
 /// # Errors
 ///
 /// Same as [`lock_all`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::lock_all_async;
+/// use resilience::lock;
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let both = lock_all_async([lock::task("from"), lock::task("to")], Duration::from_secs(5)).await?;
+/// assert_eq!(both.len(), 2);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// # }).unwrap();
+/// ```
 pub async fn lock_all_async<L: Into<FileLock>>(
     locks: impl IntoIterator<Item = L>,
     wait: Duration,

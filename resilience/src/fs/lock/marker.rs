@@ -20,10 +20,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// A lock for file systems without locks, such as a network share: a directory that one process makes.
 ///
-/// It *reduces overlaps and does not rule them out*: a holder that is stopped for longer than the lease, or cut off from
-/// the server, is taken for dead, and goes on working when it comes back. So pass [`MarkerGuard::fence`] to what the work
-/// writes to and refuse lower numbers there, or ask [`MarkerGuard::still_ours`] before each step that cannot be undone. On
-/// a local file system use [`FileLock`](crate::fs::FileLock), which has none of this.
+/// It *reduces overlaps and does not rule them out*: a holder that is stopped for longer than the lease, or cut off
+/// from the server, is taken for dead, and goes on working when it comes back. So pass [`MarkerGuard::fence`] to what
+/// the work writes to and refuse lower numbers there, or ask [`MarkerGuard::still_ours`] before each step that cannot
+/// be undone. On a local file system use [`FileLock`](crate::fs::FileLock), which has none of this.
 ///
 /// The holder raises a counter in the marker at a third of the lease. A marker is taken over when its counter was seen
 /// unchanged for a whole lease of the observer's own clock; no time of day takes part. It is renamed to a private name
@@ -83,20 +83,71 @@ fn replace(path: &Path, text: &str, id: &str) -> io::Result<()> {
 }
 
 impl MarkerLock {
-    /// The lock that is the directory at `path`, which is made while it is held. Two neighbours, `<path>.fence` and
-    /// `<path>.taken-..`, belong to it.
+    /// Describes the lock that is the directory at `path`, which exists while the lock is held.
+    ///
+    /// Its parent has to exist. Three neighbours belong to it: `<path>.fence`, which keeps the last fence and must
+    /// stay, and `<path>.taken-..` and `<path>.left-..`, which are there for a moment while a marker is taken over or
+    /// released.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::MarkerLock;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-marker-at-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// let path = dir.join("import.marker");
+    /// let guard = MarkerLock::at(&path).acquire()?;
+    /// assert!(path.is_dir());
+    /// guard.unlock();
+    /// assert!(!path.exists() && dir.join("import.marker.fence").is_file());
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), resilience::fs::LockError>(())
+    /// ```
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), wait: Duration::from_secs(30), lease: LEASE }
     }
 
-    /// Sets how long to wait for it; 30 s by default. A dead holder's marker needs a whole lease.
+    /// Sets how long to wait for it; 30 s by default. Zero tries once.
+    ///
+    /// A dead holder's marker is taken over only after a whole lease of waiting, so that a wait that is not longer than
+    /// the lease never gets it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{LockError, MarkerLock};
+    /// use std::time::Duration;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-marker-wait-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// let lock = MarkerLock::at(dir.join("import.marker")).wait(Duration::ZERO);
+    /// let held = lock.acquire()?;
+    /// assert!(matches!(lock.acquire(), Err(LockError::Timeout { .. })));
+    /// # drop(held);
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), resilience::fs::LockError>(())
+    /// ```
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// Sets how long a marker may be without a heartbeat, at least 100 ms; 30 s by default. All users of one marker set
-    /// the same.
+    /// Sets how long a marker may be without a heartbeat; 30 s by default, and at least 100 ms.
+    ///
+    /// The holder writes its heartbeat every third of it. All users of one marker set the same: one with a shorter
+    /// lease would take over a marker whose holder lives. Set it well above the longest time that the server may not
+    /// answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::MarkerLock;
+    /// use std::time::Duration;
+    ///
+    /// let lock = MarkerLock::at("/mnt/share/import.marker").lease(Duration::from_secs(60)).wait(Duration::from_secs(90));
+    /// # let _ = lock;
+    /// ```
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(LEAST_LEASE);
         self
@@ -107,6 +158,9 @@ impl MarkerLock {
     /// # Errors
     ///
     /// [`LockError::Timeout`] if it is not free in time, and errors of the file system.
+    ///
+    /// In the calling process it starts one thread for the heartbeat, which ends with the guard. Waiters try about
+    /// every 50 ms, in no order. [`LockError::Timeout`] names no holder: the marker does not say who it is.
     pub fn acquire(&self) -> Result<MarkerGuard, LockError> {
         let failed = |error: io::Error| LockError::io(&self.path, &error);
         let id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
@@ -208,6 +262,28 @@ fn beat(
 }
 
 /// Holds a [`MarkerLock`] until it is dropped.
+///
+/// A thread of its own writes the heartbeat. Dropping it ends that thread and waits for its last write, so that it
+/// blocks while the server does not answer. A marker that was taken over meanwhile is left to its new holder.
+///
+/// # Examples
+///
+/// A step that is refused by the server if another process has taken over:
+///
+/// ```
+/// use resilience::fs::MarkerLock;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-marker-guard-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// # let write_unless_higher = |_fence: u64| true;
+/// let guard = MarkerLock::at(dir.join("import.marker")).acquire()?;
+/// if guard.still_ours() {
+///     assert!(write_unless_higher(guard.fence()));
+/// }
+/// # drop(guard);
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the lock is free again when this is dropped"]
 pub struct MarkerGuard {
@@ -219,13 +295,19 @@ pub struct MarkerGuard {
 }
 
 impl MarkerGuard {
-    /// Returns a number that is higher than those of all earlier holders. A service that refuses lower numbers than it has
-    /// seen is safe from a holder that has lost the lock.
+    /// Returns a number that is higher than those of all earlier holders. A service that refuses lower numbers than it
+    /// has seen is safe from a holder that has lost the lock.
+    ///
+    /// It begins at 1, and is kept in `<path>.fence`: where that file is removed, or cannot be read, it begins at 1
+    /// again.
     pub fn fence(&self) -> u64 {
         self.owner.fence
     }
 
     /// Returns whether the marker is still the one that this guard has made.
+    ///
+    /// It reads a file on the server. `true` says what was so at that moment: the marker may be taken over right after
+    /// it.
     pub fn still_ours(&self) -> bool {
         self.process == std::process::id() && Owner::read(&self.path).id == self.owner.id
     }

@@ -51,11 +51,24 @@ pub fn use_dir(dir: impl Into<PathBuf>) {
     *locked(&DIR.dir) = Some(dir.into());
 }
 
-/// Returns the directory of the locks that have a name; it is made by the first lock.
+/// Returns the directory of the locks that have a name; the first lock makes it.
+///
+/// It reads the environment and the [application](crate::application) at each call, unless [`use_dir`] has set it.
 ///
 /// # Errors
 ///
 /// [`LockError::Refused`] if there is no home directory, and nothing else says where it is.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::lock;
+///
+/// # let _world = resilience::testing::isolate();
+/// lock::use_dir("/var/lib/importer/locks");
+/// assert_eq!(lock::dir()?.to_str(), Some("/var/lib/importer/locks"));
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
 pub fn dir() -> Result<PathBuf, LockError> {
     let mut dir = locked(&DIR.dir);
     if let Some(dir) = &*dir {
@@ -181,6 +194,8 @@ static CHECKED: OfProcess<Checked> = OfProcess::new(Mutex::new(None), |_| Mutex:
 
 type Checked = Mutex<Option<HashSet<(PathBuf, Option<Inode>, Check)>>>;
 
+/// Checks cost system calls, so each is made once for a directory and its inode: a directory that is replaced is
+/// checked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Check {
     Own,
@@ -264,8 +279,8 @@ impl Place {
 
     /// Opens one of its files, made if it is not there.
     ///
-    /// The files of a name are for this user alone. One at a path is made with the usual rights; who may only read it can
-    /// lock it as well.
+    /// The files of a name are for this user alone. One at a path is made with the usual rights; who may only read it
+    /// can lock it as well.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);

@@ -1,7 +1,7 @@
 //! The waiters of this process for one lock, in the order of their arrival.
 //!
-//! Only the first tries to lock the file, and has the turn. The queue decides who may try, not who holds: the kernel does
-//! that, so a mistake here could only be unfair.
+//! Only the first tries to lock the file, and has the turn. The queue decides who may try, not who holds: the kernel
+//! does that, so a mistake here could only be unfair.
 //!
 //! A future may never be polled again without being dropped. So the first has to come back in time: one that is late
 //! loses the turn, and the next one goes before it until it is polled again.
@@ -31,6 +31,8 @@ struct Waiting {
     is_late: bool,
 }
 
+/// Its order is that of the tickets' numbers. The turn, once this process has it, goes from waiter to waiter of the
+/// queue without being given back, as long as the first one comes in time.
 #[derive(Debug, Default)]
 struct Queue {
     last: u64,

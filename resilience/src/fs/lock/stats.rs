@@ -5,6 +5,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Holds what this process, or test world, has counted about its locks; see [`stats`].
+///
+/// Locks of files count, whoever asks for them: [`FileLock`](crate::fs::FileLock), `#[with_lock]` and transactions.
+/// Errors other than a wait in vain are in no counter, and [`MarkerLock`](crate::fs::MarkerLock) counts nothing.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::lock;
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// let held = lock::task("report").acquire()?;
+/// assert!(lock::task("report").wait(Duration::ZERO).acquire().is_err());
+///
+/// let stats = lock::stats();
+/// assert_eq!((stats.acquired, stats.timed_out), (1, 1));
+/// assert!(stats.wait_max <= stats.wait_total);
+/// # drop(held);
+/// # Ok::<(), resilience::fs::LockError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -1,4 +1,8 @@
-//! Backups beside a file: numbered, never dated.
+//! Backups beside a file: numbered, never dated, because a clock may go back and a number does not.
+//!
+//! A backup is the very file that was displaced, renamed, so that it costs no copy and has its owner, mode and
+//! attributes. Its name has the number, the id of the transaction, and whether there was a file: an empty one with the
+//! end `absent` says that there was none.
 
 use super::Transaction;
 use super::error::TransactionError;
@@ -10,7 +14,28 @@ use rustix::fs::fstat;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// Describes one backup of a file.
+/// Describes one backup of a file, which [`backups`] lists and [`restore`] puts back.
+///
+/// It is an ordinary file beside the other one, whose name begins with a dot. Reading it needs no lock; a later
+/// transaction may remove it.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::{Transaction, backups};
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-backup-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// # let path = dir.join("settings");
+/// Transaction::of(&path).keep(3).apply(|file| file.write("first"))?;
+/// Transaction::of(&path).keep(3).apply(|file| file.write("second"))?;
+///
+/// let [absent, first] = &backups(&path)?[..] else { panic!("two backups") };
+/// assert!(!absent.was_there, "before the first change there was no file");
+/// assert_eq!(std::fs::read_to_string(&first.path)?, "first");
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -68,6 +93,22 @@ impl Target {
 /// # Errors
 ///
 /// If its directory cannot be read.
+///
+/// It takes no lock: during a transaction it may list a backup that is removed right after it. `path` is not followed
+/// if it is a link; name the real file.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::{TransactionError, backups};
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-no-backups-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// assert!(backups(dir.join("never changed"))?.is_empty());
+/// assert!(matches!(backups(dir.join("no/such/file")), Err(TransactionError::Failed { .. })));
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), TransactionError>(())
+/// ```
 pub fn backups(path: impl AsRef<Path>) -> Result<Vec<Backup>, TransactionError> {
     let target = Target::resolve(path.as_ref(), false)?;
     let all = target.backups().map_err(|error| TransactionError::failed(&target.path, &error))?;

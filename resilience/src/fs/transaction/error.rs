@@ -9,14 +9,27 @@ use std::path::{Path, PathBuf};
 ///
 /// Except with `Unfinished`, no file was changed.
 ///
-/// | variant | category |
-/// |---|---|
-/// | `Lock` | that of the [`LockError`] |
-/// | `Refused` | `Invalid` |
-/// | `Conflict` | `Conflict` |
-/// | `Failed` | that of the `io::Error` |
-/// | `Corrupt` | `Corrupt` |
-/// | `Unfinished` | `Resource`: it happens, and is not repeated |
+/// | variant | category | what helps |
+/// |---|---|---|
+/// | `Lock` | that of the [`LockError`] | to wait longer, or to look at who holds it |
+/// | `Refused` | `Invalid` | what the reason says: the call fails again until then |
+/// | `Conflict` | `Conflict` | to run it again, with the new content |
+/// | `Failed` | that of the `io::Error` | room on the disk, or rights |
+/// | `Corrupt` | `Corrupt` | a person, who compares the files with their backups |
+/// | `Unfinished` | `Resource`: it happens, and is not repeated | the next transaction on one of the files, once the reason is gone |
+///
+/// The error of `run` is that of its closure, which is often an [`io::Error`]: it has this one inside.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::{Transaction, TransactionError};
+///
+/// let failed: std::io::Result<()> = Transaction::edit("/", |file| file.write("x"));
+/// let error = failed.unwrap_err();
+/// let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TransactionError>());
+/// assert!(matches!(inner, Some(TransactionError::Refused { .. })), "{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransactionError {
@@ -48,8 +61,8 @@ pub enum TransactionError {
         /// The file and the error.
         reason: String,
     },
-    /// The journal of an earlier transaction, which has to be finished first, cannot be read; or a file that is to be edited
-    /// as JSON is none.
+    /// The journal of an earlier transaction, which has to be finished first, cannot be read; or a file that is to be
+    /// edited as JSON is none.
     #[error("{}: {reason}", path.display())]
     #[non_exhaustive]
     Corrupt {

@@ -1,7 +1,8 @@
 //! Changing single values in the text of a JSON file.
 //!
-//! The text is never written anew from a tree of values: that would sort keys, round numbers and change the layout. What
-//! is read here has been checked as a whole before, so that the scanner only has to find where values begin and end.
+//! The text is never written anew from a tree of values: that would sort keys, round numbers and change the layout.
+//! What is read here has been checked as a whole before, so that the scanner only has to find where values begin and
+//! end.
 
 use super::error::TransactionError;
 use super::target::Draft;
@@ -14,9 +15,32 @@ use std::path::{Path, PathBuf};
 /// Holds the text of a JSON file in which single values are read and changed; see [`Draft::edit_json`].
 ///
 /// Everything else stays as it was written: the order of keys, numbers of any size, the layout and the end of the file.
-/// Values are named by pointers as in RFC 6901: `/tasks/0/state` is the member `state` of the first item of `tasks`, with
-/// `~1` for a `/` in a key and `~0` for a `~`. The empty pointer is the whole text. Of keys that are there twice the last
-/// one counts.
+/// Values are named by pointers as in RFC 6901: `/tasks/0/state` is the member `state` of the first item of `tasks`,
+/// with `~1` for a `/` in a key and `~0` for a `~`. The empty pointer is the whole text. Of keys that are there twice
+/// the last one counts.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::{Transaction, TransactionError};
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-json-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// # let path = dir.join("tasks.json");
+/// std::fs::write(&path, r#"{"tasks": [{"id": 7, "state": "open"}]}"#).unwrap();
+/// Transaction::edit(&path, |file| {
+///     file.edit_json(|json| {
+///         assert_eq!(json.get::<u32>("/tasks/0/id")?, Some(7));
+///         json.set("/tasks/0/state", "done")?;
+///         json.set("/tasks/-", &[8, 9])?;
+///         assert!(json.remove("/tasks/0/id")?);
+///         Ok::<(), TransactionError>(())
+///     })
+/// })?;
+/// assert_eq!(std::fs::read_to_string(&path).unwrap(), r#"{"tasks": [{"state": "done"},[8,9]]}"#);
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), TransactionError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Json {
     path: PathBuf,
@@ -74,7 +98,27 @@ impl Json {
         Ok(Self { path: path.to_owned(), text })
     }
 
-    /// Returns the whole text.
+    /// Returns the whole text, with the changes so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, TransactionError};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-json-text-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("tasks.json");
+    /// std::fs::write(&path, "{\"n\": 1}\n").unwrap();
+    /// Transaction::edit(&path, |file| {
+    ///     file.edit_json(|json| {
+    ///         json.set("/n", &2)?;
+    ///         assert_eq!(json.text(), "{\"n\": 2}\n");
+    ///         Ok::<(), TransactionError>(())
+    ///     })
+    /// })?;
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), TransactionError>(())
+    /// ```
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -84,6 +128,9 @@ impl Json {
     /// # Errors
     ///
     /// [`TransactionError::Refused`] if the value is no `T`, or the pointer no pointer.
+    ///
+    /// A `null` is there: read it as an `Option` or as `serde_json::Value`. An index beyond the end of an array, and a
+    /// part behind a number or a text, name nothing.
     pub fn get<T: DeserializeOwned>(&self, pointer: &str) -> Result<Option<T>, TransactionError> {
         let Place::There { value, .. } = self.find(pointer)? else { return Ok(None) };
         let text = self.text.get(value).unwrap_or_default();
@@ -97,6 +144,9 @@ impl Json {
     /// # Errors
     ///
     /// [`TransactionError::Refused`] if there is no object or array to add it to, or the value cannot be written.
+    ///
+    /// After an error the text is as it was. Of the members in between none is made: `/a/b` needs an object or array at
+    /// `/a`.
     pub fn set<T: Serialize + ?Sized>(&mut self, pointer: &str, value: &T) -> Result<(), TransactionError> {
         let (range, new) = match self.find(pointer)? {
             Place::There { member, value: range, .. } => {
@@ -115,6 +165,9 @@ impl Json {
     /// # Errors
     ///
     /// [`TransactionError::Refused`] for the whole text, or if the pointer is no pointer.
+    ///
+    /// The comma beside it goes as well. Items behind it in an array move forward, so that a pointer to one of them
+    /// names another item afterwards.
     pub fn remove(&mut self, pointer: &str) -> Result<bool, TransactionError> {
         let Place::There { member, value, container } = self.find(pointer)? else { return Ok(false) };
         let Some(container) = container else { return Err(self.refused(pointer, "the whole text stays")) };

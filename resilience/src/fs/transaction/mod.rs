@@ -1,4 +1,22 @@
 //! Changes of files that happen whole or not at all, in all files or in none.
+//!
+//! # How the parts work together
+//!
+//! | part | does |
+//! |---|---|
+//! | `session` | the way to the commit: locks, copies, the caller's code, syncs |
+//! | `target` | names the neighbours of one file, copies it, and compares it with what was copied |
+//! | `dir` | every operation on the disk, through the descriptor of a directory |
+//! | `journal` | the text of what a commit promises, with a checksum |
+//! | `finish` | what follows the commit, by this process or the next one |
+//! | `rollback`, `restore` | the other direction: files that are changed in place, and put back |
+//! | `backup` | numbered copies of what was there before |
+//!
+//! # Invariants
+//!
+//! - Before the commit no target is touched; after it the transaction only goes forward.
+//! - Each step after the commit looks first at what is there, so that any process can repeat it.
+//! - Whatever is found that no transaction has written is kept as a backup, never overwritten.
 
 mod backup;
 mod dir;
@@ -28,18 +46,18 @@ use std::time::Duration;
 
 /// Edits one or several files so that all changes happen, or none: also after a crash, a full disk, or a power cut.
 ///
-/// The closure edits private copies. If it returns an error or panics, no file was touched. Otherwise the copies replace
-/// the files, with owner, group, mode, access lists and extended attributes kept; several files change together by a
-/// journal. Once `run` has returned, the change survives a power cut. What a crash has interrupted after the commit is
-/// finished by the next transaction on any of the files.
+/// The closure edits private copies. If it returns an error or panics, no file was touched. Otherwise the copies
+/// replace the files, with owner, group, mode, access lists and extended attributes kept; several files change together
+/// by a journal. Once `run` has returned, the change survives a power cut. What a crash has interrupted after the
+/// commit is finished by the next transaction on any of the files.
 ///
 /// Each file has a lock beside it (`.<name>-<hash>.lock`), which transactions of all processes take, in a fixed order;
-/// other neighbours begin with a dot as well, and never end like the file, so that a program which reads all `*.conf` of
-/// a directory sees none of them. A program that changes a file without the lock is noticed: before the commit the
+/// other neighbours begin with a dot as well, and never end like the file, so that a program which reads all `*.conf`
+/// of a directory sees none of them. A program that changes a file without the lock is noticed: before the commit the
 /// transaction fails with `Conflict`, and after it the other content is kept as a backup, with an alert.
 ///
-/// Readers need no lock to see one whole file. It works on Linux, on local file systems. On `tmpfs` nothing survives the
-/// power.
+/// Readers need no lock to see one whole file. It works on Linux, on local file systems. On `tmpfs` nothing survives
+/// the power.
 ///
 /// # Examples
 ///
@@ -67,6 +85,9 @@ use std::time::Duration;
 /// # std::fs::remove_dir_all(dir).unwrap();
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// See also [`back_up`](Self::back_up) for another program that changes the files in place,
+/// [`run_async`](Self::run_async) for async code, and `Draft::edit_json` for single values of a JSON file.
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `run`"]
 pub struct Transaction {
@@ -85,12 +106,48 @@ struct Options {
 }
 
 impl Transaction {
-    /// Prepares a transaction on one file, which may be absent. Its directory has to be there.
+    /// Prepares a transaction on one file, which may be absent. Its directory has to exist.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-of-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// let counter = dir.join("counter");
+    /// let next = || -> std::io::Result<u32> {
+    ///     Transaction::of(&counter).apply(|file| {
+    ///         let last: u32 = if file.exists() { file.read_to_string()?.parse().unwrap_or(0) } else { 0 };
+    ///         file.write((last + 1).to_string())?;
+    ///         Ok(last + 1)
+    ///     })
+    /// };
+    /// assert_eq!([next()?, next()?], [1, 2]);
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn of(path: impl Into<PathBuf>) -> Self {
         Self::many([path])
     }
 
     /// Prepares a transaction on several files, in one or in several directories or file systems.
+    ///
+    /// Naming a file twice is refused by [`run`](Self::run), and so is naming none. A path that is not UTF-8 is
+    /// refused, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, TransactionError};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-many-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// let twice = Transaction::many([dir.join("a"), dir.join("a")]);
+    /// let refused = twice.run(|_| Ok::<(), TransactionError>(())).unwrap_err();
+    /// assert!(refused.to_string().ends_with("it is named twice"));
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// ```
     pub fn many<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Self {
         let options = Options {
             wait: Duration::from_secs(30),
@@ -107,6 +164,26 @@ impl Transaction {
     /// # Errors
     ///
     /// Same as [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// Adding a line to a file:
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-edit-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("hosts");
+    /// std::fs::write(&path, "127.0.0.1 localhost\n")?;
+    /// Transaction::edit(&path, |file| -> std::io::Result<()> {
+    ///     let before = file.read_to_string()?;
+    ///     file.write(before + "10.0.0.7 store\n")
+    /// })?;
+    /// assert_eq!(std::fs::read_to_string(&path)?.lines().count(), 2);
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn edit<T, E: From<TransactionError>>(
         path: impl Into<PathBuf>,
         body: impl FnOnce(&mut Draft) -> Result<T, E>,
@@ -115,32 +192,113 @@ impl Transaction {
     }
 
     /// Sets how long to wait for the locks of all files together; 30 s by default.
+    ///
+    /// A shorter timeout around the code ends the wait earlier. Finishing what an earlier transaction has left is part
+    /// of it.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.options.wait = wait;
         self
     }
 
     /// Sets how many backups of each file are kept beside it; none by default. See [`backups`] and [`restore`].
+    ///
+    /// They are made of what was replaced, and numbered from 1. Older ones are removed after the commit, when the newer
+    /// one is safe. Zero makes none, and leaves those alone that other transactions have made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, backups};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-keep-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("settings");
+    /// for content in ["one", "two", "three"] {
+    ///     Transaction::of(&path).keep(2).apply(|file| file.write(content))?;
+    /// }
+    /// let kept: Vec<_> = backups(&path)?.iter().map(|backup| backup.number).collect();
+    /// assert_eq!(kept, [2, 3], "1 was that there was no file");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn keep(mut self, keep: u32) -> Self {
         self.options.keep = keep;
         self
     }
 
     /// Sets how many bytes a file may have to be copied; 1 GiB by default.
+    ///
+    /// A larger file is refused before the closure runs. What the closure writes is not limited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, TransactionError};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-limit-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("log");
+    /// std::fs::write(&path, "0123456789").unwrap();
+    /// let too_large = Transaction::of(&path).limit(4).apply(|_| Ok::<(), TransactionError>(())).unwrap_err();
+    /// assert!(too_large.to_string().ends_with("it has 10 bytes, and `limit` is 4"));
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// ```
     pub fn limit(mut self, limit: u64) -> Self {
         self.options.limit = limit;
         self
     }
 
-    /// Sets whether a path that is a link means the file that it leads to, found once at the beginning; otherwise a link
-    /// is refused.
+    /// Sets whether a path that is a link means the file that it leads to, found once at the beginning; otherwise a
+    /// link is refused.
+    ///
+    /// The lock, the copies and the backups are beside the real file. A link that leads nowhere is refused in either
+    /// case.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-follow-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let (real, link) = (dir.join("real"), dir.join("link"));
+    /// std::fs::write(&real, "old")?;
+    /// std::os::unix::fs::symlink(&real, &link)?;
+    ///
+    /// let refused: Result<(), std::io::Error> = Transaction::of(&link).apply(|file| file.write("new"));
+    /// assert!(refused.is_err());
+    /// Transaction::of(&link).follow(true).apply(|file| file.write("new"))?;
+    /// assert_eq!(std::fs::read_to_string(&real)?, "new");
+    /// assert!(link.is_symlink(), "the link is what it was");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn follow(mut self, follows: bool) -> Self {
         self.options.follows = follows;
         self
     }
 
-    /// Sets whether a file with several hard links may be replaced: the other links then keep the old content. Otherwise
-    /// it is refused.
+    /// Sets whether a file with several hard links may be replaced: the other links then keep the old content.
+    /// Otherwise it is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-links-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let (path, other) = (dir.join("settings"), dir.join("other"));
+    /// std::fs::write(&path, "old")?;
+    /// std::fs::hard_link(&path, &other)?;
+    ///
+    /// let edit = |breaks| Transaction::of(&path).break_links(breaks).apply(|file| file.write("new"));
+    /// assert!(edit(false).is_err());
+    /// edit(true)?;
+    /// assert_eq!(std::fs::read_to_string(&other)?, "old", "the other link is a file of its own now");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn break_links(mut self, breaks_links: bool) -> Self {
         self.options.breaks_links = breaks_links;
         self
@@ -154,6 +312,30 @@ impl Transaction {
     ///
     /// The body's own, and then no file was touched; or a [`TransactionError`]. Only after
     /// [`Unfinished`](TransactionError::Unfinished) files have changed.
+    ///
+    /// A copy that the body has not changed is not committed: its file, with its times, stays as it is. It blocks the
+    /// thread for the locks, the copies and the syncs; in async code use [`run_async`](Self::run_async).
+    ///
+    /// # Examples
+    ///
+    /// Moving an amount between two files, of which no crash leaves one without the other:
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-run-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let (from, to) = (dir.join("from"), dir.join("to"));
+    /// std::fs::write(&from, "10")?;
+    /// std::fs::write(&to, "0")?;
+    /// Transaction::many([&from, &to]).run(|files| -> std::io::Result<()> {
+    ///     files[0].write("7")?;
+    ///     files[1].write("3")
+    /// })?;
+    /// assert_eq!(std::fs::read_to_string(&to)?, "3");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn run<T, E: From<TransactionError>>(
         &self,
         body: impl FnOnce(&mut [Draft]) -> Result<T, E>,
@@ -161,7 +343,9 @@ impl Transaction {
         self.run_unless(body, || true)
     }
 
-    /// Runs `body` with the copy of the first file: that of a transaction on one.
+    /// Runs `body` with the copy of the first file, for a transaction on one.
+    ///
+    /// The other files of a transaction on several are locked and copied all the same. Without any file it is refused.
     ///
     /// # Errors
     ///

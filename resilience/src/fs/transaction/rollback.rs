@@ -1,8 +1,8 @@
 //! Files that are changed in place by code which knows nothing of transactions, and put back if it fails.
 //!
 //! Copies come first, then a journal that says where they are; both are synced before anything may change. While the
-//! journal is there, the files are to be put back (`restore.rs`): by this process, or, if it was killed, by the next one
-//! that opens one of them. Removing the journal ends it: the changes stay.
+//! journal is there, the files are to be put back (`restore.rs`): by this process, or, if it was killed, by the next
+//! one that opens one of them. Removing the journal ends it: the changes stay.
 
 use super::dir::sync;
 use super::error::TransactionError;
@@ -22,6 +22,33 @@ use std::time::Duration;
 /// [`Transaction::back_up`].
 ///
 /// Dropping it puts the files back, as [`roll_back`](Self::roll_back) does.
+///
+/// Until it ends, other transactions on the files wait. A power cut, or a killed process, leaves the journal, by which
+/// the next transaction or [`recover`] puts the files back.
+///
+/// # Examples
+///
+/// A program that edits a file in place, and leaves it half done:
+///
+/// ```
+/// use resilience::fs::Transaction;
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-rollback-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// # let path = dir.join("settings");
+/// std::fs::write(&path, "old")?;
+/// let rollback = Transaction::of(&path).back_up()?;
+/// std::fs::write(&path, "half of the n")?; // the other program
+/// let has_succeeded = false; // what its exit status says
+/// if has_succeeded {
+///     rollback.accept()?;
+/// } else {
+///     rollback.roll_back()?;
+/// }
+/// assert_eq!(std::fs::read_to_string(&path)?, "old");
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the files are put back when this is dropped"]
 pub struct Rollback {
@@ -44,9 +71,9 @@ impl Transaction {
     /// Backs up the files, and holds their locks while code that knows nothing of transactions changes them in place:
     /// another program, for example.
     ///
-    /// If this process is killed, the next transaction on one of the files puts them back first. A child process that is
-    /// to change the files inherits duplicates of the [`locks`](Rollback::locks), so that this does not happen while it
-    /// still runs.
+    /// If this process is killed, the next transaction on one of the files puts them back first. A child process that
+    /// is to change the files inherits duplicates of the [`locks`](Rollback::locks), so that this does not happen while
+    /// it still runs.
     ///
     /// # Errors
     ///
@@ -91,6 +118,9 @@ impl Transaction {
 
 impl Rollback {
     /// Returns the locks of the files, for child processes that are to keep them.
+    ///
+    /// A lock is inherited through a duplicate of its descriptor ([`AsFd`](std::os::fd::AsFd)): while the child has it
+    /// open, no other process takes the lock, even if this one is killed.
     pub fn locks(&self) -> &[LockGuard] {
         &self.files.guards
     }
@@ -101,6 +131,29 @@ impl Rollback {
     ///
     /// What the file system refuses, after three tries, with an alert. Then the files may be partly put back, and the
     /// next transaction on one of them tries again.
+    ///
+    /// It is for a second attempt: `restore`, then run the program again under the same locks. What the attempt has
+    /// left in the files is not kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-attempts-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("settings");
+    /// std::fs::write(&path, "old")?;
+    /// let rollback = Transaction::of(&path).back_up()?;
+    /// std::fs::write(&path, "the first attempt")?;
+    /// rollback.restore()?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "old");
+    /// std::fs::write(&path, "the second attempt")?;
+    /// rollback.accept()?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "the second attempt");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn restore(&self) -> Result<(), TransactionError> {
         tried(|| put_back(&self.files, &self.journal, false)).map(drop).inspect_err(not_put_back)
     }
@@ -110,6 +163,8 @@ impl Rollback {
     /// # Errors
     ///
     /// Same as [`restore`](Self::restore).
+    ///
+    /// Dropping the value does the same, but can report an error only by an alert.
     pub fn roll_back(mut self) -> Result<(), TransactionError> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Active(path) => self.end(&path),
@@ -132,6 +187,24 @@ impl Rollback {
     /// # Errors
     ///
     /// What the file system refuses. Then the files are put back, here or by the next transaction on one of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::{Transaction, backups};
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-accept-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let path = dir.join("settings");
+    /// std::fs::write(&path, "old")?;
+    /// let rollback = Transaction::of(&path).keep(1).back_up()?;
+    /// std::fs::write(&path, "new")?;
+    /// rollback.accept()?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "new");
+    /// assert_eq!(std::fs::read_to_string(&backups(&path)?[0].path)?, "old");
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn accept(mut self) -> Result<(), TransactionError> {
         let Stage::Active(path) = &self.stage else { return Ok(()) };
         for target in &self.files.targets {

@@ -208,9 +208,32 @@ pub(super) struct Copied {
     pub(super) seen: Option<Seen>,
 }
 
-/// The private copy of one file, which a transaction edits.
+/// Edits the private copy of one file of a transaction.
 ///
-/// A file that is not there has none until it is written; what is removed here is absent after the commit.
+/// A file that is absent has no copy until it is written; what is removed here is absent after the commit. Nothing that
+/// is done to a draft shows at the path before the commit, and nothing of it is left if the closure fails.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::fs::Transaction;
+/// use std::io::{Seek, SeekFrom, Write};
+///
+/// # let dir = std::env::temp_dir().join(format!("resilience-draft-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// # let path = dir.join("log");
+/// std::fs::write(&path, "one\n")?;
+/// Transaction::edit(&path, |draft| -> std::io::Result<()> {
+///     let file = draft.file()?;
+///     file.seek(SeekFrom::End(0))?;
+///     file.write_all(b"two\n")?;
+///     assert_eq!(std::fs::read_to_string(draft.path())?, "one\n", "not before the commit");
+///     Ok(())
+/// })?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "one\ntwo\n");
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Draft {
     pub(super) target: Target,
@@ -223,11 +246,33 @@ pub struct Draft {
 
 impl Draft {
     /// Returns the path of the file that is edited, with its directory's links resolved.
+    ///
+    /// With [`follow`](super::Transaction::follow) it is the file that a link leads to.
     pub fn path(&self) -> &Path {
         &self.target.path
     }
 
-    /// Returns whether there is a file: at first whether there is one at the path, later what the commit will leave there.
+    /// Returns whether there is a file: at first whether there is one at the path, later what the commit will leave
+    /// there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::fs::Transaction;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("resilience-exists-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// Transaction::edit(dir.join("new"), |file| -> std::io::Result<()> {
+    ///     assert!(!file.exists());
+    ///     file.write("content")?;
+    ///     assert!(file.exists());
+    ///     file.remove();
+    ///     assert!(!file.exists());
+    ///     Ok(())
+    /// })?;
+    /// # std::fs::remove_dir_all(dir).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn exists(&self) -> bool {
         self.file.is_some()
     }
@@ -237,6 +282,9 @@ impl Draft {
     /// # Errors
     ///
     /// `NotFound` if there is no file, or an error of reading the copy.
+    ///
+    /// It includes what was written to the draft before. The whole content is in memory, up to the
+    /// [limit](super::Transaction::limit); use [`file`](Self::file) to read parts.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
@@ -259,6 +307,8 @@ impl Draft {
     /// # Errors
     ///
     /// An error of writing the copy, such as a full disk.
+    ///
+    /// Each call replaces what the one before has written. A new file gets the mode that the process's mask leaves.
     pub fn write(&mut self, content: impl AsRef<[u8]>) -> io::Result<()> {
         let file = self.file()?;
         file.set_len(0)?;
@@ -270,6 +320,9 @@ impl Draft {
     /// # Errors
     ///
     /// An error of the file system.
+    ///
+    /// It is the file's content before the transaction, unless it was changed or removed here. Each call goes back to
+    /// the beginning.
     pub fn file(&mut self) -> io::Result<&mut File> {
         let file = if let Some(file) = self.file.take() {
             file
@@ -283,6 +336,9 @@ impl Draft {
     }
 
     /// Makes the file absent.
+    ///
+    /// A later [`write`](Self::write) makes an empty file of it again, with the metadata that it had. Removing what is
+    /// absent does nothing.
     pub fn remove(&mut self) {
         self.file = None;
     }
