@@ -1,4 +1,9 @@
 //! One value of a configuration with what it is for, and the policies that there are.
+//!
+//! Both sources, the file and the environment, are read into the same [`Entry`]: a target, a policy, a setting and the
+//! raw value, with the place it comes from. Names are judged here, because they need only the tables of settings that
+//! the policies have declared; values are judged twice: alone ([`Policy::judge`]), so that a mistake is reported even
+//! where no function has the policy, and in `resolve` together with the other settings of each function.
 
 use crate::base::setting::Table;
 use crate::base::settings::Settings;
@@ -34,7 +39,8 @@ impl Target {
     }
 }
 
-/// One of a function's policies: its kind and, where it has several of that kind, which of them, from the top and from 1.
+/// One of a function's policies: its kind and, where it has several of that kind, which of them, from the top and from
+/// 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Selector {
     pub(super) kind: &'static str,
@@ -56,6 +62,9 @@ pub(super) struct Entry {
 pub(super) const ENABLED: &str = "enabled";
 
 /// A kind of policy.
+///
+/// A kind with two tables, such as `timeout`, is one attribute with two forms; a value has to be valid in one of them,
+/// and `resolve` asks each function's own table.
 pub(super) struct Policy {
     pub(super) kind: &'static str,
     tables: &'static [Rows],
@@ -105,6 +114,9 @@ pub(super) const POLICIES: &[Policy] = &[
 ];
 
 /// Keys of attributes that are part of the code, and why.
+///
+/// They are refused by name, because a reader of the documentation may expect them to work: "no such setting" would be
+/// a lie.
 const IN_CODE: &[(&[&str], &str)] = &[
     (&["key", "max_keys"], "what divides the state is part of the code"),
     (
@@ -187,6 +199,9 @@ pub(super) fn shortened(name: &str) -> String {
 }
 
 /// The name that is most like `written`, if one is like it.
+///
+/// A third of the letters may differ, at least 2 and at most 6; very long names have no neighbour, since a comparison
+/// costs the product of both lengths.
 pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (written.chars().count() / 3).clamp(2, 6);
     if written.len() > 200 {

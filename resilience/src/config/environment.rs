@@ -60,6 +60,8 @@ pub(super) fn entries(variables: &[Variable], names: &Names) -> Result<Vec<Entry
     if errors.is_empty() { Ok(entries) } else { Err(errors) }
 }
 
+/// A variable may be read in several ways, since `_` stands for `::` and for itself: exactly one reading has to fit the
+/// names of the program. Without any it must at least end in a policy and a setting.
 fn entry(
     variable: &Variable,
     source: &Source,

@@ -1,4 +1,9 @@
 //! Reading a configuration file: a whole, private, valid one, or an error with the line.
+//!
+//! The file can change what a program does, so it is held to more than a format: it must be a regular file, because
+//! opening a pipe would wait; writable for its owner only; not empty, because an editor or a deployment that fails
+//! leaves an empty file, which would silently mean "all defaults"; and at most 4 MiB. TOML is parsed with recovery, so
+//! that all mistakes of its syntax are reported at once.
 
 use super::entry::{ENABLED, Entry, POLICIES, Policy, Selector, Target, nearest, shortened};
 use super::names::Names;

@@ -49,6 +49,21 @@ enum Variables {
 
 impl Config {
     /// Creates a configuration that has no settings.
+    ///
+    /// Without a file and variables, [`load`](Self::load) puts the values in the code back in force.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::config::Config;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// Config::new().variables([("RESILIENCE__WITH_RETRY__MAX", "1")]).load()?;
+    /// let report = Config::new().load()?;
+    /// assert!(report.changed, "back to the code");
+    /// assert_eq!(report.settings, 0);
+    /// # Ok::<(), resilience::config::ConfigErrors>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -56,6 +71,25 @@ impl Config {
     /// Adds the file at `path`, which must be absolute.
     ///
     /// It is opened anew by each load, through symbolic links.
+    ///
+    /// It is TOML, at most 4 MiB, a regular file that its owner alone may write, and not empty; what is not is refused
+    /// as a whole. Nothing is read before [`load`](Self::load). A second call replaces the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::config::Config;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # let path = std::env::temp_dir().join(format!("resilience-config-{}.toml", std::process::id()));
+    /// std::fs::write(&path, "[with_retry]\nenabled = false\n")?;
+    /// # #[cfg(unix)]
+    /// # std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    /// let report = Config::new().file(&path).load()?;
+    /// assert_eq!(report.settings, 1);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into().into());
         self
@@ -64,6 +98,20 @@ impl Config {
     /// Adds the variables of the environment whose names begin with `RESILIENCE__`.
     ///
     /// They are read by each load, and override the file.
+    ///
+    /// The prefix is matched whatever its case, as are the names behind it. Two variables whose names differ only in
+    /// case are an error. In tests use [`variables`](Self::variables): the environment belongs to the whole process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::config::Config;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let report = Config::new().environment().load()?;
+    /// assert!(report.warnings.is_empty());
+    /// # Ok::<(), resilience::config::ConfigErrors>(())
+    /// ```
     pub fn environment(mut self) -> Self {
         self.variables = Variables::OfProcess;
         self
@@ -104,6 +152,20 @@ impl Config {
     /// Makes a function that the program does not have an error, in place of a warning.
     ///
     /// It suits a program of which never two versions run at once.
+    ///
+    /// A program that is rolled out step by step reads settings for functions that only its next version has; there the
+    /// default, a warning, is right.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::config::Config;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let config = || Config::new().variables([("RESILIENCE__NO_SUCH_FUNCTION__WITH_RETRY__MAX", "5")]);
+    /// assert_eq!(config().load().unwrap().warnings.len(), 1);
+    /// assert_eq!(config().strict_points().load().unwrap_err().errors().len(), 1);
+    /// ```
     pub const fn strict_points(mut self) -> Self {
         self.strict_points = true;
         self
@@ -117,6 +179,21 @@ impl Config {
     ///
     /// With everything that is wrong, in which case nothing changes: before the first load the settings are those in
     /// the code.
+    ///
+    /// It blocks the thread for reading the file and for judging every function of the program; loads of several
+    /// threads follow one another. Calls that run keep the settings with which they began. After an error this
+    /// configuration is all the same the one that [`reload`](super::reload) tries again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::config::{self, Config};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let wrong = [("RESILIENCE__WITH_RETRY__ENABLED", "false"), ("RESILIENCE__WITH_RETRY__MAX", "-1")];
+    /// assert!(Config::new().variables(wrong).load().is_err());
+    /// assert_eq!(config::current(), None, "the valid one is not in force either");
+    /// ```
     pub fn load(self) -> Result<Report, ConfigErrors> {
         let mut state = locked(&STATE);
         let loaded = state.load(&self);
@@ -128,6 +205,9 @@ impl Config {
 }
 
 /// What was loaded.
+///
+/// It is locked for the whole of a load, so that two loads never mix. Events are made after the lock is free: a handler
+/// may load, too.
 #[derive(Debug, Default)]
 struct State {
     config: Option<Config>,

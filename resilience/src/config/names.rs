@@ -5,6 +5,8 @@ use crate::point::{POINTS_0_1, PointSite};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The functions and modules of the program.
+///
+/// The names are those that are unique in the program: `name#2` where several functions share one.
 pub(super) struct Names {
     /// By the name that is unique in the program.
     points: BTreeMap<String, &'static PointSite>,

@@ -90,6 +90,8 @@ impl ConfigErrors {
     }
 
     /// Returns the mistakes, those of the file first, in the order of its lines.
+    ///
+    /// There is at least one. Those of variables follow, by their names.
     pub fn errors(&self) -> &[ConfigError] {
         &self.errors
     }

@@ -1,5 +1,18 @@
 //! From values with targets to the settings of each policy: what is narrower comes first, then the environment, and the
 //! settings of each stack are judged together.
+//!
+//! # The order of the checks
+//!
+//! 1. Names that no function has (`unknown_points`), and switches that are too wide (`wide_switches`).
+//! 2. Each value alone (`alone`): its form and its range, for whichever function.
+//! 3. For each function, what is written for it alone and does not fit (`misfit`): a policy that it does not have, one
+//!    of several that is not named, a setting that is part of the code.
+//! 4. For each policy, the values that apply, from the widest target to the narrowest and within one target from the
+//!    file to the environment, so that the last one wins; the policy's own check judges them.
+//! 5. For each function, the settings together: the contradictions that the compiler reports of those in the code.
+//!
+//! Every step adds to one list of mistakes. A value for all functions is skipped where one of them has no such setting,
+//! and with a warning where it is part of that function's code; a value for one function is an error in both cases.
 
 use super::entry::{ENABLED, Entry, Policy, Selector, Target};
 use super::names::Names;

@@ -16,6 +16,22 @@ const CALM: Duration = Duration::from_millis(200);
 const RESTLESS: u32 = 25;
 
 /// Loads a changed file anew until it is dropped; see [`watch`].
+///
+/// Dropping it ends the thread; a load that has begun is finished. Several at once look several times, and do no harm.
+///
+/// # Examples
+///
+/// Looking at the file only while the program is in a state in which settings may change:
+///
+/// ```
+/// use resilience::config;
+///
+/// # let _world = resilience::testing::isolate();
+/// let looks = config::watch()?;
+/// // .. work that may be tuned while it runs ..
+/// drop(looks);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the looks end when it is dropped"]
 pub struct Watch {
@@ -25,9 +41,9 @@ pub struct Watch {
 
 /// Looks at the file every 5 s, on a thread of its own, and loads it anew when its content has changed.
 ///
-/// It is the file of the last [`load`](super::load()), which may come later. The file is loaded once it was the same twice,
-/// 200 ms apart. Write a new file beside it and rename that, so that no half of it is ever seen; a `ConfigMap` is replaced in
-/// this way. The environment of a process does not change, so that it is no reason to load.
+/// It is the file of the last [`load`](super::load()), which may come later. The file is loaded once it was the same
+/// twice, 200 ms apart. Write a new file beside it and rename that, so that no half of it is ever seen; a `ConfigMap`
+/// is replaced in this way. The environment of a process does not change, so that it is no reason to load.
 ///
 /// | the file | what happens |
 /// |---|---|
@@ -77,8 +93,8 @@ fn look(stop: &Stop) {
 /// Loads anew on each `SIGHUP`, on a thread of its own.
 ///
 /// It is [`reload`](super::reload) of the file and the environment; what comes of it is an
-/// [`Event::Config`](crate::Event::Config). A signal during a load causes another one after it. A handler cannot be removed,
-/// and without it the signal ends the process: so call this before anything sends one.
+/// [`Event::Config`](crate::Event::Config). A signal during a load causes another one after it. A handler cannot be
+/// removed, and without it the signal ends the process: so call this before anything sends one.
 ///
 /// A second call changes nothing.
 ///
