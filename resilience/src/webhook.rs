@@ -1,4 +1,10 @@
 //! Alerts posted to an address.
+//!
+//! A webhook is a [sink](crate::alerts::add_sink) with the policies of this library around its request: a retry within
+//! 10 s, and a breaker around all of it, so that an address that is down is left alone for a minute at a time. A
+//! redirect is not followed, because it would carry the headers, which may be secret, to another host. Alerts that are
+//! raised while a sink runs do not go to webhooks: an address that refuses alerts would otherwise be posted an alert
+//! about each refusal.
 
 use crate::alerts::{Alert, Sink, sink};
 use crate::base::clock;
@@ -23,11 +29,11 @@ type Body = Box<dyn Fn(&Alert) -> Value + Send>;
 
 /// Describes an address to which alerts are posted as JSON, one request at a time.
 ///
-/// [`add`](Self::add) makes it a [sink](crate::alerts::add_sink). An alert has 10 s in all, with at most two retries under the
-/// rules of [`Retry`]; after five failed alerts in a row the address gets nothing for a minute. An answer other than 2xx
-/// is a failure, and redirects are not followed. The path of the address, its query and the headers may be secret: no
-/// text shows more of it than its host. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`), but none for
-/// an address of this machine. Needs the feature `webhook`.
+/// [`add`](Self::add) makes it a [sink](crate::alerts::add_sink). An alert has 10 s in all, with at most two retries
+/// under the rules of [`Retry`]; after five failed alerts in a row the address gets nothing for a minute. An answer
+/// other than 2xx is a failure, and redirects are not followed. The path of the address, its query and the headers may
+/// be secret: no text shows more of it than its host. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`),
+/// but none for an address of this machine. Needs the feature `webhook`.
 ///
 /// # Examples
 ///
@@ -50,18 +56,63 @@ pub struct Webhook {
 
 impl Webhook {
     /// Describes the address of a webhook, which gets each [`Alert`] as it is in the file.
+    ///
+    /// It opens no connection, and checks nothing: [`add`](Self::add) does.
+    ///
+    /// # Examples
+    ///
+    /// The address is secret, so it comes from the environment, and no text shows it:
+    ///
+    /// ```
+    /// use resilience::webhook::Webhook;
+    ///
+    /// let address = "https://chat.example/hooks/T0/B0";
+    /// let webhook = Webhook::new(address);
+    /// assert_eq!(format!("{webhook:?}"), "Webhook { .. }");
+    /// ```
     pub fn new(address: &str) -> Self {
         let body = |alert: &Alert| serde_json::to_value(alert).unwrap_or_default();
         Self { address: address.to_owned(), headers: Vec::new(), body: Box::new(body) }
     }
 
     /// Adds a header to each request.
+    ///
+    /// `content-type` is `application/json` unless this replaces it. A name that is added twice has the last value.
+    /// Values are marked as sensitive, so that the HTTP client does not show them either.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::webhook::Webhook;
+    ///
+    /// let webhook = Webhook::new("https://alerts.example/v1").header("authorization", "Bearer 0123");
+    /// # let _ = webhook;
+    /// ```
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Posts what `body` returns in place of the alert itself.
+    ///
+    /// It runs on the thread of the sink, once for each alert. A panic in it is a failure of the sink, and the alert is
+    /// not posted.
+    ///
+    /// # Examples
+    ///
+    /// What a chat service wants:
+    ///
+    /// ```
+    /// use resilience::alerts::{Alert, AlertLevel};
+    /// use resilience::webhook::Webhook;
+    /// use serde_json::json;
+    ///
+    /// let webhook = Webhook::new("https://chat.example/hooks/T0/B0").body(|alert: &Alert| {
+    ///     let is_critical = alert.level == AlertLevel::Critical;
+    ///     json!({"text": alert.to_string(), "color": if is_critical { "red" } else { "yellow" }})
+    /// });
+    /// # let _ = webhook;
+    /// ```
     pub fn body(mut self, body: impl Fn(&Alert) -> Value + Send + 'static) -> Self {
         self.body = Box::new(body);
         self
@@ -71,8 +122,27 @@ impl Webhook {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that does not begin with `http://` or `https://` and
-    /// a host, and for a header that HTTP does not allow. The message shows neither.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that does not begin with `http://` or `https://`
+    /// and a host, and for a header that HTTP does not allow. The message shows neither.
+    ///
+    /// Keep the [`Sink`] to remove it or to read how often it has failed; dropping it changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::webhook::Webhook;
+    /// use std::io::ErrorKind;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let refused = Webhook::new("chat.example/hooks/secret").add().unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    /// assert!(!refused.to_string().contains("secret"));
+    ///
+    /// let sink = Webhook::new("https://chat.example/hooks/T0/B0").add()?;
+    /// assert_eq!(sink.failed(), 0);
+    /// sink.remove();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn add(self) -> io::Result<Sink> {
         let mut target = Target::new(&self.address, "webhook")?;
         target.header("content-type", "application/json")?;

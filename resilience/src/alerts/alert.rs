@@ -111,11 +111,45 @@ impl Alert {
     }
 
     /// Returns what acknowledgements refer to: 24 hexadecimal digits, different for each alert.
+    ///
+    /// It is the argument of [`acknowledge`](crate::alerts::acknowledge). An alert that another program has written
+    /// into the file without one has an empty id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts::{self, AlertLevel};
+    /// # let _world = resilience::testing::isolate();
+    /// # let dir = std::env::temp_dir().join(format!("resilience-alert-id-{}", std::process::id()));
+    /// # alerts::use_dir(&dir);
+    ///
+    /// alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[]);
+    /// let alert = &alerts::recent(1)?.alerts[0];
+    /// assert!(alert.id().len() == 24 && alert.id().bytes().all(|digit| digit.is_ascii_hexdigit()));
+    /// # std::fs::remove_dir_all(dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn id(&self) -> &str {
         self.text("id").unwrap_or_default()
     }
 
     /// Returns the id of the job that it is about.
+    ///
+    /// It is the job that the raising code is part of, unless the details name another one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts::{self, AlertLevel};
+    /// # let _world = resilience::testing::isolate();
+    /// # let dir = std::env::temp_dir().join(format!("resilience-alert-job-{}", std::process::id()));
+    /// # alerts::use_dir(&dir);
+    ///
+    /// alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[("job", "import:7")]);
+    /// assert_eq!(alerts::recent(1)?.alerts[0].job(), Some("import:7"));
+    /// # std::fs::remove_dir_all(dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn job(&self) -> Option<&str> {
         self.text("job")
     }

@@ -1,4 +1,7 @@
 //! Passing alerts to the sinks that there are.
+//!
+//! The list of sinks belongs to the process or to a test world. An alert that is raised inside of a sink goes to the
+//! others, but not back to that one, and not to webhooks: two sinks that report each other's failures would never end.
 
 use super::alert::Alert;
 use crate::base::clock;

@@ -62,6 +62,21 @@ pub struct Escalation {
 
 impl Escalation {
     /// Returns whether it still waits for a person.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts;
+    /// # let _world = resilience::testing::isolate();
+    /// # let dir = std::env::temp_dir().join(format!("resilience-open-{}", std::process::id()));
+    /// # alerts::use_dir(&dir);
+    ///
+    /// alerts::escalate("importer", "the feed has a new format", &[]);
+    /// let open = alerts::escalations()?.into_iter().filter(|escalation| escalation.is_open()).count();
+    /// assert_eq!(open, 1);
+    /// # std::fs::remove_dir_all(dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub const fn is_open(&self) -> bool {
         self.acknowledged_at.is_none()
     }
@@ -95,6 +110,23 @@ pub fn escalate(component: &str, message: &str, details: &[(&str, &str)]) -> Rai
 ///
 /// Those of reading the file, and [`NotFound`](io::ErrorKind::NotFound) if there is no home directory and nothing else
 /// says where the alerts are.
+///
+/// The file is read whole, at most some 9 MiB; without one there are none. Lines that are no records are skipped.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+/// # let _world = resilience::testing::isolate();
+/// # let dir = std::env::temp_dir().join(format!("resilience-escalations-{}", std::process::id()));
+/// # alerts::use_dir(&dir);
+///
+/// assert!(alerts::escalations()?.is_empty());
+/// alerts::escalate("importer", "the feed has a new format", &[("feed", "prices")]);
+/// assert_eq!(alerts::escalations()?[0].alert.details["feed"], "prices");
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn escalations() -> io::Result<Vec<Escalation>> {
     escalations_in(place::dir()?)
 }
@@ -104,6 +136,15 @@ pub fn escalations() -> io::Result<Vec<Escalation>> {
 /// # Errors
 ///
 /// Those of reading the file.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+///
+/// assert!(alerts::escalations_in("/no/such/directory")?.is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn escalations_in(dir: impl AsRef<Path>) -> io::Result<Vec<Escalation>> {
     match fs::read(dir.as_ref().join(NAME)) {
         Ok(bytes) => Ok(parse(&bytes)),
@@ -112,14 +153,32 @@ pub fn escalations_in(dir: impl AsRef<Path>) -> io::Result<Vec<Escalation>> {
     }
 }
 
-/// Records that `person` has taken over the escalation with this id; whether it was open.
+/// Records that `person` has taken over the escalation with this id; returns whether it was open.
 ///
-/// The id is [`Alert::id`]. A record that is acknowledged survives a power cut.
+/// The id is [`Alert::id`]. It is `false` for an id that does not exist, and for a second acknowledgement, which
+/// changes nothing. Of the name at most 256 bytes are kept, without what looks like a secret. It waits for the lock of
+/// the file, and for the disk: a record that is acknowledged survives a power cut.
 ///
 /// # Errors
 ///
 /// Those of the file, and [`NotFound`](io::ErrorKind::NotFound) if there is no home directory and nothing else says
 /// where the alerts are.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+/// # let _world = resilience::testing::isolate();
+/// # let dir = std::env::temp_dir().join(format!("resilience-acknowledge-{}", std::process::id()));
+/// # alerts::use_dir(&dir);
+///
+/// alerts::escalate("importer", "the feed has a new format", &[]);
+/// let id = alerts::escalations()?[0].alert.id().to_owned();
+/// assert!(alerts::acknowledge(&id, "Ada")?);
+/// assert!(!alerts::acknowledge(&id, "Grace")?, "Ada has it");
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn acknowledge(id: &str, person: &str) -> io::Result<bool> {
     acknowledge_in(place::dir()?, id, person)
 }
@@ -129,6 +188,15 @@ pub fn acknowledge(id: &str, person: &str) -> io::Result<bool> {
 /// # Errors
 ///
 /// Those of the file.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+///
+/// assert!(!alerts::acknowledge_in("/no/such/directory", "0123456789abcdef01234567", "Ada")?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn acknowledge_in(dir: impl AsRef<Path>, id: &str, person: &str) -> io::Result<bool> {
     let dir = dir.as_ref();
     if !dir.join(NAME).exists() {
@@ -172,6 +240,8 @@ fn append(dir: &Path, line: &[u8]) -> io::Result<()> {
 }
 
 /// Rewrites the file with what is open, and the last of that only where it is more than [`LARGEST`].
+///
+/// It writes a new file and renames it: a crash leaves the old one or the new one.
 fn shrink(dir: &Path) -> io::Result<()> {
     let open = escalations_in(dir)?.into_iter().filter(Escalation::is_open);
     let lines: Vec<_> = open.map(|escalation| escalation.alert.line()).collect();

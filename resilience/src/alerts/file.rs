@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - Only `alerts.lock` is locked, and it is never renamed or removed. Whoever holds it finds the file at its path to be
-//!   the one to write to, and nothing is written to a file that was renamed.
+//! - Only `alerts.lock` is locked, and it is never renamed or removed. Whoever holds it finds the file at its path to
+//!   be the one to write to, and nothing is written to a file that was renamed.
 //! - A file without a newline at its end has a line that its writer did not finish: the next line begins with one.
 
 use crate::base::files::{self, Unusable, is_at};
@@ -76,6 +76,9 @@ impl Lock {
 }
 
 /// The files of one directory, to append to.
+///
+/// The file stays open between two lines. Before each write its inode is compared with the one at the path, because
+/// another process may have rotated it.
 #[derive(Debug)]
 pub(super) struct LogFile {
     dir: PathBuf,
@@ -97,8 +100,8 @@ impl LogFile {
         files::prepare(&self.dir, None).map_err(of_unusable)
     }
 
-    /// Appends lines with their ends in one write; with `synced` it survives a power cut from here on. After an error nothing of them is
-    /// in the file, or only a part that readers skip.
+    /// Appends lines with their ends in one write; with `synced` it survives a power cut from here on. After an error
+    /// nothing of them is in the file, or only a part that readers skip.
     pub(super) fn append(&mut self, lines: &[u8], synced: bool) -> io::Result<()> {
         self.prepare()?;
         let _lock = Lock::exclusive(&self.dir)?;

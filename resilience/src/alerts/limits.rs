@@ -1,4 +1,9 @@
 //! How often alerts of one kind become lines: decided from a table in memory, without a clock of its own.
+//!
+//! Each kind (component and message, and the job of a critical alert) has a period of one minute, which its first line
+//! begins; so has each component, with 60 lines. What is held back is never forgotten silently: it is counted in the
+//! next line of its kind, in a line of its own when the period is over, or in one when the table has to forget the
+//! kind. The tables forget the kind that was used longest ago, so that names from outside cannot fill the memory.
 
 use super::alert::Alert;
 use crate::base::alert_level::AlertLevel;

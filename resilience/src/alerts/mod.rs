@@ -1,7 +1,7 @@
 //! Alerts: what an operator should see, in a file that all processes of the program share.
 //!
-//! [`raise`] appends a line of JSON to `alerts.jsonl` in the state directory, and returns whether it is there. [`recent`]
-//! returns the last ones, and a [`Follower`] what comes.
+//! [`raise`] appends a line of JSON to `alerts.jsonl` in the state directory, and returns whether it is there.
+//! [`recent`] returns the last ones, and a [`Follower`] what comes.
 //!
 //! ```
 //! use resilience::alerts::{self, AlertLevel};
@@ -43,19 +43,20 @@
 //!
 //! # Where else they go
 //!
-//! To `tracing`, to every sink of the program ([`add_sink`]), and to webhooks (the module `webhook`, with the feature of that name).
+//! To `tracing`, to every sink of the program ([`add_sink`]), and to webhooks (the module `webhook`, with the feature
+//! of that name).
 //!
 //! # What waits for a person
 //!
-//! [`escalate`] raises a critical alert and keeps a record of it until someone [acknowledges](acknowledge) it. So do the
-//! critical alerts that the library raises about jobs. [`escalations`] lists the records, and so does
-//! `resilience alerts --escalations`.
+//! [`escalate`] raises a critical alert and keeps a record of it until someone [acknowledges](acknowledge) it. So do
+//! the critical alerts that the library raises about jobs. [`escalations`] lists the records, and so does `resilience
+//! alerts --escalations`.
 //!
 //! # Limits
 //!
 //! One line a minute for each component and message, and 60 a minute for each component. What is held back is counted:
-//! as `suppressed` in the next line of its kind, or in a line of its own after the minute. A critical alert about another
-//! job is never held back. 1,000 kinds are remembered; what goes for a new one has its line at once.
+//! as `suppressed` in the next line of its kind, or in a line of its own after the minute. A critical alert about
+//! another job is never held back. 1,000 kinds are remembered; what goes for a new one has its line at once.
 //!
 //! # Secrets
 //!
@@ -121,6 +122,16 @@ pub enum Raised {
 
 impl Raised {
     /// Returns whether its line is in the file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts::{self, AlertLevel};
+    /// # let _world = resilience::testing::isolate();
+    ///
+    /// let raised = alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[]);
+    /// assert!(!raised.is_written(), "a test has no file until `use_dir`");
+    /// ```
     pub fn is_written(self) -> bool {
         self == Self::Written
     }
@@ -132,12 +143,12 @@ const WAIT: Duration = Duration::from_secs(1);
 /// Raises an alert, waits for at most one second until its line is in the file, and returns whether it is.
 ///
 /// `component` is the part of the program that it is about. `message` says what happened in the same words each time;
-/// what differs belongs in `details`, pairs of a name and a text. A detail `job`, `point`, `attempt`, `category`, `code`
-/// or `key` is the one that every [`Alert`] has; `id`, `process` and `suppressed` are set by the library. A critical
-/// alert that is written survives a power cut.
+/// what differs belongs in `details`, pairs of a name and a text. A detail `job`, `point`, `attempt`, `category`,
+/// `code` or `key` is the one that every [`Alert`] has; `id`, `process` and `suppressed` are set by the library. A
+/// critical alert that is written survives a power cut.
 ///
-/// After [`Raised::NotWritten`] the alert is in `tracing` and on stderr. Where the second has passed while the disk was busy, the
-/// line may still appear later.
+/// After [`Raised::NotWritten`] the alert is in `tracing` and on stderr. Where the second has passed while the disk was
+/// busy, the line may still appear later.
 ///
 /// Within async code use [`raise_async`], which does not block the thread.
 ///

@@ -14,6 +14,22 @@ const TRIES: u32 = 1_000;
 const BLOCK: u64 = 64 << 10;
 
 /// Holds the last alerts of a directory, as [`recent`] found them.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+/// use std::io::Write as _;
+/// # let dir = std::env::temp_dir().join(format!("resilience-recent-struct-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir)?;
+///
+/// let mut file = std::fs::File::create(dir.join("alerts.jsonl"))?;
+/// file.write_all(b"{\"timestamp\": \"2026-11-06T08:4")?; // its writer was killed
+/// let recent = alerts::recent_in(&dir, 100)?;
+/// assert_eq!((recent.alerts.len(), recent.skipped), (0, 1));
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Recent {
@@ -57,6 +73,18 @@ pub fn recent(limit: usize) -> io::Result<Recent> {
 /// # Errors
 ///
 /// Those of reading the files.
+///
+/// Only the end of each file is read, in growing blocks, so that the cost follows `limit` and not the size of the
+/// files.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::alerts;
+///
+/// assert!(alerts::recent_in("/no/such/directory", 100)?.alerts.is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn recent_in(dir: impl AsRef<Path>, limit: usize) -> io::Result<Recent> {
     let (dir, limit) = (dir.as_ref(), limit.clamp(1, 1_000));
     let _lock = (0..TRIES).find_map(|_| {
@@ -156,11 +184,13 @@ pub struct Follower {
 
 impl Follower {
     /// Creates a follower of the state directory `dir` that returns all alerts of its files first, oldest first.
+    ///
+    /// It opens nothing; a directory that does not exist yet has no alerts until it does.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), at: None, known: Vec::new(), skipped: 0 }
     }
 
-    /// Returns how many lines were no alerts.
+    /// Returns how many lines were no alerts, since the follower was made.
     pub const fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -170,6 +200,28 @@ impl Follower {
     /// # Errors
     ///
     /// Those of reading the files; a later call goes on where the last one ended.
+    ///
+    /// Call it at an interval, such as once a second. While a writer has the lock at the change of files, it returns
+    /// nothing, and the next call goes on. Memory is taken for all that has come since the last call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts::{self, AlertLevel, Follower};
+    /// # let _world = resilience::testing::isolate();
+    /// # let dir = std::env::temp_dir().join(format!("resilience-next-{}", std::process::id()));
+    /// # alerts::use_dir(&dir);
+    ///
+    /// let mut follower = Follower::new(&dir);
+    /// for feed in ["prices", "rates"] {
+    ///     alerts::raise(AlertLevel::Warning, feed, "the feed is empty", &[]);
+    ///     let components: Vec<_> = follower.next()?.into_iter().map(|alert| alert.component).collect();
+    ///     assert_eq!(components, [feed], "each alert once");
+    /// }
+    /// assert_eq!(follower.skipped(), 0);
+    /// # std::fs::remove_dir_all(dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[expect(clippy::should_implement_trait, reason = "an iterator would end where this one goes on later")]
     pub fn next(&mut self) -> io::Result<Vec<Alert>> {
         let mut alerts = self.read(false)?;

@@ -111,6 +111,8 @@ pub struct Sink {
 
 impl Sink {
     /// Removes the sink. It gets no alert after this; one that it has now is not cut off.
+    ///
+    /// Alerts that wait for it are dropped, without being counted as skipped. It does not wait for `send` to return.
     pub fn remove(self) {
         self.thread.remove();
         let mut entries = locked(self.entries);
@@ -122,11 +124,39 @@ impl Sink {
     }
 
     /// Returns how many alerts the sink did not get, because 100 waited or no thread could be had.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts::{self, AlertLevel};
+    /// use std::time::Duration;
+    /// # let _world = resilience::testing::isolate();
+    ///
+    /// let sink = alerts::add_sink("pager", |_| Ok::<(), std::io::Error>(()));
+    /// alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[]);
+    /// alerts::flush(Duration::from_secs(1));
+    /// assert_eq!(sink.skipped(), 0);
+    /// ```
     pub fn skipped(&self) -> u64 {
         self.thread.skipped()
     }
 
     /// Returns how often the sink has failed.
+    ///
+    /// An error and a panic count alike, once for each alert.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::alerts::{self, AlertLevel};
+    /// use std::time::Duration;
+    /// # let _world = resilience::testing::isolate();
+    ///
+    /// let sink = alerts::add_sink("pager", |_| Err("no network"));
+    /// alerts::raise(AlertLevel::Critical, "importer", "the feed is gone", &[]);
+    /// alerts::flush(Duration::from_secs(1));
+    /// assert_eq!(sink.failed(), 1);
+    /// ```
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }

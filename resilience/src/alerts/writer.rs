@@ -3,6 +3,18 @@
 //! A disk may be slow, full or hang, so nothing but this thread touches it: a policy puts its alert into the queue and
 //! goes on, and [`raise`](super::raise) waits for a second at most. In a test world there is no thread: `raise` writes
 //! at once, and what policies raise is written by [`flush`].
+//!
+//! # The way of an alert
+//!
+//! ```text
+//! raise, policies ──> limits ──> queue (1,000) ──> thread ──> alerts.jsonl
+//!                       │           └──> sinks, each with its own queue and thread
+//!                       └──> held back: counted in a later line
+//! ```
+//!
+//! Sinks get an alert when it enters the queue, so that a disk that hangs does not keep it from them, and in the order
+//! of the file. What leaves the queue unwritten, or what the file does not take, is a *gap*: the next line that can be
+//! written says how many alerts it was and since when, in one write with that line.
 
 use super::alert::Alert;
 use super::file::LogFile;
@@ -35,6 +47,9 @@ struct Entry {
 }
 
 /// What a caller waits for: whether its alert is in the file.
+///
+/// It is finished exactly once: by the writer, by the queue when the alert has to leave it, or at once if the alert is
+/// held back.
 #[derive(Debug, Default)]
 pub(crate) struct Ticket {
     state: Mutex<(Option<Raised>, Option<Waker>)>,
@@ -109,6 +124,8 @@ pub(crate) fn counted() -> Counted {
     Counted { not_written, ..locked(&writer.queue).counted }
 }
 
+/// It is locked by whoever raises an alert, and never while the disk is written to; `is_writing` says that the thread
+/// has taken an entry that is not written yet.
 #[derive(Debug)]
 struct Queue {
     entries: VecDeque<Entry>,
@@ -122,6 +139,8 @@ struct Queue {
 }
 
 /// Where the lines go. Only the thread locks it, or the thread of a test world.
+///
+/// It is apart from the queue, so that a write that hangs holds this lock only.
 #[derive(Debug)]
 struct Output {
     file: Option<LogFile>,
@@ -328,8 +347,8 @@ fn of_world() -> Option<&'static Writer> {
     World::here().and_then(|world| IN_WORLD.in_world(&world))
 }
 
-/// Puts an alert into the queue, unless it is held back. The queue has 1,000: then the oldest warning makes room, or the
-/// oldest alert.
+/// Puts an alert into the queue, unless it is held back. The queue has 1,000: then the oldest warning makes room, or
+/// the oldest alert.
 pub(crate) fn submit(alert: Alert, ticket: Option<Arc<Ticket>>) {
     let in_world = of_world();
     let has_ticket = ticket.is_some();

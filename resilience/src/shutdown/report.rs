@@ -60,6 +60,20 @@ pub struct Left {
 
 impl Report {
     /// Returns whether nothing is left, and everything is written.
+    ///
+    /// A program can make its exit status of it: what is left may have been cut off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::ExitCode;
+    /// use std::time::Duration;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let report = resilience::shutdown_blocking(Duration::from_secs(30));
+    /// let status = if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    /// assert_eq!(status, ExitCode::SUCCESS);
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.left.is_empty() && self.unflushed.is_empty()
     }

@@ -1,7 +1,8 @@
 //! The one shutdown of a process, which all callers join.
 //!
-//! It has a thread of its own: a caller may be dropped, and a store whose disk hangs must not keep one beyond the limit.
-//! Each caller waits for the end of that thread or of the time, whichever is first, and reports what is left then.
+//! It has a thread of its own: a caller may be dropped, and a store whose disk hangs must not keep one beyond the
+//! limit. Each caller waits for the end of that thread or of the time, whichever is first, and reports what is left
+//! then.
 
 use super::report::{Left, Report};
 use crate::base::block_on::block_on;
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 static RUN: Site<Run> = Site::new(Run::new(), Run::new);
 
 /// The shutdown of a process or test world.
+///
+/// It begins once, and never goes back: later callers wait for the same end, and report what is left at their own.
 #[derive(Debug)]
 pub(super) struct Run {
     state: Mutex<State>,
@@ -42,6 +45,9 @@ struct State {
 }
 
 /// The time that a shutdown has.
+///
+/// The reserve for writing is a tenth of the limit, at least one second, and at most half of it, so that a short limit
+/// is not all reserve. Joining callers keep the pair with the earlier end whole: each wait belongs to its end.
 #[derive(Clone, Copy, Debug)]
 struct Time {
     /// Until when it waits for running code.

@@ -61,6 +61,24 @@ pub fn signal() -> io::Result<Signal> {
 /// Waits for the first signal; see [`signal`].
 ///
 /// It is ready at once if a signal has come before. It can be awaited on any runtime.
+///
+/// Several of them wait for the same signals. Dropping one changes nothing: the handler stays.
+///
+/// # Examples
+///
+/// A server that stops accepting first, and shuts the library down afterwards:
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// # async fn serve_until(signal: impl Future<Output = ()>) { signal.await }
+/// # async fn example() -> std::io::Result<()> {
+/// let signal = resilience::shutdown::signal()?;
+/// serve_until(signal).await;
+/// println!("{}", resilience::shutdown(Duration::from_secs(30)).await);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "await it, or call `wait`"]
 pub struct Signal {
@@ -69,6 +87,19 @@ pub struct Signal {
 
 impl Signal {
     /// Blocks the thread until the first signal.
+    ///
+    /// In async code await it: this blocks the thread of the executor.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let signal = resilience::shutdown::signal()?;
+    /// std::thread::spawn(move || {
+    ///     signal.wait();
+    ///     eprintln!("stopping");
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait(self) {
         block_on(self);
     }

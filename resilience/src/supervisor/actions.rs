@@ -1,4 +1,8 @@
 //! The functions of the program, called one at a time and away from everything else.
+//!
+//! One thread takes the calls from the queue, and ends when that is empty. It starts a further thread for each call and
+//! waits for two seconds: an action that hangs keeps its own thread, and not the queue. So that such threads do not add
+//! up without end, calls are dropped while 16 of them run.
 
 use super::{ActionCounts, Pattern};
 use crate::base::sync::locked;

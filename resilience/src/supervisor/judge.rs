@@ -31,6 +31,9 @@ impl Judged {
     }
 
     /// What `rules` ask for.
+    ///
+    /// The alert follows from the severity for people, everything else from that for actions: a frequent pattern that
+    /// is a small part of the calls is reported, and opens no breaker.
     pub(super) fn steps(self, rules: &[Rule]) -> Vec<Step> {
         let of =
             |severity| rules.iter().find(|rule| rule.severity == severity).map_or(&[][..], |rule| rule.steps);

@@ -1,4 +1,11 @@
 //! One look at all functions: samples, decisions, and what is done.
+//!
+//! It works in three steps, so that no code of the program runs under the lock: the counters of each function become a
+//! sample, the samples become decisions (`judge`, `follow`), and the decisions are carried out once the lock is free
+//! (`act`).
+//!
+//! A function whose breaker the supervisor has opened is not judged until that has closed, and begins anew then.
+//! Otherwise the errors from before would open it again at the first look after its recovery.
 
 use super::actions::Actions;
 use super::judge::Judged;
@@ -51,6 +58,9 @@ struct Watched {
 }
 
 /// What is known of a pattern.
+///
+/// Each of the three moments is a pause of its own: acting, alerting and warning do not hold each other back. The
+/// severities let a pattern that has become worse act or alert again within the pause.
 #[derive(Debug)]
 struct Known {
     trend: Trend,

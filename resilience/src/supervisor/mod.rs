@@ -10,18 +10,18 @@
 //!
 //! # What it sees
 //!
-//! Every 10 s it reads the counters of every annotated function. A *pattern* is a function and a category of errors; what
-//! counts is each call that failed and each attempt that a retry followed, of the last ten minutes. Calls that a policy
-//! of this library refused, and calls that were given up, are no errors. Where two looks are more than 20 s apart, after the
-//! machine has slept for instance, it begins anew.
+//! Every 10 s it reads the counters of every annotated function. A *pattern* is a function and a category of errors;
+//! what counts is each call that failed and each attempt that a retry followed, of the last ten minutes. Calls that a
+//! policy of this library refused, and calls that were given up, are no errors. Where two looks are more than 20 s
+//! apart, after the machine has slept for instance, it begins anew.
 //!
 //! # What follows
 //!
 //! The severity of a pattern's errors is raised by one step
 //!
 //! - for *alerts*, if there are more than 5 in ten minutes,
-//! - for *actions*, if they are also at least 10 % of the function's attempts in that time, or 5 in a row. (In a row means: since
-//!   the last look that found a success.)
+//! - for *actions*, if they are also at least 10 % of the function's attempts in that time, or 5 in a row. (In a row
+//!   means: since the last look that found a success.)
 //!
 //! | severity | what is done |
 //! |---|---|
@@ -30,24 +30,23 @@
 //! | high | open the breaker, fall back |
 //! | critical, fatal | open the breaker, fall back, alert |
 //!
-//! *Retry* and *fall back* are what the function's own stack does; the supervisor never makes an error be retried that is not.
-//! It opens a breaker only if the pattern is frequent as for actions, the category counts as a failure, and the breaker
-//! is closed: one that an operator has forced open, disabled or opened until a time is left alone, and so is one that a
-//! configuration has switched off. The breaker is the
-//! outermost of the function, without a key, and stays open for its `recovery`. Afterwards only errors count that occur
-//! after it has closed again. A pattern is acted on at most once in ten minutes, or once more if it became worse before
-//! a breaker was opened for it.
+//! *Retry* and *fall back* are what the function's own stack does; the supervisor never makes an error be retried that
+//! is not. It opens a breaker only if the pattern is frequent as for actions, the category counts as a failure, and the
+//! breaker is closed: one that an operator has forced open, disabled or opened until a time is left alone, and so is
+//! one that a configuration has switched off. The breaker is the outermost of the function, without a key, and stays
+//! open for its `recovery`. Afterwards only errors count that occur after it has closed again. A pattern is acted on at
+//! most once in ten minutes, or once more if it became worse before a breaker was opened for it.
 //!
 //! [`Supervisor::rules`] replaces the table, and [`Supervisor::action`] adds functions of the program.
 //!
 //! # Warnings
 //!
-//! - A pattern whose failure rate will reach the `rate` of its breaker if it goes on: `r1 + (r1 - r10) * window / 9 min >=
-//!   rate`, where `r1` and `r10` are the failure rates weighted by `exp(-age / 1 min)` and `exp(-age / 10 min)`, with at
-//!   least 20 attempts in the last minute; once in ten minutes. A breaker without a `window` of time counts as one of a
-//!   minute.
-//! - With the feature `durable`, recoveries of which less than 95 % end well in ten minutes, with at least 20 of them: one
-//!   alert, and one more when they are back. [`Supervisor::min_success_rate`] sets the share.
+//! - A pattern whose failure rate will reach the `rate` of its breaker if it goes on: `r1 + (r1 - r10) * window / 9 min
+//!   >= rate`, where `r1` and `r10` are the failure rates weighted by `exp(-age / 1 min)` and `exp(-age / 10 min)`,
+//!   with at least 20 attempts in the last minute; once in ten minutes. A breaker without a `window` of time counts as
+//!   one of a minute.
+//! - With the feature `durable`, recoveries of which less than 95 % end well in ten minutes, with at least 20 of them:
+//!   one alert, and one more when they are back. [`Supervisor::min_success_rate`] sets the share.
 
 mod actions;
 mod judge;
@@ -118,12 +117,40 @@ pub struct Rule {
 
 impl Rule {
     /// Creates the rule that `steps` are done about errors of `severity`.
+    ///
+    /// Of two rules for one severity the first one counts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Severity;
+    /// use resilience::supervisor::{Rule, Step};
+    ///
+    /// const QUIET: Rule = Rule::new(Severity::High, &[Step::FallBack]);
+    /// assert!(!QUIET.steps.contains(&Step::OpenBreaker));
+    /// ```
     pub const fn new(severity: Severity, steps: &'static [Step]) -> Self {
         Self { severity, steps }
     }
 }
 
-/// The rules unless others are set: the table of [the module](self).
+/// Holds the rules unless others are set: the table of [the module](self).
+///
+/// # Examples
+///
+/// The same rules, but nothing opens a breaker:
+///
+/// ```
+/// use resilience::supervisor::{RULES, Rule, Step, Supervisor};
+///
+/// const FALL_BACK: &[Step] = &[Step::FallBack];
+/// let rules = RULES.into_iter().map(|rule| {
+///     let opens = rule.steps.contains(&Step::OpenBreaker);
+///     if opens { Rule::new(rule.severity, FALL_BACK) } else { rule }
+/// });
+/// let supervisor = Supervisor::new().rules(rules);
+/// # let _ = supervisor;
+/// ```
 pub const RULES: [Rule; 5] = [
     Rule::new(Severity::Low, &[Step::Retry]),
     Rule::new(Severity::Medium, &[Step::Retry, Step::FallBack]),
@@ -210,11 +237,34 @@ impl Default for Supervisor {
 
 impl Supervisor {
     /// Creates a supervisor with [`RULES`], without actions.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::supervisor::Supervisor;
+    ///
+    /// let supervision = Supervisor::new().start()?; // the same as `supervisor::start()`
+    /// # drop(supervision);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self { rules: RULES.to_vec(), actions: Vec::new(), min_success_rate: 0.95 }
     }
 
     /// Replaces all rules; nothing is done about a severity without one.
+    ///
+    /// # Examples
+    ///
+    /// Critical errors alone are acted on:
+    ///
+    /// ```
+    /// use resilience::Severity;
+    /// use resilience::supervisor::{Rule, Step, Supervisor};
+    ///
+    /// let rules = [Rule::new(Severity::Critical, &[Step::OpenBreaker, Step::Alert])];
+    /// let _supervision = Supervisor::new().rules(rules).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
         self.rules = rules.into_iter().collect();
         self
@@ -222,14 +272,43 @@ impl Supervisor {
 
     /// Calls `action` for each pattern that is acted on with `severity` or more.
     ///
-    /// Actions run on threads of their own, one at a time. After two seconds the next one begins, and the slow one runs on.
-    /// At most 100 wait; further ones are dropped, and counted. A panic ends nothing, and is counted.
+    /// Actions run on threads of their own, one at a time. After two seconds the next one begins, and the slow one runs
+    /// on. At most 100 wait; further ones are dropped, and counted. A panic ends nothing, and is counted.
+    ///
+    /// An action that never ends keeps a thread; with 16 of them running, further calls are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Severity;
+    /// use resilience::supervisor::Supervisor;
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, patterns) = mpsc::channel();
+    /// let _supervision = Supervisor::new()
+    ///     .action(Severity::High, move |pattern| drop(sender.send(pattern.to_string())))
+    ///     .start()?;
+    /// assert!(patterns.try_recv().is_err(), "nothing has failed");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn action(mut self, severity: Severity, action: impl Fn(&Pattern) + Send + Sync + 'static) -> Self {
         self.actions.push((severity, Arc::new(action)));
         self
     }
 
     /// Sets the share of recoveries that have to end well, from 0 to 1; default 0.95. See [the module](self).
+    ///
+    /// Values outside of the range are taken for its nearest end; 0 never warns. It has an effect only with the feature
+    /// `durable`, whose recoveries it judges.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::supervisor::Supervisor;
+    ///
+    /// let _supervision = Supervisor::new().min_success_rate(0.99).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn min_success_rate(mut self, rate: f64) -> Self {
         self.min_success_rate = rate.clamp(0.0, 1.0);
         self
@@ -240,6 +319,20 @@ impl Supervisor {
     /// # Errors
     ///
     /// The system has no thread left.
+    ///
+    /// Several supervisors do not know each other, and each acts: start one. In a test world it has no thread, and
+    /// looks only when [`Supervision::look`] is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::supervisor::Supervisor;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let supervision = Supervisor::new().start()?;
+    /// supervision.look();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn start(self) -> io::Result<Supervision> {
         let actions = Arc::<Actions>::default();
         let looks = Arc::new(Looks::new(self, actions.clone()));
@@ -269,7 +362,10 @@ pub fn start() -> io::Result<Supervision> {
     Supervisor::new().start()
 }
 
-/// A supervisor that runs until this is dropped.
+/// Runs a supervisor until this is dropped.
+///
+/// Dropping it waits for no action: those that run go on. A breaker that the supervisor has opened stays open for its
+/// `recovery`.
 ///
 /// # Examples
 ///
@@ -287,13 +383,51 @@ pub struct Supervision {
 }
 
 impl Supervision {
-    /// Looks at all functions now. For tests: in a test world nothing else does, and each look is to be 10 s of its clock
-    /// after the one before.
+    /// Looks at all functions now.
+    ///
+    /// It is for tests: in a test world nothing else does, and each look is to be 10 s of its clock after the one
+    /// before. The first look, and one that comes more than 20 s after the last, only takes the counters to compare the
+    /// next with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::event::Event;
+    /// use resilience::{circuit_breaker, testing};
+    /// use std::time::Duration;
+    ///
+    /// #[circuit_breaker(threshold = 1_000, name = "supervised")]
+    /// fn charge() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ///     Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
+    /// }
+    ///
+    /// let world = testing::isolate();
+    /// let supervision = resilience::supervisor::start()?;
+    /// charge().unwrap_err();
+    /// supervision.look();
+    /// for _ in 0..10 {
+    ///     charge().unwrap_err();
+    /// }
+    /// world.advance(Duration::from_secs(10));
+    /// supervision.look();
+    /// assert!(world.events().iter().any(|event| matches!(event, Event::Opened { .. })), "long before 1,000 failures");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn look(&self) {
         self.looks.look();
     }
 
     /// Counts the calls of [actions](Supervisor::action) since the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let supervision = resilience::supervisor::start()?;
+    /// if supervision.actions().overran > 0 {
+    ///     eprintln!("an action is slow: let it send to a queue");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn actions(&self) -> ActionCounts {
         self.actions.counts()
     }

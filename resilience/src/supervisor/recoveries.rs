@@ -1,4 +1,7 @@
 //! Whether recoveries work, over ten minutes.
+//!
+//! It compares totals that only grow, taken at each look, with those of ten minutes ago. With fewer than 20 recoveries
+//! in between nothing is said, and what was said last stays: "below" is reported once, and so is "back".
 
 use super::EVERY;
 use std::collections::VecDeque;

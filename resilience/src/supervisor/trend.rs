@@ -1,4 +1,9 @@
 //! Where the failure rate of a pattern goes: two means with different memories, and the line through them.
+//!
+//! A mean that weighs each sample by `exp(-age / memory)` has the mean age `memory`, so the one-minute mean stands for
+//! a minute ago and the ten-minute mean for ten: they are 9 minutes apart. The line through both, `window` ahead of the
+//! first, is `r1 + (r1 - r10) * window / 9 min`. An operator can check it against two numbers; there is no model to
+//! trust.
 
 use std::time::{Duration, Instant};
 

@@ -29,6 +29,9 @@ pub(super) struct Sample {
 
 impl Sample {
     /// What `now` has counted more than `before`.
+    ///
+    /// Both come from counters that only grow, so a sample is a difference. A counter that was reset (in a test world)
+    /// gives zero, never a huge number.
     fn between(at: Instant, before: &CallCounts, now: &CallCounts) -> Self {
         let mut errors: Vec<Errors> = Vec::new();
         let mut add = |category: Category, severity: Severity, count: u64| {
@@ -59,6 +62,8 @@ impl Sample {
 }
 
 /// The samples of the last ten minutes.
+///
+/// It holds some 60 samples, one for each look of ten minutes; its size does not depend on the number of calls.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     last: Option<(Instant, CallCounts)>,
