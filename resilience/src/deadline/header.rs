@@ -46,10 +46,27 @@ const NANOS_PER_MILLI: u128 = 1_000_000;
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 impl Header {
-    /// All of them.
+    /// Lists all headers of this module, in the order in which [`Deadline::headers`](super::Deadline) reads them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Header;
+    ///
+    /// let names: Vec<_> = Header::ALL.into_iter().map(Header::name).collect();
+    /// assert_eq!(names, ["x-timeout-ms", "grpc-timeout"]);
+    /// ```
     pub const ALL: [Self; 2] = [Self::TimeoutMs, Self::GrpcTimeout];
 
     /// Returns the name of the header, in lower case.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Header;
+    ///
+    /// assert_eq!(Header::GrpcTimeout.name(), "grpc-timeout");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::TimeoutMs => "x-timeout-ms",
@@ -60,6 +77,22 @@ impl Header {
     /// Renders a time in the form of this header, rounded down; `None` where that is zero.
     ///
     /// A time that the header cannot express becomes the longest that it can.
+    ///
+    /// `x-timeout-ms` has whole milliseconds, at most `i64::MAX` of them, which other languages can read.
+    /// `grpc-timeout` takes the shortest unit in which the number has at most eight digits: nanoseconds up to 0.1 s,
+    /// microseconds up to 100 s. What is lost by rounding is less than one unit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Header;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Header::GrpcTimeout.write(Duration::from_secs(30)).as_deref(), Some("30000000u"));
+    /// assert_eq!(Header::GrpcTimeout.write(Duration::from_secs(3_600)).as_deref(), Some("3600000m"));
+    /// assert_eq!(Header::GrpcTimeout.write(Duration::MAX).as_deref(), Some("99999999H"), "some 11,400 years");
+    /// assert_eq!(Header::GrpcTimeout.write(Duration::ZERO), None);
+    /// ```
     pub fn write(self, left: Duration) -> Option<String> {
         let nanos = left.as_nanos();
         let (number, unit) = match self {
@@ -75,6 +108,23 @@ impl Header {
     /// Reads a value of this header; `None` if it is not one, as a negative number or other junk.
     ///
     /// A number that is too large becomes `Duration::MAX`.
+    ///
+    /// Spaces and tabs around it are ignored. A value of `grpc-timeout` with more than eight digits, which the protocol
+    /// does not allow, is read all the same: a request should not lose its deadline over that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Header;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Header::TimeoutMs.read(" 250 "), Some(Duration::from_millis(250)));
+    /// assert_eq!(Header::TimeoutMs.read("0"), Some(Duration::ZERO), "the caller has left");
+    /// assert_eq!(Header::GrpcTimeout.read("2M"), Some(Duration::from_secs(120)), "M is minutes, m milliseconds");
+    /// for junk in ["-1", "1.5", "20ms", ""] {
+    ///     assert_eq!(Header::TimeoutMs.read(junk), None);
+    /// }
+    /// ```
     pub fn read(self, value: &str) -> Option<Duration> {
         let value = value.trim_matches([' ', '\t']);
         match self {
@@ -102,6 +152,9 @@ impl Header {
     /// let value = Deadline::at_most(Duration::from_secs(2)).run_blocking(|| Header::GrpcTimeout.value());
     /// assert!(value.unwrap().unwrap().unwrap().ends_with('u'));
     /// ```
+    ///
+    /// Ask right before the call: what is rendered is the time left at that moment, and nothing is taken off for the
+    /// way. The name of the rejection is that of the header.
     pub fn value(self) -> Result<Option<String>, Rejected> {
         let Some(left) = remaining() else { return Ok(None) };
         let value = self.write(left);

@@ -110,11 +110,34 @@ impl Deadline {
     /// Creates a deadline `max` from now: the service's own limit to any request.
     ///
     /// It is required, because what a client sends can be as long as it likes, or missing.
+    ///
+    /// Zero is a deadline that has passed: nothing runs. `Duration::MAX` never passes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// let deadline = Deadline::at_most(Duration::from_secs(30));
+    /// assert!(deadline.remaining() <= deadline.limit());
+    /// assert!(Deadline::at_most(Duration::ZERO).run_blocking(|| ()).is_err());
+    /// ```
     pub fn at_most(max: Duration) -> Self {
         Self { since: now(), limit: max, is_of_client: false, name: "deadline" }
     }
 
     /// Sets the name in events and errors; default `"deadline"`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// let late = Deadline::at_most(Duration::ZERO).name("GET /quotes").run_blocking(|| ());
+    /// assert!(late.unwrap_err().to_string().contains("`GET /quotes`"));
+    /// ```
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -123,6 +146,22 @@ impl Deadline {
     /// Shortens it to the time that a client waits, counted from [`at_most`](Self::at_most).
     ///
     /// It is for protocols of your own; [`header`](Self::header) reads those of this module.
+    ///
+    /// A limit that is as long as the service's own, or longer, has no effect, and then the deadline counts as the
+    /// service's: see [what it counts as](crate::deadline#what-it-counts-as).
+    ///
+    /// # Examples
+    ///
+    /// A queue whose messages say how long their sender waits:
+    ///
+    /// ```
+    /// use resilience::deadline::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// let own = Deadline::at_most(Duration::from_secs(30));
+    /// assert_eq!(own.client_waits(Duration::from_secs(5)).limit(), Duration::from_secs(5));
+    /// assert_eq!(own.client_waits(Duration::from_secs(300)).limit(), Duration::from_secs(30));
+    /// ```
     pub fn client_waits(mut self, limit: Duration) -> Self {
         if limit < self.limit {
             (self.limit, self.is_of_client) = (limit, true);
@@ -131,6 +170,22 @@ impl Deadline {
     }
 
     /// Shortens it to the value of a header, if that can be read.
+    ///
+    /// Several calls leave the shortest. What cannot be read has no effect, because a request with a header that is
+    /// wrong is still a request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::{Deadline, Header};
+    /// use std::time::Duration;
+    ///
+    /// let deadline = Deadline::at_most(Duration::from_secs(30))
+    ///     .header(Header::TimeoutMs, "2000")
+    ///     .header(Header::GrpcTimeout, "5S")
+    ///     .header(Header::GrpcTimeout, "soon");
+    /// assert_eq!(deadline.limit(), Duration::from_secs(2));
+    /// ```
     pub fn header(self, header: Header, value: &str) -> Self {
         match header.read(value) {
             Some(limit) => self.client_waits(limit),
@@ -162,11 +217,30 @@ impl Deadline {
     }
 
     /// Returns the whole time that the request was given.
+    ///
+    /// It stays the same while time passes; [`remaining`](Self::remaining) is what is left of it.
     pub const fn limit(&self) -> Duration {
         self.limit
     }
 
     /// Returns the time that is left.
+    ///
+    /// It is zero once the deadline has passed, and never negative. Inside of [`run`](Self::run) use
+    /// [`remaining()`](crate::remaining()), which also knows the timeouts around the code.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// let world = resilience::testing::isolate();
+    /// let deadline = Deadline::at_most(Duration::from_secs(10));
+    /// world.advance(Duration::from_secs(4));
+    /// assert_eq!(deadline.remaining(), Duration::from_secs(6));
+    /// world.advance(Duration::from_secs(60));
+    /// assert_eq!(deadline.remaining(), Duration::ZERO);
+    /// ```
     pub fn remaining(&self) -> Duration {
         self.ends().saturating_duration_since(now())
     }
@@ -186,16 +260,20 @@ impl Deadline {
     /// # Examples
     ///
     /// ```
+    /// use resilience::Rejected;
     /// use resilience::deadline::Deadline;
     /// use std::time::Duration;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let deadline = Deadline::at_most(Duration::from_millis(10));
-    /// assert_eq!(deadline.run(async { 42 }).await, Ok(42));
-    /// let late = deadline.run(std::future::pending::<()>()).await;
-    /// assert_eq!(late.unwrap_err().to_string(), "`deadline` timed out after 10ms");
+    /// let answer = Deadline::at_most(Duration::from_secs(60)).run(async { 42 }).await;
+    /// assert_eq!(answer, Ok(42));
+    /// let late = Deadline::at_most(Duration::from_millis(10)).run(std::future::pending::<()>()).await;
+    /// assert!(matches!(late, Err(Rejected::TimedOut { .. })));
     /// # });
     /// ```
+    ///
+    /// A result that is ready at the same poll as the deadline is returned. The work is dropped within the deadline's
+    /// scope, so that what it holds sees why it ends. Dropping the future drops the work.
     pub fn run<F: Future>(self, work: F) -> impl Future<Output = Result<F::Output, Rejected>> {
         Run { work: Some(work), timer: None, deadline: self }
     }
@@ -208,6 +286,17 @@ impl Deadline {
     /// # Errors
     ///
     /// [`Rejected::TimedOut`] where no time is left: then `work` does not run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::deadline::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// let left = Deadline::at_most(Duration::from_secs(2)).run_blocking(resilience::remaining)?;
+    /// assert!(left.is_some_and(|left| left <= Duration::from_secs(2)));
+    /// # Ok::<(), resilience::Rejected>(())
+    /// ```
     pub fn run_blocking<T>(self, work: impl FnOnce() -> T) -> Result<T, Rejected> {
         if self.remaining().is_zero() { Err(self.refusal()) } else { Ok(self.around(work)) }
     }

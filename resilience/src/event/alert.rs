@@ -1,4 +1,9 @@
 //! The alerts that events of policies and jobs raise by themselves.
+//!
+//! An alert is limited by its component and message, so these are fixed texts; what differs from call to call, such as
+//! the key or the class, is a detail. A key may have personal data in it, and the file of alerts is kept: without
+//! `key_label` it gets a hash that is the same for equal keys of this process, so that one failing customer and a
+//! thousand can be told apart.
 
 use super::{AlertLevel, Event, Log};
 use crate::alerts::alert::{Alert, ESCALATION, NAME, TEXT, hash};

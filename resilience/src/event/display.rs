@@ -1,4 +1,7 @@
 //! Events as lines for people.
+//!
+//! Each group of events has a function of its own, so that a new event is one arm. The lines are for reading: programs
+//! match the variants, or read the serialised form.
 
 use super::kinds::Event;
 use crate::base::name::PointName;

@@ -26,6 +26,8 @@ pub enum HealthLevel {
 
 impl HealthLevel {
     /// Returns the level in a word: `"pass"`, `"warn"`, `"fail"`.
+    ///
+    /// It is the form in health reports, events and metrics, and never changes for a variant.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",

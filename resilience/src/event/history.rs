@@ -61,6 +61,20 @@ pub struct ErrorRecord {
 
 impl ErrorRecord {
     /// Creates the record of a first attempt of `point` that failed just now, without context.
+    ///
+    /// The category, severity, code and action are those of `class`; the time is that of the test world where there is
+    /// one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Severity;
+    /// use resilience::classify::{Category, Classification, ErrorRecord};
+    ///
+    /// let record = ErrorRecord::new("mailer", &Classification::new(Category::Auth));
+    /// assert_eq!((record.attempt, record.severity), (1, Severity::High));
+    /// assert_eq!(record.action, "check the credentials");
+    /// ```
     pub fn new(point: impl Into<PointName>, class: &Classification) -> Self {
         Self {
             point: point.into(),
@@ -75,18 +89,51 @@ impl ErrorRecord {
     }
 
     /// Sets the code that the server returned.
+    ///
+    /// It replaces that of the classification. A history cuts it off after 256 bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, ErrorRecord};
+    ///
+    /// let record = ErrorRecord::new("mailer", &Classification::new(Category::RateLimited)).code("4.7.1");
+    /// assert_eq!(record.code.as_deref(), Some("4.7.1"));
+    /// ```
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
     /// Adds a pair that says where the call was.
+    ///
+    /// A name that is added twice is kept twice. A history keeps the first 32 pairs, and 256 bytes of each text. Do not
+    /// add what is secret: everything that reads the history shows it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, ErrorRecord};
+    ///
+    /// let class = Classification::new(Category::Timeout);
+    /// let record = ErrorRecord::new("mailer", &class).context("host", "mx1").context("queue", "7");
+    /// assert_eq!(record.context.len(), 2);
+    /// ```
     pub fn context(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.context.push((key.into(), value.into()));
         self
     }
 
     /// Sets which attempt failed, counted from 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, ErrorRecord};
+    ///
+    /// let second = ErrorRecord::new("mailer", &Classification::new(Category::Timeout)).attempt(2);
+    /// assert_eq!(second.attempt, 2);
+    /// ```
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
@@ -205,11 +252,24 @@ impl Default for ErrorHistory {
 
 impl ErrorHistory {
     /// Creates an empty history that keeps 100 records.
+    ///
+    /// It is separate from the [`history`] of the process: nothing gets into it by itself.
     pub fn new() -> Self {
         Self::with_limit(DEFAULT_LIMIT)
     }
 
     /// Creates an empty history that keeps `limit` records; 0 keeps only the counts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, ErrorHistory, ErrorRecord};
+    ///
+    /// let counts = ErrorHistory::with_limit(0);
+    /// counts.record(ErrorRecord::new("mailer", &Classification::new(Category::Timeout)));
+    /// assert!(counts.records().is_empty());
+    /// assert_eq!(counts.count(Category::Timeout), 1);
+    /// ```
     pub fn with_limit(limit: usize) -> Self {
         Self { scope: Scope::Own(AtomicUsize::new(limit)), state: Mutex::default() }
     }
@@ -255,6 +315,22 @@ impl ErrorHistory {
     }
 
     /// Adds an error. Where the limit is reached, the oldest record is dropped; the counts go on.
+    ///
+    /// Texts are shortened to the [bounds](Self#bounds) first. It takes one lock, for as long as that takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, Classification, ErrorHistory, ErrorRecord};
+    ///
+    /// let history = ErrorHistory::with_limit(2);
+    /// for point in ["a", "b", "c"] {
+    ///     history.record(ErrorRecord::new(point, &Classification::new(Category::Timeout)));
+    /// }
+    /// let kept: Vec<_> = history.records().iter().map(|record| record.point.to_string()).collect();
+    /// assert_eq!(kept, ["b", "c"]);
+    /// assert_eq!(history.count(Category::Timeout), 3);
+    /// ```
     pub fn record(&self, mut record: ErrorRecord) {
         record.context.truncate(PAIRS);
         for text in record.context.iter_mut().flat_map(|(name, value)| [name, value]).chain(&mut record.code)
@@ -272,6 +348,19 @@ impl ErrorHistory {
     ///
     /// They are copies; a record that is added meanwhile is not among them. The times of failed attempts of
     /// annotated functions are worked out when they are read, from the monotonic clock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{history, report};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// report("mailer", &std::io::Error::from(std::io::ErrorKind::TimedOut));
+    /// for record in history().records() {
+    ///     println!("{} {} {}", record.point, record.category, record.action);
+    /// }
+    /// assert_eq!(history().records().len(), 1);
+    /// ```
     pub fn records(&self) -> Vec<ErrorRecord> {
         let mut records: Vec<_> = self.state().records.iter().cloned().collect();
         let (now, time) = (now(), time_of_day());
@@ -310,6 +399,22 @@ impl ErrorHistory {
     }
 
     /// Returns how many errors of `category` were seen at `point`; zero once none came for 10 minutes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, history, report};
+    /// use std::time::Duration;
+    ///
+    /// let world = resilience::testing::isolate();
+    /// report("mailer", &std::io::Error::from(std::io::ErrorKind::TimedOut));
+    /// assert_eq!(history().count_at("mailer", Category::Timeout), 1);
+    /// assert_eq!(history().count_at("search", Category::Timeout), 0);
+    ///
+    /// world.advance(Duration::from_secs(11 * 60));
+    /// assert_eq!(history().count_at("mailer", Category::Timeout), 0, "not of the last 10 minutes");
+    /// assert_eq!(history().count(Category::Timeout), 1, "but of all");
+    /// ```
     pub fn count_at(&self, point: &str, category: Category) -> u64 {
         let now = now();
         let own = self.state().points.get(point).map_or(0, |counts| counts.of(category, now));
@@ -361,6 +466,19 @@ impl ErrorHistory {
     }
 
     /// Forgets all records and counts; of the process's history also those of the annotated functions.
+    ///
+    /// The limit stays. It is for tests, and for an operator who begins to watch anew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::classify::{Category, history, report};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// report("mailer", &std::io::Error::from(std::io::ErrorKind::TimedOut));
+    /// history().clear();
+    /// assert!(history().records().is_empty() && history().count(Category::Timeout) == 0);
+    /// ```
     pub fn clear(&self) {
         *self.state() = State::default();
         for point in self.points() {

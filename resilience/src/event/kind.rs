@@ -28,10 +28,24 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// Every kind.
+            /// Lists every kind, in the order in which the variants are declared; a later version may have more.
+            ///
+            /// # Examples
+            ///
+            /// A handler of everything but the attempts:
+            ///
+            /// ```
+            /// use resilience::events::{self, Kind};
+            ///
+            /// let kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::AttemptFailed);
+            /// let handler = events::on(kinds, |record| println!("{record}"));
+            /// handler.remove();
+            /// ```
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
             /// Returns the name in snake case: `"gave_up"`.
+            ///
+            /// It never changes for a variant, so that programs may compare with it.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$kind => $name,)*

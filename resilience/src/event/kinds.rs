@@ -67,7 +67,7 @@ use std::time::Duration;
 /// assert_eq!(
 ///     *LINES.lock().unwrap(),
 ///     [
-///         "quote: retrying after attempt 1 of 2: timeout, medium; in 0ns",
+///         "quote: retrying after attempt 1 of 2: timeout, medium; in 0s",
 ///         "quote: gave up after attempt 2 of 2: timeout, medium; no retry is left",
 ///     ]
 /// );
@@ -472,6 +472,26 @@ pub enum Event {
 
 impl Event {
     /// Returns the point, or the name of the policy that is used as a value.
+    ///
+    /// For [`ChaosArmed`](Self::ChaosArmed) it may be `*`, for [`Health`](Self::Health) it is the component, and for
+    /// [`Config`](Self::Config) always `config`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, Event};
+    /// use std::sync::Mutex;
+    ///
+    /// static OPENED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    ///
+    /// fn note(event: &Event) {
+    ///     OPENED.lock().unwrap().push(event.point().to_owned());
+    /// }
+    ///
+    /// let breaker = CircuitBreaker::new("search").on_open(note);
+    /// breaker.force_open();
+    /// assert_eq!(*OPENED.lock().unwrap(), ["search"]);
+    /// ```
     pub fn point(&self) -> &str {
         match self {
             Self::AttemptFailed { point, .. }
@@ -510,6 +530,26 @@ impl Event {
 
 impl Event {
     /// Returns the key of a keyed policy or of a step, or the name of a lock, if the event has one.
+    ///
+    /// Keys are made of arguments, which can be personal: `Display` leaves them out, and `tracing` shows them only on
+    /// request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreakers, Event};
+    /// use std::sync::Mutex;
+    ///
+    /// static OPENED: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
+    ///
+    /// fn note(event: &Event) {
+    ///     OPENED.lock().unwrap().push(event.key().map(str::to_owned));
+    /// }
+    ///
+    /// let hosts = CircuitBreakers::new().name("hosts").on_open(note);
+    /// hosts.get("api.example").force_open();
+    /// assert_eq!(*OPENED.lock().unwrap(), [Some("api.example".to_owned())]);
+    /// ```
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Opened { key, .. }
@@ -528,8 +568,8 @@ impl Event {
     /// Returns the points whose retries repeat the call that the event is about, outermost first.
     ///
     /// Their number is the depth. It is 0 for most calls, also for one inside the first attempt of another retry:
-    /// nothing has been repeated there yet. A retry at depth 1 or more multiplies the attempts of the one around it; the
-    /// log has the number as `depth`, and the last name as `inside`.
+    /// nothing has been repeated there yet. A retry at depth 1 or more multiplies the attempts of the one around it;
+    /// the log has the number as `depth`, and the last name as `inside`.
     ///
     /// # Examples
     ///
@@ -567,6 +607,9 @@ impl Event {
     }
 
     /// Returns the id of the job that the event is about or belongs to.
+    ///
+    /// It is `None` for events of calls; the record of an event (`events::EventRecord::job`) also knows the job in
+    /// which such a call was made.
     pub fn job(&self) -> Option<&str> {
         match self {
             Self::JobStarted { job, .. }

@@ -46,6 +46,19 @@
 //! assert!(failed.is_err());
 //! assert_eq!(OPENED.load(Ordering::Relaxed), 1);
 //! ```
+//!
+//! # Where to look
+//!
+//! | question | answer |
+//! |---|---|
+//! | what happens in my policy, as it happens? | a [`Hook`], or the events of a subscription |
+//! | what has happened at this point lately? | `events::recent` (feature `ops`) |
+//! | what is failing, and how often? | [`classify::history`](crate::classify::history) |
+//! | how is it now? | [`snapshot()`](crate::snapshot) |
+//!
+//! The order is the same for every event: the hook of the policy, `tracing`, the test world, and then those who listen
+//! at run time. All of them run on the thread of the call and after the policy has released its locks, so that a hook
+//! may call the policy that reports.
 
 #[cfg(feature = "ops")]
 pub(crate) mod alert;

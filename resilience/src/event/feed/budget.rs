@@ -49,6 +49,8 @@ impl Caller {
 }
 
 /// The time that a caller has waited in its call.
+///
+/// `since` is the first wait: ten seconds after it the task or thread is taken to be in another call.
 #[derive(Debug)]
 struct Spent {
     caller: Caller,

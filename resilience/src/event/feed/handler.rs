@@ -72,17 +72,39 @@ pub struct Handler {
 
 impl Handler {
     /// Removes the handler. It gets no event after this; one that it handles now is not cut off.
+    ///
+    /// Events that wait for it are dropped. What the handler owns is dropped when the thread has ended, on any thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::events::{self, Kind};
+    /// use std::sync::mpsc;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let (sender, opened) = mpsc::channel();
+    /// let handler = events::on([Kind::Opened], move |record| drop(sender.send(record.event.point().to_owned())));
+    /// CircuitBreaker::new("before").force_open();
+    /// handler.remove();
+    /// CircuitBreaker::new("after").force_open();
+    /// assert_eq!(opened.iter().collect::<Vec<_>>(), ["before"]);
+    /// ```
     pub fn remove(self) {
         self.worker.remove();
         drop(ManuallyDrop::into_inner(self.listening));
     }
 
     /// Returns how many events the handler did not get, because 1,000 waited or no thread could be had.
+    ///
+    /// Above zero, the handler is too slow for its events: choose fewer kinds, or hand the work on.
     pub fn skipped(&self) -> u64 {
         self.worker.skipped()
     }
 
     /// Returns how often a call went on before the handler had handled its event.
+    ///
+    /// Three in a row let no call wait for the handler during 60 s; the number itself is never reset.
     pub fn overruns(&self) -> u64 {
         self.worker.overruns()
     }

@@ -56,6 +56,22 @@ pub struct Subscription {
 
 impl Subscription {
     /// Returns the oldest event that was not received; `None` if there is none.
+    ///
+    /// # Examples
+    ///
+    /// Reading what has happened so far, once in a while:
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, events};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let mut events = events::subscribe();
+    /// assert!(events.try_recv().is_none());
+    /// CircuitBreaker::new("try").force_open();
+    /// while let Some(record) = events.try_recv() {
+    ///     assert_eq!(record.event.point(), "try");
+    /// }
+    /// ```
     pub fn try_recv(&mut self) -> Option<Arc<EventRecord>> {
         self.queue.pop()
     }
@@ -63,6 +79,20 @@ impl Subscription {
     /// Waits for the next event, on any runtime.
     ///
     /// It can be cancelled: an event is received only when this returns it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, events};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let mut events = events::subscribe();
+    /// CircuitBreaker::new("awaited").force_open();
+    /// let record = events.recv().await;
+    /// assert_eq!(record.event.to_string(), "awaited: opened by hand");
+    /// # });
+    /// ```
     pub async fn recv(&mut self) -> Arc<EventRecord> {
         poll_fn(|cx| self.queue.poll(cx)).await
     }
@@ -86,6 +116,24 @@ impl Subscription {
     }
 
     /// Returns how many events were dropped because they were not received in time.
+    ///
+    /// It counts from the start of the subscription. The events that are left are the newest 1,000, without a gap.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, events};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let mut events = events::subscribe();
+    /// let breaker = CircuitBreaker::new("often");
+    /// for _ in 0..600 {
+    ///     breaker.force_open();
+    ///     breaker.reset();
+    /// }
+    /// assert_eq!(events.dropped(), 200, "of 1,200 events");
+    /// assert_eq!(std::iter::from_fn(|| events.try_recv()).count(), 1_000);
+    /// ```
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
     }
