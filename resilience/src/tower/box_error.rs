@@ -6,7 +6,20 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// The error of many services: any error in a box. It is made from a [`Rejected`](crate::Rejected), and keeps its class.
+/// Boxes any error: the error type of many services.
+///
+/// It is made from a [`Rejected`](crate::Rejected), and is classified by the error in it, or by the first known one
+/// among its sources.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::classify::{Category, Classify};
+/// use resilience::tower::BoxError;
+///
+/// let boxed: BoxError = std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into();
+/// assert_eq!(boxed.classify().category, Category::Connection);
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Turns the errors of a service into a [`BoxError`]; place it below the policies.

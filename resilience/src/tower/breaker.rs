@@ -1,4 +1,7 @@
 //! A circuit breaker around a service.
+//!
+//! The permit is taken in the future of a call, and settled with what the response or the error means. A future that is
+//! dropped before that gives the permit back without a result.
 
 use super::judge::{ByStatus, Judge, JudgedBy};
 use super::{ResponseFuture, ready};
@@ -39,6 +42,9 @@ use tower_service::Service;
 /// });
 /// # let _ = layer;
 /// ```
+///
+/// A request that an open breaker rejects is not sent: the error is made from [`Rejected::CircuitOpen`], which says
+/// when to come again. Responses are judged as soon as their head is there; a body that breaks off later is not seen.
 #[derive(Clone, Debug)]
 pub struct CircuitBreakerLayer<J = ByStatus, B = Arc<CircuitBreaker>> {
     pub(super) breaker: B,
@@ -47,6 +53,22 @@ pub struct CircuitBreakerLayer<J = ByStatus, B = Arc<CircuitBreaker>> {
 
 impl CircuitBreakerLayer {
     /// Creates the layer of a breaker, which all services share that it wraps.
+    ///
+    /// Pass a [`CircuitBreaker`], or an `Arc` of one to share it with other layers or to read it.
+    ///
+    /// # Examples
+    ///
+    /// One breaker for two services of one host:
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::tower::CircuitBreakerLayer;
+    /// use std::sync::Arc;
+    ///
+    /// let host = Arc::new(CircuitBreaker::new("api.example"));
+    /// let (reads, writes) = (CircuitBreakerLayer::new(Arc::clone(&host)), CircuitBreakerLayer::new(host));
+    /// # let _ = (reads, writes);
+    /// ```
     pub fn new(breaker: impl Into<Arc<CircuitBreaker>>) -> Self {
         Self { breaker: breaker.into(), judge: ByStatus }
     }
@@ -67,6 +89,21 @@ impl<F> CircuitBreakerLayer<ByStatus, ByKey<F>> {
 
 impl<J, B> CircuitBreakerLayer<J, B> {
     /// Sets the function that judges responses in place of the status; it returns `None` for a success.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::tower::CircuitBreakerLayer;
+    /// use resilience::{Category, CircuitBreaker};
+    ///
+    /// struct Answer {
+    ///     is_overloaded: bool,
+    /// }
+    ///
+    /// let layer = CircuitBreakerLayer::new(CircuitBreaker::new("api"))
+    ///     .judged_by(|answer: &Answer| answer.is_overloaded.then_some(Category::Unavailable));
+    /// # let _ = layer;
+    /// ```
     pub fn judged_by<R, F: Fn(&R) -> Option<Category>>(
         self,
         judge: F,
@@ -76,6 +113,35 @@ impl<J, B> CircuitBreakerLayer<J, B> {
 }
 
 /// Says which breaker guards a request: always the same one, or that of its key ([`ByKey`]).
+///
+/// Implement it where one key is not enough, for instance because some requests need no breaker of their own.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::CircuitBreaker;
+/// use resilience::tower::ChooseBreaker;
+/// use std::sync::Arc;
+///
+/// struct ReadsAndWrites {
+///     reads: Arc<CircuitBreaker>,
+///     writes: Arc<CircuitBreaker>,
+/// }
+///
+/// impl<B> ChooseBreaker<http::Request<B>> for ReadsAndWrites {
+///     fn breaker_of(&self, request: &http::Request<B>) -> Arc<CircuitBreaker> {
+///         let breaker = if request.method().is_safe() { &self.reads } else { &self.writes };
+///         Arc::clone(breaker)
+///     }
+/// }
+///
+/// let choice = ReadsAndWrites {
+///     reads: Arc::new(CircuitBreaker::new("reads")),
+///     writes: Arc::new(CircuitBreaker::new("writes")),
+/// };
+/// let post = http::Request::post("/orders").body(()).unwrap();
+/// assert!(Arc::ptr_eq(&choice.breaker_of(&post), &choice.writes));
+/// ```
 pub trait ChooseBreaker<Req> {
     /// Returns the breaker of `request`.
     fn breaker_of(&self, request: &Req) -> Arc<CircuitBreaker>;

@@ -47,11 +47,39 @@ pub struct BulkheadLayer<U = UntilBodyEnds> {
 
 impl BulkheadLayer {
     /// Creates the layer of a bulkhead, which all services share that it wraps.
+    ///
+    /// A layer holds one bulkhead: clones of the services that it wraps share its slots, which is what limits a client
+    /// or a server as a whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    /// use resilience::tower::BulkheadLayer;
+    /// use std::sync::Arc;
+    ///
+    /// let slots = Arc::new(Bulkhead::new("api", 16));
+    /// let (one, other) = (BulkheadLayer::new(Arc::clone(&slots)), BulkheadLayer::new(Arc::clone(&slots)));
+    /// # let _ = (one, other);
+    /// assert!(slots.is_available());
+    /// ```
     pub fn new(bulkhead: impl Into<Arc<Bulkhead>>) -> Self {
         Self { bulkhead: bulkhead.into(), until: PhantomData }
     }
 
     /// Frees a slot when the service has answered, whatever its response is.
+    ///
+    /// An adaptive bulkhead then knows of a response only that it came: it cannot tell a failure by its status.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    /// use resilience::tower::BulkheadLayer;
+    ///
+    /// let layer = BulkheadLayer::new(Bulkhead::new("api", 16)).until_response();
+    /// # let _ = layer;
+    /// ```
     pub fn until_response(self) -> BulkheadLayer<UntilResponse> {
         BulkheadLayer { bulkhead: self.bulkhead, until: PhantomData }
     }
@@ -75,6 +103,8 @@ pub struct BulkheadService<S, U = UntilBodyEnds> {
 
 impl<S, U> BulkheadService<S, U> {
     /// Calls the service in a slot, to which it reports the answer, and returns that with the slot.
+    ///
+    /// A slot that is dropped before the answer, with its future, is free, and reports nothing to an adaptive bulkhead.
     fn call_in_slot<Req, J>(
         &mut self,
         request: Req,
@@ -144,6 +174,9 @@ where
 
 pin_project_lite::pin_project! {
     /// The body of an answer, which holds a slot until it has ended.
+    ///
+    /// The slot is free as soon as the last frame was read, or an error; a body that is empty from the start never
+    /// holds it. A body that is kept unread keeps its slot: drop it, or read it to its end.
     #[derive(Debug)]
     pub struct HeldBody<B> {
         #[pin]

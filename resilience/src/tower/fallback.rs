@@ -11,8 +11,8 @@ use tower_service::Service;
 
 /// Answers a request in place of a service that has failed.
 ///
-/// The async function gets the [`Classification`] of the failure, and returns the answer, or `None` to leave the failure
-/// as it is. Place it outermost, so that it answers when the layers below have given up.
+/// The async function gets the [`Classification`] of the failure, and returns the answer, or `None` to leave the
+/// failure as it is. Place it outermost, so that it answers when the layers below have given up.
 ///
 /// # Examples
 ///
@@ -26,6 +26,9 @@ use tower_service::Service;
 /// let layer = FallbackLayer::new(CACHED, async |_: Classification| Some(Response::new("42".to_owned())));
 /// # let _ = layer;
 /// ```
+///
+/// What the function answers is counted and reported by the [`Fallback`], and so is a failure that it leaves. Its own
+/// failures are not judged: it returns an answer or `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct FallbackLayer<F, J = ByStatus> {
     fallback: Fallback,
@@ -35,6 +38,26 @@ pub struct FallbackLayer<F, J = ByStatus> {
 
 impl<F> FallbackLayer<F> {
     /// Creates the layer of a fallback that answers with what `instead` returns.
+    ///
+    /// `fallback` says which failures are answered; by default all of them.
+    ///
+    /// # Examples
+    ///
+    /// An answer that depends on what went wrong:
+    ///
+    /// ```
+    /// use http::Response;
+    /// use resilience::tower::FallbackLayer;
+    /// use resilience::{Category, Classification, Fallback};
+    ///
+    /// let layer = FallbackLayer::new(Fallback::new("quote"), async |class: Classification| {
+    ///     match class.category {
+    ///         Category::Auth | Category::Invalid => None, // the caller has to know
+    ///         _ => Some(Response::new("try again later".to_owned())),
+    ///     }
+    /// });
+    /// # let _ = layer;
+    /// ```
     pub const fn new<Fut, R>(fallback: Fallback, instead: F) -> Self
     where
         F: Fn(Classification) -> Fut,

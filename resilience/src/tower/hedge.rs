@@ -39,6 +39,19 @@ pub struct HedgeLayer<C = ClonedBodies, J = ByStatus> {
 
 impl HedgeLayer {
     /// Creates the layer of a hedge, whose budget and percentile all services share that it wraps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Hedge;
+    /// use resilience::tower::HedgeLayer;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let hedge = Arc::new(Hedge::new("search", Duration::from_millis(50)));
+    /// let layer = HedgeLayer::new(Arc::clone(&hedge));
+    /// # let _ = (layer, hedge);
+    /// ```
     pub fn new(hedge: impl Into<Arc<Hedge>>) -> Self {
         Self { hedge: hedge.into(), repeat: ClonedBodies, judge: ByStatus }
     }
@@ -51,6 +64,8 @@ impl<C, J> HedgeLayer<C, J> {
     }
 
     /// Sets the function that copies the requests that may be sent again; it returns `None` for one that may not.
+    ///
+    /// Requests that it copies are taken to be idempotent, whatever their method.
     pub fn repeated_by<Req, F: Fn(&Req) -> Option<Req>>(self, copy: F) -> HedgeLayer<RepeatedBy<F>, J> {
         HedgeLayer { hedge: self.hedge, repeat: RepeatedBy(copy), judge: self.judge }
     }

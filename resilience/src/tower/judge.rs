@@ -35,6 +35,9 @@ use http::Response;
 ///     CircuitBreakerLayer::new(CircuitBreaker::new("api")).judged_by(is_zero).layer(numbers)
 /// }
 /// ```
+///
+/// A type of your own can judge, too; the function of `judged_by` is enough unless the class needs more than a
+/// category.
 #[diagnostic::on_unimplemented(
     message = "nothing says which responses of type `{Response}` are failures",
     label = "a response of this service cannot be judged",
@@ -42,6 +45,9 @@ use http::Response;
 )]
 pub trait Judge<Response> {
     /// Returns what a failed response means; `None` for a success.
+    ///
+    /// It runs for each response, in the task of the call: it reads what the response has already, and cannot read its
+    /// body.
     fn judge(&self, response: &Response) -> Option<Classification>;
 }
 

@@ -21,6 +21,10 @@ use tower_service::Service;
 /// let layer = RateLimitLayer::new(RateLimit::new("api", 100, Duration::from_secs(1)));
 /// # let _ = layer;
 /// ```
+///
+/// A request waits for its permit in the future of the call, up to the `wait` of the limit, and is rejected with
+/// [`Rejected::RateLimited`] where that is not enough. Retries below this layer take no permit; above it each attempt
+/// does.
 #[derive(Clone, Debug)]
 pub struct RateLimitLayer {
     pub(super) limit: Arc<RateLimit>,
@@ -28,6 +32,19 @@ pub struct RateLimitLayer {
 
 impl RateLimitLayer {
     /// Creates the layer of a limit, which all services share that it wraps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::RateLimit;
+    /// use resilience::tower::RateLimitLayer;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let limit = Arc::new(RateLimit::new("api", 100, Duration::from_secs(1)));
+    /// let (one, other) = (RateLimitLayer::new(Arc::clone(&limit)), RateLimitLayer::new(limit));
+    /// # let _ = (one, other);
+    /// ```
     pub fn new(limit: impl Into<Arc<RateLimit>>) -> Self {
         Self { limit: limit.into() }
     }
@@ -82,6 +99,10 @@ where
 /// let layer = TimeoutLayer::new(Timeout::new(Duration::from_secs(2)).name("api"));
 /// # let _ = layer;
 /// ```
+///
+/// The time counts from the first poll of the call's future. The request is dropped when it is over, and the error is
+/// made from [`Rejected::TimedOut`]. Above a [`RetryLayer`](super::RetryLayer) it limits the whole call, below it each
+/// attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeoutLayer {
     pub(super) timeout: Timeout,
@@ -89,6 +110,18 @@ pub struct TimeoutLayer {
 
 impl TimeoutLayer {
     /// Creates the layer of a timeout.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Timeout;
+    /// use resilience::tower::TimeoutLayer;
+    /// use std::time::Duration;
+    ///
+    /// const WHOLE: TimeoutLayer = TimeoutLayer::new(Timeout::new(Duration::from_secs(10)).name("whole"));
+    /// const ATTEMPT: TimeoutLayer = TimeoutLayer::new(Timeout::new(Duration::from_secs(2)).name("attempt"));
+    /// # let _ = (WHOLE, ATTEMPT);
+    /// ```
     pub const fn new(timeout: Timeout) -> Self {
         Self { timeout }
     }
@@ -144,6 +177,10 @@ where
 /// let layer = AdaptiveTimeoutLayer::new(timeout);
 /// # let _ = layer;
 /// ```
+///
+/// The limit follows the times of the requests that it has seen; see
+/// [`AdaptiveTimeout`](crate::policy::AdaptiveTimeout). Place it around single attempts: a whole call with its waits
+/// says nothing about the service.
 #[derive(Clone, Debug)]
 pub struct AdaptiveTimeoutLayer {
     pub(super) timeout: Arc<AdaptiveTimeout>,
@@ -151,6 +188,21 @@ pub struct AdaptiveTimeoutLayer {
 
 impl AdaptiveTimeoutLayer {
     /// Creates the layer of a timeout, whose measurements all services share that it wraps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::AdaptiveTimeout;
+    /// use resilience::tower::AdaptiveTimeoutLayer;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let timeout = AdaptiveTimeout::new("api", Duration::from_millis(100), Duration::from_secs(10));
+    /// let timeout = Arc::new(timeout);
+    /// let layer = AdaptiveTimeoutLayer::new(Arc::clone(&timeout));
+    /// assert!(timeout.limit() <= Duration::from_secs(10), "it can be read beside the layer");
+    /// # let _ = layer;
+    /// ```
     pub fn new(timeout: impl Into<Arc<AdaptiveTimeout>>) -> Self {
         Self { timeout: timeout.into() }
     }

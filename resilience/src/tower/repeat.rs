@@ -4,6 +4,36 @@ use http::{HeaderMap, Method, Request};
 use http_body::Body;
 
 /// Says which requests a retry may send again, and makes the copy that is sent.
+///
+/// # Examples
+///
+/// Requests of your own, of which reads may be repeated:
+///
+/// ```
+/// use resilience::tower::Repeat;
+///
+/// #[derive(Clone)]
+/// enum Call {
+///     Read(u64),
+///     Write(u64, String),
+/// }
+///
+/// #[derive(Clone)]
+/// struct Reads;
+///
+/// impl Repeat<Call> for Reads {
+///     fn copy(&self, call: &Call) -> Option<Call> {
+///         Some(call.clone())
+///     }
+///
+///     fn is_idempotent(&self, call: &Call) -> bool {
+///         matches!(call, Call::Read(_))
+///     }
+/// }
+///
+/// assert!(Reads.is_idempotent(&Call::Read(7)));
+/// assert!(!Reads.is_idempotent(&Call::Write(7, "x".to_owned())));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a request of type `{Req}` cannot be sent again",
     label = "a retry cannot repeat this request",
@@ -12,9 +42,14 @@ use http_body::Body;
 )]
 pub trait Repeat<Req> {
     /// Returns a copy of a request to send it again; `None` if there can be none: then it is sent once.
+    ///
+    /// It is asked before the request is sent, also where no retry follows, so it should be cheap: share a large body.
     fn copy(&self, request: &Req) -> Option<Req>;
 
     /// Returns whether a request may be sent again that may have been carried out.
+    ///
+    /// One that may not is repeated by a retry only after an error that proves it was not carried out, and never by a
+    /// hedge.
     fn is_idempotent(&self, request: &Req) -> bool;
 }
 
@@ -33,6 +68,18 @@ fn is_idempotent<B>(request: &Request<B>) -> bool {
 ///
 /// Idempotent are the methods of RFC 9110 that are (`GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT`, `DELETE`), and requests
 /// with the header `Idempotency-Key`.
+///
+/// # Examples
+///
+/// ```
+/// use http::Request;
+/// use resilience::tower::{ClonedBodies, Repeat};
+///
+/// let order = || Request::post("/orders");
+/// assert!(!ClonedBodies.is_idempotent(&order().body("x").unwrap()));
+/// assert!(ClonedBodies.is_idempotent(&order().header("idempotency-key", "7").body("x").unwrap()));
+/// assert!(ClonedBodies.is_idempotent(&Request::put("/orders/7").body("x").unwrap()));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClonedBodies;
 
@@ -49,6 +96,8 @@ impl<B: Clone> Repeat<Request<B>> for ClonedBodies {
 /// Repeats HTTP requests without a body, and sends those with one once.
 ///
 /// It suits bodies that are streams, such as axum's and hyper's. Idempotent is what it is for [`ClonedBodies`].
+///
+/// The copy has the method, the address, the version, the headers and the extensions of the request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyBodies;
 

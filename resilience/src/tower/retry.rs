@@ -30,6 +30,9 @@ use tower_service::Service;
 /// let for_streams = RetryLayer::new(Retry::new().max(2)).empty_bodies();
 /// # let _ = (layer, for_streams);
 /// ```
+///
+/// The answer of the last attempt is returned, a response with a failing status as it is. A service is made ready
+/// again, with `poll_ready` of a clone, for each attempt after the first.
 #[derive(Clone, Debug)]
 pub struct RetryLayer<C = ClonedBodies, J = ByStatus> {
     pub(super) retry: Retry,
@@ -41,6 +44,24 @@ pub struct RetryLayer<C = ClonedBodies, J = ByStatus> {
 
 impl RetryLayer {
     /// Creates the layer of a retry, whose budget all services share that it wraps.
+    ///
+    /// Events have the name of the retry, or without one the place of this call.
+    ///
+    /// # Examples
+    ///
+    /// Two layers that share one budget, so that an outage is not retried twice as much:
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use resilience::policy::Budget;
+    /// use resilience::tower::RetryLayer;
+    ///
+    /// static BUDGET: Budget = Budget::new();
+    ///
+    /// let reads = RetryLayer::new(Retry::new().max(3).budget(&BUDGET));
+    /// let writes = RetryLayer::new(Retry::new().max(1).budget(&BUDGET));
+    /// # let _ = (reads, writes);
+    /// ```
     #[track_caller]
     pub fn new(retry: Retry) -> Self {
         let (budget, place) = (Arc::new(Budget::new()), Location::caller());
@@ -55,6 +76,24 @@ impl<C, J> RetryLayer<C, J> {
     }
 
     /// Sets the function that copies the requests that may be sent again; it returns `None` for one that may not.
+    ///
+    /// Requests that it copies are taken to be idempotent, whatever their method.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use resilience::tower::RetryLayer;
+    ///
+    /// #[derive(Clone)]
+    /// struct Query {
+    ///     is_read: bool,
+    /// }
+    ///
+    /// let layer = RetryLayer::new(Retry::new().max(2))
+    ///     .repeated_by(|query: &Query| query.is_read.then(|| query.clone()));
+    /// # let _ = layer;
+    /// ```
     pub fn repeated_by<Req, F: Fn(&Req) -> Option<Req>>(self, copy: F) -> RetryLayer<RepeatedBy<F>, J> {
         self.with_repeat(RepeatedBy(copy))
     }
@@ -65,6 +104,17 @@ impl<C, J> RetryLayer<C, J> {
     }
 
     /// Sets the function that judges responses in place of the status; it returns `None` for a success.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::tower::RetryLayer;
+    /// use resilience::{Category, Retry};
+    ///
+    /// let is_empty = |rows: &Vec<u32>| rows.is_empty().then_some(Category::Transient);
+    /// let layer = RetryLayer::new(Retry::new().max(2)).judged_by(is_empty);
+    /// # let _ = layer;
+    /// ```
     pub fn judged_by<R, F: Fn(&R) -> Option<Category>>(self, judge: F) -> RetryLayer<C, JudgedBy<F>> {
         let Self { retry, budget, place, repeat, .. } = self;
         RetryLayer { retry, budget, place, repeat, judge: JudgedBy(judge) }
