@@ -283,6 +283,10 @@ pub struct Keyed<T> {
 #[derive(Debug)]
 pub(crate) struct EntryMap<T>(OnceLock<Table<T>>);
 
+/// The map, once it is in use: its parts, and the counters by which entries are evicted.
+///
+/// `count` may be below the number of entries for a moment, never for long: who takes one off the count takes an entry out,
+/// or puts the one back that could not be evicted.
 #[derive(Debug)]
 struct Table<T> {
     shards: Box<[Shard<T>]>,
@@ -320,6 +324,8 @@ type Shard<T> = RwLock<Entries<T>>;
 type Entries<T> = HashMap<u64, Entry<T>, BuildHasherDefault<AsIs>>;
 
 /// A hasher for what is a hash already.
+///
+/// `write` is never called: the key of the map is the hash, a `u64`.
 #[derive(Clone, Copy, Debug, Default)]
 struct AsIs(u64);
 
@@ -336,6 +342,7 @@ impl Hasher for AsIs {
     }
 }
 
+/// A value with its key, which distinguishes it from another key of the same hash.
 #[derive(Debug)]
 struct Entry<T> {
     key: OwnedKey,
@@ -384,6 +391,8 @@ impl Often {
 }
 
 /// A key that is kept.
+///
+/// Compared by way of [`KeyRef`], as what is looked up is only borrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnedKey {
     Text(Box<str>),
@@ -412,11 +421,43 @@ impl<T: PerKey> Keyed<T> {
     ///
     /// `make` is a function or a closure that captures nothing, so that the map can be a `static`. It is
     /// called once more than there are keys, for the counters of all keys together.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::policy::keyed::Keyed;
+    ///
+    /// fn breaker() -> CircuitBreaker {
+    ///     CircuitBreaker::new("shards").threshold(3)
+    /// }
+    ///
+    /// static SHARDS: Keyed<CircuitBreaker> = Keyed::new(breaker);
+    /// assert!(SHARDS.keys().is_empty(), "nothing is made before the first use");
+    /// SHARDS.get("eu:3");
+    /// assert_eq!(SHARDS.keys(), ["eu:3"]);
+    /// ```
     pub const fn new(make: fn() -> T) -> Self {
         Self { make, max_keys: MAX_KEYS, entries: EntryMap::new() }
     }
 
     /// Sets how many keys have an entry at once; from 1, default 1,024.
+    ///
+    /// The map takes no room for keys before they come. Choose somewhat more than there are in use at one time: with
+    /// fewer, entries come and go, and each new one has forgotten what the old one knew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::policy::keyed::Keyed;
+    ///
+    /// static HOSTS: Keyed<CircuitBreaker> = Keyed::new(|| CircuitBreaker::new("hosts")).max_keys(2);
+    /// for host in ["a.example", "b.example", "c.example"] {
+    ///     HOSTS.get(host);
+    /// }
+    /// assert_eq!(HOSTS.keys(), ["b.example", "c.example"], "the one that was not used for longest has gone");
+    /// ```
     ///
     /// # Panics
     ///
@@ -476,6 +517,9 @@ impl<T: PerKey> Keyed<T> {
     }
 
     /// Returns every key that has an entry, as text, sorted; a moment later there may be others.
+    ///
+    /// It locks one part of the map after the other, for reading. The shared entry for keys without room is not
+    /// among them.
     pub fn keys(&self) -> Vec<String> {
         self.entries.keys()
     }
@@ -517,6 +561,7 @@ impl<T: PerKey> EntryMap<T> {
         key.read(|key| table.find(table.hasher.hash_one(key), key))
     }
 
+    /// A text that an integer prints as is looked up as both; the text itself first.
     pub(crate) fn peek(&self, key: &str) -> Option<Arc<T>> {
         let number = key.parse().ok().filter(|number: &i128| number.to_string() == key);
         let keys = [Some(KeyRef::Text(key)), number.map(KeyRef::Number)];
@@ -524,6 +569,7 @@ impl<T: PerKey> EntryMap<T> {
         keys.into_iter().flatten().find_map(|key| table.peek(table.hasher.hash_one(key), key))
     }
 
+    /// Sorted as texts, so that `10` comes before `9`.
     pub(crate) fn keys(&self) -> Vec<String> {
         let mut keys = self.collect(|entry| entry.key.as_ref().to_string());
         keys.sort_unstable();
@@ -564,6 +610,8 @@ impl<T: PerKey> EntryMap<T> {
         self.0.get().map_or(0, |table| table.overflowed.load(Ordering::Relaxed))
     }
 
+    /// What `each` makes of every entry, one part after the other: entries that come meanwhile may be among them or
+    /// not.
     fn collect<R>(&self, each: impl Fn(&Entry<T>) -> R) -> Vec<R> {
         let shards = self.0.get().map_or(&[][..], |table| &table.shards);
         let mut all = Vec::new();
@@ -595,17 +643,21 @@ impl<T: PerKey> Table<T> {
         }
     }
 
+    /// The part of a key, by bits of the hash that the map within the part does not use.
     #[inline]
     fn place(&self, hash: u64) -> usize {
         // The map itself uses the highest and the lowest bits.
         (hash >> 32) as usize & (self.shards.len() - 1)
     }
 
+    /// The part that a key with this hash is in, if it is anywhere.
     #[inline]
     fn shard(&self, hash: u64) -> &Shard<T> {
         &self.shards[self.place(hash)]
     }
 
+    /// The entry, which counts as used. The store to it is left out where nothing was added since the last use: a
+    /// key that is used by all threads stays in all their caches.
     #[inline]
     fn find(&self, hash: u64, key: KeyRef<'_>) -> Option<Arc<T>> {
         let shard = read(self.shard(hash));
@@ -619,11 +671,15 @@ impl<T: PerKey> Table<T> {
         Some(entry.value.clone())
     }
 
+    /// The entry, without a use.
     fn peek(&self, hash: u64, key: KeyRef<'_>) -> Option<Arc<T>> {
         let shard = read(self.shard(hash));
         shard.get(&hash).filter(|entry| entry.key.as_ref() == key).map(|entry| entry.value.clone())
     }
 
+    /// Adds the entry of a key that was not found; another thread may have been faster, and then its entry is returned.
+    ///
+    /// The value is made before any lock is taken, and is dropped unused in that case.
     #[cold]
     #[inline(never)]
     fn add(&self, hash: u64, key: KeyRef<'_>, make: &dyn Fn() -> T) -> Arc<T> {
@@ -681,6 +737,7 @@ impl<T: PerKey> Table<T> {
         shard.get(&hash).is_some_and(is_unused) && shard.remove(&hash).is_some()
     }
 
+    /// Counts an eviction for the metrics.
     #[cfg_attr(not(feature = "ops"), expect(clippy::unused_self, reason = "nothing shows it"))]
     fn note_evicted(&self, is_evicted: bool) {
         #[cfg(feature = "ops")]
@@ -721,10 +778,12 @@ fn take<T>(shard: &mut Entries<T>, wanted: impl Fn(&Arc<T>) -> bool) -> Option<A
     shard.remove(&hash).map(|entry| entry.value)
 }
 
+/// A thread that panicked has left the map whole: no code of the program runs under the lock.
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// As [`read`], to change the entries.
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -115,10 +115,12 @@ impl Drop for Entered<'_> {
     }
 }
 
+/// What was measured before; nothing on a thread whose locals are gone.
 fn swap(measured: Option<Measured>) -> Option<Measured> {
     INNERMOST.try_with(|innermost| innermost.replace(measured)).ok().flatten()
 }
 
+/// Writes the moment of the running call, and that of the thread that lent it, if they are of this stack.
 fn set(stack: Stack, since: u64) {
     let _ = INNERMOST.try_with(|innermost| {
         if let Some(measured) = innermost.get().filter(|measured| measured.stack == stack) {
@@ -154,6 +156,7 @@ pub(crate) fn admitted(stack: Stack) -> bool {
     is_wanted
 }
 
+/// Those of this stack: a timeout of another function learns nothing of the waits in this one.
 fn watches(stack: Stack, each: impl FnMut(&Watch)) {
     let _ = WATCHES.try_with(|watches| {
         watches.borrow().iter().filter(|watch| watch.stack == stack).for_each(each);
@@ -182,6 +185,8 @@ impl Watch {
         Self { stack, state: Arc::new(AtomicU8::new(RUNS)) }
     }
 
+    /// Moves on to `to` from one of the states `from`; from any other nothing changes. So a body that was abandoned
+    /// stays so.
     fn change(&self, from: &[u8], to: u8) -> bool {
         let change =
             |from: &u8| self.state.compare_exchange(*from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();

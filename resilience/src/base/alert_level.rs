@@ -22,6 +22,8 @@ pub enum AlertLevel {
 
 impl AlertLevel {
     /// Returns the stable name, in upper case: `"WARNING"` or `"CRITICAL"`.
+    ///
+    /// The file of alerts has it, and events that are serialised.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Warning => "WARNING",

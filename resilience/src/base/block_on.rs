@@ -32,6 +32,8 @@ pub(crate) enum Mode {
 #[cfg(feature = "durable")]
 impl Mode {
     /// Lets `wait` pass.
+    ///
+    /// In a test world with a clock of its own both return at once and move that clock.
     pub(crate) async fn pause(self, wait: Duration) {
         match self {
             Self::Async => Box::pin(clock::pause(wait)).await,
@@ -89,6 +91,8 @@ pub(crate) fn may_block() -> bool {
 }
 
 /// What [`may_block`] says, until this is dropped.
+///
+/// Restored also when the future panics: the thread goes on with other work.
 struct Blocks {
     before: bool,
 }

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// In seconds: POSIX time has no leap seconds.
 const DAY: i64 = 24 * 3600;
 
 /// A moment in GMT that the calendar has; compares in the order of time.
@@ -74,6 +75,8 @@ fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Year, month and day of a day since 1970-01-01.
+///
+/// The inverse of [`days_from_epoch`], found by looking: at most four years and twelve months are tried.
 fn civil(days: i64) -> (i64, i64, i64) {
     // 146,097 days are 400 years; the guess is at most one year too late.
     let guess = 1970 + (days * 400).div_euclid(146_097) + 1;

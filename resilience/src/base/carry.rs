@@ -23,6 +23,7 @@ use std::time::Duration;
 /// Makes a thread part of a job and a step, until what it returns is dropped.
 pub(crate) type EnterJob = Arc<dyn Fn() -> Box<dyn Any> + Send + Sync>;
 
+/// Set by the durable part, which is above this module: `base` knows no jobs.
 static JOB: OnceLock<fn() -> EnterJob> = OnceLock::new();
 
 /// Sets what returns the job and the step that the running code is part of, once the program has any.
@@ -154,6 +155,9 @@ impl<F: Future> Future for Carry<F> {
 ///
 /// The task is not ended with the code that spawned it. Once the limits have passed, its retries and waits end.
 ///
+/// It copies a few words and short lists. Locks and slots that the code holds are not extended by it: the task
+/// counts as part of their holder, also after the holder has given them back.
+///
 /// # Examples
 ///
 /// ```
@@ -175,6 +179,8 @@ pub fn carry<F: Future>(future: F) -> Carry<F> {
 }
 
 /// Takes the limits and marks of the running code along to another thread; see [`carry`].
+///
+/// What is around the code is noted here, and the limits begin to run here, not when the closure is called.
 ///
 /// # Examples
 ///

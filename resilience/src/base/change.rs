@@ -69,6 +69,8 @@ impl<C: Table> Settings<C> {
         if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
     }
 
+    /// Sets one setting and its bit. A value of the wrong kind and one that is out of range get different sentences:
+    /// the first says what the setting takes, the second is the policy's own.
     fn change(&mut self, change: &Change) -> Result<(), String> {
         let place = C::ROWS.iter().position(|row| row.name == change.name);
         let Some((place, row)) = place.and_then(|place| Some((place, C::ROWS.get(place)?))) else {
@@ -176,10 +178,12 @@ impl Raw {
         }
     }
 
+    /// What a person wrote as text; a variable always is.
     fn text(&self) -> Option<&str> {
         if let Self::Text(text) | Self::Variable(text) = self { Some(text) } else { None }
     }
 
+    /// A whole number; `-1` and `+1` are none, and neither is `1.0`.
     fn whole(&self) -> Option<u64> {
         match self {
             Self::Integer(number) => u64::try_from(*number).ok(),
@@ -188,6 +192,7 @@ impl Raw {
         }
     }
 
+    /// Any number. `inf` and `nan`, which Rust reads as numbers, begin with no digit.
     fn number(&self) -> Option<f64> {
         match self {
             Self::Integer(number) => Some(*number as f64),
@@ -198,14 +203,17 @@ impl Raw {
     }
 }
 
+/// Keeps out what the parsers of numbers take beside digits: signs, `inf`, `nan`.
 fn starts_with_digit(text: &str) -> Option<&str> {
     text.starts_with(|first: char| first.is_ascii_digit()).then_some(text)
 }
 
+/// A duration by the same parser that reads the defaults of the tables.
 fn time(text: &str) -> Option<Value> {
     Time::read(starts_with_digit(text)?).map(Value::Time)
 }
 
+/// `50%` as `0.5`; whether it is at most 1 is for the policy to say.
 fn percent(text: &str) -> Option<f64> {
     let share: f64 = starts_with_digit(text)?.strip_suffix('%')?.parse().ok()?;
     Some(share / 100.0)

@@ -13,6 +13,8 @@ use std::io;
 use std::path::Path;
 
 /// Why a file or directory cannot be used.
+///
+/// The modules above turn it into errors of their own.
 #[derive(Debug)]
 pub(crate) enum Unusable {
     /// It is not safe.
@@ -26,11 +28,15 @@ pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Unusable {
     move |error| Unusable::Failed { kind: error.kind(), words: format!("{}: {error}", path.display()) }
 }
 
+/// The words follow the path, as in "/var/state belongs to ..".
 fn refused<T>(path: &Path, words: &str) -> Result<T, Unusable> {
     Err(Unusable::Refused(format!("{} {words}", path.display())))
 }
 
 /// Makes `dir` and the directories above it, as far as they are missing, for this user alone.
+///
+/// Each directory that is made is synced into the one above it, so that a store in it is found after a power cut.
+/// What is there already is not changed, whatever its mode: [`inspect`] judges it.
 fn make(dir: &Path) -> Result<(), Unusable> {
     if dir.as_os_str().is_empty() || dir.is_dir() {
         return Ok(());
@@ -102,6 +108,8 @@ pub(crate) fn not_on_network(dir: &Path, advice: &str) -> Result<(), Unusable> {
 }
 
 /// Makes the names in `dir` survive a power cut.
+///
+/// Does nothing on other systems than Unix, where a directory cannot be opened.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Unusable> {
     if cfg!(unix) {
         return File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed(dir));
@@ -110,10 +118,15 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), Unusable> {
 }
 
 /// The identity of a file among all others of this machine.
+///
+/// Device and number. It is used again once the file is removed and closed by all, so that only an inode that is
+/// held open identifies a file for certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
 
 /// The file at `path`; `None` if there is none.
+///
+/// A link at `path` is not followed: it is a file of its own.
 pub(crate) fn inode(path: &Path) -> Option<Inode> {
     seen(path).map(|(inode, _)| inode)
 }
@@ -147,6 +160,7 @@ fn seen(path: &Path) -> Option<(Inode, u64)> {
     metadata(path)
 }
 
+/// The same from `lstat`, on systems without `statx`.
 #[cfg(unix)]
 fn metadata(path: &Path) -> Option<(Inode, u64)> {
     use std::os::unix::fs::MetadataExt;
@@ -154,6 +168,7 @@ fn metadata(path: &Path) -> Option<(Inode, u64)> {
     Some((Inode(found.dev(), found.ino()), found.len()))
 }
 
+/// Without inodes all files are one: that a file was replaced is not noticed.
 #[cfg(not(unix))]
 fn metadata(path: &Path) -> Option<(Inode, u64)> {
     let found = fs::symlink_metadata(path).ok()?;
@@ -229,6 +244,9 @@ pub(crate) fn private(_: &Path, _: &fs::Metadata) -> Result<(), Unusable> {
 }
 
 /// The user of this process, where the system says so in a file.
+///
+/// The effective user, which decides what the kernel allows. `None` where there is no `/proc`: then owners are not
+/// compared.
 #[cfg(unix)]
 pub(crate) fn own_user() -> Option<u32> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -237,6 +255,8 @@ pub(crate) fn own_user() -> Option<u32> {
 }
 
 /// The kind of file system that `dir` is on, where the system says so in a file.
+///
+/// `None` where there is no `/proc`, as on macOS: such a directory is taken for a local one.
 fn file_system(dir: &Path) -> Option<String> {
     let dir = fs::canonicalize(dir).ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
@@ -250,6 +270,8 @@ fn file_system(dir: &Path) -> Option<String> {
     mounts.lines().filter_map(kind).max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
 }
 
+/// File systems whose locks or caches are not shared by all hosts that mount them; of those in user space (`fuse.*`)
+/// all but one count, because what is behind them is not known.
 fn is_network(kind: &str) -> bool {
     const KINDS: [&str; 17] = [
         "gpfs",

@@ -42,6 +42,7 @@ impl Count {
         None
     }
 
+    /// A literal without unit, point and sign, that fits.
     pub(crate) const fn read(text: &str) -> Option<u32> {
         match Number::read(text) {
             Some(Number { digits, decimals: 0, unit: b"" }) if digits <= u32::MAX as u128 => {
@@ -75,6 +76,7 @@ impl Factor {
         None
     }
 
+    /// A literal with or without a point: infinity and NaN cannot be written.
     pub(crate) const fn read(text: &str) -> Option<f64> {
         match Number::read(text) {
             Some(Number { digits, decimals, unit: b"" }) => {
@@ -84,6 +86,7 @@ impl Factor {
         }
     }
 
+    /// NaN and infinity are in no range.
     pub(crate) const fn from(factor: f64, least: f64) -> bool {
         factor >= least && factor < f64::INFINITY
     }
@@ -110,6 +113,7 @@ impl Ratio {
         Factor::read(text)
     }
 
+    /// Excludes the bound itself, and NaN.
     pub(crate) const fn above(ratio: f64, bound: f64) -> bool {
         ratio > bound
     }
@@ -129,12 +133,14 @@ impl Ratio {
 
 impl Time {
     pub(crate) const KIND: Kind = Kind::Time;
+    /// A limit that was forgotten would be no limit.
     pub(crate) const UNSET: Duration = Duration::MAX;
 
     pub(crate) const fn complaint(_: Duration) -> Complaint {
         None
     }
 
+    /// A number with a unit; a part of a nanosecond is cut off. Without a unit it is none: `100` could be anything.
     pub(crate) const fn read(text: &str) -> Option<Duration> {
         let Some(Number { digits, decimals, unit }) = Number::read(text) else { return None };
         let nanos = match unit {
@@ -159,6 +165,7 @@ impl Time {
         time.as_nanos() > bound.as_nanos()
     }
 
+    /// The longer one, for `not below`; `Ord::max` is not `const`.
     pub(crate) const fn max(time: Duration, other: Duration) -> Duration {
         if Self::from(time, other) { time } else { other }
     }
@@ -179,6 +186,7 @@ impl Bytes {
         None
     }
 
+    /// A whole number, alone or with a binary unit; `MB` and `kb` are refused, because they mean two things.
     pub(crate) const fn read(text: &str) -> Option<usize> {
         let Some(Number { digits, decimals: 0, unit }) = Number::read(text) else { return None };
         let shift = match unit {
@@ -257,6 +265,7 @@ struct Number<'a> {
     unit: &'a [u8],
 }
 
+/// Up to 18 characters, so that neither the digits nor what they are multiplied by overflow.
 impl<'a> Number<'a> {
     const fn read(text: &'a str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -279,6 +288,10 @@ impl<'a> Number<'a> {
 }
 
 /// The value of a literal in a table, which is read while the library is compiled.
+///
+/// # Panics
+///
+/// If there is none, which stops the compiler: it is called in a `const` only.
 pub(crate) const fn literal<T: Copy>(read: Option<T>) -> T {
     match read {
         Some(value) => value,

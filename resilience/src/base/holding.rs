@@ -7,6 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// What code can hold.
+///
+/// # Implementing it
+///
+/// The number is the same for as long as the thing is held. Those of locks are odd and those of bulkheads, which are
+/// addresses, even.
 #[doc(hidden)]
 pub trait Holds {
     /// What identifies it to the code that holds it.

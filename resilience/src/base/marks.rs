@@ -26,10 +26,12 @@ pub(crate) fn innermost() -> Option<Arc<Mark>> {
     INNERMOST.try_with(|innermost| innermost.borrow().clone()).ok().flatten()
 }
 
+/// The mark before is returned, so that it is dropped outside of the thread-local.
 fn swap(mark: Option<Arc<Mark>>) -> Option<Arc<Mark>> {
     INNERMOST.try_with(|innermost| innermost.replace(mark)).ok().flatten()
 }
 
+/// A mark and those around it: each keeps the one that it was made in.
 fn chain(first: Option<&Arc<Mark>>) -> impl Iterator<Item = &Arc<Mark>> {
     std::iter::successors(first, |mark| mark.around.as_ref())
 }

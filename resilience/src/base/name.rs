@@ -35,6 +35,7 @@ pub(crate) trait Named: Sync {
     fn unique(&'static self) -> &'static str;
 }
 
+/// Where a name comes from. Only [`Shared`](Self::Shared) owns memory, which all clones share.
 #[derive(Clone)]
 enum Kept {
     /// A policy value that was named in the source.
@@ -48,6 +49,15 @@ enum Kept {
 impl PointName {
     /// Creates a name that is known when the program is compiled; [`From`] takes one that is made at run
     /// time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::point::PointName;
+    ///
+    /// const QUOTE: PointName = PointName::new("quote");
+    /// assert_eq!(QUOTE.to_string(), "quote");
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self(Kept::Static(name))
     }

@@ -23,6 +23,8 @@ pub(crate) struct OfProcess<T> {
 
 impl<T> OfProcess<T> {
     /// `value`, until a fork's child has its own.
+    ///
+    /// `fresh` runs in the child only, at its first access.
     pub(crate) const fn new(value: T, fresh: fn(&T) -> T) -> Self {
         Self { process: AtomicU32::new(0), value, fresh, of_child: OnceLock::new() }
     }
@@ -31,6 +33,7 @@ impl<T> OfProcess<T> {
 impl<T: Debug> Deref for OfProcess<T> {
     type Target = T;
 
+    /// A fork of a fork walks the chain from the first process on; nearly every program has a chain of one.
     fn deref(&self) -> &T {
         let own = std::process::id();
         let mut at = self;

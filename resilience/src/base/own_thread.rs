@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The code, with its state.
+///
+/// Called with one value at a time, so that it may keep state without a lock of its own.
 type Code<T> = Box<dyn FnMut(&T) + Send>;
 
 /// The code and the values that wait for it.
@@ -32,6 +34,8 @@ pub(crate) struct OwnThread<T> {
     changed: Condvar,
 }
 
+/// What the pushing threads and the one of the code share. Values are dropped outside of the lock: they may be the
+/// program's.
 struct State<T> {
     waiting: VecDeque<Item<T>>,
     /// The process in which the thread runs: a fork's child has the code, and not the thread.
@@ -51,6 +55,7 @@ struct Item<T> {
 }
 
 impl<T: Send + 'static> OwnThread<T> {
+    /// `name` is that of the thread, which starts with the first value, not here.
     pub(crate) fn new(
         name: &'static str,
         most: usize,

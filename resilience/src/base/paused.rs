@@ -45,6 +45,8 @@ pub(super) fn moved_on(reading: Instant) -> Instant {
 }
 
 /// A reading, with how long sync functions have waited under the clock of this runtime.
+///
+/// Only tests come here: the lock is no cost of a program.
 #[cold]
 #[inline(never)]
 fn with_all_slept(reading: Instant) -> Instant {
@@ -55,6 +57,8 @@ fn with_all_slept(reading: Instant) -> Instant {
 }
 
 /// A sync function has waited on this thread.
+///
+/// Outside of a paused clock nothing is noted: there the wait has passed on the clock by itself.
 pub(super) fn slept(wait: Duration) {
     if paused_clock().is_none() {
         return;

@@ -45,6 +45,8 @@ pub(crate) struct Percentile {
 }
 
 /// The samples; made with the first of them.
+///
+/// About 16 KB, in a box of its own: a policy that never measures has no ring.
 #[derive(Debug)]
 struct Ring {
     /// How many were recorded since the last reset.
@@ -138,6 +140,8 @@ impl Ring {
         known == UNKNOWN || excess >= EXCESS
     }
 
+    /// The percentile of the samples that count at `now`, and keeps it. It copies the times to the stack and
+    /// selects, in time proportional to their number; of two threads that do so at once, the later one counts.
     #[cold]
     #[inline(never)]
     fn reckon(&self, share: f64, now: u64) -> u64 {

@@ -12,6 +12,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// Ends the work of a thread when it is dropped.
+///
+/// It does not wait for the thread: work that runs goes on to its end, and is not begun again.
 #[derive(Debug)]
 pub(crate) struct Repeating(Arc<Stop>);
 
@@ -27,6 +29,10 @@ struct State {
 
 /// Calls `work` on a thread of this name, and again `every` so long after its end; in the test world of this thread, by
 /// the clock of that.
+///
+/// # Errors
+///
+/// The thread cannot be started.
 pub(crate) fn repeat(
     name: &str,
     every: Duration,
@@ -47,6 +53,7 @@ pub(crate) fn repeat(
 }
 
 impl Stop {
+    /// Long work looks at it now and then.
     pub(crate) fn is_stopped(&self) -> bool {
         locked(&self.0).is_stopped
     }

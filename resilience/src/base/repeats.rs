@@ -96,6 +96,7 @@ impl<N: Clone + Into<PointName>, F: Future> Future for Repeated<N, F> {
     }
 }
 
+/// Out of line: nearly every call is polled as its first attempt.
 #[cold]
 #[inline(never)]
 fn poll_inside<N: Clone + Into<PointName>, F: Future>(
@@ -108,6 +109,8 @@ fn poll_inside<N: Clone + Into<PointName>, F: Future>(
 }
 
 /// Leaves when it is dropped.
+///
+/// A guard for one poll; it leaves also when the poll panics.
 struct Entered;
 
 impl Entered {

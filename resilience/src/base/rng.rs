@@ -15,6 +15,8 @@ thread_local! {
 }
 
 /// The `n`th number in `0.0..1.0` of the sequence with this seed: the same in every run and on every machine.
+///
+/// Any `n` costs the same: nothing is kept between two calls.
 #[cfg(feature = "chaos")]
 pub(crate) fn seeded(seed: u64, n: u64) -> f64 {
     // SplitMix64, which is made to be entered anywhere.

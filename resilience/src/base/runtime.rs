@@ -18,6 +18,7 @@ pub(crate) struct OwnRuntime {
 }
 
 impl OwnRuntime {
+    /// For a `static`; nothing is started before [`handle`](Self::handle).
     pub(crate) const fn new(name: &'static str, threads: RangeInclusive<usize>) -> Self {
         Self { runtime: OfProcess::new(Mutex::new(None), |_| Mutex::new(None)), name, threads }
     }

@@ -24,6 +24,7 @@ pub(crate) struct Limits {
     whole: u64,
 }
 
+/// Later than every moment and longer than every limit, so that `min` needs no case for it.
 const NONE: u64 = u64::MAX;
 const NO_LIMITS: Limits = Limits { at: NONE, whole: NONE };
 
@@ -56,6 +57,8 @@ thread_local! {
 }
 
 /// A timeout that is just dropping the body of its stack.
+///
+/// Set for the time of one drop, and restored after it: drops nest, and each asks about its own stack.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
     stack: Stack,
@@ -119,6 +122,8 @@ pub fn remaining() -> Option<Duration> {
 }
 
 /// Puts the limits back that were in force before.
+///
+/// Dropped on the thread that made it, in the reverse order of the guards around it.
 #[derive(Debug)]
 pub(crate) struct Within {
     before: Limits,
@@ -150,6 +155,7 @@ impl Limits {
     }
 }
 
+/// A moment before `origin` is 0, and so is over.
 fn after_origin(at: Instant) -> u64 {
     nanos(at.saturating_duration_since(origin()))
 }
@@ -202,6 +208,7 @@ pub(crate) fn leaving(stack: Stack, end: impl FnOnce()) -> Dropped {
     dropped(stack).unwrap_or(Dropped::Left)
 }
 
+/// Runs `end`, and returns what the dropped code has said of itself: `kind`, unless it was waiting for admission.
 fn dropping(stack: Stack, kind: Dropped, end: impl FnOnce()) -> Dropped {
     struct Restore(Option<Cut>);
     impl Drop for Restore {
@@ -277,11 +284,15 @@ pub(crate) fn dropped_waiting(stack: Stack, attempt: u32) {
 }
 
 /// How long something may wait that is allowed `wait`: not longer than the timeouts around it.
+///
+/// Outside of any timeout it is `wait` itself.
 pub(crate) fn at_most(wait: Duration) -> Duration {
     remaining().map_or(wait, |remaining| remaining.min(wait))
 }
 
 /// Until it is dropped, the running code holds a slot.
+///
+/// Guards are dropped in the reverse order of their making: the list is a stack, and a poll leaves it as it was.
 #[derive(Debug)]
 pub(crate) struct Holding(());
 

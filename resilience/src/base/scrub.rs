@@ -273,14 +273,17 @@ fn by_form(text: &str, before: Option<char>) -> Option<Found> {
     if is_mixed { hidden(word.len()) } else { None }
 }
 
+/// What names and tokens are made of.
 fn is_of_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
+/// Whether a word goes on: a form is looked for at the beginning of words only.
 fn is_part_of_word(before: Option<char>) -> bool {
     before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// Without regard to case; `start` is ASCII.
 fn begins_with(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
 }

@@ -62,6 +62,7 @@ impl Serialize for Texts {
 
 /// What a map of [`map`] has as values.
 pub(crate) trait Value: Serialize + Clone {
+    /// What one entry has that stands for two of the same key: texts in a row, numbers as a sum.
     fn join(self, other: &Self) -> Self;
 }
 

@@ -113,6 +113,8 @@ impl fmt::Display for Kind {
 /// `get` and `set` of each config take and return it, and the inventory lists it. Its text is what an attribute
 /// would have: `Display` of `Value::Time` writes `60s`, `1.5s` or `10m`.
 ///
+/// Two values are equal only in the same variant: a ratio of 0.5 is no factor of 0.5.
+///
 /// # Examples
 ///
 /// A value from a file or a command line, put into a config by name:
@@ -278,6 +280,8 @@ impl Effective {
     }
 
     /// A number that has no row in the table of its policy.
+    ///
+    /// It counts as not set where it has the value of the default.
     pub(crate) fn count(name: &'static str, count: usize, default: usize) -> Self {
         let value = Value::Count(count as u64);
         Self { value, is_default: count == default, ..Self::text(name, "") }
@@ -310,9 +314,15 @@ pub(crate) trait Table: Copy {
 }
 
 /// What is wrong with a setting, in a sentence; nothing where all is well.
+///
+/// A plain `Option` of a text in the program, so that a `const fn` can return it.
 pub(crate) type Complaint = Option<&'static str>;
 
 /// Panics with the complaint, if there is one: a compile error in a `const`.
+///
+/// # Panics
+///
+/// With the complaint, at the line of the setter that was called.
 #[track_caller]
 pub(crate) const fn enforce(complaint: Complaint) {
     if let Some(complaint) = complaint {
@@ -353,6 +363,19 @@ impl InvalidPolicy {
     }
 
     /// Returns the words that the compiler would use: the setting, its range, and what it means.
+    ///
+    /// It is one sentence without a full stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::RetryConfig;
+    /// use resilience::settings::Value;
+    ///
+    /// let mut config = RetryConfig::default();
+    /// let invalid = config.set("max", Value::Word("many".into())).unwrap_err();
+    /// assert_eq!(invalid.message(), "`max` has values of another kind");
+    /// ```
     pub const fn message(&self) -> &'static str {
         self.message
     }

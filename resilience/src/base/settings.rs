@@ -50,6 +50,8 @@ pub(crate) struct Settings<C> {
 
 impl<C: Copy> Settings<C> {
     /// Whether the setting in this row of the table was set.
+    ///
+    /// Rows are counted from 0; a table has at most 32.
     pub(crate) const fn has(&self, row: u32) -> bool {
         self.set & (1 << row) != 0
     }

@@ -20,6 +20,8 @@ pub struct Site<T> {
 
 impl<T> Site<T> {
     /// A site holding `real`; `fresh` makes the copy of a test world.
+    ///
+    /// `fresh` makes what the `static` has when the program starts, so that a world begins as a program does.
     pub const fn new(real: T, fresh: fn() -> T) -> Self {
         Self { real, copies: Copies::new(fresh) }
     }
@@ -36,6 +38,7 @@ impl<T: Send + Sync + 'static> Site<T> {
 impl<T: Debug + Send + Sync + 'static> Deref for Site<T> {
     type Target = T;
 
+    /// The copy of the thread's world, or the state of the process.
     #[inline]
     fn deref(&self) -> &T {
         World::here().and_then(|world| self.in_world(&world)).unwrap_or(&self.real)

@@ -20,6 +20,8 @@ static APPLICATION: OnceLock<String> = OnceLock::new();
 /// its version (`importer-1.4.0`) has another store after an update, so set the name. Call this before the
 /// first job, step or lock; later calls change nothing. `RESILIENCE_STATE` names the whole directory instead.
 ///
+/// Bytes of the name that are not letters, digits, `_`, `.` or `-` are escaped in the directory's name.
+///
 /// # Examples
 ///
 /// ```
@@ -57,6 +59,7 @@ mod dirs {
         given("RESILIENCE_STATE").is_none() && APPLICATION.get().is_none() && is_test()
     }
 
+    /// By the path of the program, as nothing else distinguishes a test at run time.
     fn is_test() -> bool {
         std::env::current_exe().is_ok_and(|program| is_test_binary(&program))
     }
@@ -85,6 +88,7 @@ mod dirs {
         Some(file.strip_suffix(".exe").unwrap_or(file).to_owned())
     }
 
+    /// A variable that is set to nothing counts as not set.
     fn given(name: &str) -> Option<PathBuf> {
         std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }

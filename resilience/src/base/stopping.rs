@@ -19,6 +19,7 @@ use std::time::Duration;
 /// The shutdown of this process, or of a test world.
 static STOPPING: Site<Stopping> = Site::new(Stopping::new(), Stopping::new);
 
+/// The flag never goes back to false.
 #[derive(Debug)]
 struct Stopping {
     has_begun: AtomicBool,

@@ -19,6 +19,8 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use plain::Mutex;
 
 /// Locks a lock of std's; what a thread that panicked left behind it is used all the same.
+///
+/// Everything that this crate guards is whole after each statement, so that a poisoned lock means nothing.
 pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -28,6 +30,8 @@ mod plain {
     use std::sync::{MutexGuard, PoisonError};
 
     /// A lock that a panic does not poison: what it guards is whole after every statement.
+    ///
+    /// The same methods as the one of a model, and nothing else.
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 

@@ -28,6 +28,8 @@ impl Key {
     }
 
     /// Adds a value: letters, digits, `_`, `.` and `-` as they are, every other byte as `%XX`.
+    ///
+    /// So no value can contain a separator of the template, and two different values are never the same key.
     pub fn value(mut self, value: &(impl Display + ?Sized)) -> Self {
         // The writer never fails; a `Display` that does leaves what it wrote before.
         let _ = write!(Escaped(&mut self.text), "{value}");
@@ -41,6 +43,8 @@ impl Key {
 }
 
 /// What stands for an empty id, which would leave nothing between two slashes; no other id becomes this.
+///
+/// A percent sign in an id is escaped itself, as `%25`.
 #[cfg(any(feature = "durable", feature = "fs", feature = "ops"))]
 const EMPTY: &str = "%";
 
@@ -51,6 +55,8 @@ pub(crate) fn part(id: &str) -> String {
 }
 
 /// The id that [`part`] made a part of a key.
+///
+/// What is no escape stays as it is, and bytes that are no UTF-8 become U+FFFD.
 #[cfg(any(feature = "durable", feature = "fs"))]
 pub(crate) fn whole(part: &str) -> String {
     if part == EMPTY {
@@ -72,6 +78,7 @@ pub(crate) fn whole(part: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Writes what a `Display` writes, byte by byte escaped: no value is printed into a text of its own first.
 struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {

@@ -64,6 +64,8 @@ impl<const N: usize> Text<N> {
     }
 
     /// Appends `nanos / unit`, with as many decimals as there are, so that nothing is rounded.
+    ///
+    /// A unit is a power of ten, so that the division ends.
     const fn decimal(self, nanos: u128, unit: u128) -> Self {
         let mut text = self.int(nanos / unit);
         let mut rest = nanos % unit;
@@ -91,6 +93,7 @@ impl<const N: usize> Text<N> {
 const SECOND: u128 = 1_000_000_000;
 const MILLISECOND: u128 = 1_000_000;
 const MICROSECOND: u128 = 1_000;
+/// Texts, because `push` takes no `char`.
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// Displays a length of time to three digits or so, for people.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// A moment before every reading of every clock, a paused one included, as far as the machine has been up
 /// that long: moments counted from it fit an integer.
+///
+/// It is a day ago, or less on a machine that has just started: a paused clock can be behind the system's.
 pub(crate) fn origin() -> Instant {
     ends().0
 }

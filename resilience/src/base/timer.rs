@@ -84,6 +84,8 @@ pub(crate) fn watch(wait: Duration) -> Timer {
     }
 }
 
+/// Tokio's timer under a paused clock, else the thread's. That the clock is paused is looked at once, when the wait
+/// begins.
 fn real(wait: Duration) -> Timer {
     #[cfg(feature = "tokio")]
     if super::real_clock::paused_clock().is_some()
@@ -144,6 +146,8 @@ impl Future for Timer {
 }
 
 /// A moment of the real clock as this thread's clock reads it.
+///
+/// Only the distance counts: the two clocks have different readings for one moment.
 fn on_this_clock(at: Instant) -> Instant {
     let left = || at.saturating_duration_since(real_now());
     World::here().map_or(at, |world| later(world.now(), left()))
@@ -224,6 +228,7 @@ impl std::fmt::Debug for TimerThread {
     }
 }
 
+/// What the lock guards: the waiting tasks in the order of their moments, and what the thread knows of them.
 struct Entries {
     wakers: BTreeMap<(Instant, u64), Waker>,
     last_number: u64,

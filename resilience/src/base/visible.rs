@@ -6,6 +6,8 @@
 use std::fmt;
 
 /// Shows a text with its control characters and bidirectional marks written out as `\u{1b}`.
+///
+/// Everything else is shown as it is: spaces, and letters of every script.
 #[derive(Clone, Copy, Debug)]
 pub struct Visible<'a>(pub &'a str);
 

@@ -78,6 +78,8 @@ impl NotRun {
     }
 
     /// As [`outcome`](Self::outcome), as an outcome of the caller's own type.
+    ///
+    /// A recorded value that is no longer an `R` is a refusal, too: it is reported, and noted in the job around.
     pub(crate) fn or_refuse<R: Refuse<Value: DeserializeOwned>>(self) -> R {
         self.outcome().unwrap_or_else(R::refuse)
     }
@@ -95,11 +97,15 @@ pub(crate) fn report_refusal(rejected: &Rejected) {
 }
 
 /// Under which key the job around knows the call that `record` answers.
+///
+/// Jobs by their key in the store, steps by their own: an inner job and a step may have the same text as their name.
 fn key_in_job(record: &Record, at: &Place) -> String {
     if place::is_job(&record.key) { record.key.clone() } else { at.key.clone() }
 }
 
 /// Raises an alert if `rejected` shows that the store is down.
+///
+/// Without the feature `ops` there are no alerts; the event and the error say the same.
 fn alert_of_outage(rejected: &Rejected) {
     #[cfg(feature = "ops")]
     {
@@ -117,6 +123,8 @@ fn alert_of_outage(rejected: &Rejected) {
 }
 
 /// Reports a call that was refused, and notes in the job that it is part of, if any, how it has begun.
+///
+/// A value that was recorded before takes a refusal of the same key back: the call has succeeded, if another way.
 pub(crate) fn noted<W>(begun: Result<W, NotRun>) -> Result<W, NotRun> {
     if let Err(NotRun::Refused(rejected)) = &begun {
         report_refusal(rejected);
@@ -137,6 +145,8 @@ pub(crate) fn noted<W>(begun: Result<W, NotRun>) -> Result<W, NotRun> {
 }
 
 /// Notes in `job` how the call of `key` has ended.
+///
+/// A body that failed notes nothing: its error is the code's own.
 pub(crate) fn note_end<R: Outcome>(job: &JobScope, key: &str, ended: &Result<(R, Verdict), Rejected>) {
     match ended {
         Ok((outcome, None)) if outcome.is_success() => job.succeeded(key),
@@ -146,6 +156,9 @@ pub(crate) fn note_end<R: Outcome>(job: &JobScope, key: &str, ended: &Result<(R,
 }
 
 /// Notes in `job` that the call of `key` was refused, unless the code is what is wrong.
+///
+/// What interrupts a job rather than failing it is judged by the error itself: busy, contradicted or lost records
+/// and an outage of the store do; a key that is empty, or a step inside of itself, does not.
 pub(crate) fn note_refusal(job: &JobScope, key: String, rejected: &Rejected) {
     let is_interruption = match rejected {
         Rejected::Checkpoint(error) => error.is_interruption(),

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, TryLockError};
 /// The store of jobs and steps that name none: of the process, or of a test world.
 static DEFAULT: Site<Default> = Site::new(Default::new(false), || Default::new(true));
 
+/// The store, once it was set or opened. A test world always has one in memory; a process opens the one that its
+/// features and environment say.
 #[derive(Debug)]
 struct Default {
     store: OfProcess<Mutex<Option<Arc<dyn Store>>>>,
@@ -45,6 +47,8 @@ fn leak(site: &'static Site<Default>) -> &'static Default {
 /// Call it at the start of the program, before `recover()`. Steps that run meanwhile keep the store that they
 /// began with.
 ///
+/// A job of the earlier store is not found by a call that looks in the new one.
+///
 /// # Examples
 ///
 /// ```
@@ -63,6 +67,11 @@ pub fn use_store(new: Arc<dyn Store>) {
 }
 
 /// The store of jobs and steps that name none.
+///
+/// # Errors
+///
+/// Why the store of the program could not be opened; nothing is remembered of that. The lock is held meanwhile, so that
+/// it is opened once.
 pub(crate) fn default_store() -> Result<Arc<dyn Store>, StoreError> {
     let default = leak(&DEFAULT);
     default.is_asked.store(true, Ordering::Relaxed);
@@ -81,12 +90,14 @@ pub(crate) fn asked_default() -> Option<Result<Arc<dyn Store>, StoreError>> {
     leak(&DEFAULT).is_asked.load(Ordering::Relaxed).then(default_store)
 }
 
+/// Without a store on disk jobs live as long as the process.
 #[cfg(not(feature = "sqlite"))]
 #[expect(clippy::unnecessary_wraps, reason = "it may fail with another feature")]
 fn open() -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(MemoryStore::new()))
 }
 
+/// A test binary that is in no world and has no directory is kept away from the state of the real program.
 #[cfg(feature = "sqlite")]
 fn open() -> Result<Arc<dyn Store>, StoreError> {
     if is_bare_test() {

@@ -386,6 +386,33 @@ impl Step {
     ///
     /// It is 32 hexadecimal digits. It stays the same over crashes and power cuts, until the step is undone,
     /// removed or begun anew. Send it along with a payment, say, and the payment is made once.
+    ///
+    /// It is a SipHash-2-4 of 128 bits over the identity of the store, the job with its incarnation, and the step
+    /// with its own. Two stores give different keys for the same step, so that a test system does not spend a key of
+    /// the real one; a backup has the identity, and the keys, of its store.
+    ///
+    /// # Examples
+    ///
+    /// A step whose body fails is begun again, with the same key:
+    ///
+    /// ```
+    /// use resilience::{Checkpoint, Rejected};
+    /// use resilience::testing::rejected;
+    ///
+    /// const CHARGE: Checkpoint = Checkpoint::new("shop::charge");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let mut keys = Vec::new();
+    /// for _ in 0..2 {
+    ///     let lost: Result<u32, Rejected> = CHARGE.call("order:7", || {
+    ///         keys.push(resilience::step().expect("inside of a step").idempotency_key());
+    ///         Err(rejected::timed_out("shop", std::time::Duration::from_secs(2)))
+    ///     });
+    ///     assert!(lost.is_err());
+    /// }
+    /// assert_eq!(keys[0], keys[1]);
+    /// assert_eq!(keys[0].len(), 32);
+    /// ```
     pub fn idempotency_key(&self) -> String {
         format!("{:032x}", self.idempotency_key)
     }
@@ -403,6 +430,28 @@ impl Step {
     /// Returns how often this step was begun, this time included: in this run of the job, inside of one.
     ///
     /// From 1. A retry around the step begins it again; one inside of its body does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::testing::rejected;
+    /// use resilience::{Checkpoint, Rejected, Retry};
+    /// use std::time::Duration;
+    ///
+    /// const CHARGE: Checkpoint = Checkpoint::new("shop::charge");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let mut attempts = Vec::new();
+    /// let charged: Result<u32, Rejected> = Retry::new().max(2).call(|| {
+    ///     CHARGE.call("order:7", || {
+    ///         let step = resilience::step().expect("inside of a step");
+    ///         attempts.push((step.attempt(), step.may_repeat()));
+    ///         if step.attempt() < 3 { Err(rejected::timed_out("shop", Duration::from_secs(2))) } else { Ok(1) }
+    ///     })
+    /// });
+    /// assert_eq!(charged.unwrap(), 1);
+    /// assert_eq!(attempts, [(1, false), (2, true), (3, true)]);
+    /// ```
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

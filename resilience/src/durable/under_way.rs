@@ -28,6 +28,7 @@ static TABLE: Site<OfProcess<Mutex<Table>>> =
         OfProcess::new(Mutex::new(Table::new()), |_| Mutex::default())
     });
 
+/// Entries by a number that only grows: a list of what is left is in the order in which it began.
 #[derive(Debug, Default)]
 struct Table {
     running: BTreeMap<u64, Entry>,
@@ -37,6 +38,7 @@ struct Table {
     waiting: Vec<Waker>,
 }
 
+/// Code that runs, and by which record and lease a shutdown gives it back.
 #[derive(Debug)]
 struct Entry {
     running: Running,
@@ -57,6 +59,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// For how long it has run, by the clock of the calling thread.
     pub(crate) fn age(&self) -> Duration {
         clock::now().saturating_duration_since(self.since)
     }
@@ -68,12 +71,15 @@ impl Table {
     }
 
     /// The keys of the entries that are `such`, with their leases.
+    ///
+    /// Copied out, since what the caller does with a store must not happen under the lock.
     fn keys(&self, such: impl Fn(&Entry) -> bool) -> Vec<(Arc<dyn Store>, String, Weak<LeaseState>)> {
         let entries = self.running.values().filter(|entry| such(entry));
         entries.map(|entry| (entry.store.clone(), entry.full.clone(), entry.lease.clone())).collect()
     }
 }
 
+/// That of the process or of the test world of this thread; an entry keeps the one that it was made in.
 fn table() -> &'static Mutex<Table> {
     let table: &'static OfProcess<Mutex<Table>> = &TABLE;
     table
@@ -117,6 +123,12 @@ impl UnderWay {
         begun
     }
 
+    /// Adds an entry, unless the table is closed and the call may be refused; both are decided under one lock, so that
+    /// [`close`] is a clean cut.
+    ///
+    /// # Errors
+    ///
+    /// That the process shuts down.
     fn begin(
         store: &Arc<dyn Store>,
         point: &PointName,
@@ -201,6 +213,7 @@ pub(crate) async fn interrupt(callers: &[Scope]) {
     }
 }
 
+/// Whether one of `callers` is part of the work on this record: a job that asks for the shutdown is not waited for.
 fn is_of(callers: &[Scope], store: &Arc<dyn Store>, full: &str) -> bool {
     callers.iter().any(|scope| scope.holds(store, full))
 }

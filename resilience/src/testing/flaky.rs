@@ -44,6 +44,16 @@ impl Flaky {
     /// Reads a script: words separated by white space, `ok` for a success and anything else for a failure.
     ///
     /// An empty script always succeeds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::testing::Flaky;
+    ///
+    /// assert!(Flaky::script("").next().is_ok());
+    /// let down = Flaky::script("e");
+    /// assert!((0..5).all(|_| down.next().is_err()), "the last outcome repeats");
+    /// ```
     pub fn script(words: &str) -> Self {
         Self { script: words.split_whitespace().map(|word| word == "ok").collect(), calls: Mutex::new(0) }
     }
@@ -53,6 +63,16 @@ impl Flaky {
     /// # Errors
     ///
     /// Where the script says so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::testing::Flaky;
+    ///
+    /// let flaky = Flaky::script("ok e");
+    /// assert_eq!(flaky.next(), Ok(()));
+    /// assert_eq!(flaky.next(), Err(2), "the second call");
+    /// ```
     pub fn next(&self) -> Result<(), usize> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let step = self.script.get(*calls).or(self.script.last());
@@ -61,6 +81,8 @@ impl Flaky {
     }
 
     /// Returns how often [`next`](Self::next) was called.
+    ///
+    /// Calls of all threads count.
     pub fn calls(&self) -> usize {
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,6 +30,7 @@ use std::time::Duration;
 #[cfg(feature = "durable")]
 const ANOTHER: &str = "another process";
 
+/// The point by its name alone: no annotated function has to be called so.
 fn origin(point: &str) -> Origin {
     PointName::from(point.to_owned()).into()
 }
@@ -65,17 +66,43 @@ pub fn circuit_open_for(point: &str, key: &str, retry_after: Option<Duration>) -
 }
 
 /// Returns a [`Rejected::BulkheadFull`] of `point`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::rejected;
+///
+/// assert_eq!(rejected::bulkhead_full("search").point(), "search");
+/// ```
 pub fn bulkhead_full(point: &str) -> Rejected {
     Rejected::BulkheadFull { point: origin(point) }
 }
 
 /// Returns a [`Rejected::RateLimited`] of `point`, which admits the next call after `retry_after` if that is
 /// known.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::testing::rejected;
+/// use std::time::Duration;
+///
+/// /// What a web server answers.
+/// fn retry_header(rejected: &resilience::Rejected) -> Option<u64> {
+///     rejected.retry_after().map(|wait| wait.as_secs())
+/// }
+///
+/// let rejected = rejected::rate_limited("search", Some(Duration::from_secs(2)));
+/// assert_eq!(retry_header(&rejected), Some(2));
+/// assert_eq!(retry_header(&rejected::rate_limited("search", None)), None);
+/// ```
 pub fn rate_limited(point: &str, retry_after: Option<Duration>) -> Rejected {
     Rejected::RateLimited { point: origin(point), retry_after: retry_after.map(Into::into) }
 }
 
 /// Returns a [`Rejected::Throttled`] of `point`.
+///
+/// The retry budget of the point refuses such a call.
 pub fn throttled(point: &str) -> Rejected {
     Rejected::throttled(origin(point))
 }
@@ -97,16 +124,50 @@ pub fn timed_out(point: &str, limit: Duration) -> Rejected {
 }
 
 /// Returns a [`Rejected::LockTimeout`] of `point`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Rejected;
+/// use resilience::testing::rejected;
+///
+/// assert!(matches!(rejected::lock_timeout("ledger"), Rejected::LockTimeout { .. }));
+/// ```
 pub fn lock_timeout(point: &str) -> Rejected {
     Rejected::LockTimeout { point: origin(point) }
 }
 
 /// Returns a [`Rejected::ShuttingDown`] of `point`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Rejected;
+/// use resilience::testing::rejected;
+///
+/// let rejected = rejected::shutting_down("import");
+/// assert!(matches!(rejected, Rejected::ShuttingDown { .. }));
+/// assert_eq!(rejected.point(), "import");
+/// ```
 pub fn shutting_down(point: &str) -> Rejected {
     Rejected::ShuttingDown { point: origin(point) }
 }
 
 /// Returns a [`Rejected::Checkpoint`] of `point`: another process runs the step `key`, for up to `retry_after`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::CheckpointError;
+/// use resilience::testing::rejected;
+/// use resilience::Rejected;
+/// use std::time::Duration;
+///
+/// let rejected = rejected::checkpoint_busy("shop::charge", "order:7", Duration::from_secs(30));
+/// assert_eq!((rejected.key(), rejected.retry_after()), (Some("order:7"), Some(Duration::from_secs(30))));
+/// let Rejected::Checkpoint(error) = rejected else { unreachable!() };
+/// assert!(matches!(*error, CheckpointError::Busy { .. }));
+/// ```
 #[cfg(feature = "durable")]
 pub fn checkpoint_busy(point: &str, key: &str, retry_after: Duration) -> Rejected {
     let at = Place::new(point.to_owned().into(), key);
@@ -114,6 +175,19 @@ pub fn checkpoint_busy(point: &str, key: &str, retry_after: Duration) -> Rejecte
 }
 
 /// Returns a [`Rejected::Job`] of `point`: another process runs the job `id`, for up to `retry_after`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::JobError;
+/// use resilience::testing::rejected;
+/// use resilience::Rejected;
+/// use std::time::Duration;
+///
+/// let rejected = rejected::job_busy("import", "import:7", Duration::from_secs(30));
+/// let Rejected::Job(error) = rejected else { unreachable!() };
+/// assert!(matches!(*error, JobError::Busy { .. }));
+/// ```
 #[cfg(feature = "durable")]
 pub fn job_busy(point: &str, id: &str, retry_after: Duration) -> Rejected {
     let at = Place::new(point.to_owned().into(), id);

@@ -135,12 +135,16 @@ pub struct WorldHandle {
 
 impl WorldHandle {
     /// Runs `work` on this thread inside the world, and returns what it returns.
+    ///
+    /// The thread is back in its own world, or in none, when `work` has returned or panicked. A future that `work`
+    /// returns is not part of the world: wrap it in [`in_world`](super::in_world).
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         self.world.run(work)
     }
 }
 
 impl World {
+    /// The thread enters the world before the guard exists, and leaves it with the guard.
     fn entered(only_waits: bool) -> Self {
         let world = world::World::new(only_waits);
         Self { _entered: world.enter(), world }
@@ -171,6 +175,25 @@ impl World {
     }
 
     /// Returns the present moment on the world's clock.
+    ///
+    /// It begins at the moment at which the world was made, and is ahead of the system's clock by what was waited
+    /// and advanced.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use resilience::testing::{Flaky, isolate};
+    /// use std::time::Duration;
+    ///
+    /// const STEADY: Retry = Retry::new().max(1).base(Duration::from_secs(5)).jitter(resilience::Jitter::None);
+    ///
+    /// let world = isolate();
+    /// let (start, flaky) = (world.now(), Flaky::script("e ok"));
+    /// let answer = STEADY.call(|| flaky.next().map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut)));
+    /// assert!(answer.is_ok());
+    /// assert_eq!(world.now() - start, Duration::from_secs(5));
+    /// ```
     pub fn now(&self) -> Instant {
         self.world.now()
     }
@@ -198,11 +221,17 @@ impl World {
     }
 
     /// Starts the world's random numbers again from `seed`; a new world starts from 0.
+    ///
+    /// Every thread in the world draws from the one generator, so that the numbers of a test with several threads
+    /// depend on their order.
     pub fn seed(&self, seed: u64) {
         self.world.seed(seed);
     }
 
     /// Returns every wait between attempts so far, in order, of all threads in the world.
+    ///
+    /// Delays that `chaos` adds, the waits of `sleep_until`, and the pauses between two claims of a lease are among
+    /// them. Waits for a slot or a permit are not, and neither are timeouts.
     pub fn waits(&self) -> Vec<Duration> {
         self.world.waits()
     }

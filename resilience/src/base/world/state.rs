@@ -50,6 +50,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How many times worlds are entered now: while it is zero nothing looks for one.
+///
+/// It counts guards, not worlds: a world that two threads have entered counts twice.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -57,6 +59,8 @@ thread_local! {
 }
 
 /// Puts `world` in place of the thread's, and returns that.
+///
+/// On a thread whose locals are gone it does nothing.
 fn swap(world: Option<World>) -> Option<World> {
     CURRENT.try_with(|current| current.replace(world)).ok().flatten()
 }
@@ -195,6 +199,8 @@ impl World {
     }
 
     /// Whether its clock is moved only by the test and by waits.
+    ///
+    /// Then the test alone decides what happens at which moment.
     pub(crate) fn is_manual(&self) -> bool {
         !self.0.only_waits && !self.follows_tokio()
     }
@@ -210,6 +216,8 @@ impl World {
     }
 
     /// Starts the random numbers again from `seed`.
+    ///
+    /// The next number is the first of that seed.
     pub(crate) fn seed(&self, seed: u64) {
         *locked(&self.0.rng) = SmallRng::seed_from_u64(seed);
     }
@@ -242,6 +250,8 @@ impl World {
     }
 
     /// An alarm that goes off at once.
+    ///
+    /// What a wait is whose time the world has let pass already.
     pub(crate) fn alarm_now<R>(self) -> WorldAlarm<R> {
         WorldAlarm { at: self.now(), world: self, real: None }
     }
@@ -280,6 +290,7 @@ impl<T> Copies<T> {
         Self { make, number: AtomicUsize::new(0) }
     }
 
+    /// The number, given out once; of two threads that ask first, both get the number of the one that was faster.
     fn number(&self) -> usize {
         static LAST: AtomicUsize = AtomicUsize::new(0);
         match self.number.load(Ordering::Relaxed) {

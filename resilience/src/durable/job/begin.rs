@@ -170,6 +170,9 @@ fn check_key(at: Box<Place>) -> Result<Box<Place>, JobError> {
 }
 
 /// A claim of a job, and how it is made.
+///
+/// Claims can follow each other: with the recorded hash where the arguments do not differ after all, and with
+/// `on_mismatch` only once it is certain that something does.
 struct Request<'a> {
     mode: Mode,
     store: &'a Arc<dyn Store>,
@@ -206,6 +209,8 @@ impl Request<'_> {
         (self.claim.key, answer)
     }
 
+    /// Claims once. The patience is that of the whole call: a second claim, after a contradiction, may wait as long
+    /// again.
     async fn ask(&self) -> Result<Answer, StoreError> {
         claim(self.mode, self.store, &self.claim, Status::Interrupted, self.reads, self.patience).await
     }

@@ -36,6 +36,7 @@ impl Provided {
         }
     }
 
+    /// Provides `value` by its type; a second value of one type replaces the first.
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
         self.values.insert(TypeId::of::<T>(), value);
     }

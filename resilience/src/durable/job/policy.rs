@@ -91,6 +91,18 @@ impl Default for JobConfig {
 
 impl Job {
     /// Creates a job of the name `name`, under which its calls are recorded and listed.
+    ///
+    /// The settings are the defaults of [`JobConfig`]. Records are found by the name: choose one that stays when
+    /// code moves.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Job;
+    ///
+    /// const IMPORT: Job = Job::new("import").version(2).max_recoveries(3);
+    /// # let _ = IMPORT;
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self { name, was: &[], settings: Settings { config: JobConfig::DEFAULT, set: 0 } }
     }
@@ -100,6 +112,22 @@ impl Job {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Job;
+    /// use resilience::durable::JobConfig;
+    /// use std::time::Duration;
+    ///
+    /// let lease = Duration::from_secs(10); // from a command line
+    /// let import = Job::try_new("import", JobConfig { lease, ..JobConfig::default() })?;
+    ///
+    /// let invalid = Job::try_new("import", JobConfig { lease: Duration::from_millis(1), ..JobConfig::default() });
+    /// assert!(invalid.unwrap_err().message().starts_with("`lease` must be at least 3ms"));
+    /// # let _ = import;
+    /// # Ok::<(), resilience::policy::InvalidPolicy>(())
+    /// ```
     pub const fn try_new(name: &'static str, config: JobConfig) -> Result<Self, InvalidPolicy> {
         match config.complaint() {
             Some(complaint) => Err(InvalidPolicy::new(complaint)),
@@ -113,6 +141,23 @@ impl Job {
 
     /// Sets earlier names, whose records count as this job's own: write the old name here when you rename a
     /// job.
+    ///
+    /// A record keeps the earlier name until its job is claimed again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Job, Rejected};
+    ///
+    /// const BEFORE: Job = Job::new("load");
+    /// const NOW: Job = Job::new("import").was(&["load"]);
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let rows = |job: Job| job.call("import:7", (), |()| Ok::<u32, Rejected>(5));
+    /// assert_eq!(rows(BEFORE).unwrap(), 5);
+    /// assert_eq!(rows(NOW).unwrap(), 5, "the record of the earlier name");
+    /// assert!(rows(Job::new("import")).is_err(), "another job under that key");
+    /// ```
     pub const fn was(mut self, names: &'static [&'static str]) -> Self {
         self.was = names;
         self
@@ -123,6 +168,17 @@ impl Job {
     /// # Errors
     ///
     /// If it is shorter than 3 ms.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Job;
+    /// use std::time::Duration;
+    ///
+    /// const IMPORT: Job = Job::new("import");
+    /// assert!(IMPORT.try_lease(Duration::from_secs(10)).is_ok());
+    /// assert!(IMPORT.try_lease(Duration::from_millis(2)).is_err());
+    /// ```
     pub const fn try_lease(mut self, lease: Duration) -> Result<Self, InvalidPolicy> {
         self.settings.config.lease = lease;
         match self.config().complaint() {
@@ -194,6 +250,25 @@ impl Job {
     ///
     /// Such a job is resumed by calling it again; `recover()` runs only annotated functions.
     ///
+    /// `name` is both the name and the id of the job: give each invocation its own (`"report:2026-11"`), of 1 to 512 bytes. A
+    /// future that is dropped before its end leaves the job interrupted. For settings, or for many ids under one
+    /// name, use [`call_async`](Self::call_async).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Job, Rejected};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let months = vec![3, 4, 5];
+    /// let sum = Job::run("report:2026-11", months, async |months: Vec<u32>| {
+    ///     Ok::<u32, Rejected>(months.iter().sum())
+    /// });
+    /// assert_eq!(sum.await.unwrap(), 12);
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// The body's own; or the error type made from [`Rejected::Job`](crate::Rejected::Job).
@@ -210,6 +285,21 @@ impl Job {
     /// # Errors
     ///
     /// The body's own; or the error type made from [`Rejected::Job`](crate::Rejected::Job).
+    ///
+    /// # Examples
+    ///
+    /// Another input under the same name contradicts what is recorded, and is not run:
+    ///
+    /// ```
+    /// use resilience::durable::JobError;
+    /// use resilience::{Job, Rejected};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let double = |n: u32| Job::run_blocking("double", n, |n: u32| Ok::<u32, Rejected>(2 * n));
+    /// assert_eq!(double(4).unwrap(), 8);
+    /// let Err(Rejected::Job(error)) = double(5) else { unreachable!("another input") };
+    /// assert!(matches!(*error, JobError::Mismatch { .. }));
+    /// ```
     pub fn run_blocking<I, R>(name: &str, input: I, body: impl FnOnce(I) -> R) -> R
     where
         I: Serialize,
@@ -218,6 +308,7 @@ impl Job {
         Self::new("").run_as_blocking(&Identity::by_hand(name), name, input, body)
     }
 
+    /// Begin, body, end. An error of the body ends the job as `Failed`: a plain value has no strategy.
     async fn run_as<I, R>(&self, identity: &Identity, id: &str, input: I, body: impl AsyncFnOnce(I) -> R) -> R
     where
         I: Serialize,

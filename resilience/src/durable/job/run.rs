@@ -114,6 +114,7 @@ impl RunningJob {
         settled
     }
 
+    /// The order of the questions: did the body fail, was it cut by a shutdown, can its value be recorded.
     async fn try_settle<R>(
         self,
         mode: Mode,
@@ -171,6 +172,8 @@ impl RunningJob {
         self.scope.job.as_ref().is_some_and(|job| job.is_cut()).then(|| PROBLEM.to_owned())
     }
 
+    /// Ends the job as `Done`, and removes its cursors with that. A result that the store does not take ends it as
+    /// `Failed`, at once or when the store is in order again: the body has run, and must not run again by itself.
     async fn record(mut self, mode: Mode, value: Vec<u8>) -> Result<(), JobError> {
         let is_resumed = self.record.attempts > 1;
         let event = is_resumed.then(|| self.event("resume", "ok", "begun again, and done"));
@@ -220,6 +223,7 @@ impl RunningJob {
         self.end_with(mode, Status::Failed, note).await
     }
 
+    /// The note of a job whose value is lost to the store; it is counted as a recovery that did not end well.
     fn unrecordable(&self, problem: &str) -> Note {
         if self.record.attempts > 1 {
             count_resumed(&self.at.point, false);
@@ -276,6 +280,7 @@ impl RunningJob {
         let _ = self.end_with(mode, Status::Failed, note).await;
     }
 
+    /// Only `Fenced` is passed on: then another run decides, and the caller must not take its own error for the end.
     async fn end_with(self, mode: Mode, status: Status, note: Note) -> Result<(), JobError> {
         match self.end_as(mode, status, note).await {
             Err(JobError::Fenced { at }) => Err(JobError::Fenced { at }),
@@ -284,6 +289,7 @@ impl RunningJob {
         }
     }
 
+    /// Without the feature `tracing` the note of the record is the only trace.
     fn warn(&self, message: &'static str, problem: &str) {
         #[cfg(feature = "tracing")]
         crate::base::guarded::guarded(|| {
@@ -305,6 +311,7 @@ impl RunningJob {
         stored.cancelled
     }
 
+    /// Ends the job by the strategy that a step asked for, or else by its own.
     async fn fail(
         self,
         mode: Mode,

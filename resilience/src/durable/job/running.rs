@@ -99,6 +99,7 @@ impl RunningJob {
         Self { text: text.map(|text| kept(&text)).filter(|text| !text.is_empty()), ..self }
     }
 
+    /// The key as the caller gave it, without the prefix that it has in the store.
     pub(crate) fn id(&self) -> &str {
         &self.at.key
     }
@@ -107,6 +108,7 @@ impl RunningJob {
         &self.lease.shared().store
     }
 
+    /// The number under which everything of this run is written.
     pub(crate) fn fence(&self) -> u64 {
         self.lease.shared().fence
     }
@@ -216,6 +218,8 @@ impl RunningJob {
 }
 
 /// What a panic carries.
+///
+/// Passed on with `resume_unwind`, so that the panic hook runs once.
 pub(super) type Panic = Box<dyn Any + Send>;
 
 pin_project_lite::pin_project! {
@@ -248,6 +252,7 @@ impl<F: Future> Future for Caught<F> {
     }
 }
 
+/// Its time is that of the last write of the record: the store's clock, and no question to it.
 fn event(record: &Record, strategy: &str, result: &str, reason: &str) -> JobEvent {
     JobEvent {
         strategy: strategy.to_owned(),
@@ -270,6 +275,10 @@ pub(crate) fn dropped(record: &Record) -> Vec<u8> {
 }
 
 /// Every step of a job, whatever its state.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`] of the first damaged one: a rollback must not leave out a step that it cannot read.
 pub(crate) async fn steps(store: &Arc<dyn Store>, job: &str) -> Result<Vec<Record>, StoreError> {
     all(store, Query::new(place::step(Some(job), ""))).await
 }

@@ -64,6 +64,7 @@ impl JobSite {
         Self { point, template, name: policy.name, policy, needs, reads, run, begun, reused }
     }
 
+    /// The job of this name; one that has it now goes before one that had it.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         let own = JOBS_0_1.iter().find(|site| site.name == name);
         own.or_else(|| JOBS_0_1.iter().find(|site| site.has_name(name)))
@@ -82,19 +83,23 @@ impl JobSite {
         self.point
     }
 
+    /// File and line of the function, for messages.
     pub(crate) fn place(&self) -> String {
         let place = self.point.place();
         format!("{}:{}", place.file(), place.line())
     }
 
+    /// Finds the first provided type that is missing, without a call.
     pub(crate) fn needs(&self) -> fn(&Provided) -> Result<(), &'static str> {
         self.needs
     }
 
+    /// Makes the call of the function from the recorded arguments; it runs only when it is polled or called.
     pub(crate) fn run(&self) -> fn(&Provided, &mut Args) -> Result<Call, String> {
         self.run
     }
 
+    /// The point, which events and errors show, and the name, which records have.
     fn identity(&self) -> Identity {
         Identity { point: self.point.name(), name: self.name.to_owned() }
     }

@@ -89,6 +89,7 @@ impl UndoSite {
         }
     }
 
+    /// The undo of this very function, whatever others are called.
     fn at(point: &PointSite) -> Option<&'static Self> {
         UNDOS_0_1.iter().find(|site| std::ptr::eq(site.point, point))
     }
@@ -118,6 +119,10 @@ pub(crate) fn check_names() -> Result<(), JobError> {
 }
 
 /// The recorded value for an undo.
+///
+/// # Errors
+///
+/// Why the value cannot be read as a `T`: the undo does not run then, and the job waits for a person.
 #[doc(hidden)]
 pub fn recorded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     codec::decode(bytes)
@@ -165,6 +170,13 @@ pub(crate) async fn start(job: RunningJob, mode: Mode, class: Classification) ->
 }
 
 /// Undoes what is left to undo, and ends the job.
+///
+/// Each pass through the loop reads one step, undoes it and frees it, so that a crash between any two of them is
+/// gone on from: an undo that has a record is not run again, and a free step is left out.
+///
+/// # Errors
+///
+/// Of the store, and [`JobError::Interrupted`] at a shutdown; in both cases the job stays `RollingBack`.
 pub(crate) async fn finish(job: RunningJob, mode: Mode) -> Result<Status, JobError> {
     let failed = |error| JobError::store(job.at.clone(), error);
     let mut done = steps(job.store(), job.id()).await.map_err(failed)?;

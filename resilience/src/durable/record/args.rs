@@ -52,6 +52,7 @@ impl<'a, T: ?Sized> Given<'a, T> {
     }
 }
 
+/// Found first by method lookup: a plain value is an input.
 impl<T: Plain + ?Sized> Given<'_, T> {
     /// Adds the argument `name`.
     pub fn added_to(&self, args: Args, name: &str) -> Args {
@@ -72,6 +73,7 @@ plain!(bool, char, str, String, i8, i16, i32, i64, isize, u8, u16, u32, u64, usi
 impl<T: Plain + ?Sized> Plain for &T {}
 impl<T: Plain> Plain for Option<T> {}
 
+/// Found through `Deref` where the value is not plain: it is no input.
 impl NotGiven {
     /// Adds nothing.
     #[expect(clippy::unused_self, reason = "method lookup finds it by its receiver")]
@@ -128,6 +130,8 @@ impl Args {
         self.with(name, serde_json::to_value(value).map_err(|error| error.to_string()))
     }
 
+    /// Adds a field, or keeps why it cannot be encoded: the first such argument is reported, once the job or step
+    /// begins.
     fn with(mut self, name: &str, value: Result<serde_json::Value, String>) -> Self {
         match value {
             Ok(value) => {
@@ -194,6 +198,12 @@ impl Args {
         Ok(Inputs { hash, each: codec::encode(&each)? })
     }
 
+    /// The bytes to record, and the hash by which they are compared: of a recovery that of the record, as the code
+    /// may have more or fewer arguments by now.
+    ///
+    /// # Errors
+    ///
+    /// The first argument that cannot be recorded, by name.
     pub(crate) fn finish(self) -> Result<(Vec<u8>, u128), String> {
         if let Some(error) = self.error {
             return Err(error);

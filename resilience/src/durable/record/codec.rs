@@ -37,6 +37,9 @@ pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, String
     Ok(encoded)
 }
 
+/// # Errors
+///
+/// What `serde_json` says, with line and column: bytes behind the value are an error, too.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
@@ -44,6 +47,27 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 impl Rejected {
     /// Returns the value of a body that succeeded and that the store could not record, if this is such a
     /// rejection and the value is a `T`: the effect has happened, and need not be repeated.
+    ///
+    /// `None` for every other rejection, and for a value that cannot be read as a `T`. The value is what was encoded, decoded
+    /// again. It is there when the store is out of order after the body has run, or refuses the value as too large.
+    ///
+    /// # Examples
+    ///
+    /// A receipt that is larger than a record may be. The payment was made, so the value is used all the same:
+    ///
+    /// ```
+    /// use resilience::{Checkpoint, Rejected};
+    ///
+    /// const CHARGE: Checkpoint = Checkpoint::new("shop::charge");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let charged: Result<String, Rejected> = CHARGE.call("order:7", || Ok("x".repeat(2 << 20)));
+    /// let receipt = match charged {
+    ///     Ok(receipt) => receipt,
+    ///     Err(rejected) => rejected.not_recorded().expect("the body has run"),
+    /// };
+    /// assert_eq!(receipt.len(), 2 << 20);
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
     pub fn not_recorded<T: DeserializeOwned>(&self) -> Option<T> {
         let value = match self {
@@ -76,6 +100,7 @@ pub(crate) fn read_back<T: Serialize + DeserializeOwned>(value: &T) -> Result<(V
     if is_same { Ok((bytes, decoded)) } else { Err(CHANGED.to_owned()) }
 }
 
+/// What a value that does not survive encoding is refused with.
 const CHANGED: &str = "it is read back as another value: what is recorded must be read as what was written";
 
 /// As [`read_back`], for a part of what was encoded.
@@ -87,6 +112,8 @@ pub(crate) fn part_read_back<T: Serialize + DeserializeOwned>(encoded: &Value) -
 }
 
 /// Takes the bytes that it expects, and no others.
+///
+/// A writer over the expected bytes: the first other byte is an error, so that comparing needs no second buffer.
 struct Same<'a>(&'a [u8]);
 
 impl io::Write for Same<'_> {
@@ -137,6 +164,7 @@ fn in_order(values: &[Value]) -> Vec<String> {
     texts
 }
 
+/// A text that is the same for values that differ in the order of fields or elements only.
 fn sorted_text(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -197,6 +225,8 @@ pub(crate) fn hash_of(value: &Value) -> u128 {
     hash(text.as_bytes())
 }
 
+/// Writes `value` for [`hash_of`]. Its form is part of the format of records: fields sorted by name, a comma behind
+/// each element, numbers and texts as `serde_json` writes them.
 fn write_in_order(value: &Value, out: &mut String) {
     match value {
         Value::Object(fields) => {

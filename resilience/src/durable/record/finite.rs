@@ -20,6 +20,7 @@ pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), String> {
 #[derive(Clone, Copy)]
 struct Finite;
 
+/// Why a value is refused, or what its own `Serialize` fails with.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(String);
@@ -30,8 +31,10 @@ impl serde::ser::Error for Refused {
     }
 }
 
+/// Whether the value is written as `null`, or why it is refused.
 type Checked = Result<bool, Refused>;
 
+/// `f32` is widened first: a finite one stays finite, and NaN and the infinities stay what they are.
 fn float(value: f64) -> Checked {
     if value.is_finite() {
         return Ok(false);
@@ -41,6 +44,7 @@ fn float(value: f64) -> Checked {
     )))
 }
 
+/// Values that JSON holds: the literal says whether they are written as `null`.
 macro_rules! harmless {
     ($is_null:literal: $($method:ident($($ty:ty),*);)*) => {
         $(fn $method(self, $(_: $ty),*) -> Checked { Ok($is_null) })*
@@ -156,6 +160,7 @@ impl Serializer for Finite {
     }
 }
 
+/// The parts of sequences, tuples and structs are checked one by one; the whole is never `null`.
 macro_rules! each {
     ($($name:ident: $method:ident($($key:ty)?);)*) => {
         $(impl $name for Finite {

@@ -9,6 +9,8 @@ use crate::durable::record::Millis;
 use serde_json::{Value, json};
 
 /// How many recovery events a job keeps.
+///
+/// The oldest go first, when the note is written.
 const EVENTS: usize = 100;
 
 /// How many bytes of a text of others a job keeps.
@@ -88,6 +90,7 @@ impl JobEvent {
         Self { category: Some(class.category.as_str().to_owned()), code, ..self }
     }
 
+    /// Its fields by name: a field that is added later is absent in notes of today.
     fn to_json(&self) -> Value {
         json!({
             "at": self.at, "step": self.step, "attempt": self.attempt, "category": self.category,
@@ -96,6 +99,7 @@ impl JobEvent {
         })
     }
 
+    /// What is missing or of another type reads as empty: a note keeps no job from running.
     fn from_json(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().map(str::to_owned);
         Self {
@@ -169,6 +173,8 @@ impl Note {
     }
 }
 
+/// The class of a recorded error; `None` for a category of a later release. A severity that is not known is that of the
+/// category.
 fn read_class(value: &Value) -> Option<Classification> {
     use Severity::{Critical, Fatal, High, Low, Medium};
     let category = value["category"].as_str()?;

@@ -15,12 +15,15 @@
 pub(crate) use crate::base::template::{Key, part, whole};
 
 /// The most bytes that a key may have.
+///
+/// It bounds what a person writes: the key in the store is longer by its prefix and the escaped id of the job.
 pub(crate) const KEY_LIMIT: usize = 512;
 
 /// The places of the records of jobs, steps and cursors in a store.
 pub(crate) mod place {
     use super::part;
 
+    /// What the keys of jobs begin with.
     pub(crate) const JOBS: &str = "j/";
     /// Steps outside of jobs.
     pub(crate) const STEPS: &str = "c/";
@@ -30,6 +33,7 @@ pub(crate) mod place {
     /// Locks of functions with `with_lock(.., store = ..)`.
     pub(crate) const LOCKS: &str = "l/";
 
+    /// The lock `name`, while it is held.
     #[cfg(feature = "fs")]
     pub(crate) fn lock(name: &str) -> String {
         format!("{LOCKS}{name}")
@@ -40,6 +44,7 @@ pub(crate) mod place {
         key.starts_with(LOCKS)
     }
 
+    /// The record of the job `id`, which is not escaped: nothing comes behind it.
     pub(crate) fn job(id: &str) -> String {
         format!("{JOBS}{id}")
     }
@@ -54,6 +59,7 @@ pub(crate) mod place {
         key.strip_prefix(JOBS).unwrap_or(key)
     }
 
+    /// The step `key` of a job, or of none. Only the id is escaped: it is the part that ends at a slash.
     pub(crate) fn step(job: Option<&str>, key: &str) -> String {
         match job {
             Some(job) => format!("s/{}/{key}", part(job)),
@@ -101,6 +107,7 @@ pub(crate) mod place {
         key.strip_prefix(JOBS).map(of_job).unwrap_or_default()
     }
 
+    /// The cursor `name` of a job, or of none. An empty id is escaped as `%`, so that `p//` is never a job's.
     pub(crate) fn cursor(job: Option<&str>, name: &str) -> String {
         match job {
             Some(job) => format!("p/{}/{name}", part(job)),
@@ -108,10 +115,12 @@ pub(crate) mod place {
         }
     }
 
+    /// Whether the record of `key` is a cursor, of a job or of none.
     pub(crate) fn is_cursor(key: &str) -> bool {
         key.starts_with("p/")
     }
 
+    /// What the keys of the cursors of a job begin with.
     pub(crate) fn cursors(job: &str) -> String {
         format!("p/{}/", part(job))
     }

@@ -35,16 +35,26 @@ pub use crate::failure::durable::{Corrupt, Millis, Status};
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
+/// How every record begins, in every format.
 const MAGIC: &[u8; 4] = b"RSLR";
 /// The released format; a new one gets the next number, and the earlier ones stay readable.
 const FORMAT: u8 = 2;
 /// The format of releases before 0.2: one part, a deadline in place of a lease, no incarnation.
 const FORMAT_1: u8 = 1;
+/// CRC32C, 16 bytes at a time: a value of a megabyte is checked at every read.
 static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// Says how values are written.
 ///
 /// It is kept in each record, so that a later release can write in another way and still read what is there.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::record::{Codec, Record};
+///
+/// assert_eq!(Record::new("c/page:7").codec, Codec::Json);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -150,6 +160,17 @@ pub struct Record {
 
 impl Record {
     /// Creates a record of `key` with nothing in it.
+    ///
+    /// It is [`Status::Free`], of version 1, has never been claimed, and all its numbers and texts are zero or empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{Record, Status};
+    ///
+    /// let record = Record::new("c/page:7");
+    /// assert_eq!((record.status, record.version, record.fence, record.attempts), (Status::Free, 1, 0, 0));
+    /// ```
     pub fn new(key: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -183,6 +204,20 @@ impl Record {
     ///
     /// A claim treats an expired record as absent, whether it was deleted already or not. `now` is in milliseconds
     /// since 1970; the end itself is expired.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{Record, Status};
+    ///
+    /// let mut record = Record::new("c/page:7");
+    /// (record.status, record.completed, record.ttl) = (Status::Done, 1_000, 500);
+    /// assert!(!record.is_expired(1_499));
+    /// assert!(record.is_expired(1_500));
+    ///
+    /// record.status = Status::Failed;
+    /// assert!(!record.is_expired(1_500), "it waits for a person");
+    /// ```
     pub fn is_expired(&self, now: Millis) -> bool {
         self.expires().is_some_and(|end| now >= end)
     }
@@ -190,6 +225,22 @@ impl Record {
     /// Returns when it ended; what was given back without a result ended then. `None` while it has not.
     ///
     /// In milliseconds since 1970. A free step of a job that had ended before, whose `order` is not 0, has not ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{Record, Status};
+    ///
+    /// let mut record = Record::new("c/page:7");
+    /// (record.updated, record.completed) = (2_000, 1_000);
+    /// let mut ended = |status| {
+    ///     record.status = status;
+    ///     record.ended()
+    /// };
+    /// assert_eq!(ended(Status::Running), None);
+    /// assert_eq!(ended(Status::Done), Some(1_000));
+    /// assert_eq!(ended(Status::Free), Some(2_000), "given back without a result");
+    /// ```
     pub fn ended(&self) -> Option<Millis> {
         match self.status {
             Status::Free if self.order == 0 => Some(self.updated),
@@ -210,12 +261,27 @@ impl Record {
     ///
     /// In milliseconds since 1970, at most `u64::MAX`. Steps and cursors of a job have no time of their own: they go
     /// with their job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{Record, Status};
+    ///
+    /// let mut record = Record::new("c/page:7");
+    /// (record.status, record.completed, record.ttl) = (Status::Done, 1_000, 500);
+    /// assert_eq!(record.expires(), Some(1_500));
+    /// record.ttl = 0;
+    /// assert_eq!(record.expires(), None, "it is kept for ever");
+    /// ```
     pub fn expires(&self) -> Option<Millis> {
         let ends = matches!(self.status, Status::Done | Status::RolledBack) && self.ttl > 0;
         ends.then(|| self.completed.saturating_add(self.ttl))
     }
 
     /// Returns the bytes to keep: the head and the body, in one.
+    ///
+    /// About 180 bytes and the texts. Nothing is refused here: what is longer than [`u32::MAX`] bytes cannot be read
+    /// back, and stores refuse values above 1 MiB.
     pub fn encode(&self) -> Vec<u8> {
         let (mut head, body) = self.encode_parts();
         head.extend(body);
@@ -226,6 +292,18 @@ impl Record {
     ///
     /// The head has the length and the checksum of the body, so that neither can be exchanged for that of another
     /// write.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::Record;
+    ///
+    /// let mut record = Record::new("c/page:7");
+    /// record.value = b"[1,2]".to_vec();
+    /// let (head, body) = record.encode_parts();
+    /// assert_eq!(Record::decode_parts("c/page:7", &head, &body).unwrap(), record);
+    /// assert!(Record::decode_head("c/page:7", &head).unwrap().value.is_empty());
+    /// ```
     pub fn encode_parts(&self) -> (Vec<u8>, Vec<u8>) {
         let mut body = Writer(Vec::with_capacity(8 + self.input.len() + self.value.len()));
         body.bytes(&self.input);
@@ -277,6 +355,18 @@ impl Record {
     /// # Errors
     ///
     /// Why they are none, or another one. Move such bytes into quarantine; never delete them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::record::{Corrupt, Record};
+    ///
+    /// let mut bytes = Record::new("c/page:7").encode();
+    /// assert_eq!(Record::decode("c/page:7", &[]), Err(Corrupt::Short));
+    /// assert_eq!(Record::decode("c/page:7", b"not a record"), Err(Corrupt::NoRecord));
+    /// bytes.pop();
+    /// assert!(Record::decode("c/page:7", &bytes).is_err(), "cut off");
+    /// ```
     pub fn decode(key: &str, bytes: &[u8]) -> Result<Self, Corrupt> {
         if bytes.starts_with(MAGIC) && bytes.get(4) == Some(&FORMAT_1) {
             return Self::decode_1(key, bytes);
@@ -292,6 +382,8 @@ impl Record {
     }
 
     /// The record that a head and a body are, found under `key`.
+    ///
+    /// [`Corrupt::Checksum`] also where each part is sound and they are of two different writes.
     ///
     /// # Errors
     ///
@@ -314,6 +406,17 @@ impl Record {
     /// # Errors
     ///
     /// Why it is none, or another one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::record::{Corrupt, Record};
+    ///
+    /// let (mut head, _) = Record::new("c/page:7").encode_parts();
+    /// assert_eq!(Record::decode_head("c/page:7", &head).unwrap().key, "c/page:7");
+    /// head[5] ^= 1;
+    /// assert_eq!(Record::decode_head("c/page:7", &head), Err(Corrupt::Checksum));
+    /// ```
     pub fn decode_head(key: &str, head: &[u8]) -> Result<Self, Corrupt> {
         Self::decode_head_and_sum(key, head).map(|(record, _)| record)
     }
@@ -436,6 +539,7 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
+/// Writes the parts of a record: a text is its length and its bytes.
 struct Writer(Vec<u8>);
 
 impl Writer {
@@ -445,6 +549,7 @@ impl Writer {
     }
 }
 
+/// What is left of the bytes of a record; each read takes from the front, and fails with [`Corrupt::Short`] at the end.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -470,6 +575,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// A text that is no UTF-8 has passed the checksum: whoever wrote it wrote no record of this format.
     fn text(&mut self) -> Result<String, Corrupt> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Corrupt::Field)
     }

@@ -101,6 +101,9 @@ impl Checkpoint {
         prepared.answered(answer, self.config().on_store_error).map(|step| step.under(under_way))
     }
 
+    /// # Errors
+    ///
+    /// What is wrong with the call itself, and that there is no store. Nothing has been asked for yet.
     fn prepare(&self, identity: &Identity, ask: StepRequest) -> Result<Prepared, CheckpointError> {
         let scope = scope::current();
         let place = |key: &str| Place::new(identity.point.clone(), key);

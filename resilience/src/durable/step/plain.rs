@@ -94,6 +94,7 @@ impl Checkpoint {
         }
     }
 
+    /// The name is also the point that events and errors show.
     fn identity(&self) -> Identity {
         Identity { point: PointName::new(self.name), name: self.name.to_owned() }
     }

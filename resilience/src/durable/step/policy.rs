@@ -6,6 +6,24 @@ use crate::durable::store::{LEASE, Otherwise};
 use std::time::Duration;
 
 /// Chooses what happens to a step when the store cannot be used.
+///
+/// It is asked only for outages ([`StoreError::is_outage`](crate::durable::StoreError::is_outage)): a contradiction,
+/// a lost lease or a value that is too large are errors of the call, whatever is chosen here.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::OnStoreError;
+/// use resilience::{Checkpoint, Rejected};
+///
+/// // A thumbnail: made twice is better than not made.
+/// const THUMBNAIL: Checkpoint = Checkpoint::new("shop::thumbnail").on_store_error(OnStoreError::Run);
+/// assert_eq!(OnStoreError::default(), OnStoreError::Fail);
+///
+/// # let _world = resilience::testing::isolate();
+/// let made: Result<u32, Rejected> = THUMBNAIL.call("cat.png", || Ok(1));
+/// assert_eq!(made.unwrap(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnStoreError {
     /// The step is rejected: the body does not run, or its value comes back as `NotRecorded`. The default.
@@ -124,6 +142,25 @@ impl Default for CheckpointConfig {
 
 impl Checkpoint {
     /// Creates a step that belongs to `name`; one key cannot be recorded by two names.
+    ///
+    /// By convention the name is the crate and a function, `"shop::charge"`, as that of an annotated step is; it
+    /// need not exist as a function. The settings are the defaults of [`CheckpointConfig`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::CheckpointError;
+    /// use resilience::{Checkpoint, Rejected};
+    ///
+    /// const CHARGE: Checkpoint = Checkpoint::new("shop::charge");
+    /// const REFUND: Checkpoint = Checkpoint::new("shop::refund");
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let done = |step: Checkpoint| step.call("order:7", || Ok::<u32, Rejected>(1));
+    /// assert!(done(CHARGE).is_ok());
+    /// let Err(Rejected::Checkpoint(error)) = done(REFUND) else { unreachable!("another name") };
+    /// assert!(matches!(*error, CheckpointError::Mismatch { .. }));
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self { name, was: &[], settings: Settings { config: CheckpointConfig::DEFAULT, set: 0 } }
     }
@@ -133,6 +170,19 @@ impl Checkpoint {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Checkpoint;
+    /// use resilience::durable::CheckpointConfig;
+    /// use std::time::Duration;
+    ///
+    /// let ttl = Duration::from_secs(24 * 3600); // from a file
+    /// let quote = Checkpoint::try_new("shop::quote", CheckpointConfig { ttl, ..CheckpointConfig::default() })?;
+    /// # let _ = quote;
+    /// # Ok::<(), resilience::policy::InvalidPolicy>(())
+    /// ```
     pub const fn try_new(name: &'static str, config: CheckpointConfig) -> Result<Self, InvalidPolicy> {
         match config.complaint() {
             Some(complaint) => Err(InvalidPolicy::new(complaint)),
@@ -146,6 +196,22 @@ impl Checkpoint {
 
     /// Sets earlier names, whose records count as this step's own: write the old name here when you rename a
     /// step.
+    ///
+    /// An earlier name without `::` is also taken for one of the crate of the present name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Checkpoint, Rejected};
+    ///
+    /// const BEFORE: Checkpoint = Checkpoint::new("shop::pay");
+    /// const NOW: Checkpoint = Checkpoint::new("shop::charge").was(&["pay"]);
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let charged = |step: Checkpoint, receipt| step.call("order:7", || Ok::<u32, Rejected>(receipt));
+    /// assert_eq!(charged(BEFORE, 1).unwrap(), 1);
+    /// assert_eq!(charged(NOW, 2).unwrap(), 1, "recorded under the earlier name");
+    /// ```
     pub const fn was(mut self, names: &'static [&'static str]) -> Self {
         self.was = names;
         self
@@ -156,6 +222,17 @@ impl Checkpoint {
     /// # Errors
     ///
     /// If it is shorter than 3 ms.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Checkpoint;
+    /// use std::time::Duration;
+    ///
+    /// const CHARGE: Checkpoint = Checkpoint::new("shop::charge");
+    /// assert!(CHARGE.try_lease(Duration::from_secs(5)).is_ok());
+    /// assert!(CHARGE.try_lease(Duration::ZERO).is_err());
+    /// ```
     pub const fn try_lease(mut self, lease: Duration) -> Result<Self, InvalidPolicy> {
         self.settings.config.lease = lease;
         match self.config().complaint() {

@@ -77,6 +77,18 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// Nothing is read or claimed before the first [`restore`](Self::restore) or [`save`](Self::save). Two cursors of one
     /// job need different names; those of different jobs do not meet. The name has 1 to 512 bytes, of which all but
     /// letters, digits, `_`, `.` and `-` count three times; others are refused at the first use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Progress;
+    /// use resilience::durable::CheckpointError;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let mut nameless = Progress::<u32>::open("");
+    /// let Err(resilience::Rejected::Checkpoint(error)) = nameless.restore_blocking() else { unreachable!() };
+    /// assert!(matches!(*error, CheckpointError::EmptyKey { .. }));
+    /// ```
     pub fn open(name: &str) -> Self {
         Self {
             name: Key::new().value(name).finish(),
@@ -94,6 +106,22 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// After a crash up to `n - 1` items more are done again. Choose `n` so that they take about as long as one commit,
     /// a few milliseconds on a disk: more gains nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Progress;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let mut rows = Progress::<u32>::open("rows").every(10);
+    /// for row in 1..=25 {
+    ///     rows.save_blocking(&row)?;
+    /// }
+    /// assert_eq!(Progress::<u32>::peek_blocking("rows")?, Some(20));
+    /// rows.flush_blocking()?;
+    /// assert_eq!(Progress::<u32>::peek_blocking("rows")?, Some(25));
+    /// # Ok::<(), resilience::Rejected>(())
+    /// ```
     pub fn every(mut self, n: u32) -> Self {
         self.every = n.max(1);
         self
@@ -103,12 +131,52 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     ///
     /// With [`every`](Self::every) both have to allow a save. It bounds the work that a crash repeats in time, where items
     /// take very different times.
+    ///
+    /// The first save is always written: the interval begins with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Progress;
+    /// use std::time::Duration;
+    ///
+    /// let world = resilience::testing::isolate();
+    /// let mut rows = Progress::<u32>::open("rows").interval(Duration::from_secs(5));
+    /// rows.save_blocking(&1)?;
+    /// rows.save_blocking(&2)?;
+    /// assert_eq!(Progress::<u32>::peek_blocking("rows")?, Some(1));
+    /// world.advance(Duration::from_secs(5));
+    /// rows.save_blocking(&3)?;
+    /// assert_eq!(Progress::<u32>::peek_blocking("rows")?, Some(3));
+    /// # Ok::<(), resilience::Rejected>(())
+    /// ```
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
     /// Returns the cursor saved last; `None` if there is none.
+    ///
+    /// Outside of a job it takes the lease of the cursor, which ends with this value; it does not wait for another
+    /// holder.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Progress;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let mut rows = Progress::<(u64, String)>::open("rows");
+    /// assert_eq!(rows.restore().await?, None);
+    /// rows.save(&(7, "token".to_owned())).await?;
+    /// drop(rows); // as a crash would
+    ///
+    /// let mut rows = Progress::<(u64, String)>::open("rows");
+    /// assert_eq!(rows.restore().await?, Some((7, "token".to_owned())));
+    /// # Ok::<(), resilience::Rejected>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
@@ -160,6 +228,10 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     /// Saves `cursor`, durable when this returns; or leaves it out, as [`every`](Self::every) and
     /// [`interval`](Self::interval) say.
     ///
+    /// A save that is left out is kept in memory, and the next one replaces it. After an error the cursor counts as
+    /// not saved: the next save or [`flush`](Self::flush) writes it. A future that is dropped may have written it or
+    /// not.
+    ///
     /// # Errors
     ///
     /// [`Rejected::Checkpoint`]: the lease was lost to another holder, the cursor cannot be encoded or is too
@@ -179,6 +251,9 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 
     /// Saves what the last saves left out.
+    ///
+    /// Does nothing if there is none. Call it before a wait that may be long, and at the end of a loop that does not
+    /// [`finish`](Self::finish).
     ///
     /// # Errors
     ///
@@ -205,6 +280,23 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
     }
 
     /// Removes the cursor: the work is done. A job does that by itself when it is done.
+    ///
+    /// What was left out is not written. A crash before this leaves the last cursor, from which the work goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Progress;
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let mut rows = Progress::<u32>::open("rows");
+    /// rows.save(&3).await?;
+    /// rows.finish().await?;
+    /// assert_eq!(Progress::<u32>::peek("rows").await?, None);
+    /// # Ok::<(), resilience::Rejected>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
@@ -288,6 +380,8 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         result
     }
 
+    /// Where the cursor is; claimed at the first use, and kept from then on: a cursor that was first used in a job
+    /// stays that job's.
     async fn place(&mut self) -> Result<&CursorPlace, Rejected> {
         let place = match self.place.take() {
             Some(place) => place,
@@ -296,6 +390,7 @@ impl<C: Serialize + DeserializeOwned> Progress<C> {
         Ok(self.place.insert(place))
     }
 
+    /// The place by the running code: of its job, under the lease of that, or of the store, under a lease of its own.
     async fn claim(&self) -> Result<CursorPlace, Rejected> {
         let at = self.named()?;
         if let Some(job) = scope::current().job {

@@ -160,6 +160,8 @@ impl RunningStep {
         settled
     }
 
+    /// An outcome that is no success, or that the verdict calls a failure, is returned as it is, and the key is free
+    /// again.
     async fn try_settle<R>(self, mode: Mode, outcome: R, verdict: Verdict) -> Result<(R, Verdict), Rejected>
     where
         R: Outcome<Value: Serialize + DeserializeOwned>,
@@ -186,6 +188,7 @@ impl RunningStep {
         }
     }
 
+    /// The value exists, and its encoding is another value: nothing that was written of it could be trusted.
     async fn unrecordable(self, message: String) -> Rejected {
         let at = self.at.clone();
         self.give_back().await;

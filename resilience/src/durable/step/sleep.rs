@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The longest wait at a stretch: after it the time of day is looked at again, which may have been set.
 const STRETCH: Duration = Duration::from_secs(60);
 
+/// The function of the recorded times, in records, events and errors.
 const NAME: &str = "resilience::sleep_until";
 const SLEEP: Checkpoint = Checkpoint::new(NAME);
 
@@ -20,6 +21,9 @@ const SLEEP: Checkpoint = Checkpoint::new(NAME);
 /// The time is recorded at the first call, whatever `at` says in later ones. Inside a job the wait goes on
 /// when the job is recovered. The time of day is read again at least every minute, so that a clock that is
 /// set is followed.
+///
+/// A time that has passed ends the wait at once, and is recorded all the same. Dropped while it waits, the future
+/// leaves the recorded time: the next call waits for the rest.
 ///
 /// # Errors
 ///
@@ -85,11 +89,13 @@ fn not_cut(end: SystemTime) -> Result<(), Rejected> {
     Err(refusal(&PointName::new(NAME)))
 }
 
+/// In milliseconds since 1970: a time before that is 1970, so that the wait is over.
 fn millis(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
+/// How long to wait yet, by the time of day; `None` once it is over.
 fn left(end: SystemTime) -> Option<Duration> {
     end.duration_since(crate::base::clock::time_of_day()).ok().filter(|left| !left.is_zero())
 }

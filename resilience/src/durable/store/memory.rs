@@ -41,6 +41,7 @@ pub struct MemoryStore {
     identity: String,
 }
 
+/// What one lock guards: the rows, the quarantine and the counters.
 #[derive(Debug, Default)]
 struct Tables {
     own: String,
@@ -63,6 +64,21 @@ impl Default for MemoryStore {
 
 impl MemoryStore {
     /// Creates an empty store, with an identity of its own.
+    ///
+    /// # Examples
+    ///
+    /// Two stores share nothing:
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Record, Store};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let (one, other) = (MemoryStore::new(), MemoryStore::new());
+    /// one.cas(None, Record::new("c/page:7")).await?;
+    /// assert!(one.get("c/page:7").await?.is_some() && other.get("c/page:7").await?.is_none());
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -71,6 +87,8 @@ impl MemoryStore {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Applies `rule` under the lock, before the future is made: what comes back is ready, and dropping it undoes
+    /// nothing.
     fn apply<T>(&self, rule: impl FnOnce(&mut Tables) -> Result<T, StoreError>) -> Work<'_, T>
     where
         T: Send + 'static,
@@ -79,6 +97,8 @@ impl MemoryStore {
     }
 }
 
+/// The clock of the calling thread: the test world's where there is one, so that records age when a test moves its
+/// clock.
 fn now() -> Millis {
     let since = crate::base::clock::time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
@@ -90,6 +110,7 @@ impl Tables {
         self.rows.get(key).map(|bytes| Record::decode(key, bytes).map_err(corrupt)).transpose()
     }
 
+    /// The keys that begin with `prefix` and come after `after`, in the order of their bytes.
     fn keys(&self, prefix: &str, after: &str) -> Vec<String> {
         let keys = self.rows.range(prefix.to_owned()..).map(|(key, _)| key);
         keys.take_while(|key| key.starts_with(prefix)).filter(|key| key.as_str() > after).cloned().collect()

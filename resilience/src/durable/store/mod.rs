@@ -64,6 +64,29 @@ use std::time::Duration;
 /// Is what an operation of a store returns: a future that need not be polled on any particular runtime.
 ///
 /// A future that is dropped may have done its work or not, but never a part of it.
+///
+/// # Examples
+///
+/// An operation that answers at once, and one that fails:
+///
+/// ```
+/// use resilience::durable::StoreError;
+/// use resilience::durable::store::Work;
+/// use std::future::ready;
+///
+/// fn count<'a>() -> Work<'a, usize> {
+///     Box::pin(ready(Ok(3)))
+/// }
+///
+/// fn read_only<'a>() -> Work<'a, usize> {
+///     Box::pin(async { Err(StoreError::ReadOnly) })
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// assert_eq!(count().await, Ok(3));
+/// assert_eq!(read_only().await, Err(StoreError::ReadOnly));
+/// # });
+/// ```
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// Keeps records: what jobs, checkpoints and cursors are built on.
@@ -129,6 +152,20 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError::Corrupt`].
     ///
     /// It must not answer from a replica or a cache that may be behind: "absent" makes a body run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Record, Store};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// assert_eq!(store.get("c/page:7").await?, None);
+    /// let written = store.cas(None, Record::new("c/page:7")).await?;
+    /// assert_eq!(store.get("c/page:7").await?, Some(written));
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn get<'a>(&'a self, key: &'a str) -> Work<'a, Option<Record>>;
 
     /// Takes a lease on `claim.key` under a new fence, if no living owner has one and nothing is recorded.
@@ -147,12 +184,39 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// The library calls it every third of `lease`, and before a claim. It should fail rather than wait for longer
     /// than that: after a whole lease without an answer the library takes all leases for lost.
+    ///
+    /// A store whose owners can only be the calling process, such as [`MemoryStore`], has nothing to raise and
+    /// answers `Ok`.
     fn renew(&self, lease: Duration) -> Work<'_, ()>;
 
     /// Records how the work under a lease ended, durable before it returns.
     ///
     /// Done again with the same fence and result it changes nothing, so that a caller can repeat it after an
     /// outage. Any other holder gets [`StoreError::Fenced`].
+    ///
+    /// Returns the record as it is now kept. With [`Status::RollingBack`] the lease goes on, under the same fence;
+    /// with every other status it has ended. A result of more than [`rules::VALUE_LIMIT`] bytes is
+    /// [`StoreError::TooLarge`], and the record is as it was before.
+    ///
+    /// # Examples
+    ///
+    /// What a job that has to undo its steps goes through:
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Status, Store};
+    /// use resilience::durable::store::{Claim, Claimed, Completion};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let claim = Claim::new("j/import:7", store.owner(), "import:{id}");
+    /// let Claimed::Held(job) = store.claim(claim).await? else { unreachable!("it is new") };
+    /// let undoing = store.complete(Completion::of(&*job.key, job.fence, Status::RollingBack)).await?;
+    /// assert!(undoing.status.is_held() && undoing.completed == 0);
+    /// let undone = store.complete(Completion::of(&*job.key, job.fence, Status::RolledBack)).await?;
+    /// assert!(undone.status.is_final() && undone.completed > 0);
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn complete(&self, completion: Completion) -> Work<'_, Record>;
 
     /// Records how far the work of `cursor.holder` has come, if its lease is still held.
@@ -171,6 +235,30 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// Returns it with its new revision; else it fails with [`StoreError::Conflict`], and nothing has
     /// changed.
+    ///
+    /// The `revision` and `updated` of `record` do not matter: the store sets both. A lease is no obstacle, and no
+    /// fence is compared; read the record first and judge its status, as the functions for operators do.
+    ///
+    /// # Examples
+    ///
+    /// Changing a record only if nothing else has changed it:
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Record, Store, StoreError};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let read = store.cas(None, Record::new("c/page:7")).await?;
+    /// let mut changed = read.clone();
+    /// changed.note = b"{}".to_vec();
+    /// let written = store.cas(Some(read.revision), changed.clone()).await?;
+    /// assert!(written.revision > read.revision);
+    ///
+    /// let late = store.cas(Some(read.revision), changed).await;
+    /// assert!(matches!(late, Err(StoreError::Conflict { .. })));
+    /// # Ok::<(), StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn cas(&self, expected: Option<u64>, record: Record) -> Work<'_, Record>;
 
     /// Lists the records of `query` in the order of the bytes of their keys; a hint, as every listing is.
@@ -184,24 +272,104 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Deletes what ended before `before`, or was released before it, under keys that begin with `prefix`,
     /// at most `limit` records; returns how many.
+    ///
+    /// When a record ended is what [`Record::ended`] says: what runs, is interrupted or waits for a person has not.
+    /// `before` is in milliseconds since 1970, and what ended at that very moment stays. Fewer than `limit` means
+    /// that nothing more is left. The library calls it for steps and cursors outside of jobs; a job goes by
+    /// [`remove_ended`](Self::remove_ended), which takes its steps along.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Store};
+    /// use resilience::durable::store::{Claim, Claimed, Completion};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let claim = Claim::new("c/page:7", store.owner(), "shop::fetch_page");
+    /// let Claimed::Held(record) = store.claim(claim).await? else { unreachable!("it is new") };
+    /// let done = store.complete(Completion::done("c/page:7", record.fence, b"1".to_vec())).await?;
+    /// assert_eq!(store.delete_older_than("c/", done.completed, 100).await?, 0);
+    /// assert_eq!(store.delete_older_than("c/", done.completed + 1, 100).await?, 1);
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn delete_older_than<'a>(&'a self, prefix: &'a str, before: Millis, limit: usize) -> Work<'a, usize>;
 
     /// Deletes records whose time to live is over, with what belongs to them, and quarantined bytes after 30
     /// days; at most `limit` records. Returns how many.
+    ///
+    /// Looks at jobs and at steps outside of jobs only ([`rules::is_kept_for_a_time`]): everything else belongs to
+    /// one of them, or has no time to live. A claim takes an expired record for absent already before it is deleted.
     fn delete_expired(&self, limit: usize) -> Work<'_, usize>;
 
     /// Deletes the record of `key`, and everything under keys that begin with one of `with`, unless a living
     /// owner holds it; returns whether it was there.
     ///
     /// Fails with [`StoreError::Conflict`] if one does.
+    ///
+    /// Both are removed in one transaction, so that no reader sees a job without its steps. Damaged bytes under
+    /// `key` are quarantined, and count as a record that was there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Record, Store};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// for key in ["j/import:7", "s/import%3A7/page:1", "s/import%3A8/page:1"] {
+    ///     store.cas(None, Record::new(key)).await?;
+    /// }
+    /// let steps = vec!["s/import%3A7/".to_owned()];
+    /// assert!(store.remove("j/import:7".to_owned(), steps.clone()).await?);
+    /// assert!(!store.remove("j/import:7".to_owned(), steps).await?, "it is gone");
+    /// assert!(store.get("s/import%3A7/page:1").await?.is_none());
+    /// assert!(store.get("s/import%3A8/page:1").await?.is_some());
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn remove(&self, key: String, with: Vec<String>) -> Work<'_, bool>;
 
     /// Deletes those of the records under `keys` that were done or undone before `before`, with what belongs to
     /// them, in one transaction; returns how many.
+    ///
+    /// Judged in the transaction that deletes: a key that has begun again since it was listed stays, and so do
+    /// `Failed`, `Manual` and `Dead`, which wait for a person.
     fn remove_ended(&self, keys: Vec<String>, before: Millis) -> Work<'_, usize>;
 
     /// Lists what was quarantined because it was damaged or replaced, without its bytes: the newest entry first, at most
     /// `limit` entries, and only those that are older than the entry `before`.
+    ///
+    /// For the next page pass the `id` of the last entry; a page with fewer than `limit` entries is the last one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Otherwise, Store};
+    /// use resilience::durable::store::{Claim, Claimed, Completion};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let mut claim = Claim::new("c/page:7", store.owner(), "shop::fetch_page");
+    /// let Claimed::Held(record) = store.claim(claim.clone()).await? else { unreachable!("it is new") };
+    /// store.complete(Completion::done("c/page:7", record.fence, b"1".to_vec())).await?;
+    ///
+    /// // Code of a later version does the work again, and the record of the earlier one is kept for 30 days.
+    /// claim.version = 2;
+    /// claim.on_mismatch = Otherwise::Rerun;
+    /// store.claim(claim).await?;
+    /// let [entry] = &store.quarantine(None, 10).await?[..] else { unreachable!("one entry") };
+    /// assert_eq!((&*entry.key, &*entry.why), ("c/page:7", "replaced"));
+    ///
+    /// let entry = store.quarantined(entry.id).await?.expect("the entry");
+    /// let bytes = entry.bytes.expect("an entry that is asked for has them");
+    /// let replaced = resilience::durable::Record::decode("c/page:7", &bytes).unwrap();
+    /// assert_eq!((replaced.version, &*replaced.value), (1, &b"1"[..]));
+    /// assert!(store.remove_quarantined(entry.id).await?);
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn quarantine(&self, before: Option<u64>, limit: usize) -> Work<'_, Vec<Quarantined>>;
 
     /// Returns the entry `id` of the quarantine, with its bytes; `None` if there is none.
@@ -218,17 +386,34 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Returns what this store promises.
     ///
     /// The library decides nothing by it. It is for a program that refuses to start with a store that loses its jobs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::Store;
+    ///
+    /// fn require_durable(store: &dyn Store) -> Result<(), &'static str> {
+    ///     if store.capabilities().durable { Ok(()) } else { Err("jobs would be lost with the process") }
+    /// }
+    ///
+    /// assert!(require_durable(&resilience::durable::MemoryStore::new()).is_err());
+    /// ```
     fn capabilities(&self) -> Capabilities;
 
     /// Brings what is written to its place, such as a log into its tables, before the process ends.
     ///
     /// Everything that was answered is durable without it. [`shutdown`](crate::shutdown()) calls it. Does nothing unless
     /// implemented.
+    ///
+    /// A failure of it loses nothing that was acknowledged; the report of `shutdown` then lists `store` as not flushed.
     fn flush(&self) -> Work<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 
     /// Returns whether the process of `owner` lives, as far as the store can tell at once; it waits for nothing.
+    ///
+    /// Unless implemented, this process lives and nothing is known of any other: then only counters decide, after a
+    /// whole lease.
     fn liveness(&self, owner: &str) -> Liveness {
         if owner == self.owner() { Liveness::Alive } else { Liveness::Unknown }
     }
@@ -244,10 +429,22 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// It is part of every idempotency key, so a restored backup must have it, too. Two values of this type
     /// with the same identity are the same store.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Store};
+    ///
+    /// let (one, other) = (MemoryStore::new(), MemoryStore::new());
+    /// assert_eq!(one.identity(), one.identity());
+    /// assert_ne!(one.identity(), other.identity());
+    /// ```
     fn identity(&self) -> String;
 }
 
 /// Whether two handles are of one store.
+///
+/// Handles are compared first: the identity is a text that a store may have to look up.
 pub(crate) fn same(one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> bool {
     Arc::ptr_eq(one, other) || one.identity() == other.identity()
 }
@@ -332,18 +529,25 @@ impl Capabilities {
     }
 
     /// Promises that what was acknowledged survives `kill -9` and a power cut.
+    ///
+    /// Do not promise it where a write is acknowledged before it has been synced: a job that was reported as done
+    /// would run again.
     pub const fn durable(mut self) -> Self {
         self.durable = true;
         self
     }
 
     /// Promises that several hosts can share it.
+    ///
+    /// Such a store has to judge an owner whose lock it cannot see by its counter, and by the observer's own clock.
     pub const fn multi_host(mut self) -> Self {
         self.multi_host = true;
         self
     }
 
     /// Promises that dead owners are seen at once.
+    ///
+    /// Without it a take-over waits until a counter was seen unchanged for a whole lease.
     pub const fn sees_dead_owners(mut self) -> Self {
         self.sees_dead_owners = true;
         self
@@ -634,11 +838,25 @@ pub struct Completion {
 
 impl Completion {
     /// Creates the end of the work of `key` as `Done`, with `value` as its one result.
+    ///
+    /// `value` is kept byte for byte, at most 1 MiB; the library writes JSON.
     pub fn done(key: impl Into<String>, fence: u64, value: Vec<u8>) -> Self {
         Self::of(key, fence, Status::Done).value(value)
     }
 
     /// Creates the end of the work of `key` as `status`, without a value.
+    ///
+    /// `Free` and `Interrupted` are no ends of this kind: give such a lease back with [`Release`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::Status;
+    /// use resilience::durable::store::Completion;
+    ///
+    /// let failed = Completion::of("j/import:7", 12, Status::Failed);
+    /// assert!(failed.value.is_empty() && failed.note.is_empty());
+    /// ```
     pub fn of(key: impl Into<String>, fence: u64, status: Status) -> Self {
         Self {
             key: key.into(),
@@ -654,12 +872,38 @@ impl Completion {
     }
 
     /// Creates the end of a step of the job that `holder` holds: `record` is what its claim was answered with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Store};
+    /// use resilience::durable::store::{Claim, Claimed, Completion, Holder};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let claim = Claim::new("j/import:7", store.owner(), "import:{id}");
+    /// let Claimed::Held(job) = store.claim(claim).await? else { unreachable!("it is new") };
+    /// let holder = Holder { key: job.key, fence: job.fence };
+    ///
+    /// // The claim of a step writes nothing, so that an unfinished step leaves no trace.
+    /// let mut claim = Claim::new("s/import%3A7/page:1", store.owner(), "shop::fetch_page");
+    /// claim.holder = Some(holder.clone());
+    /// let Claimed::Held(step) = store.claim(claim).await? else { unreachable!("it is new") };
+    /// assert_eq!(store.get("s/import%3A7/page:1").await?, None);
+    ///
+    /// let step = store.complete(Completion::step(step, holder, b"10".to_vec())).await?;
+    /// assert_eq!(step.fence, job.fence, "it was written under the fence of the job");
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn step(record: Record, holder: Holder, value: Vec<u8>) -> Self {
         let completion = Self::done(record.key.clone(), record.fence, value);
         Self { holder: Some(holder), record: Some(Box::new(record)), ..completion }
     }
 
     /// Sets the result.
+    ///
+    /// More than 1 MiB ([`rules::VALUE_LIMIT`]) is refused by [`Store::complete`], not here.
     pub fn value(mut self, value: Vec<u8>) -> Self {
         self.value = value;
         self
@@ -713,11 +957,31 @@ impl Release {
     }
 
     /// Ends the lease of an owner that is dead: its job is interrupted, and a recovery counted.
+    ///
+    /// The store judges whether the owner is dead, in the transaction that writes: a wrong suspicion changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, Store, StoreError};
+    /// use resilience::durable::store::{Claim, Claimed, Release};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let claim = Claim::new("j/import:7", store.owner(), "import:{id}");
+    /// let Claimed::Held(job) = store.claim(claim).await? else { unreachable!("it is new") };
+    /// let refused = store.release(Release::abandoned("j/import:7", job.fence)).await;
+    /// assert!(matches!(refused, Err(StoreError::Conflict { .. })), "this process lives");
+    /// # Ok::<(), StoreError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn abandoned(key: impl Into<String>, fence: u64) -> Self {
         Self { abandoned: true, ..Self::new(key, fence, Status::Interrupted) }
     }
 
     /// Sets the note, which replaces that of the record.
+    ///
+    /// An empty one keeps what the record has.
     pub fn note(mut self, note: Vec<u8>) -> Self {
         self.note = note;
         self
@@ -814,6 +1078,26 @@ impl Query {
     }
 
     /// Reads inputs and values, too.
+    ///
+    /// Without it both are empty in every record of the page, and the store need not read their bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::store::Query;
+    /// use resilience::durable::{MemoryStore, Record, Store};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let mut record = Record::new("c/page:7");
+    /// record.value = b"1".to_vec();
+    /// store.cas(None, record).await?;
+    /// let heads = store.list(Query::new("c/")).await?;
+    /// let whole = store.list(Query::new("c/").values()).await?;
+    /// assert_eq!((heads.records[0].value.len(), whole.records[0].value.len()), (0, 1));
+    /// # Ok::<(), resilience::durable::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn values(mut self) -> Self {
         self.values = true;
         self
@@ -825,11 +1109,22 @@ impl Query {
     }
 
     /// Returns whether records in this state are asked for.
+    ///
+    /// For a store that filters the records itself; an empty list of states admits all.
     pub fn admits(&self, status: Status) -> bool {
         self.statuses.is_empty() || self.statuses.contains(&status)
     }
 
     /// Returns the number of records that a page may have, from 1 to 1,000.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::store::Query;
+    ///
+    /// let size = |limit| Query::new("j/").limit(limit).size();
+    /// assert_eq!([size(0), size(1), size(5_000)], [100, 1, 1_000]);
+    /// ```
     pub fn size(&self) -> usize {
         match self.limit {
             0 => 100,

@@ -33,6 +33,7 @@ pub(crate) struct CounterWatch {
     seen: HashMap<String, Seen>,
 }
 
+/// The last look at one counter, and for how long the looks before it saw the same number.
 #[derive(Debug)]
 struct Seen {
     counter: Option<u64>,

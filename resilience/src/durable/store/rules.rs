@@ -46,9 +46,20 @@ pub const VALUE_LIMIT: usize = 1 << 20;
 pub const PAGE_BYTES: usize = 4 << 20;
 
 /// How long quarantined bytes are kept, in milliseconds: 30 days.
+///
+/// [`Store::delete_expired`](super::Store::delete_expired) deletes what is older.
 pub const QUARANTINE: Millis = 30 * 24 * 60 * 60 * 1_000;
 
 /// Whether the record of `key` is deleted by its own time to live: what belongs to a job goes with the job.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::rules::is_kept_for_a_time;
+///
+/// assert!(is_kept_for_a_time("j/import:7") && is_kept_for_a_time("c/page:7"));
+/// assert!(!is_kept_for_a_time("s/import%3A7/page:1"), "a step of a job");
+/// ```
 pub fn is_kept_for_a_time(key: &str) -> bool {
     key.starts_with(place::JOBS) || key.starts_with(place::STEPS)
 }
@@ -62,6 +73,83 @@ pub fn is_kept_for_a_time(key: &str) -> bool {
 /// One value is one transaction; a rule may call the methods in any order and several times. What was put is what a
 /// later `get` in the same transaction returns. An error ends the transaction: nothing that was written in it may be
 /// kept.
+///
+/// # Examples
+///
+/// The rows of a store that keeps them in a map, without quarantine and for one process. A real one holds a transaction
+/// of its database in place of the map:
+///
+/// ```
+/// use resilience::durable::store::rules::{self, Life, Rows};
+/// use resilience::durable::store::{Claim, Claimed, Completion};
+/// use resilience::durable::{Record, StoreError};
+/// use std::collections::BTreeMap;
+/// use std::time::Duration;
+///
+/// #[derive(Default)]
+/// struct Transaction {
+///     rows: BTreeMap<String, Vec<u8>>,
+///     fence: u64,
+/// }
+///
+/// impl Rows for Transaction {
+///     fn get(&mut self, key: &str) -> Result<Option<Record>, StoreError> {
+///         let corrupt = |reason| StoreError::Corrupt { key: key.to_owned(), reason };
+///         self.rows.get(key).map(|bytes| Record::decode(key, bytes).map_err(corrupt)).transpose()
+///     }
+///
+///     fn put(&mut self, record: &Record) -> Result<(), StoreError> {
+///         self.rows.insert(record.key.clone(), record.encode());
+///         Ok(())
+///     }
+///
+///     fn quarantine(&mut self, key: &str, _why: &'static str) -> Result<(), StoreError> {
+///         self.remove(key) // a real store keeps the bytes for 30 days
+///     }
+///
+///     fn remove_all(&mut self, prefix: &str) -> Result<(), StoreError> {
+///         self.rows.retain(|key, _| !key.starts_with(prefix));
+///         Ok(())
+///     }
+///
+///     fn remove(&mut self, key: &str) -> Result<(), StoreError> {
+///         self.rows.remove(key);
+///         Ok(())
+///     }
+///
+///     fn next_fence(&mut self) -> Result<u64, StoreError> {
+///         self.fence += 1;
+///         Ok(self.fence)
+///     }
+///
+///     fn now(&self) -> u64 {
+///         1_700_000_000_000
+///     }
+///
+///     fn is_dead(&mut self, _owner: &str, lease: Duration) -> Result<Life, StoreError> {
+///         Ok(Life::Alive(lease)) // the only process
+///     }
+///
+///     fn bury(&mut self, _owner: &str) -> Result<(), StoreError> {
+///         Ok(())
+///     }
+///
+///     fn revisions(&mut self, prefix: &str) -> Result<u64, StoreError> {
+///         let keys: Vec<_> = self.rows.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+///         keys.iter().try_fold(0, |sum, key| Ok(sum + self.get(key)?.map_or(0, |record| record.revision)))
+///     }
+/// }
+///
+/// let mut rows = Transaction::default();
+/// let claim = Claim::new("c/page:7", "4711-00c0ffee", "shop::fetch_page");
+/// let Claimed::Held(record) = rules::claim(&mut rows, &claim)? else { unreachable!("it is new") };
+/// assert!(matches!(rules::claim(&mut rows, &claim)?, Claimed::Busy { .. }));
+///
+/// rules::complete(&mut rows, &Completion::done("c/page:7", record.fence, b"42".to_vec()))?;
+/// let Claimed::Done(record) = rules::claim(&mut rows, &claim)? else { unreachable!("it is done") };
+/// assert_eq!(record.value, b"42");
+/// # Ok::<(), StoreError>(())
+/// ```
 pub trait Rows {
     /// The record under `key`.
     ///
@@ -158,6 +246,25 @@ pub trait Rows {
 /// Says what is known of an owner.
 ///
 /// A wrong `Dead` makes a body run beside another one, a wrong `Alive` makes callers wait: in doubt an owner lives.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::rules::Life;
+/// use std::time::Duration;
+///
+/// /// Judges an owner by how long its counter has been seen unchanged.
+/// fn judge(unchanged: Duration, lease: Duration) -> Life {
+///     match lease.checked_sub(unchanged) {
+///         Some(left) if !left.is_zero() => Life::Alive(left),
+///         _ => Life::Dead,
+///     }
+/// }
+///
+/// let lease = Duration::from_secs(30);
+/// assert_eq!(judge(Duration::from_secs(10), lease), Life::Alive(Duration::from_secs(20)));
+/// assert_eq!(judge(lease, lease), Life::Dead);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// It lives, or may live: when to look again at the latest.
@@ -167,10 +274,24 @@ pub enum Life {
 }
 
 /// Returns `wait` in milliseconds, rounded up, so that no lease is shorter than asked for.
+///
+/// What is too long for a `u64` is `u64::MAX`.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::durable::store::rules::millis;
+/// use std::time::Duration;
+///
+/// assert_eq!(millis(Duration::from_nanos(1)), 1);
+/// assert_eq!(millis(Duration::from_secs(30)), 30_000);
+/// assert_eq!(millis(Duration::MAX), u64::MAX);
+/// ```
 pub fn millis(wait: Duration) -> Millis {
     Millis::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(Millis::MAX)
 }
 
+/// Refuses what is larger than [`VALUE_LIMIT`]; called before anything is read, so that a refusal leaves no trace.
 fn sized(bytes: &[u8]) -> Result<(), StoreError> {
     match bytes.len() {
         fits if fits <= VALUE_LIMIT => Ok(()),
@@ -193,6 +314,8 @@ fn held(rows: &mut impl Rows, holder: Option<&Holder>, stoppable: bool) -> Resul
     }
 }
 
+/// In what the record contradicts the code that claims it; the first of name, version and inputs counts, because a
+/// record of another function has inputs that mean something else.
 fn mismatch(claim: &Claim, stored: &Record) -> Option<Mismatch> {
     let known = stored.function == claim.function || claim.was.contains(&stored.function);
     if !known {
@@ -368,6 +491,8 @@ fn new_incarnation(
     take(rows, claim, fresh, now)
 }
 
+/// Gives the lease to the claim, under a new fence. `before` is what is known of the key: its incarnation, its first
+/// time and its input stay, unless it was never claimed.
 fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Result<Claimed, StoreError> {
     let is_first = before.attempts == 0;
     let fence = rows.next_fence()?;
@@ -396,6 +521,8 @@ fn take(rows: &mut impl Rows, claim: &Claim, before: Record, now: Millis) -> Res
     Ok(Claimed::Held(record))
 }
 
+/// The record of `key`, if it is held under `fence`; a record that is absent is as lost to the holder as one with
+/// another fence.
 fn leased(rows: &mut impl Rows, key: &str, fence: u64) -> Result<Record, StoreError> {
     match rows.get(key)? {
         Some(record) if record.status.is_held() && record.fence == fence => Ok(record),
@@ -403,6 +530,7 @@ fn leased(rows: &mut impl Rows, key: &str, fence: u64) -> Result<Record, StoreEr
     }
 }
 
+/// Writes `record` as of now, with the next revision: every write but that of a claim goes through here.
 fn write(rows: &mut impl Rows, record: Record) -> Result<Record, StoreError> {
     let record = Record { updated: rows.now(), revision: record.revision.saturating_add(1), ..record };
     rows.put(&record)?;

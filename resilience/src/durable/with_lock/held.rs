@@ -12,6 +12,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 /// `None` before the first one.
+///
+/// The leases of this process by the number that each has in the scope of the code that holds it.
 type Held = Option<HashMap<usize, Arc<LeaseState>>>;
 
 static HELD: OfProcess<Mutex<Held>> = OfProcess::new(Mutex::new(None), |_| Mutex::new(None));
@@ -47,6 +49,8 @@ impl Drop for HeldLease {
 }
 
 /// The leases that the running code holds, the innermost last.
+///
+/// Numbers that are not in the table are those of bulkheads, and of locks that are files.
 fn here() -> Vec<Arc<LeaseState>> {
     let numbers = scope::held();
     if numbers.is_empty() {
@@ -115,11 +119,40 @@ impl LockLease {
     ///
     /// It is an estimate. A lease can be lost without being known to be, and one that was lost in an outage of the store
     /// can be found again.
+    ///
+    /// In a test world there is no heartbeat, and it stays `false`.
     pub fn is_lost(&self) -> bool {
         self.state.loss.is_lost()
     }
 
     /// Waits until the lease is known to be lost; select on it beside long work, and stop that work.
+    ///
+    /// It never ends for a lease that is kept, and goes on waiting when the lock has been given back: drop it with
+    /// the work. The future does not borrow from this value, and can be sent to another task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::durable::{MemoryStore, lock_lease};
+    /// use resilience::{Rejected, with_lock};
+    /// use std::sync::{Arc, LazyLock};
+    ///
+    /// static STORE: LazyLock<Arc<MemoryStore>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
+    ///
+    /// #[with_lock("ledger", store = &*STORE)]
+    /// async fn book() -> Result<u32, Rejected> {
+    ///     let lost = lock_lease().expect("the body holds the lock").lost();
+    ///     tokio::select! {
+    ///         () = lost => Ok(0), // another process may be booking by now
+    ///         booked = std::future::ready(7) => Ok(booked),
+    ///     }
+    /// }
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// assert_eq!(book().await.unwrap(), 7);
+    /// # });
+    /// ```
     pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let state = self.state.clone();
         std::future::poll_fn(move |cx| state.loss.poll_lost(cx))
@@ -130,6 +163,8 @@ impl LockLease {
 ///
 /// The lock is that of a function with `#[with_lock(.., store = ..)]`. A spawned task or thread holds it only with
 /// [`in_scope`](crate::in_scope) or [`in_scope_blocking`](crate::in_scope_blocking).
+///
+/// A lock that is a file has none: its holder keeps it for as long as the process lives.
 ///
 /// # Examples
 ///
