@@ -226,13 +226,22 @@ mod tests {
                 // So far that each look reckons anew.
                 now += Duration::from_millis(1_000 + random(pace) * random(2));
                 if random(500) == 0 {
-                    now += MINUTE * random(15) as u32;
+                    // Up to two hours, as after a suspension.
+                    now += MINUTE * random(120) as u32;
                 }
+                // Another thread may have read its clock before the last look.
+                let ended = now - Duration::from_millis(random(4).saturating_sub(2));
                 let took = Duration::from_micros(random(range));
-                percentile.record(took, now);
-                model.record(took, now);
+                percentile.record(took, ended);
+                model.record(took, ended);
                 if n % 37 == 0 {
                     assert_eq!(percentile.get(now), model.get(now), "seed {seed}, sample {n}");
+                    let earlier = now - Duration::from_millis(1);
+                    assert_eq!(
+                        percentile.get(earlier),
+                        percentile.get(now),
+                        "a clock that goes back is no time"
+                    );
                     assert_eq!(percentile.samples(now), model.recent(now).len(), "seed {seed}, sample {n}");
                 }
             }

@@ -121,6 +121,9 @@ pub(super) struct Results {
     taken: u64,
     /// When that was.
     looked: Instant,
+    /// The latest moment that was seen. A thread that read its clock before another one, and comes after it, comes at
+    /// the same moment.
+    latest: Instant,
     /// The time or the number of calls that the window holds.
     size: (Option<Duration>, u64),
     window: Window,
@@ -144,7 +147,7 @@ impl Results {
             Some(_) => Window::Time(Runs::default()),
             None => Window::Calls { all: 0, failures: VecDeque::new(), slow: VecDeque::new() },
         };
-        Self { taken: successes.sum(), looked: now, size: size(config), window }
+        Self { taken: successes.sum(), looked: now, latest: now, size: size(config), window }
     }
 
     /// Whether they are of the window that these settings ask for.
@@ -154,7 +157,7 @@ impl Results {
 
     /// Takes over the successes that were counted since the last look.
     pub(super) fn take(&mut self, successes: &Successes, now: Instant) {
-        let sum = successes.sum();
+        let (sum, now) = (successes.sum(), self.latest(now));
         let (new, from) = (sum.wrapping_sub(self.taken), self.looked);
         self.taken = sum;
         self.looked = now;
@@ -166,8 +169,14 @@ impl Results {
     /// Records a result at `now`; from then on the thread counts its successes.
     pub(super) fn record(&mut self, seen: Seen, now: Instant) {
         shards::assign();
+        let now = self.latest(now);
         let (failures, slow) = (u64::from(seen.is_failure), u64::from(seen.is_slow));
         self.push(Run { from: now, to: now, successes: 1 - failures, failures, slow });
+    }
+
+    fn latest(&mut self, now: Instant) -> Instant {
+        self.latest = self.latest.max(now);
+        self.latest
     }
 
     fn push(&mut self, run: Run) {
@@ -187,6 +196,7 @@ impl Results {
 
     /// How many results are inside the window at `now`; forgets the others.
     pub(super) fn shares(&mut self, now: Instant, config: &CircuitBreakerConfig) -> Shares {
+        let now = self.latest(now);
         match &mut self.window {
             Window::Calls { all, failures, slow } => {
                 let size = config.call_window();
@@ -227,10 +237,11 @@ impl Run {
 
     /// How many of `count` results, spread evenly and the last of them at the end, are younger than `cut`.
     fn after(&self, cut: Instant, count: u64) -> u64 {
-        let length = self.to.saturating_duration_since(self.from).as_secs_f64();
-        let share = cut.saturating_duration_since(self.from).as_secs_f64() / length;
-        // Counts are far below 2^52, and the share is between 0 and 1.
-        if share.is_finite() { count.saturating_sub((count as f64 * share) as u64) } else { 0 }
+        let length = self.to.saturating_duration_since(self.from).as_nanos();
+        let passed = cut.saturating_duration_since(self.from).as_nanos();
+        let before = u128::from(count).saturating_mul(passed).checked_div(length);
+        let older = before.map_or(count, |before| u64::try_from(before).unwrap_or(u64::MAX));
+        count.saturating_sub(older)
     }
 }
 
@@ -363,25 +374,122 @@ mod tests {
         }
     }
 
+    /// How the clock of the next result goes on, in milliseconds: a little, not at all, two hours after a suspension, or
+    /// back by one where another thread has read it before.
+    fn passes(random: &mut impl FnMut(u64) -> u64) -> i64 {
+        match random(12) {
+            0 => 7_200_000,
+            1..=3 => -1,
+            4..=6 => 0,
+            _ => random(4) as i64,
+        }
+    }
+
+    /// Every result in a list, with the latest time that was seen when it came.
+    #[derive(Default)]
+    struct Model {
+        clock: i64,
+        latest: i64,
+        all: Vec<(i64, Seen)>,
+    }
+
+    impl Model {
+        fn pass(&mut self, millis: i64) {
+            self.clock += millis;
+            self.latest = self.latest.max(self.clock);
+        }
+
+        fn shares(&self, is_inside: impl Fn(usize, i64) -> bool) -> Shares {
+            let inside = self.all.iter().enumerate().filter(|(at, (time, _))| is_inside(*at, *time));
+            inside.fold(Shares::default(), |shares, (_, (_, seen))| Shares {
+                calls: shares.calls + 1,
+                failures: shares.failures + u64::from(seen.is_failure),
+                slow: shares.slow + u64::from(seen.is_slow),
+            })
+        }
+    }
+
     #[test]
-    fn a_window_of_time_is_exact_where_each_result_is_recorded() {
+    fn windows_are_those_of_a_list_also_while_clocks_jump() {
         for seed in 1..=300 {
             let mut random = random(seed);
-            let (mut now, window) = (Instant::now(), (1 + random(20) as u32) * SECOND);
-            let config = config(Some(window), None, 1_000_000);
+            let start = Instant::now();
+            let at = |clock: i64| start + Duration::from_millis(1_000 + clock.unsigned_abs());
+            let (millis, calls) = (1 + random(20) as i64, 1 + random(40) as u32);
+            let timed = config(Some(Duration::from_millis(millis.unsigned_abs())), None, 1_000_000);
+            let counted = config(None, Some(calls), 1);
+            let (successes, mut model) = (Successes::new(), Model { clock: 1_000, ..Model::default() });
+            model.pass(0);
+            let mut by_time = Results::new(&successes, at(model.clock), &timed);
+            let mut by_count = Results::new(&successes, at(model.clock), &counted);
+            for n in 0..200 {
+                model.pass(passes(&mut random));
+                let now = at(model.clock);
+                if random(4) > 0 {
+                    let seen = Seen { is_failure: random(3) == 0, is_slow: random(4) == 0 };
+                    model.all.push((model.latest, seen));
+                    by_time.record(seen, now);
+                    by_count.record(seen, now);
+                }
+                let all = model.all.len();
+                let in_time = model.shares(|_, time| model.latest - time < millis);
+                let in_count = model.shares(|at, _| all - at <= calls as usize);
+                assert_eq!(by_time.shares(now, &timed), in_time, "seed {seed}, step {n}");
+                assert_eq!(by_count.shares(now, &counted), in_count, "seed {seed}, step {n}");
+            }
+        }
+    }
+
+    /// What the documentation says of successes without a time: they count as inside until as many calls as it takes to
+    /// judge have ended after them, and else as spread evenly over the time in which they came.
+    #[test]
+    fn successes_without_a_time_are_those_of_an_even_spread_also_while_clocks_jump() {
+        for seed in 1..=200 {
+            let mut random = random(seed);
+            let start = Instant::now();
+            let at = |clock: i64| start + Duration::from_millis(1_000 + clock.unsigned_abs());
+            let window = 1 + random(20) as i64;
+            let fewest = 1 + random(20);
+            let config = config(
+                Some(Duration::from_millis(window.unsigned_abs())),
+                None,
+                u32::try_from(fewest).unwrap(),
+            );
             let successes = Successes::new();
-            let mut results = Results::new(&successes, now, &config);
-            let mut all: Vec<(Instant, Seen)> = Vec::new();
-            for _ in 0..200 {
-                now += Duration::from_millis(random(3) * random(1_500));
-                let seen = Seen { is_failure: random(3) == 0, is_slow: random(4) == 0 };
-                all.push((now, seen));
+            successes.record_each(false);
+            shards::assign();
+            let mut model = Model { clock: 1_000, ..Model::default() };
+            model.pass(0);
+            let mut results = Results::new(&successes, at(model.clock), &config);
+            // From, to, and how many; a failure is of one moment.
+            let (mut runs, mut looked) = (Vec::<(i64, i64, u64, u64)>::new(), model.latest);
+            for n in 0..100 {
+                let unseen = random(30);
+                (0..unseen).for_each(|_| _ = successes.count());
+                model.pass(passes(&mut random));
+                let now = at(model.clock);
                 results.take(&successes, now);
-                results.record(seen, now);
-                all.retain(|(at, _)| now.duration_since(*at) < window);
-                let failures = all.iter().filter(|(_, seen)| seen.is_failure).count() as u64;
-                let slow = all.iter().filter(|(_, seen)| seen.is_slow).count() as u64;
-                assert_eq!(results.shares(now, &config), Shares { calls: all.len() as u64, failures, slow });
+                results.record(FAILURE, now);
+                runs.push((looked, model.latest, unseen, 0));
+                runs.push((model.latest, model.latest, 0, 1));
+                looked = model.latest;
+                let (cut, mut later, mut expected) = (model.latest - window, 0, Shares::default());
+                for (from, to, successes, failures) in runs.iter().rev().copied() {
+                    let inside = if to <= cut {
+                        0
+                    } else if from > cut {
+                        successes
+                    } else {
+                        // The last of them is at the end.
+                        let older = successes * (cut - from).unsigned_abs() / (to - from).unsigned_abs();
+                        (successes - older).max(successes.min(fewest.saturating_sub(later)))
+                    };
+                    let failures = if to <= cut { 0 } else { failures };
+                    later += successes + failures;
+                    expected.calls += inside + failures;
+                    expected.failures += failures;
+                }
+                assert_eq!(results.shares(now, &config), expected, "seed {seed}, step {n}");
             }
         }
     }

@@ -121,8 +121,7 @@ impl Memory {
     }
 
     /// How a call begins: with the good value until its time is over, then once with its own.
-    pub(super) fn begin(&self, sticky: Duration) -> Beginning {
-        let now = now();
+    pub(super) fn begin(&self, sticky: Duration, now: Instant) -> Beginning {
         let mut state = self.state.lock();
         let State { good, probes, .. } = &mut *state;
         match good {
@@ -137,8 +136,8 @@ impl Memory {
     }
 
     /// A call that began after the switch with the number `began` was answered by `value`, for the first time.
-    pub(super) fn answered_by(&self, value: KeyRef<'_>, began: u64, sticky: Duration) {
-        let good = Good { value: Arc::new(OwnedKey::of(value)), ends: later(now(), sticky) };
+    pub(super) fn answered_by(&self, value: KeyRef<'_>, began: u64, sticky: Duration, now: Instant) {
+        let good = Good { value: Arc::new(OwnedKey::of(value)), ends: later(now, sticky) };
         self.switch(Some(good), |state| state.switched <= began);
     }
 
@@ -148,8 +147,7 @@ impl Memory {
     }
 
     /// A probe that began after the switch with the number `began` has ended without an answer: the next call is one.
-    pub(super) fn release(&self, probe: u64, began: u64) {
-        let now = now();
+    pub(super) fn release(&self, probe: u64, began: u64, now: Instant) {
         let mut state = self.state.lock();
         let is_running = state.probes == probe && state.switched <= began;
         if let Some(good) = state.good.as_mut().filter(|_| is_running) {
@@ -192,6 +190,10 @@ impl Drop for Memory {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+#[path = "sticky_model.rs"]
+mod model;
+
 /// Every order in which two calls can meet in a memory.
 #[cfg(all(test, loom))]
 mod loom {
@@ -233,8 +235,8 @@ mod loom {
             let memory = memory();
             together(
                 &memory,
-                |memory| memory.answered_by(KeyRef::Number(1), 0, LONG),
-                |memory| memory.answered_by(KeyRef::Number(2), 0, LONG),
+                |memory| memory.answered_by(KeyRef::Number(1), 0, LONG, now()),
+                |memory| memory.answered_by(KeyRef::Number(2), 0, LONG, now()),
             );
             let (good, switches, active) = state_of(&memory);
             assert!(matches!(good.as_deref(), Some("1" | "2")), "{good:?}");
@@ -246,8 +248,8 @@ mod loom {
     fn of_calls_that_meet_the_end_one_is_the_probe() {
         ::loom::model(|| {
             let memory = memory();
-            memory.answered_by(VALUE, 0, Duration::ZERO);
-            let begin = |memory: &Memory| memory.begin(LONG);
+            memory.answered_by(VALUE, 0, Duration::ZERO, now());
+            let begin = |memory: &Memory| memory.begin(LONG, now());
             let (a, b) = together(&memory, begin, begin);
             let probes = [&a, &b].iter().filter(|begun| matches!(begun, Beginning::Probe(_))).count();
             assert_eq!(probes, 1, "{a:?} {b:?}");
@@ -258,14 +260,14 @@ mod loom {
     fn a_probe_that_ends_while_a_call_begins_leaves_one_to_the_next() {
         ::loom::model(|| {
             let memory = memory();
-            memory.answered_by(VALUE, 0, Duration::ZERO);
-            let Beginning::Probe(probe) = memory.begin(LONG) else { panic!("no probe") };
+            memory.answered_by(VALUE, 0, Duration::ZERO, now());
+            let Beginning::Probe(probe) = memory.begin(LONG, now()) else { panic!("no probe") };
             let ((), begun) = together(
                 &memory,
-                move |memory| memory.release(probe, 1),
-                |memory| matches!(memory.begin(LONG), Beginning::Probe(_)),
+                move |memory| memory.release(probe, 1, now()),
+                |memory| matches!(memory.begin(LONG, now()), Beginning::Probe(_)),
             );
-            assert_eq!(matches!(memory.begin(LONG), Beginning::Probe(_)), !begun);
+            assert_eq!(matches!(memory.begin(LONG, now()), Beginning::Probe(_)), !begun);
         });
     }
 
@@ -273,11 +275,11 @@ mod loom {
     fn an_answer_and_a_return_that_meet_leave_the_counts_right() {
         ::loom::model(|| {
             let memory = memory();
-            memory.answered_by(VALUE, 0, LONG);
+            memory.answered_by(VALUE, 0, LONG, now());
             together(
                 &memory,
                 |memory| memory.answered_by_own(1),
-                |memory| memory.answered_by(KeyRef::Number(2), 1, LONG),
+                |memory| memory.answered_by(KeyRef::Number(2), 1, LONG, now()),
             );
             let (good, switches, active) = state_of(&memory);
             assert_eq!(active, u64::from(good.is_some()));

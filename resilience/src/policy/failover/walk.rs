@@ -5,6 +5,7 @@
 
 use super::Failover;
 use super::sticky::{Beginning, Memory};
+use crate::base::clock::now;
 use crate::base::scope::remaining;
 use crate::classify::Classification;
 use crate::keyed::{Key, KeyRef, OwnedKey};
@@ -96,7 +97,7 @@ impl<'a> Walk<'a> {
     /// The good value of the memory; without one the call may be a probe.
     #[inline]
     fn begin(&mut self) -> Option<Arc<OwnedKey>> {
-        match self.memory.as_ref()?.begin(self.failover.config().sticky?) {
+        match self.memory.as_ref()?.begin(self.failover.config().sticky?, now()) {
             Beginning::Own => None,
             Beginning::Probe(number) => {
                 self.probe = number;
@@ -183,7 +184,7 @@ impl<'a> Walk<'a> {
             value.read(|value| self.failover.answered(value));
             if let (Some(sticky), 1..) = (sticky, self.step) {
                 let memory = self.memory.take().unwrap_or_else(|| self.new_memory(values));
-                value.read(|value| memory.answered_by(value, self.began, sticky));
+                value.read(|value| memory.answered_by(value, self.began, sticky, now()));
             }
         } else if let Some(memory) = &self.memory {
             memory.answered_by_own(self.began);
@@ -205,7 +206,7 @@ impl Drop for Walk<'_> {
     #[inline]
     fn drop(&mut self) {
         if let (Some(memory), 1..) = (&self.memory, self.probe) {
-            memory.release(self.probe, self.began);
+            memory.release(self.probe, self.began, now());
         }
     }
 }

@@ -135,7 +135,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..8_usize).prop_map(Step::Look),
         1 => (0..8_usize).prop_map(Step::Cancel),
         4 => (0..40 * MILLI).prop_map(Step::Later),
+        // As after a suspension of two hours.
+        1 => Just(Step::Later(7_200_000 * MILLI)),
         1 => (0..40 * MILLI).prop_map(Step::Earlier),
+        1 => Just(Step::Earlier(MILLI)),
     ]
 }
 
