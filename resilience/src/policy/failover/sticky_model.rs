@@ -122,7 +122,7 @@ proptest! {
                 }
                 Step::Answer(which, value) if !running.is_empty() => {
                     let call = running.swap_remove(which.index(running.len()));
-                    // As a walk does: the good value that answers again is not told.
+                    // A walk reports every value that answers but the good one.
                     if value == 0 {
                         memory.answered_by_own(call.began);
                     } else if call.with != Some(value) {
