@@ -115,6 +115,8 @@ impl Bulkhead {
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::BulkheadFull`].
+    ///
+    /// A call that is dropped while it waits leaves the queue; one that is dropped while it runs frees its slot.
     pub async fn call_async_judged<R: Refuse>(
         &self,
         body: impl AsyncFnOnce() -> R,
@@ -170,6 +172,26 @@ impl Bulkhead {
     /// # Errors
     ///
     /// Same as [`acquire`](Self::acquire).
+    ///
+    /// A future that is dropped while it waits leaves the queue; one that is not polled for 100 ms when its turn has
+    /// come loses the turn, and queues again behind the others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Bulkhead, Rejected};
+    /// use std::time::Duration;
+    ///
+    /// static POOL: Bulkhead = Bulkhead::new("pool", 1).wait(Duration::from_secs(5));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let connection = POOL.acquire_async().await?;
+    /// assert_eq!(POOL.snapshot().in_use, 1);
+    /// drop(connection);
+    /// assert_eq!(POOL.snapshot().in_use, 0);
+    /// # Ok::<(), Rejected>(())
+    /// # }).unwrap();
+    /// ```
     #[inline]
     pub async fn acquire_async(&self) -> Result<Slot<'_>, Rejected> {
         Enter::new(self, None, 1).await
@@ -202,6 +224,27 @@ impl Bulkhead {
     /// # Errors
     ///
     /// Same as [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    ///
+    /// A slot that lives as long as the task which does the work, and not as the one that asked for it:
+    ///
+    /// ```
+    /// use resilience::{Bulkhead, Rejected};
+    /// use std::sync::Arc;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let bulkhead = Arc::new(Bulkhead::new("uploads", 4));
+    /// let slot = Arc::clone(&bulkhead).acquire_owned_async().await?;
+    /// let upload = tokio::spawn(async move {
+    ///     let _slot = slot;
+    ///     "uploaded"
+    /// });
+    /// assert_eq!(upload.await.unwrap(), "uploaded");
+    /// assert_eq!(bulkhead.snapshot().in_use, 0);
+    /// # Ok::<(), Rejected>(())
+    /// # }).unwrap();
+    /// ```
     #[inline]
     pub async fn acquire_owned_async(self: Arc<Self>) -> Result<OwnedSlot, Rejected> {
         Enter::new(self, None, 1).await

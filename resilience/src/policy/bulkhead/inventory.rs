@@ -7,9 +7,10 @@ use crate::point::PolicyHandle;
 use crate::point::registry::{Joins, Point, PointKey};
 use std::sync::Arc;
 
-/// Refers to the bulkhead of a point: reads as a [`Bulkhead`].
+/// Refers to the bulkhead of a point: dereferences to a [`Bulkhead`].
 ///
-/// [`Point::bulkhead`] returns it. One of a bulkhead that joined keeps it alive.
+/// [`Point::bulkhead`] returns it. A handle of a bulkhead that joined by [`Point::register`] keeps that bulkhead alive.
+/// It may be cloned, kept and sent to other threads.
 pub type BulkheadHandle = PolicyHandle<Bulkhead>;
 
 impl Joins for Bulkhead {
@@ -42,6 +43,25 @@ impl Point {
 
 impl PointKey {
     /// Returns the bulkhead of this key, if the point has a keyed bulkhead and the key has been used.
+    ///
+    /// Looking makes no bulkhead for the key, and delays no eviction.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{bulkhead, point};
+    ///
+    /// #[bulkhead(4, key = tenant, name = "per_tenant")]
+    /// fn render(tenant: &str) -> std::io::Result<u32> {
+    ///     let _ = tenant;
+    ///     Ok(7)
+    /// }
+    ///
+    /// render("acme").unwrap();
+    /// let of_tenant = |tenant| point("per_tenant").unwrap().key(tenant).bulkhead();
+    /// assert_eq!(of_tenant("acme").unwrap().snapshot().slots, 4);
+    /// assert!(of_tenant("unknown").is_none());
+    /// ```
     pub fn bulkhead(&self) -> Option<Arc<Bulkhead>> {
         self.point().policy::<Keyed<Bulkhead>>()?.peek(self.key())
     }

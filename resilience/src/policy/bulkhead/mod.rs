@@ -236,6 +236,20 @@ impl Bulkhead {
     /// # Panics
     ///
     /// If `slots` is zero; in a `const` or `static` that is a compile error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Bulkhead, Rejected};
+    ///
+    /// static RENDER: Bulkhead = Bulkhead::new("render", 1);
+    ///
+    /// let running = RENDER.acquire()?;
+    /// let rejected = RENDER.acquire().unwrap_err();
+    /// assert!(rejected.to_string().contains("`render`"));
+    /// # drop(running);
+    /// # Ok::<(), Rejected>(())
+    /// ```
     #[track_caller]
     pub const fn new(name: &'static str, slots: u32) -> Self {
         Self::with(PointName::new(name), Setup::of(slots)).checked()
@@ -293,6 +307,26 @@ impl Bulkhead {
     }
 
     /// Sets the function to call for each rejected call; it runs without a lock.
+    ///
+    /// An extra call of a hedge that finds no slot is no rejected call, and does not call it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Bulkhead, Event};
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// static REJECTED: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// static RENDER: Bulkhead = Bulkhead::new("render", 1).on_reject(|_: &Event| {
+    ///     REJECTED.fetch_add(1, Ordering::Relaxed);
+    /// });
+    ///
+    /// let running = RENDER.acquire();
+    /// assert!(RENDER.acquire().is_err());
+    /// assert_eq!(REJECTED.load(Ordering::Relaxed), 1);
+    /// # drop(running);
+    /// ```
     pub const fn on_reject(mut self, hook: Hook) -> Self {
         self.setup.on_reject = Some(hook);
         self
@@ -399,6 +433,9 @@ impl Bulkhead {
 /// Handles; each may be called at any time from any thread.
 impl Bulkhead {
     /// Returns state and counts, read together.
+    ///
+    /// While callers wait it takes the lock of the queue; otherwise it reads one word. `rejected` and `waited` only
+    /// grow, also over a [`reset`](Self::reset).
     pub fn snapshot(&self) -> BulkheadSnapshot {
         let reading = self.live.gate.read();
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -419,6 +456,21 @@ impl Bulkhead {
     ///
     /// It is only a hint, for instance to choose between two servers: the answer may be wrong a moment later.
     /// Only [`acquire`](Self::acquire) reserves a slot.
+    ///
+    /// # Examples
+    ///
+    /// The server of two that has room:
+    ///
+    /// ```
+    /// use resilience::Bulkhead;
+    ///
+    /// static SERVERS: [Bulkhead; 2] = [Bulkhead::new("first", 1), Bulkhead::new("second", 1)];
+    ///
+    /// let running = SERVERS[0].acquire();
+    /// let free = SERVERS.iter().find(|server| server.is_available());
+    /// assert_eq!(&*free.unwrap().snapshot().name, "second");
+    /// # drop(running);
+    /// ```
     pub fn is_available(&self) -> bool {
         let reading = self.live.gate.read();
         reading.waiting == 0 && reading.in_use < self.slots()

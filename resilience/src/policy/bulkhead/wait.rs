@@ -29,10 +29,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-/// A slot of a bulkhead, which is free again when this is dropped; see [`Bulkhead::acquire`].
+/// Holds a slot of a bulkhead, which is free again when this is dropped; see [`Bulkhead::acquire`].
 pub type Slot<'a> = SlotOf<&'a Bulkhead>;
 
-/// A slot that keeps its bulkhead alive; see [`Bulkhead::acquire_owned`].
+/// Holds a slot and keeps its bulkhead alive; see [`Bulkhead::acquire_owned`].
 ///
 /// Send it to the task or thread that does the work, so that the slot is free when that ends and not when the caller
 /// does.
@@ -44,6 +44,26 @@ pub type OwnedSlot = SlotOf<Arc<Bulkhead>>;
 ///
 /// A call with [`Bulkhead::call`] inside of the code that holds one does not know of it, and may wait for it: only
 /// the verbs mark the running code.
+///
+/// # Examples
+///
+/// Reporting how the work in the slot ended, to a bulkhead that follows the latency:
+///
+/// ```
+/// use resilience::{Bulkhead, Rejected};
+/// use std::io::{Error, ErrorKind};
+///
+/// static SEARCH: Bulkhead = Bulkhead::new("search", 16).adaptive();
+///
+/// # let search = || Err::<u32, Error>(ErrorKind::TimedOut.into());
+/// let slot = SEARCH.acquire()?;
+/// match search() {
+///     Ok(_) => slot.success(),
+///     Err(error) => slot.failure(&error),
+/// }
+/// assert!(SEARCH.snapshot().slots <= 16);
+/// # Ok::<(), Rejected>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the slot is free again when this is dropped"]
 pub struct SlotOf<B: Deref<Target = Bulkhead>> {
@@ -79,6 +99,8 @@ impl<B: Deref<Target = Bulkhead>> SlotOf<B> {
     /// Reports that the call in this slot failed with `error`, to a bulkhead that is adaptive: an error of category
     /// [`Timeout`](Category::Timeout), [`RateLimited`](Category::RateLimited) or
     /// [`Unavailable`](Category::Unavailable) makes it lower the number of slots.
+    ///
+    /// Any other error says nothing about the load. Of a bulkhead that is not adaptive it only frees the slot.
     pub fn failure<E: Classify + ?Sized>(self, error: &E) {
         self.ended(Some(error.classify()));
     }

@@ -9,24 +9,52 @@ macro_rules! hooks {
         /// Functions that are called with an event; they run without a lock.
         impl $ty {
             /// Sets the function to call when the breaker opens.
+            ///
+            /// It gets an [`Event::Opened`](crate::Event::Opened), with the cause, and is also called for a breaker
+            /// that a person or the program opens.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use resilience::{CircuitBreaker, Event};
+            /// use std::sync::Mutex;
+            ///
+            /// static CHANGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+            ///
+            /// fn note(event: &Event) {
+            ///     CHANGES.lock().unwrap().push(event.to_string());
+            /// }
+            ///
+            /// let breaker = CircuitBreaker::new("search").on_open(note).on_close(note);
+            /// breaker.force_open();
+            /// breaker.reset();
+            /// assert_eq!(*CHANGES.lock().unwrap(), ["search: opened by hand", "search: closed"]);
+            /// ```
             pub const fn on_open(mut self, hook: Hook) -> Self {
                 self.setup.hooks.open = Some(hook);
                 self
             }
 
             /// Sets the function to call when the breaker becomes half-open.
+            ///
+            /// The first call after the open time is what makes it so, and that call's thread calls the function,
+            /// before the probe runs.
             pub const fn on_half_open(mut self, hook: Hook) -> Self {
                 self.setup.hooks.half_open = Some(hook);
                 self
             }
 
             /// Sets the function to call when the breaker closes.
+            ///
+            /// Probes close it, or a [`reset`](CircuitBreaker::reset).
             pub const fn on_close(mut self, hook: Hook) -> Self {
                 self.setup.hooks.close = Some(hook);
                 self
             }
 
             /// Sets the function to call for each rejected call.
+            ///
+            /// While the breaker is open that is every call: count, and return.
             pub const fn on_reject(mut self, hook: Hook) -> Self {
                 self.setup.hooks.reject = Some(hook);
                 self

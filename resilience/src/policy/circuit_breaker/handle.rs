@@ -1,7 +1,7 @@
 //! Looking at a breaker, and setting its state by hand.
 //!
-//! For operators and tests. Every change goes through the gate under its lock like a transition of a call, and emits the
-//! same events, so that a dashboard shows a breaker that a person opened like one that failures opened.
+//! For operators and tests. Every change goes through the gate under its lock like a transition of a call, and emits
+//! the same events, so that a dashboard shows a breaker that a person opened like one that failures opened.
 
 use super::snapshot::State;
 use super::{BreakerSnapshot, CircuitBreaker};
@@ -14,11 +14,30 @@ impl CircuitBreaker {
     /// Returns what it does with a call at the moment.
     ///
     /// It stays [`Open`](State::Open) after its time until a call comes, which is then the first probe.
+    ///
+    /// It costs one read. For the state with its counts use [`snapshot`](Self::snapshot); to decide whether to make a
+    /// call, [`is_available`](Self::is_available).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, State};
+    /// use std::time::Duration;
+    ///
+    /// let world = resilience::testing::isolate();
+    /// let breaker = CircuitBreaker::new("search").threshold(1).recovery(Duration::from_secs(30));
+    /// let _: std::io::Result<()> = breaker.call(|| Err(std::io::ErrorKind::ConnectionReset.into()));
+    /// world.advance(Duration::from_secs(60));
+    /// assert_eq!(breaker.state(), State::Open, "no call has come");
+    /// assert!(breaker.is_available(), "the next one would be a probe");
+    /// ```
     pub fn state(&self) -> State {
         self.live.gate.word().state()
     }
 
     /// Returns state and counts, read together.
+    ///
+    /// It takes the lock of the breaker for that moment.
     pub fn snapshot(&self) -> BreakerSnapshot {
         let config = self.config();
         let reading = self.live.gate.read(&config);
@@ -42,11 +61,27 @@ impl CircuitBreaker {
     ///
     /// It is only a hint, for instance to choose between two servers: the answer may be wrong a moment later.
     /// Only [`acquire`](Self::acquire) reserves a call.
+    ///
+    /// # Examples
+    ///
+    /// The first of two services that is not known to be down:
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    ///
+    /// static REGIONS: [CircuitBreaker; 2] = [CircuitBreaker::new("eu"), CircuitBreaker::new("us")];
+    ///
+    /// REGIONS[0].force_open();
+    /// let region = REGIONS.iter().find(|region| region.is_available());
+    /// assert_eq!(&*region.unwrap().snapshot().name, "us");
+    /// ```
     pub fn is_available(&self) -> bool {
         self.admits_by_config(self.live.gate.word()) || self.live.gate.has_room(&self.config())
     }
 
     /// Closes it and forgets what was counted; results of running calls are ignored.
+    ///
+    /// `rejected` of a snapshot stays. Of a closed breaker it makes no event, and forgets the failures all the same.
     pub fn reset(&self) {
         self.tell(self.live.gate.reset());
     }
@@ -87,16 +122,46 @@ impl CircuitBreaker {
     }
 
     /// Admits every call and counts nothing, until another state is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use std::io::ErrorKind;
+    ///
+    /// let breaker = CircuitBreaker::new("search").threshold(1);
+    /// breaker.disable();
+    /// let _: std::io::Result<()> = breaker.call(|| Err(ErrorKind::ConnectionReset.into()));
+    /// assert!(breaker.is_available());
+    /// ```
     pub fn disable(&self) {
         self.set_state(State::Disabled);
     }
 
     /// Admits every call and counts failures, but never opens, until another state is set.
+    ///
+    /// It is for trying out numbers on a service that is in use: [`snapshot`](Self::snapshot) shows the failures that
+    /// would have opened it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use std::io::ErrorKind;
+    ///
+    /// let breaker = CircuitBreaker::new("search").threshold(1);
+    /// breaker.metrics_only();
+    /// let _: std::io::Result<()> = breaker.call(|| Err(ErrorKind::ConnectionReset.into()));
+    /// assert!(breaker.is_available());
+    /// assert_eq!(breaker.snapshot().failures, 1);
+    /// ```
     pub fn metrics_only(&self) {
         self.set_state(State::MetricsOnly);
     }
 
     /// Sets any state: `Closed` is [`reset`](Self::reset), `Open` lasts for the usual time.
+    ///
+    /// `HalfOpen` lets the next calls pass as probes.
     pub fn set_state(&self, state: State) {
         self.tell(match state {
             State::Closed => self.live.gate.reset(),

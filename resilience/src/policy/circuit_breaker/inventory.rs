@@ -91,6 +91,27 @@ impl Point {
 
 impl PointKey {
     /// Returns the breaker of this key, if the point has a keyed breaker and the key has been used.
+    ///
+    /// Looking makes no breaker for the key, and delays no eviction. It works for a function with `key = ..` and for a
+    /// set that [`Point::register_set`] has added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{State, circuit_breaker, point};
+    ///
+    /// #[circuit_breaker(key = host, name = "fetch_host")]
+    /// fn fetch(host: &str) -> std::io::Result<u32> {
+    ///     let _ = host;
+    ///     Ok(7)
+    /// }
+    ///
+    /// fetch("a.example").unwrap();
+    /// let host = point("fetch_host").unwrap().key("a.example");
+    /// host.breaker().unwrap().force_open();
+    /// assert_eq!(host.state(), Some(State::ForcedOpen));
+    /// assert!(fetch("a.example").is_err() && fetch("b.example").is_ok());
+    /// ```
     pub fn breaker(&self) -> Option<Arc<CircuitBreaker>> {
         match self.point().policy::<CircuitBreakers>() {
             Some(set) => set.peek(self.key()),

@@ -48,11 +48,39 @@ impl CircuitBreaker {
 
     /// Sets which errors count as failures, in place of their category's rule; all others count as
     /// successes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// static SEARCH: CircuitBreaker = CircuitBreaker::new("search").threshold(1);
+    ///
+    /// let search = SEARCH.when(|error: &Error| error.kind() == ErrorKind::NotFound);
+    /// let _: Result<(), Error> = search.call(|| Err(ErrorKind::TimedOut.into()));
+    /// assert!(SEARCH.is_available(), "a success here");
+    /// let _: Result<(), Error> = search.call(|| Err(ErrorKind::NotFound.into()));
+    /// assert!(!SEARCH.is_available());
+    /// ```
     pub fn when<E: ?Sized, W: Fn(&E) -> bool>(&self, when: W) -> Judged<&Self, Unset, W> {
         Judged::new(self).when(when)
     }
 
     /// Sets which errors count as nothing, neither as failures nor as successes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// static SEARCH: CircuitBreaker = CircuitBreaker::new("search").threshold(1);
+    ///
+    /// let search = SEARCH.unless(|error: &Error| error.kind() == ErrorKind::ConnectionReset);
+    /// let _: Result<(), Error> = search.call(|| Err(ErrorKind::ConnectionReset.into()));
+    /// assert!(SEARCH.is_available());
+    /// ```
     pub fn unless<E: ?Sized, U: Fn(&E) -> bool>(&self, unless: U) -> Judged<&Self, Unset, Unset, U> {
         Judged::new(self).unless(unless)
     }

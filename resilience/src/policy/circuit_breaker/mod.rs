@@ -232,6 +232,15 @@ impl CircuitBreaker {
     /// Creates a closed breaker with the default settings: open for 60 s after 5 failures in a row.
     ///
     /// `name` appears in events, errors and the inventory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{CircuitBreaker, State};
+    ///
+    /// static SEARCH: CircuitBreaker = CircuitBreaker::new("search");
+    /// assert_eq!((SEARCH.state(), SEARCH.snapshot().threshold), (State::Closed, 5));
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self::with(PointName::new(name), Setup::DEFAULT)
     }
@@ -257,6 +266,17 @@ impl CircuitBreaker {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreaker;
+    /// use resilience::policy::circuit_breaker::CircuitBreakerConfig;
+    ///
+    /// let config = |threshold| CircuitBreakerConfig { threshold, ..CircuitBreakerConfig::default() };
+    /// assert_eq!(CircuitBreaker::try_new("search", config(3)).unwrap().snapshot().threshold, 3);
+    /// assert!(CircuitBreaker::try_new("search", config(0)).is_err());
+    /// ```
     pub fn try_new(name: impl Into<String>, config: CircuitBreakerConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.complaint())?;
         let setup = Setup { settings: Settings::whole(config), ..Setup::DEFAULT };

@@ -62,6 +62,8 @@ impl Default for CircuitBreakers {
 
 impl CircuitBreakers {
     /// Creates a set whose breakers have the default settings, under the name `circuit_breakers`.
+    ///
+    /// The settings are those of a [`CircuitBreaker`], and have the same setters: each breaker of the set gets them.
     pub const fn new() -> Self {
         Self {
             setup: Setup::DEFAULT,
@@ -72,6 +74,8 @@ impl CircuitBreakers {
     }
 
     /// Sets the name in events, errors and the inventory; default `circuit_breakers`.
+    ///
+    /// The key is beside it in events, errors and snapshots, so that one name is enough for all breakers.
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -82,6 +86,9 @@ impl CircuitBreakers {
     /// # Panics
     ///
     /// If it is zero.
+    ///
+    /// A key that is evicted and used again has a new breaker, which is closed. More keys that are open at once than
+    /// the set may have push each other out.
     #[track_caller]
     pub const fn max_keys(mut self, keys: usize) -> Self {
         assert!(keys > 0, "{}", NO_KEYS);
@@ -95,17 +102,48 @@ impl CircuitBreakers {
     }
 
     /// Returns the breaker of `key`, made now, closed, if there is none.
+    ///
+    /// It counts as a use of the key. Keep what it returns for one call, not for good: an evicted breaker works on, but
+    /// the next caller gets another one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreakers;
+    /// use std::sync::Arc;
+    ///
+    /// static HOSTS: CircuitBreakers = CircuitBreakers::new().name("hosts");
+    ///
+    /// let (one, same) = (HOSTS.get("a.example"), HOSTS.get("a.example"));
+    /// assert!(Arc::ptr_eq(&one, &same));
+    /// assert!(!Arc::ptr_eq(&one, &HOSTS.get("b.example")));
+    /// ```
     #[inline]
     pub fn get<K: Key + ?Sized>(&self, key: &K) -> Arc<CircuitBreaker> {
         self.entries.get(key, self.max_keys, &|| self.make())
     }
 
     /// Returns the breaker of `key`, written as text, if there is one; looking does not count as a use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::CircuitBreakers;
+    ///
+    /// static HOSTS: CircuitBreakers = CircuitBreakers::new().name("hosts");
+    ///
+    /// assert!(HOSTS.peek("a.example").is_none());
+    /// HOSTS.get("a.example");
+    /// assert!(HOSTS.peek("a.example").is_some());
+    /// assert_eq!(HOSTS.keys(), ["a.example"]);
+    /// ```
     pub fn peek(&self, key: &str) -> Option<Arc<CircuitBreaker>> {
         self.entries.peek(key)
     }
 
     /// Returns every key that has a breaker, as text, sorted.
+    ///
+    /// It copies them: use [`snapshot`](Self::snapshot) for their states at the same time.
     pub fn keys(&self) -> Vec<String> {
         self.entries.keys()
     }

@@ -45,6 +45,8 @@ impl State {
         [Self::Closed, Self::Open, Self::HalfOpen, Self::ForcedOpen, Self::Disabled, Self::MetricsOnly];
 
     /// Returns the stable name, in snake case: `"half_open"`.
+    ///
+    /// It is the form in metrics, the serialised snapshot and the inventory, and never changes for a state.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -63,7 +65,8 @@ impl fmt::Display for State {
     }
 }
 
-/// Holds the state and counts of a breaker at one moment; see [`CircuitBreaker::snapshot`](crate::CircuitBreaker::snapshot).
+/// Holds the state and counts of a breaker at one moment; see
+/// [`CircuitBreaker::snapshot`](crate::CircuitBreaker::snapshot).
 ///
 /// With the feature `serde` it serialises as a map, with `retry_after_s` in seconds and `since` as a time.
 ///

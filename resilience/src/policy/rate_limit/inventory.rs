@@ -44,6 +44,22 @@ impl PointKey {
     /// Returns the rate limit of this key, if the point has a keyed limit and the key has been used.
     ///
     /// Looking makes no limit for the key, and delays no eviction.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{point, rate_limit};
+    ///
+    /// #[rate_limit(3, per = 1m, key = customer, name = "mail_to")]
+    /// fn mail(customer: &str) -> std::io::Result<()> {
+    ///     let _ = customer;
+    ///     Ok(())
+    /// }
+    ///
+    /// mail("ada").unwrap();
+    /// let of_customer = point("mail_to").unwrap().key("ada").rate_limit().unwrap();
+    /// assert_eq!(of_customer.snapshot().available, 2);
+    /// ```
     pub fn rate_limit(&self) -> Option<Arc<RateLimit>> {
         self.point().policy::<Keyed<RateLimit>>()?.peek(self.key())
     }

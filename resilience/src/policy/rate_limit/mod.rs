@@ -23,9 +23,9 @@
 //!
 //! By the generic cell rate algorithm (GCRA, ITU-T I.371): each call needs an interval of `per / count`, rounded up to
 //! a nanosecond, and up to `burst` intervals are saved up while no calls are made. So in any span of `per` at most
-//! `count + burst` calls pass. The clock is monotonic: one that goes back lets no more calls pass and delays the next by
-//! one interval at most, and after idling, or after the machine has slept, at most `burst` calls pass at once. A call that waits is charged when it is let through, so
-//! that the place of one that is dropped goes to those behind it.
+//! `count + burst` calls pass. The clock is monotonic: one that goes back lets no more calls pass and delays the next
+//! by one interval at most, and after idling, or after the machine has slept, at most `burst` calls pass at once. A
+//! call that waits is charged when it is let through, so that the place of one that is dropped goes to those behind it.
 //!
 //! # Examples
 //!
@@ -158,6 +158,21 @@ impl Counters {
 /// Holds the state and counts of a rate limit at one moment; see [`RateLimit::snapshot`].
 ///
 /// With the feature `serde` it serialises as a map, with `per_s` and `retry_after_s` in seconds.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::RateLimit;
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// let limit = RateLimit::new("mails", 2, Duration::from_secs(60));
+/// limit.acquire().unwrap();
+/// let now = limit.snapshot();
+/// assert_eq!((now.count, now.burst, now.available), (2, 2, 1));
+/// assert_eq!(now.retry_after, None);
+/// assert_eq!(now.to_string(), "mails: available 1 of 2, waiting 0, rejected 0");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -212,6 +227,20 @@ impl RateLimit {
     ///
     /// If `count` or `per` is zero, if that are more calls than one a nanosecond, or if `count` calls take longer than
     /// 292 years; in a `const` or `static` that is a compile error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::RateLimit;
+    /// use std::time::Duration;
+    ///
+    /// let world = resilience::testing::isolate();
+    /// let limit = RateLimit::new("mails", 2, Duration::from_secs(60));
+    /// assert!(limit.acquire().is_ok() && limit.acquire().is_ok());
+    /// assert!(limit.acquire().is_err());
+    /// world.advance(Duration::from_secs(30));
+    /// assert!(limit.acquire().is_ok(), "one every 30 s");
+    /// ```
     #[track_caller]
     pub const fn new(name: &'static str, count: u32, per: Duration) -> Self {
         Self::with(PointName::new(name), Setup::of(count, per)).checked()
@@ -222,6 +251,18 @@ impl RateLimit {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::RateLimit;
+    /// use resilience::policy::rate_limit::RateLimitConfig;
+    /// use std::time::Duration;
+    ///
+    /// let quota = RateLimitConfig::of(100, Duration::from_secs(1));
+    /// assert_eq!(RateLimit::try_new("search", quota).unwrap().snapshot().available, 100);
+    /// assert!(RateLimit::try_new("search", RateLimitConfig { burst: Some(0), ..quota }).is_err());
+    /// ```
     pub fn try_new(name: impl Into<String>, config: RateLimitConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.complaint())?;
         let setup = Setup { settings: Settings::whole(config), on_reject: None };
@@ -248,6 +289,8 @@ impl RateLimit {
     }
 
     /// Sets the function to call for each rejected call; it runs without a lock.
+    ///
+    /// An extra call of a hedge that is not let through is no rejected call, and does not call it.
     pub const fn on_reject(mut self, hook: Hook) -> Self {
         self.setup.on_reject = Some(hook);
         self
@@ -334,6 +377,21 @@ impl RateLimit {
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::RateLimited`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{RateLimit, Rejected};
+    /// use std::time::Duration;
+    ///
+    /// static MAILS: RateLimit = RateLimit::new("mails", 1, Duration::from_secs(3_600));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let send = || MAILS.call_async(async || Ok::<(), Rejected>(()));
+    /// assert!(send().await.is_ok());
+    /// assert!(matches!(send().await, Err(Rejected::RateLimited { .. })));
+    /// # });
+    /// ```
     pub async fn call_async<R: Refuse>(&self, body: impl AsyncFnOnce() -> R) -> R {
         match Pass::new(self, None, 1).await {
             Ok(()) => body().await,
@@ -374,6 +432,8 @@ impl RateLimit {
     /// # Errors
     ///
     /// Same as [`acquire`](Self::acquire).
+    ///
+    /// A future that is dropped while it waits is not charged, and those behind it move up.
     #[inline]
     pub async fn acquire_async(&self) -> Result<(), Rejected> {
         Pass::new(self, None, 1).await
@@ -429,6 +489,8 @@ impl RateLimit {
 /// Handles; each may be called at any time from any thread.
 impl RateLimit {
     /// Returns state and counts, read together.
+    ///
+    /// It is one look: two calls of the program that read it may see the same `available`.
     pub fn snapshot(&self) -> RateLimitSnapshot {
         let config = self.config();
         let reading = self.live.gate.read(self.rate(), now());
@@ -452,6 +514,20 @@ impl RateLimit {
     /// It is only a hint: the answer may be wrong a moment later. Only [`acquire`](Self::acquire) uses the limit.
     ///
     /// Callers that wait count as if they had been let through.
+    ///
+    /// # Examples
+    ///
+    /// Work that can wait for a quiet moment:
+    ///
+    /// ```
+    /// use resilience::RateLimit;
+    /// use std::time::Duration;
+    ///
+    /// static SEARCH: RateLimit = RateLimit::new("search", 100, Duration::from_secs(1));
+    ///
+    /// let refresh_now = SEARCH.is_available();
+    /// assert!(refresh_now);
+    /// ```
     pub fn is_available(&self) -> bool {
         self.live.gate.read(self.rate(), now()).wait == 0
     }
@@ -459,6 +535,18 @@ impl RateLimit {
     /// Forgets all calls that were let through: `burst` calls are admitted at once. Those that wait come first.
     ///
     /// For tests, and after the service has raised or reset its quota. The counts of a snapshot stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::RateLimit;
+    /// use std::time::Duration;
+    ///
+    /// let limit = RateLimit::new("mails", 1, Duration::from_secs(3_600));
+    /// assert!(limit.acquire().is_ok() && limit.acquire().is_err());
+    /// limit.reset();
+    /// assert!(limit.acquire().is_ok());
+    /// ```
     pub fn reset(&self) {
         wait::finish(self.live.gate.forget());
     }
