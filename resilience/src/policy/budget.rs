@@ -93,10 +93,10 @@ pub enum BudgetOf {
 /// - It has succeeded: it has returned its token, and the functions around it return none. If one of them fails
 ///   afterwards, the failure is its own, and it pays for its retry.
 ///
-/// A function inside that was not called, or has another budget, changes nothing. The throttle of a shared budget counts
-/// in the same way, and a call that it has admitted is not asked again at the first call inside. Tasks and threads that
-/// an attempt starts are part of it where [`carry`](crate::carry()) or [`carry_fn`](crate::carry_fn) takes it along. A
-/// function that calls itself shares only a budget that it names.
+/// A function inside that was not called, or has another budget, changes nothing. The throttle of a shared budget
+/// counts in the same way, and a call that it has admitted is not asked again at the first call inside. Tasks and
+/// threads that an attempt starts are part of it where [`carry`](crate::carry()) or [`carry_fn`](crate::carry_fn) takes
+/// it along. A function that calls itself shares only a budget that it names.
 ///
 /// ```
 /// use resilience::{Budget, with_retry};
@@ -260,6 +260,17 @@ impl Budget {
     /// # Errors
     ///
     /// With the words that the compiler would use, where they make no sense.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Budget;
+    /// use resilience::policy::with_retry::BudgetConfig;
+    ///
+    /// let config = |capacity| BudgetConfig { capacity, ..BudgetConfig::default() };
+    /// assert_eq!(Budget::try_new(config(50)).unwrap().max_tokens(), 50);
+    /// assert!(Budget::try_new(config(0)).unwrap_err().message().contains("`capacity`"));
+    /// ```
     pub const fn try_new(config: BudgetConfig) -> Result<Self, InvalidPolicy> {
         match config.complaint() {
             Some(complaint) => Err(InvalidPolicy::new(complaint)),
@@ -268,11 +279,37 @@ impl Budget {
     }
 
     /// Returns the tokens of the full bucket: its `capacity`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Budget;
+    ///
+    /// const SMALL: Budget = Budget::new().capacity(50);
+    /// assert_eq!(SMALL.max_tokens(), 50);
+    /// ```
     pub const fn max_tokens(&self) -> u32 {
         self.settings.config.capacity
     }
 
     /// Returns the whole tokens that are in the bucket now; it reads the clock unless the bucket is full.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Budget, Retry};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// static SEARCH: Budget = Budget::new();
+    ///
+    /// let world = resilience::testing::isolate();
+    /// let retry = Retry::new().max(1).base(Duration::ZERO).budget(&SEARCH);
+    /// let _: Result<(), Error> = retry.call(|| Err(ErrorKind::ConnectionReset.into()));
+    /// assert_eq!(SEARCH.tokens(), 495);
+    /// world.advance(Duration::from_secs(1));
+    /// assert_eq!(SEARCH.tokens(), 500, "5 flow back each second");
+    /// ```
     pub fn tokens(&self) -> u32 {
         let bucket = &*self.bucket;
         let word = bucket.word.load(Ordering::Relaxed);

@@ -49,6 +49,8 @@ pub struct Judged<P, C = Unset, W = Unset, U = Unset> {
 /// Takes the place of a function of [`Judged`] that is not set.
 ///
 /// Then the error's own [`Classify`] classifies it, and its category decides.
+///
+/// Write it where a type has to be named: `Judged<Retry, Unset, W>` judges by the function `W` alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Unset;
 
@@ -138,6 +140,27 @@ impl<P, W, U> Judged<P, Unset, W, U> {
 
 impl<P, C, U> Judged<P, C, Unset, U> {
     /// Sets which errors the policy acts on, in place of their category's rule.
+    ///
+    /// It replaces a rule in both directions: an error that it accepts is acted on whatever its category, and one that
+    /// it refuses is left alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// // `NotFound` is not retried by its category.
+    /// let retry = Retry::new().max(2).base(Duration::ZERO).when(|error: &Error| error.kind() == ErrorKind::NotFound);
+    /// let mut calls = 0;
+    /// let missing: Result<(), Error> = retry.call(|| {
+    ///     calls += 1;
+    ///     Err(ErrorKind::NotFound.into())
+    /// });
+    /// assert!(missing.is_err());
+    /// assert_eq!(calls, 3);
+    /// ```
     pub fn when<E: ?Sized, W: Fn(&E) -> bool>(self, when: W) -> Judged<P, C, W, U> {
         Judged { policy: self.policy, classify: self.classify, when, unless: self.unless }
     }

@@ -39,6 +39,9 @@ pub const LOCAL: Retry = preset(2, 100, 1);
 pub const NETWORK: Retry = preset(4, 500, 10);
 /// Retries queries of a database: 3 times, from 500 ms up to 5 s. Deadlocks and serialization failures pass
 /// so.
+///
+/// Other errors of a query are not retried: a syntax error is `Invalid`, a unique key that exists is a `Conflict`,
+/// which has one retry.
 pub const DATABASE: Retry = preset(3, 500, 5);
 /// Retries services of other companies, with rate limits and outages: 5 times, from 2 s up to 120 s.
 pub const EXTERNAL_API: Retry = preset(5, 2_000, 120);

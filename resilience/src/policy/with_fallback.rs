@@ -51,6 +51,17 @@ pub struct Fallback {
 
 impl Fallback {
     /// Creates a fallback that answers every error; `name` appears in its events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// const NONE_FOUND: Fallback = Fallback::new("search");
+    /// let failed: Result<Vec<u32>, Error> = Err(ErrorKind::TimedOut.into());
+    /// assert!(NONE_FOUND.or_else(failed, |_| Some(Vec::new())).unwrap().is_empty());
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self { name, on: &[], hook: None }
     }
@@ -62,6 +73,25 @@ impl Fallback {
     }
 
     /// Sets a function that is called for every answer, with an [`Event::FellBack`].
+    ///
+    /// A fallback that fails as well is no answer, and does not call it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Event, Fallback};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// static ANSWERED: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// const CACHED: Fallback = Fallback::new("quote").on_fallback(|_: &Event| {
+    ///     ANSWERED.fetch_add(1, Ordering::Relaxed);
+    /// });
+    ///
+    /// let quote: Result<u32, Error> = CACHED.call(|| Err(ErrorKind::TimedOut.into()), |_: &Error| Some(42));
+    /// assert_eq!((quote.unwrap(), ANSWERED.load(Ordering::Relaxed)), (42, 1));
+    /// ```
     pub const fn on_fallback(mut self, hook: Hook) -> Self {
         self.hook = Some(hook);
         self
@@ -133,6 +163,9 @@ impl Fallback {
     /// # Errors
     ///
     /// The outcome's own error, if the fallback does not answer it or fails as well.
+    ///
+    /// It is [`call`](Self::call) for an outcome that is there already. `instead` runs only for an error that the
+    /// fallback answers.
     pub fn or_else<R, I>(&self, outcome: R, instead: impl FnOnce(&R::Error) -> I) -> R
     where
         R: Outcome,
@@ -147,6 +180,20 @@ impl Fallback {
     /// # Errors
     ///
     /// The outcome's own error, if the fallback does not answer it or fails as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// const CACHED: Fallback = Fallback::new("quote");
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let failed: Result<u32, Error> = Err(ErrorKind::TimedOut.into());
+    /// assert_eq!(CACHED.or_else_async(failed, async |_: &Error| Some(42)).await.unwrap(), 42);
+    /// # });
+    /// ```
     pub async fn or_else_async<R, I>(&self, outcome: R, instead: impl AsyncFnOnce(&R::Error) -> I) -> R
     where
         R: Outcome,
@@ -157,6 +204,22 @@ impl Fallback {
     }
 
     /// Sets what an error means to the calls that are made with the returned value; see [`Judged`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Fallback};
+    ///
+    /// const CACHED: Fallback = Fallback::new("quote").on(&[Category::Unavailable]);
+    ///
+    /// // An error of a crate that knows nothing of `Classify`.
+    /// #[derive(Debug)]
+    /// struct Status(u16);
+    ///
+    /// let cached = CACHED.classify(|status: &Status| Category::from_status(status.0));
+    /// let quote: Result<u32, Status> = cached.call(|| Err(Status(503)), |_: &Status| Some(42));
+    /// assert_eq!(quote.unwrap(), 42);
+    /// ```
     pub fn classify<E: ?Sized, M: Into<Classification>, C: Fn(&E) -> M>(
         self,
         classify: C,
@@ -165,11 +228,36 @@ impl Fallback {
     }
 
     /// Sets which errors are answered, in place of the categories of [`on`](Self::on); see [`Judged`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// let cached = Fallback::new("quote").when(|error: &Error| error.kind() == ErrorKind::TimedOut);
+    /// let late: Result<u32, Error> = cached.call(|| Err(ErrorKind::TimedOut.into()), |_: &Error| Some(42));
+    /// assert_eq!(late.unwrap(), 42);
+    /// let other: Result<u32, Error> = cached.call(|| Err(ErrorKind::NotFound.into()), |_: &Error| Some(42));
+    /// assert_eq!(other.unwrap_err().kind(), ErrorKind::NotFound);
+    /// ```
     pub fn when<E: ?Sized, W: Fn(&E) -> bool>(self, when: W) -> Judged<Self, Unset, W> {
         Judged::new(self).when(when)
     }
 
     /// Sets which errors are never answered; see [`Judged`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Fallback;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// let cached = Fallback::new("quote").unless(|error: &Error| error.kind() == ErrorKind::PermissionDenied);
+    /// let denied: Result<u32, Error> =
+    ///     cached.call(|| Err(ErrorKind::PermissionDenied.into()), |_: &Error| Some(42));
+    /// assert!(denied.is_err());
+    /// ```
     pub fn unless<E: ?Sized, U: Fn(&E) -> bool>(self, unless: U) -> Judged<Self, Unset, Unset, U> {
         Judged::new(self).unless(unless)
     }

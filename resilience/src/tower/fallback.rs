@@ -27,8 +27,8 @@ use tower_service::Service;
 /// # let _ = layer;
 /// ```
 ///
-/// What the function answers is counted and reported by the [`Fallback`], and so is a failure that it leaves. Its own
-/// failures are not judged: it returns an answer or `None`.
+/// An answer makes the event of the [`Fallback`], under its name; a failure that is left makes none. The answer itself
+/// is not judged.
 #[derive(Clone, Copy, Debug)]
 pub struct FallbackLayer<F, J = ByStatus> {
     fallback: Fallback,

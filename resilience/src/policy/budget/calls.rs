@@ -62,6 +62,20 @@ impl Budget {
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::Throttled`](crate::Rejected::Throttled).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Budget, Category, Classification, Rejected};
+    ///
+    /// static SEARCH: Budget = Budget::new().throttle(2.0);
+    ///
+    /// let is_empty = |found: &Result<Vec<u32>, Rejected>| {
+    ///     found.as_ref().is_ok_and(Vec::is_empty).then(|| Classification::new(Category::Unavailable))
+    /// };
+    /// let found = SEARCH.call_judged(|| Ok(vec![7]), is_empty);
+    /// assert_eq!(found.unwrap(), [7]);
+    /// ```
     #[track_caller]
     pub fn call_judged<R: Refuse>(
         &self,

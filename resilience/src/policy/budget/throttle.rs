@@ -11,10 +11,10 @@
 //!
 //! - An attempt that ends is a request. It is an accept, too, if a breaker would call it a success: a service that
 //!   answers "not found" is well.
-//! - A call that the throttle refuses is a request and no accept. So the share of refusals grows while the service fails,
-//!   and one call in ten still tries it.
-//! - What another policy refuses is neither: nothing has reached the service. Nor is what a caller drops, what panics, or
-//!   what ends by the deadline of a request.
+//! - A call that the throttle refuses is a request and no accept. So the share of refusals grows while the service
+//!   fails, and one call in ten still tries it.
+//! - What another policy refuses is neither: nothing has reached the service. Nor is what a caller drops, what panics,
+//!   or what ends by the deadline of a request.
 //! - An attempt that a timeout of its own stack drops is a request and no accept.
 //!
 //! # Invariants
@@ -150,12 +150,28 @@ impl Budget {
     /// Returns the share of calls that the throttle refuses now, from `0.0` to `0.9`.
     ///
     /// It is 0 while the service accepts enough of its calls, and where no call asks this budget's throttle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Budget;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let budget = Budget::new().throttle(2.0);
+    /// assert_eq!(budget.refusal(), 0.0);
+    /// let _: Result<(), Error> = budget.call(|| Err(ErrorKind::ConnectionReset.into()));
+    /// assert_eq!(budget.refusal(), 0.5, "(1 - 2 * 0) / (1 + 1)");
+    /// ```
     pub fn refusal(&self) -> f64 {
         let Some(throttle) = self.bucket.throttle.get() else { return 0.0 };
         throttle.refusal(self.factor(), self.second())
     }
 
     /// Returns how many calls the throttle has refused; it only grows.
+    ///
+    /// These calls have made no attempt: the service has not seen them. They end with
+    /// [`Rejected::Throttled`](crate::Rejected::Throttled).
     pub fn throttled(&self) -> u64 {
         self.bucket.throttle.get().map_or(0, |throttle| throttle.refused.load(Ordering::Relaxed))
     }
@@ -163,6 +179,21 @@ impl Budget {
     /// Fills the bucket, and forgets the calls of the throttle: all are admitted, and retries are paid again.
     ///
     /// For tests, and after a repair. The counts of [`denied`](Self::denied) and [`throttled`](Self::throttled) stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Budget, Retry};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// static SEARCH: Budget = Budget::new();
+    ///
+    /// let retry = Retry::new().max(1).base(Duration::ZERO).budget(&SEARCH);
+    /// let _: Result<(), Error> = retry.call(|| Err(ErrorKind::ConnectionReset.into()));
+    /// SEARCH.reset();
+    /// assert_eq!(SEARCH.tokens(), SEARCH.max_tokens());
+    /// ```
     pub fn reset(&self) {
         self.bucket.fill();
         if let Some(throttle) = self.bucket.throttle.get() {

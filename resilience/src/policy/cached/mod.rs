@@ -186,6 +186,17 @@ impl Cache {
     /// Creates an empty cache with the default settings: up to 1,000 values, fresh until they are replaced.
     ///
     /// `name` appears in events and the inventory.
+    ///
+    /// It takes no memory before its first use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::Cache;
+    ///
+    /// static USERS: Cache = Cache::new("users");
+    /// assert_eq!((USERS.snapshot().entries, USERS.snapshot().max), (0, 1_000));
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self::with(PointName::new(name), Settings { config: CacheConfig::DEFAULT, set: 0 })
     }
@@ -195,6 +206,17 @@ impl Cache {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::{Cache, CacheConfig};
+    /// use std::time::Duration;
+    ///
+    /// let stale = CacheConfig { stale_if_error: Some(Duration::from_secs(60)), ..CacheConfig::default() };
+    /// let refused = Cache::try_new("quotes", stale).unwrap_err();
+    /// assert!(refused.message().starts_with("`stale_if_error` needs `ttl`"));
+    /// ```
     pub fn try_new(name: impl Into<String>, config: CacheConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.whole_complaint())?;
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))

@@ -25,6 +25,22 @@ pub(super) type Erased = Arc<dyn Any + Send + Sync>;
 
 /// Is what a cache can keep: anything that can be cloned for each caller, shared between threads, and borrows
 /// nothing.
+///
+/// Each caller gets a clone, so wrap what is large: an `Arc<T>` is cloned at no cost.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::policy::Cache;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// static PAGES: Cache = Cache::new("pages");
+///
+/// PAGES.put("/", Arc::new("a large page".to_owned()));
+/// let page: Arc<String> = PAGES.get("/", Duration::MAX).unwrap();
+/// assert_eq!(*page, "a large page");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a cache cannot keep `{Self}`",
     label = "is not `Clone + Send + Sync + 'static`",

@@ -51,6 +51,18 @@ impl Cache {
     ///
     /// Its age begins now. A value whose weight is more than `max` is not kept, and what was there is removed all the
     /// same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::Cache;
+    ///
+    /// static USERS: Cache = Cache::new("users");
+    ///
+    /// USERS.put(&7_u32, "Ada".to_owned());
+    /// let found: std::io::Result<String> = USERS.call(&7_u32, || unreachable!("there is a value"));
+    /// assert_eq!(found.unwrap(), "Ada");
+    /// ```
     pub fn put<V: Cacheable>(&self, key: impl CacheKey, value: V) {
         let (table, shape) = (self.table(), Shape::plain(TypeId::of::<V>()));
         table.note(&shape);
@@ -75,6 +87,21 @@ impl Cache {
     ///
     /// Use it where the program has changed what the values were made of. What is stale goes, too: the next error is
     /// not answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::Cache;
+    /// use std::time::Duration;
+    ///
+    /// static USERS: Cache = Cache::new("users");
+    ///
+    /// USERS.put(&7_u32, "Ada".to_owned());
+    /// USERS.put(&8_u32, "Grace".to_owned());
+    /// USERS.invalidate(&7_u32);
+    /// assert_eq!(USERS.get::<String>(&7_u32, Duration::MAX), None);
+    /// assert_eq!(USERS.get::<String>(&8_u32, Duration::MAX).as_deref(), Some("Grace"));
+    /// ```
     pub fn invalidate(&self, key: impl CacheKey) {
         let table = self.table();
         let hashes: Vec<_> = table.shapes().iter().map(|shape| table.hash(shape, &key)).collect();
@@ -91,6 +118,17 @@ impl Cache {
     /// Calls that run at that moment store nothing, and later calls do not wait for them.
     ///
     /// The counts of a snapshot stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::Cache;
+    ///
+    /// let cache = Cache::new("users");
+    /// cache.put(&7_u32, "Ada".to_owned());
+    /// cache.clear();
+    /// assert_eq!(cache.snapshot().entries, 0);
+    /// ```
     pub fn clear(&self) {
         self.table().clear();
     }

@@ -50,11 +50,27 @@ pub struct Plan {
 
 impl Plan {
     /// Creates a plan for all functions with `#[chaos]`, which is over after `limit`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::chaos::{self, Plan};
+    /// use std::time::Duration;
+    ///
+    /// let world = resilience::testing::isolate();
+    /// let armed = chaos::arm(Plan::new(Duration::from_secs(60)));
+    /// assert!(chaos::is_armed());
+    /// world.advance(Duration::from_secs(60));
+    /// assert!(!chaos::is_armed(), "the guard is kept, and the time is over");
+    /// # drop(armed);
+    /// ```
     pub const fn new(limit: Duration) -> Self {
         Self { limit, only: None, script: None }
     }
 
     /// Limits it to the function called `point`, as [`points()`](crate::points()) spells it.
+    ///
+    /// A name that no function has arms nothing, and is no error.
     pub fn only(mut self, point: impl Into<String>) -> Self {
         self.only = Some(point.into());
         self
@@ -63,6 +79,26 @@ impl Plan {
     /// Sets the fault of each call of a function in order, in place of `rate`; calls after its end get none.
     ///
     /// A kind that the function's attribute does not have is no fault there.
+    ///
+    /// Each function counts its own calls, from the moment at which the plan was armed.
+    ///
+    /// # Examples
+    ///
+    /// The second call fails:
+    ///
+    /// ```
+    /// use resilience::chaos::{self, Chaos, Fault, Plan};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// static FAULTS: Chaos = Chaos::new("scripted", 0.02, &[Fault::Error]);
+    ///
+    /// # let _world = resilience::testing::isolate();
+    /// let plan = Plan::new(Duration::from_secs(60)).only("scripted").script([None, Some(Fault::Error)]);
+    /// let _armed = chaos::arm(plan);
+    /// let call = || FAULTS.call(|| Error::from(ErrorKind::TimedOut), || Ok(())).is_ok();
+    /// assert_eq!([call(), call(), call()], [true, false, true]);
+    /// ```
     pub fn script(mut self, faults: impl IntoIterator<Item = Option<Fault>>) -> Self {
         self.script = Some(faults.into_iter().collect());
         self
@@ -85,6 +121,23 @@ pub(super) struct Arming {
 }
 
 /// Keeps faults armed until it is dropped, or the time of its plan is over.
+///
+/// Keep it in a variable: a guard that is dropped at once arms nothing. Calls that wait for their latency go on when it
+/// is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::chaos;
+/// use std::time::Duration;
+///
+/// # let _world = resilience::testing::isolate();
+/// {
+///     let _armed = chaos::arm(Duration::from_secs(60));
+///     assert!(chaos::is_armed());
+/// }
+/// assert!(!chaos::is_armed());
+/// ```
 #[derive(Debug)]
 #[must_use = "faults are injected only while this is kept"]
 pub struct Armed {

@@ -70,7 +70,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A kind of fault.
+/// Names a kind of fault.
+///
+/// # Examples
+///
+/// ```
+/// use resilience::chaos::{Chaos, Fault};
+///
+/// static FAULTS: Chaos = Chaos::new("search", 0.02, &[Fault::Error, Fault::Latency]);
+/// assert_eq!(FAULTS.injected(Fault::Latency), 0);
+/// assert_eq!(Fault::LostAnswer.as_str(), "lost_answer");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -155,6 +165,9 @@ impl Chaos {
     /// # Panics
     ///
     /// If `rate` is not above 0 and at most 1; in a `const` or `static` that is a compile error.
+    ///
+    /// Each of the `faults` is as likely as the others. Latency is a wait of zero until [`latency`](Self::latency) says
+    /// how long.
     #[track_caller]
     pub const fn new(name: &'static str, rate: f64, faults: &'static [Fault]) -> Self {
         Self::with(PointName::new(name), Self::rate_only(rate), faults).checked()
@@ -165,6 +178,15 @@ impl Chaos {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::chaos::{Chaos, ChaosConfig, Fault};
+    ///
+    /// assert!(Chaos::try_new("search", ChaosConfig::of(0.02), &[Fault::Error]).is_ok());
+    /// assert!(Chaos::try_new("search", ChaosConfig::of(1.5), &[Fault::Error]).is_err());
+    /// ```
     pub fn try_new(
         name: impl Into<String>,
         config: ChaosConfig,
@@ -194,6 +216,20 @@ impl Chaos {
     /// # Panics
     ///
     /// If `least` is longer than `most`; in a `const` or `static` that is a compile error.
+    ///
+    /// The wait is drawn evenly between the two. It comes before the body, and a timeout above ends it as it would a
+    /// slow service.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::chaos::{Chaos, Fault};
+    /// use std::time::Duration;
+    ///
+    /// static SLOW: Chaos = Chaos::new("search", 0.1, &[Fault::Latency])
+    ///     .latency(Duration::from_millis(100), Duration::from_secs(3));
+    /// # let _ = &SLOW;
+    /// ```
     #[track_caller]
     pub const fn latency(mut self, least: Duration, most: Duration) -> Self {
         if least.as_nanos() > most.as_nanos() {
@@ -254,6 +290,8 @@ impl Chaos {
     }
 
     /// Returns how many faults of one kind were injected.
+    ///
+    /// It counts from the start of the program, over all times in which faults were armed.
     pub fn injected(&self, fault: Fault) -> u64 {
         self.state.injected[fault as usize].load(Ordering::Relaxed)
     }

@@ -90,6 +90,9 @@ use crate::policy::{InvalidPolicy, Verdict, verdict_of};
 )]
 pub trait Simplify: Sized {
     /// Returns the version of the original, `self`, for `level`, counted from 1; `None` if there is none.
+    ///
+    /// It is called with rising levels until it returns `None`, after the call before has failed, so that it should be
+    /// cheap. It may return a version that costs as much: `max` bounds the calls.
     fn simplify(&self, level: u32) -> Option<Self>;
 }
 
@@ -133,6 +136,29 @@ impl Degrade {
     /// Creates one with the default settings: up to 3 levels, after `Timeout`, `Resource` and `Unavailable`.
     ///
     /// `name` appears in its events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Degrade, Simplify};
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// struct Pages(u32);
+    ///
+    /// impl Simplify for Pages {
+    ///     fn simplify(&self, level: u32) -> Option<Self> {
+    ///         Some(Pages(self.0 >> level))
+    ///     }
+    /// }
+    ///
+    /// let mut tried = Vec::new();
+    /// let failed: Result<(), Error> = Degrade::new("search").call(&Pages(64), |pages| {
+    ///     tried.push(pages.0);
+    ///     Err(ErrorKind::TimedOut.into())
+    /// });
+    /// assert!(failed.is_err());
+    /// assert_eq!(tried, [64, 32, 16, 8], "the original, and three levels");
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self { name, on: TOO_MUCH, settings: Settings { config: DegradeConfig::DEFAULT, set: 0 } }
     }
@@ -142,12 +168,34 @@ impl Degrade {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Degrade;
+    /// use resilience::policy::degrade::DegradeConfig;
+    ///
+    /// let levels = |max| DegradeConfig { max };
+    /// assert!(Degrade::try_new("search", levels(2)).is_ok());
+    /// assert!(Degrade::try_new("search", levels(0)).is_err());
+    /// ```
     pub fn try_new(name: &'static str, config: DegradeConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.complaint())?;
         Ok(Self { settings: Settings::whole(config), ..Self::new(name) })
     }
 
     /// Sets after which categories it calls again, in place of the three.
+    ///
+    /// Refusals of policies below are of category `Rejected`: name it, to simplify after those as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Degrade};
+    ///
+    /// const SMALLER: Degrade = Degrade::new("upload").on(&[Category::Resource, Category::Invalid]);
+    /// # let _ = SMALLER;
+    /// ```
     pub const fn on(mut self, categories: &'static [Category]) -> Self {
         self.on = categories;
         self

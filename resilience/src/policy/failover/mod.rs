@@ -7,25 +7,27 @@
 //! # When not to
 //!
 //! - For failures that pass by themselves: retry the same value first, with `with_retry` below.
-//! - Where the values differ in what they know: a replica that lags behind answers `NotFound` for what was just written.
+//! - Where the values differ in what they know: a replica that lags behind answers `NotFound` for what was just
+//!   written.
 //! - Where the call changes something, and the first service may have done it before it failed.
 //!
 //! # Choosing numbers
 //!
 //! - The list: the best value first. Each one is a whole call, with all its retries; put a `timeout` above, so that the
 //!   time of all of them is bounded, and one below for each.
-//! - `sticky`: about the time that an outage lasts, such as 60 s. With it a first value that times out costs one call in
-//!   that time its wait, and not every call. A `circuit_breaker` below does the same by itself.
+//! - `sticky`: about the time that an outage lasts, such as 60 s. With it a first value that times out costs one call
+//!   in that time its wait, and not every call. A `circuit_breaker` below does the same by itself.
 //!
 //! # What it does
 //!
 //! A call begins with the value that the caller passes. After a failure of category `Timeout`, `Connection`,
-//! `Unavailable`, `RateLimited`, `Resource` or `NotFound`, or after a refusal by a policy below (an open breaker, a full
-//! bulkhead, a rate limit that is used up), it goes on with the values that are listed after it, or with all of them if
-//! it is not listed, each once, until one answers. No value is called when the time of a timeout around the call is over.
+//! `Unavailable`, `RateLimited`, `Resource` or `NotFound`, or after a refusal by a policy below (an open breaker, a
+//! full bulkhead, a rate limit that is used up), it goes on with the values that are listed after it, or with all of
+//! them if it is not listed, each once, until one answers. No value is called when the time of a timeout around the
+//! call is over.
 //!
-//! If all fail, the caller gets the first error of a body that ran. If every value was refused, that is the refusal with
-//! the shortest `retry_after`.
+//! If all fail, the caller gets the first error of a body that ran. If every value was refused, that is the refusal
+//! with the shortest `retry_after`.
 //!
 //! Every policy with state that is below has that state for each value: its breaker, its budget, its slots and its rate
 //! limit. A value that is dead takes nothing from the others.
@@ -81,8 +83,8 @@ use sticky::Memories;
 
 /// Calls again with the next value of an argument after a failure.
 ///
-/// The [module](crate::policy::failover) says when to use one, and what `sticky` does. With `sticky` it has state: put it
-/// in a `static`, not in a local variable.
+/// The [module](crate::policy::failover) says when to use one, and what `sticky` does. With `sticky` it has state: put
+/// it in a `static`, not in a local variable.
 ///
 /// # Examples
 ///
@@ -181,6 +183,24 @@ pub struct FailoverSnapshot {
 }
 
 /// Holds which value calls begin with in place of their own; see [`FailoverSnapshot::sticky`].
+///
+/// # Examples
+///
+/// ```
+/// use resilience::Failover;
+/// use std::io::{Error, ErrorKind};
+/// use std::time::Duration;
+///
+/// let world = resilience::testing::isolate();
+/// let chat = Failover::new("chat").sticky(Duration::from_secs(60));
+/// let ask = |model: &&str| if *model == "large" { Err(Error::from(ErrorKind::TimedOut)) } else { Ok(()) };
+/// chat.call(&"large", &["large", "small"], ask).unwrap();
+///
+/// world.advance(Duration::from_secs(20));
+/// let sticky = &chat.snapshot().sticky[0];
+/// assert_eq!((&*sticky.key, &*sticky.value), ("large", "small"));
+/// assert_eq!(sticky.left, Duration::from_secs(40));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -210,6 +230,16 @@ impl Failover {
     /// Creates one that begins with the caller's value each time.
     ///
     /// `name` appears in its events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Failover;
+    ///
+    /// static REGIONS: Failover = Failover::new("search");
+    /// let answered_by = REGIONS.call(&"us", &["eu", "us"], |region| Ok::<_, std::io::Error>(*region));
+    /// assert_eq!(answered_by.unwrap(), "us", "the caller's own value comes first");
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self::with(PointName::new(name), Settings { config: FailoverConfig::DEFAULT, set: 0 })
     }
@@ -219,6 +249,17 @@ impl Failover {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Failover;
+    /// use resilience::policy::failover::FailoverConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = FailoverConfig { sticky: Some(Duration::from_secs(60)) };
+    /// assert!(Failover::try_new("chat", config).is_ok());
+    /// ```
     pub fn try_new(name: impl Into<String>, config: FailoverConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.complaint())?;
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
@@ -241,6 +282,23 @@ impl Failover {
     /// Sets after which categories it calls again, in place of the six.
     ///
     /// After a refusal by a policy of this library it calls again in any case.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Category, Failover};
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// static CHAT: Failover = Failover::new("chat").on(&[Category::Timeout]);
+    ///
+    /// let mut calls = 0;
+    /// let refused: Result<(), Error> = CHAT.call(&"large", &["large", "small"], |_| {
+    ///     calls += 1;
+    ///     Err(ErrorKind::ConnectionRefused.into())
+    /// });
+    /// assert!(refused.is_err());
+    /// assert_eq!(calls, 1);
+    /// ```
     pub const fn on(mut self, categories: &'static [Category]) -> Self {
         self.on = categories;
         self
@@ -276,6 +334,23 @@ impl Failover {
     /// # Errors
     ///
     /// If all fail: the first error of a body that ran, else the refusal with the shortest `retry_after`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Failover;
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// static REGIONS: Failover = Failover::new("search");
+    ///
+    /// let mut asked = Vec::new();
+    /// let found = REGIONS.call(&"eu", &["us", "eu", "asia"], |region| {
+    ///     asked.push(*region);
+    ///     if *region == "eu" { Err(Error::from(ErrorKind::TimedOut)) } else { Ok(*region) }
+    /// });
+    /// assert_eq!(found.unwrap(), "asia", "what is listed after the caller's own value");
+    /// assert_eq!(asked, ["eu", "asia"]);
+    /// ```
     pub fn call<T, R>(&self, own: &T, values: &[T], mut body: impl FnMut(&T) -> R) -> R
     where
         T: Key,
@@ -335,6 +410,8 @@ impl Failover {
     }
 
     /// Returns what it has done so far, and with which values calls begin now.
+    ///
+    /// The counts only grow; [`reset`](Self::reset) forgets `sticky` alone.
     pub fn snapshot(&self) -> FailoverSnapshot {
         let state = &*self.state;
         let count = |(value, count): (String, Arc<Count>)| (value, count.0.load(Ordering::Relaxed));
@@ -351,6 +428,23 @@ impl Failover {
     }
 
     /// Forgets which values answered last: every call begins with its own.
+    ///
+    /// It is for a service that is known to be back before the time of `sticky` is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Failover;
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// let chat = Failover::new("chat").sticky(Duration::from_secs(60));
+    /// let ask = |model: &&str| if *model == "a" { Err(Error::from(ErrorKind::TimedOut)) } else { Ok(()) };
+    /// chat.call(&"a", &["a", "b"], ask).unwrap();
+    /// assert_eq!(chat.snapshot().sticky.len(), 1);
+    /// chat.reset();
+    /// assert!(chat.snapshot().sticky.is_empty());
+    /// ```
     pub fn reset(&self) {
         self.state.memories.reset();
     }

@@ -43,6 +43,8 @@ impl Point {
 
 impl PointKey {
     /// Returns the hedge of this key, if the point has a keyed hedge and the key has been used.
+    ///
+    /// Looking makes no hedge for the key, and delays no eviction.
     pub fn hedge(&self) -> Option<Arc<Hedge>> {
         self.point().policy::<Keyed<Hedge>>()?.peek(self.key())
     }

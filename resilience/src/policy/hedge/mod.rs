@@ -13,8 +13,8 @@
 //!
 //! # Choosing numbers
 //!
-//! - `after`: a percentile that only slow calls reach. [`After::Percentile`] follows the service; a fixed delay is right
-//!   where the calls are too few to measure (fewer than 100 in 10 minutes), or known.
+//! - `after`: a percentile that only slow calls reach. [`After::Percentile`] follows the service; a fixed delay is
+//!   right where the calls are too few to measure (fewer than 100 in 10 minutes), or known.
 //! - `max`: 1. A second extra call helps only where a call is slow that often, and then the service has other problems.
 //!
 //! # What it does
@@ -96,8 +96,8 @@ pub const fn verdict<R>(judged: &(R, Verdict)) -> Verdict {
 
 /// Makes a slow call once more, and takes the first answer.
 ///
-/// The [module](crate::policy::hedge) says when to use one, and what it does. A hedge has state: put it in a `static`, or
-/// in an `Arc` that the callers share, not in a local variable.
+/// The [module](crate::policy::hedge) says when to use one, and what it does. A hedge has state: put it in a `static`,
+/// or in an `Arc` that the callers share, not in a local variable.
 ///
 /// # Examples
 ///
@@ -234,6 +234,18 @@ impl Hedge {
     /// # Panics
     ///
     /// If `delay` is zero; in a `const` or `static` that is a compile error.
+    ///
+    /// The delay counts from the first poll of the call that is not ready; one that is ready at once costs no timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Hedge;
+    /// use std::time::Duration;
+    ///
+    /// static SEARCH: Hedge = Hedge::new("search", Duration::from_millis(50));
+    /// assert_eq!(SEARCH.snapshot().after, Some(Duration::from_millis(50)));
+    /// ```
     #[track_caller]
     pub const fn new(name: &'static str, delay: Duration) -> Self {
         Self::with(PointName::new(name), After::Delay(delay)).checked()
@@ -265,6 +277,16 @@ impl Hedge {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Hedge;
+    /// use std::time::Duration;
+    ///
+    /// assert!(Hedge::try_new("search", Duration::from_millis(50)).is_ok());
+    /// assert!(Hedge::try_new("search", Duration::ZERO).is_err());
+    /// ```
     pub fn try_new(name: impl Into<String>, config: impl Into<HedgeConfig>) -> Result<Self, InvalidPolicy> {
         let config = config.into();
         InvalidPolicy::unless_valid(config.complaint())?;
@@ -421,12 +443,28 @@ impl Hedge {
         self.call_async_judged(body, judge).await
     }
 
-    /// Runs `body` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome means, and `None` for
-    /// a success.
+    /// Runs `body` as [`call_async`](Self::call_async) does; `judge` returns what a failed outcome means, and `None`
+    /// for a success.
     ///
     /// # Errors
     ///
     /// The first failure, if all calls fail.
+    ///
+    /// # Examples
+    ///
+    /// An answer that is no `Result`:
+    ///
+    /// ```
+    /// use resilience::{Category, Classification, Hedge};
+    /// use std::time::Duration;
+    ///
+    /// static STOCK: Hedge = Hedge::new("stock", Duration::from_millis(50));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let is_unknown = |stock: &i64| (*stock < 0).then(|| Classification::new(Category::Unavailable));
+    /// assert_eq!(STOCK.call_async_judged(async || 7_i64, is_unknown).await, 7);
+    /// # });
+    /// ```
     pub async fn call_async_judged<R, Fut>(
         &self,
         body: impl Fn() -> Fut,
@@ -442,6 +480,8 @@ impl Hedge {
 /// Handles; each may be called at any time from any thread.
 impl Hedge {
     /// Returns the delay that applies now, and what was counted.
+    ///
+    /// The counts only grow, also over a [`reset`](Self::reset).
     pub fn snapshot(&self) -> HedgeSnapshot {
         let counters = &self.live.counters;
         HedgeSnapshot {
@@ -456,6 +496,8 @@ impl Hedge {
     }
 
     /// Forgets how long calls took: no extra call follows at a percentile until 100 calls have ended.
+    ///
+    /// A fixed delay stays, and so do the tokens of the budget.
     pub fn reset(&self) {
         self.past().reset();
     }

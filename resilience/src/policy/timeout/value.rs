@@ -20,6 +20,16 @@ impl Timeout {
     /// # Panics
     ///
     /// If `limit` is zero; in a `const` that is a compile error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Timeout;
+    /// use std::time::Duration;
+    ///
+    /// const LIMIT: Timeout = Timeout::new(Duration::from_secs(2));
+    /// assert_eq!((LIMIT.limit(1), LIMIT.limit(2)), (Duration::from_secs(2), Duration::from_secs(2)));
+    /// ```
     #[track_caller]
     pub const fn new(limit: Duration) -> Self {
         Self::of(TimeoutConfig::of(limit)).checked()
@@ -34,6 +44,16 @@ impl Timeout {
     /// # Errors
     ///
     /// With the words that the compiler would use, where they make no sense.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Timeout;
+    /// use std::time::Duration;
+    ///
+    /// assert!(Timeout::try_new(Duration::from_secs(2)).is_ok());
+    /// assert!(Timeout::try_new(Duration::ZERO).is_err());
+    /// ```
     pub fn try_new(config: impl Into<TimeoutConfig>) -> Result<Self, InvalidPolicy> {
         let config = config.into();
         InvalidPolicy::unless_valid(config.complaint())?;
@@ -41,6 +61,9 @@ impl Timeout {
     }
 
     /// Sets the name in events and errors; default `"timeout"`.
+    ///
+    /// Values with one name share the number of their abandoned bodies on helper threads; see
+    /// [`threads`](Self::threads).
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -73,9 +96,9 @@ impl Timeout {
     ///
     /// The body's own, or its error type made from one of these:
     /// - [`Rejected::TimedOut`](crate::Rejected::TimedOut) after the limit.
-    /// - [`Rejected::BulkheadFull`](crate::Rejected::BulkheadFull) without running the body, while as many abandoned bodies as
-    ///   [`threads`](Self::threads) allows still run, or where the system has no thread left. The values
-    ///   with one [name](Self::name) share their count.
+    /// - [`Rejected::BulkheadFull`](crate::Rejected::BulkheadFull) without running the body, while as many abandoned
+    ///   bodies as [`threads`](Self::threads) allows still run, or where the system has no thread left. The values with
+    ///   one [name](Self::name) share their count.
     ///
     /// # Panics
     ///

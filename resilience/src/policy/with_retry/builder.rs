@@ -45,6 +45,17 @@ impl Retry {
     ///
     /// If they make no sense: `base` over `cap`, two rules for one category, `jitter` beside
     /// `decorrelated`, a first wait that is longer than `give_up_after` at the mean of its jitter.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::Retry;
+    /// use std::time::Duration;
+    ///
+    /// // In a `const`, settings that make no sense do not compile.
+    /// const CALLS: Retry = Retry::new().max(2).give_up_after(Duration::from_secs(5)).checked();
+    /// assert_eq!(CALLS.max_attempts(), 3);
+    /// ```
     #[track_caller]
     pub const fn checked(self) -> Self {
         enforce(check::whole(&self));
@@ -106,9 +117,9 @@ impl Retry {
 
     /// Sets which budget pays for the retries.
     ///
-    /// By default ([`BudgetOf::Own`]) each annotated function has its own, or one for each key; calls that
-    /// this value makes by itself have none, and a layer of tower has its own. [`BudgetOf::None`] makes every retry: for work in the background
-    /// whose rate something else limits.
+    /// By default ([`BudgetOf::Own`]) each annotated function has its own, or one for each key; calls that this value
+    /// makes by itself have none, and a layer of tower has its own. [`BudgetOf::None`] makes every retry: for work in
+    /// the background whose rate something else limits.
     pub const fn budget_of(mut self, budget: BudgetOf) -> Self {
         self.settings.config.budget = budget;
         self
@@ -144,6 +155,27 @@ impl Retry {
     ///
     /// It gets an [`Event::GaveUp`](crate::Event::GaveUp), with the reason. A call whose first error is not
     /// retryable does not call it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::{Event, Retry};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::sync::Mutex;
+    /// use std::time::Duration;
+    ///
+    /// static REASONS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    ///
+    /// fn note(event: &Event) {
+    ///     if let Event::GaveUp { reason, .. } = event {
+    ///         REASONS.lock().unwrap().push(reason);
+    ///     }
+    /// }
+    ///
+    /// const RETRY: Retry = Retry::new().max(1).base(Duration::ZERO).on_give_up(note);
+    /// let _: Result<(), Error> = RETRY.call(|| Err(ErrorKind::TimedOut.into()));
+    /// assert_eq!(*REASONS.lock().unwrap(), ["no retry is left"]);
+    /// ```
     pub const fn on_give_up(mut self, hook: Hook) -> Self {
         self.settings.config.on_give_up = Some(hook);
         self
@@ -152,6 +184,8 @@ impl Retry {
     /// Sets the name that events carry when this value makes calls by itself.
     ///
     /// The default is `file:line` of the call.
+    ///
+    /// In the stack of a function the events have the name of the function.
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self

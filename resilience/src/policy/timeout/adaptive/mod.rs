@@ -33,12 +33,12 @@ use std::time::{Duration, Instant};
 ///
 /// The limit is twice the 99th percentile of the last 1,000 calls of the last 10 minutes, at least
 /// [`floor`](AdaptiveTimeoutConfig::floor) and at most [`cap`](AdaptiveTimeoutConfig::cap). Until 100 calls were
-/// measured it is `cap`. Calls that were ended or dropped count with the time that they had run, so that the limit rises
-/// with the latency of the service: after a step from 100 ms to 500 ms, about 30 calls are ended. Calls that a policy
-/// inside refused, such as an open breaker, do not count, nor do those that only waited for admission.
+/// measured it is `cap`. Calls that were ended or dropped count with the time that they had run, so that the limit
+/// rises with the latency of the service: after a step from 100 ms to 500 ms, about 30 calls are ended. Calls that a
+/// policy inside refused, such as an open breaker, do not count, nor do those that only waited for admission.
 ///
-/// It has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable. The samples take 16
-/// KiB. The [module](crate::policy::timeout) says what happens to the body.
+/// It has state: put it in a `static`, or in an `Arc` that the callers share, not in a local variable. The samples take
+/// 16 KiB. The [module](crate::policy::timeout) says what happens to the body.
 ///
 /// # Examples
 ///
@@ -145,6 +145,17 @@ impl AdaptiveTimeout {
     /// # Panics
     ///
     /// If one of the two is zero, or `cap` is below `floor`; in a `const` or `static` that is a compile error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::timeout::AdaptiveTimeout;
+    /// use std::time::Duration;
+    ///
+    /// static QUOTE: AdaptiveTimeout =
+    ///     AdaptiveTimeout::new("quotes", Duration::from_millis(100), Duration::from_secs(10));
+    /// assert_eq!(QUOTE.limit(), Duration::from_secs(10), "`cap`, until 100 calls were measured");
+    /// ```
     #[track_caller]
     pub const fn new(name: &'static str, floor: Duration, cap: Duration) -> Self {
         Self::with(
@@ -162,6 +173,19 @@ impl AdaptiveTimeout {
     /// # Errors
     ///
     /// If a setting makes no sense, with the words that the compiler would use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::timeout::{AdaptiveTimeout, AdaptiveTimeoutConfig};
+    /// use std::time::Duration;
+    ///
+    /// let between = |floor, cap| {
+    ///     AdaptiveTimeoutConfig::between(Duration::from_millis(floor), Duration::from_millis(cap))
+    /// };
+    /// assert!(AdaptiveTimeout::try_new("quotes", between(100, 10_000)).is_ok());
+    /// assert!(AdaptiveTimeout::try_new("quotes", between(100, 10)).is_err());
+    /// ```
     pub fn try_new(name: impl Into<String>, config: AdaptiveTimeoutConfig) -> Result<Self, InvalidPolicy> {
         InvalidPolicy::unless_valid(config.complaint())?;
         Ok(Self::with(PointName::from(name.into()), Settings::whole(config)))
@@ -274,6 +298,22 @@ impl AdaptiveTimeout {
     /// # Errors
     ///
     /// The body's own, or its error type made from [`Rejected::TimedOut`](crate::Rejected::TimedOut).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use resilience::policy::timeout::AdaptiveTimeout;
+    /// use std::time::Duration;
+    ///
+    /// static QUOTE: AdaptiveTimeout =
+    ///     AdaptiveTimeout::new("quotes", Duration::from_millis(100), Duration::from_secs(10));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let quote: std::io::Result<u32> = QUOTE.call_async(async || Ok(42)).await;
+    /// assert_eq!(quote.unwrap(), 42);
+    /// assert_eq!(QUOTE.snapshot().samples, 1);
+    /// # });
+    /// ```
     pub async fn call_async<R>(&self, body: impl AsyncFnOnce() -> R) -> R
     where
         R: Refuse,
@@ -287,6 +327,8 @@ impl AdaptiveTimeout {
 /// Handles; each may be called at any time from any thread.
 impl AdaptiveTimeout {
     /// Returns the limit of a call that begins now.
+    ///
+    /// It is always between `floor` and `cap`, and exactly `cap` until 100 calls were measured.
     pub fn limit(&self) -> Duration {
         self.limit_at(now())
     }
