@@ -285,3 +285,30 @@ fn an_operator_sees_and_changes_a_running_service() {
         ],
     );
 }
+
+#[test]
+fn metrics_reach_opentelemetry_once_each() {
+    let text = run("opentelemetry");
+    // The periodic reader may export in between: what is last has all.
+    let last = text.rfind("Name         : resilience_attempts_total").expect("a metric");
+    let lines = ["Value        : 4", "handled", "Value        : 4"];
+    check(&text[last..], &lines);
+    check(&text, &["resilience_call_duration_seconds", "Count        : 4", "0.5 to 1 : "]);
+}
+
+#[test]
+fn the_log_says_what_happened_to_calls() {
+    let text = run("tracing");
+    let lines = [
+        "DEBUG resilience::retry: attempt failed point=\"quotes::latest\" attempt=1",
+        " INFO resilience::retry: succeeded after retries point=\"quotes::latest\" attempt=3",
+        "quote: Ok(42)",
+        " WARN resilience::breaker: opened point=\"search::hits\" category=\"unavailable\"",
+        "DEBUG resilience::breaker: rejected",
+        "hits: [0, 0, 0]",
+        "DEBUG resilience::timeout: timed out",
+        "resized: Err(",
+    ];
+    check(&text, &lines);
+    assert!(!text.contains("does not answer"), "no text of an error:\n{text}");
+}

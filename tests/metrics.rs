@@ -2,10 +2,14 @@
 
 #![cfg(feature = "ops")]
 
+#[path = "metrics/bridge.rs"]
+mod bridge;
 #[path = "metrics/durations.rs"]
 mod durations;
 #[path = "metrics/keys.rs"]
 mod keys;
+#[path = "metrics/load.rs"]
+mod load;
 #[path = "metrics/page.rs"]
 mod page;
 #[path = "metrics/policies.rs"]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[track_caller]
 pub fn series(page: &str) -> BTreeMap<String, f64> {
     let mut all = BTreeMap::new();
-    for line in page.lines().filter(|line| !line.starts_with('#')) {
+    for line in page.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').expect("a series and its value");
         let is_first = all.insert(name.to_owned(), value.parse().expect("a number")).is_none();
         assert!(is_first, "{name} is there twice");

@@ -19,10 +19,11 @@ fn a_breaker_has_its_transitions_with_their_causes_and_the_time_in_each_state() 
         now(&format!("breaker_transitions_total{{name=\"metrics::moves\",{labels}}}"))
     };
     let seconds = |state: &str| {
-        now(&format!("breaker_state_seconds_total{{name=\"metrics::moves\",state=\"{state}\"}}"))
+        let spent = now(&format!("breaker_state_seconds_total{{name=\"metrics::moves\",state=\"{state}\"}}"));
+        spent.map(|seconds| (seconds * 1e3).round())
     };
     let at_start = seconds("closed").unwrap_or(0.0);
-    assert!(at_start < 3_600.0, "the age of the test's process");
+    assert!(at_start < 3_600e3, "the age of the test's process");
     world.advance(Duration::from_secs(10));
     (0..2).for_each(|_| drop(moves(false)));
     world.advance(Duration::from_secs(40));
@@ -35,7 +36,7 @@ fn a_breaker_has_its_transitions_with_their_causes_and_the_time_in_each_state() 
     assert_eq!(changes("half_open", "open", "connection"), Some(1.0));
     assert_eq!(changes("half_open", "closed", "probe"), Some(1.0));
     let spent = [seconds("closed"), seconds("open"), seconds("half_open"), seconds("disabled")];
-    assert_eq!(spent, [Some(at_start + 12.5), Some(80.0), None, None]);
+    assert_eq!(spent, [Some(at_start + 12_500.0), Some(80_000.0), None, None]);
     let breaker = point("metrics::moves").unwrap().breaker().unwrap();
     // A reset of a closed breaker is no transition, and loses no time.
     breaker.reset();
@@ -49,7 +50,7 @@ fn a_breaker_has_its_transitions_with_their_causes_and_the_time_in_each_state() 
     assert_eq!(changes("disabled", "half_open", "manual"), Some(1.0));
     assert_eq!(changes("forced_open", "closed", "manual"), Some(1.0));
     assert_eq!(changes("closed", "closed", "manual"), None);
-    assert_eq!((seconds("closed"), seconds("disabled")), (Some(at_start + 13.5), Some(3.0)));
+    assert_eq!((seconds("closed"), seconds("disabled")), (Some(at_start + 13_500.0), Some(3_000.0)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// The features whose items are listed: those whose items have no types of other people's crates.
-const FEATURES: &str = "cache,chaos,config,durable,fs,serde_json,testing,ops,webhook";
+const FEATURES: &str = "cache,chaos,config,durable,fs,serde_json,testing,metrics,ops,webhook";
 
 pub(crate) fn write() -> Result<()> {
     replace(&path(), &listing()?)

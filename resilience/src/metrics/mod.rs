@@ -1,7 +1,9 @@
 //! Metrics of the whole program as text, for Prometheus and what reads its format.
 //!
 //! [`prometheus`] writes one page from one look at the inventory; a route of the program's own server returns it.
-//! Nothing is counted for it: a program that is never asked pays nothing.
+//! Nothing is counted for it: a program that is never asked pays nothing. With the feature `metrics` the function `publish`
+//! passes the same numbers to the recorder of the crate of that name, and so to what has an exporter for it: Prometheus,
+//! OpenTelemetry, `StatsD`.
 //!
 //! | metric | type | labels |
 //! |---|---|---|
@@ -86,12 +88,18 @@
 //! assert!(page.contains("resilience_attempts_total{name=\"metrics::search\",category=\"timeout\",handled=\"true\"} 2\n"), "{page}");
 //! ```
 
+#[cfg(feature = "metrics")]
+mod bridge;
 mod calls;
 mod family;
 mod keys;
 mod policies;
 mod program;
 mod text;
+
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use bridge::publish;
 
 use crate::base::site::Site;
 use crate::base::sync::locked;
